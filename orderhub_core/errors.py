@@ -1,0 +1,96 @@
+"""Failures, typed by what to do next.
+
+OrderHubError
+  x UserMistake            the person at the keyboard can mend it: what, where, how (exit code 2)
+  x Later                  transient: the same call may succeed (`after_s` when the other side said so)
+    + Throttled
+    + Unreachable
+    + Busy                 the database is locked or full
+  x NeedsPerson            retrying cannot help; a person must look
+    + BadCredentials
+    + RefusedByTarget
+    + StoreMissing
+  x Stop                   going on would do harm: chain broken, wrong SQLite, second writer
+  x Unreadable             a message nobody can read yet: parked with this reason, replayable
+  x BadSignature           an unproven sender: nothing is stored
+  x TooLarge               a body over the limit
+  x Refusal                a lifecycle move that is not allowed; nothing changed
+    + IllegalTransition
+    + MissingFact
+"""
+
+from __future__ import annotations
+
+
+class OrderHubError(Exception):
+    """Every failure of the hub's own. The text is one sentence a user can act on."""
+
+
+class UserMistake(OrderHubError):
+    """What is wrong, where, and how to mend it, in one sentence."""
+
+
+class Later(OrderHubError):
+    def __init__(self, text: str, *, after_s: float | None = None) -> None:
+        super().__init__(text)
+        self.after_s = after_s
+
+
+class Throttled(Later):
+    """The other side asked us to slow down."""
+
+
+class Unreachable(Later):
+    """No answer, or an answer of its own trouble."""
+
+
+class Busy(Later):
+    """The database is locked or full; the work waits."""
+
+
+class NeedsPerson(OrderHubError):
+    """Retrying cannot help."""
+
+
+class BadCredentials(NeedsPerson):
+    """Sign-in refused: this shop stops until a person mends its credentials."""
+
+
+class RefusedByTarget(NeedsPerson):
+    """The other side understood and said no."""
+
+
+class StoreMissing(NeedsPerson):
+    """There is no hub where the settings point."""
+
+
+class Stop(OrderHubError):
+    """Going on would do harm."""
+
+
+class Unreadable(OrderHubError):
+    """A message that cannot be read yet. Parked; replay it after the decoder or the table is mended."""
+
+
+class BadSignature(OrderHubError):
+    """The sender could not prove who it is."""
+
+
+class TooLarge(OrderHubError):
+    """The body is over the limit."""
+
+
+class Refusal(OrderHubError):
+    """A lifecycle move that is not allowed. The order is as it was."""
+
+
+class IllegalTransition(Refusal):
+    """No edge of the table leads from this state by this event."""
+
+
+class MissingFact(Refusal):
+    """A guard names the fact that is missing."""
+
+    def __init__(self, event: str, fact: str) -> None:
+        super().__init__(f"{event} needs {fact}")
+        self.event, self.fact = event, fact

@@ -1,0 +1,56 @@
+"""English and Chinese. English text is the message id; `locale/zh/*.po` hold the Chinese, read as they are.
+
+No build step: a catalogue edited on disk is what the next process shows. `_` in a notebook is
+`i18n.translator(language)`.
+"""
+
+from __future__ import annotations
+
+import gettext
+import io
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+
+from babel.messages import mofile, pofile
+from babel.messages.catalog import Catalog
+
+LANGUAGES = {"en": "English", "zh": "中文"}
+LOCALE_DIR = Path(__file__).parent / "locale"
+
+Translate = Callable[[str], str]
+
+
+@lru_cache
+def catalogue(language: str) -> Catalog:
+    """All messages of a language, gathered from its .po files (one per page, so pages do not get in each other's way)."""
+    merged = Catalog(locale=language)
+    for path in sorted((LOCALE_DIR / language).glob("*.po")):
+        with path.open("rb") as file:
+            for message in pofile.read_po(file, locale=language):
+                if message.id and message.string:
+                    merged.add(message.id, message.string)
+    return merged
+
+
+@lru_cache
+def translator(language: str) -> Translate:
+    """A function from English text to the language's; English comes back as it is."""
+    if language not in LANGUAGES or language == "en":
+        return str
+    compiled = io.BytesIO()
+    mofile.write_mo(compiled, catalogue(language))
+    compiled.seek(0)
+    return gettext.GNUTranslations(compiled).gettext
+
+
+def choose(asked: str | None, cookie: str | None, accept_language: str | None) -> str:
+    """The language to show: what the address asks for, else the last choice, else the browser's, else English."""
+    for wish in (asked, cookie):
+        if wish in LANGUAGES:
+            return wish
+    for part in (accept_language or "").split(","):
+        tag = part.split(";")[0].strip().lower()[:2]
+        if tag in LANGUAGES:
+            return tag
+    return "en"

@@ -1,0 +1,262 @@
+"""The words of the hub: what an order is, what may be said of one, and what happened to it.
+
+Values only: frozen, hashable where it matters, no IO. Rows live in `store`, frames in `frames`.
+Instants are integers: microseconds since 1970-01-01T00:00:00Z. Money is an integer of the currency's
+minor unit (fen, cents). Nothing here knows a platform's own words.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+
+class Payment(StrEnum):
+    """Has the buyer paid, and does the money stay?"""
+
+    UNPAID = "unpaid"
+    PAID = "paid"
+    SETTLED = "settled"
+    PARTLY_REFUNDED = "partly_refunded"
+    REFUNDED = "refunded"
+    VOID = "void"
+
+
+class Fulfilment(StrEnum):
+    """What the shop, its workshop and its warehouse have done."""
+
+    WAITING = "waiting"
+    DESIGNING = "designing"
+    PRODUCING = "producing"
+    SHORT = "short"
+    LOCKED = "locked"
+    LABELLED = "labelled"
+    PARTLY_SHIPPED = "partly_shipped"
+    SHIPPED = "shipped"
+    INTERCEPTED = "intercepted"
+    CANCELLED = "cancelled"
+
+
+class Logistics(StrEnum):
+    """Where the carrier says the parcel is. A shop's "shipped" never moves this axis."""
+
+    NONE = "none"
+    COLLECTED = "collected"
+    IN_TRANSIT = "in_transit"
+    OUT_FOR_DELIVERY = "out_for_delivery"
+    DELIVERED = "delivered"
+    REFUSED = "refused"
+    RETURNING = "returning"
+    RETURNED = "returned"
+    LOST = "lost"
+
+
+class AfterSale(StrEnum):
+    """The latest after-sale case of the order."""
+
+    NONE = "none"
+    APPLIED = "applied"
+    AWAITING_RETURN = "awaiting_return"
+    RETURNING = "returning"
+    REFUNDING = "refunding"
+    REFUNDED = "refunded"
+    REJECTED = "rejected"
+    CLOSED = "closed"
+
+
+class Invoice(StrEnum):
+    NONE = "none"
+    REQUESTED = "requested"
+    ISSUED = "issued"
+    VOID = "void"
+
+
+State = Payment | Fulfilment | Logistics | AfterSale | Invoice
+
+
+class Axis(StrEnum):
+    """The five orthogonal axes. The order in which they are written is the order in which they settle."""
+
+    PAYMENT = "payment"
+    FULFILMENT = "fulfilment"
+    LOGISTICS = "logistics"
+    AFTER_SALE = "after_sale"
+    INVOICE = "invoice"
+
+
+STATES: dict[Axis, type[StrEnum]] = {
+    Axis.PAYMENT: Payment,
+    Axis.FULFILMENT: Fulfilment,
+    Axis.LOGISTICS: Logistics,
+    Axis.AFTER_SALE: AfterSale,
+    Axis.INVOICE: Invoice,
+}
+
+
+class Event(StrEnum):
+    """What happened, in the past tense. The part before the dot is the axis it moves; `order.placed` moves none."""
+
+    PLACED = "order.placed"
+
+    PAID = "payment.paid"
+    VOIDED = "payment.voided"
+    PARTLY_REFUNDED = "payment.partly_refunded"
+    REFUNDED = "payment.refunded"
+    SETTLED = "payment.settled"
+
+    DESIGN_STARTED = "fulfilment.design_started"
+    PRODUCTION_STARTED = "fulfilment.production_started"
+    RAN_SHORT = "fulfilment.ran_short"
+    LOCKED = "fulfilment.locked"
+    LABELLED = "fulfilment.labelled"
+    PARTLY_SHIPPED = "fulfilment.partly_shipped"
+    SHIPPED = "fulfilment.shipped"
+    INTERCEPTED = "fulfilment.intercepted"
+    CANCELLED = "fulfilment.cancelled"
+
+    COLLECTED = "logistics.collected"
+    MOVED = "logistics.moved"
+    OUT_FOR_DELIVERY = "logistics.out_for_delivery"
+    DELIVERED = "logistics.delivered"
+    REFUSED = "logistics.refused"
+    RETURN_STARTED = "logistics.return_started"
+    RETURNED = "logistics.returned"
+    LOST = "logistics.lost"
+
+    AFTER_SALE_APPLIED = "after_sale.applied"
+    RETURN_AGREED = "after_sale.return_agreed"
+    RETURN_SENT = "after_sale.return_sent"
+    REFUND_AGREED = "after_sale.refund_agreed"
+    AFTER_SALE_REFUNDED = "after_sale.refunded"
+    AFTER_SALE_REJECTED = "after_sale.rejected"
+    AFTER_SALE_CLOSED = "after_sale.closed"
+
+    INVOICE_REQUESTED = "invoice.requested"
+    INVOICE_ISSUED = "invoice.issued"
+    INVOICE_VOIDED = "invoice.voided"
+
+
+class Headline(StrEnum):
+    """The one word people ask for, derived from the axes; never stored as truth of its own."""
+
+    PENDING_PAYMENT = "pending_payment"
+    PAID = "paid"
+    DESIGNING = "designing"
+    PRODUCING = "producing"
+    SHORT = "short"
+    LOCKED = "locked"
+    LABELLED = "labelled"
+    PARTLY_SHIPPED = "partly_shipped"
+    SHIPPED = "shipped"
+    IN_TRANSIT = "in_transit"
+    DELIVERED = "delivered"
+    COMPLETED = "completed"
+    AFTER_SALE = "after_sale"
+    INTERCEPTED = "intercepted"
+    RETURNED = "returned"
+    REFUNDED = "refunded"
+    CANCELLED = "cancelled"
+
+
+class Line(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One position of an order. A gift names the line it belongs to in `gift_of`."""
+
+    line_no: int
+    sku: str
+    name: str = ""
+    category: str = ""
+    quantity: int = 1
+    price_minor: int = 0
+    """Minor units for one piece."""
+    gift_of: int | None = None
+
+
+class Parcel(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """One box on its way. `labelled` says that the label is printed, not only that a number was obtained."""
+
+    tracking_no: str
+    carrier: str = ""
+    labelled: bool = False
+
+
+class Person(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """The receiver's personal fields; stored apart from the order and never part of a frame, a log or an effect."""
+
+    name: str = ""
+    phone: str = ""
+    address: str = ""
+
+
+class Content(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What an order consists of, as its own channel states it; the newest statement wins as a whole."""
+
+    currency: str = "CNY"
+    total_minor: int = 0
+    """What the buyer owes, freight included, discounts off. Minor units."""
+    paid_minor: int = 0
+    freight_minor: int = 0
+    discount_minor: int = 0
+    payment_method: str = ""
+    buyer_ref: str = ""
+    """The channel's own pseudonymous buyer id."""
+    province: str = ""
+    city: str = ""
+    note: str = ""
+    promised_at: int | None = None
+    lines: tuple[Line, ...] = ()
+    person: Person | None = None
+
+
+class Observation(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What a channel claims of one order. Channels claim; the hub decides.
+
+    `facts` maps an `Event` value to the instant at which it is said to have happened. `at` is the
+    source's own version of the claim (its update time), or None where the source has none: then the
+    instant at which the hub received it stands in. `remarks` are source words worth keeping for the audit.
+    """
+
+    order_no: str
+    facts: dict[str, int] = {}
+    at: int | None = None
+    content: Content | None = None
+    parcels: tuple[Parcel, ...] = ()
+
+
+class Sighting(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What a touchpoint (customer page, service CRM, WMS, ...) showed of an order: its raw word and its own update time.
+
+    A sighting never moves an order; the audit compares it.
+    """
+
+    shop: str
+    order_no: str
+    status: str
+    at: int | None = None
+
+
+class Review(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A person's judgement of one audited order."""
+
+    audit: str
+    shop: str
+    order_no: str
+    consistent: bool
+    reviewer: str = ""
+    note: str = ""
+
+
+Decoded = Observation | Sighting | Review
+
+
+class RawMessage(msgspec.Struct, frozen=True, gc=False):
+    """A message as it came, before anyone understood it.
+
+    `source` is a shop id, a touchpoint name, `file:<mapping>` or `ops`. `message_id` is unique within
+    its source: receiving the same one again is harmless. `kind` tells the source's decoder what it holds.
+    """
+
+    source: str
+    message_id: str
+    kind: str
+    body: bytes

@@ -1,0 +1,70 @@
+"""What a connector must offer. One protocol per kind of outside system; the folder under `connectors/` names it.
+
+A connector is built by `registry` as `connect(endpoint)` of its module. Decoding is pure; everything else
+may talk to the network and raises only the classes of `errors`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Protocol
+
+from orderhub_core.effects import Notify, PushToWarehouse
+from orderhub_core.errors import OrderHubError
+from orderhub_core.model import Observation, RawMessage, Sighting
+
+
+class Channel(Protocol):
+    """A shop on a sales platform: pushes, and is polled because pushes get lost."""
+
+    def unpack(self, headers: Mapping[str, str], body: bytes) -> list[RawMessage]:
+        """Prove the sender, then split a delivery into messages, unread.
+
+        Header names are lower case. A proven delivery that cannot be split comes back as one message,
+        to be parked. Raises BadSignature.
+        """
+        ...
+
+    def answer(self, failure: OrderHubError | None) -> tuple[int, bytes]:
+        """The HTTP status and JSON body that this platform expects after a delivery."""
+        ...
+
+    def decode(self, kind: str, body: bytes) -> Observation:
+        """Pure. Raises Unreadable; an unknown word is Unreadable, never a default."""
+        ...
+
+    def poll(self, since: int, until: int) -> Iterator[RawMessage]:
+        """Every order updated in [since, until), microseconds UTC. Raises Later or NeedsPerson."""
+        ...
+
+    def fetch(self, order_no: str) -> RawMessage:
+        """One whole order."""
+        ...
+
+
+class Touchpoint(Protocol):
+    """A place where people look an order up: customer page, service CRM, WMS screen."""
+
+    def poll(self, since: int, until: int) -> Iterator[RawMessage]:
+        """Every row the touchpoint changed in [since, until), microseconds UTC."""
+        ...
+
+    def look(self, order_nos: list[str]) -> list[RawMessage]:
+        """What the touchpoint shows now of these orders; unknown ones are left out."""
+        ...
+
+    def decode(self, kind: str, body: bytes) -> Sighting: ...
+
+
+class Warehouse(Protocol):
+    def push(self, effect: PushToWarehouse, key: str) -> None:
+        """Hand the order over; `key` is the idempotency key, so the same key twice is one order there."""
+        ...
+
+    def holds(self, effect: PushToWarehouse) -> bool:
+        """Read back: does the warehouse have this order, with these lines?"""
+        ...
+
+
+class Notifier(Protocol):
+    def push(self, effect: Notify, key: str) -> None: ...

@@ -1,0 +1,94 @@
+"""What this installation is: shops, touchpoints, warehouses, limits. Typed; one TOML file plus the environment.
+
+A platform is code, a shop is data: two Douyin shops are two `[[shops]]` tables. Secrets never stand in the
+file: `secret_env` names the environment variable, `secret_file` a file outside the tree.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from orderhub_core.errors import UserMistake
+
+FILE_NAME = "orderhub.toml"
+
+
+class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One outside system that the hub talks to. `connector` names the module that speaks its language."""
+
+    id: str
+    connector: str
+    name: str = ""
+    url: str = ""
+    app_key: str = ""
+    secret_env: str = ""
+    secret_file: str = ""
+    poll_every_s: float = 30.0
+    timeout_s: float = 10.0
+    options: dict[str, str] = {}
+
+    def secret(self, env: Mapping[str, str] = os.environ) -> str:
+        """Raises UserMistake when the secret is named but not there."""
+        if self.secret_env:
+            if self.secret_env in env:
+                return env[self.secret_env]
+            raise UserMistake(f"{self.id}: set the environment variable {self.secret_env} to this system's secret")
+        if self.secret_file:
+            try:
+                return Path(self.secret_file).read_text(encoding="utf-8").strip()
+            except OSError as error:
+                raise UserMistake(f"{self.id}: secret_file {self.secret_file} cannot be read ({error.strerror})") from None
+        return ""
+
+
+class WarehouseSettings(Endpoint, frozen=True, forbid_unknown_fields=True):
+    """A warehouse that orders may be routed to. `connector` may be empty: then nothing is pushed."""
+
+    province: str = ""
+    orders_per_day: int = 0
+    """Capacity; 0 means unlimited."""
+    temporary: bool = False
+    enabled: bool = True
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    body_bytes: int = 4 * 1024 * 1024
+    """A larger webhook body is answered with 413."""
+    waiting_messages: int = 5_000
+    """More unacknowledged messages than this are answered with 503 and Retry-After."""
+    batch: int = 1_000
+    attempts: int = 8
+    """Tries of one effect before it waits for a person."""
+
+
+class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    shops: tuple[Endpoint, ...] = ()
+    touchpoints: tuple[Endpoint, ...] = ()
+    warehouses: tuple[WarehouseSettings, ...] = ()
+    notifiers: tuple[Endpoint, ...] = ()
+    rulebook: str = ""
+    """Path of the rulebook, relative to the settings file."""
+    time_zone: str = "Asia/Shanghai"
+    """The zone in which people read times; storage is UTC."""
+    limits: Limits = Limits()
+
+    def shop(self, shop_id: str) -> Endpoint | None:
+        return next((shop for shop in self.shops if shop.id == shop_id), None)
+
+    def touchpoint(self, name: str) -> Endpoint | None:
+        return next((touchpoint for touchpoint in self.touchpoints if touchpoint.id == name), None)
+
+
+def load(data: Path) -> Settings:
+    """The settings in `data/orderhub.toml`, or defaults where there is no such file. Raises UserMistake."""
+    path = data / FILE_NAME
+    try:
+        return msgspec.toml.decode(path.read_bytes(), type=Settings)
+    except FileNotFoundError:
+        return Settings()
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UserMistake(f"{path}: {error}; see docs/settings.md for every field") from None
