@@ -41,7 +41,9 @@ class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             try:
                 return Path(self.secret_file).read_text(encoding="utf-8").strip()
             except OSError as error:
-                raise UserMistake(f"{self.id}: secret_file {self.secret_file} cannot be read ({error.strerror})") from None
+                raise UserMistake(
+                    f"{self.id}: secret_file {self.secret_file} cannot be read ({error.strerror})"
+                ) from None
         return ""
 
 
