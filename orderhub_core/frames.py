@@ -6,6 +6,8 @@ Instants are `Datetime("us", "UTC")`; money is Int64 in minor units; states are 
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import polars as pl
 
 from orderhub_core import model
@@ -13,14 +15,18 @@ from orderhub_core import model
 INSTANT = pl.Datetime("us", "UTC")
 
 
-def _enum(words: type[model.StrEnum]) -> pl.Enum:
+def _enum(words: type[StrEnum]) -> pl.Enum:
     return pl.Enum([word.value for word in words])
+
+
+def _schema(columns: dict[str, pl.DataType | type[pl.DataType]]) -> pl.Schema:
+    return pl.Schema(columns)
 
 
 PAYMENT, FULFILMENT, LOGISTICS = _enum(model.Payment), _enum(model.Fulfilment), _enum(model.Logistics)
 AFTER_SALE, INVOICE, HEADLINE = _enum(model.AfterSale), _enum(model.Invoice), _enum(model.Headline)
 
-ORDERS = pl.Schema(
+ORDERS = _schema(
     {
         "order_id": pl.Int64,
         "shop": pl.String,
@@ -55,7 +61,7 @@ ORDERS = pl.Schema(
 """One row per order. `updated_at` is the newest source version; `headline_at` the instant at which the event
 happened that set the present headline (the start of the dwell)."""
 
-LINES = pl.Schema(
+LINES = _schema(
     {
         "order_id": pl.Int64,
         "line_no": pl.Int32,
@@ -68,7 +74,7 @@ LINES = pl.Schema(
     }
 )
 
-EVENTS = pl.Schema(
+EVENTS = _schema(
     {
         "seq": pl.Int64,
         "order_id": pl.Int64,
@@ -83,7 +89,7 @@ EVENTS = pl.Schema(
 )
 """The event log, one row per entry. `outcome`: applied, late, refused, changed, decided or reviewed."""
 
-SIGHTINGS = pl.Schema(
+SIGHTINGS = _schema(
     {
         "touchpoint": pl.String,
         "shop": pl.String,

@@ -23,7 +23,7 @@ Translate = Callable[[str], str]
 
 @lru_cache
 def catalogue(language: str) -> Catalog:
-    """All messages of a language, gathered from its .po files (one per page, so pages do not get in each other's way)."""
+    """All messages of a language, gathered from its .po files: one per page, so that pages do not share a file."""
     merged = Catalog(locale=language)
     for path in sorted((LOCALE_DIR / language).glob("*.po")):
         with path.open("rb") as file:

@@ -85,7 +85,7 @@ class Axis(StrEnum):
     INVOICE = "invoice"
 
 
-STATES: dict[Axis, type[StrEnum]] = {
+STATES: dict[Axis, type[State]] = {
     Axis.PAYMENT: Payment,
     Axis.FULFILMENT: Fulfilment,
     Axis.LOGISTICS: Logistics,
@@ -213,7 +213,7 @@ class Observation(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
     `facts` maps an `Event` value to the instant at which it is said to have happened. `at` is the
     source's own version of the claim (its update time), or None where the source has none: then the
-    instant at which the hub received it stands in. `remarks` are source words worth keeping for the audit.
+    instant at which the hub received it stands in.
     """
 
     order_no: str
@@ -224,7 +224,7 @@ class Observation(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Sighting(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """What a touchpoint (customer page, service CRM, WMS, ...) showed of an order: its raw word and its own update time.
+    """What a touchpoint (customer page, service CRM, WMS, ...) showed of an order: its raw word and its update time.
 
     A sighting never moves an order; the audit compares it.
     """

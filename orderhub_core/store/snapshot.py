@@ -35,7 +35,7 @@ def write(folder: Path, frames: Mapping[str, pl.DataFrame], meta: Meta) -> None:
     for name, schema in SCHEMAS.items():
         frame = frames.get(name)
         (
-            pl.DataFrame(schema=schema) if frame is None else frame.select(schema.names()).cast(dict(schema))
+            pl.DataFrame(schema=schema) if frame is None else frame.select(schema.names()).cast(schema)
         ).write_parquet(fresh / f"{name}.parquet", compression="zstd", compression_level=1)
     (fresh / META).write_bytes(msgspec.json.encode(meta))
     old = folder.with_name(f".{folder.name}-old-{os.getpid()}")
