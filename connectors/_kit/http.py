@@ -1,0 +1,54 @@
+"""One place where HTTP's failures become ours: who failed, where, and what to do next."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+import httpx
+
+from orderhub_core.errors import BadCredentials, NeedsPerson, OrderHubError, RefusedByTarget, Throttled, Unreachable
+
+# Anything else from 400 on is a refusal; from 500 on it is the other side's own trouble.
+REFUSALS: dict[int, type[OrderHubError]] = {401: BadCredentials, 403: BadCredentials}
+
+
+def client(url: str, timeout_s: float, headers: Mapping[str, str] | None = None) -> httpx.Client:
+    """A pooled client, safe to share between threads. Paths are relative to `url`, which may itself have a path."""
+    # At INFO httpx writes whole addresses down, and some platforms carry their token in the query.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    return httpx.Client(base_url=url, timeout=timeout_s, headers=headers, follow_redirects=False)
+
+
+def ask(link: httpx.Client, request: httpx.Request, who: str) -> httpx.Response:
+    """The answer, if it is a 2xx or a 404. Raises Later or NeedsPerson; the text never holds the query or a header."""
+    where = str(request.url.copy_with(query=None))
+    try:
+        response = link.send(request)
+    except httpx.UnsupportedProtocol:
+        raise NeedsPerson(
+            f"{who}: {where} is no address to call; its url must begin with http:// or https://"
+        ) from None
+    except httpx.TimeoutException:
+        raise Unreachable(f"{who}: no answer from {where} in time; is that system running and reachable?") from None
+    except httpx.RequestError as error:
+        reason = str(error) or type(error).__name__
+        raise Unreachable(f"{who}: cannot reach {where} ({reason}); check its url and that it is running") from None
+    _accept(response, who, where)
+    return response
+
+
+def _accept(response: httpx.Response, who: str, where: str) -> None:
+    status = response.status_code
+    if response.is_success or status == 404:
+        return
+    said = f"{who}: {where} answered {status} {response.reason_phrase}"
+    if status == 429:
+        raise Throttled(f"{said}; it asks us to slow down", after_s=_seconds(response.headers.get("retry-after", "")))
+    if status >= 500:
+        raise Unreachable(f"{said}; its own trouble", after_s=_seconds(response.headers.get("retry-after", "")))
+    raise REFUSALS.get(status, RefusedByTarget)(f"{said}: {response.text[:200]}")
+
+
+def _seconds(retry_after: str) -> float | None:
+    return float(retry_after) if retry_after.isdecimal() else None

@@ -1,0 +1,190 @@
+"""A whole Douyin order, as order.searchList and order.orderDetail show it, becomes one Observation. Pure."""
+
+from __future__ import annotations
+
+import msgspec
+
+from connectors.channels import _douyin_words as words
+from connectors.channels._douyin_words import SECOND, Fen, Id, Instant
+from orderhub_core.model import Content, Event, Line, Observation, Parcel, Person
+
+
+class Name(msgspec.Struct, gc=False):
+    name: str = ""
+
+
+class Address(msgspec.Struct, gc=False):
+    province: Name | None = None
+    city: Name | None = None
+
+
+class Mask(msgspec.Struct, gc=False):
+    detail: str = ""
+
+
+class Case(msgspec.Struct, gc=False):
+    after_sale_status: int = 0
+    after_sale_type: int = 0
+    refund_status: int = 0
+
+
+class SkuOrder(msgspec.Struct):
+    code: str = ""
+    out_sku_id: str = ""
+    sku_id: Id | None = None
+    product_name: str = ""
+    category_name: str = ""
+    """Not sent by the platform, whose orders name no category; our sandbox does, as a catalogue lookup would."""
+    item_num: int = 1
+    origin_amount: Fen = 0
+    """Price of one piece."""
+    after_sale_info: Case | None = None
+    logistics_receipt_time: Instant = 0
+    """The carrier's word that the parcel was signed for."""
+
+
+class Pack(msgspec.Struct, gc=False):
+    tracking_no: str = ""
+    company: str = ""
+    ship_time: Instant = 0
+
+
+class Order(msgspec.Struct):
+    """The fields we read; the others are skipped unparsed. The list calls may send null for an empty list."""
+
+    order_id: Id
+    order_status: int
+    create_time: Instant
+    update_time: Instant
+    main_status: int = 0
+    pay_time: Instant = 0
+    ship_time: Instant = 0
+    finish_time: Instant = 0
+    exp_ship_time: Instant = 0
+    pay_type: int = words.COD
+    pay_amount: Fen = 0
+    post_amount: Fen = 0
+    promotion_amount: Fen = 0
+    promotion_pay_amount: Fen = 0
+    buyer_words: str = ""
+    open_id: str = ""
+    doudian_open_id: str = ""
+    mask_post_receiver: str = ""
+    mask_post_tel: str = ""
+    mask_post_addr: Mask | None = None
+    post_addr: Address | None = None
+    logistics_info: list[Pack] | None = None
+    sku_order_list: list[SkuOrder] | None = None
+
+
+ORDER = msgspec.json.Decoder(Order)
+
+
+def decode(body: bytes) -> Observation:
+    """Raises Unreadable."""
+    order = words.read(ORDER, body, "not a Douyin order")
+    facts = {event.value: at * SECOND for event, at in _facts(order).items() if at}
+    return Observation(
+        order_no=str(order.order_id),
+        facts=facts,
+        at=order.update_time * SECOND,
+        content=_content(order, paid=Event.PAID in facts),
+        parcels=tuple(
+            Parcel(pack.tracking_no, pack.company, labelled=pack.ship_time > 0)
+            for pack in order.logistics_info or ()
+            if pack.tracking_no
+        ),
+    )
+
+
+def _facts(order: Order) -> dict[Event, int]:
+    """Each event the order's status implies, in epoch seconds; 0 where there is nothing to say."""
+    status = _status(order)
+    happened = words.mean(words.STATUSES, status, "main_status")
+    lines, update = order.sku_order_list or [], order.update_time
+    ships = [pack.ship_time for pack in order.logistics_info or () if pack.ship_time] or [order.ship_time or update]
+    receipts = [line.logistics_receipt_time for line in lines]
+    # Where the platform gives no instant of its own, the closing time or the update time stands in.
+    closed = update if status == words.REFUNDED_RECEIVED else order.finish_time or update
+    instants = {
+        Event.PLACED: order.create_time,
+        Event.PAID: order.pay_time or (0 if order.pay_type == words.COD else update),
+        Event.VOIDED: closed,
+        Event.REFUNDED: closed,
+        Event.CANCELLED: closed,
+        Event.PARTLY_SHIPPED: min(ships),
+        Event.SHIPPED: max(ships),
+        Event.SETTLED: order.finish_time or (update if status == words.FINISHED else 0),
+    }
+    facts = {event: instants[event] for event in happened}
+    if receipts and all(receipts):
+        facts[Event.DELIVERED] = max(receipts)
+    return facts | _after_sale(lines, update, whole=Event.REFUNDED in facts)
+
+
+def _status(order: Order) -> int:
+    """`main_status` says more than `order_status`; "cancelled" is told apart by whether money came and goods went."""
+    words.mean(words.STATUSES, order.order_status, "order_status")
+    status = order.main_status or order.order_status
+    if status != words.CANCELLED or not order.pay_time:
+        return status
+    shipped = order.ship_time or any(pack.ship_time for pack in order.logistics_info or ())
+    return words.REFUNDED_SHIPPED if shipped else words.REFUNDED_UNSHIPPED
+
+
+def _after_sale(lines: list[SkuOrder], at: int, *, whole: bool) -> dict[Event, int]:
+    """The header hides what happens to single lines: their cases, and money paid back for some of them."""
+    cases = [_case(line.after_sale_info) for line in lines if line.after_sale_info]
+    happened = {case for case in cases if case}
+    facts = dict.fromkeys([event for event in words.OPEN_FIRST if event in happened][:1], at)
+    if Event.AFTER_SALE_REFUNDED in happened and not whole:
+        facts[Event.PARTLY_REFUNDED] = at
+    return facts
+
+
+def _case(case: Case) -> Event | None:
+    event = words.mean(words.CASES, case.after_sale_status, "after_sale_status")
+    kind = words.mean(words.CASE_TYPES, case.after_sale_type, "after_sale_type")
+    paid_back = words.mean(words.REFUND_STATUSES, case.refund_status, "refund_status")
+    if kind == words.CANCELLATION:
+        return None
+    if event is not Event.AFTER_SALE_REFUNDED:
+        return event
+    if kind == words.EXCHANGE:
+        return Event.AFTER_SALE_CLOSED
+    return event if paid_back else Event.REFUND_AGREED
+
+
+def _content(order: Order, *, paid: bool) -> Content:
+    address = order.post_addr or Address()
+    return Content(
+        total_minor=order.pay_amount,
+        # What the payment channel itself gave off never left the buyer's account.
+        paid_minor=max(0, order.pay_amount - order.promotion_pay_amount) if paid else 0,
+        freight_minor=order.post_amount,
+        discount_minor=order.promotion_amount,
+        payment_method=words.PAY_TYPES.get(order.pay_type, f"pay_type {order.pay_type}"),
+        buyer_ref=order.doudian_open_id or order.open_id,
+        province=address.province.name if address.province else "",
+        city=address.city.name if address.city else "",
+        note=order.buyer_words,
+        promised_at=order.exp_ship_time * SECOND or None,
+        lines=tuple(_line(number, line) for number, line in enumerate(order.sku_order_list or (), start=1)),
+        # Only what the platform shows masked; the ciphertext beside it is never taken over.
+        person=Person(
+            name=order.mask_post_receiver,
+            phone=order.mask_post_tel,
+            address=order.mask_post_addr.detail if order.mask_post_addr else "",
+        ),
+    )
+
+
+def _line(number: int, line: SkuOrder) -> Line:
+    return Line(
+        line_no=number,
+        sku=line.code or line.out_sku_id or str(line.sku_id or ""),
+        name=line.product_name,
+        category=line.category_name,
+        quantity=line.item_num,
+        price_minor=line.origin_amount,
+    )

@@ -1,0 +1,139 @@
+"""One Douyin push message becomes one Observation. Pure.
+
+A push is a hint: it names the order and what just happened, never the whole order.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import NamedTuple
+
+import msgspec
+
+from connectors.channels import _douyin_words as words
+from connectors.channels._douyin_words import SECOND, Id, Instant
+from orderhub_core.errors import Unreadable
+from orderhub_core.model import Event, Observation, Parcel
+
+E = Event
+EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
+BEIJING = timezone(timedelta(hours=8))
+
+When = Instant | str
+
+
+class Item(msgspec.Struct, gc=False):
+    """One element of a delivery. `data` is JSON within JSON."""
+
+    tag: str | int
+    msg_id: str | int = ""
+    data: str = "{}"
+
+
+class Logistics(msgspec.Struct, gc=False):
+    logistics_code: str = ""
+    express_company_id: str | int = ""
+    logistics_status: str | int = ""
+    """The carrier's state. No public text lists the fields of tag 104: without this one it only names the parcel."""
+
+
+class Data(msgspec.Struct, gc=False):
+    p_id: Id
+    create_time: When = 0
+    pay_time: When = 0
+    update_time: When = 0
+    cancel_time: When = 0
+    complete_time: When = 0
+    finish_time: When = 0
+    logistics_msg: Logistics | None = None
+
+
+class Meaning(NamedTuple):
+    event: Event | None
+    times: tuple[str, ...] = ("update_time",)
+    """The fields that may hold its instant, the best first."""
+
+
+MEANINGS: dict[str, Meaning] = {
+    "100": Meaning(E.PLACED, ("create_time",)),
+    "101": Meaning(E.PAID, ("pay_time",)),
+    "102": Meaning(E.SHIPPED),
+    "103": Meaning(E.SETTLED, ("complete_time", "finish_time", "update_time")),
+    "104": Meaning(None),  # the carrier's state, when it is sent, says which event
+    # Paid or not, nothing will be shipped; whether money goes back is told by the order, not by its push.
+    "106": Meaning(E.CANCELLED, ("cancel_time",)),
+    "108": Meaning(E.PARTLY_SHIPPED),
+    "200": Meaning(E.AFTER_SALE_APPLIED),
+    "201": Meaning(E.REFUND_AGREED),
+    "202": Meaning(E.RETURN_AGREED),
+    "203": Meaning(E.RETURN_SENT),
+    "204": Meaning(E.AFTER_SALE_REJECTED),
+    "205": Meaning(E.AFTER_SALE_REJECTED),
+    "206": Meaning(E.AFTER_SALE_REFUNDED),  # of one line perhaps: the payment axis waits for the order itself
+    "207": Meaning(E.AFTER_SALE_CLOSED),
+}
+
+SILENT: dict[str, str] = {
+    "105": "receiver changed",
+    "109": "amount changed",
+    "110": "paid, being processed (the transient status 105)",
+    "111": "buyer asks for another address",
+    "113": "merchant's remark",
+    "126": "shipping deadline changed",
+    "208": "after-sale case changed",
+    "209": "after-sale deadline changed",
+    "211": "exchange shipped again",
+    **dict.fromkeys(("212", "213", "214", "215", "216", "217", "218"), "arbitration"),
+    **dict.fromkeys(("224", "225"), "special right"),
+    **dict.fromkeys(("226", "227"), "resending goods"),
+}
+"""Tags about an order that move no axis. Tags about products (400, 417) are nobody's order: Unreadable."""
+
+ITEM, DATA = msgspec.json.Decoder(Item), msgspec.json.Decoder(Data)
+
+
+def decode(body: bytes) -> Observation:
+    """Raises Unreadable."""
+    item = words.read(ITEM, body, "not a Douyin push message")
+    tag = str(item.tag)
+    if tag not in MEANINGS and tag not in SILENT:
+        words.new_to_us("push tag", tag)
+    data = words.read(DATA, item.data, f"data of push {tag}")
+    meaning = MEANINGS.get(tag, Meaning(None))
+    at = next(filter(None, (instant(getattr(data, field)) for field in meaning.times)), 0)
+    event = _carrier_event(data.logistics_msg) if tag == "104" else meaning.event
+    if event and not at:
+        raise Unreadable(f"push {tag} has no {meaning.times[0]}")
+    return Observation(
+        order_no=str(data.p_id),
+        facts={event.value: at} if event else {},
+        at=at or None,
+        parcels=_parcels(data.logistics_msg),
+    )
+
+
+def instant(when: When) -> int:
+    """Microseconds UTC of epoch seconds or of ISO-8601 text; 0 where it says "not set". Raises Unreadable."""
+    if isinstance(when, int):
+        return when * SECOND
+    if not when:
+        return 0
+    try:
+        # After-sale pushes write +08:00; text without a zone is Beijing time on every domestic platform.
+        read = datetime.fromisoformat(when)
+        aware = read if read.tzinfo else read.replace(tzinfo=BEIJING)
+        return max(0, (aware - EPOCH) // timedelta(microseconds=1))
+    except (ValueError, OverflowError):
+        raise Unreadable(f"{when!r} is no time") from None
+
+
+def _carrier_event(logistics: Logistics | None) -> Event | None:
+    if logistics is None or logistics.logistics_status == "":
+        return None
+    return words.mean(words.CARRIER_STATES, str(logistics.logistics_status), "logistics_status")
+
+
+def _parcels(logistics: Logistics | None) -> tuple[Parcel, ...]:
+    if logistics is None or not logistics.logistics_code:
+        return ()
+    return (Parcel(logistics.logistics_code, str(logistics.express_company_id), labelled=True),)

@@ -1,0 +1,138 @@
+"""Douyin's words and ours: every code the platform documents, in total tables. Any other code is Unreadable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, NoReturn, TypeVar
+
+import msgspec
+from msgspec import Meta
+
+from orderhub_core.errors import Unreadable
+from orderhub_core.model import Event
+
+E = Event
+Word, Meaning, Read = TypeVar("Word"), TypeVar("Meaning"), TypeVar("Read")
+
+SECOND = 1_000_000
+SECONDS_MAX = 253_402_300_799
+"""The end of year 9999. A time in milliseconds is beyond it, so it is refused instead of misread."""
+
+# Ids have 19 digits: beyond what a float keeps, so they are read as exact integers or as text.
+Id = Annotated[int, Meta(ge=1)] | Annotated[str, Meta(pattern=r"^[0-9A-Za-z_-]{1,64}$")]
+Instant = Annotated[int, Meta(ge=0, le=SECONDS_MAX)]
+"""Epoch seconds are correct instants already: no zone to add. 0 means "not yet"."""
+Fen = Annotated[int, Meta(ge=0, le=10**14)]
+
+PLACED = (E.PLACED,)
+PAID = (E.PLACED, E.PAID)
+SHIPPED = (*PAID, E.SHIPPED)
+
+CANCELLED, REFUNDED_UNSHIPPED, REFUNDED_SHIPPED, REFUNDED_RECEIVED, FINISHED = 4, 21, 22, 39, 5
+
+STATUSES: dict[int, tuple[Event, ...]] = {
+    1: PLACED,  # waiting for payment
+    103: PLACED,  # partly paid
+    105: PLACED,  # paid, but only for a moment: reserving goods on it reserves them twice, once more on 2
+    2: PAID,
+    101: (*PAID, E.PARTLY_SHIPPED),
+    3: SHIPPED,  # the merchant typed in a tracking number; nobody has collected anything yet
+    CANCELLED: (E.PLACED, E.VOIDED, E.CANCELLED),  # never paid; paid ones are read as the next two
+    REFUNDED_UNSHIPPED: (*PAID, E.REFUNDED, E.CANCELLED),
+    REFUNDED_SHIPPED: (*SHIPPED, E.REFUNDED),
+    REFUNDED_RECEIVED: (*SHIPPED, E.SETTLED, E.REFUNDED),
+    FINISHED: (*SHIPPED, E.SETTLED),
+}
+"""order_status and main_status: what has happened to an order that shows it."""
+
+CASES: dict[int, Event | None] = {
+    0: None,
+    6: E.AFTER_SALE_APPLIED,
+    7: E.RETURN_AGREED,
+    11: E.RETURN_SENT,
+    12: E.AFTER_SALE_REFUNDED,
+    51: E.AFTER_SALE_REFUNDED,
+    53: E.AFTER_SALE_REFUNDED,
+    27: E.AFTER_SALE_REJECTED,
+    29: E.AFTER_SALE_REJECTED,
+    28: E.AFTER_SALE_CLOSED,
+    # Exchange, resending and repair: goods move, no money does.
+    3: None,
+    8: None,
+    13: None,
+    14: E.AFTER_SALE_CLOSED,
+}
+"""after_sale_status of a line."""
+
+OPEN_FIRST = (
+    E.AFTER_SALE_APPLIED,
+    E.RETURN_AGREED,
+    E.RETURN_SENT,
+    E.REFUND_AGREED,
+    E.AFTER_SALE_REFUNDED,
+    E.AFTER_SALE_REJECTED,
+    E.AFTER_SALE_CLOSED,
+)
+"""Lines may have a case each; the order shows the one that still needs most work."""
+
+REFUND_STATUSES: dict[int, bool] = {0: True, 1: False, 2: False, 3: True, 4: False, 5: True}
+"""refund_status: may a case that calls itself successful be believed to have paid back? (1, 2 under way; 4 failed)"""
+
+REFUND, EXCHANGE, CANCELLATION = "refund", "exchange", "cancellation"
+CASE_TYPES: dict[int, str] = {
+    0: REFUND,
+    1: REFUND,
+    2: REFUND,
+    6: REFUND,
+    3: EXCHANGE,
+    7: EXCHANGE,
+    8: EXCHANGE,
+    4: CANCELLATION,
+    5: CANCELLATION,
+}
+
+COD = 0
+PAY_TYPES: dict[int, str] = {
+    COD: "cash_on_delivery",
+    1: "wechat",
+    2: "alipay",
+    3: "mini_program",
+    4: "bank_card",
+    5: "balance",
+    7: "nothing_to_pay",
+    8: "instalments",
+    9: "new_card",
+    12: "pay_later",
+}
+
+CARRIER_STATES: dict[str, Event] = {
+    "1": E.COLLECTED,
+    "0": E.MOVED,
+    "5": E.OUT_FOR_DELIVERY,
+    "3": E.DELIVERED,
+    "14": E.REFUSED,
+    "6": E.RETURN_STARTED,
+    "4": E.RETURNED,
+}
+"""The carrier's own states as the common tracking services number them."""
+
+
+def mean(table: Mapping[Word, Meaning], word: Word, what: str) -> Meaning:
+    """What the word means. Raises Unreadable for a word that is not in the table."""
+    if word not in table:
+        new_to_us(what, word)
+    return table[word]
+
+
+def new_to_us(what: str, word: object) -> NoReturn:
+    raise Unreadable(f"{what} {word} is new to us")
+
+
+def read(decoder: msgspec.json.Decoder[Read], body: bytes | str, what: str) -> Read:
+    """Raises Unreadable, whatever the bytes are."""
+    try:
+        return decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Unreadable(f"{what}: {error}") from None
+    except RecursionError:
+        raise Unreadable(f"{what}: nested too deeply") from None

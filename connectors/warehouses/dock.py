@@ -1,0 +1,65 @@
+"""A warehouse that takes orders over a small JSON interface.
+
+    POST {url}/{warehouse}/orders              {"shop", "order_no", "lines": [{"sku", "quantity", "gift_of"}]}
+    GET  {url}/{warehouse}/orders/{order_no}?shop=     the same shape, or 404
+
+`Idempotency-Key` names the hand-over: the same key twice is one order there. `Authorization: Bearer {secret}`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from urllib.parse import quote
+
+import msgspec
+
+from connectors._kit import http
+from orderhub_core.effects import PushToWarehouse, WarehouseLine
+from orderhub_core.errors import RefusedByTarget
+from orderhub_core.settings import Endpoint
+
+
+class Handover(msgspec.Struct):
+    shop: str
+    order_no: str
+    lines: tuple[WarehouseLine, ...]
+
+
+HANDOVER = msgspec.json.Decoder(Handover)
+
+
+class Dock:
+    """ports.Warehouse."""
+
+    def __init__(self, endpoint: Endpoint) -> None:
+        self._name = endpoint.id
+        headers = {"authorization": f"Bearer {endpoint.secret()}", "content-type": "application/json"}
+        self._link = http.client(endpoint.url, endpoint.timeout_s, headers)
+
+    def push(self, effect: PushToWarehouse, key: str) -> None:
+        """Raises RefusedByTarget when the warehouse holds this order already with other lines."""
+        body = msgspec.json.encode(Handover(effect.shop, effect.order_no, effect.lines))
+        path, headers = f"{effect.warehouse}/orders", {"idempotency-key": key}
+        response = http.ask(
+            self._link, self._link.build_request("POST", path, content=body, headers=headers), self._name
+        )
+        if response.status_code == 404:
+            raise RefusedByTarget(f"{self._name}: {self._link.base_url} knows no warehouse {effect.warehouse!r}")
+
+    def holds(self, effect: PushToWarehouse) -> bool:
+        path = f"{effect.warehouse}/orders/{quote(effect.order_no, safe='')}"
+        request = self._link.build_request("GET", path, params={"shop": effect.shop})
+        response = http.ask(self._link, request, self._name)
+        if response.status_code == 404:
+            return False
+        try:
+            held = HANDOVER.decode(response.content)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise RefusedByTarget(
+                f"{self._name}: its answer about order {effect.order_no} cannot be read ({error})"
+            ) from None
+        return held.shop == effect.shop and Counter(held.lines) == Counter(effect.lines)
+
+
+def connect(endpoint: Endpoint) -> Dock:
+    return Dock(endpoint)
