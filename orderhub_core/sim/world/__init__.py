@@ -1,0 +1,6 @@
+"""A pretend year of a brand: orders, what really happened, and how touchpoints tell it: badly, at known rates."""
+
+from orderhub_core.sim.world.build import World, build
+from orderhub_core.sim.world.plan import BIG_SHOPS, Plan
+
+__all__ = ["BIG_SHOPS", "Plan", "World", "build"]
