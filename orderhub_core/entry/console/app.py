@@ -1,0 +1,149 @@
+"""Putting the console together."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import pkgutil
+from collections.abc import AsyncIterator, Collection
+from pathlib import Path
+
+import marimo
+from anyio import create_task_group, to_thread
+from starlette.applications import Starlette
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+import orderhub_core
+from orderhub_core import charts
+from orderhub_core.entry.console import cards, figures, pages
+from orderhub_core.entry.console.assets import Assets
+from orderhub_core.entry.console.gate import Gate
+from orderhub_core.entry.console.guard import SESSION_TTL_S, Border, Guard
+from orderhub_core.entry.console.headers import Headers
+from orderhub_core.entry.console.refusal import language
+from orderhub_core.errors import OrderHubError
+
+NOTEBOOKS = Path(orderhub_core.__file__).parents[1] / "notebooks"
+MARIMO_URL = f"/_mo/{marimo.__version__}"
+"""One copy of marimo's front end for all apps; the version in the address lets browsers keep it for good."""
+
+
+class Console:
+    """Sends webhooks and probes past the guards, everything else through them."""
+
+    def __init__(self, *, hooks: ASGIApp | None, front: ASGIApp, pages: Starlette) -> None:
+        self.hooks, self.front, self.pages = hooks, front, pages
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope.get("path", "")
+        if scope["type"] == "lifespan" or path in ("/healthz", "/readyz"):
+            await self.pages(scope, receive, send)
+        elif self.hooks is not None and path.startswith("/hooks/"):
+            await self.hooks(scope, receive, send)
+        else:
+            await self.front(scope, receive, send)
+
+
+def console(
+    *,
+    hub: figures.Board,
+    hooks: ASGIApp | None,
+    origins: set[str],
+    secret: str,
+    read_only: bool,
+    token: str | None,
+    notebooks: Path = NOTEBOOKS,
+    time_zone: str = "Asia/Shanghai",
+) -> Console:
+    """The console over one hub.
+
+    `origins` are the addresses under which browsers reach it, e.g. `http://127.0.0.1:8800`; requests for any other
+    host are refused, except to `hooks`, which gets everything under `/hooks/` as it came. `secret` signs cookies:
+    keep it the same across restarts. With a `token`, nobody sees a page without having shown it once. Raises
+    UserMistake for a notebook whose card cannot be read.
+    """
+    found = cards.find(notebooks)
+    inside = _pages(found, hub, read_only=read_only, time_zone=time_zone)
+    guarded: ASGIApp = Guard(inside, apps=[card.url for card in found], origins=origins, secret=secret)
+    if token:
+        guarded = Gate(guarded, token=token, secret=secret, origins=origins)
+    public = {
+        f"{MARIMO_URL}/": Assets(Path(marimo.__file__).parent / "_static"),
+        f"{pages.static_url()}/": Assets(pages.STATIC),
+    }
+    front = Headers(Border(_Shelf(public, guarded), origins=origins), origins=frozenset(origins))
+    return Console(hooks=hooks, front=front, pages=inside)
+
+
+class _Shelf:
+    """Public files by the first part of their address; what is not a file goes on."""
+
+    def __init__(self, files: dict[str, Assets], others: ASGIApp) -> None:
+        self.files, self.others = files, GZipMiddleware(others, minimum_size=1024, compresslevel=5)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        for start, assets in self.files.items():
+            if scope["type"] == "http" and scope["path"].startswith(start):
+                await assets({**scope, "root_path": start[:-1]}, receive, send)
+                return
+        await self.others(scope, receive, send)
+
+
+def _pages(found: list[cards.Card], hub: figures.Board, *, read_only: bool, time_zone: str) -> Starlette:
+    latest = figures.Cached(hub)
+
+    async def landing(request: Request) -> Response:
+        shown = await to_thread.run_sync(latest)
+        spoken = language(request)
+        return HTMLResponse(pages.landing(spoken, found, shown, read_only=read_only, time_zone=time_zone))
+
+    async def live(request: Request) -> Response:
+        return JSONResponse(pages.live(language(request), await to_thread.run_sync(latest), time_zone))
+
+    async def healthy(_: Request) -> Response:
+        return PlainTextResponse("ok")
+
+    async def ready(_: Request) -> Response:
+        try:
+            await to_thread.run_sync(latest)
+        except OrderHubError as error:
+            return PlainTextResponse(str(error), 503)
+        return PlainTextResponse("ready")
+
+    async def home(_: Request) -> Response:
+        return RedirectResponse("/", 303)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with create_task_group() as background:
+            background.start_soon(to_thread.run_sync, _warm_up, latest)
+            yield
+
+    routes = [
+        Route("/", landing),
+        Route("/figures.json", live),
+        Route("/login", home),
+        Route("/healthz", healthy),
+        Route("/readyz", ready),
+        Mount("/", _apps(found)),
+    ]
+    return Starlette(routes=routes, lifespan=lifespan)
+
+
+def _apps(found: Collection[cards.Card]) -> ASGIApp:
+    builder = marimo.create_asgi_app(quiet=True, include_code=False, session_ttl=SESSION_TTL_S, asset_url=MARIMO_URL)
+    for card in found:
+        builder = builder.with_app(path=card.url, root=card.file)
+    return builder.build()
+
+
+def _warm_up(latest: figures.Cached) -> None:
+    """Do before the first visitor what the first visitor would wait for: read the frames, import the charts."""
+    with contextlib.suppress(OrderHubError):
+        latest()
+    for module in pkgutil.iter_modules(charts.__path__, f"{charts.__name__}."):
+        importlib.import_module(module.name)

@@ -1,0 +1,17 @@
+"""Small line drawings for the cards of the landing page, as SVG paths in a 24 × 24 field."""
+
+from __future__ import annotations
+
+GLYPHS = {
+    "board": "M4 5h16v14H4zM4 10h16M10 10v9",
+    "audit": "M10.5 4a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13zM15.5 15.5 20 20M7.8 10.6l2 2 3.6-3.9",
+    "surge": "M4 19h16M4 16c3.5 0 4-2 5.5-6.5S12.3 4 14 8s2.5 6 6 6",
+    "health": "M3 12h4l2.5-6 4.5 12 2.5-6h4.5",
+    "rules": "M5 6h6M5 12h10M5 18h4M16 4l3 3-3 3M19 15v5M16.5 17.5h5",
+}
+
+
+def svg(name: str) -> str:
+    """Inline markup; a board where the name is not known. Decorative, so hidden from screen readers."""
+    path = GLYPHS.get(name, GLYPHS["board"])
+    return f'<svg class="glyph" viewBox="0 0 24 24" aria-hidden="true"><path d="{path}"/></svg>'

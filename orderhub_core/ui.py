@@ -1,0 +1,112 @@
+"""The house's parts for notebooks: page frame, tiles, notes, tables, downloads. The only core module that knows marimo.
+
+Every text that is passed in is escaped; what is already an element (chart, table, widget) stays live inside the
+page. The look is in notebooks/assets/console.css.
+"""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Any, Literal
+
+import marimo as mo
+import polars as pl
+
+from orderhub_core import i18n
+
+LANGUAGE_COOKIE = "orderhub_lang"
+BOM = b"\xef\xbb\xbf"
+"""Without it spreadsheet programs read UTF-8 Chinese as something else."""
+
+Tone = Literal["good", "bad", "plain"]
+Kind = Literal["info", "good", "warn", "bad"]
+
+
+def language() -> str:
+    """The language of this page: what its address asks for, the last choice, the browser's; else English."""
+    request = mo.app_meta().request
+    if request is None:
+        return "en"
+    asked = request.query_params.get("lang", [])
+    return i18n.choose(
+        asked[-1] if asked else None, request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language")
+    )
+
+
+def page(title: str, subtitle: str, lang: str, *parts: object) -> mo.Html:
+    """A whole page: the way back, the title, the language switch, and the parts one below the other."""
+    tr = i18n.translator(lang)
+    head = (
+        f'<header class="oh-head"><nav class="oh-bar"><a class="oh-back" href="/"><span aria-hidden="true">←</span> '
+        f'{escape(tr("OrderHub"))}</a><span class="oh-languages" role="group" aria-label="{escape(tr("Language"))}">'
+        f"{_language_links(lang)}</span></nav><h1>{escape(title)}</h1>"
+        f'<p class="oh-subtitle">{escape(subtitle)}</p></header>'
+    )
+    spoken = "zh-CN" if lang == "zh" else "en"
+    body = "".join(f'<div class="oh-part">{_html(part)}</div>' for part in parts)
+    return mo.Html(f'<main class="oh-page" lang="{spoken}">{head}{body}</main>')
+
+
+def section(title: str, *parts: object) -> mo.Html:
+    """Parts under a heading of their own."""
+    return mo.Html(f'<section class="oh-section"><h2>{escape(title)}</h2>{"".join(map(_html, parts))}</section>')
+
+
+def grid(*items: object, min: str = "260px") -> mo.Html:
+    """Items side by side, as many in a row as fit when none is narrower than `min`."""
+    cells = "".join(f'<div class="oh-cell">{_html(item)}</div>' for item in items)
+    return mo.Html(f'<div class="oh-grid" style="--oh-min:{escape(min)}">{cells}</div>')
+
+
+def kpi(label: str, value: str, note: str = "", tone: Tone = "plain") -> mo.Html:
+    """One figure with its name. `tone` colours the note and adds a sign, so that colour is never the only clue."""
+    sign = {"good": "✓ ", "bad": "▲ ", "plain": ""}[tone]
+    below = f'<div class="oh-kpi-note oh-{tone}">{sign}{escape(note)}</div>' if note else ""
+    return mo.Html(
+        f'<div class="oh-kpi"><div class="oh-kpi-label">{escape(label)}</div>'
+        f'<div class="oh-kpi-value">{escape(value)}</div>{below}</div>'
+    )
+
+
+def note(text: str, kind: Kind = "info") -> mo.Html:
+    """A remark in a box. A bad one is announced to screen readers."""
+    role = "alert" if kind == "bad" else "note"
+    return mo.Html(f'<div class="oh-note oh-note-{kind}" role="{role}">{escape(text)}</div>')
+
+
+def table(frame: pl.DataFrame, *, page_size: int = 10, selection: Any = None, **options: Any) -> mo.ui.table:
+    """A table as the house shows it; `options` are marimo's. Enums become text, because its search skips them."""
+    words = frame.with_columns(
+        pl.col(name).cast(pl.String)
+        for name, kind in frame.schema.items()
+        if isinstance(kind, pl.Enum | pl.Categorical)
+    )
+    house: dict[str, Any] = {
+        "page_size": page_size,
+        "selection": selection,
+        "pagination": frame.height > page_size,
+        "show_column_summaries": False,
+        "show_data_types": False,
+        "show_download": False,
+    }
+    return mo.ui.table(words, **(house | options))
+
+
+def download_csv(frame: pl.DataFrame, filename: str, label: str) -> mo.download:
+    """A button that writes the frame as CSV when it is pressed, not before."""
+    return mo.download(lambda: BOM + frame.write_csv().encode(), filename=filename, mimetype="text/csv", label=label)
+
+
+def _html(part: object) -> str:
+    return f"<p>{escape(part)}</p>" if isinstance(part, str) else mo.as_html(part).text
+
+
+def _language_links(lang: str) -> str:
+    # Whole paths: marimo's <base> points at its assets, so a bare "?lang=" would lead there.
+    request = mo.app_meta().request
+    here = str(request.url["path"]).removesuffix("ws").removesuffix("sse") if request else ""
+    present = {lang: ' aria-current="true"'}
+    return "".join(
+        f'<a href="{escape(here)}?lang={code}" lang="{code}" hreflang="{code}"{present.get(code, "")}>{name}</a>'
+        for code, name in i18n.LANGUAGES.items()
+    )
