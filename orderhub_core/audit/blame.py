@@ -88,7 +88,7 @@ def _suspects(
             pl.col("at", "mask", "later").first(),
             pl.col("other_mask").bitwise_and().alias("others"),
             pl.len().alias("others_count"),
-            pl.col("other_mask").bitwise_or().alias("any_other"),
+            pl.col("other_means").bitwise_or().alias("any_other"),
             pl.col("other_at").filter("apart").min().alias("news_from"),
             pl.col("other_at").filter("apart").max().alias("news_to"),
             late=pl.col("late").any() & (pl.col("late") == pl.col("apart")).all(),

@@ -35,6 +35,9 @@ KEY = ["shop", "order_no"]
 DEFAULT_LAG_S = 30 * 60
 """How long a touchpoint may lag behind the others before that is a conflict."""
 
+SECOND = 1_000_000
+"""Microseconds."""
+
 MAX_TOUCHPOINTS = 16
 # One integer carries four sets of touchpoints, so that one aggregation unites them all.
 _SEEN, _STRANGE, _BLANK, _UNCLEAR = (1 << (MAX_TOUCHPOINTS * place) for place in range(4))
@@ -110,8 +113,9 @@ def verdicts(
     if population is not None:
         facts = population.select(KEY).unique().join(facts, on=KEY, how="left")
     judged = _judged(facts, names, words)
-    young = young_orders(said, judged, names, as_of=as_of, allowed_lag_s=allowed_lag_s)
-    return _excuse(judged, young).select(*KEY, "verdict", "lacking", "twice", "strange", "blank")
+    if as_of is not None:
+        judged = _excused(said, judged, names, as_of, allowed_lag_s)
+    return judged.select(*KEY, "verdict", "lacking", "twice", "strange", "blank")
 
 
 def _fold(said: pl.DataFrame) -> pl.DataFrame:
@@ -157,24 +161,33 @@ def _judged(facts: pl.DataFrame, names: list[str], words: Lexicon) -> pl.DataFra
     )
     same_stage = (pl.col("common") == pl.col("any")) & (pl.col("unclear") == 0) & (pl.col("excused") == 0)
     comparable = pl.col("speaking").bitwise_count_ones() >= 2
-    verdict = (
-        pl.when(comparable & (pl.col("mask") == 0))
+    return sets.with_columns(comparable=comparable, same_stage=same_stage).with_columns(
+        verdict=_worst(pl.lit(False), pl.lit(False))
+    )
+
+
+def _worst(mends: pl.Expr, newborn: pl.Expr) -> pl.Expr:
+    """The worst finding of an order. `mends`: its contradictions are young; `newborn`: so is what is lacking."""
+    return (
+        pl.when(pl.col("comparable") & (pl.col("mask") == 0) & ~mends)
         .then(pl.lit("conflict"))
         .when(pl.col("twice") != 0)
         .then(pl.lit("duplicate"))
-        .when(pl.col("lacking") != 0)
+        .when((pl.col("lacking") != 0) & ~newborn)
         .then(pl.lit("missing"))
         .when(pl.col("strange") != 0)
         .then(pl.lit("unknown_word"))
-        .when((pl.col("blank") != 0) | ~comparable)
+        .when((pl.col("blank") != 0) | ~(pl.col("comparable") | newborn))
         .then(pl.lit("not_comparable"))
-        .when(same_stage)
+        .when(mends | newborn)
+        .then(pl.lit("lagging"))
+        .when("same_stage")
         .then(pl.lit("equal"))
         .when(pl.col("mask") != 0)
         .then(pl.lit("compatible"))
         .otherwise(pl.lit("not_comparable"))
+        .cast(VERDICT)
     )
-    return sets.with_columns(verdict=verdict.cast(VERDICT))
 
 
 def pairs(said: pl.DataFrame) -> pl.DataFrame:
@@ -182,11 +195,13 @@ def pairs(said: pl.DataFrame) -> pl.DataFrame:
 
     `apart`: no common stage. `behind`: apart, and what the other says may still come for this one.
     """
-    spoken = newest(said.filter(pl.col("mask").is_not_null())).select(*KEY, "touchpoint", "at", "mask", "later")
+    spoken = newest(said.filter(pl.col("mask").is_not_null())).select(
+        *KEY, "touchpoint", "at", "means", "mask", "later"
+    )
     return (
         spoken.join(spoken, on=KEY, how="inner", suffix="_of_other")
         .filter(pl.col("touchpoint") != pl.col("touchpoint_of_other"))
-        .rename({f"{name}_of_other": f"other_{name}" for name in ("touchpoint", "at", "mask", "later")})
+        .rename({f"{name}_of_other": f"other_{name}" for name in ("touchpoint", "at", "means", "mask", "later")})
         .with_columns(apart=pl.col("mask").and_(pl.col("other_mask")) == 0)
         .with_columns(behind=pl.col("apart") & (pl.col("later").and_(pl.col("other_mask")) != 0))
     )
@@ -200,75 +215,50 @@ def young_news(names: list[str], as_of: int, allowed_lag_s: Mapping[str, int] | 
     lags = allowed_lag_s or {}
     lag_us = pl.col("touchpoint").replace_strict(
         list(range(len(names))),
-        [lags.get(name, DEFAULT_LAG_S) * 1_000_000 for name in names],
+        [lags.get(name, DEFAULT_LAG_S) * SECOND for name in names],
         return_dtype=pl.Int64,
     )
     return ((pl.lit(as_of) - pl.col(at).cast(pl.Int64)).abs() <= lag_us).fill_null(False)
 
 
-def young_orders(
-    said: pl.DataFrame,
-    judged: pl.DataFrame,
-    names: list[str],
-    *,
-    as_of: int | None,
-    allowed_lag_s: Mapping[str, int] | None,
+def _excused(
+    said: pl.DataFrame, judged: pl.DataFrame, names: list[str], as_of: int, allowed_lag_s: Mapping[str, int] | None
 ) -> pl.DataFrame:
-    """The conflicting or missing orders whose every disagreement is a touchpoint behind young news."""
-    if as_of is None:
-        return judged.select(KEY).clear()
+    """`judged` once more, with what is only a matter of minutes."""
     conflicts = said.join(judged.filter(pl.col("verdict") == "conflict"), on=KEY, how="semi")
-    explained = (
-        pairs(conflicts)
-        .with_columns(excused=pl.col("behind") & young_news(names, as_of, allowed_lag_s, at="other_at"))
-        .filter(pl.col("apart"))
-        .group_by(*KEY, pair=pl.concat_list(pl.min_horizontal(*_PAIR), pl.max_horizontal(*_PAIR)))
-        .agg(pl.col("excused").any())
-        .group_by(KEY)
-        .agg(pl.col("excused").all())
-        .filter(pl.col("excused"))
-    )
-    lacked = judged.filter(pl.col("verdict") == "missing").select(*KEY, "lacking")
-    return pl.concat([explained.select(KEY), _newborn(said, lacked, names, as_of, allowed_lag_s)])
-
-
-_PAIR = ("touchpoint", "other_touchpoint")
-
-
-def _newborn(
-    said: pl.DataFrame, lacked: pl.DataFrame, names: list[str], as_of: int, allowed_lag_s: Mapping[str, int] | None
-) -> pl.DataFrame:
-    """Orders so new that a touchpoint without them may simply not have heard of them yet."""
-    lags = allowed_lag_s or {}
-    shortest_us = min((lags.get(name, DEFAULT_LAG_S) for name in names), default=0) * 1_000_000
-    young = ((pl.lit(as_of) - pl.col("at").cast(pl.Int64)).abs() <= shortest_us).fill_null(False)
-    new = (pl.col("mask").and_(_NEWBORN) != 0).fill_null(False)
+    lacked = judged.filter((pl.col("lacking") != 0) & pl.col("verdict").is_in(["conflict", "missing"]))
+    mends = _mending(conflicts, names, as_of, allowed_lag_s).with_columns(mends=pl.lit(True))
+    newborn = _newborn(said.join(lacked, on=KEY, how="semi"), names, as_of, allowed_lag_s)
+    flags = [pl.col(flag).fill_null(False) for flag in ("mends", "newborn")]
     return (
-        said.join(lacked, on=KEY, how="semi")
+        judged.join(mends, on=KEY, how="left")
+        .join(newborn.with_columns(newborn=pl.lit(True)), on=KEY, how="left")
+        .with_columns(verdict=_worst(*flags))
+    )
+
+
+def _mending(
+    conflicts: pl.DataFrame, names: list[str], as_of: int, allowed_lag_s: Mapping[str, int] | None
+) -> pl.DataFrame:
+    """The orders whose every contradiction is a touchpoint behind young news."""
+    pair = ("touchpoint", "other_touchpoint")
+    return (
+        pairs(conflicts)
+        .filter("apart")
+        .with_columns(young=pl.col("behind") & young_news(names, as_of, allowed_lag_s, at="other_at"))
+        .group_by(*KEY, first=pl.min_horizontal(*pair), second=pl.max_horizontal(*pair))
+        .agg(pl.col("young").any())
         .group_by(KEY)
-        .agg(hopeful=(young & new).all())
-        .filter(pl.col("hopeful"))
+        .agg(pl.col("young").all())
+        .filter(pl.col("young"))
         .select(KEY)
     )
 
 
-def _excuse(judged: pl.DataFrame, young: pl.DataFrame) -> pl.DataFrame:
-    if not young.height:
-        return judged
-    lagging = young.with_columns(young=pl.lit(True))
-    # A conflict that will mend itself leaves whatever else is wrong with the order.
-    rest = (
-        pl.when(pl.col("twice") != 0)
-        .then(pl.lit("duplicate"))
-        .when((pl.col("lacking") != 0) & (pl.col("verdict") == "conflict"))
-        .then(pl.lit("missing"))
-        .when(pl.col("strange") != 0)
-        .then(pl.lit("unknown_word"))
-        .when(pl.col("blank") != 0)
-        .then(pl.lit("not_comparable"))
-        .otherwise(pl.lit("lagging"))
-        .cast(VERDICT)
-    )
-    return judged.join(lagging, on=KEY, how="left").with_columns(
-        verdict=pl.when("young").then(rest).otherwise(pl.col("verdict"))
-    )
+def _newborn(said: pl.DataFrame, names: list[str], as_of: int, allowed_lag_s: Mapping[str, int] | None) -> pl.DataFrame:
+    """The orders so new that a touchpoint without them may simply not have heard of them yet."""
+    lags = allowed_lag_s or {}
+    shortest_us = min(lags.get(name, DEFAULT_LAG_S) for name in names) * SECOND
+    young = ((pl.lit(as_of) - pl.col("at").cast(pl.Int64)).abs() <= shortest_us).fill_null(False)
+    new = (pl.col("mask").and_(_NEWBORN) != 0).fill_null(False)
+    return said.group_by(KEY).agg(new=(young & new).all()).filter(pl.col("new")).select(KEY)
