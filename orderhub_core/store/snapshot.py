@@ -26,6 +26,8 @@ class Meta(msgspec.Struct, frozen=True):
     """Microseconds UTC."""
     seq: int
     """The last log entry that is in it; 0 for a world that never had a log."""
+    version: int = 0
+    """The last commit of the hub that is in it."""
 
 
 def write(folder: Path, frames: Mapping[str, pl.DataFrame], meta: Meta) -> None:
@@ -34,9 +36,9 @@ def write(folder: Path, frames: Mapping[str, pl.DataFrame], meta: Meta) -> None:
     fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     for name, schema in SCHEMAS.items():
         frame = frames.get(name)
-        (
-            pl.DataFrame(schema=schema) if frame is None else frame.select(schema.names()).cast(schema)
-        ).write_parquet(fresh / f"{name}.parquet", compression="zstd", compression_level=1)
+        (pl.DataFrame(schema=schema) if frame is None else frame.select(schema.names()).cast(schema)).write_parquet(
+            fresh / f"{name}.parquet", compression="zstd", compression_level=1
+        )
     (fresh / META).write_bytes(msgspec.json.encode(meta))
     old = folder.with_name(f".{folder.name}-old-{os.getpid()}")
     if folder.exists():

@@ -1,0 +1,43 @@
+"""Poll: push is a hint, polling is the truth. Windows overlap, so that a row that moved is seen again; the
+inbox knows what it has seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Protocol
+
+from orderhub_core.model import RawMessage
+from orderhub_core.store.base import Store
+from orderhub_core.store.unit import Receipt
+
+SECOND = 1_000_000
+OVERLAP_S = 600
+"""Read again what was updated in the last ten minutes: platforms publish late."""
+
+
+class Pollable(Protocol):
+    def poll(self, since: int, until: int) -> Iterator[RawMessage]: ...
+
+
+def poll(
+    store: Store,
+    name: str,
+    source: Pollable,
+    receive: Callable[[Sequence[RawMessage]], Sequence[Receipt]],
+    *,
+    now: int,
+    history_s: int,
+    page: int = 500,
+) -> int:
+    """Receive what changed at a source since the last poll (at first: `history_s` back). Returns how many were new.
+
+    The cursor moves only after everything before it is on disk: a poll that dies is repeated.
+    """
+    upto = store.cursor_of(name)
+    since = now - history_s * SECOND if upto is None else upto - OVERLAP_S * SECOND
+    messages, new = source.poll(since, now), 0
+    while group := list(islice(messages, page)):
+        new += sum(receipt == "new" for receipt in receive(group))
+    store.set_cursor(name, now)
+    return new

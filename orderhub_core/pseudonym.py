@@ -1,0 +1,56 @@
+"""Keyed hashes: a phone can be looked up and a buyer recognised without the value standing anywhere.
+
+The key (pepper) comes from ORDERHUB_PEPPER or a file beside the data, never from the source tree. A keyed hash
+of a phone number is still personal information; it only cannot be reversed by trying all numbers without the key.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+import unicodedata
+from collections.abc import Mapping
+from pathlib import Path
+
+from orderhub_core.errors import UserMistake
+
+NOT_DIGITS = re.compile(r"[\s\-()+]")
+
+
+class Pseudonyms:
+    """Raises UserMistake for a key under 16 bytes."""
+
+    def __init__(self, pepper: bytes) -> None:
+        if len(pepper) < 16:
+            raise UserMistake("ORDERHUB_PEPPER is too short: give it at least 16 characters of randomness")
+        self._key = hashlib.blake2b(pepper, digest_size=32).digest()
+
+    def phone(self, phone: str) -> bytes | None:
+        """The look-up hash of a full phone number; None for a masked or missing one."""
+        digits = NOT_DIGITS.sub("", unicodedata.normalize("NFKC", phone))
+        if not digits.isdigit() or not 7 <= len(digits) <= 15:
+            return None
+        return self._hash("phone", digits.removeprefix("86") if len(digits) == 13 else digits)
+
+    def buyer(self, shop: str, ref: str) -> str:
+        """The pseudonym of a channel's buyer id; empty for an empty one."""
+        return self._hash("buyer", f"{shop}\0{ref}").hex() if ref else ""
+
+    def _hash(self, purpose: str, value: str) -> bytes:
+        return hashlib.blake2b(value.encode(), digest_size=16, key=self._key, person=purpose.encode()).digest()
+
+
+def load(data: Path, env: Mapping[str, str] = os.environ) -> Pseudonyms:
+    """The installation's pseudonyms. Without ORDERHUB_PEPPER a key is made once, in a file only its owner can read."""
+    if given := env.get("ORDERHUB_PEPPER"):
+        return Pseudonyms(given.encode())
+    path = data / "pepper.key"
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        return Pseudonyms(path.read_bytes())
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(secrets.token_hex(32).encode())
+    return Pseudonyms(path.read_bytes())

@@ -1,0 +1,227 @@
+"""The store's five verbs, and what both homes have in common.
+
+accept    write raw messages down, durably, before anyone understands them
+claim     take the next batch to apply, with the state that the work will be based on
+commit    orders, log, outbox and watermark in one transaction; refused when another writer was faster
+lease     take effects that are due, for a limited time
+finish    record what became of them
+
+Nobody outside this package writes SQL.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from orderhub_core.errors import Later
+from orderhub_core.model import RawMessage
+from orderhub_core.store import chain, statements
+from orderhub_core.store.unit import Claim, Finished, Leased, Message, Pulse, Receipt, Row, Writes
+
+MESSAGE = "id, source, message_id, kind, received_at, body"
+
+
+class Overtaken(Later):
+    """Another writer committed first; claim again."""
+
+
+class Store(ABC):
+    """A hub's storage. One instance per process; safe to use from several threads."""
+
+    skip_locked = ""
+
+    # -- what a backend supplies
+
+    @abstractmethod
+    def accept(self, messages: Sequence[RawMessage], received_at: int) -> list[Receipt]:
+        """Write messages down. When this returns they are on disk. Raises Busy; then none of them is."""
+
+    @abstractmethod
+    def claim(self, limit: int) -> Claim | None:
+        """The next messages in the order of their arrival, or None when nothing waits."""
+
+    @abstractmethod
+    def release(self, claim: Claim) -> None:
+        """Give a claim back unused."""
+
+    @abstractmethod
+    @contextlib.contextmanager
+    def transaction(self, part: str) -> Iterator[Any]:
+        """A cursor inside one write transaction of a part: committed at the end, rolled back on any error."""
+        yield
+
+    @abstractmethod
+    def query(self, part: str, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """Read, never waiting for a writer."""
+
+    @abstractmethod
+    def among(self, column: str) -> str:
+        """An SQL condition: the column is one of a list parameter."""
+
+    @abstractmethod
+    def listed(self, values: Iterable[Any]) -> Any:
+        """A list as one parameter for `among`."""
+
+    @abstractmethod
+    def sql(self, text: str) -> str:
+        """A statement in the backend's parameter style."""
+
+    @abstractmethod
+    def close(self) -> None: ...
+
+    # -- reading for one batch
+
+    def progress(self) -> Row:
+        """version, applied_upto, next_order_id, log_seq, log_hash"""
+        rows = self.query(
+            "hub", "SELECT version, applied_upto, next_order_id, log_seq, log_hash FROM progress WHERE name = 'hub'"
+        )
+        return rows[0] if rows else (0, 0, 1, 0, chain.GENESIS)
+
+    def replay(self, ids: Sequence[int] | None = None) -> Claim | None:
+        """Claim parked messages again: all of them, or those named."""
+        where, parameters = ("", ()) if ids is None else (f" WHERE {self.among('id')}", (self.listed(ids),))
+        parked = [row[0] for row in self.query("hub", f"SELECT id FROM parked{where} ORDER BY id", parameters)]
+        if not parked:
+            return None
+        messages = self.messages(parked)
+        version, _, next_order_id, log_seq, log_hash = self.progress()
+        return Claim(messages, 0, version, next_order_id, log_seq, bytes(log_hash), replayed=True)
+
+    def messages(self, ids: Sequence[int]) -> list[Message]:
+        rows = self.query(
+            "inbox", f"SELECT {MESSAGE} FROM inbox WHERE {self.among('id')} ORDER BY id", (self.listed(ids),)
+        )
+        return [Message(*row) for row in rows]
+
+    def order_rows(self, keys: Iterable[tuple[str, str]]) -> list[Row]:
+        """The rows of `orders` for (shop, order_no) keys, in column order."""
+        by_shop: dict[str, list[str]] = {}
+        for shop, order_no in keys:
+            by_shop.setdefault(shop, []).append(order_no)
+        names = ", ".join(statements.columns("orders"))
+        sql = f"SELECT {names} FROM orders WHERE shop = ? AND {self.among('order_no')}"
+        return [row for shop, nos in by_shop.items() for row in self.query("hub", sql, (shop, self.listed(nos)))]
+
+    def line_rows(self, order_ids: Iterable[int]) -> list[Row]:
+        """order_id, line_no, sku, name, category, quantity, price_minor, gift_of of the live lines of these orders."""
+        return self.query(
+            "hub",
+            "SELECT order_id, line_no, sku, name, category, quantity, price_minor, gift_of FROM lines"
+            f" WHERE deleted_at IS NULL AND {self.among('order_id')} ORDER BY order_id, line_no",
+            (self.listed(order_ids),),
+        )
+
+    # -- writing
+
+    def count(self, source: str, name: str, *, by: int = 1) -> None:
+        """Count what was turned away at the door."""
+        with self.transaction("inbox") as cursor:
+            cursor.execute(
+                self.sql(
+                    statements.insert("counter") + " ON CONFLICT (source, name) DO UPDATE SET"
+                    " count = counter.count + excluded.count"
+                ),
+                (source, name, by),
+            )
+
+    def commit(self, claim: Claim, writes: Writes) -> None:
+        """All or nothing. Raises Overtaken when the hub moved since the claim, and Busy; either way nothing changed."""
+        with self.transaction("hub") as cursor:
+            self._write(cursor, claim, writes)
+
+    def _write(self, cursor: Any, claim: Claim, writes: Writes) -> None:
+        upto = claim.upto if not claim.replayed else None
+        if upto is None:
+            cursor.execute(self.sql("SELECT applied_upto FROM progress WHERE name = 'hub'"))
+            upto = cursor.fetchone()[0]
+        moved = cursor.execute(
+            self.sql(statements.MOVE_ON),
+            (upto, writes.next_order_id, writes.log_seq, writes.log_hash, claim.version),
+        ).rowcount
+        if moved != 1:
+            raise Overtaken("another writer applied messages meanwhile")
+        for sql, rows in self._batches(writes):
+            if rows:
+                cursor.executemany(self.sql(sql), rows)
+
+    def _batches(self, writes: Writes) -> Iterator[tuple[str, list[Row]]]:
+        yield statements.RETIRE_LINES, writes.retired_lines
+        for table, rows in writes.upserts.items():
+            yield statements.upsert(table), rows
+        for table, rows in writes.inserts.items():
+            yield statements.insert(table), rows
+        for table, rows in writes.new.items():
+            yield statements.insert_new(table), rows
+        yield statements.NEWER_SIGHTING, writes.sightings
+        yield statements.REPLACE_WAITING, writes.latest_effects
+        yield "DELETE FROM parked WHERE id = ?", [(message,) for message in writes.unparked]
+
+    # -- effects
+
+    def lease(self, *, now: int, until: int, owner: str, limit: int) -> list[Leased]:
+        """Effects that are due, ours until `until`. A lease that ran out is anyone's again."""
+        with self.transaction("hub") as cursor:
+            cursor.execute(
+                self.sql(statements.LEASE.format(skip_locked=self.skip_locked)), (owner, until, now, now, limit)
+            )
+            return [Leased(*row) for row in cursor.fetchall()]
+
+    def finish(self, results: Sequence[Finished], *, owner: str, now: int) -> None:
+        """Record results. One whose lease was lost, or whose effect was replaced meanwhile, is dropped."""
+        rows = [
+            (r.state, r.next_at, now if r.state == "done" else None, r.note, r.leased.key, r.leased.generation, owner)
+            for r in results
+        ]
+        with self.transaction("hub") as cursor:
+            cursor.executemany(self.sql(statements.FINISH), rows)
+
+    # -- pollers
+
+    def cursor_of(self, name: str) -> int | None:
+        rows = self.query("hub", "SELECT upto FROM cursor WHERE name = ?", (name,))
+        return rows[0][0] if rows else None
+
+    def set_cursor(self, name: str, upto: int) -> None:
+        with self.transaction("hub") as cursor:
+            cursor.execute(self.sql(statements.upsert("cursor")), (name, upto))
+
+    # -- telling
+
+    @abstractmethod
+    def waiting(self) -> tuple[int, int | None]:
+        """Messages not yet applied, and when the oldest of them came (microseconds UTC)."""
+
+    def pulse(self, now: int) -> Pulse:
+        waiting, oldest = self.waiting()
+        received = self.query("inbox", "SELECT count(*) FROM inbox")[0][0]
+        turned_away = self.query("inbox", "SELECT coalesce(sum(count), 0) FROM counter")[0][0]
+        parked = self.query("hub", "SELECT count(*) FROM parked")[0][0]
+        effects = {row[0]: row[1] for row in self.query("hub", "SELECT state, count(*) FROM outbox GROUP BY state")}
+        _, _, next_order_id, log_seq, _ = self.progress()
+        return Pulse(
+            received=received,
+            waiting=waiting,
+            oldest_waiting_s=0.0 if oldest is None else max(0.0, (now - oldest) / 1e6),
+            parked=parked,
+            turned_away=int(turned_away),
+            effects_waiting=effects.get("waiting", 0) + effects.get("leased", 0),
+            effects_for_person=effects.get("person", 0),
+            orders=next_order_id - 1,
+            log_entries=log_seq,
+        )
+
+    def verify_log(self) -> chain.Verdict:
+        """Walk the whole log. Entries are read in blocks, so that memory stays flat."""
+        _, _, _, head_seq, head_hash = self.progress()
+        return chain.verify(self._log_rows(), head_seq, bytes(head_hash))
+
+    def _log_rows(self, block: int = 20_000) -> Iterator[Row]:
+        names = ", ".join(statements.columns("log"))
+        after = 0
+        while rows := self.query("hub", f"SELECT {names} FROM log WHERE seq > ? ORDER BY seq LIMIT ?", (after, block)):
+            yield from rows
+            after = rows[-1][0]

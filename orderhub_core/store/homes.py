@@ -1,0 +1,133 @@
+"""Where a hub lives: a folder with two SQLite files, or a PostgreSQL address. Making, migrating and opening it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import sqlalchemy
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from pysqlite3 import dbapi2 as sqlite
+from sqlalchemy.pool import StaticPool
+
+from orderhub_core.errors import Unreachable, UserMistake
+from orderhub_core.store import chain
+from orderhub_core.store import sqlite as sqlite_home
+from orderhub_core.store.base import Store
+from orderhub_core.store.postgres import PostgresStore
+from orderhub_core.store.sqlite import SqliteStore
+from orderhub_core.store.tables import PARTS
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class Home(NamedTuple):
+    """`database` is empty for SQLite in `data`; settings and secrets live in `data` either way."""
+
+    data: Path
+    database: str = ""
+
+    def __str__(self) -> str:
+        return "the PostgreSQL database" if self.database else str(self.data)
+
+
+@contextlib.contextmanager
+def _connection(home: Home, part: str) -> Iterator[sqlalchemy.Connection]:
+    if home.database:
+        if not home.database.startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
+            raise UserMistake("--database must be a PostgreSQL address like postgresql://user@host/name")
+        address = "postgresql+psycopg://" + home.database.split("://", 1)[1]
+        engine = sqlalchemy.create_engine(address)
+    else:
+        path = sqlite_home.file_of(home.data, part)
+
+        def opened() -> Any:
+            return sqlite_home.connect(path, page_bytes=sqlite_home.PAGE_BYTES[part], writer=True)
+
+        engine = sqlalchemy.create_engine("sqlite://", module=sqlite, creator=opened, poolclass=StaticPool)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except sqlalchemy.exc.OperationalError as error:
+        raise Unreachable(
+            f"cannot open {home} ({type(error.orig).__name__}): does it run, and may we write there?"
+        ) from None
+    finally:
+        engine.dispose()
+
+
+def _config(connection: sqlalchemy.Connection | None, part: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("version_locations", str(MIGRATIONS / "versions" / part))
+    config.set_main_option("path_separator", "os")
+    config.attributes.update(part=part, connection=connection)
+    return config
+
+
+def init(home: Home) -> None:
+    """Make the hub, or bring it to this version's schema. Doing it again changes nothing."""
+    if not home.database:
+        try:
+            home.data.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UserMistake(
+                f"cannot make the folder {home.data} ({error.strerror}): name another with --data"
+            ) from None
+    for part in PARTS:
+        with _connection(home, part) as connection:
+            command.upgrade(_config(connection, part), "head")
+            if part == "hub":
+                connection.execute(
+                    sqlalchemy.text(
+                        "INSERT INTO progress (name, version, applied_upto, next_order_id, log_seq, log_hash)"
+                        " VALUES ('hub', 0, 0, 1, 0, :genesis) ON CONFLICT DO NOTHING"
+                    ),
+                    {"genesis": chain.GENESIS},
+                )
+            connection.commit()
+
+
+def outdated(home: Home) -> list[str]:
+    """The parts whose schema is not this version's."""
+    parts = []
+    for part in PARTS:
+        with _connection(home, part) as connection:
+            context = MigrationContext.configure(connection, opts={"version_table": f"alembic_version_{part}"})
+            if context.get_current_revision() != ScriptDirectory.from_config(_config(None, part)).get_current_head():
+                parts.append(part)
+    return parts
+
+
+def draft(home: Home, part: str, message: str) -> None:
+    """Write a new migration from the difference between the tables and a database."""
+    with _connection(home, part) as connection:
+        command.revision(_config(connection, part), message=message, autogenerate=True)
+
+
+def differences(home: Home) -> list[Any]:
+    """What the migrated database lacks of the declared tables; empty when they agree."""
+    from alembic.autogenerate import compare_metadata
+
+    found: list[Any] = []
+    for part, metadata in PARTS.items():
+        with _connection(home, part) as connection:
+            context = MigrationContext.configure(
+                connection,
+                opts={
+                    "version_table": f"alembic_version_{part}",
+                    "include_name": lambda name, kind, _, known=metadata: kind != "table" or name in known.tables,
+                },
+            )
+            found += compare_metadata(context, metadata)
+    return found
+
+
+def open_store(home: Home) -> Store:
+    """Raises StoreMissing when there is no hub yet."""
+    return PostgresStore(home.database) if home.database else SqliteStore(home.data)

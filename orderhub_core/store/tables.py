@@ -1,0 +1,313 @@
+"""The schema, declared once. SQLModel classes give the columns; hot statements are built from them, never typed twice.
+
+Two parts with a writer each: the inbox (append-only, written by whoever accepts) and the hub (written by whoever
+applies). On SQLite they are two files, on PostgreSQL one database. Instants are BIGINT microseconds UTC, money is
+BIGINT minor units, and `deleted_at` is the only deletion there is.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from sqlalchemy import BigInteger, Index, Integer, LargeBinary, MetaData, Text, UniqueConstraint
+from sqlmodel import Field, SQLModel
+
+BIG_KEY = BigInteger().with_variant(Integer, "sqlite")
+"""SQLite gives a rowid only to a column that is declared INTEGER."""
+
+
+CLUSTERED = {"sqlite_with_rowid": False}
+"""Small rows that are only ever reached by their key: on SQLite the key is the table."""
+
+
+def text(default: str = "") -> Any:
+    return Field(default=default, sa_type=Text, nullable=False)
+
+
+def word() -> Any:
+    """A text that may be unknown."""
+    return Field(default=None, sa_type=Text, nullable=True)
+
+
+def number(default: int = 0) -> Any:
+    return Field(default=default, sa_type=BigInteger, nullable=False)
+
+
+def instant() -> Any:
+    """Microseconds UTC, or not known."""
+    return Field(default=None, sa_type=BigInteger, nullable=True)
+
+
+def blob() -> Any:
+    return Field(default=None, sa_type=LargeBinary, nullable=True)
+
+
+def key(kind: Any = Text) -> Any:
+    return Field(sa_type=kind, primary_key=True, nullable=False, sa_column_kwargs={"autoincrement": False})
+
+
+class InboxPart(SQLModel):
+    metadata: ClassVar[MetaData] = MetaData()
+
+
+class HubPart(SQLModel):
+    metadata: ClassVar[MetaData] = MetaData()
+
+
+class Inbox(InboxPart, table=True):
+    """Every message as it came. There is no state column: what is applied is what lies below the cursor."""
+
+    __tablename__ = "inbox"
+    __table_args__ = (UniqueConstraint("source", "message_id"),)
+    id: int = Field(default=None, sa_type=BIG_KEY, primary_key=True)
+    source: str = text()
+    message_id: str = text()
+    kind: str = text()
+    received_at: int = number()
+    digest: bytes = blob()
+    body: bytes = blob()
+
+
+class Conflict(InboxPart, table=True):
+    """A message that came again under the same id with another body: recorded, never overwritten."""
+
+    __tablename__ = "conflict"
+    __table_args__ = CLUSTERED
+    source: str = key()
+    message_id: str = key()
+    digest: bytes = key(LargeBinary)
+    received_at: int = number()
+    body: bytes = blob()
+
+
+class Todo(InboxPart, table=True):
+    """What is still to be applied, where workers share a database: ids commit out of order, so no cursor can tell."""
+
+    __tablename__ = "todo"
+    id: int = key(BIG_KEY)
+
+
+class Counter(InboxPart, table=True):
+    """What was turned away at the door, per source and reason. Nothing of the message itself is kept."""
+
+    __tablename__ = "counter"
+    __table_args__ = CLUSTERED
+    source: str = key()
+    name: str = key()
+    count: int = number()
+
+
+class Order(HubPart, table=True):
+    """One order. Axes and headline are derived from `facts`; `changed_version` is the commit that touched it last."""
+
+    __tablename__ = "orders"
+    __table_args__ = (
+        UniqueConstraint("shop", "order_no"),
+        Index("ix_orders_order_no", "order_no"),
+        Index("ix_orders_changed_version", "changed_version"),
+    )
+    order_id: int = key(BIG_KEY)
+    shop: str = text()
+    platform: str = text()
+    order_no: str = text()
+    placed_at: int | None = instant()
+    paid_at: int | None = instant()
+    shipped_at: int | None = instant()
+    collected_at: int | None = instant()
+    delivered_at: int | None = instant()
+    promised_at: int | None = instant()
+    updated_at: int | None = instant()
+    headline_at: int | None = instant()
+    payment: str = text()
+    fulfilment: str = text()
+    logistics: str = text()
+    after_sale: str = text()
+    invoice: str = text()
+    headline: str = text()
+    currency: str = text()
+    total_minor: int = number()
+    paid_minor: int = number()
+    freight_minor: int = number()
+    discount_minor: int = number()
+    item_count: int = number()
+    warehouse: str | None = word()
+    carrier: str | None = word()
+    tracking_no: str | None = word()
+    labelled: int = number()
+    province: str = text()
+    city: str = text()
+    buyer_key: str = text()
+    contradictions: int = number()
+    facts: str = text("{}")
+    content_at: int | None = instant()
+    content_digest: bytes | None = blob()
+    changed_version: int = number()
+    deleted_at: int | None = instant()
+
+
+class Line(HubPart, table=True):
+    """Positions; those below 1000 are the channel's, the others were added by a rule."""
+
+    __tablename__ = "lines"
+    __table_args__ = CLUSTERED
+    order_id: int = key(BigInteger)
+    line_no: int = key(Integer)
+    sku: str = text()
+    name: str = text()
+    category: str = text()
+    quantity: int = number(1)
+    price_minor: int = number()
+    gift_of: int | None = instant()
+    rule: str = text()
+    deleted_at: int | None = instant()
+
+
+class Parcel(HubPart, table=True):
+    __tablename__ = "parcels"
+    __table_args__ = CLUSTERED
+    order_id: int = key(BigInteger)
+    tracking_no: str = key()
+    carrier: str = text()
+    labelled: int = number()
+
+
+class Payment(HubPart, table=True):
+    __tablename__ = "payments"
+    __table_args__ = CLUSTERED
+    order_id: int = key(BigInteger)
+    payment_no: int = key(Integer)
+    method: str = text()
+    currency: str = text()
+    amount_minor: int = number()
+    paid_at: int | None = instant()
+
+
+class Person(HubPart, table=True):
+    """The receiver, apart from the order: no view, frame, log entry or effect reads this table."""
+
+    __tablename__ = "persons"
+    __table_args__ = (Index("ix_persons_phone_hash", "phone_hash"),)
+    order_id: int = key(BIG_KEY)
+    name: str = text()
+    phone: str = text()
+    phone_hash: bytes | None = blob()
+    address: str = text()
+    note: str = text()
+
+
+class Log(HubPart, table=True):
+    """The event log: append-only, each entry hashed together with the one before it."""
+
+    __tablename__ = "log"
+    __table_args__ = (Index("ix_log_order_id", "order_id"),)
+    seq: int = key(BIG_KEY)
+    order_id: int = number()
+    event: str = text()
+    occurred_at: int = number()
+    recorded_at: int = number()
+    before: str = text()
+    after: str = text()
+    outcome: str = text()
+    source: str = text()
+    message: int = number()
+    """Inbox id of the message that caused it."""
+    detail: str = text()
+    hash: bytes = blob()
+
+
+class Decision(HubPart, table=True):
+    """Why: the rule, its version, what it did, and the values that made it true."""
+
+    __tablename__ = "decisions"
+    __table_args__ = CLUSTERED
+    order_id: int = key(BigInteger)
+    rule: str = key()
+    version: str = key()
+    action: str = text()
+    argument: str = text()
+    reason: str = text()
+    decided_at: int = number()
+
+
+class Outbox(HubPart, table=True):
+    """Effects on their way out. The key is derived from the cause, so that a replay inserts nothing."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (Index("ix_outbox_state_next_at", "state", "next_at"),)
+    key: str = key()
+    order_id: int = number()
+    target: str = text()
+    payload: str = text()
+    state: str = text("waiting")
+    """waiting, leased, done or person."""
+    generation: int = number()
+    """Counts replacements of a `latest` effect: a result for an older one does not close the newer."""
+    attempts: int = number()
+    next_at: int = number()
+    lease_until: int | None = instant()
+    owner: str = text()
+    intended_at: int = number()
+    done_at: int | None = instant()
+    note: str = text()
+
+
+class Parked(HubPart, table=True):
+    """Messages nobody could read. They wait here with the reason until they are replayed."""
+
+    __tablename__ = "parked"
+    id: int = key(BIG_KEY)
+    source: str = text()
+    message_id: str = text()
+    reason: str = text()
+    parked_at: int = number()
+
+
+class Sighting(HubPart, table=True):
+    """What each touchpoint showed last of each order, in its own words."""
+
+    __tablename__ = "sightings"
+    __table_args__ = CLUSTERED
+    touchpoint: str = key()
+    shop: str = key()
+    order_no: str = key()
+    status: str = text()
+    at: int | None = instant()
+    seen_at: int = number()
+    changed_version: int = number()
+
+
+class Review(HubPart, table=True):
+    __tablename__ = "reviews"
+    __table_args__ = CLUSTERED
+    audit: str = key()
+    shop: str = key()
+    order_no: str = key()
+    reviewer: str = key()
+    consistent: int = number()
+    note: str = text()
+    at: int = number()
+
+
+class Progress(HubPart, table=True):
+    """One row: how far the inbox is applied, and the head of the log's chain. Commits compare and set `version`."""
+
+    __tablename__ = "progress"
+    __table_args__ = CLUSTERED
+    name: str = key()
+    version: int = number()
+    applied_upto: int = number()
+    next_order_id: int = number(1)
+    log_seq: int = number()
+    log_hash: bytes | None = blob()
+
+
+class Cursor(HubPart, table=True):
+    """Where each poller goes on: everything updated before `upto` has been received."""
+
+    __tablename__ = "cursor"
+    __table_args__ = CLUSTERED
+    name: str = key()
+    upto: int = number()
+
+
+PARTS: dict[str, MetaData] = {"inbox": InboxPart.metadata, "hub": HubPart.metadata}
