@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from typing import NoReturn
 
 import httpx
 
@@ -20,8 +21,11 @@ def client(url: str, timeout_s: float, headers: Mapping[str, str] | None = None)
     return httpx.Client(base_url=url, timeout=timeout_s, headers=headers, follow_redirects=False)
 
 
-def ask(link: httpx.Client, request: httpx.Request, who: str) -> httpx.Response:
-    """The answer, if it is a 2xx or a 404. Raises Later or NeedsPerson; the text never holds the query or a header."""
+def ask(link: httpx.Client, request: httpx.Request, who: str, *, absent_ok: bool = False) -> httpx.Response:
+    """The answer, if it is a 2xx, or a 404 where that is an answer too. Raises Later or NeedsPerson.
+
+    The text names the address without its query, and no header: both may hold secrets.
+    """
     where = str(request.url.copy_with(query=None))
     try:
         response = link.send(request)
@@ -34,14 +38,13 @@ def ask(link: httpx.Client, request: httpx.Request, who: str) -> httpx.Response:
     except httpx.RequestError as error:
         reason = str(error) or type(error).__name__
         raise Unreachable(f"{who}: cannot reach {where} ({reason}); check its url and that it is running") from None
-    _accept(response, who, where)
+    if not (response.is_success or (absent_ok and response.status_code == 404)):
+        _refuse(response, who, where)
     return response
 
 
-def _accept(response: httpx.Response, who: str, where: str) -> None:
+def _refuse(response: httpx.Response, who: str, where: str) -> NoReturn:
     status = response.status_code
-    if response.is_success or status == 404:
-        return
     said = f"{who}: {where} answered {status} {response.reason_phrase}"
     if status == 429:
         raise Throttled(f"{said}; it asks us to slow down", after_s=_seconds(response.headers.get("retry-after", "")))

@@ -29,6 +29,7 @@ class Case(msgspec.Struct, gc=False):
 
 
 class SkuOrder(msgspec.Struct):
+    order_id: Id = 0
     code: str = ""
     out_sku_id: str = ""
     sku_id: Id | None = None
@@ -41,12 +42,22 @@ class SkuOrder(msgspec.Struct):
     after_sale_info: Case | None = None
     logistics_receipt_time: Instant = 0
     """The carrier's word that the parcel was signed for."""
+    master_sku_order_id_list: list[Id] | None = None
+    """Of a gift: the lines it was given for."""
 
 
-class Pack(msgspec.Struct, gc=False):
+class Trace(msgspec.Struct, gc=False):
+    """A step of the parcel. The platform has a call of its own for these; our sandbox adds them to the order."""
+
+    logistics_status: str | int
+    time: Instant
+
+
+class Pack(msgspec.Struct):
     tracking_no: str = ""
     company: str = ""
     ship_time: Instant = 0
+    traces: list[Trace] | None = None
 
 
 class Order(msgspec.Struct):
@@ -103,7 +114,6 @@ def _facts(order: Order) -> dict[Event, int]:
     happened = words.mean(words.STATUSES, status, "main_status")
     lines, update = order.sku_order_list or [], order.update_time
     ships = [pack.ship_time for pack in order.logistics_info or () if pack.ship_time] or [order.ship_time or update]
-    receipts = [line.logistics_receipt_time for line in lines]
     # Where the platform gives no instant of its own, the closing time or the update time stands in.
     closed = update if status == words.REFUNDED_RECEIVED else order.finish_time or update
     instants = {
@@ -117,9 +127,7 @@ def _facts(order: Order) -> dict[Event, int]:
         Event.SETTLED: order.finish_time or (update if status == words.FINISHED else 0),
     }
     facts = {event: instants[event] for event in happened}
-    if receipts and all(receipts):
-        facts[Event.DELIVERED] = max(receipts)
-    return facts | _after_sale(lines, update, whole=Event.REFUNDED in facts)
+    return facts | _carried(order) | _after_sale(lines, update, whole=Event.REFUNDED in facts)
 
 
 def _status(order: Order) -> int:
@@ -130,6 +138,17 @@ def _status(order: Order) -> int:
         return status
     shipped = order.ship_time or any(pack.ship_time for pack in order.logistics_info or ())
     return words.REFUNDED_SHIPPED if shipped else words.REFUNDED_UNSHIPPED
+
+
+def _carried(order: Order) -> dict[Event, int]:
+    """What the carrier did, each step at its first instant."""
+    receipts = [line.logistics_receipt_time for line in order.sku_order_list or ()]
+    facts = {Event.DELIVERED: max(receipts)} if receipts and all(receipts) else {}
+    for pack in order.logistics_info or ():
+        for trace in pack.traces or ():
+            event = words.mean(words.CARRIER_STATES, str(trace.logistics_status), "logistics_status")
+            facts[event] = min(facts.get(event, trace.time), trace.time)
+    return facts
 
 
 def _after_sale(lines: list[SkuOrder], at: int, *, whole: bool) -> dict[Event, int]:
@@ -169,7 +188,7 @@ def _content(order: Order, *, paid: bool) -> Content:
         city=address.city.name if address.city else "",
         note=order.buyer_words,
         promised_at=order.exp_ship_time * SECOND or None,
-        lines=tuple(_line(number, line) for number, line in enumerate(order.sku_order_list or (), start=1)),
+        lines=_lines(order.sku_order_list or []),
         # Only what the platform shows masked; the ciphertext beside it is never taken over.
         person=Person(
             name=order.mask_post_receiver,
@@ -179,12 +198,17 @@ def _content(order: Order, *, paid: bool) -> Content:
     )
 
 
-def _line(number: int, line: SkuOrder) -> Line:
-    return Line(
-        line_no=number,
-        sku=line.code or line.out_sku_id or str(line.sku_id or ""),
-        name=line.product_name,
-        category=line.category_name,
-        quantity=line.item_num,
-        price_minor=line.origin_amount,
+def _lines(lines: list[SkuOrder]) -> tuple[Line, ...]:
+    numbers = {str(line.order_id): number for number, line in enumerate(lines, start=1)}
+    return tuple(
+        Line(
+            line_no=number,
+            sku=line.code or line.out_sku_id or str(line.sku_id or ""),
+            name=line.product_name,
+            category=line.category_name,
+            quantity=line.item_num,
+            price_minor=line.origin_amount,
+            gift_of=next((numbers.get(str(parent)) for parent in line.master_sku_order_id_list or ()), None),
+        )
+        for number, line in enumerate(lines, start=1)
     )

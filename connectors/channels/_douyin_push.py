@@ -60,8 +60,8 @@ MEANINGS: dict[str, Meaning] = {
     "102": Meaning(E.SHIPPED),
     "103": Meaning(E.SETTLED, ("complete_time", "finish_time", "update_time")),
     "104": Meaning(None),  # the carrier's state, when it is sent, says which event
-    # Paid or not, nothing will be shipped; whether money goes back is told by the order, not by its push.
-    "106": Meaning(E.CANCELLED, ("cancel_time",)),
+    # Cancelled, but does money go back? The push does not tell whether any came; the order itself does.
+    "106": Meaning(None, ("cancel_time",)),
     "108": Meaning(E.PARTLY_SHIPPED),
     "200": Meaning(E.AFTER_SALE_APPLIED),
     "201": Meaning(E.REFUND_AGREED),

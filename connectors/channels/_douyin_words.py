@@ -37,7 +37,7 @@ STATUSES: dict[int, tuple[Event, ...]] = {
     2: PAID,
     101: (*PAID, E.PARTLY_SHIPPED),
     3: SHIPPED,  # the merchant typed in a tracking number; nobody has collected anything yet
-    CANCELLED: (E.PLACED, E.VOIDED, E.CANCELLED),  # never paid; paid ones are read as the next two
+    CANCELLED: (E.PLACED, E.VOIDED),  # never paid; paid ones are read as one of the next two
     REFUNDED_UNSHIPPED: (*PAID, E.REFUNDED, E.CANCELLED),
     REFUNDED_SHIPPED: (*SHIPPED, E.REFUNDED),
     REFUNDED_RECEIVED: (*SHIPPED, E.SETTLED, E.REFUNDED),

@@ -39,17 +39,14 @@ class Dock:
     def push(self, effect: PushToWarehouse, key: str) -> None:
         """Raises RefusedByTarget when the warehouse holds this order already with other lines."""
         body = msgspec.json.encode(Handover(effect.shop, effect.order_no, effect.lines))
-        path, headers = f"{effect.warehouse}/orders", {"idempotency-key": key}
-        response = http.ask(
-            self._link, self._link.build_request("POST", path, content=body, headers=headers), self._name
-        )
-        if response.status_code == 404:
-            raise RefusedByTarget(f"{self._name}: {self._link.base_url} knows no warehouse {effect.warehouse!r}")
+        headers = {"idempotency-key": key}
+        request = self._link.build_request("POST", f"{effect.warehouse}/orders", content=body, headers=headers)
+        http.ask(self._link, request, self._name)
 
     def holds(self, effect: PushToWarehouse) -> bool:
         path = f"{effect.warehouse}/orders/{quote(effect.order_no, safe='')}"
         request = self._link.build_request("GET", path, params={"shop": effect.shop})
-        response = http.ask(self._link, request, self._name)
+        response = http.ask(self._link, request, self._name, absent_ok=True)
         if response.status_code == 404:
             return False
         try:

@@ -1,0 +1,59 @@
+"""The pretend warehouse: takes an order once per idempotency key, and lets it be read back."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+
+class Dock:
+    """Orders live in memory, by (shop, order_no), as long as the process does."""
+
+    def __init__(self, name: str, *, secret: str) -> None:
+        self._name, self._secret = name, secret
+        self._keys: dict[str, tuple[str, str]] = {}
+        self.orders: dict[tuple[str, str], dict[str, Any]] = {}
+
+    def routes(self) -> list[Route]:
+        return [
+            Route(f"/{self._name}/orders", self._take, methods=["POST"]),
+            Route(f"/{self._name}/orders/{{order_no}}", self._show, methods=["GET"]),
+        ]
+
+    async def _take(self, request: Request) -> Response:
+        if not self._proven(request):
+            return _refusal(401, "who are you?")
+        key = request.headers.get("idempotency-key", "")
+        try:
+            body = json.loads(await request.body())
+            order = {"shop": str(body["shop"]), "order_no": str(body["order_no"]), "lines": list(body["lines"])}
+        except (ValueError, KeyError, TypeError):
+            return _refusal(400, 'the body is {"shop", "order_no", "lines": [...]}')
+        if not key or not order["lines"]:
+            return _refusal(422, "an Idempotency-Key and at least one line are needed")
+        name = (order["shop"], order["order_no"])
+        if self._keys.setdefault(key, name) != name:
+            return _refusal(409, "this Idempotency-Key was used for another order")
+        held = self.orders.setdefault(name, order)
+        if held != order:
+            return _refusal(409, "this order is here already, with other lines")
+        return JSONResponse(held, status_code=201 if held is order else 200)
+
+    async def _show(self, request: Request) -> Response:
+        if not self._proven(request):
+            return _refusal(401, "who are you?")
+        held = self.orders.get((request.query_params.get("shop", ""), request.path_params["order_no"]))
+        return JSONResponse(held) if held else _refusal(404, "no such order here")
+
+    def _proven(self, request: Request) -> bool:
+        expected = f"Bearer {self._secret}".encode()
+        return hmac.compare_digest(expected, request.headers.get("authorization", "").encode())
+
+
+def _refusal(status: int, text: str) -> Response:
+    return JSONResponse({"error": text}, status_code=status)
