@@ -66,7 +66,7 @@ class World:
             "orders": orders,
             "lines": lines_known(self.lines, orders),
             "events": events_known(self.timeline, orders, as_of),
-            "sightings": sightings_known(self.sightings, as_of),
+            "sightings": sightings_known(self.sightings, orders, as_of),
         }
 
 

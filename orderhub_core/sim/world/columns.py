@@ -15,6 +15,12 @@ def instant(at_s: Seconds) -> pl.Series:
     return pl.Series(at_s * SECOND).cast(INSTANT).set(pl.Series(at_s == NEVER), None)
 
 
+def seconds(when: pl.Series) -> Seconds:
+    """An INSTANT column without nulls as seconds UTC."""
+    found: Seconds = when.to_physical().to_numpy() // SECOND
+    return found
+
+
 def words(codes: Codes, kind: pl.Enum) -> pl.Series:
     """Positions in an Enum's categories as that Enum; negative ones become null."""
     positions = pl.Series(codes.view(np.uint8))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 
 from orderhub_core import lifecycle
-from orderhub_core.frames import EVENTS, HEADLINE, INSTANT, LINES, ORDERS, SIGHTINGS
+from orderhub_core.frames import EVENTS, HEADLINE, INSTANT, LINES, ORDERS
 from orderhub_core.model import AfterSale, Axis, Event, Fulfilment, Headline, Invoice, Logistics, Payment
+from orderhub_core.sim.world.columns import chronological, seconds
 from orderhub_core.sim.world.course import OCCURRING
 from orderhub_core.sim.world.records import REACHED
 
@@ -37,8 +39,8 @@ def orders_known(orders: pl.DataFrame, lines: pl.DataFrame, moments: pl.DataFram
     happened = moments.lazy().select("order_id", *(_happened(event, as_of) for event in OCCURRING))
     items = lines.lazy().group_by("order_id").agg(item_count=pl.col("quantity").sum().cast(pl.Int32))
     axes = (
-        orders.lazy()
-        .filter(pl.col("placed_at") <= _instant(as_of))
+        _head(orders, "placed_at", as_of)
+        .lazy()
         .join(happened, on="order_id", maintain_order="left")
         .join(items, on="order_id", how="left", maintain_order="left")
         .with_columns(
@@ -79,7 +81,7 @@ def lines_known(lines: pl.DataFrame, orders: pl.DataFrame) -> pl.DataFrame:
 
 def events_known(timeline: pl.DataFrame, orders: pl.DataFrame, as_of: int) -> pl.DataFrame:
     """The log of a hub that hears of everything at once from the order's own shop."""
-    heard = timeline.filter(pl.col("at") <= _instant(as_of))
+    heard = _head(timeline, "at", as_of)
     return (
         heard.with_row_index("seq", 1)
         .select(
@@ -95,21 +97,27 @@ def events_known(timeline: pl.DataFrame, orders: pl.DataFrame, as_of: int) -> pl
     )
 
 
-def sightings_known(sightings: pl.DataFrame, as_of: int) -> pl.DataFrame:
+def sightings_known(sightings: pl.DataFrame, orders: pl.DataFrame, as_of: int) -> pl.DataFrame:
     """What each touchpoint shows of each order: the visible row of its newest update, seen when it first could be."""
-    return (
-        sightings.filter(pl.col("visible_at") <= _instant(as_of))
-        .sort("at", "visible_at", descending=[False, True])
-        .unique(["touchpoint", "order_id"], keep="last", maintain_order=True)
-        .select(
-            pl.col("touchpoint", "shop").cast(pl.String),
-            "order_no",
-            pl.col("status").cast(pl.String),
-            "at",
-            seen_at="visible_at",
-        )
-        .select(SIGHTINGS.names())
+    visible = _head(sightings, "visible_at", as_of)
+    slot = visible["touchpoint"].to_physical().to_numpy().astype(np.int64) * orders.height
+    slot += visible["order_id"].to_numpy() - 1
+    # Of one row shown twice the first showing shall win, so it has to come last: the order of showing is reversed.
+    oldest_first = visible.height - 1 - chronological(seconds(visible["at"])[::-1])
+    shown = np.full(slot.max(initial=-1) + 1, -1)
+    shown[slot[oldest_first]] = oldest_first  # numpy keeps the last value of a repeated position
+    return visible[shown[shown >= 0]].select(
+        pl.col("touchpoint", "shop").cast(pl.String),
+        "order_no",
+        pl.col("status").cast(pl.String),
+        "at",
+        seen_at="visible_at",
     )
+
+
+def _head(frame: pl.DataFrame, at: str, as_of: int) -> pl.DataFrame:
+    """The rows until `as_of` of a frame that is sorted by `at`; copies nothing."""
+    return frame.head(frame[at].search_sorted(pl.Series([as_of]).cast(INSTANT), side="right").item())
 
 
 def _instant(at: int) -> pl.Expr:

@@ -4,7 +4,8 @@ Laws
   1. A touchpoint's lag is one span per order, so that its rows keep the order of the events.
   2. `at` is the touchpoint's own update time (event + lag) and is always honest; a fault delays, repeats,
      drops or falsifies what can be *read*. The row with the newest `at` that is visible is what it shows.
-  3. At most one fault per touchpoint, order and event; all of them stand in `planted`.
+  3. A false word is never a neighbour of the right one: that would look like a lag.
+  4. At most one fault per touchpoint, order and event; all of them stand in `planted`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ E = Event
 
 
 class Voice(NamedTuple):
-    """One touchpoint: its least and greatest normal lag, and the word that an event makes it show."""
+    """One touchpoint: its least and greatest normal lag, and the word per event, in the order of stages."""
 
     lag_s: tuple[int, int]
     words: dict[Event, str]
@@ -34,13 +35,13 @@ TOUCHPOINTS: dict[str, Voice] = {
         {
             E.PLACED: "待付款",
             E.PAID: "待发货",
-            E.VOIDED: "已取消",
             E.SHIPPED: "已发货",
             E.COLLECTED: "运输中",
             E.DELIVERED: "已签收",
             E.SETTLED: "已完成",
             E.AFTER_SALE_APPLIED: "退款中",
             E.REFUNDED: "已退款",
+            E.VOIDED: "已取消",
         },
     ),
     "crm": Voice(
@@ -48,13 +49,13 @@ TOUCHPOINTS: dict[str, Voice] = {
         {
             E.PLACED: "未支付",
             E.PAID: "已支付待审",
-            E.VOIDED: "关闭",
             E.LOCKED: "配货中",
             E.SHIPPED: "已交付快递",
             E.OUT_FOR_DELIVERY: "派送中",
             E.DELIVERED: "客户已收",
             E.AFTER_SALE_APPLIED: "售后处理中",
             E.REFUNDED: "已退款",
+            E.VOIDED: "关闭",
         },
     ),
     "wms": Voice(
@@ -77,6 +78,7 @@ TWICE_S = (60, 6 * HOUR_S)
 
 NAMES = pl.Enum(list(TOUCHPOINTS))
 WORDS = pl.Enum(sorted({word for voice in TOUCHPOINTS.values() for word in voice.words.values()}))
+WORD_CODES = {word: code for code, word in enumerate(WORDS.categories)}
 FAULTS = pl.Enum(FAULT_RATES)
 
 
@@ -118,10 +120,10 @@ def _fact(plan: Plan, name: str, event: Event, happened_s: Seconds, lag_s: Secon
     hours = 3 * HOUR_S * np.exp(dice.standard_normal(int(late.sum())))
     delay_s[late] = np.clip(hours, *LATE_S).astype(np.int64)
     delay_s[twice] = dice.integers(*TWICE_S, int(twice.sum()), endpoint=True)
-    code = {word: position for position, word in enumerate(WORDS.categories)}
-    others = [code[other] for other in words.values() if other != words[event]]
-    word = np.full(size, code[words[event]], dtype=np.int8)
-    word[wrong] = dice.choice(others, int(wrong.sum()))
+    own = list(words).index(event)
+    codes = [WORD_CODES[word] for word in words.values()]
+    word = np.full(size, codes[own], dtype=np.int8)
+    word[wrong] = dice.choice([code for place, code in enumerate(codes) if abs(place - own) > 1], int(wrong.sum()))
     return Told(
         np.full(size, list(TOUCHPOINTS).index(name), dtype=np.int8),
         np.full(size, list(Event).index(event), dtype=np.int8),
