@@ -1,0 +1,195 @@
+"""Cells as people and spreadsheets write them, to values. Columns in, columns out; nothing is read cell by cell.
+
+Every reader returns `Cells`: the values, and where a cell cannot be read, the reason in words. A cell that says
+"not set" is a null without a reason.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import NamedTuple
+
+import polars as pl
+
+UNSET = ("", "null", "none", "nan", "n/a", "-", "--")
+UNSET_ID = (*UNSET, "0")
+UNSET_TIME = (*UNSET_ID, "0000-00-00 00:00:00", "0001-01-01 00:00:00", "1970-01-01 00:00:00", "1970-01-01 08:00:00")
+
+_ROUNDED = "a spreadsheet has rounded this number and its last digits are lost; export again with this column as text"
+_FAST = "%Y-%m-%d %H:%M:%S"
+_TIME = (
+    r"^(?<y>\d{4})-(?<mo>\d{1,2})-(?<d>\d{1,2})"
+    r"(?:[ T]+(?<h>\d{1,2}):(?<mi>\d{1,2})(?::(?<s>\d{1,2})(?:[.,](?<f>\d{1,9}))?)?)?"
+    r" *(?:(?<utc>[zZ])|(?<sign>[+-])(?<oh>\d{2}):?(?<om>\d{2}))?$"
+)
+_MONEY = r"^(?<sign>[+-]?)(?<whole>\d{1,15}|\d{1,3}(?:,\d{3}){1,4})(?:\.(?<part>\d*))?$"
+
+
+class Cells(NamedTuple):
+    value: pl.Series
+    problem: pl.Series
+    """String, null where the cell is in order."""
+
+
+def texts(raw: pl.Series) -> Cells:
+    """Free text, trimmed; its letters stay as they are."""
+    value = _cells(raw, pl.col("raw").str.strip_chars(), UNSET_ID)
+    return Cells(value, _no_problem(raw))
+
+
+def ids(raw: pl.Series) -> Cells:
+    """Numbers that identify: compatibility forms made plain, what spreadsheets wrap around them taken off.
+
+    Refused: what a spreadsheet kept as a rounded number (`4.83E+18`, `.0` after more than 15 digits).
+    """
+    value = _cells(raw, _plain_id(), UNSET_ID)
+    damaged = value.str.contains(r"^\d(?:\.\d+)?[eE]\+?\d{2,3}$|^\d{16,}\.0+$")
+    long = value.str.contains(r"^\d{17,}$")
+    rounded = value.str.contains(r"^\d{15}0{2,}$")
+    if (rounded.sum() or 0) > 1 and 2 * rounded.sum() > long.sum():  # by chance, at most one id in a hundred ends so
+        damaged |= rounded
+    return Cells(value, _where(damaged, _ROUNDED))
+
+
+def times(raw: pl.Series, zone: str, *, mixed: bool = False) -> Cells:
+    """Instants, Int64 microseconds UTC. A time that names its zone is taken at its word, any other stands in `zone`.
+
+    A local time that happens twice (clocks put back) is its first one; one that never happens (clocks put forward) is
+    refused. Unless `mixed`, a column holds one kind, and the rows of the rarer kind are refused.
+    """
+    text = _cells(raw, pl.col("raw").str.strip_chars(), UNSET_TIME)
+    local = text.str.to_datetime(_FAST, strict=False, time_unit="us")
+    offset = pl.repeat(None, len(raw), dtype=pl.Int64, eager=True)
+    hard = local.is_null() & text.is_not_null()
+    if hard.any():
+        slow = _times_in_full(text.filter(hard))
+        local = local.scatter(hard.arg_true(), slow["local"])
+        offset = offset.scatter(hard.arg_true(), slow["offset"])
+    aware = offset.is_not_null()
+    frame = pl.DataFrame({"text": text, "local": local, "offset": offset, "aware": aware})
+    frame = frame.with_columns(
+        pl.when("aware")
+        .then(pl.col("local").dt.timestamp("us") - pl.col("offset"))
+        .otherwise(
+            pl.col("local").dt.replace_time_zone(zone, non_existent="null", ambiguous="earliest").dt.timestamp("us")
+        )
+        .alias("value")
+    )
+    minority = pl.lit(False)
+    if aware.any() and not mixed:
+        naive = (local.is_not_null() & ~aware).sum()
+        rarer_aware = aware.sum() <= naive
+        minority = (pl.col("aware") == rarer_aware) & pl.lit(naive > 0)
+    problem = (
+        pl.when(pl.col("text").is_not_null() & pl.col("local").is_null())
+        .then(pl.lit("this is not a time; write it like 2026-01-31 18:05:00"))
+        .when(pl.col("value").is_null() & pl.col("local").is_not_null())
+        .then(pl.lit(f"this time does not exist in {zone}: the clocks were put forward over it"))
+        .when(minority)
+        .then(
+            pl.when("aware")
+            .then(pl.lit("this time names its zone, most of its column do not; make them alike or set mixed_times"))
+            .otherwise(pl.lit("this time names no zone, most of its column do; make them alike or set mixed_times"))
+        )
+        .alias("problem")
+    )
+    read = frame.select("value", problem)
+    return Cells(read["value"], read["problem"])
+
+
+def money(raw: pl.Series, decimals: int) -> Cells:
+    """Int64 minor units, exact: no float on the way. `decimals` digits may follow the point.
+
+    Accepts a currency sign, thousands separated by commas in threes, full-width digits. Refused: a negative amount,
+    more decimals than the currency has.
+    """
+    bare = pl.col("raw").str.normalize("NFKC").str.replace_all(r"^\s*(?:CNY|RMB|BRL|R?\$|¥|€|£)\s*|\s*元?\s*$|^\s+", "")
+    text = _cells(raw, bare, UNSET)
+    scale = 10**decimals
+    frame = text.to_frame("text").with_columns(pl.col("text").str.extract_groups(_MONEY).struct.unnest())
+    part = pl.col("part").fill_null("").str.strip_chars_end("0")
+    frame = frame.with_columns(
+        whole=pl.col("whole").str.replace_all(",", "", literal=True).cast(pl.Int64),
+        part=part,
+        minor=part.str.pad_end(decimals, "0").str.head(decimals).replace("", "0").cast(pl.Int64, strict=False),
+    )
+    value = pl.col("whole") * scale + pl.col("minor")
+    problem = (
+        pl.when(pl.col("text").is_not_null() & pl.col("whole").is_null())
+        .then(pl.lit("this is not an amount; write it like 1234.50"))
+        .when((pl.col("sign") == "-") & (value > 0))
+        .then(pl.lit("the amount is negative"))
+        .when(pl.col("part").str.len_bytes() > decimals)
+        .then(pl.lit(_TOO_FINE.get(decimals, f"the amount has more than {decimals} decimals")))
+    )
+    read = frame.select(value=value, problem=problem)
+    return Cells(read["value"], read["problem"])
+
+
+def counts(raw: pl.Series) -> Cells:
+    """Int64, at least 1."""
+    text = _cells(raw, pl.col("raw").str.normalize("NFKC").str.strip_chars(), UNSET)
+    value = text.str.extract(r"^([+-]?\d{1,9})(?:\.0+)?$").cast(pl.Int64)
+    problem = pl.select(
+        pl.when(text.is_not_null() & value.is_null())
+        .then(pl.lit("this is not a whole number"))
+        .when(value < 1)
+        .then(pl.lit("the quantity is less than 1"))
+    ).to_series()
+    return Cells(value, problem)
+
+
+_TOO_FINE = {0: "the amount has decimals where whole units are expected"}
+
+
+def _cells(raw: pl.Series, reading: pl.Expr, unset: tuple[str, ...]) -> pl.Series:
+    value = raw.to_frame("raw").select(reading.alias("raw"))
+    keep = ~pl.col("raw").str.to_lowercase().is_in(unset)
+    return value.select(pl.when(keep).then("raw")).to_series()
+
+
+def _plain_id() -> pl.Expr:
+    return (
+        pl.col("raw")
+        .str.normalize("NFKC")
+        .str.replace_all(r"[\t\r\n\u200b\ufeff]", "")
+        .str.strip_chars()
+        .str.replace(r'^="(.*)"$', "$1")
+        .str.strip_prefix("'")
+        .str.replace(r"(?i)^no[.:]\s*", "")
+        .str.replace(r"^(\d{1,15})\.0+$", "$1")
+        .str.strip_chars()
+    )
+
+
+def _times_in_full(text: pl.Series) -> pl.DataFrame:
+    """`local` Datetime and `offset` Int64 microseconds, null where the text names none, for the rarer spellings."""
+    plain = (
+        pl.col("text")
+        .str.normalize("NFKC")
+        .str.replace_all("[/年月]", "-")
+        .str.replace("日", " ")
+        .str.replace_all("[时分]", ":")
+        .str.replace("秒", "")
+        .str.strip_chars(" :")
+    )
+    parts = text.to_frame("text").select(plain.str.extract_groups(_TIME).struct.unnest())
+    padded = pl.concat_str("y", *(pl.col(part).fill_null("0").str.zfill(2) for part in ("mo", "d", "h", "mi", "s")))
+    micros = pl.col("f").fill_null("0").str.pad_end(6, "0").str.head(6).cast(pl.Int64)
+    offset = (pl.col("oh").cast(pl.Int64) * 60 + pl.col("om").cast(pl.Int64)) * 60_000_000
+    read = parts.select(
+        local=padded.str.to_datetime("%Y%m%d%H%M%S", strict=False, time_unit="us") + pl.duration(microseconds=micros),
+        offset=pl.when(pl.col("utc").is_not_null())
+        .then(0)
+        .otherwise(pl.when(pl.col("sign") == "-").then(-offset).otherwise(offset)),
+    )
+    sane = pl.col("offset").fill_null(0).abs() <= dt.timedelta(hours=18) // dt.timedelta(microseconds=1)
+    return read.with_columns(pl.when(sane).then("local").alias("local"))
+
+
+def _where(mask: pl.Series, reason: str) -> pl.Series:
+    return pl.select(pl.when(mask).then(pl.lit(reason))).to_series()
+
+
+def _no_problem(raw: pl.Series) -> pl.Series:
+    return pl.repeat(None, len(raw), dtype=pl.String, eager=True)

@@ -1,0 +1,71 @@
+"""From a row's times and its status word to facts: which event, at which instant.
+
+A time column is a fact by itself. A status word states facts that may have no time of their own; then a time stands
+in: that of the next step the row does know, else the newest instant in the row. So an order paid "some time before
+it was shipped" is not made to look as if it had been paid after it.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from connectors.files.mapping import Mapping
+from connectors.files.words import TIMES
+from orderhub_core.model import Event
+
+_STEPS = tuple(TIMES.values())
+
+
+def newest(present: set[str]) -> pl.Expr:
+    """The newest instant that the row tells; a promise is no instant at which anything happened."""
+    told = [field for field in (*TIMES, "updated_at") if field in present]
+    return pl.max_horizontal(told) if told else pl.lit(None, dtype=pl.Int64)
+
+
+def facts(orders: pl.DataFrame, mapping: Mapping) -> dict[Event, pl.Expr]:
+    """Event to its instant (Int64 microseconds UTC, null where it did not happen), `order.placed` first and never null.
+
+    Events come in the order of `model.Event`, so that a row's message is the same in whatever file it stands.
+    `orders` has the time fields of `words.TIMES` that the file knows, `status` if it knows that, and one non-null
+    instant in each row.
+    """
+    present = set(orders.columns)
+    known = {event: pl.col(field) for field, event in TIMES.items() if field in present}
+    stated: dict[Event, list[str]] = {Event.PLACED: []}
+    if "status" in present:
+        for word in orders["status"].drop_nulls().unique(maintain_order=True).to_list():
+            for event in mapping.states(word) | (mapping.presupposes(word) - set(known)):
+                stated.setdefault(event, []).append(word)
+    instants = {event: _instant(event, stated, known, present) for event in {*stated, *known}}
+    instants = _end_of_unpaid(instants)
+    return {event: instants[event] for event in Event if event in instants}
+
+
+def _instant(event: Event, stated: dict[Event, list[str]], known: dict[Event, pl.Expr], present: set[str]) -> pl.Expr:
+    stand_in = pl.coalesce(_next_known(event, known), newest(present))
+    if event is Event.PLACED:  # the row exists, so the order was placed
+        return pl.coalesce(known.get(event), stand_in) if event in known else stand_in
+    if event not in stated:
+        return known[event]
+    implied = pl.when(pl.col("status").is_in(stated[event])).then(stand_in)
+    return pl.coalesce(known[event], implied) if event in known else implied
+
+
+def _next_known(event: Event, known: dict[Event, pl.Expr]) -> pl.Expr:
+    later = _STEPS[_STEPS.index(event) + 1 :] if event in _STEPS else ()
+    told = [known[step] for step in later if step in known]
+    return pl.min_horizontal(told) if told else pl.lit(None, dtype=pl.Int64)
+
+
+def _end_of_unpaid(instants: dict[Event, pl.Expr]) -> dict[Event, pl.Expr]:
+    """A word like "cancelled" voids the payment that was never made; where money had come, it went back."""
+    if Event.VOIDED not in instants or Event.PAID not in instants:
+        return instants
+    voided, paid = instants[Event.VOIDED], instants[Event.PAID].is_not_null()
+    returned = pl.when(paid).then(voided)
+    refunded = instants.get(Event.REFUNDED)
+    return {
+        **instants,
+        Event.VOIDED: pl.when(~paid).then(voided),
+        Event.REFUNDED: returned if refunded is None else pl.coalesce(refunded, returned),
+    }

@@ -1,0 +1,162 @@
+"""A table and its mapping to what the file claims: one message for each order, and a reason for each row refused.
+
+Pure and by the column; the only work done row by row is the message itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from hashlib import blake2b
+
+import msgspec
+import polars as pl
+
+from connectors.files import orders
+from connectors.files.bodies import KIND, bodies
+from connectors.files.cells import Cells, counts, ids, money, texts, times
+from connectors.files.facts import newest
+from connectors.files.mapping import FIELDS, Kind, Mapping, nearest
+from connectors.files.reading import ROW
+from orderhub_core.errors import UserMistake
+from orderhub_core.model import RawMessage
+
+REFUSED = pl.Schema(
+    {ROW: pl.Int64, "order_no": pl.String, "column": pl.String, "value": pl.String, "reason": pl.String}
+)
+
+_SUGGESTIONS = 100
+"""So many different unknown words get a suggestion; a column of nothing else is not a status column."""
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """What a file says."""
+
+    rows: int
+    messages: list[RawMessage]
+    """One per order; a file that repeats a row word for word repeats its message."""
+    message_rows: list[int]
+    """The row (as a spreadsheet counts) where each message's order begins."""
+    refused: pl.DataFrame
+    """`REFUSED`, one row per refused row, in file order. `column` is the heading of the first trouble, null where the
+    row as a whole is in trouble; several reasons are joined with `; `."""
+
+
+def observe(table: pl.DataFrame, mapping: Mapping) -> Reading:
+    """What a table of `read_table` says by this mapping. Raises UserMistake where a required heading is missing."""
+    headings = resolve(table.columns, mapping, mapping.required)
+    read = {field: _read(field, table[heading], mapping) for field, heading in headings.items()}
+    values = pl.DataFrame([table[ROW], *(cells.value.alias(field) for field, cells in read.items())])
+    trouble = [
+        *(_trouble(values, table[headings[field]], cells.problem) for field, cells in read.items()),
+        _whole_rows(values, pl.col("order_no").is_null(), pl.lit("the order number is missing"), headings["order_no"]),
+        _whole_rows(
+            values,
+            newest(set(headings)).is_null(),
+            pl.lit("no time column is filled, so nothing can be said of when"),
+        ),
+    ]
+    refused = pl.concat(trouble)
+    if "sku" in headings:
+        refused = pl.concat([refused, orders.quarrels(values, refused[ROW])])
+        claims = orders.gather(values.filter(~_among(values, refused)), table, mapping)
+    else:
+        claims = values.filter(~_among(values, refused))
+    claims = claims.select(ROW, "order_no", bodies(claims, mapping))
+    if "sku" not in headings:
+        refused = pl.concat([refused, orders.rivals(claims)])
+        claims = claims.filter(~_among(claims, refused))
+    return Reading(
+        rows=table.height,
+        messages=_messages(claims, mapping.source),
+        message_rows=claims[ROW].to_list(),
+        refused=_one_per_row(refused),
+    )
+
+
+def resolve(headings: list[str], mapping: Mapping, required: Iterable[str]) -> dict[str, str]:
+    """Field to the heading under which this file shows it; fields the file does not have are left out.
+
+    Blanks, letter case and a `*` or colon at the ends make no difference. Raises UserMistake for a `required` field.
+    """
+    there = {_plain(heading): heading for heading in reversed(headings)}
+    found = {}
+    for field in dict.fromkeys((*mapping.columns, *required)):
+        wished = [there[_plain(heading)] for heading in mapping.headings(field) if _plain(heading) in there]
+        if wished:
+            found[field] = wished[0]
+        elif field in required:
+            raise UserMistake(
+                f"no column for {field}: mapping {mapping.name!r} expects {' or '.join(mapping.headings(field))}; "
+                f"the file has {', '.join(heading for heading in headings if heading != ROW) or 'no headings'}"
+            )
+    return found
+
+
+def _plain(heading: str) -> str:
+    return "".join(heading.split()).strip("*:：").casefold()
+
+
+def _read(field: str, raw: pl.Series, mapping: Mapping) -> Cells:
+    match FIELDS[field]:
+        case Kind.ID:
+            return ids(raw)
+        case Kind.TIME:
+            return times(raw, mapping.time_zone, mixed=mapping.mixed_times)
+        case Kind.MONEY:
+            return money(raw, mapping.decimals)
+        case Kind.COUNT:
+            return counts(raw)
+        case Kind.TEXT:
+            return texts(raw)
+        case Kind.STATUS:
+            return _statuses(raw, mapping)
+
+
+def _statuses(raw: pl.Series, mapping: Mapping) -> Cells:
+    word, no_problem = texts(raw)
+    unknown = [w for w in word.drop_nulls().unique(maintain_order=True).to_list() if w not in mapping.status]
+    if not unknown:
+        return Cells(word, no_problem)
+    reasons = [
+        f"mapping {mapping.name!r} does not know this status"
+        + (nearest(w, mapping.status) if index < _SUGGESTIONS else "")
+        + "; add it under [status]"
+        for index, w in enumerate(unknown)
+    ]
+    return Cells(word, word.replace_strict(unknown, reasons, default=None, return_dtype=pl.String))
+
+
+def _trouble(values: pl.DataFrame, raw: pl.Series, problem: pl.Series) -> pl.DataFrame:
+    rows = pl.DataFrame([values[ROW], values["order_no"], raw.alias("value"), problem.alias("reason")])
+    return rows.filter(pl.col("reason").is_not_null()).select(
+        ROW, "order_no", pl.lit(raw.name).alias("column"), "value", "reason"
+    )
+
+
+def _whole_rows(values: pl.DataFrame, wrong: pl.Expr, reason: pl.Expr, column: str | None = None) -> pl.DataFrame:
+    return values.filter(wrong).select(
+        ROW,
+        "order_no",
+        pl.lit(column, dtype=pl.String).alias("column"),
+        pl.lit(None, dtype=pl.String).alias("value"),
+        reason.alias("reason"),
+    )
+
+
+def _among(values: pl.DataFrame, refused: pl.DataFrame) -> pl.Series:
+    return values[ROW].is_in(refused[ROW].implode())
+
+
+def _one_per_row(refused: pl.DataFrame) -> pl.DataFrame:
+    return (
+        refused.group_by(ROW, maintain_order=True)
+        .agg(pl.col("order_no", "column", "value").first(), pl.col("reason").unique(maintain_order=True).str.join("; "))
+        .sort(ROW)
+    )
+
+
+def _messages(claims: pl.DataFrame, source: str) -> list[RawMessage]:
+    return [
+        RawMessage(source, f"{order_no}:{blake2b(body, digest_size=16).hexdigest()}", KIND, body)
+        for order_no, body in zip(claims["order_no"].to_list(), claims["body"].to_list(), strict=True)
+    ]

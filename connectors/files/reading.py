@@ -1,0 +1,138 @@
+"""Bytes of an export file to a table of strings. What a file is, its content decides, never its name.
+
+Pure but for the one read in `read_table`.
+"""
+
+from __future__ import annotations
+
+import codecs
+import csv
+import io
+from pathlib import Path
+
+import polars as pl
+
+from connectors.files.workbook import is_workbook, parse_workbook
+from orderhub_core.errors import UserMistake
+
+ROW = "row_no"
+
+_BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_DELIMITERS = ",;\t"
+_FIELD_LIMIT = 1 << 20
+
+
+def read_table(path: Path, *, sheet: str | None = None) -> pl.DataFrame:
+    """The file's rows, every column String, empty cells null, and `row_no`: the row as a spreadsheet counts it.
+
+    CSV in UTF-8, UTF-16 (with its mark) or GB18030, separated by comma, semicolon or tab; XLSX, XLS or ODS, first
+    sheet unless `sheet` names another. Blank rows are left out. Raises UserMistake with what to mend.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise UserMistake(f"{path}: there is no such file") from None
+    except IsADirectoryError:
+        raise UserMistake(f"{path}: this is a folder; name the export file in it") from None
+    except OSError as error:
+        raise UserMistake(f"{path}: cannot be read ({error.strerror})") from None
+    return parse_table(data, path.name, sheet=sheet)
+
+
+def parse_table(data: bytes, name: str, *, sheet: str | None = None) -> pl.DataFrame:
+    """As `read_table`, from bytes; `name` is for the sentences only."""
+    if not data.strip():
+        raise UserMistake(f"{name}: the file is empty; export it again")
+    if is_workbook(data):
+        return _headed(parse_workbook(data, name, sheet), name)
+    if sheet is not None:
+        raise UserMistake(f"{name}: only workbooks have sheets, and this is a text file; leave the sheet out")
+    return _headed(_parse_text(_decoded(data, name), name), name)
+
+
+def _decoded(data: bytes, name: str) -> str:
+    encoding = next((encoding for bom, encoding in _BOMS.items() if data.startswith(bom)), None)
+    if encoding != "utf-16" and b"\0" in data:
+        raise UserMistake(f"{name}: this is neither a CSV file nor a workbook; export the orders as CSV or XLSX")
+    for attempt in [encoding] if encoding else ["utf-8", "gb18030"]:
+        try:
+            text = data.decode(attempt)
+        except UnicodeDecodeError:
+            continue
+        if text.lstrip()[:200].lower().startswith(("<!doctype", "<html", "<table", "<?xml")):
+            raise UserMistake(f"{name}: this is a web page, not a table; open it in a spreadsheet and save it as XLSX")
+        return text
+    raise UserMistake(f"{name}: the text is neither UTF-8 nor GB18030; save the file as CSV UTF-8")
+
+
+def _parse_text(text: str, name: str) -> list[pl.Series]:
+    head = text.lstrip("\r\n").partition("\n")[0]
+    delimiter = max(_DELIMITERS, key=head.count)
+    if '"' not in text and "\r" not in text.replace("\r\n", ""):
+        columns = _plain(text, delimiter)
+        if columns is not None:
+            return columns
+    return _quoted(text, delimiter, name)
+
+
+def _plain(text: str, delimiter: str) -> list[pl.Series] | None:
+    """The columns where every line has as many cells as the heading; None where a look at each line is needed."""
+    lines = pl.Series(text.removesuffix("\n").split("\n")).str.strip_chars_end("\r")
+    cells = lines.str.count_matches(delimiter, literal=True)
+    blank = lines == ""
+    header = int((~blank).arg_max() or 0)
+    if not ((cells == cells[header]) | blank).all():
+        return None
+    frame = lines.to_frame("line").select(pl.col("line").str.split_exact(delimiter, int(cells[header])).alias("cells"))
+    return frame.unnest("cells").get_columns()
+
+
+def _quoted(text: str, delimiter: str, name: str) -> list[pl.Series]:
+    csv.field_size_limit(_FIELD_LIMIT)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    rows: list[list[str]] = []
+    width = 0
+    started = 1
+    try:
+        for row in reader:
+            width = width or len(row)
+            if row and len(row) != width:
+                raise UserMistake(
+                    f"{name}, line {started}: {len(row)} cells where the heading has {width}; a cell that holds "
+                    f"{delimiter!r} must stand in quotes"
+                )
+            rows.append(row or [""] * width)
+            started = reader.line_num + 1
+    except csv.Error as error:
+        raise UserMistake(f"{name}, line {started}: the quotes do not match ({error}); export the file again") from None
+    blank = [""] * width
+    return [
+        pl.Series(str(index), cells, dtype=pl.String)
+        for index, cells in enumerate(zip(*(r or blank for r in rows), strict=True))
+    ]
+
+
+def _headed(columns: list[pl.Series], name: str) -> pl.DataFrame:
+    """First row that holds anything becomes the headings; blank rows go, the others keep their number."""
+    frame = pl.DataFrame([column.alias(str(index)) for index, column in enumerate(columns)])
+    if not frame.width:
+        raise UserMistake(f"{name}: the file is empty; export it again")
+    every = pl.all()
+    frame = frame.with_columns(pl.when(every.str.strip_chars() != "").then(every).name.keep())
+    frame = frame.with_row_index(ROW, offset=1).with_columns(pl.col(ROW).cast(pl.Int64))
+    frame = frame.filter(pl.any_horizontal(pl.exclude(ROW).is_not_null()))
+    if not frame.height:
+        raise UserMistake(f"{name}: the file is empty; export it again")
+    names = _unique([str(cell or "").strip() for cell in frame.row(0)[1:]])
+    kept = {str(index): heading for index, heading in enumerate(names) if heading}
+    return frame.slice(1).select(*kept, ROW).rename(kept)
+
+
+def _unique(headings: list[str]) -> list[str]:
+    """A heading that stands twice gets ` (2)`, so that no column is lost; `row_no` is ours."""
+    seen: dict[str, int] = {ROW: 1}
+    result = []
+    for heading in headings:
+        seen[heading] = seen.get(heading, 0) + 1
+        result.append(f"{heading} ({seen[heading]})" if heading and seen[heading] > 1 else heading)
+    return result

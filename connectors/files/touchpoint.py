@@ -1,0 +1,44 @@
+"""A plain file of what some touchpoint shows: order number, status word, update time, and whatever else it holds.
+
+For the audit: nothing is dropped and nothing is judged here; a repeated order stays repeated.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import polars as pl
+
+from connectors.files.cells import ids, texts, times
+from connectors.files.mapping import Mapping, load_mapping
+from connectors.files.observing import resolve
+from connectors.files.reading import ROW, read_table
+from orderhub_core.frames import INSTANT
+
+PROBLEM = "time_problem"
+_OURS = ("order_no", "status", "updated_at")
+
+
+def read_touchpoint(path: Path, mapping: Mapping | None = None, *, sheet: str | None = None) -> pl.DataFrame:
+    """`order_no` String, `status` String, `updated_at` Datetime us UTC, `time_problem` String, `row_no` Int64, and
+    every other column of the file as String.
+
+    Without a mapping the headings of the shipped mapping `generic` are known, and times without a zone are Beijing's. A status
+    stays the touchpoint's own word; a damaged id stays as it is written. A time that cannot be read is null and
+    `time_problem` says why. A file of headings only has no rows. Raises UserMistake as `read_table` does, and where
+    there is no column of order numbers or statuses.
+    """
+    chosen = load_mapping("generic") if mapping is None else mapping
+    table = read_table(path, sheet=sheet)
+    found = resolve(table.columns, chosen, required=("order_no", "status"))
+    ours = [ids(table[found["order_no"]]).value.alias("order_no"), texts(table[found["status"]]).value.alias("status")]
+    if "updated_at" in found:
+        instant, problem = times(table[found["updated_at"]], chosen.time_zone, mixed=chosen.mixed_times)
+    else:
+        instant = pl.repeat(None, table.height, dtype=pl.Int64, eager=True)
+        problem = pl.repeat(None, table.height, dtype=pl.String, eager=True)
+    ours += [instant.cast(INSTANT).alias("updated_at"), problem.alias(PROBLEM), table[ROW]]
+    read = {found[field] for field in _OURS if field in found}
+    others = table.select(pl.exclude(ROW, *read))
+    clash = {name: f"{name} (file)" for name in (*_OURS, PROBLEM) if name in others.columns}
+    return pl.DataFrame(ours).hstack(others.rename(clash))

@@ -1,0 +1,58 @@
+"""What a status word says happened: the friendly words of a mapping are the hub's own headlines.
+
+A word states its own facts (`STATES`). Some words only make sense after earlier facts (`PRESUPPOSES`); those
+are taken on trust only when the file has no column that could have said so itself.
+"""
+
+from __future__ import annotations
+
+from orderhub_core.model import Event, Headline
+
+STATES: dict[Headline, tuple[Event, ...]] = {
+    Headline.PENDING_PAYMENT: (),
+    Headline.PAID: (Event.PAID,),
+    Headline.DESIGNING: (Event.DESIGN_STARTED,),
+    Headline.PRODUCING: (Event.PRODUCTION_STARTED,),
+    Headline.SHORT: (Event.RAN_SHORT,),
+    Headline.LOCKED: (Event.LOCKED,),
+    Headline.LABELLED: (Event.LABELLED,),
+    Headline.PARTLY_SHIPPED: (Event.PARTLY_SHIPPED,),
+    Headline.SHIPPED: (Event.SHIPPED,),
+    Headline.IN_TRANSIT: (Event.MOVED,),
+    Headline.DELIVERED: (Event.DELIVERED,),
+    Headline.COMPLETED: (Event.SETTLED,),
+    Headline.AFTER_SALE: (Event.AFTER_SALE_APPLIED,),
+    Headline.INTERCEPTED: (Event.INTERCEPTED,),
+    Headline.RETURNED: (Event.RETURNED,),
+    Headline.REFUNDED: (Event.REFUNDED,),
+    Headline.CANCELLED: (Event.CANCELLED, Event.VOIDED),
+}
+
+PRESUPPOSES: dict[Headline, tuple[Event, ...]] = {
+    Headline.DESIGNING: (Event.PAID,),
+    Headline.PRODUCING: (Event.PAID,),
+    Headline.SHORT: (Event.PAID,),
+    Headline.LOCKED: (Event.PAID,),
+    Headline.LABELLED: (Event.PAID,),
+    Headline.PARTLY_SHIPPED: (Event.PAID,),
+    Headline.SHIPPED: (Event.PAID,),
+    Headline.IN_TRANSIT: (Event.PAID, Event.SHIPPED),
+    Headline.DELIVERED: (Event.PAID, Event.SHIPPED),
+    Headline.COMPLETED: (Event.PAID, Event.SHIPPED),
+    Headline.AFTER_SALE: (Event.PAID,),
+    Headline.INTERCEPTED: (Event.PAID,),
+    Headline.RETURNED: (Event.PAID, Event.SHIPPED),
+    Headline.REFUNDED: (Event.PAID,),
+}
+
+TIMES: dict[str, Event] = {
+    "placed_at": Event.PLACED,
+    "paid_at": Event.PAID,
+    "shipped_at": Event.SHIPPED,
+    "collected_at": Event.COLLECTED,
+    "delivered_at": Event.DELIVERED,
+    "completed_at": Event.SETTLED,
+    "cancelled_at": Event.CANCELLED,
+    "refunded_at": Event.REFUNDED,
+}
+"""The time columns that are facts by themselves, in the order in which an order usually lives through them."""
