@@ -19,7 +19,11 @@ from altair.vegalite.v6.theme import themes
 
 from orderhub_core import i18n
 
-FONT = 'system-ui, -apple-system, "Segoe UI", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif'
+FONT = (
+    '-apple-system, BlinkMacSystemFont, "Segoe UI", Roboto, '
+    '"PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "Noto Sans", sans-serif'
+)
+
 
 CATEGORIES = ("#3d6fd9", "#c06c00", "#12877a", "#b8478f", "#7a8600", "#7c5cd6", "#6b7788")
 """Told apart under the three common colour-vision deficiencies when neighbours, and ≥ 3:1 on light and dark cards."""
@@ -62,7 +66,8 @@ def config(language: str) -> alt.theme.ThemeConfig:
             "titlePadding": 10,
         },
         "axisBand": {"grid": False},
-        "axisX": {"labelOverlap": True},
+        "axisQuantitative": {"tickCount": 5},
+        "axisX": {"labelOverlap": "greedy", "labelSeparation": 6},
         "header": {"labelFontSize": 12, "titleFontSize": 12},
         "legend": {
             "labelFontSize": 12,

@@ -23,8 +23,8 @@ SAFE = {"GET", "HEAD"}
 SESSION_TTL_S = 120
 """How long marimo keeps a session that nobody is connected to."""
 
-OPEN_PATHS = {"/", "/ws", "/sse", "/api/kernel/set_ui_element_value", "/api/kernel/set_model_value"} | {
-    "/api/kernel/function_call"
+OPEN_PATHS = {"/", "/ws", "/sse", "/health", "/public-files-sw.js"} | {
+    f"/api/kernel/{verb}" for verb in ("set_ui_element_value", "set_model_value", "function_call")
 }
 OPEN_PREFIXES = ("/@file/", "/public/")
 """All that a page in run mode asks of marimo. Its other endpoints list sessions, paths and connections."""

@@ -62,6 +62,7 @@ def landing(language: str, cards: Iterable[Card], figures: Figures, *, read_only
         badge=f'<span class="badge">{escape(tr("Read only"))}</span>' if read_only else "",
         as_of=f'<time datetime="{machine}" data-live="as_of">{shown}</time>',
         counts="".join(_count(tr(label), label, value) for label, value in figures.counts.items()),
+        shares="".join(_share(n, value) for n, value in enumerate(figures.stages.values())),
         stages="".join(_stage(tr(stage), n, value) for n, (stage, value) in enumerate(figures.stages.items())),
         cards="".join(_card(tr, card) for card in cards),
     )
@@ -95,8 +96,12 @@ def _count(label: str, key: str, value: int) -> str:
     return f'<div class="count"><dt>{escape(label)}</dt><dd data-live="{escape(key)}">{value:,}</dd></div>'
 
 
+def _share(n: int, value: int) -> str:
+    return f'<i class="stage-{n}" style="--orders:{value}"></i>'
+
+
 def _stage(label: str, n: int, value: int) -> str:
-    return f'<li class="stage-{n}" style="--orders:{value}"><span>{escape(label)}</span><b>{value:,}</b></li>'
+    return f'<li class="stage-{n}"><span>{escape(label)}</span><b>{value:,}</b></li>'
 
 
 def _card(tr: i18n.Translate, card: Card) -> str:

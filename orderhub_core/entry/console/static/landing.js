@@ -7,9 +7,11 @@ function show(figures) {
     const key = place.dataset.live;
     place.textContent = key === "as_of" ? figures.as_of : figures.counts[key] ?? place.textContent;
   }
-  document.querySelectorAll("#stages li").forEach((stage, n) => {
-    stage.style.setProperty("--orders", figures.stages[n]);
-    stage.querySelector("b").textContent = figures.stages[n].toLocaleString("en-US");
+  const shares = document.querySelectorAll(".shares i");
+  const stages = document.querySelectorAll(".stages b");
+  figures.stages.forEach((orders, n) => {
+    shares[n].style.setProperty("--orders", orders);
+    stages[n].textContent = orders.toLocaleString("en-US");
   });
 }
 
