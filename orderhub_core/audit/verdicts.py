@@ -97,7 +97,8 @@ def verdicts(
     allowed_lag_s: Mapping[str, int] | None = None,
     population: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """One row per order of `population` (default: every order any touchpoint showed): `shop`, `order_no`, `verdict`,
+    """One row per order of `population` (`shop`, `order_no`, and where known `placed_at`; default: every order any
+    touchpoint showed): `shop`, `order_no`, `verdict`,
     and the sets of touchpoints (bits) that lack it (`lacking`), hold it twice (`twice`), use an unknown word
     (`strange`) or say nothing (`blank`).
 
@@ -111,7 +112,10 @@ def verdicts(
     else:
         facts = facts.with_columns(twice=pl.lit(0, dtype=pl.UInt64))
     if population is not None:
-        facts = population.select(KEY).unique().join(facts, on=KEY, how="left")
+        known = [name for name in (*KEY, "placed_at") if name in population.columns]
+        facts = population.select(known).unique(KEY).join(facts, on=KEY, how="left")
+    if "placed_at" not in facts.columns:
+        facts = facts.with_columns(placed_at=pl.lit(None, dtype=INSTANT))
     judged = _judged(facts, names, words)
     if as_of is not None:
         judged = _excused(said, judged, names, as_of, allowed_lag_s)
@@ -159,7 +163,8 @@ def _judged(facts: pl.DataFrame, names: list[str], words: Lexicon) -> pl.DataFra
         lacking=pl.col("seen").or_(pl.col("excused")).xor(everyone),
         speaking=pl.col("seen").or_(pl.col("excused")).and_(pl.col("strange").or_(pl.col("blank")).xor(everyone)),
     )
-    same_stage = (pl.col("common") == pl.col("any")) & (pl.col("unclear") == 0) & (pl.col("excused") == 0)
+    agreeing = pl.col("speaking").and_(pl.col("seen")).bitwise_count_ones() >= 2
+    same_stage = agreeing & (pl.col("common") == pl.col("any")) & (pl.col("unclear") == 0)
     comparable = pl.col("speaking").bitwise_count_ones() >= 2
     return sets.with_columns(comparable=comparable, same_stage=same_stage).with_columns(
         verdict=_worst(pl.lit(False), pl.lit(False))
@@ -228,7 +233,7 @@ def _excused(
     conflicts = said.join(judged.filter(pl.col("verdict") == "conflict"), on=KEY, how="semi")
     lacked = judged.filter((pl.col("lacking") != 0) & pl.col("verdict").is_in(["conflict", "missing"]))
     mends = _mending(conflicts, names, as_of, allowed_lag_s).with_columns(mends=pl.lit(True))
-    newborn = _newborn(said.join(lacked, on=KEY, how="semi"), names, as_of, allowed_lag_s)
+    newborn = _newborn(said, lacked, names, as_of, allowed_lag_s)
     flags = [pl.col(flag).fill_null(False) for flag in ("mends", "newborn")]
     return (
         judged.join(mends, on=KEY, how="left")
@@ -255,10 +260,17 @@ def _mending(
     )
 
 
-def _newborn(said: pl.DataFrame, names: list[str], as_of: int, allowed_lag_s: Mapping[str, int] | None) -> pl.DataFrame:
-    """The orders so new that a touchpoint without them may simply not have heard of them yet."""
+def _newborn(
+    said: pl.DataFrame, lacked: pl.DataFrame, names: list[str], as_of: int, allowed_lag_s: Mapping[str, int] | None
+) -> pl.DataFrame:
+    """The orders so new that a touchpoint without them may simply not have heard of them yet: just placed, or all
+    that is said of them is young and no more than that they are paid."""
     lags = allowed_lag_s or {}
     shortest_us = min(lags.get(name, DEFAULT_LAG_S) for name in names) * SECOND
-    young = ((pl.lit(as_of) - pl.col("at").cast(pl.Int64)).abs() <= shortest_us).fill_null(False)
-    new = (pl.col("mask").and_(_NEWBORN) != 0).fill_null(False)
-    return said.group_by(KEY).agg(new=(young & new).all()).filter(pl.col("new")).select(KEY)
+
+    def young(instant: str) -> pl.Expr:
+        return ((pl.lit(as_of) - pl.col(instant).cast(pl.Int64)).abs() <= shortest_us).fill_null(False)
+
+    new = young("at") & (pl.col("mask").and_(_NEWBORN) != 0).fill_null(False)
+    told = said.join(lacked, on=KEY, how="semi").group_by(KEY).agg(new=new.all()).filter(pl.col("new"))
+    return pl.concat([told.select(KEY), lacked.filter(young("placed_at")).select(KEY)]).unique()

@@ -84,7 +84,7 @@ def orders(
         as_of=connected.as_of(),
         words=_words({}, words, absent=True),
         allowed_lag_s=dict.fromkeys(named, lag_s),
-        population=connected.frame("orders").select("shop", "order_no"),
+        population=connected.frame("orders").select("shop", "order_no", "placed_at"),
     )
     _tell(report, as_json=as_json, limit=limit, fail_under=fail_under)
 

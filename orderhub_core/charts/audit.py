@@ -1,0 +1,48 @@
+"""How the drawn orders fared: one bar per verdict, with what the sample proves of each."""
+
+from __future__ import annotations
+
+import altair as alt
+import polars as pl
+
+from orderhub_core.audit import sampling
+from orderhub_core.audit.texts import VERDICTS
+from orderhub_core.audit.verdicts import CONSISTENT
+from orderhub_core.charts import theme
+from orderhub_core.i18n import Translate
+
+
+def shares(by_verdict: dict[str, int], tr: Translate) -> pl.DataFrame:
+    """One row per verdict: `verdict` (its name), `orders`, `share`, and the exact interval `low` to `high`."""
+    total = sum(by_verdict.values())
+    proved = [sampling.interval(count, total) for count in by_verdict.values()]
+    return pl.DataFrame(
+        {
+            "verdict": [tr(VERDICTS[verdict]) for verdict in by_verdict],
+            "consistent": [verdict in CONSISTENT for verdict in by_verdict],
+            "orders": list(by_verdict.values()),
+            "share": [count / total if total else 0.0 for count in by_verdict.values()],
+            "low": [interval.low for interval in proved],
+            "high": [interval.high for interval in proved],
+        },
+        schema_overrides={"orders": pl.Int64},
+    )
+
+
+def verdicts(rows: pl.DataFrame, tr: Translate) -> alt.LayerChart | alt.FacetChart:
+    """Bars of `shares`; the thin rule is the interval in which the whole population's share lies."""
+    across = alt.X(
+        "share:Q", title=tr("Share of the sample"), axis=alt.Axis(format=".0%"), scale=alt.Scale(domain=[0, 1])
+    )
+    down = alt.Y("verdict:N", title=None, sort=None, axis=alt.Axis(labelLimit=220))
+    hints = [
+        alt.Tooltip("verdict:N", title=tr("Verdict")),
+        alt.Tooltip("orders:Q", title=tr("Number of orders")),
+        alt.Tooltip("low:Q", title=tr("At least"), format=".1%"),
+        alt.Tooltip("high:Q", title=tr("At most"), format=".1%"),
+    ]
+    colour = alt.when(alt.datum.consistent).then(alt.value(theme.GOOD)).otherwise(alt.value(theme.BAD))
+    base = alt.Chart(rows).encode(down)
+    bars = base.mark_bar(height={"band": 0.62}).encode(x=across, color=colour, tooltip=hints)
+    proved = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2=alt.X2("high:Q"), tooltip=hints)
+    return alt.layer(bars, proved).properties(width="container", height=alt.Step(30))
