@@ -1,30 +1,65 @@
-"""The composition root and façade: what the command line and the notebooks call.
+"""The composition root and façade: what the command line, the web and the notebooks call.
 
-A notebook shows; it never knows how. What it reads or does is one call on a `Hub`.
+A notebook shows; it never knows how. What it reads or does is one call on a hub.
 """
 
 from __future__ import annotations
 
 import os
 import threading
-from functools import lru_cache
+import time
+from collections.abc import Mapping, Sequence
+from functools import cached_property, lru_cache
 from pathlib import Path
+from random import Random
+from typing import Any, assert_never
 
+import msgspec
 import polars as pl
 
-from orderhub_core.store import snapshot
+from orderhub_core import pseudonym, registry, settings
+from orderhub_core.effects import Effect, FetchOrder, Notify, PushToWarehouse
+from orderhub_core.errors import RefusedByTarget, StoreMissing, Unreachable, Unreadable, UserMistake
+from orderhub_core.flows import absorb, dispatch, importing, poll
+from orderhub_core.flows.absorb import Plan
+from orderhub_core.flows.receive import Receiver
+from orderhub_core.frames import empty
+from orderhub_core.model import Decoded, RawMessage, Review
+from orderhub_core.ports import Channel, Notifier, Touchpoint, Warehouse
+from orderhub_core.rules import book
+from orderhub_core.store import chain, frames, homes, snapshot
+from orderhub_core.store.homes import Home
+from orderhub_core.store.unit import Finished, Pulse, Receipt
+
+OPS = "ops"
+"""The source of what people do: one door, one trail, like any other message."""
+
+SNAPSHOT = "snapshot"
+
+
+def clock() -> int:
+    """Microseconds UTC."""
+    return time.time_ns() // 1_000
 
 
 class SnapshotHub:
     """A hub of frames only: boards over a Parquet snapshot, no database, nothing to write."""
 
+    writable = False
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        snapshot.meta(folder)
         self._lock = threading.Lock()
         self._frames: dict[tuple[str, int], pl.DataFrame] = {}
 
     def as_of(self) -> int:
+        """The instant at which the snapshot stands, microseconds UTC."""
         return snapshot.meta(self.folder).as_of
+
+    def scan(self, name: str) -> pl.LazyFrame:
+        """A frame to filter before it is read."""
+        return snapshot.scan(self.folder, name)
 
     def frame(self, name: str) -> pl.DataFrame:
         """A frame of `frames.SCHEMAS`, shared by all sessions of the process; read again when the snapshot changed."""
@@ -32,11 +67,241 @@ class SnapshotHub:
         with self._lock:
             if (name, stamp) not in self._frames:
                 self._frames = {key: frame for key, frame in self._frames.items() if key[1] == stamp}
-                self._frames[name, stamp] = snapshot.scan(self.folder, name).collect()
+                self._frames[name, stamp] = self.scan(name).collect()
             return self._frames[name, stamp]
 
 
+class Hub:
+    """A hub with a store. Raises StoreMissing when there is none at its home."""
+
+    writable = True
+
+    def __init__(self, home: Home, env: Mapping[str, str] = os.environ) -> None:
+        self.home = home
+        self.store = homes.open_store(home)
+        self.settings = settings.load(home.data)
+        self._env = env
+        self._lock = threading.RLock()
+        self._frames: dict[str, tuple[int, pl.DataFrame]] = {}
+        self._channels: dict[str, Channel] = {}
+
+    # -- composition
+
+    @cached_property
+    def context(self) -> absorb.Context:
+        path = self.home.data / self.settings.rulebook
+        rules = book.load(path) if self.settings.rulebook else book.Book()
+        return absorb.Context(self.store, self._source, rules, pseudonym.load(self.home.data, self._env))
+
+    @cached_property
+    def receiver(self) -> Receiver:
+        return Receiver(self.store, clock, most_waiting=self.settings.limits.waiting_messages)
+
+    def channel(self, shop: str) -> Channel:
+        """The connection of a shop. Raises UserMistake for one the settings do not know."""
+        endpoint = self.settings.shop(shop)
+        if endpoint is None:
+            raise UserMistake(f"no shop {shop!r} in {self.home.data / settings.FILE_NAME}")
+        with self._lock:
+            if shop not in self._channels:
+                self._channels[shop] = registry.channel(endpoint)
+            return self._channels[shop]
+
+    @lru_cache(maxsize=256)  # noqa: B019 — a hub lives as long as its process
+    def _source(self, name: str) -> absorb.Source:
+        if endpoint := self.settings.shop(name):
+            return absorb.Source(name, endpoint.connector, self.channel(name).decode, live=True)
+        if self.settings.touchpoint(name):
+            return absorb.Source("", "", self.touchpoint(name).decode)
+        kind, _, rest = name.partition("/")
+        if kind == "file":
+            platform, _, shop = rest.partition("/")
+            return absorb.Source(shop, platform, registry.files().decode)
+        if name == OPS:
+            return absorb.Source("", "", _decode_review)
+        raise Unreadable(f"no shop or touchpoint named {name!r} in the settings")
+
+    @lru_cache(maxsize=64)  # noqa: B019
+    def touchpoint(self, name: str) -> Touchpoint:
+        endpoint = self.settings.touchpoint(name)
+        if endpoint is None:
+            raise UserMistake(f"no touchpoint {name!r} in {self.home.data / settings.FILE_NAME}")
+        return registry.touchpoint(endpoint)
+
+    @lru_cache(maxsize=64)  # noqa: B019
+    def _warehouse(self, name: str) -> Warehouse:
+        for endpoint in self.settings.warehouses:
+            if endpoint.id == name:
+                if not endpoint.connector:
+                    raise RefusedByTarget(
+                        f"warehouse {name} has no connector in the settings: hand the order over by hand"
+                    )
+                return registry.warehouse(endpoint)
+        raise RefusedByTarget(f"no warehouse {name!r} in the settings; a rule names it")
+
+    @lru_cache(maxsize=64)  # noqa: B019
+    def _notifier(self, name: str) -> Notifier:
+        for endpoint in self.settings.notifiers:
+            if endpoint.id == name:
+                return registry.notifier(endpoint)
+        raise RefusedByTarget(f"no notifier {name!r} in the settings; a rule names it")
+
+    # -- flows
+
+    def receive(self, messages: Sequence[RawMessage]) -> list[Receipt]:
+        """Write messages down; when this returns they are on disk. Raises Busy."""
+        return self.receiver.submit(messages).result()
+
+    def absorb(self) -> Plan | None:
+        """One batch of what waits. None when nothing does."""
+        return absorb.absorb(self.context, self.settings.limits.batch)
+
+    def drain(self) -> int:
+        """Absorb until nothing waits. Returns how many messages were applied."""
+        return sum(len(plan.outcomes) for plan in absorb.drain(self.context, self.settings.limits.batch))
+
+    def replay(self, ids: Sequence[int] | None = None) -> Plan | None:
+        """Try parked messages again: all, or those named."""
+        return absorb.replay(self.context, ids)
+
+    def poll_shop(self, shop: str, *, history_s: int) -> int:
+        return poll.poll(self.store, f"shop:{shop}", self.channel(shop), self.receive, now=clock(), history_s=history_s)
+
+    def poll_touchpoint(self, name: str, *, history_s: int) -> int:
+        return poll.poll(
+            self.store, f"touchpoint:{name}", self.touchpoint(name), self.receive, now=clock(), history_s=history_s
+        )
+
+    def dispatch(self, *, owner: str, dice: Random, limit: int = 100) -> list[Finished]:
+        """Perform effects that are due."""
+        attempts = self.settings.limits.attempts
+        return dispatch.dispatch(
+            self.store, self._perform, now=clock(), owner=owner, dice=dice, limit=limit, attempts=attempts
+        )
+
+    def _perform(self, effect: Effect, key: str) -> None:
+        match effect:
+            case FetchOrder():
+                self.receive([self.channel(effect.shop).fetch(effect.order_no)])
+            case PushToWarehouse():
+                warehouse = self._warehouse(effect.warehouse)
+                warehouse.push(effect, key)
+                if not warehouse.holds(effect):
+                    raise Unreachable(f"{effect.warehouse} took {effect.order_no} but does not show it yet")
+            case Notify():
+                self._notifier(effect.channel).push(effect, key)
+            case _:
+                assert_never(effect)
+
+    def import_file(self, path: Path, mapping: str, *, on_error: str, dry_run: bool) -> importing.Imported:
+        return importing.import_file(
+            self.context,
+            registry.files(),
+            path,
+            mapping,
+            on_error=on_error,
+            dry_run=dry_run,
+            now=clock(),
+            batch=self.settings.limits.batch,
+        )
+
+    # -- reading
+
+    def as_of(self) -> int:
+        return clock()
+
+    def frame(self, name: str) -> pl.DataFrame:
+        """A frame of `frames.SCHEMAS` as of the last commit, shared by all sessions of the process."""
+        with self._lock:
+            version, _, _, seq, _ = self.store.progress()
+            head = seq if name == "events" else version
+            if name not in self._frames:
+                self._frames[name] = self._from_snapshot(name)
+            since, known = self._frames[name]
+            if since != head:
+                news = frames.changed(self.store, name, since)
+                touched = frames.changed(self.store, "orders", since)["order_id"] if name == "lines" else None
+                self._frames[name] = (head, frames.merged(name, known, news, touched))
+            return self._frames[name][1]
+
+    def scan(self, name: str) -> pl.LazyFrame:
+        return self.frame(name).lazy()
+
+    def _from_snapshot(self, name: str) -> tuple[int, pl.DataFrame]:
+        folder = self.home.data / SNAPSHOT
+        try:
+            meta = snapshot.meta(folder)
+        except StoreMissing:
+            return 0, empty(name)
+        return (meta.seq if name == "events" else meta.version), snapshot.scan(folder, name).collect()
+
+    def write_snapshot(self, folder: Path | None = None) -> Path:
+        """Write all frames as they are now, for boards and audits elsewhere."""
+        folder = folder or self.home.data / SNAPSHOT
+        with self._lock:
+            version, _, _, seq, _ = self.store.progress()
+            found = {name: self.frame(name) for name in ("orders", "lines", "events", "sightings")}
+            snapshot.write(folder, found, snapshot.Meta(as_of=clock(), seq=seq, version=version))
+        return folder
+
+    def parked(self) -> list[dict[str, Any]]:
+        """id, source, message_id, reason and parked_at (microseconds UTC) of every parked message."""
+        names = ("id", "source", "message_id", "reason", "parked_at")
+        rows = self.store.query("hub", f"SELECT {', '.join(names)} FROM parked ORDER BY id")
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+    def pulse(self) -> Pulse:
+        return self.store.pulse(clock())
+
+    def verify_log(self) -> chain.Verdict:
+        return self.store.verify_log()
+
+    # -- people
+
+    def judge(
+        self, *, audit: str, shop: str, order_no: str, consistent: bool, reviewer: str = "", note: str = ""
+    ) -> None:
+        """A reviewer's verdict on an audited order: a message like any other, absorbed by the worker."""
+        review = Review(audit, shop, order_no, consistent, reviewer, note)
+        body = msgspec.json.encode(review)
+        self.receive([RawMessage(OPS, f"review:{audit}:{shop}:{order_no}:{reviewer}:{clock()}", "review", body)])
+
+    def reviews(self, audit: str) -> pl.DataFrame:
+        """shop, order_no, consistent, reviewer, note, at of the judgements in an audit."""
+        rows = self.store.query(
+            "hub", "SELECT shop, order_no, consistent, reviewer, note, at FROM reviews WHERE audit = ?", (audit,)
+        )
+        names = {"shop": pl.String, "order_no": pl.String, "consistent": pl.Boolean, "reviewer": pl.String,
+                 "note": pl.String, "at": pl.Int64}  # fmt: skip
+        return pl.DataFrame(rows, schema=names, orient="row").with_columns(
+            pl.from_epoch("at", "us").dt.replace_time_zone("UTC")
+        )
+
+    def close(self) -> None:
+        if "receiver" in self.__dict__:
+            self.receiver.close()
+        self.store.close()
+
+
+def _decode_review(kind: str, body: bytes) -> Decoded:
+    try:
+        return msgspec.json.decode(body, type=Review)
+    except msgspec.DecodeError as error:
+        raise Unreadable(f"not a review: {error}") from None
+
+
 @lru_cache
-def connect() -> SnapshotHub:
-    """The hub of this process, found through the environment (the command line sets it)."""
-    return SnapshotHub(Path(os.environ["ORDERHUB_SNAPSHOT"]))
+def connect() -> Hub | SnapshotHub:
+    """The hub of this process, found through the environment, which the command line sets.
+
+    ORDERHUB_SNAPSHOT names a snapshot folder (read-only boards); else ORDERHUB_DATABASE_URL a database and
+    ORDERHUB_DATA a folder (default `data`).
+    """
+    if folder := os.environ.get("ORDERHUB_SNAPSHOT"):
+        return SnapshotHub(Path(folder))
+    return Hub(home())
+
+
+def home() -> Home:
+    """Where the environment says that the hub lives."""
+    return Home(Path(os.environ.get("ORDERHUB_DATA") or "data"), os.environ.get("ORDERHUB_DATABASE_URL", ""))

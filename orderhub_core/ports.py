@@ -7,7 +7,10 @@ may talk to the network and raises only the classes of `errors`.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Protocol
+from pathlib import Path
+from typing import Any, Protocol
+
+import polars as pl
 
 from orderhub_core.effects import Notify, PushToWarehouse
 from orderhub_core.errors import OrderHubError
@@ -64,6 +67,35 @@ class Warehouse(Protocol):
     def holds(self, effect: PushToWarehouse) -> bool:
         """Read back: does the warehouse have this order, with these lines?"""
         ...
+
+
+class FileMapping(Protocol):
+    """How one kind of export file reads."""
+
+    @property
+    def shop(self) -> str: ...
+    @property
+    def platform(self) -> str: ...
+
+
+class FileReading(Protocol):
+    """What a file says: one message per order, and a reason for each refused row."""
+
+    @property
+    def rows(self) -> int: ...
+    @property
+    def messages(self) -> list[RawMessage]: ...
+    @property
+    def refused(self) -> pl.DataFrame: ...
+
+
+class Files(Protocol):
+    """Export files as a source of orders (the module `connectors.files`)."""
+
+    def load_mapping(self, name: str, /) -> FileMapping: ...
+    def read_table(self, path: Path, /) -> pl.DataFrame: ...
+    def observe(self, table: pl.DataFrame, mapping: Any, /) -> FileReading: ...
+    def decode(self, kind: str, body: bytes, /) -> Observation: ...
 
 
 class Notifier(Protocol):

@@ -12,7 +12,7 @@ from types import ModuleType
 from typing import cast
 
 from orderhub_core.errors import UserMistake
-from orderhub_core.ports import Channel, Notifier, Touchpoint, Warehouse
+from orderhub_core.ports import Channel, Files, Notifier, Touchpoint, Warehouse
 from orderhub_core.settings import Endpoint
 
 ROOT = "connectors"
@@ -46,3 +46,7 @@ def warehouse(endpoint: Endpoint) -> Warehouse:
 
 def notifier(endpoint: Endpoint) -> Notifier:
     return cast(Notifier, module("notifiers", endpoint.connector).connect(endpoint))
+
+
+def files() -> Files:
+    return cast(Files, importlib.import_module(f"{ROOT}.files"))

@@ -50,8 +50,8 @@ class Context(NamedTuple):
 
 class Plan(NamedTuple):
     writes: Writes
-    outcomes: list[Outcome]
-    """One per message of the claim."""
+    outcomes: dict[tuple[str, str], Outcome]
+    """By source and message id."""
 
 
 def absorb(context: Context, limit: int) -> Plan | None:
@@ -114,10 +114,10 @@ class _Batch:
     def plan(self) -> Plan:
         read = [self._read(message) for message in self.claim.messages]
         self._load({(key.shop, key.order_no) for key in (_key(r) for r in read) if key is not None})
-        outcomes = [
-            self._take(message, *decoded) if decoded else "parked"
+        outcomes: dict[tuple[str, str], Outcome] = {
+            (message.source, message.message_id): self._take(message, *decoded) if decoded else "parked"
             for message, decoded in zip(self.claim.messages, read, strict=True)
-        ]
+        }
         self._decide()
         self._write()
         return Plan(self.writes, outcomes)

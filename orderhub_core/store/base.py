@@ -115,6 +115,15 @@ class Store(ABC):
             (self.listed(order_ids),),
         )
 
+    def message_ids(self, source: str, message_ids: Iterable[str]) -> list[int]:
+        sql = f"SELECT id FROM inbox WHERE source = ? AND {self.among('message_id')}"
+        return [row[0] for row in self.query("inbox", sql, (source, self.listed(message_ids)))]
+
+    def entries_of(self, messages: Iterable[int]) -> list[Row]:
+        """(message, event) of the log entries that these messages caused. Walks the log: for rare questions."""
+        sql = f"SELECT message, event FROM log WHERE {self.among('message')}"
+        return self.query("hub", sql, (self.listed(messages),))
+
     # -- writing
 
     def count(self, source: str, name: str, *, by: int = 1) -> None:
@@ -198,7 +207,7 @@ class Store(ABC):
     def pulse(self, now: int) -> Pulse:
         waiting, oldest = self.waiting()
         received = self.query("inbox", "SELECT count(*) FROM inbox")[0][0]
-        turned_away = self.query("inbox", "SELECT coalesce(sum(count), 0) FROM counter")[0][0]
+        refused = self.query("inbox", "SELECT coalesce(sum(count), 0) FROM counter WHERE name = 'bad_signature'")[0][0]
         parked = self.query("hub", "SELECT count(*) FROM parked")[0][0]
         effects = {row[0]: row[1] for row in self.query("hub", "SELECT state, count(*) FROM outbox GROUP BY state")}
         _, _, next_order_id, log_seq, _ = self.progress()
@@ -207,7 +216,7 @@ class Store(ABC):
             waiting=waiting,
             oldest_waiting_s=0.0 if oldest is None else max(0.0, (now - oldest) / 1e6),
             parked=parked,
-            turned_away=int(turned_away),
+            refused_signatures=int(refused),
             effects_waiting=effects.get("waiting", 0) + effects.get("leased", 0),
             effects_for_person=effects.get("person", 0),
             orders=next_order_id - 1,

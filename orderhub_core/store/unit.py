@@ -75,7 +75,7 @@ class Pulse(NamedTuple):
     waiting: int
     oldest_waiting_s: float
     parked: int
-    turned_away: int
+    refused_signatures: int
     effects_waiting: int
     effects_for_person: int
     orders: int

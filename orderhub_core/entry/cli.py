@@ -1,0 +1,75 @@
+"""`orderhub`: one command line over the same functions as the apps.
+
+Exit codes: 0 fine; 1 found what the user asked to be warned about; 2 the user's mistake; 3 the system's.
+"""
+
+from __future__ import annotations
+
+from orderhub_core import runtime  # isort: skip  # must be the first import of the process
+
+import importlib
+import sys
+from typing import NamedTuple
+
+import typer
+
+from orderhub_core.errors import OrderHubError, StoreMissing, UserMistake
+
+
+class Command(NamedTuple):
+    module: str
+    help: str
+
+
+COMMANDS = {
+    "demo": Command("demo", "Start a pretend world and the hub over it, or write a big world to Parquet."),
+    "serve": Command("serve", "Serve webhooks and the console; absorb and dispatch in the same process."),
+    "worker": Command("worker", "Absorb, dispatch and poll until told to stop."),
+    "import": Command("importing", "Take in an export file (CSV or XLSX)."),
+    "audit": Command("audit", "Compare what the systems show of every order."),
+    "simulate": Command("simulate", "Rehearse a flash sale."),
+    "diagnose": Command("diagnose", "Where orders get stuck, and why."),
+    "inbox": Command("inbox", "Messages that wait or are parked."),
+    "log": Command("log", "The tamper-evident event log."),
+    "db": Command("db", "Make, migrate, check and snapshot the hub's storage."),
+}
+
+
+def build(only: str | None = None) -> typer.Typer:
+    """The whole command line, or just one command: the others' imports cost a second."""
+    root = typer.Typer(
+        name="orderhub",
+        help="One command line over the same functions as the apps.",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    for name in [only] if only else COMMANDS:
+        command = COMMANDS[name]
+        app: typer.Typer = importlib.import_module(f"orderhub_core.entry.commands.{command.module}").app
+        alone = app.registered_commands[0].callback if len(app.registered_commands) == 1 else None
+        if alone is not None and app.registered_commands[0].name is None:
+            root.command(name=name, help=alone.__doc__ or command.help)(alone)
+        else:
+            root.add_typer(app, name=name, help=command.help)
+    root.callback()(lambda: None)
+    return root
+
+
+def main() -> int:
+    runtime.check()
+    asked = sys.argv[1] if len(sys.argv) > 1 and sys.argv[1] in COMMANDS else None
+    try:
+        build(asked)()
+    except (UserMistake, StoreMissing) as mistake:
+        sys.stderr.write(f"orderhub: {mistake}\n")
+        return 2
+    except OrderHubError as failure:
+        sys.stderr.write(f"orderhub: {failure}\n")
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""`orderhub import`: an export file goes through the same door as a webhook."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orderhub_core import hub
+from orderhub_core.entry.options import AsJson, stored, tell
+from orderhub_core.errors import UserMistake
+from orderhub_core.flows.importing import Imported
+from orderhub_core.store import homes
+
+app = typer.Typer()
+
+SHOWN = 20
+
+
+@app.command()
+@stored
+def import_(
+    file: Annotated[Path, typer.Argument(help="CSV or XLSX export; UTF-8 (with or without BOM) or GB18030.")],
+    mapping: Annotated[str, typer.Option(help="A shipped mapping's name, or a TOML file of your own.")],
+    on_error: Annotated[
+        str, typer.Option(metavar="reject-all|skip-failed", help="What refused rows do to the others.")
+    ] = "reject-all",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change; write nothing.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Take in an export file (CSV or XLSX). Doing it twice changes nothing the second time."""
+    home = hub.home()
+    homes.init(home)
+    opened = hub.Hub(home)
+    try:
+        imported = opened.import_file(file, mapping, on_error=on_error, dry_run=dry_run)
+    finally:
+        opened.close()
+    tell(imported, _sentences(imported), as_json=as_json)
+    if imported.rejected:
+        raise UserMistake(
+            f"{imported.file}: nothing imported, {len(imported.reasons)} rows cannot be read"
+            " (reasons above); mend them, or take the rest with --on-error skip-failed"
+        )
+    return 0
+
+
+def _sentences(imported: Imported) -> str:
+    verb = "would be " if imported.dry_run else ""
+    lines = [
+        f"{imported.file}: {imported.rows} rows; {verb}imported {imported.imported}, updated {imported.updated},"
+        f" unchanged {imported.unchanged}, refused {imported.refused}"
+    ]
+    for reason in imported.reasons[:SHOWN]:
+        where = f"{reason['column']} = {reason['value']!r}: " if reason["column"] else ""
+        lines.append(f"  row {reason['row_no']}: {where}{reason['reason']}")
+    if len(imported.reasons) > SHOWN:
+        lines.append(f"  … and {len(imported.reasons) - SHOWN} more; --json has them all")
+    return "\n".join(lines)

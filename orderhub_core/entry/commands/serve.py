@@ -1,0 +1,80 @@
+"""`orderhub serve`: webhooks, console and, unless told otherwise, the worker, in one process."""
+
+from __future__ import annotations
+
+import os
+import threading
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orderhub_core import hub
+from orderhub_core.entry.console.app import console
+from orderhub_core.entry.console.serve import kept_secret, own_origins, run
+from orderhub_core.entry.hooks import hooks
+from orderhub_core.entry.logs import to_stderr
+from orderhub_core.entry.options import stored
+from orderhub_core.entry.worker import Worker
+from orderhub_core.errors import UserMistake
+from orderhub_core.store import homes
+
+app = typer.Typer()
+LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@app.command()
+@stored
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8800,
+    origin: Annotated[list[str] | None, typer.Option(help="Address under which browsers come, behind a proxy.")] = None,
+    snapshot: Annotated[Path | None, typer.Option(help="Read-only boards over a snapshot folder; no database.")] = None,
+    read_only: Annotated[bool, typer.Option("--read-only", help="Show, take no webhooks, change nothing.")] = False,
+    no_worker: Annotated[bool, typer.Option("--no-worker", help="`orderhub worker` runs elsewhere.")] = False,
+) -> int:
+    """Serve webhooks and the console. ORDERHUB_TOKEN, when set, must be shown once by every visitor."""
+    to_stderr()
+    token = os.environ.get("ORDERHUB_TOKEN")
+    if host not in LOOPBACK and not token:
+        raise UserMistake(
+            f"--host {host} lets others in: set ORDERHUB_TOKEN to a long random text that they must show,"
+            " or stay on 127.0.0.1"
+        )
+    board, worker = _board(snapshot), None
+    takes_messages = isinstance(board, hub.Hub) and not read_only
+    if isinstance(board, hub.Hub) and takes_messages and not no_worker:
+        worker = Worker(board)
+        worker.start()
+    try:
+        run(
+            console(
+                hub=board,
+                hooks=hooks(board) if isinstance(board, hub.Hub) and takes_messages else None,
+                origins=set(origin or ()) | own_origins(host, port),
+                secret=kept_secret(hub.home().data / "console.key") if snapshot is None else os.urandom(32).hex(),
+                read_only=not takes_messages,
+                token=token,
+            ),
+            host=host,
+            port=port,
+        )
+    finally:
+        if worker is not None:
+            worker.stop()
+    return 0
+
+
+def _board(snapshot: Path | None) -> hub.Hub | hub.SnapshotHub:
+    """The hub that the notebooks of this process will find, too."""
+    if snapshot is not None:
+        os.environ["ORDERHUB_SNAPSHOT"] = str(snapshot)
+    else:
+        homes.init(hub.home())
+    board = hub.connect()
+    if isinstance(board, hub.Hub):
+        # Webhooks and pages share the process: read the frames before the first visitor waits for them.
+        threading.Thread(
+            target=lambda: [board.frame(name) for name in ("orders", "sightings", "events")], daemon=True
+        ).start()
+    return board

@@ -1,0 +1,59 @@
+"""The options that every command touching the store has, and how its answers are told."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Annotated, Any, TypeVar, get_type_hints
+
+import msgspec
+import typer
+
+Data = Annotated[
+    Path | None, typer.Option("--data", metavar="DIR", help="Folder of the hub (ORDERHUB_DATA; default ./data).")
+]
+Database = Annotated[
+    str | None,
+    typer.Option("--database", metavar="URL", help="PostgreSQL instead of SQLite files (ORDERHUB_DATABASE_URL)."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on the last line.")]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def stored(command: Command) -> Command:
+    """Give a command `--data` and `--database`, which end up in the environment, where `hub.connect` looks.
+
+    The command returns its exit code.
+    """
+    signature = inspect.signature(command)
+    hints = get_type_hints(command, include_extras=True)
+
+    @wraps(command)
+    def run(*, data: Path | None, database: str | None, **rest: Any) -> None:
+        if data is not None:
+            os.environ["ORDERHUB_DATA"] = str(data)
+        if database is not None:
+            os.environ["ORDERHUB_DATABASE_URL"] = database
+        if code := command(**rest):
+            raise typer.Exit(code)
+
+    own = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[name])
+        for name, parameter in signature.parameters.items()
+    ]
+    common = [
+        inspect.Parameter("data", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Data),
+        inspect.Parameter("database", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Database),
+    ]
+    run.__signature__ = signature.replace(parameters=[*own, *common])  # type: ignore[attr-defined]  # what typer reads
+    run.__annotations__ = {**hints, "data": Data, "database": Database}
+    return run  # type: ignore[return-value]  # the same command with two options more
+
+
+def tell(answer: Any, sentence: str, *, as_json: bool) -> None:
+    """The sentence for people, or the answer as one line of JSON."""
+    typer.echo(msgspec.json.encode(answer).decode() if as_json else sentence)

@@ -1,0 +1,109 @@
+"""The worker: absorbs, dispatches, polls and snapshots, each in a thread of its own, until told to stop.
+
+A failure never ends a thread: it is logged with its reason, and the thread goes on after a pause. All truth is in
+the database, so a worker may be killed at any moment and another goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable
+from random import SystemRandom
+
+import structlog
+
+from orderhub_core.errors import NeedsPerson, OrderHubError, Stop, UserMistake
+from orderhub_core.hub import Hub
+
+log = structlog.get_logger()
+
+IDLE_S = 0.2
+PAUSE_AFTER_FAILURE_S, PAUSE_FOR_PERSON_S = 5.0, 60.0
+SNAPSHOT_EVERY_S = 300.0
+HISTORY_S = 7 * 86_400
+"""How far back the first poll of a source looks."""
+
+
+class Worker:
+    """Threads over one hub. `history_s` is how far back the first poll of a source looks."""
+
+    def __init__(self, hub: Hub, *, history_s: int = HISTORY_S) -> None:
+        self.hub, self.history_s = hub, history_s
+        self.stopping = threading.Event()
+        self.owner = f"{socket.gethostname()}:{os.getpid()}"
+        self._dice = SystemRandom()
+        self._threads = [
+            self._thread("absorb", self._absorb, IDLE_S),
+            self._thread("dispatch", self._dispatch, IDLE_S),
+            self._thread("snapshot", self._snapshot, SNAPSHOT_EVERY_S, first_pause_s=SNAPSHOT_EVERY_S / 10),
+        ]
+        for shop in hub.settings.shops:
+            step = self._poller(hub.poll_shop, shop.id)
+            self._threads.append(self._thread(f"poll {shop.id}", step, shop.poll_every_s))
+        for touchpoint in hub.settings.touchpoints:
+            step = self._poller(hub.poll_touchpoint, touchpoint.id)
+            self._threads.append(self._thread(f"poll {touchpoint.id}", step, touchpoint.poll_every_s))
+
+    def start(self) -> None:
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self, patience_s: float = 10.0) -> None:
+        """Finish the step at hand, then stop."""
+        self.stopping.set()
+        for thread in self._threads:
+            thread.join(patience_s)
+
+    def run(self) -> None:
+        """Start, and stop on SIGTERM or SIGINT."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.stopping.set())
+        self.start()
+        while not self.stopping.wait(1.0):
+            pass
+        self.stop()
+
+    def _thread(
+        self, name: str, step: Callable[[], bool], pause_s: float, *, first_pause_s: float = 0.0
+    ) -> threading.Thread:
+        """Repeats a step. One that says there may be more to do is repeated at once."""
+
+        def loop() -> None:
+            wait_s = first_pause_s
+            while not self.stopping.wait(wait_s):
+                try:
+                    wait_s = 0.0 if step() else pause_s
+                except Stop as failure:
+                    log.error("stopping", thread=name, reason=str(failure))
+                    self.stopping.set()
+                except (NeedsPerson, UserMistake) as failure:
+                    log.error("a person must look", thread=name, reason=str(failure))
+                    wait_s = PAUSE_FOR_PERSON_S
+                except OrderHubError as failure:
+                    log.warning("later", thread=name, reason=str(failure))
+                    wait_s = max(pause_s, PAUSE_AFTER_FAILURE_S)
+                except Exception as bug:  # noqa: BLE001 — one bug must not end the thread; its text may hold a person's data
+                    log.error("internal", thread=name, kind=type(bug).__name__)
+                    wait_s = PAUSE_AFTER_FAILURE_S
+
+        return threading.Thread(target=loop, name=name, daemon=True)
+
+    def _absorb(self) -> bool:
+        return self.hub.absorb() is not None
+
+    def _dispatch(self) -> bool:
+        return bool(self.hub.dispatch(owner=self.owner, dice=self._dice))
+
+    def _snapshot(self) -> bool:
+        self.hub.write_snapshot()
+        return False
+
+    def _poller(self, poll: Callable[..., int], name: str) -> Callable[[], bool]:
+        def step() -> bool:
+            poll(name, history_s=self.history_s)
+            return False
+
+        return step
