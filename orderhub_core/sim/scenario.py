@@ -153,6 +153,12 @@ def read(text: bytes | str, name: str) -> Scenario:
         raise UserMistake(f"{name}: {error}") from None
 
 
+def switched(scenario: Scenario, enabled: bool) -> Scenario:
+    """The same day with the temporary warehouse on or off."""
+    spare = msgspec.structs.replace(scenario.temporary, enabled=enabled)
+    return msgspec.structs.replace(scenario, temporary=spare)
+
+
 def staffed(scenario: Scenario, people: Mapping[str, int]) -> Scenario:
     """The scenario with these many people per stage in all its ordinary warehouses together, spread by their shares.
 

@@ -1,0 +1,132 @@
+"""`orderhub simulate`: rehearse the day of a sale before it comes. The same figures as the surge board."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from orderhub_core import hub
+from orderhub_core.entry.options import AsJson, stored, tell
+from orderhub_core.errors import UserMistake
+from orderhub_core.sim import arrivals, results, scenario
+from orderhub_core.sim.results import Band, Figures
+from orderhub_core.sim.scenario import Scenario
+
+app = typer.Typer()
+
+
+class Answer(msgspec.Struct, frozen=True):
+    seed: int
+    figures: Figures
+    """Of the scenario as asked for."""
+    with_temporary: Figures
+    without_temporary: Figures
+    stages: list[dict[str, Any]]
+    scenario: Scenario
+
+
+@app.command()
+@stored
+def simulate(
+    file: Annotated[Path | None, typer.Option("--scenario", metavar="FILE", help="Scenario as TOML.")] = None,
+    orders: Annotated[int | None, typer.Option(help="Orders of the day.")] = None,
+    peak: Annotated[float | None, typer.Option(help="Times the ordinary rate at the start of the sale.")] = None,
+    start: Annotated[float | None, typer.Option(metavar="HOUR", help="Hour at which the sale starts, 0 to 24.")] = None,
+    decay: Annotated[float | None, typer.Option(metavar="HOURS", help="Hours in which the rush falls to 37 %.")] = None,
+    curve: Annotated[str | None, typer.Option(help="steady, day or flash.")] = None,
+    people: Annotated[
+        list[str] | None,
+        typer.Option(metavar="STAGE=N", help="People at a stage in all ordinary warehouses; may be repeated."),
+    ] = None,
+    temporary: Annotated[
+        bool | None, typer.Option("--temporary/--no-temporary", help="May the temporary warehouse help?")
+    ] = None,
+    cap: Annotated[int | None, typer.Option(help="Orders per day that the temporary warehouse takes.")] = None,
+    learn: Annotated[
+        bool, typer.Option("--learn", help="Take the day's curve, and its orders unless given, from the hub.")
+    ] = False,
+    runs: Annotated[int | None, typer.Option(help="Repetitions; figures are told with their range.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same figures.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Rehearse a day: backlog, dwell, late orders and the bottleneck, with and without the temporary warehouse."""
+    day = _read(file) if file else Scenario()
+    if learn:
+        day = _learned(day)
+    day = _changed(day, orders=orders, runs=runs)
+    rush = _changed(day.arrivals, curve=curve, start_hour=start, peak_multiple=peak, decay_hours=decay)
+    spare = _changed(day.temporary, enabled=temporary, orders_per_day=cap)
+    day = _changed(day, arrivals=rush, temporary=spare)
+    if people:
+        day = scenario.staffed(day, dict(_stage(text) for text in people))
+    answer = _rehearse(day, seed)
+    tell(answer, _sentences(answer), as_json=as_json)
+
+
+def _rehearse(day: Scenario, seed: int) -> Answer:
+    both = {on: results.rehearse(scenario.switched(day, on), seed) for on in (True, False)}
+    told = {on: results.figures(day, runs) for on, runs in both.items()}
+    chosen = day.temporary.enabled
+    return Answer(seed, told[chosen], told[True], told[False], results.stages(day, both[chosen]).to_dicts(), day)
+
+
+def _read(path: Path) -> Scenario:
+    try:
+        return scenario.read(path.read_bytes(), str(path))
+    except OSError as error:
+        raise UserMistake(f"--scenario {path} cannot be read: {error.strerror}") from None
+
+
+def _changed(whole: Any, **wishes: Any) -> Any:
+    """The value with the wishes that were uttered; it checks itself again."""
+    uttered = {name: wish for name, wish in wishes.items() if wish is not None}
+    if "curve" in uttered and uttered["curve"] not in ("steady", "day", "flash"):
+        raise UserMistake(f"--curve {uttered['curve']}: write steady, day or flash")
+    return msgspec.structs.replace(whole, **uttered)
+
+
+def _learned(day: Scenario) -> Scenario:
+    connected = hub.connect()
+    learned = arrivals.learn(connected.frame("orders"), connected.as_of())
+    if learned is None:
+        raise UserMistake(
+            "--learn: the hub has no orders of the last 7 days; leave --learn out or take orders in first"
+        )
+    base = msgspec.structs.replace(day.arrivals, base=learned.base)
+    return msgspec.structs.replace(day, arrivals=base, orders=max(1, round(learned.orders_per_day)))
+
+
+def _stage(text: str) -> tuple[str, int]:
+    name, _, count = text.partition("=")
+    if not (name and count.isdecimal()):
+        raise UserMistake(f"--people {text!r}: write STAGE=N, e.g. --people pick=120")
+    return name, int(count)
+
+
+def _sentences(answer: Answer) -> str:
+    told = answer.figures
+    spare = {True: "with", False: "without"}[answer.scenario.temporary.enabled]
+    late = f"{_range(answer.with_temporary.late)} with, {_range(answer.without_temporary.late)} without"
+    return "\n".join(
+        [
+            f"{told.orders} orders, {told.runs} runs (seed {answer.seed}), {spare} the temporary warehouse:",
+            f"  most unfinished orders  {_range(told.peak_backlog)} at {_clock(told.peak_at_h.mean)}",
+            f"  all handed over         {_clock(told.drained_at_h.mean)}",
+            f"  9 of 10 took at most    {told.dwell_p90_h.mean:.1f} h",
+            f"  late (> {answer.scenario.promise_hours:g} h)           {_range(told.late)}",
+            f"  bottleneck              {told.bottleneck} ({told.bottleneck_share:.0%} of all waiting)",
+            f"  temporary warehouse     takes {answer.with_temporary.temporary_orders.mean:.0f}; late orders {late} it",
+        ]
+    )
+
+
+def _range(band: Band) -> str:
+    return f"{band.mean:.0f}" if band.low == band.high else f"{band.mean:.0f} ({band.low:.0f} to {band.high:.0f})"
+
+
+def _clock(hour: float) -> str:
+    days, minutes = divmod(round(hour * 60), 1440)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}" + (f" (+{days} d)" if days else "")
