@@ -18,6 +18,8 @@ from hypothesis import strategies as st
 from polars.testing import assert_frame_equal
 
 from orderhub_core import frames, lifecycle
+from orderhub_core.audit.verdicts import CONSISTENT, claims, verdicts
+from orderhub_core.audit.words import default
 from orderhub_core.errors import UserMistake
 from orderhub_core.model import Event, Headline
 from orderhub_core.sim.world import BIG_SHOPS, Plan, World, build
@@ -282,6 +284,34 @@ class TestTouchpoints:
         )
         assert {(row[0], row[1]): row[2:] for row in known.iter_rows()} == shown
         assert known.height == len(shown)
+
+
+class TestAudited:
+    """The audit was written apart from the world: what the one plants, the other must find, and nothing else."""
+
+    AS_OF = PLAN.end + 60 * DAY
+
+    def judged(self, world: World) -> pl.DataFrame:
+        known, words = world.until(self.AS_OF), default()
+        said = claims({name: known["sightings"].filter(touchpoint=name) for name in TOUCHPOINTS}, words)
+        return verdicts(said, list(TOUCHPOINTS), words, as_of=self.AS_OF, population=known["orders"])
+
+    def test_honest_touchpoints_are_never_accused(self) -> None:
+        found = self.judged(build(msgspec.structs.replace(PLAN, late=0, twice=0, never=0, wrong=0)))
+        assert set(found["verdict"]) <= set(CONSISTENT)
+
+    def test_whoever_is_accused_has_a_planted_fault_that_still_shows(self, world: World) -> None:
+        accused = set(self.judged(world).filter(~pl.col("verdict").is_in(CONSISTENT))["order_no"])
+        words = [(name, event.value) for name, voice in TOUCHPOINTS.items() for event in voice.words]
+        told = pl.DataFrame(words, schema=["touchpoint", "event"], orient="row").join(
+            world.timeline.with_columns(pl.col("event").cast(pl.String)), on="event"
+        )
+        last = told.sort("at").unique(["touchpoint", "order_no"], keep="last")
+        lies = world.planted.filter(pl.col("fault").is_in(["never", "wrong"]))
+        lies = lies.with_columns(pl.col("touchpoint", "event").cast(pl.String))
+        guilty = set(last.join(lies, on=["touchpoint", "order_no", "event"], how="semi")["order_no"])
+        assert accused <= guilty
+        assert len(accused) > len(guilty) / 2
 
 
 def rows_with_events(world: World) -> pl.DataFrame:
