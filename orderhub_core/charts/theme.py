@@ -25,9 +25,9 @@ FONT = (
 )
 
 
-CATEGORIES = ("#3d6fd9", "#c06c00", "#12877a", "#b8478f", "#7a8600", "#7c5cd6", "#6b7788")
-"""Told apart under the three common colour-vision deficiencies when neighbours, and ≥ 3:1 on light and dark cards."""
-GOOD, BAD, QUIET = "#12877a", "#cf4436", "#8a94a3"
+CATEGORIES = ("#3d6fd9", "#c06c00", "#22a574", "#975e8a", "#9686d1", "#dd2149")
+"""Any two are told apart by normal, protan, deutan and tritan eyes; each stands out ≥ 3:1 from light and dark cards."""
+GOOD, BAD, QUIET = CATEGORIES[2], CATEGORIES[5], "#8a94a3"
 ACCENT = CATEGORIES[0]
 RAMP = ("#cfdcf7", "#94b2ec", "#5d8ae0", "#3565c4", "#214690")
 """Light to dark for one measure, e.g. a heatmap."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 import polars as pl
@@ -39,14 +39,22 @@ PULSE = {
     "effects_waiting": "Effects waiting",
     "refused_signatures": "Refused signatures",
 }
+"""Fields of a live hub's pulse, and what the page calls them."""
 
 
 class Board(Protocol):
-    """What the console needs of a hub. One that is `writable` also has `pulse()`."""
+    """What the console needs of any hub."""
 
     def as_of(self) -> int: ...
 
     def frame(self, name: str, /) -> pl.DataFrame: ...
+
+
+@runtime_checkable
+class Live(Protocol):
+    """A hub that takes in messages, not only shows a snapshot."""
+
+    def pulse(self) -> Any: ...
 
 
 class Figures(msgspec.Struct, frozen=True):
@@ -63,9 +71,9 @@ def read(hub: Board) -> Figures:
     orders = hub.frame("orders")
     by_headline = dict(orders.group_by(pl.col("headline").cast(pl.String)).len().iter_rows())
     counts = {"Orders": orders.height}
-    if getattr(hub, "writable", False):
-        pulse: dict[str, Any] = msgspec.to_builtins(hub.pulse())  # type: ignore[attr-defined]  # `writable` says so
-        counts |= {label: int(pulse[name]) for name, label in PULSE.items() if pulse.get(name) is not None}
+    if isinstance(hub, Live):
+        pulse = hub.pulse()
+        counts |= {label: int(getattr(pulse, field)) for field, label in PULSE.items()}
     else:
         counts |= {
             "Shops": orders["shop"].n_unique(),

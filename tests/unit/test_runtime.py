@@ -1,0 +1,68 @@
+"""Each case in a process of its own: what is imported first cannot be undone in this one."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orderhub_core import runtime
+from orderhub_core.errors import Stop
+
+
+def python(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+
+
+def test_sqlite3_means_the_shipped_library_for_everyone() -> None:
+    done = python(
+        "import orderhub_core.runtime as r; r.check(); import sqlite3, sqlite3.dbapi2, sqlalchemy\n"
+        "from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite as d\n"
+        "import pysqlite3.dbapi2 as ours; assert sqlite3.dbapi2 is ours and d.import_dbapi() is ours\n"
+        "assert sqlite3.connect(':memory:').execute('select sqlite_version()').fetchone()[0] == ours.sqlite_version\n"
+        "r.check()"
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux tells what a process has mapped")
+def test_a_second_sqlite_stops_the_process_with_a_sentence() -> None:
+    done = python(
+        "import sqlite3, orderhub_core.runtime as r\n"
+        "from orderhub_core.errors import Stop\n"
+        "try: r.check()\nexcept Stop as stop: print(stop)"
+    )
+    assert "2 copies of SQLite" in done.stdout and "import orderhub_core.runtime before" in done.stdout, done.stderr
+
+
+def test_the_console_and_the_charts_bring_no_second_sqlite() -> None:
+    done = python("import orderhub_core.entry.console, orderhub_core.runtime as r; r.check()")
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_old_sqlite_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pysqlite3.sqlite_version_info", (3, 51, 2))
+    monkeypatch.setattr(runtime, "sqlite_copies", list)
+    with pytest.raises(Stop, match=r"3\.51\.3 or newer"):
+        runtime.check()
+
+
+def test_a_system_that_does_not_tell_its_mappings_is_no_failure(tmp_path: Path) -> None:
+    assert [copy for copy in runtime.sqlite_copies(tmp_path / "none") if "/" in copy] == []
+
+
+@pytest.mark.skipif(not runtime.PARSER_IS_UNSAFE, reason="this CPython parses safely under threads")
+def test_many_threads_may_parse_at_once() -> None:
+    done = python(
+        "import orderhub_core.runtime, ast, sys, threading\n"
+        "sys.setswitchinterval(1e-6); failures = []\n"
+        "source = 'def f(x):\\n' + '    x = (x + 1) * [y for y in range(x) if y]\\n' * 300\n"
+        "def parse():\n"
+        "    try: [ast.parse(source) for _ in range(6)]\n"
+        "    except SystemError as error: failures.append(error)\n"
+        "threads = [threading.Thread(target=parse) for _ in range(16)]\n"
+        "[t.start() for t in threads]; [t.join() for t in threads]; sys.exit(bool(failures))"
+    )
+    assert done.returncode == 0, done.stderr
