@@ -22,7 +22,8 @@ _TIME = (
     r"(?:[ T]+(?<h>\d{1,2}):(?<mi>\d{1,2})(?::(?<s>\d{1,2})(?:[.,](?<f>\d{1,9}))?)?)?"
     r" *(?:(?<utc>[zZ])|(?<sign>[+-])(?<oh>\d{2}):?(?<om>\d{2}))?$"
 )
-_MONEY = r"^(?<sign>[+-]?)(?<whole>\d{1,15}|\d{1,3}(?:,\d{3}){1,4})(?:\.(?<part>\d*))?$"
+_MONEY = r"^[+-]?(?:\d{1,15}|\d{1,3}(?:,\d{3}){1,4})(?:\.\d*)?$"
+_AROUND_MONEY = r"^\s*(?:CNY|RMB|BRL|R?\$|¥|€|£)?\s*|\s*元?\s*$"
 
 
 class Cells(NamedTuple):
@@ -42,7 +43,7 @@ def ids(raw: pl.Series) -> Cells:
 
     Refused: what a spreadsheet kept as a rounded number (`4.83E+18`, `.0` after more than 15 digits).
     """
-    value = _cells(raw, _plain_id(), UNSET_ID)
+    value = _cells(_tidied(raw, r"[^0-9A-Za-z_-]", _plain_id()), pl.col("raw"), UNSET_ID)
     damaged = value.str.contains(r"^\d(?:\.\d+)?[eE]\+?\d{2,3}$|^\d{16,}\.0+$")
     long = value.str.contains(r"^\d{17,}$")
     rounded = value.str.contains(r"^\d{15}0{2,}$")
@@ -103,26 +104,21 @@ def money(raw: pl.Series, decimals: int) -> Cells:
     Accepts a currency sign, thousands separated by commas in threes, full-width digits. Refused: a negative amount,
     more decimals than the currency has.
     """
-    bare = pl.col("raw").str.normalize("NFKC").str.replace_all(r"^\s*(?:CNY|RMB|BRL|R?\$|¥|€|£)\s*|\s*元?\s*$|^\s+", "")
-    text = _cells(raw, bare, UNSET)
-    scale = 10**decimals
-    frame = text.to_frame("text").with_columns(pl.col("text").str.extract_groups(_MONEY).struct.unnest())
-    part = pl.col("part").fill_null("").str.strip_chars_end("0")
+    bare = pl.col("raw").str.normalize("NFKC").str.replace_all(_AROUND_MONEY, "")
+    frame = _cells(_tidied(raw, r"[^0-9.]", bare), pl.col("raw"), UNSET).to_frame("text")
+    amount = pl.col("text").str.replace_all(",", "", literal=True).cast(pl.Decimal(38, decimals), strict=False)
     frame = frame.with_columns(
-        whole=pl.col("whole").str.replace_all(",", "", literal=True).cast(pl.Int64),
-        part=part,
-        minor=part.str.pad_end(decimals, "0").str.head(decimals).replace("", "0").cast(pl.Int64, strict=False),
+        value=pl.when(pl.col("text").str.contains(_MONEY)).then((amount * 10**decimals).cast(pl.Int64, strict=False))
     )
-    value = pl.col("whole") * scale + pl.col("minor")
     problem = (
-        pl.when(pl.col("text").is_not_null() & pl.col("whole").is_null())
+        pl.when(pl.col("text").is_not_null() & pl.col("value").is_null())
         .then(pl.lit("this is not an amount; write it like 1234.50"))
-        .when((pl.col("sign") == "-") & (value > 0))
-        .then(pl.lit("the amount is negative"))
-        .when(pl.col("part").str.len_bytes() > decimals)
+        .when(pl.col("text").str.contains(rf"\.\d{{{decimals}}}\d*[1-9]"))
         .then(pl.lit(_TOO_FINE.get(decimals, f"the amount has more than {decimals} decimals")))
+        .when(pl.col("value") < 0)
+        .then(pl.lit("the amount is negative"))
     )
-    read = frame.select(value=value, problem=problem)
+    read = frame.select("value", problem=problem)
     return Cells(read["value"], read["problem"])
 
 
@@ -146,6 +142,12 @@ def _cells(raw: pl.Series, reading: pl.Expr, unset: tuple[str, ...]) -> pl.Serie
     value = raw.to_frame("raw").select(reading.alias("raw"))
     keep = ~pl.col("raw").str.to_lowercase().is_in(unset)
     return value.select(pl.when(keep).then("raw")).to_series()
+
+
+def _tidied(raw: pl.Series, unusual: str, tidy: pl.Expr) -> pl.Series:
+    """The column, with the cells that hold something unusual tidied up; most columns hold none."""
+    odd = raw.str.contains(unusual).fill_null(False)
+    return raw.scatter(odd.arg_true(), raw.filter(odd).to_frame("raw").select(tidy).to_series()) if odd.any() else raw
 
 
 def _plain_id() -> pl.Expr:

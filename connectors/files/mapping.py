@@ -53,7 +53,7 @@ FIELDS: dict[str, Kind] = {
     "payment_method": Kind.TEXT,
     "buyer": Kind.TEXT,
     "receiver_name": Kind.TEXT,
-    "receiver_phone": Kind.TEXT,
+    "receiver_phone": Kind.ID,
     "receiver_address": Kind.TEXT,
     "province": Kind.TEXT,
     "city": Kind.TEXT,

@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import re
 from pathlib import Path
 
 import polars as pl
@@ -19,7 +20,9 @@ ROW = "row_no"
 
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _DELIMITERS = ",;\t"
-_FIELD_LIMIT = 1 << 20
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
+_LOOK = 4096
+_CELL_LIMIT = 1 << 20
 
 
 def read_table(path: Path, *, sheet: str | None = None) -> pl.DataFrame:
@@ -52,17 +55,32 @@ def parse_table(data: bytes, name: str, *, sheet: str | None = None) -> pl.DataF
 
 def _decoded(data: bytes, name: str) -> str:
     encoding = next((encoding for bom, encoding in _BOMS.items() if data.startswith(bom)), None)
-    if encoding != "utf-16" and b"\0" in data:
+    try:
+        text = data.decode(encoding or "utf-8")
+    except UnicodeDecodeError as error:
+        if encoding or _clearly_utf8(data[: error.start]):
+            line = data[: error.start].count(b"\n") + 1
+            raise UserMistake(f"{name}, line {line}: the text is damaged here; export the file again") from None
+        text = _chinese(data, name)
+    if _CONTROL.search(text, 0, _LOOK):
         raise UserMistake(f"{name}: this is neither a CSV file nor a workbook; export the orders as CSV or XLSX")
-    for attempt in [encoding] if encoding else ["utf-8", "gb18030"]:
-        try:
-            text = data.decode(attempt)
-        except UnicodeDecodeError:
-            continue
-        if text.lstrip()[:200].lower().startswith(("<!doctype", "<html", "<table", "<?xml")):
-            raise UserMistake(f"{name}: this is a web page, not a table; open it in a spreadsheet and save it as XLSX")
-        return text
-    raise UserMistake(f"{name}: the text is neither UTF-8 nor GB18030; save the file as CSV UTF-8")
+    if text.lstrip()[:100].lower().startswith(("<!doctype", "<html", "<table", "<?xml")):
+        raise UserMistake(f"{name}: this is a web page, not a table; open it in a spreadsheet and save it as XLSX")
+    return text
+
+
+def _clearly_utf8(start: bytes) -> bool:
+    """GB18030 does not pass for UTF-8 for more than a few characters."""
+    return sum(character > "\x7f" for character in start.decode("utf-8")) > 8
+
+
+def _chinese(data: bytes, name: str) -> str:
+    try:
+        return data.decode("gb18030")
+    except UnicodeDecodeError:
+        if b"\0" in data[:_LOOK]:
+            return "\0"
+        raise UserMistake(f"{name}: the text is neither UTF-8 nor GB18030; save the file as CSV UTF-8") from None
 
 
 def _parse_text(text: str, name: str) -> list[pl.Series]:
@@ -76,40 +94,36 @@ def _parse_text(text: str, name: str) -> list[pl.Series]:
 
 
 def _plain(text: str, delimiter: str) -> list[pl.Series] | None:
-    """The columns where every line has as many cells as the heading; None where a look at each line is needed."""
-    lines = pl.Series(text.removesuffix("\n").split("\n")).str.strip_chars_end("\r")
-    cells = lines.str.count_matches(delimiter, literal=True)
-    blank = lines == ""
-    header = int((~blank).arg_max() or 0)
+    """The columns, where every line has as many cells as the heading; None where a look at each line is needed."""
+    lines = pl.Series("line", text.removesuffix("\n").split("\n")).str.strip_chars_end("\r")
+    cells, blank = lines.str.count_matches(delimiter, literal=True), lines == ""
+    header = (~blank).arg_max() or 0
     if not ((cells == cells[header]) | blank).all():
         return None
-    frame = lines.to_frame("line").select(pl.col("line").str.split_exact(delimiter, int(cells[header])).alias("cells"))
-    return frame.unnest("cells").get_columns()
+    split = lines.str.split_exact(delimiter, int(cells[header]))
+    return split.struct.unnest().get_columns()
 
 
 def _quoted(text: str, delimiter: str, name: str) -> list[pl.Series]:
-    csv.field_size_limit(_FIELD_LIMIT)
+    csv.field_size_limit(_CELL_LIMIT)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows: list[list[str]] = []
-    width = 0
-    started = 1
+    width, line = 0, 1
     try:
         for row in reader:
             width = width or len(row)
             if row and len(row) != width:
                 raise UserMistake(
-                    f"{name}, line {started}: {len(row)} cells where the heading has {width}; a cell that holds "
+                    f"{name}, line {line}: {len(row)} cells where the heading has {width}; a cell that holds "
                     f"{delimiter!r} must stand in quotes"
                 )
-            rows.append(row or [""] * width)
-            started = reader.line_num + 1
+            rows.append(row)
+            line = reader.line_num + 1
     except csv.Error as error:
-        raise UserMistake(f"{name}, line {started}: the quotes do not match ({error}); export the file again") from None
+        raise UserMistake(f"{name}, line {line}: the quotes do not match ({error}); export the file again") from None
     blank = [""] * width
-    return [
-        pl.Series(str(index), cells, dtype=pl.String)
-        for index, cells in enumerate(zip(*(r or blank for r in rows), strict=True))
-    ]
+    columns = zip(*(row or blank for row in rows), strict=True)
+    return [pl.Series(str(index), cells, dtype=pl.String) for index, cells in enumerate(columns)]
 
 
 def _headed(columns: list[pl.Series], name: str) -> pl.DataFrame:

@@ -23,9 +23,9 @@ def read_touchpoint(path: Path, mapping: Mapping | None = None, *, sheet: str | 
     """`order_no` String, `status` String, `updated_at` Datetime us UTC, `time_problem` String, `row_no` Int64, and
     every other column of the file as String.
 
-    Without a mapping the headings of the shipped mapping `generic` are known, and times without a zone are Beijing's. A status
-    stays the touchpoint's own word; a damaged id stays as it is written. A time that cannot be read is null and
-    `time_problem` says why. A file of headings only has no rows. Raises UserMistake as `read_table` does, and where
+    Without a mapping the headings of the shipped mapping `generic` are known, and times without a zone are Beijing's.
+    A status stays the touchpoint's own word; a damaged id stays as it is written. A time that cannot be read is null
+    and `time_problem` says why. A file of headings only has no rows. Raises UserMistake as `read_table` does, and where
     there is no column of order numbers or statuses.
     """
     chosen = load_mapping("generic") if mapping is None else mapping

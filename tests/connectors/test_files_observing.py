@@ -1,0 +1,306 @@
+"""A table and a mapping to what the file claims, and to a reason for every row it cannot claim."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import msgspec
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from connectors.files import REFUSED, Mapping, Reading, decode, load_mapping, observe, parse_table, read_table
+from orderhub_core.errors import Unreadable, UserMistake
+from orderhub_core.model import Event, Line, Observation, Parcel, Person
+
+REAL = os.environ.get("ORDERHUB_REAL_ORDERS")
+T = "2026-01-0{} 08:00:00"
+MAPPING = Mapping(
+    name="shop-export",
+    shop="shop",
+    columns={
+        "order_no": "no",
+        "status": "status",
+        "placed_at": "placed",
+        "paid_at": "paid at",
+        "shipped_at": "shipped",
+        "delivered_at": "delivered",
+        "updated_at": "updated",
+        "promised_at": "promised",
+        "total": "total",
+        "discount": "discount",
+        "receiver_name": "name",
+        "receiver_phone": "phone",
+        "province": "province",
+        "tracking_no": "parcel",
+        "carrier": "carrier",
+        "sku": "sku",
+        "product_name": "product",
+        "quantity": "qty",
+        "price": "price",
+        "note": "note",
+    },
+    status={
+        "new": "pending_payment",
+        "paid": "paid",
+        "shipped": "shipped",
+        "delivered": "delivered",
+        "closed": "cancelled",
+        "billed": ["paid", "invoice.issued"],
+        "returned goods": "refunded",
+    },
+)
+
+
+def read(*rows: dict[str, str], mapping: Mapping = MAPPING) -> Reading:
+    headings = list(dict.fromkeys(key for row in rows for key in row))
+    table = pl.DataFrame(
+        [{**dict.fromkeys(headings), **row} for row in rows], schema=dict.fromkeys(headings, pl.String)
+    )
+    return observe(table.with_columns(row_no=pl.int_range(2, len(rows) + 2)), mapping)
+
+
+def claims(reading: Reading) -> list[Observation]:
+    assert reading.refused.is_empty(), reading.refused.rows()
+    return [decode(message.kind, message.body) for message in reading.messages]
+
+
+def at(day: int) -> int:
+    moment = dt.datetime(2026, 1, day, 8, tzinfo=ZoneInfo("Asia/Shanghai"))
+    return int(moment.timestamp()) * 1_000_000
+
+
+def order(no: str = "1", **cells: str) -> dict[str, str]:
+    return {"no": no, "placed": T.format(1), **cells}
+
+
+def test_a_whole_row_becomes_an_observation() -> None:
+    reading = read(
+        order(
+            **{"paid at": T.format(2)},
+            status="shipped",
+            shipped=T.format(3),
+            updated=T.format(4),
+            promised=T.format(5),
+            total="¥1,234.50",
+            discount="",
+            name="张三",
+            phone="'13800000000",
+            province="浙江",
+            parcel="'SF1",
+            carrier="顺丰",
+            note='say "hi",\n{"x":null}',
+        )
+    )
+    (claim,) = claims(reading)
+    assert claim.order_no == "1"
+    assert claim.at == at(4)
+    assert claim.facts == {Event.PLACED: at(1), Event.PAID: at(2), Event.SHIPPED: at(3)}
+    assert claim.parcels == (Parcel("SF1", "顺丰"),)
+    content = claim.content
+    assert content is not None
+    assert (content.total_minor, content.discount_minor, content.promised_at) == (123450, 0, at(5))
+    assert content.person == Person("张三", "13800000000")
+    assert content.note == 'say "hi",\n{"x":null}'
+    assert reading.message_rows == [2]
+    assert reading.messages[0].source == "file:shop-export"
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30))
+def test_any_text_comes_through_the_body_unharmed(note: str) -> None:
+    (claim,) = claims(read(order(note="x" + note + "x")))
+    assert claim.content is not None
+    assert claim.content.note == "x" + note + "x"
+
+
+def test_the_message_of_a_row_does_not_depend_on_its_file() -> None:
+    first, second = order("1", status="shipped", note=""), order("2", status="closed", note="n")
+    alone, together = read(first).messages, read(second, first).messages
+    assert alone[0] == together[1]
+    assert alone[0].message_id.startswith("1:")
+    assert read(order("1", status="paid")).messages[0].message_id != alone[0].message_id
+
+
+@pytest.mark.parametrize(
+    ("status", "facts"),
+    [
+        ("new", {}),
+        ("paid", {Event.PAID: 2}),
+        ("billed", {Event.PAID: 2, Event.INVOICE_ISSUED: 2}),
+        ("closed", {Event.CANCELLED: 2, Event.VOIDED: 2}),
+        ("returned goods", {Event.PAID: 2, Event.REFUNDED: 2}),
+        ("shipped", {Event.PAID: 2, Event.SHIPPED: 2}),
+    ],
+)
+def test_a_status_word_states_facts_at_the_newest_instant_of_the_row(status: str, facts: dict[Event, int]) -> None:
+    (claim,) = claims(read(order(status=status, updated=T.format(2), promised=T.format(9))))
+    assert claim.facts == {Event.PLACED: at(1), **{event: at(day) for event, day in facts.items()}}
+
+
+def test_a_cancelled_order_that_was_paid_gets_its_money_back() -> None:
+    (claim,) = claims(read(order(status="closed", **{"paid at": T.format(2)})))
+    assert claim.facts == {
+        Event.PLACED: at(1),
+        Event.PAID: at(2),
+        Event.REFUNDED: at(2),
+        Event.CANCELLED: at(2),
+    }
+
+
+def test_an_unknown_time_of_payment_is_put_before_the_shipping() -> None:
+    (claim,) = claims(read(order(status="delivered", shipped=T.format(3), delivered=T.format(6))))
+    assert claim.facts[Event.PAID] == at(3)
+
+
+def test_what_a_column_leaves_open_is_not_presupposed() -> None:
+    """Cash on delivery: the file could have said that it was paid, and does not."""
+    (claim,) = claims(read(order(status="shipped", shipped=T.format(3), **{"paid at": ""})))
+    assert Event.PAID not in claim.facts
+
+
+def test_times_in_an_impossible_order_are_claimed_as_they_stand() -> None:
+    (claim,) = claims(read(order(shipped=T.format(5), delivered=T.format(3))))
+    assert claim.facts == {Event.PLACED: at(1), Event.SHIPPED: at(5), Event.DELIVERED: at(3)}
+
+
+def test_a_file_without_content_says_nothing_of_it() -> None:
+    (claim,) = claims(read(order()))
+    assert claim.content is None
+    assert claim.at is None
+
+
+@pytest.mark.parametrize(
+    ("cells", "column", "value", "reason"),
+    [
+        ({"no": ""}, "no", None, "order number is missing"),
+        ({"no": "4.83E+18"}, "no", "4.83E+18", "rounded"),
+        ({"placed": "soon"}, "placed", "soon", "not a time"),
+        ({"total": "-1"}, "total", "-1", "negative"),
+        ({"total": "1.001"}, "total", "1.001", "more than 2 decimals"),
+        ({"status": "shiped"}, "status", "shiped", "did you mean 'shipped'"),
+        ({"status": "?"}, "status", "?", "does not know this status; add it under"),
+        ({"placed": "0001-01-01 00:00:00"}, None, None, "no time column is filled"),
+    ],
+)
+def test_a_refused_row_says_where_and_why(cells: dict[str, str], column: str, value: str, reason: str) -> None:
+    reading = read(order("good"), {**order("bad"), **cells})
+    assert [message.message_id.split(":")[0] for message in reading.messages] == ["good"]
+    (row,) = reading.refused.rows(named=True)
+    assert (row["row_no"], row["column"]) == (3, column)
+    assert reason in row["reason"]
+    assert (row["value"] or None) == value
+    assert reading.refused.schema == REFUSED
+
+
+def test_all_reasons_of_a_row_are_told_at_once() -> None:
+    (row,) = read({"no": "1", "placed": "soon", "total": "much"}).refused.rows(named=True)
+    assert row["column"] == "placed"
+    assert "not a time" in row["reason"]
+    assert "; this is not an amount" in row["reason"]
+
+
+def test_every_row_is_claimed_or_refused() -> None:
+    reading = read(order("1"), order("1", note="else"), order("2"), order(""), order("3", total="x"), order("2"))
+    assert reading.rows == 6
+    assert sorted([*reading.message_rows, *reading.refused["row_no"]]) == [2, 3, 4, 5, 6, 7]
+
+
+def test_rows_that_disagree_on_an_order_are_all_refused_and_name_each_other() -> None:
+    reading = read(order("1"), order("2"), order("1", note="else"))
+    assert reading.refused.select("row_no", "reason").rows() == [
+        (2, "order no 1 stands also in row 4, and says something else there"),
+        (4, "order no 1 stands also in row 2, and says something else there"),
+    ]
+
+
+def test_a_row_repeated_word_for_word_is_the_same_message() -> None:
+    first, second = read(order("1"), order("1")).messages
+    assert first == second
+
+
+def test_the_items_of_an_order_are_gathered() -> None:
+    reading = read(
+        order("1", sku="A", product="Tea", qty="2", price="1.50", parcel="SF1", total="9", shipped=T.format(3)),
+        order("2", sku="", product="Cup"),
+        order("1", sku="B", product="", qty="", price="", parcel="SF2", total="9", shipped=T.format(4)),
+        order("1", sku="B", product="", qty="", price="", parcel="SF2", total="9", shipped=T.format(4)),  # a copy
+    )
+    one, two = claims(reading)
+    assert reading.message_rows == [2, 3]
+    assert one.content is not None and two.content is not None
+    assert one.content.lines == (Line(1, "A", "Tea", quantity=2, price_minor=150), Line(2, "B"))
+    assert two.content.lines == (Line(1, "Cup", "Cup"),)
+    assert one.parcels == (Parcel("SF1"), Parcel("SF2"))
+    assert two.parcels == ()
+    assert one.content.total_minor == 900
+    assert one.facts[Event.SHIPPED] == at(4)  # shipped when the last parcel was
+
+
+def test_amounts_of_items_are_summed_where_the_mapping_says_so() -> None:
+    mapping = msgspec.structs.replace(MAPPING, money_per="line")
+    reading = read(order("1", sku="A", total="9"), order("1", sku="B", total="1.5"), mapping=mapping)
+    (claim,) = claims(reading)
+    assert claim.content is not None
+    assert claim.content.total_minor == 1050
+
+
+def test_an_order_is_whole_or_refused() -> None:
+    reading = read(order("1", sku="A"), order("1", sku="B", qty="0"), order("2", sku="A"))
+    assert reading.refused.select("row_no", "reason").rows() == [
+        (2, "another row of the same order is refused"),
+        (3, "the quantity is less than 1"),
+    ]
+    assert len(reading.messages) == 1
+    split = read(order("1", sku="A", status="new"), order("1", sku="B", status="paid"))
+    assert set(split.refused["reason"]) == {"the rows of this order show different statuses: new, paid"}
+
+
+def test_other_moneys() -> None:
+    fen, yen = msgspec.structs.replace(MAPPING, money="fen"), msgspec.structs.replace(MAPPING, currency="JPY")
+    for mapping, cell, minor in ((fen, "1250", 1250), (yen, "1250", 1250), (MAPPING, "12.5", 1250)):
+        (claim,) = claims(read(order(total=cell), mapping=mapping))
+        assert claim.content is not None
+        assert claim.content.total_minor == minor
+    assert "whole units" in read(order(total="12.5"), mapping=yen).refused["reason"][0]
+
+
+def test_a_missing_heading_names_what_is_expected_and_what_is_there() -> None:
+    with pytest.raises(
+        UserMistake, match="no column for placed_at: mapping 'shop-export' expects placed; the file has no"
+    ):
+        read({"no": "1"})
+
+
+def test_headings_forgive_blanks_case_and_marks() -> None:
+    assert len(claims(read({" NO* ": "1", "Placed：": T.format(1)}))) == 1
+
+
+def test_a_file_of_headings_only_claims_nothing() -> None:
+    reading = observe(parse_table(b"no,placed,status,sku\n", "f"), MAPPING)
+    assert (reading.rows, reading.messages, reading.refused.height) == (0, [], 0)
+    assert observe(parse_table(b"no,placed,status\n", "f"), MAPPING).messages == []
+
+
+@pytest.mark.parametrize(("kind", "body"), [("row", b"{"), ("row", b'{"facts":{}}'), ("push", b"{}")])
+def test_a_body_that_is_no_observation_is_unreadable(kind: str, body: bytes) -> None:
+    with pytest.raises(Unreadable):
+        decode(kind, body)
+
+
+@pytest.mark.skipif(not REAL, reason="ORDERHUB_REAL_ORDERS does not point to the real orders")
+def test_the_real_orders_are_taken_in_as_they_are() -> None:
+    table = read_table(Path(str(REAL)) / "orders.csv")
+    reading = observe(table, load_mapping("olist"))
+    found = claims(reading)
+    assert reading.rows == table.height == len(found) == len({claim.order_no for claim in found})
+    delivered = table.filter(pl.col("order_delivered_customer_date").is_not_null()).height
+    assert sum(Event.DELIVERED in claim.facts for claim in found) >= delivered
+    zone = ZoneInfo("America/Sao_Paulo")
+    for claim, row in zip(found, table.iter_rows(named=True), strict=True):
+        placed = dt.datetime.fromisoformat(row["order_purchase_timestamp"]).replace(tzinfo=zone)
+        assert claim.facts[Event.PLACED] == int(placed.timestamp()) * 1_000_000
+        assert (Event.CANCELLED in claim.facts) == (row["order_status"] == "canceled")
