@@ -14,11 +14,20 @@ from orderhub_core.errors import BadCredentials, NeedsPerson, OrderHubError, Ref
 REFUSALS: dict[int, type[OrderHubError]] = {401: BadCredentials, 403: BadCredentials}
 
 
-def client(url: str, timeout_s: float, headers: Mapping[str, str] | None = None) -> httpx.Client:
+class Link(httpx.Client):
+    """A client that closes its connections when nobody holds it any more: ports have no closing hour."""
+
+    def __del__(self) -> None:
+        # One that could not even be built has no state to close.
+        if hasattr(self, "_state"):
+            self.close()
+
+
+def client(url: str, timeout_s: float, headers: Mapping[str, str] | None = None) -> Link:
     """A pooled client, safe to share between threads. Paths are relative to `url`, which may itself have a path."""
     # At INFO httpx writes whole addresses down, and some platforms carry their token in the query.
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    return httpx.Client(base_url=url, timeout=timeout_s, headers=headers, follow_redirects=False)
+    return Link(base_url=url, timeout=timeout_s, headers=headers, follow_redirects=False)
 
 
 def ask(link: httpx.Client, request: httpx.Request, who: str, *, absent_ok: bool = False) -> httpx.Response:

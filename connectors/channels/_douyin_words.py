@@ -12,7 +12,9 @@ from orderhub_core.errors import Unreadable
 from orderhub_core.model import Event
 
 E = Event
-Word, Meaning, Read = TypeVar("Word"), TypeVar("Meaning"), TypeVar("Read")
+Word = TypeVar("Word")
+Meaning = TypeVar("Meaning")
+Read = TypeVar("Read")
 
 SECOND = 1_000_000
 SECONDS_MAX = 253_402_300_799

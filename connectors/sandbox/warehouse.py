@@ -31,12 +31,12 @@ class Dock:
         key = request.headers.get("idempotency-key", "")
         try:
             body = json.loads(await request.body())
-            order = {"shop": str(body["shop"]), "order_no": str(body["order_no"]), "lines": list(body["lines"])}
+            name = (str(body["shop"]), str(body["order_no"]))
+            order = {"shop": name[0], "order_no": name[1], "lines": list(body["lines"])}
         except (ValueError, KeyError, TypeError):
             return _refusal(400, 'the body is {"shop", "order_no", "lines": [...]}')
         if not key or not order["lines"]:
             return _refusal(422, "an Idempotency-Key and at least one line are needed")
-        name = (order["shop"], order["order_no"])
         if self._keys.setdefault(key, name) != name:
             return _refusal(409, "this Idempotency-Key was used for another order")
         held = self.orders.setdefault(name, order)

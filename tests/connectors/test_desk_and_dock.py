@@ -1,0 +1,157 @@
+"""Touchpoints, warehouses and notifiers against their pretend twins, over real HTTP."""
+
+from __future__ import annotations
+
+import json
+import queue
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import polars as pl
+import pytest
+from pretend import DAY, Sandbox, Wire
+
+from connectors.notifiers import apprise
+from connectors.sandbox.server import SECOND
+from connectors.touchpoints import desk
+from connectors.warehouses import dock
+from orderhub_core.effects import Notify, PushToWarehouse, WarehouseLine
+from orderhub_core.errors import BadCredentials, RefusedByTarget, Unreachable, Unreadable, UserMistake
+from orderhub_core.settings import Endpoint
+from orderhub_core.sim.world import World
+
+Start = Callable[..., Sandbox]
+LINES = (WarehouseLine("ROMPER-01", 1), WarehouseLine("FREE-04", 2, gift_of="ROMPER-01"))
+ORDER = PushToWarehouse("douyin-main", "6921458730912345671", "hangzhou", LINES)
+APPRISE_LOADS = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
+"""Loading its plugins, Apprise imports a module of the standard library that Python will drop."""
+
+
+@pytest.mark.parametrize("name", ["page", "crm", "wms"])
+def test_the_feed_tells_every_row_the_world_shows(sandbox: Sandbox, world: World, end: int, name: str) -> None:
+    touchpoint = desk.connect(sandbox.desk(name))
+    told = [touchpoint.decode(m.kind, m.body) for m in touchpoint.poll(world.plan.start, end + SECOND)]
+    rows = world.sightings.filter(pl.col("touchpoint") == name, pl.col("visible_at").dt.epoch("us") <= end)
+    expected = rows.select("shop", "order_no", "status", pl.col("at").dt.epoch("us")).rows()
+    assert len(told) > desk.PAGE_SIZE
+    assert sorted((s.shop, s.order_no, s.status, s.at) for s in told) == sorted(expected)
+
+
+def test_a_row_shown_twice_is_one_message(sandbox: Sandbox, world: World, end: int) -> None:
+    messages = list(desk.connect(sandbox.desk("page")).poll(world.plan.start, end + SECOND))
+    distinct = world.sightings.filter(pl.col("touchpoint") == "page", pl.col("visible_at").dt.epoch("us") <= end)
+    expected = distinct.unique(["shop", "order_no", "status", "at"]).height
+    assert len({message.message_id for message in messages}) == expected < len(messages)
+
+
+def test_a_lookup_shows_the_newest_readable_row_and_leaves_unknown_orders_out(
+    start: Start, world: World, end: int
+) -> None:
+    clock = Wire(end - 5 * DAY)
+    touchpoint = desk.connect(start(clock=clock).desk("crm"))
+    readable = world.sightings.filter(pl.col("touchpoint") == "crm", pl.col("visible_at").dt.epoch("us") <= clock.now)
+    newest = readable.sort("at").unique(["shop", "order_no"], keep="last").head(600)
+    asked = [*newest["order_no"], "0"]
+    shown = {s.order_no: s.at for s in (touchpoint.decode(m.kind, m.body) for m in touchpoint.look(asked))}
+    assert shown == dict(newest.select("order_no", pl.col("at").dt.epoch("us")).rows())
+
+
+def test_a_desk_with_another_secret_is_for_a_person(sandbox: Sandbox) -> None:
+    touchpoint = desk.connect(sandbox.desk("page", secret_env="TEST_DOCK_SECRET"))
+    with pytest.raises(BadCredentials, match=r"page: .*401"):
+        touchpoint.look(["1"])
+    with pytest.raises(BadCredentials, match=r"page: .*401"):
+        list(touchpoint.poll(0, SECOND))
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b'{"shop":"s","order_no":"1","status":"x","updated_at":"yesterday"}', b'{"shop":1}']
+)
+def test_an_unreadable_row_says_why(sandbox: Sandbox, body: bytes) -> None:
+    with pytest.raises(Unreadable):
+        desk.connect(sandbox.desk("page")).decode("row", body)
+
+
+def test_an_order_handed_over_twice_is_one_order(start: Start) -> None:
+    warehouse = dock.connect(start().dock())
+    assert not warehouse.holds(ORDER)
+    warehouse.push(ORDER, "key-1")
+    warehouse.push(ORDER, "key-1")
+    warehouse.push(ORDER, "key-2")
+    assert warehouse.holds(ORDER)
+
+
+def test_reading_back_compares_the_lines(start: Start) -> None:
+    warehouse = dock.connect(start().dock())
+    warehouse.push(ORDER, "key-1")
+    shuffled = PushToWarehouse(ORDER.shop, ORDER.order_no, ORDER.warehouse, LINES[::-1])
+    without_gift = PushToWarehouse(ORDER.shop, ORDER.order_no, ORDER.warehouse, LINES[:1])
+    other_shop = PushToWarehouse("douyin-outlet", ORDER.order_no, ORDER.warehouse, LINES)
+    assert [warehouse.holds(effect) for effect in (shuffled, without_gift, other_shop)] == [True, False, False]
+    with pytest.raises(RefusedByTarget, match="409"):
+        warehouse.push(without_gift, "key-2")
+
+
+def test_a_key_names_one_order_only(start: Start) -> None:
+    warehouse = dock.connect(start().dock())
+    warehouse.push(ORDER, "key-1")
+    other = PushToWarehouse(ORDER.shop, "6921458730912345672", ORDER.warehouse, LINES)
+    with pytest.raises(RefusedByTarget, match="409"):
+        warehouse.push(other, "key-1")
+    assert not warehouse.holds(other)
+
+
+def test_a_dock_that_cannot_be_used_says_who_and_where(sandbox: Sandbox, nobody: str) -> None:
+    with pytest.raises(BadCredentials, match=r"hangzhou: .*401"):
+        dock.connect(sandbox.dock(secret_env="TEST_DESK_SECRET")).push(ORDER, "k")
+    with pytest.raises(Unreachable, match=f"hangzhou: cannot reach {nobody}"):
+        dock.connect(sandbox.dock(url=nobody)).push(ORDER, "k")
+    with pytest.raises(RefusedByTarget, match="404"):
+        dock.connect(sandbox.dock()).push(PushToWarehouse("s", "1", "atlantis", LINES), "k")
+
+
+@pytest.fixture
+def letters() -> object:
+    """An HTTP server that keeps what it is sent, at (url, queue)."""
+    kept: queue.Queue[bytes] = queue.Queue()
+
+    class Box(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            kept.put(self.rfile.read(int(self.headers["content-length"])))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None: ...
+
+    server = HTTPServer(("127.0.0.1", 0), Box)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"json://127.0.0.1:{server.server_port}/in", kept
+    server.shutdown()
+    server.server_close()
+
+
+@APPRISE_LOADS
+def test_people_are_told(letters: tuple[str, queue.Queue[bytes]]) -> None:
+    url, kept = letters
+    apprise.connect(Endpoint(id="duty", connector="apprise", url=url)).push(
+        Notify("duty", "3 orders wait", "since 09:00"), "k"
+    )
+    told = json.loads(kept.get(timeout=5))
+    assert (told["title"], told["message"]) == ("3 orders wait", "since 09:00")
+
+
+@APPRISE_LOADS
+def test_a_message_that_did_not_get_through_comes_again(nobody: str) -> None:
+    notifier = apprise.connect(Endpoint(id="duty", connector="apprise", url=nobody.replace("http", "json")))
+    with pytest.raises(Unreachable, match="duty"):
+        notifier.push(Notify("duty", "t", "x"), "k")
+
+
+@APPRISE_LOADS
+def test_an_address_nobody_understands_is_named_without_its_token() -> None:
+    with pytest.raises(UserMistake, match="duty: address 1") as caught:
+        apprise.connect(Endpoint(id="duty", connector="apprise", url="nosuch://token-abc"))
+    assert "token-abc" not in str(caught.value)
+    with pytest.raises(UserMistake, match=r"duty: .*address"):
+        apprise.connect(Endpoint(id="duty", connector="apprise"))

@@ -1,0 +1,100 @@
+"""Every push tag and every order status, word for word, against observations written by hand."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from connectors.channels import _douyin_push, _douyin_words, douyin
+from orderhub_core.errors import Unreadable
+from orderhub_core.model import Observation
+from orderhub_core.settings import Endpoint
+
+GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.json"))
+ORDER_2 = json.loads((Path(__file__).parent / "golden" / "order-2-paid.json").read_text())["message"]
+
+
+@pytest.fixture
+def channel() -> douyin.Douyin:
+    return douyin.connect(Endpoint(id="s", connector="douyin", app_key="k", secret_env="TEST_SHOP_SECRET"))
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_golden_message(channel: douyin.Douyin, path: Path) -> None:
+    golden = json.loads(path.read_text())
+    expected = msgspec.convert(golden["observation"], Observation)
+    assert channel.decode(path.stem.partition("-")[0], json.dumps(golden["message"]).encode()) == expected
+
+
+def test_every_status_and_every_speaking_tag_has_a_golden_message() -> None:
+    messages = {path.stem: json.loads(path.read_text())["message"] for path in GOLDEN}
+    orders = [message for name, message in messages.items() if name.startswith("order")]
+    shown = {message[field] for message in orders for field in ("order_status", "main_status")}
+    assert shown == set(_douyin_words.STATUSES)
+    tags = {message["tag"] for name, message in messages.items() if name.startswith("push")}
+    assert tags >= set(_douyin_push.MEANINGS)
+
+
+@pytest.mark.parametrize("change", [{"order_status": 77}, {"order_status": 77, "main_status": 0}])
+def test_an_unknown_status_is_named(channel: douyin.Douyin, change: dict[str, int]) -> None:
+    with pytest.raises(Unreadable, match="order_status 77 is new to us"):
+        channel.decode("order", json.dumps({**ORDER_2, **change}).encode())
+
+
+@pytest.mark.parametrize("field", ["after_sale_status", "after_sale_type", "refund_status"])
+def test_an_unknown_after_sale_word_is_named(channel: douyin.Douyin, field: str) -> None:
+    body = {**ORDER_2, "sku_order_list": [{"after_sale_info": {field: 99}}]}
+    with pytest.raises(Unreadable, match=f"{field} 99 is new to us"):
+        channel.decode("order", json.dumps(body).encode())
+
+
+def push(tag: Any, data: Any) -> bytes:
+    return json.dumps({"tag": tag, "msg_id": "m", "data": json.dumps(data)}).encode()
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (push("999", {"p_id": 1}), "push tag 999 is new to us"),
+        (push("400", {"p_id": 1}), "push tag 400 is new to us"),
+        (push("101", {"p_id": 1}), "push 101 has no pay_time"),
+        (push("101", {}), "p_id"),
+        (push("206", {"p_id": 1, "update_time": "soon"}), "'soon' is no time"),
+        (push("104", {"p_id": 1, "logistics_msg": {"logistics_status": "77"}}), "logistics_status 77 is new to us"),
+        (b"[" * 100_000, "push"),
+        (b'{"tag":"101","data":"\xff"}', "push"),
+    ],
+)
+def test_an_unreadable_push_says_why(channel: douyin.Douyin, body: bytes, reason: str) -> None:
+    with pytest.raises(Unreadable, match=reason):
+        channel.decode("push", body)
+
+
+def test_milliseconds_are_refused_instead_of_misread(channel: douyin.Douyin) -> None:
+    with pytest.raises(Unreadable, match="create_time"):
+        channel.decode("order", json.dumps({**ORDER_2, "create_time": 1_763_000_000_000}).encode())
+
+
+def test_an_unknown_kind_is_unreadable(channel: douyin.Douyin) -> None:
+    with pytest.raises(Unreadable, match="message kind letter"):
+        channel.decode("letter", b"{}")
+
+
+@pytest.mark.parametrize("order_no", [2**53 + 1, 6_921_458_730_912_345_673, 2**63 - 1])
+def test_ids_beyond_two_to_the_53_stay_exact(channel: douyin.Douyin, order_no: int) -> None:
+    for said in (order_no, str(order_no)):
+        assert channel.decode("push", push("100", {"p_id": said, "create_time": 1})).order_no == str(order_no)
+        assert channel.decode("order", json.dumps({**ORDER_2, "order_id": said}).encode()).order_no == str(order_no)
+
+
+def test_only_masked_personal_fields_are_taken_over(channel: douyin.Douyin) -> None:
+    clear: dict[str, Any] = {"post_receiver": "王小明", "post_tel": "19900001234", "encrypt_post_tel": "$$c$$"}
+    clear["post_addr"] = {**ORDER_2["post_addr"], "detail": "文三路1号", "town": {"name": "西湖区"}}
+    kept = msgspec.json.encode(channel.decode("order", json.dumps({**ORDER_2, **clear}).encode())).decode()
+    assert "王*" in kept
+    for secret in ("王小明", "19900001234", "$$c$$", "文三路1号", "西湖区"):
+        assert secret not in kept
