@@ -1,0 +1,73 @@
+"""`orderhub demo`: a pretend world on this machine and a real hub over it, or a big world as Parquet."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orderhub_core import hub
+from orderhub_core.entry.demo import setting
+from orderhub_core.entry.demo.supervisor import free_port, running, until_told
+from orderhub_core.entry.options import AsJson, Data, Database, tell
+from orderhub_core.sim.world import BIG_SHOPS, Plan, build
+from orderhub_core.store import homes, snapshot
+
+app = typer.Typer()
+DATA = Path("data/demo")
+DAYS_OF_BIG_WORLD = 30
+
+
+@app.command()
+def demo(
+    orders: Annotated[int, typer.Option(min=0, help="Make a world of so many orders as Parquet instead, and end.")] = 0,
+    out: Annotated[Path | None, typer.Option(help="Where to write that world; default DIR/world.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same world.")] = 7,
+    port: Annotated[int, typer.Option(help="The console's port; the next free one is taken.")] = 8800,
+    data: Data = None,
+    database: Database = None,
+    as_json: AsJson = False,
+) -> None:
+    """Start a pretend world and the hub over it, or write a big world to Parquet (--orders)."""
+    folder = data or DATA
+    if orders:
+        answer = write_world(orders, out or folder / "world", seed)
+        tell(
+            answer,
+            f"{orders} orders in {answer['folder']} after {answer['seconds']:.1f} s;"
+            f" look at them with `orderhub serve --snapshot {answer['folder']}`",
+            as_json=as_json,
+        )
+        return
+    live(folder, database or os.environ.get("ORDERHUB_DATABASE_URL", ""), seed, port)
+
+
+def write_world(orders: int, folder: Path, seed: int) -> dict[str, object]:
+    """A world of the last thirty days as a snapshot folder, with the answer key of its planted faults beside it."""
+    begun = time.perf_counter()
+    now = hub.clock()
+    plan = Plan(seed=seed, orders=orders, start=now - DAYS_OF_BIG_WORLD * setting.DAY, end=now, shops=BIG_SHOPS)
+    world = build(plan)
+    snapshot.write(folder, world.until(now), snapshot.Meta(as_of=now, seq=0))
+    world.planted.write_parquet(folder / "planted.parquet")
+    return {"folder": str(folder), "orders": orders, "seed": seed, "seconds": time.perf_counter() - begun}
+
+
+def live(folder: Path, database: str, seed: int, port: int) -> None:
+    home = homes.Home(folder, database)
+    homes.init(home)
+    ports = setting.Ports(console := free_port(port), free_port(console + 1))
+    sandbox = setting.write(folder, setting.kept_plan(folder, hub.clock(), seed), ports)
+    env = {**os.environ, **setting.fresh_secrets(), "ORDERHUB_DATA": str(folder), "ORDERHUB_DATABASE_URL": database}
+    with running(folder / "logs", env) as processes:
+        processes.start("sandbox", ["connectors.sandbox.server", "--config", str(sandbox)])
+        processes.start("console", ["orderhub_core.entry.cli", "serve", "--no-worker", "--port", str(ports.console)])
+        processes.start("worker", ["orderhub_core.entry.cli", "worker"])
+        processes.wait_for(f"http://127.0.0.1:{ports.sandbox}/healthz")
+        address = f"http://127.0.0.1:{ports.console}"
+        processes.wait_for(f"{address}/healthz")
+        typer.echo(f"OrderHub is running: open {address}/   (Ctrl-C stops it; logs in {folder / 'logs'})")
+        until_told(processes)

@@ -1,0 +1,1 @@
+"""The demonstration: a pretend world on this machine, and a real hub over it."""

@@ -1,0 +1,99 @@
+"""Starting several processes together, waiting until they answer, and stopping them together."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+import httpx
+
+from orderhub_core.errors import OrderHubError
+
+READY_S = 90.0
+
+
+def free_port(wished: int) -> int:
+    """The wished port of this machine's loopback, or the next free one."""
+    for port in range(wished, wished + 100):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                probe.bind(("127.0.0.1", port))
+                return port
+    raise OrderHubError(f"no free port between {wished} and {wished + 99}: name another with --port")
+
+
+class Processes:
+    """Children with their log files. Leaving the block ends them all."""
+
+    def __init__(self, logs: Path, env: Mapping[str, str]) -> None:
+        self.logs, self.env = logs, dict(env)
+        self.children: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self, name: str, arguments: Sequence[str]) -> None:
+        with (self.logs / f"{name}.log").open("wb") as log:
+            self.children[name] = subprocess.Popen(  # noqa: S603 — our own modules, no shell
+                [sys.executable, "-m", *arguments],
+                env=self.env,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def wait_for(self, url: str) -> None:
+        """Raises OrderHubError when a child ends or the address does not answer in time."""
+        deadline = time.monotonic() + READY_S
+        while time.monotonic() < deadline:
+            self.check()
+            with contextlib.suppress(httpx.HTTPError):
+                if httpx.get(url, timeout=2.0).is_success:
+                    return
+            time.sleep(0.1)
+        raise OrderHubError(f"{url} does not answer after {READY_S:.0f} s; see {self.logs}")
+
+    def check(self) -> None:
+        """Raises OrderHubError naming a child that ended, with the end of its log."""
+        for name, child in self.children.items():
+            if child.poll() is not None:
+                log = self.logs / f"{name}.log"
+                last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
+                raise OrderHubError(f"{name} ended with code {child.returncode}: {' | '.join(last)} (log: {log})")
+
+    def stop(self) -> None:
+        for child in self.children.values():
+            if child.poll() is None:
+                child.terminate()
+        for child in self.children.values():
+            try:
+                child.wait(10)
+            except subprocess.TimeoutExpired:
+                child.kill()
+                child.wait()
+
+
+@contextlib.contextmanager
+def running(logs: Path, env: Mapping[str, str]) -> Iterator[Processes]:
+    """Children that end with this block, also on SIGTERM and SIGINT."""
+    logs.mkdir(parents=True, exist_ok=True)
+    processes = Processes(logs, env)
+    try:
+        yield processes
+    finally:
+        processes.stop()
+
+
+def until_told(processes: Processes) -> None:
+    """Wait for SIGINT or SIGTERM, watching the children."""
+    told = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: told.set())
+    while not told.wait(1.0):
+        processes.check()
