@@ -1,0 +1,109 @@
+"""`orderhub diagnose`: where orders get stuck, and whom to ask. The same figures as the health board."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+
+from orderhub_core import hub
+from orderhub_core.entry.options import AsJson, stored, tell
+from orderhub_core.errors import UserMistake
+from orderhub_core.health import thresholds
+from orderhub_core.health.blockages import Blockage
+from orderhub_core.health.diagnosis import Diagnosis
+from orderhub_core.health.diagnosis import diagnose as examine
+
+app = typer.Typer()
+
+
+class Answer(msgspec.Struct, frozen=True):
+    as_of: str
+    orders: int
+    open: int
+    """Orders at a headline that has a threshold."""
+    at_risk: int
+    """Past `warn_hours`, not yet past `act_hours`."""
+    overdue: int
+    """Past `act_hours`."""
+    blockages: list[Blockage]
+    stages: list[dict[str, Any]]
+    steps: list[dict[str, Any]]
+
+
+@app.command()
+@stored
+def diagnose(
+    as_of: Annotated[
+        str, typer.Option(metavar="TIME", help="Judge as of then, e.g. 2026-11-11T20:00:00+08:00; default: the data's.")
+    ] = "",
+    count: Annotated[int, typer.Option("--worst", min=0, help="How many blockages to name.")] = 3,
+    table: Annotated[
+        Path | None, typer.Option("--thresholds", metavar="FILE", help="TOML table of your own hours.")
+    ] = None,
+    fail_over: Annotated[int | None, typer.Option(min=0, help="Exit with 1 when more orders are overdue.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Where orders get stuck: overdue orders by stage, and the worst blockages."""
+    rows = _table(table) if table else None
+    connected = hub.connect()
+    found = examine(connected.frame("orders"), _instant(as_of) if as_of else connected.as_of(), rows, count=count)
+    answer = Answer(
+        _iso(found.as_of),
+        found.orders,
+        found.open_orders.height,
+        found.at_risk,
+        found.overdue,
+        found.worst,
+        found.stages.to_dicts(),
+        found.steps.to_dicts(),
+    )
+    tell(answer, _sentences(found), as_json=as_json)
+    if fail_over is not None and found.overdue > fail_over:
+        raise typer.Exit(1)
+
+
+def _table(path: Path) -> tuple[thresholds.Threshold, ...]:
+    try:
+        return thresholds.read(path.read_bytes(), str(path))
+    except OSError as error:
+        raise UserMistake(f"--thresholds {path} cannot be read: {error.strerror}") from None
+
+
+def _instant(text: str) -> int:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UserMistake(f"--as-of {text!r}: write a time like 2026-11-11T20:00:00+08:00") from None
+    if moment.tzinfo is None:
+        raise UserMistake(f"--as-of {text}: add the time zone, e.g. {text}+08:00")
+    return round(moment.timestamp() * 1_000_000)
+
+
+def _iso(instant: int) -> str:
+    return datetime.fromtimestamp(instant / 1e6, UTC).isoformat(timespec="seconds")
+
+
+def _sentences(found: Diagnosis) -> str:
+    if not found.orders:
+        return "The hub has no orders yet: nothing to diagnose."
+    lines = [
+        f"As of {_iso(found.as_of)}: {found.open_orders.height} of {found.orders} orders open,"
+        f" {found.overdue} overdue, {found.at_risk} at risk."
+    ]
+    for place, blockage in enumerate(found.worst, 1):
+        often = "" if blockage.lift is None else f", overdue {blockage.lift:.1f} times as often as the rest"
+        lines.append(
+            f"  {place}. {_where(blockage)}: {blockage.orders} of {blockage.open} orders overdue,"
+            f" {blockage.over_hours:,.0f} h together, oldest {blockage.oldest_hours:,.0f} h{often}"
+        )
+    return "\n".join(lines)
+
+
+def _where(blockage: Blockage) -> str:
+    if not blockage.segment:
+        return f"{blockage.headline}, everywhere"
+    return f"{blockage.headline}, {blockage.segment} {blockage.value or '(none)'}"
