@@ -55,21 +55,20 @@ def observe(table: pl.DataFrame, mapping: Mapping) -> Reading:
             pl.lit("no time column is filled, so nothing can be said of when"),
         ),
     ]
-    refused = pl.concat(trouble)
-    if "sku" in headings:
-        refused = pl.concat([refused, orders.quarrels(values, refused[ROW])])
-        claims = orders.gather(values.filter(~_among(values, refused)), table, mapping)
-    else:
-        claims = values.filter(~_among(values, refused))
+    items = "sku" in headings
+    refused = pl.concat([*trouble, orders.quarrels(values)] if items else trouble)
+    refused = pl.concat([refused, orders.halves(values, refused[ROW])])
+    claims = values.filter(~_among(values, refused))
+    if items:
+        claims = orders.gather(claims, table, mapping)
     claims = claims.select(ROW, "order_no", bodies(claims, mapping))
-    if "sku" not in headings:
-        refused = pl.concat([refused, orders.rivals(claims)])
-        claims = claims.filter(~_among(claims, refused))
+    rivals = orders.rivals(claims)
+    claims = claims.filter(~_among(claims, rivals))
     return Reading(
         rows=table.height,
         messages=_messages(claims, mapping.source),
         message_rows=claims[ROW].to_list(),
-        refused=_one_per_row(refused),
+        refused=_one_per_row(pl.concat([refused, rivals])),
     )
 
 

@@ -25,21 +25,22 @@ def rivals(claims: pl.DataFrame) -> pl.DataFrame:
     return split.select(ROW, "order_no", *_whole(), reason=reason)
 
 
-def quarrels(values: pl.DataFrame, refused: pl.Series) -> pl.DataFrame:
-    """Refuses all rows of an order whose rows show different statuses, or of which one row is refused already."""
-    many = values.filter(pl.col("order_no").is_duplicated())
+def halves(values: pl.DataFrame, refused: pl.Series) -> pl.DataFrame:
+    """Refuses the other rows of an order of which one row is refused: an order is taken whole or not at all."""
     bad = pl.col(ROW).is_in(refused.implode())
-    broken = many.filter(bad.any().over("order_no") & ~bad).select(
-        ROW, "order_no", *_whole(), reason=pl.lit("another row of the same order is refused")
-    )
+    split = values.filter(pl.col("order_no").is_not_null()).filter(bad.any().over("order_no") & ~bad)
+    return split.select(ROW, "order_no", *_whole(), reason=pl.lit("another row of the same order is refused"))
+
+
+def quarrels(values: pl.DataFrame) -> pl.DataFrame:
+    """Refuses all rows of an order whose rows show different statuses."""
     if "status" not in values.columns:
-        return broken
+        return values.head(0).select(ROW, "order_no", *_whole(), reason=pl.lit(""))
+    many = values.filter(pl.col("order_no").is_not_null() & pl.col("order_no").is_duplicated())
     words = pl.col("status").drop_nulls().unique(maintain_order=True)
-    split = many.filter(pl.col("status").drop_nulls().n_unique().over("order_no") > 1)
-    told = split.group_by("order_no").agg(words.str.join(", ").alias("told"))
-    reason = pl.format("the rows of this order show different statuses: {}", "told")
-    split = split.join(told, on="order_no", maintain_order="left").select(ROW, "order_no", *_whole(), reason=reason)
-    return pl.concat([broken, split])
+    told = many.group_by("order_no").agg(words.alias("words")).filter(pl.col("words").list.len() > 1)
+    reason = pl.format("the rows of this order show different statuses: {}", pl.col("words").list.join(", "))
+    return many.join(told, on="order_no", maintain_order="left").select(ROW, "order_no", *_whole(), reason=reason)
 
 
 def gather(values: pl.DataFrame, table: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:

@@ -209,6 +209,24 @@ def test_every_row_is_claimed_or_refused() -> None:
     assert sorted([*reading.message_rows, *reading.refused["row_no"]]) == [2, 3, 4, 5, 6, 7]
 
 
+wild = st.sampled_from(["", "1", "2", "3", "0", "-1", "4.8E+18", "x", "paid", "new", T.format(1), T.format(2), "1.001"])
+
+
+@given(st.lists(st.fixed_dictionaries(dict.fromkeys(("no", "placed", "status", "total", "sku"), wild)), max_size=6))
+def test_whatever_a_file_holds_no_order_is_lost_and_none_is_half(rows: list[dict[str, str]]) -> None:
+    table = pl.DataFrame(rows, schema=dict.fromkeys(("no", "placed", "status", "total", "sku"), pl.String))
+    table = table.with_columns(row_no=pl.int_range(2, len(rows) + 2, dtype=pl.Int64))
+    for seen in (table, table.drop("sku")):
+        reading = observe(seen, MAPPING)
+        refused = set(reading.refused["row_no"].to_list())
+        assert reading.refused["row_no"].is_unique().all()
+        claimed = {claim.order_no for claim in (decode(message.kind, message.body) for message in reading.messages)}
+        assert claimed.isdisjoint(row["no"] for number, row in enumerate(rows, start=2) if number in refused)
+        assert claimed == {row["no"] for number, row in enumerate(rows, start=2) if number not in refused}
+        if "sku" not in seen.columns:
+            assert sorted([*refused, *reading.message_rows]) == table["row_no"].to_list()
+
+
 def test_rows_that_disagree_on_an_order_are_all_refused_and_name_each_other() -> None:
     reading = read(order("1"), order("2"), order("1", note="else"))
     assert reading.refused.select("row_no", "reason").rows() == [
