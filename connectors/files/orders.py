@@ -27,8 +27,9 @@ def rivals(claims: pl.DataFrame) -> pl.DataFrame:
 
 def halves(values: pl.DataFrame, refused: pl.Series) -> pl.DataFrame:
     """Refuses the other rows of an order of which one row is refused: an order is taken whole or not at all."""
-    bad = pl.col(ROW).is_in(refused.implode())
-    split = values.filter(pl.col("order_no").is_not_null()).filter(bad.any().over("order_no") & ~bad)
+    bad = values[ROW].is_in(refused.implode())
+    spoilt = values["order_no"].filter(bad).drop_nulls().unique()
+    split = values.filter(values["order_no"].is_in(spoilt.implode()).fill_null(False) & ~bad)
     return split.select(ROW, "order_no", *_whole(), reason=pl.lit("another row of the same order is refused"))
 
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.files import REFUSED, Mapping, Reading, decode, load_mapping, observe, parse_table, read_table
@@ -212,6 +212,7 @@ def test_every_row_is_claimed_or_refused() -> None:
 wild = st.sampled_from(["", "1", "2", "3", "0", "-1", "4.8E+18", "x", "paid", "new", T.format(1), T.format(2), "1.001"])
 
 
+@settings(max_examples=50)
 @given(st.lists(st.fixed_dictionaries(dict.fromkeys(("no", "placed", "status", "total", "sku"), wild)), max_size=6))
 def test_whatever_a_file_holds_no_order_is_lost_and_none_is_half(rows: list[dict[str, str]]) -> None:
     table = pl.DataFrame(rows, schema=dict.fromkeys(("no", "placed", "status", "total", "sku"), pl.String))
@@ -322,3 +323,15 @@ def test_the_real_orders_are_taken_in_as_they_are() -> None:
         placed = dt.datetime.fromisoformat(row["order_purchase_timestamp"]).replace(tzinfo=zone)
         assert claim.facts[Event.PLACED] == int(placed.timestamp()) * 1_000_000
         assert (Event.CANCELLED in claim.facts) == (row["order_status"] == "canceled")
+
+
+@pytest.mark.parametrize("items", [False, True])
+def test_a_large_file_that_is_wrong_in_every_row_is_told_so_quickly(items: bool) -> None:
+    rows = 40_000
+    numbers = pl.int_range(2, rows + 2, eager=True)
+    table = pl.DataFrame({"no": (numbers // 2).cast(pl.String), "placed": [T.format(1)] * rows, "row_no": numbers})
+    other = (numbers % 2 == 0).replace_strict({True: "new", False: "paid"})
+    split = table.with_columns(status=other, **({"sku": pl.lit("A")} if items else {}))
+    unknown = split.with_columns(status=pl.lit("word ") + pl.col("row_no").cast(pl.String))
+    for wrong in (split, unknown):
+        assert observe(wrong, MAPPING).refused["row_no"].to_list() == numbers.to_list()
