@@ -30,8 +30,7 @@ def _():
     theme.use(lang)
     connected = hub.connect()
     as_of = connected.as_of()
-    writable = getattr(connected, "writable", False)
-    return as_of, connected, lang, tr, writable
+    return as_of, connected, lang, tr
 
 
 @app.cell
@@ -45,11 +44,11 @@ def _(tr):
 
 
 @app.cell
-def _(as_of, connected, seed, size, writable):
+def _(as_of, connected, seed, size):
     _orders, _sightings = connected.frame("orders"), connected.frame("sightings")
     drawn = report.spot(_orders, _sightings, size=int(size.value), seed=int(seed.value), as_of=as_of)
-    audit_id = f"spot-{datetime.fromtimestamp(as_of / 1e6, UTC):%Y%m%dT%H%M%SZ}-{seed.value}-{size.value}"
-    _rows = connected.reviews(audit_id).sort("at").to_dicts() if writable else []
+    audit_id = f"spot-{datetime.fromtimestamp(as_of / 1e6, UTC):%Y-%m-%d}-{seed.value}-{size.value}"
+    _rows = connected.reviews(audit_id).sort("at").to_dicts() if connected.writable else []
     judged, set_judged = mo.state({(row["shop"], row["order_no"]): row["consistent"] for row in _rows})
     return audit_id, drawn, judged, set_judged
 
@@ -63,10 +62,10 @@ def _(draft, drawn, judged, tr):
 
 
 @app.cell
-def _(audit_id, connected, draft, set_judged, tr, waiting, writable):
+def _(audit_id, connected, draft, set_judged, tr, waiting):
     def _judge(consistent: bool) -> None:
         shop, order_no = waiting[0]["shop"], waiting[0]["order_no"]
-        if writable:
+        if connected.writable:
             connected.judge(audit=audit_id, shop=shop, order_no=order_no, consistent=consistent, **draft)
         set_judged(lambda before: {**before, (shop, order_no): consistent})
 

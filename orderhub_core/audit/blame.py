@@ -10,7 +10,9 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from orderhub_core.audit.verdicts import CONSISTENT, KEY, newest, pairs, young_news
+from orderhub_core.audit.claims import KEY, newest, pairs
+from orderhub_core.audit.lag import young_news
+from orderhub_core.audit.verdicts import CONSISTENT
 from orderhub_core.audit.words import Stage, bits
 
 CAUSES = (

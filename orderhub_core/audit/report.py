@@ -10,7 +10,8 @@ import polars as pl
 
 from orderhub_core.audit import sampling
 from orderhub_core.audit.blame import blame, values
-from orderhub_core.audit.verdicts import CONSISTENT, KEY, MAX_TOUCHPOINTS, VERDICTS, claims, newest, verdicts
+from orderhub_core.audit.claims import KEY, MAX_TOUCHPOINTS, claims, newest
+from orderhub_core.audit.verdicts import CONSISTENT, VERDICTS, verdicts
 from orderhub_core.audit.words import Lexicon, default
 from orderhub_core.errors import UserMistake
 
@@ -121,7 +122,7 @@ def audit(
 
     `sightings`: touchpoint name to frame `order_no`, `status`, and where known `at` (instant) and `shop`.
     `as_of` is microseconds UTC: without it nothing is excused as lagging. `allowed_lag_s` is per touchpoint, else
-    `verdicts.DEFAULT_LAG_S`. `population` (`shop`, `order_no`, and where known
+    `lag.DEFAULT_LAG_S`. `population` (`shop`, `order_no`, and where known
     `placed_at`) limits the audit to those orders, shown or not.
     Raises UserMistake for fewer than 2 or more than 16 touchpoints.
     """

@@ -13,8 +13,8 @@ import polars as pl
 import typer
 
 from orderhub_core import hub
+from orderhub_core.audit.lag import DEFAULT_LAG_S
 from orderhub_core.audit.report import Report, audit
-from orderhub_core.audit.verdicts import DEFAULT_LAG_S
 from orderhub_core.audit.words import EVERYWHERE, STAGES, Lexicon, lexicon
 from orderhub_core.errors import UserMistake
 

@@ -1,0 +1,101 @@
+"""Draws that anyone can repeat, and intervals against an independent implementation."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import binomtest, chisquare
+
+from orderhub_core.audit.sampling import draw, interval, needed, tickets
+
+MASK = (1 << 64) - 1
+
+
+def keys(count: int, start: int = 0) -> pl.DataFrame:
+    numbers = range(start, start + count)
+    return pl.DataFrame(
+        {"shop": [f"shop-{n % 3}" for n in numbers], "order_no": [str(69_000_000 + n) for n in numbers]}
+    )
+
+
+def splitmix(value: int) -> int:
+    value = (value + 0x9E3779B97F4A7C15) & MASK
+    value = ((value ^ (value >> 30)) * 0xBF58476D1CE4E5B9) & MASK
+    value = ((value ^ (value >> 27)) * 0x94D049BB133111EB) & MASK
+    return value ^ (value >> 31)
+
+
+def ticket(row: tuple[str, ...], seed: int) -> int:
+    number = splitmix(seed)
+    for text in row:
+        data = text.encode()
+        for at in range(0, len(data), 8):
+            number = splitmix(number ^ int.from_bytes(data[at : at + 8].ljust(8, b"\0"), "little"))
+        number = splitmix(number ^ len(data))
+    return number
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    rows=st.lists(st.tuples(st.text("ab单号9-", max_size=20), st.text("0123456789", max_size=20)), max_size=30),
+    seed=st.integers(0, MASK),
+    size=st.integers(0, 12),
+)
+def test_the_smallest_tickets_are_drawn_whatever_order_the_rows_stand_in(rows, seed, size):
+    frame = pl.DataFrame(rows, schema={"shop": pl.String, "order_no": pl.String}, orient="row")
+    assert tickets(frame, seed).tolist() == [ticket(row, seed) for row in rows]
+    expected = sorted(sorted(set(rows), key=lambda row: (ticket(row, seed), row))[:size])
+    assert draw(frame, size, seed).rows() == expected
+    assert draw(pl.concat([frame.reverse(), frame]), size, seed).rows() == expected
+
+
+def test_this_draw_is_the_same_for_ever():
+    assert draw(keys(1000), 4, 7)["order_no"].to_list() == ["69000597", "69000636", "69000742", "69000428"]
+
+
+def test_another_seed_draws_others_and_a_new_order_hardly_moves_the_draw():
+    before, after = draw(keys(10_000), 100, 7), draw(keys(10_100), 100, 7)
+    assert draw(keys(10_000), 100, 8).join(before, on=["shop", "order_no"]).height < 10
+    assert before.join(after, on=["shop", "order_no"]).height >= 95
+
+
+def test_every_order_is_drawn_equally_often():
+    drawn = pl.concat(draw(keys(200), 20, seed) for seed in range(400))
+    counts = drawn.group_by("order_no").len()["len"].to_list()
+    assert len(counts) == 200
+    assert chisquare(counts).pvalue > 1e-4
+
+
+@settings(deadline=None)
+@given(trials=st.integers(1, 3000), share=st.floats(0, 1), level=st.sampled_from([0.8, 0.95, 0.99]))
+def test_intervals_are_the_exact_ones(trials, share, level):
+    successes = round(trials * share)
+    exact = binomtest(successes, trials).proportion_ci(confidence_level=level, method="exact")
+    ours = interval(successes, trials, level)
+    assert (ours.low, ours.high) == pytest.approx((exact.low, exact.high), abs=1e-9)
+
+
+def test_known_figures():
+    hundred = interval(99, 100)
+    assert (round(hundred.low, 4), round(hundred.high, 4)) == (0.9455, 0.9997)  # 94.6 to 99.8 would be Wilson's
+    assert interval(100, 100).high == 1.0
+    assert interval(0, 100).low == 0.0
+    assert (interval(0, 0).low, interval(0, 0).high) == (0.0, 1.0)
+    assert interval(0, 100).high == pytest.approx(1 - 0.025 ** (1 / 100))
+
+
+def test_sample_sizes():
+    assert needed(0.99) == 368  # 0.99**368 is the first power below 0.025
+    assert needed(0.99, level=0.9) == 299  # one-sided 95 %: the auditors' table
+    for misfits in (0, 1, 5):
+        size = needed(0.95, misfits)
+        assert interval(size - misfits, size).low >= 0.95 > interval(size - 1 - misfits, size - 1).low
+    assert needed(0.0) == 1
+
+
+@pytest.mark.parametrize("claim", [1.0, 1.2, -0.1])
+def test_no_sample_proves_certainty(claim):
+    with pytest.raises(ValueError, match="not including, 1"):
+        needed(claim)
