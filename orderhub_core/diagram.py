@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 from orderhub_core.lifecycle import GUARDS, INITIAL, TRANSITIONS
 from orderhub_core.model import Axis
 
@@ -32,3 +35,14 @@ def redrawn(text: str) -> str:
     head, begin, rest = text.partition(BEGIN)
     _, end, tail = rest.partition(END)
     return head + section() + tail if begin and end else text
+
+
+def main() -> None:
+    """Redraw the section in the documents named on the command line."""
+    for name in sys.argv[1:]:
+        path = Path(name)
+        path.write_text(redrawn(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -35,7 +35,7 @@ SELECT source, message_id FROM fresh"""
 
 @lru_cache
 def _translate(text: str) -> str:
-    return text.replace("?", "%s")
+    return text.replace("%", "%%").replace("?", "%s")
 
 
 class PostgresStore(Store):

