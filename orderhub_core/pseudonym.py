@@ -6,6 +6,7 @@ of a phone number is still personal information; it only cannot be reversed by t
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -47,10 +48,16 @@ def load(data: Path, env: Mapping[str, str] = os.environ) -> Pseudonyms:
     if given := env.get("ORDERHUB_PEPPER"):
         return Pseudonyms(given.encode())
     path = data / "pepper.key"
-    try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
-        return Pseudonyms(path.read_bytes())
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(secrets.token_hex(32).encode())
+    if not path.exists():
+        _make(path)
     return Pseudonyms(path.read_bytes())
+
+
+def _make(path: Path) -> None:
+    """Whole or not at all: of two processes that start together, one makes the key and both read it."""
+    fresh = path.with_name(f".pepper-{secrets.token_hex(8)}")
+    with os.fdopen(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:
+        file.write(secrets.token_hex(32).encode())
+    with contextlib.suppress(FileExistsError):
+        path.hardlink_to(fresh)
+    fresh.unlink()

@@ -72,13 +72,10 @@ def _config(connection: sqlalchemy.Connection | None, part: str) -> Config:
 
 def init(home: Home) -> None:
     """Make the hub, or bring it to this version's schema. Doing it again changes nothing."""
-    if not home.database:
-        try:
-            home.data.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserMistake(
-                f"cannot make the folder {home.data} ({error.strerror}): name another with --data"
-            ) from None
+    try:
+        home.data.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserMistake(f"cannot make the folder {home.data} ({error.strerror}): name another with --data") from None
     for part in PARTS:
         with _connection(home, part) as connection:
             command.upgrade(_config(connection, part), "head")

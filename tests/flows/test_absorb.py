@@ -225,7 +225,7 @@ def test_a_commit_that_dies_leaves_everything_waiting(context, order, monkeypatc
             "_batches",
             lambda self, writes: iter([("INSERT INTO no_such_table VALUES (?)", [(1,)])]),
         )
-        with pytest.raises(Exception, match="no_such_table|no hub"):
+        with pytest.raises(Exception, match=r"no_such_table|no hub"):
             absorb(context, 10)
     assert rows(context, "SELECT count(*) FROM orders") == [(0,)]
     assert context.store.waiting()[0] == 1

@@ -1,0 +1,139 @@
+"""Webhooks from the platform's side: what is stored, what is answered, and what is turned away."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+
+import httpx
+import pytest
+
+from orderhub_core.entry.hooks import hooks
+from orderhub_core.errors import Busy
+from orderhub_core.hub import Hub
+from orderhub_core.store.homes import Home
+
+APP_KEY, SECRET = "key-1", "a secret of the shop"
+SETTINGS = """
+[limits]
+body_bytes = 100000
+[[shops]]
+id = "shop-1"
+connector = "douyin"
+url = "http://127.0.0.1:1/douyin"
+app_key = "key-1"
+secret_env = "TEST_HOOK_SECRET"
+options = { shop_id = "1" }
+"""
+
+
+@pytest.fixture
+def hub(sqlite_home: Home, monkeypatch):
+    monkeypatch.setenv("TEST_HOOK_SECRET", SECRET)
+    (sqlite_home.data / "orderhub.toml").write_text(SETTINGS, encoding="utf-8")
+    opened = Hub(sqlite_home)
+    yield opened
+    opened.close()
+
+
+def deliver(hub, body, *, secret=SECRET, shop="shop-1", method="POST", headers=None):
+    """The answer to one delivery, signed as the platform does."""
+    signature = hmac.new(secret.encode(), APP_KEY.encode() + body + secret.encode(), hashlib.sha256).hexdigest()
+    signed = {"app-id": APP_KEY, "event-sign": signature, "sign-method": "hmac-sha256", **(headers or {})}
+
+    async def send():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(hooks(hub)), base_url="http://hub") as client:
+            return await client.request(method, f"/hooks/{shop}", content=body, headers=signed)
+
+    return asyncio.run(send())
+
+
+def paid(order_no, msg_id="m1"):
+    data = {"p_id": order_no, "s_ids": [order_no], "shop_id": 1, "order_status": 2, "order_type": 0, "biz": 2}
+    data |= {"create_time": 1_700_000_000, "pay_time": 1_700_000_060, "pay_type": 2, "pay_amount": 17900}
+    return {"tag": "101", "msg_id": msg_id, "data": json.dumps(data)}
+
+
+def body_of(*messages):
+    return json.dumps(list(messages)).encode()
+
+
+def stored(hub):
+    return hub.store.query("inbox", "SELECT count(*) FROM inbox")[0][0]
+
+
+def test_a_signed_delivery_is_on_disk_before_it_is_acknowledged_and_becomes_an_order(hub):
+    answer = deliver(hub, body_of(paid(4837328765348566675)))
+    assert (answer.status_code, answer.json()["code"]) == (200, 0)
+    assert stored(hub) == 1
+    hub.drain()
+    assert hub.frame("orders").select("order_no", "payment").row(0) == ("4837328765348566675", "paid")
+    hub.store.query("hub", "SELECT 1 FROM outbox WHERE key = 'fetch:shop-1:4837328765348566675'")[0]
+
+
+def test_a_repeated_delivery_is_acknowledged_and_counts_once(hub):
+    for _ in range(3):
+        assert deliver(hub, body_of(paid(1), paid(2, "m2"))).status_code == 200
+    assert stored(hub) == 2
+    hub.drain()
+    assert hub.frame("orders").height == 2
+
+
+def test_a_bad_signature_is_401_and_leaves_nothing_but_a_count(hub):
+    answer = deliver(hub, body_of(paid(1)), secret="another secret")
+    assert answer.status_code == 401
+    assert stored(hub) == 0
+    assert hub.pulse().refused_signatures == 1
+    everything = (hub.home.data / "inbox.db").read_bytes() + (hub.home.data / "inbox.db-wal").read_bytes()
+    assert b"pay_amount" not in everything
+
+
+def test_a_body_over_the_limit_is_413(hub):
+    answer = deliver(hub, b"[" + b" " * 10_000_000 + b"]")
+    assert answer.status_code == 413
+    assert stored(hub) == 0
+
+
+def test_a_body_that_hides_its_size_is_413_too(hub):
+    async def send():
+        async def chunks():
+            for _ in range(50):
+                yield b"x" * 10_000
+
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(hooks(hub)), base_url="http://hub") as client:
+            return await client.post("/hooks/shop-1", content=chunks())
+
+    assert asyncio.run(send()).status_code == 413
+
+
+def test_garbage_from_a_proven_sender_is_acknowledged_and_parked(hub):
+    assert deliver(hub, b"{this is not json").status_code == 200
+    assert stored(hub) == 1
+    hub.drain()
+    (parked,) = hub.parked()
+    assert parked["source"] == "shop-1"
+    assert parked["reason"]
+    assert hub.frame("orders").height == 0
+
+
+def test_an_unknown_shop_is_404_and_a_get_is_405(hub):
+    assert deliver(hub, b"[]", shop="nobody").status_code == 404
+    assert deliver(hub, b"[]", method="GET").status_code == 405
+
+
+def test_when_too_much_waits_the_platform_is_asked_to_come_back(hub, monkeypatch):
+    def full(messages):
+        raise Busy("too many messages wait", after_s=2.0)
+
+    monkeypatch.setattr(hub.receiver, "submit", full)
+    answer = deliver(hub, body_of(paid(1)))
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "2"
+    assert stored(hub) == 0
+
+
+def test_the_consoles_test_push_is_acknowledged_and_stores_nothing(hub):
+    assert deliver(hub, body_of({"tag": "0", "msg_id": "0", "data": "{}"})).status_code == 200
+    assert stored(hub) == 0

@@ -1,0 +1,131 @@
+"""Import: a file through the same door, twice without effect, previewed without a trace, refused rows named."""
+
+import pytest
+
+from orderhub_core.errors import UserMistake
+from orderhub_core.hub import Hub
+from orderhub_core.store import homes
+
+MAPPING = """
+name = "mine"
+shop = "corner-shop"
+platform = "file"
+[columns]
+order_no = "no"
+placed_at = "placed"
+paid_at = "paid"
+status = "status"
+total = "total"
+[status]
+new = "pending_payment"
+paid = "paid"
+"""
+GOOD = """no,placed,paid,status,total
+A1,2026-01-01 10:00:00,2026-01-01 10:05:00,paid,12.50
+A2,2026-01-01 11:00:00,,new,3
+"""
+
+
+@pytest.fixture
+def hub(home):
+    opened = Hub(home)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def take(hub, tmp_path):
+    mapping = tmp_path / "mine.toml"
+    mapping.write_text(MAPPING, encoding="utf-8")
+
+    def run(text, *, on_error="reject-all", dry_run=False, encoding="utf-8"):
+        path = tmp_path / "export.csv"
+        path.write_bytes(text.encode(encoding))
+        return hub.import_file(path, str(mapping), on_error=on_error, dry_run=dry_run)
+
+    return run
+
+
+def counts(imported):
+    return imported.rows, imported.imported, imported.updated, imported.unchanged, imported.refused
+
+
+def test_a_file_becomes_orders_once(hub, take):
+    assert counts(take(GOOD)) == (2, 2, 0, 0, 0)
+    assert counts(take(GOOD)) == (2, 0, 0, 2, 0)
+    orders = hub.frame("orders").sort("order_no")
+    assert orders.select("shop", "order_no", "headline", "total_minor").rows() == [
+        ("corner-shop", "A1", "paid", 1250),
+        ("corner-shop", "A2", "pending_payment", 300),
+    ]
+    assert hub.verify_log().broken_seq is None
+
+
+def test_what_changed_is_updated_and_the_rest_is_unchanged(take):
+    take(GOOD)
+    later = GOOD.replace("2026-01-01 11:00:00,,new,3", "2026-01-01 11:00:00,2026-01-01 12:00:00,paid,3")
+    assert counts(take(later)) == (2, 0, 1, 1, 0)
+
+
+def test_a_preview_tells_the_same_and_writes_nothing(hub, take):
+    assert counts(take(GOOD, dry_run=True)) == (2, 2, 0, 0, 0)
+    assert hub.frame("orders").height == 0
+    assert hub.pulse().received == 0
+    take(GOOD)
+    later = GOOD.replace("A1,", "A9,")
+    assert counts(take(later, dry_run=True)) == counts(take(later)) == (2, 1, 0, 1, 0)
+
+
+BAD = GOOD + "A3,2026-01-01 12:00:00,,vanished,1\nA4,yesterday,,new,-2\n"
+
+
+def test_refused_rows_keep_the_file_out_unless_told_otherwise(hub, take):
+    rejected = take(BAD)
+    assert rejected.rejected
+    assert counts(rejected) == (4, 0, 0, 0, 4)
+    assert hub.frame("orders").height == 0
+    skipped = take(BAD, on_error="skip-failed")
+    assert counts(skipped) == (4, 2, 0, 0, 2)
+    reasons = {row["row_no"]: row for row in skipped.reasons}
+    assert set(reasons) == {4, 5}
+    assert "vanished" in reasons[4]["value"]
+    assert "paid" in reasons[4]["reason"] or "new" in reasons[4]["reason"] or "status" in reasons[4]["reason"]
+    assert hub.frame("orders").height == 2
+
+
+def test_an_unknown_way_to_handle_errors_is_a_mistake(take):
+    with pytest.raises(UserMistake, match="reject-all or skip-failed"):
+        take(GOOD, on_error="hope")
+
+
+def test_a_rival_worker_beside_us_changes_no_count(hub, take, home, monkeypatch):
+    """Another process absorbs our messages before we can: the log tells what became of them."""
+    rival = Hub(home)
+    accept = hub.store.accept
+
+    def accept_then_rival(messages, received_at):
+        receipts = accept(messages, received_at)
+        rival.drain()
+        return receipts
+
+    monkeypatch.setattr(hub.store, "accept", accept_then_rival)
+    assert counts(take(GOOD)) == (2, 2, 0, 0, 0)
+    rival.close()
+
+
+def test_the_real_history_goes_in_whole_and_only_once(real_orders, tmp_path):
+    home = homes.Home(tmp_path / "real")
+    homes.init(home)
+    hub = Hub(home)
+    first = hub.import_file(real_orders / "orders.csv", "olist", on_error="reject-all", dry_run=False)
+    assert first.rows == first.imported + first.refused > 3_000
+    assert len(first.reasons) == first.refused
+    second = hub.import_file(real_orders / "orders.csv", "olist", on_error="reject-all", dry_run=False)
+    assert counts(second) == (first.rows, 0, 0, first.imported, first.refused)
+    orders = hub.frame("orders")
+    assert orders.height == first.imported
+    delivered = orders.filter(orders["headline"] == "delivered")
+    assert delivered.height > 3_000
+    assert (delivered["delivered_at"] > delivered["placed_at"]).all()
+    assert hub.verify_log().broken_seq is None
+    hub.close()
