@@ -144,7 +144,9 @@ async def _healthy(_: Request) -> Response:
 
 def serve(world: World, config: Config, secrets: Mapping[str, str], *, clock: Callable[[], int] = wall) -> None:
     """Runs until interrupted."""
-    uvicorn.run(app(world, config, secrets, clock=clock), host=config.host, port=config.port, log_level="warning")
+    uvicorn.run(
+        app(world, config, secrets, clock=clock), host=config.host, port=config.port, log_level="warning", ws="none"
+    )
 
 
 def read(path: Path) -> Config:

@@ -124,7 +124,7 @@ def test_an_expired_token_is_renewed_in_the_middle_of_a_poll(
 def test_threads_share_one_shop_while_its_token_expires(start: Start, truth: Truth) -> None:
     time_now = Wire(wall())
     channel = douyin.connect(start(time_now=time_now, token_lifetime_s=60).shop())
-    order_nos, gate = sorted(truth)[:40], threading.Barrier(8)
+    order_nos, gate = sorted(truth)[:40], threading.Barrier(8, timeout=10)
 
     def fetch(order_no: str) -> str:
         gate.wait()
