@@ -44,9 +44,11 @@ def _(tr):
 
 
 @app.cell
-def _(as_of, connected, seed, size):
+def _(as_of, connected, lang, seed, size, tr):
     _orders, _sightings = connected.frame("orders"), connected.frame("sightings")
-    drawn = report.spot(_orders, _sightings, size=int(size.value), seed=int(seed.value), as_of=as_of)
+    _few = ui.note(tr("Fewer than two systems have shown anything yet: nothing to compare."), "warn")
+    mo.stop(_sightings["touchpoint"].n_unique() < 2, ui.page(tr("Spot audit"), "", lang, _few))
+    drawn = report.spot(_orders, _sightings, size=int(size.value or 0), seed=int(seed.value or 0), as_of=as_of)
     audit_id = f"spot-{datetime.fromtimestamp(as_of / 1e6, UTC):%Y-%m-%d}-{seed.value}-{size.value}"
     _rows = connected.reviews(audit_id).sort("at").to_dicts() if connected.writable else []
     judged, set_judged = mo.state({(row["shop"], row["order_no"]): row["consistent"] for row in _rows})

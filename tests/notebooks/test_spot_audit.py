@@ -28,6 +28,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def notebook(folder: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    return load(folder, monkeypatch)
+
+
+def load(folder: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setenv("ORDERHUB_SNAPSHOT", str(folder))
     hub.connect.cache_clear()
     spec = importlib.util.spec_from_file_location("spot_audit", NOTEBOOK)
@@ -55,6 +59,12 @@ def test_it_speaks_chinese(notebook):
     page = next(output.text for output in outputs if output is not None and "oh-page" in getattr(output, "text", ""))
     assert "抽样核对" in page
     assert "人工已判断" in defs["figures"].text
+
+
+def test_without_sightings_it_says_so(tmp_path, monkeypatch):
+    snapshot.write(tmp_path / "empty", {}, snapshot.Meta(NOW, 0))
+    outputs, _ = load(tmp_path / "empty", monkeypatch).app.run()
+    assert any("nothing to compare" in getattr(output, "text", "") for output in outputs)
 
 
 def test_the_notebook_stays_thin():

@@ -6,16 +6,21 @@ stage. That shows in an audit of the touchpoints alone only where their words le
 
 from __future__ import annotations
 
+import json
 from typing import NamedTuple
 
 import msgspec
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
+from orderhub_core import hub
 from orderhub_core.audit.report import Report, audit, spot
 from orderhub_core.audit.words import EVERYWHERE, STAGES, Stage, default
+from orderhub_core.entry.commands.audit import app
 from orderhub_core.model import Event as E
 from orderhub_core.sim.world import Plan, build
+from orderhub_core.store import snapshot
 
 NOW = 1_790_000_000_000_000
 DAY = 86_400_000_000
@@ -143,3 +148,14 @@ def test_a_spot_check_leaves_out_what_is_placed_later(scene):
     drawn = spot(scene.frames["orders"], scene.frames["sightings"], size=300, seed=7, as_of=then)
     placed = scene.frames["orders"].filter(pl.col("order_no").is_in(drawn.sample["order_no"].implode()))
     assert placed["placed_at"].cast(pl.Int64).max() <= then
+
+
+def test_the_command_line_says_the_same_of_a_snapshot(scene, tmp_path, monkeypatch):
+    snapshot.write(tmp_path / "snapshot", scene.frames, snapshot.Meta(as_of=NOW, seq=0))
+    monkeypatch.setenv("ORDERHUB_SNAPSHOT", str(tmp_path / "snapshot"))
+    hub.connect.cache_clear()
+    result = CliRunner().invoke(app, ["orders", "--seed", "7", "--json"], catch_exceptions=False)
+    document = json.loads(result.stdout.splitlines()[-1])
+    assert document["population"]["by_verdict"] == scene.report.by_verdict()
+    drawn = spot(scene.frames["orders"], scene.frames["sightings"], size=100, seed=7, as_of=NOW)
+    assert document["sample"]["consistent"] == drawn.sample_share().consistent
