@@ -16,6 +16,7 @@ from orderhub_core import hub
 from orderhub_core.audit.lag import DEFAULT_LAG_S
 from orderhub_core.audit.report import Report, audit
 from orderhub_core.audit.words import EVERYWHERE, STAGES, Lexicon, lexicon
+from orderhub_core.entry.options import stored
 from orderhub_core.errors import UserMistake
 
 app = typer.Typer(no_args_is_help=True, help="Compare what the systems show of every order.")
@@ -64,6 +65,7 @@ def files(
 
 
 @app.command()
+@stored
 def orders(
     words: Words = None,
     sample: Sample = 100,

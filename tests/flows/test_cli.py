@@ -1,0 +1,160 @@
+"""The command line as a user meets it: answers, one line of JSON, exit codes, and sentences instead of tracebacks."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from orderhub_core.entry import cli
+from orderhub_core.store import homes
+
+PAGE = """order_no,status,updated_at
+A1,已发货,2026-01-01T10:00:00+08:00
+A2,待付款,2026-01-01T10:00:00+08:00
+A2,待付款,2026-01-01T10:00:00+08:00
+"""
+CRM = "订单号,状态,更新时间\nA1,已交付快递,2026-01-01 10:00:00\nA2,客户已收,2026-01-01 10:00:00\n"
+WMS = "order_no,status,updated_at\nA1,已出库,2026-01-01T10:00:00+08:00\n"
+
+
+@pytest.fixture
+def orderhub(monkeypatch, capsys, tmp_path):
+    """Run a command; gives its exit code, output and error output."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("ORDERHUB_DATA", "ORDERHUB_DATABASE_URL", "ORDERHUB_SNAPSHOT"):
+        monkeypatch.setenv(name, "")
+
+    def run(*arguments):
+        from orderhub_core.hub import connect
+
+        connect.cache_clear()
+        monkeypatch.setattr(sys, "argv", ["orderhub", *map(str, arguments)])
+        try:
+            code = cli.main()
+        except SystemExit as end:
+            code = end.code or 0
+        told = capsys.readouterr()
+        return code, told.out, told.err
+
+    return run
+
+
+@pytest.fixture
+def export(tmp_path):
+    path = tmp_path / "export.csv"
+    path.write_text("order_no,status,placed_at,total\nB1,paid,2026-01-01 10:00:00,12.50\n", encoding="utf-8")
+    return path
+
+
+def last_object(out):
+    return json.loads(out.strip().splitlines()[-1])
+
+
+def test_help_names_every_command(orderhub):
+    code, out, _ = orderhub("--help")
+    assert code == 0
+    for command in ("demo", "serve", "worker", "import", "audit", "simulate", "diagnose", "log", "db", "inbox"):
+        assert command in out
+
+
+def test_import_ends_with_one_object_and_the_log_is_whole(orderhub, export, tmp_path):
+    code, out, _ = orderhub("import", export, "--mapping", "generic", "--data", tmp_path / "d", "--json")
+    answer = last_object(out)
+    assert code == 0
+    assert {name: answer[name] for name in ("rows", "imported", "updated", "unchanged", "refused")} == {
+        "rows": 1, "imported": 1, "updated": 0, "unchanged": 0, "refused": 0,
+    }  # fmt: skip
+    code, out, _ = orderhub("log", "verify", "--data", tmp_path / "d", "--json")
+    assert (code, last_object(out)["whole"]) == (0, True)
+    code, out, _ = orderhub("log", "show", "B1", "--data", tmp_path / "d")
+    assert code == 0
+    assert "payment.paid" in out
+
+
+def test_a_tampered_log_exits_1_and_names_the_entry(orderhub, export, tmp_path):
+    orderhub("import", export, "--mapping", "generic", "--data", tmp_path / "d")
+    store = homes.open_store(homes.Home(tmp_path / "d"))
+    with store.transaction("hub") as cursor:
+        cursor.execute("DROP TRIGGER log_no_update")
+        cursor.execute("UPDATE log SET after = 'cancelled' WHERE seq = 2")
+    store.close()
+    code, out, _ = orderhub("log", "verify", "--data", tmp_path / "d", "--json")
+    assert code == 1
+    assert last_object(out)["broken_seq"] == 2
+
+
+def test_a_file_with_refused_rows_exits_2_and_says_how_to_mend(orderhub, export, tmp_path):
+    export.write_text(export.read_text() + "B2,vanished,2026-01-01 10:00:00,1\n", encoding="utf-8")
+    code, out, err = orderhub("import", export, "--mapping", "generic", "--data", tmp_path / "d", "--json")
+    assert code == 2
+    assert last_object(out)["imported"] == 0
+    assert "skip-failed" in err
+    code, out, _ = orderhub(
+        "import", export, "--mapping", "generic", "--data", tmp_path / "d", "--json", "--on-error", "skip-failed"
+    )
+    answer = last_object(out)
+    assert (code, answer["imported"], answer["refused"]) == (0, 1, 1)
+    assert answer["reasons"][0]["row_no"] == 3
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["import", "none.csv", "--mapping", "generic"], "none.csv"),
+        (["import", "none.csv", "--mapping", "no-such"], "olist"),
+        (["log", "verify", "--data", "nowhere"], "orderhub db init"),
+        (["db", "init", "--database", "mysql://x"], "postgresql://"),
+        (["audit", "files", "--touchpoint", "page"], "NAME=FILE"),
+        (["audit", "files", "--touchpoint", "page=none.csv", "--touchpoint", "crm=none.csv"], "none.csv"),
+        (["serve", "--host", "0.0.0.0"], "ORDERHUB_TOKEN"),
+        (["serve", "--snapshot", "nowhere"], "snapshot"),
+        (["nonsense"], "nonsense"),
+    ],
+)
+def test_a_users_mistake_is_one_sentence_and_exit_code_2(orderhub, arguments, told):
+    code, out, err = orderhub(*arguments)
+    assert code == 2
+    assert told in err
+    assert "Traceback" not in out + err
+
+
+def test_audit_of_three_files_needs_no_database(orderhub, tmp_path):
+    for name, text in (("page", PAGE), ("crm", CRM), ("wms", WMS)):
+        (tmp_path / f"{name}.csv").write_text(text, encoding="gb18030" if name == "crm" else "utf-8-sig")
+    files = [part for name in ("page", "crm", "wms") for part in ("--touchpoint", f"{name}={tmp_path / name}.csv")]
+    code, out, _ = orderhub("audit", "files", *files, "--sample", 100, "--seed", 7, "--json")
+    answer = last_object(out)
+    assert code == 0
+    assert answer["population"]["orders"] == 2
+    assert answer["population"]["consistent"] == 1
+    verdicts = {finding["order_no"]: finding for finding in answer["findings"]}
+    assert "A2" in verdicts
+    assert verdicts["A2"]["values"].keys() >= {"page", "crm"}
+    interval = answer["sample"]["interval"]
+    assert 0 <= interval["low"] < 0.5 < interval["high"] <= 1
+    assert interval["level"] == 0.95
+    assert not (tmp_path / "data").exists()
+    code, _, _ = orderhub("audit", "files", *files, "--fail-under", "0.9")
+    assert code == 1
+
+
+def test_a_big_world_goes_to_parquet_and_can_be_diagnosed(orderhub, tmp_path):
+    code, out, _ = orderhub("demo", "--orders", 2_000, "--out", tmp_path / "world", "--json")
+    assert (code, last_object(out)["orders"]) == (0, 2_000)
+    assert {path.name for path in (tmp_path / "world").iterdir()} >= {
+        "orders.parquet",
+        "sightings.parquet",
+        "snapshot.json",
+    }
+
+
+def test_simulate_and_diagnose_answer_in_json(orderhub, export, tmp_path):
+    code, out, _ = orderhub("simulate", "--orders", 2_000, "--seed", 7, "--json")
+    assert code == 0
+    assert isinstance(last_object(out), dict)
+    orderhub("import", export, "--mapping", "generic", "--data", tmp_path / "d")
+    code, out, _ = orderhub("diagnose", "--data", tmp_path / "d", "--json")
+    assert code in (0, 1)
+    assert isinstance(last_object(out), dict)
