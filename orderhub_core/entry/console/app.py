@@ -114,6 +114,9 @@ def _pages(found: list[cards.Card], hub: figures.Board, *, read_only: bool, time
             return PlainTextResponse(str(error), 503)
         return PlainTextResponse("ready")
 
+    async def icon(_: Request) -> Response:
+        return RedirectResponse(f"{pages.static_url()}/mark.svg", 303)
+
     async def home(_: Request) -> Response:
         return RedirectResponse("/", 303)
 
@@ -127,6 +130,8 @@ def _pages(found: list[cards.Card], hub: figures.Board, *, read_only: bool, time
         Route("/", landing),
         Route("/figures.json", live),
         Route("/login", home),
+        Route("/favicon.ico", icon),
+        Route("/apps/{name}/favicon.ico", icon),
         Route("/healthz", healthy),
         Route("/readyz", ready),
         Mount("/", _apps(found)),

@@ -23,7 +23,7 @@ SAFE = {"GET", "HEAD"}
 SESSION_TTL_S = 120
 """How long marimo keeps a session that nobody is connected to."""
 
-OPEN_PATHS = {"/", "/ws", "/sse", "/health", "/public-files-sw.js"} | {
+OPEN_PATHS = {"/", "/ws", "/sse", "/health", "/favicon.ico", "/public-files-sw.js"} | {
     f"/api/kernel/{verb}" for verb in ("set_ui_element_value", "set_model_value", "function_call")
 }
 OPEN_PREFIXES = ("/@file/", "/public/")

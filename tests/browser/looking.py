@@ -1,0 +1,72 @@
+"""What the browser tests look for in a page: things a visitor would trip over."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page
+
+APP_READY = ".oh-page:visible"
+CHART = "canvas:visible, svg.marks:visible"
+LONG_MS = 60_000
+
+# Widgets live in shadow trees: walk them all.
+ALL = """
+const all = [];
+const walk = (root) => root.querySelectorAll("*").forEach((e) => {
+  all.push(e);
+  if (e.shadowRoot) walk(e.shadowRoot);
+});
+walk(document.body);
+const seen = (e) => e.checkVisibility({ visibilityProperty: true, opacityProperty: true }) && e.getClientRects().length;
+"""
+
+UNNAMED = f"""() => {{ {ALL}
+const named = (e) => (e.getAttribute("aria-label") || e.getAttribute("title") || e.textContent || e.placeholder
+  || [...(e.labels ?? [])].map((l) => l.textContent).join("") || e.getAttribute("aria-labelledby") || "").trim();
+return all.filter((e) => e.matches("button, a[href], input:not([type=hidden]), select, textarea"))
+  .filter((e) => seen(e) && (!named(e) || named(e).includes("<span"))).map((e) => e.outerHTML.slice(0, 200)); }}"""
+
+LATIN = f"""() => {{ {ALL}
+const words = new Set();
+const keep = (text, e) => {{
+  const english = /[A-Za-z]{{3}}/.test(text) && !/[\u4e00-\u9fff]/.test(text);
+  if (english && !e.closest("td, [lang=en], style, script")) words.add(text.trim());
+}};
+for (const e of all.filter(seen)) {{
+  for (const name of ["aria-label", "placeholder", "title"]) keep(e.getAttribute(name) ?? "", e);
+  for (const child of e.childNodes) if (child.nodeType === 3) keep(child.data, e);
+}}
+return [...words]; }}"""
+
+OVERFLOW = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+FOCUS = """() => {
+  let at = document.activeElement;
+  while (at?.shadowRoot?.activeElement) at = at.shadowRoot.activeElement;
+  const style = getComputedStyle(at);
+  const outline = style.outlineStyle === "none" ? 0 : parseFloat(style.outlineWidth);
+  return { text: at.textContent.trim(), outline };
+}"""
+
+GROUND = "() => getComputedStyle(document.body).backgroundColor"
+
+
+def open_app(page: Page) -> None:
+    """Wait until the app and its first chart stand."""
+    page.locator(APP_READY).first.wait_for(timeout=LONG_MS)
+    page.locator(CHART).first.wait_for(timeout=LONG_MS)
+
+
+def unnamed(page: Page) -> list[str]:
+    """Controls that a screen reader could not name."""
+    return list(page.evaluate(UNNAMED))
+
+
+def latin(page: Page) -> list[str]:
+    """Texts wholly in English, outside table cells and what says that it is English."""
+    return list(page.evaluate(LATIN))
+
+
+def brightness(page: Page) -> float:
+    """The mean of the ground's channels, 0 to 255."""
+    channels = page.evaluate(GROUND).strip("rgba()").split(",")[:3]
+    return sum(map(float, channels)) / 3

@@ -1,0 +1,84 @@
+"""Every notebook, found by glob: it stands, in both languages, on both screens, in both lights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import looking
+import pytest
+from playwright.sync_api import Page, expect
+
+pytestmark = [pytest.mark.browser, pytest.mark.server]
+Visit = Callable[..., Page]
+
+NOTEBOOKS = sorted(path.stem for path in (Path(__file__).parents[2] / "notebooks").glob("*.py"))
+NAMES = {"crm", "page", "wms"}
+"""Touchpoints are called what the settings call them, in any language."""
+
+SIGHTS = [("en", False, 1280), ("zh", True, 1280), ("zh", False, 390), ("en", True, 390)]
+
+
+@pytest.mark.parametrize("app", NOTEBOOKS)
+@pytest.mark.parametrize(("language", "dark", "width"), SIGHTS)
+def test_an_app_stands_in_every_light(
+    home: str, visit: Visit, screenshots: Path, app: str, language: str, dark: bool, width: int
+) -> None:
+    page = visit(f"{home}/apps/{app}/?lang={language}", width=width, height=1000, dark=dark)
+    looking.open_app(page)
+    page.wait_for_timeout(1_000)
+    height = page.locator(looking.APP_READY).first.bounding_box()
+    page.set_viewport_size({"width": width, "height": min(4_000, int(height["height"]) + 40) if height else 1_000})
+    page.wait_for_timeout(500)
+    page.screenshot(path=screenshots / f"{app}-{language}-{'dark' if dark else 'light'}-{width}.png")
+    assert page.evaluate("document.documentElement.lang") == {"en": "en", "zh": "zh-CN"}[language]
+    assert page.evaluate(looking.OVERFLOW) == 0
+    assert looking.unnamed(page) == []
+    assert (looking.brightness(page) < 64) == dark
+
+
+@pytest.mark.parametrize("app", NOTEBOOKS)
+def test_a_chinese_app_leaves_no_english_frame(home: str, visit: Visit, app: str) -> None:
+    page = visit(f"{home}/apps/{app}/?lang=zh")
+    looking.open_app(page)
+    assert set(looking.latin(page)) <= NAMES
+
+
+def test_the_way_back_and_the_language_switch_lead_where_they_say(probe: str, visit: Visit) -> None:
+    page = visit(f"{probe}/apps/probe/")
+    looking.open_app(page)
+    page.locator(".oh-languages a[hreflang=zh]:visible").click()
+    page.wait_for_url("**/apps/probe/?lang=zh")
+    looking.open_app(page)
+    expect(page.locator(".oh-back:visible")).to_contain_text("订单中枢")
+    page.locator(".oh-back:visible").click()
+    page.wait_for_url(f"{probe}/")
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+
+
+def test_a_control_changes_what_is_shown(probe: str, visit: Visit) -> None:
+    page = visit(f"{probe}/apps/probe/")
+    looking.open_app(page)
+    expect(page.get_by_text("5 rows, 2 columns")).to_be_visible()
+    page.get_by_role("slider").press("ArrowRight")
+    expect(page.get_by_text("6 rows, 2 columns")).to_be_visible(timeout=20_000)
+
+
+def test_what_a_user_typed_stays_text(probe: str, visit: Visit) -> None:
+    page = visit(f"{probe}/apps/probe/")
+    looking.open_app(page)
+    expect(page.locator(".oh-kpi-note:visible", has_text="<b>+0.4 %</b>")).to_be_visible()
+    expect(page.locator(".oh-note:visible", has_text="<script>alert(1)</script>")).to_be_visible()
+
+
+def test_a_search_finds_enum_words_and_a_download_opens_in_a_spreadsheet(probe: str, visit: Visit) -> None:
+    page = visit(f"{probe}/apps/probe/")
+    looking.open_app(page)
+    page.get_by_placeholder("Search").nth(1).fill("cancelled")
+    expect(page.get_by_role("cell", name="cancelled").first).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("cell", name="delivered")).to_have_count(0, timeout=20_000)
+    with page.expect_download() as waiting:
+        page.get_by_text("CSV").click()
+    content = waiting.value.path().read_bytes()
+    assert waiting.value.suggested_filename == "orders.csv"
+    assert content.startswith(b"\xef\xbb\xbforder_no,")
