@@ -70,4 +70,5 @@ def encode(effect: Effect) -> bytes:
 
 
 def decode(payload: bytes | str) -> Effect:
-    return msgspec.json.decode(payload, type=Effect)
+    effect: Effect = msgspec.json.decode(payload, type=Effect)
+    return effect

@@ -211,6 +211,7 @@ def _take_content(head: Head, content: Content, at: int, origin: Origin, entries
         entries.append(_entry(head, "order.content", at, "", "", "changed", origin, detail))
     for name in STATED:
         setattr(head, name, getattr(content, name))
+    head.warehouse = head.warehouse or content.warehouse or None
     head.item_count = sum(line.quantity for line in content.lines)
     head.buyer_key = buyer_key
     head.content_at, head.content_digest = at, fresh

@@ -202,6 +202,8 @@ class Content(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The channel's own pseudonymous buyer id."""
     province: str = ""
     city: str = ""
+    warehouse: str = ""
+    """The warehouse that the channel itself names. The hub routes only orders that nobody has routed."""
     note: str = ""
     promised_at: int | None = None
     lines: tuple[Line, ...] = ()

@@ -28,6 +28,10 @@ class Case(msgspec.Struct, gc=False):
     refund_status: int = 0
 
 
+class Stock(msgspec.Struct, gc=False):
+    out_warehouse_id: str = ""
+
+
 class SkuOrder(msgspec.Struct):
     order_id: Id = 0
     code: str = ""
@@ -39,6 +43,8 @@ class SkuOrder(msgspec.Struct):
     item_num: int = 1
     origin_amount: Fen = 0
     """Price of one piece."""
+    inventory_list: list[Stock] | None = None
+    """The warehouses, in the shop's own ids, that hold stock for this line."""
     after_sale_info: Case | None = None
     logistics_receipt_time: Instant = 0
     """The carrier's word that the parcel was signed for."""
@@ -186,6 +192,7 @@ def _content(order: Order, *, paid: bool) -> Content:
         buyer_ref=order.doudian_open_id or order.open_id,
         province=address.province.name if address.province else "",
         city=address.city.name if address.city else "",
+        warehouse=_warehouse(order.sku_order_list or []),
         note=order.buyer_words,
         promised_at=order.exp_ship_time * SECOND or None,
         lines=_lines(order.sku_order_list or []),
@@ -196,6 +203,12 @@ def _content(order: Order, *, paid: bool) -> Content:
             address=order.mask_post_addr.detail if order.mask_post_addr else "",
         ),
     )
+
+
+def _warehouse(lines: list[SkuOrder]) -> str:
+    """The one warehouse of all lines; none where the platform names several or none."""
+    named = {stock.out_warehouse_id for line in lines for stock in line.inventory_list or ()} - {""}
+    return named.pop() if len(named) == 1 else ""
 
 
 def _lines(lines: list[SkuOrder]) -> tuple[Line, ...]:

@@ -157,6 +157,14 @@ def _packs(known: Known) -> list[dict[str, Any]]:
     return [{**pack, "company_name": known.order["carrier"], "delivery_id": "", "product_info": [], "traces": traces}]
 
 
+def _inventory(known: Known, count: int) -> list[dict[str, Any]]:
+    """Which warehouse it left; before that the platform does not know."""
+    if "fulfilment.shipped" not in known.happened:
+        return []
+    name = known.order["warehouse"]
+    return [{"warehouse_id": name, "out_warehouse_id": name, "inventory_type": 1, "count": count, "warehouse_type": 0}]
+
+
 def _line(known: Known, line: dict[str, Any], status: int) -> dict[str, Any]:
     order, amount = known.order, line["price_minor"] * line["quantity"]
     gift_of = line.get("gift_of")
@@ -177,6 +185,7 @@ def _line(known: Known, line: dict[str, Any], status: int) -> dict[str, Any]:
         "pay_amount": amount,
         "given_product_type": "FREE" if gift_of else "",
         "master_sku_order_id_list": [line_id(order, gift_of)] if gift_of else [],
+        "inventory_list": _inventory(known, line["quantity"]),
         "after_sale_info": case(known.happened),
         "logistics_receipt_time": known.happened.get("logistics.delivered", 0),
         "confirm_receipt_time": known.happened.get("payment.settled", 0),

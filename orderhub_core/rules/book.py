@@ -21,6 +21,7 @@ A condition that asks for a value the order does not have never holds.
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
 import msgspec
@@ -71,7 +72,29 @@ def load(path: Path) -> Book:
         raise UserMistake(f"rulebook {path} cannot be read ({error.strerror})") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UserMistake(f"rulebook {path}: {error}") from None
+    for rule in (*book.routing, *book.gift):
+        _check(path, rule)
     names = [rule.name for rule in book.routing] + [gift.name for gift in book.gift]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise UserMistake(f"rulebook {path}: the name {repeated[0]!r} stands twice; decisions are kept by rule name")
     return book
+
+
+def _check(path: Path, rule: Routing | Gift) -> None:
+    when = rule.when
+    try:
+        minor(when.total_min or "0")
+    except InvalidOperation:
+        raise UserMistake(
+            f'rulebook {path}: rule {rule.name}: {when.total_min!r} is no amount; write "299.00"'
+        ) from None
+    for instant in (when.paid_from, when.paid_until):
+        if instant is not None and instant.tzinfo is None:
+            raise UserMistake(
+                f"rulebook {path}: rule {rule.name}: {instant} needs its zone, e.g. {instant.isoformat()}+08:00"
+            )
+
+
+def minor(amount: str) -> int:
+    """Major units as people write them, in minor units of a currency with two decimals."""
+    return int(Decimal(amount) * 100)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
 from functools import reduce
 from operator import and_
 
 import polars as pl
 
-from orderhub_core.errors import UserMistake
-from orderhub_core.rules.book import Book, When
+from orderhub_core.rules.book import Book, When, minor
 
 DECISIONS = pl.Schema(
     {
@@ -106,11 +104,3 @@ def _reason(when: When) -> pl.Expr:
 
 def _any(wanted: str | list[str]) -> list[str]:
     return [wanted] if isinstance(wanted, str) else wanted
-
-
-def minor(amount: str) -> int:
-    """Major units as people write them, in minor units."""
-    try:
-        return int(Decimal(amount) * 100)
-    except InvalidOperation:
-        raise UserMistake(f'rulebook: {amount!r} is no amount; write it like "299.00"') from None

@@ -1,0 +1,43 @@
+"""Keyed hashes: the same person is found however the number is written, and nobody without the key can guess."""
+
+import os
+import stat
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from orderhub_core import pseudonym
+from orderhub_core.errors import UserMistake
+from orderhub_core.pseudonym import Pseudonyms
+
+OURS, OTHERS = Pseudonyms(b"one pepper of length"), Pseudonyms(b"another pepper, long")
+
+
+@pytest.mark.parametrize("written", ["19900001234", "199 0000 1234", "+86 199-0000-1234", "１９９００００１２３４"])
+def test_one_number_has_one_hash(written):
+    assert OURS.phone(written) == OURS.phone("19900001234")
+    assert OURS.phone(written) != OURS.phone("19900001235")
+    assert OURS.phone(written) != OTHERS.phone(written)
+
+
+@pytest.mark.parametrize("masked", ["1********34", "199****1234", "", "none", "123"])
+def test_a_masked_or_missing_number_has_none(masked):
+    assert OURS.phone(masked) is None
+
+
+def test_a_buyer_is_the_same_in_one_shop_only():
+    assert OURS.buyer("a", "x") == OURS.buyer("a", "x") != OURS.buyer("b", "x")
+    assert OURS.buyer("a", "") == ""
+
+
+def test_the_key_is_made_once_even_by_many_at_once_and_is_its_owners_alone(tmp_path):
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(lambda _: pseudonym.load(tmp_path, {}).phone("19900001234"), range(16)))
+    assert len(set(made)) == 1
+    assert stat.S_IMODE(os.stat(tmp_path / "pepper.key").st_mode) == 0o600
+    assert os.listdir(tmp_path) == ["pepper.key"]
+
+
+def test_a_short_key_is_refused():
+    with pytest.raises(UserMistake, match="16"):
+        pseudonym.load(None, {"ORDERHUB_PEPPER": "short"})
