@@ -72,27 +72,24 @@ def load(path: Path) -> Book:
         raise UserMistake(f"rulebook {path} cannot be read ({error.strerror})") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UserMistake(f"rulebook {path}: {error}") from None
-    for rule in (*book.routing, *book.gift):
-        _check(path, rule)
+    for name, when in [(rule.name, rule.when) for rule in book.routing] + [
+        (gift.name, gift.when) for gift in book.gift
+    ]:
+        _check(f"rulebook {path}: rule {name}", when)
     names = [rule.name for rule in book.routing] + [gift.name for gift in book.gift]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise UserMistake(f"rulebook {path}: the name {repeated[0]!r} stands twice; decisions are kept by rule name")
     return book
 
 
-def _check(path: Path, rule: Routing | Gift) -> None:
-    when = rule.when
+def _check(where: str, when: When) -> None:
     try:
         minor(when.total_min or "0")
     except InvalidOperation:
-        raise UserMistake(
-            f'rulebook {path}: rule {rule.name}: {when.total_min!r} is no amount; write "299.00"'
-        ) from None
+        raise UserMistake(f'{where}: {when.total_min!r} is no amount; write it like "299.00"') from None
     for instant in (when.paid_from, when.paid_until):
         if instant is not None and instant.tzinfo is None:
-            raise UserMistake(
-                f"rulebook {path}: rule {rule.name}: {instant} needs its zone, e.g. {instant.isoformat()}+08:00"
-            )
+            raise UserMistake(f"{where}: {instant} needs its zone, e.g. {instant.isoformat()}+08:00")
 
 
 def minor(amount: str) -> int:

@@ -1,6 +1,5 @@
 """Keyed hashes: the same person is found however the number is written, and nobody without the key can guess."""
 
-import os
 import stat
 from concurrent.futures import ThreadPoolExecutor
 
@@ -34,8 +33,8 @@ def test_the_key_is_made_once_even_by_many_at_once_and_is_its_owners_alone(tmp_p
     with ThreadPoolExecutor(8) as pool:
         made = list(pool.map(lambda _: pseudonym.load(tmp_path, {}).phone("19900001234"), range(16)))
     assert len(set(made)) == 1
-    assert stat.S_IMODE(os.stat(tmp_path / "pepper.key").st_mode) == 0o600
-    assert os.listdir(tmp_path) == ["pepper.key"]
+    assert stat.S_IMODE((tmp_path / "pepper.key").stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["pepper.key"]
 
 
 def test_a_short_key_is_refused():
