@@ -117,15 +117,15 @@ def _(backlog, day, dwell, stages, tr, unfinished):
     )
     _hourly = unfinished[True].join(unfinished[False], on="hour", how="full", coalesce=True, suffix="_without").sort("hour")
     _sheet = _hourly.filter(pl.col("hour") % 1 == 0).fill_null(0).select(
-        pl.col("hour").cast(pl.Int64).alias(tr("Hours since midnight")),
-        pl.col("mean").round().cast(pl.Int64).alias(tr("Unfinished, with the temporary warehouse")),
-        pl.col("mean_without").round().cast(pl.Int64).alias(tr("Unfinished, without it")),
+        pl.col("hour").cast(pl.Int64).alias(tr("Hour")),
+        pl.col("mean").round().cast(pl.Int64).alias(tr("With it")),
+        pl.col("mean_without").round().cast(pl.Int64).alias(tr("Without it")),
     )
-    pictures = mo.vstack([
-        ui.section(tr("Where orders wait"), ui.grid(_areas, ui.table(_table), min="340px")),
+    pictures = [
+        ui.section(tr("Where orders wait"), _areas, ui.table(_table)),
         ui.section(tr("What the temporary warehouse changes"), ui.grid(charts.compared(unfinished[True], unfinished[False], tr), ui.table(_sheet), min="340px"), ui.download_csv(_hourly, "surge.csv", tr("Download CSV"))),
         ui.section(tr("How long an order takes, by when it is placed"), charts.dwell(dwell, day.promise_hours, tr)),
-    ])
+    ]
     return (pictures,)
 
 
@@ -137,7 +137,7 @@ def _(cap, curve, lang, orders, peak, people, pictures, seed, spare, start, tile
         lang,
         ui.grid(orders, peak, start, curve, *people.elements.values(), spare, cap, seed, min="200px"),
         tiles,
-        pictures,
+        *pictures,
         ui.note(tr("Every order is simulated through every stage, first come first served; orders left at closing time wait for the morning. The range shows how much chance alone moves a figure."), "info"),
     )
     return

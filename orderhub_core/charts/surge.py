@@ -22,11 +22,11 @@ MAX_LABELS = 9
 def backlog(rows: pl.DataFrame, stages: list[str], tr: Translate) -> alt.Chart:
     """Stacked areas of `sim.results.backlog` with translated stage names; `stages` gives their order."""
     rank = pl.col("stage").replace_strict({stage: place for place, stage in enumerate(stages)})
-    areas = alt.Chart(_clocked(rows, tr).with_columns(rank=rank)).mark_area(line=False, fillOpacity=0.8)
+    areas = alt.Chart(_clocked(rows, tr).with_columns(rank=rank)).mark_area(line=False, opacity=0.85, fillOpacity=1)
     drawn: alt.Chart = areas.encode(
         _hours(rows, tr("Time of day"), tr),
-        alt.Y("orders:Q", title=tr("Unfinished orders"), stack="zero", axis=alt.Axis(format="~s")),
-        alt.Color("stage:N", title=None, sort=stages, scale=alt.Scale(domain=stages)),
+        alt.Y("orders:Q", title=tr("Unfinished orders"), stack="zero", axis=alt.Axis(format=",d")),
+        alt.Color("stage:N", title=None, scale=alt.Scale(domain=stages), legend=alt.Legend(columns=2)),
         alt.Order("rank:Q"),
         tooltip=[
             alt.Tooltip("clock:N", title=tr("Time of day")),
@@ -43,14 +43,20 @@ def compared(with_it: pl.DataFrame, without: pl.DataFrame, tr: Translate) -> alt
     rows = pl.concat(
         frame.with_columns(way=pl.lit(name)) for name, frame in zip(names, (with_it, without), strict=True)
     )
-    colour = alt.Color("way:N", title=None, scale=alt.Scale(domain=list(names), range=list(names.values())))
+    legend = alt.Legend(columns=1, symbolType="stroke", labelLimit=320)
+    colour = alt.Color(
+        "way:N", title=None, scale=alt.Scale(domain=list(names), range=list(names.values())), legend=legend
+    )
+    dash = alt.StrokeDash(
+        "way:N", title=None, scale=alt.Scale(domain=list(names), range=[[1, 0], [6, 4]]), legend=legend
+    )
     base = alt.Chart(_clocked(rows, tr)).encode(_hours(rows, tr("Time of day"), tr), colour)
     shade = base.mark_area(line=False, fillOpacity=0.2).encode(
-        alt.Y("low:Q", title=tr("Unfinished orders"), axis=alt.Axis(format="~s")), alt.Y2("high:Q")
+        alt.Y("low:Q", title=tr("Unfinished orders"), axis=alt.Axis(format=",d")), alt.Y2("high:Q")
     )
     line = base.mark_line().encode(
         alt.Y("mean:Q"),
-        strokeDash=alt.StrokeDash("way:N", legend=None, sort=list(names)),
+        dash,
         tooltip=[
             alt.Tooltip("clock:N", title=tr("Time of day")),
             alt.Tooltip("way:N", title=tr("Case")),

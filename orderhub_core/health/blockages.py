@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import msgspec
 import polars as pl
 
+from orderhub_core.health.dwell import seconds
+
 SEGMENTS = ("warehouse", "carrier", "shop", "province")
 LIFT = 1.5
 
@@ -70,7 +72,7 @@ def _cube(open_orders: pl.DataFrame) -> pl.DataFrame:
         .agg(
             open=pl.len().cast(pl.Int64),
             orders=overdue.sum().cast(pl.Int64),
-            over_hours=pl.col("over_h").sum(),
+            over_s=seconds("over_h").sum(),
             oldest_hours=pl.col("age_h").filter(overdue).max(),
         )
         .collect()
@@ -79,22 +81,23 @@ def _cube(open_orders: pl.DataFrame) -> pl.DataFrame:
 
 def _candidates(cube: pl.DataFrame) -> pl.DataFrame:
     """All groups to blame, the costliest first. Equal ones in a fixed order, so that the same orders tell the same."""
-    facts = [pl.col("open", "orders", "over_hours").sum(), pl.col("oldest_hours").max()]
+    facts = [pl.col("open", "orders", "over_s").sum(), pl.col("oldest_hours").max()]
     whole = cube.group_by("headline").agg(facts)
     blamed = pl.concat(_blamed(cube.group_by("headline", segment).agg(facts), whole, segment) for segment in SEGMENTS)
     explained = (
         blamed.group_by("headline", "rank")
-        .agg(pl.col("over_hours").sum())
+        .agg(pl.col("over_s").sum())
         .group_by("headline")
-        .agg(explained=pl.col("over_hours").max())
+        .agg(explained=pl.col("over_s").max())
     )
     stuck = whole.join(explained, on="headline", how="left").with_columns(
-        weight=pl.col("over_hours") - pl.col("explained").fill_null(0.0),
+        weight=pl.col("over_s") - pl.col("explained").fill_null(0),
         segment=pl.lit(""), value=pl.lit("", pl.String), lift=pl.lit(None, pl.Float64), rank=pl.lit(-1, pl.Int32),
     )  # fmt: skip
     return (
-        pl.concat([blamed.with_columns(weight=pl.col("over_hours")), stuck.select(*blamed.columns, "weight")])
+        pl.concat([blamed.with_columns(weight=pl.col("over_s")), stuck.select(*blamed.columns, "weight")])
         .filter(pl.col("orders") > 0)
+        .with_columns(over_hours=pl.col("over_s") / 3600)
         .sort("weight", "rank", "headline", "value", descending=[True, False, False, False])
     )
 
@@ -112,6 +115,6 @@ def _blamed(groups: pl.DataFrame, whole: pl.DataFrame, segment: str) -> pl.DataF
             segment=pl.lit(segment),
             value=pl.col(segment),
             rank=pl.lit(SEGMENTS.index(segment), pl.Int32),
-            orders="orders", open="open", over_hours="over_hours", oldest_hours="oldest_hours", lift="lift",
+            orders="orders", open="open", over_s="over_s", oldest_hours="oldest_hours", lift="lift",
         )
     )  # fmt: skip

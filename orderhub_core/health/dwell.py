@@ -42,6 +42,11 @@ def watched(orders: pl.DataFrame, as_of: int, thresholds: Sequence[Threshold]) -
     )
 
 
+def seconds(hours: str) -> pl.Expr:
+    """A column of hours in whole seconds: integers add up to the same sum in any order, floats do not."""
+    return (pl.col(hours) * 3600).round().cast(pl.Int64)
+
+
 def stages(open_orders: pl.DataFrame, *by: str) -> pl.DataFrame:
     """Of `watched`, per headline and further columns: `orders`, `warn`, `act` (orders at each level), `p50_h`, `p90_h`,
     `oldest_h` and `over_h` (sum). In the order of the lifecycle."""
@@ -55,7 +60,7 @@ def stages(open_orders: pl.DataFrame, *by: str) -> pl.DataFrame:
             pl.col("age_h").quantile(0.5).alias("p50_h"),
             pl.col("age_h").quantile(0.9).alias("p90_h"),
             pl.col("age_h").max().alias("oldest_h"),
-            pl.col("over_h").sum(),
+            over_h=seconds("over_h").sum() / 3600,
         )
         .sort("headline", *by)
         .collect()
@@ -83,4 +88,10 @@ def steps(orders: pl.DataFrame, since: int, by: str | None = None) -> pl.DataFra
         )
         for step in STEPS
     ]
-    return pl.concat(per_step).with_columns(pl.col("step").cast(pl.Enum(STEPS))).sort("step", *keys).collect()
+    return (
+        pl.concat(per_step)
+        .filter(pl.col("orders") > 0)
+        .with_columns(pl.col("step").cast(pl.Enum(STEPS)))
+        .sort("step", *keys)
+        .collect()
+    )

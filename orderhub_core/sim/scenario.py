@@ -111,9 +111,9 @@ STAGES = (
     Stage("hand_over", 12.0, 0.5),
 )
 WAREHOUSES = (
-    Site(id="hangzhou", share=0.5, people=(8, 29, 27, 6)),
+    Site(id="hangzhou", share=0.5, people=(7, 29, 27, 6)),
     Site(id="guangzhou", share=0.3, people=(5, 17, 16, 4)),
-    Site(id="chengdu", share=0.2, people=(3, 12, 11, 3)),
+    Site(id="chengdu", share=0.2, people=(4, 12, 11, 3)),
 )
 
 
@@ -148,7 +148,7 @@ def read(text: bytes | str, name: str) -> Scenario:
     try:
         return msgspec.toml.decode(text, type=Scenario)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UserMistake(f"{name}: {error}; see docs/surge.md for every field") from None
+        raise UserMistake(f"{name}: {error}") from None
     except UserMistake as error:
         raise UserMistake(f"{name}: {error}") from None
 

@@ -40,6 +40,7 @@ def test_mean_wait_is_erlangs(servers: int, utilisation: float) -> None:
     assert error < 0.05 * expected, "the runs must be able to tell"
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(seconds, seconds), min_size=1, max_size=60))
 def test_one_person_is_lindleys_recursion(orders: list[tuple[float, float]]) -> None:
     came = np.cumsum([gap for gap, _ in orders])
@@ -51,6 +52,7 @@ def test_one_person_is_lindleys_recursion(orders: list[tuple[float, float]]) -> 
     assert serve(came, work, [0.0]) == pytest.approx(came + waits + work)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(seconds, seconds), min_size=1, max_size=60), st.integers(1, 8))
 def test_never_more_in_hand_than_people_and_nobody_idles_while_orders_wait(
     orders: list[tuple[float, float]], people: int
@@ -74,6 +76,7 @@ def test_fixed_times_leave_like_clockwork() -> None:
     assert done.tolist() == [10, 10, 10, 20, 20, 20, 30]
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(seconds, seconds, seconds), min_size=1, max_size=40), st.lists(seconds, max_size=6))
 def test_a_line_may_be_advanced_in_any_steps(orders: list[tuple[float, float, float]], stops: list[float]) -> None:
     came = np.cumsum([gap for gap, _, _ in orders])
@@ -93,6 +96,7 @@ def test_a_line_may_be_advanced_in_any_steps(orders: list[tuple[float, float, fl
     assert walk(stops) == pytest.approx(walk([]))
 
 
+@settings(deadline=None)
 @given(st.floats(0, 400_000), st.floats(0, 23), st.floats(0.5, 24))
 def test_the_working_clock_is_undone_by_the_wall_clock(at: float, opens: float, hours: float) -> None:
     shift = Shift(opens * 3600, min(24.0, opens + hours) * 3600)

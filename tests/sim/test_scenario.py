@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orderhub_core.errors import UserMistake
@@ -79,6 +79,7 @@ def test_what_cannot_be_is_refused_in_a_sentence(text: str | bytes, said: str) -
     assert str(caught.value).startswith("eve.toml: ")
 
 
+@settings(deadline=None)
 @given(st.integers(3, 5_000))
 def test_staffing_splits_every_person_by_share(total: int) -> None:
     staffed = scenario.staffed(Scenario(), {"pick": total})

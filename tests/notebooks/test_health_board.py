@@ -1,0 +1,105 @@
+"""The health board: a shop with orders, an empty one, none at all, and one that is alive."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+from types import ModuleType
+
+import polars as pl
+import pytest
+
+from orderhub_core import frames, hub, i18n, ui
+from orderhub_core.charts import health as charts
+from orderhub_core.health import diagnosis
+from orderhub_core.sim.world import Plan, build
+from orderhub_core.store import homes, snapshot
+
+ROOT = Path(__file__).parents[2]
+START = 1_762_000_000_000_000
+DAY_US = 86_400_000_000
+PLAN = Plan(seed=3, orders=3_000, start=START, end=START + 10 * DAY_US)
+
+
+@pytest.fixture
+def board() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("health_board", ROOT / "notebooks" / "health.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def known() -> dict[str, pl.DataFrame]:
+    return build(PLAN).until(PLAN.end)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("ORDERHUB_SNAPSHOT", str(tmp_path / "shop"))
+    hub.connect.cache_clear()
+    return tmp_path / "shop"
+
+
+def page(outputs: tuple[object, ...]) -> str:
+    return re.sub(r"<[^>]*>", " ", str(getattr(outputs[-1], "text", "")))
+
+
+def test_the_board_shows_what_the_diagnosis_says(
+    board: ModuleType, folder: Path, known: dict[str, pl.DataFrame]
+) -> None:
+    snapshot.write(folder, known, snapshot.Meta(as_of=PLAN.end, seq=0))
+    outputs, names = board.app.run()
+    found = diagnosis.diagnose(known["orders"], PLAN.end)
+    assert names["found"].worst == found.worst
+    assert len(found.worst) == 3
+    words = page(outputs)
+    assert f"{found.overdue:,} overdue, {found.at_risk:,} at risk" in words
+    assert f"{found.worst[0].orders:,} overdue" in words
+
+
+def test_chinese_leaves_no_english_behind(
+    board: ModuleType, folder: Path, known: dict[str, pl.DataFrame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot.write(folder, known, snapshot.Meta(as_of=PLAN.end, seq=0))
+    monkeypatch.setattr(ui, "language", lambda: "zh")
+    words = page(board.app.run()[0])
+    assert "最严重的堵点" in words
+    names = {name for column in ("warehouse", "shop", "carrier") for name in known["orders"][column].unique() if name}
+    for name in sorted(names, key=len, reverse=True):
+        words = words.replace(name, "")
+    assert not re.findall(r"[A-Za-z]{3,}", words.replace("English", "").replace("CSV", ""))
+
+
+def test_an_empty_hub_says_so(board: ModuleType, folder: Path) -> None:
+    snapshot.write(folder, {}, snapshot.Meta(as_of=PLAN.end, seq=0))
+    words = page(board.app.run()[0])
+    assert "There are no orders yet" in words
+    assert "Nothing was recorded in the last hour." in words
+
+
+@pytest.mark.usefixtures("folder")
+def test_no_hub_says_how_to_make_one(board: ModuleType) -> None:
+    outputs, _ = board.app.run()
+    said = " ".join(str(getattr(output, "text", "")) for output in outputs)
+    assert "The hub cannot be read: no snapshot in" in said
+
+
+def test_a_living_hub_shows_its_pulse(board: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ORDERHUB_SNAPSHOT", raising=False)
+    monkeypatch.setenv("ORDERHUB_DATA", str(tmp_path))
+    homes.init(hub.home())
+    hub.connect.cache_clear()
+    words = page(board.app.run()[0])
+    assert "Refused signatures" in words
+    assert "There are no orders yet" in words
+
+
+def test_charts_hold_up_with_nothing_and_with_everything(known: dict[str, pl.DataFrame]) -> None:
+    tr = i18n.translator("zh")
+    for orders in (frames.empty("orders"), known["orders"]):
+        stages = diagnosis.diagnose(orders, PLAN.end).stages
+        for chart in (charts.levels(stages, tr), charts.dwell(stages, tr)):
+            chart.to_dict()
