@@ -1,4 +1,10 @@
 # /// script
+# [tool.orderhub]
+# title = "Spot audit"
+# description = "Draw random orders, see what every touchpoint says of each, judge the unclear ones, and know what it proves."
+# glyph = "audit"
+# position = 1
+#
 # [tool.marimo.display]
 # theme = "system"
 # ///

@@ -271,3 +271,11 @@ class TestKnown:
 def test_a_plan_without_a_world_is_refused_in_a_sentence(change: dict[str, object], names: str) -> None:
     with pytest.raises(UserMistake, match=names):
         build(msgspec.structs.replace(PLAN, **change))
+
+
+def test_a_steady_world_brings_orders_evenly_at_all_hours():
+    day = 86_400_000_000
+    plan = Plan(seed=3, orders=24_000, start=1_790_000_000_000_000, end=1_790_000_000_000_000 + day, steady=True)
+    by_hour = build(plan).orders.group_by(pl.col("placed_at").dt.truncate("1h")).len()["len"].sort()[2:]
+    assert by_hour.min() > 850
+    assert by_hour.max() < 1_150

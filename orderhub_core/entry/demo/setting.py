@@ -13,9 +13,9 @@ from orderhub_core import settings
 from orderhub_core.sim.world import Plan
 
 HOUR, DAY = 3_600_000_000, 86_400_000_000
-HISTORY, AHEAD = 36 * HOUR, 3 * DAY
-ORDERS_PER_DAY = 4_000
-"""A busy ordinary day of the shops this is for; about one order every twenty seconds."""
+HISTORY, AHEAD = 3 * DAY, 3 * DAY
+ORDERS_PER_DAY = 3_600
+"""An ordinary day of the shops this is for; one order every 24 seconds, and some ten events of each."""
 RULEBOOK = Path(__file__).with_name("rulebook.toml")
 SETTINGS = Path(__file__).with_name(settings.FILE_NAME)
 WORLD_FILE, SANDBOX_FILE = "world.json", "sandbox.json"
@@ -31,9 +31,9 @@ class Ports(NamedTuple):
 
 
 def plan(now: int, seed: int) -> Plan:
-    """A world that began a day and a half ago and goes on for three days."""
+    """A world that began three days ago and goes on for three more."""
     orders = round(ORDERS_PER_DAY * (HISTORY + AHEAD) / DAY)
-    return Plan(seed=seed, orders=orders, start=now - HISTORY, end=now + AHEAD, outage_at=now - 20 * HOUR)
+    return Plan(seed=seed, orders=orders, start=now - HISTORY, end=now + AHEAD, outage_at=now - 20 * HOUR, steady=True)
 
 
 def kept_plan(data: Path, now: int, seed: int) -> Plan:

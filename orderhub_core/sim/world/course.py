@@ -87,11 +87,11 @@ class Course(NamedTuple):
 
 
 def arrivals(plan: Plan) -> Seconds:
-    """Instants of placing in ascending order: `plan.orders` draws from the day curve between start and end."""
+    """Instants of placing in ascending order: `plan.orders` draws between start and end, by the day curve or evenly."""
     first_s, last_s = -(-plan.start // SECOND), plan.end // SECOND
     hours = np.arange(first_s // HOUR_S, last_s // HOUR_S + 1)
     edges = np.clip(np.append(hours, hours[-1] + 1) * HOUR_S, first_s, last_s + 1)
-    rate = np.array(DAY_CURVE)[(hours + SHANGHAI_S // HOUR_S) % 24]
+    rate = np.ones(len(hours)) if plan.steady else np.array(DAY_CURVE)[(hours + SHANGHAI_S // HOUR_S) % 24]
     load = np.concatenate([[0.0], np.cumsum(rate * np.diff(edges))])
     draws = np.sort(plan.dice("arrivals").random(plan.orders)) * load[-1]
     placed: Seconds = np.interp(draws, load, edges).astype(np.int64)

@@ -41,9 +41,12 @@ class Plan(msgspec.Struct, frozen=True):
     start: int
     """First instant at which an order may be placed."""
     end: int
-    """Last such instant. Arrivals follow the day curve of Asia/Shanghai between the two."""
+    """Last such instant. Arrivals follow the day curve of Asia/Shanghai between the two, unless they are `steady`."""
     shops: tuple[tuple[str, str], ...] = (("douyin-main", "douyin"), ("douyin-outlet", "douyin"))
     """(shop id, platform); earlier shops sell more."""
+
+    steady: bool = False
+    """Orders come evenly at all hours: a demonstration is looked at in the middle of the night, too."""
 
     unpaid: float = 0.06
     """Share of orders that nobody pays: voided 30 minutes after they were placed."""
