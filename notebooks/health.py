@@ -70,7 +70,7 @@ def _(connected, tick, tr):
             ui.kpi(tr("Parked"), f"{_pulse.parked:,}", tr("for a person to read") if _pulse.parked else "", tone="bad" if _pulse.parked else "plain"),
             ui.kpi(tr("Refused signatures"), f"{_pulse.refused_signatures:,}"),
         ]
-    _picture = charts.flow(_rows, ZONE, tr) if _rows.height else ui.note(tr("Nothing was recorded in the last hour."), "info")
+    _picture = charts.flow(_rows, _now, ZONE, tr) if _rows.height else ui.note(tr("Nothing happened in the last hour."), "info")
     live = ui.section(tr("Live flow"), ui.grid(*_tiles, min="180px"), _picture)
     return (live,)
 

@@ -6,6 +6,7 @@ import altair as alt
 import polars as pl
 
 from orderhub_core.charts import theme
+from orderhub_core.frames import INSTANT
 from orderhub_core.health import texts
 from orderhub_core.i18n import Translate
 
@@ -14,12 +15,13 @@ SHORTEST_H = 1 / 60
 """A logarithmic axis has no zero: shorter stays are drawn as a minute."""
 
 
-def flow(rows: pl.DataFrame, zone: str, tr: Translate) -> alt.Chart:
-    """Stacked bars of `health.flow.per_minute`, one per minute, in the clock of `zone`."""
+def flow(rows: pl.DataFrame, as_of: int, zone: str, tr: Translate) -> alt.Chart:
+    """Stacked bars of `health.flow.per_minute`, one per minute of the hour up to `as_of`, in the clock of `zone`."""
     names = {axis: tr(name) for axis, name in texts.AXES.items()}
     clock = pl.col("minute").dt.convert_time_zone(zone).dt.strftime("%H:%M").alias("clock")
     shown = rows.with_columns(pl.col("axis").replace(names), clock)
-    whole = rows.select(pl.datetime_range(pl.col("minute").min(), pl.col("minute").max(), "1m")).select(clock)
+    last = pl.lit(as_of).cast(INSTANT).dt.truncate("1m")
+    whole = pl.select(minute=pl.datetime_range(last - pl.duration(minutes=59), last, "1m")).select(clock)
     minutes = whole["clock"].to_list()
     tens = alt.Axis(values=[minute for minute in minutes if minute.endswith("0")], labelAngle=0)
     drawn: alt.Chart = (

@@ -213,8 +213,11 @@ def test_no_orders_no_illness() -> None:
 def test_the_flow_counts_the_last_hour_by_minute_and_axis() -> None:
     at = [NOW, NOW - dt.timedelta(seconds=70), NOW - dt.timedelta(seconds=75), NOW - dt.timedelta(hours=2)]
     events = pl.LazyFrame(
-        {"recorded_at": at, "event": ["payment.paid", "order.placed", "order.placed", "order.placed"]},
-        schema_overrides={"recorded_at": frames.INSTANT},
+        {
+            "occurred_at": [*at, NOW],
+            "event": ["payment.paid", "order.placed", "order.placed", "order.placed", "rule.assign_warehouse"],
+        },
+        schema_overrides={"occurred_at": frames.INSTANT},
     )
     counted = flow.per_minute(events, AS_OF)
     assert counted.rows() == [
