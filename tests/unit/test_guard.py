@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -222,6 +222,10 @@ def test_a_pass_for_one_token_does_not_fit_another() -> None:
 
 
 @given(st.text())
+@example("//evil.test")
+@example("/\\evil.test")
+@example("\\\\evil.test")
+@example("https://evil.test")
 def test_no_address_leads_off_the_site(path: str) -> None:
     safe = same_site(path)
     assert safe.startswith("/") and not safe.startswith(("//", "/\\")) and safe.isprintable()

@@ -81,9 +81,7 @@ class Guard:
         connection = HTTPConnection(scope)
         app = next((app for app in self.apps if scope["path"] == app or scope["path"].startswith(f"{app}/")), None)
         visitor = self._visitor(connection)
-        if visitor is None and scope["type"] == "websocket":
-            await refuse(scope, receive, send, 403, "Open the page first.")
-        elif app is None:
+        if app is None:
             await self._pass(scope, receive, send, visitor)
         elif scope["path"] == app:
             await self._with_slash(scope, receive, send)
@@ -93,10 +91,10 @@ class Guard:
             await self._enter(scope, receive, send, visitor, app)
 
     async def _enter(self, scope: Scope, receive: Receive, send: Send, visitor: str | None, app: str) -> None:
-        """Into a marimo app: as oneself, with at most one session, which must be one's own."""
+        """Into a marimo app: as oneself, and with every session that is named being one's own."""
         connection = HTTPConnection(scope)
         named = {*connection.query_params.getlist("session_id"), *connection.headers.getlist("marimo-session-id")}
-        if len(named) > 1 or "marimo-stable-session-id" in connection.headers or (named and visitor is None):
+        if "marimo-stable-session-id" in connection.headers or (named and visitor is None):
             await refuse(scope, receive, send, 403, "This session belongs to someone else.")
             return
         with ExitStack() as held:
