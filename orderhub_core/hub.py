@@ -8,11 +8,11 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 from random import Random
-from typing import Any, assert_never
+from typing import Any, TypeVar, assert_never
 
 import msgspec
 import polars as pl
@@ -37,6 +37,31 @@ OPS = "ops"
 SNAPSHOT = "snapshot"
 
 
+Answer = TypeVar("Answer")
+
+
+class _Memory:
+    """Answers to questions about frames, shared by the sessions of a process. Asked again, an answer is computed again
+    only when the frames have changed; of several sessions that ask at once, one computes. The oldest are forgotten."""
+
+    MOST = 64
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._answers: dict[Hashable, tuple[int, Any]] = {}
+
+    def __call__(self, question: Hashable, stamp: int, compute: Callable[[], Answer]) -> Answer:
+        with self._lock:
+            known = self._answers.get(question)
+            if known is None or known[0] != stamp:
+                self._answers.pop(question, None)
+                known = self._answers[question] = (stamp, compute())
+                while len(self._answers) > self.MOST:
+                    del self._answers[next(iter(self._answers))]
+            answer: Answer = known[1]
+            return answer
+
+
 def clock() -> int:
     """Microseconds UTC."""
     return time.time_ns() // 1_000
@@ -52,6 +77,14 @@ class SnapshotHub:
         snapshot.meta(folder)
         self._lock = threading.Lock()
         self._frames: dict[tuple[str, int], pl.DataFrame] = {}
+        self._memory = _Memory()
+
+    def remembered(self, question: Hashable, compute: Callable[[], Answer]) -> Answer:
+        """The answer to a question about the frames, computed once per snapshot and process."""
+        return self._memory(question, self._stamp(), compute)
+
+    def _stamp(self) -> int:
+        return (self.folder / snapshot.META).stat().st_mtime_ns
 
     def as_of(self) -> int:
         """The instant at which the snapshot stands, microseconds UTC."""
@@ -63,7 +96,7 @@ class SnapshotHub:
 
     def frame(self, name: str) -> pl.DataFrame:
         """A frame of `frames.SCHEMAS`, shared by all sessions of the process; read again when the snapshot changed."""
-        stamp = (self.folder / snapshot.META).stat().st_mtime_ns
+        stamp = self._stamp()
         with self._lock:
             if (name, stamp) not in self._frames:
                 self._frames = {key: frame for key, frame in self._frames.items() if key[1] == stamp}
@@ -84,6 +117,7 @@ class Hub:
         self._lock = threading.RLock()
         self._frames: dict[str, tuple[int, pl.DataFrame]] = {}
         self._channels: dict[str, Channel] = {}
+        self._memory = _Memory()
 
     # -- composition
 
@@ -226,6 +260,10 @@ class Hub:
 
     def scan(self, name: str) -> pl.LazyFrame:
         return self.frame(name).lazy()
+
+    def remembered(self, question: Hashable, compute: Callable[[], Answer]) -> Answer:
+        """The answer to a question about the frames, computed once per commit and process."""
+        return self._memory(question, self.store.progress()[0], compute)
 
     def _from_snapshot(self, name: str) -> tuple[int, pl.DataFrame]:
         folder = self.home.data / SNAPSHOT

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 import numpy as np
@@ -53,9 +54,13 @@ class Figures(msgspec.Struct, frozen=True):
     """Its part of all that waiting."""
 
 
-def rehearse(scenario: Scenario, seed: int) -> list[Run]:
-    """Independent repetitions; the same seed gives the same runs, and the same orders whatever the staffing."""
-    return [kernel.run(scenario, child) for child in np.random.SeedSequence(seed).spawn(scenario.runs)]
+@lru_cache(maxsize=8)
+def rehearse(scenario: Scenario, seed: int) -> tuple[Run, ...]:
+    """Independent repetitions; the same seed gives the same runs, and the same orders whatever the staffing.
+
+    Remembered: every visitor of a board asks for the same day first. The runs are shared, so leave them as they are.
+    """
+    return tuple(kernel.run(scenario, child) for child in np.random.SeedSequence(seed).spawn(scenario.runs))
 
 
 def figures(scenario: Scenario, runs: Sequence[Run]) -> Figures:

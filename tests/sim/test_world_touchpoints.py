@@ -7,7 +7,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from orderhub_core.audit.verdicts import CONSISTENT, claims, verdicts
+from orderhub_core.audit.claims import claims
+from orderhub_core.audit.verdicts import CONSISTENT, verdicts
 from orderhub_core.audit.words import default
 from orderhub_core.sim.world import BIG_SHOPS, Plan, World, build
 from orderhub_core.sim.world.touchpoints import LATE_S, TOUCHPOINTS

@@ -129,6 +129,11 @@ def test_the_log_refuses_changes(store):
         ("DELETE FROM log WHERE seq = 2", 2),
         ("DELETE FROM log WHERE seq = 5", 5),
         ("UPDATE log SET seq = seq + 100 WHERE seq = 4", 4),
+        (
+            "INSERT INTO log SELECT 6, order_id, event, occurred_at, recorded_at, before, after, outcome, source, message,"
+            " detail, hash FROM log WHERE seq = 5",
+            6,
+        ),
     ],
 )
 def test_tampering_is_named_by_its_first_broken_entry(store, home, tamper, broken):
