@@ -224,7 +224,7 @@ class Store(ABC):
         )
 
     def verify_log(self) -> chain.Verdict:
-        """Walk the log as it is now, in blocks, so that memory stays flat; what is written meanwhile is not looked at."""
+        """Walk the log as it is now, in blocks, so that memory stays flat. What is written meanwhile is left out."""
         ((head_seq, head_hash, last_seq),) = self.query(
             "hub", "SELECT log_seq, log_hash, (SELECT coalesce(max(seq), 0) FROM log) FROM progress WHERE name = 'hub'"
         )

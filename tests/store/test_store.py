@@ -130,8 +130,8 @@ def test_the_log_refuses_changes(store):
         ("DELETE FROM log WHERE seq = 5", 5),
         ("UPDATE log SET seq = seq + 100 WHERE seq = 4", 4),
         (
-            "INSERT INTO log SELECT 6, order_id, event, occurred_at, recorded_at, before, after, outcome, source, message,"
-            " detail, hash FROM log WHERE seq = 5",
+            "INSERT INTO log SELECT 6, order_id, event, occurred_at, recorded_at, before, after, outcome,"
+            " source, message, detail, hash FROM log WHERE seq = 5",
             6,
         ),
     ],
