@@ -1,0 +1,71 @@
+"""Polling: the cursor moves only after everything before it is on disk, and what fails is simply done again."""
+
+import pytest
+
+from orderhub_core.errors import Unreachable
+from orderhub_core.flows.poll import OVERLAP_S, SECOND, poll
+from orderhub_core.hub import Hub
+from orderhub_core.model import RawMessage
+from orderhub_core.store import homes
+
+NOW = 1_700_000_000_000_000
+
+
+class Shelf:
+    """A source that remembers the windows it was asked for, and may break half-way."""
+
+    def __init__(self, count, breaks_after=None):
+        self.count, self.breaks_after, self.windows = count, breaks_after, []
+
+    def poll(self, since, until):
+        self.windows.append((since, until))
+        for n in range(self.count):
+            if n == self.breaks_after:
+                raise Unreachable("shop-1 does not answer")
+            yield RawMessage("shop-1", f"m{n}", "order", b"{}")
+
+
+@pytest.fixture
+def store(sqlite_home):
+    opened = homes.open_store(sqlite_home)
+    yield opened
+    opened.close()
+
+
+def run(store, shelf, now=NOW):
+    return poll(store, "shop:1", shelf, lambda group: store.accept(group, NOW), now=now, history_s=3_600, page=10)
+
+
+def test_the_first_poll_looks_back_and_the_next_overlaps(store):
+    shelf = Shelf(25)
+    assert run(store, shelf) == 25
+    assert run(store, shelf, NOW + 60 * SECOND) == 0
+    assert shelf.windows == [
+        (NOW - 3_600 * SECOND, NOW),
+        (NOW - OVERLAP_S * SECOND, NOW + 60 * SECOND),
+    ]
+
+
+def test_a_poll_that_breaks_keeps_what_came_and_starts_again(store):
+    with pytest.raises(Unreachable):
+        run(store, Shelf(25, breaks_after=23))
+    assert store.cursor_of("shop:1") is None
+    assert store.waiting()[0] == 20
+    again = Shelf(25)
+    assert run(store, again, NOW + SECOND) == 5
+    assert again.windows[0][0] == NOW + SECOND - 3_600 * SECOND
+    assert store.waiting()[0] == 25
+
+
+def test_an_unreachable_platform_is_told_by_name_and_nothing_is_lost(sqlite_home, monkeypatch):
+    monkeypatch.setenv("TEST_POLL_SECRET", "x" * 16)
+    (sqlite_home.data / "orderhub.toml").write_text(
+        '[[shops]]\nid = "shop-9"\nconnector = "douyin"\nurl = "http://127.0.0.1:9/none"\napp_key = "k"\n'
+        'secret_env = "TEST_POLL_SECRET"\ntimeout_s = 1.0\noptions = { shop_id = "1" }\n',
+        encoding="utf-8",
+    )
+    hub = Hub(sqlite_home)
+    with pytest.raises(Unreachable, match="shop-9"):
+        hub.poll_shop("shop-9", history_s=3_600)
+    assert hub.store.cursor_of("shop:shop-9") is None
+    hub.close()
