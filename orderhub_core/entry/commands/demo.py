@@ -9,12 +9,11 @@ from typing import Annotated
 
 import typer
 
-from orderhub_core import hub
 from orderhub_core.entry.demo import setting
 from orderhub_core.entry.demo.supervisor import free_port, running, until_told
 from orderhub_core.entry.options import AsJson, Data, Database, tell
 from orderhub_core.sim.world import BIG_SHOPS, Plan, build
-from orderhub_core.store import homes, snapshot
+from orderhub_core.store import snapshot
 
 app = typer.Typer()
 DATA = Path("data/demo")
@@ -48,7 +47,7 @@ def demo(
 def write_world(orders: int, folder: Path, seed: int) -> dict[str, object]:
     """A world of the last thirty days as a snapshot folder, with the answer key of its planted faults beside it."""
     begun = time.perf_counter()
-    now = hub.clock()
+    now = setting.clock()
     plan = Plan(seed=seed, orders=orders, start=now - DAYS_OF_BIG_WORLD * setting.DAY, end=now, shops=BIG_SHOPS)
     world = build(plan)
     snapshot.write(folder, world.until(now), snapshot.Meta(as_of=now, seq=0))
@@ -57,17 +56,17 @@ def write_world(orders: int, folder: Path, seed: int) -> dict[str, object]:
 
 
 def live(folder: Path, database: str, seed: int, port: int) -> None:
-    home = homes.Home(folder, database)
-    homes.init(home)
+    """Start everything, print the address as soon as the console answers, and stay until told to stop."""
+    folder.mkdir(parents=True, exist_ok=True)
     ports = setting.Ports(console := free_port(port), free_port(console + 1))
-    sandbox = setting.write(folder, setting.kept_plan(folder, hub.clock(), seed), ports)
+    sandbox = setting.write(folder, setting.kept_plan(folder, setting.clock(), seed), ports)
     env = {**os.environ, **setting.fresh_secrets(), "ORDERHUB_DATA": str(folder), "ORDERHUB_DATABASE_URL": database}
     with running(folder / "logs", env) as processes:
         processes.start("sandbox", ["connectors.sandbox.server", "--config", str(sandbox)])
         processes.start("console", ["orderhub_core.entry.cli", "serve", "--no-worker", "--port", str(ports.console)])
-        processes.start("worker", ["orderhub_core.entry.cli", "worker"])
-        processes.wait_for(f"http://127.0.0.1:{ports.sandbox}/healthz")
         address = f"http://127.0.0.1:{ports.console}"
         processes.wait_for(f"{address}/healthz")
         typer.echo(f"OrderHub is running: open {address}/   (Ctrl-C stops it; logs in {folder / 'logs'})")
+        # The console has made or migrated the store: only now may somebody else open it.
+        processes.start("worker", ["orderhub_core.entry.cli", "worker"])
         until_told(processes)

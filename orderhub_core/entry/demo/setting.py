@@ -1,8 +1,9 @@
-"""What the demonstration consists of: its world, its settings and its secrets. Decisions only, no processes."""
+"""What the demonstration consists of: its world, its settings and its secrets. No processes here."""
 
 from __future__ import annotations
 
 import secrets
+import time
 from pathlib import Path
 from string import Template
 from typing import Any, NamedTuple
@@ -28,6 +29,11 @@ FAULTS = {"seed": 7, "drop": 0.03, "repeat": 0.05, "delay": 0.05, "reorder": 0.1
 class Ports(NamedTuple):
     console: int
     sandbox: int
+
+
+def clock() -> int:
+    """Microseconds UTC."""
+    return time.time_ns() // 1_000
 
 
 def plan(now: int, seed: int) -> Plan:
