@@ -1,7 +1,7 @@
 # /// script
 # [tool.orderhub]
 # title = "Order health"
-# description = "What is coming in right now, how long orders stay at each stage, and the three places that cost the most time."
+# description = "What is coming in now, how long orders stay at each stage, and the three places that cost the most."
 # glyph = "health"
 # position = 3
 #
@@ -11,14 +11,12 @@
 import marimo
 
 __generated_with = "0.25.2"
-app = marimo.App(width="full", app_title="OrderHub · Order health", css_file="assets/console.css", html_head_file="assets/head.html")
+app = marimo.App(
+    width="full", app_title="OrderHub · Order health", css_file="assets/console.css", html_head_file="assets/head.html"
+)
 
 with app.setup:
-    from datetime import datetime
-    from zoneinfo import ZoneInfo
-
     import marimo as mo
-    import polars as pl
 
     from orderhub_core import errors, hub, i18n, ui
     from orderhub_core.charts import health as charts
@@ -38,14 +36,15 @@ def _():
 
 @app.cell
 def _(lang, tr):
-    title, subtitle = tr("Order health"), tr("What comes in right now, where orders stay too long, and the three places to go first.")
+    _said = tr("What comes in right now, where orders stay too long, and the three places to go first.")
+    top = (tr("Order health"), _said, lang)
     try:
         connected, _trouble = hub.connect(), ""
         connected.as_of()
     except errors.OrderHubError as _error:
-        connected, _trouble = None, str(_error)
-    mo.stop(connected is None, ui.page(title, subtitle, lang, ui.note(tr("The hub cannot be read: {reason}").format(reason=_trouble), "bad")))
-    return connected, subtitle, title
+        connected, _trouble = None, tr("The hub cannot be read: {reason}").format(reason=_error)
+    mo.stop(connected is None, ui.page(*top, ui.note(_trouble, "bad")))
+    return connected, top
 
 
 @app.cell
@@ -60,18 +59,10 @@ def _(connected, tick, tr):
     tick.value
     _now = connected.as_of()
     _rows = flow.per_minute(connected.scan("events"), _now)
-    _fresh = tr("As of {time}").format(time=f"{datetime.fromtimestamp(_now / 1e6, ZoneInfo(ZONE)):%Y-%m-%d %H:%M:%S}")
-    _tiles = [ui.kpi(tr("Events in the last hour"), f"{_rows['events'].sum():,}", _fresh)]
-    if connected.writable:
-        _pulse = connected.pulse()
-        _age = tr("oldest {n} s").format(n=f"{_pulse.oldest_waiting_s:,.0f}")
-        _tiles += [
-            ui.kpi(tr("Waiting"), f"{_pulse.waiting:,}", _age if _pulse.waiting else "", tone="bad" if _pulse.oldest_waiting_s > 60 else "plain"),
-            ui.kpi(tr("Parked"), f"{_pulse.parked:,}", tr("for a person to read") if _pulse.parked else "", tone="bad" if _pulse.parked else "plain"),
-            ui.kpi(tr("Refused signatures"), f"{_pulse.refused_signatures:,}"),
-        ]
-    _picture = charts.flow(_rows, _now, ZONE, tr) if _rows.height else ui.note(tr("Nothing happened in the last hour."), "info")
-    live = ui.section(tr("Live flow"), ui.grid(*_tiles, min="180px"), _picture)
+    _tiles = texts.tiles(_rows, _now, ZONE, tr, connected.pulse() if connected.writable else None)
+    _nothing = ui.note(tr("Nothing happened in the last hour."), "info")
+    _picture = charts.flow(_rows, _now, ZONE, tr) if _rows.height else _nothing
+    live = ui.section(tr("Live flow"), ui.grid(*(ui.kpi(*tile) for tile in _tiles), min="150px"), _picture)
     return (live,)
 
 
@@ -84,64 +75,39 @@ def _(connected, look):
 
 @app.cell
 def _(found, tr):
-    _choices = {f"{place}. {texts.place(blockage, tr)}": place - 1 for place, blockage in enumerate(found.worst, 1)}
-    opened = mo.ui.dropdown(_choices, value=next(iter(_choices), None), label=tr("Show the orders of"), full_width=True)
+    _places = {title: index for index, title in enumerate(texts.ranked(found, tr))}
+    opened = mo.ui.dropdown(_places, value=next(iter(_places), None), label=tr("Show the orders of"), full_width=True)
     return (opened,)
 
 
 @app.cell
 def _(found, opened, tr):
-    def _card(place: int, blockage: blockages.Blockage) -> mo.Html:
-        often = tr("overdue {n} times as often as the rest of the stage").format(n=f"{blockage.lift:.1f}") if blockage.lift else tr("the whole stage is slow")
-        heading = f"{place}. {texts.place(blockage, tr)}"
-        facts = tr("{n} of {open} open orders, {hours} h over, oldest {oldest} h; {often}")
-        said = facts.format(n=f"{blockage.orders:,}", open=f"{blockage.open:,}", hours=f"{blockage.over_hours:,.0f}", oldest=f"{blockage.oldest_hours:,.0f}", often=often)
-        return ui.kpi(heading, tr("{n} overdue").format(n=f"{blockage.orders:,}"), said, tone="bad")
-
     def _orders(index: int) -> list:
-        rows = blockages.members(found.open_orders, found.worst, index).select(
-            pl.col("order_no").alias(tr("Order")),
-            pl.col("headline_at").dt.convert_time_zone(ZONE).dt.strftime("%m-%d %H:%M").alias(tr("Since")),
-            pl.col("age_h").round(1).alias(tr("Hours here")),
-            pl.col("over_h").round(1).alias(tr("Hours over")),
-            *(pl.col(name).fill_null("").alias(tr(label)) for name, label in texts.SEGMENTS.items()),
-        )
-        return [ui.table(rows), ui.download_csv(rows, "blockage.csv", tr("Download CSV"))]
+        rows = texts.orders(blockages.members(found.open_orders, found.worst, index), ZONE, tr)
+        return [opened, ui.table(rows), ui.download_csv(rows, "blockage.csv", tr("Download CSV"))]
 
-    _cards = [_card(place, blockage) for place, blockage in enumerate(found.worst, 1)]
-    _list = [opened, *_orders(opened.value)] if opened.value is not None else []
-    stuck = ui.section(tr("Worst blockages"), ui.grid(*_cards, min="260px"), *_list) if _cards else ui.note(tr("No order is overdue."), "good")
+    _cards = ui.grid(*(ui.kpi(*card) for card in texts.cards(found, tr)), min="260px")
+    _none = ui.note(tr("No order is overdue."), "good")
+    _list = [] if opened.value is None else _orders(opened.value)
+    stuck = ui.section(tr("Worst blockages"), _cards, *_list) if found.worst else _none
     return (stuck,)
 
 
 @app.cell
 def _(found, tr):
-    _stages = found.stages.select(
-        pl.col("headline").cast(pl.String).replace({name: tr(text) for name, text in texts.HEADLINES.items()}).alias(tr("Stage")),
-        pl.col("orders").alias(tr("Open orders")),
-        pl.col("warn").alias(tr("At risk")),
-        pl.col("act").alias(tr("Overdue")),
-        *(pl.col(name).round(1).alias(tr(label)) for name, label in (("p50_h", "Median, h"), ("p90_h", "9 of 10, h"), ("oldest_h", "Oldest, h"))),
-    )
-    _steps = found.steps.select(
-        pl.col("step").cast(pl.String).replace({name: tr(text) for name, text in texts.STEPS.items()}).alias(tr("Step")),
-        pl.col("orders").alias(tr("Orders")),
-        *(pl.col(name).round(2).alias(tr(label)) for name, label in (("p50_h", "Median, h"), ("p90_h", "9 of 10, h"), ("p99_h", "99 of 100, h"))),
-    )
     _pictures = ui.grid(charts.levels(found.stages, tr), charts.dwell(found.stages, tr), min="340px")
-    dwell = ui.section(tr("How long open orders have stayed"), _pictures, ui.table(_stages))
-    steps = ui.section(tr("How long the steps took, last 30 days"), ui.table(_steps))
+    _table = ui.table(texts.stages(found.stages, tr))
+    dwell = ui.section(tr("How long open orders have stayed"), _pictures, _table)
+    steps = ui.section(tr("How long the steps took, last 30 days"), ui.table(texts.steps(found.steps, tr)))
     return dwell, steps
 
 
 @app.cell
-def _(dwell, found, lang, live, look, steps, stuck, subtitle, tick, title, tr):
-    _time = f"{datetime.fromtimestamp(found.as_of / 1e6, ZoneInfo(ZONE)):%Y-%m-%d %H:%M}"
-    _line = tr("Diagnosis as of {time}: {open} of {all} orders open, {overdue} overdue, {risk} at risk.")
-    _said = _line.format(time=_time, open=f"{found.open_orders.height:,}", all=f"{found.orders:,}", overdue=f"{found.overdue:,}", risk=f"{found.at_risk:,}")
-    _sick = [ui.note(_said, "warn" if found.overdue else "good"), stuck, dwell, steps]
-    _empty = [ui.note(tr("There are no orders yet: connect a shop or import a file, and this page fills itself."), "info")]
-    ui.page(title, subtitle, lang, ui.grid(tick, look, min="200px"), live, *(_sick if found.orders else _empty))
+def _(dwell, found, live, look, steps, stuck, tick, top, tr):
+    _sick = [ui.note(texts.summary(found, ZONE, tr), "warn" if found.overdue else "good"), stuck, dwell, steps]
+    _how = tr("There are no orders yet: connect a shop or import a file, and this page fills itself.")
+    _parts = _sick if found.orders else [ui.note(_how, "info")]
+    ui.page(*top, ui.grid(tick, look, min="200px"), live, *_parts)
     return
 
 

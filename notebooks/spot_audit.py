@@ -1,7 +1,7 @@
 # /// script
 # [tool.orderhub]
 # title = "Spot audit"
-# description = "Draw random orders, see what every touchpoint says of each, judge the unclear ones, and know what it proves."
+# description = "Draw random orders, see what every touchpoint says of each, judge the unclear, see what it proves."
 # glyph = "audit"
 # position = 1
 #
@@ -19,10 +19,9 @@ with app.setup:
     from datetime import UTC, datetime
 
     import marimo as mo
-    import polars as pl
 
-    from orderhub_core import hub, i18n, ui
-    from orderhub_core.audit import report, sampling, texts
+    from orderhub_core import errors, hub, i18n, ui
+    from orderhub_core.audit import report, texts
     from orderhub_core.charts import audit as charts
     from orderhub_core.charts import theme
 
@@ -34,14 +33,23 @@ def _():
     lang = ui.language()
     tr = i18n.translator(lang)
     theme.use(lang)
-    connected = hub.connect()
-    as_of = connected.as_of()
-    return as_of, connected, lang, tr
+    return lang, tr
+
+
+@app.cell
+def _(lang, tr):
+    try:
+        connected, _trouble = hub.connect(), ""
+        as_of, orders, sightings = connected.as_of(), connected.frame("orders"), connected.frame("sightings")
+    except errors.OrderHubError as _error:
+        connected, _trouble = None, tr("The hub cannot be read: {reason}").format(reason=_error)
+    mo.stop(connected is None, ui.page(tr("Spot audit"), "", lang, ui.note(_trouble, "bad")))
+    return as_of, connected, orders, sightings
 
 
 @app.cell
 def _(tr):
-    # What is typed goes into a draft, not through the graph: else a click right after typing meets a button of yesterday.
+    # What is typed goes into a draft, not through the graph: else a click right after typing meets an old button.
     draft = {"reviewer": "", "note": ""}
     size = mo.ui.number(1, 2000, value=100, label=tr("Orders to draw"), full_width=True)
     seed = mo.ui.number(0, 999_999, value=7, label=tr("Seed: the same draws the same"), full_width=True)
@@ -50,31 +58,37 @@ def _(tr):
 
 
 @app.cell
-def _(as_of, connected, lang, seed, size, tr):
-    _orders, _sightings = connected.frame("orders"), connected.frame("sightings")
+def _(as_of, connected, lang, orders, seed, sightings, size, tr):
     _few = ui.note(tr("Fewer than two systems have shown anything yet: nothing to compare."), "warn")
-    mo.stop(_sightings["touchpoint"].n_unique() < 2, ui.page(tr("Spot audit"), "", lang, _few))
-    drawn = report.spot(_orders, _sightings, size=int(size.value or 0), seed=int(seed.value or 0), as_of=as_of)
+    mo.stop(sightings["touchpoint"].n_unique() < 2, ui.page(tr("Spot audit"), "", lang, _few))
+    drawn = report.spot(orders, sightings, size=int(size.value or 0), seed=int(seed.value or 0), as_of=as_of)
     audit_id = f"spot-{datetime.fromtimestamp(as_of / 1e6, UTC):%Y-%m-%d}-{seed.value}-{size.value}"
     _rows = connected.reviews(audit_id).sort("at").to_dicts() if connected.writable else []
-    judged, set_judged = mo.state({(row["shop"], row["order_no"]): row["consistent"] for row in _rows})
-    return audit_id, drawn, judged, set_judged
+    known = {(row["shop"], row["order_no"]): row["consistent"] for row in _rows}
+    judged, set_judged = mo.state(known)
+    trouble, set_trouble = mo.state("")
+    return audit_id, drawn, judged, known, set_judged, set_trouble, trouble
 
 
 @app.cell
 def _(draft, drawn, judged, tr):
-    waiting = [row for row in drawn.findings.to_dicts() if (row["shop"], row["order_no"]) not in judged()]
+    waiting = texts.waiting(drawn, judged())
     draft["note"] = ""
     remark = mo.ui.text(label=tr("Note"), full_width=True, on_change=lambda text: draft.update(note=text))
     return remark, waiting
 
 
 @app.cell
-def _(audit_id, connected, draft, set_judged, tr, waiting):
+def _(audit_id, connected, draft, set_judged, set_trouble, tr, waiting):
     def _judge(consistent: bool) -> None:
         shop, order_no = waiting[0]["shop"], waiting[0]["order_no"]
-        if connected.writable:
-            connected.judge(audit=audit_id, shop=shop, order_no=order_no, consistent=consistent, **draft)
+        try:
+            if connected.writable:
+                connected.judge(audit=audit_id, shop=shop, order_no=order_no, consistent=consistent, **draft)
+        except errors.OrderHubError as error:
+            set_trouble(str(error))
+            return
+        set_trouble("")
         set_judged(lambda before: {**before, (shop, order_no): consistent})
 
     agree = mo.ui.button(label=tr("Consistent"), kind="success", on_click=lambda _: _judge(True), full_width=True)
@@ -83,48 +97,34 @@ def _(audit_id, connected, draft, set_judged, tr, waiting):
 
 
 @app.cell
-def _(agree, as_of, differ, drawn, remark, tr, waiting):
-    def _card(order: dict) -> mo.Html:
-        told = drawn.told.filter((pl.col("shop") == order["shop"]) & (pl.col("order_no") == order["order_no"]))
-        sides = {name: told.filter(pl.col("touchpoint") == name) for name in drawn.touchpoints}
-        tiles = [ui.kpi(name, *texts.said(rows, as_of, tr)) for name, rows in sides.items()]
-        heading = tr("Order {order_no}").format(order_no=order["order_no"])
-        answers = ui.grid(agree, differ, min="150px")
-        return ui.section(heading, ui.grid(*tiles, min="200px"), ui.note(texts.why(order, tr), "warn"), remark, answers)
+def _(judged, known, set_judged, set_trouble, tr):
+    def _back() -> None:
+        set_trouble("")
+        set_judged(lambda before: texts.without_last(before, len(known)))
 
-    card = _card(waiting[0]) if waiting else ui.note(tr("Nothing is left to judge."), "good")
-    return (card,)
+    undo = mo.ui.button(label=tr("Undo last"), disabled=len(judged()) <= len(known), on_click=lambda _: _back())
+    return (undo,)
 
 
 @app.cell
-def _(drawn, judged, tr, waiting):
-    _total, _unclear = drawn.sample.height, drawn.findings.height
-    _agreed = sum(judged().get(key, False) for key in drawn.findings.select("shop", "order_no").iter_rows())
-    _good = _total - _unclear + _agreed
-    _proved = sampling.interval(_good, _total)
-    _needed = f"{sampling.needed(CLAIM, _total - _good):,}"
-    _rate = f"{_good / _total:.1%}" if _total else "–"
-    _tiles = {
-        tr("Consistent"): (_rate, tr("{n} of {total} orders").format(n=_good, total=_total)),
-        tr("What this proves, 95 %"): (
-            f"{_proved.low:.1%} – {_proved.high:.1%}",
-            tr("exact interval of the true rate"),
-        ),
-        tr("Judged by people"): (
-            f"{_unclear - len(waiting)} / {_unclear}",
-            tr("until then they count as not consistent"),
-        ),
-        tr("To prove {claim}").format(claim=f"{CLAIM:.0%}"): (_needed, tr("orders are needed with this many misfits")),
-    }
-    figures = ui.grid(*(ui.kpi(label, *lines) for label, lines in _tiles.items()), min="200px")
-    return (figures,)
+def _(agree, as_of, differ, drawn, remark, reviewer, tr, trouble, undo, waiting):
+    def _card(order: dict) -> mo.Html:
+        tiles = ui.grid(*(ui.kpi(*tile) for tile in texts.sides(drawn, order, as_of, tr)), min="200px")
+        why = ui.note(texts.why(order, tr), "warn")
+        words, answers = ui.grid(reviewer, remark, min="220px"), ui.grid(agree, differ, min="150px")
+        return ui.section(tr("Order {order_no}").format(**order), tiles, why, words, *failed, answers, undo)
+
+    _lost = tr("The judgement was not taken: {reason}. The order is still waiting.")
+    failed = [ui.note(_lost.format(reason=trouble()), "bad")] if trouble() else []
+    _done = ui.section(tr("To judge"), ui.note(tr("Nothing is left to judge."), "good"), undo)
+    card = _card(waiting[0]) if waiting else _done
+    return (card,)
 
 
 @app.cell
 def _(drawn, tr):
     chart = ui.section(tr("Verdicts"), charts.verdicts(charts.shares(drawn.by_verdict(), tr), tr))
-    _found = {tr(text): code for code, text in texts.VERDICTS.items() if drawn.by_verdict()[code]}
-    shown = mo.ui.multiselect(_found, label=tr("Show only"), full_width=True)
+    shown = mo.ui.multiselect(texts.found(drawn, tr), label=tr("Show only"), full_width=True)
     return chart, shown
 
 
@@ -137,19 +137,11 @@ def _(audit_id, drawn, judged, shown, tr):
 
 
 @app.cell
-def _(card, chart, drawn, figures, lang, listing, reviewer, seed, size, tr):
-    _names = ", ".join(drawn.touchpoints)
-    ui.page(
-        tr("Spot audit"),
-        tr("Random orders, and what {names} show of each. What is unclear waits for you.").format(names=_names),
-        lang,
-        ui.grid(size, seed, reviewer, min="220px"),
-        figures,
-        card,
-        chart,
-        listing,
-    )
-    return
+def _(card, chart, drawn, judged, lang, listing, seed, size, tr):
+    figures = ui.grid(*(ui.kpi(*tile) for tile in texts.tiles(drawn, judged(), CLAIM, tr)), min="200px")
+    _form = ui.grid(size, seed, min="220px")
+    ui.page(tr("Spot audit"), texts.intro(drawn, tr), lang, _form, figures, card, chart, listing)
+    return (figures,)
 
 
 if __name__ == "__main__":

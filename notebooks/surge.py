@@ -11,20 +11,24 @@
 import marimo
 
 __generated_with = "0.25.2"
-app = marimo.App(width="full", app_title="OrderHub · Surge rehearsal", css_file="assets/console.css", html_head_file="assets/head.html")
+app = marimo.App(
+    width="full",
+    app_title="OrderHub · Surge rehearsal",
+    css_file="assets/console.css",
+    html_head_file="assets/head.html",
+)
 
 with app.setup:
     import marimo as mo
     import msgspec
-    import polars as pl
 
     from orderhub_core import errors, hub, i18n, ui
     from orderhub_core.charts import surge as charts
     from orderhub_core.charts import theme
-    from orderhub_core.sim import arrivals, results, scenario
+    from orderhub_core.sim import arrivals, results, scenario, texts
 
-    STAGES = {"review": "Review", "pick": "Pick", "pack": "Pack", "hand_over": "Hand over"}
     PRESET = scenario.Scenario()
+    CREWS = [sum(crew) for crew in zip(*(site.people for site in PRESET.warehouses), strict=True)]
 
 
 @app.cell
@@ -47,99 +51,90 @@ def _():
 
 @app.cell
 def _(learned, tr):
-    _people = dict(zip(STAGES, (sum(crew) for crew in zip(*(site.people for site in PRESET.warehouses), strict=True)), strict=True))
-    orders = mo.ui.number(1, 500_000, value=PRESET.orders, step=1000, label=tr("Orders of the day"), full_width=True)
-    peak = mo.ui.number(1, 200, value=PRESET.arrivals.peak_multiple, step=0.5, label=tr("Peak, times the ordinary rate"), full_width=True)
-    start = mo.ui.number(0, 23.5, value=PRESET.arrivals.start_hour, step=0.5, label=tr("Sale starts at, hour"), full_width=True)
-    people = mo.ui.dictionary({name: mo.ui.number(3, 5000, value=_people[name], label=f"{tr('People')} · {tr(title)}", full_width=True) for name, title in STAGES.items()})
-    spare = mo.ui.switch(value=True, label=tr("Temporary warehouse"))
-    cap = mo.ui.number(0, 200_000, value=PRESET.temporary.orders_per_day, step=500, label=tr("It takes at most, orders a day"), full_width=True)
-    _curves = {tr("The shop's own last 7 days"): True, tr("The built-in day"): False}
-    curve = mo.ui.dropdown(_curves if learned else {tr("The built-in day"): False}, value=next(iter(_curves)) if learned else tr("The built-in day"), label=tr("Ordinary day"), full_width=True)
-    seed = mo.ui.number(0, 999_999, value=7, label=tr("Seed: the same seed gives the same figures"), full_width=True)
-    return cap, curve, orders, peak, people, seed, spare, start
+    def _number(first: float, last: float, value: float, label: str, step: float = 1) -> mo.ui.number:
+        return mo.ui.number(first, last, value=value, step=step, label=label, full_width=True)
+
+    def _choice(options: dict[str, bool], label: str) -> mo.ui.dropdown:
+        return mo.ui.dropdown(options, value=next(iter(options)), label=label, full_width=True)
+
+    orders = _number(1, 500_000, PRESET.orders, tr("Orders of the day"), 1000)
+    peak = _number(1, 200, PRESET.arrivals.peak_multiple, tr("Peak, times the ordinary rate"), 0.5)
+    start = _number(0, 23.5, PRESET.arrivals.start_hour, tr("Sale starts at, hour"), 0.5)
+    _own = {tr("The shop's own last 7 days"): True} if learned else {}
+    curve = _choice(_own | {tr("The built-in day"): False}, tr("Ordinary day"))
+    _stages = zip(texts.names(tr).items(), CREWS, strict=True)
+    people = mo.ui.dictionary({n: _number(3, 5000, crew, f"{tr('People')} · {title}") for (n, title), crew in _stages})
+    spare = _choice({tr("In use"): True, tr("Not in use"): False}, tr("Temporary warehouse"))
+    cap = _number(0, 200_000, PRESET.temporary.orders_per_day, tr("It takes at most, orders a day"), 500)
+    promise = _number(1, 240, PRESET.promise_hours, tr("Promise to customers, hours"))
+    seed = _number(0, 999_999, 7, tr("Seed: the same seed gives the same figures"))
+    return cap, curve, orders, peak, people, promise, seed, spare, start
 
 
 @app.cell
-def _(cap, curve, learned, orders, peak, people, spare, start):
-    _rush = msgspec.structs.replace(PRESET.arrivals, start_hour=start.value, peak_multiple=peak.value, base=learned.base if curve.value else ())
-    _spare = msgspec.structs.replace(PRESET.temporary, enabled=spare.value, orders_per_day=int(cap.value))
-    _day = msgspec.structs.replace(PRESET, orders=int(orders.value), arrivals=_rush, temporary=_spare)
-    day = scenario.staffed(_day, {name: int(count) for name, count in people.value.items()})
+def _(cap, curve, lang, orders, peak, people, promise, seed, spare, start, tr):
+    _said = tr("Tomorrow's sale, walked through order by order: where it jams, until when, and what help would change.")
+    _rows = (orders, peak, start, curve, *people.elements.values(), spare, cap, promise, seed)
+    top = (tr("Surge rehearsal"), _said, lang, ui.grid(*_rows, min="250px"))
+    return (top,)
+
+
+@app.cell
+def _(cap, curve, learned, orders, peak, people, promise, spare, start, top, tr):
+    try:  # an emptied field is None: the scenario then says what it wants there
+        _base = learned.base if curve.value else ()
+        _rush = {"start_hour": start.value or 0, "peak_multiple": peak.value or 0, "base": _base}
+        _spare = {"enabled": spare.value, "orders_per_day": int(cap.value or 0)}
+        _day = msgspec.structs.replace(
+            PRESET,
+            orders=int(orders.value or 0),
+            promise_hours=promise.value or 0,
+            arrivals=msgspec.structs.replace(PRESET.arrivals, **_rush),
+            temporary=msgspec.structs.replace(PRESET.temporary, **_spare),
+        )
+        day, _trouble = scenario.staffed(_day, {name: int(count or 0) for name, count in people.value.items()}), ""
+    except errors.OrderHubError as _error:
+        day, _trouble = None, tr("This day cannot be rehearsed: {reason}").format(reason=_error)
+    mo.stop(day is None, ui.page(*top, ui.note(_trouble, "bad")))
     return (day,)
 
 
 @app.cell
 def _(day, seed):
-    _both = {on: results.rehearse(scenario.switched(day, on), int(seed.value)) for on in (True, False)}
-    _shown = _both[day.temporary.enabled]
-    _step = results.step_minutes(*_both.values())
-    figures = {on: results.figures(day, runs) for on, runs in _both.items()}
-    unfinished = {on: results.unfinished(runs, _step) for on, runs in _both.items()}
-    backlog, stages, dwell = results.backlog(day, _shown, _step), results.stages(day, _shown), results.dwell(_shown, 30)
-    return backlog, dwell, figures, stages, unfinished
+    runs = {on: results.rehearse(scenario.switched(day, on), int(seed.value or 0)) for on in (True, False)}
+    step = results.step_minutes(*runs.values())
+    figures = {on: results.figures(day, both) for on, both in runs.items()}
+    unfinished = {on: results.unfinished(both, step) for on, both in runs.items()}
+    shown = runs[day.temporary.enabled]
+    return figures, shown, step, unfinished
 
 
 @app.cell
-def _(day, figures, tr):
-    def _clock(hour: float) -> str:
-        days, minutes = divmod(round(hour * 60), 1440)
-        return f"{minutes // 60:02d}:{minutes % 60:02d}" + (tr(" +{n} d").format(n=days) if days else "")
-
-    def _range(band: results.Band) -> str:
-        return tr("{low} to {high} in {n} runs").format(low=f"{band.low:,.0f}", high=f"{band.high:,.0f}", n=day.runs)
-
-    told, _other = figures[day.temporary.enabled], figures[not day.temporary.enabled]
-    _saved = figures[False].late.mean - figures[True].late.mean
-    tiles = ui.grid(
-        ui.kpi(tr("Most unfinished orders"), f"{told.peak_backlog.mean:,.0f}", f"{_clock(told.peak_at_h.mean)} · {_range(told.peak_backlog)}"),
-        ui.kpi(tr("All handed over"), _clock(told.drained_at_h.mean), tr("{earliest} to {latest}").format(earliest=_clock(told.drained_at_h.low), latest=_clock(told.drained_at_h.high))),
-        ui.kpi(tr("9 of 10 took at most"), tr("{n} h").format(n=f"{told.dwell_p90_h.mean:.1f}"), tr("half took at most {n} h").format(n=f"{told.dwell_p50_h.mean:.1f}")),
-        ui.kpi(tr("Late, over {n} h").format(n=f"{day.promise_hours:g}"), f"{told.late.mean:,.0f}", _range(told.late), tone="bad" if told.late.mean else "good"),
-        ui.kpi(tr("Bottleneck"), tr(STAGES[told.bottleneck]), tr("{share} of all waiting").format(share=f"{told.bottleneck_share:.0%}")),
-        ui.kpi(tr("The temporary warehouse"), tr("takes {n}").format(n=f"{figures[True].temporary_orders.mean:,.0f}"), tr("{n} fewer late orders").format(n=f"{_saved:,.0f}")),
-        min="180px",
-    )
-    return (tiles,)
-
-
-@app.cell
-def _(backlog, day, dwell, stages, tr, unfinished):
-    _names = {name: tr(title) for name, title in STAGES.items()}
-    _areas = charts.backlog(backlog.with_columns(pl.col("stage").replace_strict(_names)), list(_names.values()), tr)
-    _table = stages.select(
-        pl.col("stage").replace_strict(_names).alias(tr("Stage")),
-        pl.col("people").alias(tr("People")),
-        pl.col("per_hour").round().cast(pl.Int64).alias(tr("Orders per hour")),
-        pl.col("peak").round().cast(pl.Int64).alias(tr("Most at once")),
-        pl.col("wait_min").round(1).alias(tr("Mean wait, min")),
-        pl.format("{} %", (pl.col("share") * 100).round(1)).alias(tr("Of all waiting")),
-    )
-    _hourly = unfinished[True].join(unfinished[False], on="hour", how="full", coalesce=True, suffix="_without").sort("hour")
-    _sheet = _hourly.filter(pl.col("hour") % 1 == 0).fill_null(0).select(
-        pl.col("hour").cast(pl.Int64).alias(tr("Hour")),
-        pl.col("mean").round().cast(pl.Int64).alias(tr("With it")),
-        pl.col("mean_without").round().cast(pl.Int64).alias(tr("Without it")),
-    )
-    pictures = [
-        ui.section(tr("Where orders wait"), _areas, ui.table(_table)),
-        ui.section(tr("What the temporary warehouse changes"), ui.grid(charts.compared(unfinished[True], unfinished[False], tr), ui.table(_sheet), min="340px"), ui.download_csv(_hourly, "surge.csv", tr("Download CSV"))),
-        ui.section(tr("How long an order takes, by when it is placed"), charts.dwell(dwell, day.promise_hours, tr)),
+def _(day, shown, step, tr, unfinished):
+    _waits = texts.named(results.backlog(day, shown, step), tr)
+    _areas = charts.backlog(_waits, list(texts.names(tr).values()), tr)
+    _lines = charts.compared(unfinished[True], unfinished[False], tr)
+    _both, _dwell = texts.compared(unfinished), results.dwell(shown, 30)
+    _took = charts.dwell(_dwell, day.promise_hours, tr)
+    sections = [
+        ui.section(tr("Where orders wait"), _areas, ui.table(texts.stages(results.stages(day, shown), tr))),
+        ui.section(
+            tr("What the temporary warehouse changes"),
+            ui.grid(_lines, ui.table(texts.hourly(_both, tr), page_size=8), min="340px"),
+            ui.download_csv(_both, "surge.csv", tr("Download CSV")),
+        ),
+        ui.section(
+            tr("How long an order takes, by when it is placed"),
+            ui.grid(_took, ui.table(texts.dwell(_dwell, tr), page_size=8), min="340px"),
+        ),
     ]
-    return (pictures,)
+    return (sections,)
 
 
 @app.cell
-def _(cap, curve, lang, orders, peak, people, pictures, seed, spare, start, tiles, tr):
-    ui.page(
-        tr("Surge rehearsal"),
-        tr("Tomorrow's sale, walked through order by order: where it jams, until when, and what help would change."),
-        lang,
-        ui.grid(orders, peak, start, curve, *people.elements.values(), spare, cap, seed, min="200px"),
-        tiles,
-        *pictures,
-        ui.note(tr("Every order is simulated through every stage, first come first served; orders left at closing time wait for the morning. The range shows how much chance alone moves a figure."), "info"),
-    )
+def _(day, figures, sections, top, tr):
+    _tiles = ui.grid(*(ui.kpi(*tile) for tile in texts.tiles(day, figures, tr)), min="300px")
+    ui.page(*top, _tiles, *sections, ui.note(tr(texts.METHOD), "info"))
     return
 
 

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any
 
 import polars as pl
 
+from orderhub_core.audit import sampling
 from orderhub_core.audit.report import Report
 from orderhub_core.i18n import Translate
+
+Tile = tuple[str, str, str, str]
+"""A figure to show: its name, the value, a remark, and the tone (good, bad or plain)."""
+
+Judged = Mapping[tuple[str, str], bool]
+"""By (shop, order_no), in the order in which people judged: was it consistent?"""
 
 VERDICTS = {
     "equal": "Equal",
@@ -54,11 +62,11 @@ def stage(words: str | None, tr: Translate) -> str:
 
 def why(finding: Mapping[str, Any], tr: Translate) -> str:
     """A finding in two or three sentences: what, who probably, and why."""
-    suspect = finding["probably_wrong"]
-    named = [tr("Probably wrong: {name}.").format(name=suspect)] if suspect else []
-    return " ".join(
-        [tr("{verdict}.").format(verdict=tr(VERDICTS[finding["verdict"]])), *named, tr(CAUSES[finding["cause"]])]
+    sentence = (
+        tr("{verdict}. Probably wrong: {name}. {cause}") if finding["probably_wrong"] else tr("{verdict}. {cause}")
     )
+    verdict, cause = tr(VERDICTS[finding["verdict"]]), tr(CAUSES[finding["cause"]])
+    return sentence.format(verdict=verdict, name=finding["probably_wrong"], cause=cause)
 
 
 def said(told: pl.DataFrame, as_of: int, tr: Translate) -> tuple[str, str]:
@@ -70,9 +78,64 @@ def said(told: pl.DataFrame, as_of: int, tr: Translate) -> tuple[str, str]:
     return row["status"] or tr("(empty)"), f"{stage(row['stage'], tr)} · {age(seconds, tr)}"
 
 
-def sheet(
-    report: Report, judged: Mapping[tuple[str, str], bool], tr: Translate, only: list[str] | None = None
-) -> pl.DataFrame:
+def sides(report: Report, finding: Mapping[str, Any], as_of: int, tr: Translate) -> list[Tile]:
+    """What every touchpoint shows of the order of a finding, the suspect marked."""
+    told = report.told.filter(shop=finding["shop"], order_no=finding["order_no"])
+    return [
+        (name, *said(told.filter(touchpoint=name), as_of, tr), "bad" if name == finding["probably_wrong"] else "plain")
+        for name in report.touchpoints
+    ]
+
+
+def waiting(report: Report, judged: Judged) -> list[dict[str, Any]]:
+    """The findings that nobody has judged, worst first."""
+    return [row for row in report.findings.to_dicts() if (row["shop"], row["order_no"]) not in judged]
+
+
+def without_last(judged: Judged, kept: int) -> dict[tuple[str, str], bool]:
+    """The judgements before the last one, but never fewer than the first `kept`: those are not of this session."""
+    return dict(islice(judged.items(), max(kept, len(judged) - 1)))
+
+
+def intro(report: Report, tr: Translate) -> str:
+    names = tr(", ").join(report.touchpoints)
+    return tr("Random orders, and what {names} show of each. What is unclear waits for you.").format(names=names)
+
+
+def tiles(report: Report, judged: Judged, claim: float, tr: Translate) -> list[Tile]:
+    """The rate so far, what it proves, how much is judged, and how many orders would prove a rate of `claim`.
+
+    An unclear order counts as consistent once a person said so.
+    """
+    total, unclear = report.sample.height, report.findings.height
+    agreed = [judged.get(key) for key in report.findings.select("shop", "order_no").iter_rows()]
+    good = total - unclear + agreed.count(True)
+    proved, needed = sampling.interval(good, total), sampling.needed(claim, total - good)
+    reviewed = f"{unclear - agreed.count(None)} / {unclear}"
+    return [
+        (tr("Consistent"), _share(good, total), tr("{n} of {total} orders").format(n=good, total=total), "plain"),
+        (
+            tr("What this proves, 95 %"),
+            f"{proved.low:.1%} – {proved.high:.1%}",
+            tr("exact interval of the true rate"),
+            "plain",
+        ),
+        (tr("Judged by people"), reviewed, tr("until then they count as not consistent"), "plain"),
+        (
+            tr("To prove {claim}").format(claim=f"{claim:.0%}"),
+            f"{needed:,}",
+            tr("orders are needed with this many misfits"),
+            "plain",
+        ),
+    ]
+
+
+def found(report: Report, tr: Translate) -> dict[str, str]:
+    """The verdicts that occur, by name: what a reader may choose among."""
+    return {tr(VERDICTS[code]): code for code, count in report.by_verdict().items() if count}
+
+
+def sheet(report: Report, judged: Judged, tr: Translate, only: list[str] | None = None) -> pl.DataFrame:
     """The drawn orders as a table with headings in the reader's language, worst first; `only` some verdicts."""
     rows = report.sheet()
     if only:
@@ -88,3 +151,7 @@ def sheet(
         pl.col("probably_wrong").fill_null("").alias(tr("Probably wrong")),
         pl.Series(tr("Judged"), judgements, dtype=pl.String),
     )
+
+
+def _share(part: int, total: int) -> str:
+    return f"{part / total:.1%}" if total else "–"

@@ -1,9 +1,25 @@
-"""What people call headlines, segments, steps and axes; English, to be translated by whoever shows them."""
+"""A diagnosis in people's words: names, sentences, tiles, and tables with headings in the reader's language.
+
+The names are English; each language translates them. Instants are shown in the time zone that is passed in.
+"""
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
 from orderhub_core.health.blockages import Blockage
+from orderhub_core.health.diagnosis import Diagnosis
 from orderhub_core.i18n import Translate
+
+Tile = tuple[str, str, str, str]
+"""A figure to show: its name, the value, a remark, and the tone (good, bad or plain)."""
+
+SLOW_S = 60
+"""A message that has waited longer than this many seconds is a bad sign."""
 
 HEADLINES = {
     "pending_payment": "Awaiting payment",
@@ -48,3 +64,135 @@ def place(blockage: Blockage, tr: Translate) -> str:
     if not blockage.segment:
         return f"{stage} · {tr('everywhere')}"
     return f"{stage} · {tr(SEGMENTS[blockage.segment])} {blockage.value or tr('(none)')}"
+
+
+class Pulse(Protocol):
+    """What is read of a living hub's counters."""
+
+    @property
+    def waiting(self) -> int: ...
+    @property
+    def oldest_waiting_s(self) -> float: ...
+    @property
+    def parked(self) -> int: ...
+    @property
+    def refused_signatures(self) -> int: ...
+    @property
+    def effects_waiting(self) -> int: ...
+    @property
+    def effects_for_person(self) -> int: ...
+
+
+def tiles(per_minute: pl.DataFrame, as_of: int, zone: str, tr: Translate, pulse: Pulse | None = None) -> list[Tile]:
+    """The live figures: of `flow.per_minute`, and of the pulse where there is one. `as_of` in microseconds UTC."""
+    fresh = tr("As of {time}").format(time=_clock(as_of, zone, "%Y-%m-%d %H:%M:%S"))
+    shown = [
+        (tr("Events in the last hour"), f"{per_minute['events'].sum():,}", fresh, "plain"),
+        _busiest(per_minute, zone, tr),
+    ]
+    return shown + (_pulse(pulse, tr) if pulse else [])
+
+
+def _busiest(per_minute: pl.DataFrame, zone: str, tr: Translate) -> Tile:
+    minutes = per_minute.group_by("minute").agg(pl.col("events").sum()).sort("events", "minute", descending=True)
+    if minutes.is_empty():
+        return tr("Busiest minute"), "0", "", "plain"
+    at, events = minutes.row(0)
+    return (
+        tr("Busiest minute"),
+        f"{events:,}",
+        tr("at {time}").format(time=f"{at.astimezone(ZoneInfo(zone)):%H:%M}"),
+        "plain",
+    )
+
+
+def _pulse(pulse: Pulse, tr: Translate) -> list[Tile]:
+    age = tr("oldest {n} s").format(n=f"{pulse.oldest_waiting_s:,.0f}") if pulse.waiting else ""
+    by_hand = tr("{n} for a person").format(n=f"{pulse.effects_for_person:,}") if pulse.effects_for_person else ""
+    return [
+        (tr("Waiting"), f"{pulse.waiting:,}", age, _bad(pulse.oldest_waiting_s > SLOW_S)),
+        (tr("Parked"), f"{pulse.parked:,}", tr("for a person to read") if pulse.parked else "", _bad(pulse.parked > 0)),
+        (tr("Refused signatures"), f"{pulse.refused_signatures:,}", "", "plain"),
+        (tr("Effects waiting"), f"{pulse.effects_waiting:,}", by_hand, _bad(pulse.effects_for_person > 0)),
+    ]
+
+
+def summary(found: Diagnosis, zone: str, tr: Translate) -> str:
+    """The whole diagnosis in one sentence."""
+    line = tr("Diagnosis as of {time}: {open} of {all} orders open, {overdue} overdue, {risk} at risk.")
+    counts = {"open": found.open_orders.height, "all": found.orders, "overdue": found.overdue, "risk": found.at_risk}
+    time = _clock(found.as_of, zone, "%Y-%m-%d %H:%M")
+    return line.format(time=time, **{name: f"{count:,}" for name, count in counts.items()})
+
+
+def ranked(found: Diagnosis, tr: Translate) -> list[str]:
+    """Titles of the worst blockages with their rank, worst first."""
+    return [f"{rank}. {place(blockage, tr)}" for rank, blockage in enumerate(found.worst, 1)]
+
+
+def cards(found: Diagnosis, tr: Translate) -> list[Tile]:
+    """The worst blockages, worst first."""
+    return [
+        (title, tr("{n} overdue").format(n=f"{blockage.orders:,}"), _facts(blockage, tr), "bad")
+        for title, blockage in zip(ranked(found, tr), found.worst, strict=True)
+    ]
+
+
+def _facts(blockage: Blockage, tr: Translate) -> str:
+    often = tr("the whole stage is slow")
+    if blockage.lift:
+        often = tr("overdue {n} times as often as the rest of the stage").format(n=f"{blockage.lift:.1f}")
+    return tr("{n} of {open} open orders, {hours} h over, oldest {oldest} h; {often}").format(
+        n=f"{blockage.orders:,}",
+        open=f"{blockage.open:,}",
+        hours=f"{blockage.over_hours:,.0f}",
+        oldest=f"{blockage.oldest_hours:,.0f}",
+        often=often,
+    )
+
+
+def orders(members: pl.DataFrame, zone: str, tr: Translate) -> pl.DataFrame:
+    """The orders of a blockage (`blockages.members`) as a table."""
+    return members.select(
+        pl.col("order_no").alias(tr("Order")),
+        pl.col("headline_at").dt.convert_time_zone(zone).dt.strftime("%m-%d %H:%M").alias(tr("Since")),
+        pl.col("age_h").round(1).alias(tr("Hours here")),
+        pl.col("over_h").round(1).alias(tr("Hours over")),
+        *(pl.col(name).fill_null("").alias(tr(label)) for name, label in SEGMENTS.items()),
+    )
+
+
+def stages(rows: pl.DataFrame, tr: Translate) -> pl.DataFrame:
+    """`Diagnosis.stages` as a table."""
+    return rows.select(
+        _named("headline", HEADLINES, tr).alias(tr("Stage")),
+        pl.col("orders").alias(tr("Open orders")),
+        pl.col("warn").alias(tr("At risk")),
+        pl.col("act").alias(tr("Overdue")),
+        pl.col("p50_h").round(1).alias(tr("Median, h")),
+        pl.col("p90_h").round(1).alias(tr("9 of 10, h")),
+        pl.col("oldest_h").round(1).alias(tr("Oldest, h")),
+    )
+
+
+def steps(rows: pl.DataFrame, tr: Translate) -> pl.DataFrame:
+    """`Diagnosis.steps` as a table."""
+    return rows.select(
+        _named("step", STEPS, tr).alias(tr("Step")),
+        pl.col("orders").alias(tr("Orders")),
+        pl.col("p50_h").round(2).alias(tr("Median, h")),
+        pl.col("p90_h").round(2).alias(tr("9 of 10, h")),
+        pl.col("p99_h").round(2).alias(tr("99 of 100, h")),
+    )
+
+
+def _named(column: str, names: dict[str, str], tr: Translate) -> pl.Expr:
+    return pl.col(column).cast(pl.String).replace({name: tr(text) for name, text in names.items()})
+
+
+def _clock(at: int, zone: str, form: str) -> str:
+    return f"{datetime.fromtimestamp(at / 1e6, ZoneInfo(zone)):{form}}"
+
+
+def _bad(trouble: bool) -> str:
+    return "bad" if trouble else "plain"

@@ -77,7 +77,7 @@ def test_an_empty_hub_says_so(board: ModuleType, folder: Path) -> None:
     snapshot.write(folder, {}, snapshot.Meta(as_of=PLAN.end, seq=0))
     words = page(board.app.run()[0])
     assert "There are no orders yet" in words
-    assert "Nothing was recorded in the last hour." in words
+    assert "Nothing happened in the last hour." in words
 
 
 @pytest.mark.usefixtures("folder")

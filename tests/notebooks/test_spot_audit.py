@@ -6,9 +6,13 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
+import polars as pl
 import pytest
 
-from orderhub_core import hub, i18n
+from orderhub_core import hub, ui
+from orderhub_core.audit import texts
+from orderhub_core.errors import Busy
+from orderhub_core.frames import INSTANT
 from orderhub_core.sim.world import Plan, build
 from orderhub_core.store import snapshot
 
@@ -52,20 +56,63 @@ def test_it_draws_a_hundred_orders_and_shows_what_they_prove(notebook):
     assert [row["order_no"] for row in defs["waiting"]] == drawn.findings["order_no"].to_list()
 
 
-def test_it_speaks_chinese(notebook):
-    connected = hub.connect()
-    spoken = {"lang": "zh", "tr": i18n.translator("zh"), "connected": connected}
-    outputs, defs = notebook.app.run(defs={**spoken, "as_of": connected.as_of()})
+def test_it_speaks_chinese(notebook, monkeypatch):
+    monkeypatch.setattr(ui, "language", lambda: "zh")
+    outputs, defs = notebook.app.run()
     page = next(output.text for output in outputs if output is not None and "oh-page" in getattr(output, "text", ""))
     assert "抽样核对" in page
     assert "人工已判断" in defs["figures"].text
+
+
+def press(button):
+    button._update(1)
+
+
+def test_a_judgement_counts_and_the_last_one_can_be_taken_back(notebook):
+    _, defs = notebook.app.run()
+    first = (defs["waiting"][0]["shop"], defs["waiting"][0]["order_no"])
+    assert defs["undo"]._component_args["disabled"]
+    press(defs["agree"])
+    assert defs["judged"]() == {first: True}
+    assert first not in {(row["shop"], row["order_no"]) for row in texts.waiting(defs["drawn"], defs["judged"]())}
+    press(defs["undo"])
+    assert defs["judged"]() == {}
+    assert texts.waiting(defs["drawn"], defs["judged"]()) == defs["waiting"]
+
+
+def test_a_hub_that_cannot_take_a_judgement_leaves_the_order_in_the_queue(folder, monkeypatch):
+    class Full(hub.SnapshotHub):
+        writable = True
+
+        def reviews(self, audit: str) -> pl.DataFrame:
+            return pl.DataFrame(
+                schema={"shop": pl.String, "order_no": pl.String, "consistent": pl.Boolean, "at": INSTANT}
+            )
+
+        def judge(self, **review: object) -> None:
+            raise Busy("the disk is full")
+
+    notebook = load(folder, monkeypatch)
+    monkeypatch.setattr(hub, "connect", lambda: Full(folder))
+    _, defs = notebook.app.run()
+    press(defs["agree"])
+    assert defs["judged"]() == {}
+    assert defs["trouble"]() == "the disk is full"
+
+
+def test_without_a_hub_it_says_how_to_make_one(tmp_path, monkeypatch):
+    outputs, _ = load(tmp_path / "nothing", monkeypatch).app.run()
+    assert any("The hub cannot be read: no snapshot in" in getattr(output, "text", "") for output in outputs)
+
+
+def test_undo_never_takes_what_was_judged_before_this_session():
+    judged = {("a", "1"): True, ("a", "2"): False, ("a", "3"): True}
+    assert texts.without_last(judged, kept=2) == {("a", "1"): True, ("a", "2"): False}
+    assert texts.without_last(judged, kept=3) == judged
+    assert texts.without_last({}, kept=0) == {}
 
 
 def test_without_sightings_it_says_so(tmp_path, monkeypatch):
     snapshot.write(tmp_path / "empty", {}, snapshot.Meta(NOW, 0))
     outputs, _ = load(tmp_path / "empty", monkeypatch).app.run()
     assert any("nothing to compare" in getattr(output, "text", "") for output in outputs)
-
-
-def test_the_notebook_stays_thin():
-    assert len(NOTEBOOK.read_text(encoding="utf-8").splitlines()) <= 150

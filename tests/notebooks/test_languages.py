@@ -1,0 +1,50 @@
+"""What the boards say exists in Chinese: literal texts, and the tables of names that are translated when shown."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from orderhub_core import i18n
+from orderhub_core.audit import texts as audit_texts
+from orderhub_core.health import texts as health_texts
+from orderhub_core.sim import texts as sim_texts
+
+ROOT = Path(__file__).parents[2]
+WORDINGS = (audit_texts, health_texts, sim_texts)
+SOURCES = [*sorted((ROOT / "notebooks").glob("*.py")), *(Path(str(module.__file__)) for module in WORDINGS)]
+
+
+def literals(source: Path) -> Iterator[str]:
+    """What `tr` is called with, either branch of a choice included."""
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "tr":
+            inside = ast.walk(node.args[0]) if isinstance(node.args[0], ast.IfExp | ast.Constant) else ()
+            yield from (part.value for part in inside if isinstance(part, ast.Constant) and isinstance(part.value, str))
+
+
+def tables(module: ModuleType) -> Iterator[str]:
+    """The public constants of a module of texts: every one is shown through a translator."""
+    for name, value in vars(module).items():
+        if name.isupper() and not name.startswith("_") and isinstance(value, dict | str):
+            yield from value.values() if isinstance(value, dict) else [value]
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: f"{path.parent.name}/{path.stem}")
+def test_every_literal_has_a_chinese_one(source: Path) -> None:
+    said = set(literals(source))
+    assert said and said - chinese() == set()
+
+
+@pytest.mark.parametrize("module", WORDINGS, ids=lambda module: module.__name__)
+def test_every_name_in_a_table_has_a_chinese_one(module: ModuleType) -> None:
+    said = set(tables(module))
+    assert said and said - chinese() == set()
+
+
+def chinese() -> set[str]:
+    return {str(message.id) for message in i18n.catalogue("zh") if message.id and message.string}
