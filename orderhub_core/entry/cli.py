@@ -8,7 +8,10 @@ from __future__ import annotations
 from orderhub_core import runtime  # isort: skip  # must be the first import of the process
 
 import importlib
+import os
 import sys
+import traceback
+from pathlib import Path
 from typing import NamedTuple
 
 import typer
@@ -67,6 +70,14 @@ def main() -> int:
         return 2
     except OrderHubError as failure:
         sys.stderr.write(f"orderhub: {failure}\n")
+        return 3
+    except Exception as bug:
+        if os.environ.get("ORDERHUB_DEBUG"):
+            raise
+        # The text of an unexpected error may hold a customer's data: say only what and where.
+        frame = traceback.extract_tb(bug.__traceback__)[-1]
+        where = f"{type(bug).__name__} in {Path(frame.filename).name}:{frame.lineno}"
+        sys.stderr.write(f"orderhub: internal error, {where}; ORDERHUB_DEBUG=1 shows all of it\n")
         return 3
     return 0
 

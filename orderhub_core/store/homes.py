@@ -15,7 +15,7 @@ from alembic.script import ScriptDirectory
 from pysqlite3 import dbapi2 as sqlite
 from sqlalchemy.pool import StaticPool
 
-from orderhub_core.errors import Unreachable, UserMistake
+from orderhub_core.errors import Stop, Unreachable, UserMistake
 from orderhub_core.store import chain
 from orderhub_core.store import sqlite as sqlite_home
 from orderhub_core.store.base import Store
@@ -54,9 +54,10 @@ def _connection(home: Home, part: str) -> Iterator[sqlalchemy.Connection]:
         with engine.connect() as connection:
             yield connection
     except sqlalchemy.exc.OperationalError as error:
-        raise Unreachable(
-            f"cannot open {home} ({type(error.orig).__name__}): does it run, and may we write there?"
-        ) from None
+        told = type(error.orig).__name__
+        raise Unreachable(f"cannot open {home} ({told}): does it run, and may we write there?") from None
+    except sqlalchemy.exc.DatabaseError as error:
+        raise Stop(f"{home} cannot be used ({error.orig}): is it really a hub's, and undamaged?") from None
     finally:
         engine.dispose()
 

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 from pysqlite3 import dbapi2 as sqlite
 
-from orderhub_core.errors import Busy, StoreMissing
+from orderhub_core.errors import Busy, Stop, StoreMissing
 from orderhub_core.model import RawMessage
 from orderhub_core.store import statements
 from orderhub_core.store.base import MESSAGE, Store
@@ -173,6 +173,12 @@ def _translated(part: str) -> Iterator[None]:
         text = str(error)
         if "locked" in text or "busy" in text or "full" in text:
             raise Busy(f"the {part} database is busy or full ({text}); nothing was lost, the work waits") from error
+        if "disk I/O" in text:
+            raise Stop(f"the {part} database cannot be read or written ({text}): look at the disk") from error
         if "no such table" in text or "unable to open" in text or "no such column" in text:
             raise StoreMissing(f"the {part} database is not ready ({text}): run `orderhub db init`") from error
+        raise
+    except sqlite.DatabaseError as error:
+        if "malformed" in str(error) or "not a database" in str(error):
+            raise Stop(f"the {part} database is damaged ({error}): stop everything and restore a backup") from error
         raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import sys
 
 import pytest
@@ -118,6 +119,42 @@ def test_a_users_mistake_is_one_sentence_and_exit_code_2(orderhub, arguments, to
     assert code == 2
     assert told in err
     assert "Traceback" not in out + err
+
+
+def test_a_damaged_database_is_told_and_exits_3(orderhub, tmp_path):
+    orderhub("db", "init", "--data", tmp_path / "d")
+    for path in (tmp_path / "d").glob("hub.db*"):
+        path.write_bytes(b"this is no database" * 1_000)
+    for command in (["db", "check"], ["log", "verify"], ["db", "init"]):
+        code, out, err = orderhub(*command, "--data", tmp_path / "d")
+        assert code == 3, command
+        assert "Traceback" not in out + err
+        assert "damaged" in err
+
+
+def test_a_bug_is_told_without_the_data_it_stumbled_over(orderhub, tmp_path, monkeypatch):
+    from orderhub_core.entry.commands import db
+
+    def stumble(home):
+        raise KeyError("张三丰 19900001234")
+
+    monkeypatch.setattr(db.homes, "init", stumble)
+    monkeypatch.setenv("ORDERHUB_DEBUG", "")
+    code, out, err = orderhub("db", "init", "--data", tmp_path / "d")
+    assert code == 3
+    assert "KeyError in test_cli.py" in err
+    assert "19900001234" not in out + err
+
+
+def test_a_port_that_is_taken_is_told(orderhub, tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        code, _, err = orderhub("serve", "--data", tmp_path / "d", "--port", port)
+    assert code == 2
+    assert str(port) in err
+    assert "--port" in err
 
 
 def test_audit_of_three_files_needs_no_database(orderhub, tmp_path):

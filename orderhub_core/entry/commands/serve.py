@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import threading
 from pathlib import Path
 from typing import Annotated
@@ -41,6 +42,12 @@ def serve(
             f"--host {host} lets others in: set ORDERHUB_TOKEN to a long random text that they must show,"
             " or stay on 127.0.0.1"
         )
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise UserMistake(f"cannot listen on {host}:{port} ({error.strerror}): name another with --port") from None
     board, worker = _board(snapshot), None
     takes_messages = isinstance(board, hub.Hub) and not read_only
     if isinstance(board, hub.Hub) and takes_messages and not no_worker:
