@@ -69,7 +69,9 @@ def _(connected, tick, tr):
 @app.cell
 def _(connected, look):
     look.value
-    found = diagnosis.diagnose(connected.frame("orders"), connected.as_of())
+    _now = connected.as_of()
+    _question = ("diagnosis", _now // flow.MINUTE_US)
+    found = connected.remembered(_question, lambda: diagnosis.diagnose(connected.frame("orders"), _now))
     return (found,)
 
 

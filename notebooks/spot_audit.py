@@ -61,7 +61,8 @@ def _(tr):
 def _(as_of, connected, lang, orders, seed, sightings, size, tr):
     _few = ui.note(tr("Fewer than two systems have shown anything yet: nothing to compare."), "warn")
     mo.stop(sightings["touchpoint"].n_unique() < 2, ui.page(tr("Spot audit"), "", lang, _few))
-    drawn = report.spot(orders, sightings, size=int(size.value or 0), seed=int(seed.value or 0), as_of=as_of)
+    _asked = {"size": int(size.value or 0), "seed": int(seed.value or 0), "as_of": as_of}
+    drawn = connected.remembered(("spot", *_asked.values()), lambda: report.spot(orders, sightings, **_asked))
     audit_id = f"spot-{datetime.fromtimestamp(as_of / 1e6, UTC):%Y-%m-%d}-{seed.value}-{size.value}"
     _rows = connected.reviews(audit_id).sort("at").to_dicts() if connected.writable else []
     known = {(row["shop"], row["order_no"]): row["consistent"] for row in _rows}
