@@ -189,14 +189,17 @@ class Person(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Content(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """What an order consists of, as its own channel states it; the newest statement wins as a whole."""
+    """What an order consists of, as its own channel states it. None and "" mean: not stated here.
 
-    currency: str = "CNY"
-    total_minor: int = 0
+    Field by field the newest statement wins; where it is silent, the one before still holds.
+    """
+
+    currency: str = ""
+    total_minor: int | None = None
     """What the buyer owes, freight included, discounts off. Minor units."""
-    paid_minor: int = 0
-    freight_minor: int = 0
-    discount_minor: int = 0
+    paid_minor: int | None = None
+    freight_minor: int | None = None
+    discount_minor: int | None = None
     payment_method: str = ""
     buyer_ref: str = ""
     """The channel's own pseudonymous buyer id."""
@@ -206,7 +209,7 @@ class Content(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The warehouse that the channel itself names. The hub routes only orders that nobody has routed."""
     note: str = ""
     promised_at: int | None = None
-    lines: tuple[Line, ...] = ()
+    lines: tuple[Line, ...] | None = None
     person: Person | None = None
 
 
@@ -223,6 +226,8 @@ class Observation(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     at: int | None = None
     content: Content | None = None
     parcels: tuple[Parcel, ...] = ()
+    incomplete: bool = False
+    """The source has more to say than it says here: ask it for the whole order."""
 
 
 class Sighting(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

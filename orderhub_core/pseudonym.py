@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from orderhub_core.errors import UserMistake
+from orderhub_core.model import Person
 
 NOT_DIGITS = re.compile(r"[\s\-()+]")
 
@@ -38,6 +39,10 @@ class Pseudonyms:
     def buyer(self, shop: str, ref: str) -> str:
         """The pseudonym of a channel's buyer id; empty for an empty one."""
         return self._hash("buyer", f"{shop}\0{ref}").hex() if ref else ""
+
+    def person(self, person: Person) -> bytes:
+        """Whether two statements name the same receiver can be told from this, and nothing else."""
+        return self._hash("person", "\0".join((person.name, person.phone, person.address)))
 
     def _hash(self, purpose: str, value: str) -> bytes:
         return hashlib.blake2b(value.encode(), digest_size=16, key=self._key, person=purpose.encode()).digest()

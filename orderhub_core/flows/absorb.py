@@ -13,9 +13,9 @@ import msgspec
 import polars as pl
 
 from orderhub_core import effects, frames
-from orderhub_core.errors import Unreadable
-from orderhub_core.fold import Entry, Head, Origin, fold
-from orderhub_core.model import Content, Decoded, Line, Observation, Review, Sighting
+from orderhub_core.errors import Later, Stop, Unreadable
+from orderhub_core.fold import Entry, Head, Origin, Parcels, Pseudonymous, fold
+from orderhub_core.model import Content, Decoded, Line, Observation, Person, Review, Sighting
 from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.rules.book import Book
 from orderhub_core.rules.decide import decide
@@ -26,7 +26,8 @@ from orderhub_core.store.unit import Claim, Message, Writes
 Outcome = Literal["imported", "updated", "unchanged", "parked", "noted"]
 FIRST_ADDED_LINE = 1_000
 _json = msgspec.json.Encoder(order="deterministic").encode
-_facts = msgspec.json.Decoder(dict[str, int]).decode
+_instants = msgspec.json.Decoder(dict[str, int]).decode
+_boxes = msgspec.json.Decoder(Parcels).decode
 
 
 class Source(NamedTuple):
@@ -55,20 +56,34 @@ class Plan(NamedTuple):
 
 
 def absorb(context: Context, limit: int) -> Plan | None:
-    """One batch: claim, plan, commit. None when nothing waited. Raises Later; then nothing changed."""
+    """One batch: claim, plan, commit. None when nothing waited. Raises Later or Stop; then nothing changed.
+
+    A message that breaks its batch is found by halving and parked alone.
+    """
     claim = context.store.claim(limit)
-    return None if claim is None else _apply(context, claim)
+    if claim is None:
+        return None
+    try:
+        return _apply(context, claim, plan(context, claim))
+    except (Later, Stop):
+        raise
+    except Exception as bug:  # noqa: BLE001 — whatever a message does to us must cost that message only
+        if len(claim.messages) > 1:
+            return absorb(context, len(claim.messages) // 2)
+        return _set_aside(context, type(bug).__name__)
+    finally:
+        context.store.release(claim)
 
 
-def replay(context: Context, ids: Sequence[int] | None = None) -> Plan | None:
-    """Try parked messages again, after their decoder or table was mended."""
-    claim = context.store.replay(ids)
-    return None if claim is None else _apply(context, claim)
+def replay(context: Context, ids: Sequence[int] | None = None, limit: int = 1_000) -> Plan | None:
+    """Try parked messages again, all or those named, after their decoder or table was mended. Raises Later."""
+    claim = context.store.replay(ids, limit)
+    return None if claim is None else _apply(context, claim, plan(context, claim))
 
 
-def drain(context: Context, limit: int, patience: int = 100) -> list[Plan]:
-    """Absorb until nothing waits, sharing the hub with other workers."""
-    plans: list[Plan] = []
+def drain(context: Context, limit: int, patience: int = 100) -> dict[tuple[str, str], Outcome]:
+    """Absorb until nothing waits, sharing the hub with other workers. What became of each message that we applied."""
+    outcomes: dict[tuple[str, str], Outcome] = {}
     while True:
         try:
             done = absorb(context, limit)
@@ -78,18 +93,25 @@ def drain(context: Context, limit: int, patience: int = 100) -> list[Plan]:
                 raise
             continue
         if done is None:
-            return plans
-        plans.append(done)
+            return outcomes
+        outcomes |= done.outcomes
 
 
-def _apply(context: Context, claim: Claim) -> Plan:
-    try:
-        planned = plan(context, claim)
-        context.store.commit(claim, planned.writes)
-    except BaseException:
-        context.store.release(claim)
-        raise
+def _apply(context: Context, claim: Claim, planned: Plan) -> Plan:
+    context.store.commit(claim, planned.writes)
     return planned
+
+
+def _set_aside(context: Context, reason: str) -> Plan | None:
+    """Park the next message unread: reading or applying it failed in a way that nobody foresaw."""
+    claim = context.store.claim(1)
+    if claim is None:
+        return None
+    batch = _Batch(context, claim)
+    (message,) = claim.messages
+    batch.park(message, f"internal: {reason} while applying; a developer must look")
+    batch.write()
+    return _apply(context, claim, Plan(batch.writes, {(message.source, message.message_id): "parked"}))
 
 
 def plan(context: Context, claim: Claim) -> Plan:
@@ -103,7 +125,8 @@ class _Batch:
         self.context, self.claim = context, claim
         self.writes = Writes()
         self.heads: dict[tuple[str, str], Head] = {}
-        self.contents: dict[int, Content] = {}
+        self.lines: dict[int, tuple[Line, ...]] = {}
+        self.persons: dict[int, Content] = {}
         self.created: set[int] = set()
         self.touched: dict[int, Head] = {}
         self.entries: list[Entry] = []
@@ -119,7 +142,7 @@ class _Batch:
             for message, decoded in zip(self.claim.messages, read, strict=True)
         }
         self._decide()
-        self._write()
+        self.write()
         return Plan(self.writes, outcomes)
 
     def _read(self, message: Message) -> tuple[Source, Decoded] | None:
@@ -127,20 +150,21 @@ class _Batch:
             source = self.context.source(message.source)
             return source, source.decode(message.kind, message.body)
         except Unreadable as reason:
-            self._park(message, str(reason))
+            self.park(message, str(reason))
         except Exception as bug:  # noqa: BLE001 — a decoder's bug must cost its own message, not the batch
-            self._park(message, f"internal: {type(bug).__name__} while reading; a developer must look")
+            self.park(message, f"internal: {type(bug).__name__} while reading; a developer must look")
         return None
 
-    def _park(self, message: Message, reason: str) -> None:
+    def park(self, message: Message, reason: str) -> None:
         row = (message.id, message.source, message.message_id, reason, message.received_at)
         self.writes.upserts["parked"].append(row)
 
     def _load(self, keys: set[tuple[str, str]]) -> None:
         for row in self.context.store.order_rows(keys):
             head = Head(*row)
-            head.facts = _facts(row[HEAD_FACTS])
-            head.content_digest = None if head.content_digest is None else bytes(head.content_digest)
+            head.facts, head.stated = _instants(row[FACTS]), _instants(row[STATED])
+            head.parcels = _boxes(row[PARCELS])
+            head.lines_digest, head.person_digest = _bytes(head.lines_digest), _bytes(head.person_digest)
             self.heads[head.shop, head.order_no] = head
 
     def _take(self, message: Message, source: Source, decoded: Decoded) -> Outcome:
@@ -164,26 +188,29 @@ class _Batch:
             self.heads[head.shop, head.order_no] = head
             self.created.add(head.order_id)
             self.touched[head.order_id] = head
-        buyer = seen.content.buyer_ref if seen.content else ""
-        origin = Origin(message.source, message.id, message.received_at)
-        entries, content = fold(head, seen, origin, self.context.pseudonyms.buyer(head.shop, buyer))
-        if content is not None:
-            self.contents[head.order_id] = content
-        if entries or content is not None:
-            self.entries += entries
+        folded = fold(head, seen, Origin(message.source, message.id, message.received_at), self._hidden(head, seen))
+        if folded.lines is not None:
+            self.lines[head.order_id] = folded.lines
+        if folded.person and seen.content is not None:
+            self.persons[head.order_id] = seen.content
+        if folded.changed:
+            self.entries += folded.entries
             self.touched[head.order_id] = head
             self.last_message[head.order_id] = message
-            for parcel in seen.parcels:
-                labelled = parcel.labelled or (parcel.tracking_no == head.tracking_no and head.labelled)
-                row = (head.order_id, parcel.tracking_no, parcel.carrier, int(labelled))
-                self.writes.upserts["parcels"].append(row)
-        if source.live and head.content_digest is None:
-            self._intend(
-                head, f"fetch:{head.shop}:{head.order_no}", effects.FetchOrder(head.shop, head.order_no), message
-            )
+        if source.live and (seen.incomplete or head.lines_digest is None):
+            fetch = effects.FetchOrder(head.shop, head.order_no)
+            self.writes.latest_effects.append(_effect_row(f"fetch:{head.shop}:{head.order_no}", head, fetch, message))
         if new:
             return "imported"
-        return "updated" if entries or content is not None else "unchanged"
+        return "updated" if folded.entries else "unchanged"
+
+    def _hidden(self, head: Head, seen: Observation) -> Pseudonymous:
+        if seen.content is None:
+            return Pseudonymous()
+        hashes, person = self.context.pseudonyms, seen.content.person
+        return Pseudonymous(
+            hashes.buyer(head.shop, seen.content.buyer_ref), None if person is None else hashes.person(person)
+        )
 
     def _sight(self, message: Message, sighting: Sighting) -> None:
         key = (message.source, sighting.shop, sighting.order_no)
@@ -208,27 +235,29 @@ class _Batch:
     # -- rules
 
     def _decide(self) -> None:
+        self._withdraw()
         book = self.context.book
         undecided = [head for head in self.touched.values() if _is_undecided(head)]
         if not undecided or not (book.routing or book.gift or book.default_warehouse):
             return
-        lines = self._lines(undecided)
+        lines = self._lines_of(undecided)
         decisions = decide(_orders_frame(undecided), _lines_frame(lines), book)
-        by_order: dict[int, list[tuple[str, str, str, int, str]]] = {}
+        by_order: dict[int, list[Decision]] = {}
         for order_id, *decision in decisions.iter_rows():
-            by_order.setdefault(order_id, []).append(tuple(decision))
+            by_order.setdefault(order_id, []).append(Decision(*decision))
         for head in undecided:
             self._carry_out(head, lines[head.order_id], by_order.get(head.order_id, []))
 
-    def _carry_out(self, head: Head, lines: Sequence[Line], decisions: list[tuple[str, str, str, int, str]]) -> None:
+    def _carry_out(self, head: Head, lines: Sequence[Line], decisions: list[Decision]) -> None:
         message, version = self.last_message[head.order_id], self.context.book.version
         at = message.received_at
         gifts: list[Line] = []
-        for rule, action, argument, quantity, reason in decisions:
+        for rule, action, argument, quantity, parent, reason in decisions:
             if action == "assign_warehouse":
-                head.warehouse = argument
+                if head.warehouse is not None:
+                    continue
+                head.warehouse, head.warehouse_by = argument, "rule"
             else:
-                parent = lines[0].line_no if lines else None
                 gifts.append(Line(FIRST_ADDED_LINE + len(gifts), argument, quantity=quantity, gift_of=parent))
                 self.writes.upserts["lines"].append(_line_row(head.order_id, gifts[-1], rule))
             detail = _json({"rule": rule, "version": version}).decode()
@@ -236,47 +265,48 @@ class _Batch:
                 Entry(head.order_id, f"rule.{action}", at, at, "", argument, "decided", "rules", message.id, detail)
             )
             self.writes.new["decisions"].append((head.order_id, rule, version, action, argument, reason, at))
-        if head.warehouse:
-            parents = {line.line_no: line.sku for line in lines}
-            effect = effects.PushToWarehouse(
-                head.shop,
-                head.order_no,
-                head.warehouse,
-                tuple(
-                    effects.WarehouseLine(line.sku, line.quantity, parents.get(line.gift_of or 0, ""))
-                    for line in (*lines, *gifts)
-                ),
-            )
-            self._intend(head, f"push:{head.shop}:{head.order_no}:{version}", effect, message)
+        head.decided = 1
+        if head.warehouse_by == "rule":
+            self.writes.new["outbox"].append(_push_row(head, [*lines, *gifts], message))
 
-    def _lines(self, heads: Sequence[Head]) -> dict[int, Sequence[Line]]:
-        missing = [head.order_id for head in heads if head.order_id not in self.contents]
-        lines: dict[int, list[Line]] = {head.order_id: [] for head in heads}
+    def _withdraw(self) -> None:
+        """What was intended for an order that has stopped, or has other lines now, and nobody has performed yet."""
+        routed = [head for head in self.touched.values() if head.decided and head.warehouse_by == "rule"]
+        for head in routed:
+            if head.payment != "paid" or head.fulfilment in STOPPED:
+                self.writes.withdrawn.append((f"the order is {head.headline}", _push_key(head)))
+        renewed = [head for head in routed if head.order_id in self.lines]
+        gifts = self._added_lines(renewed)
+        for head in renewed:
+            lines = [*self.lines[head.order_id], *gifts.get(head.order_id, ())]
+            self.writes.renewed_effects.append(_push_row(head, lines, self.last_message[head.order_id]))
+
+    def _lines_of(self, heads: Sequence[Head]) -> dict[int, Sequence[Line]]:
+        missing = [head.order_id for head in heads if head.order_id not in self.lines]
+        stored: dict[int, list[Line]] = {order_id: [] for order_id in missing}
         for order_id, *fields in self.context.store.line_rows(missing) if missing else ():
-            lines[order_id].append(Line(*fields))
-        return {
-            head.order_id: self.contents[head.order_id].lines
-            if head.order_id in self.contents
-            else lines[head.order_id]
-            for head in heads
-        }
+            stored[order_id].append(Line(*fields))
+        return {head.order_id: self.lines.get(head.order_id) or stored.get(head.order_id, []) for head in heads}
 
-    def _intend(self, head: Head, key: str, effect: effects.Effect, message: Message) -> None:
-        at, payload = message.received_at, effects.encode(effect).decode()
-        row = (key, head.order_id, effect.target, payload, "waiting", 0, 0, at, None, "", at, None, "")
-        (self.writes.latest_effects if effect.mode == "latest" else self.writes.new["outbox"]).append(row)
+    def _added_lines(self, heads: Sequence[Head]) -> dict[int, list[Line]]:
+        added: dict[int, list[Line]] = {}
+        for order_id, *fields in self.context.store.line_rows([h.order_id for h in heads]) if heads else ():
+            line = Line(*fields)
+            if line.line_no >= FIRST_ADDED_LINE:
+                added.setdefault(order_id, []).append(line)
+        return added
 
     # -- rows
 
-    def _write(self) -> None:
+    def write(self) -> None:
         writes, version = self.writes, self.claim.version + 1
         for head in self.touched.values():
             head.changed_version = version
             row = list(msgspec.structs.astuple(head))
-            row[HEAD_FACTS] = _json(head.facts).decode()
+            for place in (FACTS, STATED, PARCELS):
+                row[place] = _json(row[place]).decode()
             writes.upserts["orders"].append(tuple(row))
-        for order_id, content in self.contents.items():
-            self._write_content(self.touched[order_id], content)
+            self._write_parts(head)
         for (touchpoint, shop, order_no), (sighting, seen_at) in self.sightings.items():
             at = seen_at if sighting.at is None else sighting.at
             writes.sightings.append((touchpoint, shop, order_no, sighting.status, at, seen_at, version))
@@ -288,23 +318,41 @@ class _Batch:
             writes.inserts["log"].append((*fields, before))
         writes.next_order_id, writes.log_seq, writes.log_hash = self.next_order_id, seq, before
 
-    def _write_content(self, head: Head, content: Content) -> None:
-        writes, order_id = self.writes, head.order_id
-        if order_id not in self.created:
-            writes.retired_lines.append((head.content_at, order_id))
-        writes.upserts["lines"] += [_line_row(order_id, line, "") for line in content.lines]
-        if content.paid_minor:
-            writes.upserts["payments"].append(
-                (order_id, 1, content.payment_method, content.currency, content.paid_minor, head.paid_at)
-            )
-        if person := content.person:
+    def _write_parts(self, head: Head) -> None:
+        """Payment, parcels, lines and receiver of an order whose row is written."""
+        upserts, order_id = self.writes.upserts, head.order_id
+        if head.paid_minor:
+            upserts["payments"].append((order_id, 1, head.payment_method, head.currency, head.paid_minor, head.paid_at))
+        for tracking_no, (carrier, labelled) in head.parcels.items():
+            upserts["parcels"].append((order_id, tracking_no, carrier, int(labelled)))
+        if (lines := self.lines.get(order_id)) is not None:
+            if order_id not in self.created:
+                self.writes.retired_lines.append((self.last_message[order_id].received_at, order_id))
+            upserts["lines"] += [_line_row(order_id, line, "") for line in lines]
+        if content := self.persons.get(order_id):
+            person = content.person or Person()
             phone_hash = self.context.pseudonyms.phone(person.phone)
-            writes.upserts["persons"].append(
-                (order_id, person.name, person.phone, phone_hash, person.address, content.note)
-            )
+            upserts["persons"].append((order_id, person.name, person.phone, phone_hash, person.address, content.note))
 
 
-HEAD_FACTS = [field.name for field in msgspec.structs.fields(Head)].index("facts")
+class Decision(NamedTuple):
+    """A row of `rules.decide.DECISIONS`, without the order."""
+
+    rule: str
+    action: str
+    argument: str
+    quantity: int
+    parent: int | None
+    reason: str
+
+
+_FIELDS = [field.name for field in msgspec.structs.fields(Head)]
+FACTS, STATED, PARCELS = (_FIELDS.index(name) for name in ("facts", "stated", "parcels"))
+STOPPED = frozenset({"cancelled", "intercepted"})
+
+
+def _bytes(value: bytes | memoryview | None) -> bytes | None:
+    return None if value is None else bytes(value)
 
 
 class _Key(NamedTuple):
@@ -322,12 +370,26 @@ def _key(read: tuple[Source, Decoded] | None) -> _Key | None:
 
 
 def _is_undecided(head: Head) -> bool:
+    """Paid, its lines known, nothing done for it yet, and the rulebook has not spoken."""
     return (
-        head.payment == "paid"
-        and head.fulfilment == "waiting"
-        and head.warehouse is None
-        and head.content_digest is not None
+        head.payment == "paid" and head.fulfilment == "waiting" and not head.decided and head.lines_digest is not None
     )
+
+
+def _push_key(head: Head) -> str:
+    return f"push:{head.shop}:{head.order_no}"
+
+
+def _push_row(head: Head, lines: Sequence[Line], message: Message) -> tuple[object, ...]:
+    skus = {line.line_no: line.sku for line in lines}
+    goods = tuple(effects.WarehouseLine(line.sku, line.quantity, skus.get(line.gift_of or 0, "")) for line in lines)
+    effect = effects.PushToWarehouse(head.shop, head.order_no, head.warehouse or "", goods)
+    return _effect_row(_push_key(head), head, effect, message)
+
+
+def _effect_row(key: str, head: Head, effect: effects.Effect, message: Message) -> tuple[object, ...]:
+    at, payload = message.received_at, effects.encode(effect).decode()
+    return (key, head.order_id, effect.target, payload, "waiting", 0, 0, at, None, "", at, None, "")
 
 
 def _line_row(order_id: int, line: Line, rule: str) -> tuple[object, ...]:

@@ -7,7 +7,7 @@ from operator import and_
 
 import polars as pl
 
-from orderhub_core.rules.book import Book, When, minor
+from orderhub_core.rules.book import Book, Gift, When, minor
 
 DECISIONS = pl.Schema(
     {
@@ -16,10 +16,14 @@ DECISIONS = pl.Schema(
         "action": pl.String,
         "argument": pl.String,
         "quantity": pl.Int32,
+        "parent": pl.Int32,
         "reason": pl.String,
     }
 )
-"""One row per decision. `action` is `assign_warehouse` or `add_gift`; `argument` the warehouse or the gift's SKU."""
+"""One row per decision. `action` is `assign_warehouse` or `add_gift`; `argument` the warehouse or the gift's SKU;
+`parent` is the number of the line that a gift travels with: the first that earned it."""
+
+NO_PARENT = pl.lit(None, pl.Int32)
 
 
 def decide(orders: pl.DataFrame, lines: pl.DataFrame, book: Book) -> pl.DataFrame:
@@ -29,19 +33,24 @@ def decide(orders: pl.DataFrame, lines: pl.DataFrame, book: Book) -> pl.DataFram
     """
     if orders.is_empty():
         return pl.DataFrame(schema=DECISIONS)
-    facts = orders.join(
-        lines.filter(pl.col("gift_of").is_null())
-        .group_by("order_id")
-        .agg(categories=pl.col("category").unique(), skus=pl.col("sku").unique()),
-        on="order_id",
-        how="left",
-        maintain_order="left",
+    sold = lines.filter(pl.col("gift_of").is_null())
+    baskets = sold.group_by("order_id").agg(
+        categories=pl.col("category").unique(), skus=pl.col("sku").unique(), first=pl.col("line_no").min()
     )
-    parts = [_routing(facts, book)] + [
-        _rows(facts.filter(condition(gift.when)), gift.name, "add_gift", gift.sku, gift.quantity, gift.when)
-        for gift in book.gift
-    ]
+    facts = orders.join(baskets, on="order_id", how="left", maintain_order="left")
+    parts = [_routing(facts, book), *(_gift(facts, sold, gift) for gift in book.gift)]
     return pl.concat([part for part in parts if part.height] or [pl.DataFrame(schema=DECISIONS)])
+
+
+def _gift(facts: pl.DataFrame, sold: pl.DataFrame, gift: Gift) -> pl.DataFrame:
+    """The orders that earned it, each with the first line that did."""
+    for column, wanted in (("category", gift.when.category), ("sku", gift.when.sku)):
+        if wanted:
+            sold = sold.filter(pl.col(column).is_in(_any(wanted)))
+    earning = sold.group_by("order_id").agg(parent=pl.col("line_no").min())
+    chosen = facts.filter(condition(gift.when)).join(earning, on="order_id", how="left", maintain_order="left")
+    parent = pl.coalesce("parent", "first")
+    return _rows(chosen, gift.name, "add_gift", gift.sku, gift.when, quantity=gift.quantity, parent=parent)
 
 
 def _routing(facts: pl.DataFrame, book: Book) -> pl.DataFrame:
@@ -49,20 +58,30 @@ def _routing(facts: pl.DataFrame, book: Book) -> pl.DataFrame:
     parts, rest = [], facts
     for rule in book.routing:
         holds = rest.select(holds=condition(rule.when).fill_null(False)).to_series()
-        parts.append(_rows(rest.filter(holds), rule.name, "assign_warehouse", rule.warehouse, 1, rule.when))
+        parts.append(_rows(rest.filter(holds), rule.name, "assign_warehouse", rule.warehouse, rule.when))
         rest = rest.filter(~holds)
     if book.default_warehouse:
-        parts.append(_rows(rest, "default", "assign_warehouse", book.default_warehouse, 1, When()))
+        parts.append(_rows(rest, "default", "assign_warehouse", book.default_warehouse, When()))
     return pl.concat(parts) if parts else pl.DataFrame(schema=DECISIONS)
 
 
-def _rows(chosen: pl.DataFrame, rule: str, action: str, argument: str, quantity: int, when: When) -> pl.DataFrame:
+def _rows(
+    chosen: pl.DataFrame,
+    rule: str,
+    action: str,
+    argument: str,
+    when: When,
+    *,
+    quantity: int = 1,
+    parent: pl.Expr = NO_PARENT,
+) -> pl.DataFrame:
     return chosen.select(
         order_id=pl.col("order_id"),
         rule=pl.lit(rule),
         action=pl.lit(action),
         argument=pl.lit(argument),
         quantity=pl.lit(quantity, pl.Int32),
+        parent=parent,
         reason=_reason(when),
     )
 

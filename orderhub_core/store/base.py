@@ -81,15 +81,15 @@ class Store(ABC):
         )
         return rows[0] if rows else (0, 0, 1, 0, chain.GENESIS)
 
-    def replay(self, ids: Sequence[int] | None = None) -> Claim | None:
-        """Claim parked messages again: all of them, or those named."""
+    def replay(self, ids: Sequence[int] | None, limit: int) -> Claim | None:
+        """Claim parked messages again: the oldest of all of them, or of those named."""
+        version, _, next_order_id, log_seq, log_hash = self.progress()
         where, parameters = ("", ()) if ids is None else (f" WHERE {self.among('id')}", (self.listed(ids),))
-        parked = [row[0] for row in self.query("hub", f"SELECT id FROM parked{where} ORDER BY id", parameters)]
+        sql = f"SELECT id FROM parked{where} ORDER BY id LIMIT ?"
+        parked = [row[0] for row in self.query("hub", sql, (*parameters, limit))]
         if not parked:
             return None
-        messages = self.messages(parked)
-        version, _, next_order_id, log_seq, log_hash = self.progress()
-        return Claim(messages, 0, version, next_order_id, log_seq, bytes(log_hash), replayed=True)
+        return Claim(self.messages(parked), 0, version, next_order_id, log_seq, bytes(log_hash), replayed=True)
 
     def messages(self, ids: Sequence[int]) -> list[Message]:
         rows = self.query(
@@ -167,6 +167,8 @@ class Store(ABC):
             yield statements.insert_new(table), rows
         yield statements.NEWER_SIGHTING, writes.sightings
         yield statements.REPLACE_WAITING, writes.latest_effects
+        yield statements.RENEW_WAITING, writes.renewed_effects
+        yield statements.WITHDRAW, writes.withdrawn
         yield "DELETE FROM parked WHERE id = ?", [(message,) for message in writes.unparked]
 
     # -- effects

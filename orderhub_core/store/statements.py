@@ -50,6 +50,13 @@ REPLACE_WAITING = (
 )
 """A `latest` effect: the newer one takes the place of the older, whatever became of that."""
 
+RENEW_WAITING = (
+    insert("outbox") + " ON CONFLICT (key) DO UPDATE SET payload = excluded.payload WHERE outbox.state = 'waiting'"
+)
+"""An effect that nobody has performed yet says what holds now; one that was performed stays as it was."""
+
+WITHDRAW = "UPDATE outbox SET state = 'withdrawn', note = ? WHERE key = ? AND state = 'waiting'"
+
 LEASE = """UPDATE outbox SET state = 'leased', owner = ?, lease_until = ?, attempts = attempts + 1 WHERE key IN (
     SELECT key FROM outbox WHERE (state = 'waiting' AND next_at <= ?) OR (state = 'leased' AND lease_until <= ?)
     ORDER BY next_at LIMIT ?{skip_locked})

@@ -129,18 +129,28 @@ class Order(HubPart, table=True):
     paid_minor: int = number()
     freight_minor: int = number()
     discount_minor: int = number()
+    payment_method: str = text()
     item_count: int = number()
     warehouse: str | None = word()
+    warehouse_by: str = text()
+    """Who named it: channel or rule."""
     carrier: str | None = word()
     tracking_no: str | None = word()
-    labelled: int = number()
     province: str = text()
     city: str = text()
     buyer_key: str = text()
     contradictions: int = number()
+    decided: int = number()
+    """1 once the rulebook has spoken on it."""
     facts: str = text("{}")
-    content_at: int | None = instant()
-    content_digest: bytes | None = blob()
+    """JSON: event to instant."""
+    stated: str = text("{}")
+    """JSON: field of the content to the version of the statement that holds."""
+    parcels: str = text("{}")
+    """JSON: tracking number to carrier and whether its label is printed."""
+    lines_digest: bytes | None = blob()
+    person_digest: bytes | None = blob()
+    """Keyed; says whether the receiver changed, and nothing else."""
     changed_version: int = number()
     deleted_at: int | None = instant()
 
@@ -157,7 +167,7 @@ class Line(HubPart, table=True):
     category: str = text()
     quantity: int = number(1)
     price_minor: int = number()
-    gift_of: int | None = instant()
+    gift_of: int | None = Field(default=None, sa_type=Integer, nullable=True)
     rule: str = text()
     deleted_at: int | None = instant()
 
@@ -239,7 +249,7 @@ class Outbox(HubPart, table=True):
     target: str = text()
     payload: str = text()
     state: str = text("waiting")
-    """waiting, leased, done or person."""
+    """waiting, leased, done, person or withdrawn."""
     generation: int = number()
     """Counts replacements of a `latest` effect: a result for an older one does not close the newer."""
     attempts: int = number()

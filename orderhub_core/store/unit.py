@@ -44,6 +44,9 @@ class Writes:
         self.retired_lines: list[Row] = []
         self.sightings: list[Row] = []
         self.latest_effects: list[Row] = []
+        self.renewed_effects: list[Row] = []
+        self.withdrawn: list[Row] = []
+        """(note, key) of effects that must not be performed any more, if nobody has yet."""
         self.unparked: list[int] = []
         self.next_order_id = 1
         self.log_seq = 0
