@@ -1,24 +1,31 @@
 """Frames on disk: what boards and audits read, so that they never wait for the database or make it wait.
 
-A snapshot is a folder with one Parquet file per frame of `frames.SCHEMAS` and `snapshot.json`, which says as
-of which log entry and instant it stands. It is replaced as a whole: readers see the old one or the new one.
+A snapshot is a folder with `snapshot.json`, which says as of which log entry and instant it stands and names the
+sub-folder that holds one Parquet file per frame of `frames.SCHEMAS`. Each writing makes a sub-folder of its own, and
+then replaces `snapshot.json` at one stroke: readers see the old snapshot or the new one, however many write.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
 import polars as pl
 
-from orderhub_core.errors import StoreMissing
+from orderhub_core.errors import StoreMissing, UserMistake
 from orderhub_core.frames import SCHEMAS
 
 META = "snapshot.json"
+OURS = "frames-"
+"""How the sub-folders' names begin. Nothing else in the folder is ever removed."""
+GRACE_S = 120.0
+"""A replaced sub-folder stays so long, for readers that are still at it."""
 
 
 class Meta(msgspec.Struct, frozen=True):
@@ -28,34 +35,85 @@ class Meta(msgspec.Struct, frozen=True):
     """The last log entry that is in it; 0 for a world that never had a log."""
     version: int = 0
     """The last commit of the hub that is in it."""
+    log_hash: str = ""
+    """The log's hash at `seq`, in hex: whose snapshot it is. Empty for a world that never had a log."""
+    folder: str = ""
+    """The sub-folder that holds the frames."""
 
 
 def write(folder: Path, frames: Mapping[str, pl.DataFrame], meta: Meta) -> None:
-    """Write all frames beside the old snapshot, then swap. Missing frames are written empty."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    """Write all frames, then let `snapshot.json` name them. Missing frames are written empty.
+
+    Raises UserMistake for a folder that holds something else, or cannot be written; then it is as it was.
+    """
+    claim(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=OURS, dir=folder))
+        try:
+            _fill(fresh, frames)
+            replaced = _named(folder)
+            (fresh / META).write_bytes(msgspec.json.encode(msgspec.structs.replace(meta, folder=fresh.name)))
+            (fresh / META).replace(folder / META)
+        except BaseException:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise
+        _sweep(folder, replaced)
+    except OSError as error:
+        raise UserMistake(
+            f"cannot write a snapshot to {folder} ({error.strerror or error}): mend that, or name another with --out"
+        ) from None
+
+
+def claim(folder: Path) -> None:
+    """Raises UserMistake unless a snapshot may be written there: what else the folder holds is not ours to touch."""
+    try:
+        free = not folder.exists() or (folder / META).exists()
+        free = free or all(entry.name.startswith(OURS) for entry in folder.iterdir())
+    except OSError as error:
+        raise UserMistake(f"{folder} cannot be used ({error.strerror}): name another folder with --out") from None
+    if not free:
+        raise UserMistake(f"{folder} holds something that is not a snapshot: name a new or empty folder with --out")
+
+
+def _fill(fresh: Path, frames: Mapping[str, pl.DataFrame]) -> None:
+    fresh.chmod(0o755)  # a fresh temporary folder is its owner's alone; a board may run as somebody else
     for name, schema in SCHEMAS.items():
         frame = frames.get(name)
         (pl.DataFrame(schema=schema) if frame is None else frame.select(schema.names()).cast(schema)).write_parquet(
             fresh / f"{name}.parquet", compression="zstd", compression_level=1
         )
-    (fresh / META).write_bytes(msgspec.json.encode(meta))
-    old = folder.with_name(f".{folder.name}-old-{os.getpid()}")
-    if folder.exists():
-        folder.rename(old)
-    fresh.rename(folder)
-    shutil.rmtree(old, ignore_errors=True)
+
+
+def _named(folder: Path) -> str:
+    try:
+        return meta(folder).folder
+    except StoreMissing:
+        return ""
+
+
+def _sweep(folder: Path, replaced: str) -> None:
+    """Remove what nobody can be reading any more: replaced, or left half-written by a process that was killed."""
+    current, now = _named(folder), time.time()
+    for old in folder.glob(f"{OURS}*"):
+        with contextlib.suppress(FileNotFoundError):  # another writer sweeps, too
+            if old.name == replaced:
+                os.utime(old)
+            elif old.name != current and now - old.stat().st_mtime > GRACE_S:
+                shutil.rmtree(old, ignore_errors=True)
 
 
 def meta(folder: Path) -> Meta:
-    """Raises StoreMissing when there is no snapshot."""
+    """Raises StoreMissing when there is no snapshot, or none that can be read."""
+    how = "write one with `orderhub db snapshot` or `orderhub demo --orders N --out DIR`"
     try:
         return msgspec.json.decode((folder / META).read_bytes(), type=Meta)
-    except FileNotFoundError:
-        raise StoreMissing(
-            f"no snapshot in {folder}: write one with `orderhub db snapshot` or `orderhub demo --orders N --out DIR`"
-        ) from None
+    except (FileNotFoundError, NotADirectoryError):
+        raise StoreMissing(f"no snapshot in {folder}: {how}") from None
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError):
+        raise StoreMissing(f"{folder / META} is damaged or cannot be read: {how}") from None
 
 
-def scan(folder: Path, name: str) -> pl.LazyFrame:
-    return pl.scan_parquet(folder / f"{name}.parquet")
+def scan(folder: Path, name: str, known: Meta | None = None) -> pl.LazyFrame:
+    """A frame of the snapshot as it is now, or of the one that `known` describes."""
+    return pl.scan_parquet(folder / (known or meta(folder)).folder / f"{name}.parquet")

@@ -46,6 +46,7 @@ def demo(
 
 def write_world(orders: int, folder: Path, seed: int) -> dict[str, object]:
     """A world of the last thirty days as a snapshot folder, with the answer key of its planted faults beside it."""
+    snapshot.claim(folder)
     begun = time.perf_counter()
     now = setting.clock()
     plan = Plan(seed=seed, orders=orders, start=now - DAYS_OF_BIG_WORLD * setting.DAY, end=now, shops=BIG_SHOPS)
