@@ -21,13 +21,14 @@ from orderhub_core import pseudonym, registry, settings
 from orderhub_core.effects import Effect, FetchOrder, Notify, PushToWarehouse
 from orderhub_core.errors import RefusedByTarget, StoreMissing, Unreachable, Unreadable, UserMistake
 from orderhub_core.flows import absorb, dispatch, importing, poll
-from orderhub_core.flows.absorb import Plan
+from orderhub_core.flows.absorb import Outcome, Plan
 from orderhub_core.flows.receive import Receiver
-from orderhub_core.frames import empty
+from orderhub_core.frames import SCHEMAS, empty
 from orderhub_core.model import Decoded, RawMessage, Review
 from orderhub_core.ports import Channel, Notifier, Touchpoint, Warehouse
 from orderhub_core.rules import book
 from orderhub_core.store import chain, frames, homes, snapshot
+from orderhub_core.store.base import Overtaken, Progress
 from orderhub_core.store.homes import Home
 from orderhub_core.store.unit import Finished, Pulse, Receipt
 
@@ -117,6 +118,8 @@ class Hub:
         self._lock = threading.RLock()
         self._frames: dict[str, tuple[int, pl.DataFrame]] = {}
         self._channels: dict[str, Channel] = {}
+        self._channels_lock = threading.Lock()
+        """Webhooks ask for their channel on the event loop: never behind whoever reads frames."""
         self._memory = _Memory()
 
     # -- composition
@@ -136,7 +139,7 @@ class Hub:
         endpoint = self.settings.shop(shop)
         if endpoint is None:
             raise UserMistake(f"no shop {shop!r} in {self.home.data / settings.FILE_NAME}")
-        with self._lock:
+        with self._channels_lock:
             if shop not in self._channels:
                 self._channels[shop] = registry.channel(endpoint)
             return self._channels[shop]
@@ -192,11 +195,30 @@ class Hub:
 
     def drain(self) -> int:
         """Absorb until nothing waits. Returns how many messages were applied."""
-        return sum(len(plan.outcomes) for plan in absorb.drain(self.context, self.settings.limits.batch))
+        return len(absorb.drain(self.context, self.settings.limits.batch))
 
-    def replay(self, ids: Sequence[int] | None = None) -> Plan | None:
-        """Try parked messages again: all, or those named."""
-        return absorb.replay(self.context, ids)
+    def replay(self, ids: Sequence[int] | None = None, *, patience: int = 100) -> dict[tuple[str, str], Outcome]:
+        """Try parked messages again: all, or those named. What became of each, by source and message id.
+
+        Raises UserMistake for an id that is not parked; then none is tried.
+        """
+        parked = [row["id"] for row in self.parked()]
+        if unknown := sorted(set(ids or ()).difference(parked)):
+            raise UserMistake(f"not parked: {', '.join(map(str, unknown))}; `orderhub inbox parked` lists what is")
+        asked = parked if ids is None else sorted(set(ids))
+        outcomes: dict[tuple[str, str], Outcome] = {}
+        size = self.settings.limits.batch
+        for group in (asked[at : at + size] for at in range(0, len(asked), size)):
+            while True:
+                try:
+                    tried = absorb.replay(self.context, group, size)
+                except Overtaken:
+                    if not (patience := patience - 1):
+                        raise
+                    continue
+                outcomes |= tried.outcomes if tried else {}
+                break
+        return outcomes
 
     def poll_shop(self, shop: str, *, history_s: int) -> int:
         return poll.poll(self.store, f"shop:{shop}", self.channel(shop), self.receive, now=clock(), history_s=history_s)
@@ -210,7 +232,7 @@ class Hub:
         """Perform effects that are due."""
         attempts = self.settings.limits.attempts
         return dispatch.dispatch(
-            self.store, self._perform, now=clock(), owner=owner, dice=dice, limit=limit, attempts=attempts
+            self.store, self._perform, clock=clock, owner=owner, dice=dice, limit=limit, attempts=attempts
         )
 
     def _perform(self, effect: Effect, key: str) -> None:
@@ -247,39 +269,51 @@ class Hub:
     def frame(self, name: str) -> pl.DataFrame:
         """A frame of `frames.SCHEMAS` as of the last commit, shared by all sessions of the process."""
         with self._lock:
-            version, _, _, seq, _ = self.store.progress()
-            head = seq if name == "events" else version
-            if name not in self._frames:
-                self._frames[name] = self._from_snapshot(name)
-            since, known = self._frames[name]
-            if since != head:
-                news = frames.changed(self.store, name, since)
-                touched = frames.changed(self.store, "orders", since)["order_id"] if name == "lines" else None
-                self._frames[name] = (head, frames.merged(name, known, news, touched))
-            return self._frames[name][1]
+            return self._frame(name, self.store.progress())
+
+    def _frame(self, name: str, progress: Progress) -> pl.DataFrame:
+        """The frame as of `progress`; rows that were changed since may be in it as they are now, events may not."""
+        head = progress.log_seq if name == "events" else progress.version
+        if name not in self._frames:
+            self._frames[name] = self._from_snapshot(name, progress)
+        since, known = self._frames[name]
+        if since != head:
+            self._frames[name] = (head, frames.refreshed(self.store, name, known, since, head))
+        return self._frames[name][1]
 
     def scan(self, name: str) -> pl.LazyFrame:
         return self.frame(name).lazy()
 
     def remembered(self, question: Hashable, compute: Callable[[], Answer]) -> Answer:
         """The answer to a question about the frames, computed once per commit and process."""
-        return self._memory(question, self.store.progress()[0], compute)
+        return self._memory(question, self.store.progress().version, compute)
 
-    def _from_snapshot(self, name: str) -> tuple[int, pl.DataFrame]:
+    def _from_snapshot(self, name: str, progress: Progress) -> tuple[int, pl.DataFrame]:
+        """Where reading begins. A snapshot that another hub left in our folder, or a damaged one, is no beginning."""
         folder = self.home.data / SNAPSHOT
         try:
             meta = snapshot.meta(folder)
-        except StoreMissing:
+            if not self._is_ours(meta, progress):
+                return 0, empty(name)
+            return (meta.seq if name == "events" else meta.version), snapshot.scan(folder, name, meta).collect()
+        except (StoreMissing, OSError, pl.exceptions.PolarsError):
             return 0, empty(name)
-        return (meta.seq if name == "events" else meta.version), snapshot.scan(folder, name).collect()
+
+    def _is_ours(self, meta: snapshot.Meta, progress: Progress) -> bool:
+        """The log's chain tells hubs apart. Before its first entry all hubs look alike, and there is little to read."""
+        if not 0 < meta.seq <= progress.log_seq or meta.version > progress.version:
+            return False
+        rows = self.store.query("hub", "SELECT hash FROM log WHERE seq = ?", (meta.seq,))
+        return bool(rows) and bytes(rows[0][0]).hex() == meta.log_hash
 
     def write_snapshot(self, folder: Path | None = None) -> Path:
-        """Write all frames as they are now, for boards and audits elsewhere."""
+        """Write all frames as they are now, for boards and audits elsewhere. Raises UserMistake as `snapshot.write`."""
         folder = folder or self.home.data / SNAPSHOT
         with self._lock:
-            version, _, _, seq, _ = self.store.progress()
-            found = {name: self.frame(name) for name in ("orders", "lines", "events", "sightings")}
-            snapshot.write(folder, found, snapshot.Meta(as_of=clock(), seq=seq, version=version))
+            progress = self.store.progress()
+            found = {name: self._frame(name, progress) for name in SCHEMAS}
+        meta = snapshot.Meta(clock(), progress.log_seq, progress.version, progress.log_hash.hex())
+        snapshot.write(folder, found, meta)
         return folder
 
     def parked(self) -> list[dict[str, Any]]:

@@ -14,9 +14,9 @@ from __future__ import annotations
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from orderhub_core.errors import Later
+from orderhub_core.errors import Later, Stop
 from orderhub_core.model import RawMessage
 from orderhub_core.store import chain, statements
 from orderhub_core.store.unit import Claim, Finished, Leased, Message, Pulse, Receipt, Row, Writes
@@ -26,6 +26,16 @@ MESSAGE = "id, source, message_id, kind, received_at, body"
 
 class Overtaken(Later):
     """Another writer committed first; claim again."""
+
+
+class Progress(NamedTuple):
+    """How far the hub has come."""
+
+    version: int
+    applied_upto: int
+    next_order_id: int
+    log_seq: int
+    log_hash: bytes
 
 
 class Store(ABC):
@@ -74,12 +84,13 @@ class Store(ABC):
 
     # -- reading for one batch
 
-    def progress(self) -> Row:
-        """version, applied_upto, next_order_id, log_seq, log_hash"""
-        rows = self.query(
-            "hub", "SELECT version, applied_upto, next_order_id, log_seq, log_hash FROM progress WHERE name = 'hub'"
-        )
-        return rows[0] if rows else (0, 0, 1, 0, chain.GENESIS)
+    def progress(self) -> Progress:
+        """Raises Stop when the database has lost it."""
+        rows = self.query("hub", f"SELECT {', '.join(Progress._fields)} FROM progress WHERE name = 'hub'")
+        if not rows:
+            raise Stop("the hub database is damaged (table progress is empty): stop everything and restore a backup")
+        version, applied_upto, next_order_id, log_seq, log_hash = rows[0]
+        return Progress(version, applied_upto, next_order_id, log_seq, bytes(log_hash))
 
     def replay(self, ids: Sequence[int] | None, limit: int) -> Claim | None:
         """Claim parked messages again: the oldest of all of them, or of those named."""
@@ -89,7 +100,7 @@ class Store(ABC):
         parked = [row[0] for row in self.query("hub", sql, (*parameters, limit))]
         if not parked:
             return None
-        return Claim(self.messages(parked), 0, version, next_order_id, log_seq, bytes(log_hash), replayed=True)
+        return Claim(self.messages(parked), 0, version, next_order_id, log_seq, log_hash, replayed=True)
 
     def messages(self, ids: Sequence[int]) -> list[Message]:
         rows = self.query(
@@ -115,9 +126,10 @@ class Store(ABC):
             (self.listed(order_ids),),
         )
 
-    def message_ids(self, source: str, message_ids: Iterable[str]) -> list[int]:
-        sql = f"SELECT id FROM inbox WHERE source = ? AND {self.among('message_id')}"
-        return [row[0] for row in self.query("inbox", sql, (source, self.listed(message_ids)))]
+    def message_ids(self, source: str, message_ids: Iterable[str]) -> dict[str, int]:
+        """Inbox ids by message id."""
+        sql = f"SELECT message_id, id FROM inbox WHERE source = ? AND {self.among('message_id')}"
+        return {row[0]: row[1] for row in self.query("inbox", sql, (source, self.listed(message_ids)))}
 
     def entries_of(self, messages: Iterable[int]) -> list[Row]:
         """(message, event) of the log entries that these messages caused. Walks the log: for rare questions."""
@@ -206,6 +218,15 @@ class Store(ABC):
     def waiting(self) -> tuple[int, int | None]:
         """Messages not yet applied, and when the oldest of them came (microseconds UTC)."""
 
+    @abstractmethod
+    def waiting_of(self, ids: Sequence[int]) -> int:
+        """How many of these messages are not yet applied, whoever is about to."""
+
+    def parked_of(self, source: str) -> dict[str, str]:
+        """Message id and reason of what is parked of a source."""
+        rows = self.query("hub", "SELECT message_id, reason FROM parked WHERE source = ?", (source,))
+        return {row[0]: row[1] for row in rows}
+
     def pulse(self, now: int) -> Pulse:
         waiting, oldest = self.waiting()
         received = self.query("inbox", "SELECT count(*) FROM inbox")[0][0]
@@ -227,9 +248,12 @@ class Store(ABC):
 
     def verify_log(self) -> chain.Verdict:
         """Walk the log as it is now, in blocks, so that memory stays flat. What is written meanwhile is left out."""
-        ((head_seq, head_hash, last_seq),) = self.query(
+        heads = self.query(
             "hub", "SELECT log_seq, log_hash, (SELECT coalesce(max(seq), 0) FROM log) FROM progress WHERE name = 'hub'"
         )
+        if not heads:
+            return chain.Verdict(0, 1, "the record of its end (table progress) is missing")
+        ((head_seq, head_hash, last_seq),) = heads
         verdict = chain.verify(self._log_rows(head_seq), head_seq, bytes(head_hash))
         if verdict.broken_seq is None and last_seq > head_seq:
             return chain.Verdict(verdict.entries, head_seq + 1, f"entry {last_seq} was never written by the hub")

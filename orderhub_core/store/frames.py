@@ -11,25 +11,34 @@ READ = {
     "orders": "FROM orders WHERE changed_version > ? AND deleted_at IS NULL",
     "lines": "FROM lines WHERE deleted_at IS NULL"
     " AND order_id IN (SELECT order_id FROM orders WHERE changed_version > ?)",
-    "events": "FROM log WHERE seq > ?",
+    "events": "FROM log WHERE seq > ? AND seq <= ?",
     "sightings": "FROM sightings WHERE changed_version > ?",
 }
+"""Events are bounded, for they only ever come on top. Of the others the newest row takes the place of the older, and
+comes again with the next reading: a bound would hide a row that changes while it is read."""
 KEYS = {"orders": ["order_id"], "lines": ["order_id"], "sightings": ["touchpoint", "shop", "order_no"]}
-"""What a changed row replaces. Events only ever come on top."""
+"""What a changed row replaces."""
 
 
-def changed(store: Store, name: str, since: int) -> pl.DataFrame:
-    """The rows of a frame that changed after a commit (for `events`: after a log entry)."""
+def refreshed(store: Store, name: str, known: pl.DataFrame, since: int, head: int) -> pl.DataFrame:
+    """A frame as of `head`, from what is known as of `since`: commits (for `events`: log entries). No row twice."""
+    # Before the lines themselves: an order that changes in between is then replaced whole, never twice there.
+    touched = _changed(store, "orders", since, head)["order_id"] if name == "lines" else None
+    return merged(name, known, _changed(store, name, since, head), touched)
+
+
+def _changed(store: Store, name: str, since: int, head: int) -> pl.DataFrame:
     schema = SCHEMAS[name]
-    rows = store.query("hub", f"SELECT {', '.join(schema.names())} {READ[name]}", (since,))
+    parameters = (since, head) if name == "events" else (since,)
+    rows = store.query("hub", f"SELECT {', '.join(schema.names())} {READ[name]}", parameters)
     raw = pl.Schema({column: pl.Int64() if kind == INSTANT else kind for column, kind in schema.items()})
     return pl.DataFrame(rows, schema=raw, orient="row").cast(schema)
 
 
 def merged(name: str, known: pl.DataFrame, news: pl.DataFrame, touched: pl.Series | None = None) -> pl.DataFrame:
-    """What is known now. `touched` are the order ids whose lines `news` states anew."""
-    if name == "lines" and touched is not None:
+    """What is known now. `touched` are orders whose lines `news` states anew, even where it has none left."""
+    if touched is not None:
         known = known.filter(~pl.col("order_id").is_in(touched.implode()))
-    elif name in KEYS and news.height:
+    if name in KEYS and news.height:
         known = known.join(news, on=KEYS[name], how="anti")
     return pl.concat([known, news]) if news.height else known

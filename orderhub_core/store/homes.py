@@ -19,7 +19,7 @@ from orderhub_core.errors import Stop, Unreachable, UserMistake
 from orderhub_core.store import chain
 from orderhub_core.store import sqlite as sqlite_home
 from orderhub_core.store.base import Store
-from orderhub_core.store.postgres import PostgresStore
+from orderhub_core.store.postgres import PostgresStore, checked
 from orderhub_core.store.sqlite import SqliteStore
 from orderhub_core.store.tables import PARTS
 
@@ -39,9 +39,7 @@ class Home(NamedTuple):
 @contextlib.contextmanager
 def _connection(home: Home, part: str) -> Iterator[sqlalchemy.Connection]:
     if home.database:
-        if not home.database.startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
-            raise UserMistake("--database must be a PostgreSQL address like postgresql://user@host/name")
-        address = "postgresql+psycopg://" + home.database.split("://", 1)[1]
+        address = checked(home.database).replace("postgresql://", "postgresql+psycopg://", 1)
         engine = sqlalchemy.create_engine(address)
     else:
         path = sqlite_home.file_of(home.data, part)
@@ -100,12 +98,6 @@ def outdated(home: Home) -> list[str]:
             if context.get_current_revision() != ScriptDirectory.from_config(_config(None, part)).get_current_head():
                 parts.append(part)
     return parts
-
-
-def draft(home: Home, part: str, message: str) -> None:
-    """Write a new migration from the difference between the tables and a database."""
-    with _connection(home, part) as connection:
-        command.revision(_config(connection, part), message=message, autogenerate=True)
 
 
 def differences(home: Home) -> list[Any]:

@@ -15,11 +15,13 @@ from hashlib import blake2b
 from typing import Any
 
 import psycopg
+import sqlalchemy
+from psycopg.conninfo import conninfo_to_dict
 
-from orderhub_core.errors import Busy, StoreMissing, Unreachable
+from orderhub_core.errors import Busy, StoreMissing, Unreachable, UserMistake
 from orderhub_core.model import RawMessage
 from orderhub_core.store import statements
-from orderhub_core.store.base import MESSAGE, Store
+from orderhub_core.store.base import MESSAGE, Overtaken, Store
 from orderhub_core.store.unit import Claim, Message, Receipt, Row, Writes
 
 APPLY_LOCK = 0x0D0E_2B01
@@ -38,13 +40,43 @@ def _translate(text: str) -> str:
     return text.replace("%", "%%").replace("?", "%s")
 
 
+MOST_CONNECTIONS = 8
+"""For reading and short transactions, per process; whoever applies has one more."""
+WAIT_FOR_CONNECTION_S = 10.0
+SCHEMES = ("postgresql://", "postgres://", "postgresql+psycopg://")
+
+
+def checked(url: str) -> str:
+    """The address in the driver's spelling. Raises UserMistake, without the address: a password may be in it."""
+    example = "write it like postgresql://user@host:5432/name"
+    if not url.startswith(SCHEMES):
+        raise UserMistake(f"--database must be a PostgreSQL address: {example}")
+    address = "postgresql://" + url.split("://", 1)[1]
+    try:
+        parts = conninfo_to_dict(address)
+        ports = [int(port) for port in str(parts.get("port") or "5432").split(",")]
+        sqlalchemy.make_url(address)
+    except (psycopg.ProgrammingError, sqlalchemy.exc.ArgumentError, ValueError):
+        raise UserMistake(
+            f"--database: the user, host, port or an option after `?` cannot be understood; {example}"
+        ) from None
+    if not all(0 < port < 65_536 for port in ports):
+        raise UserMistake(f"--database: a port lies between 1 and 65535; {example}")
+    return address
+
+
 class PostgresStore(Store):
     skip_locked = " FOR UPDATE SKIP LOCKED"
 
     def __init__(self, url: str) -> None:
-        self.url = url.replace("postgresql+psycopg://", "postgresql://")
-        self._local = threading.local()
+        self.url = checked(url)
+        self._idle: list[psycopg.Connection[Any]] = []
+        """Connections nobody uses; the one used last is taken first."""
+        self._slots = threading.BoundedSemaphore(MOST_CONNECTIONS)
         self._claim_connection: psycopg.Connection[Any] | None = None
+        self._claimant: int | None = None
+        """The thread that holds a claim: the connection it came by is no other thread's until it is given back."""
+        self._claim_lock = threading.Lock()
 
     def sql(self, text: str) -> str:
         return _translate(text)
@@ -56,16 +88,14 @@ class PostgresStore(Store):
         return list(values)
 
     def query(self, part: str, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
-        with _translated():
-            rows: list[Row] = self._connection().execute(_translate(sql), parameters).fetchall()
+        with _translated(), self._connection() as connection:
+            rows: list[Row] = connection.execute(_translate(sql), parameters).fetchall()
             return rows
 
     @contextlib.contextmanager
     def transaction(self, part: str) -> Iterator[Any]:
-        with _translated():
-            connection = self._connection()
-            with connection.transaction(), connection.cursor() as cursor:
-                yield cursor
+        with _translated(), self._connection() as connection, connection.transaction(), connection.cursor() as cursor:
+            yield cursor
 
     def accept(self, messages: Sequence[RawMessage], received_at: int) -> list[Receipt]:
         first: dict[tuple[str, str], RawMessage] = {}
@@ -106,51 +136,85 @@ class PostgresStore(Store):
         return "conflict"
 
     def claim(self, limit: int) -> Claim | None:
-        """Holds a transaction open until `commit` or `release`: the rows of the queue stay ours."""
-        with _translated():
-            connection = self._claiming()
-            taken = connection.execute("SELECT pg_try_advisory_xact_lock(%s)", (APPLY_LOCK,)).fetchone()
-            ids = (
-                [row[0] for row in connection.execute("SELECT id FROM todo ORDER BY id LIMIT %s", (limit,)).fetchall()]
-                if taken and taken[0]
-                else []
-            )
-            if not ids:
-                connection.rollback()
+        """Holds a transaction open until `commit` or `release`: the rows of the queue stay ours.
+
+        None also while another worker applies: then messages may wait all the same.
+        """
+        me = threading.get_ident()
+        with self._claim_lock:
+            if self._claimant not in (None, me):
                 return None
-            rows = connection.execute(f"SELECT {MESSAGE} FROM inbox WHERE id = ANY(%s) ORDER BY id", (ids,)).fetchall()
+            self._claimant = me
+        try:
+            with _translated():
+                claim = self._claim(limit)
+        except BaseException:
+            self._give_back()
+            raise
+        if claim is None:
+            self._give_back()
+        return claim
+
+    def _claim(self, limit: int) -> Claim | None:
+        connection = self._claiming()
+        taken = connection.execute("SELECT pg_try_advisory_xact_lock(%s)", (APPLY_LOCK,)).fetchone()
+        if not taken or not taken[0]:
+            return None
+        ids = [row[0] for row in connection.execute("SELECT id FROM todo ORDER BY id LIMIT %s", (limit,)).fetchall()]
+        if not ids:
+            return None
+        rows = connection.execute(f"SELECT {MESSAGE} FROM inbox WHERE id = ANY(%s) ORDER BY id", (ids,)).fetchall()
         version, upto, next_order_id, log_seq, log_hash = self.progress()
-        messages = [Message(*row) for row in rows]
-        return Claim(messages, max(upto, ids[-1]), version, next_order_id, log_seq, bytes(log_hash))
+        return Claim([Message(*row) for row in rows], max(upto, ids[-1]), version, next_order_id, log_seq, log_hash)
 
     def release(self, claim: Claim) -> None:
+        self._give_back()
+
+    def _give_back(self) -> None:
+        """End the claim of this thread, if it has one. A connection that is dead has ended it already."""
+        if self._claimant != threading.get_ident():
+            return
         if self._claim_connection is not None:
-            self._claim_connection.rollback()
+            try:
+                self._claim_connection.rollback()
+            except psycopg.Error:
+                self._claim_connection.close()
+        self._claimant = None
 
     def commit(self, claim: Claim, writes: Writes) -> None:
         if claim.replayed:
             super().commit(claim, writes)
             return
-        connection = self._claiming()
+        if self._claimant != threading.get_ident():
+            raise Overtaken("the claim was given back before its commit")
         try:
+            connection = self._claiming()
             with _translated(), connection.cursor() as cursor:
                 self._write(cursor, claim, writes)
                 cursor.execute("DELETE FROM todo WHERE id = ANY(%s)", ([message.id for message in claim.messages],))
                 connection.commit()
-        except BaseException:
-            connection.rollback()
-            raise
+        finally:
+            self._give_back()
 
     def waiting(self) -> tuple[int, int | None]:
         sql = "SELECT count(*), min(received_at) FROM todo JOIN inbox USING (id)"
         count, oldest = self.query("inbox", sql)[0]
         return count, oldest
 
+    def waiting_of(self, ids: Sequence[int]) -> int:
+        rows = self.query("inbox", f"SELECT count(*) FROM todo WHERE {self.among('id')}", (self.listed(ids),))
+        return int(rows[0][0])
+
     def close(self) -> None:
-        for connection in (self._claim_connection, self._local.__dict__.pop("connection", None)):
-            if connection is not None:
-                connection.close()
+        if self._claim_connection is not None:
+            self._claim_connection.close()
         self._claim_connection = None
+        self._close_idle()
+
+    def _close_idle(self) -> None:
+        while self._idle:
+            with contextlib.suppress(IndexError):  # another thread took the last one
+                self._idle.pop().close()
 
     def _connect(self, *, autocommit: bool) -> psycopg.Connection[Any]:
         connection = psycopg.connect(self.url, autocommit=autocommit, connect_timeout=10)
@@ -163,12 +227,25 @@ class PostgresStore(Store):
             self._claim_connection.commit()
         return self._claim_connection
 
-    def _connection(self) -> psycopg.Connection[Any]:
-        """One connection per thread."""
-        connection: psycopg.Connection[Any] | None = self._local.__dict__.get("connection")
-        if connection is None or connection.closed:
-            connection = self._local.__dict__["connection"] = self._connect(autocommit=True)
-        return connection
+    @contextlib.contextmanager
+    def _connection(self) -> Iterator[psycopg.Connection[Any]]:
+        """One of a few connections, ours for a moment. Raises Busy when all stay taken."""
+        if not self._slots.acquire(timeout=WAIT_FOR_CONNECTION_S):
+            raise Busy("all connections to the database are taken; nothing was lost, try again in a moment")
+        try:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                connection = self._connect(autocommit=True)
+            try:
+                yield connection
+            finally:
+                if connection.closed:
+                    self._close_idle()  # what ended this one has ended those, too
+                else:
+                    self._idle.append(connection)
+        finally:
+            self._slots.release()
 
 
 def _digest(body: bytes) -> bytes:

@@ -134,15 +134,19 @@ class SqliteStore(Store):
         if not rows:
             return None
         messages = [Message(*row) for row in rows]
-        return Claim(messages, messages[-1].id, version, next_order_id, log_seq, bytes(log_hash))
+        return Claim(messages, messages[-1].id, version, next_order_id, log_seq, log_hash)
 
     def release(self, claim: Claim) -> None:
         """Nothing is held: the watermark has not moved."""
 
     def waiting(self) -> tuple[int, int | None]:
-        upto = self.progress()[1]
+        upto = self.progress().applied_upto
         count, oldest = self.query("inbox", "SELECT count(*), min(received_at) FROM inbox WHERE id > ?", (upto,))[0]
         return count, oldest
+
+    def waiting_of(self, ids: Sequence[int]) -> int:
+        upto = self.progress().applied_upto
+        return sum(message > upto for message in ids)
 
     def close(self) -> None:
         for connection in self._writers.values():

@@ -27,7 +27,7 @@ def init(as_json: AsJson = False) -> int:
 @app.command()
 @stored
 def check(as_json: AsJson = False) -> int:
-    """Is the schema current, is the log whole, does anything wait? Exit 1 when not."""
+    """Is the schema current and the log whole? Exit 1 when not. Tells also what waits and what is parked."""
     home = hub.home()
     opened = hub.Hub(home)
     outdated, verdict, pulse = homes.outdated(home), opened.verify_log(), opened.pulse()

@@ -29,8 +29,7 @@ def replay(
     as_json: AsJson = False,
 ) -> int:
     """Try parked messages again, after their decoder or the settings were mended."""
-    plan = hub.Hub(hub.home()).replay(ids or None)
-    outcomes = list(plan.outcomes.values()) if plan else []
+    outcomes = list(hub.Hub(hub.home()).replay(ids or None).values())
     answer = {"tried": len(outcomes), "parked": outcomes.count("parked")}
     tell(answer, f"tried {answer['tried']}, of which {answer['parked']} are still parked", as_json=as_json)
     return 1 if answer["parked"] else 0
