@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
-from orderhub_core.errors import UserMistake
-from orderhub_core.flows.absorb import Context, Plan, drain, plan
+from orderhub_core.errors import Busy, UserMistake
+from orderhub_core.flows.absorb import Context, Outcome, drain, plan
 from orderhub_core.model import RawMessage
 from orderhub_core.ports import Files
 from orderhub_core.store.base import Store
 from orderhub_core.store.unit import Claim, Message
 
 ON_ERROR = ("reject-all", "skip-failed")
+PAUSE_S, PATIENCE_S = 0.1, 60.0
+"""How often to ask whether a worker beside us has applied our messages, and how long without any headway."""
 
 
 class Imported(msgspec.Struct, frozen=True):
-    """What became of a file. `rows` = imported + updated + unchanged + refused."""
+    """What became of a file. An order is counted once, a refused row each by itself."""
 
     file: str
     mapping: str
@@ -31,7 +34,8 @@ class Imported(msgspec.Struct, frozen=True):
     unchanged: int
     refused: int
     reasons: list[dict[str, Any]]
-    """Per refused row: row_no (as a spreadsheet counts), order_no, column, value, reason."""
+    """Per refused row: row_no (as a spreadsheet counts), order_no, column, value, reason. Parked messages are among
+    them: they are kept, and `orderhub inbox replay` tries them again."""
     rejected: bool = False
     """True when refused rows kept the whole file out."""
 
@@ -47,9 +51,16 @@ def import_file(
     source = f"file/{mapping.platform or 'file'}/{mapping.shop}"
     messages = [msgspec.structs.replace(message, source=source) for message in reading.messages]
     rejected = bool(reading.refused.height) and on_error == "reject-all"
-    tally: Counter[str] = Counter()
+    made = _Made({}, {})
     if not rejected:
-        tally = _preview(context, messages, now, batch) if dry_run else _apply(context, messages, now, batch)
+        made = _preview(context, messages, now, batch) if dry_run else _apply(context, messages, now, batch)
+    tally = Counter(made.outcomes.values())
+    row_of = {m.message_id: row for m, row in zip(messages, reading.message_rows, strict=True)}
+    parked = [
+        {"row_no": row_of[message_id], "order_no": None, "column": None, "value": None, "reason": f"parked: {reason}"}
+        for message_id, reason in made.parked.items()
+    ]
+    repeated = 0 if rejected else len(messages) - len(row_of)
     return Imported(
         file=path.name,
         mapping=mapping_name,
@@ -57,57 +68,83 @@ def import_file(
         rows=reading.rows,
         imported=tally["imported"],
         updated=tally["updated"],
-        unchanged=tally["unchanged"],
-        refused=reading.rows if rejected else reading.rows - sum(tally.values()),
-        reasons=reading.refused.to_dicts(),
+        unchanged=tally["unchanged"] + repeated,
+        refused=reading.rows if rejected else reading.refused.height + len(parked),
+        reasons=reading.refused.to_dicts() + parked,
         rejected=rejected,
     )
 
 
-def _apply(context: Context, messages: list[RawMessage], now: int, batch: int) -> Counter[str]:
-    store, tally, fresh = context.store, Counter[str](), []
+class _Made(NamedTuple):
+    """What became of each message, and why some are parked, by message id."""
+
+    outcomes: dict[str, Outcome]
+    parked: dict[str, str]
+
+
+def _apply(context: Context, messages: list[RawMessage], now: int, batch: int) -> _Made:
+    store, outcomes = context.store, dict[str, Outcome]()
     for group in _groups(messages, batch):
-        receipts = store.accept(group, now)
-        fresh += [m.message_id for m, receipt in zip(group, receipts, strict=True) if receipt == "new"]
-    tally["unchanged"] = len(messages) - len(fresh)
-    outcomes = _outcomes(drain(context, batch))
-    source = messages[0].source if messages else ""
-    elsewhere = []
-    for message_id in fresh:
-        if outcome := outcomes.get((source, message_id)):
-            tally[outcome] += 1
-        else:
-            elsewhere.append(message_id)
-    return tally + _told_by_log(store, source, elsewhere)
+        for message, receipt in zip(group, store.accept(group, now), strict=True):
+            if receipt == "new":
+                outcomes[message.message_id] = "noted"
+            else:
+                outcomes.setdefault(message.message_id, "unchanged")
+    if not messages:
+        return _Made({}, {})
+    source = messages[0].source
+    fresh = [message_id for message_id, outcome in outcomes.items() if outcome == "noted"]
+    ours = _until_applied(context, source, fresh, batch)
+    outcomes |= ours | _told_by_log(store, source, [message_id for message_id in fresh if message_id not in ours])
+    parked = {message_id: reason for message_id, reason in store.parked_of(source).items() if message_id in outcomes}
+    return _Made(outcomes | dict.fromkeys(parked, "parked"), parked)
 
 
-def _outcomes(plans: Sequence[Plan]) -> dict[tuple[str, str], str]:
-    return {key: outcome for done in plans for key, outcome in done.outcomes.items()}
+def _until_applied(context: Context, source: str, message_ids: list[str], batch: int) -> dict[str, Outcome]:
+    """What we made of these messages, once all of them are applied, by us or by a worker beside us."""
+    ours: dict[str, Outcome] = {}
+    left, deadline = len(message_ids), time.monotonic() + PATIENCE_S
+    while True:
+        done = drain(context, batch)
+        ours |= {message_id: done[source, message_id] for message_id in message_ids if (source, message_id) in done}
+        elsewhere = [message_id for message_id in message_ids if message_id not in ours]
+        waiting = context.store.waiting_of(list(context.store.message_ids(source, elsewhere).values()))
+        if not waiting:
+            return ours
+        if waiting < left:
+            left, deadline = waiting, time.monotonic() + PATIENCE_S
+        if time.monotonic() > deadline:
+            raise Busy(
+                f"{waiting} messages are written down and wait for a worker that is busy with others; nothing was lost:"
+                " import the file again later to see what became of them"
+            )
+        time.sleep(PAUSE_S)
 
 
-def _told_by_log(store: Store, source: str, message_ids: list[str]) -> Counter[str]:
+def _told_by_log(store: Store, source: str, message_ids: list[str]) -> dict[str, Outcome]:
     """What another worker, running beside us, made of our messages."""
-    tally: Counter[str] = Counter()
     if not message_ids:
-        return tally
+        return {}
     ids = store.message_ids(source, message_ids)
-    entries = store.entries_of(ids)
+    entries = store.entries_of(ids.values())
     placed = {message for message, event in entries if event == "order.placed"}
     touched = {message for message, _ in entries}
-    tally["imported"], tally["updated"] = len(placed), len(touched - placed)
-    tally["unchanged"] = len(ids) - len(touched)
-    return tally
+    return {
+        message_id: "imported" if number in placed else "updated" if number in touched else "unchanged"
+        for message_id, number in ids.items()
+    }
 
 
-def _preview(context: Context, messages: list[RawMessage], now: int, batch: int) -> Counter[str]:
+def _preview(context: Context, messages: list[RawMessage], now: int, batch: int) -> _Made:
     """Plan against the hub as it is, write nothing."""
     version, _, next_order_id, log_seq, log_hash = context.store.progress()
-    tally: Counter[str] = Counter()
-    for group in _groups(messages, batch):
+    made = _Made({}, {})
+    for group in _groups(list({m.message_id: m for m in messages}.values()), batch):
         rows = [Message(-n, m.source, m.message_id, m.kind, now, m.body) for n, m in enumerate(group, 1)]
-        claim = Claim(rows, 0, version, next_order_id, log_seq, bytes(log_hash))
-        tally.update(plan(context, claim).outcomes.values())
-    return tally
+        planned = plan(context, Claim(rows, 0, version, next_order_id, log_seq, log_hash))
+        made.outcomes.update({message_id: outcome for (_, message_id), outcome in planned.outcomes.items()})
+        made.parked.update({row[2]: row[3] for row in planned.writes.upserts["parked"]})
+    return made
 
 
 def _groups(messages: Sequence[RawMessage], size: int) -> Iterator[Sequence[RawMessage]]:

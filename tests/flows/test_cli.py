@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from orderhub_core.entry import cli
-from orderhub_core.store import homes
+from orderhub_core.store import homes, snapshot
 
 PAGE = """order_no,status,updated_at
 A1,已发货,2026-01-01T10:00:00+08:00
@@ -107,6 +107,11 @@ def test_a_file_with_refused_rows_exits_2_and_says_how_to_mend(orderhub, export,
         (["import", "none.csv", "--mapping", "no-such"], "olist"),
         (["log", "verify", "--data", "nowhere"], "orderhub db init"),
         (["db", "init", "--database", "mysql://x"], "postgresql://"),
+        (["db", "init", "--database", "postgresql://u@host:port/x"], "port"),
+        (["log", "verify", "--database", "postgresql://u@host:99999/x"], "port"),
+        (["log", "verify", "--database", "postgresql://u@[host/x"], "host"),
+        (["log", "verify", "--database", "postgresql://u@host/x?bogus=1"], "option"),
+        (["demo", "--orders", "10", "--out", "/dev/null/world"], "--out"),
         (["audit", "files", "--touchpoint", "page"], "NAME=FILE"),
         (["audit", "files", "--touchpoint", "page=none.csv", "--touchpoint", "crm=none.csv"], "none.csv"),
         (["serve", "--host", "0.0.0.0"], "ORDERHUB_TOKEN"),
@@ -180,11 +185,62 @@ def test_audit_of_three_files_needs_no_database(orderhub, tmp_path):
 def test_a_big_world_goes_to_parquet_and_can_be_diagnosed(orderhub, tmp_path):
     code, out, _ = orderhub("demo", "--orders", 2_000, "--out", tmp_path / "world", "--json")
     assert (code, last_object(out)["orders"]) == (0, 2_000)
-    assert {path.name for path in (tmp_path / "world").iterdir()} >= {
-        "orders.parquet",
-        "sightings.parquet",
-        "snapshot.json",
-    }
+    assert snapshot.scan(tmp_path / "world", "orders").collect().height == 2_000
+    code, _, _ = orderhub("demo", "--orders", 1_000, "--out", tmp_path / "world", "--json")
+    assert code == 0, "a world takes the place of a world"
+    assert snapshot.scan(tmp_path / "world", "orders").collect().height == 1_000
+
+
+@pytest.mark.parametrize("command", [["demo", "--orders", "10"], ["db", "snapshot"]])
+def test_a_folder_that_is_no_snapshot_is_left_as_it_is(orderhub, export, tmp_path, command):
+    home = tmp_path / "d"
+    orderhub("import", export, "--mapping", "generic", "--data", home)
+    before = {path.name for path in home.iterdir()}
+    code, out, err = orderhub(*command, "--data", home, "--out", home)
+    assert code == 2
+    assert "--out" in err
+    assert "Traceback" not in out + err
+    assert {path.name for path in home.iterdir()} == before
+    code, out, _ = orderhub("log", "verify", "--data", home, "--json")
+    assert (code, last_object(out)["entries"] > 0) == (0, True)
+
+
+def test_a_dry_run_without_a_hub_leaves_no_trace(orderhub, export, tmp_path):
+    before = sorted(tmp_path.rglob("*"))
+    code, out, _ = orderhub("import", export, "--mapping", "generic", "--dry-run", "--data", tmp_path / "d", "--json")
+    assert (code, last_object(out)["imported"]) == (0, 1)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_replaying_what_is_not_parked_is_told(orderhub, tmp_path):
+    orderhub("db", "init", "--data", tmp_path / "d")
+    code, _, err = orderhub("inbox", "replay", "999", "--data", tmp_path / "d")
+    assert code == 2
+    assert "999" in err
+    assert orderhub("inbox", "replay", "--data", tmp_path / "d")[0] == 0
+
+
+def test_a_log_whose_end_is_unknown_is_broken(orderhub, export, tmp_path):
+    orderhub("import", export, "--mapping", "generic", "--data", tmp_path / "d")
+    store = homes.open_store(homes.Home(tmp_path / "d"))
+    with store.transaction("hub") as cursor:
+        cursor.execute("DELETE FROM progress")
+    store.close()
+    code, out, _ = orderhub("log", "verify", "--data", tmp_path / "d")
+    assert code == 1
+    assert "progress" in out
+    code, out, err = orderhub("db", "check", "--data", tmp_path / "d")
+    assert code in (1, 3)
+    assert "progress" in out + err
+    assert "internal" not in err
+
+
+def test_a_damaged_snapshot_is_told(orderhub, tmp_path):
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / "snapshot.json").write_bytes(b'{"as_of": ')
+    code, _, err = orderhub("serve", "--snapshot", tmp_path / "s")
+    assert code == 2
+    assert "snapshot.json is damaged" in err
 
 
 def test_simulate_and_diagnose_answer_in_json(orderhub, export, tmp_path):

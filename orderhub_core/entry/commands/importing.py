@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +14,7 @@ import typer
 
 from orderhub_core import hub
 from orderhub_core.entry.options import AsJson, stored, tell
-from orderhub_core.errors import UserMistake
+from orderhub_core.errors import StoreMissing, UserMistake
 from orderhub_core.flows.importing import Imported
 from orderhub_core.store import homes
 
@@ -31,12 +36,8 @@ def import_(
 ) -> int:
     """Take in an export file (CSV or XLSX). Doing it twice changes nothing the second time."""
     home = hub.home()
-    homes.init(home)
-    opened = hub.Hub(home)
-    try:
+    with _previewing(home) if dry_run else _made(home) as opened:
         imported = opened.import_file(file, mapping, on_error=on_error, dry_run=dry_run)
-    finally:
-        opened.close()
     tell(imported, _sentences(imported), as_json=as_json)
     if imported.rejected:
         raise UserMistake(
@@ -44,6 +45,35 @@ def import_(
             " (reasons above); mend them, or take the rest with --on-error skip-failed"
         )
     return 0
+
+
+@contextlib.contextmanager
+def _made(home: homes.Home) -> Iterator[hub.Hub]:
+    homes.init(home)
+    opened = hub.Hub(home)
+    try:
+        yield opened
+    finally:
+        opened.close()
+
+
+@contextlib.contextmanager
+def _previewing(home: homes.Home) -> Iterator[hub.Hub]:
+    """The hub as it is. Where there is none yet, an empty one that is gone afterwards."""
+    env = dict(os.environ)
+    if not (home.data / "pepper.key").exists():
+        env["ORDERHUB_PEPPER"] = env.get("ORDERHUB_PEPPER") or secrets.token_hex(32)
+    try:
+        opened = hub.Hub(home, env)
+        opened.store.progress()
+    except StoreMissing:
+        with tempfile.TemporaryDirectory() as folder, _made(homes.Home(Path(folder))) as empty:
+            yield empty
+        return
+    try:
+        yield opened
+    finally:
+        opened.close()
 
 
 def _sentences(imported: Imported) -> str:
