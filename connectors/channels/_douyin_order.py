@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+from connectors._kit.bounds import storable
 from connectors.channels import _douyin_words as words
-from connectors.channels._douyin_words import SECOND, Fen, Id, Instant
+from connectors.channels._douyin_words import SECOND, Fen, Id, Instant, Pieces
 from orderhub_core.model import Content, Event, Line, Observation, Parcel, Person
 
 
@@ -40,7 +41,7 @@ class SkuOrder(msgspec.Struct):
     product_name: str = ""
     category_name: str = ""
     """Not sent by the platform, whose orders name no category; our sandbox does, as a catalogue lookup would."""
-    item_num: int = 1
+    item_num: Pieces = 1
     origin_amount: Fen = 0
     """Price of one piece."""
     inventory_list: list[Stock] | None = None
@@ -101,16 +102,18 @@ def decode(body: bytes) -> Observation:
     """Raises Unreadable."""
     order = words.read(ORDER, body, "not a Douyin order")
     facts = {event.value: at * SECOND for event, at in _facts(order).items() if at}
-    return Observation(
-        order_no=str(order.order_id),
-        facts=facts,
-        at=order.update_time * SECOND,
-        content=_content(order, paid=Event.PAID in facts),
-        parcels=tuple(
-            Parcel(pack.tracking_no, pack.company, labelled=pack.ship_time > 0)
-            for pack in order.logistics_info or ()
-            if pack.tracking_no
-        ),
+    return storable(
+        Observation(
+            order_no=str(order.order_id),
+            facts=facts,
+            at=order.update_time * SECOND,
+            content=_content(order, paid=Event.PAID in facts),
+            parcels=tuple(
+                Parcel(pack.tracking_no, pack.company, labelled=pack.ship_time > 0)
+                for pack in order.logistics_info or ()
+                if pack.tracking_no
+            ),
+        )
     )
 
 
@@ -133,6 +136,8 @@ def _facts(order: Order) -> dict[Event, int]:
         Event.SETTLED: order.finish_time or (update if status == words.FINISHED else 0),
     }
     facts = {event: instants[event] for event in happened}
+    if _went(order):  # part of the goods may go before the money comes back: shipping was begun, not cancelled
+        facts.pop(Event.CANCELLED, None)
     return facts | _carried(order) | _after_sale(lines, update, whole=Event.REFUNDED in facts)
 
 
@@ -142,8 +147,11 @@ def _status(order: Order) -> int:
     status = order.main_status or order.order_status
     if status != words.CANCELLED or not order.pay_time:
         return status
-    shipped = order.ship_time or any(pack.ship_time for pack in order.logistics_info or ())
-    return words.REFUNDED_SHIPPED if shipped else words.REFUNDED_UNSHIPPED
+    return words.REFUNDED_SHIPPED if _went(order) else words.REFUNDED_UNSHIPPED
+
+
+def _went(order: Order) -> bool:
+    return bool(order.ship_time or any(pack.ship_time for pack in order.logistics_info or ()))
 
 
 def _carried(order: Order) -> dict[Event, int]:
@@ -183,6 +191,7 @@ def _case(case: Case) -> Event | None:
 def _content(order: Order, *, paid: bool) -> Content:
     address = order.post_addr or Address()
     return Content(
+        currency="CNY",
         total_minor=order.pay_amount,
         # What the payment channel itself gave off never left the buyer's account.
         paid_minor=max(0, order.pay_amount - order.promotion_pay_amount) if paid else 0,

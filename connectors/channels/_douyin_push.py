@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from connectors._kit.bounds import storable
+from connectors._kit.echo import echoed
 from connectors.channels import _douyin_words as words
 from connectors.channels._douyin_words import SECOND, Id, Instant
 from orderhub_core.errors import Unreadable
@@ -89,6 +91,9 @@ SILENT: dict[str, str] = {
 }
 """Tags about an order that move no axis. Tags about products (400, 417) are nobody's order: Unreadable."""
 
+CHANGED = frozenset({"104", "105", "106", "109", "111", "113", "126", "208"})
+"""Tags that may say that the order is another now and not how: the whole order must be asked for."""
+
 ITEM, DATA = msgspec.json.Decoder(Item), msgspec.json.Decoder(Data)
 
 
@@ -104,11 +109,15 @@ def decode(body: bytes) -> Observation:
     event = _carrier_event(data.logistics_msg) if tag == "104" else meaning.event
     if event and not at:
         raise Unreadable(f"push {tag} has no {meaning.times[0]}")
-    return Observation(
-        order_no=str(data.p_id),
-        facts={event.value: at} if event else {},
-        at=at or None,
-        parcels=_parcels(data.logistics_msg),
+    parcels = _parcels(data.logistics_msg)
+    return storable(
+        Observation(
+            order_no=str(data.p_id),
+            facts={event.value: at} if event else {},
+            at=at or None,
+            parcels=parcels,
+            incomplete=tag in CHANGED and not (event or parcels),
+        )
     )
 
 
@@ -124,7 +133,7 @@ def instant(when: When) -> int:
         aware = read if read.tzinfo else read.replace(tzinfo=BEIJING)
         return max(0, (aware - EPOCH) // timedelta(microseconds=1))
     except (ValueError, OverflowError):
-        raise Unreadable(f"{when!r} is no time") from None
+        raise Unreadable(f"{echoed(when)!r} is no time") from None
 
 
 def _carrier_event(logistics: Logistics | None) -> Event | None:

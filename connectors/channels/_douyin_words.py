@@ -8,6 +8,8 @@ from typing import Annotated, NoReturn, TypeVar
 import msgspec
 from msgspec import Meta
 
+from connectors._kit.bounds import AMOUNT_MAX, QUANTITY_MAX
+from connectors._kit.echo import echoed
 from orderhub_core.errors import Unreadable
 from orderhub_core.model import Event
 
@@ -21,10 +23,11 @@ SECONDS_MAX = 253_402_300_799
 """The end of year 9999. A time in milliseconds is beyond it, so it is refused instead of misread."""
 
 # Ids have 19 digits: beyond what a float keeps, so they are read as exact integers or as text.
-Id = Annotated[int, Meta(ge=1)] | Annotated[str, Meta(pattern=r"^[0-9A-Za-z_-]{1,64}$")]
+Id = Annotated[int, Meta(ge=1, le=2**63 - 1)] | Annotated[str, Meta(pattern=r"^[0-9A-Za-z_-]{1,64}$")]
 Instant = Annotated[int, Meta(ge=0, le=SECONDS_MAX)]
 """Epoch seconds are correct instants already: no zone to add. 0 means "not yet"."""
-Fen = Annotated[int, Meta(ge=0, le=10**14)]
+Fen = Annotated[int, Meta(ge=0, le=AMOUNT_MAX)]
+Pieces = Annotated[int, Meta(ge=1, le=QUANTITY_MAX)]
 
 PLACED = (E.PLACED,)
 PAID = (E.PLACED, E.PAID)
@@ -127,7 +130,7 @@ def mean(table: Mapping[Word, Meaning], word: Word, what: str) -> Meaning:
 
 
 def new_to_us(what: str, word: object) -> NoReturn:
-    raise Unreadable(f"{what} {word} is new to us")
+    raise Unreadable(f"{what} {echoed(word)} is new to us")
 
 
 def read(decoder: msgspec.json.Decoder[Read], body: bytes | str, what: str) -> Read:

@@ -9,13 +9,16 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Iterator, Mapping
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
+from connectors._kit.bounds import KEY_MAX
 from connectors._kit.paging import Page, walk
 from connectors.channels import _douyin_order, _douyin_push
 from connectors.channels._douyin_api import Api, sign
-from connectors.channels._douyin_words import SECOND, Id, new_to_us
+from connectors.channels._douyin_words import SECOND, Id, Instant, new_to_us
 from orderhub_core.errors import BadSignature, OrderHubError, RefusedByTarget, TooLarge, UserMistake
 from orderhub_core.model import Observation, RawMessage
 from orderhub_core.settings import Endpoint
@@ -36,14 +39,17 @@ SUCCESS = (200, b'{"code":0,"msg":"success"}')
 TRY_AGAIN = (503, b'{"code":50000,"msg":"try again later"}')
 
 
+MessageId = Annotated[str, Meta(max_length=KEY_MAX, pattern=r"^[^\x00]*$")]
+
+
 class Head(msgspec.Struct, gc=False):
     tag: str | int
-    msg_id: str | int
+    msg_id: MessageId | Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
 
 
 class OrderHead(msgspec.Struct, gc=False):
     order_id: Id
-    update_time: int
+    update_time: Instant
 
 
 class OrderList(msgspec.Struct):

@@ -14,11 +14,14 @@ import hashlib
 import hmac
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from typing import Annotated
 
 import httpx
 import msgspec
+from msgspec import Meta
 
-from connectors._kit import http
+from connectors._kit import bounds, http
+from connectors._kit.echo import echoed
 from connectors._kit.paging import Page, walk
 from orderhub_core.errors import RefusedByTarget, Unreadable
 from orderhub_core.model import RawMessage, Sighting
@@ -29,11 +32,16 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
 
+NO_NUL = r"^[^\x00]*$"
+Name = Annotated[str, Meta(min_length=1, max_length=bounds.ORDER_NO_MAX, pattern=NO_NUL)]
+Word = Annotated[str, Meta(max_length=bounds.KEY_MAX, pattern=NO_NUL)]
+
+
 class Row(msgspec.Struct, gc=False):
-    shop: str
-    order_no: str
-    status: str
-    updated_at: str = ""
+    shop: Name
+    order_no: Name
+    status: Word
+    updated_at: Word = ""
 
 
 class Rows(msgspec.Struct):
@@ -46,7 +54,11 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class Desk:
-    """ports.Touchpoint. A row shown twice is one message: its id is what it says."""
+    """ports.Touchpoint. A row shown twice is one message: its id is what it says.
+
+    So a touchpoint that names no update times cannot tell that an order came back to an earlier status: its feed
+    numbers no rows, and that row looks like the earlier one.
+    """
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._name, self._secret = endpoint.id, endpoint.secret()
@@ -110,9 +122,10 @@ def instant(said: str) -> int | None:
     if not said:
         return None
     try:
-        return (datetime.fromisoformat(said) - EPOCH) // MICROSECOND
+        at = (datetime.fromisoformat(said) - EPOCH) // MICROSECOND
     except (ValueError, TypeError, OverflowError):
-        raise Unreadable(f"updated_at {said!r} is no ISO-8601 instant with an offset") from None
+        raise Unreadable(f"updated_at {echoed(said)!r} is no ISO-8601 instant with an offset") from None
+    return bounds.instant(at, "updated_at")
 
 
 def connect(endpoint: Endpoint) -> Desk:

@@ -58,7 +58,7 @@ def test_content_comes_through(sandbox: Sandbox, world: World, end: int) -> None
     for row in world.orders.filter(shop=SHOP).tail(40).to_dicts():
         content = channel.decode("order", channel.fetch(row["order_no"]).body).content
         lines = world.lines.filter(order_no=row["order_no"]).sort("line_no").to_dicts()
-        assert content is not None
+        assert content is not None and content.lines is not None
         for field in ("total_minor", "freight_minor", "discount_minor", "buyer_ref", "province", "city", "note"):
             assert getattr(content, field) == row[field], field
         for field in ("sku", "name", "category", "quantity", "price_minor", "gift_of"):

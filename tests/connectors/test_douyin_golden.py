@@ -87,7 +87,7 @@ def test_an_unknown_kind_is_unreadable(channel: douyin.Douyin) -> None:
 @pytest.mark.parametrize("order_no", [2**53 + 1, 6_921_458_730_912_345_673, 2**63 - 1])
 def test_ids_beyond_two_to_the_53_stay_exact(channel: douyin.Douyin, order_no: int) -> None:
     for said in (order_no, str(order_no)):
-        assert channel.decode("push", push("100", {"p_id": said, "create_time": 1})).order_no == str(order_no)
+        assert channel.decode("push", push("100", {"p_id": said, "create_time": 1763000000})).order_no == str(order_no)
         assert channel.decode("order", json.dumps({**ORDER_2, "order_id": said}).encode()).order_no == str(order_no)
 
 

@@ -1,0 +1,73 @@
+"""What no store can hold is refused where it is read: it costs its own message, never the batch it came in."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import msgspec
+
+from orderhub_core.errors import Unreadable
+from orderhub_core.model import Event, Observation
+
+ORDER_NO_MAX = 64
+KEY_MAX = 200
+"""Characters of other ids and words that a store may index."""
+QUANTITY_MAX = 1_000_000
+AMOUNT_MAX = 10**14
+"""Minor units. Sums of many such amounts still fit 64 bits."""
+SECOND = 1_000_000
+FIRST, LAST = 946_684_800 * SECOND, 4_102_444_800 * SECOND
+"""2000-01-01 and 2100-01-01, UTC: an instant outside is a slip, such as seconds taken for milliseconds."""
+
+_NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+"""As JSON writes it; a backslash that is itself escaped writes none."""
+_EVENTS = frozenset(event.value for event in Event)
+
+
+def instant(at: int, what: str) -> int:
+    """The instant, microseconds UTC. Raises Unreadable outside 2000-2100."""
+    if not FIRST <= at <= LAST:
+        raise Unreadable(f"{what} lies outside the years 2000 to 2100")
+    return at
+
+
+def storable(seen: Observation) -> Observation:
+    """The observation as it is. Raises Unreadable where it holds what no store can hold."""
+    for what, text, longest in _keys(seen):
+        if len(text) > longest:
+            raise Unreadable(f"{what} is longer than {longest} characters")
+    for event, at in seen.facts.items():
+        if event not in _EVENTS:
+            raise Unreadable("an event of it is new to us")
+        instant(at, event)
+    if seen.at is not None:
+        instant(seen.at, "the update time")
+    if seen.content and seen.content.promised_at is not None:
+        instant(seen.content.promised_at, "promised_at")
+    for what, number, least, most in _numbers(seen):
+        if number is not None and not least <= number <= most:
+            raise Unreadable(f"{what} lies outside {least} to {most}")
+    written = msgspec.json.encode(seen)
+    if b"\\u0000" in written and _NUL.search(written):
+        raise Unreadable("a text holds a NUL character")
+    return seen
+
+
+def _keys(seen: Observation) -> Iterator[tuple[str, str, int]]:
+    yield "the order number", seen.order_no, ORDER_NO_MAX
+    for parcel in seen.parcels:
+        yield "a tracking number", parcel.tracking_no, KEY_MAX
+
+
+def _numbers(seen: Observation) -> Iterator[tuple[str, int | None, int, int]]:
+    content = seen.content
+    if content is None:
+        return
+    for what in ("total_minor", "paid_minor", "freight_minor", "discount_minor"):
+        yield what, getattr(content, what), 0, AMOUNT_MAX
+    for line in content.lines or ():
+        yield "a line's number", line.line_no, 1, QUANTITY_MAX
+        yield "a line's gift_of", line.gift_of, 1, QUANTITY_MAX
+        yield "a line's quantity", line.quantity, 1, QUANTITY_MAX
+        yield "a line's price", line.price_minor, 0, AMOUNT_MAX
