@@ -5,9 +5,11 @@ from __future__ import annotations
 import msgspec
 import polars as pl
 
+from connectors._kit.bounds import storable
+from connectors._kit.echo import echoed
 from connectors.files.facts import facts
 from connectors.files.mapping import Mapping
-from connectors.files.orders import parcel, struct
+from connectors.files.orders import SHARES, parcel, struct
 from orderhub_core.errors import Unreadable
 from orderhub_core.model import Observation
 
@@ -21,11 +23,13 @@ _decoder = msgspec.json.Decoder(Observation)
 def decode(kind: str, body: bytes) -> Observation:
     """The observation that a row of a file stated. Pure. Raises Unreadable."""
     if kind != KIND:
-        raise Unreadable(f"kind {kind!r} is new to us; files send {KIND!r}")
+        raise Unreadable(f"message kind {echoed(kind)} is new to us; files send {KIND}")
     try:
-        return _decoder.decode(body)
-    except msgspec.DecodeError as error:
+        return storable(_decoder.decode(body))
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Unreadable(f"the row cannot be read: {error}") from None
+    except RecursionError:
+        raise Unreadable("the row cannot be read: nested too deeply") from None
 
 
 def bodies(claims: pl.DataFrame, mapping: Mapping) -> pl.Series:
@@ -68,7 +72,7 @@ def _renamed(claims: pl.DataFrame, names: dict[str, str]) -> dict[str, pl.Expr]:
 
 
 def _content(claims: pl.DataFrame, mapping: Mapping) -> dict[str, pl.Expr]:
-    """No content at all where the file has no column of it: an order is then not said to be empty."""
+    """Only what is stated: an empty cell says nothing, and neither does a column that the file does not have."""
     told = _renamed(claims, _CONTENT)
     person = _renamed(claims, _PERSON)
     if person:
@@ -77,7 +81,14 @@ def _content(claims: pl.DataFrame, mapping: Mapping) -> dict[str, pl.Expr]:
         told["person"] = pl.when(somebody).then(struct({**filled, "name": filled["name"].fill_null("")}))
     if "lines" in claims.columns:
         told["lines"] = pl.col("lines")
-    return {"content": struct({"currency": pl.lit(mapping.currency), **told})} if told else {}
+    if not told:
+        return {}
+    amounts = [told[_CONTENT[field]].is_not_null() for field in SHARES if _CONTENT[field] in told]
+    if "lines" in told:
+        amounts.append(pl.lit(True))
+    priced = pl.any_horizontal(*amounts) if amounts else pl.lit(False)
+    content = struct({"currency": pl.when(priced).then(pl.lit(mapping.currency)).otherwise(pl.lit("")), **told})
+    return {"content": pl.when(pl.any_horizontal(value.is_not_null() for value in told.values())).then(content)}
 
 
 def _parcels(claims: pl.DataFrame) -> dict[str, pl.Expr]:

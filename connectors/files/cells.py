@@ -11,6 +11,8 @@ from typing import NamedTuple
 
 import polars as pl
 
+from connectors._kit.bounds import AMOUNT_MAX, FIRST, KEY_MAX, LAST, QUANTITY_MAX
+
 UNSET = ("", "null", "none", "nan", "n/a", "-", "--")
 UNSET_ID = (*UNSET, "0")
 UNSET_TIME = (*UNSET_ID, "0000-00-00 00:00:00", "0001-01-01 00:00:00", "1970-01-01 00:00:00", "1970-01-01 08:00:00")
@@ -26,6 +28,9 @@ _MONEY = r"^[+-]?(?:\d{1,15}|\d{1,3}(?:,\d{3}){1,4})(?:\.\d*)?$"
 _AROUND_MONEY = r"^\s*(?:CNY|RMB|BRL|R?\$|¥|€|£)?\s*|\s*元?\s*$"
 
 
+_NUL = "the text holds a NUL character; take it out, or export again"
+
+
 class Cells(NamedTuple):
     value: pl.Series
     problem: pl.Series
@@ -35,13 +40,14 @@ class Cells(NamedTuple):
 def texts(raw: pl.Series) -> Cells:
     """Free text, trimmed; its letters stay as they are."""
     value = _cells(raw, pl.col("raw").str.strip_chars(), UNSET_ID)
-    return Cells(value, _no_problem(raw))
+    return Cells(value, _where(value.str.contains("\0", literal=True), _NUL))
 
 
-def ids(raw: pl.Series) -> Cells:
+def ids(raw: pl.Series, longest: int = KEY_MAX) -> Cells:
     """Numbers that identify: compatibility forms made plain, what spreadsheets wrap around them taken off.
 
-    Refused: what a spreadsheet kept as a rounded number (`4.83E+18`, `.0` after more than 15 digits).
+    Refused: what a spreadsheet kept as a rounded number (`4.83E+18`, `.0` after more than 15 digits); more than
+    `longest` characters.
     """
     value = _cells(_tidied(raw, r"[^0-9A-Za-z_-]", _plain_id()), pl.col("raw"), UNSET_ID)
     damaged = value.str.contains(r"^\d(?:\.\d+)?[eE]\+?\d{2,3}$|^\d{16,}\.0+$")
@@ -49,7 +55,15 @@ def ids(raw: pl.Series) -> Cells:
     rounded = value.str.contains(r"^\d{15}0{2,}$")
     if (rounded.sum() or 0) > 1 and 2 * rounded.sum() > long.sum():  # by chance, at most one id in a hundred ends so
         damaged |= rounded
-    return Cells(value, _where(damaged, _ROUNDED))
+    problem = (
+        pl.when(damaged)
+        .then(pl.lit(_ROUNDED))
+        .when(value.str.len_chars() > longest)
+        .then(pl.lit(f"this is longer than the {longest} characters that such a number may have"))
+        .when(value.str.contains("\0", literal=True))
+        .then(pl.lit(_NUL))
+    )
+    return Cells(value, pl.select(problem).to_series())
 
 
 def times(raw: pl.Series, zone: str, *, mixed: bool = False) -> Cells:
@@ -86,6 +100,8 @@ def times(raw: pl.Series, zone: str, *, mixed: bool = False) -> Cells:
         .then(pl.lit("this is not a time; write it like 2026-01-31 18:05:00"))
         .when(pl.col("value").is_null() & pl.col("local").is_not_null())
         .then(pl.lit(f"this time does not exist in {zone}: the clocks were put forward over it"))
+        .when(~pl.col("value").is_between(FIRST, LAST))
+        .then(pl.lit("this time lies outside the years 2000 to 2100"))
         .when(minority)
         .then(
             pl.when("aware")
@@ -94,7 +110,7 @@ def times(raw: pl.Series, zone: str, *, mixed: bool = False) -> Cells:
         )
         .alias("problem")
     )
-    read = frame.select("value", problem)
+    read = frame.select(pl.when(pl.col("value").is_between(FIRST, LAST)).then("value").alias("value"), problem)
     return Cells(read["value"], read["problem"])
 
 
@@ -117,13 +133,15 @@ def money(raw: pl.Series, decimals: int) -> Cells:
         .then(pl.lit(_TOO_FINE.get(decimals, f"the amount has more than {decimals} decimals")))
         .when(pl.col("value") < 0)
         .then(pl.lit("the amount is negative"))
+        .when(pl.col("value") > AMOUNT_MAX)
+        .then(pl.lit("the amount is larger than any order's"))
     )
     read = frame.select("value", problem=problem)
     return Cells(read["value"], read["problem"])
 
 
 def counts(raw: pl.Series) -> Cells:
-    """Int64, at least 1."""
+    """Int64, 1 to 1,000,000."""
     text = _cells(raw, pl.col("raw").str.normalize("NFKC").str.strip_chars(), UNSET)
     value = text.str.extract(r"^([+-]?\d{1,9})(?:\.0+)?$").cast(pl.Int64)
     problem = pl.select(
@@ -131,6 +149,8 @@ def counts(raw: pl.Series) -> Cells:
         .then(pl.lit("this is not a whole number"))
         .when(value < 1)
         .then(pl.lit("the quantity is less than 1"))
+        .when(value > QUANTITY_MAX)
+        .then(pl.lit("the quantity is more than 1,000,000"))
     ).to_series()
     return Cells(value, problem)
 
@@ -191,7 +211,3 @@ def _times_in_full(text: pl.Series) -> pl.DataFrame:
 
 def _where(mask: pl.Series, reason: str) -> pl.Series:
     return pl.select(pl.when(mask).then(pl.lit(reason))).to_series()
-
-
-def _no_problem(raw: pl.Series) -> pl.Series:
-    return pl.repeat(None, len(raw), dtype=pl.String, eager=True)

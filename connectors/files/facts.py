@@ -14,6 +14,7 @@ from connectors.files.words import TIMES
 from orderhub_core.model import Event
 
 _STEPS = tuple(TIMES.values())
+_HANDED_OVER = (Event.PARTLY_SHIPPED, Event.SHIPPED, Event.COLLECTED, Event.MOVED, Event.DELIVERED)
 
 
 def newest(present: set[str]) -> pl.Expr:
@@ -37,7 +38,7 @@ def facts(orders: pl.DataFrame, mapping: Mapping) -> dict[Event, pl.Expr]:
             for event in mapping.states(word) | (mapping.presupposes(word) - set(known)):
                 stated.setdefault(event, []).append(word)
     instants = {event: _instant(event, stated, known, present) for event in {*stated, *known}}
-    instants = _end_of_unpaid(instants)
+    instants = _end_of_handed_over(_end_of_unpaid(instants))
     return {event: instants[event] for event in Event if event in instants}
 
 
@@ -69,3 +70,13 @@ def _end_of_unpaid(instants: dict[Event, pl.Expr]) -> dict[Event, pl.Expr]:
         Event.VOIDED: pl.when(~paid).then(voided),
         Event.REFUNDED: returned if refunded is None else pl.coalesce(refunded, returned),
     }
+
+
+def _end_of_handed_over(instants: dict[Event, pl.Expr]) -> dict[Event, pl.Expr]:
+    """Goods that went can no longer be cancelled: where the money's end is told, that is what the word meant."""
+    ends = [instants[event].is_not_null() for event in (Event.REFUNDED, Event.VOIDED) if event in instants]
+    went = [instants[event].is_not_null() for event in _HANDED_OVER if event in instants]
+    if Event.CANCELLED not in instants or not ends or not went:
+        return instants
+    mistaken = pl.any_horizontal(ends) & pl.any_horizontal(went)
+    return {**instants, Event.CANCELLED: pl.when(~mistaken).then(instants[Event.CANCELLED])}

@@ -68,6 +68,9 @@ FIELDS: dict[str, Kind] = {
 }
 """Every field that `[columns]` may name."""
 
+PERSONAL = frozenset({"buyer", "receiver_name", "receiver_phone", "receiver_address", "note"})
+"""Fields whose cells are never repeated in a reason."""
+
 _NO_MINOR = frozenset({"JPY", "KRW", "VND", "CLP", "ISK", "PYG", "UGX", "XAF", "XOF"})
 _THREE_DECIMALS = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
 

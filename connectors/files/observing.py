@@ -11,11 +11,13 @@ from hashlib import blake2b
 import msgspec
 import polars as pl
 
+from connectors._kit.bounds import KEY_MAX, ORDER_NO_MAX
+from connectors._kit.echo import LONGEST
 from connectors.files import orders
 from connectors.files.bodies import KIND, bodies
 from connectors.files.cells import Cells, counts, ids, money, texts, times
 from connectors.files.facts import newest
-from connectors.files.mapping import FIELDS, Kind, Mapping, nearest
+from connectors.files.mapping import FIELDS, PERSONAL, Kind, Mapping, nearest
 from connectors.files.reading import ROW
 from orderhub_core.errors import UserMistake
 from orderhub_core.model import RawMessage
@@ -38,7 +40,8 @@ class Reading(msgspec.Struct, frozen=True):
     """The row (as a spreadsheet counts) where each message's order begins."""
     refused: pl.DataFrame
     """`REFUSED`, one row per refused row, in file order. `column` is the heading of the first trouble, null where the
-    row as a whole is in trouble; several reasons are joined with `; `."""
+    row as a whole is in trouble; `value` is the start of its cell, of a person's cell only the shape; several reasons
+    are joined with `; `."""
 
 
 def observe(table: pl.DataFrame, mapping: Mapping) -> Reading:
@@ -47,7 +50,7 @@ def observe(table: pl.DataFrame, mapping: Mapping) -> Reading:
     read = {field: _read(field, table[heading], mapping) for field, heading in headings.items()}
     values = pl.DataFrame([table[ROW], *(cells.value.alias(field) for field, cells in read.items())])
     trouble = [
-        *(_trouble(values, table[headings[field]], cells.problem) for field, cells in read.items()),
+        *(_trouble(values, _shown(field, table[headings[field]]), cells.problem) for field, cells in read.items()),
         _whole_rows(values, pl.col("order_no").is_null(), pl.lit("the order number is missing"), headings["order_no"]),
         _whole_rows(
             values,
@@ -70,6 +73,15 @@ def observe(table: pl.DataFrame, mapping: Mapping) -> Reading:
         message_rows=claims[ROW].to_list(),
         refused=_one_per_row(pl.concat([refused, rivals])),
     )
+
+
+def restated(message: RawMessage, nth: int) -> RawMessage:
+    """The message as its source's nth statement of the same content: it said so, then something else, now so again.
+
+    Its id is its content, so that the same file twice is no news; from the second statement on it gets an id of its
+    own (`{id}#2`). Pure.
+    """
+    return message if nth < 2 else msgspec.structs.replace(message, message_id=f"{message.message_id}#{nth}")
 
 
 def resolve(headings: list[str], mapping: Mapping, required: Iterable[str]) -> dict[str, str]:
@@ -98,7 +110,7 @@ def _plain(heading: str) -> str:
 def _read(field: str, raw: pl.Series, mapping: Mapping) -> Cells:
     match FIELDS[field]:
         case Kind.ID:
-            return ids(raw)
+            return ids(raw, ORDER_NO_MAX if field == "order_no" else KEY_MAX)
         case Kind.TIME:
             return times(raw, mapping.time_zone, mixed=mapping.mixed_times)
         case Kind.MONEY:
@@ -118,11 +130,17 @@ def _statuses(raw: pl.Series, mapping: Mapping) -> Cells:
         return Cells(word, no_problem)
     reasons = [
         f"mapping {mapping.name!r} does not know this status"
-        + (nearest(w, mapping.status) if index < _SUGGESTIONS else "")
+        + (nearest(w, mapping.status) if index < _SUGGESTIONS and len(w) <= LONGEST else "")
         + "; add it under [status]"
         for index, w in enumerate(unknown)
     ]
     return Cells(word, word.replace_strict(unknown, reasons, default=None, return_dtype=pl.String))
+
+
+def _shown(field: str, raw: pl.Series) -> pl.Series:
+    """The cells as a reason may repeat them: the start of each, and of what is a person's only its shape."""
+    shape = raw.str.replace_all(r"[^\s]", "*") if field in PERSONAL else raw
+    return shape.str.head(LONGEST)
 
 
 def _trouble(values: pl.DataFrame, raw: pl.Series, problem: pl.Series) -> pl.DataFrame:

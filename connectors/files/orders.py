@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import polars as pl
 
+from connectors._kit.echo import LONGEST
 from connectors.files.mapping import FIELDS, Kind, Mapping
 from connectors.files.reading import ROW
 
 LINE = {"sku": "sku", "product_name": "name", "category": "category", "quantity": "quantity", "price": "price_minor"}
 """Our field to its name in `model.Line`."""
 _FIRST_TIMES = ("placed_at", "paid_at", "collected_at")
-_SHARES = ("total", "paid", "freight", "discount")
+_SHOWN = 5
+SHARES = ("total", "paid", "freight", "discount")
 
 
 def rivals(claims: pl.DataFrame) -> pl.DataFrame:
@@ -38,9 +40,11 @@ def quarrels(values: pl.DataFrame) -> pl.DataFrame:
     if "status" not in values.columns:
         return values.head(0).select(ROW, "order_no", *_whole(), reason=pl.lit(""))
     many = values.filter(pl.col("order_no").is_not_null() & pl.col("order_no").is_duplicated())
-    words = pl.col("status").drop_nulls().unique(maintain_order=True)
+    words = pl.col("status").drop_nulls().unique(maintain_order=True).str.head(LONGEST)
     told = many.group_by("order_no").agg(words.alias("words")).filter(pl.col("words").list.len() > 1)
-    reason = pl.format("the rows of this order show different statuses: {}", pl.col("words").list.join(", "))
+    reason = pl.format(
+        "the rows of this order show different statuses: {}", pl.col("words").list.head(_SHOWN).list.join(", ")
+    )
     return many.join(told, on="order_no", maintain_order="left").select(ROW, "order_no", *_whole(), reason=reason)
 
 
@@ -87,7 +91,7 @@ def _repeated(table: pl.DataFrame) -> pl.Series:
 
 def _for_the_order(field: str, mapping: Mapping) -> pl.Expr:
     column = pl.col(field)
-    if field in _SHARES and mapping.money_per == "line":
+    if field in SHARES and mapping.money_per == "line":
         return pl.when(column.is_not_null().any()).then(column.sum()).alias(field)
     if FIELDS[field] is Kind.TIME:
         return column.min() if field in _FIRST_TIMES else column.max()

@@ -13,7 +13,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.files import REFUSED, Mapping, Reading, decode, load_mapping, observe, parse_table, read_table
+from connectors.files import (
+    REFUSED,
+    Mapping,
+    Reading,
+    decode,
+    load_mapping,
+    observe,
+    parse_table,
+    read_table,
+    restated,
+)
 from orderhub_core.errors import Unreadable, UserMistake
 from orderhub_core.model import Event, Line, Observation, Parcel, Person
 
@@ -103,14 +113,14 @@ def test_a_whole_row_becomes_an_observation() -> None:
     assert claim.parcels == (Parcel("SF1", "顺丰"),)
     content = claim.content
     assert content is not None
-    assert (content.total_minor, content.discount_minor, content.promised_at) == (123450, 0, at(5))
+    assert (content.total_minor, content.promised_at, content.currency) == (123450, at(5), "CNY")
     assert content.person == Person("张三", "13800000000")
     assert content.note == 'say "hi",\n{"x":null}'
     assert reading.message_rows == [2]
     assert reading.messages[0].source == "file:shop-export"
 
 
-@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=30))
+@given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=30))
 def test_any_text_comes_through_the_body_unharmed(note: str) -> None:
     (claim,) = claims(read(order(note="x" + note + "x")))
     assert claim.content is not None
@@ -151,6 +161,23 @@ def test_a_cancelled_order_that_was_paid_gets_its_money_back() -> None:
     }
 
 
+def test_goods_that_went_are_not_cancelled_but_paid_back() -> None:
+    cells = {"paid at": T.format(2), "shipped": T.format(3)}
+    (claim,) = claims(read(order(status="closed", updated=T.format(4), **cells)))
+    assert claim.facts == {
+        Event.PLACED: at(1),
+        Event.PAID: at(2),
+        Event.SHIPPED: at(3),
+        Event.REFUNDED: at(4),
+    }
+
+
+def test_a_time_of_cancelling_that_nothing_else_tells_is_not_lost() -> None:
+    mapping = msgspec.structs.replace(MAPPING, columns={**MAPPING.columns, "cancelled_at": "cancelled"})
+    (claim,) = claims(read(order(shipped=T.format(3), cancelled=T.format(4)), mapping=mapping))
+    assert claim.facts[Event.CANCELLED] == at(4)
+
+
 def test_an_unknown_time_of_payment_is_put_before_the_shipping() -> None:
     (claim,) = claims(read(order(status="delivered", shipped=T.format(3), delivered=T.format(6))))
     assert claim.facts[Event.PAID] == at(3)
@@ -171,6 +198,72 @@ def test_a_file_without_content_says_nothing_of_it() -> None:
     (claim,) = claims(read(order()))
     assert claim.content is None
     assert claim.at is None
+
+
+def test_an_empty_cell_and_a_missing_column_state_nothing() -> None:
+    (message,) = read(order(total="", discount="0", province="", name="", phone="", note="")).messages
+    assert msgspec.json.decode(message.body)["content"] == {"currency": "CNY", "discount_minor": 0}
+
+
+def test_a_file_without_amounts_states_no_currency() -> None:
+    (message,) = read(order(total="", province="浙江")).messages
+    assert msgspec.json.decode(message.body)["content"] == {"currency": "", "province": "浙江"}
+
+
+def test_a_row_whose_cells_of_content_are_all_empty_has_none() -> None:
+    one, two = read(order("1", total="9", name="张三"), order("2", total="", name="")).messages
+    assert "content" in msgspec.json.decode(one.body)
+    assert "content" not in msgspec.json.decode(two.body)
+
+
+def test_a_statement_made_again_after_another_has_an_id_of_its_own() -> None:
+    (first,) = read(order(status="paid")).messages
+    assert restated(first, 1) == first
+    second = restated(first, 2)
+    assert second.message_id == first.message_id + "#2"
+    assert (second.source, second.kind, second.body) == (first.source, first.kind, first.body)
+    assert len({restated(first, nth).message_id for nth in range(1, 6)}) == 5
+
+
+@pytest.mark.parametrize(
+    ("field", "heading", "cell"),
+    [
+        ("receiver_name", "name", "张\0三丰"),
+        ("receiver_phone", "phone", "1.38E+10"),
+        ("receiver_phone", "phone", "1380013\0 8000"),
+        ("receiver_address", "address", "文三路1号\0"),
+        ("buyer", "buyer", "tb_wang\0"),
+        ("note", "note", "call 13800138000\0"),
+    ],
+)
+def test_what_is_a_persons_is_not_repeated_in_a_refusal(field: str, heading: str, cell: str) -> None:
+    mapping = msgspec.structs.replace(MAPPING, columns={**MAPPING.columns, field: heading})
+    (row,) = read(order(**{heading: cell}), mapping=mapping).refused.rows(named=True)
+    assert row["column"] == heading
+    assert set(row["value"]) <= {"*", " "}
+    told = " ".join(str(value) for key, value in row.items() if key != "order_no")
+    assert not any(part in told for part in ("张", "138", "8000", "文三", "wang", "1.38"))
+
+
+def test_a_refusal_repeats_only_the_start_of_a_cell() -> None:
+    (row,) = read(order(status="x" * 100_000)).refused.rows(named=True)
+    assert len(row["value"]) == 40
+    split = read(*(order("1", sku=str(n), status=f"{n}" + "x" * 1000) for n in range(50))).refused
+    assert all(len(reason) < 500 for reason in split["reason"])
+    assert split.height == 50
+
+
+def test_rows_that_no_store_can_hold_are_refused_alone() -> None:
+    bad = [
+        order("9" * 65),
+        order("2", sku="A", qty="3000000000"),
+        order("3", total="999999999999999"),
+        order("4", placed="9999-01-01 00:00:00"),
+        order("5", product="a\0b"),
+    ]
+    reading = read(order("good", sku="A"), *bad)
+    assert [message.message_id.split(":")[0] for message in reading.messages] == ["good"]
+    assert reading.refused["row_no"].to_list() == [3, 4, 5, 6, 7]
 
 
 @pytest.mark.parametrize(
@@ -304,7 +397,16 @@ def test_a_file_of_headings_only_claims_nothing() -> None:
     assert observe(parse_table(b"no,placed,status\n", "f"), MAPPING).messages == []
 
 
-@pytest.mark.parametrize(("kind", "body"), [("row", b"{"), ("row", b'{"facts":{}}'), ("push", b"{}")])
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("row", b"{"),
+        ("row", b'{"facts":{}}'),
+        ("row", b'{"order_no":"\xff"}'),
+        ("row", b'{"x":' + b"[" * 100_000),
+        ("push", b"{}"),
+    ],
+)
 def test_a_body_that_is_no_observation_is_unreadable(kind: str, body: bytes) -> None:
     with pytest.raises(Unreadable):
         decode(kind, body)
@@ -322,7 +424,10 @@ def test_the_real_orders_are_taken_in_as_they_are() -> None:
     for claim, row in zip(found, table.iter_rows(named=True), strict=True):
         placed = dt.datetime.fromisoformat(row["order_purchase_timestamp"]).replace(tzinfo=zone)
         assert claim.facts[Event.PLACED] == int(placed.timestamp()) * 1_000_000
-        assert (Event.CANCELLED in claim.facts) == (row["order_status"] == "canceled")
+        cancelled, went = row["order_status"] == "canceled", row["order_delivered_carrier_date"] is not None
+        assert (Event.CANCELLED in claim.facts) == (cancelled and not went)
+        if cancelled and went:
+            assert Event.REFUNDED in claim.facts
 
 
 @pytest.mark.parametrize("items", [False, True])
