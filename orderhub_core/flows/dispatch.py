@@ -1,7 +1,8 @@
 """Dispatch: perform effects that are due. Nobody else does.
 
-An effect is leased, performed under its key, and finished; a worker that dies lets its lease run out and
-another performs it again under the same key. Failures say what they need: later, a person, or a stop.
+An effect is leased, performed under its key, and finished before the next one begins; a worker that dies lets its
+lease run out and another performs it again under the same key. Failures say what they need: later, a person, or a
+stop.
 """
 
 from __future__ import annotations
@@ -15,36 +16,61 @@ from orderhub_core.store.base import Store
 from orderhub_core.store.unit import Finished, Leased
 
 SECOND = 1_000_000
-LEASE_S = 60
+LEASE_S = 120
+LONGEST_S = 60
+"""What one effect may take: asking and reading back, each within the longest `timeout_s` that settings allow."""
+AT_A_TIME = 10
 FIRST_WAIT_S, LONGEST_WAIT_S = 1, 3_600
 
 Perform = Callable[[Effect, str], None]
-"""Does an effect under its idempotency key and reads back that it is done. Raises only `errors`."""
+"""Does an effect under its idempotency key and reads back that it is done. Raises `errors`."""
 
 
 def dispatch(
-    store: Store, perform: Perform, *, now: int, owner: str, dice: Random, limit: int, attempts: int
+    store: Store,
+    perform: Perform,
+    *,
+    clock: Callable[[], int],
+    owner: str,
+    dice: Random,
+    limit: int,
+    attempts: int,
 ) -> list[Finished]:
-    """Perform the effects that are due at `now` (microseconds UTC). Returns what became of them."""
-    leased = store.lease(now=now, until=now + LEASE_S * SECOND, owner=owner, limit=limit)
-    results = [_perform(effect, perform, now=now, dice=dice, attempts=attempts) for effect in leased]
-    if results:
-        store.finish(results, owner=owner, now=now)
+    """Perform up to `limit` effects that are due. Returns what became of them. `clock` gives microseconds UTC.
+
+    None is begun when its lease could run out meanwhile: those are given back.
+    """
+    results: list[Finished] = []
+    while len(results) < limit:
+        now = clock()
+        until = now + LEASE_S * SECOND
+        leased = store.lease(now=now, until=until, owner=owner, limit=min(AT_A_TIME, limit - len(results)))
+        for index, effect in enumerate(leased):
+            if (now := clock()) + LONGEST_S * SECOND > until:
+                store.finish([Finished(rest, "waiting", now, "") for rest in leased[index:]], owner=owner, now=now)
+                return results
+            results.append(_perform(effect, perform, clock=clock, dice=dice, attempts=attempts))
+            store.finish(results[-1:], owner=owner, now=clock())
+        if len(leased) < AT_A_TIME:
+            break
     return results
 
 
-def _perform(leased: Leased, perform: Perform, *, now: int, dice: Random, attempts: int) -> Finished:
+def _perform(leased: Leased, perform: Perform, *, clock: Callable[[], int], dice: Random, attempts: int) -> Finished:
     try:
         perform(decode(leased.payload), leased.key)
     except Stop:
         raise
     except Later as failure:
         if leased.attempts >= attempts:
-            return Finished(leased, "person", now, f"gave up after {leased.attempts} tries: {failure}")
-        return Finished(leased, "waiting", next_try(leased.attempts, failure.after_s, now=now, dice=dice), str(failure))
+            return Finished(leased, "person", clock(), f"gave up after {leased.attempts} tries: {failure}")
+        at = next_try(leased.attempts, failure.after_s, now=clock(), dice=dice)
+        return Finished(leased, "waiting", at, str(failure))
     except OrderHubError as failure:
-        return Finished(leased, "person", now, str(failure))
-    return Finished(leased, "done", now, "")
+        return Finished(leased, "person", clock(), str(failure))
+    except Exception as bug:  # noqa: BLE001 — one bug must not hold up the others; its text may hold a person's data
+        return Finished(leased, "person", clock(), f"internal error: {type(bug).__name__}")
+    return Finished(leased, "done", clock(), "")
 
 
 def next_try(attempt: int, after_s: float | None, *, now: int, dice: Random) -> int:

@@ -6,39 +6,52 @@ import pytest
 
 from orderhub_core import effects
 from orderhub_core.errors import BadCredentials, Stop, Throttled, Unreachable
-from orderhub_core.flows.dispatch import LONGEST_WAIT_S, SECOND, dispatch, next_try
+from orderhub_core.flows.dispatch import LEASE_S, LONGEST_S, LONGEST_WAIT_S, SECOND, dispatch, next_try
 from orderhub_core.store import homes, statements
 
 NOW = 1_700_000_000_000_000
 
 
 @pytest.fixture
-def store(sqlite_home):
-    opened = homes.open_store(sqlite_home)
-    effect = effects.PushToWarehouse("shop-1", "A1", "hangzhou", ())
-    with opened.transaction("hub") as cursor:
-        row = (
-            "push:A1",
-            1,
-            effect.target,
-            effects.encode(effect).decode(),
-            "waiting",
-            0,
-            0,
-            NOW,
-            None,
-            "",
-            NOW,
-            None,
-            "",
-        )
-        cursor.execute(statements.insert("outbox"), row)
+def store(home):
+    opened = homes.open_store(home)
+    intend(opened, "A1")
     yield opened
     opened.close()
 
 
-def run(store, perform, now=NOW, attempts=8):
-    return dispatch(store, perform, now=now, owner="me", dice=random.Random(1), limit=10, attempts=attempts)
+def intend(store, *order_nos):
+    """An effect for each order, due now, in this order."""
+    with store.transaction("hub") as cursor:
+        for place, order_no in enumerate(order_nos):
+            effect = effects.PushToWarehouse("shop-1", order_no, "hangzhou", ())
+            known = {
+                "key": f"push:{order_no}",
+                "order_id": 1,
+                "target": effect.target,
+                "payload": effects.encode(effect).decode(),
+                "state": "waiting",
+                "generation": 0,
+                "attempts": 0,
+                "next_at": NOW - 1_000 + place,
+                "owner": "",
+                "intended_at": NOW,
+                "note": "",
+            }
+            row = [known.get(name) for name in statements.columns("outbox")]
+            cursor.execute(store.sql(statements.insert("outbox")), row)
+
+
+def run(store, perform, now=NOW, attempts=8, *, owner="me", limit=10, clock=None):
+    return dispatch(
+        store,
+        perform,
+        clock=clock or (lambda: now),
+        owner=owner,
+        dice=random.Random(1),
+        limit=limit,
+        attempts=attempts,
+    )
 
 
 def state(store):
@@ -92,6 +105,65 @@ def test_a_stop_is_passed_on_and_the_effect_stays_leased(store):
     with pytest.raises(Stop):
         run(store, harm)
     assert state(store)[0] == "leased"
+
+
+def test_a_bug_in_one_effect_hands_it_to_a_person_and_the_others_are_done(store):
+    intend(store, *(f"B{n}" for n in range(24)))
+
+    def stumble(effect, key):
+        if effect.order_no == "B11":
+            raise KeyError("张三丰 19900001234")
+
+    assert len(run(store, stumble, limit=100)) == 25
+    states = dict(store.query("hub", "SELECT key, state FROM outbox"))
+    assert states.pop("push:B11") == "person"
+    assert set(states.values()) == {"done"}
+    ((note,),) = store.query("hub", "SELECT note FROM outbox WHERE state = 'person'")
+    assert "KeyError" in note
+    assert "张三丰" not in note
+    assert run(store, stumble, now=NOW + 2 * LEASE_S * SECOND) == []
+
+
+def test_what_was_done_before_a_stop_is_not_done_again(store):
+    intend(store, "B1", "B2")
+    seen = []
+
+    def harm(effect, key):
+        if effect.order_no == "B2":
+            raise Stop("the chain is broken")
+        seen.append(key)
+
+    with pytest.raises(Stop):
+        run(store, harm)
+    run(store, lambda effect, key: seen.append(key), now=NOW + 2 * LEASE_S * SECOND)
+    assert sorted(seen) == ["push:A1", "push:B1", "push:B2"]
+
+
+def test_slow_effects_are_never_performed_by_two_workers_at_once(store):
+    """Each effect takes as long as it may. After each, another worker looks for work: it finds none of ours."""
+    intend(store, *(f"B{n}" for n in range(5)))
+    now, seen = [NOW], []
+
+    def slow(effect, key):
+        seen.append(key)
+        now[0] += LONGEST_S * SECOND
+        run(store, lambda effect, key: seen.append(key), clock=lambda: now[0] - 1, owner="another", limit=1)
+
+    while run(store, slow, clock=lambda: now[0], limit=100):
+        pass
+    assert len(seen) == len(set(seen)) == 6
+    assert set(store.query("hub", "SELECT state FROM outbox")) == {("done",)}
+
+
+def test_the_pause_after_a_failure_counts_from_the_failure(store):
+    now = [NOW]
+
+    def fail(effect, key):
+        now[0] += 40 * SECOND
+        raise Unreachable("no answer")
+
+    (result,) = run(store, fail, clock=lambda: now[0])
+    assert result.next_at > NOW + 40 * SECOND
 
 
 @pytest.mark.parametrize("attempt", [0, 1, 5, 11, 12, 40, 1_000])
