@@ -6,11 +6,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
+import structlog
 from starlette.types import Receive, Scope, Send
 
 from orderhub_core.errors import BadSignature, Later, OrderHubError, TooLarge, UserMistake
 from orderhub_core.hub import Hub
 from orderhub_core.ports import Channel
+
+log = structlog.get_logger()
 
 PREFIX = "/hooks/"
 Answer = tuple[int, bytes, list[tuple[bytes, bytes]]]
@@ -18,12 +21,12 @@ Answer = tuple[int, bytes, list[tuple[bytes, bytes]]]
 
 def hooks(hub: Hub) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
     """`POST /hooks/{shop}` for every shop of the settings."""
-    most = hub.settings.limits.body_bytes
+    closed: set[str] = set()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        status, body, more = await _answer(hub, scope, receive, most)
+        status, body, more = await _answer(hub, scope, receive, closed)
         headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *more]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
@@ -31,27 +34,52 @@ def hooks(hub: Hub) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
     return app
 
 
-async def _answer(hub: Hub, scope: Scope, receive: Receive, most: int) -> Answer:
+async def _answer(hub: Hub, scope: Scope, receive: Receive, closed: set[str]) -> Answer:
     shop = scope["path"].removeprefix(PREFIX).strip("/")
     if scope["method"] != "POST":
         return 405, b'{"message":"POST deliveries here"}', [(b"allow", b"POST")]
-    try:
-        channel = hub.channel(shop)
-    except UserMistake:
+    if hub.settings.shop(shop) is None:
         return 404, b'{"message":"no such shop"}', []
+    channel = _channel(hub, shop, closed)
+    if channel is None:
+        return 503, b'{"message":"this shop is not ready; come back later"}', [(b"retry-after", b"60")]
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    if not (length := headers.get("content-length", "0")).isdecimal():
+        return 400, b'{"message":"content-length is not a number"}', [(b"connection", b"close")]
     try:
-        body = await _body(headers, receive, most)
-        messages = channel.unpack(headers, body)
-        if messages:
-            await asyncio.wrap_future(hub.receiver.submit(messages))
+        return await _take(hub, channel, headers, await _body(length, receive, hub.settings.limits.body_bytes))
     except BadSignature as failure:
-        await asyncio.to_thread(hub.store.count, shop, "bad_signature")
+        hub.receiver.turn_away(shop, "bad_signature")
         return _refusal(channel, failure, [])
     except TooLarge as failure:
         return _refusal(channel, failure, [(b"connection", b"close")])
     except Later as failure:
         return _refusal(channel, failure, [(b"retry-after", str(round(failure.after_s or 1)).encode())])
+    except OrderHubError as failure:
+        log.error("webhook refused", shop=shop, reason=str(failure))
+        return _refusal(channel, failure, [])
+    except Exception as bug:  # noqa: BLE001 — the server would log its text, which may hold a person's data
+        log.error("internal", shop=shop, kind=type(bug).__name__)
+        return _refusal(channel, Later("internal error"), [])
+
+
+def _channel(hub: Hub, shop: str, closed: set[str]) -> Channel | None:
+    """None while the shop's settings are not complete: the operator is told once, the platform comes back."""
+    try:
+        channel = hub.channel(shop)
+    except UserMistake as mistake:
+        if shop not in closed:
+            closed.add(shop)
+            log.error("a shop takes no webhooks", shop=shop, reason=str(mistake))
+        return None
+    closed.discard(shop)
+    return channel
+
+
+async def _take(hub: Hub, channel: Channel, headers: dict[str, str], body: bytes) -> Answer:
+    messages = channel.unpack(headers, body)
+    if messages:
+        await asyncio.wrap_future(hub.receiver.submit(messages))
     return (*channel.answer(None), [])
 
 
@@ -59,9 +87,9 @@ def _refusal(channel: Channel, failure: OrderHubError, more: list[tuple[bytes, b
     return (*channel.answer(failure), more)
 
 
-async def _body(headers: dict[str, str], receive: Receive, most: int) -> bytes:
+async def _body(length: str, receive: Receive, most: int) -> bytes:
     """Raises TooLarge as soon as it is known, without reading on."""
-    if int(headers.get("content-length") or 0) > most:
+    if len(length) > len(str(most)) + 20 or int(length) > most:
         raise TooLarge(f"the body is over {most} bytes")
     parts, size = [], 0
     while True:

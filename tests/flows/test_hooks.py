@@ -9,9 +9,10 @@ import json
 
 import httpx
 import pytest
+import structlog
 
 from orderhub_core.entry.hooks import hooks
-from orderhub_core.errors import Busy
+from orderhub_core.errors import Busy, Stop
 from orderhub_core.hub import Hub
 from orderhub_core.store.homes import Home
 
@@ -38,13 +39,14 @@ def hub(sqlite_home: Home, monkeypatch):
     opened.close()
 
 
-def deliver(hub, body, *, secret=SECRET, shop="shop-1", method="POST", headers=None):
+def deliver(hub, body, *, secret=SECRET, shop="shop-1", method="POST", headers=None, app=None):
     """The answer to one delivery, signed as the platform does."""
     signature = hmac.new(secret.encode(), APP_KEY.encode() + body + secret.encode(), hashlib.sha256).hexdigest()
     signed = {"app-id": APP_KEY, "event-sign": signature, "sign-method": "hmac-sha256", **(headers or {})}
 
     async def send():
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(hooks(hub)), base_url="http://hub") as client:
+        transport = httpx.ASGITransport(app or hooks(hub))
+        async with httpx.AsyncClient(transport=transport, base_url="http://hub") as client:
             return await client.request(method, f"/hooks/{shop}", content=body, headers=signed)
 
     return asyncio.run(send())
@@ -85,6 +87,7 @@ def test_a_bad_signature_is_401_and_leaves_nothing_but_a_count(hub):
     answer = deliver(hub, body_of(paid(1)), secret="another secret")
     assert answer.status_code == 401
     assert stored(hub) == 0
+    hub.receiver.close()
     assert hub.pulse().refused_signatures == 1
     everything = (hub.home.data / "inbox.db").read_bytes() + (hub.home.data / "inbox.db-wal").read_bytes()
     assert b"pay_amount" not in everything
@@ -137,3 +140,64 @@ def test_when_too_much_waits_the_platform_is_asked_to_come_back(hub, monkeypatch
 def test_the_consoles_test_push_is_acknowledged_and_stores_nothing(hub):
     assert deliver(hub, body_of({"tag": "0", "msg_id": "0", "data": "{}"})).status_code == 200
     assert stored(hub) == 0
+
+
+def test_a_forged_delivery_is_answered_without_waiting_for_the_database(hub):
+    with hub.store.transaction("inbox"):
+        # Somebody writes for long: a forger must not notice, nor make it worse.
+        answers = [deliver(hub, body_of(paid(1)), secret="another secret").status_code for _ in range(20)]
+    assert answers == [401] * 20
+    hub.receiver.close()
+    assert hub.pulse().refused_signatures == 20
+
+
+@pytest.mark.parametrize("length", ["abc", "-5", "1e3", "", "²"])
+def test_a_length_that_is_no_number_is_400(hub, length):
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    async def receive():
+        return {"type": "http.request", "body": b"[]"}
+
+    headers = [(b"content-length", length.encode("latin-1"))]
+    scope = {"type": "http", "method": "POST", "path": "/hooks/shop-1", "headers": headers}
+    asyncio.run(hooks(hub)(scope, receive, send))
+    assert sent[0]["status"] == 400
+
+
+def test_a_shop_without_its_secret_is_503_and_the_operator_is_told_once(hub, monkeypatch):
+    monkeypatch.delenv("TEST_HOOK_SECRET")
+    app = hooks(hub)
+    with structlog.testing.capture_logs() as logs:
+        answers = [deliver(hub, body_of(paid(1)), app=app) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [503] * 3
+    assert "retry-after" in answers[0].headers
+    (line,) = logs
+    assert (line["log_level"], line["shop"]) == ("error", "shop-1")
+    assert "TEST_HOOK_SECRET" in line["reason"]
+    monkeypatch.setenv("TEST_HOOK_SECRET", SECRET)
+    assert deliver(hub, body_of(paid(1)), app=app).status_code == 200
+
+
+def test_more_messages_than_may_wait_get_in_when_nothing_else_waits(sqlite_home, monkeypatch):
+    monkeypatch.setenv("TEST_HOOK_SECRET", SECRET)
+    text = SETTINGS.replace("[limits]", "[limits]\nwaiting_messages = 2")
+    (sqlite_home.data / "orderhub.toml").write_text(text, encoding="utf-8")
+    hub = Hub(sqlite_home)
+    assert deliver(hub, body_of(*(paid(n, f"m{n}") for n in range(5)))).status_code == 200
+    assert stored(hub) == 5
+    hub.close()
+
+
+@pytest.mark.parametrize("failure", [Stop("the disk is broken"), RuntimeError("张三丰 19900001234")])
+def test_any_failure_is_answered_to_come_back_and_logged_without_contents(hub, monkeypatch, failure):
+    def fail(messages):
+        raise failure
+
+    monkeypatch.setattr(hub.receiver, "submit", fail)
+    with structlog.testing.capture_logs() as logs:
+        assert deliver(hub, body_of(paid(1))).status_code == 503
+    assert logs[0]["log_level"] == "error"
+    assert "19900001234" not in repr(logs)
