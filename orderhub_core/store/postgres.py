@@ -179,6 +179,7 @@ class PostgresStore(Store):
                 self._claim_connection.rollback()
             except psycopg.Error:
                 self._claim_connection.close()
+                self._close_idle()
         self._claimant = None
 
     def commit(self, claim: Claim, writes: Writes) -> None:
@@ -212,6 +213,7 @@ class PostgresStore(Store):
         self._close_idle()
 
     def _close_idle(self) -> None:
+        """Also when a connection was found dead: what ended that one has ended these, too."""
         while self._idle:
             with contextlib.suppress(IndexError):  # another thread took the last one
                 self._idle.pop().close()
@@ -241,7 +243,7 @@ class PostgresStore(Store):
                 yield connection
             finally:
                 if connection.closed:
-                    self._close_idle()  # what ended this one has ended those, too
+                    self._close_idle()
                 else:
                     self._idle.append(connection)
         finally:

@@ -1,9 +1,14 @@
 """Import: a file through the same door, twice without effect, previewed without a trace, refused rows named."""
 
+import threading
+
+import msgspec
 import pytest
 
-from orderhub_core.errors import UserMistake
+from orderhub_core.errors import Busy, Unreadable, UserMistake
+from orderhub_core.flows import importing
 from orderhub_core.hub import Hub
+from orderhub_core.model import RawMessage
 from orderhub_core.store import homes
 
 MAPPING = """
@@ -129,3 +134,72 @@ def test_the_real_history_goes_in_whole_and_only_once(real_orders, tmp_path):
     assert (delivered["delivered_at"] > delivered["placed_at"]).all()
     assert hub.verify_log().broken_seq is None
     hub.close()
+
+
+def test_a_worker_that_holds_our_messages_is_waited_for(hub, take, home):
+    """On PostgreSQL nothing can be claimed meanwhile, and yet it waits."""
+    rival = Hub(home)
+    if not home.database:
+        pytest.skip("SQLite's workers do not hold messages")
+    rival.store.accept([RawMessage("nobody", "m", "order", b"{}")], 1)
+    held = rival.store.claim(1)
+    worker = threading.Timer(0.3, lambda: rival.store._claim_connection.rollback())
+    worker.start()
+    assert counts(take(GOOD)) == (2, 2, 0, 0, 0)
+    assert hub.pulse().waiting == 0
+    worker.join()
+    rival.store.release(held)
+    rival.close()
+
+
+def test_one_that_never_lets_go_is_told(take, home, monkeypatch):
+    monkeypatch.setattr(importing, "PATIENCE_S", 0.2)
+    if not home.database:
+        pytest.skip("SQLite's workers do not hold messages")
+    rival = Hub(home)
+    rival.store.accept([RawMessage("nobody", "m", "order", b"{}")], 1)
+    held = rival.store.claim(1)
+    with pytest.raises(Busy, match="2 messages are written down"):
+        take(GOOD)
+    rival.store.release(held)
+    rival.close()
+    assert counts(take(GOOD)) == (2, 0, 0, 2, 0), "written down the first time; applied beside the second"
+
+
+@pytest.mark.parametrize("dry_run", [False, True])
+def test_parked_messages_are_refused_rows_with_a_reason(hub, take, dry_run):
+    source = hub._source
+
+    def mistaken(name):
+        decode = source(name).decode
+
+        def reads_all_but_a2(kind, body):
+            if b"A2" in body:
+                raise Unreadable("A2 is beyond us")
+            return decode(kind, body)
+
+        return source(name)._replace(decode=reads_all_but_a2)
+
+    hub._source = mistaken
+    for _ in range(2):
+        imported = take(GOOD, dry_run=dry_run)
+        assert imported.refused == 1
+        ((row_no, reason),) = [(row["row_no"], row["reason"]) for row in imported.reasons]
+        assert row_no == 3
+        assert "A2 is beyond us" in reason
+    del hub.__dict__["context"]
+    hub._source = source
+    if not dry_run:
+        assert set(hub.replay().values()) == {"imported"}
+        assert counts(take(GOOD)) == (2, 0, 0, 2, 0)
+
+
+def test_replay_goes_in_batches_and_tries_each_once(hub):
+    hub.settings = msgspec.structs.replace(hub.settings, limits=msgspec.structs.replace(hub.settings.limits, batch=2))
+    hub.store.accept([RawMessage("nobody", f"m{n}", "order", b"{}") for n in range(5)], 1)
+    hub.drain()
+    assert hub.replay() == {("nobody", f"m{n}"): "parked" for n in range(5)}
+    ids = [row["id"] for row in hub.parked()]
+    assert len(hub.replay(ids[:3])) == 3
+    with pytest.raises(UserMistake, match="12345"):
+        hub.replay([ids[0], 12345])

@@ -1,6 +1,7 @@
 """The five verbs on both homes, migrations, and the log that cannot be changed unnoticed."""
 
 import sqlite3
+import time
 
 import psycopg
 import pytest
@@ -8,10 +9,20 @@ import pytest
 from orderhub_core.errors import StoreMissing, Unreachable, UserMistake
 from orderhub_core.model import RawMessage
 from orderhub_core.store import chain, homes, statements
+from orderhub_core.store.base import Overtaken
 from orderhub_core.store.homes import Home
 from orderhub_core.store.unit import Finished, Writes
 
 NOW = 1_700_000_000_000_000
+
+
+@pytest.fixture
+def postgres_home(postgres_server, tmp_path):
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {(name := f'dead{time.time_ns()}')}")
+    made = Home(tmp_path / "data", postgres_server.replace("/postgres?", f"/{name}?"))
+    homes.init(made)
+    return made
 
 
 @pytest.fixture
@@ -190,3 +201,104 @@ def test_a_locked_database_loses_nothing_and_says_so(sqlite_home):
     rival.close()
     assert store.accept([message(2)], NOW) == ["new"]
     store.close()
+
+
+@pytest.mark.postgres
+class TestDeadConnections:
+    """PostgreSQL restarts, or an administrator ends our connections: told as Unreachable, healed by the next call."""
+
+    @pytest.fixture
+    def store(self, postgres_home):
+        opened = homes.open_store(postgres_home)
+        yield opened
+        opened.close()
+
+    @staticmethod
+    def end_all(store):
+        with psycopg.connect(store.url, autocommit=True) as admin:
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+
+    @pytest.mark.parametrize("step", ["claim", "commit", "release", "query", "transaction"])
+    def test_every_verb_survives(self, store, step):
+        store.accept([message(1)], NOW)
+        claim = store.claim(1)
+        writes = Writes()
+        writes.log_hash = chain.GENESIS
+        if step == "claim":
+            store.release(claim)
+
+        def in_a_transaction():
+            with store.transaction("hub") as cursor:
+                self.end_all(store)
+                cursor.execute("SELECT 1")
+
+        self.end_all(store)
+        if step == "release":
+            store.release(claim)
+        else:
+            failing = {
+                "claim": lambda: store.claim(1),
+                "commit": lambda: store.commit(claim, writes),
+                "query": lambda: [store.progress() for _ in range(2)],
+                "transaction": in_a_transaction,
+            }[step]
+            with pytest.raises(Unreachable, match="nothing was lost"):
+                failing()
+            store.release(claim)
+        for _ in range(3):
+            assert store.progress().version == 0
+        again = store.claim(1)
+        assert [m.message_id for m in again.messages] == ["m1"]
+        store.commit(again, writes)
+        assert store.waiting()[0] == 0
+
+    def test_many_threads_share_few_connections(self, store):
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(40) as threads:
+            assert sum(threads.map(lambda _: store.query("hub", "SELECT 1, pg_sleep(0.01)")[0][0], range(200))) == 200
+        ours = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+        assert store.query("hub", ours)[0][0] <= 8
+
+    def test_two_threads_of_one_process_never_hold_one_claim(self, store):
+        from concurrent.futures import ThreadPoolExecutor
+
+        store.accept([message(1)], NOW)
+        claim = store.claim(1)
+        with ThreadPoolExecutor(1) as other:
+            assert other.submit(store.claim, 1).result() is None
+            other.submit(store.release, claim).result()  # not its own: nothing happens
+            assert other.submit(store.claim, 1).result() is None
+            store.release(claim)
+            theirs = other.submit(store.claim, 1).result()
+            assert theirs is not None
+            other.submit(store.release, theirs).result()
+
+
+def test_a_rival_replay_applies_nothing_twice(store, monkeypatch):
+    """It commits between what we read of the hub and what we read of the parked messages."""
+    store.accept([message(1)], NOW)
+    claim = store.claim(1)
+    parking = Writes()
+    parking.log_hash = chain.GENESIS
+    parking.upserts["parked"] = [(claim.messages[0].id, "shop-1", "m1", "unreadable", NOW)]
+    store.commit(claim, parking)
+    taken = Writes()
+    taken.log_hash, taken.unparked = chain.GENESIS, [claim.messages[0].id]
+    rival, query = store.replay(None, 10), store.query
+
+    def then_the_rival_commits(part, sql, parameters=()):
+        rows = query(part, sql, parameters)
+        if "FROM parked" in sql and rows:
+            monkeypatch.setattr(store, "query", query)
+            store.commit(rival, taken)
+        return rows
+
+    monkeypatch.setattr(store, "query", then_the_rival_commits)
+    ours = store.replay(None, 10)
+    with pytest.raises(Overtaken):
+        store.commit(ours, taken)
+    assert store.replay(None, 10) is None

@@ -1,0 +1,161 @@
+"""A hub's frames: every row once however the commits fall, and never from another hub's snapshot."""
+
+import itertools
+import shutil
+
+import msgspec
+import polars as pl
+import pytest
+from polars.testing import assert_frame_equal
+
+from orderhub_core import hub as module
+from orderhub_core.flows.absorb import Source
+from orderhub_core.frames import SCHEMAS
+from orderhub_core.hub import Hub
+from orderhub_core.model import Content, Event, Line, Observation, RawMessage, Sighting
+from orderhub_core.store import homes, snapshot
+from orderhub_core.store.homes import Home
+
+KEYS = {"orders": ["order_id"], "lines": ["order_id", "line_no"], "events": ["seq"]}
+_numbers = itertools.count()
+
+
+def source(name):
+    kinds = {"order": Observation, "sighting": Sighting}
+    return Source("shop-1", "douyin", lambda kind, body: msgspec.json.decode(body, type=kinds[kind]))
+
+
+def opened(home):
+    hub = Hub(home)
+    hub._source = source
+    return hub
+
+
+@pytest.fixture
+def hub(home):
+    made = opened(home)
+    yield made
+    made.close()
+
+
+def observed(order_no, at, lines=1):
+    positions = tuple(Line(n, f"SKU-{n}", "name", "卫衣", at, 5) for n in range(1, lines + 1))
+    seen = Observation(order_no, {Event.PLACED.value: 1, Event.PAID.value: at}, at, Content(lines=positions))
+    return RawMessage("shop-1", f"m{next(_numbers)}", "order", msgspec.json.encode(seen))
+
+
+def take(hub, *messages):
+    hub.store.accept(messages, 1_700_000_000_000_000 + next(_numbers))
+    hub.drain()
+
+
+def held_against_the_store(hub, fresh):
+    for name in KEYS:
+        frame = hub.frame(name)
+        assert frame.select(KEYS[name]).is_duplicated().sum() == 0, name
+        assert_frame_equal(frame, fresh.frame(name), check_row_order=False)
+
+
+@pytest.mark.parametrize("name", ["orders", "lines", "events"])
+@pytest.mark.parametrize("moment", range(4))
+def test_a_commit_between_two_readings_shows_no_row_twice(hub, home, monkeypatch, name, moment):
+    """A rival commits before the n-th query of one reading, whichever that is."""
+    rival, fresh = opened(home), opened(home)
+    take(hub, observed("A1", 5), observed("A2", 5, lines=3))
+    hub.frame(name)
+    take(hub, observed("A1", 7, lines=2), observed("A3", 7))
+    query, countdown = hub.store.query, itertools.count()
+
+    def query_between(*arguments):
+        if next(countdown) == moment:
+            take(rival, observed("A1", 9, lines=3), observed("A2", 9, lines=1), observed("A4", 9))
+        return query(*arguments)
+
+    with monkeypatch.context() as racing:
+        racing.setattr(hub.store, "query", query_between)
+        frame = hub.frame(name)
+        assert frame.select(KEYS[name]).is_duplicated().sum() == 0
+    held_against_the_store(hub, fresh)
+    rival.close()
+    fresh.close()
+
+
+def test_a_snapshot_written_amid_commits_is_a_sound_beginning(hub, home, monkeypatch):
+    rival = opened(home)
+    take(hub, observed("A1", 5))
+    read = module.frames.refreshed
+
+    def then_a_commit(*arguments):
+        found = read(*arguments)
+        take(rival, observed("A1", 9 + next(_numbers)), observed(f"B{next(_numbers)}", 9))
+        return found
+
+    with monkeypatch.context() as racing:
+        racing.setattr(module.frames, "refreshed", then_a_commit)
+        folder = hub.write_snapshot()
+    meta = snapshot.meta(folder)
+    assert snapshot.scan(folder, "events").select(pl.col("seq").max()).collect().item() == meta.seq
+    shutil.copytree(folder, copy := folder.with_name("copy"))
+    resumed = opened(home)
+    assert resumed._from_snapshot("events", resumed.store.progress())[0] == meta.seq > 0
+    shutil.rmtree(folder)
+    whole = opened(home)
+    shutil.move(copy, folder)
+    for name in SCHEMAS:
+        assert_frame_equal(resumed.frame(name), whole.frame(name), check_row_order=False)
+    for other in (rival, resumed, whole):
+        other.close()
+
+
+@pytest.mark.parametrize("second", [1, 4])
+def test_a_snapshot_of_another_hub_in_our_folder_is_no_beginning(tmp_path, second):
+    home = Home(tmp_path / "data")
+    homes.init(home)
+    first = opened(home)
+    take(first, observed("OLD-1", 5), observed("OLD-2", 5))
+    first.write_snapshot()
+    first.close()
+    for file in home.data.glob("*.db*"):
+        file.unlink()
+    homes.init(home)
+    again = opened(home)
+    assert again.frame("orders").height == 0
+    again.close()
+    again = opened(home)
+    take(again, *(observed(f"NEW-{n}", 5) for n in range(second)))
+    assert set(again.frame("orders")["order_no"]) == {f"NEW-{n}" for n in range(second)}
+    assert again.frame("events").height == again.pulse().log_entries
+    again.close()
+
+
+def test_a_damaged_snapshot_only_costs_time(hub):
+    take(hub, observed("A1", 5))
+    folder = hub.write_snapshot()
+    for file in folder.rglob("*.parquet"):
+        file.write_bytes(b"no parquet")
+    again = opened(hub.home)
+    assert again.frame("orders").height == 1
+    again.close()
+
+
+def test_a_channel_is_had_while_frames_are_read(hub):
+    """The event loop asks for it with every webhook."""
+    import threading
+
+    from orderhub_core.errors import UserMistake
+    from orderhub_core.settings import Endpoint, Settings
+
+    hub.settings = Settings(shops=(Endpoint("shop-1", "no-such-connector"),))
+    answered = threading.Event()
+
+    def ask():
+        try:
+            hub.channel("shop-1")
+        except UserMistake:
+            answered.set()
+
+    with hub._lock:
+        thread = threading.Thread(target=ask, daemon=True)
+        thread.start()
+        assert answered.wait(5)
+    thread.join()

@@ -1,0 +1,111 @@
+"""Snapshots on disk: nothing but our own is touched, readers always see a whole one, damage is told."""
+
+import os
+import threading
+
+import polars as pl
+import pytest
+
+from orderhub_core.errors import StoreMissing, UserMistake
+from orderhub_core.frames import SCHEMAS, empty
+from orderhub_core.store import snapshot
+from orderhub_core.store.snapshot import Meta
+
+
+def frames(count):
+    return {"sightings": empty("sightings").clear(n=count)}
+
+
+def height(folder):
+    return snapshot.scan(folder, "sightings").collect().height
+
+
+def test_what_is_not_a_snapshot_stays_as_it_is(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    (folder / "cat.jpg").write_bytes(b"meow")
+    with pytest.raises(UserMistake, match="not a snapshot"):
+        snapshot.write(folder, {}, Meta(1, 0))
+    assert [(path.name, path.read_bytes()) for path in folder.iterdir()] == [("cat.jpg", b"meow")]
+    with pytest.raises(UserMistake, match="--out"):
+        snapshot.write(folder / "cat.jpg", {}, Meta(1, 0))
+    assert (folder / "cat.jpg").read_bytes() == b"meow"
+
+
+@pytest.mark.parametrize("before", ["absent", "empty", "killed at the first writing", "a snapshot"])
+def test_a_snapshot_is_written_and_replaced(tmp_path, before):
+    folder = tmp_path / "deep" / "s"
+    if before != "absent":
+        folder.mkdir(parents=True)
+    if before == "killed at the first writing":
+        (folder / f"{snapshot.OURS}half").mkdir()
+    if before == "a snapshot":
+        snapshot.write(folder, frames(9), Meta(1, 0))
+        (folder / "planted.parquet").write_bytes(b"beside it")
+    snapshot.write(folder, frames(3), Meta(2, 7))
+    meta = snapshot.meta(folder)
+    assert (meta.as_of, meta.seq, height(folder)) == (2, 7, 3)
+    assert all(snapshot.scan(folder, name).collect_schema() == schema for name, schema in SCHEMAS.items())
+    assert (folder / "planted.parquet").exists() == (before == "a snapshot")
+
+
+def test_what_was_replaced_stays_for_its_readers_and_goes_later(tmp_path):
+    snapshot.write(tmp_path, frames(1), Meta(1, 0))
+    reading = snapshot.scan(tmp_path, "sightings")
+    for count in (2, 3):
+        snapshot.write(tmp_path, frames(count), Meta(count, 0))
+    assert reading.collect().height == 1
+    for old in tmp_path.glob(f"{snapshot.OURS}*"):
+        os.utime(old, (0, 0))
+    snapshot.write(tmp_path, frames(4), Meta(4, 0))
+    assert len(list(tmp_path.glob(f"{snapshot.OURS}*"))) == 2, "the one now and the one before it"
+    assert height(tmp_path) == 4
+
+
+def test_a_writing_that_fails_leaves_the_old_one_and_no_litter(tmp_path):
+    snapshot.write(tmp_path, frames(1), Meta(1, 0))
+    before = sorted(tmp_path.rglob("*"))
+    with pytest.raises(pl.exceptions.PolarsError):
+        snapshot.write(tmp_path, {"orders": pl.DataFrame({"nothing": [1]})}, Meta(2, 0))
+    assert sorted(tmp_path.rglob("*")) == before
+    assert height(tmp_path) == 1
+
+
+def test_readers_between_two_writers_always_see_a_whole_one(tmp_path):
+    snapshot.write(tmp_path, frames(1), Meta(1, 0))
+    done, failures = threading.Event(), []
+
+    def write(count):
+        try:
+            for _ in range(20):
+                snapshot.write(tmp_path, frames(count), Meta(count, 0))
+        except Exception as error:  # noqa: BLE001 — told below
+            failures.append(error)
+
+    def read():
+        while not done.is_set():
+            try:
+                meta = snapshot.meta(tmp_path)
+                assert snapshot.scan(tmp_path, "sightings", meta).collect().height == meta.as_of
+            except Exception as error:  # noqa: BLE001 — told below
+                failures.append(error)
+                return
+
+    reader = threading.Thread(target=read)
+    writers = [threading.Thread(target=write, args=(count,)) for count in (1, 2)]
+    for thread in (reader, *writers):
+        thread.start()
+    for thread in writers:
+        thread.join()
+    done.set()
+    reader.join()
+    assert failures == []
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b'{"as_of": "yesterday"}', b"\xff\xfe"])
+def test_a_damaged_snapshot_is_told(tmp_path, content):
+    (tmp_path / snapshot.META).write_bytes(content)
+    with pytest.raises(StoreMissing, match="damaged"):
+        snapshot.meta(tmp_path)
+    snapshot.write(tmp_path, frames(1), Meta(1, 0))
+    assert height(tmp_path) == 1
