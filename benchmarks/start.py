@@ -56,7 +56,8 @@ def main() -> int:
     met = fresh <= FRESH_BAR_S and second <= AGAIN_BAR_S
     print(f"fresh clone to a console that answers: {fresh:.0f} s (bar <= {FRESH_BAR_S:.0f})")
     print(
-        f"second start: {second:.1f} s, median of {REPEATS} ({min(again):.1f} to {max(again):.1f}; bar <= {AGAIN_BAR_S:.0f})"
+        f"second start: {second:.1f} s, median of {REPEATS}"
+        f" ({min(again):.1f} to {max(again):.1f}; bar <= {AGAIN_BAR_S:.0f})"
     )
     print("met" if met else "MISSED")
     return 0 if met else 1

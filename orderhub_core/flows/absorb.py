@@ -10,15 +10,15 @@ from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 import msgspec
-import polars as pl
 
-from orderhub_core import effects, frames
+from orderhub_core import effects
 from orderhub_core.errors import Later, Stop, Unreadable
-from orderhub_core.fold import Entry, Head, Origin, Parcels, Pseudonymous, fold
+from orderhub_core.flows import rows
+from orderhub_core.fold import Entry, Head, Origin, Pseudonymous, fold
 from orderhub_core.model import Content, Decoded, Line, Observation, Person, Review, Sighting
 from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.rules.book import Book
-from orderhub_core.rules.decide import decide
+from orderhub_core.rules.decide import Decision, decide
 from orderhub_core.store import chain
 from orderhub_core.store.base import Overtaken, Store
 from orderhub_core.store.unit import Claim, Message, Writes
@@ -26,8 +26,6 @@ from orderhub_core.store.unit import Claim, Message, Writes
 Outcome = Literal["imported", "updated", "unchanged", "parked", "noted"]
 FIRST_ADDED_LINE = 1_000
 _json = msgspec.json.Encoder(order="deterministic").encode
-_instants = msgspec.json.Decoder(dict[str, int]).decode
-_boxes = msgspec.json.Decoder(Parcels).decode
 
 
 class Source(NamedTuple):
@@ -161,10 +159,7 @@ class _Batch:
 
     def _load(self, keys: set[tuple[str, str]]) -> None:
         for row in self.context.store.order_rows(keys):
-            head = Head(*row)
-            head.facts, head.stated = _instants(row[FACTS]), _instants(row[STATED])
-            head.parcels = _boxes(row[PARCELS])
-            head.lines_digest, head.person_digest = _bytes(head.lines_digest), _bytes(head.person_digest)
+            head = rows.head(row)
             self.heads[head.shop, head.order_no] = head
 
     def _take(self, message: Message, source: Source, decoded: Decoded) -> Outcome:
@@ -199,7 +194,9 @@ class _Batch:
             self.last_message[head.order_id] = message
         if source.live and (seen.incomplete or head.lines_digest is None):
             fetch = effects.FetchOrder(head.shop, head.order_no)
-            self.writes.latest_effects.append(_effect_row(f"fetch:{head.shop}:{head.order_no}", head, fetch, message))
+            self.writes.latest_effects.append(
+                rows.effect_row(f"fetch:{head.shop}:{head.order_no}", head, fetch, message)
+            )
         if new:
             return "imported"
         return "updated" if folded.entries else "unchanged"
@@ -241,7 +238,7 @@ class _Batch:
         if not undecided or not (book.routing or book.gift or book.default_warehouse):
             return
         lines = self._lines_of(undecided)
-        decisions = decide(_orders_frame(undecided), _lines_frame(lines), book)
+        decisions = decide(rows.orders_frame(undecided), rows.lines_frame(lines), book)
         by_order: dict[int, list[Decision]] = {}
         for order_id, *decision in decisions.iter_rows():
             by_order.setdefault(order_id, []).append(Decision(*decision))
@@ -259,7 +256,7 @@ class _Batch:
                 head.warehouse, head.warehouse_by = argument, "rule"
             else:
                 gifts.append(Line(FIRST_ADDED_LINE + len(gifts), argument, quantity=quantity, gift_of=parent))
-                self.writes.upserts["lines"].append(_line_row(head.order_id, gifts[-1], rule))
+                self.writes.upserts["lines"].append(rows.line_row(head.order_id, gifts[-1], rule))
             detail = _json({"rule": rule, "version": version}).decode()
             self.entries.append(
                 Entry(head.order_id, f"rule.{action}", at, at, "", argument, "decided", "rules", message.id, detail)
@@ -267,19 +264,19 @@ class _Batch:
             self.writes.new["decisions"].append((head.order_id, rule, version, action, argument, reason, at))
         head.decided = 1
         if head.warehouse_by == "rule":
-            self.writes.new["outbox"].append(_push_row(head, [*lines, *gifts], message))
+            self.writes.new["outbox"].append(rows.push_row(head, [*lines, *gifts], message))
 
     def _withdraw(self) -> None:
         """What was intended for an order that has stopped, or has other lines now, and nobody has performed yet."""
         routed = [head for head in self.touched.values() if head.decided and head.warehouse_by == "rule"]
         for head in routed:
             if head.payment != "paid" or head.fulfilment in STOPPED:
-                self.writes.withdrawn.append((f"the order is {head.headline}", _push_key(head)))
+                self.writes.withdrawn.append((f"the order is {head.headline}", rows.push_key(head)))
         renewed = [head for head in routed if head.order_id in self.lines]
         gifts = self._added_lines(renewed)
         for head in renewed:
             lines = [*self.lines[head.order_id], *gifts.get(head.order_id, ())]
-            self.writes.renewed_effects.append(_push_row(head, lines, self.last_message[head.order_id]))
+            self.writes.renewed_effects.append(rows.push_row(head, lines, self.last_message[head.order_id]))
 
     def _lines_of(self, heads: Sequence[Head]) -> dict[int, Sequence[Line]]:
         missing = [head.order_id for head in heads if head.order_id not in self.lines]
@@ -302,10 +299,7 @@ class _Batch:
         writes, version = self.writes, self.claim.version + 1
         for head in self.touched.values():
             head.changed_version = version
-            row = list(msgspec.structs.astuple(head))
-            for place in (FACTS, STATED, PARCELS):
-                row[place] = _json(row[place]).decode()
-            writes.upserts["orders"].append(tuple(row))
+            writes.upserts["orders"].append(rows.order_row(head))
             self._write_parts(head)
         for (touchpoint, shop, order_no), (sighting, seen_at) in self.sightings.items():
             at = seen_at if sighting.at is None else sighting.at
@@ -328,31 +322,14 @@ class _Batch:
         if (lines := self.lines.get(order_id)) is not None:
             if order_id not in self.created:
                 self.writes.retired_lines.append((self.last_message[order_id].received_at, order_id))
-            upserts["lines"] += [_line_row(order_id, line, "") for line in lines]
+            upserts["lines"] += [rows.line_row(order_id, line, "") for line in lines]
         if content := self.persons.get(order_id):
             person = content.person or Person()
             phone_hash = self.context.pseudonyms.phone(person.phone)
             upserts["persons"].append((order_id, person.name, person.phone, phone_hash, person.address, content.note))
 
 
-class Decision(NamedTuple):
-    """A row of `rules.decide.DECISIONS`, without the order."""
-
-    rule: str
-    action: str
-    argument: str
-    quantity: int
-    parent: int | None
-    reason: str
-
-
-_FIELDS = [field.name for field in msgspec.structs.fields(Head)]
-FACTS, STATED, PARCELS = (_FIELDS.index(name) for name in ("facts", "stated", "parcels"))
 STOPPED = frozenset({"cancelled", "intercepted"})
-
-
-def _bytes(value: bytes | memoryview | None) -> bytes | None:
-    return None if value is None else bytes(value)
 
 
 class _Key(NamedTuple):
@@ -374,39 +351,3 @@ def _is_undecided(head: Head) -> bool:
     return (
         head.payment == "paid" and head.fulfilment == "waiting" and not head.decided and head.lines_digest is not None
     )
-
-
-def _push_key(head: Head) -> str:
-    return f"push:{head.shop}:{head.order_no}"
-
-
-def _push_row(head: Head, lines: Sequence[Line], message: Message) -> tuple[object, ...]:
-    skus = {line.line_no: line.sku for line in lines}
-    goods = tuple(effects.WarehouseLine(line.sku, line.quantity, skus.get(line.gift_of or 0, "")) for line in lines)
-    effect = effects.PushToWarehouse(head.shop, head.order_no, head.warehouse or "", goods)
-    return _effect_row(_push_key(head), head, effect, message)
-
-
-def _effect_row(key: str, head: Head, effect: effects.Effect, message: Message) -> tuple[object, ...]:
-    at, payload = message.received_at, effects.encode(effect).decode()
-    return (key, head.order_id, effect.target, payload, "waiting", 0, 0, at, None, "", at, None, "")
-
-
-def _line_row(order_id: int, line: Line, rule: str) -> tuple[object, ...]:
-    return (order_id, *msgspec.structs.astuple(line), rule, None)
-
-
-RULE_COLUMNS = ("order_id", "shop", "platform", "province", "total_minor", "paid_at")
-
-
-def _orders_frame(heads: Sequence[Head]) -> pl.DataFrame:
-    """The columns that rules ask about, in the types of ORDERS."""
-    schema = {name: frames.ORDERS[name] for name in RULE_COLUMNS}
-    rows = [(h.order_id, h.shop, h.platform, h.province, h.total_minor, h.paid_at) for h in heads]
-    raw = {name: pl.Int64 if kind == frames.INSTANT else kind for name, kind in schema.items()}
-    return pl.DataFrame(rows, schema=raw, orient="row").cast(schema)  # type: ignore[arg-type]  # a dict of dtypes
-
-
-def _lines_frame(lines: dict[int, Sequence[Line]]) -> pl.DataFrame:
-    rows = [(order_id, *msgspec.structs.astuple(line)) for order_id, some in lines.items() for line in some]
-    return pl.DataFrame(rows, schema=frames.LINES, orient="row")

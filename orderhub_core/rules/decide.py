@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functools import reduce
 from operator import and_
+from typing import NamedTuple
 
 import polars as pl
 
@@ -22,6 +23,18 @@ DECISIONS = pl.Schema(
 )
 """One row per decision. `action` is `assign_warehouse` or `add_gift`; `argument` the warehouse or the gift's SKU;
 `parent` is the number of the line that a gift travels with: the first that earned it."""
+
+
+class Decision(NamedTuple):
+    """A row of DECISIONS, without the order."""
+
+    rule: str
+    action: str
+    argument: str
+    quantity: int
+    parent: int | None
+    reason: str
+
 
 NO_PARENT = pl.lit(None, pl.Int32)
 

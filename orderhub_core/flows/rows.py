@@ -1,0 +1,75 @@
+"""Between what the hub thinks in and what it stores: heads, lines and effects as rows, and as the frames of rules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+import polars as pl
+
+from orderhub_core import effects, frames
+from orderhub_core.fold import Head, Parcels
+from orderhub_core.model import Line
+from orderhub_core.store.unit import Message, Row
+
+_json = msgspec.json.Encoder(order="deterministic").encode
+_instants = msgspec.json.Decoder(dict[str, int]).decode
+_boxes = msgspec.json.Decoder(Parcels).decode
+
+_FIELDS = [field.name for field in msgspec.structs.fields(Head)]
+_FACTS, _STATED, _PARCELS = (_FIELDS.index(name) for name in ("facts", "stated", "parcels"))
+
+
+def head(row: Row) -> Head:
+    """A row of `orders`."""
+    made = Head(*row)
+    made.facts, made.stated, made.parcels = _instants(row[_FACTS]), _instants(row[_STATED]), _boxes(row[_PARCELS])
+    made.lines_digest, made.person_digest = _bytes(made.lines_digest), _bytes(made.person_digest)
+    return made
+
+
+def order_row(known: Head) -> Row:
+    row = list(msgspec.structs.astuple(known))
+    for place in (_FACTS, _STATED, _PARCELS):
+        row[place] = _json(row[place]).decode()
+    return tuple(row)
+
+
+def _bytes(value: bytes | memoryview | None) -> bytes | None:
+    return None if value is None else bytes(value)
+
+
+def push_key(head: Head) -> str:
+    return f"push:{head.shop}:{head.order_no}"
+
+
+def push_row(head: Head, lines: Sequence[Line], message: Message) -> Row:
+    skus = {line.line_no: line.sku for line in lines}
+    goods = tuple(effects.WarehouseLine(line.sku, line.quantity, skus.get(line.gift_of or 0, "")) for line in lines)
+    effect = effects.PushToWarehouse(head.shop, head.order_no, head.warehouse or "", goods)
+    return effect_row(push_key(head), head, effect, message)
+
+
+def effect_row(key: str, head: Head, effect: effects.Effect, message: Message) -> Row:
+    at, payload = message.received_at, effects.encode(effect).decode()
+    return (key, head.order_id, effect.target, payload, "waiting", 0, 0, at, None, "", at, None, "")
+
+
+def line_row(order_id: int, line: Line, rule: str) -> Row:
+    return (order_id, *msgspec.structs.astuple(line), rule, None)
+
+
+RULE_COLUMNS = ("order_id", "shop", "platform", "province", "total_minor", "paid_at")
+
+
+def orders_frame(heads: Sequence[Head]) -> pl.DataFrame:
+    """The columns that rules ask about, in the types of ORDERS."""
+    schema = {name: frames.ORDERS[name] for name in RULE_COLUMNS}
+    rows = [(h.order_id, h.shop, h.platform, h.province, h.total_minor, h.paid_at) for h in heads]
+    raw = {name: pl.Int64 if kind == frames.INSTANT else kind for name, kind in schema.items()}
+    return pl.DataFrame(rows, schema=raw, orient="row").cast(schema)  # type: ignore[arg-type]  # a dict of dtypes
+
+
+def lines_frame(lines: dict[int, Sequence[Line]]) -> pl.DataFrame:
+    rows = [(order_id, *msgspec.structs.astuple(line)) for order_id, some in lines.items() for line in some]
+    return pl.DataFrame(rows, schema=frames.LINES, orient="row")
