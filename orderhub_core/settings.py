@@ -7,14 +7,19 @@ file: `secret_env` names the environment variable, `secret_file` a file outside 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from orderhub_core.errors import UserMistake
 
 FILE_NAME = "orderhub.toml"
+LONGEST_TIMEOUT_S = 30.0
+"""A worker that performs an effect must be done before its lease runs out."""
+RESERVED = "ops"
+"""The hub's own message source; those of files have a slash."""
 
 
 class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -50,11 +55,8 @@ class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class WarehouseSettings(Endpoint, frozen=True, forbid_unknown_fields=True):
     """A warehouse that orders may be routed to. `connector` may be empty: then nothing is pushed."""
 
-    province: str = ""
-    orders_per_day: int = 0
-    """Capacity; 0 means unlimited."""
-    temporary: bool = False
     enabled: bool = True
+    """Nothing is pushed to one that is not: what rules send there waits for a person."""
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,8 +91,47 @@ def load(data: Path) -> Settings:
     """The settings in `data/orderhub.toml`, or defaults where there is no such file. Raises UserMistake."""
     path = data / FILE_NAME
     try:
-        return msgspec.toml.decode(path.read_bytes(), type=Settings)
+        settings = msgspec.toml.decode(path.read_bytes(), type=Settings)
     except FileNotFoundError:
         return Settings()
+    except OSError as error:
+        raise UserMistake(f"{path} cannot be read: {error.strerror}") from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UserMistake(f"{path}: {error}; see docs/settings.md for every field") from None
+    for mistake in _mistakes(settings):
+        raise UserMistake(f"{path}: {mistake}")
+    return settings
+
+
+def _mistakes(settings: Settings) -> Iterator[str]:
+    """What every field alone may say, but all of them together may not."""
+    # Shops and touchpoints share one space of names: a message says only which of them it came from.
+    for kind, endpoints in {
+        "shops and touchpoints": (*settings.shops, *settings.touchpoints),
+        "warehouses": settings.warehouses,
+        "notifiers": settings.notifiers,
+    }.items():
+        yield from (f"{kind}: the id {again!r} stands twice; give each its own" for again in _repeated(endpoints))
+        for endpoint in endpoints:
+            yield from (f"{kind}: {endpoint.id!r}: {text}" for text in _endpoint_mistakes(endpoint))
+    for name in Limits.__struct_fields__:
+        if getattr(settings.limits, name) < 1:
+            yield f"limits: {name} is {getattr(settings.limits, name)}; write 1 or more"
+    try:
+        ZoneInfo(settings.time_zone)
+    except (OSError, KeyError, ValueError):
+        yield f"time_zone: there is no zone {settings.time_zone!r}; write one like Asia/Shanghai"
+
+
+def _repeated(endpoints: Iterable[Endpoint]) -> list[str]:
+    ids = [endpoint.id for endpoint in endpoints]
+    return sorted({name for name in ids if ids.count(name) > 1})
+
+
+def _endpoint_mistakes(endpoint: Endpoint) -> Iterator[str]:
+    if not endpoint.id or "/" in endpoint.id or endpoint.id == RESERVED:
+        yield f"an id is not empty, has no slash, and is not {RESERVED!r}"
+    if not 0 < endpoint.poll_every_s < float("inf"):
+        yield f"poll_every_s is {endpoint.poll_every_s:g}; write more than 0"
+    if not 0 < endpoint.timeout_s <= LONGEST_TIMEOUT_S:
+        yield f"timeout_s is {endpoint.timeout_s:g}; write more than 0, at most {LONGEST_TIMEOUT_S:g}"
