@@ -1,6 +1,7 @@
 """`orderhub`: one command line over the same functions as the apps.
 
-Exit codes: 0 fine; 1 found what the user asked to be warned about; 2 the user's mistake; 3 the system's.
+Exit codes: 0 fine; 1 found what the user asked to be warned about; 2 the user's mistake; 3 the system's; 130 broken
+off with Ctrl-C.
 """
 
 from __future__ import annotations
@@ -71,6 +72,8 @@ def main() -> int:
     except OrderHubError as failure:
         sys.stderr.write(f"orderhub: {failure}\n")
         return 3
+    except KeyboardInterrupt:
+        return 130
     except Exception as bug:
         if os.environ.get("ORDERHUB_DEBUG"):
             raise

@@ -33,6 +33,8 @@ class Worker:
     def __init__(self, hub: Hub, *, history_s: int = HISTORY_S) -> None:
         self.hub, self.history_s = hub, history_s
         self.stopping = threading.Event()
+        self.harm: Stop | None = None
+        """Why the worker stopped of itself."""
         self.owner = f"{socket.gethostname()}:{os.getpid()}"
         self._dice = SystemRandom()
         self._threads = [
@@ -57,14 +59,20 @@ class Worker:
         for thread in self._threads:
             thread.join(patience_s)
 
+    def check(self) -> None:
+        """Raises Stop when the worker stopped of itself."""
+        if self.harm is not None:
+            raise Stop(f"the worker stopped: {self.harm}")
+
     def run(self) -> None:
-        """Start, and stop on SIGTERM or SIGINT."""
+        """Start, and stop on SIGTERM or SIGINT. Raises Stop when going on would do harm."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self.stopping.set())
         self.start()
         while not self.stopping.wait(1.0):
             pass
         self.stop()
+        self.check()
 
     def _thread(
         self, name: str, step: Callable[[], bool], pause_s: float, *, first_pause_s: float = 0.0
@@ -77,8 +85,9 @@ class Worker:
                 try:
                     wait_s = 0.0 if step() else pause_s
                 except Stop as failure:
-                    log.error("stopping", thread=name, reason=str(failure))
+                    self.harm = failure
                     self.stopping.set()
+                    log.error("stopping", thread=name, reason=str(failure))
                 except (NeedsPerson, UserMistake) as failure:
                     log.error("a person must look", thread=name, reason=str(failure))
                     wait_s = PAUSE_FOR_PERSON_S

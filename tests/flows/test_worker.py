@@ -65,6 +65,9 @@ def test_harm_stops_the_worker(hub, monkeypatch):
 
     monkeypatch.setattr(hub, "absorb", harm)
     worker = Worker(hub)
+    worker.check()
     worker.start()
     until(worker.stopping.is_set)
     worker.stop()
+    with pytest.raises(Stop, match="two SQLite libraries"):
+        worker.check()

@@ -116,8 +116,11 @@ def _kept(rows: pl.DataFrame, path: Path) -> pl.DataFrame:
 def _words(statuses: Mapping[str, str | list[str]], words: Path | None, *, absent: bool) -> Lexicon:
     """Our words, then the status words of the column mapping, then the user's own."""
     own = _toml(words) if words else {}
+    known = own.get("words", {})
+    if not isinstance(known, dict) or not all(isinstance(table, dict) for table in known.values()):
+        raise UserMistake(f'{words}: write words in tables, e.g. [words.wms] and below it "已出库" = ["shipped"]')
     generic = {word: stages for word, parts in statuses.items() if (stages := _stages(parts))}
-    tables = dict(own.get("words", {}))
+    tables = dict(known)
     tables[EVERYWHERE] = {**generic, **tables.get(EVERYWHERE, {})}
     return lexicon({**own, "words": tables}, absent=absent)
 

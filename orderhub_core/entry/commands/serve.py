@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-import socket
+import secrets
 import threading
 from pathlib import Path
 from typing import Annotated
@@ -12,16 +12,17 @@ import typer
 
 from orderhub_core import hub
 from orderhub_core.entry.console.app import console
-from orderhub_core.entry.console.serve import kept_secret, own_origins, run
+from orderhub_core.entry.console.serve import LOOPBACK, check_free, kept_secret, own_origins, run
 from orderhub_core.entry.hooks import hooks
 from orderhub_core.entry.logs import to_stderr
 from orderhub_core.entry.options import stored
+from orderhub_core.entry.start import check_connectors
 from orderhub_core.entry.worker import Worker
 from orderhub_core.errors import UserMistake
+from orderhub_core.settings import Settings
 from orderhub_core.store import homes
 
 app = typer.Typer()
-LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @app.command()
@@ -42,13 +43,8 @@ def serve(
             f"--host {host} lets others in: set ORDERHUB_TOKEN to a long random text that they must show,"
             " or stay on 127.0.0.1"
         )
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError as error:
-            raise UserMistake(f"cannot listen on {host}:{port} ({error.strerror}): name another with --port") from None
-    board, worker = _board(snapshot), None
+    check_free(host, port)
+    board, worker = _board(snapshot, read_only=read_only), None
     takes_messages = isinstance(board, hub.Hub) and not read_only
     if isinstance(board, hub.Hub) and takes_messages and not no_worker:
         worker = Worker(board)
@@ -59,9 +55,12 @@ def serve(
                 hub=board,
                 hooks=hooks(board) if isinstance(board, hub.Hub) and takes_messages else None,
                 origins=set(origin or ()) | own_origins(host, port),
-                secret=kept_secret(hub.home().data / "console.key") if snapshot is None else os.urandom(32).hex(),
+                # Without taking messages nothing is written, not even a key.
+                secret=kept_secret(hub.home().data / "console.key") if takes_messages else secrets.token_urlsafe(32),
                 read_only=not takes_messages,
                 token=token,
+                time_zone=board.settings.time_zone if isinstance(board, hub.Hub) else Settings().time_zone,
+                check=worker.check if worker is not None else lambda: None,
             ),
             host=host,
             port=port,
@@ -72,14 +71,17 @@ def serve(
     return 0
 
 
-def _board(snapshot: Path | None) -> hub.Hub | hub.SnapshotHub:
+def _board(snapshot: Path | None, *, read_only: bool) -> hub.Hub | hub.SnapshotHub:
     """The hub that the notebooks of this process will find, too."""
     if snapshot is not None:
         os.environ["ORDERHUB_SNAPSHOT"] = str(snapshot)
-    else:
+    elif not read_only:
         homes.init(hub.home())
     board = hub.connect()
     if isinstance(board, hub.Hub):
+        board.store.progress()  # raises StoreMissing where nobody has made a hub
+        board.writable = not read_only
+        check_connectors(board)
         # Webhooks and pages share the process: read the frames before the first visitor waits for them.
         threading.Thread(
             target=lambda: [board.frame(name) for name in ("orders", "sightings", "events")], daemon=True

@@ -16,6 +16,8 @@ from orderhub_core.sim.results import Band, Figures
 from orderhub_core.sim.scenario import Scenario
 
 app = typer.Typer()
+MOST_PEOPLE = 1_000_000
+MOST_DIGITS = 20
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -103,6 +105,8 @@ def _stage(text: str) -> tuple[str, int]:
     name, _, count = text.partition("=")
     if not (name and count.isdecimal()):
         raise UserMistake(f"--people {text!r}: write STAGE=N, e.g. --people pick=120")
+    if len(count) > MOST_DIGITS or int(count) > MOST_PEOPLE:
+        raise UserMistake(f"--people {name}={count[:MOST_DIGITS]}: write at most {MOST_PEOPLE} people")
     return name, int(count)
 
 

@@ -7,6 +7,7 @@ import typer
 from orderhub_core import hub
 from orderhub_core.entry.logs import to_stderr
 from orderhub_core.entry.options import stored
+from orderhub_core.entry.start import check_connectors
 from orderhub_core.entry.worker import Worker
 from orderhub_core.store import homes
 
@@ -20,5 +21,7 @@ def worker() -> int:
     to_stderr()
     home = hub.home()
     homes.init(home)
-    Worker(hub.Hub(home)).run()
+    opened = hub.Hub(home)
+    check_connectors(opened)
+    Worker(opened).run()
     return 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import importlib
 import pkgutil
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from pathlib import Path
 
 import marimo
@@ -58,16 +58,18 @@ def console(
     token: str | None,
     notebooks: Path = NOTEBOOKS,
     time_zone: str = "Asia/Shanghai",
+    check: Callable[[], None] = lambda: None,
 ) -> Console:
     """The console over one hub.
 
     `origins` are the addresses under which browsers reach it, e.g. `http://127.0.0.1:8800`; requests for any other
     host are refused, except to `hooks`, which gets everything under `/hooks/` as it came. `secret` signs cookies:
-    keep it the same across restarts. With a `token`, nobody sees a page without having shown it once. Raises
-    UserMistake for a notebook whose card cannot be read.
+    keep it the same across restarts. With a `token`, nobody sees a page without having shown it once. `check` raises
+    an OrderHubError while the process is not ready for other reasons than its hub. Raises UserMistake for a notebook
+    whose card cannot be read.
     """
     found = cards.find(notebooks)
-    inside = _pages(found, hub, read_only=read_only, time_zone=time_zone)
+    inside = _pages(found, hub, read_only=read_only, time_zone=time_zone, check=check)
     guarded: ASGIApp = Guard(inside, apps=[card.url for card in found], origins=origins, secret=secret)
     if token:
         guarded = Gate(guarded, token=token, secret=secret, origins=origins)
@@ -93,7 +95,9 @@ class _Shelf:
         await self.others(scope, receive, send)
 
 
-def _pages(found: list[cards.Card], hub: figures.Board, *, read_only: bool, time_zone: str) -> Starlette:
+def _pages(
+    found: list[cards.Card], hub: figures.Board, *, read_only: bool, time_zone: str, check: Callable[[], None]
+) -> Starlette:
     latest = figures.Cached(hub)
 
     async def landing(request: Request) -> Response:
@@ -109,6 +113,7 @@ def _pages(found: list[cards.Card], hub: figures.Board, *, read_only: bool, time
 
     async def ready(_: Request) -> Response:
         try:
+            check()
             await to_thread.run_sync(latest)
         except OrderHubError as error:
             return PlainTextResponse(str(error), 503)

@@ -14,14 +14,18 @@ from pathlib import Path
 
 import httpx
 
-from orderhub_core.errors import OrderHubError
+from orderhub_core.errors import OrderHubError, UserMistake
 
 READY_S = 90.0
+LAST_PORT = 65_535
+SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def free_port(wished: int) -> int:
     """The wished port of this machine's loopback, or the next free one."""
-    for port in range(wished, wished + 100):
+    if not 1 <= wished <= LAST_PORT:
+        raise UserMistake(f"there is no port {wished}: name one from 1 to {LAST_PORT - 1} with --port")
+    for port in range(wished, min(wished + 100, LAST_PORT + 1)):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             with contextlib.suppress(OSError):
@@ -30,14 +34,20 @@ def free_port(wished: int) -> int:
     raise OrderHubError(f"no free port between {wished} and {wished + 99}: name another with --port")
 
 
+class Told(Exception):
+    """SIGINT or SIGTERM came."""
+
+
 class Processes:
     """Children with their log files. Leaving the block ends them all."""
 
     def __init__(self, logs: Path, env: Mapping[str, str]) -> None:
         self.logs, self.env = logs, dict(env)
         self.children: dict[str, subprocess.Popen[bytes]] = {}
+        self.told = threading.Event()
 
     def start(self, name: str, arguments: Sequence[str]) -> None:
+        self._heed()
         with (self.logs / f"{name}.log").open("wb") as log:
             self.children[name] = subprocess.Popen(  # noqa: S603 — our own modules, no shell
                 [sys.executable, "-m", *arguments],
@@ -52,6 +62,7 @@ class Processes:
         """Raises OrderHubError when a child ends or the address does not answer in time."""
         deadline = time.monotonic() + READY_S
         while time.monotonic() < deadline:
+            self._heed()
             self.check()
             with contextlib.suppress(httpx.HTTPError):
                 if httpx.get(url, timeout=2.0).is_success:
@@ -67,6 +78,10 @@ class Processes:
                 last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
                 raise OrderHubError(f"{name} ended with code {child.returncode}: {' | '.join(last)} (log: {log})")
 
+    def _heed(self) -> None:
+        if self.told.is_set():
+            raise Told
+
     def stop(self) -> None:
         for child in self.children.values():
             if child.poll() is None:
@@ -81,19 +96,22 @@ class Processes:
 
 @contextlib.contextmanager
 def running(logs: Path, env: Mapping[str, str]) -> Iterator[Processes]:
-    """Children that end with this block, also on SIGTERM and SIGINT."""
+    """Children that end with this block. SIGTERM and SIGINT leave it early, at the next step, and are no error."""
     logs.mkdir(parents=True, exist_ok=True)
     processes = Processes(logs, env)
+    # Before the first child: whoever is told to stop while they start must still end them all.
+    before = {number: signal.signal(number, lambda *_: processes.told.set()) for number in SIGNALS}
     try:
         yield processes
+    except Told:
+        pass
     finally:
         processes.stop()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def until_told(processes: Processes) -> None:
     """Wait for SIGINT or SIGTERM, watching the children."""
-    told = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: told.set())
-    while not told.wait(1.0):
+    while not processes.told.wait(1.0):
         processes.check()

@@ -1,0 +1,26 @@
+"""What `serve` and `worker` look at before they begin."""
+
+from __future__ import annotations
+
+from orderhub_core import registry
+from orderhub_core.errors import UserMistake
+from orderhub_core.hub import Hub
+from orderhub_core.settings import FILE_NAME
+
+
+def check_connectors(hub: Hub) -> None:
+    """Raises UserMistake for a connector that does not exist: better now than at the first message."""
+    settings = hub.settings
+    for kind, endpoints in {
+        "channels": settings.shops,
+        "touchpoints": settings.touchpoints,
+        "warehouses": settings.warehouses,
+        "notifiers": settings.notifiers,
+    }.items():
+        for endpoint in endpoints:
+            if not endpoint.connector and kind == "warehouses":
+                continue
+            try:
+                registry.module(kind, endpoint.connector)
+            except UserMistake as mistake:
+                raise UserMistake(f"{hub.home.data / FILE_NAME}: {endpoint.id!r}: {mistake}") from None

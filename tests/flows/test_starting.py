@@ -1,0 +1,313 @@
+"""Starting: addresses, settings and homes that cannot work are told before anything is made; what stops says why."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+import structlog
+
+from orderhub_core import hub as hub_module
+from orderhub_core.entry import cli, logs
+from orderhub_core.entry.commands import serve as command
+from orderhub_core.entry.commands import worker as worker_command
+from orderhub_core.entry.console.serve import kept_secret, own_origins
+from orderhub_core.entry.demo import supervisor
+from orderhub_core.errors import Stop
+from orderhub_core.store import homes
+
+SETTINGS = '[[shops]]\nid = "a"\nconnector = "douyin"\n'
+
+
+@pytest.fixture
+def orderhub(monkeypatch, capsys, tmp_path):
+    """Run a command in this process; gives its exit code and everything it said."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("ORDERHUB_DATA", "ORDERHUB_DATABASE_URL", "ORDERHUB_SNAPSHOT", "ORDERHUB_TOKEN", "ORDERHUB_DEBUG"):
+        monkeypatch.setenv(name, "")
+    for started in (command, worker_command):
+        monkeypatch.setattr(started, "to_stderr", lambda: None)
+
+    def run(*arguments):
+        hub_module.connect.cache_clear()
+        monkeypatch.setattr(sys, "argv", ["orderhub", *map(str, arguments)])
+        try:
+            code = cli.main()
+        except SystemExit as end:
+            code = end.code or 0
+        told = capsys.readouterr()
+        return code, told.out + told.err
+
+    yield run
+    hub_module.connect.cache_clear()
+
+
+@pytest.fixture
+def served(monkeypatch):
+    """What would have been served."""
+    seen = {}
+    monkeypatch.setattr(command, "console", lambda **known: seen.update(known))
+    monkeypatch.setattr(command, "run", lambda app, **where: seen.update(where))
+    return seen
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def has_ipv6():
+    with socket.socket(socket.AF_INET6) as probe:
+        try:
+            probe.bind(("::1", 0))
+        except OSError:
+            return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["serve", "--port", 99_999], "99999"),
+        (["serve", "--port", 0], "--port"),
+        (["serve", "--host", "no such host"], "ORDERHUB_TOKEN"),
+        (["serve", "--read-only", "--data", "nowhere"], "orderhub db init"),
+        (["demo", "--port", 70_000], "70000"),
+        (["simulate", "--people", "pick=1e20"], "STAGE=N"),
+        (["simulate", "--people", "pick=100000000000000000000"], "at most"),
+        (["simulate", "--people", "pick=" + "9" * 5_000], "at most"),
+    ],
+)
+def test_what_cannot_work_is_one_sentence_and_exit_code_2(orderhub, arguments, told):
+    code, said = orderhub(*arguments)
+    assert code == 2
+    assert told in said
+    assert "Traceback" not in said
+    assert len(said.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("shape", ["words = 3\n", '[words]\nwms = "shipped"\n', 'words = ["a"]\n'])
+def test_words_of_a_wrong_shape_are_told(orderhub, tmp_path, shape):
+    (tmp_path / "words.toml").write_text(shape, encoding="utf-8")
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.csv").write_text("order_no,status\nA1,paid\n", encoding="utf-8")
+    code, said = orderhub(
+        "audit", "files", "--touchpoint", "a=a.csv", "--touchpoint", "b=b.csv", "--words", "words.toml"
+    )
+    assert code == 2
+    assert "words.toml" in said
+    assert len(said.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("started", ["serve", "worker"])
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [(SETTINGS.replace("douyin", "doyin"), "'doyin'"), (SETTINGS + SETTINGS, "twice"), (None, "cannot be read")],
+)
+def test_settings_that_cannot_work_stop_the_start(orderhub, served, tmp_path, started, text, told):
+    (tmp_path / "d").mkdir()
+    path = tmp_path / "d" / "orderhub.toml"
+    path.write_text(text, encoding="utf-8") if text else path.mkdir()
+    where = ["--port", free_port()] if started == "serve" else []
+    code, said = orderhub(started, "--data", tmp_path / "d", *where)
+    assert code == 2
+    assert told in said
+    assert "orderhub.toml" in said
+    assert not served
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
+def test_the_other_loopback_is_an_address_too(orderhub, served, tmp_path):
+    port = free_port()
+    code, said = orderhub("serve", "--data", tmp_path / "d", "--host", "::1", "--port", port, "--no-worker")
+    assert (code, said) == (0, "")
+    assert f"http://[::1]:{port}" in served["origins"]
+
+
+def test_an_origin_of_ipv6_has_brackets():
+    assert own_origins("fe80::1", 8800) == {"http://[fe80::1]:8800"}
+    assert own_origins("192.0.2.7", 8800) == {"http://192.0.2.7:8800"}
+    assert {"http://127.0.0.1:8800", "http://localhost:8800"} <= own_origins("0.0.0.0", 8800)
+
+
+def test_read_only_makes_and_changes_nothing(orderhub, served, tmp_path):
+    code, _ = orderhub("serve", "--read-only", "--data", tmp_path / "new", "--port", free_port())
+    assert code == 2
+    assert not (tmp_path / "new").exists()
+    homes.init(homes.Home(tmp_path / "d"))
+    before = {path.name for path in (tmp_path / "d").iterdir()}
+    code, said = orderhub("serve", "--read-only", "--data", tmp_path / "d", "--port", free_port())
+    assert (code, said) == (0, "")
+    assert {path.name.removesuffix("-shm").removesuffix("-wal") for path in (tmp_path / "d").iterdir()} <= before
+    assert served["hooks"] is None
+    assert served["read_only"]
+    assert not served["hub"].writable
+
+
+def test_the_console_shows_times_in_the_settings_zone(orderhub, served, tmp_path):
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "orderhub.toml").write_text('time_zone = "Europe/Berlin"\n', encoding="utf-8")
+    orderhub("serve", "--data", tmp_path / "d", "--port", free_port(), "--no-worker")
+    assert served["time_zone"] == "Europe/Berlin"
+
+
+def test_harm_ends_the_worker_with_its_reason_and_exit_code_3(orderhub, tmp_path, monkeypatch):
+    def harm(self):
+        raise Stop("two SQLite libraries")
+
+    monkeypatch.setattr(hub_module.Hub, "absorb", harm)
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        code, said = orderhub("worker", "--data", tmp_path / "d")
+    finally:
+        for number, handler in kept.items():
+            signal.signal(number, handler)
+    assert code == 3
+    assert "two SQLite libraries" in said.splitlines()[-1]
+
+
+def test_a_server_whose_worker_stopped_is_not_ready(orderhub, served, tmp_path, monkeypatch):
+    def harm(self):
+        raise Stop("two SQLite libraries")
+
+    def until_it_stopped(app, **_):
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            try:
+                served["check"]()
+            except Stop as reason:
+                served["reason"] = str(reason)
+                return
+            time.sleep(0.01)
+
+    monkeypatch.setattr(hub_module.Hub, "absorb", harm)
+    monkeypatch.setattr(command, "run", until_it_stopped)
+    with structlog.testing.capture_logs() as told:
+        orderhub("serve", "--data", tmp_path / "d", "--port", free_port())
+    assert "two SQLite libraries" in served["reason"]
+    assert any(line["event"] == "stopping" and line["log_level"] == "error" for line in told)
+
+
+def test_readiness_tells_the_reason(sqlite_home):
+    import asyncio
+
+    import httpx
+
+    from orderhub_core.entry.console.app import console
+
+    def harm():
+        raise Stop("the worker stopped: two SQLite libraries")
+
+    opened = hub_module.Hub(sqlite_home)
+    app = console(hub=opened, hooks=None, origins={"http://hub"}, secret="s", read_only=False, token=None, check=harm)
+
+    async def ask():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://hub") as client:
+            return await client.get("/readyz")
+
+    answer = asyncio.run(ask())
+    assert answer.status_code == 503
+    assert "two SQLite libraries" in answer.text
+    opened.close()
+
+
+def test_the_secret_is_made_once_however_many_ask(tmp_path):
+    file = tmp_path / "d" / "console.key"
+    barrier, seen = threading.Barrier(8), []
+
+    def ask():
+        barrier.wait()
+        seen.append(kept_secret(file))
+
+    threads = [threading.Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(seen) == 8
+    assert len(set(seen)) == 1
+    assert len(seen[0]) >= 32
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert [path.name for path in file.parent.iterdir()] == ["console.key"]
+
+
+def test_a_librarys_log_line_says_kind_and_place_but_not_what_a_message_said():
+    def stumble():
+        raise ValueError("张三丰 19900001234")
+
+    try:
+        stumble()
+    except ValueError:
+        record = logging.LogRecord("uvicorn.error", logging.ERROR, "", 1, "Exception in ASGI app\n", (), sys.exc_info())
+    line = logs.Bare().format(record)
+    assert "ValueError" in line
+    assert "test_starting.py" in line
+    assert "19900001234" not in line
+    assert "\n" not in line
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_whoever_is_told_to_stop_while_children_start_ends_them_all(tmp_path, number):
+    """The first child starts; the signal comes before the second one, and before anything answers."""
+    text = (
+        "import sys, typing\n"
+        "from pathlib import Path\n"
+        "from orderhub_core.entry.demo.supervisor import running\n"
+        "import os\n"
+        "with running(Path(sys.argv[1]), os.environ) as processes:\n"
+        "    processes.start('one', ['http.server', '0', '--bind', '127.0.0.1'])\n"
+        "    print(processes.children['one'].pid, flush=True)\n"
+        "    sys.stdin.readline()\n"
+        "    processes.start('two', ['http.server', '0', '--bind', '127.0.0.1'])\n"
+        "    print('went on', flush=True)\n"
+    )
+    parent = subprocess.Popen(
+        [sys.executable, "-c", text, str(tmp_path)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    child = int(parent.stdout.readline())
+    parent.send_signal(number)
+    time.sleep(0.2)
+    said, complained = parent.communicate("\n", timeout=30)
+    assert (parent.returncode, said, complained) == (0, "", "")
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
+
+
+def test_a_child_that_ends_is_named(tmp_path):
+    with (
+        pytest.raises(supervisor.OrderHubError, match="one ended with code"),
+        supervisor.running(tmp_path, os.environ) as processes,
+    ):
+        processes.start("one", ["no_such_module"])
+        processes.wait_for(f"http://127.0.0.1:{free_port()}/")
+
+
+def test_the_bench_fails_when_a_bar_is_missed(tmp_path):
+    from pathlib import Path
+
+    (tmp_path / ".ci").mkdir()
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "python").symlink_to(sys.executable)
+    script = tmp_path / ".ci" / "bench"
+    script.write_text((Path(__file__).parents[2] / ".ci" / "bench").read_text())
+    (tmp_path / "benchmarks" / "a.py").write_text("raise SystemExit(1)")
+    (tmp_path / "benchmarks" / "b.py").write_text("print('second')")
+    done = subprocess.run(["bash", str(script)], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "second" in done.stdout
+    (tmp_path / "benchmarks" / "a.py").write_text("")
+    assert subprocess.run(["bash", str(script)], capture_output=True, check=False).returncode == 0
