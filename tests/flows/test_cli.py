@@ -182,13 +182,23 @@ def test_audit_of_three_files_needs_no_database(orderhub, tmp_path):
     assert code == 1
 
 
-def test_a_big_world_goes_to_parquet_and_can_be_diagnosed(orderhub, tmp_path):
+def test_a_big_world_goes_to_parquet_and_can_be_diagnosed(orderhub, tmp_path, monkeypatch):
     code, out, _ = orderhub("demo", "--orders", 2_000, "--out", tmp_path / "world", "--json")
     assert (code, last_object(out)["orders"]) == (0, 2_000)
     assert snapshot.scan(tmp_path / "world", "orders").collect().height == 2_000
     code, _, _ = orderhub("demo", "--orders", 1_000, "--out", tmp_path / "world", "--json")
     assert code == 0, "a world takes the place of a world"
     assert snapshot.scan(tmp_path / "world", "orders").collect().height == 1_000
+    monkeypatch.setenv("ORDERHUB_SNAPSHOT", str(tmp_path / "world"))
+    code, out, _ = orderhub("diagnose", "--json")
+    found = last_object(out)
+    assert (code, found["orders"]) == (0, 1_000)
+    assert 0 < found["overdue"] < found["open"]
+    assert found["blockages"]
+    code, _, _ = orderhub("diagnose", "--fail-over", found["overdue"])
+    assert code == 0
+    code, _, _ = orderhub("diagnose", "--fail-over", found["overdue"] - 1)
+    assert code == 1
 
 
 @pytest.mark.parametrize("command", [["demo", "--orders", "10"], ["db", "snapshot"]])
@@ -245,9 +255,9 @@ def test_a_damaged_snapshot_is_told(orderhub, tmp_path):
 
 def test_simulate_and_diagnose_answer_in_json(orderhub, export, tmp_path):
     code, out, _ = orderhub("simulate", "--orders", 2_000, "--seed", 7, "--json")
-    assert code == 0
-    assert isinstance(last_object(out), dict)
+    rehearsed = last_object(out)
+    assert (code, rehearsed["seed"], rehearsed["figures"]["orders"]) == (0, 7, 2_000)
+    assert last_object(orderhub("simulate", "--orders", 2_000, "--seed", 7, "--json")[1]) == rehearsed
     orderhub("import", export, "--mapping", "generic", "--data", tmp_path / "d")
     code, out, _ = orderhub("diagnose", "--data", tmp_path / "d", "--json")
-    assert code in (0, 1)
-    assert isinstance(last_object(out), dict)
+    assert (code, last_object(out)["orders"]) == (0, 1)
