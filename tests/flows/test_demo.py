@@ -25,7 +25,7 @@ pytestmark = pytest.mark.server
 def demo(tmp_path_factory):
     """A running demonstration: its folder and the address it printed."""
     folder = tmp_path_factory.mktemp("demo")
-    # Workers of a test run start a demonstration each: far enough apart to find no port that the other is about to take.
+    # Workers of a test run start a demonstration each: their ports must not be next to each other.
     port = 18_800 + 200 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     clean = {name: value for name, value in os.environ.items() if not name.startswith("ORDERHUB_")}
     process = subprocess.Popen(
