@@ -12,7 +12,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 from random import Random
-from typing import Any, TypeVar, assert_never
+from typing import Any, assert_never
 
 import msgspec
 import polars as pl
@@ -24,6 +24,7 @@ from orderhub_core.flows import absorb, dispatch, importing, poll
 from orderhub_core.flows.absorb import Outcome, Plan
 from orderhub_core.flows.receive import Receiver
 from orderhub_core.frames import SCHEMAS, empty
+from orderhub_core.memory import Answer, Memory
 from orderhub_core.model import Decoded, RawMessage, Review
 from orderhub_core.ports import Channel, Notifier, Touchpoint, Warehouse
 from orderhub_core.rules import book
@@ -36,31 +37,6 @@ OPS = "ops"
 """The source of what people do: one door, one trail, like any other message."""
 
 SNAPSHOT = "snapshot"
-
-
-Answer = TypeVar("Answer")
-
-
-class _Memory:
-    """Answers to questions about frames, shared by the sessions of a process. Asked again, an answer is computed again
-    only when the frames have changed; of several sessions that ask at once, one computes. The oldest are forgotten."""
-
-    MOST = 64
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._answers: dict[Hashable, tuple[int, Any]] = {}
-
-    def __call__(self, question: Hashable, stamp: int, compute: Callable[[], Answer]) -> Answer:
-        with self._lock:
-            known = self._answers.get(question)
-            if known is None or known[0] != stamp:
-                self._answers.pop(question, None)
-                known = self._answers[question] = (stamp, compute())
-                while len(self._answers) > self.MOST:
-                    del self._answers[next(iter(self._answers))]
-            answer: Answer = known[1]
-            return answer
 
 
 def clock() -> int:
@@ -78,7 +54,7 @@ class SnapshotHub:
         snapshot.meta(folder)
         self._lock = threading.Lock()
         self._frames: dict[tuple[str, int], pl.DataFrame] = {}
-        self._memory = _Memory()
+        self._memory = Memory()
 
     def remembered(self, question: Hashable, compute: Callable[[], Answer]) -> Answer:
         """The answer to a question about the frames, computed once per snapshot and process."""
@@ -120,7 +96,7 @@ class Hub:
         self._channels: dict[str, Channel] = {}
         self._channels_lock = threading.Lock()
         """Webhooks ask for their channel on the event loop: never behind whoever reads frames."""
-        self._memory = _Memory()
+        self._memory = Memory()
 
     # -- composition
 
@@ -169,6 +145,8 @@ class Hub:
     def _warehouse(self, name: str) -> Warehouse:
         for endpoint in self.settings.warehouses:
             if endpoint.id == name:
+                if not endpoint.enabled:
+                    raise RefusedByTarget(f"warehouse {name} is disabled in the settings; a rule or an order names it")
                 if not endpoint.connector:
                     raise RefusedByTarget(
                         f"warehouse {name} has no connector in the settings: hand the order over by hand"

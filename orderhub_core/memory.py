@@ -1,0 +1,31 @@
+"""Remembering answers about data that has not changed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable
+from typing import Any, TypeVar
+
+Answer = TypeVar("Answer")
+
+
+class Memory:
+    """Answers to questions about frames, shared by the sessions of a process. Asked again, an answer is computed again
+    only when the frames have changed; of several sessions that ask at once, one computes. The oldest are forgotten."""
+
+    MOST = 64
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._answers: dict[Hashable, tuple[int, Any]] = {}
+
+    def __call__(self, question: Hashable, stamp: int, compute: Callable[[], Answer]) -> Answer:
+        with self._lock:
+            known = self._answers.get(question)
+            if known is None or known[0] != stamp:
+                self._answers.pop(question, None)
+                known = self._answers[question] = (stamp, compute())
+                while len(self._answers) > self.MOST:
+                    del self._answers[next(iter(self._answers))]
+            answer: Answer = known[1]
+            return answer
