@@ -12,6 +12,7 @@ from pathlib import Path
 import hypothesis
 import psycopg
 import pytest
+import structlog
 
 from orderhub_core import runtime  # noqa: F401  (one SQLite per process, before anyone imports it)
 from orderhub_core.store import homes
@@ -74,3 +75,10 @@ def real_orders() -> Path:
     if not folder:
         pytest.skip("ORDERHUB_REAL_ORDERS does not name a folder with real orders")
     return Path(folder)
+
+
+@pytest.fixture(autouse=True)
+def _logs_go_nowhere_near_the_next_test() -> Iterator[None]:
+    """A command that sends logs to a test's captured error stream must not leave them pointing there."""
+    yield
+    structlog.reset_defaults()
