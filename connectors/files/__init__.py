@@ -6,7 +6,7 @@
 
 from connectors.files.bodies import KIND, decode
 from connectors.files.mapping import Mapping, load_mapping, shipped_mappings
-from connectors.files.observing import REFUSED, Reading, observe, restated
+from connectors.files.observing import REFUSED, Reading, observe
 from connectors.files.reading import parse_table, read_table
 from connectors.files.touchpoint import read_touchpoint
 
@@ -21,6 +21,5 @@ __all__ = [
     "parse_table",
     "read_table",
     "read_touchpoint",
-    "restated",
     "shipped_mappings",
 ]

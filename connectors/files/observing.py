@@ -75,15 +75,6 @@ def observe(table: pl.DataFrame, mapping: Mapping) -> Reading:
     )
 
 
-def restated(message: RawMessage, nth: int) -> RawMessage:
-    """The message as its source's nth statement of the same content: it said so, then something else, now so again.
-
-    Its id is its content, so that the same file twice is no news; from the second statement on it gets an id of its
-    own (`{id}#2`). Pure.
-    """
-    return message if nth < 2 else msgspec.structs.replace(message, message_id=f"{message.message_id}#{nth}")
-
-
 def resolve(headings: list[str], mapping: Mapping, required: Iterable[str]) -> dict[str, str]:
     """Field to the heading under which this file shows it; fields the file does not have are left out.
 

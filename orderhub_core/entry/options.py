@@ -5,12 +5,15 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable
+from datetime import datetime
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_type_hints
 
 import msgspec
 import typer
+
+from orderhub_core.errors import UserMistake
 
 Data = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", help="Folder of the hub (ORDERHUB_DATA; default ./data).")
@@ -57,3 +60,14 @@ def stored(command: Command) -> Command:
 def tell(answer: Any, sentence: str, *, as_json: bool) -> None:
     """The sentence for people, or the answer as one line of JSON."""
     typer.echo(msgspec.json.encode(answer).decode() if as_json else sentence)
+
+
+def instant(text: str) -> int:
+    """A time that a user wrote, as microseconds UTC. Raises UserMistake."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise UserMistake(f"--as-of {text!r}: write a time like 2026-11-11T20:00:00+08:00") from None
+    if moment.tzinfo is None:
+        raise UserMistake(f"--as-of {text}: add the time zone, e.g. {text}+08:00")
+    return round(moment.timestamp() * 1_000_000)

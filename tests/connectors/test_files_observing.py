@@ -22,7 +22,6 @@ from connectors.files import (
     observe,
     parse_table,
     read_table,
-    restated,
 )
 from orderhub_core.errors import Unreadable, UserMistake
 from orderhub_core.model import Event, Line, Observation, Parcel, Person
@@ -214,15 +213,6 @@ def test_a_row_whose_cells_of_content_are_all_empty_has_none() -> None:
     one, two = read(order("1", total="9", name="张三"), order("2", total="", name="")).messages
     assert "content" in msgspec.json.decode(one.body)
     assert "content" not in msgspec.json.decode(two.body)
-
-
-def test_a_statement_made_again_after_another_has_an_id_of_its_own() -> None:
-    (first,) = read(order(status="paid")).messages
-    assert restated(first, 1) == first
-    second = restated(first, 2)
-    assert second.message_id == first.message_id + "#2"
-    assert (second.source, second.kind, second.body) == (first.source, first.kind, first.body)
-    assert len({restated(first, nth).message_id for nth in range(1, 6)}) == 5
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,15 @@ def test_what_changed_is_updated_and_the_rest_is_unchanged(take):
     assert counts(take(later)) == (2, 0, 1, 1, 0)
 
 
+def test_a_statement_received_before_is_no_news_and_the_preview_says_so_too(hub, take):
+    """Without an update time nobody can tell a restored value from an old file: an old export moves nothing back."""
+    newer = GOOD.replace("12.50", "20.00")
+    take(GOOD)
+    take(newer)
+    assert counts(take(GOOD, dry_run=True)) == counts(take(GOOD)) == (2, 0, 0, 2, 0)
+    assert hub.frame("orders")["total_minor"].max() == 2_000
+
+
 def test_a_preview_tells_the_same_and_writes_nothing(hub, take):
     assert counts(take(GOOD, dry_run=True)) == (2, 2, 0, 0, 0)
     assert hub.frame("orders").height == 0

@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import tomllib
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,7 +15,7 @@ from orderhub_core import hub
 from orderhub_core.audit.lag import DEFAULT_LAG_S
 from orderhub_core.audit.report import Report, audit
 from orderhub_core.audit.words import EVERYWHERE, STAGES, Lexicon, lexicon
-from orderhub_core.entry.options import stored
+from orderhub_core.entry.options import instant, stored
 from orderhub_core.errors import UserMistake
 
 app = typer.Typer(no_args_is_help=True, help="Compare what the systems show of every order.")
@@ -57,7 +56,7 @@ def files(
         {name: _kept(reader.read_touchpoint(path, columns), path) for name, path in sources.items()},
         sample=sample,
         seed=seed,
-        as_of=_instant(as_of) if as_of else None,
+        as_of=instant(as_of) if as_of else None,
         words=_words(columns.status if columns else {}, words, absent=False),
         allowed_lag_s=dict.fromkeys(sources, lag_s),
     )
@@ -137,16 +136,6 @@ def _toml(path: Path) -> dict[str, Any]:
         raise UserMistake(f"{path} cannot be read: {error.strerror}") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UserMistake(f"{path} is not TOML: {error}") from None
-
-
-def _instant(text: str) -> int:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UserMistake(f"--as-of {text!r}: write a time like 2026-11-11T20:00:00+08:00") from None
-    if moment.tzinfo is None:
-        raise UserMistake(f"--as-of {text}: add the time zone, e.g. {text}+08:00")
-    return round(moment.timestamp() * 1_000_000)
 
 
 def _tell(report: Report, *, as_json: bool, limit: int | None, fail_under: float | None) -> None:

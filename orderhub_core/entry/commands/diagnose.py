@@ -10,7 +10,7 @@ import msgspec
 import typer
 
 from orderhub_core import hub
-from orderhub_core.entry.options import AsJson, stored, tell
+from orderhub_core.entry.options import AsJson, instant, stored, tell
 from orderhub_core.errors import UserMistake
 from orderhub_core.health import thresholds
 from orderhub_core.health.blockages import Blockage
@@ -50,7 +50,7 @@ def diagnose(
     """Where orders get stuck: overdue orders by stage, and the worst blockages."""
     rows = _table(table) if table else None
     connected = hub.connect()
-    found = examine(connected.frame("orders"), _instant(as_of) if as_of else connected.as_of(), rows, count=count)
+    found = examine(connected.frame("orders"), instant(as_of) if as_of else connected.as_of(), rows, count=count)
     answer = Answer(
         _iso(found.as_of),
         found.orders,
@@ -71,16 +71,6 @@ def _table(path: Path) -> tuple[thresholds.Threshold, ...]:
         return thresholds.read(path.read_bytes(), str(path))
     except OSError as error:
         raise UserMistake(f"--thresholds {path} cannot be read: {error.strerror}") from None
-
-
-def _instant(text: str) -> int:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UserMistake(f"--as-of {text!r}: write a time like 2026-11-11T20:00:00+08:00") from None
-    if moment.tzinfo is None:
-        raise UserMistake(f"--as-of {text}: add the time zone, e.g. {text}+08:00")
-    return round(moment.timestamp() * 1_000_000)
 
 
 def _iso(instant: int) -> str:
