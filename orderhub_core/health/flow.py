@@ -7,6 +7,8 @@ import polars as pl
 from orderhub_core.frames import INSTANT
 
 MINUTE_US = 60_000_000
+RESTATED = ("order.content", "order.parcel")
+"""The log also says when an order's particulars were stated anew: no event of its life."""
 AXES = ("order", "payment", "fulfilment", "logistics", "after_sale", "invoice")
 
 
@@ -20,7 +22,7 @@ def per_minute(events: pl.LazyFrame, as_of: int, minutes: int = 60) -> pl.DataFr
     first = pl.lit(last - (minutes - 1) * MINUTE_US).cast(INSTANT)
     at = pl.col("occurred_at")
     return (
-        events.filter(at >= first, at <= pl.lit(as_of).cast(INSTANT))
+        events.filter(at >= first, at <= pl.lit(as_of).cast(INSTANT), ~pl.col("event").is_in(RESTATED))
         .with_columns(axis=pl.col("event").str.split(".").list.first())
         .filter(pl.col("axis").is_in(AXES))
         .group_by("axis", minute=at.dt.truncate("1m"))

@@ -214,8 +214,15 @@ def test_the_flow_counts_the_last_hour_by_minute_and_axis() -> None:
     at = [NOW, NOW - dt.timedelta(seconds=70), NOW - dt.timedelta(seconds=75), NOW - dt.timedelta(hours=2)]
     events = pl.LazyFrame(
         {
-            "occurred_at": [*at, NOW],
-            "event": ["payment.paid", "order.placed", "order.placed", "order.placed", "rule.assign_warehouse"],
+            "occurred_at": [*at, NOW, NOW],
+            "event": [
+                "payment.paid",
+                "order.placed",
+                "order.placed",
+                "order.placed",
+                "rule.assign_warehouse",
+                "order.parcel",
+            ],
         },
         schema_overrides={"occurred_at": frames.INSTANT},
     )
