@@ -130,6 +130,7 @@ def audit(
     if not 2 <= len(names) <= MAX_TOUCHPOINTS:
         raise UserMistake(
             f"an audit compares 2 to {MAX_TOUCHPOINTS} touchpoints, not {len(names)}: name each with its file"
+            " (`audit files`), or add [[touchpoints]] to the settings and let the worker read them (`audit orders`)"
         )
     lexicon = words or default()
     said = claims(sightings, lexicon)

@@ -118,6 +118,18 @@ def test_no_log_holds_a_name_a_phone_or_a_secret(demo):
     hub.close()
 
 
+def test_a_second_demonstration_in_the_same_folder_is_refused(demo):
+    folder, _, _ = demo
+    second = subprocess.run(
+        [sys.executable, "-m", "orderhub_core.entry.cli", "demo", "--data", str(folder)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert second.returncode == 2
+    assert "already" in second.stderr
+
+
 def test_everything_ends_together(demo):
     _, address, process = demo
     process.send_signal(signal.SIGINT)

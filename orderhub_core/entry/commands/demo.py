@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from orderhub_core.entry.demo import setting
-from orderhub_core.entry.demo.supervisor import free_port, running, until_told
+from orderhub_core.entry.demo.supervisor import free_port, only_one, running, until_told
 from orderhub_core.entry.options import AsJson, Data, Database, tell
 from orderhub_core.sim.world import BIG_SHOPS, Plan, build
 from orderhub_core.store import snapshot
@@ -59,6 +59,11 @@ def write_world(orders: int, folder: Path, seed: int) -> dict[str, object]:
 def live(folder: Path, database: str, seed: int, port: int) -> None:
     """Start everything, print the address as soon as the console answers, and stay until told to stop."""
     folder.mkdir(parents=True, exist_ok=True)
+    with only_one(folder):
+        _live(folder, database, seed, port)
+
+
+def _live(folder: Path, database: str, seed: int, port: int) -> None:
     ports = setting.Ports(console := free_port(port), free_port(console + 1))
     sandbox = setting.write(folder, setting.kept_plan(folder, setting.clock(), seed), ports)
     env = {**os.environ, **setting.fresh_secrets(), "ORDERHUB_DATA": str(folder), "ORDERHUB_DATABASE_URL": database}

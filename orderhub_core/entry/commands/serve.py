@@ -49,6 +49,8 @@ def serve(
     if isinstance(board, hub.Hub) and takes_messages and not no_worker:
         worker = Worker(board)
         worker.start()
+    shown = f"[{host}]" if ":" in host else host
+    typer.echo(f"OrderHub serves http://{shown}:{port}/ (Ctrl-C stops it)")
     try:
         run(
             console(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import signal
 import socket
 import subprocess
@@ -36,6 +37,17 @@ def free_port(wished: int) -> int:
 
 class Told(Exception):
     """SIGINT or SIGTERM came."""
+
+
+@contextlib.contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """Raises UserMistake when another demonstration runs over the same folder. The lock ends with the process."""
+    with (folder / "demo.lock").open("w") as held:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UserMistake(f"a demonstration runs in {folder} already: stop it, or name another --data") from None
+        yield
 
 
 class Processes:
