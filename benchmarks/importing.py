@@ -104,7 +104,7 @@ def batches(
         yield [
             (name, rows[len(rows) * at // count : len(rows) * (at + 1) // count])
             for name, rows in tables.items()
-            if rows and name not in ("progress",)
+            if rows and name not in ("lanes",)
         ]
 
 

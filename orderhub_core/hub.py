@@ -29,7 +29,7 @@ from orderhub_core.model import Decoded, RawMessage, Review
 from orderhub_core.ports import Channel, Notifier, Touchpoint, Warehouse
 from orderhub_core.rules import book
 from orderhub_core.store import chain, frames, homes, snapshot
-from orderhub_core.store.base import Overtaken, Progress
+from orderhub_core.store.base import NOTHING, Progress
 from orderhub_core.store.homes import Home
 from orderhub_core.store.unit import Finished, Pulse, Receipt
 
@@ -92,7 +92,7 @@ class Hub:
         self.settings = settings.load(home.data)
         self._env = env
         self._lock = threading.RLock()
-        self._frames: dict[str, tuple[int, pl.DataFrame]] = {}
+        self._frames: dict[str, tuple[Progress, pl.DataFrame]] = {}
         self._channels: dict[str, Channel] = {}
         self._channels_lock = threading.Lock()
         """Webhooks ask for their channel on the event loop: never behind whoever reads frames."""
@@ -175,7 +175,7 @@ class Hub:
         """Absorb until nothing waits. Returns how many messages were applied."""
         return len(absorb.drain(self.context, self.settings.limits.batch))
 
-    def replay(self, ids: Sequence[int] | None = None, *, patience: int = 100) -> dict[tuple[str, str], Outcome]:
+    def replay(self, ids: Sequence[int] | None = None) -> dict[tuple[str, str], Outcome]:
         """Try parked messages again: all, or those named. What became of each, by source and message id.
 
         Raises UserMistake for an id that is not parked; then none is tried.
@@ -184,19 +184,7 @@ class Hub:
         if unknown := sorted(set(ids or ()).difference(parked)):
             raise UserMistake(f"not parked: {', '.join(map(str, unknown))}; `orderhub inbox parked` lists what is")
         asked = parked if ids is None else sorted(set(ids))
-        outcomes: dict[tuple[str, str], Outcome] = {}
-        size = self.settings.limits.batch
-        for group in (asked[at : at + size] for at in range(0, len(asked), size)):
-            while True:
-                try:
-                    tried = absorb.replay(self.context, group, size)
-                except Overtaken:
-                    if not (patience := patience - 1):
-                        raise
-                    continue
-                outcomes |= tried.outcomes if tried else {}
-                break
-        return outcomes
+        return absorb.replay(self.context, asked, self.settings.limits.batch)
 
     def poll_shop(self, shop: str, *, history_s: int) -> int:
         return poll.poll(self.store, f"shop:{shop}", self.channel(shop), self.receive, now=clock(), history_s=history_s)
@@ -251,12 +239,11 @@ class Hub:
 
     def _frame(self, name: str, progress: Progress) -> pl.DataFrame:
         """The frame as of `progress`; rows that were changed since may be in it as they are now, events may not."""
-        head = progress.log_seq if name == "events" else progress.version
         if name not in self._frames:
             self._frames[name] = self._from_snapshot(name, progress)
         since, known = self._frames[name]
-        if since != head:
-            self._frames[name] = (head, frames.refreshed(self.store, name, known, since, head))
+        if since != progress:
+            self._frames[name] = (progress, frames.refreshed(self.store, name, known, since, progress))
         return self._frames[name][1]
 
     def scan(self, name: str) -> pl.LazyFrame:
@@ -264,25 +251,27 @@ class Hub:
 
     def remembered(self, question: Hashable, compute: Callable[[], Answer]) -> Answer:
         """The answer to a question about the frames, computed once per commit and process."""
-        return self._memory(question, self.store.progress().version, compute)
+        return self._memory(question, self.store.progress().commits, compute)
 
-    def _from_snapshot(self, name: str, progress: Progress) -> tuple[int, pl.DataFrame]:
+    def _from_snapshot(self, name: str, progress: Progress) -> tuple[Progress, pl.DataFrame]:
         """Where reading begins. A snapshot that another hub left in our folder, or a damaged one, is no beginning."""
         folder = self.home.data / SNAPSHOT
         try:
             meta = snapshot.meta(folder)
             if not self._is_ours(meta, progress):
-                return 0, empty(name)
-            return (meta.seq if name == "events" else meta.version), snapshot.scan(folder, name, meta).collect()
+                return NOTHING, empty(name)
+            return Progress(0, meta.upto, 0, meta.log), snapshot.scan(folder, name, meta).collect()
         except (StoreMissing, OSError, pl.exceptions.PolarsError):
-            return 0, empty(name)
+            return NOTHING, empty(name)
 
     def _is_ours(self, meta: snapshot.Meta, progress: Progress) -> bool:
         """The log's chain tells hubs apart. Before its first entry all hubs look alike, and there is little to read."""
-        if not 0 < meta.seq <= progress.log_seq or meta.version > progress.version:
+        behind = all(then.seq <= now.seq for then, now in zip(meta.log, progress.log, strict=False))
+        if len(meta.log) != len(progress.log) or not behind or meta.upto > progress.upto:
             return False
-        rows = self.store.query("hub", "SELECT hash FROM log WHERE seq = ?", (meta.seq,))
-        return bool(rows) and bytes(rows[0][0]).hex() == meta.log_hash
+        last = max(meta.log)
+        rows = self.store.query("hub", "SELECT hash FROM log WHERE seq = ?", (last.seq,))
+        return bool(rows) and bytes(rows[0][0]) == last.hash
 
     def write_snapshot(self, folder: Path | None = None) -> Path:
         """Write all frames as they are now, for boards and audits elsewhere. Raises UserMistake as `snapshot.write`."""
@@ -290,7 +279,7 @@ class Hub:
         with self._lock:
             progress = self.store.progress()
             found = {name: self._frame(name, progress) for name in SCHEMAS}
-        meta = snapshot.Meta(clock(), progress.log_seq, progress.version, progress.log_hash.hex())
+        meta = snapshot.Meta(clock(), progress.upto, progress.log)
         snapshot.write(folder, found, meta)
         return folder
 

@@ -6,13 +6,14 @@ without the commit. A message that cannot be read is parked alone; the rest of i
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 import msgspec
 
 from orderhub_core import effects
-from orderhub_core.errors import Later, Stop, Unreadable
+from orderhub_core.errors import Busy, Later, Stop, Unreadable
 from orderhub_core.flows import rows
 from orderhub_core.fold import Entry, Head, Origin, Pseudonymous, fold
 from orderhub_core.model import Content, Decoded, Line, Observation, Person, Review, Sighting
@@ -21,11 +22,17 @@ from orderhub_core.rules.book import Book
 from orderhub_core.rules.decide import Decision, decide
 from orderhub_core.store import chain
 from orderhub_core.store.base import Overtaken, Store
-from orderhub_core.store.unit import Claim, Message, Writes
+from orderhub_core.store.unit import Claim, Message, Requeued, Writes, lane_of
 
 Outcome = Literal["imported", "updated", "unchanged", "parked", "noted"]
 FIRST_ADDED_LINE = 1_000
+PATIENCE_S, PAUSE_S = 30.0, 0.05
 _json = msgspec.json.Encoder(order="deterministic").encode
+
+
+def wall_clock() -> int:
+    """Microseconds UTC."""
+    return time.time_ns() // 1_000
 
 
 class Source(NamedTuple):
@@ -45,6 +52,7 @@ class Context(NamedTuple):
     """Raises Unreadable for a source that the settings do not know."""
     book: Book
     pseudonyms: Pseudonyms
+    clock: Callable[[], int] = wall_clock
 
 
 class Plan(NamedTuple):
@@ -58,7 +66,7 @@ def absorb(context: Context, limit: int) -> Plan | None:
 
     A message that breaks its batch is found by halving and parked alone.
     """
-    claim = context.store.claim(limit)
+    claim = context.store.claim(limit, context.clock())
     if claim is None:
         return None
     try:
@@ -73,10 +81,22 @@ def absorb(context: Context, limit: int) -> Plan | None:
         context.store.release(claim)
 
 
-def replay(context: Context, ids: Sequence[int] | None = None, limit: int = 1_000) -> Plan | None:
-    """Try parked messages again, all or those named, after their decoder or table was mended. Raises Later."""
-    claim = context.store.replay(ids, limit)
-    return None if claim is None else _apply(context, claim, plan(context, claim))
+def replay(context: Context, ids: Sequence[int], limit: int) -> dict[tuple[str, str], Outcome]:
+    """Try parked messages again, after their decoder or table was mended. What became of each, by source and id.
+
+    Raises Busy when other workers keep the hub so busy that some still wait; they are not lost.
+    """
+    taken = context.store.requeue(ids)
+    outcomes: dict[tuple[str, str], Outcome] = {}
+    deadline = time.monotonic() + PATIENCE_S
+    while context.store.waiting_of([message.id for message in taken]):
+        outcomes |= drain(context, limit)
+        if time.monotonic() > deadline:
+            raise Busy("the messages wait to be tried again by a worker that is busy with others; nothing was lost")
+        time.sleep(PAUSE_S)
+    asked = [(message.source, message.message_id) for message in taken]
+    parked = {(source, name) for source in {source for source, _ in asked} for name in context.store.parked_of(source)}
+    return {key: "parked" if key in parked else outcomes.get(key, "noted") for key in asked}
 
 
 def drain(context: Context, limit: int, patience: int = 100) -> dict[tuple[str, str], Outcome]:
@@ -102,7 +122,7 @@ def _apply(context: Context, claim: Claim, planned: Plan) -> Plan:
 
 def _set_aside(context: Context, reason: str) -> Plan | None:
     """Park the next message unread: reading or applying it failed in a way that nobody foresaw."""
-    claim = context.store.claim(1)
+    claim = context.store.claim(1, context.clock())
     if claim is None:
         return None
     batch = _Batch(context, claim)
@@ -133,11 +153,15 @@ class _Batch:
         self.next_order_id = claim.next_order_id
 
     def plan(self) -> Plan:
-        read = [self._read(message) for message in self.claim.messages]
-        self._load({(key.shop, key.order_no) for key in (_key(r) for r in read) if key is not None})
+        read = [
+            (message, decoded)
+            for message in self.claim.messages
+            if not self._passed_on(message, decoded := self._read(message))
+        ]
+        self._load({(key.shop, key.order_no) for key in (_key(decoded) for _, decoded in read) if key is not None})
         outcomes: dict[tuple[str, str], Outcome] = {
             (message.source, message.message_id): self._take(message, *decoded) if decoded else "parked"
-            for message, decoded in zip(self.claim.messages, read, strict=True)
+            for message, decoded in read
         }
         self._decide()
         self.write()
@@ -153,6 +177,16 @@ class _Batch:
             self.park(message, f"internal: {type(bug).__name__} while reading; a developer must look")
         return None
 
+    def _passed_on(self, message: Message, read: tuple[Source, Decoded] | None) -> bool:
+        """Whether its order is another lane's. Orders are safe because nobody else touches those of a claimed lane."""
+        if read is None or self.claim.lanes == 1:
+            return False
+        lane = lane_of(read[1].order_no, self.claim.lanes)
+        if lane == self.claim.lane:
+            return False
+        self.writes.requeued.append(Requeued(lane, message.id))
+        return True
+
     def park(self, message: Message, reason: str) -> None:
         row = (message.id, message.source, message.message_id, reason, message.received_at)
         self.writes.upserts["parked"].append(row)
@@ -163,8 +197,6 @@ class _Batch:
             self.heads[head.shop, head.order_no] = head
 
     def _take(self, message: Message, source: Source, decoded: Decoded) -> Outcome:
-        if self.claim.replayed:
-            self.writes.unparked.append(message.id)
         match decoded:
             case Observation():
                 return self._observe(message, source, decoded)
@@ -179,7 +211,7 @@ class _Batch:
         new = head is None
         if head is None:
             head = Head(self.next_order_id, source.shop, source.platform, seen.order_no)
-            self.next_order_id += 1
+            self.next_order_id += self.claim.lanes
             self.heads[head.shop, head.order_no] = head
             self.created.add(head.order_id)
             self.touched[head.order_id] = head
@@ -296,7 +328,7 @@ class _Batch:
     # -- rows
 
     def write(self) -> None:
-        writes, version = self.writes, self.claim.version + 1
+        writes, version = self.writes, self.claim.stamp
         for head in self.touched.values():
             head.changed_version = version
             writes.upserts["orders"].append(rows.order_row(head))
@@ -306,7 +338,7 @@ class _Batch:
             writes.sightings.append((touchpoint, shop, order_no, sighting.status, at, seen_at, version))
         seq, before = self.claim.log_seq, self.claim.log_hash
         for entry in self.entries:
-            seq += 1
+            seq += self.claim.lanes
             fields = (seq, *entry)
             before = chain.link(before, fields)
             writes.inserts["log"].append((*fields, before))

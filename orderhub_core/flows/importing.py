@@ -15,7 +15,7 @@ from orderhub_core.flows.absorb import Context, Outcome, drain, plan
 from orderhub_core.model import RawMessage
 from orderhub_core.ports import Files
 from orderhub_core.store.base import Store
-from orderhub_core.store.unit import Claim, Message
+from orderhub_core.store.unit import Message
 
 ON_ERROR = ("reject-all", "skip-failed")
 PAUSE_S, PATIENCE_S = 0.1, 60.0
@@ -137,14 +137,13 @@ def _told_by_log(store: Store, source: str, message_ids: list[str]) -> dict[str,
 
 def _preview(context: Context, messages: list[RawMessage], now: int, batch: int) -> _Made:
     """Plan against the hub as it is, write nothing. What was received before is no news, as when it is imported."""
-    version, _, next_order_id, log_seq, log_hash = context.store.progress()
     made = _Made({}, {})
     for whole in _groups(list({m.message_id: m for m in messages}.values()), batch):
         known = context.store.message_ids(whole[0].source, [m.message_id for m in whole])
         made.outcomes.update(dict.fromkeys(known, "unchanged"))
         group = [m for m in whole if m.message_id not in known]
         rows = [Message(-n, m.source, m.message_id, m.kind, now, m.body) for n, m in enumerate(group, 1)]
-        planned = plan(context, Claim(rows, 0, version, next_order_id, log_seq, log_hash))
+        planned = plan(context, context.store.unbound(rows))
         made.outcomes.update({message_id: outcome for (_, message_id), outcome in planned.outcomes.items()})
         made.parked.update({row[2]: row[3] for row in planned.writes.upserts["parked"]})
     return made

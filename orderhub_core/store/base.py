@@ -2,7 +2,7 @@
 
 accept    write raw messages down, durably, before anyone understands them
 claim     take the next batch to apply, with the state that the work will be based on
-commit    orders, log, outbox and watermark in one transaction; refused when another writer was faster
+commit    orders, log, outbox and queue in one transaction; refused when another writer was faster
 lease     take effects that are due, for a limited time
 finish    record what became of them
 
@@ -16,10 +16,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from orderhub_core.errors import Later, Stop
+from orderhub_core.errors import Later
 from orderhub_core.model import RawMessage
 from orderhub_core.store import chain, statements
-from orderhub_core.store.unit import Claim, Finished, Leased, Message, Pulse, Receipt, Row, Writes
+from orderhub_core.store.unit import Claim, Finished, Leased, Message, Pulse, Receipt, Requeued, Row, Writes
 
 MESSAGE = "id, source, message_id, kind, received_at, body"
 
@@ -29,19 +29,35 @@ class Overtaken(Later):
 
 
 class Progress(NamedTuple):
-    """How far the hub has come."""
+    """How far the hub has come, as of one instant."""
 
-    version: int
-    applied_upto: int
-    next_order_id: int
-    log_seq: int
-    log_hash: bytes
+    commits: int
+    """Grows with every commit."""
+    upto: int
+    """Every row whose `changed_version` is not above this is there to be read."""
+    orders: int
+    log: tuple[chain.Head, ...]
+    """The ends of the log's chains, by lane."""
+
+    @property
+    def log_entries(self) -> int:
+        return sum((head.seq - start.seq) // len(self.log) for head, start in self.log_growth())
+
+    def log_growth(self) -> Iterator[tuple[chain.Head, chain.Head]]:
+        """Each lane's end of the log, and where it began."""
+        return zip(self.log, chain.starts(len(self.log)), strict=True)
+
+
+NOTHING = Progress(0, -1, 0, ())
+"""Of a hub that nobody has read anything of."""
 
 
 class Store(ABC):
     """A hub's storage. One instance per process; safe to use from several threads."""
 
     skip_locked = ""
+    lanes: int
+    """Among how many the orders are shared out, from the making of the hub on."""
 
     # -- what a backend supplies
 
@@ -50,8 +66,11 @@ class Store(ABC):
         """Write messages down. When this returns they are on disk. Raises Busy; then none of them is."""
 
     @abstractmethod
-    def claim(self, limit: int) -> Claim | None:
-        """The next messages in the order of their arrival, or None when nothing waits."""
+    def claim(self, limit: int, now: int) -> Claim | None:
+        """The next messages of a lane in the order of their arrival, or None when nothing waits that is due.
+
+        What was put off for later than `now` (microseconds UTC) is not due.
+        """
 
     @abstractmethod
     def release(self, claim: Claim) -> None:
@@ -84,23 +103,29 @@ class Store(ABC):
 
     # -- reading for one batch
 
+    @abstractmethod
     def progress(self) -> Progress:
         """Raises Stop when the database has lost it."""
-        rows = self.query("hub", f"SELECT {', '.join(Progress._fields)} FROM progress WHERE name = 'hub'")
-        if not rows:
-            raise Stop("the hub database is damaged (table progress is empty): stop everything and restore a backup")
-        version, applied_upto, next_order_id, log_seq, log_hash = rows[0]
-        return Progress(version, applied_upto, next_order_id, log_seq, bytes(log_hash))
 
-    def replay(self, ids: Sequence[int] | None, limit: int) -> Claim | None:
-        """Claim parked messages again: the oldest of all of them, or of those named."""
-        version, _, next_order_id, log_seq, log_hash = self.progress()
-        where, parameters = ("", ()) if ids is None else (f" WHERE {self.among('id')}", (self.listed(ids),))
-        sql = f"SELECT id FROM parked{where} ORDER BY id LIMIT ?"
-        parked = [row[0] for row in self.query("hub", sql, (*parameters, limit))]
-        if not parked:
-            return None
-        return Claim(self.messages(parked), 0, version, next_order_id, log_seq, log_hash, replayed=True)
+    def unbound(self, messages: list[Message]) -> Claim:
+        """A claim of messages that nobody wrote down, in no lane: to plan what would become of them, not to commit."""
+        progress = self.progress()
+        return Claim(messages, 0, 0, progress.orders + 1, 0, chain.GENESIS, stamp=progress.upto + 1)
+
+    def requeue(self, ids: Sequence[int]) -> list[Message]:
+        """Take parked messages out of there, to be claimed again. Returns those that were parked, without bodies."""
+        with self.transaction("hub") as cursor:
+            where = self.sql(f"SELECT id, source, message_id FROM parked WHERE {self.among('id')} ORDER BY id")
+            taken = cursor.execute(where, (self.listed(ids),)).fetchall()
+            cursor.execute(self.sql(f"DELETE FROM parked WHERE {self.among('id')}"), (self.listed(ids),))
+            cursor.executemany(
+                self.sql(statements.insert_new("todo")), [Requeued(self.any_lane(row[0]), row[0]) for row in taken]
+            )
+        return [Message(number, source, name, "", 0, b"") for number, source, name in taken]
+
+    def any_lane(self, message: int) -> int:
+        """A lane for a message of which nobody knows the order: whoever reads it passes it on to the right one."""
+        return message % self.lanes
 
     def messages(self, ids: Sequence[int]) -> list[Message]:
         rows = self.query(
@@ -155,33 +180,20 @@ class Store(ABC):
             self._write(cursor, claim, writes)
 
     def _write(self, cursor: Any, claim: Claim, writes: Writes) -> None:
-        upto = claim.upto if not claim.replayed else None
-        if upto is None:
-            cursor.execute(self.sql("SELECT applied_upto FROM progress WHERE name = 'hub'"))
-            upto = cursor.fetchone()[0]
-        moved = cursor.execute(
-            self.sql(statements.MOVE_ON),
-            (upto, writes.next_order_id, writes.log_seq, writes.log_hash, claim.version),
-        ).rowcount
-        if moved != 1:
-            raise Overtaken("another writer applied messages meanwhile")
-        for sql, rows in self._batches(writes):
-            if rows:
-                cursor.executemany(self.sql(sql), rows)
+        self._move_on(cursor, claim, writes)
+        for batch in statements.batches(writes):
+            cursor.executemany(self.sql(batch.sql), batch.rows)
 
-    def _batches(self, writes: Writes) -> Iterator[tuple[str, list[Row]]]:
-        yield statements.RETIRE_LINES, writes.retired_lines
-        for table, rows in writes.upserts.items():
-            yield statements.upsert(table), rows
-        for table, rows in writes.inserts.items():
-            yield statements.insert(table), rows
-        for table, rows in writes.new.items():
-            yield statements.insert_new(table), rows
-        yield statements.NEWER_SIGHTING, writes.sightings
-        yield statements.REPLACE_WAITING, writes.latest_effects
-        yield statements.RENEW_WAITING, writes.renewed_effects
-        yield statements.WITHDRAW, writes.withdrawn
-        yield "DELETE FROM parked WHERE id = ?", [(message,) for message in writes.unparked]
+    def _move_on(self, cursor: Any, claim: Claim, writes: Writes) -> None:
+        """The lane's own row, and its queue."""
+        at = (writes.next_order_id, writes.log_seq, writes.log_hash, claim.upto, claim.upto)
+        if cursor.execute(self.sql(statements.MOVE_ON), (*at, claim.lane, claim.version)).rowcount != 1:
+            raise Overtaken("another writer applied messages meanwhile")
+        if claim.queued:
+            ids = self.listed([message.id for message in claim.messages])
+            cursor.execute(self.sql(f"DELETE FROM todo WHERE lane = ? AND {self.among('id')}"), (claim.lane, ids))
+        if writes.requeued:
+            cursor.executemany(self.sql(statements.insert("todo")), writes.requeued)
 
     # -- effects
 
@@ -233,7 +245,7 @@ class Store(ABC):
         refused = self.query("inbox", "SELECT coalesce(sum(count), 0) FROM counter WHERE name = 'bad_signature'")[0][0]
         parked = self.query("hub", "SELECT count(*) FROM parked")[0][0]
         effects = {row[0]: row[1] for row in self.query("hub", "SELECT state, count(*) FROM outbox GROUP BY state")}
-        _, _, next_order_id, log_seq, _ = self.progress()
+        progress = self.progress()
         return Pulse(
             received=received,
             waiting=waiting,
@@ -242,27 +254,27 @@ class Store(ABC):
             refused_signatures=int(refused),
             effects_waiting=effects.get("waiting", 0) + effects.get("leased", 0),
             effects_for_person=effects.get("person", 0),
-            orders=next_order_id - 1,
-            log_entries=log_seq,
+            orders=progress.orders,
+            log_entries=progress.log_entries,
         )
 
     def verify_log(self) -> chain.Verdict:
         """Walk the log as it is now, in blocks, so that memory stays flat. What is written meanwhile is left out."""
-        heads = self.query(
-            "hub", "SELECT log_seq, log_hash, (SELECT coalesce(max(seq), 0) FROM log) FROM progress WHERE name = 'hub'"
-        )
-        if not heads:
-            return chain.Verdict(0, 1, "the record of its end (table progress) is missing")
-        ((head_seq, head_hash, last_seq),) = heads
-        verdict = chain.verify(self._log_rows(head_seq), head_seq, bytes(head_hash))
-        if verdict.broken_seq is None and last_seq > head_seq:
-            return chain.Verdict(verdict.entries, head_seq + 1, f"entry {last_seq} was never written by the hub")
+        rows = self.query("hub", statements.HEADS)
+        if len(rows) != self.lanes:
+            return chain.Verdict(0, 1, "the record of its end (table lanes) is missing")
+        heads = [chain.Head(seq, bytes(hash)) for seq, hash, _ in rows]
+        verdict = chain.verify(self._log_rows(heads), heads)
+        foreign = [(head.seq + self.lanes, last) for head, (_, _, last) in zip(heads, rows, strict=True) if last]
+        if verdict.broken_seq is None and foreign:
+            broken, last = min(foreign)
+            return chain.Verdict(verdict.entries, broken, f"entry {last} was never written by the hub")
         return verdict
 
-    def _log_rows(self, upto: int, block: int = 20_000) -> Iterator[Row]:
+    def _log_rows(self, heads: Sequence[chain.Head], block: int = 20_000) -> Iterator[Row]:
         names = ", ".join(statements.columns("log"))
         sql = f"SELECT {names} FROM log WHERE seq > ? AND seq <= ? ORDER BY seq LIMIT ?"
-        after = 0
+        after, upto = 0, max(head.seq for head in heads)
         while rows := self.query("hub", sql, (after, upto, block)):
-            yield from rows
+            yield from (row for row in rows if row[0] <= heads[(row[0] - 1) % len(heads)].seq)
             after = rows[-1][0]

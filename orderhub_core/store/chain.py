@@ -1,13 +1,14 @@
 """The tamper-evident log: every entry's hash covers its fields and the hash before it.
 
 Changing, removing, inserting or reordering an entry breaks the chain at that entry; cutting off the tail
-breaks the agreement with the head that `progress` keeps.
+breaks the agreement with the head that `lanes` keeps. Every lane has a chain of its own: of n lanes, the entries of
+one are numbered n apart.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -27,16 +28,36 @@ class Verdict(NamedTuple):
     reason: str = ""
 
 
-def verify(rows: Iterable[tuple[Any, ...]], head_seq: int, head_hash: bytes) -> Verdict:
-    """Walk log rows (fields in column order, the hash last) and name the first entry that does not fit."""
-    before, expected, count = GENESIS, 1, 0
+class Head(NamedTuple):
+    """Where a lane's chain ends. `seq` is that of its last entry, or one step before its first."""
+
+    seq: int
+    hash: bytes
+
+
+def starts(lanes: int) -> list[Head]:
+    """The heads of a log without entries."""
+    return [Head(lane + 1 - lanes, GENESIS) for lane in range(lanes)]
+
+
+def verify(rows: Iterable[tuple[Any, ...]], heads: Sequence[Head]) -> Verdict:
+    """Walk log rows (by seq; fields in column order, the hash last) and name the first entry that does not fit.
+
+    `heads` are the ends of the lanes' chains, by lane.
+    """
+    lanes, count = len(heads), 0
+    at = starts(lanes)
     for *fields, stored in rows:
         seq = fields[0]
+        lane = (seq - 1) % lanes
+        expected = at[lane].seq + lanes
         if seq != expected:
             return Verdict(count, expected, f"entry {expected} is missing: the next one is {seq}")
-        if link(before, tuple(fields)) != bytes(stored):
+        if link(at[lane].hash, tuple(fields)) != bytes(stored):
             return Verdict(count, seq, f"entry {seq} was changed after it was written")
-        before, expected, count = bytes(stored), expected + 1, count + 1
-    if count != head_seq or before != head_hash:
-        return Verdict(count, expected, f"the log ends at entry {count}, but {head_seq} were written")
+        at[lane] = Head(seq, bytes(stored))
+        count += 1
+    for found, head in zip(at, heads, strict=True):
+        if found != head:
+            return Verdict(count, found.seq + lanes, f"the log ends at entry {found.seq}, but {head.seq} were written")
     return Verdict(count)

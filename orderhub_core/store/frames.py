@@ -5,7 +5,8 @@ from __future__ import annotations
 import polars as pl
 
 from orderhub_core.frames import INSTANT, SCHEMAS
-from orderhub_core.store.base import Store
+from orderhub_core.store import chain
+from orderhub_core.store.base import Progress, Store
 
 READ = {
     "orders": "FROM orders WHERE changed_version > ? AND deleted_at IS NULL",
@@ -20,16 +21,33 @@ KEYS = {"orders": ["order_id"], "lines": ["order_id"], "sightings": ["touchpoint
 """What a changed row replaces."""
 
 
-def refreshed(store: Store, name: str, known: pl.DataFrame, since: int, head: int) -> pl.DataFrame:
-    """A frame as of `head`, from what is known as of `since`: commits (for `events`: log entries). No row twice."""
+def refreshed(store: Store, name: str, known: pl.DataFrame, since: Progress, until: Progress) -> pl.DataFrame:
+    """A frame as of `until`, from what is known as of `since`. No row twice."""
     # Before the lines themselves: an order that changes in between is then replaced whole, never twice there.
-    touched = _changed(store, "orders", since, head)["order_id"] if name == "lines" else None
-    return merged(name, known, _changed(store, name, since, head), touched)
+    touched = _changed(store, "orders", since)["order_id"] if name == "lines" else None
+    news = _logged(store, since, until) if name == "events" else _changed(store, name, since)
+    return merged(name, known, news, touched)
 
 
-def _changed(store: Store, name: str, since: int, head: int) -> pl.DataFrame:
+def _changed(store: Store, name: str, since: Progress) -> pl.DataFrame:
+    return _read(store, name, (since.upto,))
+
+
+def _logged(store: Store, since: Progress, until: Progress) -> pl.DataFrame:
+    """Each lane's log grows at its own pace: read from the slowest on, then leave out what the others had."""
+    before = [head.seq for head in since.log or chain.starts(len(until.log))]
+    after = [head.seq for head in until.log]
+    found = _read(store, "events", (min(before), max(after)))
+    lanes = (pl.col("seq") - 1) % len(after)
+    fresh = [
+        (lanes == lane) & pl.col("seq").is_between(low, high, closed="right")
+        for lane, (low, high) in enumerate(zip(before, after, strict=True))
+    ]
+    return found.filter(pl.any_horizontal(fresh)) if len(after) > 1 else found
+
+
+def _read(store: Store, name: str, parameters: tuple[int, ...]) -> pl.DataFrame:
     schema = SCHEMAS[name]
-    parameters = (since, head) if name == "events" else (since,)
     rows = store.query("hub", f"SELECT {', '.join(schema.names())} {READ[name]}", parameters)
     raw = pl.Schema({column: pl.Int64() if kind == INSTANT else kind for column, kind in schema.items()})
     return pl.DataFrame(rows, schema=raw, orient="row").cast(schema)

@@ -23,6 +23,8 @@ from orderhub_core.store.postgres import PostgresStore, checked
 from orderhub_core.store.sqlite import SqliteStore
 from orderhub_core.store.tables import PARTS
 
+LANES = 16
+"""Of a new hub on PostgreSQL: as many workers as this may apply at once, and a batch has a sixteenth of the orders."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -79,14 +81,21 @@ def init(home: Home) -> None:
         with _connection(home, part) as connection:
             command.upgrade(_config(connection, part), "head")
             if part == "hub":
-                connection.execute(
-                    sqlalchemy.text(
-                        "INSERT INTO progress (name, version, applied_upto, next_order_id, log_seq, log_hash)"
-                        " VALUES ('hub', 0, 0, 1, 0, :genesis) ON CONFLICT DO NOTHING"
-                    ),
-                    {"genesis": chain.GENESIS},
-                )
+                _lay_lanes(connection, LANES if home.database else 1)
             connection.commit()
+
+
+def _lay_lanes(connection: sqlalchemy.Connection, lanes: int) -> None:
+    """In a new hub. One that has orders keeps the lanes that they were numbered for."""
+    if connection.execute(sqlalchemy.text("SELECT count(*) FROM lanes")).scalar_one():
+        return
+    connection.execute(
+        sqlalchemy.text(
+            "INSERT INTO lanes (lane, version, applied_upto, next_order_id, log_seq, log_hash)"
+            " VALUES (:lane, 0, 0, :lane + 1, :seq, :hash) ON CONFLICT DO NOTHING"
+        ),
+        [{"lane": lane, "seq": start.seq, "hash": start.hash} for lane, start in enumerate(chain.starts(lanes))],
+    )
 
 
 def outdated(home: Home) -> list[str]:

@@ -2,37 +2,67 @@
 
 The queue is `todo`: one narrow row per message that waits, written in the transaction that accepts it and
 deleted in the one that applies it. The inbox is never followed by its sequence, because ids commit out of
-order. One advisory lock at a time applies; a worker that finds it taken has nothing to do.
+order. Orders are shared out among lanes; whoever has locked a lane's row is the only one to touch its orders, and
+a lane that is taken is passed over, so that as many workers apply as there are lanes with work.
 """
 
 from __future__ import annotations
 
 import contextlib
 import threading
+import weakref
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import blake2b
 from typing import Any
 
 import psycopg
 import sqlalchemy
 from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy import BigInteger, Integer, LargeBinary, Text
 
-from orderhub_core.errors import Busy, StoreMissing, Unreachable, UserMistake
+from orderhub_core.errors import Busy, Stop, StoreMissing, Unreachable, UserMistake
 from orderhub_core.model import RawMessage
-from orderhub_core.store import statements
-from orderhub_core.store.base import MESSAGE, Overtaken, Store
-from orderhub_core.store.unit import Claim, Message, Receipt, Row, Writes
+from orderhub_core.store import chain, statements
+from orderhub_core.store.base import MESSAGE, Overtaken, Progress, Store
+from orderhub_core.store.statements import Batch
+from orderhub_core.store.unit import Claim, Message, Receipt, Row, Writes, lane_of
 
-APPLY_LOCK = 0x0D0E_2B01
-"""The advisory lock of whoever applies messages."""
+FEW = 200
+"""Up to so many messages go in as arrays of one statement; more of them are worth a COPY of their own."""
 
-ACCEPT = """WITH fresh AS (
+WORTH_A_COPY = 20
+"""Fewer rows go in one by one, pipelined."""
+
+KINDS: dict[type[Any], str] = {BigInteger: "int8", Integer: "int4", Text: "text", LargeBinary: "bytea"}
+
+WRITE_DOWN = """WITH fresh AS (
     INSERT INTO inbox (source, message_id, kind, received_at, digest, body)
-    SELECT * FROM unnest(%s::text[], %s::text[], %s::text[], %s::bigint[], %s::bytea[], %s::bytea[])
+    SELECT source, message_id, kind, received_at, digest, body FROM arrived ORDER BY place
     ON CONFLICT (source, message_id) DO NOTHING RETURNING id, source, message_id
-), queued AS (INSERT INTO todo (id) SELECT id FROM fresh)
-SELECT source, message_id FROM fresh"""
+), named AS (SELECT id, place, lane FROM fresh JOIN arrived USING (source, message_id)
+), queued AS (INSERT INTO todo (lane, id, attempts, next_at) SELECT lane, id, 0, 0 FROM named)
+SELECT place FROM named"""
+"""Returns the places of those that are new. The queue's rows are written in the same transaction as the messages."""
+
+ARRIVED = {"place": "int4", "lane": "int4", "source": "text", "message_id": "text", "kind": "text",
+           "received_at": "int8", "digest": "bytea", "body": "bytea"}  # fmt: skip
+FROM_ARRAYS = (
+    f"WITH arrived ({', '.join(ARRIVED)}) AS (SELECT * FROM"
+    f" unnest({', '.join(f'%s::{kind}[]' for kind in ARRIVED.values())})), {WRITE_DOWN.removeprefix('WITH ')}"
+)
+
+TAKE_LANE = """SELECT version, next_order_id, log_seq, log_hash, lane, pg_current_xact_id()::text::bigint FROM lanes
+    WHERE EXISTS (SELECT FROM todo WHERE todo.lane = lanes.lane AND next_at <= %s)
+    ORDER BY version LIMIT 1 FOR UPDATE SKIP LOCKED"""
+"""Of the lanes that have work and no worker, the one that was served least."""
+
+TAKE_MESSAGES = f"""SELECT {MESSAGE}, attempts FROM todo JOIN inbox USING (id)
+    WHERE lane = %s AND next_at <= %s ORDER BY id LIMIT %s"""
+
+PROGRESS = """SELECT version, log_seq, log_hash, next_order_id,
+    pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 FROM lanes ORDER BY lane"""
+"""Transactions end in another order than they begin. Below the oldest that still runs, nothing more can appear."""
 
 
 @lru_cache
@@ -77,6 +107,8 @@ class PostgresStore(Store):
         self._claimant: int | None = None
         """The thread that holds a claim: the connection it came by is no other thread's until it is given back."""
         self._claim_lock = threading.Lock()
+        self._staged: weakref.WeakKeyDictionary[psycopg.Connection[Any], set[str]] = weakref.WeakKeyDictionary()
+        """The temporary tables that each connection has made."""
 
     def sql(self, text: str) -> str:
         return _translate(text)
@@ -97,25 +129,54 @@ class PostgresStore(Store):
         with _translated(), self._connection() as connection, connection.transaction(), connection.cursor() as cursor:
             yield cursor
 
+    @cached_property
+    def lanes(self) -> int:  # type: ignore[override]  # an attribute of the class where it is always one
+        return int(self.query("hub", "SELECT count(*) FROM lanes")[0][0]) or 1
+
+    def progress(self) -> Progress:
+        rows = self.query("hub", PROGRESS)
+        if not rows:
+            raise Stop("the hub database is damaged (table lanes is empty): restore a backup")
+        return Progress(
+            sum(version for version, *_ in rows),
+            rows[0][4],
+            sum((next_order_id - 1 - lane) // len(rows) for lane, (_, _, _, next_order_id, _) in enumerate(rows)),
+            tuple(chain.Head(seq, bytes(head)) for _, seq, head, _, _ in rows),
+        )
+
     def accept(self, messages: Sequence[RawMessage], received_at: int) -> list[Receipt]:
         first: dict[tuple[str, str], RawMessage] = {}
         for message in messages:
             first.setdefault((message.source, message.message_id), message)
-        rows = list(first.values())
-        with self.transaction("inbox") as cursor:
-            cursor.execute(
-                ACCEPT,
-                (
-                    [m.source for m in rows],
-                    [m.message_id for m in rows],
-                    [m.kind for m in rows],
-                    [received_at] * len(rows),
-                    [_digest(m.body) for m in rows],
-                    [m.body for m in rows],
-                ),
+        rows = [
+            (
+                place,
+                lane_of(m.key or m.message_id, self.lanes),
+                m.source,
+                m.message_id,
+                m.kind,
+                received_at,
+                _digest(m.body),
+                m.body,
             )
-            fresh = set(cursor.fetchall())
-            return [self._receipt(cursor, message, first, fresh, received_at) for message in messages]
+            for place, m in enumerate(first.values())
+        ]
+        with self.transaction("inbox") as cursor:
+            fresh = self._write_down(cursor, rows)
+            if len(fresh) == len(messages):
+                return ["new"] * len(messages)
+            new = {key for place, key in enumerate(first) if place in fresh}
+            return [self._receipt(cursor, message, first, new, received_at) for message in messages]
+
+    def _write_down(self, cursor: psycopg.Cursor[Any], rows: list[Row]) -> set[int]:
+        """The places of the messages that are new."""
+        if len(rows) <= FEW:
+            cursor.execute(FROM_ARRAYS, [list(column) for column in zip(*rows, strict=True)] or [[]] * len(ARRIVED))
+        else:
+            self._stage(cursor, "arrived", ", ".join(f"{name} {kind}" for name, kind in ARRIVED.items()))
+            self._copy(cursor, "arrived", tuple(ARRIVED), list(ARRIVED.values()), rows)
+            cursor.execute(WRITE_DOWN)
+        return {row[0] for row in cursor.fetchall()}
 
     def _receipt(
         self,
@@ -135,10 +196,10 @@ class PostgresStore(Store):
         cursor.execute(_translate(statements.insert_new("conflict")), (*key, digest, received_at, message.body))
         return "conflict"
 
-    def claim(self, limit: int) -> Claim | None:
-        """Holds a transaction open until `commit` or `release`: the rows of the queue stay ours.
+    def claim(self, limit: int, now: int) -> Claim | None:
+        """Holds a transaction open until `commit` or `release`: the lane and its messages stay ours.
 
-        None also while another worker applies: then messages may wait all the same.
+        None also while other workers have all lanes that have work.
         """
         me = threading.get_ident()
         with self._claim_lock:
@@ -147,7 +208,7 @@ class PostgresStore(Store):
             self._claimant = me
         try:
             with _translated():
-                claim = self._claim(limit)
+                claim = self._claim(self._claiming(), limit, now)
         except BaseException:
             self._give_back()
             raise
@@ -155,17 +216,17 @@ class PostgresStore(Store):
             self._give_back()
         return claim
 
-    def _claim(self, limit: int) -> Claim | None:
-        connection = self._claiming()
-        taken = connection.execute("SELECT pg_try_advisory_xact_lock(%s)", (APPLY_LOCK,)).fetchone()
-        if not taken or not taken[0]:
+    def _claim(self, connection: psycopg.Connection[Any], limit: int, now: int) -> Claim | None:
+        cursor = connection.cursor(binary=True)
+        taken = cursor.execute(TAKE_LANE, (now,)).fetchone()
+        if not taken:
             return None
-        ids = [row[0] for row in connection.execute("SELECT id FROM todo ORDER BY id LIMIT %s", (limit,)).fetchall()]
-        if not ids:
-            return None
-        rows = connection.execute(f"SELECT {MESSAGE} FROM inbox WHERE id = ANY(%s) ORDER BY id", (ids,)).fetchall()
-        version, upto, next_order_id, log_seq, log_hash = self.progress()
-        return Claim([Message(*row) for row in rows], max(upto, ids[-1]), version, next_order_id, log_seq, log_hash)
+        version, next_order_id, log_seq, log_hash, lane, stamp = taken
+        rows = cursor.execute(TAKE_MESSAGES, (lane, now, limit)).fetchall()
+        messages = [Message(*row[:-1]) for row in rows]
+        attempts = {row[0]: row[-1] for row in rows if row[-1]}
+        base = (version, next_order_id, log_seq, bytes(log_hash), lane, self.lanes)
+        return Claim(messages, 0, *base, stamp, queued=True, attempts=attempts)
 
     def release(self, claim: Claim) -> None:
         self._give_back()
@@ -183,19 +244,56 @@ class PostgresStore(Store):
         self._claimant = None
 
     def commit(self, claim: Claim, writes: Writes) -> None:
-        if claim.replayed:
-            super().commit(claim, writes)
-            return
         if self._claimant != threading.get_ident():
             raise Overtaken("the claim was given back before its commit")
         try:
             connection = self._claiming()
             with _translated(), connection.cursor() as cursor:
                 self._write(cursor, claim, writes)
-                cursor.execute("DELETE FROM todo WHERE id = ANY(%s)", ([message.id for message in claim.messages],))
                 connection.commit()
         finally:
             self._give_back()
+
+    def _write(self, cursor: psycopg.Cursor[Any], claim: Claim, writes: Writes) -> None:
+        self._move_on(cursor, claim, writes)
+        for batch in statements.batches(writes):
+            if not batch.table or len(batch.rows) < WORTH_A_COPY:
+                cursor.executemany(_translate(batch.sql), batch.rows)
+            elif batch.sql == statements.insert(batch.table):
+                self._copy(cursor, batch.table, statements.columns(batch.table), _types(batch.table), batch.rows)
+            else:
+                self._merge(cursor, batch)
+
+    def _merge(self, cursor: psycopg.Cursor[Any], batch: Batch) -> None:
+        """Rows that meet rows of theirs: by COPY into a table of our own, and from there in one go.
+
+        One statement cannot write a row twice: of rows with one key only the last goes in.
+        """
+        places = [
+            statements.columns(batch.table).index(column.name) for column in statements.table(batch.table).primary_key
+        ]
+        rows = list({tuple(row[place] for place in places): row for row in batch.rows}.values())
+        names, staging = ", ".join(statements.columns(batch.table)), f"staged_{batch.table}"
+        self._stage(cursor, staging, f"LIKE {batch.table}")
+        self._copy(cursor, staging, statements.columns(batch.table), _types(batch.table), rows)
+        rest = batch.sql.removeprefix(statements.insert(batch.table))
+        cursor.execute(f"INSERT INTO {batch.table} ({names}) SELECT {names} FROM {staging} {rest}")
+
+    def _stage(self, cursor: psycopg.Cursor[Any], name: str, columns: str) -> None:
+        """Empty again with each transaction."""
+        made = self._staged.setdefault(cursor.connection, set())
+        if name not in made:
+            cursor.execute(f"CREATE TEMP TABLE IF NOT EXISTS {name} ({columns}) ON COMMIT DELETE ROWS")
+            made.add(name)
+
+    @staticmethod
+    def _copy(cursor: psycopg.Cursor[Any], table: str, names: Sequence[str], types: list[str], rows: list[Row]) -> None:
+        if not rows:
+            return
+        with cursor.copy(f"COPY {table} ({', '.join(names)}) FROM STDIN (FORMAT BINARY)") as copy:
+            copy.set_types(types)
+            for row in rows:
+                copy.write_row(row)
 
     def waiting(self) -> tuple[int, int | None]:
         sql = "SELECT count(*), min(received_at) FROM todo JOIN inbox USING (id)"
@@ -203,8 +301,8 @@ class PostgresStore(Store):
         return count, oldest
 
     def waiting_of(self, ids: Sequence[int]) -> int:
-        rows = self.query("inbox", f"SELECT count(*) FROM todo WHERE {self.among('id')}", (self.listed(ids),))
-        return int(rows[0][0])
+        sql = f"SELECT count(*) FROM todo WHERE lane IN (SELECT lane FROM lanes) AND {self.among('id')}"
+        return int(self.query("hub", sql, (self.listed(ids),))[0][0])
 
     def close(self) -> None:
         if self._claim_connection is not None:
@@ -248,6 +346,12 @@ class PostgresStore(Store):
                     self._idle.append(connection)
         finally:
             self._slots.release()
+
+
+@lru_cache
+def _types(table: str) -> list[str]:
+    """The PostgreSQL types of a table's columns, in order."""
+    return [KINDS[type(column.type)] for column in statements.table(table).columns]
 
 
 def _digest(body: bytes) -> bytes:

@@ -20,6 +20,7 @@ import polars as pl
 
 from orderhub_core.errors import StoreMissing, UserMistake
 from orderhub_core.frames import SCHEMAS
+from orderhub_core.store import chain
 
 META = "snapshot.json"
 OURS = "frames-"
@@ -31,12 +32,10 @@ GRACE_S = 120.0
 class Meta(msgspec.Struct, frozen=True):
     as_of: int
     """Microseconds UTC."""
-    seq: int
-    """The last log entry that is in it; 0 for a world that never had a log."""
-    version: int = 0
-    """The last commit of the hub that is in it."""
-    log_hash: str = ""
-    """The log's hash at `seq`, in hex: whose snapshot it is. Empty for a world that never had a log."""
+    upto: int = -1
+    """Every commit up to this one is in it."""
+    log: tuple[chain.Head, ...] = ()
+    """The last log entry of each lane that is in it: whose snapshot it is. Empty for a world that never had a log."""
     folder: str = ""
     """The sub-folder that holds the frames."""
 

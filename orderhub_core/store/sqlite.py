@@ -12,15 +12,15 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from pysqlite3 import dbapi2 as sqlite
 
 from orderhub_core.errors import Busy, Stop, StoreMissing
 from orderhub_core.model import RawMessage
-from orderhub_core.store import statements
-from orderhub_core.store.base import MESSAGE, Store
+from orderhub_core.store import chain, statements
+from orderhub_core.store.base import MESSAGE, Progress, Store
 from orderhub_core.store.unit import Claim, Message, Receipt, Row
 
 PAGE_BYTES = {"inbox": 16_384, "hub": 8_192}
@@ -43,6 +43,20 @@ WRITER = (
 READER = ("PRAGMA query_only = ON", "PRAGMA wal_autocheckpoint = 0")
 
 
+class _Lane(NamedTuple):
+    """The only one: whoever writes the hub's file has it to itself."""
+
+    version: int
+    applied_upto: int
+    next_order_id: int
+    log_seq: int
+    log_hash: bytes
+
+    @property
+    def base(self) -> tuple[int, int, int, bytes]:
+        return self.version, self.next_order_id, self.log_seq, self.log_hash
+
+
 def file_of(folder: Path, part: str) -> Path:
     return folder / f"{part}.db"
 
@@ -57,6 +71,8 @@ def connect(path: Path, *, page_bytes: int | None = None, writer: bool) -> Any:
 
 
 class SqliteStore(Store):
+    lanes = 1
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         for part in PAGE_BYTES:
@@ -128,25 +144,51 @@ class SqliteStore(Store):
                 receipts.append("duplicate")
         return receipts
 
-    def claim(self, limit: int) -> Claim | None:
-        version, upto, next_order_id, log_seq, log_hash = self.progress()
-        rows = self.query("inbox", f"SELECT {MESSAGE} FROM inbox WHERE id > ? ORDER BY id LIMIT ?", (upto, limit))
-        if not rows:
+    def progress(self) -> Progress:
+        lane = self._lane()
+        return Progress(lane.version, lane.version, lane.next_order_id - 1, (chain.Head(lane.log_seq, lane.log_hash),))
+
+    def claim(self, limit: int, now: int) -> Claim | None:
+        lane = self._lane()
+        return self._claim_queued(lane, limit, now) or self._claim_fresh(lane, limit)
+
+    def _claim_fresh(self, lane: _Lane, limit: int) -> Claim | None:
+        sql = f"SELECT {MESSAGE} FROM inbox WHERE id > ? ORDER BY id LIMIT ?"
+        messages = [Message(*row) for row in self.query("inbox", sql, (lane.applied_upto, limit))]
+        return Claim(messages, messages[-1].id, *lane.base, stamp=lane.version + 1) if messages else None
+
+    def _claim_queued(self, lane: _Lane, limit: int, now: int) -> Claim | None:
+        sql = "SELECT id, attempts FROM todo WHERE lane = 0 AND next_at <= ? ORDER BY id LIMIT ?"
+        queued: dict[int, int] = dict(self.query("hub", sql, (now, limit)))
+        if not queued:
             return None
-        messages = [Message(*row) for row in rows]
-        return Claim(messages, messages[-1].id, version, next_order_id, log_seq, log_hash)
+        messages = self.messages(list(queued))
+        return Claim(messages, 0, *lane.base, stamp=lane.version + 1, queued=True, attempts=queued)
+
+    def _lane(self) -> _Lane:
+        rows = self.query("hub", f"SELECT {', '.join(_Lane._fields)} FROM lanes WHERE lane = 0")
+        if not rows:
+            raise Stop("the hub database is damaged (table lanes is empty): stop everything and restore a backup")
+        return _Lane(*rows[0])
 
     def release(self, claim: Claim) -> None:
         """Nothing is held: the watermark has not moved."""
 
     def waiting(self) -> tuple[int, int | None]:
-        upto = self.progress().applied_upto
+        upto = self._lane().applied_upto
         count, oldest = self.query("inbox", "SELECT count(*), min(received_at) FROM inbox WHERE id > ?", (upto,))[0]
+        again = self.query("hub", "SELECT id FROM todo")
+        if again:
+            count += len(again)
+            oldest = min(message.received_at for message in self.messages([row[0] for row in again]))
         return count, oldest
 
     def waiting_of(self, ids: Sequence[int]) -> int:
-        upto = self.progress().applied_upto
-        return sum(message > upto for message in ids)
+        upto = self._lane().applied_upto
+        again = self.query(
+            "hub", f"SELECT count(*) FROM todo WHERE lane = 0 AND {self.among('id')}", (self.listed(ids),)
+        )
+        return sum(message > upto for message in ids) + int(again[0][0])
 
     def close(self) -> None:
         for connection in self._writers.values():

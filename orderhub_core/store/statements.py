@@ -3,11 +3,14 @@ parameters are written as `?` and translated by the backend."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
+from typing import NamedTuple
 
 from sqlalchemy import Table
 
 from orderhub_core.store.tables import PARTS
+from orderhub_core.store.unit import Row, Writes
 
 
 @lru_cache
@@ -68,5 +71,33 @@ FINISH = """UPDATE outbox SET state = ?, next_at = ?, done_at = ?, note = ?, lea
 NEWER_SIGHTING = upsert("sightings") + " WHERE excluded.at >= sightings.at"
 """A touchpoint's older row never hides its newer one."""
 
-MOVE_ON = """UPDATE progress SET version = version + 1, applied_upto = ?, next_order_id = ?, log_seq = ?, log_hash = ?
-    WHERE name = 'hub' AND version = ?"""
+MOVE_ON = """UPDATE lanes SET version = version + 1, next_order_id = ?, log_seq = ?, log_hash = ?,
+    applied_upto = CASE WHEN applied_upto < ? THEN ? ELSE applied_upto END
+    WHERE lane = ? AND version = ?"""
+
+HEADS = """SELECT log_seq, log_hash, (SELECT max(seq) FROM log WHERE seq > lanes.log_seq
+    AND (seq - 1) % (SELECT count(*) FROM lanes) = lanes.lane) FROM lanes ORDER BY lane"""
+"""The end of each lane's log as the lane knows it, and the last entry beyond that, which should not be."""
+
+
+class Batch(NamedTuple):
+    """One statement for many rows. `table` is set where the rows are whole rows of it, in column order."""
+
+    sql: str
+    rows: list[Row]
+    table: str = ""
+
+
+def batches(writes: Writes) -> Iterator[Batch]:
+    """The statements of one transaction, in order; those without rows are left out."""
+    every = [
+        Batch(RETIRE_LINES, writes.retired_lines),
+        *(Batch(upsert(table), rows, table) for table, rows in writes.upserts.items()),
+        *(Batch(insert(table), rows, table) for table, rows in writes.inserts.items()),
+        *(Batch(insert_new(table), rows, table) for table, rows in writes.new.items()),
+        Batch(NEWER_SIGHTING, writes.sightings, "sightings"),
+        Batch(REPLACE_WAITING, writes.latest_effects, "outbox"),
+        Batch(RENEW_WAITING, writes.renewed_effects, "outbox"),
+        Batch(WITHDRAW, writes.withdrawn),
+    ]
+    return (batch for batch in every if batch.rows)

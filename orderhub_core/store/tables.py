@@ -80,13 +80,6 @@ class Conflict(InboxPart, table=True):
     body: bytes = blob()
 
 
-class Todo(InboxPart, table=True):
-    """What is still to be applied, where workers share a database: ids commit out of order, so no cursor can tell."""
-
-    __tablename__ = "todo"
-    id: int = key(BIG_KEY)
-
-
 class Counter(InboxPart, table=True):
     """What was turned away at the door, per source and reason. Nothing of the message itself is kept."""
 
@@ -298,17 +291,35 @@ class Review(HubPart, table=True):
     at: int = number()
 
 
-class Progress(HubPart, table=True):
-    """One row: how far the inbox is applied, and the head of the log's chain. Commits compare and set `version`."""
+class Lane(HubPart, table=True):
+    """A share of the orders, applied by one worker at a time: how far it has come, and the head of its log's chain.
 
-    __tablename__ = "progress"
+    Commits compare and set `version`. An order belongs to the lane that its number falls into; with n lanes, the
+    order ids and log sequence numbers of one lane lie n apart. `applied_upto` is the inbox's watermark where there
+    is a single lane (SQLite), and 0 where the queue is `todo`.
+    """
+
+    __tablename__ = "lanes"
     __table_args__ = CLUSTERED
-    name: str = key()
+    lane: int = key(Integer)
     version: int = number()
     applied_upto: int = number()
     next_order_id: int = number(1)
     log_seq: int = number()
     log_hash: bytes | None = blob()
+
+
+class Todo(HubPart, table=True):
+    """Messages to be applied that no watermark tells of: all of them where workers share a database (ids commit out
+    of order there), elsewhere those that come again: replayed, or put off."""
+
+    __tablename__ = "todo"
+    __table_args__ = CLUSTERED
+    lane: int = key(Integer)
+    id: int = key(BigInteger)
+    attempts: int = number()
+    """Tries that failed for a passing reason."""
+    next_at: int = number()
 
 
 class Cursor(HubPart, table=True):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import zlib
 from collections import defaultdict
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 Row = tuple[Any, ...]
@@ -20,17 +23,39 @@ class Message(NamedTuple):
     body: bytes
 
 
+def lane_of(order_no: str, lanes: int) -> int:
+    """The lane of an order. By its number alone, which a connector may tell before anyone knows the shop."""
+    return zlib.crc32(order_no.encode("utf-8", "surrogatepass")) % lanes if lanes > 1 else 0
+
+
 class Claim(NamedTuple):
-    """Messages to apply, and the state of the hub that the work is based on. A commit on an older one is refused."""
+    """Messages to apply, and the state of their lane that the work is based on. A commit on an older one is refused."""
 
     messages: list[Message]
     upto: int
+    """The watermark once they are applied; 0 where none tells of them."""
     version: int
     next_order_id: int
     log_seq: int
     log_hash: bytes
-    replayed: bool = False
-    """These were parked: applying them takes them out of there and leaves the watermark alone."""
+    lane: int = 0
+    lanes: int = 1
+    """How many there are: by so much order ids and log sequence numbers advance within a lane."""
+    stamp: int = 0
+    """What `changed_version` of every row of the commit will be."""
+    queued: bool = False
+    """They come from `todo`."""
+    attempts: Mapping[int, int] = MappingProxyType({})
+    """Message ids to the tries that failed for a passing reason, where there were any."""
+
+
+class Requeued(NamedTuple):
+    """A message that is to be claimed again: a row of `todo`."""
+
+    lane: int
+    id: int
+    attempts: int = 0
+    next_at: int = 0
 
 
 class Writes:
@@ -47,7 +72,8 @@ class Writes:
         self.renewed_effects: list[Row] = []
         self.withdrawn: list[Row] = []
         """(note, key) of effects that must not be performed any more, if nobody has yet."""
-        self.unparked: list[int] = []
+        self.requeued: list[Requeued] = []
+        """Messages of the claim that were not applied: they belong to another lane, or wait for a better moment."""
         self.next_order_id = 1
         self.log_seq = 0
         self.log_hash = b""

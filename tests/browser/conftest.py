@@ -41,7 +41,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
     day_us = 86_400 * 1_000_000
     end = 20_768 * day_us  # 2026-11-11
     small = world.build(world.Plan(seed=7, orders=3_000, start=end - 40 * day_us, end=end))
-    snapshot.write(folder, small.until(end), snapshot.Meta(as_of=end, seq=0))
+    snapshot.write(folder, small.until(end), snapshot.Meta(as_of=end))
 
     @contextmanager
     def running(notebooks: Path = ROOT / "notebooks", token: str = "") -> Iterator[str]:

@@ -3,6 +3,7 @@
 import threading
 
 import msgspec
+import psycopg
 import pytest
 
 from orderhub_core.errors import Busy, Unreadable, UserMistake
@@ -145,33 +146,27 @@ def test_the_real_history_goes_in_whole_and_only_once(real_orders, tmp_path):
     hub.close()
 
 
-def test_a_worker_that_holds_our_messages_is_waited_for(hub, take, home):
+def test_workers_that_hold_all_lanes_are_waited_for(hub, take, home):
     """On PostgreSQL nothing can be claimed meanwhile, and yet it waits."""
-    rival = Hub(home)
     if not home.database:
         pytest.skip("SQLite's workers do not hold messages")
-    rival.store.accept([RawMessage("nobody", "m", "order", b"{}")], 1)
-    held = rival.store.claim(1)
-    worker = threading.Timer(0.3, lambda: rival.store._claim_connection.rollback())
-    worker.start()
-    assert counts(take(GOOD)) == (2, 2, 0, 0, 0)
-    assert hub.pulse().waiting == 0
-    worker.join()
-    rival.store.release(held)
-    rival.close()
+    with psycopg.connect(home.database) as rival:
+        rival.execute("SELECT FROM lanes FOR UPDATE")
+        letting_go = threading.Timer(0.3, rival.rollback)
+        letting_go.start()
+        assert counts(take(GOOD)) == (2, 2, 0, 0, 0)
+        assert hub.pulse().waiting == 0
+        letting_go.join()
 
 
-def test_one_that_never_lets_go_is_told(take, home, monkeypatch):
+def test_those_that_never_let_go_are_told(take, home, monkeypatch):
     monkeypatch.setattr(importing, "PATIENCE_S", 0.2)
     if not home.database:
         pytest.skip("SQLite's workers do not hold messages")
-    rival = Hub(home)
-    rival.store.accept([RawMessage("nobody", "m", "order", b"{}")], 1)
-    held = rival.store.claim(1)
-    with pytest.raises(Busy, match="2 messages are written down"):
-        take(GOOD)
-    rival.store.release(held)
-    rival.close()
+    with psycopg.connect(home.database) as rival:
+        rival.execute("SELECT FROM lanes FOR UPDATE")
+        with pytest.raises(Busy, match="2 messages are written down"):
+            take(GOOD)
     assert counts(take(GOOD)) == (2, 0, 0, 2, 0), "written down the first time; applied beside the second"
 
 

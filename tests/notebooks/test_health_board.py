@@ -50,7 +50,7 @@ def page(outputs: tuple[object, ...]) -> str:
 def test_the_board_shows_what_the_diagnosis_says(
     board: ModuleType, folder: Path, known: dict[str, pl.DataFrame]
 ) -> None:
-    snapshot.write(folder, known, snapshot.Meta(as_of=PLAN.end, seq=0))
+    snapshot.write(folder, known, snapshot.Meta(as_of=PLAN.end))
     outputs, names = board.app.run()
     found = diagnosis.diagnose(known["orders"], PLAN.end)
     assert names["found"].worst == found.worst
@@ -63,7 +63,7 @@ def test_the_board_shows_what_the_diagnosis_says(
 def test_chinese_leaves_no_english_behind(
     board: ModuleType, folder: Path, known: dict[str, pl.DataFrame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    snapshot.write(folder, known, snapshot.Meta(as_of=PLAN.end, seq=0))
+    snapshot.write(folder, known, snapshot.Meta(as_of=PLAN.end))
     monkeypatch.setattr(ui, "language", lambda: "zh")
     words = page(board.app.run()[0])
     assert "最严重的堵点" in words
@@ -74,7 +74,7 @@ def test_chinese_leaves_no_english_behind(
 
 
 def test_an_empty_hub_says_so(board: ModuleType, folder: Path) -> None:
-    snapshot.write(folder, {}, snapshot.Meta(as_of=PLAN.end, seq=0))
+    snapshot.write(folder, {}, snapshot.Meta(as_of=PLAN.end))
     words = page(board.app.run()[0])
     assert "There are no orders yet" in words
     assert "Nothing happened in the last hour." in words

@@ -24,9 +24,7 @@ NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "spot_audit.py"
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("spot") / "snapshot"
-    snapshot.write(
-        path, build(Plan(seed=3, orders=3_000, start=NOW - 9 * DAY, end=NOW)).until(NOW), snapshot.Meta(NOW, 0)
-    )
+    snapshot.write(path, build(Plan(seed=3, orders=3_000, start=NOW - 9 * DAY, end=NOW)).until(NOW), snapshot.Meta(NOW))
     return path
 
 
@@ -113,6 +111,6 @@ def test_undo_never_takes_what_was_judged_before_this_session():
 
 
 def test_without_sightings_it_says_so(tmp_path, monkeypatch):
-    snapshot.write(tmp_path / "empty", {}, snapshot.Meta(NOW, 0))
+    snapshot.write(tmp_path / "empty", {}, snapshot.Meta(NOW))
     outputs, _ = load(tmp_path / "empty", monkeypatch).app.run()
     assert any("nothing to compare" in getattr(output, "text", "") for output in outputs)

@@ -45,7 +45,7 @@ def no_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = Plan(seed=3, orders=2_000, start=START, end=START + 10 * DAY_US)
-    snapshot.write(tmp_path / "shop", build(plan).until(plan.end), snapshot.Meta(as_of=plan.end, seq=0))
+    snapshot.write(tmp_path / "shop", build(plan).until(plan.end), snapshot.Meta(as_of=plan.end))
     monkeypatch.setenv("ORDERHUB_SNAPSHOT", str(tmp_path / "shop"))
     hub.connect.cache_clear()
 

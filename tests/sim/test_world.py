@@ -244,7 +244,7 @@ class TestKnown:
 
     def test_a_world_becomes_a_snapshot(self, world: World, tmp_path: Path) -> None:
         known = world.until(START + 5 * DAY)
-        snapshot.write(tmp_path / "snapshot", known, snapshot.Meta(as_of=START + 5 * DAY, seq=0))
+        snapshot.write(tmp_path / "snapshot", known, snapshot.Meta(as_of=START + 5 * DAY))
         for name, frame in known.items():
             assert_frame_equal(snapshot.scan(tmp_path / "snapshot", name).collect(), frame)
 

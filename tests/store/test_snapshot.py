@@ -25,10 +25,10 @@ def test_what_is_not_a_snapshot_stays_as_it_is(tmp_path):
     folder.mkdir()
     (folder / "cat.jpg").write_bytes(b"meow")
     with pytest.raises(UserMistake, match="not a snapshot"):
-        snapshot.write(folder, {}, Meta(1, 0))
+        snapshot.write(folder, {}, Meta(1))
     assert [(path.name, path.read_bytes()) for path in folder.iterdir()] == [("cat.jpg", b"meow")]
     with pytest.raises(UserMistake, match="--out"):
-        snapshot.write(folder / "cat.jpg", {}, Meta(1, 0))
+        snapshot.write(folder / "cat.jpg", {}, Meta(1))
     assert (folder / "cat.jpg").read_bytes() == b"meow"
 
 
@@ -40,45 +40,45 @@ def test_a_snapshot_is_written_and_replaced(tmp_path, before):
     if before == "killed at the first writing":
         (folder / f"{snapshot.OURS}half").mkdir()
     if before == "a snapshot":
-        snapshot.write(folder, frames(9), Meta(1, 0))
+        snapshot.write(folder, frames(9), Meta(1))
         (folder / "planted.parquet").write_bytes(b"beside it")
-    snapshot.write(folder, frames(3), Meta(2, 7))
+    snapshot.write(folder, frames(3), Meta(2, upto=7))
     meta = snapshot.meta(folder)
-    assert (meta.as_of, meta.seq, height(folder)) == (2, 7, 3)
+    assert (meta.as_of, meta.upto, height(folder)) == (2, 7, 3)
     assert all(snapshot.scan(folder, name).collect_schema() == schema for name, schema in SCHEMAS.items())
     assert (folder / "planted.parquet").exists() == (before == "a snapshot")
 
 
 def test_what_was_replaced_stays_for_its_readers_and_goes_later(tmp_path):
-    snapshot.write(tmp_path, frames(1), Meta(1, 0))
+    snapshot.write(tmp_path, frames(1), Meta(1))
     reading = snapshot.scan(tmp_path, "sightings")
     for count in (2, 3):
-        snapshot.write(tmp_path, frames(count), Meta(count, 0))
+        snapshot.write(tmp_path, frames(count), Meta(count))
     assert reading.collect().height == 1
     for old in tmp_path.glob(f"{snapshot.OURS}*"):
         os.utime(old, (0, 0))
-    snapshot.write(tmp_path, frames(4), Meta(4, 0))
+    snapshot.write(tmp_path, frames(4), Meta(4))
     assert len(list(tmp_path.glob(f"{snapshot.OURS}*"))) == 2, "the one now and the one before it"
     assert height(tmp_path) == 4
 
 
 def test_a_writing_that_fails_leaves_the_old_one_and_no_litter(tmp_path):
-    snapshot.write(tmp_path, frames(1), Meta(1, 0))
+    snapshot.write(tmp_path, frames(1), Meta(1))
     before = sorted(tmp_path.rglob("*"))
     with pytest.raises(pl.exceptions.PolarsError):
-        snapshot.write(tmp_path, {"orders": pl.DataFrame({"nothing": [1]})}, Meta(2, 0))
+        snapshot.write(tmp_path, {"orders": pl.DataFrame({"nothing": [1]})}, Meta(2))
     assert sorted(tmp_path.rglob("*")) == before
     assert height(tmp_path) == 1
 
 
 def test_readers_between_two_writers_always_see_a_whole_one(tmp_path):
-    snapshot.write(tmp_path, frames(1), Meta(1, 0))
+    snapshot.write(tmp_path, frames(1), Meta(1))
     done, failures = threading.Event(), []
 
     def write(count):
         try:
             for _ in range(20):
-                snapshot.write(tmp_path, frames(count), Meta(count, 0))
+                snapshot.write(tmp_path, frames(count), Meta(count))
         except Exception as error:  # noqa: BLE001 — told below
             failures.append(error)
 
@@ -107,5 +107,5 @@ def test_a_damaged_snapshot_is_told(tmp_path, content):
     (tmp_path / snapshot.META).write_bytes(content)
     with pytest.raises(StoreMissing, match="damaged"):
         snapshot.meta(tmp_path)
-    snapshot.write(tmp_path, frames(1), Meta(1, 0))
+    snapshot.write(tmp_path, frames(1), Meta(1))
     assert height(tmp_path) == 1

@@ -9,9 +9,8 @@ import pytest
 from orderhub_core.errors import StoreMissing, Unreachable, UserMistake
 from orderhub_core.model import RawMessage
 from orderhub_core.store import chain, homes, statements
-from orderhub_core.store.base import Overtaken
 from orderhub_core.store.homes import Home
-from orderhub_core.store.unit import Finished, Writes
+from orderhub_core.store.unit import Finished, Requeued, Writes
 
 NOW = 1_700_000_000_000_000
 
@@ -33,7 +32,14 @@ def store(home):
 
 
 def message(n, body=b"{}", source="shop-1"):
-    return RawMessage(source, f"m{n}", "order", body)
+    return RawMessage(source, f"m{n}", "order", body, key="one lane for all")
+
+
+def nothing(claim):
+    """What a batch writes that changes no order."""
+    writes = Writes()
+    writes.next_order_id, writes.log_seq, writes.log_hash = claim.next_order_id, claim.log_seq, claim.log_hash
+    return writes
 
 
 def test_a_message_is_new_once_then_a_duplicate_and_a_changed_one_is_a_conflict(store):
@@ -58,15 +64,13 @@ def test_the_same_id_at_another_source_is_another_message(store):
 
 def test_claims_come_in_order_of_arrival_and_stay_until_committed(store):
     store.accept([message(n) for n in range(5)], NOW)
-    claim = store.claim(3)
+    claim = store.claim(3, NOW)
     assert [m.message_id for m in claim.messages] == ["m0", "m1", "m2"]
     store.release(claim)
-    claim = store.claim(3)
+    claim = store.claim(3, NOW)
     assert [m.message_id for m in claim.messages] == ["m0", "m1", "m2"]
-    writes = Writes()
-    writes.log_hash = chain.GENESIS
-    store.commit(claim, writes)
-    claim = store.claim(3)
+    store.commit(claim, nothing(claim))
+    claim = store.claim(3, NOW)
     assert [m.message_id for m in claim.messages] == ["m3", "m4"]
     store.release(claim)
     assert store.waiting()[0] == 2
@@ -109,20 +113,25 @@ def test_turned_away_deliveries_are_counted(store):
     assert store.pulse(NOW).refused_signatures == 3
 
 
-def log_rows(count):
-    before, rows = chain.GENESIS, []
-    for seq in range(1, count + 1):
+def log_rows(count, lanes):
+    """That many entries in each lane, and the heads of the chains."""
+    heads, rows = chain.starts(lanes), []
+    for seq in range(1, count * lanes + 1):
+        lane = (seq - 1) % lanes
         fields = (seq, 1, "order.placed", NOW, NOW, "", "", "applied", "shop-1", seq, "")
-        before = chain.link(before, fields)
-        rows.append((*fields, before))
-    return rows, before
+        heads[lane] = chain.Head(seq, chain.link(heads[lane].hash, fields))
+        rows.append((*fields, heads[lane].hash))
+    return rows, heads
 
 
 def write_log(store, count):
-    rows, head = log_rows(count)
+    rows, heads = log_rows(count, store.lanes)
     with store.transaction("hub") as cursor:
         cursor.executemany(store.sql(statements.insert("log")), rows)
-        cursor.execute(store.sql("UPDATE progress SET log_seq = ?, log_hash = ? WHERE name = 'hub'"), (count, head))
+        cursor.executemany(
+            store.sql("UPDATE lanes SET log_seq = ?, log_hash = ? WHERE lane = ?"),
+            [(head.seq, head.hash, lane) for lane, head in enumerate(heads)],
+        )
 
 
 def test_the_log_refuses_changes(store):
@@ -139,11 +148,11 @@ def test_the_log_refuses_changes(store):
         ("UPDATE log SET after = 'paid' WHERE seq = 3", 3),
         ("DELETE FROM log WHERE seq = 2", 2),
         ("DELETE FROM log WHERE seq = 5", 5),
-        ("UPDATE log SET seq = seq + 100 WHERE seq = 4", 4),
+        ("UPDATE log SET seq = seq + 1600 WHERE seq = 4", 4),
         (
-            "INSERT INTO log SELECT 6, order_id, event, occurred_at, recorded_at, before, after, outcome,"
+            "INSERT INTO log SELECT {next}, order_id, event, occurred_at, recorded_at, before, after, outcome,"
             " source, message, detail, hash FROM log WHERE seq = 5",
-            6,
+            None,
         ),
     ],
 )
@@ -155,8 +164,8 @@ def test_tampering_is_named_by_its_first_broken_entry(store, home, tamper, broke
         else:
             cursor.execute("DROP TRIGGER log_no_update")
             cursor.execute("DROP TRIGGER log_no_delete")
-        cursor.execute(tamper)
-    assert store.verify_log().broken_seq == broken
+        cursor.execute(tamper.format(next=5 * store.lanes + 1))
+    assert store.verify_log().broken_seq == (broken or 5 * store.lanes + 1)
 
 
 def test_migrating_twice_changes_nothing_and_the_tables_are_those_declared(home):
@@ -182,7 +191,7 @@ def test_a_wrong_address_is_told_without_its_password(tmp_path):
 def test_an_empty_database_is_told(postgres_server):
     store = homes.open_store(Home(None, postgres_server))
     with pytest.raises(StoreMissing, match="db init"):
-        store.claim(1)
+        store.claim(1, NOW)
     store.close()
 
 
@@ -224,7 +233,7 @@ class TestDeadConnections:
     @pytest.mark.parametrize("step", ["claim", "commit", "release", "query", "transaction"])
     def test_every_verb_survives(self, store, step):
         store.accept([message(1)], NOW)
-        claim = store.claim(1)
+        claim = store.claim(1, NOW)
         writes = Writes()
         writes.log_hash = chain.GENESIS
         if step == "claim":
@@ -240,7 +249,7 @@ class TestDeadConnections:
             store.release(claim)
         else:
             failing = {
-                "claim": lambda: store.claim(1),
+                "claim": lambda: store.claim(1, NOW),
                 "commit": lambda: store.commit(claim, writes),
                 "query": lambda: [store.progress() for _ in range(2)],
                 "transaction": in_a_transaction,
@@ -249,8 +258,8 @@ class TestDeadConnections:
                 failing()
             store.release(claim)
         for _ in range(3):
-            assert store.progress().version == 0
-        again = store.claim(1)
+            assert store.progress().commits == 0
+        again = store.claim(1, NOW)
         assert [m.message_id for m in again.messages] == ["m1"]
         store.commit(again, writes)
         assert store.waiting()[0] == 0
@@ -267,38 +276,93 @@ class TestDeadConnections:
         from concurrent.futures import ThreadPoolExecutor
 
         store.accept([message(1)], NOW)
-        claim = store.claim(1)
+        claim = store.claim(1, NOW)
         with ThreadPoolExecutor(1) as other:
-            assert other.submit(store.claim, 1).result() is None
+            assert other.submit(store.claim, 1, NOW).result() is None
             other.submit(store.release, claim).result()  # not its own: nothing happens
-            assert other.submit(store.claim, 1).result() is None
+            assert other.submit(store.claim, 1, NOW).result() is None
             store.release(claim)
-            theirs = other.submit(store.claim, 1).result()
+            theirs = other.submit(store.claim, 1, NOW).result()
             assert theirs is not None
             other.submit(store.release, theirs).result()
 
 
-def test_a_rival_replay_applies_nothing_twice(store, monkeypatch):
-    """It commits between what we read of the hub and what we read of the parked messages."""
+def park_one(store):
     store.accept([message(1)], NOW)
-    claim = store.claim(1)
-    parking = Writes()
-    parking.log_hash = chain.GENESIS
+    claim = store.claim(1, NOW)
+    parking = nothing(claim)
     parking.upserts["parked"] = [(claim.messages[0].id, "shop-1", "m1", "unreadable", NOW)]
     store.commit(claim, parking)
-    taken = Writes()
-    taken.log_hash, taken.unparked = chain.GENESIS, [claim.messages[0].id]
-    rival, query = store.replay(None, 10), store.query
+    assert store.waiting()[0] == 0
+    return claim.messages[0].id
 
-    def then_the_rival_commits(part, sql, parameters=()):
-        rows = query(part, sql, parameters)
-        if "FROM parked" in sql and rows:
-            monkeypatch.setattr(store, "query", query)
-            store.commit(rival, taken)
-        return rows
 
-    monkeypatch.setattr(store, "query", then_the_rival_commits)
-    ours = store.replay(None, 10)
-    with pytest.raises(Overtaken):
-        store.commit(ours, taken)
-    assert store.replay(None, 10) is None
+def test_a_parked_message_is_requeued_once_and_claimed_again(store):
+    parked = park_one(store)
+    assert [m.message_id for m in store.requeue([parked, 12345])] == ["m1"]
+    assert store.requeue([parked]) == []
+    assert store.waiting() == (1, NOW)
+    assert store.waiting_of([parked]) == 1
+    claim = store.claim(10, NOW)
+    assert [(m.id, m.body) for m in claim.messages] == [(parked, b"{}")]
+    store.commit(claim, nothing(claim))
+    assert store.waiting()[0] == 0
+    assert store.claim(10, NOW) is None
+
+
+def test_a_message_put_off_is_not_claimed_before_its_time(store):
+    store.accept([message(1), message(2)], NOW)
+    claim = store.claim(10, NOW)
+    writes = nothing(claim)
+    writes.requeued = [Requeued(claim.lane, claim.messages[0].id, attempts=2, next_at=NOW + 5)]
+    store.commit(claim, writes)
+    assert store.waiting()[0] == 1
+    assert store.claim(10, NOW + 4) is None
+    again = store.claim(10, NOW + 5)
+    assert [m.message_id for m in again.messages] == ["m1"]
+    assert dict(again.attempts) == {again.messages[0].id: 2}
+    store.release(again)
+
+
+def test_what_another_lane_is_to_apply_is_claimed_there(store):
+    if store.lanes == 1:
+        pytest.skip("one lane")
+    store.accept([message(1)], NOW)
+    claim = store.claim(10, NOW)
+    elsewhere = (claim.lane + 1) % store.lanes
+    writes = nothing(claim)
+    writes.requeued = [Requeued(elsewhere, claim.messages[0].id)]
+    store.commit(claim, writes)
+    again = store.claim(10, NOW)
+    assert (again.lane, [m.message_id for m in again.messages]) == (elsewhere, ["m1"])
+    store.release(again)
+
+
+@pytest.mark.parametrize("count", [3, 300])
+def test_few_and_many_messages_are_told_new_from_known_alike(store, count):
+    assert store.accept([message(n) for n in range(count)], NOW) == ["new"] * count
+    mixed = [message(n, b"other" if n % 3 == 0 else b"{}") for n in range(count * 2)]
+    told = ["conflict" if n % 3 == 0 else "duplicate" for n in range(count)] + ["new"] * count
+    assert store.accept(mixed, NOW) == told
+    claim = store.claim(10 * count, NOW)
+    assert [m.message_id for m in claim.messages] == [f"m{n}" for n in range(2 * count)]
+    store.release(claim)
+
+
+def test_workers_share_the_lanes_and_none_is_applied_twice(home):
+    if not home.database:
+        pytest.skip("one lane")
+    one, other = homes.open_store(home), homes.open_store(home)
+    one.accept([RawMessage("shop-1", f"m{n}", "order", b"{}", key=f"A{n}") for n in range(200)], NOW)
+    applied = []
+    while True:
+        claims = [(store, claim) for store in (one, other) if (claim := store.claim(10, NOW))]
+        if not claims:
+            break
+        assert len({claim.lane for _, claim in claims}) == len(claims)
+        for store, claim in claims:
+            applied += [m.message_id for m in claim.messages]
+            store.commit(claim, nothing(claim))
+    assert sorted(applied) == sorted(f"m{n}" for n in range(200))
+    one.close()
+    other.close()

@@ -151,7 +151,7 @@ def test_a_spot_check_leaves_out_what_is_placed_later(scene):
 
 
 def test_the_command_line_says_the_same_of_a_snapshot(scene, tmp_path, monkeypatch):
-    snapshot.write(tmp_path / "snapshot", scene.frames, snapshot.Meta(as_of=NOW, seq=0))
+    snapshot.write(tmp_path / "snapshot", scene.frames, snapshot.Meta(as_of=NOW))
     monkeypatch.setenv("ORDERHUB_SNAPSHOT", str(tmp_path / "snapshot"))
     hub.connect.cache_clear()
     result = CliRunner().invoke(app, ["orders", "--seed", "7", "--json"], catch_exceptions=False)

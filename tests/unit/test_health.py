@@ -238,7 +238,7 @@ def test_the_command_line_tells_the_same(
 ) -> None:
     folder = tmp_path / "snapshot"
     frame = orders(*scattered(100))
-    write(folder, {"orders": frame}, Meta(as_of=AS_OF, seq=0))
+    write(folder, {"orders": frame}, Meta(as_of=AS_OF))
     monkeypatch.setenv("ORDERHUB_SNAPSHOT", str(folder))
     hub.connect.cache_clear()
     wishes: dict[str, Any] = {"as_of": "", "count": 3, "table": None, "as_json": True, "data": None, "database": None}

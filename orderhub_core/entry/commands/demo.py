@@ -51,7 +51,7 @@ def write_world(orders: int, folder: Path, seed: int) -> dict[str, object]:
     now = setting.clock()
     plan = Plan(seed=seed, orders=orders, start=now - DAYS_OF_BIG_WORLD * setting.DAY, end=now, shops=BIG_SHOPS)
     world = build(plan)
-    snapshot.write(folder, world.until(now), snapshot.Meta(as_of=now, seq=0))
+    snapshot.write(folder, world.until(now), snapshot.Meta(as_of=now))
     world.planted.write_parquet(folder / "planted.parquet")
     return {"folder": str(folder), "orders": orders, "seed": seed, "seconds": time.perf_counter() - begun}
 
