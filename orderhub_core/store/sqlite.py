@@ -139,10 +139,15 @@ class SqliteStore(Store):
     def release(self, claim: Claim) -> None:
         """Nothing is held: the watermark has not moved."""
 
+    def watermark(self) -> int:
+        return self.progress().applied_upto
+
     def waiting(self) -> tuple[int, int | None]:
-        upto = self.progress().applied_upto
-        count, oldest = self.query("inbox", "SELECT count(*), min(received_at) FROM inbox WHERE id > ?", (upto,))[0]
-        return count, oldest
+        # Ids have no gaps: a message that was there already takes none, and none is ever removed.
+        upto = self.watermark()
+        newest = self.query("inbox", "SELECT coalesce(max(id), 0) FROM inbox")[0][0]
+        oldest = self.query("inbox", "SELECT received_at FROM inbox WHERE id > ? ORDER BY id LIMIT 1", (upto,))
+        return max(0, newest - upto), oldest[0][0] if oldest else None
 
     def waiting_of(self, ids: Sequence[int]) -> int:
         upto = self.progress().applied_upto
