@@ -129,7 +129,8 @@ class Hub:
     @lru_cache(maxsize=256)  # noqa: B019 — a hub lives as long as its process
     def _source(self, name: str) -> absorb.Source:
         if endpoint := self.settings.shop(name):
-            return absorb.Source(name, endpoint.connector, self.channel(name).decode, live=True)
+            channel = self.channel(name)
+            return absorb.Source(name, endpoint.connector, channel.decode, live=channel.fetches)
         if self.settings.touchpoint(name):
             return absorb.Source("", "", self.touchpoint(name).decode)
         kind, _, rest = name.partition("/")

@@ -267,3 +267,6 @@ class RawMessage(msgspec.Struct, frozen=True, gc=False):
     message_id: str
     kind: str
     body: bytes
+    key: str = ""
+    """The order it speaks of, where the connector can tell cheaply: a hint that lets several workers share the load,
+    never trusted."""
