@@ -77,6 +77,9 @@ def init(home: Home) -> None:
         raise UserMistake(f"cannot make the folder {home.data} ({error.strerror}): name another with --data") from None
     for part in PARTS:
         with _connection(home, part) as connection:
+            if not home.database:
+                # SQLite makes tables in a transaction, too: cut off anywhere, the schema is the old or the new one.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
             command.upgrade(_config(connection, part), "head")
             if part == "hub":
                 connection.execute(
