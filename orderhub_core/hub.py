@@ -20,15 +20,15 @@ import polars as pl
 from orderhub_core import pseudonym, registry, settings
 from orderhub_core.effects import Effect, FetchOrder, Notify, PushToWarehouse
 from orderhub_core.errors import RefusedByTarget, StoreMissing, Unreachable, Unreadable, UserMistake
-from orderhub_core.flows import absorb, dispatch, importing, poll
+from orderhub_core.flows import absorb, dispatch, importing, poll, replay
 from orderhub_core.flows.absorb import Outcome, Plan
-from orderhub_core.flows.receive import Receiver
+from orderhub_core.flows.receive import GroupWritten, Receiver
 from orderhub_core.frames import SCHEMAS, empty
 from orderhub_core.memory import Answer, Memory
 from orderhub_core.model import Decoded, RawMessage, Review
 from orderhub_core.ports import Channel, Notifier, Touchpoint, Warehouse
 from orderhub_core.rules import book
-from orderhub_core.store import chain, frames, homes, snapshot
+from orderhub_core.store import chain, flow, frames, homes, snapshot
 from orderhub_core.store.base import NOTHING, Progress
 from orderhub_core.store.homes import Home
 from orderhub_core.store.unit import Finished, Pulse, Receipt
@@ -97,6 +97,10 @@ class Hub:
         self._channels_lock = threading.Lock()
         """Webhooks ask for their channel on the event loop: never behind whoever reads frames."""
         self._memory = Memory()
+        self.flow = flow.Latest(self.store, clock)
+        """What waits and of whom, what is parked, which effects are open."""
+        self.observe_written: Callable[[GroupWritten], None] | None = None
+        """Told of every commit of the receiver; set it before the first message."""
 
     # -- composition
 
@@ -108,7 +112,9 @@ class Hub:
 
     @cached_property
     def receiver(self) -> Receiver:
-        return Receiver(self.store, clock, most_waiting=self.settings.limits.waiting_messages)
+        return Receiver(
+            self.store, clock, most_waiting=self.settings.limits.waiting_messages, observe=self.observe_written
+        )
 
     def channel(self, shop: str) -> Channel:
         """The connection of a shop. Raises UserMistake for one the settings do not know."""
@@ -123,7 +129,8 @@ class Hub:
     @lru_cache(maxsize=256)  # noqa: B019 — a hub lives as long as its process
     def _source(self, name: str) -> absorb.Source:
         if endpoint := self.settings.shop(name):
-            return absorb.Source(name, endpoint.connector, self.channel(name).decode, live=True)
+            channel = self.channel(name)
+            return absorb.Source(name, endpoint.connector, channel.decode, live=channel.fetches)
         if self.settings.touchpoint(name):
             return absorb.Source("", "", self.touchpoint(name).decode)
         kind, _, rest = name.partition("/")
@@ -184,7 +191,10 @@ class Hub:
         if unknown := sorted(set(ids or ()).difference(parked)):
             raise UserMistake(f"not parked: {', '.join(map(str, unknown))}; `orderhub inbox parked` lists what is")
         asked = parked if ids is None else sorted(set(ids))
-        return absorb.replay(self.context, asked, self.settings.limits.batch)
+        try:
+            return replay.replay(self.context, asked, self.settings.limits.batch)
+        finally:
+            self.flow.forget()
 
     def poll_shop(self, shop: str, *, history_s: int) -> int:
         return poll.poll(self.store, f"shop:{shop}", self.channel(shop), self.receive, now=clock(), history_s=history_s)
@@ -283,11 +293,9 @@ class Hub:
         snapshot.write(folder, found, meta)
         return folder
 
-    def parked(self) -> list[dict[str, Any]]:
-        """id, source, message_id, reason and parked_at (microseconds UTC) of every parked message."""
-        names = ("id", "source", "message_id", "reason", "parked_at")
-        rows = self.store.query("hub", f"SELECT {', '.join(names)} FROM parked ORDER BY id")
-        return [dict(zip(names, row, strict=True)) for row in rows]
+    def parked(self, limit: int | None = None) -> list[dict[str, Any]]:
+        """id, source, kind, message_id, reason and parked_at (microseconds UTC) of the oldest parked messages."""
+        return flow.parked(self.store, limit)
 
     def pulse(self) -> Pulse:
         return self.store.pulse(clock())

@@ -20,6 +20,9 @@ from orderhub_core.model import Observation, RawMessage, Sighting
 class Channel(Protocol):
     """A shop on a sales platform: pushes, and is polled because pushes get lost."""
 
+    fetches: bool
+    """Whether `fetch` can ask for a whole order. Where it cannot, what was pushed is all there is."""
+
     def unpack(self, headers: Mapping[str, str], body: bytes) -> list[RawMessage]:
         """Prove the sender, then split a delivery into messages, unread.
 
@@ -41,7 +44,7 @@ class Channel(Protocol):
         ...
 
     def fetch(self, order_no: str) -> RawMessage:
-        """One whole order."""
+        """One whole order. Raises Later or NeedsPerson."""
         ...
 
 

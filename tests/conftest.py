@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
@@ -50,6 +50,12 @@ def _fresh_database(server: str) -> str:
     with psycopg.connect(server, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
     return server.replace("/postgres?", f"/{name}?")
+
+
+@pytest.fixture
+def fresh_database(request: pytest.FixtureRequest) -> Callable[[], str]:
+    """The address of an empty PostgreSQL database. The server is started by whoever asks for one."""
+    return lambda: _fresh_database(request.getfixturevalue("postgres_server"))
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])

@@ -48,10 +48,15 @@ def storable(seen: Observation) -> Observation:
     for what, number, least, most in _numbers(seen):
         if number is not None and not least <= number <= most:
             raise Unreadable(f"{what} lies outside {least} to {most}")
-    written = msgspec.json.encode(seen)
-    if b"\\u0000" in written and _NUL.search(written):
+    if has_nul(msgspec.json.encode(seen)):
         raise Unreadable("a text holds a NUL character")
     return seen
+
+
+def has_nul(written: bytes) -> bool:
+    """Whether a text in this JSON holds a NUL character, which PostgreSQL cannot store."""
+    # Most texts hold no backslash at all, and one byte is found ten times as fast as six.
+    return b"\\" in written and b"\\u0000" in written and _NUL.search(written) is not None
 
 
 def _keys(seen: Observation) -> Iterator[tuple[str, str, int]]:

@@ -70,6 +70,8 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 class Douyin:
     """ports.Channel of one shop. Raises UserMistake when the shop's key or secret is not set."""
 
+    fetches = True
+
     def __init__(self, endpoint: Endpoint) -> None:
         self._shop, self._app_key, self._secret = endpoint.id, endpoint.app_key, endpoint.secret()
         if not (self._app_key and self._secret):
@@ -154,7 +156,8 @@ class Douyin:
             head = ORDER_HEAD.decode(row)
         except UNREADABLE:
             return RawMessage(self._shop, f"order:{unreadable(row)}", "order", row)
-        return RawMessage(self._shop, f"order:{head.order_id}:{head.update_time}:{digest(row)}", "order", row)
+        version = f"order:{head.order_id}:{head.update_time}:{digest(row)}"
+        return RawMessage(self._shop, version, "order", row, str(head.order_id))
 
 
 def digest(body: bytes) -> str:

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from orderhub_core import effects
-from orderhub_core.errors import Busy, Later, Stop, Unreadable
+from orderhub_core.errors import Later, Stop, Unreadable
 from orderhub_core.flows import rows
 from orderhub_core.fold import Entry, Head, Origin, Pseudonymous, fold
 from orderhub_core.model import Content, Decoded, Line, Observation, Person, Review, Sighting
@@ -26,7 +26,6 @@ from orderhub_core.store.unit import Claim, Message, Requeued, Writes, lane_of
 
 Outcome = Literal["imported", "updated", "unchanged", "parked", "noted"]
 FIRST_ADDED_LINE = 1_000
-PATIENCE_S, PAUSE_S = 30.0, 0.05
 _json = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -79,24 +78,6 @@ def absorb(context: Context, limit: int) -> Plan | None:
         return _set_aside(context, type(bug).__name__)
     finally:
         context.store.release(claim)
-
-
-def replay(context: Context, ids: Sequence[int], limit: int) -> dict[tuple[str, str], Outcome]:
-    """Try parked messages again, after their decoder or table was mended. What became of each, by source and id.
-
-    Raises Busy when other workers keep the hub so busy that some still wait; they are not lost.
-    """
-    taken = context.store.requeue(ids)
-    outcomes: dict[tuple[str, str], Outcome] = {}
-    deadline = time.monotonic() + PATIENCE_S
-    while context.store.waiting_of([message.id for message in taken]):
-        outcomes |= drain(context, limit)
-        if time.monotonic() > deadline:
-            raise Busy("the messages wait to be tried again by a worker that is busy with others; nothing was lost")
-        time.sleep(PAUSE_S)
-    asked = [(message.source, message.message_id) for message in taken]
-    parked = {(source, name) for source in {source for source, _ in asked} for name in context.store.parked_of(source)}
-    return {key: "parked" if key in parked else outcomes.get(key, "noted") for key in asked}
 
 
 def drain(context: Context, limit: int, patience: int = 100) -> dict[tuple[str, str], Outcome]:

@@ -30,16 +30,32 @@ LONGEST_ID = 500
 """Databases index keys of some two thousand bytes, and a character may be four."""
 
 
+class GroupWritten(NamedTuple):
+    """One commit: what it wrote down, what became of each message, and how long the commit took."""
+
+    messages: Sequence[RawMessage]
+    receipts: Sequence[Receipt]
+    seconds: float
+
+
 class _Waiting(NamedTuple):
     messages: Sequence[RawMessage]
     receipts: Future[list[Receipt]]
 
 
 class Receiver:
-    """Group commit in front of a store. `clock` gives microseconds UTC."""
+    """Group commit in front of a store. `clock` gives microseconds UTC; `observe` is told of every commit, after the
+    senders were answered, in the writer's thread: it must be quick."""
 
-    def __init__(self, store: Store, clock: Callable[[], int], *, most_waiting: int) -> None:
-        self._store, self._clock, self._most_waiting = store, clock, most_waiting
+    def __init__(
+        self,
+        store: Store,
+        clock: Callable[[], int],
+        *,
+        most_waiting: int,
+        observe: Callable[[GroupWritten], None] | None = None,
+    ) -> None:
+        self._store, self._clock, self._most_waiting, self._observe = store, clock, most_waiting, observe
         self._queue: queue.SimpleQueue[_Waiting | None] = queue.SimpleQueue()
         self._waiting, self._closed = 0, False
         self._turned_away: Counter[tuple[str, str]] = Counter()
@@ -111,6 +127,7 @@ class Receiver:
 
     def _accept(self, group: list[_Waiting]) -> None:
         messages = [message for waiting in group for message in waiting.messages]
+        began = time.perf_counter()
         try:
             receipts = self._store.accept(messages, self._clock()) if messages else []
         except OrderHubError as failure:
@@ -125,10 +142,14 @@ class Receiver:
             for waiting in group:
                 waiting.receipts.set_exception(Busy(f"not written: {type(bug).__name__}"))
         else:
+            written = GroupWritten(messages, receipts, time.perf_counter() - began)
             at = 0
             for waiting in group:
                 waiting.receipts.set_result(receipts[at : at + len(waiting.messages)])
                 at += len(waiting.messages)
+            if self._observe is not None and messages:
+                with contextlib.suppress(Exception):  # whoever looks on must not end the writer
+                    self._observe(written)
 
     def _write_counts(self) -> None:
         self._counted_at = time.monotonic()

@@ -18,8 +18,9 @@ from sqlalchemy.pool import StaticPool
 from orderhub_core.errors import Stop, Unreachable, UserMistake
 from orderhub_core.store import chain
 from orderhub_core.store import sqlite as sqlite_home
+from orderhub_core.store.address import checked
 from orderhub_core.store.base import Store
-from orderhub_core.store.postgres import PostgresStore, checked
+from orderhub_core.store.postgres import PostgresStore
 from orderhub_core.store.sqlite import SqliteStore
 from orderhub_core.store.tables import PARTS
 
@@ -79,6 +80,9 @@ def init(home: Home) -> None:
         raise UserMistake(f"cannot make the folder {home.data} ({error.strerror}): name another with --data") from None
     for part in PARTS:
         with _connection(home, part) as connection:
+            if not home.database:
+                # SQLite makes tables in a transaction, too: cut off anywhere, the schema is the old or the new one.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
             command.upgrade(_config(connection, part), "head")
             if part == "hub":
                 _lay_lanes(connection, LANES if home.database else 1)

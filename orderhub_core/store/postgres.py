@@ -10,47 +10,19 @@ from __future__ import annotations
 
 import contextlib
 import threading
-import weakref
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
 from hashlib import blake2b
 from typing import Any
 
 import psycopg
-import sqlalchemy
-from psycopg.conninfo import conninfo_to_dict
-from sqlalchemy import BigInteger, Integer, LargeBinary, Text
 
-from orderhub_core.errors import Busy, Stop, StoreMissing, Unreachable, UserMistake
+from orderhub_core.errors import Busy, Stop, StoreMissing, Unreachable
 from orderhub_core.model import RawMessage
-from orderhub_core.store import chain, statements
+from orderhub_core.store import chain, copying, statements
+from orderhub_core.store.address import checked
 from orderhub_core.store.base import MESSAGE, Overtaken, Progress, Store
-from orderhub_core.store.statements import Batch
 from orderhub_core.store.unit import Claim, Message, Receipt, Row, Writes, lane_of
-
-FEW = 200
-"""Up to so many messages go in as arrays of one statement; more of them are worth a COPY of their own."""
-
-WORTH_A_COPY = 20
-"""Fewer rows go in one by one, pipelined."""
-
-KINDS: dict[type[Any], str] = {BigInteger: "int8", Integer: "int4", Text: "text", LargeBinary: "bytea"}
-
-WRITE_DOWN = """WITH fresh AS (
-    INSERT INTO inbox (source, message_id, kind, received_at, digest, body)
-    SELECT source, message_id, kind, received_at, digest, body FROM arrived ORDER BY place
-    ON CONFLICT (source, message_id) DO NOTHING RETURNING id, source, message_id
-), named AS (SELECT id, place, lane FROM fresh JOIN arrived USING (source, message_id)
-), queued AS (INSERT INTO todo (lane, id, attempts, next_at) SELECT lane, id, 0, 0 FROM named)
-SELECT place FROM named"""
-"""Returns the places of those that are new. The queue's rows are written in the same transaction as the messages."""
-
-ARRIVED = {"place": "int4", "lane": "int4", "source": "text", "message_id": "text", "kind": "text",
-           "received_at": "int8", "digest": "bytea", "body": "bytea"}  # fmt: skip
-FROM_ARRAYS = (
-    f"WITH arrived ({', '.join(ARRIVED)}) AS (SELECT * FROM"
-    f" unnest({', '.join(f'%s::{kind}[]' for kind in ARRIVED.values())})), {WRITE_DOWN.removeprefix('WITH ')}"
-)
 
 TAKE_LANE = """SELECT version, next_order_id, log_seq, log_hash, lane, pg_current_xact_id()::text::bigint FROM lanes
     WHERE EXISTS (SELECT FROM todo WHERE todo.lane = lanes.lane AND next_at <= %s)
@@ -73,26 +45,6 @@ def _translate(text: str) -> str:
 MOST_CONNECTIONS = 8
 """For reading and short transactions, per process; whoever applies has one more."""
 WAIT_FOR_CONNECTION_S = 10.0
-SCHEMES = ("postgresql://", "postgres://", "postgresql+psycopg://")
-
-
-def checked(url: str) -> str:
-    """The address in the driver's spelling. Raises UserMistake, without the address: a password may be in it."""
-    example = "write it like postgresql://user@host:5432/name"
-    if not url.startswith(SCHEMES):
-        raise UserMistake(f"--database must be a PostgreSQL address: {example}")
-    address = "postgresql://" + url.split("://", 1)[1]
-    try:
-        parts = conninfo_to_dict(address)
-        ports = [int(port) for port in str(parts.get("port") or "5432").split(",")]
-        sqlalchemy.make_url(address)
-    except (psycopg.ProgrammingError, sqlalchemy.exc.ArgumentError, ValueError):
-        raise UserMistake(
-            f"--database: the user, host, port or an option after `?` cannot be understood; {example}"
-        ) from None
-    if not all(0 < port < 65_536 for port in ports):
-        raise UserMistake(f"--database: a port lies between 1 and 65535; {example}")
-    return address
 
 
 class PostgresStore(Store):
@@ -107,8 +59,6 @@ class PostgresStore(Store):
         self._claimant: int | None = None
         """The thread that holds a claim: the connection it came by is no other thread's until it is given back."""
         self._claim_lock = threading.Lock()
-        self._staged: weakref.WeakKeyDictionary[psycopg.Connection[Any], set[str]] = weakref.WeakKeyDictionary()
-        """The temporary tables that each connection has made."""
 
     def sql(self, text: str) -> str:
         return _translate(text)
@@ -162,21 +112,11 @@ class PostgresStore(Store):
             for place, m in enumerate(first.values())
         ]
         with self.transaction("inbox") as cursor:
-            fresh = self._write_down(cursor, rows)
+            fresh = copying.write_down(cursor, rows)
             if len(fresh) == len(messages):
                 return ["new"] * len(messages)
             new = {key for place, key in enumerate(first) if place in fresh}
             return [self._receipt(cursor, message, first, new, received_at) for message in messages]
-
-    def _write_down(self, cursor: psycopg.Cursor[Any], rows: list[Row]) -> set[int]:
-        """The places of the messages that are new."""
-        if len(rows) <= FEW:
-            cursor.execute(FROM_ARRAYS, [list(column) for column in zip(*rows, strict=True)] or [[]] * len(ARRIVED))
-        else:
-            self._stage(cursor, "arrived", ", ".join(f"{name} {kind}" for name, kind in ARRIVED.items()))
-            self._copy(cursor, "arrived", tuple(ARRIVED), list(ARRIVED.values()), rows)
-            cursor.execute(WRITE_DOWN)
-        return {row[0] for row in cursor.fetchall()}
 
     def _receipt(
         self,
@@ -257,43 +197,7 @@ class PostgresStore(Store):
     def _write(self, cursor: psycopg.Cursor[Any], claim: Claim, writes: Writes) -> None:
         self._move_on(cursor, claim, writes)
         for batch in statements.batches(writes):
-            if not batch.table or len(batch.rows) < WORTH_A_COPY:
-                cursor.executemany(_translate(batch.sql), batch.rows)
-            elif batch.sql == statements.insert(batch.table):
-                self._copy(cursor, batch.table, statements.columns(batch.table), _types(batch.table), batch.rows)
-            else:
-                self._merge(cursor, batch)
-
-    def _merge(self, cursor: psycopg.Cursor[Any], batch: Batch) -> None:
-        """Rows that meet rows of theirs: by COPY into a table of our own, and from there in one go.
-
-        One statement cannot write a row twice: of rows with one key only the last goes in.
-        """
-        places = [
-            statements.columns(batch.table).index(column.name) for column in statements.table(batch.table).primary_key
-        ]
-        rows = list({tuple(row[place] for place in places): row for row in batch.rows}.values())
-        names, staging = ", ".join(statements.columns(batch.table)), f"staged_{batch.table}"
-        self._stage(cursor, staging, f"LIKE {batch.table}")
-        self._copy(cursor, staging, statements.columns(batch.table), _types(batch.table), rows)
-        rest = batch.sql.removeprefix(statements.insert(batch.table))
-        cursor.execute(f"INSERT INTO {batch.table} ({names}) SELECT {names} FROM {staging} {rest}")
-
-    def _stage(self, cursor: psycopg.Cursor[Any], name: str, columns: str) -> None:
-        """Empty again with each transaction."""
-        made = self._staged.setdefault(cursor.connection, set())
-        if name not in made:
-            cursor.execute(f"CREATE TEMP TABLE IF NOT EXISTS {name} ({columns}) ON COMMIT DELETE ROWS")
-            made.add(name)
-
-    @staticmethod
-    def _copy(cursor: psycopg.Cursor[Any], table: str, names: Sequence[str], types: list[str], rows: list[Row]) -> None:
-        if not rows:
-            return
-        with cursor.copy(f"COPY {table} ({', '.join(names)}) FROM STDIN (FORMAT BINARY)") as copy:
-            copy.set_types(types)
-            for row in rows:
-                copy.write_row(row)
+            copying.write(cursor, batch, _translate(batch.sql))
 
     def waiting(self) -> tuple[int, int | None]:
         sql = "SELECT count(*), min(received_at) FROM todo JOIN inbox USING (id)"
@@ -346,12 +250,6 @@ class PostgresStore(Store):
                     self._idle.append(connection)
         finally:
             self._slots.release()
-
-
-@lru_cache
-def _types(table: str) -> list[str]:
-    """The PostgreSQL types of a table's columns, in order."""
-    return [KINDS[type(column.type)] for column in statements.table(table).columns]
 
 
 def _digest(body: bytes) -> bytes:

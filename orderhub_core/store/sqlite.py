@@ -174,17 +174,20 @@ class SqliteStore(Store):
     def release(self, claim: Claim) -> None:
         """Nothing is held: the watermark has not moved."""
 
+    def watermark(self) -> int:
+        return self._lane().applied_upto
+
     def waiting(self) -> tuple[int, int | None]:
-        upto = self._lane().applied_upto
-        count, oldest = self.query("inbox", "SELECT count(*), min(received_at) FROM inbox WHERE id > ?", (upto,))[0]
+        # Ids have no gaps: a message that was there already takes none, and none is ever removed.
+        upto = self.watermark()
+        newest = self.query("inbox", "SELECT coalesce(max(id), 0) FROM inbox")[0][0]
+        oldest = self.query("inbox", "SELECT received_at FROM inbox WHERE id > ? ORDER BY id LIMIT 1", (upto,))
         again = self.query("hub", "SELECT id FROM todo")
-        if again:
-            count += len(again)
-            oldest = min(message.received_at for message in self.messages([row[0] for row in again]))
-        return count, oldest
+        ages = [row[0] for row in oldest] + [m.received_at for m in self.messages([row[0] for row in again])]
+        return max(0, newest - upto) + len(again), min(ages, default=None)
 
     def waiting_of(self, ids: Sequence[int]) -> int:
-        upto = self._lane().applied_upto
+        upto = self.watermark()
         again = self.query(
             "hub", f"SELECT count(*) FROM todo WHERE lane = 0 AND {self.among('id')}", (self.listed(ids),)
         )

@@ -58,7 +58,7 @@ class Inbox(InboxPart, table=True):
     """Every message as it came. There is no state column: what is applied is what lies below the cursor."""
 
     __tablename__ = "inbox"
-    __table_args__ = (UniqueConstraint("source", "message_id"),)
+    __table_args__ = (UniqueConstraint("source", "message_id"), Index("ix_inbox_source_id", "source", "id"))
     id: int = Field(default=None, sa_type=BIG_KEY, primary_key=True)
     source: str = text()
     message_id: str = text()

@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from orderhub_core.flows.absorb import Context, absorb, drain, plan, replay
+from orderhub_core.flows.absorb import Context, absorb, drain, plan
+from orderhub_core.flows.replay import replay
 from orderhub_core.model import Content, Event, Line, Observation, Parcel, RawMessage, Sighting
 from orderhub_core.rules.book import Book, Gift, When
 from orderhub_core.store import homes, statements

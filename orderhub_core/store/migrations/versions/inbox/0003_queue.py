@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "inbox_0002"
-down_revision = "inbox_0001"
+revision = "inbox_0003"
+down_revision = "inbox_0002"
 branch_labels = None
 depends_on = None
 

@@ -1,0 +1,135 @@
+"""A shop's own systems (mini-program backend, own site, an ERP that can POST JSON) push order events as JSON.
+
+Settings of a shop: `connector = "direct"` and the secret, which may be two during a rotation, separated by white
+space. `sign` is what the sender does; docs/direct.md is the whole contract.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from connectors._kit.bounds import KEY_MAX
+from connectors._kit.echo import echoed
+from connectors.channels import _direct_event
+from orderhub_core.errors import BadSignature, OrderHubError, RefusedByTarget, TooLarge, Unreadable, UserMistake
+from orderhub_core.model import Observation, RawMessage
+from orderhub_core.settings import Endpoint
+
+KIND = "event"
+WINDOW_S = 300
+VERSION = "v1="
+TIMESTAMP, SIGNATURE = "x-orderhub-timestamp", "x-orderhub-signature"
+
+SUCCESS = (200, b'{"message":"accepted"}')
+TRY_AGAIN = (503, b'{"message":"try again later"}')
+REFUSALS: dict[type[OrderHubError], tuple[int, bytes]] = {
+    BadSignature: (401, b'{"message":"signature or timestamp not valid; see docs/direct.md"}'),
+    TooLarge: (413, b'{"message":"body too large; send fewer events at once"}'),
+}
+
+
+class Head(msgspec.Struct, gc=False):
+    """All that is read before the event is on disk."""
+
+    id: Annotated[str, Meta(min_length=1, max_length=KEY_MAX)]
+    order_no: str = ""
+
+
+HEAD, ITEMS = msgspec.json.Decoder(Head), msgspec.json.Decoder(list[msgspec.Raw])
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+class Direct:
+    """ports.Channel of one shop. `clock` gives seconds since 1970. Raises UserMistake when no secret is set."""
+
+    fetches = False
+
+    def __init__(self, endpoint: Endpoint, clock: Callable[[], float] = time.time) -> None:
+        self._shop, self._clock = endpoint.id, clock
+        self._secrets = [secret.encode() for secret in endpoint.secret().split()]
+        if not self._secrets:
+            raise UserMistake(f"{self._shop}: a direct shop needs secret_env (or secret_file) in its settings")
+
+    def unpack(self, headers: Mapping[str, str], body: bytes) -> list[RawMessage]:
+        """One event, an array of events, or one event per line; what is none of these is kept whole, to be parked."""
+        self._prove(headers, body)
+        try:
+            return [self._message(HEAD.decode(body), body)]
+        except UNREADABLE:
+            return self._several(body)
+
+    def answer(self, failure: OrderHubError | None) -> tuple[int, bytes]:
+        return SUCCESS if failure is None else REFUSALS.get(type(failure), TRY_AGAIN)
+
+    def decode(self, kind: str, body: bytes) -> Observation:
+        if kind != KIND:
+            raise Unreadable(f"message kind {echoed(kind)} is new to us")
+        return _direct_event.decode(body)
+
+    def poll(self, since: int, until: int) -> Iterator[RawMessage]:
+        """Nothing: there is nobody to ask. The sender repeats what was not acknowledged."""
+        yield from ()
+
+    def fetch(self, order_no: str) -> RawMessage:
+        raise RefusedByTarget(f"{self._shop}: a direct shop cannot be asked; have it send {order_no} again")
+
+    def _prove(self, headers: Mapping[str, str], body: bytes) -> None:
+        said, signature = headers.get(TIMESTAMP, ""), headers.get(SIGNATURE, "").encode()
+        # Ten digits until the year 2286; `isdecimal` alone would let other alphabets' digits in.
+        in_time = len(said) == 10 and said.isascii() and said.isdecimal() and abs(int(said) - self._clock()) <= WINDOW_S
+        text = said.encode() + b"." + body
+        proven = [hmac.compare_digest(signature, _signed(secret, text)) for secret in self._secrets]
+        if not (in_time and any(proven)):
+            raise BadSignature(
+                f"{self._shop}: a delivery without a valid {SIGNATURE};"
+                " are the shop's secret and the sender's clock the current ones?"
+            )
+
+    def _several(self, body: bytes) -> list[RawMessage]:
+        try:
+            parts = [bytes(item) for item in ITEMS.decode(body)]
+        except UNREADABLE:
+            parts = [line for line in body.splitlines() if line.strip()] or [body]
+        heads = [_head(part) for part in parts]
+        if parts and not any(heads):
+            return [self._unreadable(body)]
+        return [
+            self._message(head, part) if head else self._unreadable(part)
+            for head, part in zip(heads, parts, strict=True)
+        ]
+
+    def _message(self, head: Head, event: bytes) -> RawMessage:
+        return RawMessage(self._shop, head.id, KIND, event, head.order_no)
+
+    def _unreadable(self, event: bytes) -> RawMessage:
+        """One whose id we cannot read is known by its content."""
+        return RawMessage(self._shop, f"unreadable:{hashlib.blake2b(event, digest_size=16).hexdigest()}", KIND, event)
+
+
+def _head(event: bytes) -> Head | None:
+    try:
+        return HEAD.decode(event)
+    except UNREADABLE:
+        return None
+
+
+def sign(body: bytes, secret: str, at: int) -> dict[str, str]:
+    """The headers that prove a delivery made `at` (seconds since 1970)."""
+    stamp = str(at)
+    signature = _signed(secret.encode(), stamp.encode() + b"." + body).decode()
+    return {TIMESTAMP: stamp, SIGNATURE: signature}
+
+
+def _signed(secret: bytes, text: bytes) -> bytes:
+    return VERSION.encode() + hmac.digest(secret, text, "sha256").hex().encode()
+
+
+def connect(endpoint: Endpoint) -> Direct:
+    return Direct(endpoint)

@@ -1,0 +1,29 @@
+"""Replay: parked messages are tried again, after what they lacked was mended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from orderhub_core.errors import Busy
+from orderhub_core.flows.absorb import Context, Outcome, drain
+
+PATIENCE_S, PAUSE_S = 30.0, 0.05
+
+
+def replay(context: Context, ids: Sequence[int], limit: int) -> dict[tuple[str, str], Outcome]:
+    """Try parked messages again, after their decoder or table was mended. What became of each, by source and id.
+
+    Raises Busy when other workers keep the hub so busy that some still wait; they are not lost.
+    """
+    taken = context.store.requeue(ids)
+    outcomes: dict[tuple[str, str], Outcome] = {}
+    deadline = time.monotonic() + PATIENCE_S
+    while context.store.waiting_of([message.id for message in taken]):
+        outcomes |= drain(context, limit)
+        if time.monotonic() > deadline:
+            raise Busy("the messages wait to be tried again by a worker that is busy with others; nothing was lost")
+        time.sleep(PAUSE_S)
+    asked = [(message.source, message.message_id) for message in taken]
+    parked = {(source, name) for source in {source for source, _ in asked} for name in context.store.parked_of(source)}
+    return {key: "parked" if key in parked else outcomes.get(key, "noted") for key in asked}

@@ -1,0 +1,150 @@
+"""The flow as it stands: what waits, of whom, since when; what is parked; effects that are still open.
+
+Every statement is a walk along an index over what is still open, never over what is done: the cost grows with the
+backlog, not with the hub's age. `Latest` bounds even that.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from orderhub_core.store.base import Store
+from orderhub_core.store.unit import Row
+
+FRESH_S = 2.0
+RESTS = 20
+"""A reading is kept this many times as long as it took: it never costs more than a twentieth of one core."""
+
+QUEUE = "hub"
+"""The part in which `todo` stands."""
+OPEN = "state IN ('waiting', 'leased', 'person')"
+SOURCES = """WITH RECURSIVE known (source) AS (
+    SELECT min(source) FROM inbox
+    UNION ALL SELECT (SELECT min(source) FROM inbox WHERE source > known.source)
+    FROM known WHERE known.source IS NOT NULL
+) SELECT source, (SELECT received_at FROM inbox WHERE source = known.source ORDER BY id DESC LIMIT 1)
+FROM known WHERE source IS NOT NULL"""
+"""Every source and when its newest message came: one step along the index for each, however many messages there are."""
+
+BEYOND = """SELECT count(*), (SELECT received_at FROM inbox WHERE source = ? AND id > ? ORDER BY id LIMIT 1)
+FROM inbox WHERE source = ? AND id > ?"""
+QUEUED = """SELECT queued.source, queued.waiting, inbox.received_at
+FROM (SELECT source, count(*) AS waiting, min(id) AS oldest FROM todo JOIN inbox USING (id) GROUP BY source) AS queued
+JOIN inbox ON inbox.id = queued.oldest"""
+
+EFFECTS = f"""SELECT target, CASE WHEN state = 'waiting' AND attempts > 0 THEN 'failing' ELSE state END, count(*)
+FROM outbox WHERE {OPEN} GROUP BY 1, 2 ORDER BY 1, 2"""
+REFUSED = "SELECT source, name, count FROM counter ORDER BY source, name"
+
+
+class Lag(NamedTuple):
+    """How far the hub is behind one source. Instants in microseconds UTC."""
+
+    source: str
+    received_at: int
+    """When its newest message came."""
+    waiting: int
+    oldest_at: int | None
+    """When the oldest that waits came; None when nothing does."""
+
+
+class Open(NamedTuple):
+    """Effects that are not done: waiting, failing (tried, and to be tried again), leased, or waiting for a person."""
+
+    target: str
+    state: str
+    effects: int
+
+
+class Flow(NamedTuple):
+    """Instants in microseconds UTC."""
+
+    as_of: int
+    waiting: int
+    oldest_at: int | None
+    parked: int
+    lags: tuple[Lag, ...]
+    """Every source that ever sent something, by name."""
+    effects: tuple[Open, ...]
+    refused: tuple[tuple[str, str, int], ...]
+    """Source, reason and number of what was turned away at the door."""
+
+
+def read(store: Store, now: int) -> Flow:
+    """Raises Busy, Unreachable or Stop as the store does."""
+    lags = _lags(store)
+    ages = [lag.oldest_at for lag in lags if lag.oldest_at is not None]
+    return Flow(
+        as_of=now,
+        waiting=sum(lag.waiting for lag in lags),
+        oldest_at=min(ages, default=None),
+        parked=store.query("hub", "SELECT count(*) FROM parked")[0][0],
+        lags=tuple(lags),
+        effects=tuple(Open(*row) for row in store.query("hub", EFFECTS)),
+        refused=tuple((row[0], row[1], int(row[2])) for row in store.query("inbox", REFUSED)),
+    )
+
+
+def _lags(store: Store) -> list[Lag]:
+    upto = store.watermark()
+    queued = {source: (waiting, oldest) for source, waiting, oldest in _queued(store, upto)}
+    lags = []
+    for source, received_at in store.query("inbox", SOURCES):
+        waiting, oldest_at = queued.get(source, (0, None))
+        if upto is not None:
+            fresh, since = store.query("inbox", BEYOND, (source, upto, source, upto))[0]
+            waiting, oldest_at = waiting + fresh, since if oldest_at is None else oldest_at
+        lags.append(Lag(source, received_at, waiting, oldest_at))
+    return lags
+
+
+def _queued(store: Store, upto: int | None) -> list[Row]:
+    """Source, number and age of what `todo` tells: everything that waits, or, beside a watermark, what comes again."""
+    if upto is None:
+        return store.query(QUEUE, QUEUED)
+    ids = [row[0] for row in store.query(QUEUE, "SELECT id FROM todo")]
+    sql = f"SELECT source, count(*), min(received_at) FROM inbox WHERE {store.among('id')} GROUP BY source"
+    return store.query("inbox", sql, (store.listed(ids),)) if ids else []
+
+
+def parked(store: Store, limit: int | None = None) -> list[dict[str, Any]]:
+    """id, source, kind, message_id, reason and parked_at (microseconds UTC) of the oldest parked messages."""
+    names = ("id", "source", "message_id", "reason", "parked_at")
+    sql = f"SELECT {', '.join(names)} FROM parked ORDER BY id" + (" LIMIT ?" if limit is not None else "")
+    rows = store.query("hub", sql, () if limit is None else (limit,))
+    kinds = _kinds(store, rows)
+    return [dict(zip(names, row, strict=True)) | {"kind": kinds.get(row[0], "")} for row in rows]
+
+
+def _kinds(store: Store, rows: list[Row]) -> dict[int, str]:
+    sql = f"SELECT id, kind FROM inbox WHERE {store.among('id')}"
+    return dict(store.query("inbox", sql, (store.listed(row[0] for row in rows),))) if rows else {}
+
+
+class Latest:
+    """The flow, shared by whoever asks in this process. `clock` gives microseconds UTC.
+
+    It is read again when the last reading is older than FRESH_S and than RESTS times what it cost. Raises as `read`.
+    """
+
+    def __init__(self, store: Store, clock: Callable[[], int]) -> None:
+        self._store, self._clock = store, clock
+        self._lock = threading.Lock()
+        self._known: Flow | None = None
+        self._until = float("-inf")
+
+    def __call__(self) -> Flow:
+        with self._lock:
+            if self._known is None or time.monotonic() >= self._until:
+                began = time.monotonic()
+                self._known = read(self._store, self._clock())
+                ended = time.monotonic()
+                self._until = ended + max(FRESH_S, RESTS * (ended - began))
+            return self._known
+
+    def forget(self) -> None:
+        """Read again at the next question: something was changed by hand."""
+        self._until = float("-inf")

@@ -1,0 +1,50 @@
+"""A hub made by an older version goes on where it stopped."""
+
+import pytest
+import sqlalchemy
+from alembic import command
+
+from orderhub_core.store import homes
+from orderhub_core.store.homes import Home
+
+FIRST = {"inbox": "inbox_0001", "hub": "hub_0001"}
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def old_home(request, tmp_path, fresh_database):
+    made = Home(tmp_path / "data", fresh_database() if request.param == "postgres" else "")
+    made.data.mkdir()
+    for part, revision in FIRST.items():
+        with homes._connection(made, part) as connection:
+            command.upgrade(homes._config(connection, part), revision)
+            connection.commit()
+    return made
+
+
+def test_what_waited_before_the_lanes_waits_in_the_only_one(old_home):
+    waiting = (
+        "INSERT INTO inbox (id, source, message_id, kind, received_at, body) VALUES (7, 'shop', 'm', 'order', 1, '')"
+    )
+    with homes._connection(old_home, "inbox") as connection:
+        connection.execute(sqlalchemy.text(waiting))
+        if old_home.database:
+            connection.execute(sqlalchemy.text("INSERT INTO todo (id) VALUES (7)"))
+        connection.commit()
+    with homes._connection(old_home, "hub") as connection:
+        connection.execute(
+            sqlalchemy.text(
+                "INSERT INTO progress (name, version, applied_upto, next_order_id, log_seq, log_hash)"
+                " VALUES ('hub', 9, 6, 5, 0, :genesis)"
+            ),
+            {"genesis": b"\0" * 32},
+        )
+        connection.commit()
+    homes.init(old_home)
+    store = homes.open_store(old_home)
+    assert store.lanes == 1
+    claim = store.claim(10, 5)
+    assert (claim.messages[0].id, claim.version, claim.next_order_id, claim.lane) == (7, 9, 5, 0)
+    store.release(claim)
+    assert homes.outdated(old_home) == []
+    assert homes.differences(old_home) == []
+    store.close()
