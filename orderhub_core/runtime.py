@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import mmap
 import sys
 import threading
 from pathlib import Path
@@ -26,6 +27,8 @@ OLDEST_SQLITE = (3, 51, 3)
 PARSER_IS_UNSAFE = sys.version_info < (3, 11, 8) or (3, 12) <= sys.version_info < (3, 12, 2)
 FILE_HEADER = b"SQLite format 3\x00"
 """Only a binary that contains SQLite itself contains the header it writes; one that merely links to it does not."""
+HARMLESS = {"vl_convert"}
+"""Packages with a SQLite inside (a JavaScript engine's) that never opens a database of ours."""
 
 
 def _one_sqlite() -> None:
@@ -56,13 +59,21 @@ def sqlite_copies(maps: Path = Path("/proc/self/maps")) -> list[str]:
         lines = maps.read_text().splitlines()
     except OSError:
         return []
-    mapped = {line.split(maxsplit=5)[5] for line in lines if line.count("/")}
-    suspects = sorted(path for path in mapped if "sqlite" in Path(path).name and Path(path).is_file())
-    copies = [path for path in suspects if FILE_HEADER in Path(path).read_bytes()]
+    # By contents, not by name: apsw's file is called `__init__`, connectorx's after Rust.
+    code = {Path(line.split(maxsplit=5)[5]) for line in lines if line.count("/") and "x" in line.split(maxsplit=2)[1]}
+    copies = sorted(str(path) for path in code if not HARMLESS.intersection(path.parts) and _holds_sqlite(path))
     stdlib = sys.modules.get("_sqlite3")
     if stdlib is not None and not getattr(stdlib, "__file__", None):
         copies.append("the interpreter's built-in _sqlite3")
     return copies
+
+
+def _holds_sqlite(path: Path) -> bool:
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+            return content.find(FILE_HEADER) >= 0
+    except (OSError, ValueError):
+        return False
 
 
 def check() -> None:

@@ -62,9 +62,9 @@ def build(only: str | None = None) -> typer.Typer:
 
 
 def main() -> int:
-    runtime.check()
     asked = sys.argv[1] if len(sys.argv) > 1 and sys.argv[1] in COMMANDS else None
     try:
+        runtime.check()
         build(asked)()
     except (UserMistake, StoreMissing) as mistake:
         sys.stderr.write(f"orderhub: {mistake}\n")

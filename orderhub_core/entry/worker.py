@@ -10,12 +10,15 @@ import os
 import signal
 import socket
 import threading
+import time
+from collections import Counter
 from collections.abc import Callable
 from random import SystemRandom
 
 import structlog
 
-from orderhub_core.errors import NeedsPerson, OrderHubError, Stop, UserMistake
+from orderhub_core.entry.metrics import Meters
+from orderhub_core.errors import Busy, NeedsPerson, OrderHubError, Stop, UserMistake
 from orderhub_core.hub import Hub
 
 log = structlog.get_logger()
@@ -28,10 +31,10 @@ HISTORY_S = 7 * 86_400
 
 
 class Worker:
-    """Threads over one hub. `history_s` is how far back the first poll of a source looks."""
+    """Threads over one hub. `history_s` is how far back the first poll of a source looks; `meters` count the work."""
 
-    def __init__(self, hub: Hub, *, history_s: int = HISTORY_S) -> None:
-        self.hub, self.history_s = hub, history_s
+    def __init__(self, hub: Hub, *, history_s: int = HISTORY_S, meters: Meters | None = None) -> None:
+        self.hub, self.history_s, self.meters = hub, history_s, meters or Meters(hub)
         self.stopping = threading.Event()
         self.harm: Stop | None = None
         """Why the worker stopped of itself."""
@@ -64,6 +67,14 @@ class Worker:
         if self.harm is not None:
             raise Stop(f"the worker stopped: {self.harm}")
 
+    def ready(self) -> None:
+        """Raises Stop or Busy unless every thread is at work."""
+        self.check()
+        if self.stopping.is_set():
+            raise Busy("the worker is stopping")
+        if idle := [thread.name for thread in self._threads if not thread.is_alive()]:
+            raise Stop(f"the worker does not {idle[0]}: start it again")
+
     def run(self) -> None:
         """Start, and stop on SIGTERM or SIGINT. Raises Stop when going on would do harm."""
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -87,24 +98,44 @@ class Worker:
                 except Stop as failure:
                     self.harm = failure
                     self.stopping.set()
+                    self.meters.failed(name, "stop")
                     log.error("stopping", thread=name, reason=str(failure))
                 except (NeedsPerson, UserMistake) as failure:
+                    self.meters.failed(name, "person")
                     log.error("a person must look", thread=name, reason=str(failure))
                     wait_s = PAUSE_FOR_PERSON_S
                 except OrderHubError as failure:
+                    self.meters.failed(name, "later")
                     log.warning("later", thread=name, reason=str(failure))
                     wait_s = max(pause_s, PAUSE_AFTER_FAILURE_S)
                 except Exception as bug:  # noqa: BLE001 — one bug must not end the thread; its text may hold a person's data
+                    self.meters.failed(name, "internal")
                     log.error("internal", thread=name, kind=type(bug).__name__)
                     wait_s = PAUSE_AFTER_FAILURE_S
 
         return threading.Thread(target=loop, name=name, daemon=True)
 
     def _absorb(self) -> bool:
-        return self.hub.absorb() is not None
+        began = time.perf_counter()
+        done = self.hub.absorb()
+        if done is None:
+            return False
+        seconds, outcomes = time.perf_counter() - began, Counter(map(str, done.outcomes.values()))
+        self.meters.absorbed(outcomes, seconds)
+        tell = log.info if outcomes["parked"] else log.debug
+        tell("absorbed", messages=len(done.outcomes), seconds=round(seconds, 4), **outcomes)
+        return True
 
     def _dispatch(self) -> bool:
-        return bool(self.hub.dispatch(owner=self.owner, dice=self._dice))
+        began = time.perf_counter()
+        results = self.hub.dispatch(owner=self.owner, dice=self._dice)
+        if not results:
+            return False
+        self.meters.dispatched(results)
+        states = Counter(str(result.state) for result in results)
+        tell = log.debug if states["done"] == len(results) else log.info
+        tell("dispatched", effects=len(results), seconds=round(time.perf_counter() - began, 4), **states)
+        return True
 
     def _snapshot(self) -> bool:
         self.hub.write_snapshot()

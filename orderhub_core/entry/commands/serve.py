@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +16,9 @@ from orderhub_core.entry.console.app import console
 from orderhub_core.entry.console.serve import LOOPBACK, check_free, kept_secret, own_origins, run
 from orderhub_core.entry.hooks import hooks
 from orderhub_core.entry.logs import to_stderr
+from orderhub_core.entry.metrics import Meters
 from orderhub_core.entry.options import stored
+from orderhub_core.entry.probes import Ready
 from orderhub_core.entry.start import check_connectors
 from orderhub_core.entry.worker import Worker
 from orderhub_core.errors import UserMistake
@@ -35,7 +38,8 @@ def serve(
     read_only: Annotated[bool, typer.Option("--read-only", help="Show, take no webhooks, change nothing.")] = False,
     no_worker: Annotated[bool, typer.Option("--no-worker", help="`orderhub worker` runs elsewhere.")] = False,
 ) -> int:
-    """Serve webhooks and the console. ORDERHUB_TOKEN, when set, must be shown once by every visitor."""
+    """Serve webhooks, the console, /healthz, /readyz and /metrics. ORDERHUB_TOKEN, when set, must be shown once by
+    every visitor, and as `Authorization: Bearer TOKEN` by whoever reads /metrics."""
     to_stderr()
     token = os.environ.get("ORDERHUB_TOKEN")
     if host not in LOOPBACK and not token:
@@ -45,9 +49,10 @@ def serve(
         )
     check_free(host, port)
     board, worker = _board(snapshot, read_only=read_only), None
+    meters = Meters(board)
     takes_messages = isinstance(board, hub.Hub) and not read_only
     if isinstance(board, hub.Hub) and takes_messages and not no_worker:
-        worker = Worker(board)
+        worker = Worker(board, meters=meters)
         worker.start()
     shown = f"[{host}]" if ":" in host else host
     typer.echo(f"OrderHub serves http://{shown}:{port}/ (Ctrl-C stops it)")
@@ -62,7 +67,8 @@ def serve(
                 read_only=not takes_messages,
                 token=token,
                 time_zone=board.settings.time_zone if isinstance(board, hub.Hub) else Settings().time_zone,
-                check=worker.check if worker is not None else lambda: None,
+                check=_ready(board, worker),
+                meters=meters,
             ),
             host=host,
             port=port,
@@ -71,6 +77,12 @@ def serve(
         if worker is not None:
             worker.stop()
     return 0
+
+
+def _ready(board: hub.Hub | hub.SnapshotHub, worker: Worker | None) -> Callable[[], None]:
+    if not isinstance(board, hub.Hub):
+        return lambda: None
+    return Ready(board, *([worker.ready] if worker is not None else []))
 
 
 def _board(snapshot: Path | None, *, read_only: bool) -> hub.Hub | hub.SnapshotHub:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+from typing import Annotated
+from urllib.parse import urlsplit
+
 import typer
 
 from orderhub_core import hub
+from orderhub_core.entry.console.serve import LOOPBACK, check_free, own_origins
 from orderhub_core.entry.logs import to_stderr
+from orderhub_core.entry.metrics import Meters
 from orderhub_core.entry.options import stored
+from orderhub_core.entry.probes import Probes, Ready, serving
 from orderhub_core.entry.start import check_connectors
 from orderhub_core.entry.worker import Worker
+from orderhub_core.errors import UserMistake
 from orderhub_core.store import homes
 
 app = typer.Typer()
@@ -16,12 +25,34 @@ app = typer.Typer()
 
 @app.command()
 @stored
-def worker() -> int:
+def worker(
+    metrics_port: Annotated[
+        int | None, typer.Option(help="Serve /healthz, /readyz and /metrics on this port; by default not at all.")
+    ] = None,
+    metrics_host: Annotated[str, typer.Option(help="Address for them; others than loopback need ORDERHUB_TOKEN.")] = (
+        "127.0.0.1"
+    ),
+) -> int:
     """Absorb, dispatch and poll until told to stop."""
     to_stderr()
+    token = os.environ.get("ORDERHUB_TOKEN")
+    if metrics_port is not None:
+        if metrics_host not in LOOPBACK and not token:
+            raise UserMistake(
+                f"--metrics-host {metrics_host} shows shops and volumes to others: set ORDERHUB_TOKEN, which whoever"
+                " reads /metrics must show, or stay on 127.0.0.1"
+            )
+        check_free(metrics_host, metrics_port)
     home = hub.home()
     homes.init(home)
     opened = hub.Hub(home)
     check_connectors(opened)
-    Worker(opened).run()
+    meters = Meters(opened)
+    working = Worker(opened, meters=meters)
+    with contextlib.ExitStack() as also:
+        if metrics_port is not None:
+            hosts = {urlsplit(origin).netloc for origin in own_origins(metrics_host, metrics_port)}
+            probes = Probes(meters, Ready(opened, working.ready), token=token, hosts=hosts)
+            also.enter_context(serving(probes, metrics_host, metrics_port))
+        working.run()
     return 0

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 from orderhub_core.entry.console import app, serve
+from orderhub_core.entry.metrics import Meters
 from orderhub_core.errors import OrderHubError
 from orderhub_core.hub import connect
 
@@ -20,14 +21,16 @@ def main() -> int:
     asked = parser.parse_args()
     os.environ["ORDERHUB_SNAPSHOT"] = str(asked.snapshot)
     try:
+        board = connect()
         built = app.console(
-            hub=connect(),
+            hub=board,
             hooks=None,
             origins=serve.own_origins(asked.host, asked.port),
             secret=secrets.token_urlsafe(32),
             read_only=True,
             token=os.environ.get("ORDERHUB_TOKEN"),
             notebooks=asked.notebooks,
+            meters=Meters(board),
         )
         serve.run(built, host=asked.host, port=asked.port)
     except OrderHubError as error:

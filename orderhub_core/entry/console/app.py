@@ -7,13 +7,14 @@ import importlib
 import pkgutil
 from collections.abc import AsyncIterator, Callable, Collection
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import marimo
 from anyio import create_task_group, to_thread
 from starlette.applications import Starlette
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -25,6 +26,8 @@ from orderhub_core.entry.console.gate import Gate
 from orderhub_core.entry.console.guard import SESSION_TTL_S, Border, Guard
 from orderhub_core.entry.console.headers import Headers
 from orderhub_core.entry.console.refusal import language
+from orderhub_core.entry.metrics import Meters
+from orderhub_core.entry.probes import PATHS, Probes
 from orderhub_core.errors import OrderHubError
 
 NOTEBOOKS = Path(orderhub_core.__file__).parents[1] / "notebooks"
@@ -35,13 +38,15 @@ MARIMO_URL = f"/_mo/{marimo.__version__}"
 class Console:
     """Sends webhooks and probes past the guards, everything else through them."""
 
-    def __init__(self, *, hooks: ASGIApp | None, front: ASGIApp, pages: Starlette) -> None:
-        self.hooks, self.front, self.pages = hooks, front, pages
+    def __init__(self, *, hooks: ASGIApp | None, probes: ASGIApp, front: ASGIApp, pages: Starlette) -> None:
+        self.hooks, self.probes, self.front, self.pages = hooks, probes, front, pages
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope.get("path", "")
-        if scope["type"] == "lifespan" or path in ("/healthz", "/readyz"):
+        if scope["type"] == "lifespan":
             await self.pages(scope, receive, send)
+        elif scope["type"] == "http" and path in PATHS:
+            await self.probes(scope, receive, send)
         elif self.hooks is not None and path.startswith("/hooks/"):
             await self.hooks(scope, receive, send)
         else:
@@ -59,17 +64,19 @@ def console(
     notebooks: Path = NOTEBOOKS,
     time_zone: str = "Asia/Shanghai",
     check: Callable[[], None] = lambda: None,
+    meters: Meters | None = None,
 ) -> Console:
     """The console over one hub.
 
     `origins` are the addresses under which browsers reach it, e.g. `http://127.0.0.1:8800`; requests for any other
     host are refused, except to `hooks`, which gets everything under `/hooks/` as it came. `secret` signs cookies:
-    keep it the same across restarts. With a `token`, nobody sees a page without having shown it once. `check` raises
-    an OrderHubError while the process is not ready for other reasons than its hub. Raises UserMistake for a notebook
-    whose card cannot be read.
+    keep it the same across restarts. With a `token`, nobody sees a page without having shown it once, nor metrics
+    without showing it each time. `check` raises an OrderHubError while the process is not ready for other reasons than
+    its pages. Without `meters` there are no metrics. Raises UserMistake for a notebook whose card cannot be read.
     """
     found = cards.find(notebooks)
-    inside = _pages(found, hub, read_only=read_only, time_zone=time_zone, check=check)
+    latest = figures.Cached(hub)
+    inside = _pages(found, latest, read_only=read_only, time_zone=time_zone)
     guarded: ASGIApp = Guard(inside, apps=[card.url for card in found], origins=origins, secret=secret)
     if token:
         guarded = Gate(guarded, token=token, secret=secret, origins=origins)
@@ -78,7 +85,32 @@ def console(
         f"{pages.static_url()}/": Assets(pages.STATIC),
     }
     front = Headers(Border(_Shelf(public, guarded), origins=origins), origins=frozenset(origins))
-    return Console(hooks=hooks, front=front, pages=inside)
+    hosts = {urlsplit(origin).netloc for origin in origins}
+    probes = Probes(meters, _Ready(latest, check), token=token, hosts=hosts)
+    return Console(hooks=hooks, probes=_Probed(probes), front=front, pages=inside)
+
+
+class _Ready:
+    """The pages can be shown, and whatever else there is to `check` holds."""
+
+    def __init__(self, latest: figures.Cached, check: Callable[[], None]) -> None:
+        self.latest, self.check = latest, check
+
+    def __call__(self) -> None:
+        self.check()
+        self.latest()
+
+
+class _Probed:
+    """Probes as an app: their answers may read the store, so they are given in a thread."""
+
+    def __init__(self, probes: Probes) -> None:
+        self.probes = probes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Request(scope).headers
+        answer = await to_thread.run_sync(self.probes.answer, scope["path"], headers)
+        await Response(answer.body, answer.status, media_type=answer.content_type)(scope, receive, send)
 
 
 class _Shelf:
@@ -95,11 +127,7 @@ class _Shelf:
         await self.others(scope, receive, send)
 
 
-def _pages(
-    found: list[cards.Card], hub: figures.Board, *, read_only: bool, time_zone: str, check: Callable[[], None]
-) -> Starlette:
-    latest = figures.Cached(hub)
-
+def _pages(found: list[cards.Card], latest: figures.Cached, *, read_only: bool, time_zone: str) -> Starlette:
     async def landing(request: Request) -> Response:
         shown = await to_thread.run_sync(latest)
         spoken = language(request)
@@ -107,17 +135,6 @@ def _pages(
 
     async def live(request: Request) -> Response:
         return JSONResponse(pages.live(language(request), await to_thread.run_sync(latest), time_zone))
-
-    async def healthy(_: Request) -> Response:
-        return PlainTextResponse("ok")
-
-    async def ready(_: Request) -> Response:
-        try:
-            check()
-            await to_thread.run_sync(latest)
-        except OrderHubError as error:
-            return PlainTextResponse(str(error), 503)
-        return PlainTextResponse("ready")
 
     async def icon(_: Request) -> Response:
         return RedirectResponse(f"{pages.static_url()}/mark.svg", 303)
@@ -137,8 +154,6 @@ def _pages(
         Route("/login", home),
         Route("/favicon.ico", icon),
         Route("/apps/{name}/favicon.ico", icon),
-        Route("/healthz", healthy),
-        Route("/readyz", ready),
         Mount("/", _apps(found)),
     ]
     return Starlette(routes=routes, lifespan=lifespan)

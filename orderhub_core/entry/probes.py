@@ -1,0 +1,134 @@
+"""Is the process alive, is it ready, and what does it count: `/healthz`, `/readyz` and `/metrics`.
+
+Whoever asks for health learns only that; metrics tell shops and volumes, so they are for those who may know.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import shutil
+import socket
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import NamedTuple
+
+from orderhub_core.entry.metrics import Meters
+from orderhub_core.errors import Busy, OrderHubError, StoreMissing
+from orderhub_core.hub import Hub
+from orderhub_core.store import homes
+
+LEAST_FREE_BYTES = 64 * 1024 * 1024
+SCHEMA_HOLDS_S = 60.0
+PATHS = ("/healthz", "/readyz", "/metrics")
+TEXT = "text/plain; charset=utf-8"
+
+
+class Answer(NamedTuple):
+    status: int
+    body: bytes
+    content_type: str = TEXT
+
+
+class Ready:
+    """Whether a process over a hub may be given work: its store answers in this version's schema, its disk has room,
+    and `others` (each raises an OrderHubError) agree."""
+
+    def __init__(self, hub: Hub, *others: Callable[[], None]) -> None:
+        self._hub, self._others = hub, others
+        self._schema_until = float("-inf")
+
+    def __call__(self) -> None:
+        """Raises an OrderHubError that says what is missing."""
+        for check in (self._store, self._disk, *self._others):
+            check()
+
+    def _store(self) -> None:
+        self._hub.store.progress()
+        if time.monotonic() < self._schema_until:
+            return
+        if outdated := homes.outdated(self._hub.home):
+            raise StoreMissing(f"the schema of {' and '.join(outdated)} is not this version's: run `orderhub db init`")
+        self._schema_until = time.monotonic() + SCHEMA_HOLDS_S
+
+    def _disk(self) -> None:
+        free = shutil.disk_usage(self._hub.home.data).free
+        if free < LEAST_FREE_BYTES:
+            raise Busy(f"the disk of the data folder is nearly full: {free // 1024**2} MiB are free")
+
+
+class Probes:
+    """Answers for one process. With a `token`, metrics are for whoever shows it (`Authorization: Bearer …`); without
+    one, for requests to one of `hosts`, so that no page in a browser can have them fetched under another name."""
+
+    def __init__(
+        self, meters: Meters | None, ready: Callable[[], None], *, token: str | None, hosts: Collection[str]
+    ) -> None:
+        self._meters, self._ready = meters, ready
+        self._proof = f"Bearer {token}".encode() if token else None
+        self._hosts = frozenset(hosts)
+
+    def answer(self, path: str, headers: Mapping[str, str]) -> Answer:
+        """May read the store: not for an event loop. `headers` have lower-case names."""
+        if path == "/healthz":
+            return Answer(200, b"ok")
+        if path == "/readyz":
+            return self._readiness()
+        if path != "/metrics" or self._meters is None:
+            return Answer(404, b"there is nothing here")
+        if (refusal := self._refusal(headers)) is not None:
+            return refusal
+        return Answer(200, *self._meters.page(headers.get("accept", "")))
+
+    def _readiness(self) -> Answer:
+        try:
+            self._ready()
+        except (OrderHubError, OSError) as failure:
+            return Answer(503, str(failure).encode())
+        return Answer(200, b"ready")
+
+    def _refusal(self, headers: Mapping[str, str]) -> Answer | None:
+        if self._proof is not None:
+            shown = headers.get("authorization", "").encode()
+            return None if hmac.compare_digest(shown, self._proof) else Answer(401, b"show the token: Bearer ...")
+        return None if headers.get("host", "") in self._hosts else Answer(421, b"not the name of this process")
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, host: str, port: int, handler: type[BaseHTTPRequestHandler]) -> None:
+        self.address_family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        super().__init__((host, port), handler)
+
+
+@contextlib.contextmanager
+def serving(probes: Probes, host: str, port: int) -> Iterator[None]:
+    """Answer probes in threads of their own, for a process that serves nothing else."""
+
+    class Handler(BaseHTTPRequestHandler):
+        timeout = 5.0
+        server_version, sys_version = "orderhub", ""
+
+        def do_GET(self) -> None:
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            answer = probes.answer(self.path.partition("?")[0], headers)
+            self.send_response(answer.status)
+            self.send_header("Content-Type", answer.content_type)
+            self.send_header("Content-Length", str(len(answer.body)))
+            self.end_headers()
+            self.wfile.write(answer.body)
+
+        def log_message(self, *_: object) -> None:
+            """Whoever asks for health every few seconds fills no log."""
+
+    server = _Server(host, port, Handler)
+    thread = Thread(target=server.serve_forever, name="probes", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()

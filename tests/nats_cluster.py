@@ -1,0 +1,90 @@
+"""A real cluster of three NATS servers on loopback, from the wheel: to be killed, started again and filled up."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+
+SERVER = Path(sys.executable).parent / "nats-server"
+NODES = 3
+
+
+class NatsCluster:
+    """`sync` is the servers' `sync_interval`: "always" forces every write to disk before it is acknowledged."""
+
+    def __init__(self, folder: Path, sync: str = "always") -> None:
+        self.folder = folder
+        self.clients, self.routes, self.monitors = (_free_ports(NODES) for _ in range(3))
+        self._processes: dict[int, subprocess.Popen[bytes]] = {}
+        folder.mkdir(parents=True, exist_ok=True)
+        for node in range(NODES):
+            (folder / f"{node}.conf").write_text(self._config(node, sync), encoding="utf-8")
+
+    def _config(self, node: int, sync: str) -> str:
+        routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in self.routes)
+        return f"""
+            server_name: node{node}
+            listen: "127.0.0.1:{self.clients[node]}"
+            http: "127.0.0.1:{self.monitors[node]}"
+            jetstream {{ store_dir: "{self.folder / str(node)}", sync_interval: {sync}, max_file_store: 4GB }}
+            cluster {{ name: orderhub, listen: "127.0.0.1:{self.routes[node]}", routes: [{routes}] }}
+        """
+
+    def url(self, name: str, **options: object) -> str:
+        """The address of one hub's inbox; tests that share a cluster give each its own name."""
+        hosts = ",".join(f"127.0.0.1:{port}" for port in self.clients)
+        options = {"max_bytes": 256 * 1024 * 1024, "lanes": 4, **options}
+        return f"nats://{hosts}/{name}?" + "&".join(f"{key}={value}" for key, value in options.items())
+
+    def start(self, *nodes: int) -> None:
+        for node in nodes or range(NODES):
+            self._processes[node] = subprocess.Popen(
+                [SERVER, "-c", self.folder / f"{node}.conf", "-l", self.folder / f"{node}.log"]
+            )
+        for node in nodes or range(NODES):
+            _until_listening(self.clients[node], self._processes[node])
+
+    def kill(self, *nodes: int) -> None:
+        """kill -9."""
+        for node in nodes or list(self._processes):
+            process = self._processes.pop(node)
+            process.kill()
+            process.wait()
+
+    @property
+    def running(self) -> list[int]:
+        return sorted(self._processes)
+
+    def __enter__(self) -> NatsCluster:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [held.getsockname()[1] for held in sockets]
+    for held in sockets:
+        held.close()
+    return ports
+
+
+def _until_listening(port: int, process: subprocess.Popen[bytes], patience_s: float = 20.0) -> None:
+    deadline = time.monotonic() + patience_s
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"the NATS server on port {port} did not start") from None
+            time.sleep(0.02)
+        else:
+            return
