@@ -16,7 +16,6 @@ import threading
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
-from zlib import crc32
 
 import msgspec
 import psycopg
@@ -27,8 +26,8 @@ from orderhub_core.store import statements
 from orderhub_core.store._nats import Cluster, Parcel, State, Stored
 from orderhub_core.store._nats_address import address, stream_of
 from orderhub_core.store.base import Overtaken
-from orderhub_core.store.postgres import APPLY_LOCK, PostgresStore, _digest, _translate
-from orderhub_core.store.unit import Claim, Message, Pulse, Receipt, Row, Writes
+from orderhub_core.store.postgres import THIS_LANE, PostgresStore, _digest, _translate
+from orderhub_core.store.unit import Claim, Message, Pulse, Receipt, Row, Writes, lane_of
 
 LARGEST_PAYLOAD = 1_000_000
 """Less than a server's `max_payload` (1 MiB unless configured); a larger message goes straight to the database."""
@@ -65,10 +64,6 @@ class Batch(NamedTuple):
     conflicts: list[Row]
 
 
-def lane_of(message: RawMessage, lanes: int) -> int:
-    return crc32(message.message_id.encode()) % lanes
-
-
 def parcel(message: RawMessage, received_at: int, lanes: int) -> Parcel:
     """The id tells contents apart, too: the same message id with another body must get through, as a conflict."""
     name = blake2b(digest_size=16)
@@ -76,7 +71,7 @@ def parcel(message: RawMessage, received_at: int, lanes: int) -> Parcel:
         name.update(len(part).to_bytes(8, "little"))
         name.update(part)
     envelope = Envelope(message.source, message.message_id, message.kind, received_at, message.body)
-    return Parcel(lane_of(message, lanes), name.hexdigest(), _pack(envelope))
+    return Parcel(lane_of(message.key or message.message_id, lanes), name.hexdigest(), _pack(envelope))
 
 
 def unbroken(stored: Sequence[Stored], first: int) -> list[Stored]:
@@ -136,39 +131,39 @@ class JetStreamStore(PostgresStore):
 
     # -- claiming
 
-    def _claim(self, limit: int) -> Claim | None:
+    def _claim(self, connection: psycopg.Connection[Any], limit: int, now: int) -> Claim | None:
         """What the database took in itself comes first: large messages, and what waited before there was a cluster."""
         while True:
             self._batch = None
-            if (claim := super()._claim(limit)) is not None:
+            if (claim := super()._claim(connection, limit, now)) is not None:
                 return claim
-            connection = self._claiming()
-            taken = connection.execute("SELECT pg_try_advisory_xact_lock(%s)", (APPLY_LOCK,)).fetchone()
-            if not taken or not taken[0]:
+            found = self._oldest(connection, limit)
+            if found is None:
                 return None
-            batch = self._oldest(connection, limit)
-            if batch is None:
-                return None
+            claim, batch = found
             if batch.fresh:
                 self._batch = batch
-                return self._claim_of(connection, batch)
+                return claim._replace(messages=self._numbered(connection, batch))
             with connection.cursor() as cursor:
                 self._settle(cursor, batch, [])
             connection.commit()
             self._forget(batch)
 
-    def _oldest(self, connection: Any, limit: int) -> Batch | None:
-        """The beginning of the lane whose first message waits longest."""
+    def _oldest(self, connection: Any, limit: int) -> tuple[Claim, Batch] | None:
+        """The beginning of the lane whose first message waits longest, of those that no other worker has."""
         states = self.cluster.states()
         waiting = sorted((state.since, lane) for lane, state in states.items() if state.messages)
         for _, lane in waiting:
+            claim = self._take_lane(connection, THIS_LANE, lane % self.lanes)
+            if claim is None:
+                continue
             state = states[lane]
             stored = unbroken(self.cluster.read(lane, state.first, limit), state.first)
             if not stored:
                 # That replica lags behind, or what it should have is gone: the leader decides which.
                 stored = [entry for entry in [self.cluster.next(lane, state.first)] if entry is not None]
             if stored:
-                return self._sorted_out(connection, lane, state, stored)
+                return claim, self._sorted_out(connection, lane, state, stored)
         return None
 
     def _sorted_out(self, connection: Any, lane: int, state: State, stored: Sequence[Stored]) -> Batch:
@@ -188,28 +183,26 @@ class JetStreamStore(PostgresStore):
         )
         return {(source, message_id): bytes(digest) for source, message_id, digest in rows}
 
-    def _claim_of(self, connection: Any, batch: Batch) -> Claim:
+    def _numbered(self, connection: Any, batch: Batch) -> list[Message]:
         rows = connection.execute(
             "SELECT nextval(pg_get_serial_sequence('inbox', 'id')) FROM generate_series(1, %s)", (len(batch.fresh),)
         ).fetchall()
-        messages = [
+        return [
             Message(number, e.source, e.message_id, e.kind, e.received_at, e.body)
             for (number,), (e, _) in zip(rows, batch.fresh, strict=True)
         ]
-        version, upto, next_order_id, log_seq, log_hash = self.progress()
-        return Claim(messages, max(upto, messages[-1].id), version, next_order_id, log_seq, log_hash)
 
     # -- committing
 
     def commit(self, claim: Claim, writes: Writes) -> None:
-        batch = None if claim.replayed else self._batch
+        batch = self._batch
         super().commit(claim, writes)
         if batch is not None:
             self._forget(batch)
 
     def _write(self, cursor: Any, claim: Claim, writes: Writes) -> None:
         super()._write(cursor, claim, writes)
-        if self._batch is not None and not claim.replayed:
+        if self._batch is not None:
             self._settle(cursor, self._batch, claim.messages)
 
     def _settle(self, cursor: Any, batch: Batch, messages: Sequence[Message]) -> None:

@@ -24,10 +24,11 @@ from orderhub_core.store.address import checked
 from orderhub_core.store.base import MESSAGE, Overtaken, Progress, Store
 from orderhub_core.store.unit import Claim, Message, Receipt, Row, Writes, lane_of
 
-TAKE_LANE = """SELECT version, next_order_id, log_seq, log_hash, lane, pg_current_xact_id()::text::bigint FROM lanes
-    WHERE EXISTS (SELECT FROM todo WHERE todo.lane = lanes.lane AND next_at <= %s)
+LANE = "SELECT version, next_order_id, log_seq, log_hash, lane, pg_current_xact_id()::text::bigint FROM lanes"
+DUE_LANE = f"""{LANE} WHERE EXISTS (SELECT FROM todo WHERE todo.lane = lanes.lane AND next_at <= %s)
     ORDER BY version LIMIT 1 FOR UPDATE SKIP LOCKED"""
 """Of the lanes that have work and no worker, the one that was served least."""
+THIS_LANE = f"{LANE} WHERE lane = %s FOR UPDATE SKIP LOCKED"
 
 TAKE_MESSAGES = f"""SELECT {MESSAGE}, attempts FROM todo JOIN inbox USING (id)
     WHERE lane = %s AND next_at <= %s ORDER BY id LIMIT %s"""
@@ -157,16 +158,20 @@ class PostgresStore(Store):
         return claim
 
     def _claim(self, connection: psycopg.Connection[Any], limit: int, now: int) -> Claim | None:
-        cursor = connection.cursor(binary=True)
-        taken = cursor.execute(TAKE_LANE, (now,)).fetchone()
+        base = self._take_lane(connection, DUE_LANE, now)
+        if base is None:
+            return None
+        rows = connection.cursor(binary=True).execute(TAKE_MESSAGES, (base.lane, now, limit)).fetchall()
+        attempts = {row[0]: row[-1] for row in rows if row[-1]}
+        return base._replace(messages=[Message(*row[:-1]) for row in rows], attempts=attempts)
+
+    def _take_lane(self, connection: psycopg.Connection[Any], sql: str, parameter: int) -> Claim | None:
+        """A claim of a lane, without messages yet."""
+        taken = connection.execute(sql, (parameter,)).fetchone()
         if not taken:
             return None
         version, next_order_id, log_seq, log_hash, lane, stamp = taken
-        rows = cursor.execute(TAKE_MESSAGES, (lane, now, limit)).fetchall()
-        messages = [Message(*row[:-1]) for row in rows]
-        attempts = {row[0]: row[-1] for row in rows if row[-1]}
-        base = (version, next_order_id, log_seq, bytes(log_hash), lane, self.lanes)
-        return Claim(messages, 0, *base, stamp, queued=True, attempts=attempts)
+        return Claim([], 0, version, next_order_id, log_seq, bytes(log_hash), lane, self.lanes, stamp, queued=True)
 
     def release(self, claim: Claim) -> None:
         self._give_back()
