@@ -11,11 +11,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 from hashlib import blake2b
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
 
-from orderhub_core.lifecycle import Given, Settled, Step, axis_of, headline, in_order, settle
+from orderhub_core.lifecycle import Given, Step, axis_of, headline, in_order, settle
 from orderhub_core.model import Axis, Content, Event, Line, Observation, Parcel
 
 _json = msgspec.json.Encoder(order="deterministic").encode
@@ -103,6 +104,10 @@ class Folded(NamedTuple):
     """The order's lines, where they were stated anew."""
     person: bool = False
     """Whether the receiver was stated anew."""
+    boxed: bool = False
+    """Whether a parcel is new, or more is known of one."""
+    whole: bool = False
+    """Whether all that is stated of the order now stands in this observation's content."""
 
 
 class Pseudonymous(NamedTuple):
@@ -132,20 +137,38 @@ FACT_COLUMNS = {
     Event.DELIVERED.value: "delivered_at",
 }
 
+_plain = attrgetter(*PLAIN)
+_states = attrgetter(*(axis.value for axis in Axis))
+_AXIS_OF = {event.value: None if (axis := axis_of(event)) is None else list(Axis).index(axis) for event in Event}
 
-def fold(head: Head, seen: Observation, origin: Origin, hidden: Pseudonymous = Pseudonymous()) -> Folded:  # noqa: B008
-    """Take an observation in; `head` changes in place. Empty when the observation said nothing new."""
+
+def fold(
+    head: Head,
+    seen: Observation,
+    origin: Origin,
+    hidden: Pseudonymous = Pseudonymous(),  # noqa: B008 (a NamedTuple is immutable)
+    *,
+    again: bool = False,
+) -> Folded:
+    """Take an observation in; `head` changes in place. Empty when the observation said nothing new.
+
+    `again` says that its content equals the one that was taken last and then stood `whole`: only its versions are
+    newer. That is told by comparing, at a tenth of the price.
+    """
     at = origin.received_at if seen.at is None else seen.at
     entries: list[Entry] = []
-    boxed = _take_parcels(head, seen.parcels, origin, at, entries)
+    boxed = _take_parcels(head, seen.parcels, origin, at, entries) if seen.parcels else False
     happened = _take_facts(head, seen.facts, boxed, origin, entries)
-    lines, person, stated = None, False, False
-    if seen.content is not None:
-        lines, person, stated = _take_content(head, seen.content, at, origin, entries, hidden)
-    changed = boxed or happened or stated
+    taken = NOTHING_TAKEN
+    if again:
+        taken = _Taken(_restate(head, at), whole=True)
+    elif seen.content is not None:
+        taken = _take_content(head, seen.content, at, origin, entries, hidden)
+    changed = boxed or happened or taken.any
     if changed:
-        head.updated_at = max((*head.facts.values(), *head.stated.values()), default=at)
-    return Folded(entries, changed, lines, person)
+        # A parcel has no version: an order of which nothing else is known has no time of its own.
+        head.updated_at = max((*head.facts.values(), *head.stated.values()), default=None)
+    return Folded(entries, changed, taken.lines, taken.person, boxed, taken.whole)
 
 
 def _take_parcels(head: Head, parcels: tuple[Parcel, ...], origin: Origin, at: int, entries: list[Entry]) -> bool:
@@ -156,7 +179,7 @@ def _take_parcels(head: Head, parcels: tuple[Parcel, ...], origin: Origin, at: i
         if known.get(parcel.tracking_no) != joined:
             known[parcel.tracking_no] = joined
             detail = {"tracking_no": parcel.tracking_no, "carrier": joined[0], "labelled": joined[1]}
-            entries.append(_entry(head, "order.parcel", at, "", "", "changed", origin, detail))
+            entries.append(_entry(head, "order.parcel", at, "", "", "changed", origin, _json(detail).decode()))
     if not entries:
         return False
     head.parcels = known
@@ -178,47 +201,65 @@ def _take_facts(head: Head, facts: Mapping[str, int], boxed: bool, origin: Origi
     news = [event for event, at in facts.items() if _is_news(head.facts, event, at)]
     if not news and not boxed:
         return False
-    known, given = dict(head.facts), _given(head)
-    head.facts = known
-    settled = settle(in_order(known), given)
+    head.facts = known = dict(head.facts)
+    given = _given(head)
+    # A head is what follows from its facts: only what a new parcel changes must be asked for.
+    states = standing(in_order(known), given).states if boxed else _states(head)
     for event in sorted(news, key=facts.__getitem__):
         corrected = event in known and event not in REPEATABLE
         known[event] = facts[event]
-        before, settled = settled, settle(in_order(known), given)
-        entries.append(_fact_entry(head, event, before, settled, corrected, origin))
-    _take_state(head, settled, given)
+        now = standing(in_order(known), given)
+        outcome, detail = now.steps[event]
+        place = _AXIS_OF[event]
+        was, is_ = ("", now.headline) if place is None else (states[place], now.states[place])
+        outcome = "late" if corrected else outcome
+        entries.append(_entry(head, event, known[event], was, is_, outcome, origin, detail))
+        states = now.states
+    _take_state(head, given)
     return True
 
 
-def _fact_entry(head: Head, event: str, before: Settled, after: Settled, corrected: bool, origin: Origin) -> Entry:
-    axis = axis_of(Event(event))
-    step = _step(after, event)
-    if axis is None:
-        was, now = "", headline(after).value
-    else:
-        was, now = getattr(before, axis.value).value, getattr(after, axis.value).value
+class Standing(NamedTuple):
+    """All that follows from a set of facts, in the words of the order's row and of the log."""
+
+    states: tuple[str, ...]
+    """By axis."""
+    headline: str
+    contradictions: int
+    turning: str
+    steps: dict[str, tuple[str, str]]
+    """Event to outcome and detail."""
+
+
+@lru_cache(maxsize=65_536)
+def standing(events: tuple[str, ...], given: Given) -> Standing:
+    """Events in causal order, settled. Plain strings: a database driver takes far longer over an enum's member."""
+    settled = settle(events, given)
+    return Standing(
+        tuple(str(getattr(settled, axis.value).value) for axis in Axis),
+        str(headline(settled).value),
+        settled.contradictions,
+        turning_event(events, given),
+        {step.event.value: (step.outcome, _detail_of(step)) for step in settled.steps},
+    )
+
+
+def _detail_of(step: Step) -> str:
     detail: dict[str, Any] = {}
     if step.inferred:
         detail["inferred"] = [missed.value for missed in step.inferred]
     if step.reason:
         detail["reason"] = step.reason
-    outcome = "late" if corrected else step.outcome
-    return _entry(head, event, head.facts[event], was, now, outcome, origin, detail)
+    return _json(detail).decode() if detail else ""
 
 
-@lru_cache(maxsize=65_536)
-def _step(settled: Settled, event: str) -> Step:
-    return next(step for step in settled.steps if step.event.value == event)
-
-
-def _take_state(head: Head, settled: Settled, given: Given) -> None:
-    head.payment, head.fulfilment, head.logistics = settled.payment, settled.fulfilment, settled.logistics
-    head.after_sale, head.invoice = settled.after_sale, settled.invoice
-    head.headline = headline(settled)
-    head.contradictions = settled.contradictions
-    head.headline_at = head.facts.get(turning_event(in_order(head.facts), given))
+def _take_state(head: Head, given: Given) -> None:
+    facts = head.facts
+    now = standing(in_order(facts), given)
+    head.payment, head.fulfilment, head.logistics, head.after_sale, head.invoice = now.states
+    head.headline, head.contradictions, head.headline_at = now.headline, now.contradictions, facts.get(now.turning)
     for event, column in FACT_COLUMNS.items():
-        setattr(head, column, head.facts.get(event))
+        setattr(head, column, facts.get(event))
 
 
 @lru_cache(maxsize=65_536)
@@ -232,29 +273,47 @@ def turning_event(events: tuple[str, ...], given: Given) -> str:
     return turning
 
 
+class _Taken(NamedTuple):
+    """What a content changed. `any` holds also where a field was only stated anew."""
+
+    any: bool = False
+    lines: tuple[Line, ...] | None = None
+    person: bool = False
+    whole: bool = False
+
+
+NOTHING_TAKEN = _Taken()
+
+
+def _restate(head: Head, at: int) -> bool:
+    """All that stands was said by one content, which says it again: equal values, so the newer version wins."""
+    if at <= max(head.stated.values(), default=at):
+        return False
+    head.stated = dict.fromkeys(head.stated, at)
+    return True
+
+
 def _take_content(
     head: Head, content: Content, at: int, origin: Origin, entries: list[Entry], hidden: Pseudonymous
-) -> tuple[tuple[Line, ...] | None, bool, bool]:
-    """Returns the lines where they are new, whether the receiver is, and whether any field was taken."""
+) -> _Taken:
     versions = dict(head.stated)
     changes: dict[str, Any] = {}
+    won = 0
 
     def wins(field: str, value: Any, known: Any) -> bool:
         """The newer statement; of two with one version, the greater value, so that both orders end alike."""
+        nonlocal won
         before = versions.get(field)
         if before is not None and (at < before or (at == before and (known is None or value <= known))):
             return False
         versions[field] = at
+        won += 1
         return bool(value != known)
 
-    first = not versions
-    for field in PLAIN:
-        value = getattr(content, field)
-        if value not in (None, ""):
-            known = getattr(head, field)
-            if wins(field, value, known):
-                changes[field] = [known, value]
-                setattr(head, field, value)
+    for field, value, known in zip(PLAIN, _plain(content), _plain(head), strict=True):
+        if value not in (None, "") and wins(field, value, known):
+            changes[field] = [known, value]
+            setattr(head, field, value)
     if hidden.buyer_key and wins("buyer_key", hidden.buyer_key, head.buyer_key):
         head.buyer_key = hidden.buyer_key
         changes["buyer"] = []
@@ -265,7 +324,7 @@ def _take_content(
     if lines is not None:
         fresh = blake2b(_json(lines), digest_size=16).digest()
         if wins("lines", fresh, head.lines_digest):
-            head.lines_digest, head.item_count = fresh, sum(line.quantity for line in lines)
+            head.lines_digest, head.item_count = fresh, sum([line.quantity for line in lines])
             changes["lines"] = []
         else:
             lines = None
@@ -273,15 +332,15 @@ def _take_content(
     if person:
         head.person_digest = hidden.person_digest
         changes["receiver"] = []
-    if changes and not first:
-        entries.append(_entry(head, "order.content", at, "", "", "changed", origin, changes))
-    taken = versions != head.stated
+    if changes and head.stated:
+        entries.append(_entry(head, "order.content", at, "", "", "changed", origin, _json(changes).decode()))
+    any_taken = versions != head.stated
     head.stated = versions
-    return lines, person, taken
+    return _Taken(any_taken, lines, person, whole=won == len(versions))
 
 
 def _entry(
-    head: Head, event: str, at: int, before: str, after: str, outcome: str, origin: Origin, detail: Mapping[str, Any]
+    head: Head, event: str, at: int, before: str, after: str, outcome: str, origin: Origin, detail: str
 ) -> Entry:
     return Entry(
         head.order_id,
@@ -293,5 +352,5 @@ def _entry(
         outcome,
         origin.source,
         origin.message,
-        _json(detail).decode() if detail else "",
+        detail,
     )

@@ -260,6 +260,8 @@ def is_behind(axis: Axis, state: State, event: Event) -> bool:
 
 def in_order(facts: Mapping[str, int]) -> tuple[str, ...]:
     """The events of a fact set in causal order: by instant, then by rank."""
+    if len(set(facts.values())) == len(facts):
+        return tuple(sorted(facts, key=facts.__getitem__))
     return tuple(sorted(facts, key=lambda event: (facts[event], RANK[event])))
 
 

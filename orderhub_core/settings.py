@@ -67,6 +67,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     batch: int = 1_000
     attempts: int = 8
     """Tries of one effect before it waits for a person."""
+    raw_days: int = 30
+    """Raw bodies of messages that were applied are kept this long; their digests stay."""
 
 
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

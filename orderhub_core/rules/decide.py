@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import reduce
 from operator import and_
 from typing import NamedTuple
@@ -46,36 +47,50 @@ def decide(orders: pl.DataFrame, lines: pl.DataFrame, book: Book) -> pl.DataFram
     """
     if orders.is_empty():
         return pl.DataFrame(schema=DECISIONS)
-    sold = lines.filter(pl.col("gift_of").is_null())
-    baskets = sold.group_by("order_id").agg(
-        categories=pl.col("category").unique(), skus=pl.col("sku").unique(), first=pl.col("line_no").min()
-    )
-    facts = orders.join(baskets, on="order_id", how="left", maintain_order="left")
-    parts = [_routing(facts, book), *(_gift(facts, sold, gift) for gift in book.gift)]
+    # One pass over the lines and one over the orders, whatever the number of rules: on small batches each call counts.
+    baskets = lines.filter(pl.col("gift_of").is_null()).group_by("order_id").agg(**_baskets(book))
+    holds = {f"holds:{name}": condition(when) for name, when in _conditions(book)}
+    facts = orders.join(baskets, on="order_id", how="left", maintain_order="left").with_columns(**holds)
+    parts = [*_routing(facts, book), *(_gift(facts, gift) for gift in book.gift)]
     return pl.concat([part for part in parts if part.height] or [pl.DataFrame(schema=DECISIONS)])
 
 
-def _gift(facts: pl.DataFrame, sold: pl.DataFrame, gift: Gift) -> pl.DataFrame:
+def _conditions(book: Book) -> list[tuple[str, When]]:
+    """Every rule's, by its name."""
+    return [(rule.name, rule.when) for rule in book.routing] + [(gift.name, gift.when) for gift in book.gift]
+
+
+def _baskets(book: Book) -> dict[str, pl.Expr]:
+    """What rules ask of an order's lines: of each condition whether some line meets it, of each gift the first line
+    that earns it."""
+    asked: dict[str, pl.Expr] = {
+        "categories": pl.col("category").unique().sort(),
+        "skus": pl.col("sku").unique().sort(),
+        "first": pl.col("line_no").min(),
+    }
+    for _, when in _conditions(book):
+        asked |= {_some(column, wanted): _among(column, wanted).any() for column, wanted in _of_lines(when)}
+    for gift in book.gift:
+        earning = [_among(column, wanted) for column, wanted in _of_lines(gift.when)]
+        asked[f"parent:{gift.name}"] = pl.col("line_no").filter(reduce(and_, earning, pl.lit(True))).min()
+    return asked
+
+
+def _gift(facts: pl.DataFrame, gift: Gift) -> pl.DataFrame:
     """The orders that earned it, each with the first line that did."""
-    for column, wanted in (("category", gift.when.category), ("sku", gift.when.sku)):
-        if wanted:
-            sold = sold.filter(pl.col(column).is_in(_any(wanted)))
-    earning = sold.group_by("order_id").agg(parent=pl.col("line_no").min())
-    chosen = facts.filter(condition(gift.when)).join(earning, on="order_id", how="left", maintain_order="left")
-    parent = pl.coalesce("parent", "first")
+    parent = pl.coalesce(f"parent:{gift.name}", "first")
+    chosen = facts.filter(f"holds:{gift.name}")
     return _rows(chosen, gift.name, "add_gift", gift.sku, gift.when, quantity=gift.quantity, parent=parent)
 
 
-def _routing(facts: pl.DataFrame, book: Book) -> pl.DataFrame:
+def _routing(facts: pl.DataFrame, book: Book) -> Iterator[pl.DataFrame]:
     """First match: each rule sees the orders that no rule before it took."""
-    parts, rest = [], facts
     for rule in book.routing:
-        holds = rest.select(holds=condition(rule.when).fill_null(False)).to_series()
-        parts.append(_rows(rest.filter(holds), rule.name, "assign_warehouse", rule.warehouse, rule.when))
-        rest = rest.filter(~holds)
+        holds = pl.col(f"holds:{rule.name}")
+        yield _rows(facts.filter(holds), rule.name, "assign_warehouse", rule.warehouse, rule.when)
+        facts = facts.filter(~holds)
     if book.default_warehouse:
-        parts.append(_rows(rest, "default", "assign_warehouse", book.default_warehouse, When()))
-    return pl.concat(parts) if parts else pl.DataFrame(schema=DECISIONS)
+        yield _rows(facts, "default", "assign_warehouse", book.default_warehouse, When())
 
 
 def _rows(
@@ -100,17 +115,10 @@ def _rows(
 
 
 def condition(when: When) -> pl.Expr:
-    """The condition over one order's columns; null counts as false."""
-    tests = [
-        pl.col(column).is_in(_any(wanted))
-        for column, wanted in (("shop", when.shop), ("platform", when.platform), ("province", when.province))
-        if wanted
-    ]
-    tests += [
-        pl.col(column).list.eval(pl.element().is_in(_any(wanted))).list.any()
-        for column, wanted in (("categories", when.category), ("skus", when.sku))
-        if wanted
-    ]
+    """The condition over the columns of an order and its basket; null counts as false."""
+    named = (("shop", when.shop), ("platform", when.platform), ("province", when.province))
+    tests = [_among(column, wanted) for column, wanted in named if wanted]
+    tests += [pl.col(_some(column, wanted)) for column, wanted in _of_lines(when)]
     if when.total_min is not None:
         tests.append(pl.col("total_minor") >= minor(when.total_min))
     if when.paid_from is not None:
@@ -128,10 +136,25 @@ def _reason(when: When) -> pl.Expr:
         if wanted:
             pieces.append(pl.format(f"{name} among {{}}", pl.col(column).list.join(", ")))
     if when.total_min is not None:
-        pieces.append(pl.format(f"total {{}} >= {when.total_min}", pl.col("total_minor") / 100))
+        # Not by dividing: how that rounds depends on how many orders are decided at once.
+        cents = (pl.col("total_minor") % 100).cast(pl.String).str.zfill(2)
+        pieces.append(pl.format(f"total {{}}.{{}} >= {when.total_min}", pl.col("total_minor") // 100, cents))
     if when.paid_from is not None or when.paid_until is not None:
         pieces.append(pl.format("paid at {}", pl.col("paid_at").dt.strftime("%Y-%m-%dT%H:%M:%SZ")))
     return pl.concat_str(pieces, separator="; ") if pieces else pl.lit("no condition")
+
+
+def _of_lines(when: When) -> list[tuple[str, list[str]]]:
+    """The columns of lines that a condition asks about, with the values it wants."""
+    return [(column, _any(wanted)) for column, wanted in (("category", when.category), ("sku", when.sku)) if wanted]
+
+
+def _some(column: str, wanted: list[str]) -> str:
+    return f"some:{column}:{wanted}"
+
+
+def _among(column: str, wanted: str | list[str]) -> pl.Expr:
+    return pl.col(column).is_in(_any(wanted))
 
 
 def _any(wanted: str | list[str]) -> list[str]:

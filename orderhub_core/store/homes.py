@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -72,8 +72,11 @@ def _config(connection: sqlalchemy.Connection | None, part: str) -> Config:
     return config
 
 
-def init(home: Home) -> None:
-    """Make the hub, or bring it to this version's schema. Doing it again changes nothing."""
+def init(home: Home, revisions: Mapping[str, str] | None = None) -> None:
+    """Make the hub, or bring it to this version's schema. Doing it again changes nothing.
+
+    `revisions` asks for empty tables of an older schema instead, into which a backup fits.
+    """
     try:
         home.data.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -83,10 +86,19 @@ def init(home: Home) -> None:
             if not home.database:
                 # SQLite makes tables in a transaction, too: cut off anywhere, the schema is the old or the new one.
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
-            command.upgrade(_config(connection, part), "head")
-            if part == "hub":
+            command.upgrade(_config(connection, part), revisions[part] if revisions else "head")
+            if part == "hub" and not revisions:
                 _lay_lanes(connection, LANES if home.database else 1)
             connection.commit()
+
+
+def knows(revisions: Mapping[str, str]) -> bool:
+    """Whether this version can bring a database of these revisions to its own schema."""
+    return all(
+        revisions.get(part)
+        in {script.revision for script in ScriptDirectory.from_config(_config(None, part)).walk_revisions()}
+        for part in PARTS
+    )
 
 
 def _lay_lanes(connection: sqlalchemy.Connection, lanes: int) -> None:

@@ -17,9 +17,10 @@ import structlog
 
 from orderhub_core import hub as hub_module
 from orderhub_core.entry import cli, logs
+from orderhub_core.entry.addresses import own_origins
 from orderhub_core.entry.commands import serve as command
 from orderhub_core.entry.commands import worker as worker_command
-from orderhub_core.entry.console.serve import kept_secret, own_origins
+from orderhub_core.entry.console.serve import kept_secret
 from orderhub_core.entry.demo import supervisor
 from orderhub_core.errors import Stop
 from orderhub_core.store import homes

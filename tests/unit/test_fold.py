@@ -145,6 +145,14 @@ def test_a_second_application_opens_the_case_again():
     assert (one.after_sale, one.headline) == ("applied", "after_sale")
 
 
+def test_an_order_of_which_only_a_parcel_is_known_has_no_time_of_its_own():
+    for times in ((1, 2), (2, 1)):
+        one = head()
+        for at in times:
+            fold(one, seen(at, parcels=(Parcel("T1"),)), origin())
+        assert one.updated_at is None
+
+
 def test_the_headline_dwells_from_the_event_that_brought_it():
     one = head()
     fold(one, seen(9, PLACED=1, PAID=2, SHIPPED=5, COLLECTED=6, MOVED=8), origin())

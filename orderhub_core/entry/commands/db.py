@@ -1,17 +1,24 @@
-"""`orderhub db`: making, migrating, checking and snapshotting the hub's storage."""
+"""`orderhub db`: making, migrating, checking, snapshotting, backing up and restoring the hub's storage."""
 
 from __future__ import annotations
 
+import sys
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from orderhub_core import hub
+from orderhub_core import hub, settings
 from orderhub_core.entry.options import AsJson, stored, tell
-from orderhub_core.store import homes
+from orderhub_core.errors import OrderHubError, UserMistake
+from orderhub_core.store import backup as backups
+from orderhub_core.store import checks, expiry, homes
+from orderhub_core.store.archive import Manifest
 
 app = typer.Typer(no_args_is_help=True)
+
+Backups = Annotated[Path, typer.Argument(metavar="DIR", help="Folder in which backups gather, or one of them.")]
 
 
 @app.command()
@@ -26,20 +33,40 @@ def init(as_json: AsJson = False) -> int:
 
 @app.command()
 @stored
-def check(as_json: AsJson = False) -> int:
-    """Is the schema current and the log whole? Exit 1 when not. Tells also what waits and what is parked."""
+def check(
+    quick: Annotated[bool, typer.Option("--quick", help="Leave out what reads every row.")] = False,
+    of: Annotated[Path | None, typer.Option("--backup", metavar="DIR", help="Check a backup instead.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Is the hub whole, from its files to every order? Exit 1 when not, with how to mend it. Safe while it works."""
+    if of is not None:
+        return _check_backup(of, as_json=as_json)
     home = hub.home()
-    opened = hub.Hub(home)
-    outdated, verdict, pulse = homes.outdated(home), opened.verify_log(), opened.pulse()
-    fine = not outdated and verdict.broken_seq is None
-    answer = {"fine": fine, "outdated": outdated, "log": verdict._asdict(), "pulse": pulse._asdict()}
-    sentence = (
-        f"schema {'current' if not outdated else 'outdated: run `orderhub db init`'}; "
-        f"log {'whole' if verdict.broken_seq is None else verdict.reason}; "
-        f"{pulse.orders} orders, {pulse.waiting} messages waiting, {pulse.parked} parked"
-    )
-    tell(answer, sentence, as_json=as_json)
-    return 0 if fine else 1
+    with _Progress() as progress:
+        found = checks.findings(home, quick=quick, tell=progress)
+    answer: dict[str, Any] = {"fine": not found, "findings": [finding._asdict() for finding in found]}
+    sentences = [str(finding) for finding in found] or ["the hub is whole"]
+    try:
+        answer["pulse"] = (pulse := hub.Hub(home).pulse())._asdict()
+        sentences.append(f"{pulse.orders} orders, {pulse.waiting} messages waiting, {pulse.parked} parked")
+    except OrderHubError as damage:
+        if not found:
+            raise
+        sentences.append(str(damage))
+    tell(answer, "\n".join(sentences), as_json=as_json)
+    return 1 if found else 0
+
+
+def _check_backup(path: Path, *, as_json: bool) -> int:
+    try:
+        with _Progress() as progress:
+            folder, manifest, wrong = backups.verify(path, tell=progress)
+    except UserMistake as damage:
+        folder, manifest, wrong = path, None, [str(damage)]
+    answer = {"fine": not wrong, "backup": str(folder), "findings": wrong, "manifest": manifest}
+    told = f"{folder} is whole: {_content(manifest)}" if manifest and not wrong else "\n".join(wrong)
+    tell(answer, told, as_json=as_json)
+    return 1 if wrong else 0
 
 
 @app.command()
@@ -52,3 +79,132 @@ def snapshot(
     folder = hub.Hub(hub.home()).write_snapshot(out)
     tell({"folder": str(folder)}, f"snapshot written to {folder}", as_json=as_json)
     return 0
+
+
+@app.command()
+@stored
+def backup(
+    into: Annotated[Path, typer.Argument(metavar="DIR", help="Folder in which backups gather.")],
+    keep: Annotated[int, typer.Option(min=0, help="Remove all but the newest N; 0 keeps all.")] = 0,
+    as_json: AsJson = False,
+) -> int:
+    """Back the hub up while it works. The backup holds personal data: only its owner can read it."""
+    began = time.monotonic()
+    with _Progress() as progress:
+        written = backups.backup(hub.home(), into, keep=keep, tell=progress)
+    seconds = time.monotonic() - began
+    answer = {
+        "backup": str(written.folder),
+        "seconds": seconds,
+        "removed": [str(path) for path in written.removed],
+        "manifest": written.manifest,
+    }
+    sentence = f"{written.folder}: {_content(written.manifest)}, in {seconds:.1f} s"
+    tell(answer, sentence, as_json=as_json)
+    return 0
+
+
+@app.command()
+@stored
+def restore(
+    path: Backups,
+    force: Annotated[bool, typer.Option("--force", help="Put a hub that is there aside first.")] = False,
+    as_json: AsJson = False,
+) -> int:
+    """Make a backup's hub live in `--data` (and `--database`), which must be empty. Stop the old one first."""
+    home = hub.home()
+    with _Progress() as progress:
+        done = backups.restore(path, home, force=force, tell=progress)
+    kept = f"; what was there is kept in {', '.join(done.aside)}" if done.aside else ""
+    sentence = f"{home} holds the hub of {_instant(done.manifest)}: {_content(done.manifest)}{kept}"
+    tell({"home": str(home), "aside": done.aside, "manifest": done.manifest}, sentence, as_json=as_json)
+    return 0
+
+
+@app.command()
+@stored
+def rehearse(
+    path: Backups,
+    max_age_h: Annotated[float | None, typer.Option(help="Exit 1 when the newest backup is older, in hours.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Restore the newest backup into a scratch place, check all of it, and remove it. Exit 1 when it is not whole."""
+    with _Progress() as progress:
+        done = backups.rehearse(path, hub.home(), tell=progress)
+    late = max_age_h is not None and done.age_s > max_age_h * 3600
+    fine = not done.findings and not late
+    answer = {
+        "fine": fine,
+        "backup": str(done.backup),
+        "restore_s": done.restore_s,
+        "check_s": done.check_s,
+        "age_s": done.age_s,
+        "findings": [finding._asdict() for finding in done.findings],
+        "manifest": done.manifest,
+    }
+    sentences = [str(finding) for finding in done.findings]
+    if late:
+        sentences.append(f"the newest backup is {done.age_s / 3600:.1f} hours old: look why none was made since")
+    sentences.append(
+        f"{done.backup}: restored in {done.restore_s:.1f} s, checked in {done.check_s:.1f} s; "
+        f"{_content(done.manifest)}; after a loss now, {done.age_s / 60:.0f} minutes would come again from the shops"
+    )
+    tell(answer, "\n".join(sentences), as_json=as_json)
+    return 0 if fine else 1
+
+
+@app.command()
+@stored
+def expire(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False, as_json: AsJson = False
+) -> int:
+    """Drop raw message bodies older than `limits.raw_days`, as a worker does by itself; their digests stay."""
+    home = hub.home()
+    days = settings.load(home.data).limits.raw_days
+    store = homes.open_store(home)
+    try:
+        dropped = (expiry.due if dry_run else expiry.expire)(store, hub.clock(), days)
+    finally:
+        store.close()
+    answer = {"days": days, "bodies": dropped.bodies, "bytes": dropped.bytes, "dry_run": dry_run}
+    verb = "would be dropped" if dry_run else "dropped"
+    tell(answer, f"{dropped.bodies} bodies older than {days} days {verb}, {_size(dropped.bytes)}", as_json=as_json)
+    return 0
+
+
+def _content(manifest: Manifest) -> str:
+    counts = manifest.counts
+    return f"{counts['orders']} orders, {counts['inbox']} messages, {_size(manifest.size)}"
+
+
+def _instant(manifest: Manifest) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(manifest.instant / 1e6))
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB"
+
+
+class _Progress:
+    """One line per thing on the error stream; on a terminal also how far it is."""
+
+    def __init__(self) -> None:
+        self._what, self._told = "", 0.0
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._what and sys.stderr.isatty():
+            sys.stderr.write("\n")
+
+    def __call__(self, what: str, done: int, total: int) -> None:
+        moving = sys.stderr.isatty()
+        if what != self._what:
+            sys.stderr.write(("\n" if moving and self._what else "") + what + ("" if moving else "\n"))
+            self._what, self._told = what, time.monotonic()
+        elif moving and time.monotonic() - self._told > 0.2:
+            share = f" {done / total:4.0%}" if total else f" {_size(done)}"
+            sys.stderr.write(f"\r{what}{share}")
+            self._told = time.monotonic()
+        sys.stderr.flush()

@@ -12,8 +12,9 @@ from typing import Annotated
 import typer
 
 from orderhub_core import hub
+from orderhub_core.entry.addresses import LOOPBACK, check_free, own_origins
 from orderhub_core.entry.console.app import console
-from orderhub_core.entry.console.serve import LOOPBACK, check_free, kept_secret, own_origins, run
+from orderhub_core.entry.console.serve import kept_secret, run
 from orderhub_core.entry.hooks import hooks
 from orderhub_core.entry.logs import to_stderr
 from orderhub_core.entry.metrics import Meters

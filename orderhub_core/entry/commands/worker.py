@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import typer
 
 from orderhub_core import hub
-from orderhub_core.entry.console.serve import LOOPBACK, check_free, own_origins
+from orderhub_core.entry.addresses import LOOPBACK, check_free, own_origins
 from orderhub_core.entry.logs import to_stderr
 from orderhub_core.entry.metrics import Meters
 from orderhub_core.entry.options import stored

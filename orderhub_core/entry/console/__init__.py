@@ -1,7 +1,7 @@
 """The console: one landing page and the marimo apps behind it, as an ASGI application.
 
 hooks ────────────────────────────────▶ the webhook application, untouched
-/healthz /readyz ─────────────────────▶ probes
+/healthz /readyz /metrics ────────────▶ probes
 everything else ─▶ headers ─▶ border ─▶ assets (public files)
                                     └─▶ gate (access token, if one is set) ─▶ guard (sessions) ─▶ pages, marimo apps
 """

@@ -6,6 +6,7 @@ import secrets
 import sys
 from pathlib import Path
 
+from orderhub_core.entry.addresses import own_origins
 from orderhub_core.entry.console import app, serve
 from orderhub_core.entry.metrics import Meters
 from orderhub_core.errors import OrderHubError
@@ -25,7 +26,7 @@ def main() -> int:
         built = app.console(
             hub=board,
             hooks=None,
-            origins=serve.own_origins(asked.host, asked.port),
+            origins=own_origins(asked.host, asked.port),
             secret=secrets.token_urlsafe(32),
             read_only=True,
             token=os.environ.get("ORDERHUB_TOKEN"),

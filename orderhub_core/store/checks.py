@@ -1,0 +1,248 @@
+"""Is the hub whole? Every finding says what is wrong, where, and how to mend it.
+
+Safe while the hub works: whatever is compared is read in an order, or again, such that work going on meanwhile is
+never taken for damage.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import msgspec
+
+from orderhub_core.errors import Stop
+from orderhub_core.fold import FACT_COLUMNS, Head, Parcels, turning_event
+from orderhub_core.lifecycle import Given, headline, in_order, settle
+from orderhub_core.model import Event
+from orderhub_core.store import archive, homes, statements
+from orderhub_core.store import sqlite as sqlite_home
+from orderhub_core.store.base import Store
+from orderhub_core.store.homes import Home
+from orderhub_core.store.sqlite import SqliteStore
+from orderhub_core.store.unit import Row
+
+RESTORE = "stop the hub and restore a backup: `orderhub db restore`"
+REPLAY = "restore a backup that still has it, or ask its sender for it again"
+EVENTS = frozenset(event.value for event in Event)
+BLOCK = 5_000
+
+_instants = msgspec.json.Decoder(dict[str, int]).decode
+_boxes = msgspec.json.Decoder(Parcels).decode
+
+
+class Finding(NamedTuple):
+    part: str
+    what: str
+    mend: str
+
+    def __str__(self) -> str:
+        return f"{self.part}: {self.what}. To mend it, {self.mend}"
+
+
+Check = Callable[[], Iterator[Finding]]
+
+
+def findings(home: Home, *, quick: bool = False, tell: archive.Tell = lambda *_: None) -> list[Finding]:
+    """What is wrong with the hub; nothing, when all is well. `quick` leaves out what reads every row.
+
+    Raises StoreMissing when there is no hub.
+    """
+    store = homes.open_store(home)
+    try:
+        found = [*_guarded("schema", partial(_schema, home)), *_guarded("file", partial(_pages, store, quick=quick))]
+        if found:
+            return found  # whatever else is asked of such a database, its answers mean little
+        steps: dict[str, Check] = {"inbox": partial(_inbox, store), "parts": partial(_parts, store)}
+        if not quick:
+            steps |= {"log": partial(_log, store), "bodies": partial(_bodies, store), "orders": partial(_orders, store)}
+        for name, step in steps.items():
+            tell(f"check {name}", 0, 0)
+            found += _guarded(name, step)
+        return found
+    finally:
+        store.close()
+
+
+def _guarded(name: str, check: Check) -> list[Finding]:
+    try:
+        return list(check())
+    except Stop as damage:
+        return [Finding(name, str(damage), RESTORE)]
+
+
+def _schema(home: Home) -> Iterator[Finding]:
+    outdated = homes.outdated(home)
+    for part in outdated:
+        yield Finding(part, "the schema is not this version's", "run `orderhub db init`")
+    if not outdated and homes.differences(home):
+        yield Finding("schema", "tables were changed by hand", RESTORE)
+
+
+def _pages(store: Store, *, quick: bool) -> Iterator[Finding]:
+    if isinstance(store, SqliteStore):
+        for part in sqlite_home.PAGE_BYTES:
+            for (line,) in store.query(part, f"PRAGMA {'quick' if quick else 'integrity'}_check(3)"):
+                if line != "ok":
+                    yield Finding(part, f"the file is damaged ({line})", RESTORE)
+
+
+def _log(store: Store) -> Iterator[Finding]:
+    verdict = store.verify_log()
+    if verdict.broken_seq is not None:
+        yield Finding("log", verdict.reason, f"{RESTORE}; what is after the break cannot be trusted")
+
+
+# -- the inbox against the hub
+
+
+def _inbox(store: Store) -> Iterator[Finding]:
+    """Nothing is applied or parked that the inbox does not hold, and what still waits has its body."""
+    parked = [row[0] for row in store.query("hub", "SELECT id FROM parked")]
+    if missing := _missing(store, parked):
+        yield Finding("inbox", f"{len(missing)} parked messages are not in the inbox (first: {missing[0]})", RESTORE)
+    bare = _bare(store, f"{store.among('id')} AND body IS NULL", (store.listed(parked),))
+    upto = store.watermark()
+    if upto is not None:
+        (last,) = store.query("inbox", "SELECT coalesce(max(id), 0) FROM inbox")[0]
+        if upto > last:
+            yield Finding("inbox", f"the hub applied messages up to {upto}, but the inbox ends at {last}", RESTORE)
+        # What is bare was applied before it became so: the watermark is read after it.
+        fresh = _bare(store, "body IS NULL AND id > ?", (upto,))
+        bare += [message for message in fresh if message > (store.watermark() or 0)]
+    queued = [row[0] for row in store.query("hub", "SELECT id FROM todo")]
+    bare += _bare(store, f"{store.among('id')} AND body IS NULL", (store.listed(queued),))
+    if lost := set(_missing(store, queued)) & {row[0] for row in store.query("hub", "SELECT id FROM todo")}:
+        yield Finding("inbox", f"{len(lost)} messages wait that the inbox does not hold", RESTORE)
+    if bare:
+        yield Finding("inbox", f"{len(bare)} messages wait without their body (first: {min(bare)})", REPLAY)
+
+
+def _bare(store: Store, where: str, parameters: Sequence[Any] = ()) -> list[int]:
+    return [row[0] for row in store.query("inbox", f"SELECT id FROM inbox WHERE {where}", parameters)]
+
+
+def _missing(store: Store, messages: Sequence[int]) -> list[int]:
+    sql = f"SELECT id FROM inbox WHERE {store.among('id')}"
+    held = {row[0] for row in store.query("inbox", sql, (store.listed(messages),))}
+    return sorted(set(messages) - held)
+
+
+def _bodies(store: Store) -> Iterator[Finding]:
+    """Bodies are what was received, and what the log was caused by is there."""
+    after = 0
+    while rows := store.query(
+        "inbox", "SELECT id, digest, body FROM inbox WHERE id > ? ORDER BY id LIMIT ?", (after, BLOCK // 5)
+    ):
+        for message, digest, body in rows:
+            if body is not None and blake2b(body, digest_size=16).digest() != bytes(digest):
+                yield Finding("inbox", f"the body of message {message} is not what was received", RESTORE)
+        after = rows[-1][0]
+    after = 0
+    while rows := store.query(
+        "hub", "SELECT seq, message FROM log WHERE seq > ? ORDER BY seq LIMIT ?", (after, BLOCK * 4)
+    ):
+        if missing := _missing(store, sorted({row[1] for row in rows})):
+            yield Finding("log", f"entries are caused by messages that the inbox lacks (first: {missing[0]})", RESTORE)
+            return
+        after = rows[-1][0]
+
+
+# -- orders against their parts, facts and log
+
+ORPHANS = ("lines", "parcels", "payments", "persons", "decisions")
+
+
+def _parts(store: Store) -> Iterator[Finding]:
+    for table in ORPHANS:
+        sql = f"SELECT count(*) FROM {table} p WHERE NOT EXISTS (SELECT 1 FROM orders o WHERE o.order_id = p.order_id)"
+        if lost := store.query("hub", sql)[0][0]:
+            yield Finding(table, f"{lost} rows belong to no order", RESTORE)
+
+
+def _orders(store: Store) -> Iterator[Finding]:
+    names = ", ".join(statements.columns("orders"))
+    after = 0
+    wrong: dict[int, str] = {}
+    while rows := store.query(
+        "hub", f"SELECT {names} FROM orders WHERE order_id > ? ORDER BY order_id LIMIT ?", (after, BLOCK)
+    ):
+        wrong |= _settled(store, _unlike(store, rows))
+        after = rows[-1][0]
+    for order_id, reason in sorted(wrong.items())[:5]:
+        yield Finding("orders", f"order {order_id}: {reason} ({len(wrong)} such orders)", RESTORE)
+
+
+def _settled(store: Store, suspects: dict[int, str]) -> dict[int, str]:
+    """Those that are still wrong when they are read again: row, parts and log are not read as of one moment."""
+    names = ", ".join(statements.columns("orders"))
+    for _ in range(3):
+        if suspects:
+            sql = f"SELECT {names} FROM orders WHERE {store.among('order_id')}"
+            suspects = _unlike(store, store.query("hub", sql, (store.listed(suspects),)))
+    return suspects
+
+
+def _unlike(store: Store, rows: Sequence[Row]) -> dict[int, str]:
+    """What of these orders does not follow from their facts, parts and log."""
+    heads = [_head(row) for row in rows]
+    chosen, ids = store.among("order_id"), store.listed([head.order_id for head in heads])
+    logged: dict[int, dict[str, int]] = {}
+    for order_id, event, at in store.query(
+        "hub", f"SELECT order_id, event, occurred_at FROM log WHERE {chosen} ORDER BY seq", (ids,)
+    ):
+        if event in EVENTS:
+            logged.setdefault(order_id, {})[event] = at
+    boxes: dict[int, Parcels] = {}
+    for order_id, tracking_no, carrier, labelled in store.query(
+        "hub", f"SELECT order_id, tracking_no, carrier, labelled FROM parcels WHERE {chosen}", (ids,)
+    ):
+        boxes.setdefault(order_id, {})[tracking_no] = (carrier, bool(labelled))
+    pieces: dict[int, int] = dict(
+        store.query(
+            "hub",
+            f"SELECT order_id, sum(quantity) FROM lines WHERE deleted_at IS NULL AND rule = '' AND {chosen}"
+            " GROUP BY order_id",
+            (ids,),
+        )
+    )
+    wrong = {}
+    for head in heads:
+        if head.facts != logged.get(head.order_id, {}):
+            wrong[head.order_id] = "its facts are not those in the log"
+        elif head.parcels != boxes.get(head.order_id, {}):
+            wrong[head.order_id] = "its parcels are not those in the row"
+        elif head.item_count != int(pieces.get(head.order_id, 0)):
+            wrong[head.order_id] = f"it counts {head.item_count} pieces, its lines {pieces.get(head.order_id, 0)}"
+        elif differing := [name for name, value in _derived(head).items() if getattr(head, name) != value]:
+            wrong[head.order_id] = f"{', '.join(differing)} does not follow from its facts"
+    return wrong
+
+
+def _head(row: Row) -> Head:
+    head = Head(*row)
+    head.facts, head.stated = _instants(row[_FACTS]), _instants(row[_STATED])
+    head.parcels = {number: (carrier, labelled) for number, (carrier, labelled) in _boxes(row[_PARCELS]).items()}
+    return head
+
+
+_FACTS, _STATED, _PARCELS = (statements.columns("orders").index(name) for name in ("facts", "stated", "parcels"))
+
+
+def _derived(head: Head) -> dict[str, Any]:
+    """The columns that say nothing of their own, from what they are derived from."""
+    given = Given(bool(head.parcels), any(labelled for _, labelled in head.parcels.values()))
+    events = in_order(head.facts)
+    settled = settle(events, given)
+    axes = {axis: getattr(settled, axis) for axis in ("payment", "fulfilment", "logistics", "after_sale", "invoice")}
+    instants = {column: head.facts.get(event) for event, column in FACT_COLUMNS.items()}
+    return {
+        **axes,
+        **instants,
+        "headline": headline(settled),
+        "headline_at": head.facts.get(turning_event(events, given)),
+        "contradictions": settled.contradictions,
+        "tracking_no": min(head.parcels, default=None),
+    }

@@ -1,0 +1,147 @@
+"""Raw bodies expire: what was applied long ago keeps its digest and loses its content, which holds people's data.
+
+The digest still tells a redelivery from a contradiction. What waits or is parked keeps its body however old it is.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from orderhub_core.store import statements
+from orderhub_core.store.base import Store
+from orderhub_core.store.sqlite import SqliteStore
+from orderhub_core.store.unit import Row
+
+DAY_US = 86_400_000_000
+MOST_ROWS, MOST_BYTES = 500, 8 * 1024 * 1024
+"""Of one transaction: whoever accepts messages waits a few milliseconds for it."""
+PAUSE_S = 0.01
+LOOK = "SELECT id, received_at, octet_length(body) FROM inbox WHERE id > ? ORDER BY id LIMIT ?"
+LOOK_ROWS = 4_000
+AGAIN_AFTER = 24
+"""Passes until one begins at the beginning: what was parked when the others came by may be applied now."""
+
+KEPT = [name for name in statements.columns("inbox") if name != "body"]
+
+
+class Dropped(NamedTuple):
+    bodies: int = 0
+    bytes: int = 0
+
+
+class Expiry:
+    """Goes through the inbox in steps of one small transaction each, from where the step before stopped.
+
+    Safe beside other workers that do the same: a body is dropped once.
+    """
+
+    def __init__(self, store: Store, days: int) -> None:
+        self._store, self._days = store, days
+        self._after, self._passes = 0, 0
+
+    def step(self, now: int) -> Dropped | None:
+        """Drop some of the bodies received more than `days` before `now` (microseconds UTC).
+
+        None when that was all; nothing dropped means that there is more to look at.
+        """
+        before = now - self._days * DAY_US
+        if old := self._look(before):
+            chosen = _bounded([(message, size) for message, size in old if size is not None])
+            self._after = (chosen or old)[-1][0]
+            dropped = drop(self._store, [message for message, _ in chosen]) if chosen else 0
+            return Dropped(dropped, sum(size for _, size in chosen) if dropped else 0)
+        if conflicts := drop_conflicts(self._store, before):
+            return conflicts
+        self._passes += 1
+        if self._passes % AGAIN_AFTER == 0:
+            self._after = 0
+        return None
+
+    def _look(self, before: int) -> list[tuple[int, int | None]]:
+        """The next old messages, each with the size of the body that may go, or None."""
+        rows = self._store.query("inbox", LOOK, (self._after, LOOK_ROWS))
+        old = [row for row in rows if row[1] < before]
+        free = _free(self._store, [row[0] for row in old if row[2] is not None])
+        return [(message, size if message in free else None) for message, _, size in old]
+
+
+def _bounded(old: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    total = 0
+    chosen: list[tuple[int, int]] = []
+    for message, size in old[:MOST_ROWS]:
+        total += size
+        if chosen and total > MOST_BYTES:
+            break
+        chosen.append((message, size))
+    return chosen
+
+
+def _free(store: Store, messages: Sequence[int]) -> set[int]:
+    """Those that are applied and not parked. Once that holds it holds for ever."""
+    ids = store.listed(messages)
+    upto = store.watermark()
+    waiting = {row[0] for row in store.query("hub", f"SELECT id FROM todo WHERE {store.among('id')}", (ids,))}
+    if upto is not None:
+        waiting |= {message for message in messages if message > upto}
+    # Read after what waits: a message that is applied in between is parked already, if it is to be parked at all.
+    parked = {row[0] for row in store.query("hub", f"SELECT id FROM parked WHERE {store.among('id')}", (ids,))}
+    return set(messages) - waiting - parked
+
+
+def drop(store: Store, messages: Sequence[int]) -> int:
+    """Drop the bodies of these messages in one transaction. Returns how many had one.
+
+    SQLite gives the space of a row back only when the row is removed, not when it shrinks: there it is written anew.
+    """
+    ids = store.listed(messages)
+    which = f"WHERE {store.among('id')} AND body IS NOT NULL"
+    with store.transaction("inbox") as cursor:
+        if not isinstance(store, SqliteStore):
+            return int(cursor.execute(store.sql(f"UPDATE inbox SET body = NULL {which}"), (ids,)).rowcount)
+        names = ", ".join(KEPT)
+        rows: list[Row] = cursor.execute(f"SELECT {names} FROM inbox {which}", (ids,)).fetchall()
+        cursor.execute(f"DELETE FROM inbox {which}", (ids,))
+        cursor.executemany(f"INSERT INTO inbox ({names}) VALUES ({', '.join('?' * len(KEPT))})", rows)
+        return len(rows)
+
+
+def drop_conflicts(store: Store, before: int) -> Dropped | None:
+    """The same for bodies that came under an id already taken. Nothing ever reads those but a person."""
+    keys = "source, message_id, digest"
+    sql = (
+        f"UPDATE conflict SET body = NULL WHERE ({keys}) IN (SELECT {keys} FROM conflict"
+        " WHERE body IS NOT NULL AND received_at < ? LIMIT ?)"
+    )
+    if not store.query("inbox", "SELECT 1 FROM conflict WHERE body IS NOT NULL AND received_at < ? LIMIT 1", (before,)):
+        return None
+    with store.transaction("inbox") as cursor:
+        return Dropped(cursor.execute(store.sql(sql), (before, MOST_ROWS)).rowcount)
+
+
+def expire(store: Store, now: int, days: int) -> Dropped:
+    """Drop all that is due, leaving room for those who accept messages in between."""
+    expiry, bodies, size = Expiry(store, days), 0, 0
+    while (dropped := expiry.step(now)) is not None:
+        bodies, size = bodies + dropped.bodies, size + dropped.bytes
+        time.sleep(PAUSE_S if dropped.bodies else 0.0)
+    return Dropped(bodies, size)
+
+
+def due(store: Store, now: int, days: int) -> Dropped:
+    """What would be dropped, without dropping it."""
+    before, after = now - days * DAY_US, 0
+    total: list[int] = [0, 0]
+    while rows := store.query("inbox", LOOK, (after, LOOK_ROWS)):
+        sizes: dict[int, Any] = {row[0]: row[2] for row in rows if row[1] < before and row[2] is not None}
+        free = _free(store, list(sizes))
+        total = [total[0] + len(free), total[1] + sum(sizes[message] for message in free)]
+        after = rows[-1][0]
+    return Dropped(*total)
+
+
+def expired(store: Store, messages: Sequence[int]) -> list[int]:
+    """Those of these messages that only their digest is left of."""
+    sql = f"SELECT id FROM inbox WHERE body IS NULL AND {store.among('id')} ORDER BY id"
+    return [row[0] for row in store.query("inbox", sql, (store.listed(messages),))]
