@@ -18,7 +18,7 @@ import msgspec
 
 from orderhub_core.model import RawMessage
 
-SHOP, SECRET_ENV, SECRET = "bench", "ORDERHUB_BENCH_SECRET", "a secret that benchmarks share"
+SHOP, SECRET_ENV, SECRET = "bench", "ORDERHUB_BENCH_SECRET", "a-secret-that-benchmarks-share"
 LAG = 400
 """Orders between two events of one order."""
 CREATED, CREATED_PAID, LIVES = 1, 2, 5

@@ -28,7 +28,7 @@ from orderhub_core.memory import Answer, Memory
 from orderhub_core.model import Decoded, RawMessage, Review
 from orderhub_core.ports import Channel, Notifier, Touchpoint, Warehouse
 from orderhub_core.rules import book
-from orderhub_core.store import chain, flow, frames, homes, snapshot
+from orderhub_core.store import chain, expiry, flow, frames, homes, snapshot
 from orderhub_core.store.base import NOTHING, Progress
 from orderhub_core.store.homes import Home
 from orderhub_core.store.unit import Finished, Pulse, Receipt
@@ -189,6 +189,11 @@ class Hub:
         """
         parked = [row["id"] for row in self.parked()]
         if unknown := sorted(set(ids or ()).difference(parked)):
+            if gone := expiry.expired(self.store, unknown):
+                raise UserMistake(
+                    f"applied, and expired since: {', '.join(map(str, gone))}; after limits.raw_days "
+                    f"({self.settings.limits.raw_days}) only a message's digest is kept: ask its sender for it again"
+                )
             raise UserMistake(f"not parked: {', '.join(map(str, unknown))}; `orderhub inbox parked` lists what is")
         asked = parked if ids is None else sorted(set(ids))
         try:

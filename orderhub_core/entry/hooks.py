@@ -3,7 +3,6 @@ the cost. The body is not parsed beyond what the platform's connector needs to s
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable
 
 import structlog
@@ -79,7 +78,7 @@ def _channel(hub: Hub, shop: str, closed: set[str]) -> Channel | None:
 async def _take(hub: Hub, channel: Channel, headers: dict[str, str], body: bytes) -> Answer:
     messages = channel.unpack(headers, body)
     if messages:
-        await asyncio.wrap_future(hub.receiver.submit(messages))
+        await hub.receiver.deliver(messages)
     return (*channel.answer(None), [])
 
 

@@ -19,13 +19,15 @@ import structlog
 
 from orderhub_core.entry.metrics import Meters
 from orderhub_core.errors import Busy, NeedsPerson, OrderHubError, Stop, UserMistake
-from orderhub_core.hub import Hub
+from orderhub_core.hub import Hub, clock
+from orderhub_core.store.expiry import PAUSE_S, Expiry
 
 log = structlog.get_logger()
 
 IDLE_S = 0.2
 PAUSE_AFTER_FAILURE_S, PAUSE_FOR_PERSON_S = 5.0, 60.0
 SNAPSHOT_EVERY_S = 300.0
+EXPIRE_EVERY_S = 3600.0
 HISTORY_S = 7 * 86_400
 """How far back the first poll of a source looks."""
 
@@ -40,10 +42,12 @@ class Worker:
         """Why the worker stopped of itself."""
         self.owner = f"{socket.gethostname()}:{os.getpid()}"
         self._dice = SystemRandom()
+        self._expiry = Expiry(hub.store, hub.settings.limits.raw_days)
         self._threads = [
             self._thread("absorb", self._absorb, IDLE_S),
             self._thread("dispatch", self._dispatch, IDLE_S),
             self._thread("snapshot", self._snapshot, SNAPSHOT_EVERY_S, first_pause_s=SNAPSHOT_EVERY_S / 10),
+            self._thread("expire", self._expire, EXPIRE_EVERY_S, first_pause_s=EXPIRE_EVERY_S / 60),
         ]
         for shop in hub.settings.shops:
             step = self._poller(hub.poll_shop, shop.id)
@@ -140,6 +144,11 @@ class Worker:
     def _snapshot(self) -> bool:
         self.hub.write_snapshot()
         return False
+
+    def _expire(self) -> bool:
+        more = self._expiry.step(clock()) is not None
+        self.stopping.wait(PAUSE_S)  # whoever accepts messages writes to the same file
+        return more
 
     def _poller(self, poll: Callable[..., int], name: str) -> Callable[[], bool]:
         def step() -> bool:

@@ -18,6 +18,7 @@ DAY_US = 86_400_000_000
 MOST_ROWS, MOST_BYTES = 500, 8 * 1024 * 1024
 """Of one transaction: whoever accepts messages waits a few milliseconds for it."""
 PAUSE_S = 0.01
+"""Between transactions."""
 LOOK = "SELECT id, received_at, octet_length(body) FROM inbox WHERE id > ? ORDER BY id LIMIT ?"
 LOOK_ROWS = 4_000
 AGAIN_AFTER = 24

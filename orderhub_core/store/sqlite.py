@@ -8,6 +8,7 @@ based on. The SQLite library is `pysqlite3`'s, never the system's (see `runtime`
 from __future__ import annotations
 
 import contextlib
+import shutil
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from hashlib import blake2b
@@ -41,6 +42,9 @@ WRITER = (
     "PRAGMA cache_size = -65536",
 )
 READER = ("PRAGMA query_only = ON", "PRAGMA wal_autocheckpoint = 0")
+
+ROOM_BYTES = 1_048_576
+"""A disk with less than this left is taken for full."""
 
 
 class _Lane(NamedTuple):
@@ -92,13 +96,13 @@ class SqliteStore(Store):
         return msgspec.json.encode(list(values)).decode()
 
     def query(self, part: str, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
-        with _translated(part):
+        with _translated(self.folder, part):
             rows: list[Row] = self._reader(part).execute(sql, parameters).fetchall()
             return rows
 
     @contextlib.contextmanager
     def transaction(self, part: str) -> Iterator[Any]:
-        with self._locks[part], _translated(part):
+        with self._locks[part], _translated(self.folder, part):
             connection = self._writer(part)
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -214,7 +218,7 @@ class SqliteStore(Store):
 
 
 @contextlib.contextmanager
-def _translated(part: str) -> Iterator[None]:
+def _translated(folder: Path, part: str) -> Iterator[None]:
     """SQLite's own errors in the hub's terms."""
     try:
         yield
@@ -223,6 +227,9 @@ def _translated(part: str) -> Iterator[None]:
         if "locked" in text or "busy" in text or "full" in text:
             raise Busy(f"the {part} database is busy or full ({text}); nothing was lost, the work waits") from error
         if "disk I/O" in text:
+            if _is_full(folder):
+                # The index of the log that cannot grow is no "full" to SQLite.
+                raise Busy(f"the disk of {folder} is full; nothing was lost, the work waits") from error
             raise Stop(f"the {part} database cannot be read or written ({text}): look at the disk") from error
         if "no such table" in text or "unable to open" in text or "no such column" in text:
             raise StoreMissing(f"the {part} database is not ready ({text}): run `orderhub db init`") from error
@@ -231,3 +238,9 @@ def _translated(part: str) -> Iterator[None]:
         if "malformed" in str(error) or "not a database" in str(error):
             raise Stop(f"the {part} database is damaged ({error}): stop everything and restore a backup") from error
         raise
+
+
+def _is_full(folder: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return shutil.disk_usage(folder).free < ROOM_BYTES
+    return False

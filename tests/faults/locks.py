@@ -48,6 +48,27 @@ def run(rounds: int, seed: int, touch: str = "") -> Report:
     return report
 
 
+def wait_too_long() -> list[str]:
+    """What a process is told of either file while another holds it for longer than SQLite waits, and afterwards."""
+    folder = Path(tempfile.mkdtemp(prefix="locks"))
+    subprocess.run([sys.executable, __file__, str(folder), "make"], check=True, capture_output=True)
+    holder, other = _Process(folder, "serve"), _Process(folder, "serve")
+    told = []
+    for hold, write in (("hold held 1", "accept rival 1"), ("occupy", "move")):
+        holder.ask(hold)
+        holder.answer()
+        other.ask(write)
+        told.append(other.answer())
+        holder.ask("commit")
+        holder.answer()
+        other.ask(write)
+        told.append(other.answer())
+    holder.end()
+    other.end()
+    shutil.rmtree(folder)
+    return told
+
+
 def _round(report: Report, dice: Random, holder: Any, other: Any, told: list[str], touch: str) -> None:
     report.rounds += 1
     held, rival = f"held-{report.rounds}", f"rival-{report.rounds}"
@@ -134,6 +155,11 @@ def _serve(folder: Path) -> None:
                         " VALUES (?, ?, '', 0, x'00', ?)",
                         [(f"s{n}" if n else "s", rest[0], b"x" * 3_000) for n in range(int(rest[1]))],
                     )
+                case "occupy":
+                    transaction = store.transaction("hub")
+                    transaction.__enter__()
+                case "move":
+                    store.set_cursor("poller", 1)
                 case "touch":
                     _touch(folder / "inbox.db", rest[0])
                 case "commit":

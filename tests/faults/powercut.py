@@ -39,24 +39,42 @@ MAKINGS = 100
 
 def run(rounds: int, seed: int, control: str = "") -> Report:
     """So many cuts, in a process of their own. `control` breaks the product on purpose: see `CONTROLS`."""
-    command = [sys.executable, __file__, json.dumps({"rounds": rounds, "seed": seed, "control": control})]
+    return in_child(__file__, rounds=rounds, seed=seed, control=control)
+
+
+def in_child(script: str, **asked: Any) -> Report:
+    command = [sys.executable, script, json.dumps(asked)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        return Report(NAME, seed, broken=[f"the harness itself failed: {done.stderr[-2000:]}"])
+        return Report(NAME, asked["seed"], broken=[f"the harness itself failed: {done.stderr[-2000:]}"])
     return Report(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def main(harness: type[Harness]) -> None:
+    from standin import install
+
+    driver = install()
+    running = harness(driver, **json.loads(sys.argv[1]))
+    try:
+        print(json.dumps(asdict(running.run())))
+    finally:
+        shutil.rmtree(running.work)
 
 
 # -- below here: in the child, where apsw stands in for pysqlite3
 
 
 class Harness:
-    def __init__(self, rounds: int, seed: int, control: str) -> None:
+    name = NAME
+    cuts_per_world = CUTS_PER_WORLD
+
+    def __init__(self, driver: Any, rounds: int, seed: int, control: str = "") -> None:
         from simulated import Disk
 
         self.rounds, self.seed, self.dice = rounds, seed, Random(seed)
-        self.driver = DRIVER
+        self.driver = driver
         self.disk = Disk("simulated")
-        self.report = Report(f"{NAME}, {control}" if control else NAME, seed)
+        self.report = Report(f"{self.name}, {control}" if control else self.name, seed)
         self.work = Path(tempfile.mkdtemp(prefix="powercut", dir=MEMORY if MEMORY.is_dir() else None))
         CONTROLS[control](self)
 
@@ -142,6 +160,8 @@ class Harness:
                     product.close()
                     product = Product(folder, product.told, self.disk.mark, now=product._now)
         product.finish([])
+        if product.failures:
+            self._break(f"seed {self.seed}: on a sound disk senders were told {product.failures[0]!r}")
         product.close()
 
     # -- cutting
@@ -151,7 +171,7 @@ class Harness:
     ) -> None:
         from simulated import Platter
 
-        count = CUTS_PER_RECOVERY if depth else min(CUTS_PER_WORLD, self.rounds - self.report.rounds)
+        count = CUTS_PER_RECOVERY if depth else min(self.cuts_per_world, self.rounds - self.report.rounds)
         points = sorted(self.dice.randrange(len(log) + 1) for _ in range(count))
         self.report.acknowledged += sum(len(op.data) for op in log if op.file == "acknowledged")
         platter, told, at = Platter(files), deepcopy(told), 0
@@ -228,6 +248,8 @@ class Harness:
             product.finish([some for some in again if some] or deliveries[:1])
             state, verdict = state_of(product.store), product.store.verify_log()
             product.close()
+        if product.failures:
+            self._break(f"{where}: after recovery senders were told {product.failures[0]!r}")
         if verdict.broken_seq is not None:
             self._break(f"{where}: after recovery {verdict.reason}")
         if product.repeated:
@@ -323,20 +345,30 @@ def _acknowledge_first(harness: Harness) -> None:
     SqliteStore.accept, SqliteStore.close = accept_later, close_later
 
 
+def _acknowledge_anyway(harness: Harness) -> None:
+    """Answer as if it were written, whatever the disk said."""
+    from orderhub_core.errors import OrderHubError
+    from orderhub_core.store.sqlite import SqliteStore
+
+    accept = SqliteStore.accept
+
+    def accept_anyway(store: Any, messages: Any, received_at: int) -> list[str]:
+        try:
+            return accept(store, messages, received_at)
+        except OrderHubError:
+            return ["new"] * len(messages)
+
+    SqliteStore.accept = accept_anyway
+
+
 CONTROLS: dict[str, Callable[[Harness], None]] = {
     "": lambda harness: None,
     "synchronous=NORMAL": _pragma("NORMAL"),
     "synchronous=OFF": _pragma("OFF"),
     "acknowledge before commit": _acknowledge_first,
+    "acknowledge in spite of failure": _acknowledge_anyway,
 }
 
 
 if __name__ == "__main__":
-    from standin import install
-
-    DRIVER = install()
-    harness = Harness(**json.loads(sys.argv[1]))
-    try:
-        print(json.dumps(asdict(harness.run())))
-    finally:
-        shutil.rmtree(harness.work)
+    main(Harness)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from random import Random
 from typing import Any, NamedTuple
 
 import apsw
@@ -15,23 +16,27 @@ class Op(NamedTuple):
     """One thing that happened to a file, or (`mark`) one thing the world outside was told."""
 
     kind: str
-    """write, truncate, sync, delete, delete_synced or mark."""
+    """write, truncate, sync, unsynced (a sync that failed), delete, delete_synced or mark."""
     file: str
     at: int = 0
     data: Any = b""
 
 
+def no_trouble(kind: str, grows: bool) -> None:
+    pass
+
+
 class Disk(apsw.VFS):
     """Files in a folder of real memory; `log` says in which order they were written and synced.
 
-    `trouble(kind, file, size)` is asked before every write, truncate and sync, and raises what the disk should say.
+    `trouble(kind, grows)` is asked before every write, truncate and sync, and raises what the disk shall say.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
         self.log: list[Op] = []
         self.recording = True
-        self.trouble: Callable[[str, str, int], None] = lambda kind, file, size: None
+        self.trouble: Callable[[str, bool], None] = no_trouble
         super().__init__(name, "unix")
 
     def xOpen(self, name: Any, flags: list[int]) -> apsw.VFSFile:
@@ -58,17 +63,21 @@ class _File(apsw.VFSFile):
         super().__init__("unix", name, flags)
 
     def xWrite(self, data: bytes, offset: int) -> None:
-        self.disk.trouble("write", self.file, len(data))
+        self.disk.trouble("write", offset + len(data) > self.xFileSize())
         super().xWrite(data, offset)
         self.disk.note("write", self.file, offset, bytes(data))
 
     def xTruncate(self, newsize: int) -> None:
-        self.disk.trouble("truncate", self.file, newsize)
+        self.disk.trouble("truncate", False)
         super().xTruncate(newsize)
         self.disk.note("truncate", self.file, newsize)
 
     def xSync(self, flags: int) -> None:
-        self.disk.trouble("sync", self.file, 0)
+        try:
+            self.disk.trouble("sync", False)
+        except apsw.IOError:
+            self.disk.note("unsynced", self.file)
+            raise
         self.disk.note("sync", self.file)
 
 
@@ -81,11 +90,16 @@ class Platter:
     def __init__(self, files: dict[str, bytes]) -> None:
         self.durable = {name: bytearray(content) for name, content in files.items()}
         self.pending: dict[str, list[Op]] = {}
+        self._dice = Random(0)
 
     def play(self, op: Op) -> None:
         if op.kind == "sync":
             # Syncing a file also makes its name durable, and that an earlier file of the name is gone.
             _apply(self.durable, op.file, self.pending.pop(op.file, []))
+        elif op.kind == "unsynced":
+            # Some of it came to disk; the rest never will, for the system holds those pages for written.
+            ops = self.pending.pop(op.file, [])
+            _apply(self.durable, op.file, _survivors(self._dice.choice(FATES), ops, self._dice))
         elif op.kind == "delete_synced":
             self.pending.pop(op.file, None)
             self.durable.pop(op.file, None)

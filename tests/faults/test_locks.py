@@ -17,6 +17,13 @@ def test_two_processes_wait_for_each_other() -> None:
     assert report.acknowledged == 8
 
 
+def test_a_database_locked_for_too_long_is_busy_and_later_fine() -> None:
+    inbox, inbox_later, hub, hub_later = locks.wait_too_long()
+    assert inbox.startswith("Busy: ") and "locked" in inbox
+    assert hub.startswith("Busy: ") and "locked" in hub
+    assert (inbox_later, hub_later) == ("on disk", "on disk")
+
+
 @pytest.mark.parametrize("touch", locks.TOUCHES)
 def test_locks_dropped_by_another_reader_of_the_file_are_caught(touch: str) -> None:
     report = locks.run(rounds=5, seed=1, touch=touch)

@@ -130,7 +130,7 @@ def test_when_too_much_waits_the_platform_is_asked_to_come_back(hub, monkeypatch
     def full(messages):
         raise Busy("too many messages wait", after_s=2.0)
 
-    monkeypatch.setattr(hub.receiver, "submit", full)
+    monkeypatch.setattr(hub.receiver, "deliver", full)
     answer = deliver(hub, body_of(paid(1)))
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "2"
@@ -196,7 +196,7 @@ def test_any_failure_is_answered_to_come_back_and_logged_without_contents(hub, m
     def fail(messages):
         raise failure
 
-    monkeypatch.setattr(hub.receiver, "submit", fail)
+    monkeypatch.setattr(hub.receiver, "deliver", fail)
     with structlog.testing.capture_logs() as logs:
         assert deliver(hub, body_of(paid(1))).status_code == 503
     assert logs[0]["log_level"] == "error"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import time
 from pathlib import Path
@@ -47,7 +48,8 @@ def check(
     answer: dict[str, Any] = {"fine": not found, "findings": [finding._asdict() for finding in found]}
     sentences = [str(finding) for finding in found] or ["the hub is whole"]
     try:
-        answer["pulse"] = (pulse := hub.Hub(home).pulse())._asdict()
+        with contextlib.closing(hub.Hub(home)) as opened:
+            answer["pulse"] = (pulse := opened.pulse())._asdict()
         sentences.append(f"{pulse.orders} orders, {pulse.waiting} messages waiting, {pulse.parked} parked")
     except OrderHubError as damage:
         if not found:

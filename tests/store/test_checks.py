@@ -1,0 +1,166 @@
+"""Damage done on purpose is found, named, and told how to mend; a hub at work is never taken for a damaged one."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from itertools import count
+
+import psycopg
+import pytest
+from pysqlite3 import dbapi2 as sqlite
+from test_backup import NOW, SHOP, Hub, messages
+
+from orderhub_core.entry.commands import db
+from orderhub_core.model import RawMessage
+from orderhub_core.store import backup, checks, homes
+from orderhub_core.store import sqlite as sqlite_store
+from orderhub_core.store.homes import Home
+
+DAMAGES = {
+    "a state": ("hub", "UPDATE orders SET headline = 'delivered', payment = 'void' WHERE order_no = 'A3'", "payment"),
+    "a time": ("hub", "UPDATE orders SET paid_at = paid_at + 1 WHERE order_no = 'A3'", "paid_at"),
+    "a fact": ("hub", "UPDATE orders SET facts = '{\"order.placed\":5}' WHERE order_no = 'A3'", "log"),
+    "a parcel": ("hub", "DELETE FROM parcels WHERE tracking_no = 'SF3'", "parcels"),
+    "a line": ("hub", "DELETE FROM lines WHERE order_id = 3 AND line_no = 1", "pieces"),
+    "an order": ("hub", "DELETE FROM orders WHERE order_no = 'A3'", "no order"),
+    "a message": ("inbox", "DELETE FROM inbox WHERE message_id = 'm3.0'", "inbox lacks"),
+    "a body": ("inbox", "UPDATE inbox SET body = digest WHERE message_id = 'm3.0'", "not what was received"),
+    "a parked message": ("inbox", "DELETE FROM inbox WHERE message_id = 'parked'", "parked"),
+    "a parked body": ("inbox", "UPDATE inbox SET body = NULL WHERE message_id = 'parked'", "without their body"),
+    "a waiting body": ("inbox", "UPDATE inbox SET body = NULL WHERE message_id = 'm99.0'", "without their body"),
+    "the log": ("hub", "UPDATE log SET after = 'void' WHERE seq = 5", "entry 5"),
+    "the log's end": ("hub", "UPDATE progress SET log_seq = log_seq - 1", "log"),
+    "the schema": ("hub", "DROP INDEX ix_orders_order_no", "by hand"),
+    "the schema's revision": ("inbox", "UPDATE alembic_version_inbox SET version_num = 'inbox_0001'", "schema"),
+}
+
+
+_names = count()
+
+
+def database(server, more=""):
+    name = f"checks{next(_names)}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} {more}")
+    return server.replace("/postgres?", f"/{name}?"), name
+
+
+@pytest.fixture(scope="module", params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def template(request, tmp_path_factory):
+    """A hub with everything in it: gifts, parcels, a parked message, one that waits, one whose body expired."""
+    server = request.getfixturevalue("postgres_server") if request.param == "postgres" else ""
+    url, name = database(server) if server else ("", "")
+    home = Home(tmp_path_factory.mktemp("template"), url)
+    homes.init(home)
+    hub = Hub(home)
+    with contextlib.closing(hub.store):
+        lives = messages(8)
+        hub.take(lives[:20])  # paid, and the rulebook speaks
+        hub.take([*lives[20:], RawMessage(SHOP, "parked", "order", b"nonsense")])
+        hub.store.accept(messages(1, 99)[:1], NOW)
+        with hub.store.transaction("inbox") as cursor:
+            cursor.execute("UPDATE inbox SET body = NULL WHERE message_id = 'm1.0'")
+        assert hub.store.query("hub", "SELECT count(*) FROM lines WHERE rule <> ''")[0][0] == 8
+    return home, server, name
+
+
+@pytest.fixture
+def worked(template, tmp_path):
+    """A copy of it to break."""
+    home, server, name = template
+    shutil.copytree(home.data, tmp_path / "data")
+    return Home(tmp_path / "data", database(server, f"TEMPLATE {name}")[0] if server else "")
+
+
+def harm(home, part, sql):
+    """As somebody with the database's own tools would, who removes the guards first."""
+    if home.database:
+        with psycopg.connect(home.database) as connection:
+            connection.execute("ALTER TABLE log DISABLE TRIGGER USER")
+            assert connection.execute(sql).rowcount != 0
+        return
+    connection = sqlite.connect(str(home.data / f"{part}.db"), isolation_level=None)
+    if part == "hub":
+        for verb in ("update", "delete"):
+            connection.execute(f"DROP TRIGGER log_no_{verb}")
+    assert connection.execute(sql).rowcount != 0
+    connection.close()
+
+
+def test_a_hub_that_is_whole_has_no_findings(worked):
+    assert checks.findings(worked) == []
+    assert checks.findings(worked, quick=True) == []
+
+
+@pytest.mark.parametrize("name", DAMAGES)
+def test_damage_is_found_and_told_how_to_mend(worked, name):
+    part, sql, word = DAMAGES[name]
+    harm(worked, part, sql)
+    found = checks.findings(worked)
+    assert any(word in finding.what for finding in found), found
+    assert all("orderhub" in finding.mend or "sender" in finding.mend for finding in found)
+    assert not any("张三丰" in str(finding) or "1990000" in str(finding) for finding in found)
+
+
+def test_an_inbox_older_than_its_hub_is_found(sqlite_home, tmp_path):
+    """Two backups mixed by hand, or copied in the wrong order."""
+    hub = Hub(sqlite_home)
+    hub.take(messages(2))
+    early = backup.backup(sqlite_home, tmp_path / "b").folder
+    hub.take(messages(2, 50))
+    hub.store.close()
+    for path in sqlite_home.data.glob("inbox.db*"):
+        path.unlink()
+    (sqlite_home.data / "inbox.db").write_bytes((early / "inbox.db").read_bytes())
+    found = checks.findings(sqlite_home, quick=True)
+    assert any("inbox ends at 10" in finding.what for finding in found)
+
+
+def test_a_broken_page_is_found(sqlite_home):
+    hub = Hub(sqlite_home)
+    hub.take(messages(60))
+    hub.store.close()
+    path = sqlite_home.data / "hub.db"
+    content = bytearray(path.read_bytes())
+    size = sqlite_store.PAGE_BYTES["hub"]
+    for page in range(4, len(content) // size, 3):
+        content[page * size : page * size + 64] = bytes(64)
+    path.write_bytes(content)
+    found = checks.findings(sqlite_home)
+    assert found
+    assert all("restore" in finding.mend for finding in found)
+
+
+def run(command, home, monkeypatch, **arguments):
+    monkeypatch.setenv("ORDERHUB_DATA", "")
+    monkeypatch.setenv("ORDERHUB_DATABASE_URL", "")
+    try:
+        command(data=home.data, database=home.database, as_json=False, **arguments)
+    except db.typer.Exit as told:
+        return told.exit_code
+    return 0
+
+
+def test_the_commands_tell_what_they_found(worked, monkeypatch, capsys, tmp_path):
+    into = tmp_path / "b"
+    assert run(db.backup, worked, monkeypatch, into=into, keep=1) == 0
+    assert "8 orders" in capsys.readouterr().out
+    assert run(db.check, worked, monkeypatch, quick=False, of=None) == 0
+    assert run(db.check, worked, monkeypatch, quick=False, of=into) == 0
+    assert run(db.rehearse, worked, monkeypatch, path=into, max_age_h=1.0) == 0
+    assert "restored in" in capsys.readouterr().out
+    assert run(db.rehearse, worked, monkeypatch, path=into, max_age_h=0.0) == 1
+    assert "hours old" in capsys.readouterr().out
+    assert run(db.expire, worked, monkeypatch, dry_run=True) == 0
+    assert "would be dropped" in capsys.readouterr().out
+    assert run(db.expire, worked, monkeypatch, dry_run=False) == 0
+    assert " dropped" in capsys.readouterr().out
+    assert checks.findings(worked) == []
+    harm(worked, *DAMAGES["a state"][:2])
+    assert run(db.check, worked, monkeypatch, quick=False, of=None) == 1
+    assert "To mend it" in capsys.readouterr().out
+    (damaged,) = into.iterdir()
+    (next(damaged.glob("inbox.*"))).write_bytes(b"short")
+    assert run(db.check, worked, monkeypatch, quick=False, of=into) == 1
+    assert "damaged" in capsys.readouterr().out
