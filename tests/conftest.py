@@ -13,10 +13,12 @@ import hypothesis
 import psycopg
 import pytest
 import structlog
+from nats_cluster import NatsCluster
 
 from orderhub_core import runtime  # noqa: F401  (one SQLite per process, before anyone imports it)
 from orderhub_core.store import homes
 from orderhub_core.store.homes import Home
+from orderhub_core.store.jetstream import init_jetstream
 
 _numbers = count()
 
@@ -43,6 +45,23 @@ def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     yield server.get_uri()
     server.cleanup()
     shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def jetstream_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsCluster]:
+    """Three real NATS servers, started from their wheel. They are everyone's: kill your own."""
+    with NatsCluster(tmp_path_factory.mktemp("nats")) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def jetstream_inbox(jetstream_cluster: NatsCluster) -> Iterator[str]:
+    """The address of an empty inbox of one hub, whose streams are made."""
+    name = f"hub{next(_numbers)}"
+    url = jetstream_cluster.url(name)
+    init_jetstream(url)
+    yield url
+    jetstream_cluster.forget(name)
 
 
 def _fresh_database(server: str) -> str:

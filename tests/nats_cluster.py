@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from types import TracebackType
+from typing import TypeVar
+
+import nats
+from nats.js import JetStreamContext
 
 SERVER = Path(sys.executable).parent / "nats-server"
 NODES = 3
+T = TypeVar("T")
 
 
 class NatsCluster:
@@ -37,23 +44,56 @@ class NatsCluster:
     def url(self, name: str, **options: object) -> str:
         """The address of one hub's inbox; tests that share a cluster give each its own name."""
         hosts = ",".join(f"127.0.0.1:{port}" for port in self.clients)
-        options = {"max_bytes": 256 * 1024 * 1024, "lanes": 4, **options}
+        options = {"max_bytes": 256 * 1024 * 1024, **options}
         return f"nats://{hosts}/{name}?" + "&".join(f"{key}={value}" for key, value in options.items())
 
-    def start(self, *nodes: int) -> None:
-        for node in nodes or range(NODES):
+    def start(self) -> None:
+        """Start the nodes that do not run."""
+        started = sorted(set(range(NODES)) - self._processes.keys())
+        for node in started:
             self._processes[node] = subprocess.Popen(
                 [SERVER, "-c", self.folder / f"{node}.conf", "-l", self.folder / f"{node}.log"]
             )
-        for node in nodes or range(NODES):
+        for node in started:
             _until_listening(self.clients[node], self._processes[node])
 
     def kill(self, *nodes: int) -> None:
-        """kill -9."""
+        """kill -9, of all nodes when none is named."""
         for node in nodes or list(self._processes):
             process = self._processes.pop(node)
             process.kill()
             process.wait()
+
+    def ask(self, question: Callable[[JetStreamContext], Awaitable[T]]) -> T:
+        """Do something that the product does not."""
+
+        async def asked() -> T:
+            client = await nats.connect([f"nats://127.0.0.1:{self.clients[node]}" for node in self.running])
+            try:
+                return await question(client.jetstream(timeout=10))
+            finally:
+                await client.close()
+
+        return asyncio.run(asked())
+
+    def forget(self, name: str) -> None:
+        """Delete the streams of one hub's inbox."""
+
+        async def delete(jetstream: JetStreamContext) -> None:
+            names = [str(info.config.name) for info in await jetstream.streams_info()]
+            ours = [stream for stream in names if stream.startswith(f"{name}-inbox-")]
+            await asyncio.gather(*(jetstream.delete_stream(stream) for stream in ours))
+
+        self.ask(delete)
+
+    def leader(self, stream: str) -> int:
+        """The node that leads a stream."""
+
+        async def leader(jetstream: JetStreamContext) -> str:
+            cluster = (await jetstream.stream_info(stream)).cluster
+            return str(cluster and cluster.leader)
+
+        return int(self.ask(leader).removeprefix("node"))
 
     @property
     def running(self) -> list[int]:

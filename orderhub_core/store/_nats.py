@@ -24,9 +24,10 @@ from orderhub_core.store._nats_connection import FULL, PAUSE_S, TRY_S, Connectio
 
 MAKE_PATIENCE_S = 30.0
 """A cluster that was just started first has to find itself."""
+UNKNOWN_TRIES = 10
 MOST_IN_FLIGHT = 1_000
 MOST_READ_BYTES = 16 * 1024 * 1024
-NO_STREAM, NO_MESSAGE = 10_059, 10_037
+NO_STREAM, NO_MESSAGE, EXISTS = 10_059, 10_037, 10_058
 
 
 class Parcel(NamedTuple):
@@ -248,24 +249,27 @@ class Cluster:
     # -- the streams
 
     async def _make(self) -> None:
-        for lane in range(self.address.lanes):
-            name = stream_of(self.address, lane)
-            if not await self._config(name):
-                await self._connection.ask(f"STREAM.CREATE.{name}", config_of(self.address, lane))
-            await self._check(lane)
+        await asyncio.gather(*map(self._make_one, range(self.address.lanes)))
         if await self._config(stream_of(self.address, self.address.lanes)):
             raise UserMistake(
                 f"--inbox: this hub's inbox has more than {self.address.lanes} lanes on that cluster; name as many as"
                 " when it was made with `lanes=`, or what waits in the others would never be applied"
             )
 
-    async def _config(self, name: str) -> dict[str, object]:
-        return (await self._connection.ask(f"STREAM.INFO.{name}", known={NO_STREAM})).config
+    async def _make_one(self, lane: int) -> None:
+        name = stream_of(self.address, lane)
+        if not await self._config(name):
+            await self._connection.ask(f"STREAM.CREATE.{name}", config_of(self.address, lane), known={EXISTS})
+        await self._check(lane)
 
     async def _check(self, lane: int) -> None:
         """Raises UserMistake when the stream is not what was asked for: fewer replicas would mean less than we say."""
         name = stream_of(self.address, lane)
         stands = await self._config(name)
+        for _ in range(UNKNOWN_TRIES):
+            if not stands:  # one that was just made may not be known everywhere
+                await asyncio.sleep(PAUSE_S)
+                stands = await self._config(name)
         if not stands:
             raise UserMistake(f"--inbox: there is no stream {name} on that cluster: run `orderhub db init` with it")
         for field, value in config_of(self.address, lane).items():
@@ -274,6 +278,9 @@ class Cluster:
                     f"--inbox: the stream {name} has {field} {stands.get(field)!r}, not {value!r}: change the address,"
                     " or the stream with `nats stream edit`"
                 )
+
+    async def _config(self, name: str) -> dict[str, object]:
+        return (await self._connection.ask(f"STREAM.INFO.{name}", known={NO_STREAM})).config
 
 
 def _microseconds(at: datetime) -> int:

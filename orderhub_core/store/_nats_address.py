@@ -30,8 +30,6 @@ class Address(NamedTuple):
     """How long the cluster remembers message ids."""
     monitors: tuple[int, ...] = ()
     """The servers' monitoring ports, in their order; one stands for all."""
-    credentials: str = ""
-    """Path of a credentials file."""
 
 
 NUMBERS = {"replicas": (1, 5), "lanes": (1, 256), "max_bytes": (1, 2**62), "window_s": (1, 86_400)}
@@ -66,14 +64,12 @@ def _host(host: str) -> str:
 def _options(query: str) -> dict[str, Any]:
     options: dict[str, Any] = {}
     for option, value in parse_qsl(query, keep_blank_values=True):
-        if option == "credentials":
-            options[option] = value
-        elif option == "monitor":
+        if option == "monitor":
             options["monitors"] = tuple(_number("monitor", port, 1, 65_535) for port in value.split(","))
         elif option in NUMBERS:
             options[option] = _number(option, value, *NUMBERS[option])
         else:
-            known = ", ".join((*NUMBERS, "monitor", "credentials"))
+            known = ", ".join((*NUMBERS, "monitor"))
             raise UserMistake(f"--inbox: there is no option {option!r}; known are {known}")
     return options
 

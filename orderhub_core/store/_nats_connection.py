@@ -25,6 +25,8 @@ PATIENCE_S = 5.0
 """How long a call tries: through a short election, but not longer than a sender waits."""
 TRY_S = 1.5
 PAUSE_S = 0.1
+RECONNECT_S = 0.1
+"""Between two attempts at one server."""
 OLDEST = (2, 11)
 """The first version of the server that reads many messages in one request."""
 
@@ -74,7 +76,8 @@ class Connection:
         self.address, self._broken = address, broken
         self.client: Client | None = None
         self._loop = asyncio.new_event_loop()
-        self._connecting = asyncio.Lock()
+        self._attempt: asyncio.Future[None] | None = None
+        self._heard: Exception | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
 
@@ -102,28 +105,35 @@ class Connection:
     async def _close(self) -> None:
         if self.client is not None:
             await self.client.close()
-        for task in asyncio.all_tasks() - {asyncio.current_task()}:
-            task.cancel()
-        await asyncio.sleep(0)
+        # A task that waits for a connection may miss that it was cancelled once.
+        while tasks := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks, timeout=PAUSE_S)
 
     async def connected(self) -> Client:
         """The client, once its connection stands; the caller's patience bounds the wait."""
-        async with self._connecting:
-            if self.client is None or self.client.is_closed:
-                self.client = await self._connect()
-        while not self.client.is_connected:
-            await asyncio.sleep(PAUSE_S / 5)
+        while self.client is None or not self.client.is_connected:
+            if self._attempt is None or (self._attempt.done() and (self.client is None or self.client.is_closed)):
+                self._heard = None
+                self._attempt = asyncio.ensure_future(self._connect())
+            # A task of its own connects: nobody who gives up waiting can leave the client half connected.
+            await asyncio.wait([self._attempt], timeout=PAUSE_S / 5)
+            if isinstance(self._heard, nats.errors.AuthorizationError):
+                raise self._heard
+            if self._attempt.done():
+                self._attempt.result()
+                await asyncio.sleep(PAUSE_S / 5)
         return self.client
 
-    async def _connect(self) -> Client:
+    async def _connect(self) -> None:
         client = await nats.connect(
             list(self.address.servers),
             name="orderhub",
-            user_credentials=self.address.credentials or None,
-            error_cb=_unheard,
+            error_cb=self._hear,
             disconnected_cb=self._disconnected,
             connect_timeout=1,
-            reconnect_time_wait=0,
+            reconnect_time_wait=RECONNECT_S,
             max_reconnect_attempts=-1,
             ping_interval=2,
         )
@@ -131,7 +141,11 @@ class Connection:
         if (version.major, version.minor) < OLDEST:
             await client.close()
             raise UserMistake(f"--inbox: the servers are too old ({version}); run NATS 2.12 or newer")
-        return client
+        self.client = client
+
+    async def _hear(self, error: Exception) -> None:
+        """The client tells of every lost connection; the call that needed it will say so."""
+        self._heard = error
 
     async def _disconnected(self) -> None:
         self._broken()
@@ -158,10 +172,6 @@ def _raise_final(problem: Problem) -> None:
         raise Busy("the cluster has no room left; nothing was lost, the work waits")
     if problem.code == 400 and problem.err_code not in UNSUITABLE:
         raise UserMistake(f"--inbox: the cluster refused: {problem.description}")
-
-
-async def _unheard(_: Exception) -> None:
-    """The client tells of every lost connection; the call that needed it will say so."""
 
 
 async def _translated(work: Coroutine[Any, Any, T], patience_s: float) -> T:

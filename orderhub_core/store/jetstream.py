@@ -25,6 +25,7 @@ from orderhub_core.model import RawMessage
 from orderhub_core.store import statements
 from orderhub_core.store._nats import Cluster, Parcel, State, Stored
 from orderhub_core.store._nats_address import address, stream_of
+from orderhub_core.store._nats_doubts import doubts
 from orderhub_core.store.base import Overtaken
 from orderhub_core.store.postgres import THIS_LANE, PostgresStore, _digest, _translate
 from orderhub_core.store.unit import Claim, Message, Pulse, Receipt, Row, Writes, lane_of
@@ -198,7 +199,8 @@ class JetStreamStore(PostgresStore):
         batch = self._batch
         super().commit(claim, writes)
         if batch is not None:
-            self._forget(batch)
+            with contextlib.suppress(Later):  # what stays is found in the database by the next reader, and dropped
+                self._forget(batch)
 
     def _write(self, cursor: Any, claim: Claim, writes: Writes) -> None:
         super()._write(cursor, claim, writes)
@@ -217,9 +219,7 @@ class JetStreamStore(PostgresStore):
         cursor.execute(_translate(statements.upsert("cursor")), (batch.cursor, batch.upto))
 
     def _forget(self, batch: Batch) -> None:
-        """What stays is found in the database by the next reader, and dropped."""
-        with contextlib.suppress(Later):
-            self.cluster.purge(batch.lane, batch.upto)
+        self.cluster.purge(batch.lane, batch.upto)
 
     def _give_back(self) -> None:
         if self._claimant == threading.get_ident():
@@ -233,6 +233,10 @@ class JetStreamStore(PostgresStore):
         states = [state for state in self.cluster.states().values() if state.messages]
         ages = [state.since for state in states] + ([] if oldest is None else [oldest])
         return count + sum(state.messages for state in states), min(ages, default=None)
+
+    def doubts(self) -> list[str]:
+        """What weakens an acknowledgement of this cluster, one sentence each, as far as its servers tell."""
+        return doubts(self.cluster.address)
 
     def pulse(self, now: int) -> Pulse:
         pulse = super().pulse(now)
