@@ -1,0 +1,447 @@
+"""What a hub must hold, in plain dicts: the oracle of the stateful harness.
+
+Written from the README's words, not from the product's fold: facts join by their first instant (what may happen
+again by its last), each field of the content by its newest statement, parcels by tracking number; a push is intended
+once per order, a fetch renews itself. Two things are asked of the product because they are tables or keys rather than
+behaviour: `lifecycle.settle` and `headline` over the model's own fact set, and the keyed hashes of people.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import msgspec
+from talk import HASHES, SECOND, Decoder, Said
+
+from orderhub_core.lifecycle import Given, headline, settle
+from orderhub_core.model import Content, Event, Line, Observation, Review, Sighting
+
+Key = tuple[str, str]
+"""Source and message id, or shop and order number."""
+
+PLACE = {event.value: place for place, event in enumerate(Event)}
+AGAIN = frozenset(e for e in PLACE if e.startswith(("after_sale.", "invoice."))) | {
+    "logistics.moved",
+    "logistics.out_for_delivery",
+}
+COLUMN_OF = {
+    "order.placed": "placed_at",
+    "payment.paid": "paid_at",
+    "fulfilment.shipped": "shipped_at",
+    "logistics.collected": "collected_at",
+    "logistics.delivered": "delivered_at",
+}
+NUMBERS = ("total_minor", "paid_minor", "freight_minor", "discount_minor")
+WORDS = ("currency", "payment_method", "province", "city")
+TRIES = 5
+FIRST_WAIT, LONGEST_WAIT = 1, 3_600
+DICE = 0.75
+"""What the harness' dice always show, between a half and the whole."""
+
+_json = msgspec.json.Encoder(order="deterministic").encode
+
+
+class Mismatch(AssertionError):
+    """The hub is not what the model says."""
+
+
+class Logged(NamedTuple):
+    event: str
+    occurred_at: int
+    recorded_at: int
+    before: str
+    after: str
+    outcome: str
+    source: str
+    cause: Key
+
+
+class Order:
+    """What is known of one order."""
+
+    def __init__(self, shop: str, order_no: str, platform: str) -> None:
+        self.shop, self.order_no, self.platform = shop, order_no, platform
+        self.facts: dict[str, int] = {}
+        self.boxes: dict[str, tuple[str, bool]] = {}
+        self.holds: dict[str, Any] = {}
+        """Field of the content to the value that holds."""
+        self.stated: dict[str, int] = {}
+        """Field of the content to the version of the statement that holds."""
+        self.lines: tuple[Line, ...] = ()
+        self.gifts: tuple[tuple[Line, str], ...] = ()
+        self.person: tuple[str, str, str, str] | None = None
+        self.warehouse: str | None = None
+        self.warehouse_by = ""
+        self.decided = False
+        self.decisions: set[tuple[str, str, str]] = set()
+        self.updated_at: int | None = None
+        self.log: list[Logged] = []
+        self._row: dict[str, Any] | None = None
+
+    def settled(self) -> Any:
+        return settle(
+            tuple(sorted(self.facts, key=lambda event: (self.facts[event], PLACE[event]))),
+            Given(bool(self.boxes), any(labelled for _, labelled in self.boxes.values())),
+        )
+
+    @property
+    def goods(self) -> list[tuple[str, int, str]]:
+        lines = [*self.lines, *(gift for gift, _ in self.gifts)]
+        skus = {line.line_no: line.sku for line in lines}
+        return [(line.sku, line.quantity, skus.get(line.gift_of or 0, "")) for line in lines]
+
+    # -- joining
+
+    def take(self, seen: Observation, said: Said, received_at: int) -> tuple[list[Logged], bool, bool]:
+        """The log's new entries, whether anything was taken, and whether the lines were stated anew."""
+        self._row = None
+        at = received_at if seen.at is None else seen.at
+        news: list[Logged] = []
+
+        def log(event: str, when: int, before: str, after: str, outcome: str) -> None:
+            news.append(Logged(event, when, received_at, before, after, outcome, said.key[0], said.key))
+
+        for box in seen.parcels:
+            carrier, labelled = self.boxes.get(box.tracking_no, ("", False))
+            joined = (max(carrier, box.carrier), labelled or box.labelled)
+            if self.boxes.get(box.tracking_no) != joined:
+                self.boxes[box.tracking_no] = joined
+                log("order.parcel", at, "", "", "changed")
+        for event, when in sorted(seen.facts.items(), key=lambda fact: fact[1]):
+            self._fact(event, when, log)
+        first, stated, changed, relined = not self.stated, dict(self.stated), False, False
+        if seen.content is not None:
+            changed, relined = self._content(seen.content, at)
+        if changed and not first:
+            log("order.content", at, "", "", "changed")
+        taken = bool(news) or stated != self.stated
+        if taken:
+            self.updated_at = max([*self.facts.values(), *self.stated.values()], default=at)
+        return news, taken, relined
+
+    def _fact(self, event: str, when: int, log: Any) -> None:
+        known = self.facts.get(event)
+        if known is not None and not (when > known if event in AGAIN else when < known):
+            return
+        before = self.settled()
+        self.facts[event] = when
+        after = self.settled()
+        axis = event.partition(".")[0]
+        was, now = (getattr(before, axis), getattr(after, axis)) if axis != "order" else ("", headline(after))
+        outcome = next(step.outcome for step in after.steps if step.event == event)
+        log(event, when, str(was), str(now), "late" if known is not None and event not in AGAIN else outcome)
+
+    def _content(self, content: Content, at: int) -> tuple[bool, bool]:
+        changed = False
+
+        def wins(field: str, value: Any) -> bool:
+            """Whether it is news. The newest statement holds; of two of one time the greater."""
+            nonlocal changed
+            before = self.stated.get(field)
+            if before is not None and (at < before or (at == before and value <= self.holds[field])):
+                return False
+            news = bool(value != self.holds.get(field, _BLANK.get(field)))
+            changed |= news
+            self.stated[field], self.holds[field] = at, value
+            return news
+
+        for field in (*NUMBERS, *WORDS, "promised_at"):
+            if (value := getattr(content, field)) not in (None, ""):
+                wins(field, value)
+        if buyer := HASHES.buyer(self.shop, content.buyer_ref):
+            wins("buyer_key", buyer)
+        if content.warehouse and self.warehouse_by != "rule" and wins("warehouse", content.warehouse):
+            self.warehouse, self.warehouse_by = content.warehouse, "channel"
+        relined = False
+        if content.lines is not None:
+            relined = wins("lines", blake2b(_json(content.lines), digest_size=16).digest())
+            self.lines = content.lines if relined else self.lines
+        if (person := content.person) is not None and wins("person", HASHES.person(person, content.note)):
+            self.person = (person.name, person.phone, person.address, content.note)
+        return changed, relined
+
+    # -- what follows from it
+
+    def row(self) -> dict[str, Any]:
+        """The order's row, by column; without ids, digests and versions."""
+        if self._row is None:
+            self._row = self._derive()
+        return self._row
+
+    def touch(self) -> None:
+        self._row = None
+
+    def _derive(self) -> dict[str, Any]:
+        now = self.settled()
+        box = min(self.boxes) if self.boxes else None
+        return {
+            "platform": self.platform,
+            **{column: self.facts.get(event) for event, column in COLUMN_OF.items()},
+            "promised_at": self.holds.get("promised_at"),
+            "updated_at": self.updated_at,
+            "headline_at": self._since(),
+            **{axis: str(getattr(now, axis)) for axis in now._fields[:5]},
+            "headline": str(headline(now)),
+            **{field: self.holds.get(field, 0) for field in NUMBERS},
+            **{field: self.holds.get(field, "") for field in WORDS},
+            "item_count": sum(line.quantity for line in self.lines),
+            "warehouse": self.warehouse,
+            "warehouse_by": self.warehouse_by,
+            "tracking_no": box,
+            "carrier": self.boxes[box][0] or None if box else None,
+            "buyer_key": self.holds.get("buyer_key", ""),
+            "contradictions": sum(step.outcome == "refused" for step in now.steps),
+            "decided": int(self.decided),
+            "facts": self.facts,
+            "stated": self.stated,
+            "parcels": self.boxes,
+            "deleted_at": None,
+        }
+
+    def _since(self) -> int | None:
+        """When the present headline began."""
+        given = Given(bool(self.boxes), any(labelled for _, labelled in self.boxes.values()))
+        events = sorted(self.facts, key=lambda event: (self.facts[event], PLACE[event]))
+        words = [headline(settle(tuple(events[:count]), given)) for count in range(1, len(events) + 1)]
+        turning = None
+        for place, word in enumerate(words):
+            if not place or word != words[place - 1]:
+                turning = self.facts[events[place]]
+        return turning
+
+
+_BLANK = {**dict.fromkeys(NUMBERS, 0), **dict.fromkeys(WORDS, ""), "buyer_key": ""}
+
+
+class Effect:
+    """An effect as it must stand in the outbox."""
+
+    def __init__(self, target: str, due: int, goods: list[tuple[str, int, str]] | None) -> None:
+        self.target, self.goods, self.next_at = target, goods, due
+        self.state, self.attempts, self.intent = "waiting", 0, 0
+        self.owner, self.lease_until, self.done_at = "", 0, None
+        self.generation = -1
+        """As the hub numbered the newest intent we saw leased."""
+        self.done_of: set[int] = set()
+        """Intents that were recorded as done."""
+
+
+class Grip(NamedTuple):
+    """A lease as its holder knows it."""
+
+    key: str
+    intent: int
+    owner: str
+
+
+class Model:
+    """One hub."""
+
+    def __init__(self, decoder: Decoder) -> None:
+        self.decoder = decoder
+        self.spoken: dict[tuple[Key, bytes], Said] = {}
+        """What a body under an id means, whether or not it was received."""
+        self.said: dict[Key, Said] = {}
+        self.inbox: dict[Key, tuple[int, bytes]] = {}
+        self.conflicts: set[tuple[str, str, bytes]] = set()
+        self.waiting: dict[Key, None] = {}
+        self.parked: dict[Key, None] = {}
+        self.became: dict[Key, str] = {}
+        """What became of each message when it was tried last."""
+        self.orders: dict[Key, Order] = {}
+        self.outbox: dict[str, Effect] = {}
+        self.grips: dict[tuple[str, int], Grip] = {}
+        """By key and generation."""
+        self.sightings: dict[tuple[str, str, str], tuple[str, int, int]] = {}
+        self.reviews: dict[tuple[str, str, str, str], tuple[bool, int]] = {}
+        self.strays: list[Logged] = []
+        """Log entries of reviews whose order nobody knew."""
+
+    # -- accept
+
+    def accept(self, messages: list[Any], received_at: int) -> list[str]:
+        receipts = []
+        for message in messages:
+            one = self.spoken[(message.source, message.message_id), message.body]
+            known = self.inbox.get(one.key)
+            if known is None:
+                self.said[one.key] = one
+                self.inbox[one.key] = (received_at, message.body)
+                self.waiting[one.key] = None
+                receipts.append("new")
+            elif known[1] == message.body:
+                receipts.append("duplicate")
+            else:
+                self.conflicts.add((*one.key, message.body))
+                receipts.append("conflict")
+        return receipts
+
+    # -- absorb
+
+    def requeue(self, keys: list[Key]) -> None:
+        """Parked messages wait again."""
+        for key in keys:
+            if key not in self.parked:
+                raise Mismatch(f"{key} was taken out of the parked ones, but is not there")
+            del self.parked[key]
+            self.waiting[key] = None
+
+    def apply(self, keys: list[Key]) -> dict[Key, str]:
+        """One committed batch. What must have become of each message."""
+        outcomes: dict[Key, str] = {}
+        touched: dict[Key, Key] = {}
+        relined: set[Key] = set()
+        for key in keys:
+            if key not in self.waiting:
+                raise Mismatch(f"{key} was applied, but it did not wait")
+            del self.waiting[key]
+            outcomes[key] = self._understand(key, touched, relined)
+        for order_key, cause in touched.items():
+            self._withdraw(self.orders[order_key], order_key in relined)
+        for order_key, cause in touched.items():
+            self._decide(self.orders[order_key], cause)
+        return outcomes
+
+    def _understand(self, key: Key, touched: dict[Key, Key], relined: set[Key]) -> str:
+        said, (received_at, _) = self.said[key], self.inbox[key]
+        if said.poison or not self.decoder.reads(said):
+            self.parked[key] = None
+            return "parked"
+        match said.means:
+            case Observation() as seen:
+                return self._observe(key, said, seen, received_at, touched, relined)
+            case Sighting() as shown:
+                at = received_at if shown.at is None else shown.at
+                place = (said.key[0], shown.shop, shown.order_no)
+                if place not in self.sightings or at >= self.sightings[place][1]:
+                    self.sightings[place] = (shown.status, at, received_at)
+            case Review() as judged:
+                self.reviews[judged.audit, judged.shop, judged.order_no, judged.reviewer] = (
+                    judged.consistent,
+                    received_at,
+                )
+                order = self.orders.get((judged.shop, judged.order_no))
+                verdict = "consistent" if judged.consistent else "inconsistent"
+                entry = Logged("audit.reviewed", received_at, received_at, "", verdict, "reviewed", key[0], key)
+                (order.log if order else self.strays).append(entry)
+        return "noted"
+
+    def _observe(
+        self, key: Key, said: Said, seen: Observation, received_at: int, touched: dict[Key, Key], relined: set[Key]
+    ) -> str:
+        source = self.decoder.source(key[0])
+        order_key = (source.shop, seen.order_no)
+        new = order_key not in self.orders
+        order = self.orders.setdefault(order_key, Order(*order_key, source.platform))
+        entries, taken, lines = order.take(seen, said, received_at)
+        order.log += entries
+        if taken:
+            touched[order_key] = key
+        if lines:
+            relined.add(order_key)
+        if source.live and (seen.incomplete or "lines" not in order.stated):
+            name = "fetch:{}:{}".format(*order_key)
+            known = self.outbox.setdefault(name, Effect(order.shop, received_at, None))
+            known.state, known.attempts, known.next_at, known.done_at = "waiting", 0, received_at, None
+            known.intent += 1
+        return "imported" if new else "updated" if entries else "unchanged"
+
+    def _withdraw(self, order: Order, relined: bool) -> None:
+        if not order.decided or order.warehouse_by != "rule":
+            return
+        push = self.outbox["push:{}:{}".format(order.shop, order.order_no)]
+        if push.state != "waiting":
+            return
+        if relined:
+            push.goods = order.goods
+        now = order.settled()
+        if now.payment != "paid" or now.fulfilment in ("cancelled", "intercepted"):
+            push.state = "withdrawn"
+
+    def _decide(self, order: Order, cause: Key) -> None:
+        now = order.settled()
+        if order.decided or now.payment != "paid" or now.fulfilment != "waiting" or "lines" not in order.stated:
+            return
+        order.touch()
+        sold = [line for line in order.lines if line.gift_of is None]
+        if any(line.category == "连体衣" for line in sold):
+            decided = [("onesies-south", "assign_warehouse", "guangzhou", None)]
+        else:
+            decided = [("default", "assign_warehouse", "hangzhou", None)]
+        if order.warehouse is not None:
+            decided = []
+        if order.holds.get("total_minor", 0) >= 10_000:
+            decided.append(("over-100", "add_gift", "GIFT-1", min((line.line_no for line in sold), default=None)))
+        if ones := [line.line_no for line in sold if line.sku == "ONE"]:
+            decided.append(("onesie-bib", "add_gift", "BIB", min(ones)))
+        received_at = self.inbox[cause][0]
+        for rule, action, argument, parent in decided:
+            if action == "assign_warehouse":
+                order.warehouse, order.warehouse_by = argument, "rule"
+            else:
+                gift = Line(1_000 + len(order.gifts), argument, gift_of=parent)
+                order.gifts = (*order.gifts, (gift, rule))
+            order.decisions.add((rule, action, argument))
+            order.log.append(
+                Logged(f"rule.{action}", received_at, received_at, "", argument, "decided", "rules", cause)
+            )
+        order.decided = True
+        if order.warehouse_by == "rule":
+            name = "push:{}:{}".format(order.shop, order.order_no)
+            if name in self.outbox:
+                raise Mismatch(f"{name} would be intended twice")
+            self.outbox[name] = Effect(order.warehouse or "", received_at, order.goods)
+
+    # -- effects
+
+    def lease(self, leased: list[Any], *, now: int, until: int, owner: str, limit: int) -> list[Grip]:
+        """Check that these effects could be leased, and hold them as leased."""
+        due = {key: effect for key, effect in self.outbox.items() if self._is_due(effect, now)}
+        keys = [one.key for one in leased]
+        if strange := [key for key in keys if key not in due] or len(set(keys)) < len(keys):
+            raise Mismatch(f"leased, but not due: {strange}; due are {sorted(due)}")
+        if len(keys) != min(limit, len(due)):
+            raise Mismatch(f"{len(keys)} effects leased of {len(due)} that are due, limit {limit}")
+        left = [effect.next_at for key, effect in due.items() if key not in keys]
+        if left and max((due[key].next_at for key in keys), default=0) > min(left):
+            raise Mismatch("an effect that is due later was leased before one that is due sooner")
+        return [self._leased(one, due[one.key], until, owner) for one in leased]
+
+    @staticmethod
+    def _is_due(effect: Effect, now: int) -> bool:
+        if effect.state == "waiting":
+            return effect.next_at <= now
+        return effect.state == "leased" and effect.lease_until <= now
+
+    def _leased(self, leased: Any, effect: Effect, until: int, owner: str) -> Grip:
+        effect.state, effect.owner, effect.lease_until = "leased", owner, until
+        effect.attempts += 1
+        if leased.attempts != effect.attempts or leased.target != effect.target:
+            raise Mismatch(f"{leased.key}: leased as {leased}, the model has try {effect.attempts} at {effect.target}")
+        payload = msgspec.json.decode(leased.payload)
+        if effect.goods is not None:
+            goods = [(line["sku"], line["quantity"], line["gift_of"]) for line in payload["lines"]]
+            if goods != effect.goods:
+                raise Mismatch(f"{leased.key}: pushes {goods}, the order has {effect.goods}")
+        if leased.generation < effect.generation:
+            raise Mismatch(f"{leased.key}: generation went back")
+        effect.generation = leased.generation
+        return Grip(leased.key, effect.intent, owner)
+
+    def finish(self, grip: Grip, state: str, next_at: int, now: int) -> None:
+        """A result counts only for the intent it was leased for, and only while its holder has the lease."""
+        effect = self.outbox[grip.key]
+        if effect.state != "leased" or effect.owner != grip.owner or effect.intent != grip.intent:
+            return
+        if state == "done":
+            if effect.intent in effect.done_of:
+                raise Mismatch(f"{grip.key} was done twice")
+            effect.done_of.add(effect.intent)
+        effect.state, effect.next_at, effect.lease_until = state, next_at, 0
+        effect.done_at = now if state == "done" else None
+
+
+def after(attempt: int, now: int, asked_s: float | None) -> int:
+    """When a failed effect is tried again."""
+    return now + int(max(min(LONGEST_WAIT, FIRST_WAIT * 2**attempt) * DICE, asked_s or 0.0) * SECOND)

@@ -1,0 +1,592 @@
+"""A hub driven at random through its real code, against a model in plain dicts, on SQLite and PostgreSQL at once.
+
+One step is one rule: messages received (new, again, under a used id, unreadable, poisonous), batches absorbed, effects
+leased, performed and finished, workers racing, processes dying before, within and after a commit, connections cut,
+clocks jumping, decoders mended, parked messages replayed. After every step the answers are compared with the model's,
+every few steps the whole hub; at the end everything is replayed into an empty hub, in the same and in another order.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from contextlib import contextmanager
+from functools import wraps
+from itertools import count, groupby
+from pathlib import Path
+from random import Random
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))  # as a script; pytest does so itself
+
+import hypothesis
+import hypothesis.strategies as st
+import talk
+from hypothesis import HealthCheck, Phase
+from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
+from model import DICE, TRIES, Mismatch, after
+from report import Report
+from talk import DAWN, SECOND, Decoder, Said
+from watched import Crash, House, houses
+
+from orderhub_core.errors import Later, RefusedByTarget, Stop, Throttled, Unreachable
+from orderhub_core.flows import absorb as flow
+from orderhub_core.flows.dispatch import dispatch
+from orderhub_core.flows.receive import Receiver
+from orderhub_core.store.base import Overtaken
+from orderhub_core.store.unit import Finished
+
+flow.PAUSE_S = 0.0  # nobody else works here
+
+CHECK_EVERY = 25
+OWNERS = ("alpha", "beta")
+ENDS = ("done", "waiting", "person")
+
+_orders = st.integers(0, len(talk.ORDERS) - 1)
+_facts = st.integers(0, len(talk.FACTS) - 1)
+_seconds = st.integers(0, 7)
+_extras = st.integers(0, 191)
+_sizes = st.sampled_from((1, 2, 3, 5, 20, 200))
+_any = st.integers(0, 10_000)
+_places = st.sampled_from(("before", "within", "after"))
+
+
+class Dice(Random):
+    """Always the same throw, so that the model knows when an effect is due again."""
+
+    def uniform(self, a: float, b: float) -> float:
+        return DICE
+
+
+def step(**given: Any) -> Callable[[Callable[..., None]], Any]:
+    """A rule that is counted, after every so many of which the whole hub is compared."""
+
+    def made(work: Callable[..., None]) -> Any:
+        @wraps(work)
+        def counted(self: Machine, **drawn: Any) -> None:
+            self.broken = True
+            for house in self.homes:
+                house.now = self.now
+            work(self, **drawn)
+            self.steps += 1
+            self.tally["steps"] += 1
+            self.tally[work.__name__] += 1
+            if self.steps % CHECK_EVERY == 0:
+                self.compare()
+            self.broken = False
+
+        return rule(**given)(counted)
+
+    return made
+
+
+class Machine(RuleBasedStateMachine):
+    """One life of a hub. `homes`, `steps` and `tally` are of the campaign."""
+
+    homes: list[House]
+    scratch: House
+    tally: Counter[str]
+    limit: int
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.decoder = Decoder()
+        self.now = DAWN + 100 * SECOND
+        self.numbers = count(1)
+        self.told: list[Said] = []
+        self.held: dict[str, list[tuple[Any, str]]] = {}
+        self.steps = 0
+        self.broken = False
+        for house in self.homes:
+            house.begin(self.decoder)
+            self.held[house.name] = []
+
+    # -- receiving
+
+    def _accept(self, said: list[Said]) -> None:
+        for house in self.homes:
+            worker = house.worker()
+            house.model.spoken.update(((one.key, one.message.body), one) for one in said)
+            receipts = _patient(lambda: worker.accept([one.message for one in said], self.now))  # noqa: B023
+        self.tally["acknowledged"] += receipts.count("new")
+        self.told += said
+
+    def _new(self, order: int, what: int, at: int, extra: int, needs: str = "") -> Said:
+        return talk.order_message(next(self.numbers), order, what, at, extra, now=self.now, needs=needs)
+
+    @step(order=_orders, what=_facts, at=_seconds, extra=_extras)
+    def news(self, order: int, what: int, at: int, extra: int) -> None:
+        self._accept([self._new(order, what, at, extra)])
+
+    @step(order=_orders, at=_seconds, extra=_extras)
+    def paid(self, order: int, at: int, extra: int) -> None:
+        """What the rules wait for comes often enough to matter."""
+        self._accept([self._new(order, 1, at, extra // 8 * 8 + 3)])
+
+    @step(several=st.lists(st.tuples(_orders, _facts, _seconds, _extras), min_size=2, max_size=6), again=_any)
+    def group(self, several: list[tuple[int, int, int, int]], again: int) -> None:
+        """One delivery of several, one of them twice, one known already, one under the id of another."""
+        said = [self._new(*one) for one in several]
+        if again % 2:
+            said.append(said[again % len(said)])
+        if again % 3 == 0 and self.told:
+            said.insert(0, self.told[again % len(self.told)])
+        if again % 5 == 0:
+            said.append(_twist(said[0], again))
+        self._accept(said)
+
+    @step(which=_any, count=st.integers(1, 4))
+    def again(self, which: int, count: int) -> None:
+        if self.told:
+            self._accept([self.told[(which + place) % len(self.told)] for place in range(count)])
+
+    @step(which=_any)
+    def twist(self, which: int) -> None:
+        if self.told:
+            self._accept([_twist(self.told[which % len(self.told)], which)])
+
+    @step(
+        order=_orders, what=_facts, at=_seconds, extra=_extras, needs=st.sampled_from(("", "word", "bug", "settings"))
+    )
+    def unreadable(self, order: int, what: int, at: int, extra: int, needs: str) -> None:
+        self._accept([self._new(order, what, at, extra, needs) if needs else talk.unreadable(next(self.numbers))])
+
+    @step(order=_orders, variety=st.integers(0, 1))
+    def poison(self, order: int, variety: int) -> None:
+        self._accept([talk.poison(next(self.numbers), order, variety)])
+
+    @step(order=_orders, at=_seconds, extra=_extras)
+    def sighting(self, order: int, at: int, extra: int) -> None:
+        self._accept([talk.sighting(next(self.numbers), order, at, extra)])
+
+    @step(order=_orders, extra=_extras)
+    def review(self, order: int, extra: int) -> None:
+        self._accept([talk.review(next(self.numbers), order, extra)])
+
+    @step(several=st.lists(st.tuples(_orders, _facts, _seconds, _extras), min_size=2, max_size=5), which=_any)
+    def senders(self, several: list[tuple[int, int, int, int]], which: int) -> None:
+        """Deliveries that wait for one another at the real receiver's door; each gets its own receipts."""
+        said = [self._new(*one) for one in several]
+        deliveries = [[one] for one in said[:-1]] + [said[-1:] + said[which % len(said) :][:1]]
+        for house in self.homes:
+            worker = _with_connections(house).worker()
+            house.model.spoken.update(((one.key, one.message.body), one) for one in said)
+            receiver = Receiver(worker, lambda: self.now, most_waiting=100)  # type: ignore[arg-type]
+            futures = [receiver.submit([one.message for one in delivery]) for delivery in deliveries]
+            receiver.close()
+            receipts = [receipt for future in futures for receipt in future.result()]
+            if receipts[:-1] != ["new"] * len(said) or receipts[-1] != "duplicate":
+                raise Mismatch(f"{house.name}: the senders got {receipts}")
+        self.tally["acknowledged"] += len(said)
+        self.told += said
+
+    @step(order=_orders, what=_facts, at=_seconds, extra=_extras, where=st.sampled_from(("before", "after")))
+    def dies_accepting(self, order: int, what: int, at: int, extra: int, where: str) -> None:
+        """The sender gets no answer and sends again."""
+        said = self._new(order, what, at, extra)
+        for house in self.homes:
+            house.model.spoken[said.key, said.message.body] = said
+            with _dying(house, where):
+                house.worker().accept([said.message], self.now)
+            got = house.worker().accept([said.message], self.now)
+            if got != ["new" if where == "before" else "duplicate"]:
+                raise Mismatch(f"{house.name}: sent again after a death {where} the commit: {got}")
+        self.tally["acknowledged"] += 1
+        self.told.append(said)
+
+    # -- absorbing
+
+    @staticmethod
+    def _absorb(house: House, limit: int, name: str = "first") -> bool:
+        """Whether something was done."""
+        worker = house.worker(name)
+        before = worker.committed
+        done = _patient(lambda: flow.absorb(house.context(name), limit))
+        if done is not None and done.outcomes != worker.outcomes:
+            raise Mismatch(f"{house.name}: outcomes {done.outcomes}, the model says {worker.outcomes}")
+        if (done is None) != (worker.committed == before):
+            raise Mismatch(f"{house.name}: absorbed {done}, but {worker.committed - before} commits")
+        return done is not None
+
+    @step(limit=_sizes)
+    def absorb(self, limit: int) -> None:
+        for house in self.homes:
+            if not self._absorb(house, limit) and house.model.waiting:
+                raise Mismatch(f"{house.name}: nothing absorbed, but {len(house.model.waiting)} wait")
+
+    @step(limit=_sizes, where=_places)
+    def dies_absorbing(self, limit: int, where: str) -> None:
+        for house in self.homes:
+            waiting = len(house.model.waiting)
+            with _dying(house, where) as worker:
+                flow.absorb(house.context(), limit)
+            if worker.committed != (waiting > 0 and where == "after"):
+                raise Mismatch(f"{house.name}: died {where} the commit: {worker.committed} commits, {waiting} waited")
+
+    @step(mine=_sizes, theirs=_sizes, cut=st.booleans(), replaying=st.booleans())
+    def race(self, mine: int, theirs: int, cut: bool, replaying: bool) -> None:
+        """A worker claims and thinks; meanwhile another works, perhaps because the first one's connection is gone."""
+        for house in self.homes:
+            one = house.context()
+            claim = one.store.claim(mine, self.now)
+            if claim is None:
+                continue
+            try:
+                plan = flow.plan(one, claim)
+            except Exception:  # a poison: this worker would halve; here it gives up
+                one.store.release(claim)
+                continue
+            if cut:
+                house.sever()
+            if replaying:
+                _patient(lambda: house.worker("second").requeue(_parked(house)))  # noqa: B023
+            self._absorb(house, theirs, "second")
+            try:
+                one.store.commit(claim, plan.writes)
+            except Later:
+                pass
+            except Exception:
+                if not _poisoned(house, claim):
+                    raise
+            finally:
+                one.store.release(claim)
+
+    @step(which=_any, limit=_sizes, all_of_them=st.booleans())
+    def replay(self, which: int, limit: int, all_of_them: bool) -> None:
+        for house in self.homes:
+            parked = _parked(house)
+            ids = parked if all_of_them or not parked else [parked[which % len(parked)]]
+            became = _patient(lambda: flow.replay(house.context(), ids, limit))  # noqa: B023
+            if strange := {key: word for key, word in became.items() if word != house.model.became[key]}:
+                raise Mismatch(f"{house.name}: replay tells {strange}, the model {house.model.became}")
+            if len(became) != len(ids):
+                raise Mismatch(f"{house.name}: {len(ids)} asked to be replayed, told of {sorted(became)}")
+
+    @step(which=_any)
+    def requeue(self, which: int) -> None:
+        """Somebody else will try it again."""
+        for house in self.homes:
+            if parked := _parked(house):
+                _patient(lambda: house.worker().requeue([parked[which % len(parked)], 10**9]))  # noqa: B023
+
+    @step(where=_places)
+    def dies_replaying(self, where: str) -> None:
+        for house in self.homes:
+            with _dying(house, where):
+                flow.replay(house.context(), _parked(house), 200)
+
+    @step(what=st.sampled_from(("word", "bug", "settings")))
+    def mend(self, what: str) -> None:
+        """A new decoder; or the old one, rolled back."""
+        self.decoder.mended ^= {what}
+
+    # -- effects
+
+    def _dispatch(self, house: House, ends: int, limit: int, slow: int, dies: str = "") -> None:
+        worker, began = house.worker(), self.now
+        tried: dict[tuple[str, int], tuple[str, float | None]] = {}
+
+        def perform(effect: Any, key: str) -> None:
+            grip = house.model.outbox[key]
+            if grip.state != "leased" or grip.owner != OWNERS[0] or grip.lease_until <= self.now:
+                raise Mismatch(f"{house.name}: {key} was performed without a lease")
+            self.now += slow * SECOND
+            end, asked = _end_of(key, ends)
+            tried[key, grip.attempts] = end, asked
+            if dies and end == "done":
+                raise Crash
+            _raise(end, asked)
+
+        def finished(result: Any, now: int) -> None:
+            attempts = result.leased.attempts
+            end, asked = tried.get((result.leased.key, attempts), ("untried", None))
+            if end in ("later", "throttled"):
+                end = "waiting" if attempts < TRIES else "person"
+            expected = {"untried": "waiting", "refused": "person", "bug": "person"}.get(end, end)
+            due = now if end == "untried" else after(attempts, now, asked)
+            if result.state != expected or (expected == "waiting" and result.next_at != due):
+                raise Mismatch(f"{house.name}: {result} where {expected} at {due} was due")
+
+        worker.on_finish = finished
+        try:
+            dispatch(
+                worker,  # type: ignore[arg-type]
+                perform,
+                clock=lambda: self.now,
+                owner=OWNERS[0],
+                dice=Dice(),
+                limit=limit,
+                attempts=TRIES,
+            )
+        except Stop:
+            pass
+        finally:
+            worker.on_finish = None
+            self.slowest, self.now = max(self.slowest, self.now), began
+
+    def _on_each(self, work: Callable[[House], None]) -> None:
+        """The same at every home at the same time, however long it takes each."""
+        self.slowest = self.now
+        for house in self.homes:
+            work(house)
+        self.now = self.slowest
+
+    @step(ends=_any, limit=st.sampled_from((100, 100, 100, 1, 3)), slow=st.sampled_from((0, 0, 0, 1, 35, 70)))
+    def dispatch(self, ends: int, limit: int, slow: int) -> None:
+        self._on_each(lambda house: _patient(lambda: self._dispatch(house, ends, limit, slow)))
+
+    @step(ends=_any, where=st.sampled_from(("before", "within", "after", "performing")))
+    def dies_dispatching(self, ends: int, where: str) -> None:
+        """Before the lease is taken, before or after the target did it, before or after it is written down."""
+
+        def work(house: House) -> None:
+            with _dying(house, where):
+                self._dispatch(house, ends, 100, 0, dies="performing" * (where == "performing"))
+
+        self._on_each(work)
+
+    @step(owner=st.integers(0, 1), limit=st.sampled_from((1, 100)), lease_s=st.sampled_from((1, 60)))
+    def hold(self, owner: int, limit: int, lease_s: int) -> None:
+        """A worker takes effects and is not heard of for a while."""
+        for house in self.homes:
+            until = self.now + lease_s * SECOND
+            leased = _patient(
+                lambda worker=house.worker(): worker.lease(now=self.now, until=until, owner=OWNERS[owner], limit=limit)
+            )
+            self.held[house.name] += [(one, OWNERS[owner]) for one in leased]
+
+    @step(which=_any, end=st.sampled_from(ENDS))
+    def late(self, which: int, end: str) -> None:
+        """It comes back with a result; by now the effect may be another's, replaced or withdrawn."""
+        for house in self.homes:
+            if held := self.held[house.name]:
+                leased, owner = held.pop(which % len(held))
+                result = Finished(leased, end, self.now, "")
+                _patient(lambda: house.worker().finish([result], owner=owner, now=self.now))  # noqa: B023
+
+    # -- the world
+
+    @step(by_s=st.sampled_from((1, 5, 61, 121, 4_000, 86_400, -86_400, -30)))
+    def clock(self, by_s: int) -> None:
+        self.now += by_s * SECOND
+
+    @step(cut=st.booleans())
+    def restart(self, cut: bool) -> None:
+        """The process begins anew, or only its connections do."""
+        for house in self.homes:
+            house.sever() if cut else house.restart()
+
+    def compare(self, *, whole: bool = False) -> None:
+        for house in self.homes:
+            _patient(lambda house=house: house.check(whole=whole))
+
+    def teardown(self) -> None:
+        if self.broken:
+            return
+        self.compare(whole=True)
+        self._drain()
+        self.compare(whole=True)
+        states = [_state(house) for house in self.homes]
+        if any(state != states[0] for state in states):
+            raise Mismatch(f"the homes differ: {_first_difference(states[0], states[-1])}")
+        shuffled = len(self.homes[0].model.inbox) % 2 == 0
+        if (again := self._replayed(shuffled)) != states[0]:
+            how = "in another order" if shuffled else "in the same order"
+            raise Mismatch(f"replayed {how} into an empty hub: {_first_difference(states[0], again)}")
+
+    def _drain(self) -> None:
+        """Faults have stopped, everything is mended: nothing waits for ever, and nothing stays parked but poison."""
+        self.decoder.mended = {"word", "bug", "settings"}
+        for house in self.homes:
+            house.restart()
+            while self._absorb(house, 200):
+                pass
+            house.worker().requeue(_parked(house))
+            while self._absorb(house, 200):
+                pass
+            if house.model.waiting:
+                raise Mismatch(f"{house.name}: {len(house.model.waiting)} messages wait for ever")
+
+    def _replayed(self, shuffled: bool) -> Any:
+        house, model = self.scratch, self.homes[0].model
+        house.begin(self.decoder)
+        house.now = self.now
+        house.model.spoken = model.spoken
+        inbox = [(key, at) for key, (at, _) in model.inbox.items()]
+        dice = Random(len(inbox))
+        if shuffled:
+            dice.shuffle(inbox)
+        for at, group in groupby(inbox, key=lambda one: one[1]):
+            house.worker().accept([model.said[key].message for key, _ in group], at)
+        while self._absorb(house, dice.choice((7, 50, 1_000))):
+            pass
+        house.check()
+        return _state(house)
+
+
+def _twist(said: Said, number: int) -> Said:
+    return said._replace(message=talk.twisted(said, number))
+
+
+@contextmanager
+def _dying(house: House, where: str):
+    """The work within dies at `where`, and its process is started anew."""
+    worker = _with_connections(house).worker()
+    worker.dies, worker.committed = where, 0
+    try:
+        yield worker
+    except Crash:
+        pass
+    except Exception:
+        # A poison ended it before it could die.
+        if not any(house.model.said[key].poison for key in (*house.model.waiting, *house.model.parked)):
+            raise
+    finally:
+        house.restart()
+
+
+def _with_connections(house: House) -> House:
+    """What is to happen must not come to nothing because connections were cut before."""
+    if house.cut_off:
+        house.restart()
+    return house
+
+
+def _patient(work: Callable[[], Any]) -> Any:
+    """What was cut off is tried again, like every worker does."""
+    for _ in range(8):
+        try:
+            return work()
+        except (Unreachable, Overtaken) as failure:
+            last = failure
+    raise Mismatch(f"unreachable for ever: {last}")
+
+
+def _parked(house: House) -> list[int]:
+    return sorted(row[0] for row in house.rows("parked", "id"))
+
+
+def _poisoned(house: House, claim: Any) -> bool:
+    return any(house.model.said[m.source, m.message_id].poison for m in claim.messages)
+
+
+def _end_of(key: str, ends: int) -> tuple[str, float | None]:
+    """What becomes of performing an effect: chosen by its key, so that the order of performing does not matter."""
+    name = ("done", "done", "done", "later", "later", "throttled", "refused", "bug", "stop")[
+        (ends + sum(key.encode())) % 9
+    ]
+    return name, 90.0 if name == "throttled" else None
+
+
+def _raise(end: str, asked: float | None) -> None:
+    if end == "later":
+        raise Unreachable("timeout")
+    if end == "throttled":
+        raise Throttled("slower", after_s=asked)
+    if end == "refused":
+        raise RefusedByTarget("500")
+    if end == "bug":
+        raise KeyError("a bug")
+    if end == "stop":
+        raise Stop("second writer")
+
+
+UNDECIDED = ("order_id", "changed_version", "decided", "warehouse", "warehouse_by")
+"""Ids are a home's own. What the rulebook decides depends on when it is asked; what is known of an order must not."""
+
+
+def _state(house: House) -> dict[Any, Any]:
+    """What must depend neither on the home nor on the way the news came."""
+    orders = house.orders()
+    keys = {order["order_id"]: key for key, order in orders.items()}
+    parts = house._parts(keys)
+    for order in orders.values():
+        # A channel's word on the warehouse counts until the rulebook has spoken.
+        order["stated"].pop("warehouse", None)
+    return {
+        "orders": {key: {k: v for k, v in order.items() if k not in UNDECIDED} for key, order in orders.items()},
+        "lines": {row[:-1] for row in parts["lines"] if not row[-1]},
+        **{name: parts[name] for name in ("parcels", "persons", "payments", "parked")},
+    }
+
+
+def _first_difference(one: dict[Any, Any], other: dict[Any, Any]) -> str:
+    for name, mine in one.items():
+        theirs = other[name]
+        if mine == theirs:
+            continue
+        if isinstance(mine, set):
+            return f"{name}: {sorted(mine - theirs, key=repr)} and {sorted(theirs - mine, key=repr)}"
+        for key in sorted({*mine, *theirs}):
+            if mine.get(key) != theirs.get(key):
+                a, b = mine.get(key) or {}, theirs.get(key) or {}
+                return f"{name} {key}: " + ", ".join(
+                    f"{k}: {a.get(k)} and {b.get(k)}" for k in {*a, *b} if a.get(k) != b.get(k)
+                )
+    return "nothing"
+
+
+def run(
+    rounds: int, seed: int, *, homes: str = "sqlite", postgres: str = "", life: int = 100, shrink: bool = True
+) -> Report:
+    """`rounds` steps in lives of `life` steps each; ends at the first broken promise, with its shortest trace."""
+    report = Report(f"stateful ({homes})", seed)
+    began = time.monotonic()
+    tally: Counter[str] = Counter()
+    with houses(homes, postgres) as made:
+
+        class Life(Machine):
+            pass
+
+        Life.homes, Life.scratch, Life.tally = made[:-1], made[-1], tally
+        for chapter in count():
+            left = rounds - tally["steps"]
+            if left <= 0 or report.broken:
+                break
+            hypothesis.seed(f"{seed}/{chapter}")(Life)
+            try:
+                run_state_machine_as_test(Life, settings=_settings(min(left, 20_000), life, shrink))
+            except Exception as failure:  # noqa: BLE001
+                report.broken.append(_told(failure))
+        for house in made:
+            house.restart()
+    report.rounds, report.acknowledged = tally["steps"], tally["acknowledged"]
+    report.seconds = time.monotonic() - began
+    return report
+
+
+def _settings(steps: int, life: int, shrink: bool) -> hypothesis.settings:
+    return hypothesis.settings(
+        max_examples=max(1, steps // life),
+        stateful_step_count=min(life, steps),
+        database=None,
+        deadline=None,
+        derandomize=False,
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
+        phases=[Phase.generate, Phase.shrink] if shrink else [Phase.generate],
+    )
+
+
+def _told(failure: BaseException) -> str:
+    """What broke, and the steps that break it."""
+    return "\n    ".join([f"{type(failure).__name__}: {failure}", *getattr(failure, "__notes__", ())])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=5_000)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--homes", choices=("sqlite", "both"), default="both")
+    parser.add_argument("--life", type=int, default=100)
+    given = parser.parse_args()
+    report = run(given.rounds, given.seed, homes=given.homes, life=given.life)
+    print(report, f"\n{report.rounds / max(report.seconds, 1e-9):.0f} steps/s")
+    sys.exit(not report.fine)
+
+
+if __name__ == "__main__":
+    main()
