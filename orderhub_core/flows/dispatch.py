@@ -12,7 +12,7 @@ from random import Random
 
 from orderhub_core.effects import Effect, decode
 from orderhub_core.errors import Later, OrderHubError, Stop
-from orderhub_core.store.base import Store
+from orderhub_core.store.base import FURTHEST, Store
 from orderhub_core.store.unit import Finished, Leased
 
 SECOND = 1_000_000
@@ -38,7 +38,7 @@ def dispatch(
 ) -> list[Finished]:
     """Perform up to `limit` effects that are due. Returns what became of them. `clock` gives microseconds UTC.
 
-    None is begun when its lease could run out meanwhile: those are given back.
+    None is begun when its lease could run out meanwhile: those are given back, and it is no try.
     """
     results: list[Finished] = []
     while len(results) < limit:
@@ -47,7 +47,8 @@ def dispatch(
         leased = store.lease(now=now, until=until, owner=owner, limit=min(AT_A_TIME, limit - len(results)))
         for index, effect in enumerate(leased):
             if (now := clock()) + LONGEST_S * SECOND > until:
-                store.finish([Finished(rest, "waiting", now, "") for rest in leased[index:]], owner=owner, now=now)
+                untried = [rest._replace(attempts=rest.attempts - 1) for rest in leased[index:]]
+                store.finish([Finished(rest, "waiting", now, "") for rest in untried], owner=owner, now=now)
                 return results
             results.append(_perform(effect, perform, clock=clock, dice=dice, attempts=attempts))
             store.finish(results[-1:], owner=owner, now=clock())
@@ -74,6 +75,6 @@ def _perform(leased: Leased, perform: Perform, *, clock: Callable[[], int], dice
 
 
 def next_try(attempt: int, after_s: float | None, *, now: int, dice: Random) -> int:
-    """Exponential backoff with full jitter in its upper half; never before the other side asked us back."""
+    """Exponential backoff with full jitter in its upper half; not before we were asked back, if that is near."""
     wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**attempt) * dice.uniform(0.5, 1.0)
-    return now + int(max(wait_s, after_s or 0.0) * SECOND)
+    return now + min(FURTHEST, int(max(wait_s, after_s or 0.0) * SECOND))

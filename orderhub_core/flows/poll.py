@@ -35,7 +35,8 @@ def poll(
     The cursor moves only after everything before it is on disk: a poll that dies is repeated.
     """
     upto = store.cursor_of(name)
-    since = now - history_s * SECOND if upto is None else upto - OVERLAP_S * SECOND
+    # A cursor in the future was set by a clock that ran ahead: what happened meanwhile was never asked for.
+    since = now - history_s * SECOND if upto is None or upto > now else upto - OVERLAP_S * SECOND
     messages, new = source.poll(since, now), 0
     while group := list(islice(messages, page)):
         new += sum(receipt == "new" for receipt in receive(group))

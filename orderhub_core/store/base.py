@@ -25,6 +25,9 @@ OPEN_EFFECTS = "SELECT state, count(*) FROM outbox WHERE state IN ('waiting', 'l
 """Effects that are done are as many as orders: nobody counts them to see how the hub is doing."""
 MESSAGE = "id, source, message_id, kind, received_at, body"
 
+FURTHEST = 6 * 3_600_000_000
+"""No effect is planned further ahead, microseconds."""
+
 
 class Overtaken(Later):
     """Another writer committed first; claim again."""
@@ -200,18 +203,29 @@ class Store(ABC):
     # -- effects
 
     def lease(self, *, now: int, until: int, owner: str, limit: int) -> list[Leased]:
-        """Effects that are due, ours until `until`. A lease that ran out is anyone's again."""
+        """Effects that are due, ours until `until`. A lease that ran out is anyone's again.
+
+        What lies further ahead than anybody plans was written before the clock was set back: it is due as well.
+        """
+        due = (now, now + FURTHEST, now, 2 * until - now)
         with self.transaction("hub") as cursor:
-            cursor.execute(
-                self.sql(statements.LEASE.format(skip_locked=self.skip_locked)), (owner, until, now, now, limit)
-            )
+            cursor.execute(self.sql(statements.LEASE.format(skip_locked=self.skip_locked)), (owner, until, *due, limit))
             return [Leased(*row) for row in cursor.fetchall()]
 
     def finish(self, results: Sequence[Finished], *, owner: str, now: int) -> None:
         """Record results. One whose lease was lost, or whose effect was replaced meanwhile, is dropped."""
         rows = [
-            (r.state, r.next_at, now if r.state == "done" else None, r.note, r.leased.key, r.leased.generation, owner)
-            for r in results
+            (
+                state,
+                next_at,
+                now if state == "done" else None,
+                note,
+                leased.attempts,
+                leased.key,
+                leased.generation,
+                owner,
+            )
+            for leased, state, next_at, note in results
         ]
         with self.transaction("hub") as cursor:
             cursor.executemany(self.sql(statements.FINISH), rows)

@@ -61,11 +61,12 @@ RENEW_WAITING = (
 WITHDRAW = "UPDATE outbox SET state = 'withdrawn', note = ? WHERE key = ? AND state = 'waiting'"
 
 LEASE = """UPDATE outbox SET state = 'leased', owner = ?, lease_until = ?, attempts = attempts + 1 WHERE key IN (
-    SELECT key FROM outbox WHERE (state = 'waiting' AND next_at <= ?) OR (state = 'leased' AND lease_until <= ?)
+    SELECT key FROM outbox WHERE (state = 'waiting' AND (next_at <= ? OR next_at > ?))
+    OR (state = 'leased' AND (lease_until <= ? OR lease_until > ?))
     ORDER BY next_at LIMIT ?{skip_locked})
     RETURNING key, order_id, target, payload, generation, attempts"""
 
-FINISH = """UPDATE outbox SET state = ?, next_at = ?, done_at = ?, note = ?, lease_until = NULL
+FINISH = """UPDATE outbox SET state = ?, next_at = ?, done_at = ?, note = ?, attempts = ?, lease_until = NULL
     WHERE key = ? AND generation = ? AND owner = ? AND state = 'leased'"""
 
 NEWER_SIGHTING = upsert("sightings") + " WHERE excluded.at >= sightings.at"

@@ -95,6 +95,9 @@ class Product:
         if done.exception() is None:
             self._mark("acknowledged", list(zip(messages, done.result(), strict=True)))
 
+    def hurdle(self, key: str) -> None:
+        """May raise what a target's trouble raises."""
+
     def absorb(self, limit: int) -> bool:
         from orderhub_core.flows import absorb
 
@@ -110,6 +113,7 @@ class Product:
         from orderhub_core.flows import dispatch
 
         def perform(effect: Any, key: str) -> None:
+            self.hurdle(key)
             if key in self.told.finished:
                 self.repeated.append(key)
             self.told.performed[key] = encode(effect).decode()

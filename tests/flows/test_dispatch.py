@@ -155,6 +155,26 @@ def test_slow_effects_are_never_performed_by_two_workers_at_once(store):
     assert set(store.query("hub", "SELECT state FROM outbox")) == {("done",)}
 
 
+def test_waiting_behind_slow_effects_is_no_try(store):
+    """Leased again and again behind others, and never begun: then its first failure is its first."""
+    intend(store, *(f"B{n}" for n in range(5)))
+    now, tried = [NOW], []
+
+    def slow(effect, key):
+        tried.append(key)
+        now[0] += LONGEST_S * SECOND
+        if len(tried) == 6:
+            raise Unreachable("no answer")
+
+    while run(store, slow, attempts=2, clock=lambda: now[0]):
+        if len(tried) == 6:
+            break
+    rows = {
+        key: (state, attempts) for key, state, attempts in store.query("hub", "SELECT key, state, attempts FROM outbox")
+    }
+    assert rows[tried[-1]] == ("waiting", 1)
+
+
 def test_the_pause_after_a_failure_counts_from_the_failure(store):
     now = [NOW]
 
