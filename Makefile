@@ -4,7 +4,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: setup demo test bench check diagram lock clean
+.PHONY: setup demo test faults bench check diagram lock clean
 
 setup: $(VENV)/installed
 
@@ -17,6 +17,9 @@ demo: setup
 
 test: setup
 	.ci/test
+
+faults: setup
+	.ci/faults $(FAULTS)
 
 check: setup
 	.ci/check

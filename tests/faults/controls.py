@@ -1,0 +1,100 @@
+"""Seven ways to break the product, and the harness that must find each within a minute. One that is missed proves
+that the harness proves nothing."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from random import Random
+from typing import NamedTuple
+
+import kills
+import locks
+import powercut
+from kills import Plan
+from report import Report
+
+NAME = "controls"
+IN_TIME_S = 60.0
+KILLS = 60
+
+
+class Control(NamedTuple):
+    """`broken` runs the harness over the broken product; `shows` says whether it found out what is wrong."""
+
+    broken: Callable[[int], Report]
+    shows: Callable[[Report], bool]
+
+
+def _struck(plan: Plan) -> Callable[[int], Report]:
+    return lambda seed: kills.run(KILLS, seed, plan, plan.sabotage)
+
+
+def _cut(control: str) -> Callable[[int], Report]:
+    return lambda seed: powercut.run(500, seed, control)
+
+
+def _never_applied(report: Report) -> bool:
+    return any("I3 neither waiting nor applied" in line for line in report.broken)
+
+
+CONTROLS: dict[str, Control] = {
+    "synchronous=NORMAL": Control(_cut("synchronous=NORMAL"), lambda report: report.lost > 0),
+    "synchronous=OFF": Control(_cut("synchronous=OFF"), lambda report: report.lost > 0),
+    "acknowledge before commit": Control(
+        _struck(Plan(sabotage="acknowledge before commit", victims=("accept", "feed"), stop_early=True)),
+        lambda report: report.lost > 0,
+    ),
+    "id cursor": Control(
+        _struck(
+            Plan(
+                "postgres",
+                team=("feed", "feed", "feed", "apply", "dispatch"),
+                blows={"freeze": 1},
+                victims=("feed",),
+                sabotage="id cursor",
+                chatter=0.05,
+                poison=0.94,  # each message leaves something, and nothing costs an effect
+                delivery=12,
+                batch=1_000,
+                stop_early=True,
+            )
+        ),
+        _never_applied,
+    ),
+    "second SQLite copy": Control(lambda seed: locks.run(5, seed, "apsw"), lambda report: bool(report.broken)),
+    "dedup index dropped": Control(
+        _struck(Plan(sabotage="dedup index dropped", stop_early=True)), lambda report: report.doubled > 0
+    ),
+    "effect key not deterministic": Control(
+        _struck(Plan(sabotage="effect key not deterministic", victims=("dispatch",), per_home=5, stop_early=True)),
+        lambda report: report.double_effects > 0,
+    ),
+}
+
+
+def catch(name: str, seed: int) -> str:
+    """Empty when the broken product was found out in time, for what is wrong with it."""
+    control, began = CONTROLS[name], time.monotonic()
+    report = control.broken(seed)
+    took = time.monotonic() - began
+    if not control.shows(report):
+        return f"{name}: NOT CAUGHT: {report}"
+    if took > IN_TIME_S:
+        return f"{name}: caught after {took:.0f} s only"
+    print(f"{name}: caught in {took:.0f} s, seed {seed}", flush=True)
+    return ""
+
+
+def run(rounds: int, seed: int) -> Report:
+    """All seven, `rounds` times over."""
+    dice, report, began = Random(seed), Report(NAME, seed), time.monotonic()
+    for _ in range(rounds):
+        for name in CONTROLS:
+            report.rounds += 1
+            if missed := catch(name, dice.randrange(2**31)):
+                report.broken.append(missed)
+    caught = report.rounds - len(report.broken)
+    print(f"controls: {caught}/{report.rounds} caught", flush=True)
+    report.seconds = time.monotonic() - began
+    return report

@@ -1,0 +1,344 @@
+"""Real processes, really killed: accept, apply and dispatch under load, SIGKILL at any moment, started, and again.
+
+A run goes through homes of some kills each. Every home is a hub of its own with a platform that pushes to it and a
+warehouse that takes from it, both in this process, which is never killed and keeps the journal. After each kill the
+oracle glances; at the end of a home the load stops, everything must come to rest, and the oracle looks at all of it.
+
+The seed decides the load, who is killed, how, and when. What the operating system does in between it does not decide:
+the same seed gives the same campaign, and nearly the same moments.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import struct
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from random import Random
+from socket import socket
+from typing import Any
+
+import psycopg
+from invariants import Eyes, Findings, Witness, chain, outbox_open, waiting
+from orders import SHOP, Stream
+from outside import RULES, SECRETS, Outside, running
+from report import Report
+from senders import Door, HttpDoor, Journal, Senders, SocketDoor
+
+from orderhub_core.errors import OrderHubError
+from orderhub_core.store import homes
+from orderhub_core.store.homes import Home
+
+NAME = "kills"
+SENDERS = 4
+PER_HOME = 40
+LET_GO = 25
+"""Deliveries for each kill."""
+REST_S = 90.0
+"""How long a hub that nobody disturbs any more may take to come to rest."""
+HOUR = 3_600_000_000
+ALONE = {
+    "OPENBLAS_NUM_THREADS": "1",
+    "OMP_NUM_THREADS": "1",
+    "POLARS_MAX_THREADS": "1",
+    "_RJEM_MALLOC_CONF": "background_thread:false",
+}
+"""The zygote must not have threads."""
+
+WORKERS = ("apply", "dispatch")
+TEAM = ("accept", "feed", "apply", "dispatch")
+TWINS = ("accept", "feed", "feed", "apply", "apply", "dispatch", "dispatch")
+"""Two workers of each kind on one home."""
+
+
+@dataclass
+class Plan:
+    """What a run is made of."""
+
+    backend: str = "sqlite"
+    team: tuple[str, ...] = TEAM
+    blows: dict[str, float] = field(default_factory=lambda: {"kill": 8, "all": 1, "freeze": 1})
+    """How often each kind of blow falls, in proportion."""
+    victims: tuple[str, ...] = ()
+    """Roles that are struck; empty: all."""
+    sabotage: str = ""
+    """A name of `sabotage`: the product is broken on purpose."""
+    per_home: int = PER_HOME
+    longest_s: float = 0.25
+    chatter: float = 0.7
+    poison: float = 0.01
+    """Parts of the messages: nothing new, and nothing readable."""
+    delivery: int = 4
+    """Messages of a delivery, on average."""
+    batch: int = 60
+    """Messages that are applied at once, at most."""
+    let_go: int = LET_GO
+    stop_early: bool = False
+    """End the run at the first thing that is broken."""
+
+
+POSTGRES = {"kill": 6.0, "all": 1.0, "freeze": 1.0, "backend": 2.0, "postmaster": 0.5}
+PLANS = {
+    "sqlite": Plan(),
+    "sqlite-twins": Plan(team=TWINS),
+    "postgres": Plan("postgres", blows=POSTGRES),
+    "postgres-twins": Plan("postgres", TWINS, POSTGRES),
+}
+
+
+class Zygote:
+    """The parent of every role; see `roles`."""
+
+    def __init__(self) -> None:
+        env = {**os.environ, **SECRETS, **ALONE}
+        script = str(Path(__file__).with_name("roles.py"))
+        self._process = subprocess.Popen(
+            [sys.executable, script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=env
+        )
+        self._hear()
+
+    def ask(self, **order: Any) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        return self._hear()
+
+    def _hear(self) -> dict[str, Any]:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("the zygote ended")
+        return json.loads(line)
+
+    def close(self) -> None:
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.close()
+        self._process.wait(timeout=20)
+        self._process.stdout.close()
+
+
+class Stage:
+    """One home, the roles that live on it, and the world around it."""
+
+    def __init__(self, plan: Plan, seed: str, home: Home, zygote: Zygote, outside: Outside, cluster: Any) -> None:
+        self.plan, self.home, self.zygote, self.outside, self.cluster = plan, home, zygote, outside, cluster
+        self.dice, self.journal, self.found = Random(seed), Journal(), Findings()
+        self.witness = Witness(self.journal, self.found)
+        self.alive: dict[int, int] = {}
+        """Place in the team to process id."""
+        self.blows = 0
+        (home.data / "orderhub.toml").write_text(outside.settings(plan.batch))
+        (home.data / "rules.toml").write_text(RULES)
+        (home.data / "began").write_text(str(time.time_ns() // 1_000))
+        (home.data / "leap").write_bytes(bytes(8))
+        self.ports = {place: _free_port() for place, role in enumerate(plan.team) if role == "accept"}
+        self.senders = Senders(
+            Stream(outside.shop, chatter=plan.chatter, poison=plan.poison, mean=plan.delivery),
+            self.journal,
+            self._doors(),
+            seed,
+        )
+
+    def _doors(self) -> list[Door]:
+        ways = [place for place, role in enumerate(self.plan.team) if role in ("accept", "feed")]
+        return [
+            HttpDoor(self.ports[place]) if place in self.ports else SocketDoor(self._socket(place))
+            for place in (ways * SENDERS)[: max(SENDERS, len(ways))]
+        ]
+
+    def _socket(self, place: int) -> Path:
+        return self.home.data / f"feed-{place}.sock"
+
+    def leap(self, by: int) -> None:
+        with (self.home.data / "leap").open("r+b") as file:
+            (now,) = struct.unpack("q", file.read(8))
+            file.seek(0)
+            file.write(struct.pack("q", now + by))
+
+    def start(self, place: int) -> int:
+        role = self.plan.team[place]
+        pid: int = self.zygote.ask(
+            do="start",
+            role=role,
+            data=str(self.home.data),
+            database=self.home.database,
+            sabotage=self.plan.sabotage,
+            port=self.ports.get(place),
+            socket=str(self._socket(place)),
+            shop=SHOP,
+        )["pid"]
+        return pid
+
+    def begin(self) -> None:
+        for place in range(len(self.plan.team)):
+            self.alive[place] = self.start(place)
+
+    def strike(self) -> None:
+        """One blow, and everything that was struck is there again."""
+        self.senders.let_go(self.plan.let_go)
+        time.sleep(self.dice.uniform(0.0, 1.0) ** 2 * self.plan.longest_s)
+        kinds = list(self.plan.blows)
+        kind = self.dice.choices(kinds, [self.plan.blows[kind] for kind in kinds])[0]
+        struck = [p for p, role in enumerate(self.plan.team) if role in (self.plan.victims or self.plan.team)]
+        {"kill": self._kill_one, "all": self._kill_all, "freeze": self._freeze}.get(kind, self._strike_cluster)(
+            struck, kind
+        )
+
+    def _kill_one(self, places: list[int], kind: str) -> None:
+        self._kill([self.dice.choice(places)])
+
+    def _kill_all(self, places: list[int], kind: str) -> None:
+        self._kill(places)
+
+    def _kill(self, places: list[int]) -> None:
+        for place in places:
+            self._end(self.alive.pop(place), self.plan.team[place])
+        for place in places:
+            self.alive[place] = self.start(place)
+
+    def _end(self, pid: int, role: str) -> None:
+        status = self.zygote.ask(do="signal", pid=pid, number=signal.SIGKILL)["status"]
+        self.blows += 1
+        if not os.WIFSIGNALED(status):
+            self.found.broken.append(f"I13 a {role} process ended by itself ({status}): {self._last_words()}")
+
+    def _last_words(self) -> str:
+        path = self.home.data / "roles.log"
+        return path.read_text(errors="replace")[-1_000:] if path.exists() else "it said nothing"
+
+    def _freeze(self, places: list[int], kind: str) -> None:
+        """One is stopped wherever it is, beyond its leases, while others go on; then it goes on itself, not knowing
+        what happened. A worker's work is done by a twin meanwhile. In the end one of them is killed."""
+        place = self.dice.choice(places)
+        role = self.plan.team[place]
+        self.zygote.ask(do="signal", pid=self.alive[place], number=signal.SIGSTOP)
+        twin = self.start(place) if role in WORKERS else None
+        self.leap(HOUR)
+        time.sleep(self.dice.uniform(0.05, 0.2))
+        self.zygote.ask(do="signal", pid=self.alive[place], number=signal.SIGCONT)
+        time.sleep(self.dice.uniform(0.0, 0.1))
+        if twin is None:
+            self._kill([place])
+        else:
+            self._end(twin, role)
+
+    def _strike_cluster(self, places: list[int], kind: str) -> None:
+        self.blows += self.cluster.strike(kind, self.home.database, self.dice)
+
+    def look(self) -> None:
+        with self.eyes() as eyes:
+            self.witness.glance(eyes)
+
+    @contextmanager
+    def eyes(self) -> Iterator[Eyes]:
+        eyes = Eyes(self.home)
+        try:
+            yield eyes
+        finally:
+            eyes.close()
+
+    def rest(self, fresh: Home) -> None:
+        """I13: the load stops, and everything comes to rest. Then all is looked at."""
+        deadline = time.monotonic() + REST_S
+        while not (self.senders.idle and self._is_at_rest()):
+            if time.monotonic() > deadline:
+                self.found.broken.append(f"I13 not at rest after {REST_S:g} s: {self._state()}; {self._last_words()}")
+                break
+            self.leap(HOUR)
+            time.sleep(0.05)
+        self.senders.stop()
+        for place, pid in self.alive.items():
+            self._end(pid, self.plan.team[place])
+            self.blows -= 1
+        with self.eyes() as eyes:
+            self.witness.stare(eyes, self.outside.yard)
+            self.witness.replayed(eyes, fresh)
+        if told := chain(self.home):
+            self.found.broken.append(told)
+
+    def _is_at_rest(self) -> bool:
+        try:
+            with self.eyes() as eyes:
+                return not (outbox_open(eyes) or waiting(self.home) or outbox_open(eyes))
+        except (psycopg.OperationalError, OrderHubError):
+            return False
+
+    def _state(self) -> str:
+        with self.eyes() as eyes:
+            effects = dict(eyes.hub("SELECT state, count(*) FROM outbox GROUP BY state"))
+        return f"{waiting(self.home)} messages wait, effects {effects}; answers {self.journal.answers}"
+
+
+def run(rounds: int, seed: int, plan: Plan = PLANS["sqlite"], name: str = "sqlite") -> Report:
+    """So many kills. See `Plan`."""
+    report = Report(f"{NAME} {name}", seed)
+    began = time.monotonic()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kills", ignore_cleanup_errors=True)))
+        cluster = None
+        if plan.backend == "postgres":
+            from cluster import Cluster
+
+            cluster = stack.enter_context(Cluster.started(folder / "cluster"))
+        zygote = Zygote()
+        stack.callback(zygote.close)
+        homes.init(Home(folder / "empty"))
+        number = 0
+        while report.rounds < rounds and not (plan.stop_early and not report.fine):
+            _one_home(
+                plan, f"{seed}:{number}", min(plan.per_home, rounds - report.rounds), folder, zygote, cluster, report
+            )
+            number += 1
+    report.seconds = time.monotonic() - began
+    return report
+
+
+def _one_home(plan: Plan, seed: str, kills: int, folder: Path, zygote: Zygote, cluster: Any, report: Report) -> None:
+    place = Path(tempfile.mkdtemp(dir=folder))
+    shutil.copytree(folder / "empty", place / "fresh")
+    shutil.copytree(folder / "empty", place / "home")
+    home = Home(place / "home", cluster.fresh() if cluster else "")
+    with running(Outside(hash_of(seed))) as outside:
+        stage = Stage(plan, seed, home, zygote, outside, cluster)
+        fresh = Home(place / "fresh")
+        for name in ("orderhub.toml", "rules.toml"):
+            shutil.copy(home.data / name, fresh.data / name)
+        try:
+            stage.begin()
+            while stage.blows < kills:
+                stage.strike()
+                stage.look()
+                if plan.stop_early and stage.found.broken:
+                    break
+            stage.rest(fresh)
+        finally:
+            stage.senders.stop()
+            for pid in stage.alive.values():
+                zygote.ask(do="signal", pid=pid, number=signal.SIGKILL)
+    report.rounds += stage.blows
+    report.acknowledged += len(stage.journal.acknowledged)
+    report.lost += len(stage.found.lost)
+    report.doubled += len(stage.found.doubled)
+    report.double_effects += len(stage.found.double_effects)
+    report.broken += [f"home {seed}: {line}" for line in stage.found.broken]
+    shutil.rmtree(place, ignore_errors=True)
+
+
+def hash_of(seed: str) -> int:
+    return Random(seed).randrange(2**31)
+
+
+def _free_port() -> int:
+    with socket() as held:
+        held.bind(("127.0.0.1", 0))
+        port: int = held.getsockname()[1]
+        return port

@@ -1,0 +1,80 @@
+"""The product broken on purpose, in the roles that are killed: what the harness must find, or it proves nothing."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from typing import Any
+
+from orderhub_core.flows.receive import Receiver
+from orderhub_core.hub import Hub
+from orderhub_core.store.postgres import PostgresStore
+from orderhub_core.store.sqlite import SqliteStore
+
+
+def acknowledge_before_commit() -> None:
+    """A sender is told yes as soon as its messages wait to be written."""
+    whole = Receiver.submit
+
+    def submit(self: Receiver, messages: Sequence[Any]) -> Future[list[Any]]:
+        whole(self, messages)
+        told: Future[list[Any]] = Future()
+        told.set_result(["new"] * len(messages))
+        return told
+
+    Receiver.submit = submit  # type: ignore[method-assign]
+
+
+def id_cursor() -> None:
+    """A worker that follows the inbox by its numbers: what lies below the last one it applied is done."""
+    whole = PostgresStore.commit
+
+    def commit(self: PostgresStore, claim: Any, writes: Any) -> None:
+        whole(self, claim, writes)
+        with self.transaction("inbox") as cursor:
+            cursor.execute("DELETE FROM todo WHERE id <= %s", (max(message.id for message in claim.messages),))
+
+    PostgresStore.commit = commit  # type: ignore[method-assign]
+
+
+def no_dedup_index() -> None:
+    """Nothing keeps the same message from being stored again."""
+    whole = SqliteStore.transaction
+
+    def transaction(self: SqliteStore, part: str) -> Any:
+        if part == "inbox":
+            with whole(self, part) as cursor:
+                _drop_unique(cursor)
+        return whole(self, part)
+
+    SqliteStore.transaction = transaction  # type: ignore[method-assign]
+
+
+def _drop_unique(cursor: Any) -> None:
+    ((sql,),) = cursor.execute("SELECT sql FROM sqlite_master WHERE name = 'inbox'").fetchall()
+    if "UNIQUE" not in sql:
+        return
+    cursor.execute("ALTER TABLE inbox RENAME TO indexed")
+    cursor.execute(re.sub(r",\s*(CONSTRAINT \S+ )?UNIQUE \([^)]*\)", "", sql))
+    cursor.execute("INSERT INTO inbox SELECT * FROM indexed")
+    cursor.execute("DROP TABLE indexed")
+
+
+def random_effect_key() -> None:
+    """Each try of an effect has a key of its own."""
+    whole = Hub._perform
+
+    def perform(self: Hub, effect: Any, key: str) -> None:
+        whole(self, effect, f"{key}:{secrets.token_hex(4)}")
+
+    Hub._perform = perform  # type: ignore[method-assign]
+
+
+SABOTAGE: dict[str, Callable[[], None]] = {
+    "acknowledge before commit": acknowledge_before_commit,
+    "id cursor": id_cursor,
+    "dedup index dropped": no_dedup_index,
+    "effect key not deterministic": random_effect_key,
+}

@@ -1,0 +1,24 @@
+"""Processes are killed under load, and nothing is lost, doubled, or done twice. `make faults` kills a thousand."""
+
+from __future__ import annotations
+
+import kills
+import pytest
+from kills import PLANS
+
+pytestmark = [pytest.mark.faults, pytest.mark.server]
+
+
+@pytest.mark.parametrize("name", ["sqlite", "sqlite-twins"])
+def test_killed_at_any_moment_nothing_is_lost(name: str) -> None:
+    report = kills.run(16, 1, PLANS[name], name)
+    assert report.fine, str(report)
+    assert report.rounds >= 16
+    assert report.acknowledged > 100
+
+
+@pytest.mark.postgres
+def test_killed_with_its_database_nothing_is_lost() -> None:
+    report = kills.run(12, 1, PLANS["postgres-twins"], "postgres-twins")
+    assert report.fine, str(report)
+    assert report.acknowledged > 100
