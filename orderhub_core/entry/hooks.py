@@ -15,89 +15,98 @@ from orderhub_core.ports import Channel
 log = structlog.get_logger()
 
 PREFIX = "/hooks/"
-Answer = tuple[int, bytes, list[tuple[bytes, bytes]]]
+Field = tuple[bytes, bytes]
+Answer = tuple[int, bytes, list[Field]]
+JSON = (b"content-type", b"application/json")
 
 
 def hooks(hub: Hub) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
     """`POST /hooks/{shop}` for every shop of the settings."""
-    closed: set[str] = set()
+    door = _Door(hub)
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        status, body, more = await _answer(hub, scope, receive, closed)
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode()), *more]
+        status, body, more = await door.answer(scope, receive)
+        headers = [JSON, (b"content-length", b"%d" % len(body)), *more]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
 
     return app
 
 
-async def _answer(hub: Hub, scope: Scope, receive: Receive, closed: set[str]) -> Answer:
-    shop = scope["path"].removeprefix(PREFIX).strip("/")
-    if scope["method"] != "POST":
-        return 405, b'{"message":"POST deliveries here"}', [(b"allow", b"POST")]
-    if hub.settings.shop(shop) is None:
-        return 404, b'{"message":"no such shop"}', []
-    channel = _channel(hub, shop, closed)
-    if channel is None:
-        return 503, b'{"message":"this shop is not ready; come back later"}', [(b"retry-after", b"60")]
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-    if not (length := headers.get("content-length", "0")).isdecimal():
-        return 400, b'{"message":"content-length is not a number"}', [(b"connection", b"close")]
-    try:
-        return await _take(hub, channel, headers, await _body(length, receive, hub.settings.limits.body_bytes))
-    except BadSignature as failure:
-        hub.receiver.turn_away(shop, "bad_signature")
-        return _refusal(channel, failure, [])
-    except TooLarge as failure:
-        return _refusal(channel, failure, [(b"connection", b"close")])
-    except Later as failure:
-        return _refusal(channel, failure, [(b"retry-after", str(round(failure.after_s or 1)).encode())])
-    except OrderHubError as failure:
-        log.error("webhook refused", shop=shop, reason=str(failure))
-        return _refusal(channel, failure, [])
-    except Exception as bug:  # noqa: BLE001 — the server would log its text, which may hold a person's data
-        log.error("internal", shop=shop, kind=type(bug).__name__)
-        return _refusal(channel, Later("internal error"), [])
+class _Door:
+    def __init__(self, hub: Hub) -> None:
+        self.hub, self.most = hub, hub.settings.limits.body_bytes
+        self.channels: dict[str, Channel] = {}
+        self.closed: set[str] = set()
+        """Shops that take nothing yet, and whose operator has been told."""
 
+    async def answer(self, scope: Scope, receive: Receive) -> Answer:
+        shop = scope["path"].removeprefix(PREFIX).strip("/")
+        if scope["method"] != "POST":
+            return 405, b'{"message":"POST deliveries here"}', [(b"allow", b"POST")]
+        channel = self.channels.get(shop)
+        if channel is None:
+            if self.hub.settings.shop(shop) is None:
+                return 404, b'{"message":"no such shop"}', []
+            channel = self._open(shop)
+            if channel is None:
+                return 503, b'{"message":"this shop is not ready; come back later"}', [(b"retry-after", b"60")]
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        if not (length := headers.get("content-length", "0")).isdecimal():
+            return 400, b'{"message":"content-length is not a number"}', [(b"connection", b"close")]
+        try:
+            messages = channel.unpack(headers, await self._body(length, receive))
+            if messages:
+                await self.hub.receiver.deliver(messages)
+            return (*channel.answer(None), [])
+        except Exception as failure:  # noqa: BLE001 — told apart and answered below, whatever it is
+            return self._refuse(shop, channel, failure)
 
-def _channel(hub: Hub, shop: str, closed: set[str]) -> Channel | None:
-    """None while the shop's settings are not complete: the operator is told once, the platform comes back."""
-    try:
-        channel = hub.channel(shop)
-    except UserMistake as mistake:
-        if shop not in closed:
-            closed.add(shop)
-            log.error("a shop takes no webhooks", shop=shop, reason=str(mistake))
-        return None
-    closed.discard(shop)
-    return channel
+    def _open(self, shop: str) -> Channel | None:
+        """None while the shop's settings are not complete: the operator is told once, the platform comes back."""
+        try:
+            channel = self.channels[shop] = self.hub.channel(shop)
+        except UserMistake as mistake:
+            if shop not in self.closed:
+                self.closed.add(shop)
+                log.error("a shop takes no webhooks", shop=shop, reason=str(mistake))
+            return None
+        self.closed.discard(shop)
+        return channel
 
+    def _refuse(self, shop: str, channel: Channel, failure: Exception) -> Answer:
+        more: list[Field] = []
+        match failure:
+            case BadSignature():
+                self.hub.receiver.turn_away(shop, "bad_signature")
+            case TooLarge():
+                more = [(b"connection", b"close")]
+            case Later():
+                more = [(b"retry-after", b"%d" % round(failure.after_s or 1))]
+            case OrderHubError():
+                log.error("webhook refused", shop=shop, reason=str(failure))
+            case bug:  # the server would log its text, which may hold a person's data
+                log.error("internal", shop=shop, kind=type(bug).__name__)
+                return (*channel.answer(Later("internal error")), [])
+        return (*channel.answer(failure), more)
 
-async def _take(hub: Hub, channel: Channel, headers: dict[str, str], body: bytes) -> Answer:
-    messages = channel.unpack(headers, body)
-    if messages:
-        await hub.receiver.deliver(messages)
-    return (*channel.answer(None), [])
-
-
-def _refusal(channel: Channel, failure: OrderHubError, more: list[tuple[bytes, bytes]]) -> Answer:
-    return (*channel.answer(failure), more)
-
-
-async def _body(length: str, receive: Receive, most: int) -> bytes:
-    """Raises TooLarge as soon as it is known, without reading on."""
-    if len(length) > len(str(most)) + 20 or int(length) > most:
-        raise TooLarge(f"the body is over {most} bytes")
-    parts, size = [], 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise Later("the sender went away")
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        if size > most:
+    async def _body(self, length: str, receive: Receive) -> bytes:
+        """Raises TooLarge as soon as it is known, without reading on."""
+        most = self.most
+        if len(length) > len(str(most)) + 20 or int(length) > most:
             raise TooLarge(f"the body is over {most} bytes")
-        if not message.get("more_body"):
-            return b"".join(parts)
+        parts: list[bytes] = []
+        size, more = 0, True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise Later("the sender went away")
+            part: bytes = message.get("body", b"")
+            parts.append(part)
+            size += len(part)
+            if size > most:
+                raise TooLarge(f"the body is over {most} bytes")
+            more = message.get("more_body", False)
+        return parts[0] if len(parts) == 1 else b"".join(parts)

@@ -46,6 +46,15 @@ READER = ("PRAGMA query_only = ON", "PRAGMA wal_autocheckpoint = 0")
 ROOM_BYTES = 1_048_576
 """A disk with less than this left is taken for full."""
 
+TOGETHER = 128
+"""Messages inserted by one statement."""
+INSERTS = {
+    count: "INSERT INTO inbox (source, message_id, kind, received_at, digest, body) VALUES "
+    + ", ".join(["(?, ?, ?, ?, ?, ?)"] * count)
+    + " ON CONFLICT DO NOTHING"
+    for count in (1 << power for power in range(TOGETHER.bit_length()))
+}
+
 
 class _Lane(NamedTuple):
     """The only one: whoever writes the hub's file has it to itself."""
@@ -120,11 +129,7 @@ class SqliteStore(Store):
         ]
         with self.transaction("inbox") as cursor:
             before = cursor.connection.total_changes
-            cursor.executemany(
-                "INSERT INTO inbox (source, message_id, kind, received_at, digest, body) VALUES (?, ?, ?, ?, ?, ?)"
-                " ON CONFLICT DO NOTHING",
-                rows,
-            )
+            _insert_messages(cursor, rows)
             if cursor.connection.total_changes - before == len(rows):
                 return ["new"] * len(rows)
             return self._receipts(cursor, rows, received_at, inserted=cursor.connection.total_changes - before)
@@ -215,6 +220,16 @@ class SqliteStore(Store):
         if part not in connections:
             connections[part] = connect(file_of(self.folder, part), writer=False)
         return connections[part]
+
+
+def _insert_messages(cursor: Any, rows: Sequence[Row]) -> None:
+    """A statement for many messages: each one hands the interpreter over twice, and a busy server takes its time to
+    give it back. Powers of two, so that few texts are compiled."""
+    at = 0
+    while left := len(rows) - at:
+        count = min(TOGETHER, 1 << (left.bit_length() - 1))
+        cursor.execute(INSERTS[count], [value for row in rows[at : at + count] for value in row])
+        at += count
 
 
 @contextlib.contextmanager
