@@ -94,7 +94,7 @@ class Origin(NamedTuple):
     received_at: int
 
 
-class Folded(NamedTuple):
+class Folded(msgspec.Struct):
     """What an observation changed."""
 
     entries: list[Entry]
@@ -156,31 +156,31 @@ def fold(
     newer. That is told by comparing, at a tenth of the price.
     """
     at = origin.received_at if seen.at is None else seen.at
-    entries: list[Entry] = []
-    boxed = _take_parcels(head, seen.parcels, origin, at, entries) if seen.parcels else False
-    happened = _take_facts(head, seen.facts, boxed, origin, entries)
-    taken = NOTHING_TAKEN
+    folded = Folded([])
+    folded.boxed = _take_parcels(head, seen.parcels, origin, at, folded.entries)
+    happened = _take_facts(head, seen.facts, folded.boxed, origin, folded.entries)
+    stated = False
     if again:
-        taken = _Taken(_restate(head, at), whole=True)
+        stated, folded.whole = _restate(head, at), True
     elif seen.content is not None:
-        taken = _take_content(head, seen.content, at, origin, entries, hidden)
-    changed = boxed or happened or taken.any
-    if changed:
+        stated = _take_content(head, seen.content, at, origin, folded, hidden)
+    folded.changed = folded.boxed or happened or stated
+    if folded.changed:
         # A parcel has no version: an order of which nothing else is known has no time of its own.
         head.updated_at = max((*head.facts.values(), *head.stated.values()), default=None)
-    return Folded(entries, changed, taken.lines, taken.person, boxed, taken.whole)
+    return folded
 
 
 def _take_parcels(head: Head, parcels: tuple[Parcel, ...], origin: Origin, at: int, entries: list[Entry]) -> bool:
-    known = dict(head.parcels)
+    known = head.parcels
     for parcel in parcels:
         carrier, labelled = known.get(parcel.tracking_no, ("", False))
         joined = (max(carrier, parcel.carrier), labelled or parcel.labelled)
         if known.get(parcel.tracking_no) != joined:
-            known[parcel.tracking_no] = joined
+            known = {**known, parcel.tracking_no: joined}
             detail = {"tracking_no": parcel.tracking_no, "carrier": joined[0], "labelled": joined[1]}
             entries.append(_entry(head, "order.parcel", at, "", "", "changed", origin, _json(detail).decode()))
-    if not entries:
+    if known is head.parcels:
         return False
     head.parcels = known
     head.tracking_no = min(known)
@@ -188,8 +188,13 @@ def _take_parcels(head: Head, parcels: tuple[Parcel, ...], origin: Origin, at: i
     return True
 
 
+_NO_PARCEL, _NUMBERED, _LABELLED = Given(), Given(tracking_no=True), Given(tracking_no=True, label=True)
+
+
 def _given(head: Head) -> Given:
-    return Given(bool(head.parcels), any(labelled for _, labelled in head.parcels.values()))
+    if not head.parcels:
+        return _NO_PARCEL
+    return _LABELLED if any(labelled for _, labelled in head.parcels.values()) else _NUMBERED
 
 
 def _is_news(known: Mapping[str, int], event: str, at: int) -> bool:
@@ -198,24 +203,30 @@ def _is_news(known: Mapping[str, int], event: str, at: int) -> bool:
 
 
 def _take_facts(head: Head, facts: Mapping[str, int], boxed: bool, origin: Origin, entries: list[Entry]) -> bool:
-    news = [event for event, at in facts.items() if _is_news(head.facts, event, at)]
+    known = head.facts
+    # Most facts of a message are those of the one before.
+    news = [event for event, at in facts.items() if at != known.get(event) and _is_news(known, event, at)]
     if not news and not boxed:
         return False
-    head.facts = known = dict(head.facts)
+    head.facts = known = dict(known)
     given = _given(head)
+    now = standing(in_order(known), given) if boxed else None
     # A head is what follows from its facts: only what a new parcel changes must be asked for.
-    states = standing(in_order(known), given).states if boxed else _states(head)
+    states = _states(head) if now is None else now.states
     for event in sorted(news, key=facts.__getitem__):
         corrected = event in known and event not in REPEATABLE
         known[event] = facts[event]
         now = standing(in_order(known), given)
         outcome, detail = now.steps[event]
         place = _AXIS_OF[event]
-        was, is_ = ("", now.headline) if place is None else (states[place], now.states[place])
+        was, then = ("", now.headline) if place is None else (states[place], now.states[place])
         outcome = "late" if corrected else outcome
-        entries.append(_entry(head, event, known[event], was, is_, outcome, origin, detail))
+        entries.append(_entry(head, event, known[event], was, then, outcome, origin, detail))
         states = now.states
-    _take_state(head, given)
+        if column := FACT_COLUMNS.get(event):
+            setattr(head, column, known[event])
+    if now is not None:
+        _take_state(head, now)
     return True
 
 
@@ -253,13 +264,10 @@ def _detail_of(step: Step) -> str:
     return _json(detail).decode() if detail else ""
 
 
-def _take_state(head: Head, given: Given) -> None:
-    facts = head.facts
-    now = standing(in_order(facts), given)
+def _take_state(head: Head, now: Standing) -> None:
     head.payment, head.fulfilment, head.logistics, head.after_sale, head.invoice = now.states
-    head.headline, head.contradictions, head.headline_at = now.headline, now.contradictions, facts.get(now.turning)
-    for event, column in FACT_COLUMNS.items():
-        setattr(head, column, facts.get(event))
+    head.headline, head.contradictions = now.headline, now.contradictions
+    head.headline_at = head.facts.get(now.turning)
 
 
 @lru_cache(maxsize=65_536)
@@ -273,18 +281,6 @@ def turning_event(events: tuple[str, ...], given: Given) -> str:
     return turning
 
 
-class _Taken(NamedTuple):
-    """What a content changed. `any` holds also where a field was only stated anew."""
-
-    any: bool = False
-    lines: tuple[Line, ...] | None = None
-    person: bool = False
-    whole: bool = False
-
-
-NOTHING_TAKEN = _Taken()
-
-
 def _restate(head: Head, at: int) -> bool:
     """All that stands was said by one content, which says it again: equal values, so the newer version wins."""
     if at <= max(head.stated.values(), default=at):
@@ -293,9 +289,8 @@ def _restate(head: Head, at: int) -> bool:
     return True
 
 
-def _take_content(
-    head: Head, content: Content, at: int, origin: Origin, entries: list[Entry], hidden: Pseudonymous
-) -> _Taken:
+def _take_content(head: Head, content: Content, at: int, origin: Origin, folded: Folded, hidden: Pseudonymous) -> bool:
+    """Whether any field was taken, if only because it was stated anew."""
     versions = dict(head.stated)
     changes: dict[str, Any] = {}
     won = 0
@@ -320,23 +315,20 @@ def _take_content(
     if content.warehouse and head.warehouse_by != "rule" and wins("warehouse", content.warehouse, head.warehouse):
         changes["warehouse"] = [head.warehouse, content.warehouse]
         head.warehouse, head.warehouse_by = content.warehouse, "channel"
-    lines = content.lines
-    if lines is not None:
-        fresh = blake2b(_json(lines), digest_size=16).digest()
+    if content.lines is not None:
+        fresh = blake2b(_json(content.lines), digest_size=16).digest()
         if wins("lines", fresh, head.lines_digest):
-            head.lines_digest, head.item_count = fresh, sum([line.quantity for line in lines])
-            changes["lines"] = []
-        else:
-            lines = None
-    person = hidden.person_digest is not None and wins("person", hidden.person_digest, head.person_digest)
-    if person:
+            head.lines_digest, head.item_count = fresh, sum([line.quantity for line in content.lines])
+            changes["lines"], folded.lines = [], content.lines
+    if hidden.person_digest is not None and wins("person", hidden.person_digest, head.person_digest):
         head.person_digest = hidden.person_digest
-        changes["receiver"] = []
+        changes["receiver"], folded.person = [], True
     if changes and head.stated:
-        entries.append(_entry(head, "order.content", at, "", "", "changed", origin, _json(changes).decode()))
-    any_taken = versions != head.stated
+        folded.entries.append(_entry(head, "order.content", at, "", "", "changed", origin, _json(changes).decode()))
+    folded.whole = won == len(versions)
+    taken = versions != head.stated
     head.stated = versions
-    return _Taken(any_taken, lines, person, whole=won == len(versions))
+    return taken
 
 
 def _entry(

@@ -6,8 +6,10 @@ without the commit. A message that cannot be read is parked alone; the rest of i
 
 from __future__ import annotations
 
+import contextlib
+import gc
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -15,17 +17,18 @@ import msgspec
 from orderhub_core import effects
 from orderhub_core.errors import Later, Stop, Unreadable
 from orderhub_core.flows import rows
-from orderhub_core.fold import Entry, Head, Origin, Pseudonymous, fold
+from orderhub_core.flows.intend import Intentions
+from orderhub_core.flows.recent import Known, Orders, Recent
+from orderhub_core.fold import Entry, Folded, Head, Origin, Pseudonymous, fold
 from orderhub_core.model import Content, Decoded, Line, Observation, Person, Review, Sighting
 from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.rules.book import Book
-from orderhub_core.rules.decide import Decision, decide
 from orderhub_core.store import chain
 from orderhub_core.store.base import Overtaken, Store
 from orderhub_core.store.unit import Claim, Message, Requeued, Writes, lane_of
 
 Outcome = Literal["imported", "updated", "unchanged", "parked", "noted"]
-FIRST_ADDED_LINE = 1_000
+NOTHING_HIDDEN = Pseudonymous()
 _json = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -51,6 +54,8 @@ class Context(NamedTuple):
     """Raises Unreadable for a source that the settings do not know."""
     book: Book
     pseudonyms: Pseudonyms
+    recent: Recent | None = None
+    """Remembers the orders of `store` between batches; without it they are read each time."""
     clock: Callable[[], int] = wall_clock
 
 
@@ -69,7 +74,8 @@ def absorb(context: Context, limit: int) -> Plan | None:
     if claim is None:
         return None
     try:
-        return _apply(context, claim, plan(context, claim))
+        with _uncollected():
+            return _absorb(context, claim)
     except (Later, Stop):
         raise
     except Exception as bug:  # noqa: BLE001 — whatever a message does to us must cost that message only
@@ -96,6 +102,29 @@ def drain(context: Context, limit: int, patience: int = 100) -> dict[tuple[str, 
         outcomes |= done.outcomes
 
 
+def _absorb(context: Context, claim: Claim) -> Plan:
+    if context.recent is None:
+        return _apply(context, claim, plan(context, claim))
+    kept = context.recent.take(context.store, claim)
+    batch = _Batch(context, claim, kept)
+    planned = _apply(context, claim, batch.plan())
+    context.recent.keep(context.store, claim, planned.writes, kept, batch.orders)
+    return planned
+
+
+@contextlib.contextmanager
+def _uncollected() -> Iterator[None]:
+    """A batch makes some ten thousand rows and drops them all: looking for cycles among them is a sixth of the work."""
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def _apply(context: Context, claim: Claim, planned: Plan) -> Plan:
     context.store.commit(claim, planned.writes)
     return planned
@@ -106,7 +135,7 @@ def _set_aside(context: Context, reason: str) -> Plan | None:
     claim = context.store.claim(1, context.clock())
     if claim is None:
         return None
-    batch = _Batch(context, claim)
+    batch = _Batch(context, claim, {})
     (message,) = claim.messages
     batch.park(message, f"internal: {reason} while applying; a developer must look")
     batch.write()
@@ -114,37 +143,44 @@ def _set_aside(context: Context, reason: str) -> Plan | None:
 
 
 def plan(context: Context, claim: Claim) -> Plan:
-    return _Batch(context, claim).plan()
+    return _Batch(context, claim, {}).plan()
 
 
 class _Batch:
-    """The working state of one batch."""
+    """The working state of one batch. Orders that it touches move from `kept` into `orders`, and change there."""
 
-    def __init__(self, context: Context, claim: Claim) -> None:
-        self.context, self.claim = context, claim
+    def __init__(self, context: Context, claim: Claim, kept: Orders) -> None:
+        self.context, self.claim, self.kept = context, claim, kept
         self.writes = Writes()
-        self.heads: dict[tuple[str, str], Head] = {}
-        self.lines: dict[int, tuple[Line, ...]] = {}
-        self.persons: dict[int, Content] = {}
+        self.orders: Orders = {}
         self.created: set[int] = set()
         self.touched: dict[int, Head] = {}
+        self.last_message: dict[int, Message] = {}
+        self.lines: dict[int, tuple[Line, ...]] = {}
+        """Stated anew; `stated_lines` also those that were stated once more."""
+        self.stated_lines: dict[int, tuple[Line, ...]] = {}
+        self.persons: dict[int, Content] = {}
+        self.paid: dict[int, Head] = {}
+        self.boxed: dict[int, Head] = {}
         self.entries: list[Entry] = []
         self.sightings: dict[tuple[str, str, str], tuple[Sighting, int]] = {}
-        self.last_message: dict[int, Message] = {}
         self.next_order_id = claim.next_order_id
 
     def plan(self) -> Plan:
         read = [
-            (message, decoded)
+            (message, found)
             for message in self.claim.messages
-            if not self._passed_on(message, decoded := self._read(message))
+            if not self._passed_on(message, found := self._read(message))
         ]
-        self._load({(key.shop, key.order_no) for key in (_key(decoded) for _, decoded in read) if key is not None})
+        self._load({key for _, found in read if found is not None and (key := _key(*found)) is not None})
         outcomes: dict[tuple[str, str], Outcome] = {
-            (message.source, message.message_id): self._take(message, *decoded) if decoded else "parked"
-            for message, decoded in read
+            (message.source, message.message_id): self._take(message, *found) if found else "parked"
+            for message, found in read
         }
-        self._decide()
+        store, book = self.context.store, self.context.book
+        Intentions(
+            store, book, self.touched, self.last_message, self.lines, self.stated_lines, self.writes, self.entries
+        ).form()
         self.write()
         return Plan(self.writes, outcomes)
 
@@ -173,38 +209,36 @@ class _Batch:
         self.writes.upserts["parked"].append(row)
 
     def _load(self, keys: set[tuple[str, str]]) -> None:
-        for row in self.context.store.order_rows(keys):
+        for key in keys & self.kept.keys():
+            self.orders[key] = self.kept.pop(key)
+        for row in self.context.store.order_rows(keys - self.orders.keys()):
             head = rows.head(row)
-            self.heads[head.shop, head.order_no] = head
+            self.orders[head.shop, head.order_no] = Known(head)
 
     def _take(self, message: Message, source: Source, decoded: Decoded) -> Outcome:
-        match decoded:
-            case Observation():
-                return self._observe(message, source, decoded)
-            case Sighting():
-                self._sight(message, decoded)
-            case Review():
-                self._review(message, decoded)
+        if isinstance(decoded, Observation):
+            return self._observe(message, source, decoded)
+        if isinstance(decoded, Sighting):
+            self._sight(message, decoded)
+        else:
+            self._review(message, decoded)
         return "noted"
 
     def _observe(self, message: Message, source: Source, seen: Observation) -> Outcome:
-        head = self.heads.get((source.shop, seen.order_no))
-        new = head is None
-        if head is None:
-            head = Head(self.next_order_id, source.shop, source.platform, seen.order_no)
-            self.next_order_id += self.claim.lanes
-            self.heads[head.shop, head.order_no] = head
-            self.created.add(head.order_id)
-            self.touched[head.order_id] = head
-        folded = fold(head, seen, Origin(message.source, message.id, message.received_at), self._hidden(head, seen))
-        if folded.lines is not None:
-            self.lines[head.order_id] = folded.lines
-        if folded.person and seen.content is not None:
-            self.persons[head.order_id] = seen.content
+        known = self.orders.get((source.shop, seen.order_no))
+        new = known is None
+        if known is None:
+            known = self._create(source, seen.order_no)
+        head, content, before = known.head, seen.content, rows.payment(known.head)
+        again = content is not None and content == known.told
+        hidden = NOTHING_HIDDEN if content is None or again else self._hidden(head, content)
+        folded = fold(head, seen, Origin(message.source, message.id, message.received_at), hidden, again=again)
+        if content is not None:
+            known.told = content if folded.whole else None
         if folded.changed:
-            self.entries += folded.entries
-            self.touched[head.order_id] = head
-            self.last_message[head.order_id] = message
+            self._note(head, content, folded, message)
+            if rows.payment(head) != before:
+                self.paid[head.order_id] = head
         if source.live and (seen.incomplete or head.lines_digest is None):
             fetch = effects.FetchOrder(head.shop, head.order_no)
             self.writes.latest_effects.append(
@@ -214,12 +248,34 @@ class _Batch:
             return "imported"
         return "updated" if folded.entries else "unchanged"
 
-    def _hidden(self, head: Head, seen: Observation) -> Pseudonymous:
-        if seen.content is None:
-            return Pseudonymous()
-        hashes, person = self.context.pseudonyms, seen.content.person
+    def _create(self, source: Source, order_no: str) -> Known:
+        head = Head(self.next_order_id, source.shop, source.platform, order_no)
+        self.next_order_id += self.claim.lanes
+        self.created.add(head.order_id)
+        self.touched[head.order_id] = head
+        known = self.orders[head.shop, order_no] = Known(head)
+        return known
+
+    def _note(self, head: Head, content: Content | None, folded: Folded, message: Message) -> None:
+        """What must be written of an order that an observation changed."""
+        order_id = head.order_id
+        self.entries += folded.entries
+        self.touched[order_id], self.last_message[order_id] = head, message
+        if folded.boxed:
+            self.boxed[order_id] = head
+        if content is None:
+            return
+        if folded.lines is not None:
+            self.lines[order_id] = folded.lines
+        if folded.whole and content.lines is not None:
+            self.stated_lines[order_id] = content.lines
+        if folded.person:
+            self.persons[order_id] = content
+
+    def _hidden(self, head: Head, content: Content) -> Pseudonymous:
+        hashes, person = self.context.pseudonyms, content.person
         return Pseudonymous(
-            hashes.buyer(head.shop, seen.content.buyer_ref), None if person is None else hashes.person(person)
+            hashes.buyer(head.shop, content.buyer_ref), None if person is None else hashes.person(person)
         )
 
     def _sight(self, message: Message, sighting: Sighting) -> None:
@@ -234,77 +290,13 @@ class _Batch:
         self.writes.upserts["reviews"].append(
             (review.audit, review.shop, review.order_no, review.reviewer, int(review.consistent), review.note, at)
         )
-        head = self.heads.get((review.shop, review.order_no))
+        known = self.orders.get((review.shop, review.order_no))
         verdict = "consistent" if review.consistent else "inconsistent"
         detail = _json({"audit": review.audit, "reviewer": review.reviewer}).decode()
-        order_id = head.order_id if head else 0
+        order_id = known.head.order_id if known else 0
         self.entries.append(
             Entry(order_id, "audit.reviewed", at, at, "", verdict, "reviewed", message.source, message.id, detail)
         )
-
-    # -- rules
-
-    def _decide(self) -> None:
-        self._withdraw()
-        book = self.context.book
-        undecided = [head for head in self.touched.values() if _is_undecided(head)]
-        if not undecided or not (book.routing or book.gift or book.default_warehouse):
-            return
-        lines = self._lines_of(undecided)
-        decisions = decide(rows.orders_frame(undecided), rows.lines_frame(lines), book)
-        by_order: dict[int, list[Decision]] = {}
-        for order_id, *decision in decisions.iter_rows():
-            by_order.setdefault(order_id, []).append(Decision(*decision))
-        for head in undecided:
-            self._carry_out(head, lines[head.order_id], by_order.get(head.order_id, []))
-
-    def _carry_out(self, head: Head, lines: Sequence[Line], decisions: list[Decision]) -> None:
-        message, version = self.last_message[head.order_id], self.context.book.version
-        at = message.received_at
-        gifts: list[Line] = []
-        for rule, action, argument, quantity, parent, reason in decisions:
-            if action == "assign_warehouse":
-                if head.warehouse is not None:
-                    continue
-                head.warehouse, head.warehouse_by = argument, "rule"
-            else:
-                gifts.append(Line(FIRST_ADDED_LINE + len(gifts), argument, quantity=quantity, gift_of=parent))
-                self.writes.upserts["lines"].append(rows.line_row(head.order_id, gifts[-1], rule))
-            detail = _json({"rule": rule, "version": version}).decode()
-            self.entries.append(
-                Entry(head.order_id, f"rule.{action}", at, at, "", argument, "decided", "rules", message.id, detail)
-            )
-            self.writes.new["decisions"].append((head.order_id, rule, version, action, argument, reason, at))
-        head.decided = 1
-        if head.warehouse_by == "rule":
-            self.writes.new["outbox"].append(rows.push_row(head, [*lines, *gifts], message))
-
-    def _withdraw(self) -> None:
-        """What was intended for an order that has stopped, or has other lines now, and nobody has performed yet."""
-        routed = [head for head in self.touched.values() if head.decided and head.warehouse_by == "rule"]
-        for head in routed:
-            if head.payment != "paid" or head.fulfilment in STOPPED:
-                self.writes.withdrawn.append((f"the order is {head.headline}", rows.push_key(head)))
-        renewed = [head for head in routed if head.order_id in self.lines]
-        gifts = self._added_lines(renewed)
-        for head in renewed:
-            lines = [*self.lines[head.order_id], *gifts.get(head.order_id, ())]
-            self.writes.renewed_effects.append(rows.push_row(head, lines, self.last_message[head.order_id]))
-
-    def _lines_of(self, heads: Sequence[Head]) -> dict[int, Sequence[Line]]:
-        missing = [head.order_id for head in heads if head.order_id not in self.lines]
-        stored: dict[int, list[Line]] = {order_id: [] for order_id in missing}
-        for order_id, *fields in self.context.store.line_rows(missing) if missing else ():
-            stored[order_id].append(Line(*fields))
-        return {head.order_id: self.lines.get(head.order_id) or stored.get(head.order_id, []) for head in heads}
-
-    def _added_lines(self, heads: Sequence[Head]) -> dict[int, list[Line]]:
-        added: dict[int, list[Line]] = {}
-        for order_id, *fields in self.context.store.line_rows([h.order_id for h in heads]) if heads else ():
-            line = Line(*fields)
-            if line.line_no >= FIRST_ADDED_LINE:
-                added.setdefault(order_id, []).append(line)
-        return added
 
     # -- rows
 
@@ -313,54 +305,32 @@ class _Batch:
         for head in self.touched.values():
             head.changed_version = version
             writes.upserts["orders"].append(rows.order_row(head))
-            self._write_parts(head)
+        self._write_parts()
         for (touchpoint, shop, order_no), (sighting, seen_at) in self.sightings.items():
             at = seen_at if sighting.at is None else sighting.at
             writes.sightings.append((touchpoint, shop, order_no, sighting.status, at, seen_at, version))
-        seq, before = self.claim.log_seq, self.claim.log_hash
-        for entry in self.entries:
-            seq += self.claim.lanes
-            fields = (seq, *entry)
-            before = chain.link(before, fields)
-            writes.inserts["log"].append((*fields, before))
-        writes.next_order_id, writes.log_seq, writes.log_hash = self.next_order_id, seq, before
+        end = chain.Head(self.claim.log_seq, self.claim.log_hash)
+        writes.inserts["log"], (writes.log_seq, writes.log_hash) = chain.extend(end, self.entries, self.claim.lanes)
+        writes.next_order_id = self.next_order_id
 
-    def _write_parts(self, head: Head) -> None:
-        """Payment, parcels, lines and receiver of an order whose row is written."""
-        upserts, order_id = self.writes.upserts, head.order_id
-        if head.paid_minor:
-            upserts["payments"].append((order_id, 1, head.payment_method, head.currency, head.paid_minor, head.paid_at))
-        for tracking_no, (carrier, labelled) in head.parcels.items():
-            upserts["parcels"].append((order_id, tracking_no, carrier, int(labelled)))
-        if (lines := self.lines.get(order_id)) is not None:
+    def _write_parts(self) -> None:
+        """Payments, parcels, lines and receivers, where they are news."""
+        upserts = self.writes.upserts
+        upserts["payments"] += [rows.payment_row(head) for head in self.paid.values() if head.paid_minor]
+        for head in self.boxed.values():
+            upserts["parcels"] += rows.parcel_rows(head)
+        for order_id, lines in self.lines.items():
             if order_id not in self.created:
                 self.writes.retired_lines.append((self.last_message[order_id].received_at, order_id))
             upserts["lines"] += [rows.line_row(order_id, line, "") for line in lines]
-        if content := self.persons.get(order_id):
+        for order_id, content in self.persons.items():
             person = content.person or Person()
             phone_hash = self.context.pseudonyms.phone(person.phone)
             upserts["persons"].append((order_id, person.name, person.phone, phone_hash, person.address, content.note))
 
 
-STOPPED = frozenset({"cancelled", "intercepted"})
-
-
-class _Key(NamedTuple):
-    shop: str
-    order_no: str
-
-
-def _key(read: tuple[Source, Decoded] | None) -> _Key | None:
-    match read:
-        case (source, Observation() as seen):
-            return _Key(source.shop, seen.order_no)
-        case (_, Review() as review):
-            return _Key(review.shop, review.order_no)
-    return None
-
-
-def _is_undecided(head: Head) -> bool:
-    """Paid, its lines known, nothing done for it yet, and the rulebook has not spoken."""
-    return (
-        head.payment == "paid" and head.fulfilment == "waiting" and not head.decided and head.lines_digest is not None
-    )
+def _key(source: Source, decoded: Decoded) -> tuple[str, str] | None:
+    """The order that a message speaks of, where that order must be known to apply it."""
+    if isinstance(decoded, Observation):
+        return source.shop, decoded.order_no
+    return (decoded.shop, decoded.order_no) if isinstance(decoded, Review) else None

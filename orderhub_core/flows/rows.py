@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 
 import msgspec
 import polars as pl
@@ -33,6 +34,18 @@ def order_row(known: Head) -> Row:
     for place in (_FACTS, _STATED, _PARCELS):
         row[place] = _json(row[place]).decode()
     return tuple(row)
+
+
+payment = attrgetter("payment_method", "currency", "paid_minor", "paid_at")
+"""What an order says of its payment: compared to learn whether that is news."""
+
+
+def payment_row(head: Head) -> Row:
+    return (head.order_id, 1, *payment(head))
+
+
+def parcel_rows(head: Head) -> list[Row]:
+    return [(head.order_id, number, carrier, int(labelled)) for number, (carrier, labelled) in head.parcels.items()]
 
 
 def _bytes(value: bytes | memoryview | None) -> bytes | None:

@@ -22,17 +22,29 @@ def link(before: bytes, fields: tuple[Any, ...]) -> bytes:
     return hashlib.blake2b(before + _encode(fields), digest_size=32).digest()
 
 
-class Verdict(NamedTuple):
-    entries: int
-    broken_seq: int | None = None
-    reason: str = ""
-
-
 class Head(NamedTuple):
     """Where a lane's chain ends. `seq` is that of its last entry, or one step before its first."""
 
     seq: int
     hash: bytes
+
+
+def extend(end: Head, entries: Iterable[tuple[Any, ...]], step: int = 1) -> tuple[list[tuple[Any, ...]], Head]:
+    """Entries without seq and hash as rows of the log, and where the chain ends with them."""
+    seq, before = end
+    rows = []
+    for entry in entries:
+        seq += step
+        fields = (seq, *entry)
+        before = link(before, fields)
+        rows.append((*fields, before))
+    return rows, Head(seq, before)
+
+
+class Verdict(NamedTuple):
+    entries: int
+    broken_seq: int | None = None
+    reason: str = ""
 
 
 def starts(lanes: int) -> list[Head]:

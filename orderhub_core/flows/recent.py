@@ -1,0 +1,72 @@
+"""Orders that were touched lately, kept between batches: they need not be read and unpacked again.
+
+What is kept holds only while nobody else writes. So a batch takes it out, for exactly the state of the hub that its
+claim is based on, and it is put back after the commit, for the state that the commit left. A batch that fails puts
+nothing back; another writer's commit changes the state, and what was kept is never found again.
+"""
+
+from __future__ import annotations
+
+import threading
+from itertools import islice
+from typing import NamedTuple
+
+import msgspec
+
+from orderhub_core.fold import Head
+from orderhub_core.model import Content
+from orderhub_core.store.base import Store
+from orderhub_core.store.unit import Claim, Writes
+
+MOST = 20_000
+"""Some 4 KB each."""
+
+
+class Known(msgspec.Struct):
+    """An order in memory."""
+
+    head: Head
+    told: Content | None = None
+    """The content that was taken last, while all that is stated of the order stands in it."""
+
+
+Orders = dict[tuple[str, str], Known]
+"""By shop and order number."""
+
+
+class _Kept(NamedTuple):
+    version: int
+    log_hash: bytes
+    """With the version, this tells one history of a hub from any other, a restored backup's among them."""
+    orders: Orders
+
+
+class Recent:
+    """The recent orders of one store, lane by lane. Safe to use from several threads: what one has taken out, no other
+    finds."""
+
+    def __init__(self, store: Store, most: int = MOST) -> None:
+        self._store, self._most = store, most
+        self._kept: dict[int, _Kept] = {}
+        """By lane."""
+        self._lock = threading.Lock()
+
+    def take(self, store: Store, claim: Claim) -> Orders:
+        """The orders as they are in the state that the claim is based on; empty where that is not known."""
+        if store is not self._store:
+            return {}
+        with self._lock:
+            kept = self._kept.pop(claim.lane, None)
+        if kept is None or (kept.version, kept.log_hash) != (claim.version, claim.log_hash):
+            return {}
+        return kept.orders
+
+    def keep(self, store: Store, claim: Claim, writes: Writes, orders: Orders, touched: Orders) -> None:
+        """After the commit of `writes`: the orders that were taken out, and those that the batch has touched."""
+        if store is not self._store:
+            return
+        orders |= touched
+        for key in list(islice(orders, max(0, len(orders) - self._most // claim.lanes))):
+            del orders[key]
+        with self._lock:
+            self._kept[claim.lane] = _Kept(claim.version + 1, writes.log_hash, orders)
