@@ -21,7 +21,7 @@ with app.setup:
     from orderhub_core import errors, hub, i18n, ui
     from orderhub_core.charts import health as charts
     from orderhub_core.charts import theme
-    from orderhub_core.health import blockages, diagnosis, flow, texts
+    from orderhub_core.health import blockages, diagnosis, flow, queue, texts
 
     ZONE = "Asia/Shanghai"
 
@@ -31,39 +31,72 @@ def _():
     lang = ui.language()
     tr = i18n.translator(lang)
     theme.use(lang)
-    return lang, tr
-
-
-@app.cell
-def _(lang, tr):
     _said = tr("What comes in right now, where orders stay too long, and the three places to go first.")
     top = (tr("Order health"), _said, lang)
+    lost = tr("The hub cannot be read: {reason}")
     try:
-        connected, _trouble = hub.connect(), ""
+        connected = hub.connect()
         connected.as_of()
     except errors.OrderHubError as _error:
-        connected, _trouble = None, tr("The hub cannot be read: {reason}").format(reason=_error)
-    mo.stop(connected is None, ui.page(*top, ui.note(_trouble, "bad")))
-    return connected, top
+        mo.stop(True, ui.page(*top, ui.note(lost.format(reason=_error), "bad")))
+    return connected, lost, top, tr
 
 
 @app.cell
 def _(tr):
     tick = mo.ui.refresh(options=["5s", "30s"], default_interval="5s", label=tr("Flow every"))
     look = mo.ui.refresh(options=["1m", "5m", "15m"], default_interval="5m", label=tr("Diagnosis every"))
-    return look, tick
+    (parked, set_parked), (said, set_said) = mo.state([]), mo.state(("", "info"))
+    return look, parked, said, set_parked, set_said, tick
 
 
 @app.cell
-def _(connected, tick, tr):
-    tick.value
-    _now = connected.as_of()
-    _rows = flow.per_minute(connected.scan("events"), _now)
-    _tiles = texts.tiles(_rows, _now, ZONE, tr, connected.pulse() if connected.writable else None)
-    _nothing = ui.note(tr("Nothing happened in the last hour."), "info")
+def _(connected, lost, parked, said, set_parked, tick, top, tr):
+    tick.value, said()
+    try:
+        flowing = connected.flow() if isinstance(connected, hub.Hub) else None
+        _parked = connected.parked(queue.MOST) if flowing and flowing.parked else []
+        _now = flowing.as_of if flowing else connected.as_of()
+        _rows = flow.per_minute(connected.scan("events"), _now)
+    except errors.OrderHubError as _error:
+        mo.stop(True, ui.page(*top, ui.note(lost.format(reason=_error), "bad"), tick))
+    if _parked != parked():
+        set_parked(_parked)
+    _nothing = ui.note(tr("Nothing happened in the last hour."))
     _picture = charts.flow(_rows, _now, ZONE, tr) if _rows.height else _nothing
-    live = ui.section(tr("Live flow"), ui.grid(*(ui.kpi(*tile) for tile in _tiles), min="150px"), _picture)
-    return (live,)
+    live = ui.section(tr("Live flow"), ui.kpis(texts.tiles(_rows, _now, ZONE, tr)), _picture)
+    return flowing, live
+
+
+@app.cell
+def _(connected, parked, set_said, tr):
+    def _replay(answer: dict) -> None:
+        steps = ui.progress(queue.asked(answer["rows"], connected.parked(), tr), tr("Trying again"))
+        try:
+            set_said(queue.replayed([done for ids in steps for done in connected.replay(ids).values()], tr))
+        except errors.OrderHubError as error:
+            set_said((str(error), "bad"))
+
+    _how = {"selection": "multi", "wrapped_columns": [tr("Reason")], "column_widths": {tr("Reason"): 320}}
+    _rows = ui.table(queue.parked(parked(), ZONE, tr), **_how)
+    _form = ui.confirmed(_rows, tr("Yes, try these again; all, where none is chosen"), tr("Replay"), tr, _replay)
+    held = _form if connected.writable else ui.grid(_rows, ui.note(tr(queue.READ_ONLY)), min="100%")
+    return (held,)
+
+
+@app.cell
+def _(connected, flowing, held, parked, said, tr):
+    def _queue() -> list:
+        rows = queue.sources(flowing, [shop.id for shop in connected.settings.shops], ZONE, tr)
+        sources = ui.section(tr("Sources"), ui.rows(rows, tr("Nothing has come in yet.")))
+        effects = ui.rows(queue.effects(flowing, tr), tr("Every effect is done."))
+        pair = ui.grid(sources, ui.section(tr("Effects that are not done"), effects), min="340px")
+        told = [ui.note(*said())] if said()[0] else []
+        aside = held if parked() else ui.note(tr("Nothing is parked."), "good")
+        return [ui.kpis(queue.tiles(flowing, tr)), pair, ui.section(tr("Parked messages"), aside, *told)]
+
+    waiting = ui.section(tr("Queue"), *(_queue() if flowing else [ui.note(tr(queue.SNAPSHOT))]))
+    return (waiting,)
 
 
 @app.cell
@@ -88,9 +121,9 @@ def _(found, opened, tr):
         rows = texts.orders(blockages.members(found.open_orders, found.worst, index), ZONE, tr)
         return [opened, ui.table(rows), ui.download_csv(rows, "blockage.csv", tr("Download CSV"))]
 
-    _cards = ui.grid(*(ui.kpi(*card) for card in texts.cards(found, tr)), min="260px")
-    _none = ui.note(tr("No order is overdue."), "good")
+    _cards = ui.kpis(texts.cards(found, tr), min="260px")
     _list = [] if opened.value is None else _orders(opened.value)
+    _none = ui.note(tr("No order is overdue."), "good")
     stuck = ui.section(tr("Worst blockages"), _cards, *_list) if found.worst else _none
     return (stuck,)
 
@@ -100,16 +133,16 @@ def _(found, tr):
     _pictures = ui.grid(charts.levels(found.stages, tr), charts.dwell(found.stages, tr), min="340px")
     _table = ui.table(texts.stages(found.stages, tr))
     dwell = ui.section(tr("How long open orders have stayed"), _pictures, _table)
-    steps = ui.section(tr("How long the steps took, last 30 days"), ui.table(texts.steps(found.steps, tr)))
+    steps = ui.section(tr("How long the steps took, last 30 days"), ui.rows(texts.steps(found.steps, tr), tr("None.")))
     return dwell, steps
 
 
 @app.cell
-def _(dwell, found, live, look, steps, stuck, tick, top, tr):
+def _(dwell, found, live, look, steps, stuck, tick, top, tr, waiting):
     _sick = [ui.note(texts.summary(found, ZONE, tr), "warn" if found.overdue else "good"), stuck, dwell, steps]
     _how = tr("There are no orders yet: connect a shop or import a file, and this page fills itself.")
     _parts = _sick if found.orders else [ui.note(_how, "info")]
-    ui.page(*top, ui.grid(tick, look, min="200px"), live, *_parts)
+    ui.page(*top, ui.grid(tick, look, min="200px"), live, waiting, *_parts)
     return
 
 

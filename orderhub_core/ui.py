@@ -6,6 +6,7 @@ page. The look is in notebooks/assets/console.css.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
 from typing import Any, Literal
 
@@ -68,6 +69,11 @@ def kpi(label: str, value: str, note: str = "", tone: Tone = "plain") -> mo.Html
     )
 
 
+def kpis(tiles: Iterable[tuple[str, str, str, Tone]], *, min: str = "150px") -> mo.Html:
+    """Figures side by side."""
+    return grid(*(kpi(*tile) for tile in tiles), min=min)
+
+
 def note(text: str, kind: Kind = "info") -> mo.Html:
     """A remark in a box. A bad one is announced to screen readers."""
     role = "alert" if kind == "bad" else "note"
@@ -90,6 +96,32 @@ def table(frame: pl.DataFrame, *, page_size: int = 10, selection: Any = None, **
         "show_download": False,
     }
     return mo.ui.table(words, **(house | options))
+
+
+def rows(frame: pl.DataFrame, nothing: str) -> mo.Html:
+    """A table, or where it would be empty, what that means."""
+    return table(frame) if frame.height else note(nothing, "good")
+
+
+def confirmed(table: mo.ui.table, sure: str, label: str, tr: i18n.Translate, act: Callable[[Any], None]) -> mo.Html:
+    """A table to choose from, and a button that does something with `rows`, those chosen, once `sure` is ticked."""
+
+    def missing(asked: Any) -> str | None:
+        return None if asked["sure"] else tr("Tick the box first.")
+
+    parts = mo.Html('{rows}<div class="oh-sure">{sure}</div>').batch(rows=table, sure=mo.ui.checkbox(label=sure))
+    form: mo.Html = parts.form(
+        bordered=False, submit_button_label=label, clear_on_submit=True, validate=missing, on_change=act
+    )
+    return form
+
+
+def progress(steps: Sequence[Any], title: str) -> Iterable[Any]:
+    """The steps, one after the other, while a bar shows how many are done."""
+    bar: Iterable[Any] = mo.status.progress_bar(
+        steps, title=title, show_rate=False, show_eta=False, remove_on_exit=True
+    )
+    return bar
 
 
 def download_csv(frame: pl.DataFrame, filename: str, label: str) -> mo.download:

@@ -6,7 +6,6 @@ The names are English; each language translates them. Instants are shown in the 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Protocol
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -66,31 +65,13 @@ def place(blockage: Blockage, tr: Translate) -> str:
     return f"{stage} · {tr(SEGMENTS[blockage.segment])} {blockage.value or tr('(none)')}"
 
 
-class Pulse(Protocol):
-    """What is read of a living hub's counters."""
-
-    @property
-    def waiting(self) -> int: ...
-    @property
-    def oldest_waiting_s(self) -> float: ...
-    @property
-    def parked(self) -> int: ...
-    @property
-    def refused_signatures(self) -> int: ...
-    @property
-    def effects_waiting(self) -> int: ...
-    @property
-    def effects_for_person(self) -> int: ...
-
-
-def tiles(per_minute: pl.DataFrame, as_of: int, zone: str, tr: Translate, pulse: Pulse | None = None) -> list[Tile]:
-    """The live figures: of `flow.per_minute`, and of the pulse where there is one. `as_of` in microseconds UTC."""
+def tiles(per_minute: pl.DataFrame, as_of: int, zone: str, tr: Translate) -> list[Tile]:
+    """The live figures of `flow.per_minute`. `as_of` in microseconds UTC."""
     fresh = tr("As of {time}").format(time=_clock(as_of, zone, "%Y-%m-%d %H:%M:%S"))
-    shown = [
+    return [
         (tr("Events in the last hour"), f"{per_minute['events'].sum():,}", fresh, "plain"),
         _busiest(per_minute, zone, tr),
     ]
-    return shown + (_pulse(pulse, tr) if pulse else [])
 
 
 def _busiest(per_minute: pl.DataFrame, zone: str, tr: Translate) -> Tile:
@@ -104,17 +85,6 @@ def _busiest(per_minute: pl.DataFrame, zone: str, tr: Translate) -> Tile:
         tr("at {time}").format(time=f"{at.astimezone(ZoneInfo(zone)):%H:%M}"),
         "plain",
     )
-
-
-def _pulse(pulse: Pulse, tr: Translate) -> list[Tile]:
-    age = tr("oldest {n} s").format(n=f"{pulse.oldest_waiting_s:,.0f}") if pulse.waiting else ""
-    by_hand = tr("{n} for a person").format(n=f"{pulse.effects_for_person:,}") if pulse.effects_for_person else ""
-    return [
-        (tr("Waiting"), f"{pulse.waiting:,}", age, _bad(pulse.oldest_waiting_s > SLOW_S)),
-        (tr("Parked"), f"{pulse.parked:,}", tr("for a person to read") if pulse.parked else "", _bad(pulse.parked > 0)),
-        (tr("Refused signatures"), f"{pulse.refused_signatures:,}", "", "plain"),
-        (tr("Effects waiting"), f"{pulse.effects_waiting:,}", by_hand, _bad(pulse.effects_for_person > 0)),
-    ]
 
 
 def summary(found: Diagnosis, zone: str, tr: Translate) -> str:
@@ -192,7 +162,3 @@ def _named(column: str, names: dict[str, str], tr: Translate) -> pl.Expr:
 
 def _clock(at: int, zone: str, form: str) -> str:
     return f"{datetime.fromtimestamp(at / 1e6, ZoneInfo(zone)):{form}}"
-
-
-def _bad(trouble: bool) -> str:
-    return "bad" if trouble else "plain"

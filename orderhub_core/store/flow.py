@@ -67,7 +67,8 @@ class Flow(NamedTuple):
     oldest_at: int | None
     parked: int
     lags: tuple[Lag, ...]
-    """Every source that ever sent something, by name."""
+    """Every source that ever sent something, by name. What a cluster in front of the database still holds is in no
+    lag: nobody has looked yet whose it is."""
     effects: tuple[Open, ...]
     refused: tuple[tuple[str, str, int], ...]
     """Source, reason and number of what was turned away at the door."""
@@ -75,14 +76,13 @@ class Flow(NamedTuple):
 
 def read(store: Store, now: int) -> Flow:
     """Raises Busy, Unreachable or Stop as the store does."""
-    lags = _lags(store)
-    ages = [lag.oldest_at for lag in lags if lag.oldest_at is not None]
+    waiting, oldest_at = store.waiting()
     return Flow(
         as_of=now,
-        waiting=sum(lag.waiting for lag in lags),
-        oldest_at=min(ages, default=None),
+        waiting=waiting,
+        oldest_at=oldest_at,
         parked=store.query("hub", "SELECT count(*) FROM parked")[0][0],
-        lags=tuple(lags),
+        lags=tuple(_lags(store)),
         effects=tuple(Open(*row) for row in store.query("hub", EFFECTS)),
         refused=tuple((row[0], row[1], int(row[2])) for row in store.query("inbox", REFUSED)),
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import NamedTuple
 
 import polars as pl
 import pytest
@@ -20,15 +19,6 @@ EN, ZH = i18n.translator("en"), i18n.translator("zh")
 ZONE = "Asia/Shanghai"
 NOON = 1_762_000_000_000_000 // 86_400_000_000 * 86_400_000_000 + 4 * 3_600_000_000
 """12:00 in Shanghai."""
-
-
-class Pulse(NamedTuple):
-    waiting: int = 0
-    oldest_waiting_s: float = 0.0
-    parked: int = 0
-    refused_signatures: int = 0
-    effects_waiting: int = 0
-    effects_for_person: int = 0
 
 
 @pytest.mark.parametrize(
@@ -68,22 +58,6 @@ def test_the_busiest_minute_is_the_sum_over_all_kinds_and_of_equal_ones_the_late
         ("Busiest minute", "3", "at 11:57"),
     ]
     assert health_texts.tiles(rows.clear(), NOON, ZONE, ZH)[1] == ("最忙的一分钟", "0", "", "plain")
-
-
-@pytest.mark.parametrize(
-    ("pulse", "alarmed"),
-    [
-        (Pulse(), set()),
-        (Pulse(waiting=9, oldest_waiting_s=59, refused_signatures=7, effects_waiting=3), set()),
-        (Pulse(waiting=1, oldest_waiting_s=61), {"Waiting"}),
-        (Pulse(parked=1, effects_for_person=2), {"Parked", "Effects waiting"}),
-    ],
-)
-def test_a_pulse_alarms_only_where_a_person_is_needed(pulse: Pulse, alarmed: set[str]) -> None:
-    nothing = pl.DataFrame(schema={"minute": pl.Datetime("us", "UTC"), "axis": pl.String, "events": pl.Int64})
-    tiles = health_texts.tiles(nothing, NOON, ZONE, EN, pulse)
-    assert len(tiles) == 6
-    assert {name for name, _, _, tone in tiles if tone == "bad"} == alarmed
 
 
 def test_a_healthy_shop_has_no_cards(empty_diagnosis: diagnosis.Diagnosis) -> None:

@@ -1,0 +1,152 @@
+"""The queue in people's words: what waits and of whom, what is parked and why, which effects are open. Pure.
+
+The names are English; each language translates them. Instants are microseconds UTC, shown in the time zone that is
+passed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal, Protocol
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from orderhub_core.health.texts import SLOW_S, Tile
+from orderhub_core.i18n import Translate
+
+Kind = Literal["good", "warn"]
+
+MOST = 500
+"""Parked messages that one page shows."""
+AT_A_TIME = 50
+"""Messages of one step of a replay: the reader sees it move."""
+
+STATES = {
+    "waiting": "Waiting",
+    "leased": "Under way",
+    "failing": "Failing, tried again later",
+    "person": "For a person",
+}
+WORST_FIRST = ("person", "failing", "waiting", "leased")
+SNAPSHOT = "A snapshot has no queue: look at the console of the hub itself."
+READ_ONLY = "Read only: replay in the hub's own console, or with `orderhub inbox replay`."
+
+
+class Lag(Protocol):
+    @property
+    def source(self) -> str: ...
+    @property
+    def received_at(self) -> int: ...
+    @property
+    def waiting(self) -> int: ...
+    @property
+    def oldest_at(self) -> int | None: ...
+
+
+class Flow(Protocol):
+    """What is read of a living hub's flow."""
+
+    @property
+    def as_of(self) -> int: ...
+    @property
+    def waiting(self) -> int: ...
+    @property
+    def oldest_at(self) -> int | None: ...
+    @property
+    def parked(self) -> int: ...
+    @property
+    def lags(self) -> Sequence[Lag]: ...
+    @property
+    def effects(self) -> Sequence[tuple[str, str, int]]: ...
+    @property
+    def refused(self) -> Sequence[tuple[str, str, int]]: ...
+
+
+def tiles(flow: Flow, tr: Translate) -> list[Tile]:
+    """The queue in figures. Bad is what waits too long, or for a person."""
+    states = {state: sum(n for _, at, n in flow.effects if at == state) for state in STATES}
+    failing, by_hand = states["failing"], states["person"]
+    remarks = [tr("{n} failing").format(n=f"{failing:,}")] if failing else []
+    remarks += [tr("{n} for a person").format(n=f"{by_hand:,}")] if by_hand else []
+    turned_away = sum(n for _, reason, n in flow.refused if reason == "bad_signature")
+    late = _age_s(flow, flow.oldest_at) > SLOW_S
+    return [
+        (tr("Waiting"), f"{flow.waiting:,}", "", "plain"),
+        (
+            tr("Oldest message"),
+            _ago(_age_s(flow, flow.oldest_at), tr),
+            tr("waits too long") if late else "",
+            _bad(late),
+        ),
+        (tr("Parked"), f"{flow.parked:,}", tr("for a person to read") if flow.parked else "", _bad(flow.parked > 0)),
+        (tr("Effects waiting"), f"{sum(states.values()) - by_hand:,}", " · ".join(remarks), _bad(by_hand > 0)),
+        (tr("Refused signatures"), f"{turned_away:,}", "", "plain"),
+    ]
+
+
+def sources(flow: Flow, shops: Collection[str], zone: str, tr: Translate) -> pl.DataFrame:
+    """Every shop, and whoever else has sent something: when it was heard of, what waits. Whose waits longest, first."""
+    known = {lag.source: lag for lag in flow.lags}
+    rows = []
+    for source in sorted({*known, *shops}):
+        lag = known.get(source)
+        age = _age_s(flow, lag.oldest_at) if lag else 0.0
+        rows.append((source, lag.waiting if lag else 0, round(age), _clock(lag.received_at, zone) if lag else "—"))
+    names = [tr("Source"), tr("Waiting"), tr("Oldest, s"), tr("Last received")]
+    kinds = (pl.String, pl.Int64, pl.Int64, pl.String)
+    frame = pl.DataFrame(rows, schema=dict(zip(names, kinds, strict=True)), orient="row")
+    return frame.sort(names[2], names[1], descending=True, maintain_order=True)
+
+
+def effects(flow: Flow, tr: Translate) -> pl.DataFrame:
+    """Effects that are not done, those that need somebody first."""
+    ranked = sorted(flow.effects, key=lambda effect: (WORST_FIRST.index(effect[1]), -effect[2], effect[0]))
+    rows = [(target, tr(STATES[state]), number) for target, state, number in ranked]
+    names = {tr("Target"): pl.String, tr("State"): pl.String, tr("Effects"): pl.Int64}
+    return pl.DataFrame(rows, schema=names, orient="row")
+
+
+def parked(rows: Sequence[Mapping[str, Any]], zone: str, tr: Translate) -> pl.DataFrame:
+    """Parked messages with the reason, as the hub tells them."""
+    told = [(row["id"], row["source"], row["reason"], row["kind"], _clock(row["parked_at"], zone)) for row in rows]
+    names = [tr("Number"), tr("Source"), tr("Reason"), tr("Kind"), tr("Since")]
+    kinds = (pl.Int64, pl.String, pl.String, pl.String, pl.String)
+    return pl.DataFrame(told, schema=dict(zip(names, kinds, strict=True)), orient="row")
+
+
+def asked(chosen: pl.DataFrame, rows: Sequence[Mapping[str, Any]], tr: Translate) -> list[list[int]]:
+    """Ids of the messages to try again, in steps: those chosen in the table, or all."""
+    ids = chosen[tr("Number")].to_list() if chosen.height else [row["id"] for row in rows]
+    return [ids[at : at + AT_A_TIME] for at in range(0, len(ids), AT_A_TIME)]
+
+
+def replayed(outcomes: Collection[str], tr: Translate) -> tuple[str, Kind]:
+    """What became of a replay in one sentence, and how that is."""
+    still = sum(outcome == "parked" for outcome in outcomes)
+    text = tr("Tried {n} again: {read} were read, {still} are still parked.")
+    counts = {"n": len(outcomes), "read": len(outcomes) - still, "still": still}
+    return text.format(**{name: f"{count:,}" for name, count in counts.items()}), "warn" if still else "good"
+
+
+def _ago(seconds: float, tr: Translate) -> str:
+    if seconds < 120:
+        return tr("{n} s").format(n=f"{seconds:,.0f}")
+    return (
+        tr("{n} min").format(n=f"{seconds / 60:,.0f}")
+        if seconds < 7_200
+        else tr("{n} h").format(n=f"{seconds / 3_600:,.1f}")
+    )
+
+
+def _age_s(flow: Flow, at: int | None) -> float:
+    return 0.0 if at is None else max(0.0, (flow.as_of - at) / 1e6)
+
+
+def _clock(at: int, zone: str) -> str:
+    return f"{datetime.fromtimestamp(at / 1e6, ZoneInfo(zone)):%m-%d %H:%M:%S}"
+
+
+def _bad(trouble: bool) -> str:
+    return "bad" if trouble else "plain"
