@@ -9,8 +9,10 @@ import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from hashlib import blake2b
 from itertools import count
 from pathlib import Path
+from random import Random
 
 import msgspec
 import psycopg
@@ -19,7 +21,7 @@ from nats_cluster import NatsCluster
 
 from orderhub_core.errors import Busy, Unreachable, Unreadable, UserMistake
 from orderhub_core.flows.absorb import Context, Source, drain
-from orderhub_core.model import Event, Observation, RawMessage
+from orderhub_core.model import Content, Event, Line, Observation, Person, RawMessage
 from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.rules.book import Book
 from orderhub_core.store import homes
@@ -50,8 +52,9 @@ def source(name):
 
 
 def message(name, event=Event.PLACED, at=NOW, origin="shop-1", order_no=""):
-    body = msgspec.json.encode(Observation(order_no or f"A{name}", {event.value: at}, at))
-    return RawMessage(origin, f"m{name}", "order", body)
+    order_no = order_no or f"A{name}"
+    body = msgspec.json.encode(Observation(order_no, {event.value: at}, at))
+    return RawMessage(origin, f"m{name}", "order", body, key=order_no)
 
 
 def lane_of(message, lanes):
@@ -183,6 +186,15 @@ class TestApplying:
         assert store.waiting()[0] == 2
         assert set(apply(store)) == {("shop-1", "m1"), ("shop-1", "m2")}
 
+    def test_a_message_that_did_not_tell_its_order_is_applied_by_the_order_s_own_lane(self, store):
+        told = [message(f"told{number}", order_no=f"A{number}") for number in range(20)]
+        untold = [msgspec.structs.replace(message(f"un{n}", Event.PAID, order_no=f"A{n}"), key="") for n in range(20)]
+        store.accept(told + untold, NOW)
+        apply(store)
+        assert rows(store, "SELECT count(*) FROM orders WHERE payment = 'paid'") == [(20,)]
+        assert store.waiting()[0] == 0
+        assert store.verify_log().broken_seq is None
+
     def test_two_workers_apply_each_message_once(self, database, jetstream_inbox):
         with (
             closing(open_jetstream(database, jetstream_inbox)) as one,
@@ -231,6 +243,56 @@ class TestApplying:
         apply(store)
         pulse = store.pulse(NOW)
         assert (pulse.received, pulse.waiting, pulse.oldest_waiting_s) == (2, 0, 0.0)
+
+
+STATE = {
+    "hub": (
+        "SELECT shop, order_no, placed_at, payment, fulfilment, logistics, headline, total_minor, facts, stated"
+        " FROM orders",
+        "SELECT shop, order_no, line_no, sku, quantity, price_minor FROM lines JOIN orders USING (order_id)",
+        "SELECT DISTINCT order_no, event, occurred_at FROM log JOIN orders USING (order_id)",
+        "SELECT source, message_id, reason FROM parked",
+    ),
+    "inbox": (
+        "SELECT source, message_id, digest FROM inbox",
+        "SELECT source, message_id, digest FROM conflict",
+    ),
+}
+"""What must be equal on every home; rows have other numbers on each."""
+
+
+class TestSameAsTheOtherHomes:
+    def digest_of(self, store, stream):
+        for at in range(0, len(stream), 37):
+            store.accept(stream[at : at + 37], NOW)
+            if at % 2:
+                apply(store, 11)
+        apply(store)
+        asked = [(part, sql) for part, questions in STATE.items() for sql in questions]
+        found = [sorted(map(repr, store.query(part, sql))) for part, sql in asked]
+        assert all(found), "every table has something to compare"
+        return blake2b(repr(found).encode()).hexdigest()
+
+    def test_the_same_stream_gives_the_same_digest_on_each_home(self, store, fresh_database, tmp_path):
+        dice = Random(5)
+        stream = []
+        for number in range(60):
+            content = Content(total_minor=number, lines=(Line(1, f"SKU{number}"),), person=Person("张", "1", "x"))
+            for event in (Event.PLACED, Event.PAID, Event.SHIPPED):
+                seen = Observation(f"A{number}", {event.value: NOW + number}, NOW, content)
+                stream.append(
+                    RawMessage("shop-1", f"{number}{event}", "order", msgspec.json.encode(seen), f"A{number}")
+                )
+        dice.shuffle(stream)
+        stream += dice.sample(stream, 40)
+        stream += [message("1"), message("1", Event.PAID), RawMessage("shop-1", "odd", "order", b"{")]
+        digests = {self.digest_of(store, stream)}
+        for number, database in enumerate(["", fresh_database()]):
+            home = Home(tmp_path / str(number), database)
+            homes.init(home)
+            with closing(homes.open_store(home)) as other:
+                digests.add(self.digest_of(other, stream))
+        assert len(digests) == 1
 
 
 class TestHoles:
