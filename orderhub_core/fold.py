@@ -326,9 +326,8 @@ def _take_content(head: Head, content: Content, at: int, origin: Origin, folded:
     if changes and head.stated:
         folded.entries.append(_entry(head, "order.content", at, "", "", "changed", origin, _json(changes).decode()))
     folded.whole = won == len(versions)
-    taken = versions != head.stated
     head.stated = versions
-    return taken
+    return won > 0
 
 
 def _entry(

@@ -45,9 +45,9 @@ class Pseudonyms:
         """The pseudonym of a channel's buyer id; empty for an empty one."""
         return self._hash("buyer", f"{shop}\0{ref}").hex() if ref else ""
 
-    def person(self, person: Person) -> bytes:
-        """Whether two statements name the same receiver can be told from this, and nothing else."""
-        return self._hash("person", "\0".join((person.name, person.phone, person.address)))
+    def person(self, person: Person, note: str = "") -> bytes:
+        """Whether two statements name the same receiver and note can be told from this, and nothing else."""
+        return self._hash("person", "\0".join((person.name, person.phone, person.address, note)))
 
     def _hash(self, purpose: str, value: str) -> bytes:
         digest = self._fresh[purpose].copy()

@@ -81,7 +81,7 @@ def absorb(context: Context, limit: int) -> Plan | None:
     except Exception as bug:  # noqa: BLE001 — whatever a message does to us must cost that message only
         if len(claim.messages) > 1:
             return absorb(context, len(claim.messages) // 2)
-        return _set_aside(context, type(bug).__name__)
+        return _set_aside(context, claim.messages[0], type(bug).__name__)
     finally:
         context.store.release(claim)
 
@@ -130,11 +130,15 @@ def _apply(context: Context, claim: Claim, planned: Plan) -> Plan:
     return planned
 
 
-def _set_aside(context: Context, reason: str) -> Plan | None:
-    """Park the next message unread: reading or applying it failed in a way that nobody foresaw."""
+def _set_aside(context: Context, broken: Message, reason: str) -> Plan | None:
+    """Park a message unread: reading or applying it failed in a way that nobody foresaw."""
     claim = context.store.claim(1, context.clock())
     if claim is None:
         return None
+    if claim.messages[0].id != broken.id:
+        # Another worker has set it aside, or another lane is served first: this message has done no harm yet.
+        context.store.release(claim)
+        return absorb(context, 1)
     batch = _Batch(context, claim, {})
     (message,) = claim.messages
     batch.park(message, f"internal: {reason} while applying; a developer must look")
@@ -275,7 +279,7 @@ class _Batch:
     def _hidden(self, head: Head, content: Content) -> Pseudonymous:
         hashes, person = self.context.pseudonyms, content.person
         return Pseudonymous(
-            hashes.buyer(head.shop, content.buyer_ref), None if person is None else hashes.person(person)
+            hashes.buyer(head.shop, content.buyer_ref), None if person is None else hashes.person(person, content.note)
         )
 
     def _sight(self, message: Message, sighting: Sighting) -> None:

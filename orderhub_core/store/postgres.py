@@ -96,9 +96,9 @@ class PostgresStore(Store):
         )
 
     def accept(self, messages: Sequence[RawMessage], received_at: int) -> list[Receipt]:
-        first: dict[tuple[str, str], RawMessage] = {}
-        for message in messages:
-            first.setdefault((message.source, message.message_id), message)
+        first: dict[tuple[str, str], int] = {}
+        for place, message in enumerate(messages):
+            first.setdefault((message.source, message.message_id), place)
         rows = [
             (
                 place,
@@ -110,27 +110,18 @@ class PostgresStore(Store):
                 _digest(m.body),
                 m.body,
             )
-            for place, m in enumerate(first.values())
+            for place, m in ((place, messages[place]) for place in first.values())
         ]
         with self.transaction("inbox") as cursor:
             fresh = copying.write_down(cursor, rows)
-            if len(fresh) == len(messages):
-                return ["new"] * len(messages)
-            new = {key for place, key in enumerate(first) if place in fresh}
-            return [self._receipt(cursor, message, first, new, received_at) for message in messages]
+            return [
+                "new" if place in fresh else self._known(cursor, message, received_at)
+                for place, message in enumerate(messages)
+            ]
 
-    def _receipt(
-        self,
-        cursor: Any,
-        message: RawMessage,
-        first: dict[tuple[str, str], RawMessage],
-        fresh: set[Any],
-        received_at: int,
-    ) -> Receipt:
-        key = (message.source, message.message_id)
-        if key in fresh and first[key] is message:
-            return "new"
-        digest = _digest(message.body)
+    def _known(self, cursor: Any, message: RawMessage, received_at: int) -> Receipt:
+        """Tell repeated from contradicting."""
+        key, digest = (message.source, message.message_id), _digest(message.body)
         cursor.execute("SELECT digest FROM inbox WHERE source = %s AND message_id = %s", key)
         if bytes(cursor.fetchone()[0]) == digest:
             return "duplicate"

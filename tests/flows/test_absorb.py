@@ -316,3 +316,46 @@ def test_a_source_that_has_more_to_say_is_asked_again(context, order):
     context.store.accept([RawMessage("live", "hint", "order", hint)], NOW)
     drain(context, 10)
     assert rows(context, "SELECT count(*) FROM outbox WHERE key LIKE 'fetch:%'") == [(1,)]
+
+
+def test_of_two_statements_of_one_time_the_greater_holds_even_when_it_comes_alone(context, order):
+    context.store.accept([order("A1", E.PLACED, at=NOW, total=100)], NOW)
+    drain(context, 10)
+    context.store.accept([order("A1", E.PLACED, at=NOW, total=200)], NOW + 1)
+    assert list(drain(context, 10).values()) == ["updated"]
+    assert rows(context, "SELECT total_minor FROM orders") == [(200,)]
+
+
+def test_a_newer_note_for_the_same_receiver_is_taken_and_an_older_one_is_not(context, order):
+    def noted(note, at):
+        told = msgspec.json.decode(order("A1", at=at, total=100).body, type=Observation)
+        body = msgspec.json.encode(
+            msgspec.structs.replace(told, content=msgspec.structs.replace(told.content, note=note))
+        )
+        return RawMessage("shop-1", note, "order", body)
+
+    for note, at in (("ring once", 5), ("ring twice", 9), ("knock", 7)):
+        context.store.accept([noted(note, at)], NOW)
+        drain(context, 10)
+    assert rows(context, "SELECT name, note FROM persons") == [("张三丰", "ring twice")]
+
+
+def test_who_finds_a_broken_message_gone_parks_no_other_in_its_place(home, context, order, monkeypatch):
+    broken = msgspec.json.encode(Observation("BAD", {"payment.teleported": NOW}, NOW))
+    context.store.accept([RawMessage("shop-1", "broken", "order", broken)], NOW)
+    other = homes.open_store(home)
+    rival = Context(other, *context[1:4])
+    claim, claims = context.store.claim, itertools.count()
+
+    def overtaken(limit, now):
+        """A rival sets the broken message aside before it is claimed a second time; another one comes meanwhile."""
+        if next(claims) == 1:
+            drain(rival, 10)
+            context.store.accept([order("A1", E.PLACED)], NOW)
+        return claim(limit, now)
+
+    monkeypatch.setattr(context.store, "claim", overtaken)
+    drain(context, 10)
+    assert rows(context, "SELECT message_id FROM parked") == [("broken",)]
+    assert rows(context, "SELECT order_no FROM orders") == [("A1",)]
+    other.close()

@@ -46,11 +46,14 @@ def test_a_message_is_new_once_then_a_duplicate_and_a_changed_one_is_a_conflict(
     assert store.accept([message(1), message(2)], NOW) == ["new", "new"]
     assert store.accept([message(1), message(3), message(2, b"other")], NOW) == ["duplicate", "new", "conflict"]
     assert store.accept([message(4), message(4), message(4, b"other")], NOW) == ["new", "duplicate", "conflict"]
+    one = message(5)
+    assert store.accept([one, one], NOW) == ["new", "duplicate"]
     assert [row[0] for row in store.query("inbox", "SELECT message_id FROM inbox ORDER BY id")] == [
         "m1",
         "m2",
         "m3",
         "m4",
+        "m5",
     ]
     conflicts = [
         (row[0], bytes(row[1])) for row in store.query("inbox", "SELECT message_id, body FROM conflict ORDER BY 1")
