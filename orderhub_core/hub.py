@@ -23,6 +23,7 @@ from orderhub_core.errors import RefusedByTarget, StoreMissing, Unreachable, Unr
 from orderhub_core.flows import absorb, dispatch, importing, poll, replay
 from orderhub_core.flows.absorb import Outcome, Plan
 from orderhub_core.flows.receive import GroupWritten, Receiver
+from orderhub_core.flows.recent import Recent
 from orderhub_core.frames import SCHEMAS, empty
 from orderhub_core.memory import Answer, Memory
 from orderhub_core.model import Decoded, RawMessage, Review
@@ -108,7 +109,8 @@ class Hub:
     def context(self) -> absorb.Context:
         path = self.home.data / self.settings.rulebook
         rules = book.load(path) if self.settings.rulebook else book.Book()
-        return absorb.Context(self.store, self._source, rules, pseudonym.load(self.home.data, self._env))
+        hashes = pseudonym.load(self.home.data, self._env)
+        return absorb.Context(self.store, self._source, rules, hashes, Recent(self.store))
 
     @cached_property
     def receiver(self) -> Receiver:
@@ -189,11 +191,7 @@ class Hub:
         """
         parked = [row["id"] for row in self.parked()]
         if unknown := sorted(set(ids or ()).difference(parked)):
-            if gone := expiry.expired(self.store, unknown):
-                raise UserMistake(
-                    f"applied, and expired since: {', '.join(map(str, gone))}; after limits.raw_days "
-                    f"({self.settings.limits.raw_days}) only a message's digest is kept: ask its sender for it again"
-                )
+            expiry.refuse_expired(self.store, unknown, self.settings.limits.raw_days)
             raise UserMistake(f"not parked: {', '.join(map(str, unknown))}; `orderhub inbox parked` lists what is")
         asked = parked if ids is None else sorted(set(ids))
         try:
@@ -346,8 +344,8 @@ def _decode_review(kind: str, body: bytes) -> Decoded:
 def connect() -> Hub | SnapshotHub:
     """The hub of this process, found through the environment, which the command line sets.
 
-    ORDERHUB_SNAPSHOT names a snapshot folder (read-only boards); else ORDERHUB_DATABASE_URL a database and
-    ORDERHUB_DATA a folder (default `data`).
+    ORDERHUB_SNAPSHOT names a snapshot folder (read-only boards); else ORDERHUB_DATABASE_URL a database (with
+    ORDERHUB_INBOX_URL, what takes messages in for it) and ORDERHUB_DATA a folder (default `data`).
     """
     if folder := os.environ.get("ORDERHUB_SNAPSHOT"):
         return SnapshotHub(Path(folder))
@@ -356,4 +354,5 @@ def connect() -> Hub | SnapshotHub:
 
 def home() -> Home:
     """Where the environment says that the hub lives."""
-    return Home(Path(os.environ.get("ORDERHUB_DATA") or "data"), os.environ.get("ORDERHUB_DATABASE_URL", ""))
+    folder, database, inbox = (os.environ.get(f"ORDERHUB_{name}", "") for name in ("DATA", "DATABASE_URL", "INBOX_URL"))
+    return Home(Path(folder or "data"), database, inbox)

@@ -22,13 +22,17 @@ Database = Annotated[
     str | None,
     typer.Option("--database", metavar="URL", help="PostgreSQL instead of SQLite files (ORDERHUB_DATABASE_URL)."),
 ]
+Inbox = Annotated[
+    str | None,
+    typer.Option("--inbox", metavar="URL", help="NATS JetStream that takes messages in (ORDERHUB_INBOX_URL)."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on the last line.")]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def stored(command: Command) -> Command:
-    """Give a command `--data` and `--database`, which end up in the environment, where `hub.connect` looks.
+    """Give a command `--data`, `--database` and `--inbox`, which end up in the environment, where `hub.connect` looks.
 
     The command returns its exit code.
     """
@@ -36,11 +40,10 @@ def stored(command: Command) -> Command:
     hints = get_type_hints(command, include_extras=True)
 
     @wraps(command)
-    def run(*, data: Path | None, database: str | None, **rest: Any) -> None:
-        if data is not None:
-            os.environ["ORDERHUB_DATA"] = str(data)
-        if database is not None:
-            os.environ["ORDERHUB_DATABASE_URL"] = database
+    def run(*, data: Path | None, database: str | None, inbox: str | None, **rest: Any) -> None:
+        for name, given in (("DATA", data), ("DATABASE_URL", database), ("INBOX_URL", inbox)):
+            if given is not None:
+                os.environ[f"ORDERHUB_{name}"] = str(given)
         if code := command(**rest):
             raise typer.Exit(code)
 
@@ -51,10 +54,11 @@ def stored(command: Command) -> Command:
     common = [
         inspect.Parameter("data", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Data),
         inspect.Parameter("database", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Database),
+        inspect.Parameter("inbox", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Inbox),
     ]
     run.__signature__ = signature.replace(parameters=[*own, *common])  # type: ignore[attr-defined]  # what typer reads
-    run.__annotations__ = {**hints, "data": Data, "database": Database}
-    return run  # type: ignore[return-value]  # the same command with two options more
+    run.__annotations__ = {**hints, "data": Data, "database": Database, "inbox": Inbox}
+    return run  # type: ignore[return-value]  # the same command with three options more
 
 
 def tell(answer: Any, sentence: str, *, as_json: bool) -> None:

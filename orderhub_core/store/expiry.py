@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from orderhub_core.errors import UserMistake
 from orderhub_core.store import statements
 from orderhub_core.store.base import Store
 from orderhub_core.store.sqlite import SqliteStore
@@ -142,7 +143,11 @@ def due(store: Store, now: int, days: int) -> Dropped:
     return Dropped(*total)
 
 
-def expired(store: Store, messages: Sequence[int]) -> list[int]:
-    """Those of these messages that only their digest is left of."""
+def refuse_expired(store: Store, messages: Sequence[int], days: int) -> None:
+    """Raises UserMistake when only the digest is left of any of these messages."""
     sql = f"SELECT id FROM inbox WHERE body IS NULL AND {store.among('id')} ORDER BY id"
-    return [row[0] for row in store.query("inbox", sql, (store.listed(messages),))]
+    if gone := [str(row[0]) for row in store.query("inbox", sql, (store.listed(messages),))]:
+        raise UserMistake(
+            f"applied, and expired since: {', '.join(gone)}; after limits.raw_days ({days}) only a message's digest is "
+            "kept: ask its sender for it again"
+        )

@@ -20,6 +20,7 @@ from orderhub_core.store import chain
 from orderhub_core.store import sqlite as sqlite_home
 from orderhub_core.store.address import checked
 from orderhub_core.store.base import Store
+from orderhub_core.store.jetstream import init_jetstream, open_jetstream
 from orderhub_core.store.postgres import PostgresStore
 from orderhub_core.store.sqlite import SqliteStore
 from orderhub_core.store.tables import PARTS
@@ -30,10 +31,12 @@ MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 class Home(NamedTuple):
-    """`database` is empty for SQLite in `data`; settings and secrets live in `data` either way."""
+    """`database` is empty for SQLite in `data`; settings and secrets live in `data` either way. `inbox` is the address
+    of a JetStream cluster that takes messages in for that database, or empty."""
 
     data: Path
     database: str = ""
+    inbox: str = ""
 
     def __str__(self) -> str:
         return "the PostgreSQL database" if self.database else str(self.data)
@@ -77,6 +80,8 @@ def init(home: Home, revisions: Mapping[str, str] | None = None) -> None:
 
     `revisions` asks for empty tables of an older schema instead, into which a backup fits.
     """
+    if home.inbox and not home.database:
+        raise UserMistake("--inbox takes messages in for a database: name one with --database")
     try:
         home.data.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -90,6 +95,8 @@ def init(home: Home, revisions: Mapping[str, str] | None = None) -> None:
             if part == "hub" and not revisions:
                 _lay_lanes(connection, LANES if home.database else 1)
             connection.commit()
+    if home.inbox and not revisions:
+        init_jetstream(home.inbox)
 
 
 def knows(revisions: Mapping[str, str]) -> bool:
@@ -145,4 +152,6 @@ def differences(home: Home) -> list[Any]:
 
 def open_store(home: Home) -> Store:
     """Raises StoreMissing when there is no hub yet."""
+    if home.inbox:
+        return open_jetstream(home.database, home.inbox)
     return PostgresStore(home.database) if home.database else SqliteStore(home.data)
