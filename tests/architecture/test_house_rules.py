@@ -40,6 +40,7 @@ ONLY_IN = {
     "sqlalchemy": ("orderhub_core/store/",),
     "sqlmodel": ("orderhub_core/store/",),
     "pysqlite3": ("orderhub_core/store/", "orderhub_core/runtime.py"),
+    "nats": ("orderhub_core/store/",),
     "httpx": ("connectors/", "orderhub_core/entry/demo/"),
 }
 """A framework, and the only places that may know it."""

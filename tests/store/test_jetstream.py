@@ -142,6 +142,11 @@ class TestReceiving:
         assert rows(store, "SELECT body FROM inbox") == [(message(1).body,)]
         assert rows(store, "SELECT payment FROM orders") == [("unpaid",)]
 
+    def test_accepting_goes_on_while_the_database_is_away(self, store, jetstream_inbox):
+        with closing(open_jetstream("postgresql://nobody@127.0.0.1:1/none", jetstream_inbox)) as cut_off:
+            assert cut_off.accept([message(1)], NOW) == ["new"]
+        assert apply(store) == {("shop-1", "m1"): "imported"}
+
     def test_a_message_too_large_for_the_cluster_goes_through_the_database(self, store):
         large = RawMessage("shop-1", "large", "order", b"{" + b" " * 2_000_000)
         assert store.accept([message(1), large, message(2)], NOW) == ["new", "new", "new"]
