@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import httpx
 
+from connectors._kit.echo import echoed
 from orderhub_core.errors import BadCredentials, NeedsPerson, OrderHubError, RefusedByTarget, Throttled, Unreachable
 
 # Anything else from 400 on is a refusal; from 500 on it is the other side's own trouble.
@@ -59,7 +60,8 @@ def _refuse(response: httpx.Response, who: str, where: str) -> NoReturn:
         raise Throttled(f"{said}; it asks us to slow down", after_s=_seconds(response.headers.get("retry-after", "")))
     if status >= 500:
         raise Unreachable(f"{said}; its own trouble", after_s=_seconds(response.headers.get("retry-after", "")))
-    raise REFUSALS.get(status, RefusedByTarget)(f"{said}: {response.text[:200]}")
+    # What a warehouse answers may repeat the receiver, and this text is kept with the effect and logged.
+    raise REFUSALS.get(status, RefusedByTarget)(f"{said}: {echoed(response.text)}")
 
 
 def _seconds(retry_after: str) -> float | None:
