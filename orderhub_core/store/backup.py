@@ -26,6 +26,8 @@ from orderhub_core.store.homes import Home
 from orderhub_core.store.tables import PARTS
 
 PEPPER = "pepper.key"
+SNAPSHOT = "snapshot"
+"""Boards begin their reading at it, and a restored hub counts its changes anew."""
 
 
 class Medium(Protocol):
@@ -157,6 +159,7 @@ def restore(
         )
     with medium.staged(folder, found, home, tell) as fresh:
         aside = [_put_back(folder, name, home.data, stamp) for name in found.settings]
+        aside.append(_away(home.data / SNAPSHOT, stamp))
         aside.append(medium.place(fresh, home, stamp))
     return Restored(found, sorted({name for name in aside if name}))
 
@@ -165,13 +168,20 @@ def _differs(path: Path, other: Path) -> bool:
     return path.exists() and path.read_bytes() != other.read_bytes()
 
 
+def _away(path: Path, stamp: str) -> str:
+    """Put what is there aside. Returns where it is kept."""
+    if not path.exists():
+        return ""
+    kept = path.with_name(f"{path.name}.aside-{stamp}")
+    path.rename(kept)
+    return str(kept)
+
+
 def _put_back(folder: Path, name: str, data: Path, stamp: str) -> str:
     """A settings file to its place, at one stroke. Returns where a different one that was there is kept."""
     path, aside = data / name, ""
     if _differs(path, folder / name):
-        kept = path.with_name(f"{path.name}.aside-{stamp}")
-        path.rename(kept)
-        aside = str(kept)
+        aside = _away(path, stamp)
     path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{stamp}")
     with os.fdopen(os.open(fresh, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as file:

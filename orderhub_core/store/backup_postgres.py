@@ -31,6 +31,8 @@ OURS = [name for part, metadata in PARTS.items() for name in (*metadata.tables, 
 TABLES = """SELECT table_name, array_agg(column_name::text ORDER BY ordinal_position)
     FROM information_schema.columns WHERE table_schema = current_schema() AND table_name = ANY(%s)
     GROUP BY table_name ORDER BY table_name"""
+STAMP = "changed_version"
+"""Which transaction changed a row. Each server numbers its own, so that in another hub the number means nothing."""
 SEQUENCES = "SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = current_schema()"
 
 
@@ -84,7 +86,8 @@ def _names(columns: list[str]) -> sql.Composed:
 def _copy_out(
     connection: psycopg.Connection[Any], table: str, columns: list[str], folder: Path, tell: Tell
 ) -> tuple[File, int]:
-    statement = sql.SQL("COPY {} ({}) TO STDOUT (FORMAT binary)").format(sql.Identifier(table), _names(columns))
+    values = sql.SQL(", ").join(sql.SQL("0::bigint") if name == STAMP else sql.Identifier(name) for name in columns)
+    statement = sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT (FORMAT binary)").format(values, sql.Identifier(table))
     state, size = hashlib.blake2b(digest_size=32), 0
     with connection.cursor() as cursor, (folder / f"{table}.copy").open("wb") as file:
         with cursor.copy(statement) as copy:
@@ -144,10 +147,7 @@ def staged(folder: Path, manifest: Manifest, home: Home, tell: Tell) -> Iterator
                 connection.execute("SELECT setval(%s::regclass, %s)", (name, last))
         homes.init(fresh)
         with _connected(fresh) as connection:
-            # Transactions are numbered by each server for itself: what a row was changed by means nothing here.
-            for table in ("orders", "sightings"):
-                connection.execute(sql.SQL("UPDATE {} SET changed_version = 0").format(sql.Identifier(table)))
-            for table in manifest.columns:
+            for table, _ in connection.execute(TABLES, (OURS,)).fetchall():
                 connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
         yield fresh
     finally:

@@ -130,11 +130,13 @@ def test_a_damaged_database_is_told_and_exits_3(orderhub, tmp_path):
     orderhub("db", "init", "--data", tmp_path / "d")
     for path in (tmp_path / "d").glob("hub.db*"):
         path.write_bytes(b"this is no database" * 1_000)
-    for command in (["db", "check"], ["log", "verify"], ["db", "init"]):
+    for command in (["log", "verify"], ["db", "init"]):
         code, out, err = orderhub(*command, "--data", tmp_path / "d")
         assert code == 3, command
         assert "Traceback" not in out + err
         assert "damaged" in err
+    code, out, err = orderhub("db", "check", "--data", tmp_path / "d")  # asked about damage, that is its answer
+    assert (code, "db restore" in out, "Traceback" in out + err) == (1, True, False)
 
 
 def test_a_bug_is_told_without_the_data_it_stumbled_over(orderhub, tmp_path, monkeypatch):

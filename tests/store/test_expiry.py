@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from orderhub_core.entry.worker import Worker
 from orderhub_core.errors import Unreadable, UserMistake
-from orderhub_core.flows import absorb
+from orderhub_core.flows import absorb, replay
 from orderhub_core.flows.absorb import Context, Source
 from orderhub_core.hub import Hub
 from orderhub_core.model import Event, Observation, RawMessage
@@ -102,7 +102,7 @@ def test_what_is_applied_after_it_was_parked_expires_with_a_later_pass(store, co
         pass
     assert bodies(store) == {"m1": True, "m2": False}
     healed = context._replace(source=lambda _: Source("s", "douyin", lambda *_: Observation("A1", {Event.PAID: NOW})))
-    absorb.replay(healed)
+    replay.replay(healed, [1], 10)
     for _ in range(expiry.AGAIN_AFTER + 1):
         while worker.step(NOW):
             pass
@@ -137,7 +137,7 @@ def test_space_is_used_again(sqlite_home):
     body = bytes(2_000)
     store.accept([message(n, b"%d" % n + body) for n in range(3_000)], OLD)
     with store.transaction("hub") as cursor:
-        cursor.execute("UPDATE progress SET applied_upto = 3000")
+        cursor.execute("UPDATE lanes SET applied_upto = 3000")
     full = pages()
     assert expiry.expire(store, NOW, 30).bodies == 3_000
     store.accept([message(n, b"%d" % n + body) for n in range(3_000, 5_500)], NOW)
