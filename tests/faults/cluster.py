@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import os
-import signal
 import time
 from collections.abc import Iterator
 from itertools import count
@@ -56,7 +55,7 @@ class Cluster:
         parts = postmaster.children()
         if kind == "postmaster":
             postmaster.kill()
-            # What it left behind holds its shared memory: it notices by itself that nobody leads it any more.
+            # What it left behind holds its shared memory, and ends when it notices that nobody leads it any more.
             psutil.wait_procs([postmaster, *parts], timeout=BACK_S)
             self._server.ensure_postgres_running()
         else:
@@ -64,7 +63,9 @@ class Cluster:
             struck = [part for part in parts if part.pid in backends]
             if not struck:
                 return 0
-            os.kill(dice.choice(struck).pid, signal.SIGKILL)
+            dice.choice(struck).kill()
+            # The postmaster ends all the others before it starts anew.
+            psutil.wait_procs(struck, timeout=BACK_S)
         self._await()
         return 1
 

@@ -54,7 +54,11 @@ class Eyes:
 
     def __init__(self, home: Home) -> None:
         self._links: list[Any] = []
-        self.inbox, self.hub = self._open(home, "inbox"), self._open(home, "hub")
+        try:
+            self.inbox, self.hub = self._open(home, "inbox"), self._open(home, "hub")
+        except BaseException:
+            self.close()
+            raise
         self.one_database = bool(home.database)
 
     def _open(self, home: Home, part: str) -> Ask:
@@ -247,12 +251,17 @@ def _first(rows: Counter[tuple[Any, ...]]) -> str:
     return repr(min(rows, key=repr))[:400] if rows else "nothing"
 
 
-def chain(home: Home) -> str:
-    """I9, by the product's own verification. Empty when the log is whole."""
-    store = homes.open_store(home)
-    verdict = store.verify_log()
+def told_by_itself(home: Home) -> list[str]:
+    """I3 and I9: what the product says of a home at rest, where that is not the truth."""
+    store, eyes = homes.open_store(home), Eyes(home)
+    verdict, pulse = store.verify_log(), store.pulse(0)
+    truth = [part(f"SELECT count(*) FROM {name}")[0][0] for part, name in ((eyes.inbox, "inbox"), (eyes.hub, "parked"))]
     store.close()
-    return "" if verdict.broken_seq is None else f"I9 the log's chain: {verdict.reason}"
+    eyes.close()
+    told = [] if verdict.broken_seq is None else [f"I9 the log's chain: {verdict.reason}"]
+    if [pulse.received, pulse.parked, pulse.waiting] != [*truth, 0]:
+        told.append(f"I3 the hub tells {pulse}, but {truth[0]} are stored, {truth[1]} parked, and none waits")
+    return told
 
 
 def waiting(home: Home) -> int:

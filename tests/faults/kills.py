@@ -28,7 +28,7 @@ from socket import socket
 from typing import Any
 
 import psycopg
-from invariants import Eyes, Findings, Witness, chain, outbox_open, waiting
+from invariants import Eyes, Findings, Witness, outbox_open, told_by_itself, waiting
 from orders import SHOP, Stream
 from outside import RULES, SECRETS, Outside, running
 from report import Report
@@ -45,6 +45,8 @@ LET_GO = 25
 """Deliveries for each kill."""
 REST_S = 90.0
 """How long a hub that nobody disturbs any more may take to come to rest."""
+BACK_S = 60.0
+"""How long a database that was struck may be away."""
 HOUR = 3_600_000_000
 ALONE = {
     "OPENBLAS_NUM_THREADS": "1",
@@ -235,8 +237,18 @@ class Stage:
         self.blows += self.cluster.strike(kind, self.home.database, self.dice)
 
     def look(self) -> None:
-        with self.eyes() as eyes:
-            self.witness.glance(eyes)
+        """A cluster that was just struck may answer once more before it notices: then once again."""
+        deadline = time.monotonic() + BACK_S
+        while True:
+            try:
+                with self.eyes() as eyes:
+                    self.witness.glance(eyes)
+            except psycopg.OperationalError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.02)
+            else:
+                return
 
     @contextmanager
     def eyes(self) -> Iterator[Eyes]:
@@ -246,8 +258,8 @@ class Stage:
         finally:
             eyes.close()
 
-    def rest(self, fresh: Home) -> None:
-        """I13: the load stops, and everything comes to rest. Then all is looked at."""
+    def rest(self) -> None:
+        """I13: the load stops, and everything comes to rest."""
         deadline = time.monotonic() + REST_S
         while not (self.senders.idle and self._is_at_rest()):
             if time.monotonic() > deadline:
@@ -255,15 +267,21 @@ class Stage:
                 break
             self.leap(HOUR)
             time.sleep(0.05)
-        self.senders.stop()
-        for place, pid in self.alive.items():
-            self._end(pid, self.plan.team[place])
-            self.blows -= 1
+        self.close()
+
+    def judge(self, fresh: Home) -> None:
+        """Everything is looked at; `fresh` is the home of an empty hub."""
         with self.eyes() as eyes:
             self.witness.stare(eyes, self.outside.yard)
             self.witness.replayed(eyes, fresh)
-        if told := chain(self.home):
-            self.found.broken.append(told)
+        self.found.broken += told_by_itself(self.home)
+
+    def close(self) -> None:
+        """Nobody sends, nobody works."""
+        self.senders.stop()
+        while self.alive:
+            _, pid = self.alive.popitem()
+            self.zygote.ask(do="signal", pid=pid, number=signal.SIGKILL)
 
     def _is_at_rest(self) -> bool:
         try:
@@ -304,26 +322,14 @@ def run(rounds: int, seed: int, plan: Plan = PLANS["sqlite"], name: str = "sqlit
 
 def _one_home(plan: Plan, seed: str, kills: int, folder: Path, zygote: Zygote, cluster: Any, report: Report) -> None:
     place = Path(tempfile.mkdtemp(dir=folder))
-    shutil.copytree(folder / "empty", place / "fresh")
-    shutil.copytree(folder / "empty", place / "home")
-    home = Home(place / "home", cluster.fresh() if cluster else "")
-    with running(Outside(hash_of(seed))) as outside:
-        stage = Stage(plan, seed, home, zygote, outside, cluster)
-        fresh = Home(place / "fresh")
-        for name in ("orderhub.toml", "rules.toml"):
-            shutil.copy(home.data / name, fresh.data / name)
-        try:
-            stage.begin()
-            while stage.blows < kills:
-                stage.strike()
-                stage.look()
-                if plan.stop_early and stage.found.broken:
-                    break
-            stage.rest(fresh)
-        finally:
-            stage.senders.stop()
-            for pid in stage.alive.values():
-                zygote.ask(do="signal", pid=pid, number=signal.SIGKILL)
+    with staged(plan, seed, place, folder / "empty", zygote, cluster) as (stage, fresh):
+        while stage.blows < kills:
+            stage.strike()
+            stage.look()
+            if plan.stop_early and stage.found.broken:
+                break
+        stage.rest()
+        stage.judge(fresh)
     report.rounds += stage.blows
     report.acknowledged += len(stage.journal.acknowledged)
     report.lost += len(stage.found.lost)
@@ -331,6 +337,25 @@ def _one_home(plan: Plan, seed: str, kills: int, folder: Path, zygote: Zygote, c
     report.double_effects += len(stage.found.double_effects)
     report.broken += [f"home {seed}: {line}" for line in stage.found.broken]
     shutil.rmtree(place, ignore_errors=True)
+
+
+@contextmanager
+def staged(
+    plan: Plan, seed: str, place: Path, empty: Path, zygote: Zygote, cluster: Any = None
+) -> Iterator[tuple[Stage, Home]]:
+    """A home in `place` with all its roles at work, and the home of an empty hub of the same settings."""
+    shutil.copytree(empty, place / "fresh")
+    shutil.copytree(empty, place / "home")
+    home, fresh = Home(place / "home", cluster.fresh() if cluster else ""), Home(place / "fresh")
+    with running(Outside(hash_of(seed))) as outside:
+        stage = Stage(plan, seed, home, zygote, outside, cluster)
+        for name in ("orderhub.toml", "rules.toml"):
+            shutil.copy(home.data / name, fresh.data / name)
+        try:
+            stage.begin()
+            yield stage, fresh
+        finally:
+            stage.close()
 
 
 def hash_of(seed: str) -> int:

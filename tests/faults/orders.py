@@ -131,7 +131,7 @@ class Stream:
         dice = self.dice
         size = min(MOST_IN_DELIVERY, 1 + int(dice.expovariate(1 / self.mean)))
         items = tuple(self._one() for _ in range(size))
-        return Delivery(items, forged=dice.random() < 0.01)
+        return Delivery(items, forged=dice.random() < 0.03)
 
     def _one(self) -> Item:
         dice, luck = self.dice, self.dice.random()

@@ -162,10 +162,12 @@ class Senders:
                 luck = dice.random()
                 if self._taken and luck < 0.1:
                     delivery = dice.choice(self._taken)
-                elif self._taken and luck < 0.11:
+                elif self._taken and luck < 0.14:
                     delivery = contradicting(dice.choice(self._taken).items[0])
                 else:
                     delivery = self.stream.next()
+                    if luck > 0.95:
+                        self.again.append(delivery)  # the same at the same time, by another way
             elif self.again:
                 delivery = self.again.popleft()
             else:

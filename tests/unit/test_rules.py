@@ -125,6 +125,18 @@ def test_the_reason_shows_the_orders_own_values():
     assert "123.45 >= 99.00" in reason
 
 
+def test_the_reason_does_not_depend_on_what_else_is_decided_at_once():
+    orders = [{"order_id": 1, "shop": "a", "platform": "douyin", "province": "浙江省", "paid_at": T[0]}]
+    orders[0] |= {"total_minor": 77_081, "lines": [("S1", "连体衣"), ("S2", "卫衣")]}
+    orders += [orders[0] | {"order_id": 2, "total_minor": 77_005}]
+    when = When(category=["连体衣", "卫衣"], total_min="99.00")
+    rules = Book("v", routing=(Routing("r", "w", when),))
+    alone = [decide(orders_frame([order]), lines_frame([order]), rules)["reason"][0] for order in orders]
+    assert decide(orders_frame(orders), lines_frame(orders), rules)["reason"].to_list() == alone
+    assert "total 770.81 >= 99.00" in alone[0]
+    assert "total 770.05 >= 99.00" in alone[1]
+
+
 @pytest.mark.parametrize(
     ("text", "told"),
     [
