@@ -108,7 +108,7 @@ def _until_applied(context: Context, source: str, message_ids: list[str], batch:
         done = drain(context, batch)
         ours |= {message_id: done[source, message_id] for message_id in message_ids if (source, message_id) in done}
         elsewhere = [message_id for message_id in message_ids if message_id not in ours]
-        waiting = context.store.waiting_of(list(context.store.message_ids(source, elsewhere).values()))
+        waiting = context.store.waiting_among(source, elsewhere)
         if not waiting:
             return ours
         if waiting < left:

@@ -254,6 +254,10 @@ class Store(ABC):
     def waiting_of(self, ids: Sequence[int]) -> int:
         """How many of these messages are not yet applied, whoever is about to."""
 
+    def waiting_among(self, source: str, message_ids: Sequence[str]) -> int:
+        """How many of these accepted messages are not yet applied, whoever is about to."""
+        return self.waiting_of(list(self.message_ids(source, message_ids).values()))
+
     def parked_of(self, source: str) -> dict[str, str]:
         """Message id and reason of what is parked of a source."""
         rows = self.query("hub", "SELECT message_id, reason FROM parked WHERE source = ?", (source,))

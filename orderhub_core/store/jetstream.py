@@ -234,6 +234,11 @@ class JetStreamStore(PostgresStore):
         ages = [state.since for state in states] + ([] if oldest is None else [oldest])
         return count + sum(state.messages for state in states), min(ages, default=None)
 
+    def waiting_among(self, source: str, message_ids: Sequence[str]) -> int:
+        """Those of which the database knows nothing yet are still in the cluster."""
+        known = self.message_ids(source, message_ids)
+        return len(set(message_ids)) - len(known) + self.waiting_of(list(known.values()))
+
     def doubts(self) -> list[str]:
         """What weakens an acknowledgement of this cluster, one sentence each, as far as its servers tell."""
         return doubts(self.cluster.address)

@@ -240,6 +240,19 @@ class TestApplying:
         assert rows(store, "SELECT count(*), count(DISTINCT message_id) FROM inbox") == [(20, 20)]
         assert rows(store, "SELECT count(*) FROM log WHERE event = 'order.placed'") == [(20,)]
 
+    def test_messages_wait_until_they_are_applied_wherever_they_are(self, store):
+        store.accept([message(1), message(2), message(3, origin="shop-2")], NOW)
+        assert store.waiting_among("shop-1", ["m1", "m2"]) == 2
+        with store.transaction("inbox") as cursor:  # read from the cluster, and put off
+            cursor.execute(
+                "INSERT INTO inbox (id, source, message_id, kind, received_at, digest, body)"
+                " VALUES (100, 'shop-1', 'm9', 'order', 1, '', '')"
+            )
+            cursor.execute("INSERT INTO todo (lane, id, attempts, next_at) VALUES (0, 100, 0, 0)")
+        assert store.waiting_among("shop-1", ["m1", "m2", "m9"]) == 3
+        apply(store)
+        assert store.waiting_among("shop-1", ["m1", "m2", "m9"]) == 0
+
     def test_the_pulse_counts_what_waits_in_the_cluster(self, store):
         store.accept([message(1), message(2)], NOW)
         pulse = store.pulse(time.time_ns() // 1000 + 5_000_000)
