@@ -109,7 +109,9 @@ def bare(home: Home, tables: dict[str, list], commits: int) -> float:
             with connection.transaction(), connection.cursor() as cursor:
                 for name, rows in tables.items():
                     some = rows[len(rows) * at // commits : len(rows) * (at + 1) // commits]
-                    copying.write(cursor, Batch(statements_of.insert(name), some, name), "")
+                    copying.write(
+                        cursor, Batch(insert := statements_of.insert(name), some, name), insert.replace("?", "%s")
+                    )
         return time.perf_counter() - began
 
 

@@ -10,6 +10,7 @@ import contextlib
 import gc
 import time
 from collections.abc import Callable, Iterator
+from operator import attrgetter
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -25,7 +26,7 @@ from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.rules.book import Book
 from orderhub_core.store import chain
 from orderhub_core.store.base import Overtaken, Store
-from orderhub_core.store.unit import Claim, Message, Requeued, Writes, lane_of
+from orderhub_core.store.unit import Claim, Message, Requeued, Row, Writes, lane_of
 
 Outcome = Literal["imported", "updated", "unchanged", "parked", "noted"]
 NOTHING_HIDDEN = Pseudonymous()
@@ -233,16 +234,13 @@ class _Batch:
         new = known is None
         if known is None:
             known = self._create(source, seen.order_no)
-        head, content, before = known.head, seen.content, rows.payment(known.head)
-        again = content is not None and content == known.told
-        hidden = NOTHING_HIDDEN if content is None or again else self._hidden(head, content)
-        folded = fold(head, seen, Origin(message.source, message.id, message.received_at), hidden, again=again)
+        head, content = known.head, seen.content
+        hidden = NOTHING_HIDDEN if content is None else self._hidden(known, content)
+        folded = fold(head, seen, Origin(message.source, message.id, message.received_at), hidden, known.told)
         if content is not None:
             known.told = content if folded.whole else None
         if folded.changed:
             self._note(head, content, folded, message)
-            if rows.payment(head) != before:
-                self.paid[head.order_id] = head
         if source.live and (seen.incomplete or head.lines_digest is None):
             fetch = effects.FetchOrder(head.shop, head.order_no)
             self.writes.latest_effects.append(
@@ -267,6 +265,8 @@ class _Batch:
         self.touched[order_id], self.last_message[order_id] = head, message
         if folded.boxed:
             self.boxed[order_id] = head
+        if folded.paid:
+            self.paid[order_id] = head
         if content is None:
             return
         if folded.lines is not None:
@@ -276,7 +276,10 @@ class _Batch:
         if folded.person:
             self.persons[order_id] = content
 
-    def _hidden(self, head: Head, content: Content) -> Pseudonymous:
+    def _hidden(self, known: Known, content: Content) -> Pseudonymous:
+        head, told = known.head, known.told
+        if told is not None and _personal(content) == _personal(told):
+            return Pseudonymous(head.buyer_key, head.person_digest)
         hashes, person = self.context.pseudonyms, content.person
         return Pseudonymous(
             hashes.buyer(head.shop, content.buyer_ref), None if person is None else hashes.person(person, content.note)
@@ -306,9 +309,9 @@ class _Batch:
 
     def write(self) -> None:
         writes, version = self.writes, self.claim.stamp
-        for head in self.touched.values():
+        for order_id, head in self.touched.items():
             head.changed_version = version
-            writes.upserts["orders"].append(rows.order_row(head))
+            self._rows("orders", order_id).append(rows.order_row(head))
         self._write_parts()
         for (touchpoint, shop, order_no), (sighting, seen_at) in self.sightings.items():
             at = seen_at if sighting.at is None else sighting.at
@@ -319,18 +322,29 @@ class _Batch:
 
     def _write_parts(self) -> None:
         """Payments, parcels, lines and receivers, where they are news."""
-        upserts = self.writes.upserts
-        upserts["payments"] += [rows.payment_row(head) for head in self.paid.values() if head.paid_minor]
-        for head in self.boxed.values():
-            upserts["parcels"] += rows.parcel_rows(head)
+        for order_id, head in self.paid.items():
+            if head.paid_minor:
+                self._rows("payments", order_id).append(rows.payment_row(head))
+        for order_id, head in self.boxed.items():
+            self._rows("parcels", order_id).extend(rows.parcel_rows(head))
         for order_id, lines in self.lines.items():
             if order_id not in self.created:
                 self.writes.retired_lines.append((self.last_message[order_id].received_at, order_id))
-            upserts["lines"] += [rows.line_row(order_id, line, "") for line in lines]
+            numbered = {line.line_no: rows.line_row(order_id, line, "") for line in lines}
+            self._rows("lines", order_id).extend(numbered.values())
         for order_id, content in self.persons.items():
             person = content.person or Person()
             phone_hash = self.context.pseudonyms.phone(person.phone)
-            upserts["persons"].append((order_id, person.name, person.phone, phone_hash, person.address, content.note))
+            row = (order_id, person.name, person.phone, phone_hash, person.address, content.note)
+            self._rows("persons", order_id).append(row)
+
+    def _rows(self, table: str, order_id: int) -> list[Row]:
+        """Of an order that this batch creates nothing can be there yet: its rows need not look for any."""
+        return (self.writes.inserts if order_id in self.created else self.writes.upserts)[table]
+
+
+_personal = attrgetter("buyer_ref", "person", "note")
+"""What is hashed of a content."""
 
 
 def _key(source: Source, decoded: Decoded) -> tuple[str, str] | None:
