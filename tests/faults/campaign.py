@@ -32,6 +32,7 @@ HARNESSES: dict[str, Harness] = {
     "powercut": Harness("powercut", 100_000),
     "disk": Harness("disk", 2_000),
     "locks": Harness("locks", 50),
+    "clocks": Harness("clocks", 200),
     "stateful": Harness("stateful", 1_000_000),
     "network": Harness("network", 500),
     "jetstream": Harness("jetstream", 100),

@@ -10,6 +10,7 @@ import re
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import apsw
@@ -74,7 +75,7 @@ class Cursor:
         self.description = None
         cursor.exec_trace = self._describe
         before = raw.total_changes()
-        self._rows = iter(_translated(lambda: list(call(cursor, self.connection.driver.rewritten(sql)))))
+        self._rows = iter(_translated(lambda: list(call(cursor, self.connection.rewritten(sql)))))
         self.rowcount = raw.total_changes() - before
         self.lastrowid = raw.last_insert_rowid()
         return self
@@ -104,7 +105,7 @@ class Connection:
     row_factory = None
 
     def __init__(self, driver: Driver, path: str) -> None:
-        self.driver = driver
+        self.driver, self.database = driver, Path(path).stem
         self.raw = _translated(lambda: apsw.Connection(path, vfs=driver.vfs))
 
     def cursor(self) -> Cursor:
@@ -115,6 +116,9 @@ class Connection:
 
     def executemany(self, sql: str, rows: Iterable[Any]) -> Cursor:
         return Cursor(self).executemany(sql, rows)
+
+    def rewritten(self, sql: str) -> str:
+        return self.driver.rewritten(sql, self.database)
 
     @property
     def in_transaction(self) -> bool:
@@ -148,13 +152,15 @@ class Driver:
     def __init__(self) -> None:
         self.vfs = "unix"
         self.settings: dict[str, str] = {}
-        """Pragma to the value that takes the place of the product's, unless that is 0: how a control breaks it."""
+        """Pragma to the value that takes the place of the product's, unless that is 0: how a control breaks it.
+        `hub.synchronous` concerns one file only."""
 
-    def rewritten(self, sql: str) -> str:
+    def rewritten(self, sql: str, database: str) -> str:
         if not self.settings or not sql.startswith("PRAGMA"):
             return sql
         name = re.match(r"PRAGMA (\w+) *= *(?!0$)", sql)
-        return f"PRAGMA {name[1]} = {self.settings[name[1]]}" if name and name[1] in self.settings else sql
+        value = name and (self.settings.get(f"{database}.{name[1]}") or self.settings.get(name[1]))
+        return f"PRAGMA {name[1]} = {value}" if name and value else sql
 
     def connect(self, path: str, **_: Any) -> Connection:
         return Connection(self, path)
