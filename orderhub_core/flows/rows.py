@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from operator import attrgetter
 
 import msgspec
 import polars as pl
@@ -36,12 +35,8 @@ def order_row(known: Head) -> Row:
     return tuple(row)
 
 
-payment = attrgetter("payment_method", "currency", "paid_minor", "paid_at")
-"""What an order says of its payment: compared to learn whether that is news."""
-
-
 def payment_row(head: Head) -> Row:
-    return (head.order_id, 1, *payment(head))
+    return (head.order_id, 1, head.payment_method, head.currency, head.paid_minor, head.paid_at)
 
 
 def parcel_rows(head: Head) -> list[Row]:

@@ -1,0 +1,252 @@
+"""Bars: absorbing five-event lives (decode, fold, rules, log with its chain, personal data apart, outbox, decisions,
+watermark) >= 0.40 of a bare `executemany` of the same rows, stretch 0.60; >= 20 x the same written through SQLModel
+sessions; the processor time of an event after a million of them <= 1.15 x that of the first 100,000.
+
+    python benchmarks/absorb.py [--orders N] [--repeats N] [--stages]
+    python benchmarks/absorb.py --drift [--events N]
+
+The yardstick runs the very statements that absorbing ran, row by row, batch by batch and commit by commit, with the
+same pragmas, from rows that are ready in memory: it reads no message, knows nothing and decides nothing.
+"""
+
+from __future__ import annotations
+
+from orderhub_core import runtime  # isort: skip
+
+import argparse
+import functools
+import os
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import _orm
+import _workload
+
+from orderhub_core.flows import absorb, intend
+from orderhub_core.hub import Hub
+from orderhub_core.model import RawMessage
+from orderhub_core.store import homes, sqlite
+from orderhub_core.store.base import Store
+from orderhub_core.store.statements import Batch, batches
+from orderhub_core.store.unit import Claim, Writes
+
+BAR, STRETCH, ORM_BAR, DRIFT_BAR = 0.40, 0.60, 20.0, 1.15
+ACCEPTED_AT_ONCE = 1_000
+ORM_SHARE = 10
+"""SQLModel gets one event in so many, to take as long."""
+CHUNK = 100_000
+RECEIVED_AT = 1_794_300_000_000_000
+
+
+class Cost(NamedTuple):
+    """Of one event, microseconds."""
+
+    wall: float
+    cpu: float
+
+
+def timed(step: Callable[[], int]) -> Cost:
+    wall, cpu = time.perf_counter(), time.process_time()
+    events = step()
+    return Cost((time.perf_counter() - wall) / events * 1e6, (time.process_time() - cpu) / events * 1e6)
+
+
+def opened(folder: Path) -> Hub:
+    _workload.write_home(folder)
+    homes.init(homes.Home(folder))
+    hub = Hub(homes.Home(folder))
+    hub.context  # noqa: B018  (rules and keys are read before the clock runs)
+    return hub
+
+
+def accept(hub: Hub, messages: Iterable[RawMessage]) -> None:
+    waiting = iter(messages)
+    while group := list(islice(waiting, ACCEPTED_AT_ONCE)):
+        hub.store.accept(group, RECEIVED_AT)
+
+
+def absorb_all(hub: Hub) -> int:
+    """As the worker does it. How many events it were."""
+    events = 0
+    while done := hub.absorb():
+        events += len(done.outcomes)
+    return events
+
+
+def checked(hub: Hub) -> None:
+    """Nothing was left out to be fast."""
+    ((odd,),) = hub.store.query("hub", "SELECT count(*) FROM orders WHERE headline <> 'delivered'")
+    assert odd == 0 and not hub.parked() and hub.store.waiting()[0] == 0
+    assert hub.verify_log().broken_seq is None
+
+
+def ours(folder: Path, messages: Sequence[RawMessage]) -> Cost:
+    hub = opened(folder)
+    accept(hub, messages)
+    cost = timed(lambda: absorb_all(hub))
+    checked(hub)
+    hub.close()
+    return cost
+
+
+def recorded(folder: Path, messages: Sequence[RawMessage]) -> list[list[Batch]]:
+    """The statements and rows of every commit."""
+    commits: list[list[Batch]] = []
+
+    def commit(claim: Claim, writes: Writes) -> None:
+        commits.append(list(batches(writes)))
+        Store.commit(hub.store, claim, writes)
+
+    hub = opened(folder)
+    hub.store.commit = commit  # type: ignore[method-assign]
+    accept(hub, messages)
+    absorb_all(hub)
+    checked(hub)
+    hub.close()
+    return commits
+
+
+def bare(folder: Path, commits: list[list[Batch]], events: int) -> Cost:
+    homes.init(homes.Home(folder))
+    connection = sqlite.connect(sqlite.file_of(folder, "hub"), writer=True)
+
+    def write() -> int:
+        for commit in commits:
+            connection.execute("BEGIN IMMEDIATE")
+            for sql, rows, _ in commit:
+                connection.executemany(sql, rows)
+            connection.execute("COMMIT")
+        return events
+
+    cost = timed(write)
+    connection.close()
+    return cost
+
+
+def sqlmodel(folder: Path, messages: Sequence[RawMessage]) -> Cost:
+    """The same flow, its orders read and its rows written by a session, one commit per batch."""
+    hub = opened(folder)
+    accept(hub, messages)
+    with _orm.Sessions(folder) as sessions:
+        hub.store.commit = sessions.commit  # type: ignore[method-assign]
+        hub.store.order_rows = sessions.order_rows  # type: ignore[method-assign]
+        hub.context = hub.context._replace(recent=None)
+        cost = timed(lambda: absorb_all(hub))
+    checked(hub)
+    hub.close()
+    return cost
+
+
+STAGES: dict[str, list[tuple[Any, str]]] = {
+    "claim": [(sqlite.SqliteStore, "claim")],
+    "read (decode)": [(absorb._Batch, "_read")],
+    "known orders": [(absorb._Batch, "_load")],
+    "fold": [(absorb._Batch, "_take")],
+    "rules, pushes": [(intend.Intentions, "form")],
+    "rows, chain": [(absorb._Batch, "write")],
+    "write, commit": [(sqlite.SqliteStore, "commit")],
+}
+
+
+def stages(folder: Path, messages: Sequence[RawMessage]) -> dict[str, float]:
+    """Processor microseconds of one event by stage; asking the clock adds some 0.5 to reading and to folding."""
+    spent: Counter[str] = Counter()
+
+    def watched(name: str, call: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(call)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            begun = time.thread_time()
+            try:
+                return call(*args, **kwargs)
+            finally:
+                spent[name] += time.thread_time() - begun
+
+        return wrapper
+
+    untouched = [(owner, name, getattr(owner, name)) for places in STAGES.values() for owner, name in places]
+    for stage, places in STAGES.items():
+        for owner, name in places:
+            setattr(owner, name, watched(stage, getattr(owner, name)))
+    try:
+        whole = ours(folder, messages)
+    finally:
+        for owner, name, call in untouched:
+            setattr(owner, name, call)
+    found = {stage: spent[stage] / len(messages) * 1e6 for stage in STAGES}
+    return found | {"the rest": whole.cpu - sum(found.values()), "all": whole.cpu}
+
+
+def rounds(root: Path, orders: int, repeats: int) -> Iterator[tuple[Cost, Cost, Cost]]:
+    """The bare limit, ours, and SQLModel, side by side."""
+    messages = _workload.messages(orders)
+    few = _workload.messages(orders // ORM_SHARE)
+    commits = recorded(root / "recorded", messages)
+    for n in range(repeats):
+        yield (
+            bare(root / f"bare{n}", commits, len(messages)),
+            ours(root / f"ours{n}", messages),
+            sqlmodel(root / f"orm{n}", few),
+        )
+
+
+def compare(root: Path, orders: int, repeats: int) -> bool:
+    found = list(rounds(root, orders, repeats))
+    for name, costs in zip(("bare executemany", "ours", "SQLModel"), zip(*found, strict=True), strict=True):
+        wall, cpu = (statistics.median(values) for values in zip(*costs, strict=True))
+        print(f"{name:<18}{wall:>8.1f} us/event wall{cpu:>8.1f} us cpu{1e6 / wall:>10,.0f} events/s")
+    limit = [low.wall / mine.wall for low, mine, _ in found]
+    limit_cpu = [low.cpu / mine.cpu for low, mine, _ in found]
+    orm = [high.wall / mine.wall for _, mine, high in found]
+    ratio, ratio_cpu, times = (statistics.median(values) for values in (limit, limit_cpu, orm))
+    print(
+        f"of the bare limit: {ratio:.2f} (min {min(limit):.2f}, max {max(limit):.2f}; of its processor time"
+        f" {ratio_cpu:.2f}); bar >= {BAR:.2f}, stretch {STRETCH:.2f}: {'met' if ratio >= BAR else 'MISSED'}"
+    )
+    print(f"times SQLModel: {times:.0f}; bar >= {ORM_BAR:.0f}: {'met' if times >= ORM_BAR else 'MISSED'}")
+    return ratio >= BAR and times >= ORM_BAR
+
+
+def drift(root: Path, events: int) -> bool:
+    hub = opened(root / "drift")
+    stream = _workload.stream(events // _workload.LIVES)
+    costs: list[float] = []
+    while chunk := list(islice(stream, CHUNK)):
+        accept(hub, (RawMessage(_workload.SHOP, sent.id, "event", sent.body, sent.order_no) for sent in chunk))
+        costs.append(timed(lambda: absorb_all(hub)).cpu)
+        print(f"{len(costs) * CHUNK:>10,} events: {costs[-1]:.1f} us cpu of an event", flush=True)
+    checked(hub)
+    hub.close()
+    ratio = costs[-1] / costs[0]
+    met = ratio <= DRIFT_BAR
+    print(f"the last {CHUNK:,} of the first: {ratio:.2f}; bar <= {DRIFT_BAR:.2f}: {'met' if met else 'MISSED'}")
+    return met
+
+
+def main() -> int:
+    runtime.check()
+    os.environ[_workload.SECRET_ENV] = _workload.SECRET
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--orders", type=int, default=4_000)
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--stages", action="store_true", help="only show where the time goes")
+    parser.add_argument("--drift", action="store_true", help="only compare late events with early ones")
+    parser.add_argument("--events", type=int, default=1_000_000, help="of the drift")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        if asked.stages:
+            for stage, cost in stages(Path(name), _workload.messages(asked.orders)).items():
+                print(f"{stage:<16}{cost:>8.1f} us cpu of an event")
+            return 0
+        met = drift(Path(name), asked.events) if asked.drift else compare(Path(name), asked.orders, asked.repeats)
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
