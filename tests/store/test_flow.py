@@ -1,0 +1,150 @@
+"""The flow as it stands, against a count made by hand; and what it costs."""
+
+from __future__ import annotations
+
+from random import Random
+
+import pytest
+
+from orderhub_core.errors import Unreadable
+from orderhub_core.flows import absorb
+from orderhub_core.flows.absorb import Context
+from orderhub_core.model import RawMessage
+from orderhub_core.pseudonym import Pseudonyms
+from orderhub_core.rules.book import Book
+from orderhub_core.store import flow, homes
+from orderhub_core.store.unit import Writes
+
+
+@pytest.fixture
+def store(home):
+    opened = homes.open_store(home)
+    yield opened
+    opened.close()
+
+
+def nobody(name):
+    raise Unreadable(f"nobody knows {name}")
+
+
+@pytest.fixture
+def context(store):
+    return Context(store, nobody, Book(), Pseudonyms(b"a pepper of some length"))
+
+
+def accept(store, source, number, at):
+    store.accept([RawMessage(source, f"m{number}", "order", b"{}")], at)
+
+
+def test_an_empty_hub_has_nothing_to_tell(store):
+    assert flow.read(store, 7) == flow.Flow(7, 0, None, 0, (), (), ())
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_lags_are_what_one_would_count(store, context, seed):
+    dice = Random(seed)
+    told = []
+    for number in range(120):
+        source = dice.choice(["shop-a", "shop-b", "file/generic/x", "壹号店"])
+        told.append((source, 1_000 + number * 10))
+        accept(store, source, number, told[-1][1])
+    applied = 0
+    for limit in (dice.randrange(1, 40), dice.randrange(1, 40)):
+        done = absorb.absorb(context, limit)
+        applied += len(done.outcomes) if done else 0
+    seen = flow.read(store, 99_999)
+    assert (seen.waiting, seen.parked) == (120 - applied, applied)
+    waits = waiting_ids(store)
+    for lag in seen.lags:
+        ats = [at for source, at in told if source == lag.source]
+        held = [at for n, (source, at) in enumerate(told, 1) if source == lag.source and n in waits]
+        assert lag == (lag.source, max(ats), len(held), min(held, default=None))
+    assert [lag.source for lag in seen.lags] == sorted({source for source, _ in told}, key=str.encode)
+    assert seen.oldest_at == min((lag.oldest_at for lag in seen.lags if lag.oldest_at), default=None)
+
+
+def waiting_ids(store):
+    return {n for n in range(1, 121) if store.waiting_of([n])}
+
+
+def test_what_comes_again_waits_again(store, context):
+    for number in range(4):
+        accept(store, "shop-a", number, 1_000 + number)
+    absorb.drain(context, 10)
+    store.requeue([2, 3])
+    seen = flow.read(store, 5_000)
+    assert (seen.waiting, seen.oldest_at, seen.parked) == (2, 1_001, 2)
+    assert seen.lags == (flow.Lag("shop-a", 1_003, 2, 1_001),)
+
+
+def test_effects_that_are_open_are_told_apart(store, context):
+    accept(store, "shop-a", 1, 5)
+    claim = store.claim(1, 10)
+    writes = Writes()
+    writes.next_order_id, writes.log_seq, writes.log_hash = claim.next_order_id, claim.log_seq, claim.log_hash
+    states = [("w1", "waiting", 0), ("w1", "waiting", 2), ("w1", "leased", 1), ("w2", "person", 8), ("w2", "done", 1)]
+    for key, (target, state, attempts) in enumerate(states):
+        writes.new["outbox"].append((f"k{key}", 1, target, "{}", state, 0, attempts, 0, None, "", 0, None, ""))
+    store.commit(claim, writes)
+    assert flow.read(store, 9).effects == (
+        ("w1", "failing", 1),
+        ("w1", "leased", 1),
+        ("w1", "waiting", 1),
+        ("w2", "person", 1),
+    )
+
+
+def test_parked_messages_say_what_they_are_oldest_first(store, context):
+    for number in range(3):
+        accept(store, "shop-a", number, 1_000 + number)
+    absorb.drain(context, 10)
+    rows = flow.parked(store)
+    assert [(row["message_id"], row["kind"], row["parked_at"]) for row in rows] == [
+        ("m0", "order", 1_000),
+        ("m1", "order", 1_001),
+        ("m2", "order", 1_002),
+    ]
+    assert flow.parked(store, 2) == rows[:2]
+    assert rows[0]["reason"] == "nobody knows shop-a"
+
+
+def test_no_question_walks_what_is_done(sqlite_home):
+    """Every step of every plan is a search along an index, or a walk over what is open only."""
+    store = homes.open_store(sqlite_home)
+    asked, query = [], store.query
+    store.query = lambda part, sql, parameters=(): asked.append((part, sql, parameters)) or query(part, sql, parameters)
+    accept(store, "shop-a", 1, 5)
+    flow.read(store, 9)
+    store.pulse(9)
+    steps = {row[3] for part, sql, values in asked for row in query(part, f"EXPLAIN QUERY PLAN {sql}", values)}
+    walks = {step.split()[1] for step in steps if step.startswith("SCAN ")}
+    assert walks <= {"known", "parked", "todo", "counter", "json_each"}
+    assert any("ix_inbox_source_id (source=?" in step for step in steps)
+    store.close()
+
+
+class Slow:
+    """A store of which every reading takes so long; time passes by it alone."""
+
+    def __init__(self, took_s):
+        self.took_s, self.now, self.readings = took_s, 1_000.0, 0
+
+    def read(self, store, now):
+        self.now += self.took_s
+        self.readings += 1
+        return flow.Flow(now, self.readings, None, 0, (), (), ())
+
+
+@pytest.mark.parametrize(("took_s", "kept_s"), [(0.001, 2.0), (0.5, 10.0), (3.0, 60.0)])
+def test_looking_costs_a_twentieth_of_a_core_at_most(monkeypatch, took_s, kept_s):
+    slow = Slow(took_s)
+    monkeypatch.setattr(flow, "read", slow.read)
+    monkeypatch.setattr(flow.time, "monotonic", lambda: slow.now)
+    latest = flow.Latest(None, lambda: 7)
+    latest()
+    slow.now += kept_s - 0.01
+    assert latest().waiting == 1
+    slow.now += 0.02
+    assert latest().waiting == 2
+    latest.forget()
+    assert latest().waiting == 3
