@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
 import polars as pl
 import pytest
 
-from orderhub_core import frames, hub, i18n, ui
+from orderhub_core import errors, frames, hub, i18n, ui
 from orderhub_core.charts import health as charts
-from orderhub_core.health import diagnosis
+from orderhub_core.health import diagnosis, queue
+from orderhub_core.model import RawMessage
 from orderhub_core.sim.world import Plan, build
 from orderhub_core.store import homes, snapshot
 
@@ -94,7 +96,76 @@ def test_a_living_hub_shows_its_pulse(board: ModuleType, tmp_path: Path, monkeyp
     hub.connect.cache_clear()
     words = page(board.app.run()[0])
     assert "Refused signatures" in words
+    assert "Nothing has come in yet." in words
+    assert "Nothing is parked." in words
     assert "There are no orders yet" in words
+
+
+@pytest.fixture
+def busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[hub.Hub]:
+    """A living hub with messages that wait and messages that nobody could read."""
+    monkeypatch.delenv("ORDERHUB_SNAPSHOT", raising=False)
+    monkeypatch.setenv("ORDERHUB_DATA", str(tmp_path))
+    homes.init(hub.home())
+    hub.connect.cache_clear()
+    opened = hub.connect()
+    assert isinstance(opened, hub.Hub)
+    opened.receive([RawMessage("stranger", f"m{n}", "order", b"{}") for n in range(3)])
+    opened.drain()
+    opened.store.accept([RawMessage("late", f"w{n}", "order", b"{}") for n in range(7)], hub.clock() - 500_000_000)
+    yield opened
+    opened.close()
+    hub.connect.cache_clear()
+
+
+def test_the_queue_shows_who_waits_and_why_messages_are_parked(board: ModuleType, busy: hub.Hub) -> None:
+    outputs, names = board.app.run()
+    words = page(outputs)
+    assert "waits too long" in words
+    assert "Parked messages" in words
+    assert names["flowing"] == busy.flow()
+    assert [row["source"] for row in names["parked"]()] == ["stranger"] * 3
+    shown = str(getattr(outputs[-1], "text", ""))
+    assert "no shop or touchpoint named" in shown
+    assert "late" in shown
+
+
+def test_a_replay_of_some_is_told_and_leaves_the_others(board: ModuleType, busy: hub.Hub) -> None:
+    _, names = board.app.run()
+    rows = queue.parked(names["parked"](), "Asia/Shanghai", i18n.translator("en"))
+    names["held"]._on_change({"rows": rows[[1]], "sure": True})
+    assert names["said"]() == ("Tried 1 again: 0 were read, 1 are still parked.", "warn")
+    assert busy.pulse().parked == 3 + 7  # the others that waited were applied on the way, and nobody knows them either
+
+
+def test_a_replay_wants_to_be_confirmed(board: ModuleType, busy: hub.Hub) -> None:
+    form = board.app.run()[1]["held"]
+    assert form.validate({"rows": [], "sure": False}) == "Tick the box first."
+    assert form.validate({"rows": [], "sure": True}) is None
+
+
+def test_a_read_only_board_shows_the_queue_and_offers_no_replay(board: ModuleType, busy: hub.Hub) -> None:
+    busy.writable = False
+    words = page(board.app.run()[0])
+    assert "Read only: replay in the hub" in words
+    assert "Replay" not in re.sub(r"Read only.*", "", words)
+
+
+def test_a_snapshot_has_no_queue_and_says_so(board: ModuleType, folder: Path) -> None:
+    snapshot.write(folder, {}, snapshot.Meta(as_of=PLAN.end))
+    assert "A snapshot has no queue" in page(board.app.run()[0])
+
+
+def test_a_store_that_stops_answering_is_told_and_tried_again(
+    board: ModuleType, busy: hub.Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away() -> None:
+        raise errors.Unreachable("the database does not answer")
+
+    monkeypatch.setattr(busy, "flow", away)
+    said = [str(getattr(output, "text", "")) for output in board.app.run()[0]]
+    (told,) = [text for text in said if "The hub cannot be read: the database does not answer" in text]
+    assert "marimo-refresh" in told
 
 
 def test_charts_hold_up_with_nothing_and_with_everything(known: dict[str, pl.DataFrame]) -> None:
