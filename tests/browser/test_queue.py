@@ -1,0 +1,95 @@
+"""The queue view over a living hub: in every light, keeping what was chosen, and trying parked messages again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import looking
+import pytest
+from conftest import ROOT, free_port, until_ready
+from playwright.sync_api import Page, expect
+
+from orderhub_core.hub import Hub, clock
+from orderhub_core.model import RawMessage
+from orderhub_core.store import homes
+from orderhub_core.store.homes import Home
+
+pytestmark = [pytest.mark.browser, pytest.mark.server]
+Visit = Callable[..., Page]
+
+SHOP = '[[shops]]\nid = "{}"\nconnector = "direct"\nsecret_env = "QUEUE_SECRET"\n'
+NAMES = {"shop-a", "shop-b"}
+SIGHTS = [("en", False, 1280), ("zh", True, 1280), ("zh", False, 390), ("en", True, 390)]
+
+
+@pytest.fixture(scope="module")
+def living(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A console over a hub without a worker: 40 messages wait, 12 are parked."""
+    folder = tmp_path_factory.mktemp("living")
+    homes.init(Home(folder))
+    (folder / "orderhub.toml").write_text(SHOP.format("shop-a") + SHOP.format("shop-b"), encoding="utf-8")
+    env = os.environ | {"QUEUE_SECRET": "s", "ORDERHUB_TOKEN": ""}
+    opened = Hub(Home(folder), env)
+    opened.store.accept([RawMessage("shop-a", f"p{n}", f"kind-{n}", b"{}") for n in range(12)], clock() - 10**9)
+    os.environ["QUEUE_SECRET"] = "s"
+    opened.drain()
+    opened.store.accept([RawMessage("shop-b", f"w{n}", "event", b"{}") for n in range(40)], clock() - 3 * 10**8)
+    opened.close()
+    port, log = free_port(), folder / "log"
+    command = [sys.executable, "-m", "orderhub_core.entry.cli", "serve", "--data", str(folder), "--no-worker"]
+    with log.open("wb") as said:
+        server = subprocess.Popen([*command, "--port", str(port)], cwd=ROOT, env=env, stdout=said, stderr=said)
+    home = f"http://127.0.0.1:{port}"
+    try:
+        until_ready(home, server, log)
+        yield home
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(20)
+    assert "Traceback" not in log.read_text(), log.read_text()
+
+
+def opened(living: str, visit: Visit, language: str = "en", **look: object) -> Page:
+    page = visit(f"{living}/apps/health/?lang={language}", **look)
+    page.locator(looking.APP_READY).first.wait_for(timeout=looking.LONG_MS)
+    expect(page.locator("form")).to_be_visible(timeout=looking.LONG_MS)
+    return page
+
+
+@pytest.mark.parametrize(("language", "dark", "width"), SIGHTS)
+def test_the_queue_stands_in_every_light(
+    living: str, visit: Visit, screenshots: Path, language: str, dark: bool, width: int
+) -> None:
+    page = opened(living, visit, language, width=width, height=1000, dark=dark)
+    page.set_viewport_size({"width": width, "height": 2_600})
+    page.wait_for_timeout(1_000)
+    page.screenshot(path=screenshots / f"queue-{language}-{'dark' if dark else 'light'}-{width}.png")
+    assert page.evaluate(looking.OVERFLOW) == 0
+    assert looking.unnamed(page) == []
+    assert (looking.brightness(page) < 64) == dark
+    if language == "zh":
+        assert set(looking.latin(page)) <= NAMES
+
+
+def test_what_was_chosen_outlives_a_refresh(living: str, visit: Visit) -> None:
+    page = opened(living, visit)
+    page.locator("tbody [role=checkbox]").nth(2).click()
+    before = page.get_by_text("As of").first.inner_text()
+    expect(page.get_by_text("As of").first).not_to_have_text(before, timeout=20_000)
+    expect(page.locator("tbody [role=checkbox][aria-checked=true]")).to_have_count(1)
+
+
+def test_parked_messages_are_tried_again_once_that_is_confirmed(living: str, visit: Visit) -> None:
+    page = opened(living, visit)
+    page.locator("tbody [role=checkbox]").nth(0).click()
+    page.get_by_role("button", name="Replay").click()
+    expect(page.get_by_text("Tick the box first.")).to_be_visible()
+    page.locator("form").get_by_role("checkbox").last.click()
+    page.get_by_role("button", name="Replay").click()
+    expect(page.get_by_text("Tried 1 again: 0 were read, 1 are still parked.")).to_be_visible(timeout=40_000)
+    expect(page.locator("[role=progressbar]")).to_have_count(0)
