@@ -88,11 +88,11 @@ class Intentions(NamedTuple):
 
     def _lines_of(self, heads: Sequence[Head]) -> dict[int, Sequence[Line]]:
         told = {**self.stated_lines, **self.lines}
-        missing = [head.order_id for head in heads if not told.get(head.order_id)]
+        missing = [head.order_id for head in heads if head.order_id not in told]
         stored: dict[int, list[Line]] = {order_id: [] for order_id in missing}
         for order_id, *fields in self.store.line_rows(missing) if missing else ():
             stored[order_id].append(Line(*fields))
-        return {head.order_id: stored.get(head.order_id) or told.get(head.order_id, ()) for head in heads}
+        return {head.order_id: told.get(head.order_id, stored.get(head.order_id, ())) for head in heads}
 
     def _added_lines(self, heads: Sequence[Head]) -> dict[int, list[Line]]:
         added: dict[int, list[Line]] = {}

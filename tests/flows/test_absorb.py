@@ -359,3 +359,14 @@ def test_who_finds_a_broken_message_gone_parks_no_other_in_its_place(home, conte
     assert rows(context, "SELECT message_id FROM parked") == [("broken",)]
     assert rows(context, "SELECT order_no FROM orders") == [("A1",)]
     other.close()
+
+
+def test_an_order_that_is_decided_as_its_lines_are_taken_away_pushes_none_of_them(context, order):
+    context.store.accept([order("A1", E.PLACED, at=NOW, total=100)], NOW)
+    drain(context, 10)
+    emptied = Observation("A1", {"payment.paid": NOW + 5}, NOW + 5, Content(lines=()))
+    context.store.accept([RawMessage("shop-1", "emptied", "order", msgspec.json.encode(emptied))], NOW)
+    drain(context, 10)
+    assert rows(context, "SELECT count(*) FROM lines WHERE deleted_at IS NULL") == [(0,)]
+    ((payload,),) = rows(context, "SELECT payload FROM outbox")
+    assert msgspec.json.decode(payload)["lines"] == []
