@@ -36,6 +36,7 @@ NUMBERS = ("total_minor", "paid_minor", "freight_minor", "discount_minor")
 WORDS = ("currency", "payment_method", "province", "city")
 TRIES = 5
 FIRST_WAIT, LONGEST_WAIT = 1, 3_600
+FURTHEST = 6 * 3_600 * SECOND
 DICE = 0.75
 """What the harness' dice always show, between a half and the whole."""
 
@@ -117,7 +118,7 @@ class Order:
             log("order.content", at, "", "", "changed")
         taken = bool(news) or stated != self.stated
         if taken:
-            self.updated_at = max([*self.facts.values(), *self.stated.values()], default=at)
+            self.updated_at = max([*self.facts.values(), *self.stated.values()], default=None)
         return news, taken, relined
 
     def _fact(self, event: str, when: int, log: Any) -> None:
@@ -240,6 +241,8 @@ class Model:
 
     def __init__(self, decoder: Decoder) -> None:
         self.decoder = decoder
+        self.broken: BaseException | None = None
+        """The first promise that was broken, wherever it was noticed."""
         self.spoken: dict[tuple[Key, bytes], Said] = {}
         """What a body under an id means, whether or not it was received."""
         self.said: dict[Key, Said] = {}
@@ -297,7 +300,7 @@ class Model:
                 raise Mismatch(f"{key} was applied, but it did not wait")
             del self.waiting[key]
             outcomes[key] = self._understand(key, touched, relined)
-        for order_key, cause in touched.items():
+        for order_key in touched:
             self._withdraw(self.orders[order_key], order_key in relined)
         for order_key, cause in touched.items():
             self._decide(self.orders[order_key], cause)
@@ -350,7 +353,7 @@ class Model:
     def _withdraw(self, order: Order, relined: bool) -> None:
         if not order.decided or order.warehouse_by != "rule":
             return
-        push = self.outbox["push:{}:{}".format(order.shop, order.order_no)]
+        push = self.outbox[f"push:{order.shop}:{order.order_no}"]
         if push.state != "waiting":
             return
         if relined:
@@ -388,7 +391,7 @@ class Model:
             )
         order.decided = True
         if order.warehouse_by == "rule":
-            name = "push:{}:{}".format(order.shop, order.order_no)
+            name = f"push:{order.shop}:{order.order_no}"
             if name in self.outbox:
                 raise Mismatch(f"{name} would be intended twice")
             self.outbox[name] = Effect(order.warehouse or "", received_at, order.goods)
@@ -397,7 +400,7 @@ class Model:
 
     def lease(self, leased: list[Any], *, now: int, until: int, owner: str, limit: int) -> list[Grip]:
         """Check that these effects could be leased, and hold them as leased."""
-        due = {key: effect for key, effect in self.outbox.items() if self._is_due(effect, now)}
+        due = {key: effect for key, effect in self.outbox.items() if self._is_due(effect, now, until - now)}
         keys = [one.key for one in leased]
         if strange := [key for key in keys if key not in due] or len(set(keys)) < len(keys):
             raise Mismatch(f"leased, but not due: {strange}; due are {sorted(due)}")
@@ -409,10 +412,11 @@ class Model:
         return [self._leased(one, due[one.key], until, owner) for one in leased]
 
     @staticmethod
-    def _is_due(effect: Effect, now: int) -> bool:
+    def _is_due(effect: Effect, now: int, lease: int) -> bool:
+        """What lies further ahead than anybody plans was planned before the clock was set back."""
         if effect.state == "waiting":
-            return effect.next_at <= now
-        return effect.state == "leased" and effect.lease_until <= now
+            return not now < effect.next_at <= now + FURTHEST
+        return effect.state == "leased" and not now < effect.lease_until <= now + 2 * lease
 
     def _leased(self, leased: Any, effect: Effect, until: int, owner: str) -> Grip:
         effect.state, effect.owner, effect.lease_until = "leased", owner, until
@@ -429,7 +433,7 @@ class Model:
         effect.generation = leased.generation
         return Grip(leased.key, effect.intent, owner)
 
-    def finish(self, grip: Grip, state: str, next_at: int, now: int) -> None:
+    def finish(self, grip: Grip, state: str, next_at: int, attempts: int, now: int) -> None:
         """A result counts only for the intent it was leased for, and only while its holder has the lease."""
         effect = self.outbox[grip.key]
         if effect.state != "leased" or effect.owner != grip.owner or effect.intent != grip.intent:
@@ -438,10 +442,11 @@ class Model:
             if effect.intent in effect.done_of:
                 raise Mismatch(f"{grip.key} was done twice")
             effect.done_of.add(effect.intent)
-        effect.state, effect.next_at, effect.lease_until = state, next_at, 0
+        effect.state, effect.next_at, effect.attempts, effect.lease_until = state, next_at, attempts, 0
         effect.done_at = now if state == "done" else None
 
 
 def after(attempt: int, now: int, asked_s: float | None) -> int:
     """When a failed effect is tried again."""
-    return now + int(max(min(LONGEST_WAIT, FIRST_WAIT * 2**attempt) * DICE, asked_s or 0.0) * SECOND)
+    wait = max(min(LONGEST_WAIT, FIRST_WAIT * 2**attempt) * DICE, asked_s or 0.0)
+    return now + min(FURTHEST, int(wait * SECOND))

@@ -30,16 +30,16 @@ from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_a
 from model import DICE, TRIES, Mismatch, after
 from report import Report
 from talk import DAWN, SECOND, Decoder, Said
-from watched import Crash, House, houses
+from watched import Crash, House, houses, patient
 
 from orderhub_core.errors import Later, RefusedByTarget, Stop, Throttled, Unreachable
 from orderhub_core.flows import absorb as flow
-from orderhub_core.flows.dispatch import dispatch
+from orderhub_core.flows import replay as retrying
+from orderhub_core.flows.dispatch import LEASE_S, dispatch
 from orderhub_core.flows.receive import Receiver
-from orderhub_core.store.base import Overtaken
 from orderhub_core.store.unit import Finished
 
-flow.PAUSE_S = 0.0  # nobody else works here
+retrying.PAUSE_S = 0.0  # nobody else works here
 
 CHECK_EVERY = 25
 OWNERS = ("alpha", "beta")
@@ -70,7 +70,12 @@ def step(**given: Any) -> Callable[[Callable[..., None]], Any]:
             self.broken = True
             for house in self.homes:
                 house.now = self.now
-            work(self, **drawn)
+            try:
+                work(self, **drawn)
+            finally:
+                for house in self.homes:
+                    if house.model.broken:
+                        raise house.model.broken
             self.steps += 1
             self.tally["steps"] += 1
             self.tally[work.__name__] += 1
@@ -110,7 +115,7 @@ class Machine(RuleBasedStateMachine):
         for house in self.homes:
             worker = house.worker()
             house.model.spoken.update(((one.key, one.message.body), one) for one in said)
-            receipts = _patient(lambda: worker.accept([one.message for one in said], self.now))  # noqa: B023
+            receipts = patient(lambda: worker.accept([one.message for one in said], self.now))  # noqa: B023
         self.tally["acknowledged"] += receipts.count("new")
         self.told += said
 
@@ -204,7 +209,7 @@ class Machine(RuleBasedStateMachine):
         """Whether something was done."""
         worker = house.worker(name)
         before = worker.committed
-        done = _patient(lambda: flow.absorb(house.context(name), limit))
+        done = patient(lambda: flow.absorb(house.context(name), limit))
         if done is not None and done.outcomes != worker.outcomes:
             raise Mismatch(f"{house.name}: outcomes {done.outcomes}, the model says {worker.outcomes}")
         if (done is None) != (worker.committed == before):
@@ -231,18 +236,18 @@ class Machine(RuleBasedStateMachine):
         """A worker claims and thinks; meanwhile another works, perhaps because the first one's connection is gone."""
         for house in self.homes:
             one = house.context()
-            claim = one.store.claim(mine, self.now)
+            claim = patient(lambda: one.store.claim(mine, self.now))  # noqa: B023
             if claim is None:
                 continue
             try:
                 plan = flow.plan(one, claim)
-            except Exception:  # a poison: this worker would halve; here it gives up
+            except Exception:  # noqa: BLE001 — a poison: this worker would halve; here it gives up
                 one.store.release(claim)
                 continue
             if cut:
                 house.sever()
             if replaying:
-                _patient(lambda: house.worker("second").requeue(_parked(house)))  # noqa: B023
+                patient(lambda: house.worker("second").requeue(_parked(house)))  # noqa: B023
             self._absorb(house, theirs, "second")
             try:
                 one.store.commit(claim, plan.writes)
@@ -254,12 +259,33 @@ class Machine(RuleBasedStateMachine):
             finally:
                 one.store.release(claim)
 
+    @step(order=_orders, variety=st.integers(0, 1), what=_facts, extra=_extras, limit=_sizes)
+    def overtaken(self, order: int, variety: int, what: int, extra: int, limit: int) -> None:
+        """While a worker finds out which message breaks its batch, another does so faster, and new messages come."""
+        broken, late = talk.poison(next(self.numbers), order, variety), self._new(order, what, 0, extra)
+        self._accept([broken])
+        for house in self.homes:
+            worker = house.worker()
+            house.model.spoken[late.key, late.message.body] = late
+
+            def meanwhile(house: House = house) -> None:
+                self._absorb(house, limit, "second")
+                house.worker("second").accept([late.message], self.now)
+
+            worker.claimed, worker.meanwhile = 0, meanwhile
+            self._absorb(house, limit)
+            if worker.meanwhile is not None:
+                worker.meanwhile = None
+                house.worker("second").accept([late.message], self.now)
+        self.tally["acknowledged"] += 1
+        self.told.append(late)
+
     @step(which=_any, limit=_sizes, all_of_them=st.booleans())
     def replay(self, which: int, limit: int, all_of_them: bool) -> None:
         for house in self.homes:
             parked = _parked(house)
             ids = parked if all_of_them or not parked else [parked[which % len(parked)]]
-            became = _patient(lambda: flow.replay(house.context(), ids, limit))  # noqa: B023
+            became = patient(lambda: retrying.replay(house.context(), ids, limit))  # noqa: B023
             if strange := {key: word for key, word in became.items() if word != house.model.became[key]}:
                 raise Mismatch(f"{house.name}: replay tells {strange}, the model {house.model.became}")
             if len(became) != len(ids):
@@ -270,13 +296,13 @@ class Machine(RuleBasedStateMachine):
         """Somebody else will try it again."""
         for house in self.homes:
             if parked := _parked(house):
-                _patient(lambda: house.worker().requeue([parked[which % len(parked)], 10**9]))  # noqa: B023
+                patient(lambda: house.worker().requeue([parked[which % len(parked)], 10**9]))  # noqa: B023
 
     @step(where=_places)
     def dies_replaying(self, where: str) -> None:
         for house in self.homes:
             with _dying(house, where):
-                flow.replay(house.context(), _parked(house), 200)
+                retrying.replay(house.context(), _parked(house), 200)
 
     @step(what=st.sampled_from(("word", "bug", "settings")))
     def mend(self, what: str) -> None:
@@ -287,7 +313,7 @@ class Machine(RuleBasedStateMachine):
 
     def _dispatch(self, house: House, ends: int, limit: int, slow: int, dies: str = "") -> None:
         worker, began = house.worker(), self.now
-        tried: dict[tuple[str, int], tuple[str, float | None]] = {}
+        tried: dict[str, tuple[str, float | None]] = {}
 
         def perform(effect: Any, key: str) -> None:
             grip = house.model.outbox[key]
@@ -295,14 +321,14 @@ class Machine(RuleBasedStateMachine):
                 raise Mismatch(f"{house.name}: {key} was performed without a lease")
             self.now += slow * SECOND
             end, asked = _end_of(key, ends)
-            tried[key, grip.attempts] = end, asked
+            tried[key] = end, asked
             if dies and end == "done":
                 raise Crash
             _raise(end, asked)
 
         def finished(result: Any, now: int) -> None:
             attempts = result.leased.attempts
-            end, asked = tried.get((result.leased.key, attempts), ("untried", None))
+            end, asked = tried.pop(result.leased.key, ("untried", None))
             if end in ("later", "throttled"):
                 end = "waiting" if attempts < TRIES else "person"
             expected = {"untried": "waiting", "refused": "person", "bug": "person"}.get(end, end)
@@ -336,7 +362,7 @@ class Machine(RuleBasedStateMachine):
 
     @step(ends=_any, limit=st.sampled_from((100, 100, 100, 1, 3)), slow=st.sampled_from((0, 0, 0, 1, 35, 70)))
     def dispatch(self, ends: int, limit: int, slow: int) -> None:
-        self._on_each(lambda house: _patient(lambda: self._dispatch(house, ends, limit, slow)))
+        self._on_each(lambda house: patient(lambda: self._dispatch(house, ends, limit, slow)))
 
     @step(ends=_any, where=st.sampled_from(("before", "within", "after", "performing")))
     def dies_dispatching(self, ends: int, where: str) -> None:
@@ -348,13 +374,16 @@ class Machine(RuleBasedStateMachine):
 
         self._on_each(work)
 
-    @step(owner=st.integers(0, 1), limit=st.sampled_from((1, 100)), lease_s=st.sampled_from((1, 60)))
-    def hold(self, owner: int, limit: int, lease_s: int) -> None:
+    @step(
+        owner=st.integers(0, 1),
+        limit=st.sampled_from((1, 100)),
+    )
+    def hold(self, owner: int, limit: int) -> None:
         """A worker takes effects and is not heard of for a while."""
         for house in self.homes:
-            until = self.now + lease_s * SECOND
-            leased = _patient(
-                lambda worker=house.worker(): worker.lease(now=self.now, until=until, owner=OWNERS[owner], limit=limit)
+            until = self.now + LEASE_S * SECOND
+            leased = patient(
+                lambda: house.worker().lease(now=self.now, until=until, owner=OWNERS[owner], limit=limit)  # noqa: B023
             )
             self.held[house.name] += [(one, OWNERS[owner]) for one in leased]
 
@@ -365,7 +394,7 @@ class Machine(RuleBasedStateMachine):
             if held := self.held[house.name]:
                 leased, owner = held.pop(which % len(held))
                 result = Finished(leased, end, self.now, "")
-                _patient(lambda: house.worker().finish([result], owner=owner, now=self.now))  # noqa: B023
+                patient(lambda: house.worker().finish([result], owner=owner, now=self.now))  # noqa: B023
 
     # -- the world
 
@@ -381,7 +410,7 @@ class Machine(RuleBasedStateMachine):
 
     def compare(self, *, whole: bool = False) -> None:
         for house in self.homes:
-            _patient(lambda house=house: house.check(whole=whole))
+            house.check(whole=whole)
 
     def teardown(self) -> None:
         if self.broken:
@@ -393,9 +422,9 @@ class Machine(RuleBasedStateMachine):
         if any(state != states[0] for state in states):
             raise Mismatch(f"the homes differ: {_first_difference(states[0], states[-1])}")
         shuffled = len(self.homes[0].model.inbox) % 2 == 0
-        if (again := self._replayed(shuffled)) != states[0]:
+        if (anew := self._replayed(shuffled)) != states[0]:
             how = "in another order" if shuffled else "in the same order"
-            raise Mismatch(f"replayed {how} into an empty hub: {_first_difference(states[0], again)}")
+            raise Mismatch(f"replayed {how} into an empty hub: {_first_difference(states[0], anew)}")
 
     def _drain(self) -> None:
         """Faults have stopped, everything is mended: nothing waits for ever, and nothing stays parked but poison."""
@@ -453,16 +482,6 @@ def _with_connections(house: House) -> House:
     if house.cut_off:
         house.restart()
     return house
-
-
-def _patient(work: Callable[[], Any]) -> Any:
-    """What was cut off is tried again, like every worker does."""
-    for _ in range(8):
-        try:
-            return work()
-        except (Unreachable, Overtaken) as failure:
-            last = failure
-    raise Mismatch(f"unreachable for ever: {last}")
 
 
 def _parked(house: House) -> list[int]:

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ import psycopg
 from model import Key, Logged, Mismatch, Model
 from talk import BOOK, HASHES, Decoder
 
+from orderhub_core.errors import Unreachable
 from orderhub_core.flows.absorb import Context
+from orderhub_core.flows.recent import Recent
 from orderhub_core.model import RawMessage
 from orderhub_core.store import homes, statements
-from orderhub_core.store.base import Store
+from orderhub_core.store.base import Overtaken, Store
 from orderhub_core.store.homes import Home
 from orderhub_core.store.sqlite import file_of
 
@@ -36,6 +39,20 @@ class _Trap(list[Any]):
         raise Crash
 
 
+def _telling(verb: Callable[..., Any]) -> Callable[..., Any]:
+    """A broken promise is kept, too: the product may take what is raised within it for a message's fault."""
+
+    @wraps(verb)
+    def told(self: Watched, *args: Any, **named: Any) -> Any:
+        try:
+            return verb(self, *args, **named)
+        except (Mismatch, LookupError, TypeError, AttributeError) as broken:
+            self.model.broken = self.model.broken or broken
+            raise
+
+    return told
+
+
 class Watched:
     """A store that tells the model what was committed, and compares the answers."""
 
@@ -43,19 +60,30 @@ class Watched:
         self.store, self.model = store, model
         self.dies = ""
         """Where to die next: before, within, after."""
+        self.meanwhile: Callable[[], None] | None = None
+        """What others do before the second claim from now."""
         self.outcomes: dict[Key, str] = {}
         """Of the last commit, as the model has them."""
         self.on_finish: Callable[[Any, int], None] | None = None
-        self.committed = 0
+        self.committed = self.claimed = 0
+        self.recent = Recent(self)  # type: ignore[arg-type]
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.store, name)
+
+    def _wait_for_others(self) -> None:
+        """They work after a first claim was given back, and before the next."""
+        if self.claimed == 1 and (others := self.meanwhile):
+            self.meanwhile = None
+            others()
+        self.claimed += 1
 
     def _die(self, where: str) -> None:
         if self.dies == where:
             self.dies = ""
             raise Crash
 
+    @_telling
     def accept(self, messages: Sequence[RawMessage], received_at: int) -> list[str]:
         self._die("before")
         receipts = self.store.accept(messages, received_at)
@@ -65,7 +93,9 @@ class Watched:
             raise Mismatch(f"receipts {receipts}, the model says {expected}")
         return receipts
 
+    @_telling
     def claim(self, limit: int, now: int) -> Any:
+        self._wait_for_others()
         claim = self.store.claim(limit, now)
         if claim is not None:
             if not 0 < len(claim.messages) <= limit:
@@ -78,6 +108,7 @@ class Watched:
                     raise Mismatch(f"{key} was claimed with another body or time")
         return claim
 
+    @_telling
     def commit(self, claim: Any, writes: Any) -> None:
         self._die("before")
         if self.dies == "within":
@@ -90,6 +121,7 @@ class Watched:
         self.committed += 1
         self._die("after")
 
+    @_telling
     def requeue(self, ids: Sequence[int]) -> list[Any]:
         self._die("before")
         taken = self.store.requeue(ids)
@@ -97,6 +129,7 @@ class Watched:
         self._die("within")
         return taken
 
+    @_telling
     def lease(self, *, now: int, until: int, owner: str, limit: int) -> list[Any]:
         self._die("before")
         leased = self.store.lease(now=now, until=until, owner=owner, limit=limit)
@@ -107,6 +140,7 @@ class Watched:
         self._die("within")
         return leased
 
+    @_telling
     def finish(self, results: Sequence[Any], *, owner: str, now: int) -> None:
         if self.on_finish:
             for result in results:
@@ -114,7 +148,7 @@ class Watched:
         self.store.finish(results, owner=owner, now=now)
         for result in results:
             grip = self.model.grips[result.leased.key, result.leased.generation]._replace(owner=owner)
-            self.model.finish(grip, result.state, result.next_at, now)
+            self.model.finish(grip, result.state, result.next_at, result.leased.attempts, now)
         self._die("after")
 
 
@@ -127,6 +161,16 @@ def _set_trap(writes: Any) -> None:
                 tables[table] = _Trap(tables[table])
                 return
     raise Crash
+
+
+def patient(work: Callable[[], Any]) -> Any:
+    """What was cut off is tried again, like every worker does."""
+    for _ in range(8):
+        try:
+            return work()
+        except (Unreachable, Overtaken) as failure:
+            last = failure
+    raise Mismatch(f"unreachable for ever: {last}")
 
 
 class House:
@@ -155,7 +199,8 @@ class House:
         return self.workers[name]
 
     def context(self, name: str = "first") -> Context:
-        return Context(self.worker(name), self.decoder.source, BOOK, HASHES, lambda: self.now)  # type: ignore[arg-type]
+        worker = self.worker(name)
+        return Context(worker, self.decoder.source, BOOK, HASHES, worker.recent, lambda: self.now)  # type: ignore[arg-type]
 
     def restart(self) -> None:
         for worker in self.workers.values():
@@ -182,7 +227,7 @@ class House:
     # -- comparing
 
     def rows(self, table: str, columns: str = "*", where: str = "", part: str = "hub") -> list[tuple[Any, ...]]:
-        found = self.worker().query(part, f"SELECT {columns} FROM {table} {where}")
+        found = patient(lambda: self.worker().query(part, f"SELECT {columns} FROM {table} {where}"))
         return [tuple(bytes(cell) if isinstance(cell, memoryview) else cell for cell in row) for row in found]
 
     def orders(self) -> dict[Key, dict[str, Any]]:
@@ -214,7 +259,7 @@ class House:
             self._same(name, mine, self._expected(name))
         self._outbox()
         self._log(keys)
-        count, _ = self.worker().waiting()
+        count, _ = patient(lambda: self.worker().waiting())
         self._same("waiting", count, len(model.waiting))
         if whole:
             self._whole()
@@ -312,7 +357,7 @@ class House:
         if gone:
             raise Mismatch(f"{self.name}: log entries were changed or removed: {gone[:3]}")
         self._seen = marks
-        causes = dict((row[0], (row[1], row[2])) for row in self.rows("inbox", "id, source, message_id", part="inbox"))
+        causes = {row[0]: row[1:] for row in self.rows("inbox", "id, source, message_id", part="inbox")}
         by_order: dict[Key | None, list[Logged]] = {}
         for order_id, *entry, message, _, _ in rows:
             key = keys[order_id] if order_id else None
@@ -324,7 +369,7 @@ class House:
                     f"{self.name}: log of {key}: {len(mine)} entries, the model has {len(order.log)};"
                     f" first difference at {at}: {mine[at : at + 1]} and {order.log[at : at + 1]}"
                 )
-        self._same("log of reviews", by_order.pop(None, []), self.model.strays)
+        self._same("log of reviews", sorted(by_order.pop(None, [])), sorted(self.model.strays))
         self._same("log", by_order, {})
 
     def _whole(self) -> None:
@@ -336,7 +381,7 @@ class House:
         self._same(
             "conflicts", set(self.rows("conflict", "source, message_id, body", part="inbox")), self.model.conflicts
         )
-        verdict = self.worker().verify_log()
+        verdict = patient(lambda: self.worker().verify_log())
         if verdict.broken_seq is not None or verdict.entries != len(self._seen):
             raise Mismatch(f"{self.name}: the log does not verify: {verdict}, {len(self._seen)} entries")
 
