@@ -12,12 +12,12 @@ KILLED = {"acknowledge before commit", "dedup index dropped", "effect key not de
 
 @pytest.mark.parametrize("name", sorted(KILLED))
 def test_the_broken_product_is_caught(name: str) -> None:
-    assert not controls.catch(name, 1)
+    assert not controls.missed(name, 1)
 
 
 @pytest.mark.postgres
 def test_an_id_cursor_is_caught() -> None:
-    assert not controls.catch("id cursor", 1)
+    assert not controls.missed("id cursor", 1)
 
 
 def test_there_are_seven() -> None:

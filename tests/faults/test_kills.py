@@ -11,14 +11,14 @@ pytestmark = [pytest.mark.faults, pytest.mark.server]
 
 @pytest.mark.parametrize("name", ["sqlite", "sqlite-twins"])
 def test_killed_at_any_moment_nothing_is_lost(name: str) -> None:
-    report = kills.run(16, 1, PLANS[name], name)
+    report = kills.run(12, 1, PLANS[name], name)
     assert report.fine, str(report)
-    assert report.rounds >= 16
+    assert report.rounds >= 12
     assert report.acknowledged > 100
 
 
 @pytest.mark.postgres
 def test_killed_with_its_database_nothing_is_lost() -> None:
-    report = kills.run(12, 1, PLANS["postgres-twins"], "postgres-twins")
+    report = kills.run(10, 1, PLANS["postgres-twins"], "postgres-twins")
     assert report.fine, str(report)
     assert report.acknowledged > 100
