@@ -35,7 +35,7 @@ CUTS_PER_RECOVERY = 15
 WHOLE_EVERY = 40
 """One cut in so many is recovered from by the product itself."""
 MOST_BROKEN = 20
-MAKINGS = 100
+MAKINGS = 200
 """One cut in so many falls while the hub is being made."""
 
 
@@ -69,6 +69,7 @@ def main(harness: type[Harness]) -> None:
 class Harness:
     name = NAME
     cuts_per_world = CUTS_PER_WORLD
+    checkpoints: tuple[str, ...] = ("4000", "30", "8")
 
     def __init__(self, driver: Any, rounds: int, seed: int, control: str = "") -> None:
         from simulated import Disk
@@ -130,7 +131,7 @@ class Harness:
         dice = self.dice
         deliveries = deliveries_of(dice)
         # The product's own checkpoint comes every 4,000 pages: too late for so few messages.
-        self.driver.settings["wal_autocheckpoint"] = dice.choice(("4000", "30", "8"))
+        self.driver.settings["wal_autocheckpoint"] = dice.choice(self.checkpoints)
         whole = self._uninterrupted(deliveries)
         folder = self._folder(self.empty)
         with self._recorded() as log:
@@ -328,6 +329,8 @@ def _doubled_effects(performed: dict[str, str]) -> list[str]:
 def _pragma(value: str, name: str = "synchronous") -> Callable[[Harness], None]:
     def control(harness: Harness) -> None:
         harness.driver.settings[name] = value
+        # A checkpoint syncs: one after nearly every commit would mend what we break.
+        harness.checkpoints = ("4000",)
 
     return control
 
