@@ -10,14 +10,16 @@ EVERYWHERE = ("0.0.0.0", "::")  # noqa: S104 — recognised, not bound
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
-def check_free(host: str, port: int) -> None:
-    """Raises UserMistake when nothing can listen there."""
+def check_free(host: str, port: int, option: str = "--") -> None:
+    """Raises UserMistake when nothing can listen there. `option` is how the options that named it begin."""
     if not 1 <= port <= 65_535:
-        raise UserMistake(f"there is no port {port}: name one from 1 to 65535 with --port")
+        raise UserMistake(f"there is no port {port}: name one from 1 to 65535 with {option}port")
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError):
-        raise UserMistake(f"--host {host} is not an address of this machine: 127.0.0.1 and ::1 always are") from None
+        raise UserMistake(
+            f"{option}host {host} is not an address of this machine: 127.0.0.1 and ::1 always are"
+        ) from None
     for family, kind, protocol, _, address in addresses:
         try:
             with socket.socket(family, kind, protocol) as probe:
@@ -26,7 +28,9 @@ def check_free(host: str, port: int) -> None:
                     probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
                 probe.bind(address)
         except OSError as error:
-            raise UserMistake(f"cannot listen on {host}:{port} ({error.strerror}): name another with --port") from None
+            raise UserMistake(
+                f"cannot listen on {host}:{port} ({error.strerror}): name another with {option}port"
+            ) from None
 
 
 def own_origins(host: str, port: int) -> set[str]:

@@ -42,7 +42,7 @@ def worker(
                 f"--metrics-host {metrics_host} shows shops and volumes to others: set ORDERHUB_TOKEN, which whoever"
                 " reads /metrics must show, or stay on 127.0.0.1"
             )
-        check_free(metrics_host, metrics_port)
+        check_free(metrics_host, metrics_port, "--metrics-")
     home = hub.home()
     homes.init(home)
     opened = hub.Hub(home)
