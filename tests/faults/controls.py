@@ -27,7 +27,7 @@ class Control(NamedTuple):
 
 
 def _struck(plan: Plan) -> Callable[[int], Report]:
-    return lambda seed: kills.run(KILLS, seed, plan, plan.sabotage)
+    return lambda seed: kills.run(KILLS, seed, plan)
 
 
 def _cut(control: str) -> Callable[[int], Report]:

@@ -296,8 +296,10 @@ class Stage:
         return f"{waiting(self.home)} messages wait, effects {effects}; answers {self.journal.answers}"
 
 
-def run(rounds: int, seed: int, plan: Plan = PLANS["sqlite"], name: str = "sqlite") -> Report:
-    """So many kills. See `Plan`."""
+def run(rounds: int, seed: int, plan: Plan | str = "sqlite") -> Report:
+    """So many kills, by a plan or the name of one of `PLANS`."""
+    name = plan if isinstance(plan, str) else plan.sabotage
+    plan = PLANS[plan] if isinstance(plan, str) else plan
     report = Report(f"{NAME} {name}", seed)
     began = time.monotonic()
     with ExitStack() as stack:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import kills
 import pytest
-from kills import PLANS
 
 pytestmark = [pytest.mark.faults, pytest.mark.server]
 
 
 @pytest.mark.parametrize("name", ["sqlite", "sqlite-twins"])
 def test_killed_at_any_moment_nothing_is_lost(name: str) -> None:
-    report = kills.run(12, 1, PLANS[name], name)
+    report = kills.run(12, 1, name)
     assert report.fine, str(report)
     assert report.rounds >= 12
     assert report.acknowledged > 100
@@ -19,6 +18,6 @@ def test_killed_at_any_moment_nothing_is_lost(name: str) -> None:
 
 @pytest.mark.postgres
 def test_killed_with_its_database_nothing_is_lost() -> None:
-    report = kills.run(10, 1, PLANS["postgres-twins"], "postgres-twins")
+    report = kills.run(10, 1, "postgres-twins")
     assert report.fine, str(report)
     assert report.acknowledged > 100
