@@ -16,7 +16,6 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import asdict
 from hashlib import blake2b
@@ -25,6 +24,7 @@ from random import Random
 from typing import Any
 
 import msgspec
+from breakages import BREAKAGES
 from life import SECOND, Product, Told, deliveries_of, state_of
 from report import Report
 
@@ -40,7 +40,7 @@ MAKINGS = 200
 
 
 def run(rounds: int, seed: int, control: str = "") -> Report:
-    """So many cuts, in a process of their own. `control` breaks the product on purpose: see `CONTROLS`."""
+    """So many cuts, in a process of their own. `control` breaks the product on purpose: see `breakages`."""
     return in_child(__file__, rounds=rounds, seed=seed, control=control)
 
 
@@ -79,7 +79,7 @@ class Harness:
         self.disk = Disk("simulated")
         self.report = Report(f"{self.name}, {control}" if control else self.name, seed)
         self.work = Path(tempfile.mkdtemp(prefix="powercut", dir=MEMORY if MEMORY.is_dir() else None))
-        CONTROLS[control](self)
+        BREAKAGES[control](self)
 
     def run(self) -> Report:
         began = time.monotonic()
@@ -324,64 +324,6 @@ def _files(folder: Path) -> dict[str, bytes]:
 def _doubled_effects(performed: dict[str, str]) -> list[str]:
     """What was done outside under more than one key."""
     return [payload for payload, times in Counter(performed.values()).items() if times > 1]
-
-
-def _pragma(value: str, name: str = "synchronous") -> Callable[[Harness], None]:
-    def control(harness: Harness) -> None:
-        harness.driver.settings[name] = value
-        # A checkpoint syncs: one after nearly every commit would mend what we break.
-        harness.checkpoints = ("4000",)
-
-    return control
-
-
-def _acknowledge_first(harness: Harness) -> None:
-    """Answer, and write a moment later."""
-    from orderhub_core.store.sqlite import SqliteStore
-
-    accept, close = SqliteStore.accept, SqliteStore.close
-    later: list[tuple[Any, int]] = []
-
-    def written(store: Any) -> None:
-        while later:
-            accept(store, *later.pop(0))
-
-    def accept_later(store: Any, messages: Any, received_at: int) -> list[str]:
-        written(store)
-        later.append((messages, received_at))
-        return ["new"] * len(messages)
-
-    def close_later(store: Any) -> None:
-        written(store)
-        close(store)
-
-    SqliteStore.accept, SqliteStore.close = accept_later, close_later
-
-
-def _acknowledge_anyway(harness: Harness) -> None:
-    """Answer as if it were written, whatever the disk said."""
-    from orderhub_core.errors import OrderHubError
-    from orderhub_core.store.sqlite import SqliteStore
-
-    accept = SqliteStore.accept
-
-    def accept_anyway(store: Any, messages: Any, received_at: int) -> list[str]:
-        try:
-            return accept(store, messages, received_at)
-        except OrderHubError:
-            return ["new"] * len(messages)
-
-    SqliteStore.accept = accept_anyway
-
-
-CONTROLS: dict[str, Callable[[Harness], None]] = {
-    "": lambda harness: None,
-    "synchronous=NORMAL": _pragma("NORMAL"),
-    "synchronous=OFF": _pragma("OFF"),
-    "hub.synchronous=NORMAL": _pragma("NORMAL", "hub.synchronous"),
-    "acknowledge before commit": _acknowledge_first,
-    "acknowledge in spite of failure": _acknowledge_anyway,
-}
 
 
 if __name__ == "__main__":
