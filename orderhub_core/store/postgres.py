@@ -196,8 +196,9 @@ class PostgresStore(Store):
             copying.write(cursor, batch, _translate(batch.sql))
 
     def waiting(self) -> tuple[int, int | None]:
-        sql = "SELECT count(*), min(received_at) FROM todo JOIN inbox USING (id)"
-        count, oldest = self.query("inbox", sql)[0]
+        # The oldest by its id, not by a join of all that wait: ids commit out of order by a moment at most.
+        sql = "SELECT count(*), (SELECT received_at FROM inbox WHERE inbox.id = min(todo.id)) FROM todo"
+        count, oldest = self.query("hub", sql)[0]
         return count, oldest
 
     def waiting_of(self, ids: Sequence[int]) -> int:
