@@ -18,10 +18,12 @@ import msgspec
 import polars as pl
 
 from orderhub_core import pseudonym, registry, settings
+from orderhub_core.board import SnapshotHub
 from orderhub_core.effects import Effect, FetchOrder, Notify, PushToWarehouse
 from orderhub_core.errors import RefusedByTarget, StoreMissing, Unreachable, Unreadable, UserMistake
 from orderhub_core.flows import absorb, dispatch, importing, poll, replay
 from orderhub_core.flows.absorb import Outcome, Plan
+from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.receive import GroupWritten, Receiver
 from orderhub_core.flows.recent import Recent
 from orderhub_core.frames import SCHEMAS, empty
@@ -38,48 +40,12 @@ OPS = "ops"
 """The source of what people do: one door, one trail, like any other message."""
 
 SNAPSHOT = "snapshot"
+__all__ = ["Hub", "SnapshotHub", "connect"]
 
 
 def clock() -> int:
     """Microseconds UTC."""
     return time.time_ns() // 1_000
-
-
-class SnapshotHub:
-    """A hub of frames only: boards over a Parquet snapshot, no database, nothing to write."""
-
-    writable = False
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        snapshot.meta(folder)
-        self._lock = threading.Lock()
-        self._frames: dict[tuple[str, int], pl.DataFrame] = {}
-        self._memory = Memory()
-
-    def remembered(self, question: Hashable, compute: Callable[[], Answer]) -> Answer:
-        """The answer to a question about the frames, computed once per snapshot and process."""
-        return self._memory(question, self._stamp(), compute)
-
-    def _stamp(self) -> int:
-        return (self.folder / snapshot.META).stat().st_mtime_ns
-
-    def as_of(self) -> int:
-        """The instant at which the snapshot stands, microseconds UTC."""
-        return snapshot.meta(self.folder).as_of
-
-    def scan(self, name: str) -> pl.LazyFrame:
-        """A frame to filter before it is read."""
-        return snapshot.scan(self.folder, name)
-
-    def frame(self, name: str) -> pl.DataFrame:
-        """A frame of `frames.SCHEMAS`, shared by all sessions of the process; read again when the snapshot changed."""
-        stamp = self._stamp()
-        with self._lock:
-            if (name, stamp) not in self._frames:
-                self._frames = {key: frame for key, frame in self._frames.items() if key[1] == stamp}
-                self._frames[name, stamp] = self.scan(name).collect()
-            return self._frames[name, stamp]
 
 
 class Hub:
@@ -117,6 +83,12 @@ class Hub:
         return Receiver(
             self.store, clock, most_waiting=self.settings.limits.waiting_messages, observe=self.observe_written
         )
+
+    @cached_property
+    def _gates(self) -> Gates:
+        known = self.settings
+        targets = (*known.shops, *known.warehouses, *known.notifiers)
+        return Gates({target.id: target.calls_per_minute for target in targets}, time.monotonic)
 
     def channel(self, shop: str) -> Channel:
         """The connection of a shop. Raises UserMistake for one the settings do not know."""
@@ -211,7 +183,14 @@ class Hub:
         """Perform effects that are due."""
         attempts = self.settings.limits.attempts
         return dispatch.dispatch(
-            self.store, self._perform, clock=clock, owner=owner, dice=dice, limit=limit, attempts=attempts
+            self.store,
+            self._perform,
+            gates=self._gates,
+            clock=clock,
+            owner=owner,
+            dice=dice,
+            limit=limit,
+            attempts=attempts,
         )
 
     def _perform(self, effect: Effect, key: str) -> None:

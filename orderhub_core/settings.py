@@ -34,6 +34,8 @@ class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     secret_file: str = ""
     poll_every_s: float = 30.0
     timeout_s: float = 10.0
+    calls_per_minute: int = 0
+    """Of the hub's own doing: fetching, pushing, notifying. 0: no limit."""
     options: dict[str, str] = {}
 
     def secret(self, env: Mapping[str, str] = os.environ) -> str:
@@ -135,5 +137,7 @@ def _endpoint_mistakes(endpoint: Endpoint) -> Iterator[str]:
         yield f"an id is not empty, has no slash, and is not {RESERVED!r}"
     if not 0 < endpoint.poll_every_s < float("inf"):
         yield f"poll_every_s is {endpoint.poll_every_s:g}; write more than 0"
+    if endpoint.calls_per_minute < 0:
+        yield f"calls_per_minute is {endpoint.calls_per_minute}; write 1 or more, or 0 for no limit"
     if not 0 < endpoint.timeout_s <= LONGEST_TIMEOUT_S:
         yield f"timeout_s is {endpoint.timeout_s:g}; write more than 0, at most {LONGEST_TIMEOUT_S:g}"

@@ -7,11 +7,12 @@ stop.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from random import Random
 
 from orderhub_core.effects import Effect, decode
 from orderhub_core.errors import Later, OrderHubError, Stop
+from orderhub_core.flows.gates import Gates
 from orderhub_core.store.base import FURTHEST, Store
 from orderhub_core.store.unit import Finished, Leased
 
@@ -30,6 +31,7 @@ def dispatch(
     store: Store,
     perform: Perform,
     *,
+    gates: Gates,
     clock: Callable[[], int],
     owner: str,
     dice: Random,
@@ -38,39 +40,53 @@ def dispatch(
 ) -> list[Finished]:
     """Perform up to `limit` effects that are due. Returns what became of them. `clock` gives microseconds UTC.
 
-    None is begun when its lease could run out meanwhile: those are given back, and it is no try.
+    None is begun when its lease could run out meanwhile, or its target's gate is closed: those are given back, and it
+    is no try.
     """
     results: list[Finished] = []
     while len(results) < limit:
         now = clock()
         until = now + LEASE_S * SECOND
-        leased = store.lease(now=now, until=until, owner=owner, limit=min(AT_A_TIME, limit - len(results)))
+        size = min(AT_A_TIME, limit - len(results))
+        leased = store.lease(now=now, until=until, owner=owner, limit=size, without=gates.closed())
         for index, effect in enumerate(leased):
             if (now := clock()) + LONGEST_S * SECOND > until:
-                untried = [rest._replace(attempts=rest.attempts - 1) for rest in leased[index:]]
-                store.finish([Finished(rest, "waiting", now, "") for rest in untried], owner=owner, now=now)
+                _give_back(store, leased[index:], owner=owner, now=now)
                 return results
-            results.append(_perform(effect, perform, clock=clock, dice=dice, attempts=attempts))
+            if not gates.passes(effect.target):
+                _give_back(store, [effect], owner=owner, now=now)
+                continue
+            results.append(_perform(effect, perform, gates, clock=clock, dice=dice, attempts=attempts))
             store.finish(results[-1:], owner=owner, now=clock())
         if len(leased) < AT_A_TIME:
             break
     return results
 
 
-def _perform(leased: Leased, perform: Perform, *, clock: Callable[[], int], dice: Random, attempts: int) -> Finished:
+def _give_back(store: Store, leased: Sequence[Leased], *, owner: str, now: int) -> None:
+    untried = [Finished(rest._replace(attempts=rest.attempts - 1), "waiting", now, "") for rest in leased]
+    store.finish(untried, owner=owner, now=now)
+
+
+def _perform(
+    leased: Leased, perform: Perform, gates: Gates, *, clock: Callable[[], int], dice: Random, attempts: int
+) -> Finished:
     try:
         perform(decode(leased.payload), leased.key)
     except Stop:
         raise
     except Later as failure:
+        gates.failed(leased.target, failure.after_s)
         if leased.attempts >= attempts:
             return Finished(leased, "person", clock(), f"gave up after {leased.attempts} tries: {failure}")
         at = next_try(leased.attempts, failure.after_s, now=clock(), dice=dice)
         return Finished(leased, "waiting", at, str(failure))
     except OrderHubError as failure:
+        gates.answered(leased.target)
         return Finished(leased, "person", clock(), str(failure))
     except Exception as bug:  # noqa: BLE001 — one bug must not hold up the others; its text may hold a person's data
         return Finished(leased, "person", clock(), f"internal error: {type(bug).__name__}")
+    gates.answered(leased.target)
     return Finished(leased, "done", clock(), "")
 
 

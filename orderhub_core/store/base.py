@@ -202,14 +202,15 @@ class Store(ABC):
 
     # -- effects
 
-    def lease(self, *, now: int, until: int, owner: str, limit: int) -> list[Leased]:
-        """Effects that are due, ours until `until`. A lease that ran out is anyone's again.
+    def lease(self, *, now: int, until: int, owner: str, limit: int, without: Sequence[str] = ()) -> list[Leased]:
+        """Effects that are due, ours until `until`, but for some targets. A lease that ran out is anyone's again.
 
         What lies further ahead than anybody plans was written before the clock was set back: it is due as well.
         """
         due = (now, now + FURTHEST, now, 2 * until - now)
         with self.transaction("hub") as cursor:
-            cursor.execute(self.sql(statements.LEASE.format(skip_locked=self.skip_locked)), (owner, until, *due, limit))
+            sql = statements.LEASE.format(closed=self.among("target"), skip_locked=self.skip_locked)
+            cursor.execute(self.sql(sql), (owner, until, *due, self.listed(without), limit))
             return [Leased(*row) for row in cursor.fetchall()]
 
     def finish(self, results: Sequence[Finished], *, owner: str, now: int) -> None:

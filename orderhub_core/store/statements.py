@@ -61,8 +61,8 @@ RENEW_WAITING = (
 WITHDRAW = "UPDATE outbox SET state = 'withdrawn', note = ? WHERE key = ? AND state = 'waiting'"
 
 LEASE = """UPDATE outbox SET state = 'leased', owner = ?, lease_until = ?, attempts = attempts + 1 WHERE key IN (
-    SELECT key FROM outbox WHERE (state = 'waiting' AND (next_at <= ? OR next_at > ?))
-    OR (state = 'leased' AND (lease_until <= ? OR lease_until > ?))
+    SELECT key FROM outbox WHERE ((state = 'waiting' AND (next_at <= ? OR next_at > ?))
+    OR (state = 'leased' AND (lease_until <= ? OR lease_until > ?))) AND NOT {closed}
     ORDER BY next_at LIMIT ?{skip_locked})
     RETURNING key, order_id, target, payload, generation, attempts"""
 

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import blake2b
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -111,6 +112,7 @@ class Product:
     def dispatch(self, limit: int) -> bool:
         from orderhub_core.effects import encode
         from orderhub_core.flows import dispatch
+        from orderhub_core.flows.gates import Gates
 
         def perform(effect: Any, key: str) -> None:
             self.hurdle(key)
@@ -120,7 +122,14 @@ class Product:
             self._mark("performed", (key, encode(effect).decode()))
 
         done = dispatch.dispatch(
-            self.store, perform, clock=self._clock, owner="me", dice=Random(0), limit=limit, attempts=3
+            self.store,
+            perform,
+            gates=Gates({}, count(0, 1_000).__next__),  # time flies: no gate stays closed
+            clock=self._clock,
+            owner="me",
+            dice=Random(0),
+            limit=limit,
+            attempts=3,
         )
         self._mark("finished", [result.leased.key for result in done if result.state == "done"])
         return bool(done)

@@ -7,6 +7,7 @@ import pytest
 from orderhub_core import effects
 from orderhub_core.errors import BadCredentials, Stop, Throttled, Unreachable
 from orderhub_core.flows.dispatch import LEASE_S, LONGEST_S, LONGEST_WAIT_S, SECOND, dispatch, next_try
+from orderhub_core.flows.gates import FAILURES_IN_A_ROW, FIRST_PAUSE_S, LONGEST_PAUSE_S, Gates
 from orderhub_core.store import homes, statements
 
 NOW = 1_700_000_000_000_000
@@ -42,10 +43,11 @@ def intend(store, *order_nos):
             cursor.execute(store.sql(statements.insert("outbox")), row)
 
 
-def run(store, perform, now=NOW, attempts=8, *, owner="me", limit=10, clock=None):
+def run(store, perform, now=NOW, attempts=8, *, owner="me", limit=10, clock=None, gates=None):
     return dispatch(
         store,
         perform,
+        gates=gates or Gates({}, lambda: 0.0),
         clock=clock or (lambda: now),
         owner=owner,
         dice=random.Random(1),
@@ -190,3 +192,95 @@ def test_the_pause_after_a_failure_counts_from_the_failure(store):
 def test_backoff_grows_and_stays_within_its_bound(attempt):
     wait_s = (next_try(attempt, None, now=NOW, dice=random.Random(3)) - NOW) / SECOND
     assert 0.5 * min(LONGEST_WAIT_S, 2**attempt) <= wait_s <= LONGEST_WAIT_S
+
+
+class Watch:
+    """Monotonic seconds that pass when a test says so."""
+
+    def __init__(self):
+        self.now = 1_000.0
+
+    def __call__(self):
+        return self.now
+
+
+def unreachable(effect, key):
+    raise Unreachable("nobody there")
+
+
+def test_a_target_that_is_gone_is_left_alone_and_costs_the_others_nothing(store):
+    intend(store, *(f"B{n}" for n in range(30)))
+    with store.transaction("hub") as cursor:
+        cursor.execute("UPDATE outbox SET target = 'guangzhou' WHERE key IN ('push:B28', 'push:B29')")
+    watch, tried = Watch(), []
+
+    def perform(effect, key):
+        tried.append(key)
+        if key not in ("push:B28", "push:B29"):
+            raise Unreachable("nobody there")
+
+    gates = Gates({}, watch)
+    run(store, perform, limit=100, gates=gates)
+    assert len(tried) == FAILURES_IN_A_ROW + 2
+    assert gates.closed() == ["hangzhou"]
+    states = store.query("hub", "SELECT state, attempts, count(*) FROM outbox GROUP BY 1, 2 ORDER BY 1, 2")
+    untouched = 31 - FAILURES_IN_A_ROW - 2
+    assert states == [("done", 1, 2), ("waiting", 0, untouched), ("waiting", 1, FAILURES_IN_A_ROW)]
+
+    tried.clear()
+    watch.now += FIRST_PAUSE_S
+    run(store, perform, limit=100, gates=gates)
+    assert len(tried) == 1, "one tries for all"
+    watch.now += FIRST_PAUSE_S
+    run(store, perform, limit=100, gates=gates)
+    assert len(tried) == 1, "the pause has doubled"
+    watch.now += FIRST_PAUSE_S
+    run(store, lambda effect, key: tried.append(key), limit=100, gates=gates)
+    assert gates.closed() == []
+    assert len(tried) == untouched, "the one that answered opened the gate for the rest"
+
+
+def test_the_pause_has_an_end_however_long_a_target_is_gone():
+    watch = Watch()
+    gates = Gates({}, watch)
+    for _ in range(50):
+        assert gates.passes("wms")
+        gates.failed("wms", None)
+        if gates.closed():
+            before = watch.now
+            while gates.closed():
+                watch.now += FIRST_PAUSE_S
+            assert watch.now - before <= LONGEST_PAUSE_S
+
+
+def test_a_refusal_is_an_answer(store):
+    intend(store, *(f"B{n}" for n in range(20)))
+
+    def refuse(effect, key):
+        raise BadCredentials("no")
+
+    gates = Gates({}, Watch())
+    assert len(run(store, refuse, limit=100, gates=gates)) == 21
+    assert gates.closed() == []
+
+
+def test_who_asks_to_be_left_alone_is_left_alone_at_once():
+    watch = Watch()
+    gates = Gates({}, watch)
+    gates.failed("wms", 30.0)
+    watch.now += 29
+    assert not gates.passes("wms")
+    watch.now += 1
+    assert gates.passes("wms")
+
+
+def test_a_rate_holds_over_any_minute(store):
+    intend(store, *(f"B{n}" for n in range(200)))
+    watch, done = Watch(), []
+    gates = Gates({"hangzhou": 60}, watch)
+    for _ in range(60):
+        run(store, lambda effect, key: done.append((watch.now, key)), limit=100, gates=gates)
+        watch.now += 1
+    assert len({key for _, key in done}) == len(done)
+    assert 60 <= len(done) <= 65, "one a second, and a few seconds' worth at the beginning"
+    assert store.query("hub", "SELECT max(attempts) FROM outbox")[0][0] == 1

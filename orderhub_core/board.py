@@ -1,0 +1,49 @@
+"""A hub of frames only, for boards that are deployed without its database."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable
+from pathlib import Path
+
+import polars as pl
+
+from orderhub_core.memory import Answer, Memory
+from orderhub_core.store import snapshot
+
+
+class SnapshotHub:
+    """A hub of frames only: boards over a Parquet snapshot, no database, nothing to write."""
+
+    writable = False
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        snapshot.meta(folder)
+        self._lock = threading.Lock()
+        self._frames: dict[tuple[str, int], pl.DataFrame] = {}
+        self._memory = Memory()
+
+    def remembered(self, question: Hashable, compute: Callable[[], Answer]) -> Answer:
+        """The answer to a question about the frames, computed once per snapshot and process."""
+        return self._memory(question, self._stamp(), compute)
+
+    def _stamp(self) -> int:
+        return (self.folder / snapshot.META).stat().st_mtime_ns
+
+    def as_of(self) -> int:
+        """The instant at which the snapshot stands, microseconds UTC."""
+        return snapshot.meta(self.folder).as_of
+
+    def scan(self, name: str) -> pl.LazyFrame:
+        """A frame to filter before it is read."""
+        return snapshot.scan(self.folder, name)
+
+    def frame(self, name: str) -> pl.DataFrame:
+        """A frame of `frames.SCHEMAS`, shared by all sessions of the process; read again when the snapshot changed."""
+        stamp = self._stamp()
+        with self._lock:
+            if (name, stamp) not in self._frames:
+                self._frames = {key: frame for key, frame in self._frames.items() if key[1] == stamp}
+                self._frames[name, stamp] = self.scan(name).collect()
+            return self._frames[name, stamp]
