@@ -96,7 +96,7 @@ class Direct:
         try:
             parts = [bytes(item) for item in ITEMS.decode(body)]
         except UNREADABLE:
-            parts = [line for line in body.splitlines() if line.strip()] or [body]
+            parts = [line for line in body.split(b"\n") if line.strip()] or [body]
         heads = [_head(part) for part in parts]
         if parts and not any(heads):
             return [self._unreadable(body)]

@@ -28,6 +28,7 @@ class Command(NamedTuple):
 COMMANDS = {
     "demo": Command("demo", "Start a pretend world and the hub over it, or write a big world to Parquet."),
     "serve": Command("serve", "Serve webhooks and the console; absorb and dispatch in the same process."),
+    "receive": Command("receive", "Take webhooks alone, in a small process beside `serve` and `worker`."),
     "worker": Command("worker", "Absorb, dispatch and poll until told to stop."),
     "import": Command("importing", "Take in an export file (CSV or XLSX)."),
     "audit": Command("audit", "Compare what the systems show of every order."),

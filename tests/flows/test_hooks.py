@@ -6,11 +6,17 @@ import asyncio
 import hashlib
 import hmac
 import json
+import signal
+import socket
+import subprocess
+import sys
+import time
 
 import httpx
 import pytest
 import structlog
 
+from connectors.channels import direct
 from orderhub_core.entry.hooks import hooks
 from orderhub_core.errors import Busy, Stop
 from orderhub_core.hub import Hub
@@ -201,3 +207,89 @@ def test_any_failure_is_answered_to_come_back_and_logged_without_contents(hub, m
         assert deliver(hub, body_of(paid(1))).status_code == 503
     assert logs[0]["log_level"] == "error"
     assert "19900001234" not in repr(logs)
+
+
+DIRECT = """
+[[shops]]
+id = "site"
+connector = "direct"
+secret_env = "TEST_SITE_SECRET"
+"""
+
+
+def event(order_no, id_, *, facts=("order.placed",), **fields):
+    happened = dict.fromkeys(facts, "2026-11-11T00:00:00+08:00")
+    return {"id": id_, "order_no": order_no, "at": "2026-11-11T00:00:00+08:00", "facts": happened, **fields}
+
+
+def send_direct(app, events):
+    body = json.dumps(events).encode()
+    headers = direct.sign(body, "site-secret", int(time.time()))
+
+    async def send():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://hub") as client:
+            return await client.post("/hooks/site", content=body, headers=headers)
+
+    return asyncio.run(send()).status_code
+
+
+@pytest.fixture
+def site(sqlite_home, monkeypatch):
+    monkeypatch.setenv("TEST_SITE_SECRET", "site-secret")
+    (sqlite_home.data / "orderhub.toml").write_text(DIRECT, encoding="utf-8")
+    opened = Hub(sqlite_home)
+    yield opened
+    opened.close()
+
+
+def test_a_shop_that_cannot_be_asked_is_never_asked(site):
+    """An order without lines is fetched from a platform; a direct shop has nobody to fetch it from."""
+    app = hooks(site)
+    assert send_direct(app, [event("A", "1"), event("A", "2", facts=("payment.paid",)), event("B", "3")]) == 200
+    site.drain()
+    assert site.frame("orders").sort("order_no").select("order_no", "payment").rows() == [
+        ("A", "paid"),
+        ("B", "unpaid"),
+    ]
+    assert site.store.query("hub", "SELECT count(*) FROM outbox")[0][0] == 0
+
+
+def test_what_a_direct_shop_says_of_an_unknown_event_is_kept_and_parked(site):
+    assert send_direct(hooks(site), [event("A", "1", facts=("payment.payed",)), event("B", "2")]) == 200
+    site.drain()
+    assert site.frame("orders")["order_no"].to_list() == ["B"]
+    assert ["payment.payed" in parked["reason"] for parked in site.parked()] == [True]
+
+
+@pytest.mark.server
+def test_webhooks_alone_are_served_by_a_process_without_the_console(site, monkeypatch):
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        port = held.getsockname()[1]
+    monkeypatch.setenv("ORDERHUB_DATA", str(site.home.data))
+    process = subprocess.Popen([sys.executable, "-m", "orderhub_core.entry.cli", "receive", "--port", str(port)])
+    home, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 60
+    with httpx.Client(base_url=home) as client:
+        while True:
+            try:
+                assert client.get("/readyz").status_code == 200
+                break
+            except httpx.TransportError:
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.05)
+        body = json.dumps(event("A", "1")).encode()
+        answer = client.post("/hooks/site", content=body, headers=direct.sign(body, "site-secret", int(time.time())))
+        assert answer.status_code == 200
+        assert stored(site) == 1
+        assert client.post("/hooks/site", content=body).status_code == 401
+        assert (client.get("/metrics").status_code, client.get("/").status_code) == (200, 404)
+    process.send_signal(signal.SIGTERM)
+    process.wait(30)
+
+
+def test_taking_webhooks_alone_imports_no_notebook():
+    said = (
+        "import sys, orderhub_core.entry.commands.receive as _; print(sorted({'marimo', 'altair'} & set(sys.modules)))"
+    )
+    assert subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True).stdout == "[]\n"

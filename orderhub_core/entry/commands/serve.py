@@ -14,13 +14,14 @@ import typer
 from orderhub_core import hub
 from orderhub_core.entry.addresses import LOOPBACK, check_free, own_origins
 from orderhub_core.entry.console.app import console
-from orderhub_core.entry.console.serve import kept_secret, run
+from orderhub_core.entry.console.serve import kept_secret
 from orderhub_core.entry.hooks import hooks
 from orderhub_core.entry.logs import to_stderr
 from orderhub_core.entry.metrics import Meters
 from orderhub_core.entry.options import stored
 from orderhub_core.entry.probes import Ready
 from orderhub_core.entry.start import check_connectors
+from orderhub_core.entry.web import run
 from orderhub_core.entry.worker import Worker
 from orderhub_core.errors import UserMistake
 from orderhub_core.settings import Settings

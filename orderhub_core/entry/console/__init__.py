@@ -11,6 +11,6 @@ from orderhub_core import runtime
 
 # isort: split
 from orderhub_core.entry.console.app import console
-from orderhub_core.entry.console.serve import run
+from orderhub_core.entry.web import run
 
 __all__ = ["console", "run", "runtime"]

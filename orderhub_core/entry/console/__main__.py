@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 from orderhub_core.entry.addresses import own_origins
-from orderhub_core.entry.console import app, serve
+from orderhub_core.entry.console import app
 from orderhub_core.entry.metrics import Meters
+from orderhub_core.entry.web import run
 from orderhub_core.errors import OrderHubError
 from orderhub_core.hub import connect
 
@@ -33,7 +34,7 @@ def main() -> int:
             notebooks=asked.notebooks,
             meters=Meters(board),
         )
-        serve.run(built, host=asked.host, port=asked.port)
+        run(built, host=asked.host, port=asked.port)
     except OrderHubError as error:
         sys.stderr.write(f"{error}\n")
         return 2

@@ -28,6 +28,7 @@ from orderhub_core.entry.console.headers import Headers
 from orderhub_core.entry.console.refusal import language
 from orderhub_core.entry.metrics import Meters
 from orderhub_core.entry.probes import PATHS, Probes
+from orderhub_core.entry.web import Probed
 from orderhub_core.errors import OrderHubError
 
 NOTEBOOKS = Path(orderhub_core.__file__).parents[1] / "notebooks"
@@ -87,7 +88,7 @@ def console(
     front = Headers(Border(_Shelf(public, guarded), origins=origins), origins=frozenset(origins))
     hosts = {urlsplit(origin).netloc for origin in origins}
     probes = Probes(meters, _Ready(latest, check), token=token, hosts=hosts)
-    return Console(hooks=hooks, probes=_Probed(probes), front=front, pages=inside)
+    return Console(hooks=hooks, probes=Probed(probes), front=front, pages=inside)
 
 
 class _Ready:
@@ -99,18 +100,6 @@ class _Ready:
     def __call__(self) -> None:
         self.check()
         self.latest()
-
-
-class _Probed:
-    """Probes as an app: their answers may read the store, so they are given in a thread."""
-
-    def __init__(self, probes: Probes) -> None:
-        self.probes = probes
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = Request(scope).headers
-        answer = await to_thread.run_sync(self.probes.answer, scope["path"], headers)
-        await Response(answer.body, answer.status, media_type=answer.content_type)(scope, receive, send)
 
 
 class _Shelf:

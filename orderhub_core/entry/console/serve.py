@@ -1,4 +1,4 @@
-"""Running the console. One worker: a marimo session lives in one process."""
+"""The secret that the console keeps."""
 
 from __future__ import annotations
 
@@ -6,27 +6,6 @@ import contextlib
 import os
 import secrets
 from pathlib import Path
-
-import uvicorn
-from starlette.types import ASGIApp
-
-from orderhub_core import runtime
-
-
-def run(app: ASGIApp, *, host: str, port: int) -> None:
-    """Serve until told to stop. Raises Stop when the process holds two SQLites."""
-    runtime.check()
-    # Without a configuration of its own the server logs where, and how, everyone else does.
-    uvicorn.run(
-        app,
-        host=host,
-        port=port,
-        workers=1,
-        log_config=None,
-        log_level="warning",
-        server_header=False,
-        date_header=False,
-    )
 
 
 def kept_secret(file: Path) -> str:

@@ -1,0 +1,54 @@
+"""`orderhub receive`: webhooks alone, in a small process that starts fast."""
+
+from __future__ import annotations
+
+import os
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from orderhub_core import hub
+from orderhub_core.entry.addresses import LOOPBACK, check_free, own_origins
+from orderhub_core.entry.hooks import hooks
+from orderhub_core.entry.logs import to_stderr
+from orderhub_core.entry.metrics import Meters
+from orderhub_core.entry.options import stored
+from orderhub_core.entry.probes import Probes, Ready
+from orderhub_core.entry.start import check_connectors
+from orderhub_core.entry.web import Doors, run
+from orderhub_core.errors import UserMistake
+from orderhub_core.store import homes
+
+app = typer.Typer()
+
+
+@app.command()
+@stored
+def receive(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8800,
+) -> int:
+    """Take webhooks, and answer /healthz, /readyz and /metrics. The console (`orderhub serve --read-only`) and
+    `orderhub worker` run elsewhere. ORDERHUB_TOKEN, when set, is shown by whoever reads /metrics."""
+    to_stderr()
+    token = os.environ.get("ORDERHUB_TOKEN")
+    if host not in LOOPBACK and not token:
+        raise UserMistake(
+            f"--host {host} shows shops and volumes to others: set ORDERHUB_TOKEN, which whoever reads /metrics must"
+            " show, or stay on 127.0.0.1"
+        )
+    check_free(host, port)
+    home = hub.home()
+    homes.init(home)
+    opened = hub.Hub(home)
+    check_connectors(opened)
+    meters = Meters(opened)
+    hosts = {urlsplit(origin).netloc for origin in own_origins(host, port)}
+    shown = f"[{host}]" if ":" in host else host
+    typer.echo(f"OrderHub takes webhooks at http://{shown}:{port}/hooks/ (Ctrl-C stops it)")
+    try:
+        run(Doors(hooks(opened), Probes(meters, Ready(opened), token=token, hosts=hosts)), host=host, port=port)
+    finally:
+        opened.close()
+    return 0

@@ -1,0 +1,78 @@
+"""What every web process of the hub shares: the server library's settings, probes as an app, and the smallest app there
+is: webhooks and probes."""
+
+from __future__ import annotations
+
+import gc
+import sys
+
+import uvicorn
+from anyio import to_thread
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from orderhub_core import runtime
+from orderhub_core.entry.probes import Probes
+
+SWITCH_S = 0.0005
+"""The writer's thread is done with the disk in half a millisecond; it should not wait ten times that for its turn."""
+
+
+def run(app: ASGIApp, *, host: str, port: int) -> None:
+    """Serve until told to stop. Raises Stop when the process holds two SQLites."""
+    runtime.check()
+    sys.setswitchinterval(SWITCH_S)
+    # What was imported lives as long as the process: never look through it for garbage while a sender waits.
+    gc.collect()
+    gc.freeze()
+    # Without a configuration of its own the server logs where, and how, everyone else does.
+    uvicorn.run(
+        app,
+        host=host,
+        port=port,
+        workers=1,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        date_header=False,
+    )
+
+
+class Probed:
+    """Probes as an app: their answers may read the store, so they are given in a thread."""
+
+    def __init__(self, probes: Probes) -> None:
+        self.probes = probes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = Request(scope).headers
+        answer = await to_thread.run_sync(self.probes.answer, scope["path"], headers)
+        await Response(answer.body, answer.status, media_type=answer.content_type)(scope, receive, send)
+
+
+class Doors:
+    """Webhooks, and probes for everything else."""
+
+    def __init__(self, hooks: ASGIApp, probes: Probes) -> None:
+        self.hooks, self.probes = hooks, Probed(probes)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await _live(receive, send)
+        elif scope["type"] == "http" and scope["path"].startswith("/hooks/"):
+            await self.hooks(scope, receive, send)
+        elif scope["type"] == "http":
+            await self.probes(scope, receive, send)
+        else:
+            await send({"type": "websocket.close"})
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    """Nothing to begin and nothing to end."""
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
