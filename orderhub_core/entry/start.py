@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import structlog
+
 from orderhub_core import registry
 from orderhub_core.errors import UserMistake
 from orderhub_core.hub import Hub
 from orderhub_core.settings import FILE_NAME
+
+log = structlog.get_logger()
 
 
 def check_connectors(hub: Hub) -> None:
@@ -24,3 +28,9 @@ def check_connectors(hub: Hub) -> None:
                 registry.module(kind, endpoint.connector)
             except UserMistake as mistake:
                 raise UserMistake(f"{hub.home.data / FILE_NAME}: {endpoint.id!r}: {mistake}") from None
+
+
+def tell_doubts(hub: Hub) -> None:
+    """Once, at the start: what would make the hub promise less than it should."""
+    for doubt in hub.store.doubts():
+        log.warning("the inbox promises less than it should", reason=doubt)

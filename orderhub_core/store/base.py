@@ -243,6 +243,10 @@ class Store(ABC):
 
     # -- telling
 
+    def doubts(self) -> list[str]:
+        """What makes this home promise less than it should, each with how to mend it. Asks outside systems."""
+        return []
+
     def watermark(self) -> int | None:
         """Every inbox id up to this one is applied or parked; None where only the queue `todo` tells."""
         return None

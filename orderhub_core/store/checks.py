@@ -55,7 +55,11 @@ def findings(home: Home, *, quick: bool = False, tell: archive.Tell = lambda *_:
         found = [*_guarded("schema", partial(_schema, home)), *_guarded("file", partial(_pages, store, quick=quick))]
         if found:
             return found  # whatever else is asked of such a database, its answers mean little
-        steps: dict[str, Check] = {"inbox": partial(_inbox, store), "parts": partial(_parts, store)}
+        steps: dict[str, Check] = {
+            "home": partial(_home, store),
+            "inbox": partial(_inbox, store),
+            "parts": partial(_parts, store),
+        }
         if not quick:
             steps |= {"log": partial(_log, store), "bodies": partial(_bodies, store), "orders": partial(_orders, store)}
         for name, step in steps.items():
@@ -79,6 +83,11 @@ def _schema(home: Home) -> Iterator[Finding]:
         yield Finding(part, "the schema is not this version's", "run `orderhub db init`")
     if not outdated and homes.differences(home):
         yield Finding("schema", "tables were changed by hand", RESTORE)
+
+
+def _home(store: Store) -> Iterator[Finding]:
+    for doubt in store.doubts():
+        yield Finding("inbox", doubt, "see docs/jetstream.md")
 
 
 def _pages(store: Store, *, quick: bool) -> Iterator[Finding]:

@@ -15,7 +15,7 @@ from orderhub_core.entry.logs import to_stderr
 from orderhub_core.entry.metrics import Meters
 from orderhub_core.entry.options import stored
 from orderhub_core.entry.probes import Probes, Ready
-from orderhub_core.entry.start import check_connectors
+from orderhub_core.entry.start import check_connectors, tell_doubts
 from orderhub_core.entry.web import Doors, run
 from orderhub_core.errors import UserMistake
 from orderhub_core.store import homes
@@ -43,6 +43,7 @@ def receive(
     homes.init(home)
     opened = hub.Hub(home)
     check_connectors(opened)
+    tell_doubts(opened)
     meters = Meters(opened)
     hosts = {urlsplit(origin).netloc for origin in own_origins(host, port)}
     shown = f"[{host}]" if ":" in host else host

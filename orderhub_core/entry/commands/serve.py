@@ -20,7 +20,7 @@ from orderhub_core.entry.logs import to_stderr
 from orderhub_core.entry.metrics import Meters
 from orderhub_core.entry.options import stored
 from orderhub_core.entry.probes import Ready
-from orderhub_core.entry.start import check_connectors
+from orderhub_core.entry.start import check_connectors, tell_doubts
 from orderhub_core.entry.web import run
 from orderhub_core.entry.worker import Worker
 from orderhub_core.errors import UserMistake
@@ -98,6 +98,7 @@ def _board(snapshot: Path | None, *, read_only: bool) -> hub.Hub | hub.SnapshotH
         board.store.progress()  # raises StoreMissing where nobody has made a hub
         board.writable = not read_only
         check_connectors(board)
+        tell_doubts(board)
         # Webhooks and pages share the process: read the frames before the first visitor waits for them.
         threading.Thread(
             target=lambda: [board.frame(name) for name in ("orders", "sightings", "events")], daemon=True
