@@ -16,7 +16,7 @@ from orderhub_core.store.sqlite import SqliteStore
 from orderhub_core.store.unit import Row
 
 DAY_US = 86_400_000_000
-MOST_ROWS, MOST_BYTES = 500, 8 * 1024 * 1024
+MOST_ROWS, MOST_BYTES = 250, 8 * 1024 * 1024
 """Of one transaction: whoever accepts messages waits a few milliseconds for it."""
 PAUSE_S = 0.01
 """Between transactions."""
@@ -42,6 +42,8 @@ class Expiry:
     def __init__(self, store: Store, days: int) -> None:
         self._store, self._days = store, days
         self._after, self._passes = 0, 0
+        self._free: list[tuple[int, int]] = []
+        """Messages that need their bodies no more, and the bodies' sizes: the next to be dropped."""
 
     def step(self, now: int) -> Dropped | None:
         """Drop some of the bodies received more than `days` before `now` (microseconds UTC).
@@ -49,10 +51,14 @@ class Expiry:
         None when that was all; nothing dropped means that there is more to look at.
         """
         before = now - self._days * DAY_US
-        if old := self._look(before):
-            chosen = _bounded([(message, size) for message, size in old if size is not None])
-            self._after = (chosen or old)[-1][0]
-            dropped = drop(self._store, [message for message, _ in chosen]) if chosen else 0
+        if not self._free:
+            looked, self._free = self._look(before)
+            if looked and not self._free:
+                return Dropped()
+        if self._free:
+            chosen, rest = _bounded(self._free)
+            dropped = drop(self._store, [message for message, _ in chosen])
+            self._free = rest
             return Dropped(dropped, sum(size for _, size in chosen) if dropped else 0)
         if conflicts := drop_conflicts(self._store, before):
             return conflicts
@@ -61,23 +67,25 @@ class Expiry:
             self._after = 0
         return None
 
-    def _look(self, before: int) -> list[tuple[int, int | None]]:
-        """The next old messages, each with the size of the body that may go, or None."""
+    def _look(self, before: int) -> tuple[int, list[tuple[int, int]]]:
+        """How many old messages come next, and those of them whose bodies may go, with the bodies' sizes."""
         rows = self._store.query("inbox", LOOK, (self._after, LOOK_ROWS))
         old = [row for row in rows if row[1] < before]
+        if old:
+            self._after = old[-1][0]
         free = _free(self._store, [row[0] for row in old if row[2] is not None])
-        return [(message, size if message in free else None) for message, _, size in old]
+        return len(old), [(message, size) for message, _, size in old if message in free]
 
 
-def _bounded(old: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
-    total = 0
-    chosen: list[tuple[int, int]] = []
-    for message, size in old[:MOST_ROWS]:
+def _bounded(old: Sequence[tuple[int, int]]) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    """What one transaction takes, at least one, and the rest."""
+    total, count = 0, 0
+    for _, size in old[:MOST_ROWS]:
         total += size
-        if chosen and total > MOST_BYTES:
+        if count and total > MOST_BYTES:
             break
-        chosen.append((message, size))
-    return chosen
+        count += 1
+    return list(old[:count]), list(old[count:])
 
 
 def _free(store: Store, messages: Sequence[int]) -> set[int]:
