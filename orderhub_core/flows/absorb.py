@@ -71,17 +71,21 @@ def absorb(context: Context, limit: int) -> Plan | None:
 
     A message that breaks its batch is found by halving and parked alone.
     """
+    with _uncollected():
+        return _next(context, limit)
+
+
+def _next(context: Context, limit: int) -> Plan | None:
     claim = context.store.claim(limit, context.clock())
     if claim is None:
         return None
     try:
-        with _uncollected():
-            return _absorb(context, claim)
+        return _absorb(context, claim)
     except (Later, Stop):
         raise
     except Exception as bug:  # noqa: BLE001 — whatever a message does to us must cost that message only
         if len(claim.messages) > 1:
-            return absorb(context, len(claim.messages) // 2)
+            return _next(context, len(claim.messages) // 2)
         return _set_aside(context, claim.messages[0], type(bug).__name__)
     finally:
         context.store.release(claim)
@@ -109,13 +113,13 @@ def _absorb(context: Context, claim: Claim) -> Plan:
     kept = context.recent.take(context.store, claim)
     batch = _Batch(context, claim, kept)
     planned = _apply(context, claim, batch.plan())
-    context.recent.keep(context.store, claim, planned.writes, kept, batch.orders)
+    context.recent.keep(context.store, claim, batch.writes, kept, batch.orders)
     return planned
 
 
 @contextlib.contextmanager
 def _uncollected() -> Iterator[None]:
-    """A batch makes some ten thousand rows and drops them all: looking for cycles among them is a sixth of the work."""
+    """A batch makes some ten thousand rows and drops them all: to look for cycles among them is a sixth of the work."""
     if not gc.isenabled():
         yield
         return
@@ -127,8 +131,9 @@ def _uncollected() -> Iterator[None]:
 
 
 def _apply(context: Context, claim: Claim, planned: Plan) -> Plan:
+    """The rows are in the database then, and nobody keeps them."""
     context.store.commit(claim, planned.writes)
-    return planned
+    return Plan(Writes(), planned.outcomes)
 
 
 def _set_aside(context: Context, broken: Message, reason: str) -> Plan | None:
@@ -139,7 +144,7 @@ def _set_aside(context: Context, broken: Message, reason: str) -> Plan | None:
     if claim.messages[0].id != broken.id:
         # Another worker has set it aside, or another lane is served first: this message has done no harm yet.
         context.store.release(claim)
-        return absorb(context, 1)
+        return _next(context, 1)
     batch = _Batch(context, claim, {})
     (message,) = claim.messages
     batch.park(message, f"internal: {reason} while applying; a developer must look")
@@ -214,9 +219,13 @@ class _Batch:
         self.writes.upserts["parked"].append(row)
 
     def _load(self, keys: set[tuple[str, str]]) -> None:
-        for key in keys & self.kept.keys():
-            self.orders[key] = self.kept.pop(key)
-        for row in self.context.store.order_rows(keys - self.orders.keys()):
+        unknown = []
+        for key in keys:
+            if known := self.kept.pop(key, None):
+                self.orders[key] = known
+            else:
+                unknown.append(key)
+        for row in self.context.store.order_rows(unknown):
             head = rows.head(row)
             self.orders[head.shop, head.order_no] = Known(head)
 

@@ -6,6 +6,7 @@ Pure apart from reading the lines of orders that a batch did not bring.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -65,7 +66,7 @@ class Intentions(NamedTuple):
             else:
                 gifts.append(Line(FIRST_ADDED_LINE + len(gifts), argument, quantity=quantity, gift_of=parent))
                 self.writes.upserts["lines"].append(rows.line_row(head.order_id, gifts[-1], rule))
-            detail = _json({"rule": rule, "version": version}).decode()
+            detail = _cause(rule, version)
             self.entries.append(
                 Entry(head.order_id, f"rule.{action}", at, at, "", argument, "decided", "rules", message.id, detail)
             )
@@ -101,6 +102,11 @@ class Intentions(NamedTuple):
             if line.line_no >= FIRST_ADDED_LINE:
                 added.setdefault(order_id, []).append(line)
         return added
+
+
+@lru_cache
+def _cause(rule: str, version: str) -> str:
+    return _json({"rule": rule, "version": version}).decode()
 
 
 def _is_undecided(head: Head) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import polars as pl
@@ -73,11 +73,13 @@ RULE_COLUMNS = ("order_id", "shop", "platform", "province", "total_minor", "paid
 def orders_frame(heads: Sequence[Head]) -> pl.DataFrame:
     """The columns that rules ask about, in the types of ORDERS."""
     schema = {name: frames.ORDERS[name] for name in RULE_COLUMNS}
-    rows = [(h.order_id, h.shop, h.platform, h.province, h.total_minor, h.paid_at) for h in heads]
-    raw = {name: pl.Int64 if kind == frames.INSTANT else kind for name, kind in schema.items()}
-    return pl.DataFrame(rows, schema=raw, orient="row").cast(schema)  # type: ignore[arg-type]  # a dict of dtypes
+    raw = {name: pl.Int64() if kind == frames.INSTANT else kind for name, kind in schema.items()}
+    columns = {name: [getattr(head, name) for head in heads] for name in RULE_COLUMNS}
+    return pl.DataFrame(columns, schema=raw).with_columns(pl.col("paid_at").cast(frames.INSTANT))
 
 
-def lines_frame(lines: dict[int, Sequence[Line]]) -> pl.DataFrame:
+def lines_frame(lines: Mapping[int, Sequence[Line]]) -> pl.DataFrame:
+    """All columns, in the types of LINES: a number that no frame can hold is found here, before it is in the hub."""
     rows = [(order_id, *msgspec.structs.astuple(line)) for order_id, some in lines.items() for line in some]
-    return pl.DataFrame(rows, schema=frames.LINES, orient="row")
+    columns = zip(*rows, strict=True) if rows else [()] * len(frames.LINES)
+    return pl.DataFrame(dict(zip(frames.LINES, columns, strict=True)), schema=frames.LINES)

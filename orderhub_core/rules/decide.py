@@ -61,15 +61,13 @@ def _conditions(book: Book) -> list[tuple[str, When]]:
 
 
 def _baskets(book: Book) -> dict[str, pl.Expr]:
-    """What rules ask of an order's lines: of each condition whether some line meets it, of each gift the first line
-    that earns it."""
-    asked: dict[str, pl.Expr] = {
-        "categories": pl.col("category").unique().sort(),
-        "skus": pl.col("sku").unique().sort(),
-        "first": pl.col("line_no").min(),
-    }
+    """What rules ask of an order's lines: of each condition whether some line meets it, and what all of them have
+    there; of each gift the first line that earns it."""
+    asked: dict[str, pl.Expr] = {"first": pl.col("line_no").min()}
     for _, when in _conditions(book):
-        asked |= {_some(column, wanted): _among(column, wanted).any() for column, wanted in _of_lines(when)}
+        for column, wanted in _of_lines(when):
+            asked[_some(column, wanted)] = _among(column, wanted).any()
+            asked[_every(column)] = pl.col(column).unique().sort()
     for gift in book.gift:
         earning = [_among(column, wanted) for column, wanted in _of_lines(gift.when)]
         asked[f"parent:{gift.name}"] = pl.col("line_no").filter(reduce(and_, earning, pl.lit(True))).min()
@@ -132,9 +130,8 @@ def _reason(when: When) -> pl.Expr:
     """The condition's words with the order's own values, for people."""
     named = {"shop": when.shop, "platform": when.platform, "province": when.province}
     pieces = [pl.format(f"{name} = {{}}", pl.col(name)) for name, wanted in named.items() if wanted]
-    for name, column, wanted in (("category", "categories", when.category), ("sku", "skus", when.sku)):
-        if wanted:
-            pieces.append(pl.format(f"{name} among {{}}", pl.col(column).list.join(", ")))
+    for column, _ in _of_lines(when):
+        pieces.append(pl.format(f"{column} among {{}}", pl.col(_every(column)).list.join(", ")))
     if when.total_min is not None:
         # Not by dividing: how that rounds depends on how many orders are decided at once.
         cents = (pl.col("total_minor") % 100).cast(pl.String).str.zfill(2)
@@ -151,6 +148,10 @@ def _of_lines(when: When) -> list[tuple[str, list[str]]]:
 
 def _some(column: str, wanted: list[str]) -> str:
     return f"some:{column}:{wanted}"
+
+
+def _every(column: str) -> str:
+    return f"every:{column}"
 
 
 def _among(column: str, wanted: str | list[str]) -> pl.Expr:
