@@ -3,7 +3,9 @@ the cost. The body is not parsed beyond what the platform's connector needs to s
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import cast
 
 import structlog
 from starlette.types import Receive, Scope, Send
@@ -18,6 +20,12 @@ PREFIX = "/hooks/"
 Field = tuple[bytes, bytes]
 Answer = tuple[int, bytes, list[Field]]
 JSON = (b"content-type", b"application/json")
+LONGEST_BODY_S = 20.0
+"""A sender who takes longer holds memory and a connection, perhaps on purpose, and is asked to come back."""
+
+
+class _TooSlow(Later):
+    """Sending the body takes too long."""
 
 
 def hooks(hub: Hub) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
@@ -35,10 +43,46 @@ def hooks(hub: Hub) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
     return app
 
 
+class _Patience:
+    """Ends the reading of bodies that do not come. One timer for all: one for each would cost a good part of a request,
+    and hardly ever run out."""
+
+    def __init__(self) -> None:
+        self._since: dict[asyncio.Task[object], float] = {}
+        self._ended: set[asyncio.Task[object]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def read(self, body: Coroutine[None, None, bytes]) -> bytes:
+        """Raises _TooSlow."""
+        loop, task = asyncio.get_running_loop(), cast("asyncio.Task[object]", asyncio.current_task())
+        self._since[task] = loop.time()
+        if self._timer is None:
+            self._timer = loop.call_later(LONGEST_BODY_S / 4, self._look, loop)
+        try:
+            return await body
+        except asyncio.CancelledError:
+            if task not in self._ended:
+                raise
+            task.uncancel()
+            raise _TooSlow(f"the body did not come within {LONGEST_BODY_S:g} s") from None
+        finally:
+            del self._since[task]
+            self._ended.discard(task)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        latest = loop.time() - LONGEST_BODY_S
+        for task, since in self._since.items():
+            if since <= latest and task not in self._ended:
+                self._ended.add(task)
+                task.cancel()
+        self._timer = loop.call_later(LONGEST_BODY_S / 4, self._look, loop) if self._since else None
+
+
 class _Door:
     def __init__(self, hub: Hub) -> None:
         self.hub, self.most = hub, hub.settings.limits.body_bytes
         self.channels: dict[str, Channel] = {}
+        self.patience = _Patience()
         self.closed: set[str] = set()
         """Shops that take nothing yet, and whose operator has been told."""
 
@@ -57,7 +101,7 @@ class _Door:
         if not (length := headers.get("content-length", "0")).isdecimal():
             return 400, b'{"message":"content-length is not a number"}', [(b"connection", b"close")]
         try:
-            messages = channel.unpack(headers, await self._body(length, receive))
+            messages = channel.unpack(headers, await self.patience.read(self._body(length, receive)))
             if messages:
                 await self.hub.receiver.deliver(messages)
             return (*channel.answer(None), [])
@@ -83,6 +127,9 @@ class _Door:
                 self.hub.receiver.turn_away(shop, "bad_signature")
             case TooLarge():
                 more = [(b"connection", b"close")]
+            case _TooSlow():
+                self.hub.receiver.turn_away(shop, "too_slow")
+                more = [(b"retry-after", b"1"), (b"connection", b"close")]
             case Later():
                 more = [(b"retry-after", b"%d" % round(failure.after_s or 1))]
             case OrderHubError():

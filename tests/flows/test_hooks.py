@@ -45,15 +45,19 @@ def hub(sqlite_home: Home, monkeypatch):
     opened.close()
 
 
+def signed(body, secret=SECRET):
+    signature = hmac.new(secret.encode(), APP_KEY.encode() + body + secret.encode(), hashlib.sha256).hexdigest()
+    return {"app-id": APP_KEY, "event-sign": signature, "sign-method": "hmac-sha256"}
+
+
 def deliver(hub, body, *, secret=SECRET, shop="shop-1", method="POST", headers=None, app=None):
     """The answer to one delivery, signed as the platform does."""
-    signature = hmac.new(secret.encode(), APP_KEY.encode() + body + secret.encode(), hashlib.sha256).hexdigest()
-    signed = {"app-id": APP_KEY, "event-sign": signature, "sign-method": "hmac-sha256", **(headers or {})}
+    proof = {**signed(body, secret), **(headers or {})}
 
     async def send():
         transport = httpx.ASGITransport(app or hooks(hub))
         async with httpx.AsyncClient(transport=transport, base_url="http://hub") as client:
-            return await client.request(method, f"/hooks/{shop}", content=body, headers=signed)
+            return await client.request(method, f"/hooks/{shop}", content=body, headers=proof)
 
     return asyncio.run(send())
 
@@ -115,6 +119,28 @@ def test_a_body_that_hides_its_size_is_413_too(hub):
             return await client.post("/hooks/shop-1", content=chunks())
 
     assert asyncio.run(send()).status_code == 413
+
+
+def test_a_body_that_never_comes_is_given_up_and_holds_up_nobody(hub, monkeypatch):
+    monkeypatch.setattr("orderhub_core.entry.hooks.LONGEST_BODY_S", 0.2)
+    app, body = hooks(hub), body_of(paid(1))
+
+    async def drip():
+        for letter in body:
+            yield bytes([letter])
+            await asyncio.sleep(0.02)
+
+    async def send():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://hub") as client:
+            slow = asyncio.create_task(client.post("/hooks/shop-1", content=drip()))
+            quick = await client.post("/hooks/shop-1", content=body, headers=signed(body))
+            return quick, await slow
+
+    quick, slow = asyncio.run(send())
+    assert quick.status_code == 200
+    assert slow.status_code == 503
+    assert slow.headers["connection"] == "close"
+    assert stored(hub) == 1
 
 
 def test_garbage_from_a_proven_sender_is_acknowledged_and_parked(hub):
