@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from typing import Any
 
+from connectors.channels.douyin import Douyin
 from orderhub_core.flows.receive import Receiver
 from orderhub_core.hub import Hub
 from orderhub_core.store.postgres import PostgresStore
@@ -72,9 +73,15 @@ def random_effect_key() -> None:
     Hub._perform = perform  # type: ignore[method-assign]
 
 
+def no_proof() -> None:
+    """Whoever sends is believed."""
+    Douyin._prove = lambda self, headers, body: None  # type: ignore[method-assign]
+
+
 SABOTAGE: dict[str, Callable[[], None]] = {
     "acknowledge before commit": acknowledge_before_commit,
     "id cursor": id_cursor,
     "dedup index dropped": no_dedup_index,
     "effect key not deterministic": random_effect_key,
+    "no sender is proven": no_proof,
 }
