@@ -121,7 +121,8 @@ def free_port() -> int:
 
 def environment(data: Path, **more: str) -> dict[str, str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith("ORDERHUB_")}
-    return {**clean, _workload.SECRET_ENV: _workload.SECRET, "ORDERHUB_DATA": str(data), **more}
+    ours = {_workload.SECRET_ENV: _workload.SECRET, "ORDERHUB_DATA": str(data), "ORDERHUB_LOG": "error"}
+    return {**clean, **ours, **more}
 
 
 def start(arguments: Sequence[str], data: Path, port: int, *, patience_s: float = 60.0, **more: str) -> Running:

@@ -1,12 +1,16 @@
 """Group commit: one acknowledgement per message on disk, many in one commit, and a full buffer says so at once."""
 
+import asyncio
 import threading
 import time
-from concurrent.futures import wait
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor, wait
+from random import Random
 
 import pytest
 
 from orderhub_core.errors import Busy
+from orderhub_core.flows import receive
 from orderhub_core.flows.receive import Receiver
 from orderhub_core.model import RawMessage
 from orderhub_core.store import homes
@@ -77,6 +81,25 @@ def test_closing_writes_what_waits():
     threading.Timer(0.1, store.go.set).start()
     receiver.close()
     assert all(future.result(1) == ["new"] for future in futures)
+
+
+def test_closing_waits_for_nobody_who_might_come(monkeypatch):
+    monkeypatch.setattr(receive, "LINGER_S", 100.0)
+    store = Slow()
+    receiver = Receiver(store, lambda: 1, most_waiting=1_000)
+    futures = [receiver.submit([message(0)])]
+    assert store.entered.wait(10)
+    futures.append(receiver.submit([message(1)]))
+    closing = threading.Thread(target=receiver.close)
+    closing.start()
+    with pytest.raises(Busy, match="stopping"):
+        for n in range(2, 10_000):
+            futures.append(receiver.submit([message(n)]))
+            time.sleep(0.001)
+    store.go.set()
+    closing.join(10)
+    assert not closing.is_alive()
+    assert {future.result(0)[0] for future in futures} == {"new"}
 
 
 def test_whoever_stops_waiting_does_not_stop_the_writer():
@@ -180,3 +203,241 @@ def test_after_closing_the_sender_is_asked_to_come_back():
     receiver.close()
     with pytest.raises(Busy):
         receiver.submit([message(1)])
+
+
+def test_a_loop_is_woken_once_for_all_that_were_written_together():
+    store = Slow()
+    receiver = Receiver(store, lambda: 1, most_waiting=1_000)
+
+    async def senders():
+        loop, woken = asyncio.get_running_loop(), []
+        first = receiver.deliver([message(0)])
+        assert await loop.run_in_executor(None, store.entered.wait, 10)
+        wake = loop.call_soon_threadsafe
+        loop.call_soon_threadsafe = lambda *call: woken.append(call) or wake(*call)
+        waiting = [receiver.deliver([message(n), message(-n)]) for n in range(1, 51)]
+        assert not any(future.done() for future in waiting)
+        store.go.set()
+        receipts = await asyncio.gather(first, *waiting)
+        return receipts, len(woken)
+
+    receipts, woken = asyncio.run(senders())
+    assert receipts == [["new"]] + [["new", "new"]] * 50
+    assert store.commits == [1, 100]
+    assert woken == 2
+    receiver.close()
+
+
+def test_a_loops_sender_that_stops_waiting_is_not_written_and_harms_nobody():
+    store = Slow()
+    receiver = Receiver(store, lambda: 1, most_waiting=4)
+
+    async def senders():
+        first = receiver.deliver([message(1)])
+        assert await asyncio.get_running_loop().run_in_executor(None, store.entered.wait, 10)
+        gone, kept = receiver.deliver([message(2), message(3)]), receiver.deliver([message(4)])
+        gone.cancel()
+        store.go.set()
+        return await asyncio.gather(first, gone, kept, return_exceptions=True)
+
+    first, gone, kept = asyncio.run(senders())
+    assert (first, kept) == (["new"], ["new"])
+    assert isinstance(gone, asyncio.CancelledError)
+    assert store.commits == [1, 1]
+    assert receiver.submit([message(n) for n in range(10, 14)]).result(10) == ["new"] * 4
+    receiver.close()
+
+
+def test_a_loops_sender_that_goes_while_it_is_written_does_not_keep_the_answer_from_the_others():
+    class Twice(Slow):
+        """Holds its second commit, too."""
+
+        def __init__(self):
+            super().__init__()
+            self.second, self.let_go = threading.Event(), threading.Event()
+
+        def accept(self, messages, received_at):
+            if self.commits:
+                self.second.set()
+                self.let_go.wait(10)
+            return super().accept(messages, received_at)
+
+    store = Twice()
+    receiver = Receiver(store, lambda: 1, most_waiting=100)
+
+    async def senders():
+        loop = asyncio.get_running_loop()
+        first = receiver.deliver([message(0)])
+        assert await loop.run_in_executor(None, store.entered.wait, 10)
+        gone, kept = receiver.deliver([message(1)]), receiver.deliver([message(2)])
+        store.go.set()
+        assert await loop.run_in_executor(None, store.second.wait, 10)
+        gone.cancel()
+        store.let_go.set()
+        return await asyncio.wait_for(asyncio.gather(first, gone, kept, return_exceptions=True), 10)
+
+    first, gone, kept = asyncio.run(senders())
+    assert (first, kept) == (["new"], ["new"])
+    assert isinstance(gone, asyncio.CancelledError)
+    receiver.close()
+
+
+def test_a_failed_commit_is_told_to_every_waiter_of_a_loop():
+    store = Slow()
+    receiver = Receiver(store, lambda: 1, most_waiting=100)
+
+    async def senders():
+        first = receiver.deliver([message(0)])
+        assert await asyncio.get_running_loop().run_in_executor(None, store.entered.wait, 10)
+        waiting = [receiver.deliver([message(n)]) for n in (1, "bad", 2)]
+        store.go.set()
+        return await asyncio.gather(first, *waiting, return_exceptions=True)
+
+    first, *others = asyncio.run(senders())
+    assert first == ["new"]
+    assert [type(outcome) for outcome in others] == [Busy] * 3
+    assert receiver.submit([message(3)]).result(10) == ["new"]
+    receiver.close()
+
+
+def test_a_loop_that_has_ended_does_not_end_the_writer():
+    store = Slow()
+    receiver = Receiver(store, lambda: 1, most_waiting=100)
+
+    async def leave():
+        receiver.deliver([message(1)])
+
+    asyncio.run(leave())
+    store.go.set()
+    assert receiver.submit([message(2)]).result(10) == ["new"]
+    receiver.close()
+
+
+def test_while_a_commit_takes_too_long_nobody_new_is_let_in(monkeypatch):
+    monkeypatch.setattr(receive, "LONGEST_COMMIT_S", 0.05)
+    store = Slow()
+    receiver = Receiver(store, lambda: 1, most_waiting=1_000_000)
+    accepted = [receiver.submit([message(0)])]
+    assert store.entered.wait(10)
+    deadline = time.monotonic() + 10
+    with pytest.raises(Busy, match="writing takes long") as told:
+        while time.monotonic() < deadline:
+            accepted.append(receiver.submit([message(len(accepted))]))
+    assert told.value.after_s
+    store.go.set()
+    assert [future.result(10) for future in accepted] == [["new"]] * len(accepted)
+    assert receiver.submit([message(-1)]).result(10) == ["new"]
+    receiver.close()
+
+
+def test_senders_that_were_answered_together_are_written_together_again(monkeypatch):
+    monkeypatch.setattr(receive, "LINGER_S", 100.0)
+    store = Slow()
+    receiver = Receiver(store, lambda: 1, most_waiting=1_000)
+    futures = [receiver.submit([message(0)])]
+    assert store.entered.wait(10)
+    futures += [receiver.submit([message(n)]) for n in range(1, 9)]
+    store.go.set()
+    assert futures[0].result(10) == ["new"]
+    assert not any(future.done() for future in futures[1:]), "the first may come again, too"
+    futures.append(receiver.submit([message(9)]))
+    wait(futures, 10)
+    for _ in range(3):
+        # One after the other, as slowly as they like: the writer waits for the ninth.
+        futures = [receiver.submit([message(n)]) for n in range(9)]
+        assert {future.result(10)[0] for future in futures} == {"new"}
+    assert store.commits == [1, 9, 9, 9, 9]
+    receiver.submit([message(10)])
+    receiver.close()
+    assert store.commits[-1] == 1, "closing waits for nobody"
+
+
+def test_who_does_not_come_again_is_not_waited_for_forever():
+    store = Slow()
+    receiver = Receiver(store, lambda: 1, most_waiting=1_000)
+    futures = [receiver.submit([message(0)])]
+    assert store.entered.wait(10)
+    futures += [receiver.submit([message(n)]) for n in range(1, 9)]
+    store.go.set()
+    wait(futures, 10)
+    assert receiver.submit([message(9)]).result(10) == ["new"]
+    receiver.close()
+
+
+def test_a_single_sender_never_waits_for_others(monkeypatch):
+    monkeypatch.setattr(receive, "LINGER_S", 100.0)
+    store = Slow()
+    store.go.set()
+    receiver = Receiver(store, lambda: 1, most_waiting=1_000)
+    assert [receiver.submit([message(n)]).result(10) for n in range(30)] == [["new"]] * 30
+    assert store.commits == [1] * 30
+    receiver.close()
+
+
+class Fickle:
+    """A store that refuses some commits, whole, and breaks over some messages. `kept` is what it holds."""
+
+    def __init__(self, seed):
+        self.dice, self.kept = Random(seed), Counter()
+
+    def accept(self, messages, received_at):
+        ids = [message.message_id for message in messages]
+        if self.dice.random() < 0.2:
+            raise Busy("locked")
+        if any(known.endswith("7") for known in ids):
+            raise ValueError("of one message")
+        self.kept.update(ids)
+        return ["new"] * len(ids)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_acknowledged_is_what_the_store_holds_and_refused_is_what_it_does_not(seed):
+    """Threads and a loop send at once, some give up; whoever got receipts is in, whoever got a failure is not."""
+    store = Fickle(seed)
+    receiver = Receiver(store, lambda: 1, most_waiting=60)
+    outcomes = {}
+
+    def told(ids, failure):
+        outcomes.update(dict.fromkeys(ids, failure))
+
+    def thread(number):
+        dice = Random(f"{seed}:{number}")
+        for turn in range(60):
+            ids = [f"t{number}-{turn}-{n}" for n in range(dice.randint(1, 4))]
+            try:
+                future = receiver.submit([message(known) for known in ids])
+                if dice.random() < 0.2 and future.cancel():
+                    told(ids, "cancelled")
+                    continue
+                assert len(future.result(10)) == len(ids)
+                told(ids, None)
+            except Busy:
+                told(ids, "refused")
+
+    async def task(number):
+        dice = Random(f"{seed}:{number}")
+        for turn in range(30):
+            ids = [f"l{number}-{turn}-{n}" for n in range(dice.randint(1, 4))]
+            try:
+                future = receiver.deliver([message(known) for known in ids])
+                if dice.random() < 0.2:
+                    future.cancel()
+                assert len(await future) == len(ids)
+                told(ids, None)
+            except Busy:
+                told(ids, "refused")
+            except asyncio.CancelledError:
+                told(ids, "perhaps")
+
+    async def loop():
+        await asyncio.gather(*(task(f"a{number}") for number in range(10)))
+
+    with ThreadPoolExecutor(5) as pool:
+        work = [pool.submit(thread, number) for number in range(4)] + [pool.submit(lambda: asyncio.run(loop()))]
+        for done in work:
+            done.result(60)
+    receiver.close()
+    assert not set(store.kept.values()) - {1}
+    assert {known for known, failure in outcomes.items() if failure is None} <= set(store.kept)
+    assert not {known for known, failure in outcomes.items() if failure in ("refused", "cancelled")} & set(store.kept)
+    assert set(store.kept) <= set(outcomes)
