@@ -67,7 +67,7 @@ class Weather(Report):
 
     tally: Counter[str] = field(default_factory=Counter)
     pauses: int = 0
-    """How often a dispatcher found a circuit open."""
+    """How often a dispatcher found a gate closed, by its circuit or its rate."""
     grown_mb: float = 0.0
     slow: Counter[str] = field(default_factory=Counter)
     """What became of slow senders."""
