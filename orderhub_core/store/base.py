@@ -210,7 +210,7 @@ class Store(ABC):
         due = (now, now + FURTHEST, now, 2 * until - now)
         with self.transaction("hub") as cursor:
             sql = statements.LEASE.format(closed=self.among("target"), skip_locked=self.skip_locked)
-            cursor.execute(self.sql(sql), (owner, until, *due, self.listed(without), limit))
+            cursor.execute(self.sql(sql), (*due, self.listed(without), limit, owner, until))
             return [Leased(*row) for row in cursor.fetchall()]
 
     def finish(self, results: Sequence[Finished], *, owner: str, now: int) -> None:

@@ -60,11 +60,14 @@ RENEW_WAITING = (
 
 WITHDRAW = "UPDATE outbox SET state = 'withdrawn', note = ? WHERE key = ? AND state = 'waiting'"
 
-LEASE = """UPDATE outbox SET state = 'leased', owner = ?, lease_until = ?, attempts = attempts + 1 WHERE key IN (
+LEASE = """WITH due AS MATERIALIZED (
     SELECT key FROM outbox WHERE ((state = 'waiting' AND (next_at <= ? OR next_at > ?))
     OR (state = 'leased' AND (lease_until <= ? OR lease_until > ?))) AND NOT {closed}
     ORDER BY next_at LIMIT ?{skip_locked})
+    UPDATE outbox SET state = 'leased', owner = ?, lease_until = ?, attempts = attempts + 1
+    WHERE key IN (SELECT key FROM due)
     RETURNING key, order_id, target, payload, generation, attempts"""
+"""Materialized: PostgreSQL may else ask for the due ones again for each row, and lease more than the limit."""
 
 FINISH = """UPDATE outbox SET state = ?, next_at = ?, done_at = ?, note = ?, attempts = ?, lease_until = NULL
     WHERE key = ? AND generation = ? AND owner = ? AND state = 'leased'"""

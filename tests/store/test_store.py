@@ -100,6 +100,15 @@ def test_a_leased_effect_is_nobody_elses_until_the_lease_runs_out(store):
     assert set(dict(store.query("hub", "SELECT key, state FROM outbox")).values()) == {"done"}
 
 
+def test_no_more_is_leased_than_was_asked_for_however_the_database_plans_it(store):
+    outbox(store, "a")
+    with store.transaction("hub") as cursor:
+        cursor.execute("ANALYZE outbox")  # PostgreSQL now joins it with itself row by row
+    outbox(store, "b", "c", "d", "e")
+    assert len(store.lease(now=NOW, until=NOW + 10, owner="me", limit=1)) == 1
+    assert len(store.lease(now=NOW, until=NOW + 10, owner="me", limit=3)) == 3
+
+
 def test_a_replaced_effect_is_not_closed_by_the_older_ones_result(store):
     outbox(store, "a")
     (leased,) = store.lease(now=NOW, until=NOW + 10, owner="me", limit=1)
