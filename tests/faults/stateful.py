@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from contextlib import contextmanager
@@ -51,7 +52,8 @@ _seconds = st.integers(0, 7)
 _extras = st.integers(0, 191)
 _sizes = st.sampled_from((1, 2, 3, 5, 20, 200))
 _any = st.integers(0, 10_000)
-_places = st.sampled_from(("before", "within", "after"))
+_seldom = st.sampled_from((False, False, False, True))
+_several = st.lists(st.tuples(_orders, _facts, _seconds, _extras), min_size=2, max_size=6)
 
 
 class Dice(Random):
@@ -69,7 +71,7 @@ def step(**given: Any) -> Callable[[Callable[..., None]], Any]:
         def counted(self: Machine, **drawn: Any) -> None:
             self.broken = True
             for house in self.homes:
-                house.now = self.now
+                house.now, house.uptime_s = self.now, self.uptime_s
             try:
                 work(self, **drawn)
             finally:
@@ -100,6 +102,7 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self.decoder = Decoder()
         self.now = DAWN + 100 * SECOND
+        self.uptime_s = 0.0
         self.numbers = count(1)
         self.told: list[Said] = []
         self.held: dict[str, list[tuple[Any, str]]] = {}
@@ -119,8 +122,8 @@ class Machine(RuleBasedStateMachine):
         self.tally["acknowledged"] += receipts.count("new")
         self.told += said
 
-    def _new(self, order: int, what: int, at: int, extra: int, needs: str = "") -> Said:
-        return talk.order_message(next(self.numbers), order, what, at, extra, now=self.now, needs=needs)
+    def _new(self, order: int, what: int, at: int, extra: int) -> Said:
+        return talk.order_message(next(self.numbers), order, what, at, extra)
 
     @step(order=_orders, what=_facts, at=_seconds, extra=_extras)
     def news(self, order: int, what: int, at: int, extra: int) -> None:
@@ -131,7 +134,7 @@ class Machine(RuleBasedStateMachine):
         """What the rules wait for comes often enough to matter."""
         self._accept([self._new(order, 1, at, extra // 8 * 8 + 3)])
 
-    @step(several=st.lists(st.tuples(_orders, _facts, _seconds, _extras), min_size=2, max_size=6), again=_any)
+    @step(several=_several, again=_any)
     def group(self, several: list[tuple[int, int, int, int]], again: int) -> None:
         """One delivery of several, one of them twice, one known already, one under the id of another."""
         said = [self._new(*one) for one in several]
@@ -153,25 +156,24 @@ class Machine(RuleBasedStateMachine):
         if self.told:
             self._accept([_twist(self.told[which % len(self.told)], which)])
 
-    @step(
-        order=_orders, what=_facts, at=_seconds, extra=_extras, needs=st.sampled_from(("", "word", "bug", "settings"))
-    )
-    def unreadable(self, order: int, what: int, at: int, extra: int, needs: str) -> None:
-        self._accept([self._new(order, what, at, extra, needs) if needs else talk.unreadable(next(self.numbers))])
+    @step(order=_orders, what=_facts, at=_seconds, extra=_extras, why=st.sampled_from(("", *talk.LACKS, "poison")))
+    def unreadable(self, order: int, what: int, at: int, extra: int, why: str) -> None:
+        number = next(self.numbers)
+        if why == "poison":
+            self._accept([talk.poison(number, order, extra)])
+        elif why:
+            self._accept([talk.order_message(number, order, what, at, extra, needs=why)])
+        else:
+            self._accept([talk.unreadable(number)])
 
-    @step(order=_orders, variety=st.integers(0, 1))
-    def poison(self, order: int, variety: int) -> None:
-        self._accept([talk.poison(next(self.numbers), order, variety)])
+    @step(order=_orders, at=_seconds, extra=_extras, by=st.sampled_from(("touchpoint", "reviewer")))
+    def seen(self, order: int, at: int, extra: int, by: str) -> None:
+        number = next(self.numbers)
+        self._accept(
+            [talk.sighting(number, order, at, extra) if by == "touchpoint" else talk.review(number, order, extra)]
+        )
 
-    @step(order=_orders, at=_seconds, extra=_extras)
-    def sighting(self, order: int, at: int, extra: int) -> None:
-        self._accept([talk.sighting(next(self.numbers), order, at, extra)])
-
-    @step(order=_orders, extra=_extras)
-    def review(self, order: int, extra: int) -> None:
-        self._accept([talk.review(next(self.numbers), order, extra)])
-
-    @step(several=st.lists(st.tuples(_orders, _facts, _seconds, _extras), min_size=2, max_size=5), which=_any)
+    @step(several=_several, which=_any)
     def senders(self, several: list[tuple[int, int, int, int]], which: int) -> None:
         """Deliveries that wait for one another at the real receiver's door; each gets its own receipts."""
         said = [self._new(*one) for one in several]
@@ -188,15 +190,15 @@ class Machine(RuleBasedStateMachine):
         self.tally["acknowledged"] += len(said)
         self.told += said
 
-    @step(order=_orders, what=_facts, at=_seconds, extra=_extras, where=st.sampled_from(("before", "after")))
-    def dies_accepting(self, order: int, what: int, at: int, extra: int, where: str) -> None:
+    def _dies_accepting(self, number: int, where: str) -> None:
         """The sender gets no answer and sends again."""
-        said = self._new(order, what, at, extra)
+        said = self._new(number % len(talk.ORDERS), number, number % 8, number % 192)
         for house in self.homes:
             house.model.spoken[said.key, said.message.body] = said
             with _dying(house, where):
                 house.worker().accept([said.message], self.now)
             got = house.worker().accept([said.message], self.now)
+            # Within: the dying is left to another time, and the message was taken.
             if got != ["new" if where == "before" else "duplicate"]:
                 raise Mismatch(f"{house.name}: sent again after a death {where} the commit: {got}")
         self.tally["acknowledged"] += 1
@@ -222,16 +224,15 @@ class Machine(RuleBasedStateMachine):
             if not self._absorb(house, limit) and house.model.waiting:
                 raise Mismatch(f"{house.name}: nothing absorbed, but {len(house.model.waiting)} wait")
 
-    @step(limit=_sizes, where=_places)
-    def dies_absorbing(self, limit: int, where: str) -> None:
+    def _dies_absorbing(self, number: int, where: str) -> None:
         for house in self.homes:
             waiting = len(house.model.waiting)
             with _dying(house, where) as worker:
-                flow.absorb(house.context(), limit)
+                flow.absorb(house.context(), 1 + number % 50)
             if worker.committed != (waiting > 0 and where == "after"):
                 raise Mismatch(f"{house.name}: died {where} the commit: {worker.committed} commits, {waiting} waited")
 
-    @step(mine=_sizes, theirs=_sizes, cut=st.booleans(), replaying=st.booleans())
+    @step(mine=_sizes, theirs=_sizes, cut=_seldom, replaying=st.booleans())
     def race(self, mine: int, theirs: int, cut: bool, replaying: bool) -> None:
         """A worker claims and thinks; meanwhile another works, perhaps because the first one's connection is gone."""
         for house in self.homes:
@@ -270,48 +271,44 @@ class Machine(RuleBasedStateMachine):
 
             def meanwhile(house: House = house) -> None:
                 self._absorb(house, limit, "second")
-                house.worker("second").accept([late.message], self.now)
+                patient(lambda: house.worker("second").accept([late.message], self.now))
 
             worker.claimed, worker.meanwhile = 0, meanwhile
             self._absorb(house, limit)
             if worker.meanwhile is not None:
                 worker.meanwhile = None
-                house.worker("second").accept([late.message], self.now)
+                patient(lambda: house.worker().accept([late.message], self.now))  # noqa: B023
         self.tally["acknowledged"] += 1
         self.told.append(late)
 
-    @step(which=_any, limit=_sizes, all_of_them=st.booleans())
-    def replay(self, which: int, limit: int, all_of_them: bool) -> None:
+    @step(which=_any, limit=_sizes, how=st.sampled_from(("one", "all", "later")))
+    def replay(self, which: int, limit: int, how: str) -> None:
         for house in self.homes:
             parked = _parked(house)
-            ids = parked if all_of_them or not parked else [parked[which % len(parked)]]
+            ids = parked if how == "all" or not parked else [parked[which % len(parked)]]
+            if how == "later":
+                # Somebody else will try it again; what is not parked is let be.
+                patient(lambda: house.worker().requeue([*ids, 10**9]))  # noqa: B023
+                continue
             became = patient(lambda: retrying.replay(house.context(), ids, limit))  # noqa: B023
             if strange := {key: word for key, word in became.items() if word != house.model.became[key]}:
                 raise Mismatch(f"{house.name}: replay tells {strange}, the model {house.model.became}")
             if len(became) != len(ids):
                 raise Mismatch(f"{house.name}: {len(ids)} asked to be replayed, told of {sorted(became)}")
 
-    @step(which=_any)
-    def requeue(self, which: int) -> None:
-        """Somebody else will try it again."""
-        for house in self.homes:
-            if parked := _parked(house):
-                patient(lambda: house.worker().requeue([parked[which % len(parked)], 10**9]))  # noqa: B023
-
-    @step(where=_places)
-    def dies_replaying(self, where: str) -> None:
+    def _dies_replaying(self, number: int, where: str) -> None:
         for house in self.homes:
             with _dying(house, where):
-                retrying.replay(house.context(), _parked(house), 200)
+                retrying.replay(house.context(), _parked(house)[: 1 + number % 5], 200)
 
-    @step(what=st.sampled_from(("word", "bug", "settings")))
+    @step(what=st.sampled_from(talk.LACKS))
     def mend(self, what: str) -> None:
         """A new decoder; or the old one, rolled back."""
         self.decoder.mended ^= {what}
 
     # -- effects
 
-    def _dispatch(self, house: House, ends: int, limit: int, slow: int, dies: str = "") -> None:
+    def _dispatch(self, house: House, ends: int, limit: int, slow: int, dies: bool = False) -> None:
         worker, began = house.worker(), self.now
         tried: dict[str, tuple[str, float | None]] = {}
 
@@ -341,6 +338,7 @@ class Machine(RuleBasedStateMachine):
             dispatch(
                 worker,  # type: ignore[arg-type]
                 perform,
+                gates=worker.gates,
                 clock=lambda: self.now,
                 owner=OWNERS[0],
                 dice=Dice(),
@@ -364,13 +362,13 @@ class Machine(RuleBasedStateMachine):
     def dispatch(self, ends: int, limit: int, slow: int) -> None:
         self._on_each(lambda house: patient(lambda: self._dispatch(house, ends, limit, slow)))
 
-    @step(ends=_any, where=st.sampled_from(("before", "within", "after", "performing")))
-    def dies_dispatching(self, ends: int, where: str) -> None:
-        """Before the lease is taken, before or after the target did it, before or after it is written down."""
+    def _dies_dispatching(self, number: int, where: str) -> None:
+        """Before the lease is taken; with it, before the target did it or after; or when it is written down."""
+        performing = where == "within" and number % 2 == 0
 
         def work(house: House) -> None:
-            with _dying(house, where):
-                self._dispatch(house, ends, 100, 0, dies="performing" * (where == "performing"))
+            with _dying(house, "performing" if performing else where):
+                self._dispatch(house, number, 100, 0, dies=performing)
 
         self._on_each(work)
 
@@ -398,11 +396,20 @@ class Machine(RuleBasedStateMachine):
 
     # -- the world
 
+    @step(
+        at=st.sampled_from(("accepting", "absorbing", "absorbing", "replaying", "dispatching")),
+        number=_any,
+        where=st.sampled_from(("before", "within", "after")),
+    )
+    def dies(self, at: str, number: int, where: str) -> None:
+        getattr(self, f"_dies_{at}")(number, where)
+
     @step(by_s=st.sampled_from((1, 5, 61, 121, 4_000, 86_400, -86_400, -30)))
     def clock(self, by_s: int) -> None:
         self.now += by_s * SECOND
+        self.uptime_s += max(0, by_s)
 
-    @step(cut=st.booleans())
+    @step(cut=_seldom)
     def restart(self, cut: bool) -> None:
         """The process begins anew, or only its connections do."""
         for house in self.homes:
@@ -428,7 +435,7 @@ class Machine(RuleBasedStateMachine):
 
     def _drain(self) -> None:
         """Faults have stopped, everything is mended: nothing waits for ever, and nothing stays parked but poison."""
-        self.decoder.mended = {"word", "bug", "settings"}
+        self.decoder.mended = set(talk.LACKS)
         for house in self.homes:
             house.restart()
             while self._absorb(house, 200):
@@ -592,7 +599,13 @@ def _settings(steps: int, life: int, shrink: bool) -> hypothesis.settings:
 
 def _told(failure: BaseException) -> str:
     """What broke, and the steps that break it."""
-    return "\n    ".join([f"{type(failure).__name__}: {failure}", *getattr(failure, "__notes__", ())])
+    first = failure
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    told = [f"{type(first).__name__}: {first}", *getattr(failure, "__notes__", ())]
+    if not isinstance(first, Mismatch):
+        told += traceback.format_tb(first.__traceback__)[-4:]
+    return "\n    ".join(told)
 
 
 def main() -> None:
@@ -601,8 +614,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--homes", choices=("sqlite", "both"), default="both")
     parser.add_argument("--life", type=int, default=100)
+    parser.add_argument("--no-shrink", action="store_true", help="tell the first trace, not the shortest")
     given = parser.parse_args()
-    report = run(given.rounds, given.seed, homes=given.homes, life=given.life)
+    report = run(given.rounds, given.seed, homes=given.homes, life=given.life, shrink=not given.no_shrink)
     print(report, f"\n{report.rounds / max(report.seconds, 1e-9):.0f} steps/s")
     sys.exit(not report.fine)
 

@@ -38,6 +38,8 @@ FILE = "file/douyin/shop-1"
 NOBODY = "shop-9"
 """A source that the settings do not know until they are mended."""
 PAGES = ("page", "crm")
+LACKS = ("word", "bug", "settings")
+"""What keeps a message from being read until it is mended."""
 
 HASHES = Pseudonyms(b"a pepper of some length")
 BOOK = Book(
@@ -115,7 +117,7 @@ class Decoder:
         return said.means is not None and (not said.needs or said.needs in self.mended)
 
 
-def observation(order_no: str, what: int, at: int, extra: int, now: int) -> Observation:
+def observation(order_no: str, what: int, at: int, extra: int) -> Observation:
     """One of many: `what` chooses the facts, `at` their second, `extra` what else is said."""
     base = DAWN + at * SECOND
     events = FACTS[what % len(FACTS)]
@@ -151,9 +153,9 @@ def _content(variant: int, base: int) -> Content:
     )
 
 
-def order_message(number: int, order: int, what: int, at: int, extra: int, *, now: int, needs: str = "") -> Said:
+def order_message(number: int, order: int, what: int, at: int, extra: int, *, needs: str = "") -> Said:
     shop, order_no = ORDERS[order]
-    seen = observation(order_no, what, at, extra, now)
+    seen = observation(order_no, what, at, extra)
     source = NOBODY if needs == "settings" else FILE if shop == "shop-1" and extra % 7 == 6 else shop
     if needs == "settings":
         seen = msgspec.structs.replace(seen, order_no="A1")

@@ -20,6 +20,7 @@ from talk import BOOK, HASHES, Decoder
 
 from orderhub_core.errors import Unreachable
 from orderhub_core.flows.absorb import Context
+from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.recent import Recent
 from orderhub_core.model import RawMessage
 from orderhub_core.store import homes, statements
@@ -66,6 +67,7 @@ class Watched:
         """Of the last commit, as the model has them."""
         self.on_finish: Callable[[Any, int], None] | None = None
         self.committed = self.claimed = 0
+        self.gates: Gates | None = None
         self.recent = Recent(self)  # type: ignore[arg-type]
 
     def __getattr__(self, name: str) -> Any:
@@ -130,11 +132,13 @@ class Watched:
         return taken
 
     @_telling
-    def lease(self, *, now: int, until: int, owner: str, limit: int) -> list[Any]:
+    def lease(self, *, now: int, until: int, owner: str, limit: int, without: Sequence[str] = ()) -> list[Any]:
         self._die("before")
-        leased = self.store.lease(now=now, until=until, owner=owner, limit=limit)
+        leased = self.store.lease(now=now, until=until, owner=owner, limit=limit, without=without)
         for one, grip in zip(
-            leased, self.model.lease(leased, now=now, until=until, owner=owner, limit=limit), strict=True
+            leased,
+            self.model.lease(leased, now=now, until=until, owner=owner, limit=limit, without=without),
+            strict=True,
         ):
             self.model.grips[one.key, one.generation] = grip
         self._die("within")
@@ -184,8 +188,8 @@ class House:
         self.cut_off = False
         """Whether connections were ended that the workers still think they have."""
         self.decoder, self.model = Decoder(), Model(Decoder())
-        self.now = 0
-        """The worker's clock."""
+        self.now = self.uptime_s = 0
+        """The worker's clock, and the one that no jump sets back."""
 
     def begin(self, decoder: Decoder) -> None:
         self.restart()
@@ -196,6 +200,7 @@ class House:
     def worker(self, name: str = "first") -> Watched:
         if name not in self.workers:
             self.workers[name] = Watched(homes.open_store(self.home), self.model)
+            self.workers[name].gates = Gates({"hangzhou": 600}, lambda: self.uptime_s)
         return self.workers[name]
 
     def context(self, name: str = "first") -> Context:
