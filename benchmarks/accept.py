@@ -5,7 +5,8 @@ handler and >= 5 x a commit per request; 100 events per POST (8 connections) >= 
 
 The server is what `orderhub serve --no-worker` runs, in a process of its own; the client is another. The no-op handler
 reads the body, checks the HMAC and answers: nothing behind the server library can be faster. Every run's inbox must
-hold exactly what was acknowledged.
+hold exactly what was acknowledged. Beside them stands what SQLite and the disk alone allow: the same rows, ready in
+memory, by a bare `executemany` in commits as large as ours were, without HTTP, HMAC or digests.
 """
 
 from __future__ import annotations
@@ -21,8 +22,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import _bare
 import _workload
 
+from orderhub_core.model import RawMessage
 from orderhub_core.store import homes
 
 ALONE_BAR, INLINE_BAR, BATCH_BAR = 0.50, 5.0, 0.30
@@ -43,6 +46,8 @@ class Volley(NamedTuple):
 class Run(NamedTuple):
     per_s: float
     """Requests."""
+    group: float
+    """Events of one commit."""
     server_us: float
     """Processor time of the server for one request, and of the client below."""
     client_us: float
@@ -69,25 +74,28 @@ VOLLEYS = [
 ]
 
 
-def stored(data: Path) -> int:
+def stored(data: Path) -> tuple[int, int]:
+    """Events in the inbox, and the commits that brought them: each has its own instant."""
     store = homes.open_store(homes.Home(data))
-    (count,) = store.query("inbox", "SELECT count(*) FROM inbox")[0]
+    ((events, commits),) = store.query("inbox", "SELECT count(*), count(DISTINCT received_at) FROM inbox")
     store.close()
-    return int(count)
+    return int(events), int(commits)
 
 
 def run(volley: Volley, server: _http.Running, data: Path, events: Sequence[_workload.Sent]) -> Run:
     events = events[: len(events) // volley.share]
     requests = _http.signed(volley.bodies(events), server.port)
-    before, used = stored(data), server.cpu_s()
+    (events_before, commits_before), used = stored(data), server.cpu_s()
     fired = _http.fire(server.port, requests, volley.connections)
     used = server.cpu_s() - used
     assert fired.acknowledged == len(requests), fired.statuses
-    kept = stored(data) - before
+    events_after, commits_after = stored(data)
+    kept = events_after - events_before
     assert kept == (0 if volley.kind == "noop" else len(events)), f"{volley.name}: {kept} of {len(events)} are there"
     count = len(requests)
     return Run(
         count / fired.seconds,
+        kept / max(1, commits_after - commits_before),
         used / count * 1e6,
         fired.client_cpu_s / count * 1e6,
         fired.client_cpu_s / fired.seconds,
@@ -96,9 +104,17 @@ def run(volley: Volley, server: _http.Running, data: Path, events: Sequence[_wor
     )
 
 
-def measure(repeats: int, events: int) -> dict[str, list[Run]]:
-    """Interleaved: every round runs every volley once. The first round only warms up."""
+def limit(root: Path, events: Sequence[_workload.Sent], group: float) -> float:
+    """Events per second of the bare limit."""
+    messages = [RawMessage(_workload.SHOP, event.id, "event", event.body) for event in events]
+    return len(messages) / _bare.inbox(root, messages, max(1, round(group)))
+
+
+def measure(repeats: int, events: int) -> tuple[dict[str, list[Run]], dict[str, list[float]]]:
+    """Interleaved: every round runs every volley once, ours with the bare limit beside it. The first round only warms
+    up."""
     runs: dict[str, list[Run]] = {volley.name: [] for volley in VOLLEYS}
+    limits: dict[str, list[float]] = {volley.name: [] for volley in VOLLEYS if volley.kind == "ours"}
     with contextlib.ExitStack() as stack:
         root = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         servers: dict[str, tuple[_http.Running, Path]] = {}
@@ -113,13 +129,14 @@ def measure(repeats: int, events: int) -> dict[str, list[Run]]:
                 done = run(volley, *servers[volley.kind], some)
                 if round_:
                     runs[volley.name].append(done)
-    return runs
+                    if volley.kind == "ours":
+                        limits[volley.name].append(limit(root / f"bare{first}", some, done.group))
+    return runs, limits
 
 
-def ratio(runs: dict[str, list[Run]], above: str, below: str, *, events: float = 1.0) -> float:
-    """The median of the rounds' own ratios of events per second."""
-    pairs = zip(runs[above], runs[below], strict=True)
-    return statistics.median(high.per_s * events / low.per_s for high, low in pairs)
+def ratio(runs: dict[str, list[Run]], above: str, below: str) -> float:
+    """The median of the rounds' own ratios of requests per second."""
+    return statistics.median(high.per_s / low.per_s for high, low in zip(runs[above], runs[below], strict=True))
 
 
 def main() -> int:
@@ -127,12 +144,24 @@ def main() -> int:
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--requests", type=int, default=5_000, help="events of one run")
     asked = parser.parse_args()
-    runs = measure(asked.repeats, asked.requests)
-    print(f"{'':<22}{'req/s':>8}{'server us':>11}{'client us':>11}{'client core':>13}{'p50 ms':>8}{'p99 ms':>8}")
+    runs, limits = measure(asked.repeats, asked.requests)
+    print(
+        f"{'':<22}{'req/s':>8}{'in a commit':>13}{'server us':>11}{'client us':>11}{'client core':>13}"
+        f"{'p50 ms':>8}{'p99 ms':>8}"
+    )
     for name, some in runs.items():
         median = [statistics.median(values) for values in zip(*some, strict=True)]
-        per_s, server, client, share, p50, p99 = median
-        print(f"{name:<22}{per_s:>8,.0f}{server:>11,.0f}{client:>11,.0f}{share:>13.2f}{p50:>8.1f}{p99:>8.1f}")
+        per_s, group, server, client, share, p50, p99 = median
+        print(
+            f"{name:<22}{per_s:>8,.0f}{group:>13.0f}{server:>11,.0f}{client:>11,.0f}{share:>13.2f}{p50:>8.1f}{p99:>8.1f}"
+        )
+    for name, beside, size in (("ours", "no-op", 1), ("ours, 100 per POST", "no-op, 100 per POST", BATCH)):
+        mine = statistics.median(run.per_s * size / bare for run, bare in zip(runs[name], limits[name], strict=True))
+        most = statistics.median(bare / run.per_s / size for run, bare in zip(runs[beside], limits[name], strict=True))
+        print(
+            f"{name}: {mine:.2f} of the bare limit of SQLite and disk ({statistics.median(limits[name]):,.0f} events/s),"
+            f" which itself is {most:.2f} of the no-op handler"
+        )
     bars = [
         ("one event per POST, of the no-op handler", ratio(runs, "ours", "no-op"), ALONE_BAR),
         ("one event per POST, times a commit per request", ratio(runs, "ours", "commit per request"), INLINE_BAR),

@@ -26,15 +26,15 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
+import _bare
 import _workload
 import absorb
 
 from orderhub_core.model import RawMessage
-from orderhub_core.store import homes, sqlite
+from orderhub_core.store import homes
 from orderhub_core.store.base import Store
 from orderhub_core.store.statements import Batch, batches
 from orderhub_core.store.unit import Claim, Writes
@@ -141,22 +141,6 @@ def recorded(folder: Path, messages: Sequence[RawMessage]) -> list[list[Batch]]:
     return commits
 
 
-def bare_inbox(folder: Path, messages: Sequence[RawMessage], group: int) -> float:
-    """Seconds to write the inbox's rows, ready in memory, in commits of `group`."""
-    homes.init(homes.Home(folder))
-    rows = [(m.source, m.message_id, m.kind, 1, blake2b(m.body, digest_size=16).digest(), m.body) for m in messages]
-    sql = "INSERT INTO inbox (source, message_id, kind, received_at, digest, body) VALUES (?, ?, ?, ?, ?, ?)"
-    connection = sqlite.connect(sqlite.file_of(folder, "inbox"), page_bytes=sqlite.PAGE_BYTES["inbox"], writer=True)
-    begun = time.perf_counter()
-    for at in range(0, len(rows), group):
-        connection.execute("BEGIN IMMEDIATE")
-        connection.executemany(sql, rows[at : at + group])
-        connection.execute("COMMIT")
-    seconds = time.perf_counter() - begun
-    connection.close()
-    return seconds
-
-
 def end_to_end(root: Path, server: str, stages: int, events: int, repeats: int) -> list[Round]:
     """Rounds of one stream, the bare limit beside each. The first round only warms up."""
     orders = events // stages
@@ -173,7 +157,7 @@ def end_to_end(root: Path, server: str, stages: int, events: int, repeats: int) 
             ours = time.perf_counter() - begun
             group = len(some) / (both.groups() - before)
             cpu = (both.server.cpu_s() - server_cpu, both.worker.cpu_s() - worker_cpu)
-            bare = bare_inbox(root / f"bare{number}", messages, round(group))
+            bare = _bare.inbox(root / f"bare{number}", messages, round(group))
             bare += absorb.bare(root / f"bare{number}", commits, len(messages)).wall * len(messages) / 1e6
             if number:
                 found.append(Round(ours, bare, fired.seconds, group, *cpu))
