@@ -241,7 +241,15 @@ def test_the_command_line_tells_the_same(
     write(folder, {"orders": frame}, Meta(as_of=AS_OF))
     monkeypatch.setenv("ORDERHUB_SNAPSHOT", str(folder))
     hub.connect.cache_clear()
-    wishes: dict[str, Any] = {"as_of": "", "count": 3, "table": None, "as_json": True, "data": None, "database": None}
+    wishes: dict[str, Any] = {
+        "as_of": "",
+        "count": 3,
+        "table": None,
+        "as_json": True,
+        "data": None,
+        "database": None,
+        "inbox": None,
+    }
     diagnose(fail_over=None, **wishes)
     answer = json.loads(capsys.readouterr().out.splitlines()[-1])
     found = diagnosis.diagnose(frame, AS_OF)
