@@ -16,20 +16,23 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from orderhub_core import effects
-from orderhub_core.errors import Later, Stop, Unreadable
+from orderhub_core.errors import Later, OrderHubError, Stop
 from orderhub_core.flows import rows
 from orderhub_core.flows.intend import Intentions
+from orderhub_core.flows.news import News
 from orderhub_core.flows.recent import Known, Orders, Recent
-from orderhub_core.fold import Entry, Folded, Head, Origin, Pseudonymous, fold
-from orderhub_core.model import Content, Decoded, Line, Observation, Person, Review, Sighting
+from orderhub_core.fold import Entry, Head, Origin, Pseudonymous, fold
+from orderhub_core.model import Content, Decoded, Observation, Review, Sighting
 from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.rules.book import Book
 from orderhub_core.store import chain
 from orderhub_core.store.base import Overtaken, Store
-from orderhub_core.store.unit import Claim, Message, Requeued, Row, Writes, lane_of
+from orderhub_core.store.unit import Claim, Message, Requeued, Writes, lane_of
 
 Outcome = Literal["imported", "updated", "unchanged", "parked", "noted"]
 NOTHING_HIDDEN = Pseudonymous()
+PAUSES_S = (2, 10)
+"""Before the second and the third try of a message that failed for a passing reason; after that a person must look."""
 _json = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -52,7 +55,7 @@ class Context(NamedTuple):
 
     store: Store
     source: Callable[[str], Source]
-    """Raises Unreadable for a source that the settings do not know."""
+    """Raises Unreadable for a source that the settings do not know, Later for one that cannot be had just now."""
     book: Book
     pseudonyms: Pseudonyms
     recent: Recent | None = None
@@ -163,17 +166,9 @@ class _Batch:
         self.context, self.claim, self.kept = context, claim, kept
         self.writes = Writes()
         self.orders: Orders = {}
-        self.created: set[int] = set()
-        self.touched: dict[int, Head] = {}
-        self.last_message: dict[int, Message] = {}
-        self.lines: dict[int, tuple[Line, ...]] = {}
-        """Stated anew; `stated_lines` also those that were stated once more."""
-        self.stated_lines: dict[int, tuple[Line, ...]] = {}
-        self.persons: dict[int, Content] = {}
-        self.paid: dict[int, Head] = {}
-        self.boxed: dict[int, Head] = {}
-        self.entries: list[Entry] = []
+        self.news = News()
         self.sightings: dict[tuple[str, str, str], tuple[Sighting, int]] = {}
+        self.put_off: set[int] = set()
         self.next_order_id = claim.next_order_id
 
     def plan(self) -> Plan:
@@ -187,10 +182,7 @@ class _Batch:
             (message.source, message.message_id): self._take(message, *found) if found else "parked"
             for message, found in read
         }
-        store, book = self.context.store, self.context.book
-        Intentions(
-            store, book, self.touched, self.last_message, self.lines, self.stated_lines, self.writes, self.entries
-        ).form()
+        Intentions(self.context.store, self.context.book, self.news, self.writes).form()
         self.write()
         return Plan(self.writes, outcomes)
 
@@ -198,21 +190,38 @@ class _Batch:
         try:
             source = self.context.source(message.source)
             return source, source.decode(message.kind, message.body)
-        except Unreadable as reason:
+        except Stop:
+            raise
+        except Later as failure:
+            self._try_again(message, failure)
+        except OrderHubError as reason:
             self.park(message, str(reason))
         except Exception as bug:  # noqa: BLE001 — a decoder's bug must cost its own message, not the batch
             self.park(message, f"internal: {type(bug).__name__} while reading; a developer must look")
         return None
 
     def _passed_on(self, message: Message, read: tuple[Source, Decoded] | None) -> bool:
-        """Whether its order is another lane's. Orders are safe because nobody else touches those of a claimed lane."""
-        if read is None or self.claim.lanes == 1:
+        """Whether it comes later, or its order is another lane's: nobody else touches the orders of a claimed lane."""
+        if read is None:
+            return message.id in self.put_off
+        if self.claim.lanes == 1:
             return False
         lane = lane_of(read[1].order_no, self.claim.lanes)
         if lane == self.claim.lane:
             return False
         self.writes.requeued.append(Requeued(lane, message.id))
         return True
+
+    def _try_again(self, message: Message, failure: Later) -> None:
+        """What passes for one message holds up no other. The queue keeps the count, so a restart forgets none."""
+        tried = self.claim.attempts.get(message.id, 0) + 1
+        if tried > len(PAUSES_S):
+            self.park(message, f"tried {tried} times: {failure}")
+            return
+        pause_s = max(PAUSES_S[tried - 1], failure.after_s or 0)
+        due = self.context.clock() + int(pause_s * 1_000_000)
+        self.put_off.add(message.id)
+        self.writes.requeued.append(Requeued(self.claim.lane, message.id, tried, due))
 
     def park(self, message: Message, reason: str) -> None:
         row = (message.id, message.source, message.message_id, reason, message.received_at)
@@ -249,7 +258,7 @@ class _Batch:
         if content is not None:
             known.told = content if folded.whole else None
         if folded.changed:
-            self._note(head, content, folded, message)
+            self.news.note(head, content, folded, message)
         if source.live and (seen.incomplete or head.lines_digest is None):
             fetch = effects.FetchOrder(head.shop, head.order_no)
             self.writes.latest_effects.append(
@@ -262,28 +271,9 @@ class _Batch:
     def _create(self, source: Source, order_no: str) -> Known:
         head = Head(self.next_order_id, source.shop, source.platform, order_no)
         self.next_order_id += self.claim.lanes
-        self.created.add(head.order_id)
-        self.touched[head.order_id] = head
+        self.news.create(head)
         known = self.orders[head.shop, order_no] = Known(head)
         return known
-
-    def _note(self, head: Head, content: Content | None, folded: Folded, message: Message) -> None:
-        """What must be written of an order that an observation changed."""
-        order_id = head.order_id
-        self.entries += folded.entries
-        self.touched[order_id], self.last_message[order_id] = head, message
-        if folded.boxed:
-            self.boxed[order_id] = head
-        if folded.paid:
-            self.paid[order_id] = head
-        if content is None:
-            return
-        if folded.lines is not None:
-            self.lines[order_id] = folded.lines
-        if folded.whole and content.lines is not None:
-            self.stated_lines[order_id] = content.lines
-        if folded.person:
-            self.persons[order_id] = content
 
     def _hidden(self, known: Known, content: Content) -> Pseudonymous:
         head, told = known.head, known.told
@@ -310,7 +300,7 @@ class _Batch:
         verdict = "consistent" if review.consistent else "inconsistent"
         detail = _json({"audit": review.audit, "reviewer": review.reviewer}).decode()
         order_id = known.head.order_id if known else 0
-        self.entries.append(
+        self.news.entries.append(
             Entry(order_id, "audit.reviewed", at, at, "", verdict, "reviewed", message.source, message.id, detail)
         )
 
@@ -318,38 +308,15 @@ class _Batch:
 
     def write(self) -> None:
         writes, version = self.writes, self.claim.stamp
-        for order_id, head in self.touched.items():
-            head.changed_version = version
-            self._rows("orders", order_id).append(rows.order_row(head))
-        self._write_parts()
+        self.news.write(writes, version, self.context.pseudonyms.phone)
         for (touchpoint, shop, order_no), (sighting, seen_at) in self.sightings.items():
             at = seen_at if sighting.at is None else sighting.at
             writes.sightings.append((touchpoint, shop, order_no, sighting.status, at, seen_at, version))
         end = chain.Head(self.claim.log_seq, self.claim.log_hash)
-        writes.inserts["log"], (writes.log_seq, writes.log_hash) = chain.extend(end, self.entries, self.claim.lanes)
+        writes.inserts["log"], (writes.log_seq, writes.log_hash) = chain.extend(
+            end, self.news.entries, self.claim.lanes
+        )
         writes.next_order_id = self.next_order_id
-
-    def _write_parts(self) -> None:
-        """Payments, parcels, lines and receivers, where they are news."""
-        for order_id, head in self.paid.items():
-            if head.paid_minor:
-                self._rows("payments", order_id).append(rows.payment_row(head))
-        for order_id, head in self.boxed.items():
-            self._rows("parcels", order_id).extend(rows.parcel_rows(head))
-        for order_id, lines in self.lines.items():
-            if order_id not in self.created:
-                self.writes.retired_lines.append((self.last_message[order_id].received_at, order_id))
-            numbered = {line.line_no: rows.line_row(order_id, line, "") for line in lines}
-            self._rows("lines", order_id).extend(numbered.values())
-        for order_id, content in self.persons.items():
-            person = content.person or Person()
-            phone_hash = self.context.pseudonyms.phone(person.phone)
-            row = (order_id, person.name, person.phone, phone_hash, person.address, content.note)
-            self._rows("persons", order_id).append(row)
-
-    def _rows(self, table: str, order_id: int) -> list[Row]:
-        """Of an order that this batch creates nothing can be there yet: its rows need not look for any."""
-        return (self.writes.inserts if order_id in self.created else self.writes.upserts)[table]
 
 
 _personal = attrgetter("buyer_ref", "person", "note")

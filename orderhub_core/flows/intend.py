@@ -5,19 +5,20 @@ Pure apart from reading the lines of orders that a batch did not bring.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
 
 from orderhub_core.flows import rows
+from orderhub_core.flows.news import News
 from orderhub_core.fold import Entry, Head
 from orderhub_core.model import Line
 from orderhub_core.rules.book import Book
 from orderhub_core.rules.decide import Decision, decide
 from orderhub_core.store.base import Store
-from orderhub_core.store.unit import Message, Writes
+from orderhub_core.store.unit import Writes
 
 FIRST_ADDED_LINE = 1_000
 STOPPED = frozenset({"cancelled", "intercepted"})
@@ -25,25 +26,18 @@ _json = msgspec.json.Encoder(order="deterministic").encode
 
 
 class Intentions(NamedTuple):
-    """Those of one batch, written into its `writes` and `entries`."""
+    """Those of one batch, written into its `writes` and the log entries of its news."""
 
     store: Store
     book: Book
-    touched: Mapping[int, Head]
-    """The orders that the batch changed, by id, and of each the message that changed it last."""
-    last_message: Mapping[int, Message]
-    lines: Mapping[int, tuple[Line, ...]]
-    """Of orders whose lines are others since this batch."""
-    stated_lines: Mapping[int, tuple[Line, ...]]
-    """Of orders whose lines the batch stated, though they may be those that were known."""
+    news: News
     writes: Writes
-    entries: list[Entry]
 
     def form(self) -> None:
         """Take back what no longer holds, then let the rulebook speak on orders that it has not spoken on."""
         self._withdraw()
         book = self.book
-        undecided = [head for head in self.touched.values() if _is_undecided(head)]
+        undecided = [head for head in self.news.touched.values() if _is_undecided(head)]
         if not undecided or not (book.routing or book.gift or book.default_warehouse):
             return
         lines = self._lines_of(undecided)
@@ -55,7 +49,7 @@ class Intentions(NamedTuple):
             self._carry_out(head, lines[head.order_id], by_order.get(head.order_id, []))
 
     def _carry_out(self, head: Head, lines: Sequence[Line], decisions: list[Decision]) -> None:
-        message, version = self.last_message[head.order_id], self.book.version
+        message, version = self.news.last_message[head.order_id], self.book.version
         at = message.received_at
         gifts: list[Line] = []
         for rule, action, argument, quantity, parent, reason in decisions:
@@ -67,7 +61,7 @@ class Intentions(NamedTuple):
                 gifts.append(Line(FIRST_ADDED_LINE + len(gifts), argument, quantity=quantity, gift_of=parent))
                 self.writes.upserts["lines"].append(rows.line_row(head.order_id, gifts[-1], rule))
             detail = _cause(rule, version)
-            self.entries.append(
+            self.news.entries.append(
                 Entry(head.order_id, f"rule.{action}", at, at, "", argument, "decided", "rules", message.id, detail)
             )
             self.writes.new["decisions"].append((head.order_id, rule, version, action, argument, reason, at))
@@ -77,18 +71,18 @@ class Intentions(NamedTuple):
 
     def _withdraw(self) -> None:
         """What was intended for an order that has stopped, or has other lines now, and nobody has performed yet."""
-        routed = [head for head in self.touched.values() if head.decided and head.warehouse_by == "rule"]
+        routed = [head for head in self.news.touched.values() if head.decided and head.warehouse_by == "rule"]
         for head in routed:
             if head.payment != "paid" or head.fulfilment in STOPPED:
                 self.writes.withdrawn.append((f"the order is {head.headline}", rows.push_key(head)))
-        renewed = [head for head in routed if head.order_id in self.lines]
+        renewed = [head for head in routed if head.order_id in self.news.lines]
         gifts = self._added_lines(renewed)
         for head in renewed:
-            lines = [*self.lines[head.order_id], *gifts.get(head.order_id, ())]
-            self.writes.renewed_effects.append(rows.push_row(head, lines, self.last_message[head.order_id]))
+            lines = [*self.news.lines[head.order_id], *gifts.get(head.order_id, ())]
+            self.writes.renewed_effects.append(rows.push_row(head, lines, self.news.last_message[head.order_id]))
 
     def _lines_of(self, heads: Sequence[Head]) -> dict[int, Sequence[Line]]:
-        told = {**self.stated_lines, **self.lines}
+        told = {**self.news.stated_lines, **self.news.lines}
         missing = [head.order_id for head in heads if head.order_id not in told]
         stored: dict[int, list[Line]] = {order_id: [] for order_id in missing}
         for order_id, *fields in self.store.line_rows(missing) if missing else ():

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orderhub_core.fold import Head, Origin, Pseudonymous, fold
-from orderhub_core.model import Content, Event, Line, Observation, Parcel
+from orderhub_core.model import Content, Event, Line, Observation, Parcel, Person
 
 
 def head():
@@ -167,3 +167,24 @@ def test_a_rules_warehouse_is_not_moved_by_the_channel():
     one.warehouse, one.warehouse_by = "guangzhou", "rule"
     fold(one, seen(3, warehouse="chengdu"), origin())
     assert one.warehouse == "guangzhou"
+
+
+@given(told, st.randoms())
+def test_what_is_remembered_of_the_last_content_is_only_a_short_cut(claims, dice):
+    """The same claims, some of them again with a newer version, with the last content at hand and without."""
+    claims = [
+        (msgspec.structs.replace(claim, at=dice.randint(1, 9)), person)
+        for claim, person in claims
+        for _ in range(dice.randint(1, 3))
+    ]
+    one, other, last = head(), head(), None
+    for claim, person in claims:
+        # A receiver is a part of the content: of equal contents the hashes are equal, too.
+        content = claim.content and msgspec.structs.replace(claim.content, person=Person(person.decode()))
+        claim, hidden = msgspec.structs.replace(claim, content=content), Pseudonymous("", person or None)
+        folded, plain = fold(one, claim, origin(), hidden, last), fold(other, claim, origin(), hidden)
+        if content is not None:
+            last = content if folded.whole else None
+        # Without the last content at hand it cannot always be told whether all that stands is in this one.
+        assert msgspec.structs.replace(folded, whole=plain.whole) == plain
+        assert msgspec.structs.asdict(one) == msgspec.structs.asdict(other)

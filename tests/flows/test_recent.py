@@ -1,0 +1,143 @@
+"""Orders kept in memory between batches: never more than a short cut."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from reading import rows, state, whole
+
+from orderhub_core.flows.absorb import Context, absorb, drain, plan
+from orderhub_core.flows.recent import Recent
+from orderhub_core.model import Event, Parcel
+from orderhub_core.store import homes, statements
+from orderhub_core.store.unit import Message
+
+E = Event
+NOW = 1_700_000_000_000_000
+
+
+def lives(order, count, dice):
+    """Orders that are told step by step, most of the content again each time, some of it changed, some of it old."""
+    told = []
+    for n in range(count):
+        for step, event in enumerate([E.PLACED, E.PAID, E.LOCKED, E.LABELLED, E.SHIPPED, E.DELIVERED]):
+            total = dice.choice([0, 9_000, 9_000, 9_000, 9_500])
+            box = {"parcels": (Parcel(f"SF{n}", "sf", True),)} if step == 3 else {}
+            told.append(order(f"A{n}", event, at=NOW + dice.choice([step, step, 2]), total=total, **box))
+    told += dice.sample(told, count)
+    dice.shuffle(told)
+    return told
+
+
+@pytest.mark.parametrize("most", [20_000, 64, 0])
+def test_with_or_without_what_is_kept_the_same_hub_comes_out(home, context, order, most):
+    dice = random.Random(most)
+    plain = context
+    other = homes.Home(home.data.with_name("other"), "")
+    homes.init(other)
+    plain = context._replace(store=homes.open_store(other))
+    if home.database:
+        pytest.skip("SQLite is compared with SQLite, and PostgreSQL with itself below")
+    keeping = context._replace(recent=Recent(context.store, most))
+    told = lives(order, 40, dice)
+    while told:
+        size = dice.randint(1, 60)
+        batch, told = told[:size], told[size:]
+        for one in (keeping, plain):
+            one.store.accept(batch, NOW)
+            drain(one, 25)
+    assert whole(keeping.store) == whole(plain.store)
+    plain.store.close()
+
+
+def test_what_is_kept_gives_way_to_another_workers_commit(home, context, order):
+    keeping, other = context._replace(recent=Recent(context.store)), homes.open_store(home)
+    rival = Context(other, *context[1:4])
+    dice = random.Random(5)
+    told = lives(order, 12, dice)
+    for turn, at in enumerate(range(0, len(told), 5)):
+        context.store.accept(told[at : at + 5], NOW)
+        drain(rival if turn % 3 == 2 else keeping, 4)
+    expected = state(context)
+    fresh = homes.Home(home.data.with_name("fresh"))
+    homes.init(fresh)
+    alone = Context(homes.open_store(fresh), *context[1:4])
+    alone.store.accept(told, NOW)
+    drain(alone, 1_000)
+    assert state(alone) == expected
+    assert context.store.verify_log().broken_seq is None
+    for store in (other, alone.store):
+        store.close()
+
+
+@pytest.mark.parametrize("failure", ["in the transaction", "overtaken"])
+def test_a_batch_that_fails_leaves_nothing_of_itself_in_memory(home, context, order, monkeypatch, failure):
+    keeping, other = context._replace(recent=Recent(context.store)), homes.open_store(home)
+    context.store.accept([order("A1", E.PLACED, at=NOW, total=100)], NOW)
+    drain(keeping, 10)
+    context.store.accept([order("A1", E.PAID, at=NOW + 1, total=200)], NOW)
+    with monkeypatch.context() as dying:
+        if failure == "overtaken":
+            commit = context.store.commit
+            rival = Context(other, *context[1:4])
+
+            def late(claim, writes):
+                context.store.release(claim)
+                drain(rival, 10)
+                commit(claim, writes)
+
+            dying.setattr(context.store, "commit", late)
+        else:
+            dying.setattr(statements, "batches", lambda writes: iter([statements.Batch("NO SQL", [(1,)])]))
+        with pytest.raises(Exception, match=r"syntax|placeholders|another writer|given back"):
+            absorb(keeping, 10)
+    drain(keeping, 10)
+    context.store.accept([order("A1", E.SHIPPED, at=NOW + 2)], NOW)
+    drain(keeping, 10)
+    assert rows(context, "SELECT headline, total_minor FROM orders") == [("shipped", 200)]
+    moves = rows(context, "SELECT event FROM log WHERE event LIKE 'payment%'")
+    assert moves == [("payment.paid",)]
+    assert context.store.verify_log().broken_seq is None
+    other.close()
+
+
+def test_what_is_kept_of_one_hub_is_never_used_for_another(tmp_path, context, order):
+    recent = Recent(context.store)
+    context.store.accept([order("A1", E.PLACED, at=NOW, total=100)], NOW)
+    drain(context._replace(recent=recent), 10)
+    homes.init(homes.Home(tmp_path / "second"))
+    second = homes.open_store(homes.Home(tmp_path / "second"))
+    other = Context(second, *context[1:4], recent)
+    second.accept([order("A1", E.PAID, at=NOW)], NOW)
+    assert list(drain(other, 10).values()) == ["imported"]
+    assert second.query("hub", "SELECT headline, total_minor FROM orders") == [("paid", 0)]
+    second.close()
+
+
+def test_a_restored_hub_of_the_same_age_is_another_hub(home, context, order):
+    """As many commits lie behind it, but not the same ones."""
+    recent = Recent(context.store)
+    context.store.accept([order("A1", E.PLACED, at=NOW, total=100)], NOW)
+    claim = context.store.claim(10, NOW)
+    context.store.release(claim)
+    drain(context._replace(recent=recent), 10)
+    assert recent.take(context.store, claim._replace(version=claim.version + 1, log_hash=b"of another life")) == {}
+
+
+def test_no_more_is_kept_than_asked(context, order):
+    recent = Recent(context.store, most=context.store.lanes * 3)
+    context.store.accept([order(f"A{n}", E.PLACED, at=NOW) for n in range(context.store.lanes * 20)], NOW)
+    drain(context._replace(recent=recent), 50)
+    assert 0 < sum(len(kept.orders) for kept in recent._kept.values()) <= context.store.lanes * 3
+
+
+def test_a_dry_run_changes_nothing_that_is_kept(context, order):
+    keeping = context._replace(recent=Recent(context.store))
+    context.store.accept([order("A1", E.PLACED, at=NOW, total=100)], NOW)
+    drain(keeping, 10)
+    paid = order("A1", E.PAID, at=NOW + 1, total=900)
+    plan(keeping, context.store.unbound([Message(-1, paid.source, paid.message_id, paid.kind, NOW, paid.body)]))
+    context.store.accept([order("A1", E.CANCELLED, at=NOW + 2)], NOW)
+    drain(keeping, 10)
+    assert rows(context, "SELECT headline, total_minor FROM orders") == [("cancelled", 100)]
