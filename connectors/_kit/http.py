@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import httpx
 
+from connectors._kit import deadline
 from connectors._kit.echo import echoed
 from orderhub_core.errors import BadCredentials, NeedsPerson, OrderHubError, RefusedByTarget, Throttled, Unreachable
 
@@ -28,17 +29,21 @@ def client(url: str, timeout_s: float, headers: Mapping[str, str] | None = None)
     """A pooled client, safe to share between threads. Paths are relative to `url`, which may itself have a path."""
     # At INFO httpx writes whole addresses down, and some platforms carry their token in the query.
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    return Link(base_url=url, timeout=timeout_s, headers=headers, follow_redirects=False)
+    link = Link(base_url=url, timeout=timeout_s, headers=headers, follow_redirects=False)
+    deadline.bind(link)
+    return link
 
 
 def ask(link: httpx.Client, request: httpx.Request, who: str, *, absent_ok: bool = False) -> httpx.Response:
     """The answer, if it is a 2xx, or a 404 where that is an answer too. Raises Later or NeedsPerson.
 
+    The whole call, from looking up the address to the body's last byte, has the client's `timeout_s`.
     The text names the address without its query, and no header: both may hold secrets.
     """
     where = str(request.url.copy_with(query=None))
     try:
-        response = link.send(request)
+        with deadline.within(link.timeout.read):
+            response = link.send(request)
     except httpx.UnsupportedProtocol:
         raise NeedsPerson(
             f"{who}: {where} is no address to call; its url must begin with http:// or https://"
