@@ -159,8 +159,8 @@ def main() -> int:
         mine = statistics.median(run.per_s * size / bare for run, bare in zip(runs[name], limits[name], strict=True))
         most = statistics.median(bare / run.per_s / size for run, bare in zip(runs[beside], limits[name], strict=True))
         print(
-            f"{name}: {mine:.2f} of the bare limit of SQLite and disk ({statistics.median(limits[name]):,.0f} events/s),"
-            f" which itself is {most:.2f} of the no-op handler"
+            f"{name}: {mine:.2f} of the bare limit of SQLite and disk"
+            f" ({statistics.median(limits[name]):,.0f} events/s), which itself is {most:.2f} of the no-op handler"
         )
     bars = [
         ("one event per POST, of the no-op handler", ratio(runs, "ours", "no-op"), ALONE_BAR),

@@ -100,8 +100,9 @@ class Hall:
         """Commits of the inbox so far."""
         return int(self.store.query("inbox", "SELECT count(DISTINCT received_at) FROM inbox")[0][0])
 
-    def memory_mb(self) -> float:
-        return sum(_http.memory_mb(running.process.pid) for running in (self.server, self.worker))
+    def memory_mb(self) -> tuple[float, float]:
+        """Of the server, of the worker."""
+        return _http.memory_mb(self.server.process.pid), _http.memory_mb(self.worker.process.pid)
 
     def check(self) -> None:
         """Nothing lost, nothing doubled, nothing left out."""
@@ -202,7 +203,11 @@ class Burst(NamedTuple):
     seconds: float
     offered_per_s: float
     drain_s: float
+    server_mb: float
+    """The most at any time."""
+    worker_mb: float
     most_mb: float
+    """Of both together."""
     growth: float
 
 
@@ -210,7 +215,7 @@ def burst(both: Hall, per_s: float, seconds: float, first: int) -> Burst:
     """Twice what is sustained, then silence. Memory is looked at all the while."""
     orders = round(per_s * seconds / _workload.LIVES)
     events = list(_workload.stream(orders, _workload.LIVES, first=first))
-    seen: list[float] = []
+    seen: list[tuple[float, float]] = []
     over = threading.Event()
 
     def look() -> None:
@@ -227,9 +232,11 @@ def burst(both: Hall, per_s: float, seconds: float, first: int) -> Burst:
     finally:
         over.set()
         watcher.join()
-    third = max(1, len(seen) // 3)
-    growth = statistics.median(seen[-third:]) / statistics.median(seen[third : 2 * third] or seen)
-    return Burst(fired.seconds, len(events) / fired.seconds, drain, max(seen), growth)
+    sums = [sum(both) for both in seen]
+    third = max(1, len(sums) // 3)
+    growth = statistics.median(sums[-third:]) / statistics.median(sums[third : 2 * third] or sums)
+    servers, workers = zip(*seen, strict=True)
+    return Burst(fired.seconds, len(events) / fired.seconds, drain, max(servers), max(workers), max(sums), growth)
 
 
 def recovery(root: Path, server: str, sustained_per_s: float, seconds: float) -> bool:
@@ -245,7 +252,11 @@ def recovery(root: Path, server: str, sustained_per_s: float, seconds: float) ->
             done.drain_s / done.seconds,
             DRAIN_BAR,
         ),
-        (f"memory of server and worker: at most {done.most_mb:.0f} MB", done.most_mb, MEMORY_BAR_MB),
+        (
+            f"memory of server ({done.server_mb:.0f}) and worker ({done.worker_mb:.0f}): at most {done.most_mb:.0f} MB",
+            done.most_mb,
+            MEMORY_BAR_MB,
+        ),
         (f"  its last third of its middle third: {done.growth:.2f}", done.growth, FLAT_BAR),
     ]
     for what, found, bar in checks:

@@ -26,6 +26,8 @@ from orderhub_core.store.unit import Claim, Message, Receipt, Row
 
 PAGE_BYTES = {"inbox": 16_384, "hub": 8_192}
 """A 2 KB message wastes half of a 4 KB page; see benchmarks."""
+CACHE_KIB, INBOX_CACHE_KIB = 65_536, 16_384
+"""Of a writer. The inbox only grows at its end: what was written is not looked at again."""
 
 COMMON = (
     "PRAGMA busy_timeout = 5000",
@@ -39,7 +41,6 @@ WRITER = (
     "PRAGMA synchronous = FULL",
     "PRAGMA wal_autocheckpoint = 4000",
     "PRAGMA journal_size_limit = 67108864",
-    "PRAGMA cache_size = -65536",
 )
 READER = ("PRAGMA query_only = ON", "PRAGMA wal_autocheckpoint = 0")
 
@@ -78,6 +79,8 @@ def connect(path: Path, *, page_bytes: int | None = None, writer: bool) -> Any:
     """A connection with the house's settings. The page size counts only while the file is new."""
     connection = sqlite.connect(str(path), isolation_level=None, check_same_thread=False)
     pragmas = (*COMMON, *((f"PRAGMA page_size = {page_bytes}",) if page_bytes else ()), *(WRITER if writer else READER))
+    if writer:
+        pragmas += (f"PRAGMA cache_size = -{INBOX_CACHE_KIB if path.stem == 'inbox' else CACHE_KIB}",)
     for pragma in pragmas:
         connection.execute(pragma)
     return connection
