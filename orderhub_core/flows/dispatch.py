@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from orderhub_core.effects import Effect, decode
-from orderhub_core.errors import Later, OrderHubError, Stop
+from orderhub_core.errors import Busy, Later, OrderHubError, Stop
 from orderhub_core.flows.gates import Gates
 from orderhub_core.store.base import FURTHEST, Store
 from orderhub_core.store.unit import Finished, Leased
@@ -75,6 +75,8 @@ def _perform(
         perform(decode(leased.payload), leased.key)
     except Stop:
         raise
+    except Busy as ours:  # the hub's own database: the target did nothing, and it was no try
+        return Finished(leased._replace(attempts=leased.attempts - 1), "waiting", clock() + SECOND, str(ours))
     except Later as failure:
         gates.failed(leased.target, failure.after_s)
         if leased.attempts >= attempts:

@@ -26,7 +26,9 @@ OPEN_EFFECTS = "SELECT state, count(*) FROM outbox WHERE state IN ('waiting', 'l
 MESSAGE = "id, source, message_id, kind, received_at, body"
 
 FURTHEST = 6 * 3_600_000_000
-"""No effect is planned further ahead, microseconds."""
+"""Nothing is planned further ahead, microseconds."""
+DUE = "(next_at <= ? OR next_at > ?)"
+"""Of a row of `todo`; asked with now and now + FURTHEST. What lies beyond was planned before the clock was set back."""
 
 
 class Overtaken(Later):
@@ -120,9 +122,8 @@ class Store(ABC):
     def requeue(self, ids: Sequence[int]) -> list[Message]:
         """Take parked messages out of there, to be claimed again. Returns those that were parked, without bodies."""
         with self.transaction("hub") as cursor:
-            where = self.sql(f"SELECT id, source, message_id FROM parked WHERE {self.among('id')} ORDER BY id")
-            taken = cursor.execute(where, (self.listed(ids),)).fetchall()
-            cursor.execute(self.sql(f"DELETE FROM parked WHERE {self.among('id')}"), (self.listed(ids),))
+            sql = f"DELETE FROM parked WHERE {self.among('id')} RETURNING id, source, message_id"
+            taken = sorted(cursor.execute(self.sql(sql), (self.listed(ids),)).fetchall())
             cursor.executemany(
                 self.sql(statements.insert_new("todo")), [Requeued(self.any_lane(row[0]), row[0]) for row in taken]
             )
@@ -226,7 +227,7 @@ class Store(ABC):
                 leased.generation,
                 owner,
             )
-            for leased, state, next_at, note in results
+            for leased, state, next_at, note in sorted(results, key=lambda result: result.leased.key)
         ]
         with self.transaction("hub") as cursor:
             cursor.executemany(self.sql(statements.FINISH), rows)

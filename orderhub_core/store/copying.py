@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -25,13 +24,19 @@ WORTH_A_COPY = 20
 KINDS: dict[type[Any], str] = {BigInteger: "int8", Integer: "int4", Text: "text", LargeBinary: "bytea"}
 
 WRITE_DOWN = """WITH fresh AS (
-    INSERT INTO inbox (source, message_id, kind, received_at, digest, body)
-    SELECT source, message_id, kind, received_at, digest, body FROM arrived ORDER BY place
+    INSERT INTO inbox (id, source, message_id, kind, received_at, digest, body)
+    SELECT id, source, message_id, kind, received_at, digest, body FROM (
+        SELECT nextval(pg_get_serial_sequence('inbox', 'id')) AS id, placed.* FROM
+        (SELECT * FROM arrived ORDER BY place) AS placed) AS numbered ORDER BY source, message_id
     ON CONFLICT (source, message_id) DO NOTHING RETURNING id, source, message_id
 ), named AS (SELECT id, place, lane FROM fresh JOIN arrived USING (source, message_id)
 ), queued AS (INSERT INTO todo (lane, id, attempts, next_at) SELECT lane, id, 0, 0 FROM named)
 SELECT place FROM named"""
-"""Returns the places of those that are new. The queue's rows are written in the same transaction as the messages."""
+"""Returns the places of those that are new. The queue's rows are written in the same transaction as the messages.
+
+Numbered in the order of their arrival, but written in that of their keys: two processes that take in the same messages
+in different orders would otherwise wait for each other.
+"""
 
 ARRIVED = {"place": "int4", "lane": "int4", "source": "text", "message_id": "text", "kind": "text",
            "received_at": "int8", "digest": "bytea", "body": "bytea"}  # fmt: skip
@@ -39,9 +44,6 @@ FROM_ARRAYS = (
     f"WITH arrived ({', '.join(ARRIVED)}) AS (SELECT * FROM"
     f" unnest({', '.join(f'%s::{kind}[]' for kind in ARRIVED.values())})), {WRITE_DOWN.removeprefix('WITH ')}"
 )
-
-_staged: weakref.WeakKeyDictionary[psycopg.Connection[Any], set[str]] = weakref.WeakKeyDictionary()
-"""The temporary tables that each connection has made."""
 
 
 def write_down(cursor: Cursor, rows: list[Row]) -> set[int]:
@@ -81,11 +83,8 @@ def _merge(cursor: Cursor, batch: Batch) -> None:
 
 
 def _stage(cursor: Cursor, name: str, columns: str) -> None:
-    """Empty again with each transaction."""
-    made = _staged.setdefault(cursor.connection, set())
-    if name not in made:
-        cursor.execute(f"CREATE TEMP TABLE IF NOT EXISTS {name} ({columns}) ON COMMIT DELETE ROWS")
-        made.add(name)
+    """Empty again with each transaction. Made anew each time: one of a transaction that failed is gone."""
+    cursor.execute(f"CREATE TEMP TABLE IF NOT EXISTS {name} ({columns}) ON COMMIT DELETE ROWS")
 
 
 def _copy(cursor: Cursor, table: str, names: Sequence[str], types: list[str], rows: list[Row]) -> None:

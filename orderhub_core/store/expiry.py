@@ -91,13 +91,18 @@ def _bounded(old: Sequence[tuple[int, int]]) -> tuple[list[tuple[int, int]], lis
 def _free(store: Store, messages: Sequence[int]) -> set[int]:
     """Those that are applied and not parked. Once that holds it holds for ever."""
     ids = store.listed(messages)
+    # What is parked is asked before and after what waits: a message may go from either to the other in between.
+    parked = _among(store, "parked", ids)
+    waiting = _among(store, "todo", ids)
     upto = store.watermark()
-    waiting = {row[0] for row in store.query("hub", f"SELECT id FROM todo WHERE {store.among('id')}", (ids,))}
     if upto is not None:
         waiting |= {message for message in messages if message > upto}
-    # Read after what waits: a message that is applied in between is parked already, if it is to be parked at all.
-    parked = {row[0] for row in store.query("hub", f"SELECT id FROM parked WHERE {store.among('id')}", (ids,))}
+    parked |= _among(store, "parked", ids)
     return set(messages) - waiting - parked
+
+
+def _among(store: Store, table: str, ids: Any) -> set[int]:
+    return {row[0] for row in store.query("hub", f"SELECT id FROM {table} WHERE {store.among('id')}", (ids,))}
 
 
 def drop(store: Store, messages: Sequence[int]) -> int:

@@ -16,22 +16,23 @@ from hashlib import blake2b
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import make_conninfo
 
 from orderhub_core.errors import Busy, Stop, StoreMissing, Unreachable
 from orderhub_core.model import RawMessage
 from orderhub_core.store import chain, copying, statements
 from orderhub_core.store.address import checked
-from orderhub_core.store.base import MESSAGE, Overtaken, Progress, Store
+from orderhub_core.store.base import DUE, FURTHEST, MESSAGE, Overtaken, Progress, Store
 from orderhub_core.store.unit import Claim, Message, Receipt, Row, Writes, lane_of
 
 LANE = "SELECT version, next_order_id, log_seq, log_hash, lane, pg_current_xact_id()::text::bigint FROM lanes"
-DUE_LANE = f"""{LANE} WHERE EXISTS (SELECT FROM todo WHERE todo.lane = lanes.lane AND next_at <= %s)
+DUE_LANE = f"""{LANE} WHERE EXISTS (SELECT FROM todo WHERE todo.lane = lanes.lane AND {DUE.replace("?", "%s")})
     ORDER BY version LIMIT 1 FOR UPDATE SKIP LOCKED"""
 """Of the lanes that have work and no worker, the one that was served least."""
 THIS_LANE = f"{LANE} WHERE lane = %s FOR UPDATE SKIP LOCKED"
 
 TAKE_MESSAGES = f"""SELECT {MESSAGE}, attempts FROM todo JOIN inbox USING (id)
-    WHERE lane = %s AND next_at <= %s ORDER BY id LIMIT %s"""
+    WHERE lane = %s AND {DUE.replace("?", "%s")} ORDER BY id LIMIT %s"""
 
 PROGRESS = """SELECT version, log_seq, log_hash, next_order_id,
     pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 FROM lanes ORDER BY lane"""
@@ -46,6 +47,22 @@ def _translate(text: str) -> str:
 MOST_CONNECTIONS = 8
 """For reading and short transactions, per process; whoever applies has one more."""
 WAIT_FOR_CONNECTION_S = 10.0
+SIGNS_OF_LIFE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+"""A server that went away without a word is noticed within half a minute, and another is asked."""
+SESSION = (
+    "SET synchronous_commit = on",
+    # A worker whose machine went away, or that was stopped in the middle, must not keep its lane.
+    "SET idle_in_transaction_session_timeout = '60s'",
+    "SET tcp_keepalives_idle = 10",
+    "SET tcp_keepalives_interval = 5",
+    "SET tcp_keepalives_count = 3",
+)
 
 
 class PostgresStore(Store):
@@ -149,16 +166,18 @@ class PostgresStore(Store):
         return claim
 
     def _claim(self, connection: psycopg.Connection[Any], limit: int, now: int) -> Claim | None:
-        base = self._take_lane(connection, DUE_LANE, now)
+        base = self._take_lane(connection, DUE_LANE, now, now + FURTHEST)
         if base is None:
             return None
-        rows = connection.cursor(binary=True).execute(TAKE_MESSAGES, (base.lane, now, limit)).fetchall()
+        rows = connection.cursor(binary=True).execute(TAKE_MESSAGES, (base.lane, now, now + FURTHEST, limit)).fetchall()
+        if not rows:
+            return None  # another worker applied them between our look at the queue and our lock
         attempts = {row[0]: row[-1] for row in rows if row[-1]}
         return base._replace(messages=[Message(*row[:-1]) for row in rows], attempts=attempts)
 
-    def _take_lane(self, connection: psycopg.Connection[Any], sql: str, parameter: int) -> Claim | None:
+    def _take_lane(self, connection: psycopg.Connection[Any], sql: str, *parameters: int) -> Claim | None:
         """A claim of a lane, without messages yet."""
-        taken = connection.execute(sql, (parameter,)).fetchone()
+        taken = connection.execute(sql, parameters).fetchone()
         if not taken:
             return None
         version, next_order_id, log_seq, log_hash, lane, stamp = taken
@@ -218,8 +237,9 @@ class PostgresStore(Store):
                 self._idle.pop().close()
 
     def _connect(self, *, autocommit: bool) -> psycopg.Connection[Any]:
-        connection = psycopg.connect(self.url, autocommit=autocommit, connect_timeout=10)
-        connection.execute("SET synchronous_commit = on")
+        connection = psycopg.connect(make_conninfo(self.url, **SIGNS_OF_LIFE), autocommit=autocommit)
+        for setting in SESSION:
+            connection.execute(setting)
         return connection
 
     def _claiming(self) -> psycopg.Connection[Any]:
@@ -264,7 +284,7 @@ def _translated() -> Iterator[None]:
         raise Busy(
             f"the database is busy or full ({type(error).__name__}); nothing was lost, the work waits"
         ) from error
-    except psycopg.OperationalError as error:
+    except (psycopg.OperationalError, psycopg.InternalError) as error:
         raise Unreachable(
             f"the database does not answer ({type(error).__name__}); nothing was lost, the work waits"
         ) from error

@@ -21,7 +21,7 @@ from pysqlite3 import dbapi2 as sqlite
 from orderhub_core.errors import Busy, Stop, StoreMissing
 from orderhub_core.model import RawMessage
 from orderhub_core.store import chain, statements
-from orderhub_core.store.base import MESSAGE, Progress, Store
+from orderhub_core.store.base import DUE, FURTHEST, MESSAGE, Progress, Store
 from orderhub_core.store.unit import Claim, Message, Receipt, Row
 
 PAGE_BYTES = {"inbox": 16_384, "hub": 8_192}
@@ -170,11 +170,13 @@ class SqliteStore(Store):
         return Claim(messages, messages[-1].id, *lane.base, stamp=lane.version + 1) if messages else None
 
     def _claim_queued(self, lane: _Lane, limit: int, now: int) -> Claim | None:
-        sql = "SELECT id, attempts FROM todo WHERE lane = 0 AND next_at <= ? ORDER BY id LIMIT ?"
-        queued: dict[int, int] = dict(self.query("hub", sql, (now, limit)))
+        sql = f"SELECT id, attempts FROM todo WHERE lane = 0 AND {DUE} ORDER BY id LIMIT ?"
+        queued: dict[int, int] = dict(self.query("hub", sql, (now, now + FURTHEST, limit)))
         if not queued:
             return None
         messages = self.messages(list(queued))
+        if not messages:
+            return None  # the queue names what the inbox has lost: `db check` tells of it
         return Claim(messages, 0, *lane.base, stamp=lane.version + 1, queued=True, attempts=queued)
 
     def _lane(self) -> _Lane:

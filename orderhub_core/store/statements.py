@@ -100,8 +100,9 @@ def batches(writes: Writes) -> Iterator[Batch]:
         *(Batch(insert(table), rows, table) for table, rows in writes.inserts.items()),
         *(Batch(insert_new(table), rows, table) for table, rows in writes.new.items()),
         Batch(NEWER_SIGHTING, writes.sightings, "sightings"),
-        Batch(REPLACE_WAITING, writes.latest_effects, "outbox"),
-        Batch(RENEW_WAITING, writes.renewed_effects, "outbox"),
-        Batch(WITHDRAW, writes.withdrawn),
+        # Everybody touches effects in one order, so that nobody waits for each other.
+        Batch(REPLACE_WAITING, sorted(writes.latest_effects, key=lambda row: row[0]), "outbox"),
+        Batch(RENEW_WAITING, sorted(writes.renewed_effects, key=lambda row: row[0]), "outbox"),
+        Batch(WITHDRAW, sorted(writes.withdrawn, key=lambda row: row[1])),
     ]
     return (batch for batch in every if batch.rows)

@@ -378,3 +378,40 @@ def test_workers_share_the_lanes_and_none_is_applied_twice(home):
     assert sorted(applied) == sorted(f"m{n}" for n in range(200))
     one.close()
     other.close()
+
+
+@pytest.mark.postgres
+def test_a_rolled_back_copy_does_not_spoil_its_connection(postgres_home):
+    """The temporary tables of a transaction go with it."""
+    store = homes.open_store(postgres_home)
+    many = [message(n) for n in range(300)]
+    with pytest.raises(psycopg.Error):
+        store.accept([*many, RawMessage("shop-1", "m", "a\0kind", b"")], NOW)
+    assert store.accept(many, NOW) == ["new"] * 300
+
+    claim = store.claim(1_000, NOW)
+    writes = nothing(claim)
+    writes.upserts["parked"] = [(m.id, m.source, m.message_id, "reason", NOW) for m in claim.messages]
+    writes.upserts["reviews"] = [("no such column count",)]
+    with pytest.raises(psycopg.Error):
+        store.commit(claim, writes)
+    claim = store.claim(1_000, NOW)
+    writes = nothing(claim)
+    writes.upserts["parked"] = [(m.id, m.source, m.message_id, "reason", NOW) for m in claim.messages]
+    store.commit(claim, writes)
+    assert store.waiting()[0] == 0
+    store.close()
+
+
+@pytest.mark.postgres
+def test_two_who_take_in_the_same_messages_in_opposite_orders_never_deadlock(postgres_home):
+    from concurrent.futures import ThreadPoolExecutor
+
+    one, other = homes.open_store(postgres_home), homes.open_store(postgres_home)
+    with ThreadPoolExecutor(2) as threads:
+        for turn, count in enumerate((150, 400, 150, 400)):
+            there = [message(turn * 1_000 + n) for n in range(count)]
+            told = list(threads.map(lambda pair: pair[0].accept(pair[1], NOW), [(one, there), (other, there[::-1])]))
+            assert sorted(told[0] + told[1]) == ["duplicate"] * count + ["new"] * count
+    one.close()
+    other.close()
