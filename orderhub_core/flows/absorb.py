@@ -16,7 +16,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from orderhub_core import effects
-from orderhub_core.errors import Later, OrderHubError, Stop
+from orderhub_core.errors import Later, NeedsPerson, OrderHubError, Stop
 from orderhub_core.flows import rows
 from orderhub_core.flows.intend import Intentions
 from orderhub_core.flows.news import News
@@ -26,7 +26,7 @@ from orderhub_core.model import Content, Decoded, Observation, Review, Sighting
 from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.rules.book import Book
 from orderhub_core.store import chain
-from orderhub_core.store.base import Overtaken, Store
+from orderhub_core.store.base import FURTHEST, Overtaken, Store
 from orderhub_core.store.unit import Claim, Message, Requeued, Writes, lane_of
 
 Outcome = Literal["imported", "updated", "unchanged", "parked", "noted"]
@@ -84,8 +84,8 @@ def _next(context: Context, limit: int) -> Plan | None:
         return None
     try:
         return _absorb(context, claim)
-    except (Later, Stop):
-        raise
+    except (Later, NeedsPerson, Stop):
+        raise  # the store's own trouble: no message's fault
     except Exception as bug:  # noqa: BLE001 — whatever a message does to us must cost that message only
         if len(claim.messages) > 1:
             return _next(context, len(claim.messages) // 2)
@@ -219,7 +219,7 @@ class _Batch:
             self.park(message, f"tried {tried} times: {failure}")
             return
         pause_s = max(PAUSES_S[tried - 1], failure.after_s or 0)
-        due = self.context.clock() + int(pause_s * 1_000_000)
+        due = self.context.clock() + min(FURTHEST, int(pause_s * 1_000_000))
         self.put_off.add(message.id)
         self.writes.requeued.append(Requeued(self.claim.lane, message.id, tried, due))
 
