@@ -440,7 +440,7 @@ class Machine(RuleBasedStateMachine):
             house.restart()
             while self._absorb(house, 200):
                 pass
-            house.worker().requeue(_parked(house))
+            house.worker().requeue(_parked(house, poison=False))
             while self._absorb(house, 200):
                 pass
             if house.model.waiting:
@@ -451,7 +451,8 @@ class Machine(RuleBasedStateMachine):
         house.begin(self.decoder)
         house.now = self.now
         house.model.spoken = model.spoken
-        inbox = [(key, at) for key, (at, _) in model.inbox.items()]
+        # Poison is dear to find among others, and was found often enough.
+        inbox = [(key, at) for key, (at, _) in model.inbox.items() if not model.said[key].poison]
         dice = Random(len(inbox))
         if shuffled:
             dice.shuffle(inbox)
@@ -481,7 +482,7 @@ def _dying(house: House, where: str):
         if not any(house.model.said[key].poison for key in (*house.model.waiting, *house.model.parked)):
             raise
     finally:
-        house.restart()
+        house.restart("first")
 
 
 def _with_connections(house: House) -> House:
@@ -491,8 +492,9 @@ def _with_connections(house: House) -> House:
     return house
 
 
-def _parked(house: House) -> list[int]:
-    return sorted(row[0] for row in house.rows("parked", "id"))
+def _parked(house: House, *, poison: bool = True) -> list[int]:
+    rows = house.rows("parked", "id, source, message_id")
+    return sorted(number for number, *key in rows if poison or not house.model.said[*key].poison)
 
 
 def _poisoned(house: House, claim: Any) -> bool:
@@ -535,7 +537,8 @@ def _state(house: House) -> dict[Any, Any]:
     return {
         "orders": {key: {k: v for k, v in order.items() if k not in UNDECIDED} for key, order in orders.items()},
         "lines": {row[:-1] for row in parts["lines"] if not row[-1]},
-        **{name: parts[name] for name in ("parcels", "persons", "payments", "parked")},
+        **{name: parts[name] for name in ("parcels", "persons", "payments")},
+        "parked": {key for key in parts["parked"] if not house.model.said[key].poison},
     }
 
 

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from functools import wraps
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import msgspec
 import psycopg
@@ -27,6 +28,9 @@ from orderhub_core.store import homes, statements
 from orderhub_core.store.base import Overtaken, Store
 from orderhub_core.store.homes import Home
 from orderhub_core.store.sqlite import file_of
+
+LANES = 3
+"""So few that a lane holds several orders; every lane costs a commit of its own."""
 
 
 class Crash(BaseException):
@@ -182,7 +186,8 @@ class House:
 
     def __init__(self, name: str, home: Home) -> None:
         self.name, self.home = name, home
-        homes.init(home)
+        with mock.patch.object(homes, "LANES", LANES):
+            homes.init(home)
         self._blank = _blank(home)
         self.workers: dict[str, Watched] = {}
         self.cut_off = False
@@ -207,11 +212,13 @@ class House:
         worker = self.worker(name)
         return Context(worker, self.decoder.source, BOOK, HASHES, worker.recent, lambda: self.now)  # type: ignore[arg-type]
 
-    def restart(self) -> None:
-        for worker in self.workers.values():
-            worker.store.close()
-        self.workers.clear()
-        self.cut_off = False
+    def restart(self, name: str = "") -> None:
+        """A worker's process ends, or everyone's; whoever is asked for next begins anew."""
+        for gone in [name] if name else list(self.workers):
+            if worker := self.workers.pop(gone, None):
+                worker.store.close()
+        if not name:
+            self.cut_off = False
 
     def sever(self) -> None:
         """End every connection of every worker from the outside. Only a server can."""
