@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import random
 
+import msgspec
 import pytest
 from reading import rows, state, whole
 
 from orderhub_core.flows.absorb import Context, absorb, drain, plan
 from orderhub_core.flows.recent import Recent
-from orderhub_core.model import Event, Parcel
+from orderhub_core.model import Event, Observation, Parcel, Person, RawMessage
 from orderhub_core.store import homes, statements
 from orderhub_core.store.unit import Message
 
@@ -102,27 +103,37 @@ def test_a_batch_that_fails_leaves_nothing_of_itself_in_memory(home, context, or
     other.close()
 
 
-def test_what_is_kept_of_one_hub_is_never_used_for_another(tmp_path, context, order):
-    recent = Recent(context.store)
-    context.store.accept([order("A1", E.PLACED, at=NOW, total=100)], NOW)
-    drain(context._replace(recent=recent), 10)
-    homes.init(homes.Home(tmp_path / "second"))
-    second = homes.open_store(homes.Home(tmp_path / "second"))
-    other = Context(second, *context[1:4], recent)
-    second.accept([order("A1", E.PAID, at=NOW)], NOW)
-    assert list(drain(other, 10).values()) == ["imported"]
-    assert second.query("hub", "SELECT headline, total_minor FROM orders") == [("paid", 0)]
-    second.close()
-
-
-def test_a_restored_hub_of_the_same_age_is_another_hub(home, context, order):
-    """As many commits lie behind it, but not the same ones."""
+@pytest.fixture
+def kept(context, order):
+    """What is kept after a commit, and a claim on the state that this commit left."""
     recent = Recent(context.store)
     context.store.accept([order("A1", E.PLACED, at=NOW, total=100)], NOW)
     claim = context.store.claim(10, NOW)
     context.store.release(claim)
     drain(context._replace(recent=recent), 10)
-    assert recent.take(context.store, claim._replace(version=claim.version + 1, log_hash=b"of another life")) == {}
+    ((lane, found),) = [(lane, found) for lane, found in recent._kept.items() if found.orders]
+    return recent, claim._replace(lane=lane, version=found.version, log_hash=found.log_hash)
+
+
+def test_what_is_kept_is_found_once(context, kept):
+    """Two threads never change one order."""
+    recent, claim = kept
+    assert set(recent.take(context.store, claim)) == {("shop-1", "A1")}
+    assert recent.take(context.store, claim) == {}
+
+
+def test_what_is_kept_of_one_hub_is_never_used_for_another(tmp_path, kept):
+    recent, claim = kept
+    homes.init(homes.Home(tmp_path / "second"))
+    second = homes.open_store(homes.Home(tmp_path / "second"))
+    assert recent.take(second, claim) == {}
+    second.close()
+
+
+def test_a_restored_hub_of_the_same_age_is_another_hub(context, kept):
+    """As many commits lie behind it, but not the same ones."""
+    recent, claim = kept
+    assert recent.take(context.store, claim._replace(log_hash=b"of another life")) == {}
 
 
 def test_no_more_is_kept_than_asked(context, order):
@@ -141,3 +152,21 @@ def test_a_dry_run_changes_nothing_that_is_kept(context, order):
     context.store.accept([order("A1", E.CANCELLED, at=NOW + 2)], NOW)
     drain(keeping, 10)
     assert rows(context, "SELECT headline, total_minor FROM orders") == [("cancelled", 100)]
+
+
+def test_a_receiver_a_parcel_and_a_payment_that_change_are_written(context, order):
+    keeping = context._replace(recent=Recent(context.store))
+    first = order("A1", E.PLACED, at=NOW, total=100)
+    claims = msgspec.json.decode(first.body, type=Observation)
+    moved = msgspec.structs.replace(claims.content, person=Person("李四", "19911112222", "elsewhere 7"), paid_minor=90)
+    second = msgspec.structs.replace(
+        claims, facts={"payment.paid": NOW + 1}, at=NOW + 1, content=moved, parcels=(Parcel("SF1", "sf"),)
+    )
+    third = msgspec.structs.replace(second, at=NOW + 2, parcels=(Parcel("SF1", "sf", True), Parcel("SF2")))
+    for n, claim in enumerate((claims, second, third)):
+        context.store.accept([RawMessage("shop-1", str(n), "order", msgspec.json.encode(claim))], NOW)
+        drain(keeping, 10)
+    assert rows(context, "SELECT name, phone FROM persons") == [("李四", "19911112222")]
+    assert rows(context, "SELECT amount_minor, paid_at FROM payments") == [(90, NOW + 1)]
+    boxes = rows(context, "SELECT tracking_no, carrier, labelled FROM parcels ORDER BY tracking_no")
+    assert boxes == [("SF1", "sf", 1), ("SF2", "", 0)]
