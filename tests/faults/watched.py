@@ -294,7 +294,9 @@ class House:
                 (keys[row[0]], *row[1:]) for row in self.rows("persons", "order_id, name, phone, address, note")
             },
             "payments": {
-                (keys[r[0]], *r[1:]) for r in self.rows("payments", "order_id, amount_minor, currency, method, paid_at")
+                (keys[r[0]], *r[1:])
+                for r in self.rows("payments", "order_id, amount_minor, currency, method, paid_at")
+                if r[1]
             },
             "decisions": {
                 (keys[row[0]], *row[1:]) for row in self.rows("decisions", "order_id, rule, action, argument")

@@ -342,3 +342,13 @@ def test_an_order_that_is_decided_as_its_lines_are_taken_away_pushes_none_of_the
     assert rows(context, "SELECT count(*) FROM lines WHERE deleted_at IS NULL") == [(0,)]
     ((payload,),) = rows(context, "SELECT payload FROM outbox")
     assert msgspec.json.decode(payload)["lines"] == []
+
+
+def test_a_payment_that_turns_out_to_be_none_is_no_longer_told(context, order):
+    context.store.accept([order("A1", E.PLACED, at=NOW, total=100)], NOW)
+    drain(context, 10)
+    none = msgspec.json.encode(Observation("A1", {}, NOW + 5, Content(paid_minor=0)))
+    context.store.accept([RawMessage("shop-1", "none", "order", none)], NOW)
+    drain(context, 10)
+    assert rows(context, "SELECT paid_minor FROM orders") == [(0,)]
+    assert rows(context, "SELECT sum(amount_minor) FROM payments") == [(0,)]
