@@ -35,6 +35,7 @@ COLUMN_OF = {
 NUMBERS = ("total_minor", "paid_minor", "freight_minor", "discount_minor")
 WORDS = ("currency", "payment_method", "province", "city")
 TRIES = 5
+PAUSES_S = (2, 10)
 FIRST_WAIT, LONGEST_WAIT = 1, 3_600
 FURTHEST = 6 * 3_600 * SECOND
 DICE = 0.75
@@ -249,6 +250,8 @@ class Model:
         self.inbox: dict[Key, tuple[int, bytes]] = {}
         self.conflicts: set[tuple[str, str, bytes]] = set()
         self.waiting: dict[Key, None] = {}
+        self.put_off: dict[Key, tuple[int, int]] = {}
+        """Of what waits and was tried in vain: how often, and when it is due again."""
         self.parked: dict[Key, None] = {}
         self.became: dict[Key, str] = {}
         """What became of each message when it was tried last."""
@@ -290,6 +293,27 @@ class Model:
             del self.parked[key]
             self.waiting[key] = None
 
+    def is_due(self, key: Key, now: int) -> bool:
+        _, due = self.put_off.get(key, (0, now))
+        return not now < due <= now + FURTHEST
+
+    def try_later(self, key: Key, tries: int, due: int, now: int) -> None:
+        """A batch put a message off for a passing reason, or (without a try) passed it on to another lane."""
+        if key not in self.waiting:
+            raise Mismatch(f"{key} was put off, but it did not wait")
+        before, _ = self.put_off.pop(key, (0, 0))
+        if not tries:
+            return
+        said = self.said[key]
+        if said.needs != "trouble" or self.decoder.reads(said):
+            raise Mismatch(f"{key} was put off, but nothing ails it")
+        pause = PAUSES_S[before] * SECOND if before < len(PAUSES_S) else 0
+        if tries != before + 1 or not now - 100 * SECOND <= due - pause <= now:
+            raise Mismatch(
+                f"{key} was put off for the {tries}. time until {due}; it had been {before} times, now {now}"
+            )
+        self.put_off[key] = (tries, due)
+
     def apply(self, keys: list[Key]) -> dict[Key, str]:
         """One committed batch. What must have become of each message."""
         outcomes: dict[Key, str] = {}
@@ -299,6 +323,9 @@ class Model:
             if key not in self.waiting:
                 raise Mismatch(f"{key} was applied, but it did not wait")
             del self.waiting[key]
+            tries, _ = self.put_off.pop(key, (0, 0))
+            if self.said[key].needs == "trouble" and not self.decoder.reads(self.said[key]) and tries < len(PAUSES_S):
+                raise Mismatch(f"{key} was given up after {tries} tries")
             outcomes[key] = self._understand(key, touched, relined)
         for order_key in touched:
             self._withdraw(self.orders[order_key], order_key in relined)

@@ -28,7 +28,7 @@ import hypothesis.strategies as st
 import talk
 from hypothesis import HealthCheck, Phase
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
-from model import DICE, TRIES, Mismatch, after
+from model import DICE, FURTHEST, TRIES, Mismatch, after
 from report import Report
 from talk import DAWN, SECOND, Decoder, Said
 from watched import Crash, House, houses, patient
@@ -221,12 +221,12 @@ class Machine(RuleBasedStateMachine):
     @step(limit=_sizes)
     def absorb(self, limit: int) -> None:
         for house in self.homes:
-            if not self._absorb(house, limit) and house.model.waiting:
-                raise Mismatch(f"{house.name}: nothing absorbed, but {len(house.model.waiting)} wait")
+            if not self._absorb(house, limit) and (due := _due(house)):
+                raise Mismatch(f"{house.name}: nothing absorbed, but {due} wait")
 
     def _dies_absorbing(self, number: int, where: str) -> None:
         for house in self.homes:
-            waiting = len(house.model.waiting)
+            waiting = _due(house)
             with _dying(house, where) as worker:
                 flow.absorb(house.context(), 1 + number % 50)
             if worker.committed != (waiting > 0 and where == "after"):
@@ -290,7 +290,8 @@ class Machine(RuleBasedStateMachine):
                 # Somebody else will try it again; what is not parked is let be.
                 patient(lambda: house.worker().requeue([*ids, 10**9]))  # noqa: B023
                 continue
-            became = patient(lambda: retrying.replay(house.context(), ids, limit))  # noqa: B023
+            waits = house.context()._replace(clock=house.tick)
+            became = patient(lambda: retrying.replay(waits, ids, limit))  # noqa: B023
             if strange := {key: word for key, word in became.items() if word != house.model.became[key]}:
                 raise Mismatch(f"{house.name}: replay tells {strange}, the model {house.model.became}")
             if len(became) != len(ids):
@@ -299,7 +300,8 @@ class Machine(RuleBasedStateMachine):
     def _dies_replaying(self, number: int, where: str) -> None:
         for house in self.homes:
             with _dying(house, where):
-                retrying.replay(house.context(), _parked(house)[: 1 + number % 5], 200)
+                waits = house.context()._replace(clock=house.tick)
+                retrying.replay(waits, _parked(house)[: 1 + number % 5], 200)
 
     @step(what=st.sampled_from(talk.LACKS))
     def mend(self, what: str) -> None:
@@ -438,11 +440,11 @@ class Machine(RuleBasedStateMachine):
         self.decoder.mended = set(talk.LACKS)
         for house in self.homes:
             house.restart()
-            while self._absorb(house, 200):
-                pass
             house.worker().requeue(_parked(house, poison=False))
-            while self._absorb(house, 200):
-                pass
+            for ahead in (0, FURTHEST + 60 * SECOND):  # what was put off is due by then
+                house.now = self.now + ahead
+                while self._absorb(house, 200):
+                    pass
             if house.model.waiting:
                 raise Mismatch(f"{house.name}: {len(house.model.waiting)} messages wait for ever")
 
@@ -490,6 +492,10 @@ def _with_connections(house: House) -> House:
     if house.cut_off:
         house.restart()
     return house
+
+
+def _due(house: House) -> int:
+    return sum(house.model.is_due(key, house.now) for key in house.model.waiting)
 
 
 def _parked(house: House, *, poison: bool = True) -> list[int]:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from orderhub_core.errors import Unreadable
+from orderhub_core.errors import Unreachable, Unreadable
 from orderhub_core.flows.absorb import Source
 from orderhub_core.model import (
     Content,
@@ -38,7 +38,7 @@ FILE = "file/douyin/shop-1"
 NOBODY = "shop-9"
 """A source that the settings do not know until they are mended."""
 PAGES = ("page", "crm")
-LACKS = ("word", "bug", "settings")
+LACKS = ("word", "bug", "settings", "trouble")
 """What keeps a message from being read until it is mended."""
 
 HASHES = Pseudonyms(b"a pepper of some length")
@@ -107,6 +107,8 @@ class Decoder:
         word, _, needs = kind.partition("?")
         if needs == "bug" and "bug" not in self.mended:
             raise KeyError("a decoder's bug")
+        if needs == "trouble" and "trouble" not in self.mended:
+            raise Unreachable("what the decoder asks does not answer")
         if needs == "word" and "word" not in self.mended:
             raise Unreadable("unknown word")
         if word == "garbage":

@@ -61,8 +61,8 @@ def _telling(verb: Callable[..., Any]) -> Callable[..., Any]:
 class Watched:
     """A store that tells the model what was committed, and compares the answers."""
 
-    def __init__(self, store: Store, model: Model) -> None:
-        self.store, self.model = store, model
+    def __init__(self, store: Store, house: House) -> None:
+        self.store, self.house, self.model = store, house, house.model
         self.dies = ""
         """Where to die next: before, within, after."""
         self.meanwhile: Callable[[], None] | None = None
@@ -110,6 +110,8 @@ class Watched:
                 key = (message.source, message.message_id)
                 if key not in self.model.waiting:
                     raise Mismatch(f"{key} was claimed, but does not wait")
+                if not self.model.is_due(key, now):
+                    raise Mismatch(f"{key} was claimed, but is put off until {self.model.put_off[key]}, now {now}")
                 if (message.received_at, bytes(message.body)) != self.model.inbox[key]:
                     raise Mismatch(f"{key} was claimed with another body or time")
         return claim
@@ -120,8 +122,10 @@ class Watched:
         if self.dies == "within":
             _set_trap(writes)
         self.store.commit(claim, writes)
-        passed_on = {again.id for again in writes.requeued}
-        keys = [(message.source, message.message_id) for message in claim.messages if message.id not in passed_on]
+        keys = {message.id: (message.source, message.message_id) for message in claim.messages}
+        for again in writes.requeued:
+            self.model.try_later(keys.pop(again.id), again.attempts, again.next_at, self.house.now)
+        keys = list(keys.values())
         self.outcomes = self.model.apply(keys)
         self.model.became |= self.outcomes
         self.committed += 1
@@ -204,13 +208,18 @@ class House:
 
     def worker(self, name: str = "first") -> Watched:
         if name not in self.workers:
-            self.workers[name] = Watched(homes.open_store(self.home), self.model)
+            self.workers[name] = Watched(homes.open_store(self.home), self)
             self.workers[name].gates = Gates({"hangzhou": 600}, lambda: self.uptime_s)
         return self.workers[name]
 
     def context(self, name: str = "first") -> Context:
         worker = self.worker(name)
         return Context(worker, self.decoder.source, BOOK, HASHES, worker.recent, lambda: self.now)  # type: ignore[arg-type]
+
+    def tick(self) -> int:
+        """A clock that goes on by itself, for who waits for it."""
+        self.now += 1_000_000
+        return self.now
 
     def restart(self, name: str = "") -> None:
         """A worker's process ends, or everyone's; whoever is asked for next begins anew."""
