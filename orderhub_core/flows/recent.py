@@ -18,8 +18,8 @@ from orderhub_core.model import Content
 from orderhub_core.store.base import Store
 from orderhub_core.store.unit import Claim, Writes
 
-MOST = 20_000
-"""Some 4 KB each."""
+MOST = 8_000
+"""Some 10 KB each, measured as the growth of a worker during a sale."""
 
 
 class Known(msgspec.Struct):
