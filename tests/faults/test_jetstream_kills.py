@@ -30,5 +30,5 @@ def test_an_acknowledgement_before_the_cluster_s_is_caught(monkeypatch):
 
 def test_forgetting_before_the_commit_is_caught():
     """Negative control: a worker that is killed between the two takes the messages with it."""
-    report = run(rounds=6, seed=4, blows={"worker": 1}, sabotage="forget first")
-    assert report.lost, report
+    # When a kill falls is the operating system's choice: a campaign, ended by the first that falls between the two.
+    assert any(run(rounds=6, seed=seed, blows={"worker": 1}, sabotage="forget first").lost for seed in range(4, 8))

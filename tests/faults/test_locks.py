@@ -33,7 +33,7 @@ def test_locks_dropped_by_another_reader_of_the_file_are_caught(touch: str) -> N
 
 ENTRIES = {
     "command line": "from orderhub_core.entry.cli import main; sys.exit(main())",
-    "console": "from orderhub_core.entry.console import serve; serve.run(None, host='127.0.0.1', port=1)",
+    "console": "from orderhub_core.entry import web; web.run(None, host='127.0.0.1', port=1)",
 }
 
 
