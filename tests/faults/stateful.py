@@ -290,7 +290,8 @@ class Machine(RuleBasedStateMachine):
                 # Somebody else will try it again; what is not parked is let be.
                 patient(lambda: house.worker().requeue([*ids, 10**9]))  # noqa: B023
                 continue
-            waits = house.context()._replace(clock=house.tick)
+            # Cut off within, a replay has put the messages back and cannot tell of them any more.
+            waits = _with_connections(house).context()._replace(clock=house.tick)
             became = patient(lambda: retrying.replay(waits, ids, limit))  # noqa: B023
             if strange := {key: word for key, word in became.items() if word != house.model.became[key]}:
                 raise Mismatch(f"{house.name}: replay tells {strange}, the model {house.model.became}")
