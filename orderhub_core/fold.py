@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from hashlib import blake2b
+from itertools import islice
 from operator import attrgetter
 from typing import Any, NamedTuple, cast
 
@@ -174,8 +175,9 @@ def fold(
             stated = _take_content(head, seen.content, at, origin, folded, hidden, told)
     folded.changed = folded.boxed or happened or stated
     if folded.changed:
-        # A parcel has no version: an order of which nothing else is known has no time of its own.
-        head.updated_at = max((*head.facts.values(), *head.stated.values()), default=None)
+        # One content has one version. A parcel has none: an order that is only a parcel has no time of its own.
+        versions = islice(head.stated.values(), 1) if folded.whole else head.stated.values()
+        head.updated_at = max((*head.facts.values(), *versions), default=None)
     return folded
 
 
