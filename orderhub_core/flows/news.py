@@ -56,9 +56,10 @@ class News:
             head.changed_version = stamp
             self._rows(writes, "orders", order_id).append(rows.order_row(head))
         for order_id, head in self._paid.items():
-            # Nothing paid needs no row, but one that stands must not go on telling of a payment.
-            if head.paid_minor or order_id not in self.created:
+            if head.paid_minor:
                 self._rows(writes, "payments", order_id).append(rows.payment_row(head))
+            elif order_id not in self.created:
+                writes.unpaid.append((order_id,))
         for order_id, head in self._boxed.items():
             self._rows(writes, "parcels", order_id).extend(rows.parcel_rows(head))
         for order_id, lines in self.lines.items():

@@ -44,6 +44,9 @@ def upsert(name: str) -> str:
     return f"{insert(name)} ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changes}"
 
 
+TAKE_BACK_PAYMENTS = "DELETE FROM payments WHERE order_id = ?"
+"""A payment that was none leaves nothing: what was said of it is in the log."""
+
 RETIRE_LINES = "UPDATE lines SET deleted_at = ? WHERE order_id = ? AND rule = '' AND deleted_at IS NULL"
 
 REPLACE_WAITING = (
@@ -96,6 +99,7 @@ def batches(writes: Writes) -> Iterator[Batch]:
     """The statements of one transaction, in order; those without rows are left out."""
     every = [
         Batch(RETIRE_LINES, writes.retired_lines),
+        Batch(TAKE_BACK_PAYMENTS, writes.unpaid),
         *(Batch(upsert(table), rows, table) for table, rows in writes.upserts.items()),
         *(Batch(insert(table), rows, table) for table, rows in writes.inserts.items()),
         *(Batch(insert_new(table), rows, table) for table, rows in writes.new.items()),

@@ -67,6 +67,8 @@ class Writes:
         self.new: defaultdict[str, list[Row]] = defaultdict(list)
         """Rows that are kept only if their key is not there yet."""
         self.retired_lines: list[Row] = []
+        self.unpaid: list[Row] = []
+        """Orders of which no payment is known any more, if ever one was."""
         self.sightings: list[Row] = []
         self.latest_effects: list[Row] = []
         self.renewed_effects: list[Row] = []

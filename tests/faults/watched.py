@@ -303,9 +303,7 @@ class House:
                 (keys[row[0]], *row[1:]) for row in self.rows("persons", "order_id, name, phone, address, note")
             },
             "payments": {
-                (keys[r[0]], *r[1:])
-                for r in self.rows("payments", "order_id, amount_minor, currency, method, paid_at")
-                if r[1]
+                (keys[r[0]], *r[1:]) for r in self.rows("payments", "order_id, amount_minor, currency, method, paid_at")
             },
             "decisions": {
                 (keys[row[0]], *row[1:]) for row in self.rows("decisions", "order_id, rule, action, argument")
