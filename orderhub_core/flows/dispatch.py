@@ -41,7 +41,7 @@ def dispatch(
     """Perform up to `limit` effects that are due. Returns what became of them. `clock` gives microseconds UTC.
 
     None is begun when its lease could run out meanwhile, or its target's gate is closed: those are given back, and it
-    is no try.
+    is no try. Nor is one that was withdrawn, held or renewed since it was leased.
     """
     results: list[Finished] = []
     while len(results) < limit:
@@ -53,6 +53,8 @@ def dispatch(
             if (now := clock()) + LONGEST_S * SECOND > until:
                 _give_back(store, leased[index:], owner=owner, now=now)
                 return results
+            if not store.still_leased(effect, owner=owner):
+                continue
             if not gates.passes(effect.target):
                 _give_back(store, [effect], owner=owner, now=now)
                 continue

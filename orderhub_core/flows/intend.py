@@ -22,6 +22,7 @@ from orderhub_core.store.unit import Writes
 
 FIRST_ADDED_LINE = 1_000
 STOPPED = frozenset({"cancelled", "intercepted"})
+PAID = frozenset({"paid", "settled"})
 _json = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -70,10 +71,17 @@ class Intentions(NamedTuple):
             self.writes.new["outbox"].append(rows.push_row(head, [*lines, *gifts], message))
 
     def _withdraw(self) -> None:
-        """What was intended for an order that has stopped, or has other lines now, and nobody has performed yet."""
+        """What was intended for an order that has stopped, or has other lines now, and nobody has performed yet.
+
+        Of an order that is partly refunded only a person knows what is still to be sent.
+        """
         routed = [head for head in self.news.touched.values() if head.decided and head.warehouse_by == "rule"]
         for head in routed:
-            if head.payment != "paid" or head.fulfilment in STOPPED:
+            if head.fulfilment not in STOPPED and head.payment in PAID:
+                continue
+            if head.fulfilment not in STOPPED and head.payment == "partly_refunded":
+                self.writes.held.append(("partly refunded: what is still to be sent?", rows.push_key(head)))
+            else:
                 self.writes.withdrawn.append((f"the order is {head.headline}", rows.push_key(head)))
         renewed = [head for head in routed if head.order_id in self.news.lines]
         gifts = self._added_lines(renewed)

@@ -214,8 +214,13 @@ class Store(ABC):
             cursor.execute(self.sql(sql), (*due, self.listed(without), limit, owner, until))
             return [Leased(*row) for row in cursor.fetchall()]
 
+    def still_leased(self, leased: Leased, *, owner: str) -> bool:
+        """Whether it may be begun: nobody has withdrawn, held, renewed or taken it over since it was leased."""
+        return bool(self.query("hub", statements.STILL_LEASED, (leased.key, leased.generation, owner)))
+
     def finish(self, results: Sequence[Finished], *, owner: str, now: int) -> None:
-        """Record results. One whose lease was lost, or whose effect was replaced meanwhile, is dropped."""
+        """Record results. One whose lease was lost, or whose effect was replaced meanwhile, is dropped; what was done
+        before it could be withdrawn or held is recorded."""
         rows = [
             (
                 state,
@@ -226,6 +231,7 @@ class Store(ABC):
                 leased.key,
                 leased.generation,
                 owner,
+                state,
             )
             for leased, state, next_at, note in sorted(results, key=lambda result: result.leased.key)
         ]

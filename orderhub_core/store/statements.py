@@ -56,12 +56,21 @@ REPLACE_WAITING = (
 )
 """A `latest` effect: the newer one takes the place of the older, whatever became of that."""
 
-RENEW_WAITING = (
-    insert("outbox") + " ON CONFLICT (key) DO UPDATE SET payload = excluded.payload WHERE outbox.state = 'waiting'"
+RENEW_OPEN = (
+    insert("outbox")
+    + """ ON CONFLICT (key) DO UPDATE SET payload = excluded.payload,
+    generation = CASE WHEN outbox.state = 'leased' THEN outbox.generation + 1 ELSE outbox.generation END,
+    next_at = CASE WHEN outbox.state = 'leased' THEN excluded.next_at ELSE outbox.next_at END,
+    lease_until = NULL, state = CASE WHEN outbox.state = 'leased' THEN 'waiting' ELSE outbox.state END
+    WHERE outbox.state IN ('waiting', 'leased', 'person')"""
 )
-"""An effect that nobody has performed yet says what holds now; one that was performed stays as it was."""
+"""An effect that is not done says what holds now; a lease on what held before is lost. One that is done stays so."""
 
-WITHDRAW = "UPDATE outbox SET state = 'withdrawn', note = ? WHERE key = ? AND state = 'waiting'"
+HOLD = "UPDATE outbox SET state = 'person', note = ? WHERE key = ? AND state IN ('waiting', 'leased')"
+WITHDRAW = """UPDATE outbox SET state = 'withdrawn',
+    note = ? || CASE WHEN state = 'person' THEN '; before: ' || note ELSE '' END
+    WHERE key = ? AND state IN ('waiting', 'leased', 'person')"""
+"""Whoever holds a lease finds out before performing; who is performing already tells what came of it by FINISH."""
 
 LEASE = """WITH due AS MATERIALIZED (
     SELECT key FROM outbox WHERE ((state = 'waiting' AND (next_at <= ? OR next_at > ?))
@@ -72,8 +81,13 @@ LEASE = """WITH due AS MATERIALIZED (
     RETURNING key, order_id, target, payload, generation, attempts"""
 """Materialized: PostgreSQL may else ask for the due ones again for each row, and lease more than the limit."""
 
-FINISH = """UPDATE outbox SET state = ?, next_at = ?, done_at = ?, note = ?, attempts = ?, lease_until = NULL
-    WHERE key = ? AND generation = ? AND owner = ? AND state = 'leased'"""
+STILL_LEASED = "SELECT 1 FROM outbox WHERE key = ? AND generation = ? AND owner = ? AND state = 'leased'"
+
+FINISH = """UPDATE outbox SET state = ?, next_at = ?, done_at = ?,
+    note = CASE WHEN state = 'leased' THEN ? ELSE note END, attempts = ?, lease_until = NULL
+    WHERE key = ? AND generation = ? AND owner = ?
+    AND (state = 'leased' OR (done_at IS NULL AND state IN ('withdrawn', 'person') AND ? = 'done'))"""
+"""What was done is done, also when it was withdrawn or held meanwhile; the note goes on saying why it should not."""
 
 NEWER_SIGHTING = upsert("sightings") + " WHERE excluded.at >= sightings.at"
 """A touchpoint's older row never hides its newer one."""
@@ -106,7 +120,8 @@ def batches(writes: Writes) -> Iterator[Batch]:
         Batch(NEWER_SIGHTING, writes.sightings, "sightings"),
         # Everybody touches effects in one order, so that nobody waits for each other.
         Batch(REPLACE_WAITING, sorted(writes.latest_effects, key=lambda row: row[0]), "outbox"),
-        Batch(RENEW_WAITING, sorted(writes.renewed_effects, key=lambda row: row[0]), "outbox"),
+        Batch(RENEW_OPEN, sorted(writes.renewed_effects, key=lambda row: row[0]), "outbox"),
+        Batch(HOLD, sorted(writes.held, key=lambda row: row[1])),
         Batch(WITHDRAW, sorted(writes.withdrawn, key=lambda row: row[1])),
     ]
     return (batch for batch in every if batch.rows)

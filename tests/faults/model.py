@@ -327,8 +327,8 @@ class Model:
             if self.said[key].needs == "trouble" and not self.decoder.reads(self.said[key]) and tries < len(PAUSES_S):
                 raise Mismatch(f"{key} was given up after {tries} tries")
             outcomes[key] = self._understand(key, touched, relined)
-        for order_key in touched:
-            self._withdraw(self.orders[order_key], order_key in relined)
+        for order_key, cause in touched.items():
+            self._withdraw(self.orders[order_key], order_key in relined, cause)
         for order_key, cause in touched.items():
             self._decide(self.orders[order_key], cause)
         return outcomes
@@ -377,17 +377,23 @@ class Model:
             known.intent += 1
         return "imported" if new else "updated" if entries else "unchanged"
 
-    def _withdraw(self, order: Order, relined: bool) -> None:
+    def _withdraw(self, order: Order, relined: bool, cause: Key) -> None:
         if not order.decided or order.warehouse_by != "rule":
             return
         push = self.outbox[f"push:{order.shop}:{order.order_no}"]
-        if push.state != "waiting":
+        if push.state not in ("waiting", "leased", "person"):
             return
         if relined:
             push.goods = order.goods
+            if push.state == "leased":
+                push.state, push.next_at = "waiting", self.inbox[cause][0]
+                push.intent += 1
         now = order.settled()
-        if now.payment != "paid" or now.fulfilment in ("cancelled", "intercepted"):
+        stopped = now.fulfilment in ("cancelled", "intercepted")
+        if stopped or now.payment not in ("paid", "settled", "partly_refunded"):
             push.state = "withdrawn"
+        elif now.payment == "partly_refunded":
+            push.state = "person"
 
     def _decide(self, order: Order, cause: Key) -> None:
         now = order.settled()
@@ -467,9 +473,11 @@ class Model:
         return Grip(leased.key, effect.intent, owner)
 
     def finish(self, grip: Grip, state: str, next_at: int, attempts: int, now: int) -> None:
-        """A result counts only for the intent it was leased for, and only while its holder has the lease."""
+        """A result counts only for the intent it was leased for, and only while its holder has the lease; that it was
+        done counts also when it was withdrawn, or held for a person, meanwhile."""
         effect = self.outbox[grip.key]
-        if effect.state != "leased" or effect.owner != grip.owner or effect.intent != grip.intent:
+        counts = effect.state == "leased" or (state == "done" and effect.state in ("withdrawn", "person"))
+        if not counts or effect.owner != grip.owner or effect.intent != grip.intent:
             return
         if state == "done":
             if effect.intent in effect.done_of:

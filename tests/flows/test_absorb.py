@@ -5,12 +5,16 @@ from __future__ import annotations
 import itertools
 import random
 from pathlib import Path
+from random import Random
 
 import msgspec
 import pytest
 from reading import rows, state
 
+from orderhub_core.errors import Unreachable
 from orderhub_core.flows.absorb import Context, absorb, drain, plan
+from orderhub_core.flows.dispatch import dispatch
+from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.replay import replay
 from orderhub_core.model import Content, Event, Line, Observation, Parcel, RawMessage, Sighting
 from orderhub_core.rules.book import Book, Gift, When
@@ -247,6 +251,96 @@ def test_what_was_intended_for_an_order_that_stopped_is_withdrawn(context, order
     context.store.accept([order("A1", E.REFUNDED, E.CANCELLED, at=NOW + 5)], NOW)
     drain(context, 10)
     assert rows(context, "SELECT state, note FROM outbox") == [("withdrawn", "the order is refunded")]
+
+
+def push(context, perform):
+    return dispatch(
+        context.store,
+        perform,
+        gates=Gates({}, lambda: 0.0),
+        clock=lambda: NOW + 1_000_000,
+        owner="me",
+        dice=Random(1),
+        limit=10,
+        attempts=8,
+    )
+
+
+@pytest.fixture
+def two_pushes(context, order):
+    """Two paid orders whose pushes are due, and a way to perform them that first hears news of the other one."""
+    context.store.accept([order(no, E.PLACED, E.PAID, at=NOW, total=100) for no in ("A1", "A2")], NOW)
+    drain(context, 10)
+    pushed = []
+
+    def with_news(news):
+        def perform(effect, key):
+            if not pushed:
+                context.store.accept([news("A2" if effect.order_no == "A1" else "A1")], NOW)
+                drain(context, 10)
+            pushed.append((effect.order_no, [line.quantity for line in effect.lines]))
+
+        push(context, perform)
+        return pushed
+
+    return with_news
+
+
+def test_an_order_that_stops_while_its_push_is_leased_is_not_pushed(context, order, two_pushes):
+    pushed = two_pushes(lambda other: order(other, E.REFUNDED, E.CANCELLED, at=NOW + 5))
+    assert len(pushed) == 1
+    assert sorted(rows(context, "SELECT state FROM outbox")) == [("done",), ("withdrawn",)]
+
+
+def test_an_order_that_changes_while_its_push_is_leased_is_pushed_as_it_is_now(context, order, two_pushes):
+    def nine_of_it(other):
+        claims = msgspec.json.decode(order(other, E.PLACED, at=NOW, total=100).body, type=Observation)
+        nine = msgspec.structs.replace(claims.content.lines[0], quantity=9)
+        newer = Observation(other, {}, NOW + 5, msgspec.structs.replace(claims.content, lines=(nine,)))
+        return RawMessage("shop-1", "newer", "order", msgspec.json.encode(newer))
+
+    pushed = two_pushes(nine_of_it)
+    push(context, lambda effect, key: pushed.append((effect.order_no, [line.quantity for line in effect.lines])))
+    assert [quantities for _, quantities in pushed] == [[1], [9]]
+    assert rows(context, "SELECT state FROM outbox") == [("done",), ("done",)]
+
+
+def test_what_was_pushed_as_the_order_stopped_is_told_as_pushed(context, order):
+    context.store.accept([order("A1", E.PLACED, E.PAID, at=NOW, total=100)], NOW)
+    drain(context, 10)
+
+    def too_late(effect, key):
+        context.store.accept([order("A1", E.REFUNDED, E.CANCELLED, at=NOW + 5)], NOW)
+        drain(context, 10)
+
+    push(context, too_late)
+    assert rows(context, "SELECT state, note FROM outbox") == [("done", "the order is refunded")]
+
+
+def test_what_failed_as_the_order_stopped_is_not_tried_again(context, order):
+    context.store.accept([order("A1", E.PLACED, E.PAID, at=NOW, total=100)], NOW)
+    drain(context, 10)
+
+    def fails(effect, key):
+        context.store.accept([order("A1", E.REFUNDED, E.CANCELLED, at=NOW + 5)], NOW)
+        drain(context, 10)
+        raise Unreachable("timeout")
+
+    push(context, fails)
+    assert rows(context, "SELECT state, note FROM outbox") == [("withdrawn", "the order is refunded")]
+
+
+def test_a_partly_refunded_order_is_pushed_by_nobody_before_a_person_has_looked(context, order):
+    context.store.accept([order("A1", E.PLACED, E.PAID, at=NOW, total=100)], NOW)
+    drain(context, 10)
+    context.store.accept([order("A1", E.PARTLY_REFUNDED, at=NOW + 5)], NOW)
+    drain(context, 10)
+    assert rows(context, "SELECT state, note FROM outbox") == [("person", "partly refunded: what is still to be sent?")]
+    context.store.accept([order("A1", E.REFUNDED, at=NOW + 6)], NOW)
+    drain(context, 10)
+    ((state, note),) = rows(context, "SELECT state, note FROM outbox")
+    assert state == "withdrawn"
+    assert note.startswith("the order is refunded; before: partly refunded")
 
 
 def test_a_push_that_waits_says_what_the_order_holds_now(context, order):
