@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import msgspec
@@ -22,7 +21,7 @@ from orderhub_core.store import sqlite as sqlite_home
 from orderhub_core.store.base import Store
 from orderhub_core.store.homes import Home
 from orderhub_core.store.sqlite import SqliteStore
-from orderhub_core.store.unit import Row
+from orderhub_core.store.unit import Row, digest_of
 
 RESTORE = "stop the hub and restore a backup: `orderhub db restore`"
 REPLAY = "restore a backup that still has it, or ask its sender for it again"
@@ -146,7 +145,7 @@ def _bodies(store: Store) -> Iterator[Finding]:
         "inbox", "SELECT id, digest, body FROM inbox WHERE id > ? ORDER BY id LIMIT ?", (after, BLOCK // 5)
     ):
         for message, digest, body in rows:
-            if body is not None and blake2b(body, digest_size=16).digest() != bytes(digest):
+            if body is not None and digest_of(body) != bytes(digest):
                 yield Finding("inbox", f"the body of message {message} is not what was received", RESTORE)
         after = rows[-1][0]
     after = 0

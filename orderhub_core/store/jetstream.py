@@ -27,8 +27,8 @@ from orderhub_core.store._nats import Cluster, Parcel, State, Stored
 from orderhub_core.store._nats_address import address, stream_of
 from orderhub_core.store._nats_doubts import doubts
 from orderhub_core.store.base import Overtaken
-from orderhub_core.store.postgres import THIS_LANE, PostgresStore, _digest, _translate
-from orderhub_core.store.unit import Claim, Message, Pulse, Receipt, Row, Writes, lane_of
+from orderhub_core.store.postgres import THIS_LANE, PostgresStore, _translate
+from orderhub_core.store.unit import Claim, Message, Pulse, Receipt, Row, Writes, digest_of, lane_of
 
 LARGEST_PAYLOAD = 1_000_000
 """Less than a server's `max_payload` (1 MiB unless configured); a larger message goes straight to the database."""
@@ -88,7 +88,7 @@ def sorted_out(
     fresh: list[tuple[Envelope, bytes]] = []
     conflicts: list[Row] = []
     for envelope in read:
-        key, digest = (envelope.source, envelope.message_id), _digest(envelope.body)
+        key, digest = (envelope.source, envelope.message_id), digest_of(envelope.body)
         if key not in seen:
             seen[key] = digest
             fresh.append((envelope, digest))

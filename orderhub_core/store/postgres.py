@@ -12,7 +12,6 @@ import contextlib
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
-from hashlib import blake2b
 from typing import Any
 
 import psycopg
@@ -23,7 +22,7 @@ from orderhub_core.model import RawMessage
 from orderhub_core.store import chain, copying, statements
 from orderhub_core.store.address import checked
 from orderhub_core.store.base import DUE, FURTHEST, MESSAGE, Overtaken, Progress, Store
-from orderhub_core.store.unit import Claim, Message, Receipt, Row, Writes, lane_of
+from orderhub_core.store.unit import Claim, Message, Receipt, Row, Writes, digest_of, lane_of
 
 LANE = "SELECT version, next_order_id, log_seq, log_hash, lane, pg_current_xact_id()::text::bigint FROM lanes"
 DUE_LANE = f"""{LANE} WHERE EXISTS (SELECT FROM todo WHERE todo.lane = lanes.lane AND {DUE.replace("?", "%s")})
@@ -124,7 +123,7 @@ class PostgresStore(Store):
                 m.message_id,
                 m.kind,
                 received_at,
-                _digest(m.body),
+                digest_of(m.body),
                 m.body,
             )
             for place, m in ((place, messages[place]) for place in first.values())
@@ -138,7 +137,7 @@ class PostgresStore(Store):
 
     def _known(self, cursor: Any, message: RawMessage, received_at: int) -> Receipt:
         """Tell repeated from contradicting."""
-        key, digest = (message.source, message.message_id), _digest(message.body)
+        key, digest = (message.source, message.message_id), digest_of(message.body)
         cursor.execute("SELECT digest FROM inbox WHERE source = %s AND message_id = %s", key)
         if bytes(cursor.fetchone()[0]) == digest:
             return "duplicate"
@@ -267,10 +266,6 @@ class PostgresStore(Store):
                     self._idle.append(connection)
         finally:
             self._slots.release()
-
-
-def _digest(body: bytes) -> bytes:
-    return blake2b(body, digest_size=16).digest()
 
 
 @contextlib.contextmanager

@@ -11,7 +11,6 @@ import contextlib
 import shutil
 import threading
 from collections.abc import Iterable, Iterator, Sequence
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +21,7 @@ from orderhub_core.errors import Busy, Stop, StoreMissing
 from orderhub_core.model import RawMessage
 from orderhub_core.store import chain, statements
 from orderhub_core.store.base import DUE, FURTHEST, MESSAGE, Progress, Store
-from orderhub_core.store.unit import Claim, Message, Receipt, Row
+from orderhub_core.store.unit import Claim, Message, Receipt, Row, digest_of
 
 PAGE_BYTES = {"inbox": 16_384, "hub": 8_192}
 """A 2 KB message wastes half of a 4 KB page; see benchmarks."""
@@ -47,13 +46,14 @@ READER = ("PRAGMA query_only = ON", "PRAGMA wal_autocheckpoint = 0")
 ROOM_BYTES = 1_048_576
 """A disk with less than this left is taken for full."""
 
-TOGETHER = 128
+TOGETHER = 64
 """Messages inserted by one statement."""
+KEPT_STATEMENTS = 256
+"""Compiled, of a connection."""
 INSERTS = {
     count: "INSERT INTO inbox (source, message_id, kind, received_at, digest, body) VALUES "
     + ", ".join(["(?, ?, ?, ?, ?, ?)"] * count)
-    + " ON CONFLICT DO NOTHING"
-    for count in (1 << power for power in range(TOGETHER.bit_length()))
+    for count in range(1, TOGETHER + 1)
 }
 
 
@@ -77,7 +77,9 @@ def file_of(folder: Path, part: str) -> Path:
 
 def connect(path: Path, *, page_bytes: int | None = None, writer: bool) -> Any:
     """A connection with the house's settings. The page size counts only while the file is new."""
-    connection = sqlite.connect(str(path), isolation_level=None, check_same_thread=False)
+    connection = sqlite.connect(
+        str(path), isolation_level=None, check_same_thread=False, cached_statements=KEPT_STATEMENTS
+    )
     pragmas = (*COMMON, *((f"PRAGMA page_size = {page_bytes}",) if page_bytes else ()), *(WRITER if writer else READER))
     if writer:
         pragmas += (f"PRAGMA cache_size = -{INBOX_CACHE_KIB if path.stem == 'inbox' else CACHE_KIB}",)
@@ -127,15 +129,27 @@ class SqliteStore(Store):
 
     def accept(self, messages: Sequence[RawMessage], received_at: int) -> list[Receipt]:
         rows = [
-            (m.source, m.message_id, m.kind, received_at, blake2b(m.body, digest_size=16).digest(), m.body)
+            (m.source, m.message_id, m.kind, received_at, digest_of(m.body), m.body)
             for m in messages
         ]
-        with self.transaction("inbox") as cursor:
-            before = cursor.connection.total_changes
-            _insert_messages(cursor, rows)
-            if cursor.connection.total_changes - before == len(rows):
-                return ["new"] * len(rows)
-            return self._receipts(cursor, rows, received_at, inserted=cursor.connection.total_changes - before)
+        if not self._insert_at_once(rows):
+            with self.transaction("inbox") as cursor:
+                before = cursor.connection.total_changes
+                _insert_messages(cursor, rows)
+                inserted = cursor.connection.total_changes - before
+                if inserted < len(rows):
+                    return self._receipts(cursor, rows, received_at, inserted=inserted)
+        return ["new"] * len(rows)
+
+    def _insert_at_once(self, rows: list[Row]) -> bool:
+        """One statement is a transaction of its own, at half the calls: each hands the interpreter over, and a busy
+        server takes its time to give it back. False, and nothing written, where a message is there already."""
+        if not 0 < len(rows) <= TOGETHER:
+            return False
+        with self._locks["inbox"], _translated(self.folder, "inbox"), contextlib.suppress(sqlite.IntegrityError):
+            self._writer("inbox").execute(INSERTS[len(rows)], [value for row in rows for value in row])
+            return True
+        return False
 
     def _receipts(self, cursor: Any, rows: list[Row], received_at: int, *, inserted: int) -> list[Receipt]:
         """Tell new from repeated from contradicting. The last `inserted` ids are this transaction's own."""
@@ -228,13 +242,10 @@ class SqliteStore(Store):
 
 
 def _insert_messages(cursor: Any, rows: Sequence[Row]) -> None:
-    """A statement for many messages: each one hands the interpreter over twice, and a busy server takes its time to
-    give it back. Powers of two, so that few texts are compiled."""
-    at = 0
-    while left := len(rows) - at:
-        count = min(TOGETHER, 1 << (left.bit_length() - 1))
-        cursor.execute(INSERTS[count], [value for row in rows[at : at + count] for value in row])
-        at += count
+    """What is there already is left as it is."""
+    for at in range(0, len(rows), TOGETHER):
+        some = rows[at : at + TOGETHER]
+        cursor.execute(f"{INSERTS[len(some)]} ON CONFLICT DO NOTHING", [value for row in some for value in row])
 
 
 @contextlib.contextmanager

@@ -48,8 +48,8 @@ def a_tie_goes_to_the_first_to_come(patch):
 
 def a_second_body_takes_the_place_of_the_first(patch):
     for size, text in sqlite.INSERTS.items():
-        overwriting = text.replace("DO NOTHING", "DO UPDATE SET body = excluded.body, digest = excluded.digest")
-        patch.setitem(sqlite.INSERTS, size, overwriting)
+        overwriting = " ON CONFLICT (source, message_id) DO UPDATE SET body = excluded.body, digest = excluded.digest"
+        patch.setitem(sqlite.INSERTS, size, text + overwriting)
 
 
 def some_are_acknowledged_that_were_never_written(patch):

@@ -330,23 +330,25 @@ def test_while_a_commit_takes_too_long_nobody_new_is_let_in(monkeypatch):
     receiver.close()
 
 
-def test_senders_that_were_answered_together_are_written_together_again(monkeypatch):
+def test_after_many_were_answered_together_the_writer_waits_for_a_third_of_them(monkeypatch):
     monkeypatch.setattr(receive, "LINGER_S", 100.0)
     store = Slow()
     receiver = Receiver(store, lambda: 1, most_waiting=1_000)
     futures = [receiver.submit([message(0)])]
     assert store.entered.wait(10)
-    futures += [receiver.submit([message(n)]) for n in range(1, 9)]
+    futures += [receiver.submit([message(n)]) for n in range(1, 10)]
     store.go.set()
-    assert futures[0].result(10) == ["new"]
-    assert not any(future.done() for future in futures[1:]), "the first may come again, too"
-    futures.append(receiver.submit([message(9)]))
+    assert wait(futures, 10).not_done == set()
+    assert store.commits == [1, 9]
+    few = [receiver.submit([message(n)]) for n in (20, 21)]
+    assert not wait(few, 0.05).done, "the others may come again, too"
+    few.append(receiver.submit([message(22)]))
+    assert wait(few, 10).not_done == set()
+    assert store.commits == [1, 9, 3]
+    assert receiver.submit([message(30)]).result(10) == ["new"], "a single sender never waits"
+    assert receiver.submit([message(31)]).result(10) == ["new"]
+    futures = [receiver.submit([message(n)]) for n in range(40, 49)]
     wait(futures, 10)
-    for _ in range(3):
-        # One after the other, as slowly as they like: the writer waits for the ninth.
-        futures = [receiver.submit([message(n)]) for n in range(9)]
-        assert {future.result(10)[0] for future in futures} == {"new"}
-    assert store.commits == [1, 9, 9, 9, 9]
     receiver.submit([message(10)])
     receiver.close()
     assert store.commits[-1] == 1, "closing waits for nobody"
