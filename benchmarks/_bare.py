@@ -6,9 +6,11 @@ import time
 from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 from orderhub_core.model import RawMessage
 from orderhub_core.store import homes, sqlite
+from orderhub_core.store.statements import Batch
 
 
 def inbox(folder: Path, messages: Sequence[RawMessage], group: int) -> float:
@@ -22,6 +24,26 @@ def inbox(folder: Path, messages: Sequence[RawMessage], group: int) -> float:
         connection.execute("BEGIN IMMEDIATE")
         connection.executemany(sql, rows[at : at + group])
         connection.execute("COMMIT")
+    seconds = time.perf_counter() - begun
+    connection.close()
+    return seconds
+
+
+def write(connection: Any, commit: Sequence[Batch]) -> None:
+    """One recorded commit once more: its statements and rows."""
+    connection.execute("BEGIN IMMEDIATE")
+    for sql, rows, _ in commit:
+        connection.executemany(sql, rows)
+    connection.execute("COMMIT")
+
+
+def hub(folder: Path, commits: Sequence[Sequence[Batch]]) -> float:
+    """Seconds to write the hub's rows once more, commit by commit."""
+    homes.init(homes.Home(folder))
+    connection = sqlite.connect(sqlite.file_of(folder, "hub"), writer=True)
+    begun = time.perf_counter()
+    for commit in commits:
+        write(connection, commit)
     seconds = time.perf_counter() - begun
     connection.close()
     return seconds

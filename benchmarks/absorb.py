@@ -26,6 +26,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import _bare
 import _orm
 import _workload
 
@@ -108,17 +109,9 @@ def recorded(folder: Path, messages: Sequence[RawMessage]) -> list[list[Batch]]:
 
     hub = prepared(folder, messages)
     hub.store.commit = commit  # type: ignore[method-assign]
-    absorb_all(hub)
-    checked(hub)
+    assert absorb_all(hub) == len(messages)
     hub.close()
     return commits
-
-
-def bare(connection: Any, commit: list[Batch]) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    for sql, rows, _ in commit:
-        connection.executemany(sql, rows)
-    connection.execute("COMMIT")
 
 
 def side_by_side(root: Path, messages: Sequence[RawMessage], commits: list[list[Batch]]) -> tuple[Cost, Cost]:
@@ -128,7 +121,7 @@ def side_by_side(root: Path, messages: Sequence[RawMessage], commits: list[list[
     connection = sqlite.connect(sqlite.file_of(root / "bare", "hub"), writer=True)
     limit, mine = [], []
     for commit in commits:
-        limit.append(timed(lambda: bare(connection, commit)))  # noqa: B023  (called at once)
+        limit.append(timed(lambda: _bare.write(connection, commit)))  # noqa: B023  (called at once)
         mine.append(timed(hub.absorb))
     checked(hub)
     connection.close()

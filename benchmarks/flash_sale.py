@@ -33,11 +33,8 @@ import _bare
 import _workload
 import absorb
 
-from orderhub_core.model import RawMessage
 from orderhub_core.store import homes
 from orderhub_core.store.base import Store
-from orderhub_core.store.statements import Batch, batches
-from orderhub_core.store.unit import Claim, Writes
 
 RATIO_BAR, CREATED_BAR, LIVES_BAR = 0.60, 5_000.0, 2_500.0
 RESTART_BAR_S, DRAIN_BAR, MEMORY_BAR_MB, FLAT_BAR = 2.0, 1.5, 400.0, 1.15
@@ -126,27 +123,11 @@ def hall(root: Path, server: str) -> Iterator[Hall]:
         opened.close()
 
 
-def recorded(folder: Path, messages: Sequence[RawMessage]) -> list[list[Batch]]:
-    """The statements and rows of every commit that applies the messages."""
-    commits: list[list[Batch]] = []
-
-    def commit(claim: Claim, writes: Writes) -> None:
-        commits.append(list(batches(writes)))
-        Store.commit(hub.store, claim, writes)
-
-    hub = absorb.opened(folder)
-    hub.store.commit = commit  # type: ignore[method-assign]
-    absorb.accept(hub, messages)
-    assert absorb.absorb_all(hub) == len(messages)
-    hub.close()
-    return commits
-
-
 def end_to_end(root: Path, server: str, stages: int, events: int, repeats: int) -> list[Round]:
     """Rounds of one stream, the bare limit beside each. The first round only warms up."""
     orders = events // stages
     messages = _workload.messages(orders, stages)
-    commits = recorded(root / "recorded", messages)
+    commits = absorb.recorded(root / "recorded", messages)
     found = []
     with hall(root / "hall", server) as both:
         for number in range(repeats + 1):
@@ -159,7 +140,7 @@ def end_to_end(root: Path, server: str, stages: int, events: int, repeats: int) 
             group = len(some) / (both.groups() - before)
             cpu = (both.server.cpu_s() - server_cpu, both.worker.cpu_s() - worker_cpu)
             bare = _bare.inbox(root / f"bare{number}", messages, round(group))
-            bare += absorb.bare(root / f"bare{number}", commits, len(messages)).wall * len(messages) / 1e6
+            bare += _bare.hub(root / f"bare{number}", commits)
             if number:
                 found.append(Round(ours, bare, fired.seconds, group, *cpu))
         both.check()

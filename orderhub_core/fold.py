@@ -169,7 +169,7 @@ def fold(
     happened = _take_facts(head, seen.facts, origin, folded)
     stated = False
     if seen.content is not None:
-        if seen.content == told:
+        if seen.content is told or seen.content == told:
             stated, folded.whole = _restate(head, at), True
         else:
             stated = _take_content(head, seen.content, at, origin, folded, hidden, told)

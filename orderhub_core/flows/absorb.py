@@ -277,7 +277,7 @@ class _Batch:
 
     def _hidden(self, known: Known, content: Content) -> Pseudonymous:
         head, told = known.head, known.told
-        if told is not None and _personal(content) == _personal(told):
+        if told is not None and (content is told or _personal(content) == _personal(told)):
             return Pseudonymous(head.buyer_key, head.person_digest)
         hashes, person = self.context.pseudonyms, content.person
         return Pseudonymous(

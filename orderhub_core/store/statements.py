@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from sqlalchemy import Table
+from sqlalchemy import Table, UniqueConstraint
 
 from orderhub_core.store.tables import PARTS
 from orderhub_core.store.unit import Row, Writes
@@ -38,9 +38,13 @@ def insert_new(name: str) -> str:
 
 @lru_cache
 def upsert(name: str) -> str:
-    """Insert rows; those whose key stands already are overwritten."""
+    """Insert rows; those whose key stands already are overwritten, but for what else names them: to assign that once
+    more would have its indexes written anew."""
     keys = [column.name for column in table(name).primary_key]
-    changes = ", ".join(f"{column} = excluded.{column}" for column in columns(name) if column not in keys)
+    names = {column.name for constraint in table(name).constraints if isinstance(constraint, UniqueConstraint)
+             for column in constraint.columns}  # fmt: skip
+    changed = [column for column in columns(name) if column not in names.union(keys)]
+    changes = ", ".join(f"{column} = excluded.{column}" for column in changed)
     return f"{insert(name)} ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changes}"
 
 
