@@ -26,7 +26,7 @@ from orderhub_core.flows.absorb import Outcome, Plan
 from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.receive import GroupWritten, Receiver
 from orderhub_core.flows.recent import Recent
-from orderhub_core.frames import SCHEMAS, empty
+from orderhub_core.frames import empty
 from orderhub_core.memory import Answer, Memory
 from orderhub_core.model import Decoded, RawMessage, Review
 from orderhub_core.ports import Channel, Notifier, Touchpoint, Warehouse
@@ -231,12 +231,22 @@ class Hub:
 
     def _frame(self, name: str, progress: Progress) -> pl.DataFrame:
         """The frame as of `progress`; rows that were changed since may be in it as they are now, events may not."""
-        if name not in self._frames:
-            self._frames[name] = self._from_snapshot(name, progress)
-        since, known = self._frames[name]
-        if since != progress:
-            self._frames[name] = (progress, frames.refreshed(self.store, name, known, since, progress))
+        if self._frames.get(name, (NOTHING,))[0] != progress:
+            try:
+                found = self._refreshed(name, progress, self._from_snapshot(progress)).collect()
+            except pl.exceptions.PolarsError:  # damaged within
+                found = self._refreshed(name, progress, None).collect()
+            self._frames[name] = (progress, found)
         return self._frames[name][1]
+
+    def _refreshed(self, name: str, progress: Progress, written: snapshot.Meta | None) -> pl.LazyFrame:
+        """The frame as of `progress`, from what this process knows, else from the snapshot `written`."""
+        since, known = NOTHING, empty(name).lazy()
+        if name in self._frames:
+            since, known = self._frames[name][0], self._frames[name][1].lazy()
+        elif written is not None:
+            since, known = Progress(0, written.upto, 0, written.log), snapshot.scan(self._folder, name, written)
+        return known if since == progress else frames.refreshed(self.store, name, known, since, progress)
 
     def scan(self, name: str) -> pl.LazyFrame:
         return self.frame(name).lazy()
@@ -245,16 +255,17 @@ class Hub:
         """The answer to a question about the frames, computed once per commit and process."""
         return self._memory(question, self.store.progress().commits, compute)
 
-    def _from_snapshot(self, name: str, progress: Progress) -> tuple[Progress, pl.DataFrame]:
-        """Where reading begins. A snapshot that another hub left in our folder, or a damaged one, is no beginning."""
-        folder = self.home.data / SNAPSHOT
+    @property
+    def _folder(self) -> Path:
+        return self.home.data / SNAPSHOT
+
+    def _from_snapshot(self, progress: Progress) -> snapshot.Meta | None:
+        """Where reading may begin. What another hub left in our folder, or what is damaged, is no beginning."""
         try:
-            meta = snapshot.meta(folder)
-            if not self._is_ours(meta, progress):
-                return NOTHING, empty(name)
-            return Progress(0, meta.upto, 0, meta.log), snapshot.scan(folder, name, meta).collect()
-        except (StoreMissing, OSError, pl.exceptions.PolarsError):
-            return NOTHING, empty(name)
+            meta = snapshot.meta(self._folder)
+            return meta if self._is_ours(meta, progress) and snapshot.rows(self._folder, meta) else None
+        except StoreMissing:
+            return None
 
     def _is_ours(self, meta: snapshot.Meta, progress: Progress) -> bool:
         """The log's chain tells hubs apart. Before its first entry all hubs look alike, and there is little to read."""
@@ -266,14 +277,25 @@ class Hub:
         return bool(rows) and bytes(rows[0][0]) == last.hash
 
     def write_snapshot(self, folder: Path | None = None) -> Path:
-        """Write all frames as they are now, for boards and audits elsewhere. Raises UserMistake as `snapshot.write`."""
-        folder = folder or self.home.data / SNAPSHOT
-        with self._lock:
-            progress = self.store.progress()
-            found = {name: self._frame(name, progress) for name in SCHEMAS}
-        meta = snapshot.Meta(clock(), progress.upto, progress.log)
-        snapshot.write(folder, found, meta)
+        """Write all frames as they are now, for boards and audits elsewhere. Raises UserMistake as `snapshot.write`.
+
+        Frames that nobody has asked for are not kept: what was written is read again, piece by piece.
+        """
+        folder = folder or self._folder
+        progress = self.store.progress()
+        written = self._from_snapshot(progress)
+        try:
+            self._write_snapshot(folder, progress, written)
+        except pl.exceptions.PolarsError:  # the one before is damaged within
+            self._write_snapshot(folder, progress, None)
         return folder
+
+    def _write_snapshot(self, folder: Path, progress: Progress, written: snapshot.Meta | None) -> None:
+        def frame(name: str) -> pl.LazyFrame:
+            with self._lock:
+                return self._refreshed(name, progress, written)
+
+        snapshot.write_each(folder, frame, snapshot.Meta(clock(), progress.upto, progress.log))
 
     def parked(self, limit: int | None = None) -> list[dict[str, Any]]:
         """id, source, kind, message_id, reason and parked_at (microseconds UTC) of the oldest parked messages."""

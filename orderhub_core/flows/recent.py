@@ -18,7 +18,7 @@ from orderhub_core.model import Content
 from orderhub_core.store.base import Store
 from orderhub_core.store.unit import Claim, Writes
 
-MOST = 8_000
+MOST = 5_000
 """Some 10 KB each, measured as the growth of a worker during a sale."""
 
 

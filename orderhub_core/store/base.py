@@ -94,6 +94,10 @@ class Store(ABC):
         """Read, never waiting for a writer."""
 
     @abstractmethod
+    def pieces(self, part: str, sql: str, parameters: Sequence[Any], size: int) -> Iterator[list[Row]]:
+        """Read what does not fit into memory at once, as of one instant, `size` rows at a time."""
+
+    @abstractmethod
     def among(self, column: str) -> str:
         """An SQL condition: the column is one of a list parameter."""
 

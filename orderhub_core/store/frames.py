@@ -21,8 +21,12 @@ KEYS = {"orders": ["order_id"], "lines": ["order_id"], "sightings": ["touchpoint
 """What a changed row replaces."""
 
 
-def refreshed(store: Store, name: str, known: pl.DataFrame, since: Progress, until: Progress) -> pl.DataFrame:
-    """A frame as of `until`, from what is known as of `since`. No row twice."""
+AT_A_TIME = 10_000
+"""Rows of the database in memory as Python's objects: some ten times as large as in a frame."""
+
+
+def refreshed(store: Store, name: str, known: pl.LazyFrame, since: Progress, until: Progress) -> pl.LazyFrame:
+    """A frame as of `until`, from what is known as of `since`. No row twice. The news are read at once."""
     # Before the lines themselves: an order that changes in between is then replaced whole, never twice there.
     touched = _changed(store, "orders", since)["order_id"] if name == "lines" else None
     news = _logged(store, since, until) if name == "events" else _changed(store, name, since)
@@ -48,15 +52,19 @@ def _logged(store: Store, since: Progress, until: Progress) -> pl.DataFrame:
 
 def _read(store: Store, name: str, parameters: tuple[int, ...]) -> pl.DataFrame:
     schema = SCHEMAS[name]
-    rows = store.query("hub", f"SELECT {', '.join(schema.names())} {READ[name]}", parameters)
     raw = pl.Schema({column: pl.Int64() if kind == INSTANT else kind for column, kind in schema.items()})
-    return pl.DataFrame(rows, schema=raw, orient="row").cast(schema)
+    sql = f"SELECT {', '.join(schema.names())} {READ[name]}"
+    pieces = [
+        pl.DataFrame(rows, schema=raw, orient="row").cast(schema)
+        for rows in store.pieces("hub", sql, parameters, AT_A_TIME)
+    ]
+    return pl.concat(pieces) if pieces else pl.DataFrame(schema=schema)
 
 
-def merged(name: str, known: pl.DataFrame, news: pl.DataFrame, touched: pl.Series | None = None) -> pl.DataFrame:
+def merged(name: str, known: pl.LazyFrame, news: pl.DataFrame, touched: pl.Series | None = None) -> pl.LazyFrame:
     """What is known now. `touched` are orders whose lines `news` states anew, even where it has none left."""
-    if touched is not None:
-        known = known.filter(~pl.col("order_id").is_in(touched.implode()))
+    if touched is not None and touched.len():
+        known = known.join(touched.to_frame().lazy(), on="order_id", how="anti", maintain_order="left")
     if name in KEYS and news.height:
-        known = known.join(news, on=KEYS[name], how="anti")
-    return pl.concat([known, news]) if news.height else known
+        known = known.join(news.lazy(), on=KEYS[name], how="anti", maintain_order="left")
+    return pl.concat([known, news.lazy()]) if news.height else known

@@ -91,6 +91,17 @@ class PostgresStore(Store):
             rows: list[Row] = connection.execute(_translate(sql), parameters).fetchall()
             return rows
 
+    def pieces(self, part: str, sql: str, parameters: Sequence[Any], size: int) -> Iterator[list[Row]]:
+        with (
+            _translated(),
+            self._connection() as connection,
+            connection.transaction(),
+            connection.cursor("pieces") as cursor,
+        ):
+            cursor.execute(_translate(sql), parameters)
+            while rows := cursor.fetchmany(size):
+                yield rows
+
     @contextlib.contextmanager
     def transaction(self, part: str) -> Iterator[Any]:
         with _translated(), self._connection() as connection, connection.transaction(), connection.cursor() as cursor:

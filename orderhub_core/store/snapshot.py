@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -45,12 +45,21 @@ def write(folder: Path, frames: Mapping[str, pl.DataFrame], meta: Meta) -> None:
 
     Raises UserMistake for a folder that holds something else, or cannot be written; then it is as it was.
     """
+    write_each(folder, lambda name: frames.get(name, pl.DataFrame(schema=SCHEMAS[name])).lazy(), meta)
+
+
+def write_each(folder: Path, frame: Callable[[str], pl.LazyFrame], meta: Meta) -> None:
+    """The same one frame after the other, none in memory longer than it takes to write it. Each may read the snapshot
+    that is replaced.
+
+    Raises UserMistake for a folder that holds something else, or cannot be written; then it is as it was.
+    """
     claim(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=OURS, dir=folder))
         try:
-            _fill(fresh, frames)
+            _fill(fresh, frame)
             replaced = _named(folder)
             (fresh / META).write_bytes(msgspec.json.encode(msgspec.structs.replace(meta, folder=fresh.name)))
             (fresh / META).replace(folder / META)
@@ -75,13 +84,11 @@ def claim(folder: Path) -> None:
         raise UserMistake(f"{folder} holds something that is not a snapshot: name a new or empty folder with --out")
 
 
-def _fill(fresh: Path, frames: Mapping[str, pl.DataFrame]) -> None:
+def _fill(fresh: Path, frame: Callable[[str], pl.LazyFrame]) -> None:
     fresh.chmod(0o755)  # a fresh temporary folder is its owner's alone; a board may run as somebody else
     for name, schema in SCHEMAS.items():
-        frame = frames.get(name)
-        (pl.DataFrame(schema=schema) if frame is None else frame.select(schema.names()).cast(schema)).write_parquet(
-            fresh / f"{name}.parquet", compression="zstd", compression_level=1
-        )
+        whole = frame(name).select(schema.names()).cast(schema)
+        whole.sink_parquet(fresh / f"{name}.parquet", compression="zstd", compression_level=1)
 
 
 def _named(folder: Path) -> str:
@@ -116,3 +123,11 @@ def meta(folder: Path) -> Meta:
 def scan(folder: Path, name: str, known: Meta | None = None) -> pl.LazyFrame:
     """A frame of the snapshot as it is now, or of the one that `known` describes."""
     return pl.scan_parquet(folder / (known or meta(folder)).folder / f"{name}.parquet")
+
+
+def rows(folder: Path, known: Meta) -> dict[str, int]:
+    """Of each frame, as its file says. Raises StoreMissing for files that are missing or were cut off."""
+    try:
+        return {name: scan(folder, name, known).select(pl.len()).collect().item() for name in SCHEMAS}
+    except (OSError, pl.exceptions.PolarsError):
+        raise StoreMissing(f"the snapshot in {folder} is damaged: write it anew with `orderhub db snapshot`") from None

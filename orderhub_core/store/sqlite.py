@@ -114,6 +114,12 @@ class SqliteStore(Store):
             rows: list[Row] = self._reader(part).execute(sql, parameters).fetchall()
             return rows
 
+    def pieces(self, part: str, sql: str, parameters: Sequence[Any], size: int) -> Iterator[list[Row]]:
+        with _translated(self.folder, part):
+            cursor = self._reader(part).execute(sql, parameters)
+            while rows := cursor.fetchmany(size):
+                yield rows
+
     @contextlib.contextmanager
     def transaction(self, part: str) -> Iterator[Any]:
         with self._locks[part], _translated(self.folder, part):
@@ -128,10 +134,7 @@ class SqliteStore(Store):
                 raise
 
     def accept(self, messages: Sequence[RawMessage], received_at: int) -> list[Receipt]:
-        rows = [
-            (m.source, m.message_id, m.kind, received_at, digest_of(m.body), m.body)
-            for m in messages
-        ]
+        rows = [(m.source, m.message_id, m.kind, received_at, digest_of(m.body), m.body) for m in messages]
         if not self._insert_at_once(rows):
             with self.transaction("inbox") as cursor:
                 before = cursor.connection.total_changes
