@@ -19,7 +19,7 @@ import msgspec
 
 from orderhub_core import pseudonym, settings
 from orderhub_core.errors import UserMistake
-from orderhub_core.store import archive, backup_postgres, backup_sqlite, checks, homes
+from orderhub_core.store import archive, backup_postgres, backup_sqlite, checks, homes, schema
 from orderhub_core.store.archive import Kind, Manifest, Tell
 from orderhub_core.store.contents import contents
 from orderhub_core.store.homes import Home
@@ -121,7 +121,7 @@ def verify(path: Path, *, tell: Tell = _silent) -> tuple[Path, Manifest, list[st
 
 def _readable(folder: Path, tell: Tell) -> Manifest:
     found = archive.verified(folder, tell)
-    if not homes.knows(found.revisions):
+    if not schema.knows(found.revisions):
         raise UserMistake(f"{folder} was made by a newer OrderHub: install that version to read it")
     return found
 

@@ -176,13 +176,7 @@ class Store(ABC):
     def count(self, source: str, name: str, *, by: int = 1) -> None:
         """Count what was turned away at the door."""
         with self.transaction("inbox") as cursor:
-            cursor.execute(
-                self.sql(
-                    statements.insert("counter") + " ON CONFLICT (source, name) DO UPDATE SET"
-                    " count = counter.count + excluded.count"
-                ),
-                (source, name, by),
-            )
+            cursor.execute(self.sql(statements.COUNT), (source, name, by))
 
     def commit(self, claim: Claim, writes: Writes) -> None:
         """All or nothing. Raises Overtaken when the hub moved since the claim, and Busy; either way nothing changed."""

@@ -16,7 +16,7 @@ from orderhub_core.errors import Stop
 from orderhub_core.fold import FACT_COLUMNS, Head, Parcels, turning_event
 from orderhub_core.lifecycle import Given, headline, in_order, settle
 from orderhub_core.model import Event
-from orderhub_core.store import archive, homes, statements
+from orderhub_core.store import archive, homes, schema, statements
 from orderhub_core.store import sqlite as sqlite_home
 from orderhub_core.store.base import Store
 from orderhub_core.store.homes import Home
@@ -80,7 +80,7 @@ def _schema(home: Home) -> Iterator[Finding]:
     outdated = homes.outdated(home)
     for part in outdated:
         yield Finding(part, "the schema is not this version's", "run `orderhub db init`")
-    if not outdated and homes.differences(home):
+    if not outdated and schema.differences(home):
         yield Finding("schema", "tables were changed by hand", RESTORE)
 
 

@@ -25,8 +25,6 @@ LOOK_ROWS = 4_000
 AGAIN_AFTER = 24
 """Passes until one begins at the beginning: what was parked when the others came by may be applied now."""
 
-KEPT = [name for name in statements.columns("inbox") if name != "body"]
-
 
 class Dropped(NamedTuple):
     bodies: int = 0
@@ -115,10 +113,11 @@ def drop(store: Store, messages: Sequence[int]) -> int:
     with store.transaction("inbox") as cursor:
         if not isinstance(store, SqliteStore):
             return int(cursor.execute(store.sql(f"UPDATE inbox SET body = NULL {which}"), (ids,)).rowcount)
-        names = ", ".join(KEPT)
+        kept = [name for name in statements.columns("inbox") if name != "body"]
+        names = ", ".join(kept)
         rows: list[Row] = cursor.execute(f"SELECT {names} FROM inbox {which}", (ids,)).fetchall()
         cursor.execute(f"DELETE FROM inbox {which}", (ids,))
-        cursor.executemany(f"INSERT INTO inbox ({names}) VALUES ({', '.join('?' * len(KEPT))})", rows)
+        cursor.executemany(f"INSERT INTO inbox ({names}) VALUES ({', '.join('?' * len(kept))})", rows)
         return len(rows)
 
 

@@ -215,7 +215,7 @@ class JetStreamStore(PostgresStore):
                     copy.write_row((*message[:5], digest, message.body))
         except psycopg.errors.UniqueViolation:
             raise Overtaken("the same message was applied from elsewhere meanwhile") from None
-        cursor.executemany(_translate(statements.insert_new("conflict")), batch.conflicts)
+        cursor.executemany(_translate(statements.RECORD_CONFLICT), batch.conflicts)
         cursor.execute(_translate(statements.upsert("cursor")), (batch.cursor, batch.upto))
 
     def _forget(self, batch: Batch) -> None:

@@ -152,7 +152,7 @@ class PostgresStore(Store):
         cursor.execute("SELECT digest FROM inbox WHERE source = %s AND message_id = %s", key)
         if bytes(cursor.fetchone()[0]) == digest:
             return "duplicate"
-        cursor.execute(_translate(statements.insert_new("conflict")), (*key, digest, received_at, message.body))
+        cursor.execute(_translate(statements.RECORD_CONFLICT), (*key, digest, received_at, message.body))
         return "conflict"
 
     def claim(self, limit: int, now: int) -> Claim | None:

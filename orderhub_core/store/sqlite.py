@@ -164,7 +164,7 @@ class SqliteStore(Store):
                 "SELECT id, digest FROM inbox WHERE source = ? AND message_id = ?", (source, message_id)
             ).fetchone()
             if known != digest:
-                cursor.execute(statements.insert_new("conflict"), (source, message_id, digest, received_at, body))
+                cursor.execute(statements.RECORD_CONFLICT, (source, message_id, digest, received_at, body))
                 receipts.append("conflict")
             elif known_id >= first_new and (source, message_id) not in claimed:
                 claimed.add((source, message_id))

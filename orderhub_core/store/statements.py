@@ -5,16 +5,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from sqlalchemy import Table, UniqueConstraint
-
-from orderhub_core.store.tables import PARTS
 from orderhub_core.store.unit import Row, Writes
+
+if TYPE_CHECKING:
+    from sqlalchemy import Table
+
+COUNT = """INSERT INTO counter (source, name, count) VALUES (?, ?, ?)
+    ON CONFLICT (source, name) DO UPDATE SET count = counter.count + excluded.count"""
+RECORD_CONFLICT = """INSERT INTO conflict (source, message_id, digest, received_at, body) VALUES (?, ?, ?, ?, ?)
+    ON CONFLICT DO NOTHING"""
+"""Written out, as all is that accepting messages needs: who only takes them in does not load the schema."""
 
 
 @lru_cache
 def table(name: str) -> Table:
+    from orderhub_core.store.tables import PARTS
+
     return next(part.tables[name] for part in PARTS.values() if name in part.tables)
 
 
@@ -41,8 +49,10 @@ def upsert(name: str) -> str:
     """Insert rows; those whose key stands already are overwritten, but for what else names them: to assign that once
     more would have its indexes written anew."""
     keys = [column.name for column in table(name).primary_key]
-    names = {column.name for constraint in table(name).constraints if isinstance(constraint, UniqueConstraint)
-             for column in constraint.columns}  # fmt: skip
+    from sqlalchemy import UniqueConstraint
+
+    named_by = [constraint for constraint in table(name).constraints if isinstance(constraint, UniqueConstraint)]
+    names = {column.name for constraint in named_by for column in constraint.columns}
     changed = [column for column in columns(name) if column not in names.union(keys)]
     changes = ", ".join(f"{column} = excluded.{column}" for column in changed)
     return f"{insert(name)} ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changes}"
@@ -53,21 +63,15 @@ TAKE_BACK_PAYMENTS = "DELETE FROM payments WHERE order_id = ?"
 
 RETIRE_LINES = "UPDATE lines SET deleted_at = ? WHERE order_id = ? AND rule = '' AND deleted_at IS NULL"
 
-REPLACE_WAITING = (
-    insert("outbox")
-    + """ ON CONFLICT (key) DO UPDATE SET payload = excluded.payload, state = 'waiting', attempts = 0,
+REPLACE = """ ON CONFLICT (key) DO UPDATE SET payload = excluded.payload, state = 'waiting', attempts = 0,
     generation = outbox.generation + 1, next_at = excluded.next_at, lease_until = NULL, done_at = NULL"""
-)
 """A `latest` effect: the newer one takes the place of the older, whatever became of that."""
 
-RENEW_OPEN = (
-    insert("outbox")
-    + """ ON CONFLICT (key) DO UPDATE SET payload = excluded.payload,
+RENEW = """ ON CONFLICT (key) DO UPDATE SET payload = excluded.payload,
     generation = CASE WHEN outbox.state = 'leased' THEN outbox.generation + 1 ELSE outbox.generation END,
     next_at = CASE WHEN outbox.state = 'leased' THEN excluded.next_at ELSE outbox.next_at END,
     lease_until = NULL, state = CASE WHEN outbox.state = 'leased' THEN 'waiting' ELSE outbox.state END
     WHERE outbox.state IN ('waiting', 'leased', 'person')"""
-)
 """An effect that is not done says what holds now; a lease on what held before is lost. One that is done stays so."""
 
 HOLD = "UPDATE outbox SET state = 'person', note = ? WHERE key = ? AND state IN ('waiting', 'leased')"
@@ -93,7 +97,7 @@ FINISH = """UPDATE outbox SET state = ?, next_at = ?, done_at = ?,
     AND (state = 'leased' OR (done_at IS NULL AND state IN ('withdrawn', 'person') AND ? = 'done'))"""
 """What was done is done, also when it was withdrawn or held meanwhile; the note goes on saying why it should not."""
 
-NEWER_SIGHTING = upsert("sightings") + " WHERE excluded.at >= sightings.at"
+IF_NEWER = " WHERE excluded.at >= sightings.at"
 """A touchpoint's older row never hides its newer one."""
 
 MOVE_ON = """UPDATE lanes SET version = version + 1, next_order_id = ?, log_seq = ?, log_hash = ?,
@@ -121,10 +125,10 @@ def batches(writes: Writes) -> Iterator[Batch]:
         *(Batch(upsert(table), rows, table) for table, rows in writes.upserts.items()),
         *(Batch(insert(table), rows, table) for table, rows in writes.inserts.items()),
         *(Batch(insert_new(table), rows, table) for table, rows in writes.new.items()),
-        Batch(NEWER_SIGHTING, writes.sightings, "sightings"),
+        Batch(upsert("sightings") + IF_NEWER, writes.sightings, "sightings"),
         # Everybody touches effects in one order, so that nobody waits for each other.
-        Batch(REPLACE_WAITING, sorted(writes.latest_effects, key=lambda row: row[0]), "outbox"),
-        Batch(RENEW_OPEN, sorted(writes.renewed_effects, key=lambda row: row[0]), "outbox"),
+        Batch(insert("outbox") + REPLACE, sorted(writes.latest_effects, key=lambda row: row[0]), "outbox"),
+        Batch(insert("outbox") + RENEW, sorted(writes.renewed_effects, key=lambda row: row[0]), "outbox"),
         Batch(HOLD, sorted(writes.held, key=lambda row: row[1])),
         Batch(WITHDRAW, sorted(writes.withdrawn, key=lambda row: row[1])),
     ]

@@ -106,7 +106,7 @@ class Harness:
         """A hub whose making was cut off can be made, and what `init` promised is there once it returned."""
         from simulated import Platter
 
-        from orderhub_core.store import homes
+        from orderhub_core.store import homes, schema
 
         platter, at = Platter({}), 0
         for point in sorted(self.dice.randrange(len(self.made) + 1) for _ in range(count)):
@@ -118,7 +118,7 @@ class Harness:
             home = homes.Home(self._folder(image))
             try:
                 homes.init(home)
-                wrong = homes.outdated(home) or homes.differences(home)
+                wrong = homes.outdated(home) or schema.differences(home)
             except Exception as error:  # noqa: BLE001 — whatever it is, a hub that cannot be made is what we look for
                 wrong = f"{type(error).__name__}: {error}"
             if wrong:

@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy
 from alembic import command
 
-from orderhub_core.store import homes
+from orderhub_core.store import homes, schema
 from orderhub_core.store.homes import Home
 
 FIRST = {"inbox": "inbox_0001", "hub": "hub_0001"}
@@ -15,8 +15,8 @@ def old_home(request, tmp_path, fresh_database):
     made = Home(tmp_path / "data", fresh_database() if request.param == "postgres" else "")
     made.data.mkdir()
     for part, revision in FIRST.items():
-        with homes._connection(made, part) as connection:
-            command.upgrade(homes._config(connection, part), revision)
+        with schema.connection(made, part) as connection:
+            command.upgrade(schema.config(connection, part), revision)
             connection.commit()
     return made
 
@@ -25,12 +25,12 @@ def test_what_waited_before_the_lanes_waits_in_the_only_one(old_home):
     waiting = (
         "INSERT INTO inbox (id, source, message_id, kind, received_at, body) VALUES (7, 'shop', 'm', 'order', 1, '')"
     )
-    with homes._connection(old_home, "inbox") as connection:
+    with schema.connection(old_home, "inbox") as connection:
         connection.execute(sqlalchemy.text(waiting))
         if old_home.database:
             connection.execute(sqlalchemy.text("INSERT INTO todo (id) VALUES (7)"))
         connection.commit()
-    with homes._connection(old_home, "hub") as connection:
+    with schema.connection(old_home, "hub") as connection:
         connection.execute(
             sqlalchemy.text(
                 "INSERT INTO progress (name, version, applied_upto, next_order_id, log_seq, log_hash)"
@@ -46,5 +46,9 @@ def test_what_waited_before_the_lanes_waits_in_the_only_one(old_home):
     assert (claim.messages[0].id, claim.version, claim.next_order_id, claim.lane) == (7, 9, 5, 0)
     store.release(claim)
     assert homes.outdated(old_home) == []
-    assert homes.differences(old_home) == []
+    assert schema.differences(old_home) == []
     store.close()
+
+
+def test_this_version_s_schema_is_the_newest_migration():
+    assert schema.heads() == homes.REVISIONS

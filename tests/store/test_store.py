@@ -8,7 +8,7 @@ import pytest
 
 from orderhub_core.errors import StoreMissing, Unreachable, UserMistake
 from orderhub_core.model import RawMessage
-from orderhub_core.store import chain, homes, statements
+from orderhub_core.store import chain, homes, schema, statements
 from orderhub_core.store.homes import Home
 from orderhub_core.store.unit import Finished, Requeued, Writes
 
@@ -114,7 +114,7 @@ def test_a_replaced_effect_is_not_closed_by_the_older_ones_result(store):
     (leased,) = store.lease(now=NOW, until=NOW + 10, owner="me", limit=1)
     with store.transaction("hub") as cursor:
         row = ("a", 1, "wms", '{"newer":1}', "waiting", 0, 0, NOW, None, "", NOW, None, "")
-        cursor.execute(store.sql(statements.REPLACE_WAITING), row)
+        cursor.execute(store.sql(statements.insert("outbox") + statements.REPLACE), row)
     store.finish([Finished(leased, "done", NOW, "")], owner="me", now=NOW)
     assert store.query("hub", "SELECT state, payload FROM outbox") == [("waiting", '{"newer":1}')]
 
@@ -183,7 +183,7 @@ def test_tampering_is_named_by_its_first_broken_entry(store, home, tamper, broke
 def test_migrating_twice_changes_nothing_and_the_tables_are_those_declared(home):
     homes.init(home)
     assert homes.outdated(home) == []
-    assert homes.differences(home) == []
+    assert schema.differences(home) == []
 
 
 def test_a_missing_hub_is_told(tmp_path):

@@ -1,0 +1,18 @@
+"""Where a hub lives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Home(NamedTuple):
+    """`database` is empty for SQLite in `data`; settings and secrets live in `data` either way. `inbox` is the address
+    of a JetStream cluster that takes messages in for that database, or empty."""
+
+    data: Path
+    database: str = ""
+    inbox: str = ""
+
+    def __str__(self) -> str:
+        return "the PostgreSQL database" if self.database else str(self.data)
