@@ -187,13 +187,24 @@ class Stage:
     def strike(self) -> None:
         """One blow, and everything that was struck is there again."""
         self.senders.let_go(self.plan.let_go)
-        time.sleep(self.dice.uniform(0.0, 1.0) ** 2 * self.plan.longest_s)
+        self._await_moment()
         kinds = list(self.plan.blows)
         kind = self.dice.choices(kinds, [self.plan.blows[kind] for kind in kinds])[0]
         struck = [p for p, role in enumerate(self.plan.team) if role in (self.plan.victims or self.plan.team)]
         {"kill": self._kill_one, "all": self._kill_all, "freeze": self._freeze}.get(kind, self._strike_cluster)(
             struck, kind
         )
+
+    def _await_moment(self) -> None:
+        """While senders send, as often as not: a quick hub is soon done with them."""
+        rest = self.dice.uniform(0.0, 1.0) ** 2 * self.plan.longest_s
+        if self.dice.random() < 0.5:
+            time.sleep(rest)
+            return
+        few, deadline = self.dice.randrange(self.plan.let_go), time.monotonic() + rest
+        while self.senders.left > few and time.monotonic() < deadline:
+            time.sleep(0.000_2)
+        time.sleep(self.dice.uniform(0.0, 0.003))
 
     def _kill_one(self, places: list[int], kind: str) -> None:
         self._kill([self.dice.choice(places)])

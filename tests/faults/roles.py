@@ -36,6 +36,7 @@ from orderhub_core.entry import hooks, worker
 from orderhub_core.errors import OrderHubError
 from orderhub_core.hub import Hub
 from orderhub_core.model import RawMessage
+from orderhub_core.store import jetstream, postgres, schema  # noqa: F401 (what the product loads when it needs it)
 from orderhub_core.store.homes import Home
 
 HASTE = 100

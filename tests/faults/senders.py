@@ -144,6 +144,11 @@ class Senders:
             self._budget = min(self._budget + deliveries, 4 * deliveries)
 
     @property
+    def left(self) -> int:
+        """Deliveries that may still be sent."""
+        return self._budget
+
+    @property
     def idle(self) -> bool:
         with self._lock:
             return not (self._budget or self.again or self._busy)

@@ -24,7 +24,7 @@ from orderhub_core.flows.absorb import Context
 from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.recent import Recent
 from orderhub_core.model import RawMessage
-from orderhub_core.store import homes, statements
+from orderhub_core.store import homes, schema, statements
 from orderhub_core.store.base import Overtaken, Store
 from orderhub_core.store.homes import Home
 from orderhub_core.store.sqlite import file_of
@@ -190,7 +190,7 @@ class House:
 
     def __init__(self, name: str, home: Home) -> None:
         self.name, self.home = name, home
-        with mock.patch.object(homes, "LANES", LANES):
+        with mock.patch.object(schema, "LANES", LANES):
             homes.init(home)
         self._blank = _blank(home)
         self.workers: dict[str, Watched] = {}
