@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import lru_cache, partial
 from hashlib import blake2b
-from itertools import islice
 from operator import attrgetter
 from typing import Any, NamedTuple, cast
 
@@ -113,6 +112,8 @@ class Folded(msgspec.Struct, gc=False):
     """Whether a parcel is new, or more is known of one."""
     paid: bool = False
     """Whether anything is new that the order says of its payment."""
+    restated: bool = False
+    """Whether anything that a content states of the order is another than before."""
     whole: bool = False
     """Whether all that is stated of the order now stands in this observation's content."""
 
@@ -175,9 +176,10 @@ def fold(
             stated = _take_content(head, seen.content, at, origin, folded, hidden, told)
     folded.changed = folded.boxed or happened or stated
     if folded.changed:
-        # One content has one version. A parcel has none: an order that is only a parcel has no time of its own.
-        versions = islice(head.stated.values(), 1) if folded.whole else head.stated.values()
-        head.updated_at = max((*head.facts.values(), *versions), default=None)
+        # A parcel has no version: an order that is only a parcel has no time of its own.
+        stated_at = _version(head) if folded.whole else max(head.stated.values(), default=None)
+        happened_at = max(head.facts.values(), default=stated_at)
+        head.updated_at = happened_at if stated_at is None or (happened_at or 0) > stated_at else stated_at
     return folded
 
 
@@ -292,9 +294,15 @@ def turning_event(events: tuple[str, ...], given: Given) -> str:
     return turning
 
 
+def _version(head: Head) -> int | None:
+    """Of an order whose content was said by one statement: one content has one version."""
+    return next(iter(head.stated.values()), None)
+
+
 def _restate(head: Head, at: int) -> bool:
     """All that stands was said by one content, which says it again: equal values, so the newer version wins."""
-    if at <= max(head.stated.values(), default=at):
+    known = _version(head)
+    if known is None or at <= known:
         return False
     head.stated = dict.fromkeys(head.stated, at)
     return True
@@ -339,6 +347,7 @@ def _take_content(
         changes["receiver"], folded.person = [], True
     if changes and head.stated:
         folded.entries.append(_entry(head, "order.content", at, "", "", "changed", origin, _json(changes).decode()))
+    folded.restated = bool(changes)
     folded.whole = won == len(versions)
     folded.paid |= not PAYMENT.isdisjoint(changes)
     head.stated = versions

@@ -253,7 +253,7 @@ class _Batch:
         if known is None:
             known = self._create(source, seen.order_no)
         head, content = known.head, seen.content
-        hidden = NOTHING_HIDDEN if content is None else self._hidden(known, content)
+        hidden = NOTHING_HIDDEN if content is None or content is known.told else self._hidden(known, content)
         folded = fold(head, seen, Origin(message.source, message.id, message.received_at), hidden, known.told)
         if content is not None:
             known.told = content if folded.whole else None
@@ -277,7 +277,7 @@ class _Batch:
 
     def _hidden(self, known: Known, content: Content) -> Pseudonymous:
         head, told = known.head, known.told
-        if told is not None and (content is told or _personal(content) == _personal(told)):
+        if told is not None and _personal(content) == _personal(told):
             return Pseudonymous(head.buyer_key, head.person_digest)
         hashes, person = self.context.pseudonyms, content.person
         return Pseudonymous(

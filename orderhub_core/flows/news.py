@@ -24,6 +24,7 @@ class News:
         self.stated_lines: dict[int, tuple[Line, ...]] = {}
         self.entries: list[Entry] = []
         """For the log, in the order in which they happened to us."""
+        self._restated: set[int] = set()
         self._persons: dict[int, Content] = {}
         self._paid: dict[int, Head] = {}
         self._boxed: dict[int, Head] = {}
@@ -43,6 +44,8 @@ class News:
             self._paid[order_id] = head
         if content is None:
             return
+        if folded.restated:
+            self._restated.add(order_id)
         if folded.lines is not None:
             self.lines[order_id] = folded.lines
         if folded.whole and content.lines is not None:
@@ -54,7 +57,10 @@ class News:
         """The rows of the orders, and of their payments, parcels, lines and receivers where those are news."""
         for order_id, head in self.touched.items():
             head.changed_version = stamp
-            self._rows(writes, "orders", order_id).append(rows.order_row(head))
+            if order_id in self.created or order_id in self._restated:
+                self._rows(writes, "orders", order_id).append(rows.order_row(head))
+            else:
+                writes.moved.append(rows.moved_row(head))
         for order_id, head in self._paid.items():
             if head.paid_minor:
                 self._rows(writes, "payments", order_id).append(rows.payment_row(head))

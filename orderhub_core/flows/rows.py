@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import attrgetter
 
 import msgspec
 import polars as pl
@@ -10,6 +11,7 @@ import polars as pl
 from orderhub_core import effects, frames
 from orderhub_core.fold import Head, Parcels
 from orderhub_core.model import Line
+from orderhub_core.store.statements import MOVED
 from orderhub_core.store.unit import Message, Row
 
 _json = msgspec.json.Encoder(order="deterministic").encode
@@ -17,7 +19,9 @@ _instants = msgspec.json.Decoder(dict[str, int]).decode
 _boxes = msgspec.json.Decoder(Parcels).decode
 
 _FIELDS = [field.name for field in msgspec.structs.fields(Head)]
-_FACTS, _STATED, _PARCELS = (_FIELDS.index(name) for name in ("facts", "stated", "parcels"))
+_PACKED = ("facts", "stated", "parcels")
+_FACTS, _STATED, _PARCELS = (_FIELDS.index(name) for name in _PACKED)
+_moved = attrgetter(*MOVED[: -len(_PACKED)])
 
 
 def head(row: Row) -> Head:
@@ -33,6 +37,13 @@ def order_row(known: Head) -> Row:
     for place in (_FACTS, _STATED, _PARCELS):
         row[place] = _json(row[place]).decode()
     return tuple(row)
+
+
+def moved_row(known: Head) -> Row:
+    """What `statements.MOVE` asks for."""
+    instants_and_words = _moved(known)
+    facts, stated, parcels = _json(known.facts), _json(known.stated), _json(known.parcels)
+    return (*instants_and_words, facts.decode(), stated.decode(), parcels.decode(), known.order_id)
 
 
 def payment_row(head: Head) -> Row:

@@ -61,6 +61,8 @@ def write(cursor: Cursor, batch: Batch, translated: str) -> None:
     """What one statement of a batch asks for; `translated` is that statement in the driver's style."""
     if not batch.table or len(batch.rows) < WORTH_A_COPY:
         cursor.executemany(translated, batch.rows)
+    elif batch.sql == statements.MOVE:
+        _move(cursor, batch)
     elif batch.sql == statements.insert(batch.table):
         _copy(cursor, batch.table, statements.columns(batch.table), _types(batch.table), batch.rows)
     else:
@@ -80,6 +82,15 @@ def _merge(cursor: Cursor, batch: Batch) -> None:
     _copy(cursor, staging, names, _types(batch.table), rows)
     rest = batch.sql.removeprefix(statements.insert(batch.table))
     cursor.execute(f"INSERT INTO {batch.table} ({listed}) SELECT {listed} FROM {staging} {rest}")
+
+
+def _move(cursor: Cursor, batch: Batch) -> None:
+    names = (*statements.MOVED, "order_id")
+    kinds = dict(zip(statements.columns("orders"), _types("orders"), strict=True))
+    _stage(cursor, "moved", ", ".join(f"{name} {kinds[name]}" for name in names))
+    _copy(cursor, "moved", names, [kinds[name] for name in names], batch.rows)
+    changes = ", ".join(f"{name} = moved.{name}" for name in statements.MOVED)
+    cursor.execute(f"UPDATE orders SET {changes} FROM moved WHERE orders.order_id = moved.order_id")
 
 
 def _stage(cursor: Cursor, name: str, columns: str) -> None:

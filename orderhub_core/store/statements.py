@@ -58,6 +58,16 @@ def upsert(name: str) -> str:
     return f"{insert(name)} ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changes}"
 
 
+MOVED = (
+    "placed_at", "paid_at", "shipped_at", "collected_at", "delivered_at", "updated_at", "headline_at",
+    "payment", "fulfilment", "logistics", "after_sale", "invoice", "headline",
+    "warehouse", "warehouse_by", "carrier", "tracking_no", "contradictions", "decided", "changed_version",
+    "facts", "stated", "parcels",
+)  # fmt: skip
+"""Columns of `orders` that follow from what happens to it and not from what it consists of, which most news repeat."""
+MOVE = f"UPDATE orders SET {', '.join(f'{name} = ?' for name in MOVED)} WHERE order_id = ?"
+"""Half the price of writing the whole row."""
+
 TAKE_BACK_PAYMENTS = "DELETE FROM payments WHERE order_id = ?"
 """A payment that was none leaves nothing: what was said of it is in the log."""
 
@@ -110,7 +120,8 @@ HEADS = """SELECT log_seq, log_hash, (SELECT max(seq) FROM log WHERE seq > lanes
 
 
 class Batch(NamedTuple):
-    """One statement for many rows. `table` is set where the rows are whole rows of it, in column order."""
+    """One statement for many rows. `table` is set where the rows are whole rows of it, in column order (of MOVE: those
+    of MOVED, then the order's id)."""
 
     sql: str
     rows: list[Row]
@@ -120,6 +131,7 @@ class Batch(NamedTuple):
 def batches(writes: Writes) -> Iterator[Batch]:
     """The statements of one transaction, in order; those without rows are left out."""
     every = [
+        Batch(MOVE, writes.moved, "orders"),
         Batch(RETIRE_LINES, writes.retired_lines),
         Batch(TAKE_BACK_PAYMENTS, writes.unpaid),
         *(Batch(upsert(table), rows, table) for table, rows in writes.upserts.items()),

@@ -80,6 +80,8 @@ class Writes:
         self.inserts: defaultdict[str, list[Row]] = defaultdict(list)
         self.new: defaultdict[str, list[Row]] = defaultdict(list)
         """Rows that are kept only if their key is not there yet."""
+        self.moved: list[Row] = []
+        """Orders that consist of what they did: `statements.MOVED` and the order's id."""
         self.retired_lines: list[Row] = []
         self.unpaid: list[Row] = []
         """Orders of which no payment is known any more, if ever one was."""
