@@ -66,7 +66,7 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A larger webhook body is answered with 413."""
     waiting_messages: int = 5_000
     """More unacknowledged messages than this are answered with 503 and Retry-After."""
-    batch: int = 1_000
+    batch: int = 2_000
     attempts: int = 8
     """Tries of one effect before it waits for a person."""
     raw_days: int = 30
