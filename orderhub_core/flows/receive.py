@@ -3,8 +3,8 @@
 A writer thread takes everything that waits, commits it, then answers each request. An acknowledgement always
 means "on disk"; when too much waits, nothing is taken into memory and the sender is asked to come back.
 
-Senders who were answered together tend to come again together: the writer waits for a third of them, two milliseconds
-at most, because a commit of many costs little more than a commit of one, and writes that third down while the others
+Senders who were answered together tend to come again together: the writer waits for half of them, two milliseconds
+at most, because a commit of many costs little more than a commit of one, and writes that half down while the others
 are read. A single sender never waits.
 """
 
@@ -165,7 +165,7 @@ class Receiver:
         with self._lock:
             self._unanswered -= sum([len(waiting.messages) for waiting in group])
             self._busy_since = float("inf")
-            self._expected = max(1, (len(wanted) + len(self._queue)) // 3)
+            self._expected = max(1, (len(wanted) + len(self._queue)) // 2)
         _answer(wanted, outcomes)
         if self._observe is not None:
             with contextlib.suppress(Exception):  # whoever looks on must not end the writer
