@@ -54,6 +54,7 @@ def dispatch(
                 _give_back(store, leased[index:], owner=owner, now=now)
                 return results
             if not store.still_leased(effect, owner=owner):
+                _give_back(store, [effect], owner=owner, now=now)
                 continue
             if not gates.passes(effect.target):
                 _give_back(store, [effect], owner=owner, now=now)
@@ -66,7 +67,7 @@ def dispatch(
 
 
 def _give_back(store: Store, leased: Sequence[Leased], *, owner: str, now: int) -> None:
-    untried = [Finished(rest._replace(attempts=rest.attempts - 1), "waiting", now, "") for rest in leased]
+    untried = [Finished(rest._replace(attempts=rest.attempts - 1), "waiting", now, "", tried=False) for rest in leased]
     store.finish(untried, owner=owner, now=now)
 
 
@@ -78,7 +79,8 @@ def _perform(
     except Stop:
         raise
     except Busy as ours:  # the hub's own database: the target did nothing, and it was no try
-        return Finished(leased._replace(attempts=leased.attempts - 1), "waiting", clock() + SECOND, str(ours))
+        untried = leased._replace(attempts=leased.attempts - 1)
+        return Finished(untried, "waiting", clock() + SECOND, str(ours), tried=False)
     except Later as failure:
         gates.failed(leased.target, failure.after_s)
         if leased.attempts >= attempts:

@@ -14,7 +14,7 @@ import msgspec
 from orderhub_core.flows import rows
 from orderhub_core.flows.news import News
 from orderhub_core.fold import Entry, Head
-from orderhub_core.model import Line
+from orderhub_core.model import Event, Line
 from orderhub_core.rules.book import Book
 from orderhub_core.rules.decide import Decision, decide
 from orderhub_core.store.base import Store
@@ -22,7 +22,7 @@ from orderhub_core.store.unit import Writes
 
 FIRST_ADDED_LINE = 1_000
 STOPPED = frozenset({"cancelled", "intercepted"})
-PAID = frozenset({"paid", "settled"})
+PAID = frozenset({"paid", "partly_refunded", "settled"})
 _json = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -77,12 +77,10 @@ class Intentions(NamedTuple):
         """
         routed = [head for head in self.news.touched.values() if head.decided and head.warehouse_by == "rule"]
         for head in routed:
-            if head.fulfilment not in STOPPED and head.payment in PAID:
-                continue
-            if head.fulfilment not in STOPPED and head.payment == "partly_refunded":
-                self.writes.held.append(("partly refunded: what is still to be sent?", rows.push_key(head)))
-            else:
+            if head.fulfilment in STOPPED or head.payment not in PAID:
                 self.writes.withdrawn.append((f"the order is {head.headline}", rows.push_key(head)))
+            elif Event.PARTLY_REFUNDED.value in head.facts:
+                self.writes.held.append(("partly refunded: what is still to be sent?", rows.push_key(head)))
         renewed = [head for head in routed if head.order_id in self.news.lines]
         gifts = self._added_lines(renewed)
         for head in renewed:

@@ -214,27 +214,21 @@ class Store(ABC):
 
     def still_leased(self, leased: Leased, *, owner: str) -> bool:
         """Whether it may be begun: nobody has withdrawn, held, renewed or taken it over since it was leased."""
-        return bool(self.query("hub", statements.STILL_LEASED, (leased.key, leased.generation, owner)))
+        return bool(self.query("hub", statements.STILL_LEASED, (leased.key, leased.generation, owner, leased.payload)))
 
     def finish(self, results: Sequence[Finished], *, owner: str, now: int) -> None:
-        """Record results. One whose lease was lost, or whose effect was replaced meanwhile, is dropped; what was done
-        before it could be withdrawn or held is recorded."""
-        rows = [
-            (
-                state,
-                next_at,
-                now if state == "done" else None,
-                note,
-                leased.attempts,
-                leased.key,
-                leased.generation,
-                owner,
-                state,
-            )
-            for leased, state, next_at, note in sorted(results, key=lambda result: result.leased.key)
-        ]
+        """Record results. One whose lease was lost, or whose effect was replaced meanwhile, is dropped; of one that was
+        withdrawn or held while it was performed, what came of it is told."""
+        in_time, late = [], []
+        for leased, state, next_at, note, tried in sorted(results, key=lambda result: result.leased.key):
+            done_at, which = now if state == "done" else None, (leased.key, leased.generation, owner)
+            was = (state, leased.payload)
+            in_time.append((*was, state, *was, note, next_at, done_at, leased.attempts, *which))
+            if tried:
+                late.append((state, state, note, done_at, *which))
         with self.transaction("hub") as cursor:
-            cursor.executemany(self.sql(statements.FINISH), rows)
+            cursor.executemany(self.sql(statements.FINISH_LATE), late)
+            cursor.executemany(self.sql(statements.FINISH), in_time)
 
     # -- pollers
 

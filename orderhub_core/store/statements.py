@@ -77,18 +77,17 @@ REPLACE = """ ON CONFLICT (key) DO UPDATE SET payload = excluded.payload, state 
     generation = outbox.generation + 1, next_at = excluded.next_at, lease_until = NULL, done_at = NULL"""
 """A `latest` effect: the newer one takes the place of the older, whatever became of that."""
 
-RENEW = """ ON CONFLICT (key) DO UPDATE SET payload = excluded.payload,
-    generation = CASE WHEN outbox.state = 'leased' THEN outbox.generation + 1 ELSE outbox.generation END,
-    next_at = CASE WHEN outbox.state = 'leased' THEN excluded.next_at ELSE outbox.next_at END,
-    lease_until = NULL, state = CASE WHEN outbox.state = 'leased' THEN 'waiting' ELSE outbox.state END
+RENEW = """ ON CONFLICT (key) DO UPDATE SET payload = excluded.payload
     WHERE outbox.state IN ('waiting', 'leased', 'person')"""
-"""An effect that is not done says what holds now; a lease on what held before is lost. One that is done stays so."""
+"""An effect that is not done says what holds now. Whoever has leased it finds out before performing; if it was being
+performed already, by FINISH."""
 
-HOLD = "UPDATE outbox SET state = 'person', note = ? WHERE key = ? AND state IN ('waiting', 'leased')"
-WITHDRAW = """UPDATE outbox SET state = 'withdrawn',
-    note = ? || CASE WHEN state = 'person' THEN '; before: ' || note ELSE '' END
-    WHERE key = ? AND state IN ('waiting', 'leased', 'person')"""
-"""Whoever holds a lease finds out before performing; who is performing already tells what came of it by FINISH."""
+HOLD = """UPDATE outbox SET state = 'person', note = ? || CASE WHEN note <> '' THEN '; before: ' || note ELSE '' END
+    WHERE key = ? AND state IN ('waiting', 'leased')"""
+WITHDRAW = """UPDATE outbox SET note = ? || CASE WHEN note <> '' THEN '; before: ' || note ELSE '' END,
+    state = CASE WHEN attempts > CASE WHEN state = 'leased' THEN 1 ELSE 0 END THEN 'person' ELSE 'withdrawn' END
+    WHERE key = ? AND (state IN ('waiting', 'leased') OR (state = 'person' AND attempts = 0))"""
+"""What was tried in vain may have arrived all the same: a person must look."""
 
 LEASE = """WITH due AS MATERIALIZED (
     SELECT key FROM outbox WHERE ((state = 'waiting' AND (next_at <= ? OR next_at > ?))
@@ -99,13 +98,19 @@ LEASE = """WITH due AS MATERIALIZED (
     RETURNING key, order_id, target, payload, generation, attempts"""
 """Materialized: PostgreSQL may else ask for the due ones again for each row, and lease more than the limit."""
 
-STILL_LEASED = "SELECT 1 FROM outbox WHERE key = ? AND generation = ? AND owner = ? AND state = 'leased'"
+STILL_LEASED = """SELECT 1 FROM outbox
+    WHERE key = ? AND generation = ? AND owner = ? AND state = 'leased' AND payload = ?"""
 
-FINISH = """UPDATE outbox SET state = ?, next_at = ?, done_at = ?,
-    note = CASE WHEN state = 'leased' THEN ? ELSE note END, attempts = ?, lease_until = NULL
-    WHERE key = ? AND generation = ? AND owner = ?
-    AND (state = 'leased' OR (done_at IS NULL AND state IN ('withdrawn', 'person') AND ? = 'done'))"""
-"""What was done is done, also when it was withdrawn or held meanwhile; the note goes on saying why it should not."""
+FINISH = """UPDATE outbox SET state = CASE WHEN ? = 'done' AND payload <> ? THEN 'person' ELSE ? END,
+    note = CASE WHEN ? = 'done' AND payload <> ? THEN 'done as it was before it changed' ELSE ? END,
+    next_at = ?, done_at = ?, attempts = ?, lease_until = NULL
+    WHERE key = ? AND generation = ? AND owner = ? AND state = 'leased'"""
+FINISH_LATE = """UPDATE outbox SET state = CASE WHEN ? = 'done' THEN 'done' ELSE 'person' END,
+    note = note || CASE WHEN ? = 'done' THEN '' ELSE '; begun before that: ' || ? END,
+    done_at = ?, lease_until = NULL
+    WHERE key = ? AND generation = ? AND owner = ? AND state IN ('withdrawn', 'person') AND lease_until IS NOT NULL"""
+"""Of what was withdrawn or held while it was performed: what is done is done, and what may have arrived, a person must
+look at. The note goes on saying why it should not have been."""
 
 IF_NEWER = " WHERE excluded.at >= sightings.at"
 """A touchpoint's older row never hides its newer one."""

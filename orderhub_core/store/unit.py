@@ -115,6 +115,8 @@ class Finished(NamedTuple):
     state: Literal["done", "waiting", "person"]
     next_at: int
     note: str
+    tried: bool = True
+    """Whether the target may have heard of it."""
 
 
 class Pulse(NamedTuple):

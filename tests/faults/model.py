@@ -327,8 +327,8 @@ class Model:
             if self.said[key].needs == "trouble" and not self.decoder.reads(self.said[key]) and tries < len(PAUSES_S):
                 raise Mismatch(f"{key} was given up after {tries} tries")
             outcomes[key] = self._understand(key, touched, relined)
-        for order_key, cause in touched.items():
-            self._withdraw(self.orders[order_key], order_key in relined, cause)
+        for order_key in touched:
+            self._withdraw(self.orders[order_key], order_key in relined)
         for order_key, cause in touched.items():
             self._decide(self.orders[order_key], cause)
         return outcomes
@@ -377,22 +377,18 @@ class Model:
             known.intent += 1
         return "imported" if new else "updated" if entries else "unchanged"
 
-    def _withdraw(self, order: Order, relined: bool, cause: Key) -> None:
+    def _withdraw(self, order: Order, relined: bool) -> None:
         if not order.decided or order.warehouse_by != "rule":
             return
         push = self.outbox[f"push:{order.shop}:{order.order_no}"]
-        if push.state not in ("waiting", "leased", "person"):
-            return
-        if relined:
+        if relined and push.state in ("waiting", "leased", "person"):
             push.goods = order.goods
-            if push.state == "leased":
-                push.state, push.next_at = "waiting", self.inbox[cause][0]
-                push.intent += 1
         now = order.settled()
-        stopped = now.fulfilment in ("cancelled", "intercepted")
-        if stopped or now.payment not in ("paid", "settled", "partly_refunded"):
-            push.state = "withdrawn"
-        elif now.payment == "partly_refunded":
+        open_ = push.state in ("waiting", "leased")
+        if now.fulfilment in ("cancelled", "intercepted") or now.payment not in ("paid", "settled", "partly_refunded"):
+            if open_ or (push.state == "person" and not push.attempts):
+                push.state = "person" if push.attempts > (push.state == "leased") else "withdrawn"
+        elif "payment.partly_refunded" in order.facts and open_:
             push.state = "person"
 
     def _decide(self, order: Order, cause: Key) -> None:
@@ -462,29 +458,37 @@ class Model:
         effect.attempts += 1
         if leased.attempts != effect.attempts or leased.target != effect.target:
             raise Mismatch(f"{leased.key}: leased as {leased}, the model has try {effect.attempts} at {effect.target}")
-        payload = msgspec.json.decode(leased.payload)
-        if effect.goods is not None:
-            goods = [(line["sku"], line["quantity"], line["gift_of"]) for line in payload["lines"]]
-            if goods != effect.goods:
-                raise Mismatch(f"{leased.key}: pushes {goods}, the order has {effect.goods}")
+        if effect.goods is not None and _goods(leased) != effect.goods:
+            raise Mismatch(f"{leased.key}: pushes {_goods(leased)}, the order has {effect.goods}")
         if leased.generation < effect.generation:
             raise Mismatch(f"{leased.key}: generation went back")
         effect.generation = leased.generation
         return Grip(leased.key, effect.intent, owner)
 
-    def finish(self, grip: Grip, state: str, next_at: int, attempts: int, now: int) -> None:
-        """A result counts only for the intent it was leased for, and only while its holder has the lease; that it was
-        done counts also when it was withdrawn, or held for a person, meanwhile."""
-        effect = self.outbox[grip.key]
-        counts = effect.state == "leased" or (state == "done" and effect.state in ("withdrawn", "person"))
-        if not counts or effect.owner != grip.owner or effect.intent != grip.intent:
+    def finish(self, grip: Grip, result: Any, now: int) -> None:
+        """A result counts only for the intent it was leased for, and only while its holder has the lease. What was
+        withdrawn, or held for a person, while it may have been performed: done is done, else a person must look."""
+        effect, state, attempts = self.outbox[grip.key], result.state, result.leased.attempts
+        if effect.owner != grip.owner or effect.intent != grip.intent:
+            return
+        if effect.state == "leased":
+            if state == "done" and effect.goods is not None and _goods(result.leased) != effect.goods:
+                state = "person"
+            effect.next_at, effect.attempts = result.next_at, attempts
+        elif effect.state in ("withdrawn", "person") and effect.lease_until and result.tried:
+            state = state if state == "done" else "person"
+        else:
             return
         if state == "done":
             if effect.intent in effect.done_of:
                 raise Mismatch(f"{grip.key} was done twice")
             effect.done_of.add(effect.intent)
-        effect.state, effect.next_at, effect.attempts, effect.lease_until = state, next_at, attempts, 0
-        effect.done_at = now if state == "done" else None
+        effect.state, effect.lease_until = state, 0
+        effect.done_at = now if result.state == "done" else None
+
+
+def _goods(leased: Any) -> list[tuple[str, int, str]]:
+    return [(line["sku"], line["quantity"], line["gift_of"]) for line in msgspec.json.decode(leased.payload)["lines"]]
 
 
 def after(attempt: int, now: int, asked_s: float | None) -> int:

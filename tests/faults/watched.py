@@ -160,7 +160,7 @@ class Watched:
         self.store.finish(results, owner=owner, now=now)
         for result in results:
             grip = self.model.grips[result.leased.key, result.leased.generation]._replace(owner=owner)
-            self.model.finish(grip, result.state, result.next_at, result.leased.attempts, now)
+            self.model.finish(grip, result, now)
         self._die("after")
 
 

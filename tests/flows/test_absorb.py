@@ -317,7 +317,46 @@ def test_what_was_pushed_as_the_order_stopped_is_told_as_pushed(context, order):
     assert rows(context, "SELECT state, note FROM outbox") == [("done", "the order is refunded")]
 
 
-def test_what_failed_as_the_order_stopped_is_not_tried_again(context, order):
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [
+        ((E.REFUNDED, E.CANCELLED), ("done", "the order is refunded")),
+        ((E.PARTLY_REFUNDED,), ("done", "partly refunded: what is still to be sent?")),
+        ((), ("person", "done as it was before it changed")),
+    ],
+)
+def test_what_was_pushed_as_the_lines_changed_is_told_as_pushed(context, order, facts, told):
+    first = order("A1", E.PLACED, E.PAID, at=NOW, total=20_000)
+    context.store.accept([first], NOW)
+    drain(context, 10)
+
+    def too_late(effect, key):
+        claims = msgspec.json.decode(first.body, type=Observation)
+        nine = msgspec.structs.replace(claims.content.lines[0], quantity=9)
+        content = msgspec.structs.replace(claims.content, lines=(nine,))
+        newer = Observation("A1", {fact.value: NOW + 5 for fact in facts}, NOW + 5, content)
+        context.store.accept([RawMessage(first.source, "newer", "order", msgspec.json.encode(newer))], NOW)
+        drain(context, 10)
+
+    push(context, too_late)
+    assert rows(context, "SELECT state, note FROM outbox") == [told]
+    assert rows(context, "SELECT done_at IS NULL FROM outbox")[0][0] in (False, 0)
+
+
+def test_a_push_that_failed_before_the_order_stopped_is_for_a_person(context, order):
+    context.store.accept([order("A1", E.PLACED, E.PAID, at=NOW, total=100)], NOW)
+    drain(context, 10)
+
+    def fails(effect, key):
+        raise Unreachable("timeout")
+
+    push(context, fails)
+    context.store.accept([order("A1", E.REFUNDED, E.CANCELLED, at=NOW + 5)], NOW)
+    drain(context, 10)
+    assert rows(context, "SELECT state, note FROM outbox") == [("person", "the order is refunded; before: timeout")]
+
+
+def test_what_may_have_arrived_as_the_order_stopped_is_for_a_person(context, order):
     context.store.accept([order("A1", E.PLACED, E.PAID, at=NOW, total=100)], NOW)
     drain(context, 10)
 
@@ -327,7 +366,9 @@ def test_what_failed_as_the_order_stopped_is_not_tried_again(context, order):
         raise Unreachable("timeout")
 
     push(context, fails)
-    assert rows(context, "SELECT state, note FROM outbox") == [("withdrawn", "the order is refunded")]
+    assert rows(context, "SELECT state, note FROM outbox") == [
+        ("person", "the order is refunded; begun before that: timeout")
+    ]
 
 
 def test_a_partly_refunded_order_is_pushed_by_nobody_before_a_person_has_looked(context, order):
