@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from orderhub_core.model import RawMessage
 from orderhub_core.store import homes, sqlite
 from orderhub_core.store.statements import Batch
+from orderhub_core.store.unit import digest_of
 
 
 def inbox(folder: Path, messages: Sequence[RawMessage], group: int) -> float:
     """Seconds to write the inbox's rows, ready in memory, in commits of `group`."""
     homes.init(homes.Home(folder))
-    rows = [(m.source, m.message_id, m.kind, 1, blake2b(m.body, digest_size=16).digest(), m.body) for m in messages]
+    rows = [(m.source, m.message_id, m.kind, 1, digest_of(m.body), m.body) for m in messages]
     sql = "INSERT INTO inbox (source, message_id, kind, received_at, digest, body) VALUES (?, ?, ?, ?, ?, ?)"
     connection = sqlite.connect(sqlite.file_of(folder, "inbox"), page_bytes=sqlite.PAGE_BYTES["inbox"], writer=True)
     begun = time.perf_counter()

@@ -231,22 +231,27 @@ class Hub:
 
     def _frame(self, name: str, progress: Progress) -> pl.DataFrame:
         """The frame as of `progress`; rows that were changed since may be in it as they are now, events may not."""
-        if self._frames.get(name, (NOTHING,))[0] != progress:
-            try:
-                found = self._refreshed(name, progress, self._from_snapshot(progress)).collect()
-            except pl.exceptions.PolarsError:  # damaged within
-                found = self._refreshed(name, progress, None).collect()
-            self._frames[name] = (progress, found)
-        return self._frames[name][1]
+        known = self._frames.get(name)
+        if known is None:
+            known = self._frames[name] = self._begun(name, progress)
+        if known[0] != progress:
+            known = self._frames[name] = (progress, self._refreshed(name, progress, known).collect())
+        return known[1]
 
-    def _refreshed(self, name: str, progress: Progress, written: snapshot.Meta | None) -> pl.LazyFrame:
-        """The frame as of `progress`, from what this process knows, else from the snapshot `written`."""
-        since, known = NOTHING, empty(name).lazy()
-        if name in self._frames:
-            since, known = self._frames[name][0], self._frames[name][1].lazy()
-        elif written is not None:
-            since, known = Progress(0, written.upto, 0, written.log), snapshot.scan(self._folder, name, written)
-        return known if since == progress else frames.refreshed(self.store, name, known, since, progress)
+    def _begun(self, name: str, progress: Progress) -> tuple[Progress, pl.DataFrame]:
+        """Where reading begins: the snapshot, if it is ours and whole."""
+        if (written := self._from_snapshot(progress)) is not None:
+            try:
+                return _end(written), snapshot.scan(self._folder, name, written).collect()
+            except (OSError, pl.exceptions.PolarsError):
+                pass  # swept or damaged meanwhile: the database has it all
+        return NOTHING, empty(name)
+
+    def _refreshed(
+        self, name: str, progress: Progress, known: tuple[Progress, pl.DataFrame | pl.LazyFrame]
+    ) -> pl.LazyFrame:
+        since, frame = known
+        return frame.lazy() if since == progress else frames.refreshed(self.store, name, frame.lazy(), since, progress)
 
     def scan(self, name: str) -> pl.LazyFrame:
         return self.frame(name).lazy()
@@ -263,7 +268,8 @@ class Hub:
         """Where reading may begin. What another hub left in our folder, or what is damaged, is no beginning."""
         try:
             meta = snapshot.meta(self._folder)
-            return meta if self._is_ours(meta, progress) and snapshot.rows(self._folder, meta) else None
+            snapshot.rows(self._folder, meta)
+            return meta if self._is_ours(meta, progress) else None
         except StoreMissing:
             return None
 
@@ -282,18 +288,32 @@ class Hub:
         Frames that nobody has asked for are not kept: what was written is read again, piece by piece.
         """
         folder = folder or self._folder
-        progress = self.store.progress()
+        with self._lock:
+            progress, kept = self.store.progress(), dict(self._frames)
         written = self._from_snapshot(progress)
         try:
-            self._write_snapshot(folder, progress, written)
-        except pl.exceptions.PolarsError:  # the one before is damaged within
-            self._write_snapshot(folder, progress, None)
+            self._write_snapshot(folder, progress, kept, written)
+        except UserMistake:
+            if written is None:
+                raise
+            # It may be the one before that cannot be read: the database has it all.
+            self._write_snapshot(folder, progress, kept, None)
         return folder
 
-    def _write_snapshot(self, folder: Path, progress: Progress, written: snapshot.Meta | None) -> None:
+    def _write_snapshot(
+        self,
+        folder: Path,
+        progress: Progress,
+        kept: Mapping[str, tuple[Progress, pl.DataFrame]],
+        written: snapshot.Meta | None,
+    ) -> None:
         def frame(name: str) -> pl.LazyFrame:
-            with self._lock:
-                return self._refreshed(name, progress, written)
+            known: tuple[Progress, pl.DataFrame | pl.LazyFrame] = NOTHING, empty(name)
+            if name in kept:
+                known = kept[name]
+            elif written is not None:
+                known = _end(written), snapshot.scan(self._folder, name, written)
+            return self._refreshed(name, progress, known)
 
         snapshot.write_each(folder, frame, snapshot.Meta(clock(), progress.upto, progress.log))
 
@@ -357,3 +377,8 @@ def home() -> Home:
     """Where the environment says that the hub lives."""
     folder, database, inbox = (os.environ.get(f"ORDERHUB_{name}", "") for name in ("DATA", "DATABASE_URL", "INBOX_URL"))
     return Home(Path(folder or "data"), database, inbox)
+
+
+def _end(written: snapshot.Meta) -> Progress:
+    """How far a snapshot goes."""
+    return Progress(0, written.upto, 0, written.log)

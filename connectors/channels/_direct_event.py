@@ -79,8 +79,9 @@ class Event(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 
 
 EVENT, CONTENT = msgspec.json.Decoder(Event), msgspec.json.Decoder(Content | None)
-SAME_AGAIN = 4_096
-"""Most platforms tell the whole order with each of its events: what was read lately need not be read again."""
+SAME_AGAIN, LONGEST_KEPT = 2_048, 4_096
+"""Most platforms tell the whole order with each of its events: what was read lately need not be read again. Contents
+kept, and the bytes of one."""
 WORDS = frozenset(event.value for event in model.Event)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -90,7 +91,7 @@ def decode(body: bytes) -> Observation:
     """Raises Unreadable, whatever the bytes are."""
     try:
         told = EVENT.decode(body)
-        content = _content(bytes(told.content))
+        content = _content_of(bytes(told.content))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Unreadable(f"not an order event: {error}") from None
     except RecursionError:
@@ -117,7 +118,14 @@ def us(at: datetime, what: str) -> int:
     return found
 
 
-@lru_cache(SAME_AGAIN)
+def _content_of(body: bytes) -> model.Content | None:
+    try:
+        return _known_content(body) if len(body) <= LONGEST_KEPT else _content(body)
+    except msgspec.ValidationError as error:
+        what, at, where = str(error).partition(" - at `$")
+        raise Unreadable(f"not an order event: {what} - at `$.content{where if at else '`'}") from None
+
+
 def _content(body: bytes) -> model.Content | None:
     told = CONTENT.decode(body)
     if told is None:
@@ -139,6 +147,9 @@ def _content(body: bytes) -> model.Content | None:
         None if told.lines is None else tuple([_line(line) for line in told.lines]),
         None if (person := told.person) is None else model.Person(person.name, person.phone, person.address),
     )
+
+
+_known_content = lru_cache(SAME_AGAIN)(_content)
 
 
 def _line(told: Line) -> model.Line:

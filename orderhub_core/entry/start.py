@@ -31,6 +31,11 @@ def check_connectors(hub: Hub) -> None:
 
 
 def tell_doubts(hub: Hub) -> None:
-    """Once, at the start: what would make the hub promise less than it should."""
+    """Once, at the start: what would make the hub promise less than it should, and shops that take nothing yet."""
+    for shop in hub.settings.shops:
+        try:
+            hub.channel(shop.id)
+        except UserMistake as mistake:
+            log.warning("a shop takes no webhooks", shop=shop.id, reason=str(mistake))
     for doubt in hub.store.doubts():
         log.warning("the inbox promises less than it should", reason=doubt)

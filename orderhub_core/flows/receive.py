@@ -72,7 +72,7 @@ class Receiver:
         self._queue: deque[_Waiting] = deque()
         self._unanswered, self._closed = 0, False
         self._expected, self._enough = 1, 0
-        """Deliveries that may come again together; how many of them wake the writer, 0 while it is at work."""
+        """Half of those that may come again together; how many deliveries wake the writer, 0 while it is at work."""
         self._busy_since = float("inf")
         self._turned_away: Counter[tuple[str, str]] = Counter()
         self._counted_at = float("-inf")

@@ -211,6 +211,13 @@ def _move(connection: psycopg.Connection[Any], tables: list[str], source: str, t
         connection.execute(sql.SQL("ALTER FUNCTION {} SET SCHEMA {}").format(sql.SQL(function), sql.Identifier(target)))
 
 
+def check_unused(home: Home) -> None:
+    """Raises UserMistake when somebody else uses the hub that is there."""
+    with _connected(home) as connection:
+        if connection.execute(TABLES, (OURS,)).fetchall():
+            _alone(connection)
+
+
 def _alone(connection: psycopg.Connection[Any]) -> None:
     others = connection.execute(
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"

@@ -152,7 +152,7 @@ def place(fresh: Home, home: Home, stamp: str) -> str:
     """
     aside = home.data / f"aside-{stamp}"
     if old := occupied(home):
-        _alone(home)
+        check_unused(home)
         aside.mkdir(mode=0o700)
         for name in old:
             if (home.data / name).exists():
@@ -165,7 +165,7 @@ def place(fresh: Home, home: Home, stamp: str) -> str:
     return str(aside) if old else ""
 
 
-def _alone(home: Home) -> None:
+def check_unused(home: Home) -> None:
     """Raises UserMistake when another process uses the hub; else its files are whole without their logs."""
     for part in PARTS:
         path = sqlite_home.file_of(home.data, part)

@@ -25,8 +25,8 @@ from orderhub_core.store import chain
 META = "snapshot.json"
 OURS = "frames-"
 """How the sub-folders' names begin. Nothing else in the folder is ever removed."""
-GRACE_S = 120.0
-"""A replaced sub-folder stays so long, for readers that are still at it."""
+GRACE_S = 600.0
+"""A sub-folder that nobody names stays so long: somebody may still be reading it, or writing one frame of it."""
 
 
 class Meta(msgspec.Struct, frozen=True):
@@ -67,9 +67,10 @@ def write_each(folder: Path, frame: Callable[[str], pl.LazyFrame], meta: Meta) -
             shutil.rmtree(fresh, ignore_errors=True)
             raise
         _sweep(folder, replaced)
-    except OSError as error:
+    except (OSError, pl.exceptions.PolarsError) as error:
         raise UserMistake(
-            f"cannot write a snapshot to {folder} ({error.strerror or error}): mend that, or name another with --out"
+            f"cannot write a snapshot to {folder} ({getattr(error, 'strerror', None) or str(error).splitlines()[0]}):"
+            " mend that, or name another with --out"
         ) from None
 
 
@@ -87,6 +88,7 @@ def claim(folder: Path) -> None:
 def _fill(fresh: Path, frame: Callable[[str], pl.LazyFrame]) -> None:
     fresh.chmod(0o755)  # a fresh temporary folder is its owner's alone; a board may run as somebody else
     for name, schema in SCHEMAS.items():
+        os.utime(fresh)
         whole = frame(name).select(schema.names()).cast(schema)
         whole.sink_parquet(fresh / f"{name}.parquet", compression="zstd", compression_level=1)
 

@@ -76,7 +76,11 @@ def file_of(folder: Path, part: str) -> Path:
 
 
 def connect(path: Path, *, page_bytes: int | None = None, writer: bool) -> Any:
-    """A connection with the house's settings. The page size counts only while the file is new."""
+    """A connection with the house's settings. The page size counts only while the file is new. A new file is its
+    owner's alone, and so are its logs: it holds names and addresses."""
+    if writer and not path.exists():
+        with contextlib.suppress(OSError):  # SQLite will say what is wrong
+            path.touch(mode=0o600)
     connection = sqlite.connect(
         str(path), isolation_level=None, check_same_thread=False, cached_statements=KEPT_STATEMENTS
     )

@@ -2,7 +2,7 @@
 
 Two parts with a writer each: the inbox (append-only, written by whoever accepts) and the hub (written by whoever
 applies). On SQLite they are two files, on PostgreSQL one database. Instants are BIGINT microseconds UTC, money is
-BIGINT minor units, and `deleted_at` is the only deletion there is.
+BIGINT minor units, and of orders and lines `deleted_at` is the only deletion there is.
 """
 
 from __future__ import annotations

@@ -443,20 +443,25 @@ def test_an_outdated_hub_in_postgresql_is_told_how_to_be_backed_up(elsewhere, tm
 
 
 def test_a_hub_is_never_overwritten_and_with_force_kept_aside(home, hub, elsewhere, opened, tmp_path):
+    settings = home.data / "orderhub.toml"
+    settings.write_text("# before\n")
     backup.backup(home, tmp_path / "b", env=ENV)
     held = everything(home)
     hub.take(messages(3, 700))
+    settings.write_text("# after\n")
     lost = everything(home)
     with pytest.raises(UserMistake, match="--force"):
         backup.restore(tmp_path / "b", home, env=ENV)
     with pytest.raises(UserMistake, match="in use"):
         backup.restore(tmp_path / "b", home, force=True, env=ENV)
     assert everything(home) == lost
+    assert settings.read_text() == "# after\n"
     hub.store.close()
     done = backup.restore(tmp_path / "b", home, force=True, env=ENV)
     assert everything(home) == held
     assert checks.findings(home) == []
-    (aside,) = done.aside
+    assert settings.read_text() == "# before\n"
+    (aside,) = [name for name in done.aside if settings.name not in name]
     if home.database:
         old = Home(home.data, f"{home.database}&options=-csearch_path%3D{aside.removeprefix('schema ')}")
     else:

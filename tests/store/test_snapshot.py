@@ -65,7 +65,7 @@ def test_what_was_replaced_stays_for_its_readers_and_goes_later(tmp_path):
 def test_a_writing_that_fails_leaves_the_old_one_and_no_litter(tmp_path):
     snapshot.write(tmp_path, frames(1), Meta(1))
     before = sorted(tmp_path.rglob("*"))
-    with pytest.raises(pl.exceptions.PolarsError):
+    with pytest.raises(UserMistake, match="cannot write"):
         snapshot.write(tmp_path, {"orders": pl.DataFrame({"nothing": [1]})}, Meta(2))
     assert sorted(tmp_path.rglob("*")) == before
     assert height(tmp_path) == 1

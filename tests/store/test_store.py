@@ -415,3 +415,14 @@ def test_two_who_take_in_the_same_messages_in_opposite_orders_never_deadlock(pos
             assert sorted(told[0] + told[1]) == ["duplicate"] * count + ["new"] * count
     one.close()
     other.close()
+
+
+def test_what_holds_names_and_addresses_is_its_owner_s_alone(tmp_path):
+    homes.init(made := Home(tmp_path / "data"))
+    store = homes.open_store(made)
+    store.accept([RawMessage("shop-1", "m1", "order", b"{}")], NOW)
+    assert {
+        path.name: path.stat().st_mode & 0o077 for path in made.data.glob("*.db*") if path.stat().st_mode & 0o077
+    } == {}
+    assert (made.data / "inbox.db-wal").exists()
+    store.close()
