@@ -143,7 +143,7 @@ def batches(writes: Writes) -> Iterator[Batch]:
         *(Batch(insert(table), rows, table) for table, rows in writes.inserts.items()),
         *(Batch(insert_new(table), rows, table) for table, rows in writes.new.items()),
         Batch(upsert("sightings") + IF_NEWER, writes.sightings, "sightings"),
-        # Everybody touches effects in one order, so that nobody waits for each other.
+        # Each in one order; whoever else holds an effect's row holds that one alone, so that nobody waits in a circle.
         Batch(insert("outbox") + REPLACE, sorted(writes.latest_effects, key=lambda row: row[0]), "outbox"),
         Batch(insert("outbox") + RENEW, sorted(writes.renewed_effects, key=lambda row: row[0]), "outbox"),
         Batch(HOLD, sorted(writes.held, key=lambda row: row[1])),
