@@ -20,20 +20,19 @@ import polars as pl
 from orderhub_core import pseudonym, registry, settings
 from orderhub_core.board import SnapshotHub
 from orderhub_core.effects import Effect, FetchOrder, Notify, PushToWarehouse
-from orderhub_core.errors import RefusedByTarget, StoreMissing, Unreachable, Unreadable, UserMistake
+from orderhub_core.errors import RefusedByTarget, Unreachable, Unreadable, UserMistake
 from orderhub_core.flows import absorb, dispatch, importing, poll, replay
 from orderhub_core.flows.absorb import Outcome, Plan
 from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.receive import GroupWritten, Receiver
 from orderhub_core.flows.recent import Recent
-from orderhub_core.frames import empty
 from orderhub_core.memory import Answer, Memory
 from orderhub_core.model import Decoded, RawMessage, Review
 from orderhub_core.ports import Channel, Notifier, Touchpoint, Warehouse
 from orderhub_core.rules import book
-from orderhub_core.store import chain, expiry, flow, frames, homes, snapshot
-from orderhub_core.store.base import NOTHING, Progress
+from orderhub_core.store import chain, expiry, flow, homes
 from orderhub_core.store.homes import Home
+from orderhub_core.store.known import KnownFrames
 from orderhub_core.store.unit import Finished, Pulse, Receipt
 
 OPS = "ops"
@@ -58,8 +57,7 @@ class Hub:
         self.store = homes.open_store(home)
         self.settings = settings.load(home.data)
         self._env = env
-        self._lock = threading.RLock()
-        self._frames: dict[str, tuple[Progress, pl.DataFrame]] = {}
+        self._known = KnownFrames(self.store, home.data / SNAPSHOT)
         self._channels: dict[str, Channel] = {}
         self._channels_lock = threading.Lock()
         """Webhooks ask for their channel on the event loop: never behind whoever reads frames."""
@@ -226,32 +224,7 @@ class Hub:
 
     def frame(self, name: str) -> pl.DataFrame:
         """A frame of `frames.SCHEMAS` as of the last commit, shared by all sessions of the process."""
-        with self._lock:
-            return self._frame(name, self.store.progress())
-
-    def _frame(self, name: str, progress: Progress) -> pl.DataFrame:
-        """The frame as of `progress`; rows that were changed since may be in it as they are now, events may not."""
-        known = self._frames.get(name)
-        if known is None:
-            known = self._frames[name] = self._begun(name, progress)
-        if known[0] != progress:
-            known = self._frames[name] = (progress, self._refreshed(name, progress, known).collect())
-        return known[1]
-
-    def _begun(self, name: str, progress: Progress) -> tuple[Progress, pl.DataFrame]:
-        """Where reading begins: the snapshot, if it is ours and whole."""
-        if (written := self._from_snapshot(progress)) is not None:
-            try:
-                return _end(written), snapshot.scan(self._folder, name, written).collect()
-            except (OSError, pl.exceptions.PolarsError):
-                pass  # swept or damaged meanwhile: the database has it all
-        return NOTHING, empty(name)
-
-    def _refreshed(
-        self, name: str, progress: Progress, known: tuple[Progress, pl.DataFrame | pl.LazyFrame]
-    ) -> pl.LazyFrame:
-        since, frame = known
-        return frame.lazy() if since == progress else frames.refreshed(self.store, name, frame.lazy(), since, progress)
+        return self._known.frame(name)
 
     def scan(self, name: str) -> pl.LazyFrame:
         return self.frame(name).lazy()
@@ -260,62 +233,9 @@ class Hub:
         """The answer to a question about the frames, computed once per commit and process."""
         return self._memory(question, self.store.progress().commits, compute)
 
-    @property
-    def _folder(self) -> Path:
-        return self.home.data / SNAPSHOT
-
-    def _from_snapshot(self, progress: Progress) -> snapshot.Meta | None:
-        """Where reading may begin. What another hub left in our folder, or what is damaged, is no beginning."""
-        try:
-            meta = snapshot.meta(self._folder)
-            snapshot.rows(self._folder, meta)
-            return meta if self._is_ours(meta, progress) else None
-        except StoreMissing:
-            return None
-
-    def _is_ours(self, meta: snapshot.Meta, progress: Progress) -> bool:
-        """The log's chain tells hubs apart. Before its first entry all hubs look alike, and there is little to read."""
-        behind = all(then.seq <= now.seq for then, now in zip(meta.log, progress.log, strict=False))
-        if len(meta.log) != len(progress.log) or not behind or meta.upto > progress.upto:
-            return False
-        last = max(meta.log)
-        rows = self.store.query("hub", "SELECT hash FROM log WHERE seq = ?", (last.seq,))
-        return bool(rows) and bytes(rows[0][0]) == last.hash
-
     def write_snapshot(self, folder: Path | None = None) -> Path:
-        """Write all frames as they are now, for boards and audits elsewhere. Raises UserMistake as `snapshot.write`.
-
-        Frames that nobody has asked for are not kept: what was written is read again, piece by piece.
-        """
-        folder = folder or self._folder
-        with self._lock:
-            progress, kept = self.store.progress(), dict(self._frames)
-        written = self._from_snapshot(progress)
-        try:
-            self._write_snapshot(folder, progress, kept, written)
-        except UserMistake:
-            if written is None:
-                raise
-            # It may be the one before that cannot be read: the database has it all.
-            self._write_snapshot(folder, progress, kept, None)
-        return folder
-
-    def _write_snapshot(
-        self,
-        folder: Path,
-        progress: Progress,
-        kept: Mapping[str, tuple[Progress, pl.DataFrame]],
-        written: snapshot.Meta | None,
-    ) -> None:
-        def frame(name: str) -> pl.LazyFrame:
-            known: tuple[Progress, pl.DataFrame | pl.LazyFrame] = NOTHING, empty(name)
-            if name in kept:
-                known = kept[name]
-            elif written is not None:
-                known = _end(written), snapshot.scan(self._folder, name, written)
-            return self._refreshed(name, progress, known)
-
-        snapshot.write_each(folder, frame, snapshot.Meta(clock(), progress.upto, progress.log))
+        """Write all frames as they are now, for boards and audits elsewhere. Raises UserMistake as `snapshot.write`."""
+        return self._known.write(folder or self.home.data / SNAPSHOT, clock)
 
     def parked(self, limit: int | None = None) -> list[dict[str, Any]]:
         """id, source, kind, message_id, reason and parked_at (microseconds UTC) of the oldest parked messages."""
@@ -377,8 +297,3 @@ def home() -> Home:
     """Where the environment says that the hub lives."""
     folder, database, inbox = (os.environ.get(f"ORDERHUB_{name}", "") for name in ("DATA", "DATABASE_URL", "INBOX_URL"))
     return Home(Path(folder or "data"), database, inbox)
-
-
-def _end(written: snapshot.Meta) -> Progress:
-    """How far a snapshot goes."""
-    return Progress(0, written.upto, 0, written.log)

@@ -8,12 +8,12 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from orderhub_core import hub as module
 from orderhub_core.flows.absorb import Source
 from orderhub_core.frames import SCHEMAS
 from orderhub_core.hub import Hub
 from orderhub_core.model import Content, Event, Line, Observation, RawMessage, Sighting
 from orderhub_core.store import homes, snapshot
+from orderhub_core.store import known as module
 from orderhub_core.store.homes import Home
 
 KEYS = {"orders": ["order_id"], "lines": ["order_id", "line_no"], "events": ["seq"]}
@@ -101,7 +101,7 @@ def test_a_snapshot_written_amid_commits_is_a_sound_beginning(hub, home, monkeyp
     assert snapshot.scan(folder, "events").select(pl.col("seq").max()).collect().item() == max(meta.log).seq
     shutil.copytree(folder, copy := folder.with_name("copy"))
     resumed = opened(home)
-    assert resumed._from_snapshot(resumed.store.progress()).log == meta.log
+    assert resumed._known._from_snapshot(resumed.store.progress()).log == meta.log
     shutil.rmtree(folder)
     whole = opened(home)
     shutil.move(copy, folder)
@@ -159,7 +159,7 @@ def test_what_was_written_and_nobody_reads_is_not_kept(hub):
     hub.write_snapshot()
     take(hub, observed("A1", 7, lines=2), observed("A2", 6))
     folder = hub.write_snapshot()
-    assert hub._frames == {}
+    assert hub._known._frames == {}
     assert snapshot.rows(folder, snapshot.meta(folder)) == {"orders": 2, "lines": 3, "events": 5, "sightings": 0}
 
 
@@ -179,7 +179,7 @@ def test_a_channel_is_had_while_frames_are_read(hub):
         except UserMistake:
             answered.set()
 
-    with hub._lock:
+    with hub._known._lock:
         thread = threading.Thread(target=ask, daemon=True)
         thread.start()
         assert answered.wait(5)

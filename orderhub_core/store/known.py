@@ -1,0 +1,110 @@
+"""The frames of one hub, as its last commit left them: read by increments, from the snapshot on, and written as one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import polars as pl
+
+from orderhub_core.errors import StoreMissing, UserMistake
+from orderhub_core.frames import empty
+from orderhub_core.store import frames, snapshot
+from orderhub_core.store.base import NOTHING, Progress, Store
+
+
+class KnownFrames:
+    """Safe to use from several threads. `folder` is where the hub's own snapshot lies, if there is one."""
+
+    def __init__(self, store: Store, folder: Path) -> None:
+        self._store, self._folder = store, folder
+        self._lock = threading.Lock()
+        self._frames: dict[str, tuple[Progress, pl.DataFrame]] = {}
+
+    def frame(self, name: str) -> pl.DataFrame:
+        """A frame of `frames.SCHEMAS` as of the last commit, shared by all sessions of the process."""
+        with self._lock:
+            return self._frame(name, self._store.progress())
+
+    def _frame(self, name: str, progress: Progress) -> pl.DataFrame:
+        """The frame as of `progress`; rows that were changed since may be in it as they are now, events may not."""
+        known = self._frames.get(name)
+        if known is None:
+            known = self._frames[name] = self._begun(name, progress)
+        if known[0] != progress:
+            known = self._frames[name] = (progress, self._refreshed(name, progress, known).collect())
+        return known[1]
+
+    def _begun(self, name: str, progress: Progress) -> tuple[Progress, pl.DataFrame]:
+        """Where reading begins: the snapshot, if it is ours and whole."""
+        if (written := self._from_snapshot(progress)) is not None:
+            try:
+                return _end(written), snapshot.scan(self._folder, name, written).collect()
+            except (OSError, pl.exceptions.PolarsError):
+                pass  # swept or damaged meanwhile: the database has it all
+        return NOTHING, empty(name)
+
+    def _refreshed(
+        self, name: str, progress: Progress, known: tuple[Progress, pl.DataFrame | pl.LazyFrame]
+    ) -> pl.LazyFrame:
+        since, frame = known
+        return frame.lazy() if since == progress else frames.refreshed(self._store, name, frame.lazy(), since, progress)
+
+    def _from_snapshot(self, progress: Progress) -> snapshot.Meta | None:
+        """Where reading may begin. What another hub left in our folder, or what is damaged, is no beginning."""
+        try:
+            meta = snapshot.meta(self._folder)
+            snapshot.rows(self._folder, meta)
+            return meta if self._is_ours(meta, progress) else None
+        except StoreMissing:
+            return None
+
+    def _is_ours(self, meta: snapshot.Meta, progress: Progress) -> bool:
+        """The log's chain tells hubs apart. Before its first entry all hubs look alike, and there is little to read."""
+        behind = all(then.seq <= now.seq for then, now in zip(meta.log, progress.log, strict=False))
+        if len(meta.log) != len(progress.log) or not behind or meta.upto > progress.upto:
+            return False
+        last = max(meta.log)
+        rows = self._store.query("hub", "SELECT hash FROM log WHERE seq = ?", (last.seq,))
+        return bool(rows) and bytes(rows[0][0]) == last.hash
+
+    def write(self, folder: Path, clock: Callable[[], int]) -> Path:
+        """Write all frames as they are now, for boards and audits elsewhere. Raises UserMistake as `snapshot.write`.
+
+        Frames that nobody has asked for are not kept: what was written is read again, piece by piece.
+        """
+        with self._lock:
+            progress, kept = self._store.progress(), dict(self._frames)
+        written = self._from_snapshot(progress)
+        try:
+            self._write(folder, progress, kept, written, clock)
+        except UserMistake:
+            if written is None:
+                raise
+            # It may be the one before that cannot be read: the database has it all.
+            self._write(folder, progress, kept, None, clock)
+        return folder
+
+    def _write(
+        self,
+        folder: Path,
+        progress: Progress,
+        kept: Mapping[str, tuple[Progress, pl.DataFrame]],
+        written: snapshot.Meta | None,
+        clock: Callable[[], int],
+    ) -> None:
+        def frame(name: str) -> pl.LazyFrame:
+            known: tuple[Progress, pl.DataFrame | pl.LazyFrame] = NOTHING, empty(name)
+            if name in kept:
+                known = kept[name]
+            elif written is not None:
+                known = _end(written), snapshot.scan(self._folder, name, written)
+            return self._refreshed(name, progress, known)
+
+        snapshot.write_each(folder, frame, snapshot.Meta(clock(), progress.upto, progress.log))
+
+
+def _end(written: snapshot.Meta) -> Progress:
+    """How far a snapshot goes."""
+    return Progress(0, written.upto, 0, written.log)
