@@ -120,7 +120,7 @@ def recorded(folder: Path, messages: Sequence[RawMessage]) -> list[list[Batch]]:
 
 
 def _plain(batch: Batch) -> str:
-    if batch.sql != statements.upsert(batch.table or "orders"):
+    if not batch.table or batch.sql != statements.upsert(batch.table):
         return batch.sql
     keys = [column.name for column in statements.table(batch.table).primary_key]
     changes = [f"{name} = excluded.{name}" for name in statements.columns(batch.table) if name not in keys]

@@ -29,12 +29,11 @@ class KnownFrames:
 
     def _frame(self, name: str, progress: Progress) -> pl.DataFrame:
         """The frame as of `progress`; rows that were changed since may be in it as they are now, events may not."""
-        known = self._frames.get(name)
-        if known is None:
-            known = self._frames[name] = self._begun(name, progress)
-        if known[0] != progress:
-            known = self._frames[name] = (progress, self._refreshed(name, progress, known).collect())
-        return known[1]
+        since, known = self._frames.get(name) or self._begun(name, progress)
+        if since != progress:
+            known = frames.refreshed(self._store, name, known.lazy(), since, progress).collect()
+        self._frames[name] = (progress, known)
+        return known
 
     def _begun(self, name: str, progress: Progress) -> tuple[Progress, pl.DataFrame]:
         """Where reading begins: the snapshot, if it is ours and whole."""
@@ -44,12 +43,6 @@ class KnownFrames:
             except (OSError, pl.exceptions.PolarsError):
                 pass  # swept or damaged meanwhile: the database has it all
         return NOTHING, empty(name)
-
-    def _refreshed(
-        self, name: str, progress: Progress, known: tuple[Progress, pl.DataFrame | pl.LazyFrame]
-    ) -> pl.LazyFrame:
-        since, frame = known
-        return frame.lazy() if since == progress else frames.refreshed(self._store, name, frame.lazy(), since, progress)
 
     def _from_snapshot(self, progress: Progress) -> snapshot.Meta | None:
         """Where reading may begin. What another hub left in our folder, or what is damaged, is no beginning."""
@@ -72,10 +65,11 @@ class KnownFrames:
     def write(self, folder: Path, clock: Callable[[], int]) -> Path:
         """Write all frames as they are now, for boards and audits elsewhere. Raises UserMistake as `snapshot.write`.
 
-        Frames that nobody has asked for are not kept: what was written is read again, piece by piece.
+        Frames that somebody keeps are brought up to date for all; others are read piece by piece, and not kept.
         """
         with self._lock:
-            progress, kept = self._store.progress(), dict(self._frames)
+            progress = self._store.progress()
+            kept = {name: self._frame(name, progress) for name in self._frames}
         written = self._from_snapshot(progress)
         try:
             self._write(folder, progress, kept, written, clock)
@@ -90,17 +84,17 @@ class KnownFrames:
         self,
         folder: Path,
         progress: Progress,
-        kept: Mapping[str, tuple[Progress, pl.DataFrame]],
+        kept: Mapping[str, pl.DataFrame],
         written: snapshot.Meta | None,
         clock: Callable[[], int],
     ) -> None:
         def frame(name: str) -> pl.LazyFrame:
-            known: tuple[Progress, pl.DataFrame | pl.LazyFrame] = NOTHING, empty(name)
             if name in kept:
-                known = kept[name]
-            elif written is not None:
-                known = _end(written), snapshot.scan(self._folder, name, written)
-            return self._refreshed(name, progress, known)
+                return kept[name].lazy()
+            if written is None:
+                return frames.refreshed(self._store, name, empty(name).lazy(), NOTHING, progress)
+            known = snapshot.scan(self._folder, name, written)
+            return frames.refreshed(self._store, name, known, _end(written), progress)
 
         snapshot.write_each(folder, frame, snapshot.Meta(clock(), progress.upto, progress.log))
 

@@ -253,6 +253,15 @@ def test_what_was_intended_for_an_order_that_stopped_is_withdrawn(context, order
     assert rows(context, "SELECT state, note FROM outbox") == [("withdrawn", "the order is refunded")]
 
 
+def nine_of(first, *facts):
+    """News of an order: nine of its first line, and what has happened besides."""
+    claims = msgspec.json.decode(first.body, type=Observation)
+    nine = msgspec.structs.replace(claims.content.lines[0], quantity=9)
+    content = msgspec.structs.replace(claims.content, lines=(nine,))
+    newer = Observation(claims.order_no, {fact.value: NOW + 5 for fact in facts}, NOW + 5, content)
+    return RawMessage(first.source, "newer", "order", msgspec.json.encode(newer))
+
+
 def push(context, perform):
     return dispatch(
         context.store,
@@ -293,13 +302,7 @@ def test_an_order_that_stops_while_its_push_is_leased_is_not_pushed(context, ord
 
 
 def test_an_order_that_changes_while_its_push_is_leased_is_pushed_as_it_is_now(context, order, two_pushes):
-    def nine_of_it(other):
-        claims = msgspec.json.decode(order(other, E.PLACED, at=NOW, total=100).body, type=Observation)
-        nine = msgspec.structs.replace(claims.content.lines[0], quantity=9)
-        newer = Observation(other, {}, NOW + 5, msgspec.structs.replace(claims.content, lines=(nine,)))
-        return RawMessage("shop-1", "newer", "order", msgspec.json.encode(newer))
-
-    pushed = two_pushes(nine_of_it)
+    pushed = two_pushes(lambda other: nine_of(order(other, E.PLACED, at=NOW, total=100)))
     push(context, lambda effect, key: pushed.append((effect.order_no, [line.quantity for line in effect.lines])))
     assert [quantities for _, quantities in pushed] == [[1], [9]]
     assert rows(context, "SELECT state FROM outbox") == [("done",), ("done",)]
@@ -331,11 +334,7 @@ def test_what_was_pushed_as_the_lines_changed_is_told_as_pushed(context, order, 
     drain(context, 10)
 
     def too_late(effect, key):
-        claims = msgspec.json.decode(first.body, type=Observation)
-        nine = msgspec.structs.replace(claims.content.lines[0], quantity=9)
-        content = msgspec.structs.replace(claims.content, lines=(nine,))
-        newer = Observation("A1", {fact.value: NOW + 5 for fact in facts}, NOW + 5, content)
-        context.store.accept([RawMessage(first.source, "newer", "order", msgspec.json.encode(newer))], NOW)
+        context.store.accept([nine_of(first, *facts)], NOW)
         drain(context, 10)
 
     push(context, too_late)
@@ -388,10 +387,7 @@ def test_a_push_that_waits_says_what_the_order_holds_now(context, order):
     first = order("A1", E.PLACED, E.PAID, at=NOW, total=20_000)
     context.store.accept([first], NOW)
     drain(context, 10)
-    claims = msgspec.json.decode(first.body, type=Observation)
-    nine = msgspec.structs.replace(claims.content.lines[0], quantity=9)
-    newer = Observation("A1", {}, NOW + 5, msgspec.structs.replace(claims.content, lines=(nine,)))
-    context.store.accept([RawMessage(first.source, "newer", "order", msgspec.json.encode(newer))], NOW)
+    context.store.accept([nine_of(first)], NOW)
     drain(context, 10)
     ((payload,),) = rows(context, "SELECT payload FROM outbox")
     assert [(line["sku"], line["quantity"]) for line in msgspec.json.decode(payload)["lines"]] == [

@@ -205,14 +205,20 @@ def test_after_closing_the_sender_is_asked_to_come_back():
         receiver.submit([message(1)])
 
 
+async def held(receiver, store):
+    """A first delivery, whose commit the disk holds until it is let go."""
+    first = receiver.deliver([message(0)])
+    assert await asyncio.get_running_loop().run_in_executor(None, store.entered.wait, 10)
+    return first
+
+
 def test_a_loop_is_woken_once_for_all_that_were_written_together():
     store = Slow()
     receiver = Receiver(store, lambda: 1, most_waiting=1_000)
 
     async def senders():
         loop, woken = asyncio.get_running_loop(), []
-        first = receiver.deliver([message(0)])
-        assert await loop.run_in_executor(None, store.entered.wait, 10)
+        first = await held(receiver, store)
         wake = loop.call_soon_threadsafe
         loop.call_soon_threadsafe = lambda *call: woken.append(call) or wake(*call)
         waiting = [receiver.deliver([message(n), message(-n)]) for n in range(1, 51)]
@@ -233,8 +239,7 @@ def test_a_loops_sender_that_stops_waiting_is_not_written_and_harms_nobody():
     receiver = Receiver(store, lambda: 1, most_waiting=4)
 
     async def senders():
-        first = receiver.deliver([message(1)])
-        assert await asyncio.get_running_loop().run_in_executor(None, store.entered.wait, 10)
+        first = await held(receiver, store)
         gone, kept = receiver.deliver([message(2), message(3)]), receiver.deliver([message(4)])
         gone.cancel()
         store.go.set()
@@ -267,8 +272,7 @@ def test_a_loops_sender_that_goes_while_it_is_written_does_not_keep_the_answer_f
 
     async def senders():
         loop = asyncio.get_running_loop()
-        first = receiver.deliver([message(0)])
-        assert await loop.run_in_executor(None, store.entered.wait, 10)
+        first = await held(receiver, store)
         gone, kept = receiver.deliver([message(1)]), receiver.deliver([message(2)])
         store.go.set()
         assert await loop.run_in_executor(None, store.second.wait, 10)
@@ -287,8 +291,7 @@ def test_a_failed_commit_is_told_to_every_waiter_of_a_loop():
     receiver = Receiver(store, lambda: 1, most_waiting=100)
 
     async def senders():
-        first = receiver.deliver([message(0)])
-        assert await asyncio.get_running_loop().run_in_executor(None, store.entered.wait, 10)
+        first = await held(receiver, store)
         waiting = [receiver.deliver([message(n)]) for n in (1, "bad", 2)]
         store.go.set()
         return await asyncio.gather(first, *waiting, return_exceptions=True)
