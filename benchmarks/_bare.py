@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,6 +20,7 @@ def inbox(folder: Path, messages: Sequence[RawMessage], group: int) -> float:
     rows = [(m.source, m.message_id, m.kind, 1, digest_of(m.body), m.body) for m in messages]
     sql = "INSERT INTO inbox (source, message_id, kind, received_at, digest, body) VALUES (?, ?, ?, ?, ?, ?)"
     connection = sqlite.connect(sqlite.file_of(folder, "inbox"), page_bytes=sqlite.PAGE_BYTES["inbox"], writer=True)
+    os.sync()
     begun = time.perf_counter()
     for at in range(0, len(rows), group):
         connection.execute("BEGIN IMMEDIATE")
@@ -41,6 +43,7 @@ def hub(folder: Path, commits: Sequence[Sequence[Batch]]) -> float:
     """Seconds to write the hub's rows once more, commit by commit."""
     homes.init(homes.Home(folder))
     connection = sqlite.connect(sqlite.file_of(folder, "hub"), writer=True)
+    os.sync()
     begun = time.perf_counter()
     for commit in commits:
         write(connection, commit)

@@ -186,7 +186,11 @@ class Fired(NamedTuple):
 
 
 def fire(port: int, requests: Sequence[bytes], connections: int, *, per_s: float | None = None) -> Fired:
-    """Send all of them and wait for the answers: as fast as they are answered, or `per_s` if that is less."""
+    """Send all of them and wait for the answers: as fast as they are answered, or `per_s` if that is less.
+
+    The disk is quiet when it begins: what was measured before must not be flushed by the first commit of this.
+    """
+    os.sync()
     return uvloop.run(_fire(port, requests, connections, per_s))
 
 
