@@ -101,16 +101,23 @@ class Running(NamedTuple):
         self.process.wait(30)
 
 
+def family(pid: int) -> list[Path]:
+    """A process and its children, in /proc."""
+    told = [file.read_text(encoding="ascii").split() for file in Path(f"/proc/{pid}/task").glob("*/children")]
+    return [Path(f"/proc/{number}") for number in (pid, *(child for children in told for child in children))]
+
+
 def cpu_s(pid: int) -> float:
-    """Seconds of processor time that a process has used."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    """Seconds of processor time that a process and its children have used, those that have ended too."""
+    times = [(one / "stat").read_text(encoding="ascii").rpartition(")")[2].split()[11:13] for one in family(pid)]
+    ended = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[13:15]
+    return sum(map(int, (*ended, *(ticks for two in times for ticks in two)))) / TICKS
 
 
 def memory_mb(pid: int) -> float:
-    """What a process holds of the memory, its share of what it shares with others (PSS), in MB."""
-    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii")
-    return int(rollup.partition("Pss:")[2].split()[0]) / 1024
+    """What a process and its children hold of the memory, their share of what they share with others (PSS), in MB."""
+    rollups = [(one / "smaps_rollup").read_text(encoding="ascii") for one in family(pid)]
+    return sum(int(rollup.partition("Pss:")[2].split()[0]) for rollup in rollups) / 1024
 
 
 def free_port() -> int:

@@ -24,6 +24,7 @@ from orderhub_core.errors import RefusedByTarget, Unreachable, Unreadable, UserM
 from orderhub_core.flows import absorb, dispatch, importing, poll, replay
 from orderhub_core.flows.absorb import Outcome, Plan
 from orderhub_core.flows.gates import Gates
+from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.flows.receive import GroupWritten, Receiver
 from orderhub_core.flows.recent import Recent
 from orderhub_core.memory import Answer, Memory
@@ -149,6 +150,10 @@ class Hub:
     def absorb(self) -> Plan | None:
         """One batch of what waits. None when nothing does."""
         return absorb.absorb(self.context, self.settings.limits.batch)
+
+    def pipeline(self) -> Pipeline:
+        """Absorbs batch after batch, for one worker."""
+        return Pipeline(self.context, self.settings.limits.batch)
 
     def drain(self) -> int:
         """Absorb until nothing waits. Returns how many messages were applied."""

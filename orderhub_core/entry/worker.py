@@ -13,12 +13,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import cached_property
 from random import SystemRandom
 
 import structlog
 
 from orderhub_core.entry.metrics import Meters
 from orderhub_core.errors import Busy, NeedsPerson, OrderHubError, Stop, UserMistake
+from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.hub import Hub, clock
 from orderhub_core.store.expiry import PAUSE_S, Expiry
 
@@ -56,6 +58,10 @@ class Worker:
             step = self._poller(hub.poll_touchpoint, touchpoint.id)
             self._threads.append(self._thread(f"poll {touchpoint.id}", step, touchpoint.poll_every_s))
 
+    @cached_property
+    def _pipeline(self) -> Pipeline:
+        return self.hub.pipeline()
+
     def start(self) -> None:
         for thread in self._threads:
             thread.start()
@@ -65,6 +71,8 @@ class Worker:
         self.stopping.set()
         for thread in self._threads:
             thread.join(patience_s)
+        if "_pipeline" in self.__dict__:
+            self._pipeline.close()
 
     def check(self) -> None:
         """Raises Stop when the worker stopped of itself."""
@@ -121,7 +129,7 @@ class Worker:
 
     def _absorb(self) -> bool:
         began = time.perf_counter()
-        done = self.hub.absorb()
+        done = self._pipeline.step()
         if done is None:
             return False
         seconds, outcomes = time.perf_counter() - began, Counter(map(str, done.outcomes.values()))

@@ -26,7 +26,7 @@ from orderhub_core.model import Content, Decoded, Observation, Review, Sighting
 from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.rules.book import Book
 from orderhub_core.store import chain
-from orderhub_core.store.base import FURTHEST, Overtaken, Store
+from orderhub_core.store.base import FURTHEST, Overtaken, Reads, Store
 from orderhub_core.store.unit import Claim, Message, Requeued, Writes, lane_of
 
 Outcome = Literal["imported", "updated", "unchanged", "parked", "noted"]
@@ -74,7 +74,7 @@ def absorb(context: Context, limit: int) -> Plan | None:
 
     A message that breaks its batch is found by halving and parked alone.
     """
-    with _uncollected():
+    with uncollected():
         return _next(context, limit)
 
 
@@ -111,17 +111,35 @@ def drain(context: Context, limit: int, patience: int = 100) -> dict[tuple[str, 
 
 
 def _absorb(context: Context, claim: Claim) -> Plan:
+    with remembered_if_committed(context, claim):
+        return _apply(context, claim, prepare(context, claim))
+
+
+def prepare(context: Context, claim: Claim, reads: Reads | None = None) -> Plan:
+    """Plan a claim, by what is remembered of its orders; what it makes of them is remembered in turn, as if it were
+    committed already. `reads` is asked for the rows that nobody remembers, else the store."""
     if context.recent is None:
-        return _apply(context, claim, plan(context, claim))
+        return _Batch(context, claim, {}, reads).plan()
     kept = context.recent.take(context.store, claim)
-    batch = _Batch(context, claim, kept)
-    planned = _apply(context, claim, batch.plan())
+    batch = _Batch(context, claim, kept, reads)
+    planned = batch.plan()
     context.recent.keep(context.store, claim, batch.writes, kept, batch.orders)
     return planned
 
 
 @contextlib.contextmanager
-def _uncollected() -> Iterator[None]:
+def remembered_if_committed(context: Context, claim: Claim) -> Iterator[None]:
+    """What was remembered of a batch that fails is forgotten."""
+    try:
+        yield
+    except BaseException:
+        if context.recent is not None:
+            context.recent.forget(claim.lane)
+        raise
+
+
+@contextlib.contextmanager
+def uncollected() -> Iterator[None]:
     """A batch makes some ten thousand rows and drops them all: to look for cycles among them is a sixth of the work."""
     if not gc.isenabled():
         yield
@@ -162,8 +180,8 @@ def plan(context: Context, claim: Claim) -> Plan:
 class _Batch:
     """The working state of one batch. Orders that it touches move from `kept` into `orders`, and change there."""
 
-    def __init__(self, context: Context, claim: Claim, kept: Orders) -> None:
-        self.context, self.claim, self.kept = context, claim, kept
+    def __init__(self, context: Context, claim: Claim, kept: Orders, reads: Reads | None = None) -> None:
+        self.context, self.claim, self.kept, self.reads = context, claim, kept, reads or context.store
         self.writes = Writes()
         self.orders: Orders = {}
         self.news = News()
@@ -182,7 +200,7 @@ class _Batch:
             (message.source, message.message_id): self._take(message, *found) if found else "parked"
             for message, found in read
         }
-        Intentions(self.context.store, self.context.book, self.news, self.writes).form()
+        Intentions(self.reads, self.context.book, self.news, self.writes).form()
         self.write()
         return Plan(self.writes, outcomes)
 
@@ -234,7 +252,7 @@ class _Batch:
                 self.orders[key] = known
             else:
                 unknown.append(key)
-        for row in self.context.store.order_rows(unknown):
+        for row in self.reads.order_rows(unknown):
             head = rows.head(row)
             self.orders[head.shop, head.order_no] = Known(head)
 

@@ -17,7 +17,7 @@ from orderhub_core.fold import Entry, Head
 from orderhub_core.model import Event, Line
 from orderhub_core.rules.book import Book
 from orderhub_core.rules.decide import Decision, decide
-from orderhub_core.store.base import Store
+from orderhub_core.store.base import Reads
 from orderhub_core.store.unit import Writes
 
 FIRST_ADDED_LINE = 1_000
@@ -29,7 +29,7 @@ _json = msgspec.json.Encoder(order="deterministic").encode
 class Intentions(NamedTuple):
     """Those of one batch, written into its `writes` and the log entries of its news."""
 
-    store: Store
+    reads: Reads
     book: Book
     news: News
     writes: Writes
@@ -91,13 +91,13 @@ class Intentions(NamedTuple):
         told = {**self.news.stated_lines, **self.news.lines}
         missing = [head.order_id for head in heads if head.order_id not in told]
         stored: dict[int, list[Line]] = {order_id: [] for order_id in missing}
-        for order_id, *fields in self.store.line_rows(missing) if missing else ():
+        for order_id, *fields in self.reads.line_rows(missing) if missing else ():
             stored[order_id].append(Line(*fields))
         return {head.order_id: told.get(head.order_id, stored.get(head.order_id, ())) for head in heads}
 
     def _added_lines(self, heads: Sequence[Head]) -> dict[int, list[Line]]:
         added: dict[int, list[Line]] = {}
-        for order_id, *fields in self.store.line_rows([h.order_id for h in heads]) if heads else ():
+        for order_id, *fields in self.reads.line_rows([h.order_id for h in heads]) if heads else ():
             line = Line(*fields)
             if line.line_no >= FIRST_ADDED_LINE:
                 added.setdefault(order_id, []).append(line)

@@ -1,8 +1,8 @@
 """Orders that were touched lately, kept between batches: they need not be read and unpacked again.
 
 What is kept holds only while nobody else writes. So a batch takes it out, for exactly the state of the hub that its
-claim is based on, and it is put back after the commit, for the state that the commit left. A batch that fails puts
-nothing back; another writer's commit changes the state, and what was kept is never found again.
+claim is based on, and puts it back for the state that its commit will leave. What a batch that fails has put back is
+forgotten; another writer's commit changes the state, and what was kept is never found again.
 """
 
 from __future__ import annotations
@@ -62,11 +62,16 @@ class Recent:
         return kept.orders
 
     def keep(self, store: Store, claim: Claim, writes: Writes, orders: Orders, touched: Orders) -> None:
-        """After the commit of `writes`: the orders that were taken out, and those that the batch has touched."""
+        """For after the commit of `writes`: the orders that were taken out, and those that the batch has touched."""
         if store is not self._store:
             return
-        orders |= touched
-        for key in list(islice(orders, max(0, len(orders) - self._most // claim.lanes))):
+        orders |= touched  # at the end: whoever plans on this commit before it is made must find them
+        most = max(self._most // claim.lanes, len(touched))
+        for key in list(islice(orders, max(0, len(orders) - most))):
             del orders[key]
         with self._lock:
             self._kept[claim.lane] = _Kept(claim.version + 1, writes.log_hash, orders)
+
+    def forget(self, lane: int) -> None:
+        with self._lock:
+            self._kept.pop(lane, None)

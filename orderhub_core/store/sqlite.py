@@ -20,8 +20,8 @@ from pysqlite3 import dbapi2 as sqlite
 from orderhub_core.errors import Busy, Stop, StoreMissing
 from orderhub_core.model import RawMessage
 from orderhub_core.store import chain, statements
-from orderhub_core.store.base import DUE, FURTHEST, MESSAGE, Progress, Store
-from orderhub_core.store.unit import Claim, Message, Receipt, Row, digest_of
+from orderhub_core.store.base import DUE, FURTHEST, MESSAGE, Ahead, Progress, Store
+from orderhub_core.store.unit import Claim, Message, Receipt, Row, Writes, digest_of
 
 PAGE_BYTES = {"inbox": 16_384, "hub": 8_192}
 """A 2 KB message wastes half of a 4 KB page; see benchmarks."""
@@ -189,6 +189,24 @@ class SqliteStore(Store):
         sql = f"SELECT {MESSAGE} FROM inbox WHERE id > ? ORDER BY id LIMIT ?"
         messages = [Message(*row) for row in self.query("inbox", sql, (lane.applied_upto, limit))]
         return Claim(messages, messages[-1].id, *lane.base, stamp=lane.version + 1) if messages else None
+
+    def claim_after(self, before: Claim, writes: Writes, limit: int, now: int) -> Claim | None:
+        """The messages after a claim that is being committed with these writes. None where something else comes first,
+        or nothing after."""
+        if before.queued or self._queue_is_due(now):
+            return None
+        sql = f"SELECT {MESSAGE} FROM inbox WHERE id > ? ORDER BY id LIMIT ?"
+        messages = [Message(*row) for row in self.query("inbox", sql, (before.upto, limit))]
+        base = (before.version + 1, writes.next_order_id, writes.log_seq, writes.log_hash)
+        return Claim(messages, messages[-1].id, *base, stamp=before.stamp + 1) if messages else None
+
+    def ahead(self) -> Ahead:
+        from orderhub_core.store.committer import Committer  # which needs this module, and few processes need it
+
+        return Committer(self)
+
+    def _queue_is_due(self, now: int) -> bool:
+        return bool(self.query("hub", f"SELECT 1 FROM todo WHERE lane = 0 AND {DUE} LIMIT 1", (now, now + FURTHEST)))
 
     def _claim_queued(self, lane: _Lane, limit: int, now: int) -> Claim | None:
         sql = f"SELECT id, attempts FROM todo WHERE lane = 0 AND {DUE} ORDER BY id LIMIT ?"

@@ -49,8 +49,10 @@ def upsert(name: str) -> str:
     """Insert rows; those whose key stands already are overwritten, but for what else names them: to assign that once
     more would have its indexes written anew."""
     keys = [column.name for column in table(name).primary_key]
-    # The primary key's constraint, and those that make something else unique; there are no others.
-    names = {column.name for constraint in table(name).constraints for column in constraint.columns}
+    from sqlalchemy import PrimaryKeyConstraint, UniqueConstraint
+
+    named_by = (one for one in table(name).constraints if isinstance(one, PrimaryKeyConstraint | UniqueConstraint))
+    names = {column.name for constraint in named_by for column in constraint.columns}
     changes = ", ".join(f"{column} = excluded.{column}" for column in columns(name) if column not in names)
     return f"{insert(name)} ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {changes}"
 

@@ -85,5 +85,5 @@ def test_damaged_bytes_are_read_or_refused(data: st.DataObject) -> None:
 
 @given(st.sampled_from(sorted(DECODERS)), st.binary(max_size=60))
 def test_noise_is_refused(kind: str, body: bytes) -> None:
-    with pytest.raises(Unreadable, match="."):
+    with pytest.raises(Unreadable, match=r"."):
         DECODERS[kind](body)

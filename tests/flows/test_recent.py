@@ -136,11 +136,13 @@ def test_a_restored_hub_of_the_same_age_is_another_hub(context, kept):
     assert recent.take(context.store, claim._replace(log_hash=b"of another life")) == {}
 
 
-def test_no_more_is_kept_than_asked(context, order):
-    recent = Recent(context.store, most=context.store.lanes * 3)
-    context.store.accept([order(f"A{n}", E.PLACED, at=NOW) for n in range(context.store.lanes * 20)], NOW)
-    drain(context._replace(recent=recent), 50)
-    assert 0 < sum(len(kept.orders) for kept in recent._kept.values()) <= context.store.lanes * 3
+def test_no_more_is_kept_than_asked_or_than_the_last_batch_touched(context, order):
+    lanes = context.store.lanes
+    recent = Recent(context.store, most=lanes * 3)
+    for size, most in ((50, lanes * 50), (2, lanes * 3)):
+        context.store.accept([order(f"{size}-{n}", E.PLACED, at=NOW) for n in range(lanes * 20)], NOW)
+        drain(context._replace(recent=recent), size)
+        assert 0 < sum(len(kept.orders) for kept in recent._kept.values()) <= most
 
 
 def test_a_dry_run_changes_nothing_that_is_kept(context, order):

@@ -8,6 +8,7 @@ import structlog
 from orderhub_core.entry import worker as module
 from orderhub_core.entry.worker import Worker
 from orderhub_core.errors import Stop, Unreachable
+from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.hub import Hub
 from orderhub_core.model import RawMessage
 
@@ -40,14 +41,14 @@ def test_it_applies_what_arrives_and_writes_snapshots(hub):
 
 def test_a_failure_is_logged_with_its_reason_and_the_thread_goes_on(hub, monkeypatch):
     failures = iter([Unreachable("the database does not answer"), RuntimeError("a customer's secret")])
-    absorb = hub.absorb
+    step = Pipeline.step
 
-    def fragile():
+    def fragile(pipeline):
         for failure in failures:
             raise failure
-        return absorb()
+        return step(pipeline)
 
-    monkeypatch.setattr(hub, "absorb", fragile)
+    monkeypatch.setattr(Pipeline, "step", fragile)
     hub.receive([RawMessage("nobody", "m1", "order", b"{}")])
     with structlog.testing.capture_logs() as logs:
         worker = Worker(hub)
@@ -60,10 +61,10 @@ def test_a_failure_is_logged_with_its_reason_and_the_thread_goes_on(hub, monkeyp
 
 
 def test_harm_stops_the_worker(hub, monkeypatch):
-    def harm():
+    def harm(pipeline):
         raise Stop("two SQLite libraries")
 
-    monkeypatch.setattr(hub, "absorb", harm)
+    monkeypatch.setattr(Pipeline, "step", harm)
     worker = Worker(hub)
     worker.check()
     worker.start()

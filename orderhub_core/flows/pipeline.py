@@ -1,0 +1,91 @@
+"""Absorb while a backlog waits: one batch is planned while the one before is being committed by another process.
+
+Planning is Python on one core, committing is SQLite on another. Of what is planned ahead nothing is true until all
+before it is committed: when a commit fails, what was planned on it is dropped, and the ordinary way, `absorb`, tries
+again and says why. Without a backlog, or where the store has no such process, that is the only way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import NamedTuple
+
+from orderhub_core.flows.absorb import Context, Plan, absorb, prepare, remembered_if_committed, uncollected
+from orderhub_core.store.base import Ahead
+from orderhub_core.store.unit import Claim, Writes
+
+IDLE_S = 30.0
+"""After so long without a backlog the other process ends."""
+
+
+class _Flight(NamedTuple):
+    """A batch that is planned, and on its way to be committed."""
+
+    claim: Claim
+    plan: Plan
+
+
+class Pipeline:
+    """Absorbs for one worker, in one of its threads."""
+
+    def __init__(self, context: Context, limit: int) -> None:
+        self._context, self._limit = context, limit
+        # Planning ahead needs the orders of the batch before, which nobody can read yet.
+        self._ahead = None if context.recent is None else context.store.ahead()
+        self._flying: _Flight | None = None
+        self._backlog, self._used_at = False, 0.0
+
+    def step(self) -> Plan | None:
+        """One batch, committed. None when nothing waited. Raises as `absorb`."""
+        if self._ahead is None:
+            return absorb(self._context, self._limit)
+        flight, self._flying = self._flying, None
+        if flight is None and self._backlog:
+            with uncollected():
+                flight = self._take_off(self._ahead)
+        self._backlog = False
+        if flight is None:
+            return self._alone(self._ahead)
+        with uncollected():
+            return self._land(flight, self._ahead)
+
+    def close(self) -> None:
+        """What is on its way is still committed."""
+        if self._ahead is not None:
+            self._ahead.close()
+        self._flying = None
+
+    def _alone(self, ahead: Ahead) -> Plan | None:
+        done = absorb(self._context, self._limit)
+        self._backlog = done is not None and len(done.outcomes) >= self._limit
+        if not self._backlog and time.monotonic() - self._used_at > IDLE_S:
+            ahead.close()
+        return done
+
+    def _take_off(self, ahead: Ahead) -> _Flight | None:
+        claim = self._context.store.claim(self._limit, self._context.clock())
+        if claim is None or claim.queued:
+            return None
+        flight = self._prepared(claim, ahead)
+        if flight is not None:
+            ahead.begin(claim, flight.plan.writes)
+        return flight
+
+    def _land(self, flight: _Flight, ahead: Ahead) -> Plan:
+        """Plan the next batch, wait for the one that is on its way, and let the next one follow it."""
+        self._used_at = time.monotonic()
+        with remembered_if_committed(self._context, flight.claim):
+            following = ahead.claim(self._limit, self._context.clock())
+            planned = None if following is None else self._prepared(following, ahead)
+            ahead.end()
+        if planned is not None:
+            ahead.begin(planned.claim, planned.plan.writes)
+        self._flying, self._backlog = planned, planned is not None
+        return Plan(Writes(), flight.plan.outcomes)
+
+    def _prepared(self, claim: Claim, ahead: Ahead) -> _Flight | None:
+        """None where planning fails: `absorb` will meet the same failure, and knows what to do about it."""
+        with contextlib.suppress(Exception), remembered_if_committed(self._context, claim):
+            return _Flight(claim, prepare(self._context, claim, ahead))
+        return None

@@ -1,0 +1,162 @@
+"""A second process that writes: while it commits one batch into `hub.db`, its parent plans the next.
+
+The batch goes over as MessagePack, its statements and rows as they are; the answer is that it is committed, or why not.
+The parent's death is the end of the child's input: what it was given whole is committed or not, and it goes. Whatever
+becomes of either, the lane's version decides: a batch is committed on the state that it was planned for, or not at all.
+
+    python -m orderhub_core.store.committer FILE      the child
+"""
+
+from __future__ import annotations
+
+from orderhub_core import runtime  # isort: skip
+
+import contextlib
+import signal
+import struct
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import IO, Any, NamedTuple, cast
+
+import msgspec
+
+from orderhub_core import errors
+from orderhub_core.errors import Busy, OrderHubError
+from orderhub_core.store import base, sqlite, statements
+from orderhub_core.store.unit import Claim, Row, Writes
+
+_encode, _decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder().decode
+LENGTH = struct.Struct("<I")
+END_S = 10.0
+"""A child that has nothing to do ends at once; one in a commit, after it."""
+
+
+class _Child(NamedTuple):
+    process: subprocess.Popen[bytes]
+    orders: IO[bytes]
+    answers: IO[bytes]
+
+
+class Committer:
+    """`base.Ahead` of a SQLite hub. The process starts with the first batch."""
+
+    def __init__(self, store: sqlite.SqliteStore) -> None:
+        self._store = store
+        self._child: _Child | None = None
+        self._flying: tuple[Claim, Writes] | None = None
+        self._failed: Exception | None = None
+
+    def begin(self, claim: Claim, writes: Writes) -> None:
+        child = self._child = self._child or _start(sqlite.file_of(self._store.folder, "hub"))
+        self._flying, self._failed = (claim, writes), None
+        try:
+            _send(child.orders, _order(claim, writes))
+        except OSError:
+            self._lost(child)
+
+    def claim(self, limit: int, now: int) -> Claim | None:
+        if self._flying is None:
+            return None
+        claim, writes = self._flying
+        return self._store.claim_after(claim, writes, limit, now)
+
+    def order_rows(self, keys: Iterable[tuple[str, str]]) -> list[Row]:
+        """As `Store.order_rows`. Who plans ahead remembers the orders of the batch that is being written, and asks for
+        others only."""
+        return self._store.order_rows(keys)
+
+    def line_rows(self, order_ids: Iterable[int]) -> list[Row]:
+        """As `Store.line_rows`, once the batch is written: it may hold some of them. Raises as `end`."""
+        self.end()
+        return self._store.line_rows(order_ids)
+
+    def end(self) -> None:
+        if self._flying is not None and self._failed is None and self._child is not None:
+            answer = _receive(self._child.answers)
+            if answer is None:
+                self._lost(self._child)
+            elif answer:
+                kind, text = answer
+                self._failed = _FAILURES.get(kind, RuntimeError)(text)
+            self._flying = None
+        if self._failed is not None:
+            raise self._failed
+
+    def close(self) -> None:
+        if (child := self._child) is None:
+            return
+        self._child = self._flying = self._failed = None
+        with contextlib.suppress(OSError):
+            child.process.communicate(timeout=END_S)
+
+    def _lost(self, child: _Child) -> None:
+        child.process.kill()
+        child.process.communicate()
+        self._child, self._flying = None, None
+        self._failed = Busy("the writing process has gone away; whatever it had not committed is planned again")
+
+
+def _order(claim: Claim, writes: Writes) -> tuple[Row, list[tuple[str, Sequence[Row]]]]:
+    at = (writes.next_order_id, writes.log_seq, writes.log_hash, claim.upto, claim.upto, claim.lane, claim.version)
+    batches: list[tuple[str, Sequence[Row]]] = [(batch.sql, batch.rows) for batch in statements.batches(writes)]
+    if writes.requeued:
+        batches.append((statements.insert("todo"), writes.requeued))
+    return at, batches
+
+
+_FAILURES = {
+    kind.__name__: kind for kind in (base.Overtaken, *(vars(errors)[name] for name in ("Busy", "Stop", "StoreMissing")))
+}
+
+
+def _start(file: Path) -> _Child:
+    command = [sys.executable, "-m", __name__, str(file)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 (our own)
+    return _Child(process, cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout))
+
+
+def _send(stream: IO[bytes], value: object) -> None:
+    data = _encode(value)
+    stream.write(LENGTH.pack(len(data)))
+    stream.write(data)
+    stream.flush()
+
+
+def _receive(stream: IO[bytes]) -> Any:
+    """None at the end, also when it comes in the middle of something."""
+    head = stream.read(LENGTH.size)
+    if len(head) < LENGTH.size:
+        return None
+    (length,) = LENGTH.unpack(head)
+    data = stream.read(length)
+    return _decode(data) if len(data) == length else None
+
+
+def _write(store: sqlite.SqliteStore, at: Row, batches: Sequence[tuple[str, Sequence[Row]]]) -> None:
+    with store.transaction("hub") as cursor:
+        if cursor.execute(statements.MOVE_ON, at).rowcount != 1:
+            raise base.Overtaken("another writer applied messages meanwhile")
+        for sql, rows in batches:
+            cursor.executemany(sql, rows)
+
+
+def main(file: Path) -> None:
+    runtime.check()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # they are meant for the parent, who ends this by its silence
+    store = sqlite.SqliteStore(file.parent)
+    while (order := _receive(sys.stdin.buffer)) is not None:
+        answer: tuple[str, ...] = ()
+        try:
+            _write(store, *order)
+        except OrderHubError as failure:
+            answer = (type(failure).__name__, str(failure))
+        except Exception as bug:  # noqa: BLE001 — its text may hold a person's data
+            answer = ("", type(bug).__name__)
+        _send(sys.stdout.buffer, answer)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
