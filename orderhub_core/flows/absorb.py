@@ -26,7 +26,8 @@ from orderhub_core.model import Content, Decoded, Observation, Review, Sighting
 from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.rules.book import Book
 from orderhub_core.store import chain
-from orderhub_core.store.base import FURTHEST, Overtaken, Reads, Store
+from orderhub_core.store.ahead import Reads
+from orderhub_core.store.base import FURTHEST, Overtaken, Store
 from orderhub_core.store.unit import Claim, Message, Requeued, Writes, lane_of
 
 Outcome = Literal["imported", "updated", "unchanged", "parked", "noted"]

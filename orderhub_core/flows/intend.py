@@ -17,7 +17,7 @@ from orderhub_core.fold import Entry, Head
 from orderhub_core.model import Event, Line
 from orderhub_core.rules.book import Book
 from orderhub_core.rules.decide import Decision, decide
-from orderhub_core.store.base import Reads
+from orderhub_core.store.ahead import Reads
 from orderhub_core.store.unit import Writes
 
 FIRST_ADDED_LINE = 1_000

@@ -12,7 +12,8 @@ import time
 from typing import NamedTuple
 
 from orderhub_core.flows.absorb import Context, Plan, absorb, prepare, remembered_if_committed, uncollected
-from orderhub_core.store.base import Ahead
+from orderhub_core.store import homes
+from orderhub_core.store.ahead import Ahead
 from orderhub_core.store.unit import Claim, Writes
 
 IDLE_S = 30.0
@@ -32,7 +33,7 @@ class Pipeline:
     def __init__(self, context: Context, limit: int) -> None:
         self._context, self._limit = context, limit
         # Planning ahead needs the orders of the batch before, which nobody can read yet.
-        self._ahead = None if context.recent is None else context.store.ahead()
+        self._ahead = None if context.recent is None else homes.ahead(context.store)
         self._flying: _Flight | None = None
         self._backlog, self._used_at = False, 0.0
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from orderhub_core.errors import Later
 from orderhub_core.model import RawMessage
@@ -57,33 +57,6 @@ class Progress(NamedTuple):
 
 NOTHING = Progress(0, -1, 0, ())
 """Of a hub that nobody has read anything of."""
-
-
-class Reads(Protocol):
-    """What planning a batch may ask of the hub, with the promises of `Store`."""
-
-    def order_rows(self, keys: Iterable[tuple[str, str]]) -> list[Row]: ...
-    def line_rows(self, order_ids: Iterable[int]) -> list[Row]: ...
-
-
-class Ahead(Reads, Protocol):
-    """Commits one batch while the next is planned: `begin`, then `claim` and plan on what it will leave, then `end`."""
-
-    def begin(self, claim: Claim, writes: Writes) -> None:
-        """Hand a batch over. Nothing tells yet what becomes of it."""
-        ...
-
-    def claim(self, limit: int, now: int) -> Claim | None:
-        """The next messages, as if what was begun were committed. None where that cannot be known before it is."""
-        ...
-
-    def end(self) -> None:
-        """Wait until what was begun is committed. Raises as `Store.commit` does; asked again, it says the same."""
-        ...
-
-    def close(self) -> None:
-        """What was begun is still committed."""
-        ...
 
 
 class Store(ABC):
@@ -209,10 +182,6 @@ class Store(ABC):
         """All or nothing. Raises Overtaken when the hub moved since the claim, and Busy; either way nothing changed."""
         with self.transaction("hub") as cursor:
             self._write(cursor, claim, writes)
-
-    def ahead(self) -> Ahead | None:
-        """For one worker, in one of its threads. None where a home has its own way to work side by side."""
-        return None
 
     def _write(self, cursor: Any, claim: Claim, writes: Writes) -> None:
         self._move_on(cursor, claim, writes)

@@ -40,7 +40,7 @@ class _Child(NamedTuple):
 
 
 class Committer:
-    """`base.Ahead` of a SQLite hub. The process starts with the first batch."""
+    """`ahead.Ahead` of a SQLite hub. The process starts with the first batch."""
 
     def __init__(self, store: sqlite.SqliteStore) -> None:
         self._store = store

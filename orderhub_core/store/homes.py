@@ -9,12 +9,22 @@ import contextlib
 from collections.abc import Mapping
 
 from orderhub_core.errors import StoreMissing, UserMistake
+from orderhub_core.store.ahead import Ahead
 from orderhub_core.store.base import Store
 from orderhub_core.store.home import Home as Home
 from orderhub_core.store.sqlite import SqliteStore
 
 REVISIONS = {"inbox": "inbox_0003", "hub": "hub_0002"}
 """This version's schema: the newest migration of each part."""
+
+
+def ahead(store: Store) -> Ahead | None:
+    """For one worker, in one of its threads. None where a home has its own way to work side by side."""
+    if not isinstance(store, SqliteStore):
+        return None
+    from orderhub_core.store.committer import Committer
+
+    return Committer(store)
 
 
 def init(home: Home, revisions: Mapping[str, str] | None = None) -> None:

@@ -20,7 +20,7 @@ from pysqlite3 import dbapi2 as sqlite
 from orderhub_core.errors import Busy, Stop, StoreMissing
 from orderhub_core.model import RawMessage
 from orderhub_core.store import chain, statements
-from orderhub_core.store.base import DUE, FURTHEST, MESSAGE, Ahead, Progress, Store
+from orderhub_core.store.base import DUE, FURTHEST, MESSAGE, Progress, Store
 from orderhub_core.store.unit import Claim, Message, Receipt, Row, Writes, digest_of
 
 PAGE_BYTES = {"inbox": 16_384, "hub": 8_192}
@@ -199,11 +199,6 @@ class SqliteStore(Store):
         messages = [Message(*row) for row in self.query("inbox", sql, (before.upto, limit))]
         base = (before.version + 1, writes.next_order_id, writes.log_seq, writes.log_hash)
         return Claim(messages, messages[-1].id, *base, stamp=before.stamp + 1) if messages else None
-
-    def ahead(self) -> Ahead:
-        from orderhub_core.store.committer import Committer  # which needs this module, and few processes need it
-
-        return Committer(self)
 
     def _queue_is_due(self, now: int) -> bool:
         return bool(self.query("hub", f"SELECT 1 FROM todo WHERE lane = 0 AND {DUE} LIMIT 1", (now, now + FURTHEST)))

@@ -1,0 +1,35 @@
+"""What planning a batch asks of the hub, and of whoever commits the batch before it meanwhile."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Protocol
+
+from orderhub_core.store.unit import Claim, Row, Writes
+
+
+class Reads(Protocol):
+    """What planning a batch may ask of the hub, with the promises of `Store`."""
+
+    def order_rows(self, keys: Iterable[tuple[str, str]]) -> list[Row]: ...
+    def line_rows(self, order_ids: Iterable[int]) -> list[Row]: ...
+
+
+class Ahead(Reads, Protocol):
+    """Commits one batch while the next is planned: `begin`, then `claim` and plan on what it will leave, then `end`."""
+
+    def begin(self, claim: Claim, writes: Writes) -> None:
+        """Hand a batch over. Nothing tells yet what becomes of it."""
+        ...
+
+    def claim(self, limit: int, now: int) -> Claim | None:
+        """The next messages, as if what was begun were committed. None where that cannot be known before it is."""
+        ...
+
+    def end(self) -> None:
+        """Wait until what was begun is committed. Raises as `Store.commit` does; asked again, it says the same."""
+        ...
+
+    def close(self) -> None:
+        """What was begun is still committed."""
+        ...
