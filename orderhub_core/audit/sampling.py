@@ -2,7 +2,9 @@
 
 Every order has a ticket, a number mixed from its key and the seed; the smallest tickets are drawn. So row order and
 library versions do not matter, and an order that is added changes the draw only where its own ticket is small enough.
-Intervals are exact (Clopper and Pearson, Biometrika 26, 1934), so they never promise more than the sample holds.
+Intervals are exact, so they never promise more than the sample holds: by the binomial law (Clopper and Pearson,
+Biometrika 26, 1934), or, where it is known of how many orders the sample was drawn, by the hypergeometric one
+(Buonaccorsi, American Statistician 41, 1987), which is narrower, and certain once every order was judged.
 """
 
 from __future__ import annotations
@@ -11,7 +13,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-from scipy.special import betaincinv
+from scipy.special import bdtr, betaincinv
+
+from orderhub_core.audit import hypergeometric
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _FACTORS = ((np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)), (np.uint64(27), np.uint64(0x94D049BB133111EB)))
@@ -41,6 +45,15 @@ def draw(keys: pl.DataFrame, size: int, seed: int) -> pl.DataFrame:
         taken = min(taken * 2, keys.height)  # the same order stood there more than once
 
 
+def in_turn(drawn: pl.DataFrame, seed: int) -> pl.DataFrame:
+    """Drawn keys in the order of their tickets, in which the first n are themselves a random sample, for every n.
+
+    Who wants to stop early (`stopping`) must judge in this order: sorted by number, the first orders would all be old.
+    """
+    order = pl.Series("ticket", tickets(drawn, seed))
+    return drawn.with_columns(order).sort("ticket", *drawn.columns).drop("ticket")
+
+
 def tickets(keys: pl.DataFrame, seed: int) -> Tickets:
     """One number per row, from the bytes of its columns, eight at a time, and the seed."""
     numbers = np.full(keys.height, _mixed(np.array([seed % (1 << 64)], dtype=np.uint64))[0])
@@ -67,25 +80,104 @@ def _mixed(numbers: Tickets) -> Tickets:
     return mixed
 
 
-def interval(successes: int, trials: int, level: float = 0.95) -> Interval:
-    """The exact interval of a share. Nothing drawn proves nothing: 0 to 1."""
-    tail = (1 - level) / 2
-    low = betaincinv(successes, trials - successes + 1, tail) if successes else 0.0
-    high = betaincinv(successes + 1, trials - successes, 1 - tail) if successes < trials else 1.0
-    return Interval(low=float(low), high=float(high), level=level)
+def interval(successes: int, trials: int, level: float = 0.95, population: int | None = None) -> Interval:
+    """The exact interval of a share. Nothing drawn proves nothing: 0 to 1.
+
+    `population`: of how many the `trials` were drawn, where that is known. Raises ValueError where fewer than drawn.
+    """
+    if population is not None and population < trials:
+        raise ValueError(f"{trials} orders cannot have been drawn, each once, from {population}")
+    if not trials:
+        return Interval(low=0.0, high=1.0, level=level)
+    tail, misfits = (1 - level) / 2, trials - successes
+    if population is None:
+        low = float(betaincinv(successes, misfits + 1, tail)) if successes else 0.0
+        high = float(betaincinv(successes + 1, misfits, 1 - tail)) if misfits else 1.0
+    else:
+        low = hypergeometric.fewest_marked(successes, population, trials, tail) / population
+        high = (population - hypergeometric.fewest_marked(misfits, population, trials, tail)) / population
+    return Interval(low=low, high=high, level=level)
 
 
-def needed(claim: float, misfits: int = 0, level: float = 0.95) -> int:
-    """The smallest sample that, with this many misfits in it, still proves a share of at least `claim` (below 1)."""
-    if not 0 <= claim < 1:
-        raise ValueError(f"a sample can prove a share from 0 up to, but not including, 1; not {claim}")
+def needed(claim: float, misfits: int = 0, level: float = 0.95, population: int | None = None) -> int:
+    """The smallest sample that, with this many misfits in it, still proves a share of at least `claim`.
+
+    Raises ValueError where none does: a claim of 1 without a known population, or more misfits than the claim allows
+    in the whole of it.
+    """
+    _check(claim, population)
+    if population is not None and (population - misfits) / max(population, 1) < claim:
+        raise ValueError(f"with {misfits} misfits no sample of {population} orders can prove a share of {claim}")
+
+    def proves(size: int) -> bool:
+        return interval(size - misfits, size, level, population).low >= claim
+
     low, high = misfits, misfits + 1
-    while interval(high - misfits, high, level).low < claim:
+    while high < (population or high + 1) and not proves(high):
         low, high = high, high * 2
+    high = min(high, population or high)
     while high - low > 1:
         middle = (low + high) // 2
-        if interval(middle - misfits, middle, level).low < claim:
-            low = middle
-        else:
-            high = middle
+        low, high = (low, middle) if proves(middle) else (middle, high)
     return high
+
+
+def power(claim: float, rate: float, size: int, level: float = 0.95, population: int | None = None) -> float:
+    """The chance that a sample of `size` proves a share of at least `claim`, where the true share is `rate`.
+
+    Of a known population the true share is the nearest that whole orders can have.
+    """
+    _check(claim, population)
+    allowed = -1  # the most misfits with which such a sample still proves it
+    beyond = size + 1
+    while beyond - allowed > 1:
+        middle = (allowed + beyond) // 2
+        holds = interval(size - middle, size, level, population).low >= claim
+        allowed, beyond = (middle, beyond) if holds else (allowed, middle)
+    return _at_most(allowed, rate, size, population)
+
+
+def planned(claim: float, rate: float, chance: float = 0.8, level: float = 0.95, population: int | None = None) -> int:
+    """A sample that, where the true share is `rate`, proves a share of at least `claim` with this chance.
+
+    More misfits may come than are hoped for, so it is larger than `needed` for none. The chance does not grow evenly
+    with the size (each misfit more that is allowed costs orders): this is the smallest size for the number of misfits
+    it allows. Raises ValueError where no size will do: the true share must exceed the claim, or reach it where the
+    population is known.
+    """
+    _check(claim, population)
+    if rate < claim or (population is None and rate == claim):
+        raise ValueError(f"no sample proves a share of {claim} where the true share is {rate}: it must be higher")
+
+    def suffices(misfits: int) -> bool:
+        return _at_most(misfits, rate, needed(claim, misfits, level, population), population) >= chance
+
+    most = None if population is None else _misfits(claim, population)
+    low, high = -1, 0
+    while high != most and not suffices(high):
+        low, high = high, 2 * high + 1 if most is None else min(2 * high + 1, most)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if suffices(middle) else (middle, high)
+    return needed(claim, high, level, population)
+
+
+def _at_most(misfits: int, rate: float, size: int, population: int | None) -> float:
+    if misfits < 0:
+        return 0.0
+    if population is not None:
+        return hypergeometric.at_most(misfits, population, round(population * (1 - rate)), size)
+    return float(bdtr(misfits, size, 1 - rate)) if misfits < size else 1.0
+
+
+def _misfits(claim: float, population: int) -> int:
+    """The most misfits that a population may hold whose share is at least `claim`."""
+    most = round(population * (1 - claim))
+    return most if (population - most) / population >= claim else most - 1
+
+
+def _check(claim: float, population: int | None) -> None:
+    if population is None and not 0 <= claim < 1:
+        raise ValueError(f"a sample can prove a share from 0 up to, but not including, 1; not {claim}")
+    if population is not None and not (0 <= claim <= 1 and population > 0):
+        raise ValueError(f"of {population} orders no share of {claim} can be proved: it must be some, and from 0 to 1")
