@@ -18,7 +18,8 @@ def chances(counts: npt.ArrayLike, population: int, marked: npt.ArrayLike, drawn
     k, m = np.broadcast_arrays(np.asarray(counts, np.float64), np.asarray(marked, np.float64))
     possible = (k >= np.maximum(0, drawn - (population - m))) & (k <= np.minimum(drawn, m))
     k, m = k[possible], m[possible]
-    logs = _log_choose(m, k) + _log_choose(population - m, drawn - k) - _log_choose(np.float64(population), drawn)
+    every = _log_choose(np.array([float(population)]), np.array([float(drawn)]))
+    logs = _log_choose(m, k) + _log_choose(population - m, drawn - k) - every
     found = np.zeros(possible.shape)
     found[possible] = np.exp(logs)
     return found
@@ -46,6 +47,6 @@ def fewest_marked(count: int, population: int, drawn: int, tail: float) -> int:
     return low
 
 
-def _log_choose(n: Floats, k: npt.ArrayLike) -> Floats:
-    chosen: Floats = -np.log1p(n) - betaln(n - k + 1, np.add(k, 1.0))
+def _log_choose(n: Floats, k: Floats) -> Floats:
+    chosen: Floats = -np.log1p(n) - betaln(n - k + 1, k + 1)
     return chosen

@@ -18,6 +18,7 @@ hypergeometric one where the sample is a good part of it, the binomial one (wide
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import msgspec
@@ -68,7 +69,7 @@ class _Seen(NamedTuple):
 
 def age_class(at: pl.Expr, as_of: int, edges_d: Sequence[int] = AGES_D) -> pl.Expr:
     """How old an order is, in days: `<1`, `1-3`, `3-7`, `>=7` by default. `as_of` is microseconds UTC."""
-    names = [f"<{edges_d[0]}", *(f"{a}-{b}" for a, b in zip(edges_d, edges_d[1:], strict=False)), f">={edges_d[-1]}"]
+    names = [f"<{edges_d[0]}", *(f"{a}-{b}" for a, b in pairwise(edges_d)), f">={edges_d[-1]}"]
     days = (as_of - at.cast(pl.Int64)) // DAY_US
     return days.cut([edge - 1 for edge in edges_d], labels=names).cast(pl.Enum(names))
 
