@@ -33,8 +33,8 @@ STATES: tuple[State, ...] = get_args(State)
 
 _SHAPE = 0.5
 _HOPE = 0.25
-"""The mean misfit rate of the narrow distribution behind Q, as a share of what the claim allows: best where the shop is
-well within its claim, which is when early stopping pays. It decides how soon a claim is proven, never whether rightly."""
+"""The mean misfit rate of the narrow distribution behind Q, as a share of what the claim allows: best for a shop well
+within its claim, where early stopping pays. It decides how soon a claim is proven, never whether rightly."""
 _OPEN = 0.1
 """The weight of the wide distribution, which keeps the interval short where the shop is far from its claim."""
 
@@ -141,7 +141,9 @@ class _Seen:
         """Of just these judgements in this order, in the mean over both distributions: what log Q is."""
         allowed = max(1 - claim, 1 / max(self.population, 1))
         narrow = self._beta(_SHAPE / (_HOPE * allowed) - _SHAPE, _SHAPE)
-        return np.logaddexp(np.log(1 - _OPEN) + narrow, np.log(_OPEN) + self._beta(_SHAPE, _SHAPE))
+        wide = self._beta(_SHAPE, _SHAPE)
+        both: Numbers = np.logaddexp(np.log(1 - _OPEN) + narrow, np.log(_OPEN) + wide)
+        return both
 
     def _beta(self, good: float, bad: float) -> Numbers:
         mean: Numbers = betaln(self.good + good, self.bad + bad) - betaln(good, bad)
