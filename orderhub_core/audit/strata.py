@@ -71,7 +71,8 @@ def age_class(at: pl.Expr, as_of: int, edges_d: Sequence[int] = AGES_D) -> pl.Ex
     """How old an order is, in days: `<1`, `1-3`, `3-7`, `>=7` by default. `as_of` is microseconds UTC."""
     names = [f"<{edges_d[0]}", *(f"{a}-{b}" for a, b in pairwise(edges_d)), f">={edges_d[-1]}"]
     days = (as_of - at.cast(pl.Int64)) // DAY_US
-    return days.cut([edge - 1 for edge in edges_d], labels=names).cast(pl.Enum(names))
+    passed = pl.sum_horizontal((days >= edge for edge in edges_d), ignore_nulls=False)
+    return passed.replace_strict(list(range(len(names))), names, return_dtype=pl.Enum(names))
 
 
 def draw(orders: pl.DataFrame, by: Sequence[str], size: int, seed: int, at_least: int = 1) -> Draw:

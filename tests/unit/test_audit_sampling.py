@@ -6,9 +6,9 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest, chisquare
+from scipy.stats import binom, binomtest, chisquare, hypergeom
 
-from orderhub_core.audit.sampling import draw, interval, needed, tickets
+from orderhub_core.audit.sampling import draw, in_turn, interval, needed, planned, power, tickets
 
 MASK = (1 << 64) - 1
 
@@ -99,3 +99,87 @@ def test_sample_sizes():
 def test_no_sample_proves_certainty(claim):
     with pytest.raises(ValueError, match="not including, 1"):
         needed(claim)
+
+
+def test_the_order_of_judging_is_that_of_the_tickets_so_that_every_first_part_is_a_draw():
+    turns = in_turn(draw(keys(500), 100, 7), 7)
+    assert turns.height == 100
+    for size in (1, 30, 100):
+        assert turns.head(size).sort("shop", "order_no").equals(draw(keys(500), size, 7))
+
+
+@settings(deadline=None)
+@given(data=st.data(), population=st.integers(1, 120), level=st.sampled_from([0.8, 0.95, 0.99]))
+def test_of_a_known_population_the_interval_holds_what_no_tail_excludes(data, population, level):
+    trials = data.draw(st.integers(1, population))
+    good = data.draw(st.integers(0, trials))
+    tail = (1 - level) / 2
+
+    def left(above: float) -> list[int]:
+        return [
+            m
+            for m in range(good, population - (trials - good) + 1)
+            if hypergeom.sf(good - 1, population, m, trials) > above
+            and hypergeom.cdf(good, population, m, trials) > above
+        ]
+
+    surely, perhaps = left(tail + 1e-9), left(tail - 1e-9)  # a chance may equal the tail
+    ours = interval(good, trials, level, population)
+    assert perhaps[0] <= round(ours.low * population) <= surely[0]
+    assert surely[-1] <= round(ours.high * population) <= perhaps[-1]
+
+
+def test_it_is_no_wider_than_the_binomial_one_and_certain_once_all_are_judged():
+    assert interval(99, 100).low < interval(99, 100, population=10_000).low < interval(99, 100, population=300).low
+    endless, large = interval(99, 100), interval(99, 100, population=10**8)
+    assert (endless.low, endless.high) == pytest.approx((large.low, large.high), abs=1e-6)
+    whole = interval(297, 300, population=300)
+    assert (whole.low, whole.high) == (0.99, 0.99)
+    assert interval(0, 0, population=0).low == interval(0, 0, population=9).low == 0.0
+    assert interval(0, 0, population=0).high == interval(0, 0, population=9).high == 1.0
+    with pytest.raises(ValueError, match="from 99"):
+        interval(99, 100, population=99)
+
+
+@pytest.mark.parametrize("population", [1, 7, 50, 300])
+@pytest.mark.parametrize("claim", [0.0, 0.9, 0.99, 1.0])
+def test_sample_sizes_of_a_known_population(population, claim):
+    allowed = max(k for k in range(population + 1) if (population - k) / population >= claim)
+    for misfits in {0, allowed // 2 * (claim > 0), allowed * (claim > 0)} - {population}:
+        size = needed(claim, misfits, population=population)
+        assert interval(size - misfits, size, population=population).low >= claim
+        smaller = range(max(misfits, 1), size)
+        assert not any(interval(n - misfits, n, population=population).low >= claim for n in smaller[-3:])
+    if allowed < population:
+        with pytest.raises(ValueError, match="no sample"):
+            needed(claim, allowed + 1, population=population)
+
+
+@pytest.mark.parametrize("population", [None, 600])
+def test_a_planned_sample_proves_its_claim_as_often_as_said(population):
+    claim, rate = 0.95, 0.99
+    law = binom if population is None else hypergeom
+
+    def chance(size: int) -> float:
+        allowed = [k for k in range(min(size, 20)) if interval(size - k, size, population=population).low >= claim]
+        parts = (size, 1 - rate) if population is None else (population, 6, size)
+        return float(law.cdf(max(allowed), *parts)) if allowed else 0.0
+
+    size = planned(claim, rate, 0.8, population=population)
+    assert chance(size) >= 0.8
+    assert all(chance(smaller) < 0.8 for smaller in range(40, size))
+    for other in (1, 50, size):
+        assert power(claim, rate, other, population=population) == pytest.approx(chance(other))
+
+
+def test_plans_at_the_edges():
+    assert planned(0.99, 1.0) == needed(0.99)
+    assert planned(0.99, 0.99, population=500) <= 500  # judging nearly all can prove just that
+    assert planned(1.0, 1.0, population=20) == needed(1.0, population=20) == 20
+    for claim, rate in ((0.99, 0.99), (0.99, 0.98)):
+        with pytest.raises(ValueError, match="must be higher"):
+            planned(claim, rate)
+    with pytest.raises(ValueError, match="must be higher"):
+        planned(0.99, 0.98, population=500)
+    with pytest.raises(ValueError, match="must be some"):
+        needed(0.9, population=0)
