@@ -11,7 +11,8 @@ population's misfits lie among the strata in some way M. Then (Chernoff; Hoeffdi
 and how the misfits lie is unknown, so the right side is maximised over every M with the same total; by a multiplier b
 for that total (weak duality) this is one separate maximum per stratum. Every (a, b) gives a true bound: the search
 for the best one can make the interval wider than it need be, never too narrow. Strata that were judged whole are
-known and add no doubt; those where nothing was judged add all of theirs. The law within a stratum is the exact
+known and add no doubt; those where nothing was judged add all of theirs; and no stratum can hold fewer of either kind
+than were seen in it. The law within a stratum is the exact
 hypergeometric one where the sample is a good part of it, the binomial one (wider: Hoeffding, Theorem 4) elsewhere.
 """
 
@@ -185,14 +186,16 @@ class _Bound:
         self.weight = self.share / seen.judged
         self.found = float((self.weight * seen.consistent).sum())
         self.judged = seen.judged.astype(np.float64)
+        self.surely = seen.consistent / seen.orders
+        self.possibly = 1 - (seen.judged - seen.consistent) / seen.orders
         cells = (seen.orders + 1) * (seen.judged + 1)
         self.exact = (seen.judged >= WORTHWHILE * seen.orders) & (cells <= CELLS)
-        tables = [_Table.of(*row) for row in zip(seen.orders[self.exact], seen.judged[self.exact], strict=True)]
+        tables = [_Table.of(*(int(column[at]) for column in seen)) for at in np.flatnonzero(self.exact)]
         weights = self.weight[self.exact]
         self.chances = _joined([table.chances.ravel() for table in tables])
         self.above = _joined([w * table.above.ravel() for w, table in zip(weights, tables, strict=True)])
         self.least = _joined([w * table.least for w, table in zip(weights, tables, strict=True)])
-        self.marked = _joined([np.arange(table.least.size) / total for table in tables])
+        self.marked = _joined([table.marked / total for table in tables])
         rows = np.array([table.least.size for table in tables], dtype=np.int64)
         widths = np.repeat(seen.judged[self.exact] + 1, rows)
         self.row_starts = np.cumsum(widths) - widths
@@ -215,9 +218,10 @@ class _Bound:
         return float((tilt * self.found + gained - np.log(self.tail)) / price)
 
     def _binomial(self, tilt: float, price: float) -> float:
-        weight, share, judged = (column[~self.exact] for column in (self.weight, self.share, self.judged))
+        columns = (self.weight, self.share, self.judged, self.surely, self.possibly)
+        weight, share, judged, surely, possibly = (column[~self.exact] for column in columns)
         loss = -np.expm1(-tilt * weight)
-        rate = np.clip((1 - judged * loss / (price * share)) / loss, 0, 1)
+        rate = np.clip((1 - judged * loss / (price * share)) / loss, surely, possibly)
         return float((judged * np.log1p(-loss * rate) + price * share * rate).sum())
 
     def _exact(self, tilt: float, price: float) -> float:
@@ -231,6 +235,7 @@ class _Bound:
 class _Table(NamedTuple):
     """One row per number of marked orders that a stratum may hold, one column per number of them drawn."""
 
+    marked: Numbers
     chances: Numbers
     above: Numbers
     """By how many the column exceeds what must be drawn, so that no power in a sum of them vanishes."""
@@ -238,11 +243,11 @@ class _Table(NamedTuple):
     """Per row, how many must be drawn."""
 
     @classmethod
-    def of(cls, orders: int, judged: int) -> _Table:
-        marked, counts = np.arange(orders + 1)[:, None], np.arange(judged + 1)[None, :]
-        least = np.maximum(0, judged - (orders - marked))
-        chances = hypergeometric.chances(counts, int(orders), marked, int(judged))
-        return cls(chances, np.maximum(0.0, counts - least), least[:, 0].astype(np.float64))
+    def of(cls, orders: int, judged: int, counted: int) -> _Table:
+        marked, counts = np.arange(counted, orders - judged + counted + 1)[:, None], np.arange(judged + 1)[None, :]
+        least = np.maximum(0.0, judged - (orders - marked))
+        chances = hypergeometric.chances(counts, orders, marked, judged)
+        return cls(marked[:, 0].astype(np.float64), chances, np.maximum(0.0, counts - least), least[:, 0])
 
 
 def _joined(parts: list[Numbers]) -> Numbers:
