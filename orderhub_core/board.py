@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from orderhub_core.flows import ledgers
 from orderhub_core.memory import Answer, Memory
 from orderhub_core.store import snapshot
 
@@ -34,6 +35,11 @@ class SnapshotHub:
     def as_of(self) -> int:
         """The instant at which the snapshot stands, microseconds UTC."""
         return snapshot.meta(self.folder).as_of
+
+    def ledgers(self) -> ledgers.Gathered:
+        """As a hub's: from the folder `reconcile` in the snapshot, else from its frames."""
+        chosen = ledgers.lying(self.folder)
+        return self.remembered(("ledgers", chosen.stamp()), lambda: ledgers.gather(chosen, self.frame))
 
     def scan(self, name: str) -> pl.LazyFrame:
         """A frame to filter before it is read."""

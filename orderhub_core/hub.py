@@ -21,7 +21,7 @@ from orderhub_core import pseudonym, registry, settings
 from orderhub_core.board import SnapshotHub
 from orderhub_core.effects import Effect, FetchOrder, Notify, PushToWarehouse
 from orderhub_core.errors import RefusedByTarget, Unreachable, Unreadable, UserMistake
-from orderhub_core.flows import absorb, dispatch, importing, poll, replay
+from orderhub_core.flows import absorb, dispatch, importing, ledgers, poll, replay
 from orderhub_core.flows.absorb import Outcome, Plan
 from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.pipeline import Pipeline
@@ -237,6 +237,11 @@ class Hub:
     def remembered(self, question: Hashable, compute: Callable[[], Answer]) -> Answer:
         """The answer to a question about the frames, computed once per commit and process."""
         return self._memory(question, self.store.progress().commits, compute)
+
+    def ledgers(self) -> ledgers.Gathered:
+        """What was paid, refunded, shipped and carried: files in the folder `reconcile`, else the hub's own frames."""
+        chosen = ledgers.lying(self.home.data)
+        return self.remembered(("ledgers", chosen.stamp()), lambda: ledgers.gather(chosen, self.frame))
 
     def write_snapshot(self, folder: Path | None = None) -> Path:
         """Write all frames as they are now, for boards and audits elsewhere. Raises UserMistake as `snapshot.write`."""

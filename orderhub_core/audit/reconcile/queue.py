@@ -1,0 +1,74 @@
+"""Finance's queue: every order with a conflict waits until a person acknowledges it with a reason.
+
+An acknowledgement is a review like any other: audit `reconcile-<period>`, consistent with a note; taking it back is a
+review that is not consistent. The newest one of an order holds, whoever gave it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+
+from orderhub_core.audit.reconcile.ledgers import KEY
+from orderhub_core.audit.reconcile.period import Period
+from orderhub_core.audit.reconcile.result import Reconciliation
+from orderhub_core.audit.reconcile.texts import CONFLICT_ADVICE, CONFLICTS, local, major
+from orderhub_core.i18n import Translate
+
+Answers = dict[tuple[str, str], str]
+"""By (shop, order_no): the reason with which it was acknowledged."""
+
+
+def audit_id(period: Period) -> str:
+    return f"reconcile-{period.name}"
+
+
+def answers(reviews: pl.DataFrame) -> Answers:
+    """What holds of `hub.reviews`."""
+    newest = reviews.sort("at").unique(KEY, keep="last", maintain_order=True).filter("consistent")
+    return {(row["shop"], row["order_no"]): row["note"] for row in newest.iter_rows(named=True)}
+
+
+def queue(found: Reconciliation, answered: Answers) -> pl.DataFrame:
+    """One row per order with a conflict, worst first: shop, order_no, `conflicts` (list), `minutes` (the longest),
+    paid_minor, paid_at, `reason` (null while it waits)."""
+    said = pl.DataFrame(
+        [(shop, order_no, reason) for (shop, order_no), reason in answered.items()],
+        schema={"shop": pl.String, "order_no": pl.String, "reason": pl.String},
+        orient="row",
+    )
+    return (
+        found.conflicts.group_by(KEY, maintain_order=True)
+        .agg(conflicts=pl.col("conflict").cast(pl.String), minutes=pl.max("minutes"), paid_minor=pl.first("paid_minor"))
+        .join(said, on=KEY, how="left", maintain_order="left")
+        .join(found.orders.select(*KEY, "paid_at"), on=KEY, how="left", maintain_order="left")
+    )
+
+
+def waiting(rows: pl.DataFrame) -> int:
+    return int(rows["reason"].is_null().sum())
+
+
+def table(rows: pl.DataFrame, found: Reconciliation, tr: Translate) -> pl.DataFrame:
+    """`queue` with headings in the reader's language."""
+
+    def each(names: dict[str, str]) -> pl.Expr:
+        words = {code: tr(name) for code, name in names.items()}
+        return pl.col("conflicts").list.eval(pl.element().replace(words)).list.join("; ")
+
+    return rows.select(
+        pl.col("order_no").alias(tr("Order")),
+        each(CONFLICTS).alias(tr("Conflict")),
+        pl.col("minutes").alias(tr("Minutes apart")),
+        major("paid_minor", found.decimals).alias(tr("Paid")),
+        local("paid_at", found.period.zone).alias(tr("Paid at")),
+        pl.col("reason").fill_null("").alias(tr("Reason")),
+        each(CONFLICT_ADVICE).alias(tr("Advice")),
+        pl.col("shop").alias(tr("Shop")),
+    )
+
+
+def chosen(picked: Any, found: Reconciliation, tr: Translate) -> list[tuple[str, str]]:
+    """(shop, order_no) of the rows of `table` that were chosen."""
+    return [(row[tr("Shop")], row[tr("Order")]) for row in pl.DataFrame(picked).iter_rows(named=True)]

@@ -1,0 +1,141 @@
+"""`orderhub audit reconcile`: what was paid, refunded and shipped, and why the sums differ, to the cent."""
+
+from __future__ import annotations
+
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orderhub_core import hub, settings
+from orderhub_core.audit.reconcile import period as periods
+from orderhub_core.audit.reconcile import sheets, texts
+from orderhub_core.audit.reconcile.ledgers import Ledgers, Source
+from orderhub_core.audit.reconcile.result import Allowed, Reconciliation
+from orderhub_core.audit.reconcile.result import reconcile as reconciled
+from orderhub_core.entry.options import instant, stored, tell
+from orderhub_core.errors import UserMistake
+from orderhub_core.flows import ledgers as gathering
+from orderhub_core.i18n import translator
+
+SHOWN = 20
+"""Conflicts listed for people unless they ask for more."""
+
+
+@stored
+def reconcile(
+    platform: Annotated[Path | None, typer.Option(metavar="FILE", help="What buyers paid.")] = None,
+    erp: Annotated[Path | None, typer.Option(metavar="FILE", help="What went out of the warehouse.")] = None,
+    refunds: Annotated[Path | None, typer.Option(metavar="FILE", help="What went back to buyers.")] = None,
+    courier: Annotated[Path | None, typer.Option(metavar="FILE", help="What the courier scanned.")] = None,
+    headings: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML with headings of your own.")] = None,
+    fees: Annotated[Path | None, typer.Option(metavar="FILE", help="TOML with names of fees of your own.")] = None,
+    period: Annotated[str, typer.Option(metavar="MONTH", help="2026-11, or a day; default: all there is.")] = "",
+    since: Annotated[str, typer.Option("--from", metavar="DAY", help="First day.")] = "",
+    until: Annotated[str, typer.Option("--until", metavar="DAY", help="Last day, included.")] = "",
+    as_of: Annotated[str, typer.Option(metavar="TIME", help="When the data was taken; default: as the ERP's.")] = "",
+    review_minutes: Annotated[int, typer.Option(min=0, help="Between payment and the ERP's review.")] = 30,
+    ship_hours: Annotated[int, typer.Option(min=0, help="From payment to going out, and on to the scan.")] = 48,
+    xlsx: Annotated[Path | None, typer.Option(metavar="FILE", help="Write everything into this workbook, too.")] = None,
+    limit: Annotated[int | None, typer.Option(min=0, help="List at most this many conflicts.")] = None,
+    fail_over: Annotated[str, typer.Option(metavar="AMOUNT", help="Exit with 1 when the gap is larger.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on the last line.")] = False,
+) -> int:
+    """Explain the gap between paid, refunded and shipped by causes that sum to it. Files, else the hub's own orders."""
+    named = {Source.PLATFORM: platform, Source.ERP: erp, Source.REFUNDS: refunds, Source.COURIER: courier}
+    files = {source: path for source, path in named.items() if path}
+    limit_minor = _amount(fail_over)
+    gathered, zone = _gathered(gathering.Chosen(files, headings, fees))
+    found = reconciled(
+        gathered.ledgers,
+        _period(gathered.ledgers, period, since, until, zone),
+        as_of=instant(as_of) if as_of else None,
+        allowed=Allowed(review_minutes=review_minutes, ship_hours=ship_hours),
+        words=gathered.words,
+    )
+    if xlsx:
+        _write(xlsx, sheets.workbook(found, translator("en")))
+    tell(found.document(limit), _sentences(found, SHOWN if limit is None else limit), as_json=as_json)
+    over = limit_minor is not None and abs(found.totals.gap_minor) > limit_minor.scaleb(found.decimals)
+    return 1 if over else 0
+
+
+def _gathered(chosen: gathering.Chosen) -> tuple[gathering.Gathered, str]:
+    """Paid and shipped from files need no hub; what else is missing, the hub has."""
+    if {Source.PLATFORM, Source.ERP} <= chosen.files.keys():
+        return gathering.gather(chosen, None), settings.load(hub.home().data).time_zone
+    connected = hub.connect()
+    if not (chosen.files or chosen.headings or chosen.fees):
+        return connected.ledgers(), connected.settings.time_zone if isinstance(connected, hub.Hub) else ""
+    zone = connected.settings.time_zone if isinstance(connected, hub.Hub) else ""
+    return gathering.gather(chosen, connected.frame), zone
+
+
+def _period(known: Ledgers, name: str, since: str, until: str, zone: str) -> periods.Period:
+    zone = zone or settings.Settings().time_zone
+    if name and (since or until):
+        raise UserMistake("--period names the days already: leave --from and --until out, or --period")
+    if name:
+        return periods.month(name, zone)
+    first, last = known.first() or 0, known.last() or 0
+    everything = periods.whole(first, last, zone)
+    return periods.days(
+        _day("--from", since) if since else everything.first,
+        _day("--until", until) if until else everything.last,
+        zone,
+    )
+
+
+def _day(option: str, text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise UserMistake(f"{option} {text!r}: write a day like 2026-11-01") from None
+
+
+def _amount(text: str) -> Decimal | None:
+    if not text:
+        return None
+    try:
+        amount = Decimal(text)
+    except InvalidOperation:
+        amount = Decimal(-1)
+    if not (amount.is_finite() and amount >= 0):
+        raise UserMistake(f"--fail-over {text!r}: write an amount like 8000 or 0.00")
+    return amount
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise UserMistake(f"--xlsx {path}: cannot be written ({error.strerror})") from None
+
+
+def _sentences(found: Reconciliation, limit: int) -> str:
+    tr = translator("en")
+    totals = found.totals
+    money: dict[str, int] = {
+        "Paid": totals.paid_minor,
+        "Refunded": totals.refunded_minor,
+        "Shipped": totals.outbound_minor,
+        "Gap": totals.gap_minor,
+    }
+    lines = [
+        f"{found.period.first} to {found.period.last} ({found.period.zone}), {found.currency}, "
+        f"{found.orders.height} orders",
+        *(f"  {name:<32}{texts.amount(minor, found.decimals):>18}" for name, minor in money.items()),
+        "The gap by cause:",
+        *(
+            f"  {tr(texts.CAUSES[row['cause']]):<42}{row['orders']:>8}{texts.amount(row['part_minor'], found.decimals):>18}"
+            for row in found.by_cause().iter_rows(named=True)
+        ),
+        *(f"! {text}" for text in texts.findings(found, tr)),
+    ]
+    listed = found.conflicts.head(limit)
+    lines += [f"  {row['order_no']}  {tr(texts.CONFLICTS[row['conflict']])}" for row in listed.iter_rows(named=True)]
+    if found.conflicts.height > listed.height:
+        lines.append(f"  … and {found.conflicts.height - listed.height} more conflicts; --limit lists them")
+    return "\n".join(lines)

@@ -1,0 +1,89 @@
+"""The four ledgers, gathered: files where there are any, else the hub's own frames.
+
+Files lie in the folder `reconcile` of the hub's data (or of a snapshot): `platform`, `erp`, `refunds` and `courier`,
+each `.csv` or `.xlsx`; beside them `headings.toml` and `fees.toml` with a user's own words.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from orderhub_core import registry
+from orderhub_core.audit.reconcile import fees, ledgers
+from orderhub_core.audit.reconcile.ledgers import Ledgers, Source
+from orderhub_core.errors import UserMistake
+
+FOLDER = "reconcile"
+ENDINGS = (".csv", ".xlsx")
+
+
+class Chosen(NamedTuple):
+    """Which files to read."""
+
+    files: Mapping[Source, Path] = {}
+    headings: Path | None = None
+    fees: Path | None = None
+
+    def stamp(self) -> tuple[tuple[str, int], ...]:
+        """Changes when a file does."""
+        paths = [*self.files.values(), *(path for path in (self.headings, self.fees) if path)]
+        return tuple((str(path), path.stat().st_mtime_ns) for path in sorted(paths) if path.exists())
+
+
+class Gathered(NamedTuple):
+    ledgers: Ledgers
+    words: Mapping[str, fees.Fee]
+    """The fee dictionary, as `fees.dictionary`."""
+
+
+def lying(folder: Path) -> Chosen:
+    """What lies in a hub's data folder. Raises UserMistake where one ledger lies there twice."""
+    here = folder / FOLDER
+    files: dict[Source, Path] = {}
+    for source in Source:
+        found = [path for ending in ENDINGS if (path := here / f"{source.value}{ending}").exists()]
+        if len(found) > 1:
+            raise UserMistake(f"{here} has {found[0].name} and {found[1].name}: keep one ledger {source.value}")
+        if found:
+            files[source] = found[0]
+    headings, dictionary = (path if (path := here / name).exists() else None for name in ("headings.toml", "fees.toml"))
+    return Chosen(files, headings, dictionary)
+
+
+def gather(chosen: Chosen, frame: Callable[[str], pl.DataFrame] | None) -> Gathered:
+    """Read the files; `frame` (a hub's) gives the ledgers that no file has; without it they are left out.
+
+    Raises UserMistake.
+    """
+    reader = registry.files()
+    known = reader.conventions(chosen.headings)
+    read = {source: reader.read_ledger(path, source.value, known) for source, path in chosen.files.items()}
+    entries = {source: ledgers.entries(ledger.entries) for source, ledger in read.items()}
+    if frame is not None and len(read) < len(Source):
+        entries = {**ledgers.from_hub(frame("orders"), frame("events")), **entries}
+    first = next(iter(read.values()), None)
+    return Gathered(
+        Ledgers(
+            entries={source: entries[source] for source in Source if source in entries},
+            fees=pl.concat([pl.DataFrame(schema=ledgers.FEES), *(ledger.fees for ledger in read.values())]),
+            findings=pl.concat([pl.DataFrame(schema=ledgers.FINDINGS), *(ledger.findings for ledger in read.values())]),
+            origins={source: path.name for source, path in chosen.files.items()},
+            currency=first.currency if first else ledgers.CURRENCY,
+            decimals=first.decimals if first else ledgers.DECIMALS,
+        ),
+        fees.dictionary(_toml(chosen.fees), str(chosen.fees)) if chosen.fees else fees.dictionary(),
+    )
+
+
+def _toml(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise UserMistake(f"{path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserMistake(f"{path} is not TOML: {error}") from None
