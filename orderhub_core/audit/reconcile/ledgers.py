@@ -141,10 +141,10 @@ def _micros(instant: object) -> int:
 
 
 def entries(frame: pl.DataFrame) -> pl.DataFrame:
-    """The frame in the schema of `ENTRIES`; columns that it lacks say nothing."""
-    said = {"shop": "", "ref": "", "currency": "", "status": ""}
-    missing = [pl.lit(said.get(name)).alias(name) for name in ENTRIES.names() if name not in frame.columns]
-    return frame.with_columns(missing).select(pl.col(name).cast(kind) for name, kind in ENTRIES.items())
+    """The frame in the schema of `ENTRIES`; columns that it lacks say nothing, and no text is null."""
+    missing = [pl.lit(None).alias(name) for name in ENTRIES.names() if name not in frame.columns]
+    whole = frame.with_columns(missing).select(pl.col(name).cast(kind) for name, kind in ENTRIES.items())
+    return whole.with_columns(pl.col("shop", "ref", "currency", "status").fill_null(""))
 
 
 def from_hub(orders: pl.DataFrame, events: pl.DataFrame) -> dict[Source, pl.DataFrame]:

@@ -66,9 +66,11 @@ ADVICE = {
     "no_erp_order": "Import these orders into the ERP by hand, and look why the ERP's download missed them.",
     "partly_shipped": "Ship the rest or refund it, and tell the buyer which.",
     "refunded_after_shipping": "Check that the goods came back, and book the return into stock.",
-    "not_collected": "Look for the parcel in the warehouse: the goods should still be there. Cancel the outbound document.",
+    "not_collected": "Look for the parcel in the warehouse: the goods should still be there. Cancel the outbound "
+    "document.",
     "lost_parcel": "Claim the value from the courier, with the scans as evidence.",
-    "shipped_after_refund": "Have the parcel intercepted or ask the buyer for it. Let refunds lock the order in the ERP.",
+    "shipped_after_refund": "Have the parcel intercepted, or ask the buyer for it. Let a refund lock the order in the "
+    "ERP.",
     "shipped_unpaid": "Ask who released the order. Let the ERP review only what is paid.",
     "unknown_to_platform": "Is it a test, an exchange or an order by hand? Give it a type of its own, or cancel it.",
     "refund_exceeds_paid": "Check these refunds one by one: compensation, or paid out twice?",
@@ -77,7 +79,8 @@ ADVICE = {
     "discount": "Take the price after discounts into the ERP, or book the discount as a document of its own.",
     "rounding": "Nothing to do: the ERP spreads amounts over lines and rounds each of them.",
     "amount_differs": "Compare the lines: a changed price, a wrong article, or a quantity.",
-    "duplicate": "Remove the second row from the ledger; an export with one row per article repeats the order's amount.",
+    "duplicate": "Remove the second row from the ledger; an export with one row per article repeats the order's "
+    "amount.",
     "currency_differs": "Reconcile each currency by itself, or convert before you export.",
     "unreadable_amount": "Mend the cell in the export, then run again: the row counts as nothing until then.",
     "unreadable_time": "Mend the cell in the export, then run again: nobody knows to which period it belongs.",
@@ -131,7 +134,7 @@ def amount(minor: int, decimals: int) -> str:
 
 def major(column: str, decimals: int) -> pl.Expr:
     """A column of minor units as numbers of major ones, for tables that sort and sum."""
-    return (pl.col(column) / 10**decimals).round(decimals)
+    return (pl.col(column) / pl.lit(10**decimals)).round(decimals)
 
 
 def spans(everything: Period, tr: Translate) -> dict[str, Period]:

@@ -114,6 +114,11 @@ def _write(path: Path, content: bytes) -> None:
         raise UserMistake(f"--xlsx {path}: cannot be written ({error.strerror})") from None
 
 
+def _causes(found: Reconciliation) -> list[str]:
+    rows = found.by_cause().select("cause", "orders", "part_minor").iter_rows()
+    return [f"  {texts.CAUSES[cause]:<42}{n:>8}{texts.amount(part, found.decimals):>18}" for cause, n, part in rows]
+
+
 def _sentences(found: Reconciliation, limit: int) -> str:
     tr = translator("en")
     totals = found.totals
@@ -128,10 +133,7 @@ def _sentences(found: Reconciliation, limit: int) -> str:
         f"{found.orders.height} orders",
         *(f"  {name:<32}{texts.amount(minor, found.decimals):>18}" for name, minor in money.items()),
         "The gap by cause:",
-        *(
-            f"  {tr(texts.CAUSES[row['cause']]):<42}{row['orders']:>8}{texts.amount(row['part_minor'], found.decimals):>18}"
-            for row in found.by_cause().iter_rows(named=True)
-        ),
+        *_causes(found),
         *(f"! {text}" for text in texts.findings(found, tr)),
     ]
     listed = found.conflicts.head(limit)
