@@ -241,7 +241,8 @@ class Hub:
     def ledgers(self) -> ledgers.Gathered:
         """What was paid, refunded, shipped and carried: files in the folder `reconcile`, else the hub's own frames."""
         chosen = ledgers.lying(self.home.data)
-        return self.remembered(("ledgers", chosen.stamp()), lambda: ledgers.gather(chosen, self.frame))
+        zone = self.settings.time_zone
+        return self.remembered(("ledgers", chosen.stamp()), lambda: ledgers.gather(chosen, self.frame, zone))
 
     def write_snapshot(self, folder: Path | None = None) -> Path:
         """Write all frames as they are now, for boards and audits elsewhere. Raises UserMistake as `snapshot.write`."""

@@ -6,7 +6,7 @@ page. The look is in notebooks/assets/console.css.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any, Literal
 
@@ -116,6 +116,27 @@ def confirmed(table: mo.ui.table, sure: str, label: str, tr: i18n.Translate, act
     return form
 
 
+def reasoned(
+    table: mo.ui.table, fields: Mapping[str, str], label: str, tr: i18n.Translate, act: Callable[[Any], None]
+) -> mo.Html:
+    """A table to choose from, a text for each of `fields` (name to label), and a button that does something with
+    `rows`, those chosen, and the texts, once rows are chosen and the first text is written."""
+    first = next(iter(fields))
+
+    def missing(asked: Any) -> str | None:
+        if not len(asked["rows"]):
+            return tr("Choose rows first.")
+        return None if (asked[first] or "").strip() else tr("Give a reason first.")
+
+    holes = "".join(f'<div class="oh-cell">{{{name}}}</div>' for name in fields)
+    texts = {name: mo.ui.text(label=said, full_width=True) for name, said in fields.items()}
+    parts = mo.Html(f'{{rows}}<div class="oh-grid" style="--oh-min:220px">{holes}</div>').batch(rows=table, **texts)
+    form: mo.Html = parts.form(
+        bordered=False, submit_button_label=label, clear_on_submit=True, validate=missing, on_change=act
+    )
+    return form
+
+
 def progress(steps: Sequence[Any], title: str) -> Iterable[Any]:
     """The steps, one after the other, while a bar shows how many are done."""
     bar: Iterable[Any] = mo.status.progress_bar(
@@ -127,6 +148,12 @@ def progress(steps: Sequence[Any], title: str) -> Iterable[Any]:
 def download_csv(frame: pl.DataFrame, filename: str, label: str) -> mo.download:
     """A button that writes the frame as CSV when it is pressed, not before."""
     return mo.download(lambda: BOM + frame.write_csv().encode(), filename=filename, mimetype="text/csv", label=label)
+
+
+def download_xlsx(write: Callable[[], bytes], filename: str, tr: i18n.Translate) -> mo.download:
+    """A button that makes a workbook when it is pressed, not before."""
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+    return mo.download(write, filename=filename, mimetype=kind, label=tr("Download XLSX"))
 
 
 def _html(part: object) -> str:

@@ -7,7 +7,7 @@ each `.csv` or `.xlsx`; beside them `headings.toml` and `fees.toml` with a user'
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,6 +17,7 @@ from orderhub_core import registry
 from orderhub_core.audit.reconcile import fees, ledgers
 from orderhub_core.audit.reconcile.ledgers import Ledgers, Source
 from orderhub_core.errors import UserMistake
+from orderhub_core.settings import Settings
 
 FOLDER = "reconcile"
 ENDINGS = (".csv", ".xlsx")
@@ -39,6 +40,10 @@ class Gathered(NamedTuple):
     ledgers: Ledgers
     words: Mapping[str, fees.Fee]
     """The fee dictionary, as `fees.dictionary`."""
+    zone: str
+    """In which the business counts its days."""
+    stamp: Hashable
+    """Changes when a file does."""
 
 
 def lying(folder: Path) -> Chosen:
@@ -55,7 +60,7 @@ def lying(folder: Path) -> Chosen:
     return Chosen(files, headings, dictionary)
 
 
-def gather(chosen: Chosen, frame: Callable[[str], pl.DataFrame] | None) -> Gathered:
+def gather(chosen: Chosen, frame: Callable[[str], pl.DataFrame] | None, zone: str = Settings().time_zone) -> Gathered:
     """Read the files; `frame` (a hub's) gives the ledgers that no file has; without it they are left out.
 
     Raises UserMistake.
@@ -77,6 +82,8 @@ def gather(chosen: Chosen, frame: Callable[[str], pl.DataFrame] | None) -> Gathe
             decimals=first.decimals if first else ledgers.DECIMALS,
         ),
         fees.dictionary(_toml(chosen.fees), str(chosen.fees)) if chosen.fees else fees.dictionary(),
+        zone,
+        chosen.stamp(),
     )
 
 

@@ -45,9 +45,13 @@ def conflicts(found: pl.DataFrame, *, as_of: int, review_minutes: int, scan_befo
     rules: dict[Conflict, tuple[pl.Expr, pl.Expr, pl.Expr]] = {
         Conflict.SHIPPED_BEFORE_PAID: (both & (shipped < paid), shipped, paid),
         Conflict.LOST: (pl.col("lost"), shipped, scanned),
-        Conflict.SCANNED_NOT_SHIPPED: (erp & shipped.is_null() & scanned.is_not_null(), scanned, now),
+        Conflict.SCANNED_NOT_SHIPPED: (
+            erp & shipped.is_null() & scanned.is_not_null() & ~pl.col("no_time"),
+            scanned,
+            now,
+        ),
         Conflict.NO_SCAN: (
-            erp & scanned.is_null() & (shipped < due) & ~pl.col("lost") & ~pl.col("refunded_at").is_not_null(),
+            erp & scanned.is_null() & (shipped < due) & ~pl.col("lost") & pl.col("refunded_at").is_null(),
             shipped,
             now,
         ),

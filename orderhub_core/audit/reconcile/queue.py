@@ -6,7 +6,7 @@ review that is not consistent. The newest one of an order holds, whoever gave it
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import polars as pl
 
@@ -20,8 +20,11 @@ Answers = dict[tuple[str, str], str]
 """By (shop, order_no): the reason with which it was acknowledged."""
 
 
+PREFIX = "reconcile-"
+
+
 def audit_id(period: Period) -> str:
-    return f"reconcile-{period.name}"
+    return f"{PREFIX}{period.name}"
 
 
 def answers(reviews: pl.DataFrame) -> Answers:
@@ -69,6 +72,34 @@ def table(rows: pl.DataFrame, found: Reconciliation, tr: Translate) -> pl.DataFr
     )
 
 
-def chosen(picked: Any, found: Reconciliation, tr: Translate) -> list[tuple[str, str]]:
-    """(shop, order_no) of the rows of `table` that were chosen."""
-    return [(row[tr("Shop")], row[tr("Order")]) for row in pl.DataFrame(picked).iter_rows(named=True)]
+def widths(tr: Translate) -> dict[str, int]:
+    """Of the columns of `table` that are sentences, in pixels."""
+    return {tr("Conflict"): 200, tr("Advice"): 320}
+
+
+def parted(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """What waits, and what is acknowledged."""
+    return rows.filter(pl.col("reason").is_null()), rows.filter(pl.col("reason").is_not_null())
+
+
+def keys(picked: pl.DataFrame, tr: Translate) -> list[tuple[str, str]]:
+    """(shop, order_no) of rows of `table`."""
+    return list(picked.select(tr("Shop"), tr("Order")).iter_rows())
+
+
+def answer(judge: Callable[..., None], period: Period, keys: list[tuple[str, str]], reason: str, by: str = "") -> None:
+    """Acknowledge orders through `hub.judge`; without a reason, take it back. Raises what it raises."""
+    for shop, order_no in keys:
+        judge(audit=audit_id(period), shop=shop, order_no=order_no, consistent=bool(reason), reviewer=by, note=reason)
+
+
+def changed(before: Answers, keys: list[tuple[str, str]], reason: str) -> Answers:
+    """The answers after these orders were acknowledged; or, where there is no reason, taken back."""
+    kept = {key: said for key, said in before.items() if key not in keys}
+    return kept | dict.fromkeys(keys, reason) if reason else kept
+
+
+def told(keys: list[tuple[str, str]], reason: str, tr: Translate) -> tuple[str, str]:
+    """What was done, and that it was."""
+    text = tr("{n} acknowledged.") if reason else tr("{n} taken back into the queue.")
+    return text.format(n=len(keys)), "good"

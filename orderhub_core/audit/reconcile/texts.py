@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -123,6 +123,11 @@ FEES = {
     "freight_insurance": "Freight insurance",
 }
 ALL_DAYS = "All days"
+RULE = (
+    "Money counts on the day on which it was paid or refunded, goods on the day on which they went out, by the clock "
+    "of the business. The gap is paid − refunded − shipped. What of an order lies in another period is told as such; the "
+    "rest of its gap goes to the first cause that holds, and the causes sum to the gap to the cent."
+)
 
 
 def amount(minor: int, decimals: int) -> str:
@@ -140,6 +145,18 @@ def major(column: str, decimals: int) -> pl.Expr:
 def spans(everything: Period, tr: Translate) -> dict[str, Period]:
     """What a reader may choose by name: all days, or a month."""
     return {tr(ALL_DAYS): everything, **{month.name: month for month in months(everything)}}
+
+
+def days(everything: Period, span: Period) -> dict[str, date]:
+    """The days of a span that lie in what there is, by name."""
+    first, last = max(span.first, everything.first), min(span.last, everything.last)
+    listed = [first + timedelta(days=day) for day in range((last - first).days + 1)]
+    return {f"{day}": day for day in listed}
+
+
+def formats(table: pl.DataFrame) -> dict[str, str]:
+    """How numbers with decimals are shown in a table."""
+    return {name: "{:,.2f}" for name, kind in table.schema.items() if kind == pl.Float64}
 
 
 def intro(found: Reconciliation, tr: Translate) -> str:

@@ -12,7 +12,8 @@ import typer
 from orderhub_core.entry.demo import setting
 from orderhub_core.entry.demo.supervisor import free_port, only_one, running, until_told
 from orderhub_core.entry.options import AsJson, Data, Database, tell
-from orderhub_core.sim.world import BIG_SHOPS, Plan, build
+from orderhub_core.flows.ledgers import FOLDER
+from orderhub_core.sim.world import BIG_SHOPS, Plan, World, books, build
 from orderhub_core.store import snapshot
 
 app = typer.Typer()
@@ -53,7 +54,17 @@ def write_world(orders: int, folder: Path, seed: int) -> dict[str, object]:
     world = build(plan)
     snapshot.write(folder, world.until(now), snapshot.Meta(as_of=now))
     world.planted.write_parquet(folder / "planted.parquet")
+    write_books(folder, world, now)
     return {"folder": str(folder), "orders": orders, "seed": seed, "seconds": time.perf_counter() - begun}
+
+
+def write_books(folder: Path, world: World, now: int) -> None:
+    """The world's ledgers as files for the reconciliation, with the answer key of their planted gaps beside them."""
+    made = books(world, now)
+    (folder / FOLDER).mkdir(exist_ok=True)
+    for name, frame in made.ledgers().items():
+        frame.write_csv(folder / FOLDER / f"{name}.csv", include_bom=True)
+    made.causes.write_csv(folder / FOLDER / "planted-causes.csv")
 
 
 def live(folder: Path, database: str, seed: int, port: int) -> None:
@@ -65,7 +76,9 @@ def live(folder: Path, database: str, seed: int, port: int) -> None:
 
 def _live(folder: Path, database: str, seed: int, port: int) -> None:
     ports = setting.Ports(console := free_port(port), free_port(console + 1))
-    sandbox = setting.write(folder, setting.kept_plan(folder, setting.clock(), seed), ports)
+    plan = setting.kept_plan(folder, now := setting.clock(), seed)
+    sandbox = setting.write(folder, plan, ports)
+    write_books(folder, build(plan), now)
     env = {**os.environ, **setting.fresh_secrets(), "ORDERHUB_DATA": str(folder), "ORDERHUB_DATABASE_URL": database}
     with running(folder / "logs", env) as processes:
         processes.start("sandbox", ["connectors.sandbox.server", "--config", str(sandbox)])

@@ -12,7 +12,7 @@ import typer
 from orderhub_core import hub, settings
 from orderhub_core.audit.reconcile import period as periods
 from orderhub_core.audit.reconcile import sheets, texts
-from orderhub_core.audit.reconcile.ledgers import Ledgers, Source
+from orderhub_core.audit.reconcile.ledgers import Source
 from orderhub_core.audit.reconcile.result import Allowed, Reconciliation
 from orderhub_core.audit.reconcile.result import reconcile as reconciled
 from orderhub_core.entry.options import instant, stored, tell
@@ -47,10 +47,10 @@ def reconcile(
     named = {Source.PLATFORM: platform, Source.ERP: erp, Source.REFUNDS: refunds, Source.COURIER: courier}
     files = {source: path for source, path in named.items() if path}
     limit_minor = _amount(fail_over)
-    gathered, zone = _gathered(gathering.Chosen(files, headings, fees))
+    gathered = _gathered(gathering.Chosen(files, headings, fees))
     found = reconciled(
         gathered.ledgers,
-        _period(gathered.ledgers, period, since, until, zone),
+        _period(gathered, period, since, until),
         as_of=instant(as_of) if as_of else None,
         allowed=Allowed(review_minutes=review_minutes, ship_hours=ship_hours),
         words=gathered.words,
@@ -62,19 +62,19 @@ def reconcile(
     return 1 if over else 0
 
 
-def _gathered(chosen: gathering.Chosen) -> tuple[gathering.Gathered, str]:
+def _gathered(chosen: gathering.Chosen) -> gathering.Gathered:
     """Paid and shipped from files need no hub; what else is missing, the hub has."""
     if {Source.PLATFORM, Source.ERP} <= chosen.files.keys():
-        return gathering.gather(chosen, None), settings.load(hub.home().data).time_zone
+        return gathering.gather(chosen, None, settings.load(hub.home().data).time_zone)
     connected = hub.connect()
+    own = connected.ledgers()
     if not (chosen.files or chosen.headings or chosen.fees):
-        return connected.ledgers(), connected.settings.time_zone if isinstance(connected, hub.Hub) else ""
-    zone = connected.settings.time_zone if isinstance(connected, hub.Hub) else ""
-    return gathering.gather(chosen, connected.frame), zone
+        return own
+    return gathering.gather(chosen, connected.frame, own.zone)
 
 
-def _period(known: Ledgers, name: str, since: str, until: str, zone: str) -> periods.Period:
-    zone = zone or settings.Settings().time_zone
+def _period(gathered: gathering.Gathered, name: str, since: str, until: str) -> periods.Period:
+    known, zone = gathered.ledgers, gathered.zone
     if name and (since or until):
         raise UserMistake("--period names the days already: leave --from and --until out, or --period")
     if name:

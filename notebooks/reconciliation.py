@@ -1,0 +1,158 @@
+# /// script
+# [tool.orderhub]
+# title = "Reconciliation"
+# description = "What buyers paid against what went out and what went back: every cent of the gap has a cause."
+# glyph = "balance"
+# position = 4
+#
+# [tool.marimo.display]
+# theme = "system"
+# ///
+import marimo
+
+__generated_with = "0.25.2"
+app = marimo.App(
+    width="full",
+    app_title="OrderHub · Reconciliation",
+    css_file="assets/console.css",
+    html_head_file="assets/head.html",
+)
+
+with app.setup:
+    import marimo as mo
+
+    from orderhub_core import errors, hub, i18n, ui
+    from orderhub_core.audit.reconcile import period, queue, result, sheets, texts
+    from orderhub_core.charts import reconcile as charts
+    from orderhub_core.charts import theme
+
+
+@app.cell
+def _():
+    lang = ui.language()
+    tr = i18n.translator(lang)
+    theme.use(lang)
+    _bare = (tr("Reconciliation"), "", lang)
+    _lost = tr("The ledgers cannot be read: {reason}")
+    try:
+        connected = hub.connect()
+        books = connected.ledgers()
+    except errors.OrderHubError as _error:
+        mo.stop(True, ui.page(*_bare, ui.note(_lost.format(reason=_error), "bad")))
+    _first, _last = books.ledgers.first(), books.ledgers.last()
+    _how = tr("Nothing has been paid or shipped yet: put ledgers into the folder reconcile, or connect a shop.")
+    mo.stop(_first is None, ui.page(*_bare, ui.note(_how, "info")))
+    everything = period.whole(_first, _last, books.zone)
+    return books, connected, everything, lang, tr
+
+
+@app.cell
+def _(everything, tr):
+    _spans = texts.spans(everything, tr)
+    span = mo.ui.dropdown(_spans, value=next(iter(_spans)), label=tr("Period"), full_width=True)
+    return (span,)
+
+
+@app.cell
+def _(everything, span, tr):
+    _days = texts.days(everything, span.value or everything)
+    since = mo.ui.dropdown(_days, value=min(_days), label=tr("First day"), full_width=True)
+    until = mo.ui.dropdown(_days, value=max(_days), label=tr("Last day"), full_width=True)
+    return since, until
+
+
+@app.cell
+def _(books, connected, everything, lang, since, span, tr, until):
+    form = ui.grid(span, since, until, min="180px")
+    try:
+        chosen = period.days(since.value or everything.first, until.value or everything.last, everything.zone)
+    except errors.UserMistake:
+        _wrong = ui.note(tr("The last day comes before the first: choose them the other way round."), "warn")
+        mo.stop(True, ui.page(tr("Reconciliation"), "", lang, form, _wrong))
+    _question = ("reconcile", chosen, books.stamp)
+    found = connected.remembered(_question, lambda: result.reconcile(books.ledgers, chosen, words=books.words))
+    return chosen, form, found
+
+
+@app.cell
+def _(chosen, connected):
+    _known = queue.answers(connected.reviews(queue.audit_id(chosen))) if connected.writable else {}
+    answered, set_answered = mo.state(_known)
+    said, set_said = mo.state(("", "info"))
+    return answered, said, set_answered, set_said
+
+
+@app.cell
+def _(chosen, connected, set_answered, set_said, tr):
+    def settle(answer: dict) -> None:
+        keys, reason = queue.keys(answer["rows"], tr), answer.get("reason", "").strip()
+        try:
+            queue.answer(connected.judge, chosen, keys, reason, answer.get("reviewer", "").strip())
+        except errors.OrderHubError as error:
+            set_said((tr("The answer was not taken: {reason}").format(reason=error), "bad"))
+            return
+        set_answered(lambda before: queue.changed(before, keys, reason))
+        set_said(queue.told(keys, reason, tr))
+
+    return (settle,)
+
+
+@app.cell
+def _(answered, connected, found, said, settle, tr):
+    rows = queue.queue(found, answered())
+    _waits, _done = (queue.table(part, found, tr) for part in queue.parted(rows))
+    _how = {"selection": "multi", "wrapped_columns": [tr("Conflict"), tr("Advice")], "column_widths": queue.widths(tr)}
+    _sheets = [ui.table(part, **_how, format_mapping=texts.formats(part)) for part in (_waits, _done)]
+    _asked = {"reason": tr("Reason"), "reviewer": tr("Who says so")}
+    _forms = [
+        ui.reasoned(_sheets[0], _asked, tr("Acknowledge"), tr, settle),
+        ui.confirmed(_sheets[1], tr("Yes, take these back"), tr("Back into the queue"), tr, settle),
+    ]
+    _open, _closed = _forms if connected.writable else _sheets
+    _none = ui.note(tr("Nothing waits for finance."), "good")
+    _told = [ui.note(*said())] if said()[0] else []
+    _only = [] if connected.writable else [ui.note(tr("Read only: acknowledge in the hub itself."))]
+    _save = ui.download_csv(queue.table(rows, found, tr), f"{queue.PREFIX}{found.period.name}.csv", tr("Download CSV"))
+    desk = ui.section(tr("Finance's queue"), *_told, *_only, _open if _waits.height else _none, _save)
+    done = ui.section(tr("Acknowledged"), _closed) if _done.height else ui.grid()
+    return desk, done, rows
+
+
+@app.cell
+def _(found, tr):
+    _choices = texts.choices(found, tr)
+    cause = mo.ui.dropdown(_choices, value=next(iter(_choices), None), label=tr("Show the orders of"), full_width=True)
+    return (cause,)
+
+
+@app.cell
+def _(cause, found, tr):
+    def _members(code: str) -> list:
+        listed = texts.orders(found, code, tr)
+        save = ui.download_csv(listed, f"{code}.csv", tr("Download CSV"))
+        advice = ui.note(tr(texts.ADVICE[code]))
+        return [cause, advice, ui.table(listed, format_mapping=texts.formats(listed)), save]
+
+    _causes, _channels = texts.causes(found, tr), texts.channels(found, tr)
+    _wide = {"wrapped_columns": [tr("Advice")], "column_widths": {tr("Advice"): 340}}
+    _table = ui.table(_causes, page_size=25, format_mapping=texts.formats(_causes), **_wide)
+    why = ui.section(tr("The gap by cause"), charts.waterfall(found, tr), _table)
+    members = ui.section(tr("Orders of a cause"), *([] if cause.value is None else _members(cause.value)))
+    channels = ui.section(tr("Channels"), ui.table(_channels, format_mapping=texts.formats(_channels)))
+    return channels, members, why
+
+
+@app.cell
+def _(answered, channels, desk, done, form, found, lang, members, rows, tr, why):
+    _troubles = [ui.note(text, "warn") for text in texts.findings(found, tr)]
+    _data = ui.section(tr("Data"), *(_troubles or [ui.note(tr("Every row could be read."), "good")]))
+    _tiles = ui.kpis(texts.tiles(found, queue.waiting(rows), tr), min="190px")
+    _name = f"{queue.PREFIX}{found.period.name}.xlsx"
+    _save = ui.download_xlsx(lambda: sheets.workbook(found, tr, answered()), _name, tr)
+    _top = (tr("Reconciliation"), texts.intro(found, tr), lang, form, _tiles, _save)
+    ui.page(*_top, why, members, desk, done, channels, _data, ui.note(tr(texts.RULE)))
+    return
+
+
+if __name__ == "__main__":
+    app.run()
