@@ -43,14 +43,8 @@ def _():
     _how = tr("Nothing has been paid or shipped yet: put ledgers into the folder reconcile, or connect a shop.")
     mo.stop(_first is None, ui.page(*_bare, ui.note(_how, "info")))
     everything = period.whole(_first, _last, books.zone)
-    return books, connected, everything, lang, tr
-
-
-@app.cell
-def _(everything, tr):
-    _spans = texts.spans(everything, tr)
-    span = mo.ui.dropdown(_spans, value=next(iter(_spans)), label=tr("Period"), full_width=True)
-    return (span,)
+    span = mo.ui.dropdown(texts.spans(everything, tr), value=tr(texts.ALL_DAYS), label=tr("Period"), full_width=True)
+    return books, connected, everything, lang, span, tr
 
 
 @app.cell
@@ -110,10 +104,10 @@ def _(answered, connected, found, said, settle, tr):
     ]
     _open, _closed = _forms if connected.writable else _sheets
     _none = ui.note(tr("Nothing waits for finance."), "good")
-    _told = [ui.note(*said())] if said()[0] else []
-    _only = [] if connected.writable else [ui.note(tr("Read only: acknowledge in the hub itself."))]
-    _save = ui.download_csv(queue.table(rows, found, tr), f"{queue.PREFIX}{found.period.name}.csv", tr("Download CSV"))
-    desk = ui.section(tr("Finance's queue"), *_told, *_only, _open if _waits.height else _none, _save)
+    _now = said() if connected.writable else (tr("Read only: acknowledge in the hub itself."), "info")
+    _told = [ui.note(*_now)] if _now[0] else []
+    _save = ui.download_csv(queue.table(rows, found, tr), queue.audit_id(found.period) + ".csv", tr("Download CSV"))
+    desk = ui.section(tr("Finance's queue"), *_told, _open if _waits.height else _none, _save)
     done = ui.section(tr("Acknowledged"), _closed) if _done.height else ui.grid()
     return desk, done, rows
 
@@ -130,8 +124,7 @@ def _(cause, found, tr):
     def _members(code: str) -> list:
         listed = texts.orders(found, code, tr)
         save = ui.download_csv(listed, f"{code}.csv", tr("Download CSV"))
-        advice = ui.note(tr(texts.ADVICE[code]))
-        return [cause, advice, ui.table(listed, format_mapping=texts.formats(listed)), save]
+        return [cause, ui.note(tr(texts.ADVICE[code])), ui.table(listed, format_mapping=texts.formats(listed)), save]
 
     _causes, _channels = texts.causes(found, tr), texts.channels(found, tr)
     _wide = {"wrapped_columns": [tr("Advice")], "column_widths": {tr("Advice"): 340}}
@@ -144,11 +137,10 @@ def _(cause, found, tr):
 
 @app.cell
 def _(answered, channels, desk, done, form, found, lang, members, rows, tr, why):
-    _troubles = [ui.note(text, "warn") for text in texts.findings(found, tr)]
-    _data = ui.section(tr("Data"), *(_troubles or [ui.note(tr("Every row could be read."), "good")]))
+    _fine = ui.note(tr("Every row could be read."), "good")
+    _data = ui.section(tr("Data"), *([ui.note(text, "warn") for text in texts.findings(found, tr)] or [_fine]))
     _tiles = ui.kpis(texts.tiles(found, queue.waiting(rows), tr), min="190px")
-    _name = f"{queue.PREFIX}{found.period.name}.xlsx"
-    _save = ui.download_xlsx(lambda: sheets.workbook(found, tr, answered()), _name, tr)
+    _save = ui.download_xlsx(lambda: sheets.workbook(found, tr, answered()), queue.audit_id(found.period) + ".xlsx", tr)
     _top = (tr("Reconciliation"), texts.intro(found, tr), lang, form, _tiles, _save)
     ui.page(*_top, why, members, desk, done, channels, _data, ui.note(tr(texts.RULE)))
     return

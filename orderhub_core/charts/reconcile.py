@@ -19,7 +19,6 @@ COLOURS = {
     "books": theme.CATEGORIES[4],
     "data": theme.CATEGORIES[3],
 }
-TOTAL = "Total"
 ROOM = 0.04
 """Of the axis beyond the outermost bar."""
 
@@ -28,7 +27,7 @@ def steps(found: Reconciliation, tr: Translate) -> pl.DataFrame:
     """`Reconciliation.steps` in major units with what a chart shows: `name`, `kind`, `low`, `high`, `said`."""
     groups = {cause.value: GROUPS[cause].value for cause in Cause}
     names = {code: tr(name) for code, name in (texts.STEPS | texts.CAUSES).items()}
-    kinds = {"total": tr(TOTAL), **{code: tr(name) for code, name in texts.KINDS.items()}}
+    kinds = {"total": tr("Total"), **{code: tr(name) for code, name in texts.KINDS.items()}}
     rows = found.steps()
     moves = (rows["to_minor"] - rows["from_minor"]).to_list()
     kind = pl.col("step").replace_strict(groups, default="total")
@@ -50,7 +49,7 @@ def waterfall(found: Reconciliation, tr: Translate) -> alt.LayerChart:
     rows = steps(found, tr)
     present = set(rows["kind"])
     kinds = {
-        tr(TOTAL): COLOURS["total"],
+        tr("Total"): COLOURS["total"],
         **{tr(texts.KINDS[code]): COLOURS[code] for code in COLOURS if code != "total"},
     }
     shown = {name: colour for name, colour in kinds.items() if name in present}

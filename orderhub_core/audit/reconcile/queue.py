@@ -64,7 +64,7 @@ def table(rows: pl.DataFrame, found: Reconciliation, tr: Translate) -> pl.DataFr
         pl.col("order_no").alias(tr("Order")),
         each(CONFLICTS).alias(tr("Conflict")),
         pl.col("minutes").alias(tr("Minutes apart")),
-        major("paid_minor", found.decimals).alias(tr("Paid")),
+        major("paid_minor", found.decimals).alias(tr("Amount paid")),
         local("paid_at", found.period.zone).alias(tr("Paid at")),
         pl.col("reason").fill_null("").alias(tr("Reason")),
         each(CONFLICT_ADVICE).alias(tr("Advice")),

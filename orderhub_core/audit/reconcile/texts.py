@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from orderhub_core.audit.reconcile.causes import GROUPS, Cause, Group
+from orderhub_core.audit.reconcile.causes import GROUPS as _GROUPS
+from orderhub_core.audit.reconcile.causes import Cause, Group
 from orderhub_core.audit.reconcile.fees import Fee, Suggestion
 from orderhub_core.audit.reconcile.period import Period, months
 from orderhub_core.audit.reconcile.result import Reconciliation
@@ -18,7 +19,7 @@ Tile = tuple[str, str, str, str]
 """A figure to show: its name, the value, a remark, and the tone (good, bad or plain)."""
 
 SOURCES = {"platform": "Platform", "erp": "ERP", "refunds": "Refund ledger", "courier": "Courier"}
-STEPS = {"paid": "Paid", "refunded": "Refunded", "outbound": "Shipped value"}
+STEPS = {"paid": "Amount paid", "refunded": "Amount refunded", "outbound": "Shipped value"}
 KINDS = {
     "settled": "Settled",
     "timing": "Only timing",
@@ -116,6 +117,18 @@ FINDINGS = {
     "currency_differs": "{source}: {rows} amounts are not in {detail}, first row {row}",
     "unknown_fee": "{source}: the column {detail} looks like a fee that nobody has named ({rows} rows)",
 }
+REASONS = {
+    "amount": "this is not an amount; write it like 1234.50",
+    "negative": "the amount is negative",
+    "fine": "the amount has more than 2 decimals",
+    "time": "this is not a time; write it like 2026-01-31 18:05:00",
+    "zone": "this time names its zone, most of its column do not; make them alike or set mixed_times",
+    "no_zone": "this time names no zone, most of its column do; make them alike or set mixed_times",
+    "rounded": "a spreadsheet has rounded this number and its last digits are lost; export again with this column as "
+    "text",
+}
+"""What readers of cells say most."""
+
 FEES = {
     "channel_cost": "Channel cost",
     "platform_fee": "Platform fee",
@@ -125,8 +138,8 @@ FEES = {
 ALL_DAYS = "All days"
 RULE = (
     "Money counts on the day on which it was paid or refunded, goods on the day on which they went out, by the clock "
-    "of the business. The gap is paid − refunded − shipped. What of an order lies in another period is told as such; the "
-    "rest of its gap goes to the first cause that holds, and the causes sum to the gap to the cent."
+    "of the business. The gap is paid − refunded − shipped. What of an order lies in another period is told as such; "
+    "the rest of its gap goes to the first cause that holds, and the causes sum to the gap to the cent."
 )
 
 
@@ -187,8 +200,8 @@ def tiles(found: Reconciliation, waiting: int, tr: Translate) -> list[Tile]:
     risky = part(Group.OPEN, Group.LOSS, Group.BOOKS, Group.DATA)
     calm = tr("{n} is only timing").format(n=said(part(Group.TIMING)))
     return [
-        (tr("Paid"), said(totals.paid_minor), tr("by buyers, in the period"), "plain"),
-        (tr("Refunded"), said(totals.refunded_minor), tr("to buyers, in the period"), "plain"),
+        (tr("Amount paid"), said(totals.paid_minor), tr("by buyers, in the period"), "plain"),
+        (tr("Amount refunded"), said(totals.refunded_minor), tr("to buyers, in the period"), "plain"),
         (tr("Shipped value"), said(totals.outbound_minor), tr("out of the ERP, in the period"), "plain"),
         (tr("Gap"), said(totals.gap_minor), tr("paid − refunded − shipped"), "plain"),
         (tr("Needs somebody"), said(risky), calm, "bad" if risky else "good"),
@@ -209,24 +222,19 @@ def causes(found: Reconciliation, tr: Translate) -> pl.DataFrame:
 
 def choices(found: Reconciliation, tr: Translate) -> dict[str, str]:
     """The causes that occur, by name, the largest first among those that are not settled: what a reader may open."""
-    settled = {cause.value for cause in Cause if GROUPS[cause] is Group.SETTLED}
+    settled = {cause.value for cause in Cause if _GROUPS[cause] is Group.SETTLED}
     rows = found.by_cause().sort(pl.col("cause").cast(pl.String).is_in(sorted(settled)), -pl.col("part_minor").abs())
     return {tr(CAUSES[cause]): cause for cause in rows["cause"].cast(pl.String)}
 
 
 def orders(found: Reconciliation, cause: str, tr: Translate) -> pl.DataFrame:
     """The orders of a cause as a table."""
-    money = {
-        "part_minor": "Amount",
-        "paid_minor": "Paid",
-        "refunded_minor": "Refunded",
-        "outbound_minor": "Shipped value",
-    }
-    times = {"paid_at": "Paid at", "shipped_at": "Shipped at", "refunded_at": "Refunded at"}
+    money = {"part_minor": tr("Amount"), **{f"{step}_minor": tr(name) for step, name in STEPS.items()}}
+    times = {"paid_at": tr("Paid at"), "shipped_at": tr("Shipped at"), "refunded_at": tr("Refunded at")}
     return found.of_cause(cause).select(
         pl.col("order_no").alias(tr("Order")),
-        *(major(column, found.decimals).alias(tr(name)) for column, name in money.items()),
-        *(local(column, found.period.zone).alias(tr(name)) for column, name in times.items()),
+        *(major(column, found.decimals).alias(name) for column, name in money.items()),
+        *(local(column, found.period.zone).alias(name) for column, name in times.items()),
         pl.col("shop").alias(tr("Shop")),
     )
 
@@ -238,8 +246,8 @@ def channels(found: Reconciliation, tr: Translate) -> pl.DataFrame:
     return found.channels.select(
         pl.col("shop").alias(tr("Channel")),
         pl.col("orders").alias(tr("Orders")),
-        major("paid_minor", found.decimals).alias(tr("Paid")),
-        major("refunded_minor", found.decimals).alias(tr("Refunded")),
+        major("paid_minor", found.decimals).alias(tr("Amount paid")),
+        major("refunded_minor", found.decimals).alias(tr("Amount refunded")),
         *(major(f"{fee.value}_minor", found.decimals).alias(tr(FEES[fee.value])) for fee in Fee if fee is not Fee.NONE),
         share.alias(tr("Channel cost, %")),
         major("net_minor", found.decimals).alias(tr("Left")),
@@ -264,13 +272,23 @@ def suggestion(fee: Suggestion, decimals: int, tr: Translate) -> str:
 
 def findings(found: Reconciliation, tr: Translate) -> list[str]:
     """What is wrong with the data, one sentence each."""
-    return [
+    told = [
         tr(FINDINGS[row["finding"]]).format(
-            source=tr(SOURCES[row["source"]]), rows=f"{row['rows']:,}", row=row["first_row"], detail=row["detail"]
+            source=tr(SOURCES[row["source"]]),
+            rows=f"{row['rows']:,}",
+            row=row["first_row"],
+            detail=_detail(row["detail"], tr),
         )
         for row in found.findings.iter_rows(named=True)
         if row["finding"] != "unknown_fee"
-    ] + [suggestion(fee, found.decimals, tr) for fee in found.unknown_fees]
+    ]
+    return told + [suggestion(fee, found.decimals, tr) for fee in found.unknown_fees]
+
+
+def _detail(said: str, tr: Translate) -> str:
+    """A heading and, where there is one, the reason."""
+    heading, separator, reason = said.partition(": ")
+    return f"{heading}{separator}{tr(reason)}" if reason else said
 
 
 def named(column: str, names: Mapping[str, str], tr: Translate) -> pl.Expr:
