@@ -139,7 +139,7 @@ def _(cause, found, tr):
 def _(answered, channels, desk, done, form, found, lang, members, rows, tr, why):
     _fine = ui.note(tr("Every row could be read."), "good")
     _data = ui.section(tr("Data"), *([ui.note(text, "warn") for text in texts.findings(found, tr)] or [_fine]))
-    _tiles = ui.kpis(texts.tiles(found, queue.waiting(rows), tr), min="190px")
+    _tiles = ui.kpis(texts.tiles(found, queue.waiting(rows), tr), min="300px")
     _save = ui.download_xlsx(lambda: sheets.workbook(found, tr, answered()), queue.audit_id(found.period) + ".xlsx", tr)
     _top = (tr("Reconciliation"), texts.intro(found, tr), lang, form, _tiles, _save)
     ui.page(*_top, why, members, desk, done, channels, _data, ui.note(tr(texts.RULE)))

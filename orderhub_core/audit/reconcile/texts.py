@@ -25,7 +25,7 @@ KINDS = {
     "timing": "Only timing",
     "open": "Still to ship",
     "loss": "Money at risk",
-    "books": "Amounts booked differently",
+    "books": "Booked differently",
     "data": "Data to mend",
 }
 CAUSES = {
@@ -244,7 +244,7 @@ def channels(found: Reconciliation, tr: Translate) -> pl.DataFrame:
     kept = pl.col("paid_minor") - pl.col("refunded_minor")
     share = pl.when(kept > 0).then((100 * pl.col("channel_cost_minor") / kept).round(2))
     return found.channels.select(
-        pl.col("shop").alias(tr("Channel")),
+        pl.col("shop").replace("", tr("(none)")).alias(tr("Channel")),
         pl.col("orders").alias(tr("Orders")),
         major("paid_minor", found.decimals).alias(tr("Amount paid")),
         major("refunded_minor", found.decimals).alias(tr("Amount refunded")),

@@ -1,0 +1,147 @@
+"""`orderhub audit reconcile`: over files alone, over a hub, and what it refuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import fastexcel
+import pytest
+from typer.testing import CliRunner
+
+from orderhub_core import hub
+from orderhub_core.entry.commands.audit import app
+from orderhub_core.errors import OrderHubError
+from orderhub_core.sim.world import Plan, build
+from orderhub_core.store import snapshot
+
+NOW = 1_790_000_000_000_000
+DAY = 86_400_000_000
+PLATFORM = "订单编号,实付金额,支付时间,店铺\nA1,100.00,2026-11-01 10:00:00,抖音\nA2,50,2026-11-02 10:00:00,抖音\n"
+ERP = (
+    "平台单号,出库金额,出库时间,审核时间\n"
+    "A1,100.00,2026-11-01 20:00:00,2026-11-01 10:31:00\n"
+    "=B9,7,2026-11-03 09:00:00,\n"
+)
+
+
+def run(*arguments: object) -> tuple[int, str]:
+    done = CliRunner().invoke(app, ["reconcile", *map(str, arguments)])
+    if isinstance(done.exception, OrderHubError):
+        return 2, str(done.exception)
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done.exit_code, done.output
+
+
+def answer(*arguments: object) -> dict[str, Any]:
+    code, said = run(*arguments, "--json")
+    assert code == 0, said
+    document: dict[str, Any] = json.loads(said.splitlines()[-1])
+    assert sum(document["parts"].values()) == document["totals"]["gap_minor"]
+    return document
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> list[object]:
+    (tmp_path / "p.csv").write_text(PLATFORM, encoding="utf-8")
+    (tmp_path / "e.csv").write_text(ERP, encoding="gb18030")
+    return ["--platform", tmp_path / "p.csv", "--erp", tmp_path / "e.csv", "--data", tmp_path / "nowhere"]
+
+
+def test_files_need_no_hub(files: list[object]) -> None:
+    said = answer(*files)
+    assert said["totals"] == {"paid_minor": 15_000, "refunded_minor": 0, "outbound_minor": 10_700, "gap_minor": 4_300}
+    assert said["parts"] == {"balanced": 0, "not_shipped_yet": 5_000, "unknown_to_platform": -700}
+    assert [(row["order_no"], row["conflict"], row["minutes"]) for row in said["conflicts"]] == [
+        ("A1", "reviewed_late", 31)
+    ]
+
+
+def test_a_period_cuts_both_sides(files: list[object]) -> None:
+    assert answer(*files, "--period", "2026-11-01")["totals"]["gap_minor"] == 0
+    assert answer(*files, "--from", "2026-11-02")["totals"]["gap_minor"] == 4_300
+    assert answer(*files, "--period", "2026-10")["parts"] == {}
+
+
+def test_what_is_allowed_is_the_user_s_to_say(files: list[object]) -> None:
+    assert answer(*files, "--review-minutes", 31)["conflicts_total"] == 0
+    assert "no_erp_order" in answer(*files, "--ship-hours", 1)["parts"]
+    assert "no_erp_order" in answer(*files, "--as-of", "2026-11-30T00:00:00+08:00")["parts"]
+
+
+@pytest.mark.parametrize(("amount", "code"), [("43", 0), ("42.99", 1), ("0", 1)])
+def test_a_gap_that_is_too_large_ends_with_1(files: list[object], amount: str, code: int) -> None:
+    assert run(*files, "--fail-over", amount)[0] == code
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        (["--fail-over", "much"], "--fail-over 'much': write an amount"),
+        (["--fail-over", "nan"], "--fail-over 'nan'"),
+        (["--period", "2026-13"], "write a month like"),
+        (["--period", "2026-11", "--from", "2026-11-02"], "leave --from and --until out"),
+        (["--from", "2026-11-09", "--until", "2026-11-02"], "before it begins"),
+        (["--from", "soon"], "write a day like"),
+        (["--refunds", "missing.csv"], "there is no such file"),
+        (["--fees", "missing.toml"], "missing.toml cannot be read"),
+        (["--xlsx", "no/such/folder/x.xlsx"], "cannot be written"),
+    ],
+)
+def test_a_mistake_is_one_sentence(files: list[object], wrong: list[object], said: str) -> None:
+    code, text = run(*files, *wrong)
+    assert code == 2
+    assert said in text
+    assert "\n" not in text.strip()
+
+
+def test_the_workbook_opens_and_holds_what_was_said(files: list[object], tmp_path: Path) -> None:
+    assert run(*files, "--xlsx", tmp_path / "out.xlsx")[0] == 0
+    book = fastexcel.read_excel((tmp_path / "out.xlsx").read_bytes())
+    assert book.sheet_names == ["Totals", "Causes", "Orders", "Conflicts", "Channels", "Findings"]
+    totals = book.load_sheet("Totals").to_polars()
+    assert totals["Amount"].to_list()[-1] == 43.0
+    assert totals["Amount"].to_list()[:-2] and sum(totals["Amount"].to_list()[:-2]) == totals["Amount"].to_list()[-2]
+    orders = book.load_sheet("Orders", dtypes="string").to_polars()
+    assert set(orders["Order"]) == {"A2", "=B9"}  # a text, not a formula
+
+
+def test_a_hub_without_files_reconciles_its_own_orders(sqlite_home: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ORDERHUB_DATA", str(sqlite_home.data))
+    hub.connect.cache_clear()
+    connected = hub.connect()
+    assert isinstance(connected, hub.Hub)
+    path = sqlite_home.data / "orders.csv"
+    path.write_text(
+        "订单号,订单状态,下单时间,付款时间,发货时间,退款时间,订单金额,实付金额\n"
+        "N1,已发货,2026-11-01 09:00:00,2026-11-01 09:01:00,2026-11-01 15:00:00,,80.00,80.00\n"
+        "N2,已付款,2026-11-01 09:00:00,2026-11-01 09:01:00,,,20.00,20.00\n"
+        "N3,已退款,2026-11-01 09:00:00,2026-11-01 09:01:00,,2026-11-02 09:00:00,10.00,10.00\n",
+        encoding="utf-8",
+    )
+    connected.import_file(path, "generic", on_error="reject-all", dry_run=False)
+    said = answer()
+    assert said["totals"]["gap_minor"] == 11_000 - 1_000 - 8_000
+    assert said["parts"] == {"balanced": 0, "refunded_before_shipping": 0, "not_shipped_yet": 2_000}
+    connected.close()
+    hub.connect.cache_clear()
+
+
+def test_a_snapshot_reconciles_what_lies_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plan = Plan(seed=3, orders=400, start=NOW - 9 * DAY, end=NOW)
+    snapshot.write(tmp_path / "s", build(plan).until(NOW), snapshot.Meta(as_of=NOW))
+    monkeypatch.setenv("ORDERHUB_SNAPSHOT", str(tmp_path / "s"))
+    hub.connect.cache_clear()
+    own = answer()
+    assert own["sources"]["erp"]["file"] == ""
+    assert set(own["parts"]) <= {"balanced", "refunded_before_shipping", "refunded_after_shipping", "not_shipped_yet",
+                                 "not_shipped_overdue", "not_collected"}  # fmt: skip
+    (tmp_path / "s" / "reconcile").mkdir()
+    (tmp_path / "s" / "reconcile" / "erp.csv").write_text(ERP, encoding="utf-8")
+    other = answer()
+    assert other["sources"]["erp"] == {"rows": 2, "file": "erp.csv"}
+    assert other["totals"]["outbound_minor"] == 10_700
+    (tmp_path / "s" / "reconcile" / "erp.xlsx").write_bytes(b"")
+    assert "keep one ledger erp" in run()[1]
+    hub.connect.cache_clear()

@@ -1,0 +1,162 @@
+"""The reconciliation board: over a snapshot with ledgers, over a living hub with a queue, and with nothing."""
+
+from __future__ import annotations
+
+import html
+import importlib.util
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+
+import polars as pl
+import pytest
+
+from orderhub_core import errors, hub, i18n, ui
+from orderhub_core.audit.reconcile import queue, texts
+from orderhub_core.charts import reconcile as charts
+from orderhub_core.entry.commands.demo import write_books
+from orderhub_core.sim.world import Plan, build
+from orderhub_core.store import homes, snapshot
+
+ROOT = Path(__file__).parents[2]
+NOW = 1_790_000_000_000_000
+DAY = 86_400_000_000
+PLAN = Plan(seed=3, orders=3_000, start=NOW - 9 * DAY, end=NOW)
+
+
+@pytest.fixture
+def board() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("reconciliation_board", ROOT / "notebooks" / "reconciliation.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.setenv("ORDERHUB_SNAPSHOT", str(tmp_path / "shop"))
+    hub.connect.cache_clear()
+    yield tmp_path / "shop"
+    hub.connect.cache_clear()
+
+
+@pytest.fixture
+def living(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[hub.Hub]:
+    """A hub with a store, over whose folder the ledgers of a world lie."""
+    monkeypatch.delenv("ORDERHUB_SNAPSHOT", raising=False)
+    monkeypatch.setenv("ORDERHUB_DATA", str(tmp_path))
+    homes.init(hub.home())
+    write_books(tmp_path, build(PLAN), NOW)
+    hub.connect.cache_clear()
+    opened = hub.connect()
+    assert isinstance(opened, hub.Hub)
+    yield opened
+    opened.close()
+    hub.connect.cache_clear()
+
+
+def page(outputs: tuple[object, ...]) -> str:
+    return html.unescape(re.sub(r"<[^>]*>", " ", " ".join(str(getattr(output, "text", "")) for output in outputs)))
+
+
+def test_the_board_shows_what_the_reconciliation_says(board: ModuleType, living: hub.Hub) -> None:
+    outputs, names = board.app.run()
+    found, words = names["found"], page(outputs)
+    totals = found.totals
+    for minor in (totals.paid_minor, totals.refunded_minor, totals.outbound_minor, totals.gap_minor):
+        assert texts.amount(minor, 2) in words
+    assert totals.gap_minor == sum(found.parts["part_minor"]) != 0
+    assert "Probably channel cost" in words
+
+
+def test_an_acknowledgement_is_kept_and_can_be_taken_back(board: ModuleType, living: hub.Hub) -> None:
+    _, names = board.app.run()
+    tr, found = i18n.translator("en"), names["found"]
+    waiting = names["rows"].filter(pl.col("reason").is_null())
+    picked = queue.table(waiting, found, tr)[[0, 2]]
+    names["settle"]({"rows": picked, "reason": " stock ran short ", "reviewer": "Li"})
+    assert names["said"]() == ("2 acknowledged.", "good")
+    living.drain()
+
+    _, again = board.app.run()
+    done = again["rows"].filter(pl.col("reason").is_not_null())
+    assert done["reason"].unique().to_list() == ["stock ran short"]
+    assert set(done["order_no"]) == set(picked["Order"])
+    assert queue.waiting(again["rows"]) == waiting.height - 2
+    assert living.reviews(queue.audit_id(found.period))["reviewer"].to_list() == ["Li", "Li"]
+    assert living.verify_log().ok
+
+    again["settle"]({"rows": queue.table(done, found, tr)[[0]], "sure": True})
+    assert again["said"]() == ("1 taken back into the queue.", "good")
+    living.drain()
+    assert queue.waiting(board.app.run()[1]["rows"]) == waiting.height - 1
+
+
+def test_another_period_has_a_queue_of_its_own(board: ModuleType, living: hub.Hub) -> None:
+    _, names = board.app.run()
+    spans = texts.spans(names["everything"], i18n.translator("en"))
+    assert next(iter(spans)) == "All days"
+    assert len({queue.audit_id(span) for span in spans.values()}) == len(spans)
+
+
+def test_an_answer_that_cannot_be_kept_leaves_the_order_waiting(
+    board: ModuleType, living: hub.Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(**review: object) -> None:
+        raise errors.Busy("the disk is full")
+
+    monkeypatch.setattr(living, "judge", full)
+    _, names = board.app.run()
+    picked = queue.table(names["rows"], names["found"], i18n.translator("en"))[[0]]
+    names["settle"]({"rows": picked, "reason": "why", "reviewer": ""})
+    assert names["answered"]() == {}
+    assert names["said"]() == ("The answer was not taken: the disk is full", "bad")
+
+
+def test_a_reason_is_wanted() -> None:
+    table = ui.table(pl.DataFrame({"a": [1]}), selection="multi")
+    form = ui.reasoned(table, {"reason": "Reason"}, "Go", i18n.translator("en"), lambda _: None)
+    assert form.validate({"rows": pl.DataFrame(), "reason": "x"}) == "Choose rows first."
+    assert form.validate({"rows": pl.DataFrame({"a": [1]}), "reason": " "}) == "Give a reason first."
+    assert form.validate({"rows": pl.DataFrame({"a": [1]}), "reason": "x"}) is None
+
+
+def test_chinese_leaves_no_english_behind(board: ModuleType, living: hub.Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ui, "language", lambda: "zh")
+    words = page(board.app.run()[0])
+    assert "差额原因" in words
+    for name in ("fees.toml", "channel_cost", "douyin-main", "douyin-outlet", "mixed_times", "reconcile", "English"):
+        words = words.replace(name, "")
+    words = re.sub(r"\w+\.csv", "", words)
+    assert set(re.findall(r"[A-Za-z]{3,}", words)) <= {"CSV", "XLSX", "ERP", "CNY", "fees"}
+
+
+def test_a_snapshot_is_read_only_and_says_so(board: ModuleType, folder: Path) -> None:
+    snapshot.write(folder, build(PLAN).until(NOW), snapshot.Meta(as_of=NOW))
+    write_books(folder, build(PLAN), NOW)
+    words = page(board.app.run()[0])
+    assert "Read only: acknowledge in the hub itself." in words
+    assert "Give a reason" not in words
+
+
+def test_an_empty_hub_says_what_to_do(board: ModuleType, folder: Path) -> None:
+    snapshot.write(folder, {}, snapshot.Meta(as_of=NOW))
+    assert "Nothing has been paid or shipped yet" in page(board.app.run()[0])
+
+
+def test_a_file_of_another_kind_is_one_sentence_on_the_page(board: ModuleType, folder: Path) -> None:
+    snapshot.write(folder, {}, snapshot.Meta(as_of=NOW))
+    (folder / "reconcile").mkdir()
+    (folder / "reconcile" / "erp.csv").write_text("a,b\n1,2\n", encoding="utf-8")
+    assert "The ledgers cannot be read: erp.csv, as the ledger erp: no column for order_no" in page(board.app.run()[0])
+
+
+def test_charts_hold_up_with_nothing_and_with_everything(board: ModuleType, living: hub.Hub) -> None:
+    found = board.app.run()[1]["found"]
+    tr = i18n.translator("zh")
+    assert charts.waterfall(found, tr).to_dict()
+    rows = charts.steps(found, tr)
+    assert rows["end"].to_list()[-1] == pytest.approx(found.totals.outbound_minor / 100)
+    assert set(charts.COLOURS) - {"total"} == set(texts.KINDS) - {"settled"}
