@@ -136,3 +136,16 @@ def test_everything_ends_together(demo):
     assert process.wait(30) == 0
     with pytest.raises(httpx.ConnectError):
         httpx.get(address)
+
+
+def test_its_ledgers_can_be_reconciled(demo):
+    folder, _, _ = demo
+    command = [sys.executable, "-m", "orderhub_core.entry.cli", "audit", "reconcile", "--data", str(folder), "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout.splitlines()[-1])
+    assert {name: source["file"] for name, source in said["sources"].items()} == {
+        name: f"{name}.csv" for name in ("platform", "erp", "refunds", "courier")
+    }
+    assert sum(said["parts"].values()) == said["totals"]["gap_minor"] != 0
+    assert said["conflicts_total"] > 0
