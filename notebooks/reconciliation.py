@@ -71,8 +71,9 @@ def _(books, connected, everything, lang, since, span, tr, until):
 @app.cell
 def _(chosen, connected):
     _known = queue.answers(connected.reviews(queue.audit_id(chosen))) if connected.writable else {}
-    answered, set_answered = mo.state(_known)
-    said, set_said = mo.state(("", "info"))
+    # The forms that answer stand in the cell that shows the answers: it must see what itself has set off.
+    answered, set_answered = mo.state(_known, allow_self_loops=True)
+    said, set_said = mo.state(("", "info"), allow_self_loops=True)
     return answered, said, set_answered, set_said
 
 
@@ -83,10 +84,9 @@ def _(chosen, connected, set_answered, set_said, tr):
         try:
             queue.answer(connected.judge, chosen, keys, reason, answer.get("reviewer", "").strip())
         except errors.OrderHubError as error:
-            set_said((tr("The answer was not taken: {reason}").format(reason=error), "bad"))
-            return
+            return set_said((tr("The answer was not taken: {reason}").format(reason=error), "bad"))
         set_answered(lambda before: queue.changed(before, keys, reason))
-        set_said(queue.told(keys, reason, tr))
+        return set_said(queue.told(keys, reason, tr))
 
     return (settle,)
 

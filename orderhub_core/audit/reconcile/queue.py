@@ -74,7 +74,7 @@ def table(rows: pl.DataFrame, found: Reconciliation, tr: Translate) -> pl.DataFr
 
 def widths(tr: Translate) -> dict[str, int]:
     """Of the columns of `table` that are sentences, in pixels."""
-    return {tr("Conflict"): 200, tr("Advice"): 320}
+    return {tr("Conflict"): 170, tr("Advice"): 240}
 
 
 def parted(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
