@@ -288,6 +288,12 @@ def test_each_cause_has_a_story(cause: Cause) -> None:
     assert list(parts(solve(STORIES[cause]))["a"]) == [cause]
 
 
+@pytest.mark.parametrize(("minor", "cause"), [(1, "rounding"), (-99, "rounding"), (100, "amount_differs")])
+def test_rounding_ends_below_one_yuan(minor: int, cause: str) -> None:
+    book: Book = {"platform": P, "erp": [entry(10_000 - minor, T0 + DAY)]}
+    assert parts(solve(book)) == {"a": {cause: minor}}
+
+
 def test_every_cause_has_a_name_an_advice_and_a_kind() -> None:
     assert set(texts.CAUSES) == set(texts.ADVICE) == set(GROUPS) == set(Cause)
     assert set(texts.CONFLICTS) == set(texts.CONFLICT_ADVICE) == set(Conflict)
