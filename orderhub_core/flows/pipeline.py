@@ -18,6 +18,8 @@ from orderhub_core.store.unit import Claim, Writes
 
 IDLE_S = 30.0
 """After so long without a backlog the other process ends."""
+UNCOLLECTED = 16
+"""Batches between two looks for cycles of garbage: each would walk over all that is kept for the next batch."""
 
 
 class _Flight(NamedTuple):
@@ -36,26 +38,30 @@ class Pipeline:
         self._ahead = None if context.recent is None else homes.ahead(context.store)
         self._flying: _Flight | None = None
         self._backlog, self._used_at = False, 0.0
+        self._uncollected = contextlib.ExitStack()
+        self._batches = 0
 
     def step(self) -> Plan | None:
         """One batch, committed. None when nothing waited. Raises as `absorb`."""
         if self._ahead is None:
             return absorb(self._context, self._limit)
         flight, self._flying = self._flying, None
-        if flight is None and self._backlog:
-            with uncollected():
+        backlog, self._backlog = self._backlog, False
+        try:
+            if flight is None and backlog:
                 flight = self._take_off(self._ahead)
-        self._backlog = False
-        if flight is None:
-            return self._alone(self._ahead)
-        with uncollected():
-            return self._land(flight, self._ahead)
+            return self._alone(self._ahead) if flight is None else self._land(flight, self._ahead)
+        finally:
+            self._batches += 1
+            if self._flying is None or self._batches % UNCOLLECTED == 0:
+                self._uncollected.close()
 
     def close(self) -> None:
         """What is on its way is still committed."""
         if self._ahead is not None:
             self._ahead.close()
         self._flying = None
+        self._uncollected.close()
 
     def _alone(self, ahead: Ahead) -> Plan | None:
         done = absorb(self._context, self._limit)
@@ -65,6 +71,7 @@ class Pipeline:
         return done
 
     def _take_off(self, ahead: Ahead) -> _Flight | None:
+        self._uncollected.enter_context(uncollected())
         claim = self._context.store.claim(self._limit, self._context.clock())
         if claim is None or claim.queued:
             return None
@@ -76,6 +83,8 @@ class Pipeline:
     def _land(self, flight: _Flight, ahead: Ahead) -> Plan:
         """Plan the next batch, wait for the one that is on its way, and let the next one follow it."""
         self._used_at = time.monotonic()
+        if self._batches % UNCOLLECTED == 0:
+            self._uncollected.enter_context(uncollected())
         with remembered_if_committed(self._context, flight.claim):
             following = ahead.claim(self._limit, self._context.clock())
             planned = None if following is None else self._prepared(following, ahead)
