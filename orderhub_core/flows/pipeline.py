@@ -53,8 +53,12 @@ class Pipeline:
             return self._alone(self._ahead) if flight is None else self._land(flight, self._ahead)
         finally:
             self._batches += 1
-            if self._flying is None or self._batches % UNCOLLECTED == 0:
+            if self._landed or self._batches % UNCOLLECTED == 0:
                 self._uncollected.close()
+
+    @property
+    def _landed(self) -> bool:
+        return self._flying is None
 
     def close(self) -> None:
         """What is on its way is still committed."""
