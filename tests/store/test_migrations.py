@@ -50,5 +50,19 @@ def test_what_waited_before_the_lanes_waits_in_the_only_one(old_home):
     store.close()
 
 
+def test_payments_of_nothing_that_older_versions_left_are_gone_and_the_others_stay(old_home):
+    rows = [(1, 1, "", "", 0, None), (2, 1, "alipay", "CNY", 12_900, 5), (3, 1, "alipay", "CNY", 0, 5)]
+    with schema.connection(old_home, "hub") as connection:
+        command.upgrade(schema.config(connection, "hub"), "hub_0002")
+        for order_id, *rest in rows:
+            values = dict(zip("nmcap", rest, strict=True)) | {"o": order_id}
+            connection.execute(sqlalchemy.text("INSERT INTO payments VALUES (:o, :n, :m, :c, :a, :p)"), values)
+        connection.commit()
+    homes.init(old_home)
+    store = homes.open_store(old_home)
+    assert store.query("hub", "SELECT * FROM payments") == [rows[1]]
+    store.close()
+
+
 def test_this_version_s_schema_is_the_newest_migration():
     assert schema.heads() == homes.REVISIONS
