@@ -67,10 +67,8 @@ def dispatch(
 
 
 def _give_back(store: Store, leased: Sequence[Leased], *, owner: str, now: int) -> None:
-    for rest in leased:
-        untried = Finished(rest._replace(attempts=rest.attempts - 1), "waiting", now, "", tried=False)
-        # One by one: who holds one effect's row never waits for another's.
-        store.finish([untried], owner=owner, now=now)
+    untried = [Finished(rest._replace(attempts=rest.attempts - 1), "waiting", now, "", tried=False) for rest in leased]
+    store.finish(untried, owner=owner, now=now)
 
 
 def _perform(

@@ -218,17 +218,19 @@ class Store(ABC):
 
     def finish(self, results: Sequence[Finished], *, owner: str, now: int) -> None:
         """Record results. One whose lease was lost, or whose effect was replaced meanwhile, is dropped; of one that was
-        withdrawn or held while it was performed, what came of it is told."""
-        in_time, late = [], []
-        for leased, state, next_at, note, tried in sorted(results, key=lambda result: result.leased.key):
+        withdrawn or held while it was performed, what came of it is told.
+
+        Each in a transaction of its own: a commit touches effects in an order of its own, and whoever holds one
+        effect's row while waiting for another's could wait in a circle with it.
+        """
+        for leased, state, next_at, note, tried in results:
             done_at, which = now if state == "done" else None, (leased.key, leased.generation, owner)
             was = (state, leased.payload)
-            in_time.append((*was, state, *was, note, next_at, done_at, leased.attempts, *which))
-            if tried:
-                late.append((state, state, note, done_at, *which))
-        with self.transaction("hub") as cursor:
-            cursor.executemany(self.sql(statements.FINISH_LATE), late)
-            cursor.executemany(self.sql(statements.FINISH), in_time)
+            in_time = (*was, state, *was, note, next_at, done_at, leased.attempts, *which)
+            with self.transaction("hub") as cursor:
+                if tried:
+                    cursor.execute(self.sql(statements.FINISH_LATE), (state, state, note, done_at, *which))
+                cursor.execute(self.sql(statements.FINISH), in_time)
 
     # -- pollers
 

@@ -2,6 +2,7 @@
 
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -277,16 +278,12 @@ class TestDeadConnections:
         assert store.waiting()[0] == 0
 
     def test_many_threads_share_few_connections(self, store):
-        from concurrent.futures import ThreadPoolExecutor
-
         with ThreadPoolExecutor(40) as threads:
             assert sum(threads.map(lambda _: store.query("hub", "SELECT 1, pg_sleep(0.01)")[0][0], range(200))) == 200
         ours = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
         assert store.query("hub", ours)[0][0] <= 8
 
     def test_two_threads_of_one_process_never_hold_one_claim(self, store):
-        from concurrent.futures import ThreadPoolExecutor
-
         store.accept([message(1)], NOW)
         claim = store.claim(1, NOW)
         with ThreadPoolExecutor(1) as other:
@@ -405,8 +402,6 @@ def test_a_rolled_back_copy_does_not_spoil_its_connection(postgres_home):
 
 @pytest.mark.postgres
 def test_two_who_take_in_the_same_messages_in_opposite_orders_never_deadlock(postgres_home):
-    from concurrent.futures import ThreadPoolExecutor
-
     one, other = homes.open_store(postgres_home), homes.open_store(postgres_home)
     with ThreadPoolExecutor(2) as threads:
         for turn, count in enumerate((150, 400, 150, 400)):
@@ -415,6 +410,30 @@ def test_two_who_take_in_the_same_messages_in_opposite_orders_never_deadlock(pos
             assert sorted(told[0] + told[1]) == ["duplicate"] * count + ["new"] * count
     one.close()
     other.close()
+
+
+@pytest.mark.postgres
+def test_a_give_back_of_several_effects_and_a_commit_that_touches_them_otherwise_never_deadlock(postgres_home):
+    """A commit renews `b` before it withdraws `a`, whatever their names; meanwhile both are given back."""
+    absorbing, dispatching = homes.open_store(postgres_home), homes.open_store(postgres_home)
+    outbox(absorbing, "a", "b")
+    leased = sorted(dispatching.lease(now=NOW, until=NOW + 10, owner="me", limit=10))
+    back = [Finished(one, "waiting", NOW, "given back", tried=False) for one in leased]
+    waits = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+    with ThreadPoolExecutor(1) as other:
+        with absorbing.transaction("hub") as cursor:
+            cursor.execute("UPDATE outbox SET note = 'renewed' WHERE key = 'b'")
+            given_back = other.submit(dispatching.finish, back, owner="me", now=NOW)
+            deadline = time.monotonic() + 30
+            while not absorbing.query("hub", waits)[0][0]:
+                assert time.monotonic() < deadline, "nobody waits for the row that we hold"
+                time.sleep(0.01)
+            cursor.execute("UPDATE outbox SET note = 'withdrawn' WHERE key = 'a'")
+        given_back.result(30)
+    rows = absorbing.query("hub", "SELECT key, state, note FROM outbox ORDER BY key")
+    assert rows == [("a", "waiting", "withdrawn"), ("b", "waiting", "given back")]
+    absorbing.close()
+    dispatching.close()
 
 
 def test_what_holds_names_and_addresses_is_its_owner_s_alone(tmp_path):
