@@ -14,30 +14,26 @@ from pathlib import Path
 from random import Random
 from typing import Any, assert_never
 
-import msgspec
 import polars as pl
 
 from orderhub_core import pseudonym, registry, settings
 from orderhub_core.board import SnapshotHub
 from orderhub_core.effects import Effect, FetchOrder, Notify, PushToWarehouse
 from orderhub_core.errors import RefusedByTarget, Unreachable, Unreadable, UserMistake
-from orderhub_core.flows import absorb, dispatch, importing, ledgers, poll, replay
+from orderhub_core.flows import absorb, dispatch, importing, ledgers, ops, poll, replay
 from orderhub_core.flows.absorb import Outcome, Plan
 from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.flows.receive import GroupWritten, Receiver
 from orderhub_core.flows.recent import Recent
 from orderhub_core.memory import Answer, Memory
-from orderhub_core.model import Decoded, RawMessage, Review
+from orderhub_core.model import Dismissal, RawMessage, Review
 from orderhub_core.ports import Channel, Notifier, Touchpoint, Warehouse
 from orderhub_core.rules import book
-from orderhub_core.store import chain, expiry, flow, homes
+from orderhub_core.store import aside, chain, expiry, flow, homes
 from orderhub_core.store.homes import Home
 from orderhub_core.store.known import KnownFrames
 from orderhub_core.store.unit import Finished, Pulse, Receipt
-
-OPS = "ops"
-"""The source of what people do: one door, one trail, like any other message."""
 
 SNAPSHOT = "snapshot"
 __all__ = ["Hub", "SnapshotHub", "connect"]
@@ -110,8 +106,8 @@ class Hub:
         if kind == "file":
             platform, _, shop = rest.partition("/")
             return absorb.Source(shop, platform, registry.files().decode)
-        if name == OPS:
-            return absorb.Source("", "", _decode_review)
+        if name == ops.OPS:
+            return absorb.Source("", "", ops.decode)
         raise Unreadable(f"no shop or touchpoint named {name!r} in the settings")
 
     @lru_cache(maxsize=64)  # noqa: B019
@@ -160,19 +156,47 @@ class Hub:
         return len(absorb.drain(self.context, self.settings.limits.batch))
 
     def replay(self, ids: Sequence[int] | None = None) -> dict[tuple[str, str], Outcome]:
-        """Try parked messages again: all, or those named. What became of each, by source and message id.
+        """Try parked messages again: all that wait for a person, or those named, dismissed ones too. What became of
+        each, by source and message id.
 
-        Raises UserMistake for an id that is not parked; then none is tried.
+        Raises UserMistake for an id that is not parked, or was dismissed and has expired; then none is tried.
         """
-        parked = [row["id"] for row in self.parked()]
-        if unknown := sorted(set(ids or ()).difference(parked)):
-            expiry.refuse_expired(self.store, unknown, self.settings.limits.raw_days)
-            raise UserMistake(f"not parked: {', '.join(map(str, unknown))}; `orderhub inbox parked` lists what is")
+        parked, days = [row["id"] for row in self.parked()], self.settings.limits.raw_days
+        dismissed = set(ids or ()).intersection(row["id"] for row in self.parked(dismissed=True))
+        if unknown := sorted(set(ids or ()).difference(parked, dismissed)):
+            expiry.refuse_expired(self.store, unknown, days)
+            raise _not_parked(unknown)
+        expiry.refuse_expired(self.store, sorted(dismissed), days, before=clock() - days * expiry.DAY_US)
         asked = parked if ids is None else sorted(set(ids))
         try:
             return replay.replay(self.context, asked, self.settings.limits.batch)
         finally:
             self.flow.forget()
+
+    def dismiss(self, ids: Sequence[int], *, reason: str, by: str = "") -> int:
+        """Say of parked messages that nobody needs to read them: a message of ours, applied when this returns. They
+        stay where they are; replaying one takes it back. Returns how many were dismissed.
+
+        Raises UserMistake for an id that does not wait, or without a reason; then none is dismissed.
+        """
+        ops.check_dismissal(reason, by)
+        rows = {row["id"]: row for row in self.parked()}
+        if unknown := sorted(set(ids).difference(rows)):
+            raise _not_parked(unknown)
+        said = [Dismissal(rows[n]["source"], rows[n]["message_id"], reason, by) for n in sorted(set(ids))]
+        messages = [ops.dismissal(word, clock()) for word in said]
+        self.receive(messages)
+        names = [message.message_id for message in messages]
+        try:
+            replay.applied(
+                self.context,
+                {(ops.OPS, name) for name in names},
+                lambda: self.store.waiting_among(ops.OPS, names),
+                self.settings.limits.batch,
+            )
+        finally:
+            self.flow.forget()
+        return len(messages)
 
     def poll_shop(self, shop: str, *, history_s: int) -> int:
         return poll.poll(self.store, f"shop:{shop}", self.channel(shop), self.receive, now=clock(), history_s=history_s)
@@ -248,9 +272,19 @@ class Hub:
         """Write all frames as they are now, for boards and audits elsewhere. Raises UserMistake as `snapshot.write`."""
         return self._known.write(folder or self.home.data / SNAPSHOT, clock)
 
-    def parked(self, limit: int | None = None) -> list[dict[str, Any]]:
-        """id, source, kind, message_id, reason and parked_at (microseconds UTC) of the oldest parked messages."""
-        return flow.parked(self.store, limit)
+    def parked(
+        self, limit: int | None = None, *, source: str | None = None, dismissed: bool = False
+    ) -> list[dict[str, Any]]:
+        """The oldest parked messages, or those that were dismissed, as `aside.parked` tells them."""
+        return aside.parked(self.store, limit, source=source, dismissed=dismissed)
+
+    def reasons(self, *, source: str | None = None) -> list[aside.Reason]:
+        """Why messages wait for a person, and how many for each reason."""
+        return aside.reasons(self.store, source=source)
+
+    def conflicts(self, limit: int, *, source: str | None = None) -> list[aside.Conflict]:
+        """The newest messages that contradict an earlier one of the same id."""
+        return aside.conflicts(self.store, limit, source=source)
 
     def pulse(self) -> Pulse:
         return self.store.pulse(clock())
@@ -264,9 +298,7 @@ class Hub:
         self, *, audit: str, shop: str, order_no: str, consistent: bool, reviewer: str = "", note: str = ""
     ) -> None:
         """A reviewer's verdict on an audited order: a message like any other, absorbed by the worker."""
-        review = Review(audit, shop, order_no, consistent, reviewer, note)
-        body = msgspec.json.encode(review)
-        self.receive([RawMessage(OPS, f"review:{audit}:{shop}:{order_no}:{reviewer}:{clock()}", "review", body)])
+        self.receive([ops.review(Review(audit, shop, order_no, consistent, reviewer, note), clock())])
 
     def reviews(self, audit: str) -> pl.DataFrame:
         """shop, order_no, consistent, reviewer, note, at of the judgements in an audit."""
@@ -285,11 +317,8 @@ class Hub:
         self.store.close()
 
 
-def _decode_review(kind: str, body: bytes) -> Decoded:
-    try:
-        return msgspec.json.decode(body, type=Review)
-    except msgspec.DecodeError as error:
-        raise Unreadable(f"not a review: {error}") from None
+def _not_parked(unknown: Sequence[int]) -> UserMistake:
+    return UserMistake(f"not parked: {', '.join(map(str, unknown))}; `orderhub inbox parked` lists what is")
 
 
 @lru_cache

@@ -253,7 +253,16 @@ class Review(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     note: str = ""
 
 
-Decoded = Observation | Sighting | Review
+class Dismissal(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A person's word that a parked message will never be read, and need not be."""
+
+    source: str
+    message_id: str
+    reason: str
+    by: str = ""
+
+
+Decoded = Observation | Sighting | Review | Dismissal
 
 
 class RawMessage(msgspec.Struct, frozen=True, gc=False):

@@ -154,6 +154,7 @@ class Standing(Collector):
         yield from self._shops(flow)
         yield self._effects(flow)
         yield self._refused(flow)
+        yield self._conflicts(flow)
 
     def _queue(self, flow: Flow) -> Iterator[Metric]:
         yield _gauge("orderhub_messages_waiting", "Messages that are not applied yet.", flow.waiting)
@@ -187,6 +188,17 @@ class Standing(Collector):
         family = GaugeMetricFamily("orderhub_effects", "Effects that are not done.", labels=["target", "state"])
         for labels, effects in sorted(open_effects.items()):
             family.add_metric(labels, effects)
+        return family
+
+    def _conflicts(self, flow: Flow) -> Metric:
+        contradicting: Tally[str] = Tally(dict.fromkeys(self.names.shops, 0))
+        for source, messages in flow.conflicts:
+            contradicting[self.names.shop(source)] += messages
+        family = GaugeMetricFamily(
+            "orderhub_conflicts", "Messages that contradict an earlier one of the same id.", labels=["shop"]
+        )
+        for shop, messages in sorted(contradicting.items()):
+            family.add_metric([shop], messages)
         return family
 
     def _refused(self, flow: Flow) -> Metric:

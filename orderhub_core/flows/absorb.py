@@ -17,12 +17,12 @@ import msgspec
 
 from orderhub_core import effects
 from orderhub_core.errors import Later, NeedsPerson, OrderHubError, Stop
-from orderhub_core.flows import rows
+from orderhub_core.flows import ops, rows
 from orderhub_core.flows.intend import Intentions
 from orderhub_core.flows.news import News
 from orderhub_core.flows.recent import Known, Orders, Recent
 from orderhub_core.fold import Entry, Head, Origin, Pseudonymous, fold
-from orderhub_core.model import Content, Decoded, Observation, Review, Sighting
+from orderhub_core.model import Content, Decoded, Dismissal, Observation, Review, Sighting
 from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.rules.book import Book
 from orderhub_core.store import chain
@@ -223,7 +223,7 @@ class _Batch:
         """Whether it comes later, or its order is another lane's: nobody else touches the orders of a claimed lane."""
         if read is None:
             return message.id in self.put_off
-        if self.claim.lanes == 1:
+        if self.claim.lanes == 1 or isinstance(read[1], Dismissal):
             return False
         lane = lane_of(read[1].order_no, self.claim.lanes)
         if lane == self.claim.lane:
@@ -243,7 +243,7 @@ class _Batch:
         self.writes.requeued.append(Requeued(self.claim.lane, message.id, tried, due))
 
     def park(self, message: Message, reason: str) -> None:
-        row = (message.id, message.source, message.message_id, reason, message.received_at)
+        row = (message.id, message.source, message.message_id, reason, self.context.clock())
         self.writes.upserts["parked"].append(row)
 
     def _load(self, keys: set[tuple[str, str]]) -> None:
@@ -262,8 +262,12 @@ class _Batch:
             return self._observe(message, source, decoded)
         if isinstance(decoded, Sighting):
             self._sight(message, decoded)
-        else:
+        elif isinstance(decoded, Review):
             self._review(message, decoded)
+        else:
+            row, entry = ops.dismissed(message, decoded)
+            self.writes.dismissed.append(row)
+            self.news.entries.append(entry)
         return "noted"
 
     def _observe(self, message: Message, source: Source, seen: Observation) -> Outcome:

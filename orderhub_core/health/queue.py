@@ -62,6 +62,8 @@ class Flow(Protocol):
     def effects(self) -> Sequence[tuple[str, str, int]]: ...
     @property
     def refused(self) -> Sequence[tuple[str, str, int]]: ...
+    @property
+    def conflicts(self) -> Sequence[tuple[str, int]]: ...
 
 
 def tiles(flow: Flow, tr: Translate) -> list[Tile]:
@@ -71,6 +73,7 @@ def tiles(flow: Flow, tr: Translate) -> list[Tile]:
     remarks = [tr("{n} failing").format(n=f"{failing:,}")] if failing else []
     remarks += [tr("{n} for a person").format(n=f"{by_hand:,}")] if by_hand else []
     turned_away = sum(n for _, reason, n in flow.refused if reason == "bad_signature")
+    against = sum(messages for _, messages in flow.conflicts)
     late = _age_s(flow, flow.oldest_at) > SLOW_S
     return [
         (tr("Waiting"), f"{flow.waiting:,}", "", "plain"),
@@ -83,6 +86,12 @@ def tiles(flow: Flow, tr: Translate) -> list[Tile]:
         (tr("Parked"), f"{flow.parked:,}", tr("for a person to read") if flow.parked else "", _bad(flow.parked > 0)),
         (tr("Effects waiting"), f"{sum(states.values()) - by_hand:,}", " · ".join(remarks), _bad(by_hand > 0)),
         (tr("Refused signatures"), f"{turned_away:,}", "", "plain"),
+        (
+            tr("Conflicts"),
+            f"{against:,}",
+            tr("same id, other body: `orderhub inbox conflicts`") * (against > 0),
+            "plain",
+        ),
     ]
 
 

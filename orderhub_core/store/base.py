@@ -124,10 +124,13 @@ class Store(ABC):
         return Claim(messages, 0, 0, progress.orders + 1, 0, chain.GENESIS, stamp=progress.upto + 1)
 
     def requeue(self, ids: Sequence[int]) -> list[Message]:
-        """Take parked messages out of there, to be claimed again. Returns those that were parked, without bodies."""
+        """Take parked messages out of there, to be claimed again, whether or not they were dismissed. Returns those
+        that were parked, without bodies."""
         with self.transaction("hub") as cursor:
             sql = f"DELETE FROM parked WHERE {self.among('id')} RETURNING id, source, message_id"
             taken = sorted(cursor.execute(self.sql(sql), (self.listed(ids),)).fetchall())
+            again = sorted((source, name) for _, source, name in taken)
+            cursor.executemany(self.sql("DELETE FROM dismissed WHERE source = ? AND message_id = ?"), again)
             cursor.executemany(
                 self.sql(statements.insert_new("todo")), [Requeued(self.any_lane(row[0]), row[0]) for row in taken]
             )
@@ -274,7 +277,7 @@ class Store(ABC):
         # Ids count messages: walking a big inbox to count its rows would hold up whoever looks, every few seconds.
         received = self.query("inbox", "SELECT coalesce(max(id), 0) FROM inbox")[0][0]
         refused = self.query("inbox", "SELECT coalesce(sum(count), 0) FROM counter WHERE name = 'bad_signature'")[0][0]
-        parked = self.query("hub", "SELECT count(*) FROM parked")[0][0]
+        parked = self.query("hub", f"SELECT count(*) FROM {statements.OPEN_PARKED}")[0][0]
         effects = {row[0]: row[1] for row in self.query("hub", OPEN_EFFECTS)}
         progress = self.progress()
         return Pulse(

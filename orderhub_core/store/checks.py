@@ -111,7 +111,8 @@ def _inbox(store: Store) -> Iterator[Finding]:
     parked = [row[0] for row in store.query("hub", "SELECT id FROM parked")]
     if missing := _missing(store, parked):
         yield Finding("inbox", f"{len(missing)} parked messages are not in the inbox (first: {missing[0]})", RESTORE)
-    bare = _bare(store, f"{store.among('id')} AND body IS NULL", (store.listed(parked),))
+    needed = [row[0] for row in store.query("hub", f"SELECT id FROM {statements.OPEN_PARKED}")]
+    bare = _bare(store, f"{store.among('id')} AND body IS NULL", (store.listed(needed),))
     upto = store.watermark()
     if upto is not None:
         (last,) = store.query("inbox", "SELECT coalesce(max(id), 0) FROM inbox")[0]

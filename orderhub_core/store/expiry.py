@@ -87,16 +87,22 @@ def _bounded(old: Sequence[tuple[int, int]]) -> tuple[list[tuple[int, int]], lis
 
 
 def _free(store: Store, messages: Sequence[int]) -> set[int]:
-    """Those that are applied and not parked. Once that holds it holds for ever."""
+    """Those that are applied, or parked and dismissed. Once that holds it holds for ever: nobody replays what was
+    dismissed and is as old as this."""
     ids = store.listed(messages)
     # What is parked is asked before and after what waits: a message may go from either to the other in between.
-    parked = _among(store, "parked", ids)
+    parked = _parked(store, ids)
     waiting = _among(store, "todo", ids)
     upto = store.watermark()
     if upto is not None:
         waiting |= {message for message in messages if message > upto}
-    parked |= _among(store, "parked", ids)
+    parked |= _parked(store, ids)
     return set(messages) - waiting - parked
+
+
+def _parked(store: Store, ids: Any) -> set[int]:
+    sql = f"SELECT id FROM {statements.OPEN_PARKED} AND {store.among('id')}"
+    return {row[0] for row in store.query("hub", sql, (ids,))}
 
 
 def _among(store: Store, table: str, ids: Any) -> set[int]:
@@ -155,11 +161,12 @@ def due(store: Store, now: int, days: int) -> Dropped:
     return Dropped(*total)
 
 
-def refuse_expired(store: Store, messages: Sequence[int], days: int) -> None:
-    """Raises UserMistake when only the digest is left of any of these messages."""
-    sql = f"SELECT id FROM inbox WHERE body IS NULL AND {store.among('id')} ORDER BY id"
-    if gone := [str(row[0]) for row in store.query("inbox", sql, (store.listed(messages),))]:
+def refuse_expired(store: Store, messages: Sequence[int], days: int, *, before: int = 0) -> None:
+    """Raises UserMistake when only the digest is left of any of these messages; or may be at any moment, because it
+    came `before` (microseconds UTC)."""
+    sql = f"SELECT id FROM inbox WHERE (body IS NULL OR received_at < ?) AND {store.among('id')} ORDER BY id"
+    if gone := [str(row[0]) for row in store.query("inbox", sql, (before, store.listed(messages)))]:
         raise UserMistake(
-            f"applied, and expired since: {', '.join(gone)}; after limits.raw_days ({days}) only a message's digest is "
-            "kept: ask its sender for it again"
+            f"applied or dismissed, and expired since: {', '.join(gone)}; after limits.raw_days ({days}) only a"
+            " message's digest is kept: ask its sender for it again"
         )

@@ -9,8 +9,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from orderhub_core.store import statements
 from orderhub_core.store.base import Store
 from orderhub_core.store.unit import Row
 
@@ -37,6 +38,8 @@ JOIN inbox ON inbox.id = queued.oldest"""
 
 EFFECTS = f"""SELECT target, CASE WHEN state = 'waiting' AND attempts > 0 THEN 'failing' ELSE state END, count(*)
 FROM outbox WHERE {OPEN} GROUP BY 1, 2 ORDER BY 1, 2"""
+CONFLICTS = "SELECT source, count(*) FROM conflict GROUP BY source ORDER BY source"
+"""Few, unless a sender gives its ids twice; and every reading of the flow rests in proportion to what it took."""
 REFUSED = "SELECT source, name, count FROM counter ORDER BY source, name"
 
 
@@ -72,6 +75,8 @@ class Flow(NamedTuple):
     effects: tuple[Open, ...]
     refused: tuple[tuple[str, str, int], ...]
     """Source, reason and number of what was turned away at the door."""
+    conflicts: tuple[tuple[str, int], ...]
+    """Source and number of messages that contradict an earlier one of the same id."""
 
 
 def read(store: Store, now: int) -> Flow:
@@ -81,10 +86,11 @@ def read(store: Store, now: int) -> Flow:
         as_of=now,
         waiting=waiting,
         oldest_at=oldest_at,
-        parked=store.query("hub", "SELECT count(*) FROM parked")[0][0],
+        parked=store.query("hub", f"SELECT count(*) FROM {statements.OPEN_PARKED}")[0][0],
         lags=tuple(_lags(store)),
         effects=tuple(Open(*row) for row in store.query("hub", EFFECTS)),
         refused=tuple((row[0], row[1], int(row[2])) for row in store.query("inbox", REFUSED)),
+        conflicts=tuple((row[0], int(row[1])) for row in store.query("inbox", CONFLICTS)),
     )
 
 
@@ -108,20 +114,6 @@ def _queued(store: Store, upto: int | None) -> list[Row]:
     ids = [row[0] for row in store.query(QUEUE, "SELECT id FROM todo")]
     sql = f"SELECT source, count(*), min(received_at) FROM inbox WHERE {store.among('id')} GROUP BY source"
     return store.query("inbox", sql, (store.listed(ids),)) if ids else []
-
-
-def parked(store: Store, limit: int | None = None) -> list[dict[str, Any]]:
-    """id, source, kind, message_id, reason and parked_at (microseconds UTC) of the oldest parked messages."""
-    names = ("id", "source", "message_id", "reason", "parked_at")
-    sql = f"SELECT {', '.join(names)} FROM parked ORDER BY id" + (" LIMIT ?" if limit is not None else "")
-    rows = store.query("hub", sql, () if limit is None else (limit,))
-    kinds = _kinds(store, rows)
-    return [dict(zip(names, row, strict=True)) | {"kind": kinds.get(row[0], "")} for row in rows]
-
-
-def _kinds(store: Store, rows: list[Row]) -> dict[int, str]:
-    sql = f"SELECT id, kind FROM inbox WHERE {store.among('id')}"
-    return dict(store.query("inbox", sql, (store.listed(row[0] for row in rows),))) if rows else {}
 
 
 class Latest:

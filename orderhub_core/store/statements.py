@@ -111,6 +111,10 @@ FINISH_LATE = """UPDATE outbox SET state = CASE WHEN ? = 'done' THEN 'done' ELSE
 """Of what was withdrawn or held while it was performed: what is done is done, and what may have arrived, a person must
 look at. The note goes on saying why it should not have been."""
 
+OPEN_PARKED = """parked WHERE NOT EXISTS (SELECT 1 FROM dismissed
+    WHERE dismissed.source = parked.source AND dismissed.message_id = parked.message_id)"""
+"""What waits for a person; of the rest, one has said that it need not."""
+
 IF_NEWER = " WHERE excluded.at >= sightings.at"
 """A touchpoint's older row never hides its newer one."""
 
@@ -141,6 +145,8 @@ def batches(writes: Writes) -> Iterator[Batch]:
         *(Batch(upsert(table), rows, table) for table, rows in writes.upserts.items()),
         *(Batch(insert(table), rows, table) for table, rows in writes.inserts.items()),
         *(Batch(insert_new(table), rows, table) for table, rows in writes.new.items()),
+        # After what is parked, as whoever takes both out again does.
+        Batch(upsert("dismissed"), sorted(writes.dismissed), "dismissed"),
         Batch(upsert("sightings") + IF_NEWER, writes.sightings, "sightings"),
         # Each in one order; whoever else holds an effect's row holds that one alone, so that nobody waits in a circle.
         Batch(insert("outbox") + REPLACE, sorted(writes.latest_effects, key=lambda row: row[0]), "outbox"),

@@ -265,6 +265,19 @@ class Parked(HubPart, table=True):
     parked_at: int = number()
 
 
+class Dismissed(HubPart, table=True):
+    """Of which parked messages a person has said that nobody needs to read them, and why. Replaying one takes its row
+    away again."""
+
+    __tablename__ = "dismissed"
+    __table_args__ = CLUSTERED
+    source: str = key()
+    message_id: str = key()
+    reason: str = text()
+    dismissed_by: str = text()
+    dismissed_at: int = number()
+
+
 class Sighting(HubPart, table=True):
     """What each touchpoint showed last of each order, in its own words."""
 

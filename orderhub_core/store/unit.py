@@ -92,6 +92,7 @@ class Writes:
         """(note, key) of effects that must not be performed any more, if nobody has yet."""
         self.held: list[Row] = []
         """(note, key) of effects that a person must look at before they are performed, if nobody has yet."""
+        self.dismissed: list[Row] = []
         self.requeued: list[Requeued] = []
         """Messages of the claim that were not applied: they belong to another lane, or wait for a better moment."""
         self.next_order_id = 1

@@ -9,6 +9,8 @@ import sys
 import pytest
 
 from orderhub_core.entry import cli
+from orderhub_core.hub import Hub
+from orderhub_core.model import RawMessage
 from orderhub_core.store import homes, snapshot
 
 PAGE = """order_no,status,updated_at
@@ -263,3 +265,87 @@ def test_simulate_and_diagnose_answer_in_json(orderhub, export, tmp_path):
     orderhub("import", export, "--mapping", "generic", "--data", tmp_path / "d")
     code, out, _ = orderhub("diagnose", "--data", tmp_path / "d", "--json")
     assert (code, last_object(out)["orders"]) == (0, 1)
+
+
+@pytest.fixture
+def unread(tmp_path, monkeypatch):
+    """A hub with five parked messages of two sources and one that contradicts the first."""
+    made = homes.Home(tmp_path / "d")
+    homes.init(made)
+    (made.data / "orderhub.toml").write_text('time_zone = "Asia/Tokyo"\n')
+    opened = Hub(made)
+    opened.receive([RawMessage("stranger", f"m{n}", "order", b"{}") for n in range(4)])
+    opened.receive([RawMessage("other", "m9", "push", b'{"who": "Zhang San"}')])
+    opened.receive([RawMessage("stranger", "m0", "order", b'{"other": "Zhang San"}')])
+    opened.drain()
+    opened.close()
+    return ["--data", made.data]
+
+
+def test_parked_messages_are_told_in_full_by_reason_and_source(orderhub, unread):
+    code, out, _ = orderhub("inbox", "parked", *unread, "--json")
+    answer = last_object(out)
+    assert (code, answer["parked"], len(answer["messages"])) == (0, 5, 5)
+    assert [(row["source"], row["messages"]) for row in answer["reasons"]] == [("stranger", 4), ("other", 1)]
+    first = answer["messages"][0]
+    assert (first["kind"], first["bytes"]) == ("order", 2)
+    assert first["received_at"].endswith("+09:00")
+    assert first["parked_at"].endswith("+09:00")
+    assert 0 <= first["age_s"] < 600
+    _, out, _ = orderhub("inbox", "parked", *unread, "--limit", 2)
+    assert "5 messages are parked; the oldest 2 of them" in out
+    assert "4  stranger: no shop or touchpoint named 'stranger' in the settings" in out
+    assert ("m1" in out, "m2" in out) == (True, False)
+    _, out, _ = orderhub("inbox", "parked", *unread, "--source", "other")
+    assert "push, 20 bytes, received" in out
+    assert ("m0" in out, "Zhang" in out) == (False, False)
+
+
+def test_a_conflict_is_told_without_what_it_says(orderhub, unread):
+    code, out, _ = orderhub("inbox", "conflicts", *unread)
+    assert code == 0
+    assert "1 messages contradict an earlier one of the same id" in out
+    assert "22 bytes" in out
+    assert "2 bytes, digest" in out
+    assert "Zhang" not in out
+    answer = last_object(orderhub("inbox", "conflicts", *unread, "--json")[1])
+    (row,) = answer["messages"]
+    assert (answer["conflicts"], row["message_id"], row["bytes"], row["first_bytes"]) == (1, "m0", 22, 2)
+    assert row["digest"] != row["first_digest"]
+    assert "there is no conflict" in orderhub("inbox", "conflicts", *unread, "--source", "other")[1]
+
+
+def test_dismissing_wants_a_reason_and_is_taken_back_by_replaying(orderhub, unread):
+    code, _, err = orderhub("inbox", "dismiss", 1, *unread)
+    assert (code, "reason" in err) == (2, True)
+    code, _, err = orderhub("inbox", "dismiss", 1, "--reason", "  ", *unread)
+    assert (code, "needs a reason" in err) == (2, True)
+    code, out, _ = orderhub("inbox", "dismiss", 1, 3, "--reason", "noise of a test", "--by", "ann", *unread)
+    assert code == 0, out
+    assert last_object(orderhub("inbox", "status", *unread, "--json")[1])["parked"] == 3
+    code, _, err = orderhub("inbox", "dismiss", 3, 4, "--reason", "noise", *unread)
+    assert (code, "not parked: 3" in err) == (2, True)
+    assert last_object(orderhub("inbox", "parked", *unread, "--json")[1])["parked"] == 3, "none of them was dismissed"
+    listed = last_object(orderhub("inbox", "parked", "--dismissed", *unread, "--json")[1])["messages"]
+    assert [(row["id"], row["dismissal"], row["dismissed_by"]) for row in listed] == [
+        (1, "noise of a test", "ann"),
+        (3, "noise of a test", "ann"),
+    ]
+    assert "by ann: noise of a test" in orderhub("inbox", "parked", "--dismissed", *unread)[1]
+    code, out, _ = orderhub("inbox", "replay", *unread, "--json")
+    assert last_object(out)["tried"] == 3, "all means all that wait for a person"
+    code, out, _ = orderhub("inbox", "replay", 1, *unread, "--json")
+    assert last_object(out) == {"tried": 1, "parked": 1}
+    assert last_object(orderhub("inbox", "parked", *unread, "--json")[1])["parked"] == 4
+    assert orderhub("db", "check", *unread)[0] == 0
+
+
+def test_what_was_dismissed_long_ago_is_not_tried_again(orderhub, unread):
+    orderhub("inbox", "dismiss", 1, "--reason", "noise of a test", *unread)
+    store = homes.open_store(homes.Home(unread[1]))
+    with store.transaction("inbox") as cursor:
+        cursor.execute("UPDATE inbox SET received_at = 0")
+    store.close()
+    code, _, err = orderhub("inbox", "replay", 1, *unread)
+    assert (code, "expired since: 1" in err) == (2, True)
+    assert len(last_object(orderhub("inbox", "parked", "--dismissed", *unread, "--json")[1])["messages"]) == 1

@@ -37,7 +37,7 @@ def accept(store, source, number, at):
 
 
 def test_an_empty_hub_has_nothing_to_tell(store):
-    assert flow.read(store, 7) == flow.Flow(7, 0, None, 0, (), (), ())
+    assert flow.read(store, 7) == flow.Flow(7, 0, None, 0, (), (), (), ())
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -94,20 +94,6 @@ def test_effects_that_are_open_are_told_apart(store, context):
     )
 
 
-def test_parked_messages_say_what_they_are_oldest_first(store, context):
-    for number in range(3):
-        accept(store, "shop-a", number, 1_000 + number)
-    absorb.drain(context, 10)
-    rows = flow.parked(store)
-    assert [(row["message_id"], row["kind"], row["parked_at"]) for row in rows] == [
-        ("m0", "order", 1_000),
-        ("m1", "order", 1_001),
-        ("m2", "order", 1_002),
-    ]
-    assert flow.parked(store, 2) == rows[:2]
-    assert rows[0]["reason"] == "nobody knows shop-a"
-
-
 def test_no_question_walks_what_is_done(sqlite_home):
     """Every step of every plan is a search along an index, or a walk over what is open only."""
     store = homes.open_store(sqlite_home)
@@ -118,7 +104,7 @@ def test_no_question_walks_what_is_done(sqlite_home):
     store.pulse(9)
     steps = {row[3] for part, sql, values in asked for row in query(part, f"EXPLAIN QUERY PLAN {sql}", values)}
     walks = {step.split()[1] for step in steps if step.startswith("SCAN ")}
-    assert walks <= {"known", "parked", "todo", "counter", "json_each"}
+    assert walks <= {"known", "parked", "todo", "counter", "conflict", "json_each"}
     assert any("ix_inbox_source_id (source=?" in step for step in steps)
     store.close()
 
@@ -132,7 +118,7 @@ class Slow:
     def read(self, store, now):
         self.now += self.took_s
         self.readings += 1
-        return flow.Flow(now, self.readings, None, 0, (), (), ())
+        return flow.Flow(now, self.readings, None, 0, (), (), (), ())
 
 
 @pytest.mark.parametrize(("took_s", "kept_s"), [(0.001, 2.0), (0.5, 10.0), (3.0, 60.0)])

@@ -30,6 +30,7 @@ class Flow(NamedTuple):
     lags: tuple[Lag, ...] = ()
     effects: tuple[tuple[str, str, int], ...] = ()
     refused: tuple[tuple[str, str, int], ...] = ()
+    conflicts: tuple[tuple[str, int], ...] = ()
 
 
 def ago(seconds: float) -> int:
@@ -63,8 +64,9 @@ def test_the_tiles_count_what_they_say() -> None:
         parked=5,
         effects=(("a", "waiting", 3), ("a", "failing", 4), ("b", "leased", 1), ("b", "person", 2)),
         refused=(("a", "bad_signature", 6), ("a", "too_large", 9)),
+        conflicts=(("a", 2), ("b", 5)),
     )
-    assert [tile[1] for tile in queue.tiles(flow, EN)] == ["1,234", "10 min", "5", "8", "6"]
+    assert [tile[1] for tile in queue.tiles(flow, EN)] == ["1,234", "10 min", "5", "8", "6", "7"]
     assert queue.tiles(flow, EN)[3][2] == "4 failing · 2 for a person"
 
 

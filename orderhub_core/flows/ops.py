@@ -1,0 +1,55 @@
+"""What people do with the hub itself is a message like any other, of the source `ops`: one door, one trail."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+
+import msgspec
+
+from orderhub_core.errors import Unreadable, UserMistake
+from orderhub_core.fold import Entry
+from orderhub_core.model import Dismissal, RawMessage, Review
+from orderhub_core.settings import RESERVED
+from orderhub_core.store.unit import Message, Row
+
+OPS = RESERVED
+KINDS: dict[str, type[Review | Dismissal]] = {"review": Review, "dismissal": Dismissal}
+LONGEST_REASON, LONGEST_NAME = 500, 100
+_json = msgspec.json.Encoder(order="deterministic").encode
+
+
+def decode(kind: str, body: bytes) -> Review | Dismissal:
+    """Raises Unreadable."""
+    try:
+        return msgspec.json.decode(body, type=KINDS[kind])
+    except (KeyError, msgspec.DecodeError):
+        # Its text would repeat what was written, which may name somebody.
+        raise Unreadable(f"not a word of the hub's own people: {kind}") from None
+
+
+def review(said: Review, at: int) -> RawMessage:
+    """`at`, microseconds UTC, tells a second judgement from a first one that is sent again."""
+    name = f"review:{said.audit}:{said.shop}:{said.order_no}:{said.reviewer}:{at}"
+    return RawMessage(OPS, name, "review", _json(said))
+
+
+def check_dismissal(reason: str, by: str) -> None:
+    """Raises UserMistake. The log keeps both for ever."""
+    if not reason.strip():
+        raise UserMistake("dismissing needs a reason: say why nobody needs to read these messages (--reason TEXT)")
+    for what, said, most in (("the reason", reason, LONGEST_REASON), ("the name", by, LONGEST_NAME)):
+        if len(said) > most or "\0" in said:
+            raise UserMistake(f"{what} is too long or holds a NUL: write at most {most} characters")
+
+
+def dismissal(said: Dismissal, at: int) -> RawMessage:
+    # Both may be as long as an id of ours may be.
+    which = blake2b(f"{said.source}\0{said.message_id}".encode(), digest_size=16).hexdigest()
+    return RawMessage(OPS, f"dismissal:{at}:{which}", "dismissal", _json(said))
+
+
+def dismissed(message: Message, said: Dismissal) -> tuple[Row, Entry]:
+    """The row of `dismissed`, and the log's entry."""
+    at, detail = message.received_at, _json(said).decode()
+    entry = Entry(0, "message.dismissed", at, at, "", "dismissed", "dismissed", message.source, message.id, detail)
+    return (said.source, said.message_id, said.reason, said.by, at), entry

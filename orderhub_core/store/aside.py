@@ -1,0 +1,97 @@
+"""What was set aside: parked messages, and those that contradict an earlier one of the same id. Never their bodies."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from orderhub_core.store import statements
+from orderhub_core.store.base import Store
+from orderhub_core.store.unit import Row
+
+PARKED = ("id", "source", "message_id", "reason", "parked_at")
+DISMISSED = (*PARKED, "dismissal", "dismissed_by", "dismissed_at")
+OF_DISMISSED = (
+    "SELECT id, parked.source, parked.message_id, parked.reason, parked_at, dismissed.reason, dismissed_by,"
+    " dismissed_at FROM parked JOIN dismissed ON dismissed.source = parked.source"
+    " AND dismissed.message_id = parked.message_id WHERE true"
+)
+CONFLICTS = """SELECT c.source, c.message_id, c.received_at, c.digest, octet_length(c.body),
+    i.id, i.received_at, i.digest, octet_length(i.body)
+    FROM conflict c LEFT JOIN inbox i ON i.source = c.source AND i.message_id = c.message_id
+    WHERE {which} ORDER BY c.received_at DESC, c.source, c.message_id, c.digest"""
+
+
+class Conflict(NamedTuple):
+    """A message that came under an id already taken. Instants in microseconds UTC, digests in hex, sizes in bytes."""
+
+    source: str
+    message_id: str
+    received_at: int
+    digest: str
+    bytes: int | None
+    """None once the body has expired."""
+    id: int | None
+    """The inbox's number of the message that holds, its instant, digest and size; None where the inbox lost it."""
+    first_received_at: int | None
+    first_digest: str | None
+    first_bytes: int | None
+
+
+class Reason(NamedTuple):
+    """How many messages of a source are parked for one reason, and since when: microseconds UTC."""
+
+    source: str
+    reason: str
+    messages: int
+    oldest_at: int
+
+
+def parked(
+    store: Store, limit: int | None = None, *, source: str | None = None, dismissed: bool = False
+) -> list[dict[str, Any]]:
+    """id, source, kind, message_id, reason, parked_at, received_at (microseconds UTC) and bytes of the oldest parked
+    messages that wait for a person; or of those that were dismissed, with dismissal (the reason given for that),
+    dismissed_by and dismissed_at."""
+    names = DISMISSED if dismissed else PARKED
+    sql = OF_DISMISSED if dismissed else f"SELECT {', '.join(PARKED)} FROM {statements.OPEN_PARKED}"
+    which, values = _of_source("parked.source", source)
+    end, bound = ("", []) if limit is None else (" LIMIT ?", [limit])
+    rows = store.query("hub", f"{sql}{which} ORDER BY id{end}", (*values, *bound))
+    known = _known(store, rows)
+    return [dict(zip(names, row, strict=True)) | known.get(row[0], NOT_KNOWN) for row in rows]
+
+
+NOT_KNOWN: dict[str, Any] = {"kind": "", "received_at": None, "bytes": None}
+
+
+def _known(store: Store, rows: list[Row]) -> dict[int, dict[str, Any]]:
+    """What the inbox tells of them, by id."""
+    sql = f"SELECT id, kind, received_at, octet_length(body) FROM inbox WHERE {store.among('id')}"
+    found = store.query("inbox", sql, (store.listed(row[0] for row in rows),)) if rows else []
+    return {row[0]: dict(zip(NOT_KNOWN, row[1:], strict=True)) for row in found}
+
+
+def reasons(store: Store, *, source: str | None = None) -> list[Reason]:
+    """Why messages wait for a person, the most frequent reason first."""
+    which, values = _of_source("source", source)
+    sql = (
+        f"SELECT source, reason, count(*), min(parked_at) FROM {statements.OPEN_PARKED}{which}"
+        " GROUP BY source, reason ORDER BY 3 DESC, 1, 2"
+    )
+    return [Reason(*row) for row in store.query("hub", sql, values)]
+
+
+def conflicts(store: Store, limit: int, *, source: str | None = None) -> list[Conflict]:
+    """The newest ones."""
+    which, values = _of_source("c.source", source)
+    rows = store.query("inbox", CONFLICTS.format(which=f"true{which}") + " LIMIT ?", (*values, limit))
+    found = [Conflict(*row) for row in rows]
+    return [one._replace(digest=_hex(one.digest), first_digest=_hex(one.first_digest)) for one in found]
+
+
+def _of_source(column: str, source: str | None) -> tuple[str, tuple[str, ...]]:
+    return ("", ()) if source is None else (f" AND {column} = ?", (source,))
+
+
+def _hex(digest: Any) -> Any:
+    return None if digest is None else bytes(digest).hex()
