@@ -70,16 +70,13 @@ def _(connected, lost, parked, said, set_parked, tick, top, tr):
 
 @app.cell
 def _(connected, parked, set_said, tr):
-    def _replay(answer: dict) -> None:
-        steps = ui.progress(queue.asked(answer["rows"], connected.parked(), tr), tr("Trying again"))
-        try:
-            set_said(queue.replayed([done for ids in steps for done in connected.replay(ids).values()], tr))
-        except errors.OrderHubError as error:
-            set_said((str(error), "bad"))
+    def _act(answer: dict) -> None:
+        set_said(queue.carried_out(answer, connected, lambda steps: ui.progress(steps, tr("Trying again")), tr))
 
     _how = {"selection": "multi", "wrapped_columns": [tr("Reason")], "column_widths": {tr("Reason"): 320}}
     _rows = ui.table(queue.parked(parked(), ZONE, tr), **_how)
-    _form = ui.confirmed(_rows, tr("Yes, try these again; all, where none is chosen"), tr("Replay"), tr, _replay)
+    _asks = ui.questions(tr("With those chosen:"), queue.choices(tr), queue.words(tr))
+    _form = ui.confirmed(_rows, _asks, tr(queue.SURE), tr("Do it"), tr, _act, lambda asked: queue.lacks(asked, tr))
     held = _form if connected.writable else ui.grid(_rows, ui.note(tr(queue.READ_ONLY)), min="100%")
     return (held,)
 

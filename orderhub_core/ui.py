@@ -103,13 +103,23 @@ def rows(frame: pl.DataFrame, nothing: str) -> mo.Html:
     return table(frame) if frame.height else note(nothing, "good")
 
 
-def confirmed(table: mo.ui.table, sure: str, label: str, tr: i18n.Translate, act: Callable[[Any], None]) -> mo.Html:
-    """A table to choose from, and a button that does something with `rows`, those chosen, once `sure` is ticked."""
+def confirmed(
+    table: mo.ui.table,
+    asks: Mapping[str, Any],
+    sure: str,
+    label: str,
+    tr: i18n.Translate,
+    act: Callable[[Any], None],
+    lacks: Callable[[Any], str] = lambda _: "",
+) -> mo.Html:
+    """A table to choose from, what is asked besides, and a button that does something with `rows`, those chosen, and
+    the answers, once `sure` is ticked and `lacks` says of the answers that nothing is missing."""
 
     def missing(asked: Any) -> str | None:
-        return None if asked["sure"] else tr("Tick the box first.")
+        return lacks(asked) or (None if asked["sure"] else tr("Tick the box first."))
 
-    parts = mo.Html('{rows}<div class="oh-sure">{sure}</div>').batch(rows=table, sure=mo.ui.checkbox(label=sure))
+    cells = "".join(f'<div class="oh-sure">{{{name}}}</div>' for name in (*asks, "sure"))
+    parts = mo.Html("{rows}" + cells).batch(rows=table, **asks, sure=mo.ui.checkbox(label=sure))
     form: mo.Html = parts.form(
         bordered=False, submit_button_label=label, clear_on_submit=True, validate=missing, on_change=act
     )
@@ -135,6 +145,12 @@ def reasoned(
         bordered=False, submit_button_label=label, clear_on_submit=True, validate=missing, on_change=act
     )
     return form
+
+
+def questions(label: str, choices: Mapping[str, str], words: Mapping[str, str]) -> dict[str, Any]:
+    """For `confirmed`: what to `do`, the first choice unless another is made, and what is asked in words."""
+    asked = {name: mo.ui.text(label=text, full_width=True) for name, text in words.items()}
+    return {"do": mo.ui.radio(dict(choices), value=next(iter(choices)), label=label), **asked}
 
 
 def progress(steps: Sequence[Any], title: str) -> Iterable[Any]:

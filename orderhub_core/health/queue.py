@@ -6,17 +6,18 @@ passed in.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, Protocol
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from orderhub_core.errors import OrderHubError
 from orderhub_core.health.texts import SLOW_S, Tile
 from orderhub_core.i18n import Translate
 
-Kind = Literal["good", "warn"]
+Kind = Literal["good", "warn", "bad"]
 
 MOST = 500
 """Parked messages that one page shows."""
@@ -31,7 +32,9 @@ STATES = {
 }
 WORST_FIRST = ("person", "failing", "waiting", "leased")
 SNAPSHOT = "A snapshot has no queue: look at the console of the hub itself."
-READ_ONLY = "Read only: replay in the hub's own console, or with `orderhub inbox replay`."
+REPLAY, DISMISS = "Try them again", "Dismiss them: nobody needs to read them"
+SURE = "Yes, do it; trying again takes all, where none is chosen"
+READ_ONLY = "Read only: replay or dismiss in the hub's own console, or with `orderhub inbox`."
 
 
 class Lag(Protocol):
@@ -64,6 +67,14 @@ class Flow(Protocol):
     def refused(self) -> Sequence[tuple[str, str, int]]: ...
     @property
     def conflicts(self) -> Sequence[tuple[str, int]]: ...
+
+
+class Hub(Protocol):
+    """What is done with parked messages."""
+
+    def parked(self) -> Sequence[Mapping[str, Any]]: ...
+    def replay(self, ids: Sequence[int], /) -> Mapping[Any, str]: ...
+    def dismiss(self, ids: Sequence[int], /, *, reason: str, by: str) -> int: ...
 
 
 def tiles(flow: Flow, tr: Translate) -> list[Tile]:
@@ -129,6 +140,48 @@ def asked(chosen: pl.DataFrame, rows: Sequence[Mapping[str, Any]], tr: Translate
     """Ids of the messages to try again, in steps: those chosen in the table, or all."""
     ids = chosen[tr("Number")].to_list() if chosen.height else [row["id"] for row in rows]
     return [ids[at : at + AT_A_TIME] for at in range(0, len(ids), AT_A_TIME)]
+
+
+def choices(tr: Translate) -> dict[str, str]:
+    """What may be done with parked messages: its name to the word for it."""
+    return {tr(REPLAY): "replay", tr(DISMISS): "dismiss"}
+
+
+def words(tr: Translate) -> dict[str, str]:
+    """What is asked in words besides."""
+    return {"reason": tr("Why, if dismissed (name no customer)"), "by": tr("Your name")}
+
+
+def lacks(asked: Mapping[str, Any], tr: Translate) -> str:
+    """What is missing of an answer; empty when nothing is. Dismissing is never for all, and never without a word."""
+    if asked["do"] != "dismiss":
+        return ""
+    if not len(asked["rows"]):
+        return tr("Choose the messages to dismiss.")
+    return "" if asked["reason"].strip() and asked["by"].strip() else tr("Dismissing needs a reason and your name.")
+
+
+def carried_out(
+    answer: Mapping[str, Any],
+    hub: Hub,
+    progress: Callable[[list[list[int]]], Iterable[list[int]]],
+    tr: Translate,
+) -> tuple[str, Kind]:
+    """Do with the `rows` of an answer what it says, and tell what became of it. Trying again shows its `progress`."""
+    try:
+        if answer["do"] == "dismiss":
+            ids = answer["rows"][tr("Number")].to_list()
+            return dismissed(hub.dismiss(ids, reason=answer["reason"], by=answer["by"]), tr)
+        steps = progress(asked(answer["rows"], hub.parked(), tr))
+        return replayed([outcome for ids in steps for outcome in hub.replay(ids).values()], tr)
+    except OrderHubError as failure:
+        return str(failure), "bad"
+
+
+def dismissed(messages: int, tr: Translate) -> tuple[str, Kind]:
+    """What became of a dismissal, and how to take it back."""
+    text = tr("Dismissed {n}. They stay in the inbox: `orderhub inbox replay` takes it back.")
+    return text.format(n=f"{messages:,}"), "good"
 
 
 def replayed(outcomes: Collection[str], tr: Translate) -> tuple[str, Kind]:

@@ -87,9 +87,9 @@ def test_what_was_chosen_outlives_a_refresh(living: str, visit: Visit) -> None:
 def test_parked_messages_are_tried_again_once_that_is_confirmed(living: str, visit: Visit) -> None:
     page = opened(living, visit)
     page.locator("tbody [role=checkbox]").nth(0).click()
-    page.get_by_role("button", name="Replay").click()
+    page.get_by_role("button", name="Do it").click()
     expect(page.get_by_text("Tick the box first.")).to_be_visible()
     page.locator("form").get_by_role("checkbox").last.click()
-    page.get_by_role("button", name="Replay").click()
+    page.get_by_role("button", name="Do it").click()
     expect(page.get_by_text("Tried 1 again: 0 were read, 1 are still parked.")).to_be_visible(timeout=40_000)
     expect(page.locator("[role=progressbar]")).to_have_count(0)
