@@ -1,4 +1,4 @@
-"""What `serve` and `worker` look at before they begin."""
+"""What `serve`, `receive` and `worker` look at, and say, before they begin."""
 
 from __future__ import annotations
 
@@ -28,6 +28,15 @@ def check_connectors(hub: Hub) -> None:
                 registry.module(kind, endpoint.connector)
             except UserMistake as mistake:
                 raise UserMistake(f"{hub.home.data / FILE_NAME}: {endpoint.id!r}: {mistake}") from None
+
+
+def tell_start(hub: Hub, role: str, **more: object) -> None:
+    """One line of the log: what has begun, over which kind of home, for whom. Names of the settings, no addresses:
+    those of a database or a cluster may hold passwords."""
+    settings, home = hub.settings, hub.home
+    kind = "jetstream" if home.inbox else "postgresql" if home.database else "sqlite"
+    sources = [source.id for source in (*settings.shops, *settings.touchpoints)]
+    log.info("started", role=role, home=kind, sources=sources, lanes=hub.store.lanes, **more)
 
 
 def tell_doubts(hub: Hub) -> None:

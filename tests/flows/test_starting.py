@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import signal
@@ -314,3 +315,49 @@ def test_the_bench_fails_when_a_bar_is_missed(tmp_path):
     assert "second" in done.stdout
     (tmp_path / "benchmarks" / "a.py").write_text("")
     assert subprocess.run(["bash", str(script)], capture_output=True, check=False).returncode == 0
+
+
+NAMED = """
+[[shops]]
+id = "shop-1"
+connector = "direct"
+name = "张三丰's shop"
+secret_env = "TEST_START_SECRET"
+[[touchpoints]]
+id = "crm"
+connector = "desk"
+url = "http://someone:password@127.0.0.1:1/"
+"""
+
+
+def lines_of(process, patience_s=60.0):
+    """The log line of the start; everything that was said before it, as well."""
+    said = []
+    deadline = time.monotonic() + patience_s
+    while time.monotonic() < deadline and (line := process.stderr.readline()):
+        said.append(line)
+        if line.startswith("{") and json.loads(line)["event"] == "started":
+            return json.loads(line), said
+    raise AssertionError("".join(said))
+
+
+@pytest.mark.server
+@pytest.mark.parametrize(("role", "option"), [("worker", "--metrics-port"), ("receive", "--port")])
+@pytest.mark.parametrize("database", [False, pytest.param(True, marks=pytest.mark.postgres)])
+def test_what_starts_says_so_in_one_line_without_anybody_s_name(tmp_path, fresh_database, role, option, database):
+    (tmp_path / "orderhub.toml").write_text(NAMED, encoding="utf-8")
+    url, port = fresh_database() if database else "", free_port()
+    env = os.environ | {"TEST_START_SECRET": "hush", "ORDERHUB_LOG": "", "ORDERHUB_TOKEN": "", "ORDERHUB_INBOX_URL": ""}
+    command = [sys.executable, "-m", "orderhub_core.entry.cli", role, "--data", str(tmp_path), option, str(port)]
+    process = subprocess.Popen(
+        command, env=env | {"ORDERHUB_DATABASE_URL": url}, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        line, said = lines_of(process)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+    assert line["role"] == role
+    assert (line["home"], line["lanes"]) == (("postgresql", 16) if database else ("sqlite", 1))
+    assert (line["sources"], line["metrics_port"]) == (["shop-1", "crm"], port)
+    assert not any(word in "".join(said) for word in ("张三丰", "password", "hush", "postgresql://"))

@@ -15,7 +15,7 @@ from orderhub_core.entry.logs import to_stderr
 from orderhub_core.entry.metrics import Meters
 from orderhub_core.entry.options import stored
 from orderhub_core.entry.probes import Probes, Ready
-from orderhub_core.entry.start import check_connectors, tell_doubts
+from orderhub_core.entry.start import check_connectors, tell_doubts, tell_start
 from orderhub_core.entry.web import Doors, run
 from orderhub_core.errors import UserMistake
 from orderhub_core.store import homes
@@ -46,6 +46,7 @@ def receive(
     tell_doubts(opened)
     meters = Meters(opened)
     hosts = {urlsplit(origin).netloc for origin in own_origins(host, port)}
+    tell_start(opened, "receive", port=port, metrics_port=port)
     shown = f"[{host}]" if ":" in host else host
     typer.echo(f"OrderHub takes webhooks at http://{shown}:{port}/hooks/ (Ctrl-C stops it)")
     try:

@@ -20,7 +20,7 @@ from orderhub_core.entry.logs import to_stderr
 from orderhub_core.entry.metrics import Meters
 from orderhub_core.entry.options import stored
 from orderhub_core.entry.probes import Ready
-from orderhub_core.entry.start import check_connectors, tell_doubts
+from orderhub_core.entry.start import check_connectors, tell_doubts, tell_start
 from orderhub_core.entry.web import run
 from orderhub_core.entry.worker import Worker
 from orderhub_core.errors import UserMistake
@@ -58,6 +58,8 @@ def serve(
         worker.start()
     shown = f"[{host}]" if ":" in host else host
     typer.echo(f"OrderHub serves http://{shown}:{port}/ (Ctrl-C stops it)")
+    if isinstance(board, hub.Hub):
+        tell_start(board, "serve", port=port, metrics_port=port, worker=worker is not None, read_only=read_only)
     try:
         run(
             console(

@@ -15,7 +15,7 @@ from orderhub_core.entry.logs import to_stderr
 from orderhub_core.entry.metrics import Meters
 from orderhub_core.entry.options import stored
 from orderhub_core.entry.probes import Probes, Ready, serving
-from orderhub_core.entry.start import check_connectors, tell_doubts
+from orderhub_core.entry.start import check_connectors, tell_doubts, tell_start
 from orderhub_core.entry.worker import Worker
 from orderhub_core.errors import UserMistake
 from orderhub_core.store import homes
@@ -55,5 +55,6 @@ def worker(
             hosts = {urlsplit(origin).netloc for origin in own_origins(metrics_host, metrics_port)}
             probes = Probes(meters, Ready(opened, working.ready), token=token, hosts=hosts)
             also.enter_context(serving(probes, metrics_host, metrics_port))
+        tell_start(opened, "worker", metrics_port=metrics_port)
         working.run()
     return 0
