@@ -13,6 +13,7 @@ OrderHubError
   x Stop                   going on would do harm: chain broken, wrong SQLite, second writer
   x Unreadable             a message nobody can read yet: parked with this reason, replayable
   x BadSignature           an unproven sender: nothing is stored
+    + BadClock             proven by its signature, but not signed now
   x TooLarge               a body over the limit
   x Refusal                a lifecycle move that is not allowed; nothing changed
     + IllegalTransition
@@ -74,6 +75,11 @@ class Unreadable(OrderHubError):
 
 class BadSignature(OrderHubError):
     """The sender could not prove who it is."""
+
+
+class BadClock(BadSignature):
+    """The signature is right for a time that is not now: the sender's clock is wrong, or somebody repeats an old
+    delivery. Only raised where the signature is right: who lacks the secret learns nothing of the clock."""
 
 
 class TooLarge(OrderHubError):

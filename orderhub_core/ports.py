@@ -27,7 +27,7 @@ class Channel(Protocol):
         """Prove the sender, then split a delivery into messages, unread.
 
         Header names are lower case. A proven delivery that cannot be split comes back as one message,
-        to be parked. Raises BadSignature.
+        to be parked. Raises BadSignature; BadClock where only the time of signing is wrong.
         """
         ...
 

@@ -18,7 +18,15 @@ from msgspec import Meta
 from connectors._kit.bounds import KEY_MAX
 from connectors._kit.echo import echoed
 from connectors.channels import _direct_event
-from orderhub_core.errors import BadSignature, OrderHubError, RefusedByTarget, TooLarge, Unreadable, UserMistake
+from orderhub_core.errors import (
+    BadClock,
+    BadSignature,
+    OrderHubError,
+    RefusedByTarget,
+    TooLarge,
+    Unreadable,
+    UserMistake,
+)
 from orderhub_core.model import Observation, RawMessage
 from orderhub_core.settings import Endpoint
 
@@ -30,7 +38,8 @@ TIMESTAMP, SIGNATURE = "x-orderhub-timestamp", "x-orderhub-signature"
 SUCCESS = (200, b'{"message":"accepted"}')
 TRY_AGAIN = (503, b'{"message":"try again later"}')
 REFUSALS: dict[type[OrderHubError], tuple[int, bytes]] = {
-    BadSignature: (401, b'{"message":"signature or timestamp not valid; see docs/direct.md"}'),
+    BadSignature: (401, b'{"message":"signature not valid; see docs/direct.md"}'),
+    BadClock: (401, b'{"message":"timestamp is not seconds since 1970, or over 5 minutes off; see docs/direct.md"}'),
     TooLarge: (413, b'{"message":"body too large; send fewer events at once"}'),
 }
 
@@ -81,15 +90,21 @@ class Direct:
         raise RefusedByTarget(f"{self._shop}: a direct shop cannot be asked; have it send {order_no} again")
 
     def _prove(self, headers: Mapping[str, str], body: bytes) -> None:
+        """The signature first, and the clock only where it is right. It covers the timestamp: whoever is told of the
+        clock has the secret or a delivery of somebody who has, and in that reads the time for himself."""
         said, signature = headers.get(TIMESTAMP, ""), headers.get(SIGNATURE, "").encode()
         # Ten digits until the year 2286; `isdecimal` alone would let other alphabets' digits in.
         in_time = len(said) == 10 and said.isascii() and said.isdecimal() and abs(int(said) - self._clock()) <= WINDOW_S
         text = said.encode() + b"." + body
         proven = [hmac.compare_digest(signature, _signed(secret, text)) for secret in self._secrets]
-        if not (in_time and any(proven)):
+        if not any(proven):
             raise BadSignature(
-                f"{self._shop}: a delivery without a valid {SIGNATURE};"
-                " are the shop's secret and the sender's clock the current ones?"
+                f"{self._shop}: a delivery without a valid {SIGNATURE}; is the shop's secret the current one?"
+            )
+        if not in_time:
+            raise BadClock(
+                f"{self._shop}: a delivery whose {TIMESTAMP} is not seconds since 1970, or more than {WINDOW_S} s from"
+                " ours; are the sender's clock and ours right?"
             )
 
     def _several(self, body: bytes) -> list[RawMessage]:

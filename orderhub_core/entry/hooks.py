@@ -10,7 +10,7 @@ from typing import cast
 import structlog
 from starlette.types import Receive, Scope, Send
 
-from orderhub_core.errors import BadSignature, Later, OrderHubError, TooLarge, UserMistake
+from orderhub_core.errors import BadClock, BadSignature, Later, OrderHubError, TooLarge, UserMistake
 from orderhub_core.hub import Hub
 from orderhub_core.ports import Channel
 
@@ -123,6 +123,8 @@ class _Door:
     def _refuse(self, shop: str, channel: Channel, failure: Exception) -> Answer:
         more: list[Field] = []
         match failure:
+            case BadClock():
+                self.hub.receiver.turn_away(shop, "bad_clock")
             case BadSignature():
                 self.hub.receiver.turn_away(shop, "bad_signature")
             case TooLarge():

@@ -83,7 +83,8 @@ def tiles(flow: Flow, tr: Translate) -> list[Tile]:
     failing, by_hand = states["failing"], states["person"]
     remarks = [tr("{n} failing").format(n=f"{failing:,}")] if failing else []
     remarks += [tr("{n} for a person").format(n=f"{by_hand:,}")] if by_hand else []
-    turned_away = sum(n for _, reason, n in flow.refused if reason == "bad_signature")
+    unproven = {why: sum(n for _, reason, n in flow.refused if reason == why) for why in ("bad_signature", "bad_clock")}
+    by_clock = unproven["bad_clock"]
     against = sum(messages for _, messages in flow.conflicts)
     late = _age_s(flow, flow.oldest_at) > SLOW_S
     return [
@@ -96,7 +97,12 @@ def tiles(flow: Flow, tr: Translate) -> list[Tile]:
         ),
         (tr("Parked"), f"{flow.parked:,}", tr("for a person to read") if flow.parked else "", _bad(flow.parked > 0)),
         (tr("Effects waiting"), f"{sum(states.values()) - by_hand:,}", " · ".join(remarks), _bad(by_hand > 0)),
-        (tr("Refused signatures"), f"{turned_away:,}", "", "plain"),
+        (
+            tr("Refused signatures"),
+            f"{sum(unproven.values()):,}",
+            tr("{n} for the sender's clock").format(n=f"{by_clock:,}") if by_clock else "",
+            "plain",
+        ),
         (
             tr("Conflicts"),
             f"{against:,}",

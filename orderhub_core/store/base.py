@@ -23,6 +23,7 @@ from orderhub_core.store.unit import Claim, Finished, Leased, Message, Pulse, Re
 
 OPEN_EFFECTS = "SELECT state, count(*) FROM outbox WHERE state IN ('waiting', 'leased', 'person') GROUP BY state"
 """Effects that are done are as many as orders: nobody counts them to see how the hub is doing."""
+UNPROVEN = "SELECT coalesce(sum(count), 0) FROM counter WHERE name IN ('bad_signature', 'bad_clock')"
 MESSAGE = "id, source, message_id, kind, received_at, body"
 
 FURTHEST = 6 * 3_600_000_000
@@ -276,7 +277,7 @@ class Store(ABC):
         waiting, oldest = self.waiting()
         # Ids count messages: walking a big inbox to count its rows would hold up whoever looks, every few seconds.
         received = self.query("inbox", "SELECT coalesce(max(id), 0) FROM inbox")[0][0]
-        refused = self.query("inbox", "SELECT coalesce(sum(count), 0) FROM counter WHERE name = 'bad_signature'")[0][0]
+        refused = self.query("inbox", UNPROVEN)[0][0]
         parked = self.query("hub", f"SELECT count(*) FROM {statements.OPEN_PARKED}")[0][0]
         effects = {row[0]: row[1] for row in self.query("hub", OPEN_EFFECTS)}
         progress = self.progress()

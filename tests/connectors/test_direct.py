@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.channels.direct import Direct, connect, sign
-from orderhub_core.errors import BadSignature, Busy, RefusedByTarget, Stop, TooLarge, Unreadable, UserMistake
+from orderhub_core.errors import BadClock, BadSignature, Busy, RefusedByTarget, Stop, TooLarge, Unreadable, UserMistake
 from orderhub_core.settings import Endpoint
 
 NOW = 1_794_326_400
@@ -61,7 +61,7 @@ def test_both_secrets_of_a_rotation_prove(channel: Direct, secret: str) -> None:
 
 @pytest.mark.parametrize("off", [-301, 301])
 def test_a_delivery_outside_the_window_is_refused(channel: Direct, off: int) -> None:
-    with pytest.raises(BadSignature):
+    with pytest.raises(BadClock, match="site"):
         channel.unpack(proof(EVENT, at=NOW + off), EVENT)
     assert channel.unpack(proof(EVENT, at=NOW + off - off // 301), EVENT)
 
@@ -76,12 +76,24 @@ def test_a_delivery_outside_the_window_is_refused(channel: Direct, off: int) -> 
         {**proof(EVENT), "x-orderhub-signature": ""},
         {**proof(EVENT), "x-orderhub-signature": proof(EVENT)["x-orderhub-signature"].removeprefix("v1=")},
         {**proof(EVENT), "x-orderhub-signature": "é" * 67},
-        *[proof(EVENT, at=at) for at in ("", f"+{NOW}", f" {NOW}", f"{NOW}000", f"{NOW}.0", "１７９４３２６４００")],
     ],
 )
-def test_an_unproven_delivery_is_refused(channel: Direct, headers: dict[str, str]) -> None:
-    with pytest.raises(BadSignature, match="site"):
-        channel.unpack(headers, EVENT)
+def test_an_unproven_delivery_is_refused_whatever_it_says_of_the_time(channel: Direct, headers: dict[str, str]) -> None:
+    """Who lacks the secret is told the same, in time or not."""
+    answers = set()
+    for at in (headers.get("x-orderhub-timestamp", ""), "0", str(NOW - 301), f"{NOW}000", "nonsense"):
+        with pytest.raises(BadSignature, match="secret") as refusal:
+            channel.unpack({**headers, "x-orderhub-timestamp": at}, EVENT)
+        answers.add((type(refusal.value), channel.answer(refusal.value)))
+    assert answers == {(BadSignature, (401, b'{"message":"signature not valid; see docs/direct.md"}'))}
+
+
+@pytest.mark.parametrize("at", ["", f"+{NOW}", f" {NOW}", f"{NOW}000", f"{NOW}.0", "１７９４３２６４００", NOW - 900])
+def test_who_has_the_secret_and_not_the_time_is_told_that(channel: Direct, at: object) -> None:
+    with pytest.raises(BadClock, match="clock") as refusal:
+        channel.unpack(proof(EVENT, at=at), EVENT)  # type: ignore[arg-type]
+    status, body = channel.answer(refusal.value)
+    assert (status, b"timestamp" in body) == (401, True)
 
 
 @given(st.integers(0, len(EVENT) - 1), st.integers(1, 255))

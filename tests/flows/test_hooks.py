@@ -248,9 +248,9 @@ def event(order_no, id_, *, facts=("order.placed",), **fields):
     return {"id": id_, "order_no": order_no, "at": "2026-11-11T00:00:00+08:00", "facts": happened, **fields}
 
 
-def send_direct(app, events):
+def send_direct(app, events, *, secret="site-secret", off_s=0):
     body = json.dumps(events).encode()
-    headers = direct.sign(body, "site-secret", int(time.time()))
+    headers = direct.sign(body, secret, int(time.time()) + off_s)
 
     async def send():
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://hub") as client:
@@ -278,6 +278,16 @@ def test_a_shop_that_cannot_be_asked_is_never_asked(site):
         ("B", "unpaid"),
     ]
     assert site.store.query("hub", "SELECT count(*) FROM outbox")[0][0] == 0
+
+
+def test_the_operator_sees_whether_it_is_the_clock_or_the_secret(site):
+    app = hooks(site)
+    told = [send_direct(app, [event("A", "1")], **how) for how in ({"off_s": 900}, {"secret": "x"}, {"off_s": -900})]
+    told.append(send_direct(app, [event("A", "1")], secret="x", off_s=900))
+    assert told == [401] * 4
+    site.receiver.close()
+    assert site.flow().refused == (("site", "bad_clock", 2), ("site", "bad_signature", 2))
+    assert (site.pulse().refused_signatures, site.pulse().received) == (4, 0)
 
 
 def test_what_a_direct_shop_says_of_an_unknown_event_is_kept_and_parked(site):

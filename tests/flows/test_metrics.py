@@ -99,10 +99,20 @@ def test_messages_are_counted_by_shop_and_by_what_became_of_them(hub, meters):
 def test_what_was_turned_away_is_counted_by_shop_and_reason(hub, meters):
     hub.store.count("shop-1", "bad_signature", by=3)
     hub.store.count("shop-2", "bad_signature", by=1)
+    hub.store.count("shop-1", "bad_clock", by=4)
     hub.store.count("whoever this is", "bad_signature", by=2)
     told = samples(meters)
     assert told["orderhub_refused_total", ("bad_signature", "shop-1")] == 3
+    assert told["orderhub_refused_total", ("bad_clock", "shop-1")] == 4
     assert told["orderhub_refused_total", ("bad_signature", "other")] == 2
+
+
+def test_what_contradicts_is_counted_by_shop_and_a_repetition_is_no_news(hub, meters):
+    hub.receive([message("shop-1", n) for n in range(3)] + [message("stranger", 1)])
+    hub.receive([message("shop-1", 1, b"[]"), message("shop-1", 2, b"[]"), message("stranger", 1, b"[]")])
+    hub.receive([message("shop-1", 1, b"[]"), message("shop-1", 0)])
+    told = {labels[0]: value for (name, labels), value in samples(meters).items() if name == "orderhub_conflicts"}
+    assert told == {"shop-1": 2, "shop-2": 0, "other": 1}
 
 
 def test_a_worker_counts_batches_and_the_page_adds_up(hub, meters, monkeypatch):

@@ -63,11 +63,12 @@ def test_the_tiles_count_what_they_say() -> None:
         oldest_at=ago(600),
         parked=5,
         effects=(("a", "waiting", 3), ("a", "failing", 4), ("b", "leased", 1), ("b", "person", 2)),
-        refused=(("a", "bad_signature", 6), ("a", "too_large", 9)),
+        refused=(("a", "bad_signature", 6), ("b", "bad_clock", 4), ("a", "too_large", 9)),
         conflicts=(("a", 2), ("b", 5)),
     )
-    assert [tile[1] for tile in queue.tiles(flow, EN)] == ["1,234", "10 min", "5", "8", "6", "7"]
+    assert [tile[1] for tile in queue.tiles(flow, EN)] == ["1,234", "10 min", "5", "8", "10", "7"]
     assert queue.tiles(flow, EN)[3][2] == "4 failing · 2 for a person"
+    assert queue.tiles(flow, EN)[4][2] == "4 for the sender's clock"
 
 
 @pytest.mark.parametrize(
