@@ -75,8 +75,13 @@ class Hub:
 
     @cached_property
     def receiver(self) -> Receiver:
+        limits = self.settings.limits
         return Receiver(
-            self.store, clock, most_waiting=self.settings.limits.waiting_messages, observe=self.observe_written
+            self.store,
+            clock,
+            most_waiting=limits.waiting_messages,
+            most_bytes=limits.waiting_bytes,
+            observe=self.observe_written,
         )
 
     @cached_property

@@ -66,6 +66,8 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A larger webhook body is answered with 413."""
     waiting_messages: int = 5_000
     """More unacknowledged messages than this are answered with 503 and Retry-After."""
+    waiting_bytes: int = 64 * 1024 * 1024
+    """The same for their bodies, and for bodies that are still being sent, each."""
     batch: int = 2_000
     attempts: int = 8
     """Tries of one effect before it waits for a person."""

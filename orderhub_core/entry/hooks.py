@@ -28,6 +28,10 @@ class _TooSlow(Later):
     """Sending the body takes too long."""
 
 
+class _NoRoom(Later):
+    """Bodies that are being sent hold too much memory together."""
+
+
 def hooks(hub: Hub) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
     """`POST /hooks/{shop}` for every shop of the settings."""
     door = _Door(hub)
@@ -83,6 +87,8 @@ class _Door:
         self.hub, self.most = hub, hub.settings.limits.body_bytes
         self.channels: dict[str, Channel] = {}
         self.patience = _Patience()
+        self.arriving = 0
+        """Bytes of bodies of which more is to come. Most bodies come in one piece, and cost no counting."""
         self.closed: set[str] = set()
         """Shops that take nothing yet, and whose operator has been told."""
 
@@ -132,6 +138,8 @@ class _Door:
             case _TooSlow():
                 self.hub.receiver.turn_away(shop, "too_slow")
                 more = [(b"retry-after", b"1"), (b"connection", b"close")]
+            case _NoRoom():
+                more = [(b"retry-after", b"1"), (b"connection", b"close")]
             case Later():
                 more = [(b"retry-after", b"%d" % round(failure.after_s or 1))]
             case OrderHubError():
@@ -142,20 +150,31 @@ class _Door:
         return (*channel.answer(failure), more)
 
     async def _body(self, length: str, receive: Receive) -> bytes:
-        """Raises TooLarge as soon as it is known, without reading on."""
+        """Raises TooLarge and _NoRoom as soon as it is known, without reading on."""
         most = self.most
         if len(length) > len(str(most)) + 20 or int(length) > most:
             raise TooLarge(f"the body is over {most} bytes")
         parts: list[bytes] = []
-        size, more = 0, True
-        while more:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise Later("the sender went away")
-            part: bytes = message.get("body", b"")
-            parts.append(part)
-            size += len(part)
-            if size > most:
-                raise TooLarge(f"the body is over {most} bytes")
-            more = message.get("more_body", False)
+        size, held, more = 0, 0, True
+        try:
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise Later("the sender went away")
+                part: bytes = message.get("body", b"")
+                parts.append(part)
+                size += len(part)
+                if size > most:
+                    raise TooLarge(f"the body is over {most} bytes")
+                if more := message.get("more_body", False):
+                    held += len(part)
+                    self._make_room(len(part), held)
+        finally:
+            self.arriving -= held
         return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _make_room(self, more: int, held: int) -> None:
+        """Raises _NoRoom. A body alone is always let in: sent again, it would be no smaller."""
+        self.arriving += more
+        if self.arriving > self.hub.settings.limits.waiting_bytes and self.arriving > held:
+            raise _NoRoom("too many large bodies come at once; send again in a moment", after_s=1.0)

@@ -31,6 +31,7 @@ from orderhub_core.store.unit import Receipt
 MOST_PER_COMMIT = 1_000
 BYTES_PER_COMMIT = 4 * 1024 * 1024
 LINGER_S = 0.002
+MOST_BYTES = 64 * 1024 * 1024
 LONGEST_COMMIT_S = 1.0
 """While a commit takes longer, nobody new is let in: they would wait for it, in memory."""
 COUNT_EVERY_S = 1.0
@@ -54,6 +55,8 @@ class _Waiting(NamedTuple):
     receipts: Future[Receipts] | asyncio.Future[Receipts]
     loop: asyncio.AbstractEventLoop | None
     """Where the receipts are awaited; None where a thread waits for them."""
+    size: int
+    """Of the bodies, bytes."""
 
 
 class Receiver:
@@ -66,11 +69,13 @@ class Receiver:
         clock: Callable[[], int],
         *,
         most_waiting: int,
+        most_bytes: int = MOST_BYTES,
         observe: Callable[[GroupWritten], None] | None = None,
     ) -> None:
         self._store, self._clock, self._most_waiting, self._observe = store, clock, most_waiting, observe
         self._queue: deque[_Waiting] = deque()
-        self._unanswered, self._closed = 0, False
+        self._most_bytes = most_bytes
+        self._unanswered, self._unanswered_bytes, self._closed = 0, 0, False
         self._expected, self._enough = 1, 0
         """Half of those that may come again together; how many deliveries wake the writer, 0 while it is at work."""
         self._busy_since = float("inf")
@@ -84,18 +89,18 @@ class Receiver:
     def submit(self, messages: Sequence[RawMessage]) -> Future[Receipts]:
         """The receipts, once the messages are on disk; cancelled before that, they may never be.
 
-        Raises Busy at once when too many wait, or a commit takes too long. More than may wait at all are taken when
-        nothing else waits: a sender's one delivery cannot become smaller by coming again.
+        Raises Busy at once when too many or too much wait, or a commit takes too long. More than may wait at all are
+        taken when nothing else waits: a sender's one delivery cannot become smaller by coming again.
         """
         receipts: Future[Receipts] = Future()
-        self._take(_Waiting([_storable(message) for message in messages], receipts, None))
+        self._take([_storable(message) for message in messages], receipts, None)
         return receipts
 
     def deliver(self, messages: Sequence[RawMessage]) -> asyncio.Future[Receipts]:
         """The same for whoever awaits on an event loop: a loop is woken once for all that were written together."""
         loop = asyncio.get_running_loop()
         receipts: asyncio.Future[Receipts] = loop.create_future()
-        self._take(_Waiting([_storable(message) for message in messages], receipts, loop))
+        self._take([_storable(message) for message in messages], receipts, loop)
         return receipts
 
     def turn_away(self, source: str, reason: str) -> None:
@@ -110,17 +115,25 @@ class Receiver:
             self._arrived.notify()
         self._thread.join()
 
-    def _take(self, waiting: _Waiting) -> None:
-        count = len(waiting.messages)
+    def _take(
+        self,
+        messages: Sequence[RawMessage],
+        receipts: Future[Receipts] | asyncio.Future[Receipts],
+        loop: asyncio.AbstractEventLoop | None,
+    ) -> None:
+        count, size = len(messages), sum([len(message.body) for message in messages])
         with self._lock:
             if self._closed:
                 raise Busy("the hub is stopping; send again in a moment", after_s=1.0)
             if self._unanswered and self._unanswered + count > self._most_waiting:
                 raise Busy("too many messages wait to be written; send again in a moment", after_s=1.0)
+            if self._unanswered and self._unanswered_bytes + size > self._most_bytes:
+                raise Busy("too many bytes wait to be written; send again in a moment", after_s=1.0)
             if time.monotonic() - self._busy_since > LONGEST_COMMIT_S:
                 raise Busy("writing takes long just now; send again in a moment", after_s=1.0)
             self._unanswered += count
-            self._queue.append(waiting)
+            self._unanswered_bytes += size
+            self._queue.append(_Waiting(messages, receipts, loop, size))
             if self._enough and (len(self._queue) >= self._enough or self._unanswered >= MOST_PER_COMMIT):
                 self._arrived.notify()
 
@@ -146,7 +159,7 @@ class Receiver:
             while self._queue and count < MOST_PER_COMMIT and size < BYTES_PER_COMMIT:
                 group.append(self._queue.popleft())
                 count += len(group[-1].messages)
-                size += sum([len(message.body) for message in group[-1].messages])
+                size += group[-1].size
         return group
 
     def _await(self, deliveries: int, longest_s: float) -> None:
@@ -164,6 +177,7 @@ class Receiver:
         outcomes = self._accept(wanted, written)
         with self._lock:
             self._unanswered -= sum([len(waiting.messages) for waiting in group])
+            self._unanswered_bytes -= sum([waiting.size for waiting in group])
             self._busy_since = float("inf")
             self._expected = max(1, (len(wanted) + len(self._queue)) // 2)
         _answer(wanted, outcomes)
@@ -215,7 +229,7 @@ def _is_wanted(waiting: _Waiting) -> bool:
 def _answer(group: list[_Waiting], outcomes: list[Outcome]) -> None:
     """Threads are told here, loops each once for all of theirs."""
     by_loop: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Receipts], Outcome]]] = {}
-    for (_, receipts, loop), outcome in zip(group, outcomes, strict=True):
+    for (_, receipts, loop, _), outcome in zip(group, outcomes, strict=True):
         if isinstance(receipts, Future):
             _settle(receipts, outcome)
         elif loop is not None:

@@ -10,11 +10,14 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
 import structlog
+from msgspec import structs
 
 from connectors.channels import direct
 from orderhub_core.entry.hooks import hooks
@@ -233,6 +236,67 @@ def test_any_failure_is_answered_to_come_back_and_logged_without_contents(hub, m
         assert deliver(hub, body_of(paid(1))).status_code == 503
     assert logs[0]["log_level"] == "error"
     assert "19900001234" not in repr(logs)
+
+
+def test_too_many_bytes_are_answered_to_come_back(hub, monkeypatch):
+    """What waits and what is being sent are bounded in bytes; 503 says when to come again."""
+    monkeypatch.setattr(hub.receiver, "_most_bytes", 300)
+    entered, go, accept = threading.Event(), threading.Event(), hub.store.accept
+
+    def held(messages, at):
+        entered.set()
+        assert go.wait(20)
+        return accept(messages, at)
+
+    monkeypatch.setattr(hub.store, "accept", held)
+    with ThreadPoolExecutor(1) as other:
+        first = other.submit(deliver, hub, body_of(paid(1)))
+        assert entered.wait(20)
+        refused = deliver(hub, body_of(paid(2), {"padding": "x" * 300}))
+        go.set()
+        assert first.result(20).status_code == 200
+    assert (refused.status_code, int(refused.headers["retry-after"]) >= 1) == (503, True)
+    assert stored(hub) == 1
+
+
+def pieces(hub, app, *, of, size, together, seen):
+    """Bodies of one shop sent piece by piece, all at the same pace. Their answers, by body."""
+
+    async def one(number):
+        sent, answers = 0, []
+
+        async def receive():
+            nonlocal sent
+            sent += 1
+            seen.append(number)
+            await asyncio.sleep(0)
+            return {"type": "http.request", "body": b"x" * size, "more_body": sent < of}
+
+        async def send(message):
+            answers.append(message)
+
+        scope = {"type": "http", "method": "POST", "path": "/hooks/shop-1", "headers": []}
+        await app(scope, receive, send)
+        return answers[0]["status"], dict(answers[0]["headers"])
+
+    async def all_of_them():
+        return await asyncio.gather(*(one(number) for number in range(together)))
+
+    return asyncio.run(all_of_them())
+
+
+def test_bodies_that_are_being_sent_hold_no_more_memory_than_they_may(hub, monkeypatch):
+    limits = structs.replace(hub.settings.limits, waiting_bytes=20_000)
+    monkeypatch.setattr(hub, "settings", structs.replace(hub.settings, limits=limits))
+    app, seen = hooks(hub), []
+    told = pieces(hub, app, of=9, size=1_000, together=10, seen=seen)
+    refused = [headers for status, headers in told if status == 503]
+    assert {status for status, _ in told} == {503, 401}
+    assert all(headers[b"retry-after"] == b"1" and headers[b"connection"] == b"close" for headers in refused)
+    assert len(seen) < 9 * 10, "what is refused is not read on"
+    # The room is there again; and a body alone is let in however large.
+    assert [status for status, _ in pieces(hub, app, of=9, size=1_000, together=2, seen=[])] == [401, 401]
+    assert [status for status, _ in pieces(hub, app, of=9, size=10_000, together=1, seen=[])] == [401]
 
 
 DIRECT = """

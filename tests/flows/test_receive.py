@@ -64,6 +64,48 @@ def test_a_full_buffer_refuses_instead_of_keeping_in_memory():
     receiver.close()
 
 
+def test_too_many_bytes_are_refused_however_few_messages_they_are_and_room_comes_back():
+    def large(n, size):
+        return RawMessage("shop", str(n), "order", b"x" * size)
+
+    store = Slow()
+    receiver = Receiver(store, lambda: 1, most_waiting=1_000, most_bytes=10_000)
+    futures = [receiver.submit([large(1, 3_000), large(2, 3_000)])]
+    assert store.entered.wait(10)
+    with pytest.raises(Busy, match="bytes") as told:
+        receiver.submit([large(3, 4_001)])
+    assert told.value.after_s
+    futures.append(receiver.submit([large(4, 4_000)]))
+    with pytest.raises(Busy, match="bytes"):
+        receiver.submit([large(5, 1)])
+    store.go.set()
+    wait(futures, 10)
+    # One that is larger than all may be is taken when nothing else waits: it cannot become smaller by coming again.
+    assert receiver.submit([large(6, 20_000)]).result(10) == ["new"]
+    assert receiver.submit([large(7, 10_000)]).result(10) == ["new"]
+    receiver.close()
+
+
+def test_bytes_of_what_failed_or_was_cancelled_take_no_room():
+    store = Slow()
+    receiver = Receiver(store, lambda: 1, most_waiting=1_000, most_bytes=100)
+    first = receiver.submit([message(1)])
+    assert store.entered.wait(10)
+    assert receiver.submit([RawMessage("shop", "gone", "order", b"x" * 90)]).cancel()
+    store.go.set()
+    assert first.result(10) == ["new"]
+    with pytest.raises(Busy, match="disk full"):
+        receiver.submit([RawMessage("shop", "bad", "order", b"x" * 99)]).result(10)
+    store.go.clear()
+    store.entered.clear()
+    held = [receiver.submit([RawMessage("shop", "next", "order", b"x" * 50)])]
+    assert store.entered.wait(10)
+    held.append(receiver.submit([RawMessage("shop", "last", "order", b"x" * 50)]))
+    store.go.set()
+    wait(held, 10)
+    receiver.close()
+
+
 def test_a_failed_commit_is_told_to_all_who_waited_and_the_next_one_works():
     store = Slow()
     store.go.set()
