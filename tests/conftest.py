@@ -77,13 +77,29 @@ def fresh_database(request: pytest.FixtureRequest) -> Callable[[], str]:
     return lambda: _fresh_database(request.getfixturevalue("postgres_server"))
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
-def home(request: pytest.FixtureRequest, tmp_path: Path) -> Home:
-    """An empty hub, on SQLite and on PostgreSQL."""
-    database = _fresh_database(request.getfixturevalue("postgres_server")) if request.param == "postgres" else ""
-    made = Home(tmp_path / "data", database)
+def _made(request: pytest.FixtureRequest, folder: Path) -> Home:
+    """An empty hub on the home that the parameter names."""
+    database = "" if request.param == "sqlite" else _fresh_database(request.getfixturevalue("postgres_server"))
+    inbox = request.getfixturevalue("jetstream_inbox") if request.param == "jetstream" else ""
+    made = Home(folder / "data", database, inbox)
     homes.init(made)
     return made
+
+
+POSTGRES = pytest.param("postgres", marks=pytest.mark.postgres)
+JETSTREAM = pytest.param("jetstream", marks=[pytest.mark.postgres, pytest.mark.jetstream])
+
+
+@pytest.fixture(params=["sqlite", POSTGRES])
+def home(request: pytest.FixtureRequest, tmp_path: Path) -> Home:
+    """An empty hub, on SQLite and on PostgreSQL."""
+    return _made(request, tmp_path)
+
+
+@pytest.fixture(params=["sqlite", POSTGRES, JETSTREAM])
+def any_home(request: pytest.FixtureRequest, tmp_path: Path) -> Home:
+    """The same, and on PostgreSQL with a JetStream cluster before it: for what all homes promise."""
+    return _made(request, tmp_path)
 
 
 @pytest.fixture
