@@ -178,6 +178,10 @@ def plan(context: Context, claim: Claim) -> Plan:
     return _Batch(context, claim, {}).plan()
 
 
+Found = tuple[Message, tuple[Source, Decoded] | None]
+"""A message, and what it says; None where that cannot be read."""
+
+
 class _Batch:
     """The working state of one batch. Orders that it touches move from `kept` into `orders`, and change there."""
 
@@ -186,24 +190,38 @@ class _Batch:
         self.writes = Writes()
         self.orders: Orders = {}
         self.news = News()
+        self.intentions = Intentions(self.reads, context.book, self.news, self.writes)
         self.sightings: dict[tuple[str, str, str], tuple[Sighting, int]] = {}
         self.put_off: set[int] = set()
         self.next_order_id = claim.next_order_id
 
     def plan(self) -> Plan:
-        read = [
+        read: list[Found] = [
             (message, found)
             for message in self.claim.messages
             if not self._passed_on(message, found := self._read(message))
         ]
         self._load({key for _, found in read if found is not None and (key := _key(*found)) is not None})
-        outcomes: dict[tuple[str, str], Outcome] = {
-            (message.source, message.message_id): self._take(message, *found) if found else "parked"
-            for message, found in read
-        }
-        Intentions(self.reads, self.context.book, self.news, self.writes).form()
+        outcomes: dict[tuple[str, str], Outcome] = {}
+        while read:
+            # What follows in the batch on the message that makes an order the rulebook's waits until that has spoken.
+            read = self._take_all(read, outcomes)
+            self.intentions.decide()
+        self.intentions.settle()
         self.write()
         return Plan(self.writes, outcomes)
+
+    def _take_all(self, read: list[Found], outcomes: dict[tuple[str, str], Outcome]) -> list[Found]:
+        """The messages whose order must wait for the rulebook."""
+        waiting: list[Found] = []
+        for message, found in read:
+            if found is None:
+                outcomes[message.source, message.message_id] = "parked"
+            elif (key := _key(*found)) and (known := self.orders.get(key)) and self.intentions.awaits(known.head):
+                waiting.append((message, found))
+            else:
+                outcomes[message.source, message.message_id] = self._take(message, *found)
+        return waiting
 
     def _read(self, message: Message) -> tuple[Source, Decoded] | None:
         try:
@@ -282,6 +300,7 @@ class _Batch:
             known.told = content if folded.whole else None
         if folded.changed:
             self.news.note(head, content, folded, message)
+            self.intentions.follow(head)
         if source.live and (seen.incomplete or head.lines_digest is None):
             fetch = effects.FetchOrder(head.shop, head.order_no)
             self.writes.latest_effects.append(

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import NamedTuple
 
 import msgspec
 
@@ -18,36 +17,86 @@ from orderhub_core.model import Event, Line
 from orderhub_core.rules.book import Book
 from orderhub_core.rules.decide import Decision, decide
 from orderhub_core.store.ahead import Reads
-from orderhub_core.store.unit import Writes
+from orderhub_core.store.unit import Row, Writes
 
 FIRST_ADDED_LINE = 1_000
 STOPPED = frozenset({"cancelled", "intercepted"})
+SENT = frozenset({"partly_shipped", "shipped"})
 PAID = frozenset({"paid", "partly_refunded", "settled"})
 _json = msgspec.json.Encoder(order="deterministic").encode
 
 
-class Intentions(NamedTuple):
-    """Those of one batch, written into its `writes` and the log entries of its news."""
+class Intentions:
+    """Those of one batch, written into its `writes` and the log entries of its news.
 
-    reads: Reads
-    book: Book
-    news: News
-    writes: Writes
+    The rulebook speaks on an order as the message left it that made it paid, its lines known and nothing done for it
+    yet; what the batch has of it after that is told to `follow`. So it makes no difference to any decision, nor to what
+    becomes of it, into which batches the messages of an order fall: only their order does.
+    """
 
-    def form(self) -> None:
-        """Take back what no longer holds, then let the rulebook speak on orders that it has not spoken on."""
-        self._withdraw()
-        book = self.book
-        undecided = [head for head in self.news.touched.values() if _is_undecided(head)]
-        if not undecided or not (book.routing or book.gift or book.default_warehouse):
+    def __init__(self, reads: Reads, book: Book, news: News, writes: Writes) -> None:
+        self.reads, self.book, self.news, self.writes = reads, book, news, writes
+        self._speaks = bool(book.routing or book.gift or book.default_warehouse)
+        self._decided_on: dict[int, tuple[Line, ...] | None] = {}
+        """Orders that this batch decided, and their lines then, if it stated any."""
+        self._given: dict[int, list[Line]] = {}
+        """Their gifts."""
+        self._stopped: dict[int, Row] = {}
+        self._held: dict[int, Row] = {}
+        self._forestalled: dict[int, Row] = {}
+
+    def awaits(self, head: Head) -> bool:
+        """Whether the rulebook must speak on an order before anything else is applied to it."""
+        return self._speaks and head.order_id in self.news.touched and _is_undecided(head)
+
+    def decide(self) -> None:
+        """Let the rulebook speak on orders that it has not spoken on."""
+        undecided = [head for head in self.news.touched.values() if _is_undecided(head)] if self._speaks else []
+        if not undecided:
             return
         lines = self._lines_of(undecided)
-        decisions = decide(rows.orders_frame(undecided), rows.lines_frame(lines), book)
+        decisions = decide(rows.orders_frame(undecided), rows.lines_frame(lines), self.book)
         by_order: dict[int, list[Decision]] = {}
         for order_id, *decision in decisions.iter_rows():
             by_order.setdefault(order_id, []).append(Decision(*decision))
         for head in undecided:
+            self._decided_on[head.order_id] = self.news.lines.get(head.order_id)
             self._carry_out(head, lines[head.order_id], by_order.get(head.order_id, []))
+
+    def follow(self, head: Head) -> None:
+        """What an order's news mean for what was intended for it, if nobody has performed that yet.
+
+        Of an order that is partly refunded only a person knows what is still to be sent. One that is said to be shipped
+        before its warehouse was told of it is another hand's; once the carrier has it, nothing is left to be done.
+        """
+        number, key = head.order_id, rows.push_key(head)
+        if not head.decided or head.warehouse_by != "rule" or number in self._stopped:
+            return
+        if head.fulfilment in STOPPED or head.payment not in PAID:
+            self._stopped[number] = (f"the order is {head.headline}", key)
+            return
+        if Event.PARTLY_REFUNDED.value in head.facts:
+            self._held[number] = ("partly refunded: what is still to be sent?", key)
+        if head.logistics != "none":
+            self._forestalled[number] = ("withdrawn", "the carrier had it before the warehouse was told", key)
+        elif head.fulfilment in SENT:
+            self._forestalled.setdefault(number, ("person", "said to be shipped before the warehouse was told", key))
+
+    def settle(self) -> None:
+        """Write what the news of the batch mean for what is not performed yet."""
+        self.writes.withdrawn += self._stopped.values()
+        self.writes.held += self._held.values()
+        self.writes.forestalled += self._forestalled.values()
+        relined = [self.news.touched[number] for number in self.news.lines]
+        renewed = [head for head in relined if head.decided and head.warehouse_by == "rule" and self._is_renewed(head)]
+        gifts = self._added_lines([head for head in renewed if head.order_id not in self._decided_on]) | self._given
+        for head in renewed:
+            lines = [*self.news.lines[head.order_id], *gifts.get(head.order_id, ())]
+            self.writes.renewed_effects.append(rows.push_row(head, lines, self.news.last_message[head.order_id]))
+
+    def _is_renewed(self, head: Head) -> bool:
+        """Whether its lines changed after the rulebook spoke on it."""
+        return self._decided_on.get(head.order_id) is not self.news.lines[head.order_id]
 
     def _carry_out(self, head: Head, lines: Sequence[Line], decisions: list[Decision]) -> None:
         message, version = self.news.last_message[head.order_id], self.book.version
@@ -66,26 +115,9 @@ class Intentions(NamedTuple):
                 Entry(head.order_id, f"rule.{action}", at, at, "", argument, "decided", "rules", message.id, detail)
             )
             self.writes.new["decisions"].append((head.order_id, rule, version, action, argument, reason, at))
-        head.decided = 1
+        head.decided, self._given[head.order_id] = 1, gifts
         if head.warehouse_by == "rule":
             self.writes.new["outbox"].append(rows.push_row(head, [*lines, *gifts], message))
-
-    def _withdraw(self) -> None:
-        """What was intended for an order that has stopped, or has other lines now, and nobody has performed yet.
-
-        Of an order that is partly refunded only a person knows what is still to be sent.
-        """
-        routed = [head for head in self.news.touched.values() if head.decided and head.warehouse_by == "rule"]
-        for head in routed:
-            if head.fulfilment in STOPPED or head.payment not in PAID:
-                self.writes.withdrawn.append((f"the order is {head.headline}", rows.push_key(head)))
-            elif Event.PARTLY_REFUNDED.value in head.facts:
-                self.writes.held.append(("partly refunded: what is still to be sent?", rows.push_key(head)))
-        renewed = [head for head in routed if head.order_id in self.news.lines]
-        gifts = self._added_lines(renewed)
-        for head in renewed:
-            lines = [*self.news.lines[head.order_id], *gifts.get(head.order_id, ())]
-            self.writes.renewed_effects.append(rows.push_row(head, lines, self.news.last_message[head.order_id]))
 
     def _lines_of(self, heads: Sequence[Head]) -> dict[int, Sequence[Line]]:
         told = {**self.news.stated_lines, **self.news.lines}

@@ -77,7 +77,7 @@ REPLACE = """ ON CONFLICT (key) DO UPDATE SET payload = excluded.payload, state 
 """A `latest` effect: the newer one takes the place of the older, whatever became of that."""
 
 RENEW = """ ON CONFLICT (key) DO UPDATE SET payload = excluded.payload
-    WHERE outbox.state IN ('waiting', 'leased', 'person')"""
+    WHERE outbox.state <> 'done'"""
 """An effect that is not done says what holds now. Whoever has leased it finds out before performing; if it was being
 performed already, by FINISH."""
 
@@ -87,6 +87,9 @@ WITHDRAW = """UPDATE outbox SET note = ? || CASE WHEN note <> '' THEN '; before:
     state = CASE WHEN attempts > CASE WHEN state = 'leased' THEN 1 ELSE 0 END THEN 'person' ELSE 'withdrawn' END
     WHERE key = ? AND (state IN ('waiting', 'leased') OR (state = 'person' AND attempts = 0))"""
 """What was tried in vain may have arrived all the same: a person must look."""
+
+FORESTALL = """UPDATE outbox SET state = ?, note = ? || CASE WHEN note <> '' THEN '; before: ' || note ELSE '' END
+    WHERE key = ? AND attempts = 0 AND state IN ('waiting', 'person') AND state <> ?"""
 
 LEASE = """WITH due AS MATERIALIZED (
     SELECT key FROM outbox WHERE ((state = 'waiting' AND (next_at <= ? OR next_at > ?))
@@ -152,6 +155,7 @@ def batches(writes: Writes) -> Iterator[Batch]:
         Batch(insert("outbox") + REPLACE, sorted(writes.latest_effects, key=lambda row: row[0]), "outbox"),
         Batch(insert("outbox") + RENEW, sorted(writes.renewed_effects, key=lambda row: row[0]), "outbox"),
         Batch(HOLD, sorted(writes.held, key=lambda row: row[1])),
+        Batch(FORESTALL, [(*row, row[0]) for row in sorted(writes.forestalled, key=lambda row: row[2])]),
         Batch(WITHDRAW, sorted(writes.withdrawn, key=lambda row: row[1])),
     ]
     return (batch for batch in every if batch.rows)

@@ -92,6 +92,9 @@ class Writes:
         """(note, key) of effects that must not be performed any more, if nobody has yet."""
         self.held: list[Row] = []
         """(note, key) of effects that a person must look at before they are performed, if nobody has yet."""
+        self.forestalled: list[Row] = []
+        """(state, note, key) of effects that somebody else has seen to, if we have not even tried: `withdrawn`, or
+        `person` where that is not certain."""
         self.dismissed: list[Row] = []
         self.requeued: list[Requeued] = []
         """Messages of the claim that were not applied: they belong to another lane, or wait for a better moment."""

@@ -317,8 +317,6 @@ class Model:
     def apply(self, keys: list[Key]) -> dict[Key, str]:
         """One committed batch. What must have become of each message."""
         outcomes: dict[Key, str] = {}
-        touched: dict[Key, Key] = {}
-        relined: set[Key] = set()
         for key in keys:
             if key not in self.waiting:
                 raise Mismatch(f"{key} was applied, but it did not wait")
@@ -326,21 +324,17 @@ class Model:
             tries, _ = self.put_off.pop(key, (0, 0))
             if self.said[key].needs == "trouble" and not self.decoder.reads(self.said[key]) and tries < len(PAUSES_S):
                 raise Mismatch(f"{key} was given up after {tries} tries")
-            outcomes[key] = self._understand(key, touched, relined)
-        for order_key in touched:
-            self._withdraw(self.orders[order_key], order_key in relined)
-        for order_key, cause in touched.items():
-            self._decide(self.orders[order_key], cause)
+            outcomes[key] = self._understand(key)
         return outcomes
 
-    def _understand(self, key: Key, touched: dict[Key, Key], relined: set[Key]) -> str:
+    def _understand(self, key: Key) -> str:
         said, (received_at, _) = self.said[key], self.inbox[key]
         if said.poison or not self.decoder.reads(said):
             self.parked[key] = None
             return "parked"
         match said.means:
             case Observation() as seen:
-                return self._observe(key, said, seen, received_at, touched, relined)
+                return self._observe(key, said, seen, received_at)
             case Sighting() as shown:
                 at = received_at if shown.at is None else shown.at
                 place = (said.key[0], shown.shop, shown.order_no)
@@ -357,9 +351,7 @@ class Model:
                 (order.log if order else self.strays).append(entry)
         return "noted"
 
-    def _observe(
-        self, key: Key, said: Said, seen: Observation, received_at: int, touched: dict[Key, Key], relined: set[Key]
-    ) -> str:
+    def _observe(self, key: Key, said: Said, seen: Observation, received_at: int) -> str:
         source = self.decoder.source(key[0])
         order_key = (source.shop, seen.order_no)
         new = order_key not in self.orders
@@ -367,9 +359,8 @@ class Model:
         entries, taken, lines = order.take(seen, said, received_at)
         order.log += entries
         if taken:
-            touched[order_key] = key
-        if lines:
-            relined.add(order_key)
+            self._withdraw(order, lines)
+            self._decide(order, key)
         if source.live and (seen.incomplete or "lines" not in order.stated):
             name = "fetch:{}:{}".format(*order_key)
             known = self.outbox.setdefault(name, Effect(order.shop, received_at, None))
@@ -381,15 +372,21 @@ class Model:
         if not order.decided or order.warehouse_by != "rule":
             return
         push = self.outbox[f"push:{order.shop}:{order.order_no}"]
-        if relined and push.state in ("waiting", "leased", "person"):
+        if relined and push.state != "done":
             push.goods = order.goods
         now = order.settled()
         open_ = push.state in ("waiting", "leased")
         if now.fulfilment in ("cancelled", "intercepted") or now.payment not in ("paid", "settled", "partly_refunded"):
             if open_ or (push.state == "person" and not push.attempts):
                 push.state = "person" if push.attempts > (push.state == "leased") else "withdrawn"
-        elif "payment.partly_refunded" in order.facts and open_:
+            return
+        if "payment.partly_refunded" in order.facts and open_:
             push.state = "person"
+        if push.attempts == 0 and push.state in ("waiting", "person"):
+            if now.logistics != "none":
+                push.state = "withdrawn"
+            elif now.fulfilment in ("partly_shipped", "shipped"):
+                push.state = "person"
 
     def _decide(self, order: Order, cause: Key) -> None:
         now = order.settled()

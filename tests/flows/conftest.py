@@ -6,37 +6,14 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 import pytest
+from small_shop import BOOK, SHOP, source
 
-from orderhub_core.errors import Unreadable
-from orderhub_core.flows.absorb import Context, Source
-from orderhub_core.model import Content, Decoded, Event, Line, Observation, Person, RawMessage, Review, Sighting
+from orderhub_core.flows.absorb import Context
+from orderhub_core.model import Content, Event, Line, Observation, Person, RawMessage
 from orderhub_core.pseudonym import Pseudonyms
-from orderhub_core.rules.book import Book, Gift, Routing, When
 from orderhub_core.store import homes
 from orderhub_core.store.base import Store
 from orderhub_core.store.homes import Home
-
-SHOP = "shop-1"
-BOOK = Book(
-    version="v1",
-    default_warehouse="hangzhou",
-    routing=(Routing("onesies-south", "guangzhou", When(category=["连体衣"])),),
-    gift=(Gift("over-100", "GIFT-1", when=When(total_min="100.00")),),
-)
-KINDS = {"order": Observation, "sighting": Sighting, "review": Review}
-
-
-def decode(kind: str, body: bytes) -> Decoded:
-    try:
-        return msgspec.json.decode(body, type=KINDS[kind])
-    except msgspec.DecodeError as error:
-        raise Unreadable(str(error)) from None
-
-
-def source(name: str) -> Source:
-    if name == "nobody":
-        raise Unreadable("no shop or touchpoint named 'nobody'")
-    return Source(SHOP, "douyin", decode, live=name == "live")
 
 
 @pytest.fixture
