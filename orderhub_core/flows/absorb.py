@@ -6,10 +6,8 @@ without the commit. A message that cannot be read is parked alone; the rest of i
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from operator import attrgetter
 from typing import Literal, NamedTuple
 
@@ -18,9 +16,10 @@ import msgspec
 from orderhub_core import effects
 from orderhub_core.errors import Later, NeedsPerson, OrderHubError, Stop
 from orderhub_core.flows import ops, rows
+from orderhub_core.flows.garbage import uncollected
 from orderhub_core.flows.intend import Intentions
 from orderhub_core.flows.news import News
-from orderhub_core.flows.recent import Known, Orders, Recent
+from orderhub_core.flows.recent import Known, Orders, Recent, remembered_if_committed
 from orderhub_core.fold import Entry, Head, Origin, Pseudonymous, fold
 from orderhub_core.model import Content, Decoded, Dismissal, Observation, Review, Sighting
 from orderhub_core.pseudonym import Pseudonyms
@@ -112,7 +111,7 @@ def drain(context: Context, limit: int, patience: int = 100) -> dict[tuple[str, 
 
 
 def _absorb(context: Context, claim: Claim) -> Plan:
-    with remembered_if_committed(context, claim):
+    with remembered_if_committed(context.recent, claim):
         return _apply(context, claim, prepare(context, claim))
 
 
@@ -126,30 +125,6 @@ def prepare(context: Context, claim: Claim, reads: Reads | None = None) -> Plan:
     planned = batch.plan()
     context.recent.keep(context.store, claim, batch.writes, kept, batch.orders)
     return planned
-
-
-@contextlib.contextmanager
-def remembered_if_committed(context: Context, claim: Claim) -> Iterator[None]:
-    """What was remembered of a batch that fails is forgotten."""
-    try:
-        yield
-    except BaseException:
-        if context.recent is not None:
-            context.recent.forget(claim.lane)
-        raise
-
-
-@contextlib.contextmanager
-def uncollected() -> Iterator[None]:
-    """A batch makes some ten thousand rows and drops them all: to look for cycles among them is a sixth of the work."""
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def _apply(context: Context, claim: Claim, planned: Plan) -> Plan:

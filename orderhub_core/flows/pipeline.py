@@ -11,7 +11,9 @@ import contextlib
 import time
 from typing import NamedTuple
 
-from orderhub_core.flows.absorb import Context, Plan, absorb, prepare, remembered_if_committed, uncollected
+from orderhub_core.flows.absorb import Context, Plan, absorb, prepare
+from orderhub_core.flows.garbage import uncollected
+from orderhub_core.flows.recent import remembered_if_committed
 from orderhub_core.store import homes
 from orderhub_core.store.ahead import Ahead
 from orderhub_core.store.unit import Claim, Writes
@@ -89,7 +91,7 @@ class Pipeline:
         self._used_at = time.monotonic()
         if self._batches % UNCOLLECTED == 0:
             self._uncollected.enter_context(uncollected())
-        with remembered_if_committed(self._context, flight.claim):
+        with remembered_if_committed(self._context.recent, flight.claim):
             following = ahead.claim(self._limit, self._context.clock())
             planned = None if following is None else self._prepared(following, ahead)
             ahead.end()
@@ -100,6 +102,6 @@ class Pipeline:
 
     def _prepared(self, claim: Claim, ahead: Ahead) -> _Flight | None:
         """None where planning fails: `absorb` will meet the same failure, and knows what to do about it."""
-        with contextlib.suppress(Exception), remembered_if_committed(self._context, claim):
+        with contextlib.suppress(Exception), remembered_if_committed(self._context.recent, claim):
             return _Flight(claim, prepare(self._context, claim, ahead))
         return None

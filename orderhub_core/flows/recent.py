@@ -7,7 +7,9 @@ forgotten; another writer's commit changes the state, and what was kept is never
 
 from __future__ import annotations
 
+import contextlib
 import threading
+from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
@@ -75,3 +77,14 @@ class Recent:
     def forget(self, lane: int) -> None:
         with self._lock:
             self._kept.pop(lane, None)
+
+
+@contextlib.contextmanager
+def remembered_if_committed(recent: Recent | None, claim: Claim) -> Iterator[None]:
+    """What was remembered of a batch that fails is forgotten."""
+    try:
+        yield
+    except BaseException:
+        if recent is not None:
+            recent.forget(claim.lane)
+        raise

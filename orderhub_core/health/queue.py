@@ -104,7 +104,7 @@ def tiles(flow: Flow, tr: Translate) -> list[Tile]:
             "plain",
         ),
         (
-            tr("Conflicts"),
+            tr("Conflicting messages"),
             f"{against:,}",
             tr("same id, other body: `orderhub inbox conflicts`") * (against > 0),
             "plain",

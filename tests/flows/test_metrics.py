@@ -24,6 +24,7 @@ from orderhub_core.entry.metrics import Meters
 from orderhub_core.entry.probes import Probes, Ready, serving
 from orderhub_core.entry.worker import Worker
 from orderhub_core.errors import Busy, Stop, Unreachable
+from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.hub import Hub, SnapshotHub
 from orderhub_core.model import RawMessage
 from orderhub_core.store import homes, snapshot
@@ -164,10 +165,10 @@ def test_dispatched_effects_are_counted_by_target_and_result(meters):
 def test_failures_of_the_worker_are_counted_by_what_they_need(hub, meters, monkeypatch):
     failures = iter([Unreachable("no"), RuntimeError("no"), Stop("no")])
 
-    def fail():
+    def fail(pipeline):
         raise next(failures)
 
-    monkeypatch.setattr(hub, "absorb", fail)
+    monkeypatch.setattr(Pipeline, "step", fail)
     monkeypatch.setattr(worker_module, "PAUSE_AFTER_FAILURE_S", 0.01)
     worker = Worker(hub, meters=meters)
     worker.start()

@@ -24,6 +24,7 @@ from orderhub_core.entry.commands import worker as worker_command
 from orderhub_core.entry.console.serve import kept_secret
 from orderhub_core.entry.demo import supervisor
 from orderhub_core.errors import Stop
+from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.store import homes
 
 SETTINGS = '[[shops]]\nid = "a"\nconnector = "douyin"\n'
@@ -168,7 +169,7 @@ def test_harm_ends_the_worker_with_its_reason_and_exit_code_3(orderhub, tmp_path
     def harm(self):
         raise Stop("two SQLite libraries")
 
-    monkeypatch.setattr(hub_module.Hub, "absorb", harm)
+    monkeypatch.setattr(Pipeline, "step", harm)
     kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
         code, said = orderhub("worker", "--data", tmp_path / "d")
@@ -193,7 +194,7 @@ def test_a_server_whose_worker_stopped_is_not_ready(orderhub, served, tmp_path, 
                 return
             time.sleep(0.01)
 
-    monkeypatch.setattr(hub_module.Hub, "absorb", harm)
+    monkeypatch.setattr(Pipeline, "step", harm)
     monkeypatch.setattr(command, "run", until_it_stopped)
     with structlog.testing.capture_logs() as told:
         orderhub("serve", "--data", tmp_path / "d", "--port", free_port())
