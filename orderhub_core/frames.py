@@ -85,9 +85,12 @@ EVENTS = _schema(
         "after": pl.String,
         "outcome": pl.String,
         "source": pl.String,
+        "message": pl.Int64,
+        "rule": pl.String,
     }
 )
-"""The event log, one row per entry. `outcome`: applied, late, refused, changed, decided or reviewed."""
+"""The event log, one row per entry. `outcome`: applied, late, refused, changed, decided or reviewed. `message`: inbox
+id of the message that caused it. `rule`: of a decision, JSON with the `rule` and its `version`; else empty."""
 
 SIGHTINGS = _schema(
     {

@@ -17,6 +17,8 @@ READ = {
 }
 """Events are bounded, for they only ever come on top. Of the others the newest row takes the place of the older, and
 comes again with the next reading: a bound would hide a row that changes while it is read."""
+COMPUTED = {"rule": "CASE outcome WHEN 'decided' THEN detail ELSE '' END"}
+"""Columns that no table has. The detail of other entries stays where it is: it may say who judged an order."""
 KEYS = {"orders": ["order_id"], "lines": ["order_id"], "sightings": ["touchpoint", "shop", "order_no"]}
 """What a changed row replaces."""
 
@@ -53,7 +55,7 @@ def _logged(store: Store, since: Progress, until: Progress) -> pl.DataFrame:
 def _read(store: Store, name: str, parameters: tuple[int, ...]) -> pl.DataFrame:
     schema = SCHEMAS[name]
     raw = pl.Schema({column: pl.Int64() if kind == INSTANT else kind for column, kind in schema.items()})
-    sql = f"SELECT {', '.join(schema.names())} {READ[name]}"
+    sql = f"SELECT {', '.join(COMPUTED.get(column, column) for column in schema)} {READ[name]}"
     pieces = [
         pl.DataFrame(rows, schema=raw, orient="row").cast(schema)
         for rows in store.pieces("hub", sql, parameters, AT_A_TIME)

@@ -123,12 +123,21 @@ def meta(folder: Path) -> Meta:
 
 
 def scan(folder: Path, name: str, known: Meta | None = None) -> pl.LazyFrame:
-    """A frame of the snapshot as it is now, or of the one that `known` describes."""
-    return pl.scan_parquet(folder / (known or meta(folder)).folder / f"{name}.parquet")
+    """A frame of the snapshot as it is now, or of the one that `known` describes.
+
+    Raises StoreMissing for a snapshot of an earlier version, which lacks columns.
+    """
+    found = pl.scan_parquet(folder / (known or meta(folder)).folder / f"{name}.parquet")
+    if missing := [column for column in SCHEMAS[name] if column not in found.collect_schema()]:
+        raise StoreMissing(
+            f"the snapshot in {folder} was written by an earlier version: its {name} have no {', '.join(missing)};"
+            " write it anew with `orderhub db snapshot`"
+        )
+    return found
 
 
 def rows(folder: Path, known: Meta) -> dict[str, int]:
-    """Of each frame, as its file says. Raises StoreMissing for files that are missing or were cut off."""
+    """Of each frame, as its file says. Raises StoreMissing for files that are missing, cut off or of an earlier version."""
     try:
         return {name: scan(folder, name, known).select(pl.len()).collect().item() for name in SCHEMAS}
     except (OSError, pl.exceptions.PolarsError):

@@ -1,6 +1,7 @@
 """A hub's frames: every row once however the commits fall, and never from another hub's snapshot."""
 
 import itertools
+import json
 import shutil
 
 import msgspec
@@ -8,10 +9,11 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
+from orderhub_core.errors import StoreMissing
 from orderhub_core.flows.absorb import Source
 from orderhub_core.frames import SCHEMAS
 from orderhub_core.hub import Hub
-from orderhub_core.model import Content, Event, Line, Observation, RawMessage, Sighting
+from orderhub_core.model import Content, Event, Line, Observation, RawMessage, Review, Sighting
 from orderhub_core.store import homes, snapshot
 from orderhub_core.store import known as module
 from orderhub_core.store.homes import Home
@@ -21,7 +23,7 @@ _numbers = itertools.count()
 
 
 def source(name):
-    kinds = {"order": Observation, "sighting": Sighting}
+    kinds = {"order": Observation, "sighting": Sighting, "review": Review}
     return Source("shop-1", "douyin", lambda kind, body: msgspec.json.decode(body, type=kinds[kind]))
 
 
@@ -184,3 +186,33 @@ def test_a_channel_is_had_while_frames_are_read(hub):
         thread.start()
         assert answered.wait(5)
     thread.join()
+
+
+def test_a_snapshot_of_an_earlier_version_only_costs_time(hub):
+    take(hub, observed("A1", 5))
+    folder = hub.write_snapshot()
+    (file,) = folder.rglob("events.parquet")
+    pl.read_parquet(file).drop("message", "rule").write_parquet(file)
+    with pytest.raises(StoreMissing, match=r"have no message, rule; write it anew"):
+        snapshot.scan(folder, "events")
+    again = opened(hub.home)
+    take(again, observed("A2", 6))
+    assert again.frame("events")["message"].null_count() == 0
+    assert again.frame("events").height == again.pulse().log_entries
+    again.close()
+
+
+def test_a_decision_shows_its_rule_and_nobody_who_judged(home):
+    (home.data / "orderhub.toml").write_text('rulebook = "rulebook.toml"', encoding="utf-8")
+    (home.data / "rulebook.toml").write_text('version = "7"\ndefault_warehouse = "hangzhou"', encoding="utf-8")
+    hub = opened(home)
+    take(hub, observed("A1", 5))
+    review = Review("spot", "shop-1", "A1", False, "somebody", "a note")
+    take(hub, RawMessage("shop-1", "judged", "review", msgspec.json.encode(review)))
+    events = hub.frame("events").sort("seq")
+    said = {event: json.loads(rule) for event, rule in events.select("event", "rule").iter_rows() if rule}
+    assert said == {"rule.assign_warehouse": {"rule": "default", "version": "7"}}
+    assert events["event"][-1] == "audit.reviewed"
+    ids = hub.store.query("inbox", "SELECT id FROM inbox")
+    assert set(events["message"]) == {number for (number,) in ids}
+    hub.close()
