@@ -80,7 +80,7 @@ def lines_known(lines: pl.DataFrame, orders: pl.DataFrame) -> pl.DataFrame:
 
 
 def events_known(timeline: pl.DataFrame, orders: pl.DataFrame, as_of: int) -> pl.DataFrame:
-    """The log of a hub that hears of everything at once from the order's own shop, each time in a message of its own."""
+    """The log of a hub that hears of everything at once from the order's own shop, in a message for each event."""
     heard = _head(timeline, "at", as_of)
     return (
         heard.with_row_index("seq", 1)
