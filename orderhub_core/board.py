@@ -8,6 +8,7 @@ from pathlib import Path
 
 import polars as pl
 
+from orderhub_core import settings
 from orderhub_core.flows import ledgers
 from orderhub_core.memory import Answer, Memory
 from orderhub_core.store import snapshot
@@ -21,6 +22,8 @@ class SnapshotHub:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         snapshot.meta(folder)
+        self.settings = settings.load(folder)
+        """What an `orderhub.toml` beside the snapshot says: weights, targets, the time zone."""
         self._lock = threading.Lock()
         self._frames: dict[tuple[str, int], pl.DataFrame] = {}
         self._memory = Memory()

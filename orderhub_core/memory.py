@@ -11,7 +11,8 @@ Answer = TypeVar("Answer")
 
 class Memory:
     """Answers to questions about frames, shared by the sessions of a process. Asked again, an answer is computed again
-    only when the frames have changed; of several sessions that ask at once, one computes. The oldest are forgotten."""
+    only when the frames have changed; of several sessions that ask at once, one computes. The oldest are forgotten, and
+    whatever was said of other frames: an answer may hold as much as the frames themselves."""
 
     MOST = 64
 
@@ -25,6 +26,7 @@ class Memory:
             if known is None or known[0] != stamp:
                 self._answers.pop(question, None)
                 known = self._answers[question] = (stamp, compute())
+                self._answers = {other: kept for other, kept in self._answers.items() if kept[0] == stamp}
                 while len(self._answers) > self.MOST:
                     del self._answers[next(iter(self._answers))]
             answer: Answer = known[1]

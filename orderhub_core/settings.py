@@ -75,6 +75,20 @@ class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Raw bodies of messages that were applied are kept this long; their digests stay."""
 
 
+class Weights(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How much each part of the credibility index counts; only their proportions matter."""
+
+    freshness: float = 1.0
+    consistency: float = 1.0
+    traceability: float = 1.0
+
+
+class Credibility(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    weights: Weights = Weights()
+    targets: dict[str, float] = {}
+    """Seconds within which news is fresh, by `source` or `source.field`, in place of what the source can give."""
+
+
 class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     shops: tuple[Endpoint, ...] = ()
     touchpoints: tuple[Endpoint, ...] = ()
@@ -85,6 +99,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     time_zone: str = "Asia/Shanghai"
     """The zone in which people read times; storage is UTC."""
     limits: Limits = Limits()
+    credibility: Credibility = Credibility()
 
     def shop(self, shop_id: str) -> Endpoint | None:
         return next((shop for shop in self.shops if shop.id == shop_id), None)
@@ -123,10 +138,23 @@ def _mistakes(settings: Settings) -> Iterator[str]:
     for name in Limits.__struct_fields__:
         if getattr(settings.limits, name) < 1:
             yield f"limits: {name} is {getattr(settings.limits, name)}; write 1 or more"
+    yield from _credibility_mistakes(settings.credibility)
     try:
         ZoneInfo(settings.time_zone)
     except (OSError, KeyError, ValueError):
         yield f"time_zone: there is no zone {settings.time_zone!r}; write one like Asia/Shanghai"
+
+
+def _credibility_mistakes(credibility: Credibility) -> Iterator[str]:
+    weights = msgspec.structs.asdict(credibility.weights)
+    for name, weight in weights.items():
+        if not 0 <= weight < float("inf"):
+            yield f"credibility.weights: {name} is {weight:g}; write 0 or more"
+    if not any(weights.values()):
+        yield "credibility.weights: all are 0; let at least one part count"
+    for name, target_s in credibility.targets.items():
+        if not 0 < target_s < float("inf"):
+            yield f"credibility.targets: {name!r} is {target_s:g}; write seconds, more than 0"
 
 
 def _repeated(endpoints: Iterable[Endpoint]) -> list[str]:

@@ -137,7 +137,7 @@ def scan(folder: Path, name: str, known: Meta | None = None) -> pl.LazyFrame:
 
 
 def rows(folder: Path, known: Meta) -> dict[str, int]:
-    """Of each frame, as its file says. Raises StoreMissing for files that are missing, cut off or of an older version."""
+    """Of each frame, as its file says. Raises StoreMissing for files that are missing, cut off or too old."""
     try:
         return {name: scan(folder, name, known).select(pl.len()).collect().item() for name in SCHEMAS}
     except (OSError, pl.exceptions.PolarsError):

@@ -5,9 +5,9 @@ For a part with the rates r and r′ before and after, of groups g with shares s
     r′ − r  =  Σ_g  (s′_g − s_g) × ((r_g + r′_g) ÷ 2 − m)      the mix: more, or fewer, checks where the rate is better
              + Σ_g  (s_g + s′_g) ÷ 2 × (r′_g − r_g)            the rate: the same checks went better, or worse
 
-with m the mean of r and r′, which changes no sum because shares add up to 1 on both sides, and counts a growing group as
-good only where it is better than the whole (Marshall–Edgeworth weights; Oaxaca 1973 for the split into two). A group that
-is on one side only has no change of rate: all it does is mix.
+with m the mean of r and r′, which changes no sum because shares add up to 1 on both sides, and counts a growing group
+as good only where it is better than the whole (Kitagawa 1955, the two-part split). A group that is on one side only has
+no change of rate: all it does is mix.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from __future__ import annotations
 import msgspec
 import polars as pl
 
-from orderhub_core.audit.credibility.index import PARTS, Index, Share, score
+from orderhub_core.audit.credibility.index import PARTS, Index, normalised, score, share_of
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -32,28 +32,20 @@ def explained(index: Index, before: pl.Expr, after: pl.Expr, by: str) -> Change 
 
     None where the sides have no part in common that could be checked.
     """
-    sides = [_counts(index.orders.filter(side), by) for side in (before, after)]
-    shares = [{part: _share(side, part) for part in PARTS} for side in sides]
-    both = {part: index.weights.get(part, 0.0) for part in PARTS if all(side[part].of for side in shares)}
-    total = sum(both.values())
-    if not total:
+    then, now = (_counts(index.orders.filter(side), by) for side in (before, after))
+    was, became = ({part: share_of(side, part) for part in PARTS} for side in (then, now))
+    weights = normalised({part: index.weights.get(part, 0.0) for part in PARTS if was[part].of and became[part].of})
+    scores = score(was, weights), score(became, weights)
+    if scores[0] is None or scores[1] is None:
         return None
-    weights = {part: weight / total for part, weight in both.items()}
-    rows = pl.concat([_part(*sides, part, weight) for part, weight in weights.items()])
+    rows = pl.concat([_part(then, now, part, weight) for part, weight in weights.items()])
     moved = rows.sort(pl.col("points").abs(), "group", "part", descending=[True, False, False])
-    was, now = (score(side, weights) for side in shares)
-    assert was is not None and now is not None  # every part that is weighed was checked
-    return Change(was, now, moved)
+    return Change(scores[0], scores[1], moved)
 
 
 def _counts(orders: pl.DataFrame, by: str) -> pl.DataFrame:
     sums = [pl.col(f"{part}_{kind}").sum().cast(pl.Int64) for part in PARTS for kind in ("of", "lost")]
     return orders.group_by(pl.col(by).alias("group")).agg(sums)
-
-
-def _share(side: pl.DataFrame, part: str) -> Share:
-    of, lost = side[f"{part}_of"].sum(), side[f"{part}_lost"].sum()
-    return Share(of - lost, of)
 
 
 def _part(before: pl.DataFrame, after: pl.DataFrame, part: str, weight: float) -> pl.DataFrame:

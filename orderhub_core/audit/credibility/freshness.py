@@ -17,7 +17,6 @@ import polars as pl
 
 from orderhub_core.audit.credibility.log import (
     FIELDS,
-    STATED,
     UNKNOWN,
     Codes,
     Flags,
@@ -47,6 +46,12 @@ class Words(NamedTuple):
     at: Micros
     delay: Micros
     timed: Flags
+
+    def where(self, kept: Flags) -> Words:
+        return Words._make(column[kept] for column in self)
+
+    def and_then(self, others: Words) -> Words:
+        return Words._make(map(np.concatenate, zip(self, others, strict=True)))
 
 
 class Judged(NamedTuple):
@@ -78,10 +83,10 @@ def judge(
     known = orders.select("shop", "order_no").with_row_index("order")
     shown = sightings.join(known, on=["shop", "order_no"], how="inner")
     sources = sources_of(log, shown)
-    words = _joined(_logged(log, orders.height), _shown(shown, [source.name for source in sources]))
+    words = _logged(log, orders.height).and_then(_shown(shown, [source.name for source in sources]))
     first = np.array([source.first for source in sources], np.int64)
     counted = (words.at >= first[words.source]) | ~words.timed
-    kept = Words(*(column[counted] for column in words))
+    kept = words.where(counted)
     cell = kept.source.astype(np.int64) * len(FIELDS) + kept.field
     table = targets_of(sources, medians(cell, kept.delay, kept.at, kept.timed, zone), targets, polls)
     target_us = (table["target_s"] * _SECOND).cast(pl.Int64).to_numpy()
@@ -121,10 +126,6 @@ def _shown(shown: pl.DataFrame, names: list[str]) -> Words:
         np.where(timed, seen - at, 0),
         timed,
     )
-
-
-def _joined(first: Words, second: Words) -> Words:
-    return Words(*(np.concatenate(pair) for pair in zip(first, second, strict=True)))
 
 
 def _causes(words: Words, target_us: Micros, quiet: Flags) -> Codes:

@@ -8,9 +8,9 @@ over three parts, each a share of checks that went well:
     consistency   orders whose touchpoints agree: the verdict is equal or compatible (`report`)
     traceability  log entries and present states that can be traced (`traces`)
 
-A part that nothing can be checked for (no touchpoints, say) is not taken for good or bad: it is left out, and the others
-keep their proportions. Every failed check is known by its order, so the points that are lost lead to the orders that
-lost them (`losses`).
+A part that nothing can be checked for (no touchpoints, say) is not taken for good or bad: it is left out, and the
+others keep their proportions. Every failed check is known by its order, so the points that are lost lead to the orders
+that lost them (`losses`).
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from typing import Protocol
 
 import msgspec
 import numpy as np
+import numpy.typing as npt
 import polars as pl
 
 from orderhub_core.audit import report
@@ -27,7 +28,9 @@ from orderhub_core.audit.credibility import freshness, history, traces
 from orderhub_core.audit.credibility.freshness import Judged
 from orderhub_core.audit.credibility.log import FIELDS, Log, local_days, micros, read
 from orderhub_core.errors import UserMistake
+from orderhub_core.settings import Settings
 
+Counts = npt.NDArray[np.signedinteger]
 PARTS = ("freshness", "consistency", "traceability")
 DIMENSIONS = ("shop", "warehouse", "carrier")
 PART, FIELD = pl.Enum(PARTS), pl.Enum(FIELDS)
@@ -73,7 +76,7 @@ class Index(msgspec.Struct, frozen=True):
         return score(self.parts, self.weights)
 
 
-class Known(Protocol):
+class Frames(Protocol):
     """What is read of a hub."""
 
     def as_of(self) -> int: ...
@@ -86,8 +89,25 @@ def score(parts: Mapping[str, Share], weights: Mapping[str, float]) -> float | N
     return 100 * sum(weights[name] * rate for name, rate in rates.items()) if rates else None
 
 
+class Hub(Frames, Protocol):
+    @property
+    def settings(self) -> Settings: ...
+
+
+def of_hub(hub: Hub) -> Index:
+    """The index of a hub as its settings want it. Raises UserMistake as `report.audit`."""
+    own = hub.settings
+    return measure(
+        hub,
+        weights=msgspec.structs.asdict(own.credibility.weights),
+        targets=own.credibility.targets,
+        polls={endpoint.id: endpoint.poll_every_s for endpoint in (*own.shops, *own.touchpoints)},
+        zone=own.time_zone,
+    )
+
+
 def measure(
-    known: Known,
+    known: Frames,
     *,
     weights: Mapping[str, float] = EQUAL_WEIGHTS,
     targets: Mapping[str, float] | None = None,
@@ -98,23 +118,21 @@ def measure(
     `source.field`; `polls`: how many seconds pass between two polls of a source."""
     orders, sightings, as_of = known.frame("orders"), known.frame("sightings"), known.as_of()
     log = read(known.frame("events"), orders["order_id"])
-    judged = freshness.judge(
-        log, orders, sightings, as_of=as_of, zone=zone, targets=targets or {}, polls=polls or {}
-    )
+    judged = freshness.judge(log, orders, sightings, as_of=as_of, zone=zone, targets=targets or {}, polls=polls or {})
     traced = traces.trace(log, orders)
     fresh, told, explained = _stale(judged), _inconsistent(orders, sightings, as_of), _untraced(log, traced)
-    of = {
+    of: dict[str, Counts] = {
         "freshness": np.bincount(judged.words.order, minlength=orders.height),
         "consistency": np.full(orders.height, told is not None, np.int32),
         "traceability": traced.of,
     }
     misses = pl.concat([part for part in (fresh, told, explained) if part is not None])
     rows = _rows(orders, misses, of, zone)
-    parts = {part: _share(rows, part) for part in PARTS}
+    parts = {part: share_of(rows, part) for part in PARTS}
     return Index(
         as_of,
         parts,
-        _normalised({part: weights[part] for part in PARTS if parts[part].of}),
+        normalised({part: weights[part] for part in PARTS if parts[part].of}),
         rows,
         misses,
         judged.by_source,
@@ -123,17 +141,19 @@ def measure(
     )
 
 
-def _share(rows: pl.DataFrame, part: str) -> Share:
-    of, lost = rows[f"{part}_of"].sum(), rows[f"{part}_lost"].sum()
+def share_of(rows: pl.DataFrame, part: str) -> Share:
+    """The checks of some rows of `Index.orders`, or of sums of them."""
+    of, lost = int(rows[f"{part}_of"].sum()), int(rows[f"{part}_lost"].sum())
     return Share(of - lost, of)
 
 
-def _normalised(weights: Mapping[str, float]) -> dict[str, float]:
+def normalised(weights: Mapping[str, float]) -> dict[str, float]:
+    """The same proportions, adding up to 1; nothing where nothing counts."""
     total = sum(weights.values())
     return {part: weight / total for part, weight in weights.items()} if total else {}
 
 
-def _rows(orders: pl.DataFrame, misses: pl.DataFrame, of: Mapping[str, np.ndarray], zone: str) -> pl.DataFrame:
+def _rows(orders: pl.DataFrame, misses: pl.DataFrame, of: Mapping[str, Counts], zone: str) -> pl.DataFrame:
     counts = {}
     for part in PARTS:
         lost = misses.filter(pl.col("part") == part)["order"].to_numpy()
@@ -175,7 +195,7 @@ def _untraced(log: Log, traced: traces.Traced) -> pl.DataFrame:
     ).with_columns(delay_s=pl.lit(None, pl.Float64))
 
 
-def _named(names: list[str] | tuple[str, ...], places: np.ndarray) -> pl.Series:
+def _named(names: list[str] | tuple[str, ...], places: Counts) -> pl.Series:
     """-1 is the last name."""
     return pl.Series(list(names), dtype=pl.String).gather(places)
 
@@ -198,5 +218,9 @@ def _inconsistent(orders: pl.DataFrame, sightings: pl.DataFrame, as_of: int) -> 
     )
     source = places["probably_wrong"].fill_null("")
     return _misses(
-        "consistency", places["order"], source, pl.repeat("status", places.height, eager=True), places["verdict"].cast(pl.String)
+        "consistency",
+        places["order"],
+        source,
+        pl.repeat("status", places.height, eager=True),
+        places["verdict"].cast(pl.String),
     ).with_columns(delay_s=pl.lit(None, pl.Float64))

@@ -1,7 +1,7 @@
 """Where the points are lost: 100 minus the index, split exactly, and the orders that each piece of it leads to.
 
-A failed check of a part costs 100 × the part's weight ÷ the part's checks, wherever it stands: added up in any grouping,
-the pieces are the whole.
+A failed check of a part costs 100 × the part's weight ÷ the part's checks, wherever it stands: added up in any
+grouping, the pieces are the whole.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ def losses(index: Index, by: Iterable[str] = DIMENSIONS) -> pl.DataFrame:
     price = {part: 100 * weight / index.parts[part].of for part, weight in index.weights.items()}
     rows = index.misses.lazy()
     if dimensions:
-        where = index.orders.lazy().select(dimensions).with_row_index("order").with_columns(pl.col("order").cast(pl.Int32))
+        where = (
+            index.orders.lazy().select(dimensions).with_row_index("order").with_columns(pl.col("order").cast(pl.Int32))
+        )
         rows = rows.join(where, on="order", how="left")
     found = (
         rows.group_by(*CAUSE, *dimensions)
@@ -43,9 +45,7 @@ def members(index: Index, loss: Mapping[str, object]) -> pl.DataFrame:
         .agg(pl.len().alias("checks"), pl.col("delay_s").max())
         .sort("order")
     )
-    named = index.orders[found["order"]].select(
-        "shop", "order_no", "warehouse", "carrier", "headline", "placed_at"
-    )
+    named = index.orders[found["order"]].select("shop", "order_no", "warehouse", "carrier", "headline", "placed_at")
     rows = pl.concat([named, found.drop("order")], how="horizontal")
     where = [pl.col(name) == loss[name] for name in DIMENSIONS if name in loss]
     kept = rows.filter(where) if where else rows

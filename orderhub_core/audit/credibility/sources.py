@@ -66,8 +66,7 @@ def _longest(minutes: Micros) -> int:
 def silent(sources: list[Source], targets_s: Mapping[str, float], as_of: int) -> Flags:
     """Whose silence is longer than any before it, than its greatest target, and than an hour."""
     patience = [
-        max(source.longest + MINUTE_US, int(targets_s.get(source.name, 0) * 1_000_000), SILENT_US)
-        for source in sources
+        max(source.longest + MINUTE_US, int(targets_s.get(source.name, 0) * 1_000_000), SILENT_US) for source in sources
     ]
     return np.array(
         [as_of - source.last > most for source, most in zip(sources, patience, strict=True)], dtype=np.bool_

@@ -7,8 +7,8 @@ and field has a target of its own, the largest of
     twice the interval at which it is polled, where the settings tell,
     three times the median delay of its best day (of at least `LEAST` words), but no more than a day;
 
-a target in the settings replaces all three. The best day, not the present one: a source that becomes slow does not lower
-its own bar. Three times: of a source that is read at a fixed interval, half the delays are above half of it.
+a target in the settings replaces all three. The best day, not the present one: a source that becomes slow does not
+lower its own bar. Three times: of a source that is read at a fixed interval, half the delays are above half of it.
 """
 
 from __future__ import annotations
@@ -49,10 +49,9 @@ def targets_of(
         for place, source in enumerate(sources)
         for number, field in enumerate(FIELDS)
     ]
-    schema = {"cell": pl.Int64, "source": pl.String, "field": pl.String}
     figures = dict.fromkeys(("kind", "polled", "settings"), pl.Float64)
     table = (
-        pl.DataFrame(rows, schema=schema | figures, orient="row")
+        pl.DataFrame(rows, schema={"cell": pl.Int64, "source": pl.String, "field": pl.String, **figures}, orient="row")
         .join(learned, on="cell", how="left", maintain_order="left")
         .with_columns(learned=(3 * pl.col("best_s")).clip(upper_bound=MOST_LEARNED_S))
     )

@@ -2,9 +2,9 @@
 traced.
 
 An entry names its source (else `no_source`) and the message that caused it (`no_message`); a decision also its rule and
-that rule's version (`no_rule`). A state is traced when the log leads to it (else `unreached`): the last entry that moved
-its axis says so, or it follows from all the log's facts together, as `fold` derives it. An order without any entry has
-`no_log`.
+that rule's version (`no_rule`). A state is traced when the log leads to it (else `unreached`): the last entry that
+moved its axis says so, or it follows from all the log's facts together, as `fold` derives it. An order without any
+entry has `no_log`.
 """
 
 from __future__ import annotations

@@ -15,12 +15,13 @@ from orderhub_core import hub
 from orderhub_core.audit.lag import DEFAULT_LAG_S
 from orderhub_core.audit.report import Report, audit
 from orderhub_core.audit.words import EVERYWHERE, STAGES, Lexicon, lexicon
-from orderhub_core.entry.commands import reconcile
+from orderhub_core.entry.commands import audit_index, reconcile
 from orderhub_core.entry.options import instant, stored
 from orderhub_core.errors import UserMistake
 
 app = typer.Typer(no_args_is_help=True, help="Compare what the systems show of every order.")
 app.command()(reconcile.reconcile)
+app.command()(audit_index.index)
 
 SHOWN = 20
 """Findings listed for people unless they ask for more."""
