@@ -15,24 +15,23 @@ SHOWN = 12
 COLOURS = dict(zip(texts.PARTS, theme.CATEGORIES, strict=False))
 
 
-def losses(rows: pl.DataFrame, tr: Translate) -> alt.Chart:
-    """Bars of the dearest of `credibility.losses`, coloured by part."""
+def losses(rows: pl.DataFrame, tr: Translate) -> alt.LayerChart:
+    """Bars of the dearest of `credibility.losses`, coloured by part, each under its name: phones are narrow."""
     names = [tr(name) for name in texts.PARTS.values()]
-    drawn: alt.Chart = (
-        alt.Chart(texts.labelled(rows.head(SHOWN), tr))
-        .mark_bar(height={"band": 0.62})
-        .encode(
-            alt.X("points:Q", title=tr("Points lost"), axis=alt.Axis(format=".2~f")),
-            alt.Y("label:N", title=None, sort=None, axis=alt.Axis(labelLimit=320)),
-            alt.Color("part:N", title=None, scale=alt.Scale(domain=names, range=list(COLOURS.values()))),
-            tooltip=[
-                alt.Tooltip("label:N", title=tr("Cause")),
-                alt.Tooltip("points:Q", title=tr("Points lost"), format=".4f"),
-                alt.Tooltip("orders:Q", title=tr("Orders"), format=","),
-            ],
-        )
+    hints = [
+        alt.Tooltip("label:N", title=tr("Cause")),
+        alt.Tooltip("points:Q", title=tr("Points lost"), format=".4f"),
+        alt.Tooltip("orders:Q", title=tr("Orders"), format=","),
+    ]
+    base = alt.Chart(texts.labelled(rows.head(SHOWN), tr)).encode(alt.Y("label:N", title=None, sort=None, axis=None))
+    bars = base.mark_bar(height=10, yOffset=9).encode(
+        alt.X("points:Q", title=tr("Points lost"), axis=alt.Axis(format=".2~f")),
+        alt.Color("part:N", title=None, scale=alt.Scale(domain=names, range=list(COLOURS.values()))),
+        tooltip=hints,
     )
-    return drawn.properties(width="container", height=alt.Step(30))
+    words = base.mark_text(align="left", baseline="bottom", fontSize=12).encode(x=alt.value(2), text="label:N")
+    drawn: alt.LayerChart = alt.LayerChart(layer=[bars, words]).properties(width="container", height=alt.Step(38))
+    return drawn
 
 
 def by_placing(rows: pl.DataFrame, tr: Translate) -> alt.Chart:
@@ -40,7 +39,7 @@ def by_placing(rows: pl.DataFrame, tr: Translate) -> alt.Chart:
     parts = {part: tr(name) for part, name in texts.PARTS.items() if part in rows.columns}
     names = {"index": tr("Credibility index"), **parts}
     long = (
-        rows.with_columns(100 * pl.col(list(parts)))
+        rows.with_columns(pl.col(list(parts)) * 100)
         .unpivot(list(names), index=["day", "orders"], variable_name="what", value_name="value")
         .with_columns(pl.col("what").replace(names))
     )
@@ -53,7 +52,7 @@ def per_day(rows: pl.DataFrame, tr: Translate) -> alt.Chart:
     names = {"raw": tr("Within {n} s").format(n=90), "fresh": tr("Within its target")}
     long = (
         rows.filter(pl.col("updates") > 0)
-        .with_columns(100 * pl.col(list(names)) / pl.col("updates"), orders="updates")
+        .with_columns(pl.col(list(names)) * 100 / pl.col("updates"), orders="updates")
         .unpivot(list(names), index=["day", "orders"], variable_name="what", value_name="value")
         .with_columns(pl.col("what").replace(names))
     )
@@ -61,12 +60,14 @@ def per_day(rows: pl.DataFrame, tr: Translate) -> alt.Chart:
 
 
 def _lines(rows: pl.DataFrame, names: list[str], colours: list[str], title: str, tr: Translate) -> alt.Chart:
+    # Small differences near the top are what there is to see; where there are none, the line lies at the top.
+    low = min([95.0, *(5 * (value // 5) for value in rows["value"].drop_nulls())])
     drawn: alt.Chart = (
         alt.Chart(rows, title=title)
         .mark_line(point=True)
         .encode(
             alt.X("day:T", title=None, axis=alt.Axis(format="%m-%d")),
-            alt.Y("value:Q", title=tr("0 to 100"), scale=alt.Scale(zero=False, nice=True)),
+            alt.Y("value:Q", title=tr("0 to 100"), scale=alt.Scale(domain=[low, 100])),
             alt.Color("what:N", title=None, scale=alt.Scale(domain=names, range=colours), legend=alt.Legend(columns=2)),
             tooltip=[
                 alt.Tooltip("day:T", title=tr("Day"), format="%Y-%m-%d"),
