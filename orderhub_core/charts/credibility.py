@@ -66,7 +66,7 @@ def _lines(rows: pl.DataFrame, names: list[str], colours: list[str], title: str,
         alt.Chart(rows, title=title)
         .mark_line(point=True)
         .encode(
-            alt.X("day:T", title=None, axis=alt.Axis(format="%m-%d")),
+            alt.X("day:T", title=None, axis=alt.Axis(format="%m-%d"), scale=alt.Scale(type="utc")),
             alt.Y("value:Q", title=tr("0 to 100"), scale=alt.Scale(domain=[low, 100])),
             alt.Color("what:N", title=None, scale=alt.Scale(domain=names, range=colours), legend=alt.Legend(columns=2)),
             tooltip=[

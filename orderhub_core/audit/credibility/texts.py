@@ -46,6 +46,8 @@ CAUSES = {
     "unreached": "state that the log does not lead to",
     "no_log": "order without a log",
 }
+NOBODY = {"freshness": "the hub", "consistency": "unclear which", "traceability": "the hub"}
+"""What is said where no source is named."""
 SEGMENTS = {"shop": "Shop", "warehouse": "Warehouse", "carrier": "Carrier"}
 BASES = {
     "settings": "from the settings",
@@ -128,9 +130,8 @@ def splits(tr: Translate) -> dict[str, tuple[str, ...]]:
 def labelled(rows: pl.DataFrame, tr: Translate) -> pl.DataFrame:
     """`losses` with one more column `label`: where, on what, why."""
     dimensions = [pl.col(name).replace("", tr("(none)")) for name in DIMENSIONS if name in rows.columns]
-    source = pl.col("source").replace("", tr("the hub"))
     label = pl.concat_str(
-        source, _named("field", FIELDS, tr), _named("cause", CAUSES, tr), *dimensions, separator=" · "
+        _source(tr), _named("field", FIELDS, tr), _named("cause", CAUSES, tr), *dimensions, separator=" · "
     )
     return rows.with_columns(label=label, part=_named("part", PARTS, tr))
 
@@ -146,7 +147,7 @@ def losses(rows: pl.DataFrame, tr: Translate) -> pl.DataFrame:
         pl.col("orders").alias(tr("Orders")),
         pl.col("checks").alias(tr("Checks")),
         _named("part", PARTS, tr).alias(tr("Part")),
-        pl.col("source").replace("", tr("the hub")).alias(tr("Source")),
+        _source(tr).alias(tr("Source")),
         _named("field", FIELDS, tr).alias(tr("Field")),
         _named("cause", CAUSES, tr).alias(tr("Cause")),
         *dimensions,
@@ -175,7 +176,11 @@ def members(found: Index, loss: dict[str, Any], zone: str, tr: Translate) -> pl.
 def title(loss: dict[str, Any], tr: Translate) -> str:
     """What the orders of a loss have in common."""
     where = [loss[name] or tr("(none)") for name in DIMENSIONS if name in loss]
-    names = [loss["source"] or tr("the hub"), tr(FIELDS[loss["field"]]), tr(CAUSES.get(loss["cause"], loss["cause"]))]
+    names = [
+        loss["source"] or tr(NOBODY[loss["part"]]),
+        tr(FIELDS[loss["field"]]),
+        tr(CAUSES.get(loss["cause"], loss["cause"])),
+    ]
     sentence = tr("{what}: {orders} orders, {points} points")
     return sentence.format(
         what=" · ".join([*names, *where]), orders=f"{loss['orders']:,}", points=f"{loss['points']:.3f}"
@@ -258,6 +263,11 @@ def as_of(found: Index, zone: str, tr: Translate) -> str:
     moment = datetime.fromtimestamp(found.as_of / 1e6, ZoneInfo(zone))
     orders = f"{found.orders.height:,}"
     return tr("As of {time}, over {orders} orders.").format(time=f"{moment:%Y-%m-%d %H:%M}", orders=orders)
+
+
+def _source(tr: Translate) -> pl.Expr:
+    nobody = pl.col("part").cast(pl.String).replace_strict({part: tr(text) for part, text in NOBODY.items()})
+    return pl.when(pl.col("source") == "").then(nobody).otherwise("source")
 
 
 def _named(column: str, names: dict[str, str], tr: Translate) -> pl.Expr:
