@@ -315,7 +315,7 @@ def recount(made: Shop) -> tuple[Counter[str], Counter[tuple[str, ...]]]:
     entries = [row for row in made.events if row["order_id"] in known]
     met: dict[str, int] = {}
     for row in entries:
-        met.setdefault(row["source"], row["recorded_at"])
+        met[row["source"]] = min(row["recorded_at"], met.get(row["source"], NOW))
     last: dict[tuple[int, str], dict[str, Any]] = {}
     for row in entries:
         of["traceability"] += 1

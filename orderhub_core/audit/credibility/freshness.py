@@ -81,7 +81,12 @@ def judge(
 ) -> Judged:
     """Judge the last words. `targets` in seconds by `source` or `source.field`; `polls`: seconds between two polls."""
     known = orders.select("shop", "order_no").with_row_index("order")
-    shown = sightings.join(known, on=["shop", "order_no"], how="inner")
+    shown = (
+        sightings.lazy()
+        .join(known.lazy(), on=["shop", "order_no"], how="inner")
+        .select("order", "touchpoint", "at", "seen_at")
+        .collect()
+    )
     sources = sources_of(log, shown)
     words = _logged(log, orders.height).and_then(_shown(shown, [source.name for source in sources]))
     first = np.array([source.first for source in sources], np.int64)

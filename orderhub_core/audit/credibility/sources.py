@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from orderhub_core.audit.credibility.log import MINUTE_US, Flags, Log, Micros
+from orderhub_core.audit.credibility.log import MINUTE_US, Flags, Log, Micros, Places, coded, micros
 
 SILENT_US = 60 * MINUTE_US
 """Nobody is called silent sooner."""
@@ -27,36 +27,27 @@ class Source(NamedTuple):
 
 def sources_of(log: Log, sightings: pl.DataFrame) -> list[Source]:
     """The sources of the log, in its order, then the touchpoints."""
-    return [*_in_log(log), *_touchpoints(sightings)]
+    kinds = ["file" if name.startswith("file/") else "shop" for name in log.sources]
+    touchpoint, touchpoints = coded(sightings["touchpoint"])
+    return [
+        *_heard(log.sources, kinds, log.source, log.recorded),
+        *_heard(touchpoints, ["touchpoint"] * len(touchpoints), touchpoint, micros(sightings["seen_at"])),
+    ]
 
 
-def _in_log(log: Log) -> Iterator[Source]:
-    if not len(log.recorded):
+def _heard(names: list[str], kinds: list[str], place: Places, at: Micros) -> Iterator[Source]:
+    """`place`: who of `names` was heard, `at`: when."""
+    if not names:
         return
-    minute = log.recorded // MINUTE_US
+    minute = at // MINUTE_US
     begun = int(minute.min())
-    heard = np.zeros((len(log.sources), int(minute.max()) - begun + 1), np.bool_)
-    heard[log.source, minute - begun] = True
-    first, last = (np.zeros(len(log.sources), np.int64) for _ in range(2))
-    # Entries come as they were recorded, and numpy keeps the last value of a repeated position.
-    first[log.source[::-1]], last[log.source] = log.recorded[::-1], log.recorded
-    for place, name in enumerate(log.sources):
-        kind = "file" if name.startswith("file/") else "shop"
-        yield Source(name, kind, int(first[place]), int(last[place]), _longest(np.flatnonzero(heard[place])))
-
-
-def _touchpoints(sightings: pl.DataFrame) -> Iterator[Source]:
-    seen = pl.col("seen_at").cast(pl.Int64)
-    heard = (
-        sightings.lazy()
-        .group_by("touchpoint", minute=seen // MINUTE_US)
-        .agg(first=seen.min(), last=seen.max())
-        .sort("touchpoint", "minute")
-        .collect()
-    )
-    for (name,), part in heard.partition_by("touchpoint", as_dict=True, maintain_order=True).items():
-        first, last = part["first"][0], part["last"][-1]
-        yield Source(str(name), "touchpoint", first, last, _longest(part["minute"].to_numpy()))
+    heard = np.zeros((len(names), int(minute.max()) - begun + 1), np.bool_)
+    heard[place, minute - begun] = True
+    first, last = np.full(len(names), at.max()), np.full(len(names), at.min())
+    np.minimum.at(first, place, at)
+    np.maximum.at(last, place, at)
+    for number, (name, kind) in enumerate(zip(names, kinds, strict=True)):
+        yield Source(name, kind, int(first[number]), int(last[number]), _longest(np.flatnonzero(heard[number])))
 
 
 def _longest(minutes: Micros) -> int:
