@@ -19,7 +19,7 @@ def losses(rows: pl.DataFrame, tr: Translate) -> alt.LayerChart:
     """Bars of the dearest of `credibility.losses`, coloured by part, each under its name: phones are narrow."""
     names = [tr(name) for name in texts.PARTS.values()]
     hints = [
-        alt.Tooltip("label:N", title=tr("Cause")),
+        alt.Tooltip("label:N", title=tr("Reason")),
         alt.Tooltip("points:Q", title=tr("Points lost"), format=".4f"),
         alt.Tooltip("orders:Q", title=tr("Orders"), format=","),
     ]

@@ -9,8 +9,8 @@ first heard of a source says nothing of its speed, and is not counted.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
@@ -51,7 +51,8 @@ class Words(NamedTuple):
         return Words._make(column[kept] for column in self)
 
     def and_then(self, others: Words) -> Words:
-        return Words._make(map(np.concatenate, zip(self, others, strict=True)))
+        pairs: Iterable[tuple[Any, Any]] = zip(self, others, strict=True)
+        return Words._make(np.concatenate(pair) for pair in pairs)
 
 
 class Judged(NamedTuple):

@@ -149,7 +149,7 @@ def losses(rows: pl.DataFrame, tr: Translate) -> pl.DataFrame:
         _named("part", PARTS, tr).alias(tr("Part")),
         _source(tr).alias(tr("Source")),
         _named("field", FIELDS, tr).alias(tr("Field")),
-        _named("cause", CAUSES, tr).alias(tr("Cause")),
+        _named("cause", CAUSES, tr).alias(tr("Reason")),
         *dimensions,
     )
 
