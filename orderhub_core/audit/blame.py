@@ -1,153 +1,236 @@
-"""Who is probably wrong, and why: only as much as the sightings themselves support, else an empty name.
+"""Who is probably wrong, and why: only as much as what was shown supports, else an empty name.
 
-A majority names the one that stands alone against others who agree. Where there is none, the touchpoint that is
-behind *and* has the older update has probably not heard. Two that contradict each other without times name nobody.
+A carrier's missing scan unmasks whoever says that the parcel has left. A majority names the one that stands alone
+against others who agree. Where there is none, the touchpoint that is behind *and* has the older update has probably
+not heard. Last comes the record: who was wrong in other, clear orders, if that speaks with nine to one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from orderhub_core.audit.claims import KEY, newest, pairs
-from orderhub_core.audit.lag import young_news
-from orderhub_core.audit.verdicts import CONSISTENT
+from orderhub_core.audit.calibration import SURE, Calibration
+from orderhub_core.audit.fields import Field, Kind
+from orderhub_core.audit.lag import SECOND
+from orderhub_core.audit.scene import Scene
+from orderhub_core.audit.sources import NEVER, Instants
+from orderhub_core.audit.verdicts import (
+    CONFLICT,
+    LAGGING,
+    MISSING,
+    UNKNOWN_WORD,
+    Flags,
+    Story,
+    Verdicts,
+)
 from orderhub_core.audit.words import Stage, bits
 
 CAUSES = (
     "unknown",
-    "late",  # behind, and the news is young
+    "late_poll",  # behind, and the news is young
     "lost_event",  # behind, and not updated since the others moved on
     "illegal_regression",  # updated after the others, to a stage they had already left
-    "forged_progress",  # says the parcel has left while others, updated later, still have it
-    "mapping_error",  # a word nobody has mapped
+    "forged_progress",  # says the parcel has left while nobody has scanned it, or the others still have it
+    "mapping_error",  # a word nobody has mapped; amounts in another unit, times in another zone
     "missing_row",
     "duplicate",
 )
 CAUSE = pl.Enum(CAUSES)
+UNKNOWN, LATE_POLL, LOST_EVENT, ILLEGAL_REGRESSION, FORGED_PROGRESS, MAPPING_ERROR, MISSING_ROW, DUPLICATED = range(8)
 
-_BEFORE_SHIPPING = bits(
-    (
-        Stage.PENDING_PAYMENT,
-        Stage.PAID,
-        Stage.DESIGNING,
-        Stage.PRODUCING,
-        Stage.SHORT,
-        Stage.LOCKED,
-        Stage.LABELLED,
-        Stage.PACKED,
+NOBODY = -1
+COURIERS = ("courier", "carrier", "快递", "快递鸟", "快递100", "物流")
+"""Touchpoints of these names know what a carrier has scanned."""
+
+_BEFORE_SHIPPING = np.uint32(
+    bits(
+        (Stage.PENDING_PAYMENT, Stage.PAID, Stage.DESIGNING, Stage.PRODUCING, Stage.SHORT, Stage.LOCKED)
+        + (Stage.LABELLED, Stage.PACKED)
     )
 )
+_SCANNED = np.uint32(
+    bits((Stage.COLLECTED, Stage.IN_TRANSIT, Stage.OUT_FOR_DELIVERY, Stage.DELIVERED, Stage.COMPLETED))
+)
+_LATEST = np.iinfo(np.int64).max
+
+Places = npt.NDArray[np.int64]
 
 
-def blame(
-    said: pl.DataFrame,
-    judged: pl.DataFrame,
-    names: list[str],
-    *,
-    as_of: int | None = None,
-    allowed_lag_s: Mapping[str, int] | None = None,
-) -> pl.DataFrame:
-    """One row per inconsistent order of `judged` (see `verdicts`): its columns, `probably_wrong` ("" when nothing
-    tells) and `cause`."""
-    findings = judged.filter(~pl.col("verdict").is_in(CONSISTENT))
-    disputed = findings.filter(pl.col("verdict").is_in(["conflict", "lagging"]))
-    told = _suspects(said.join(disputed.select(*KEY, "verdict"), on=KEY), names, as_of, allowed_lag_s)
-    by_rows = pl.coalesce(
-        _only(pl.when(pl.col("verdict") == verdict).then(pl.col(column)), names) for verdict, column in _SET_OF.items()
+class Suspects(NamedTuple):
+    who: Places
+    """Per order the touchpoint that is probably wrong, NOBODY where nothing tells."""
+    cause: Places
+
+
+class _Times(NamedTuple):
+    """Per touchpoint × order."""
+
+    at: Instants
+    news_from: Instants
+    """The oldest update of those who contradict it; NEVER where one of them has none."""
+    news_to: Instants
+
+
+def status(seen: Scene, cells: Verdicts, calibration: Calibration, as_of: int | None) -> Suspects:
+    """Of orders whose status is lagging or a conflict."""
+    story = seen.stories()
+    at = np.stack([seen.at(place) for place in range(len(seen.sources))])
+    late = cells == LAGGING
+    conflict = (cells == CONFLICT).any(axis=0)
+    who, by_time, forged = _by_evidence(seen, story, at)
+    who = np.where(conflict, who, single(late & story.known))
+    who = np.where(conflict & (who == NOBODY), _by_record(seen, cells == CONFLICT, calibration), who)
+    cause = np.where(who == NOBODY, UNKNOWN, _picked(by_time, who))
+    cause = np.where((who != NOBODY) & _picked(forged, who), FORGED_PROGRESS, cause)
+    return Suspects(who, np.where(conflict, cause, LATE_POLL))
+
+
+def singled_out(disputed: Scene, calibration: Calibration, as_of: int | None) -> Places:
+    """Who is wrong by what was shown alone, without the record."""
+    at = np.stack([disputed.at(place) for place in range(len(disputed.sources))])
+    return _by_evidence(disputed, disputed.stories(), at)[0]
+
+
+def _by_evidence(seen: Scene, story: Story, at: Instants) -> tuple[Places, Places, Flags]:
+    """The first test that singles out exactly one touchpoint names it; per touchpoint the cause that times tell, and
+    whether it forges progress."""
+    times = _times(story, at)
+    stale = np.zeros(story.kind.shape, dtype=np.bool_)
+    for one, other in story.pairs():
+        older = (at[one] != NEVER) & (at[other] != NEVER) & (at[one] < at[other])
+        stale[one] |= story.behind(one, other) & older
+    unmasked = _without_scan(seen, story)
+    who = np.full(story.kind.shape[1], NOBODY, dtype=np.int64)
+    for test in (unmasked, story.alone(), stale):
+        who = np.where(who == NOBODY, single(test), who)
+    behind = _behind_all(story)
+    known_times = (times.at != NEVER) & (times.news_from != NEVER)
+    causes = np.where(
+        behind & known_times & (times.at < times.news_from),
+        LOST_EVENT,
+        np.where(behind & known_times & (times.at > times.news_to), ILLEGAL_REGRESSION, UNKNOWN),
     )
-    row_cause = pl.col("verdict").cast(pl.String).replace_strict(_CAUSE_OF, default="unknown")
-    return findings.join(told, on=KEY, how="left").select(
-        *judged.columns,
-        probably_wrong=pl.coalesce("suspect", by_rows, pl.lit("")),
-        cause=pl.coalesce("cause", row_cause).cast(CAUSE),
+    ahead = _left(story) & _others_have_it(story) & known_times & (times.at < times.news_from)
+    return who, causes, unmasked | ahead
+
+
+def _times(story: Story, at: Instants) -> _Times:
+    oldest = np.full(at.shape, _LATEST)
+    newest = np.full(at.shape, NEVER)
+    for one, other in story.pairs():
+        apart = story.apart(one, other) & (at[other] != NEVER)
+        oldest[one] = np.where(apart, np.minimum(oldest[one], at[other]), oldest[one])
+        newest[one] = np.where(apart, np.maximum(newest[one], at[other]), newest[one])
+    return _Times(at, np.where(oldest == _LATEST, NEVER, oldest), newest)
+
+
+def _others(story: Story, one: int) -> list[int]:
+    return [place for place in range(len(story.kind)) if place != one]
+
+
+def _behind_all(story: Story) -> Flags:
+    """What the others agree on may still come for this one."""
+    result = np.zeros(story.kind.shape, dtype=np.bool_)
+    for one in range(len(story.kind)):
+        rest = np.where(story.known, story.mask, np.uint32(0xFFFF_FFFF))[_others(story, one)]
+        result[one] = story.known[one] & ((story.later[one] & np.bitwise_and.reduce(rest, axis=0)) != 0)
+    return result
+
+
+def _left(story: Story) -> Flags:
+    return story.known & ((story.mask & _BEFORE_SHIPPING) == 0)
+
+
+def _others_have_it(story: Story) -> Flags:
+    """All who speak besides say that the parcel has not left."""
+    result = np.zeros(story.kind.shape, dtype=np.bool_)
+    before = story.known & ((story.means & _BEFORE_SHIPPING) == story.means)
+    for one in range(len(story.kind)):
+        rest = _others(story, one)
+        result[one] = (before | ~story.known)[rest].all(axis=0) & story.known[rest].any(axis=0)
+    return result
+
+
+def _without_scan(seen: Scene, story: Story) -> Flags:
+    """Says that the parcel has left, alone, while a carrier or the hub's own facts know of no scan."""
+    couriers = [place for place, source in enumerate(seen.sources) if source.name.lower() in COURIERS]
+    no_scan = np.zeros(story.kind.shape[1], dtype=np.bool_)
+    for place in couriers:
+        no_scan |= story.known[place] & ((story.mask[place] & _SCANNED) == 0)
+    if "collected_at" in seen.facts:
+        no_scan |= (seen.facts["collected_at"] == NEVER) & (seen.facts["shipped_at"] == NEVER)
+    return _left(story) & _others_have_it(story) & no_scan
+
+
+def value(seen: Scene, field: Field, cells: Verdicts, calibration: Calibration) -> Suspects:
+    """Of orders whose values of a field contradict each other."""
+    against = cells == CONFLICT
+    late = cells == LAGGING
+    conflict = against.any(axis=0)
+    who = np.where(conflict, single(against), single(late))
+    who = np.where(conflict & (who == NOBODY), _by_record(seen, against, calibration), who)
+    at = np.stack([seen.at(place) for place in range(len(seen.sources))])
+    rest = np.where(at == NEVER, _LATEST, at)
+    older = np.stack(
+        [(at[one] != NEVER) & (rest[one] < np.delete(rest, one, axis=0).min(axis=0)) for one in range(len(at))]
     )
+    cause = np.where((who != NOBODY) & _picked(older, who), LOST_EVENT, UNKNOWN)
+    cause = np.where(_other_unit(seen, field, cells), MAPPING_ERROR, cause)
+    return Suspects(who, np.where(conflict, cause, LATE_POLL))
 
 
-_SET_OF = {"duplicate": "twice", "missing": "lacking", "unknown_word": "strange", "not_comparable": "blank"}
-_CAUSE_OF = {"lagging": "late", "duplicate": "duplicate", "missing": "missing_row", "unknown_word": "mapping_error"}
+def _other_unit(seen: Scene, field: Field, cells: Verdicts) -> Flags:
+    """Amounts a hundred times as large, or instants whole time zones apart: read in another convention."""
+    result = np.zeros(cells.shape[1], dtype=np.bool_)
+    if field.kind not in (Kind.MONEY, Kind.INSTANT):
+        return result
+    shown = {}
+    for place, source in enumerate(seen.sources):
+        if field.name in source.values:
+            values = np.append(source.values[field.name].fill_null(NEVER).to_numpy(), NEVER)
+            shown[place] = values[seen.aligned.rows[place]]
+    for one in shown:
+        for other in shown:
+            known = (shown[one] != NEVER) & (shown[other] != NEVER) & (one != other) & (cells[one] == CONFLICT)
+            result |= known & _convention(shown[one], shown[other], field)
+    return result
 
 
-def _only(touchpoints: pl.Expr, names: list[str]) -> pl.Expr:
-    """The name of the single touchpoint in a set of bits; null for several or none."""
-    return touchpoints.replace_strict(
-        [1 << place for place in range(len(names))], names, default=None, return_dtype=pl.String
-    )
+def _convention(one: Instants, other: Instants, field: Field) -> Flags:
+    if field.kind is Kind.MONEY:
+        return (one != 0) & ((one == other * 100) | (other == one * 100))
+    apart = np.abs(np.where(one == NEVER, 0, one) - np.where(other == NEVER, 0, other))
+    zone, odd = np.divmod(apart + 60 * SECOND, 30 * 60 * SECOND)
+    return (zone >= 2) & (zone <= 28) & (odd <= 120 * SECOND)
 
 
-def _suspects(
-    said: pl.DataFrame, names: list[str], as_of: int | None, allowed_lag_s: Mapping[str, int] | None
-) -> pl.DataFrame:
-    """`suspect` and `cause` of each disputed order where the evidence singles one touchpoint out."""
-    young = pl.lit(False) if as_of is None else young_news(names, as_of, allowed_lag_s, at="other_at")
-    lagging = said.filter(pl.col("verdict") == "lagging").select(KEY).unique().with_columns(lagging=pl.lit(True))
-    each = (
-        pairs(said)
-        .with_columns(late=pl.col("behind") & young, stale=pl.col("behind") & (pl.col("at") < pl.col("other_at")))
-        .group_by(*KEY, "touchpoint")
-        .agg(
-            pl.col("at", "mask", "later").first(),
-            pl.col("other_mask").bitwise_and().alias("others"),
-            pl.len().alias("others_count"),
-            pl.col("other_means").bitwise_or().alias("any_other"),
-            pl.col("other_at").filter("apart").min().alias("news_from"),
-            pl.col("other_at").filter("apart").max().alias("news_to"),
-            late=pl.col("late").any() & (pl.col("late") == pl.col("apart")).all(),
-            stale=pl.col("stale").any().fill_null(False),
-        )
-        .with_columns(
-            alone=(pl.col("others_count") >= 2)
-            & (pl.col("others") != 0)
-            & (pl.col("mask").and_(pl.col("others")) == 0),
-            behind=pl.col("later").and_(pl.col("others")) != 0,
-        )
-        .join(lagging, on=KEY, how="left")
-        .with_columns(pl.col("lagging").fill_null(False))
-    )
-    # The first test that singles out exactly one touchpoint of an order names it.
-    tests = (
-        pl.col("lagging") & pl.col("late"),
-        ~pl.col("lagging") & pl.col("alone"),
-        ~pl.col("lagging") & pl.col("stale"),
-    )
-    ranked = pl.concat(
-        each.filter(test).filter(pl.len().over(KEY) == 1).with_columns(rank=pl.lit(rank))
-        for rank, test in enumerate(tests)
-    )
-    return (
-        ranked.sort("rank", maintain_order=True)
-        .unique(KEY, keep="first", maintain_order=True)
-        .select(
-            *KEY,
-            suspect=pl.col("touchpoint").replace_strict(list(range(len(names))), names, return_dtype=pl.String),
-            cause=_cause(),
-        )
-    )
+def rows(cells: Verdicts, verdict: int) -> Suspects:
+    """Of orders that a touchpoint lacks, has twice, or tells in a word that nobody knows."""
+    causes = {MISSING: MISSING_ROW, UNKNOWN_WORD: MAPPING_ERROR}
+    who = single(cells == verdict)
+    return Suspects(who, np.full(cells.shape[1], causes.get(verdict, UNKNOWN), dtype=np.int64))
 
 
-def _cause() -> pl.Expr:
-    left = pl.col("mask").and_(_BEFORE_SHIPPING) == 0
-    all_have_it = pl.col("any_other").and_(_BEFORE_SHIPPING) == pl.col("any_other")
-    return (
-        pl.when("lagging")
-        .then(pl.lit("late"))
-        .when(pl.col("behind") & (pl.col("at") < pl.col("news_from")))
-        .then(pl.lit("lost_event"))
-        .when(pl.col("behind") & (pl.col("at") > pl.col("news_to")))
-        .then(pl.lit("illegal_regression"))
-        .when(left & all_have_it & (pl.col("at") < pl.col("news_from")))
-        .then(pl.lit("forged_progress"))
-        .otherwise(pl.lit("unknown"))
-    )
+def _by_record(seen: Scene, among: Flags, calibration: Calibration) -> Places:
+    """If exactly one of them is wrong: the one whose record says so (Bayes, one record independent of the other)."""
+    if not calibration.speaks():
+        return np.full(among.shape[1], NOBODY, dtype=np.int64)
+    odds = np.array([calibration.odds(source.name) for source in seen.sources])
+    weights = np.where(among, odds[:, None], 0.0)
+    total = weights.sum(axis=0)
+    sure = (total > 0) & (weights.max(axis=0) >= SURE * np.where(total > 0, total, 1.0))
+    return np.where(sure & (among.sum(axis=0) >= 2), weights.argmax(axis=0), NOBODY)
 
 
-def values(said: pl.DataFrame, orders: pl.DataFrame, names: list[str]) -> pl.DataFrame:
-    """The orders given, with a struct `values`: each touchpoint's raw word, null where it has no row."""
-    shown = newest(said.join(orders.select(KEY), on=KEY, how="semi"))
-    words = [
-        pl.col("status").filter(pl.col("touchpoint") == place).last().alias(name) for place, name in enumerate(names)
-    ]
-    return orders.join(
-        shown.group_by(KEY).agg(pl.struct(words).alias("values")), on=KEY, how="left", maintain_order="left"
-    )
+def single(flags: Flags) -> Places:
+    """The one touchpoint for which it holds; NOBODY for several or none."""
+    return np.where(flags.sum(axis=0) == 1, flags.argmax(axis=0), NOBODY)
+
+
+def _picked(table: npt.NDArray[np.generic], who: Places) -> npt.NDArray[np.generic]:
+    """Of each order the entry of the touchpoint named; that of the first where nobody is."""
+    return np.take_along_axis(table, np.maximum(who, 0)[None, :], axis=0)[0]

@@ -3,19 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import msgspec
+import numpy as np
 import polars as pl
 
+from orderhub_core.audit import fields as dictionary
 from orderhub_core.audit import sampling
-from orderhub_core.audit.blame import blame, values
-from orderhub_core.audit.claims import KEY, MAX_TOUCHPOINTS, claims, newest
-from orderhub_core.audit.verdicts import CONSISTENT, VERDICTS, verdicts
+from orderhub_core.audit.align import align
+from orderhub_core.audit.calibration import Calibration
+from orderhub_core.audit.engine import Judged, judge
+from orderhub_core.audit.fields import Dictionary
+from orderhub_core.audit.findings import findings, named
+from orderhub_core.audit.lag import FACTS
+from orderhub_core.audit.learning import learn
+from orderhub_core.audit.meanings import meanings
+from orderhub_core.audit.scene import Scene, scene
+from orderhub_core.audit.sources import KEY, NEVER, RAW, STATUS, Instants, source
+from orderhub_core.audit.verdicts import CONSISTENT, NOTHING, VERDICT, VERDICTS, Verdicts
 from orderhub_core.audit.words import Lexicon, default
 from orderhub_core.errors import UserMistake
+from orderhub_core.frames import INSTANT
 
-FIELD = "status"
+MAX_TOUCHPOINTS = 16
+_CONSISTENT = VERDICTS.index(CONSISTENT[-1])
+_NOT_COMPARED = {*KEY, STATUS, "at", "seen_at", "touchpoint"}
+
+Frame = pl.DataFrame | pl.LazyFrame
 
 
 class Share(msgspec.Struct, frozen=True):
@@ -28,18 +45,71 @@ class Share(msgspec.Struct, frozen=True):
         return self.consistent / self.of if self.of else None
 
 
-class Report(msgspec.Struct, frozen=True):
-    touchpoints: list[str]
-    orders: pl.DataFrame
-    """One row per order of the population: `shop`, `order_no`, `verdict`."""
-    findings: pl.DataFrame
-    """One row per inconsistent order: `shop`, `order_no`, `verdict`, `probably_wrong`, `cause` and the struct
-    `values`, each touchpoint's raw word. Worst first."""
-    sample: pl.DataFrame
-    """The drawn orders: `shop`, `order_no`, `verdict`."""
-    told: pl.DataFrame
-    """What the touchpoints show of the drawn orders: `shop`, `order_no`, `touchpoint`, `status`, `stage`, `at`."""
+@dataclass(frozen=True, eq=False)
+class Report:
+    """What an audit found. The orders are judged; what else is asked of them is worked out when it is."""
+
+    seen: Scene
+    judged: Judged
+    calibration: Calibration
+    as_of: int | None
+    size: int
+    """Orders to draw."""
     seed: int
+
+    @property
+    def touchpoints(self) -> list[str]:
+        return [source.name for source in self.seen.sources]
+
+    @property
+    def fields(self) -> list[str]:
+        return list(self.judged.fields)
+
+    @cached_property
+    def orders(self) -> pl.DataFrame:
+        """One row per order of the population: `shop`, `order_no`, `verdict`."""
+        return self.judged.keys.with_columns(verdict=_verdicts(self.judged.verdict))
+
+    def by_field(self) -> pl.DataFrame:
+        """One row per order: `shop`, `order_no`, a verdict per field (null where it is not compared), `heals_at`."""
+        columns = {name: _verdicts(own) for name, own in self.judged.fields.items()}
+        return self.judged.keys.with_columns(**columns, heals_at=_instants(self.judged.heals_at))
+
+    def cells(self) -> pl.DataFrame:
+        """One row per order, field and touchpoint that is part of the comparison: `shop`, `order_no`, `field`,
+        `touchpoint`, `verdict`. An order that a touchpoint has twice is told so in every field of that touchpoint."""
+        parts = []
+        for field, cells in self.judged.cells.items():
+            for name, own, twice in zip(self.touchpoints, cells, self.judged.twice, strict=True):
+                worst = np.where((own != NOTHING) & twice, np.maximum(own, VERDICTS.index("duplicate")), own)
+                told = self.judged.keys.with_columns(field=pl.lit(field), touchpoint=pl.lit(name))
+                parts.append(told.with_columns(verdict=_verdicts(worst)).filter(pl.col("verdict").is_not_null()))
+        return pl.concat(parts)
+
+    @cached_property
+    def problems(self) -> pl.DataFrame:
+        """One row per order and problem, see `findings.findings`."""
+        places = np.flatnonzero(self.judged.verdict > _CONSISTENT)
+        part = self.seen.take(places)
+        return findings(part, self.judged.take(places), self.calibration, self.as_of)
+
+    @cached_property
+    def findings(self) -> pl.DataFrame:
+        """One row per inconsistent order, its worst problem. Worst first."""
+        return self.problems.unique(KEY, keep="first", maintain_order=True)
+
+    @cached_property
+    def sample(self) -> pl.DataFrame:
+        """The drawn orders: `shop`, `order_no`, `verdict`."""
+        drawn = sampling.draw(self.judged.keys, self.size, self.seed)
+        return drawn.join(self.orders, on=KEY, how="left", maintain_order="left")
+
+    @cached_property
+    def told(self) -> pl.DataFrame:
+        """What the touchpoints show of the drawn orders: `shop`, `order_no`, `touchpoint`, `status`, `stage`, `at`."""
+        numbered = self.judged.keys.with_row_index("place").join(self.sample.select(KEY), on=KEY, how="semi")
+        part = self.seen.take(numbered["place"].to_numpy().astype(np.int64))
+        return pl.concat(_told(part, place) for place in range(len(self.touchpoints))).sort(KEY, maintain_order=True)
 
     def sheet(self) -> pl.DataFrame:
         """The drawn orders for people, worst first: `shop`, `order_no`, `verdict`, `probably_wrong`, `cause`, and the
@@ -55,7 +125,7 @@ class Report(msgspec.Struct, frozen=True):
         )
 
     def population_share(self) -> Share:
-        return _share(self.orders)
+        return Share(int((self.judged.verdict <= _CONSISTENT).sum()), len(self.judged.verdict))
 
     def sample_share(self) -> Share:
         return _share(self.sample)
@@ -66,12 +136,21 @@ class Report(msgspec.Struct, frozen=True):
         return sampling.interval(share.consistent, share.of)
 
     def by_verdict(self) -> dict[str, int]:
-        return count_by_verdict(self.orders)
+        """Every verdict, mildest first, with its number of orders, zeros included."""
+        return _counts(self.judged.verdict)
+
+    def by_field_and_verdict(self) -> dict[str, dict[str, int]]:
+        """The same for each field, of the orders in which it was compared."""
+        return {name: _counts(own) for name, own in self.judged.fields.items()}
+
+    def _learned(self, name: str) -> dict[str, Any]:
+        lag = self.calibration.lag(name)
+        return {"allowed_lag_s": lag.allowed_s, "learned_from": lag.observed if lag.learned else 0}
 
     def to_json(self, limit: int | None = None) -> str:
         """One line. `limit` cuts the findings listed, worst kept; `findings_total` always counts them all."""
         population, sample = self.population_share(), self.sample_share()
-        listed = self.findings if limit is None else self.findings.head(limit)
+        listed = self.problems if limit is None else self.problems.head(limit)
         document = {
             "population": {
                 "orders": population.of,
@@ -86,7 +165,9 @@ class Report(msgspec.Struct, frozen=True):
                 "rate": sample.rate,
                 "interval": self.interval(),
             },
-            "findings_total": self.findings.height,
+            "fields": self.by_field_and_verdict(),
+            "touchpoints": {name: self._learned(name) for name in self.touchpoints},
+            "findings_total": self.problems.height,
             "findings": [_finding(row) for row in listed.to_dicts()],
         }
         return msgspec.json.encode(document).decode()
@@ -94,65 +175,101 @@ class Report(msgspec.Struct, frozen=True):
 
 def _finding(row: Mapping[str, Any]) -> dict[str, Any]:
     shop = {"shop": row["shop"]} if row["shop"] else {}
-    told = {name: row[name] for name in ("values", "probably_wrong", "cause")}
-    return {**shop, "order_no": row["order_no"], "verdict": row["verdict"], "field": FIELD, **told}
+    told = {name: row[name] for name in ("order_no", "verdict", "field", "values", "probably_wrong", "cause")}
+    return {**shop, **told, **({"heals_at": row["heals_at"]} if row["heals_at"] else {})}
 
 
 def _share(orders: pl.DataFrame) -> Share:
     return Share(consistent=orders.filter(pl.col("verdict").is_in(CONSISTENT)).height, of=orders.height)
 
 
-def count_by_verdict(orders: pl.DataFrame) -> dict[str, int]:
-    """Every verdict, mildest first, with its number of orders, zeros included."""
-    found = dict(orders.group_by("verdict").len().iter_rows())
-    return {verdict: found.get(verdict, 0) for verdict in VERDICTS}
+def _counts(verdicts: Verdicts) -> dict[str, int]:
+    return {verdict: int((verdicts == place).sum()) for place, verdict in enumerate(VERDICTS)}
+
+
+def _verdicts(codes: Verdicts) -> pl.Series:
+    return named(np.where(codes == NOTHING, len(VERDICTS), codes), VERDICT)
+
+
+def _instants(micros: Instants) -> pl.Series:
+    return pl.Series(micros).set(pl.Series(micros == NEVER), None).cast(INSTANT)
+
+
+def _told(part: Scene, place: int) -> pl.DataFrame:
+    own, rows = part.sources[place], part.aligned.rows[place]
+    there = np.flatnonzero(rows >= 0)
+    words = own.status.texts(rows[there])
+    stages = part.meanings.stages(place)
+    return part.aligned.keys[there].with_columns(
+        touchpoint=pl.lit(own.name),
+        status=words,
+        stage=stages.gather(own.status.codes[rows[there]]),
+        at=_instants(part.at(place)[there]),
+    )
 
 
 def audit(
-    sightings: Mapping[str, pl.DataFrame],
+    sightings: Mapping[str, Frame],
     *,
     sample: int = 100,
     seed: int = 0,
     as_of: int | None = None,
     words: Lexicon | None = None,
+    fields: Dictionary | None = None,
     allowed_lag_s: Mapping[str, int] | None = None,
+    calibration: Calibration | None = None,
     population: pl.DataFrame | None = None,
 ) -> Report:
     """Compare what the touchpoints show of every order, and draw a sample for people.
 
-    `sightings`: touchpoint name to frame `order_no`, `status`, and where known `at` (instant) and `shop`.
-    `as_of` is microseconds UTC: without it nothing is excused as lagging. `allowed_lag_s` is per touchpoint, else
-    `lag.DEFAULT_LAG_S`. `population` (`shop`, `order_no`, and where known
-    `placed_at`) limits the audit to those orders, shown or not.
+    `sightings`: touchpoint name to frame `order_no`, `status`, and where known `at` (instant) and `shop`; any other
+    column that two of them have is compared too, as `fields` says (else as text). `as_of` is microseconds UTC: without
+    it nothing is excused as lagging. `allowed_lag_s` is per touchpoint; else it is learned (see `lag`), or taken from
+    a `calibration` of an earlier pass. `population` (`shop`, `order_no`, and where known the instants of the hub's
+    orders) limits the audit to those orders, shown or not.
     Raises UserMistake for fewer than 2 or more than 16 touchpoints.
     """
-    names = list(sightings)
-    if not 2 <= len(names) <= MAX_TOUCHPOINTS:
+    seen = look(sightings, words=words, fields=fields, population=population)
+    known = calibration or learn(seen, as_of, allowed_lag_s)
+    return Report(seen, judge(seen, known, as_of), known, as_of, sample, seed)
+
+
+def look(
+    sightings: Mapping[str, Frame],
+    *,
+    words: Lexicon | None = None,
+    fields: Dictionary | None = None,
+    population: pl.DataFrame | None = None,
+) -> Scene:
+    """The frames, aligned and understood, before anything is judged: see `audit`."""
+    if not 2 <= len(sightings) <= MAX_TOUCHPOINTS:
         raise UserMistake(
-            f"an audit compares 2 to {MAX_TOUCHPOINTS} touchpoints, not {len(names)}: name each with its file"
+            f"an audit compares 2 to {MAX_TOUCHPOINTS} touchpoints, not {len(sightings)}: name each with its file"
             " (`audit files`), or add [[touchpoints]] to the settings and let the worker read them (`audit orders`)"
         )
-    lexicon = words or default()
-    said = claims(sightings, lexicon)
-    judged = verdicts(said, names, lexicon, as_of=as_of, allowed_lag_s=allowed_lag_s, population=population)
-    blamed = blame(said, judged, names, as_of=as_of, allowed_lag_s=allowed_lag_s)
-    findings = values(
-        said, blamed.sort([pl.col("verdict").to_physical(), *KEY], descending=[True, False, False]), names
-    )
-    drawn = sampling.draw(judged.select(KEY), sample, seed)
-    return Report(
-        touchpoints=names,
-        orders=judged.select(*KEY, "verdict"),
-        findings=findings.select(*KEY, "verdict", "probably_wrong", "cause", "values"),
-        sample=drawn.join(judged.select(*KEY, "verdict"), on=KEY, how="left", maintain_order="left"),
-        told=_told(said, drawn, names),
-        seed=seed,
-    )
+    compared = [(fields or dictionary.default()).field(name) for name in shared_columns(sightings)]
+    sources = [source(name, frame, compared) for name, frame in sightings.items()]
+    aligned = align(sources, population)
+    return scene(sources, aligned, meanings(sources, words or default()), compared, _facts(population))
 
 
-def _told(said: pl.DataFrame, drawn: pl.DataFrame, names: list[str]) -> pl.DataFrame:
-    touchpoint = pl.col("touchpoint").replace_strict(list(range(len(names))), names, return_dtype=pl.String)
-    return newest(said.join(drawn, on=KEY, how="semi")).select(*KEY, touchpoint, "status", "stage", "at").sort(KEY)
+def shared_columns(sightings: Mapping[str, Frame]) -> list[str]:
+    """The columns, besides the status, that two or more of the frames have."""
+    columns = [name for frame in sightings.values() for name in frame.collect_schema().names()]
+    return [
+        name
+        for name in dict.fromkeys(columns)
+        if columns.count(name) > 1 and name not in _NOT_COMPARED and not name.startswith(RAW)
+    ]
+
+
+def _facts(population: pl.DataFrame | None) -> dict[str, Instants]:
+    known = [] if population is None else [name for name in set(FACTS.values()) if name in population.columns]
+    return (
+        {}
+        if population is None
+        else {name: population[name].cast(INSTANT).cast(pl.Int64).fill_null(NEVER).to_numpy() for name in known}
+    )
 
 
 def spot(

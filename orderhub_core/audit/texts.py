@@ -31,7 +31,7 @@ VERDICTS = {
 
 CAUSES = {
     "unknown": "The figures do not tell why.",
-    "late": "It is behind, but the news is young: it should mend itself.",
+    "late_poll": "It is behind, but the news is young: it should mend itself.",
     "lost_event": "It is behind and has not been updated since: an event was probably lost.",
     "illegal_regression": "It was updated last, to a stage the others had already left.",
     "forged_progress": "It says the parcel has left; the others, updated later, still have it.",

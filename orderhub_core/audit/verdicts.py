@@ -1,157 +1,220 @@
-"""Do the touchpoints of an order tell the same story? One verdict per order, any number of touchpoints.
+"""What a touchpoint shows, judged beside what the others show: one verdict per touchpoint and field.
 
-Every word is a set of stages (`words`). A story that fits all words exists exactly when the sets have a stage in
-common. `equal` and `compatible` must be proved; whatever is null, empty, unknown or alone is never consistent.
+Every status word is a set of stages (`words`). A story that fits all words exists exactly when the sets have a stage
+in common. `equal` and `compatible` must be proved; whatever is null, empty, unknown or alone is never consistent. An
+order's verdict is the worst of its touchpoints and fields.
 
-One concatenation and one group-by serve all touchpoints at once: cheaper than joining them in pairs, and an order
-that a touchpoint holds twice shows as such instead of multiplying rows.
+Arrays here are touchpoint × column, where a column is an order or a combination that many orders show.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import polars as pl
 
-from orderhub_core.audit.claims import BLANK, KEY, SEEN, STRANGE, TOUCHPOINTS, UNCLEAR, newest
-from orderhub_core.audit.lag import mending, newborn
-from orderhub_core.audit.words import Lexicon
-from orderhub_core.frames import INSTANT
-
 VERDICTS = (
-    "equal",  # all say the same stage
-    "compatible",  # some stage makes all of them right
-    "lagging",  # a touchpoint is behind, and the news is still young
-    "not_comparable",  # nothing was said, or only one touchpoint said something
-    "unknown_word",  # a word that stands in no table
-    "missing",  # a touchpoint does not have the order
-    "duplicate",  # a touchpoint has the order more than once
-    "conflict",  # no stage makes all of them right
+    "equal",  # it says the same as the others
+    "compatible",  # in other words, or within the tolerance: some story makes all of them right
+    "lagging",  # it is behind, and the news is younger than its own delay
+    "not_comparable",  # it says nothing, or nobody else says anything
+    "unknown_word",  # a word that stands in no table, a value that cannot be read
+    "missing",  # it does not have the order
+    "duplicate",  # it has the order more than once
+    "conflict",  # no story makes all of them right
 )
-"""Mildest first: an order has its worst verdict."""
+"""Mildest first."""
 
 VERDICT = pl.Enum(VERDICTS)
 CONSISTENT = ("equal", "compatible")
+EQUAL, COMPATIBLE, LAGGING, NOT_COMPARABLE, UNKNOWN_WORD, MISSING, DUPLICATE, CONFLICT = range(len(VERDICTS))
+NOTHING = -1
+"""There is nothing to compare, and nothing need be said: no verdict."""
+
+ABSENT, BLANK, STRANGE, KNOWN = range(4)
+"""What a touchpoint says of a field: it has no row, an empty cell, one that cannot be understood, a value. Values of
+which touchpoints tell the same have the same code from KNOWN on."""
+
+Verdicts = npt.NDArray[np.int8]
+Bits = npt.NDArray[np.uint32]
+Flags = npt.NDArray[np.bool_]
+Young = npt.NDArray[np.bool_]
+"""[one, other, column]: has the other news that are younger than the one's delay?"""
 
 
-def verdicts(
-    said: pl.DataFrame,
-    names: list[str],
-    words: Lexicon,
+@dataclass(frozen=True, eq=False)
+class Story:
+    """Status words, understood."""
+
+    kind: npt.NDArray[np.int8]
+    mask: Bits
+    means: Bits
+    later: Bits
+    unclear: Flags
+    need_not_know: Bits
+    """Per touchpoint, the stages at which it need not have the order."""
+
+    def take(self, columns: npt.NDArray[np.int64]) -> Story:
+        """Some columns, in the order asked for."""
+        pick = (slice(None), columns)
+        return Story(
+            self.kind[pick], self.mask[pick], self.means[pick], self.later[pick], self.unclear[pick], self.need_not_know
+        )
+
+    def of(self, places: list[int]) -> Story:
+        """Some touchpoints only."""
+        need_not_know = self.need_not_know[places]
+        return Story(
+            self.kind[places],
+            self.mask[places],
+            self.means[places],
+            self.later[places],
+            self.unclear[places],
+            need_not_know,
+        )
+
+    @property
+    def known(self) -> Flags:
+        known: Flags = self.kind == KNOWN
+        return known
+
+    def common(self) -> Bits:
+        """The stages that make all words right; 0 also where nobody says anything."""
+        everything = np.uint32(0xFFFF_FFFF)
+        united = np.bitwise_and.reduce(np.where(self.known, self.mask, everything), axis=0)
+        return np.where(self.known.any(axis=0), united, np.uint32(0))
+
+    def excused(self) -> Flags:
+        """Has no row, and need not have one: as if it said so."""
+        flags: Flags = (self.kind == ABSENT) & ((self.need_not_know[:, None] & self.common()) != 0)
+        return flags
+
+    def apart(self, one: int, other: int) -> Flags:
+        """Both speak, and no stage makes both right."""
+        flags: Flags = self.known[one] & self.known[other] & ((self.mask[one] & self.mask[other]) == 0)
+        return flags
+
+    def behind(self, one: int, other: int) -> Flags:
+        """Apart, and what the other says may still come for the one."""
+        flags: Flags = self.apart(one, other) & ((self.later[one] & self.mask[other]) != 0)
+        return flags
+
+    def pairs(self) -> list[tuple[int, int]]:
+        places = range(len(self.kind))
+        return [(one, other) for one in places for other in places if one != other]
+
+    def alone(self) -> Flags:
+        """Stands against at least two others who agree."""
+        result = np.zeros(self.kind.shape, dtype=np.bool_)
+        for one in range(len(self.kind)):
+            rest = self.of([place for place in range(len(self.kind)) if place != one])
+            agreed = rest.common()
+            result[one] = (
+                self.known[one] & (rest.known.sum(axis=0) >= 2) & (agreed != 0) & ((agreed & self.mask[one]) == 0)
+            )
+        return result
+
+
+def status_cells(story: Story, young: Young | None = None, newborn: Flags | None = None) -> Verdicts:
+    """The verdict of each touchpoint. `newborn`: it lacks the order, and all that is said of the order is so young
+    that it may not have heard of it. Without times (None) nothing is excused."""
+    known, absent, excused = story.known, story.kind == ABSENT, story.excused()
+    waiting = np.zeros_like(absent) if newborn is None else newborn & absent & ~excused
+    lacking = absent & ~excused & ~waiting
+    speaking = known.sum(axis=0) + excused.sum(axis=0)
+    torn = (speaking >= 2) & (story.common() == 0)
+    late = lagging(story, young) if young is not None else np.zeros_like(known)
+    mends = torn & late.any(axis=0)
+    wrong = known & torn & ~mends & _at_odds(story)
+    cells = np.full(known.shape, NOT_COMPARABLE, dtype=np.int8)
+    cells[story.kind == STRANGE] = UNKNOWN_WORD
+    cells[lacking] = MISSING
+    cells[waiting] = LAGGING
+    cells[excused] = COMPATIBLE
+    good = known & ~wrong & ~(late & mends)
+    cells = np.where(good & (speaking >= 2), np.where(_same_as_most(story, good), EQUAL, COMPATIBLE), cells)
+    only_waiting = (speaking < 2) & waiting.any(axis=0) & ~lacking.any(axis=0)
+    cells = np.where(known & only_waiting, LAGGING, cells)
+    cells[late & mends] = LAGGING
+    cells[wrong] = CONFLICT
+    return cells.astype(np.int8)
+
+
+def lagging(story: Story, young: Young) -> Flags:
+    """Which touchpoints are behind young news, where that explains every contradiction of the order; else none."""
+    late = np.zeros(story.kind.shape, dtype=np.bool_)
+    explained = np.ones(story.kind.shape[1], dtype=np.bool_)
+    for one, other in story.pairs():
+        hears = story.behind(one, other) & young[one, other]
+        late[one] |= hears
+        explained &= ~story.apart(one, other) | hears | (story.behind(other, one) & young[other, one])
+    return late & explained
+
+
+def may_mend(story: Story) -> Flags:
+    """Contradictions that time may explain: of every two that are apart, one is behind."""
+    everywhere = np.ones((len(story.kind), len(story.kind), 1), dtype=np.bool_)
+    flags: Flags = lagging(story, everywhere).any(axis=0)
+    return flags
+
+
+def _at_odds(story: Story) -> Flags:
+    """Whom a contradiction concerns: the one that stands alone; else all who are apart; else all who speak."""
+    alone = story.alone()
+    single = alone.sum(axis=0) == 1
+    apart = np.zeros_like(alone)
+    for one, other in story.pairs():
+        apart[one] |= story.apart(one, other)
+    return np.where(single, alone, np.where(apart.any(axis=0), apart, story.known))
+
+
+def _same_as_most(story: Story, good: Flags) -> Flags:
+    """Means exactly what the most of `good` mean, at least two of them and clearly."""
+    alike = np.zeros(good.shape, dtype=np.int64)
+    for one in range(len(good)):
+        alike[one] = (good & good[one] & (story.means == story.means[one])).sum(axis=0)
+    return good & ~story.unclear & _in_largest(alike, good)
+
+
+def _in_largest(alike: npt.NDArray[np.int64], among: Flags) -> Flags:
+    """Belongs to the one largest group, of two or more. `alike`: how many of `among` are as this one."""
+    sizes = np.where(among, alike, 0)
+    most = sizes.max(axis=0)
+    flags: Flags = among & (sizes == most) & (most >= 2) & ((among & (sizes == most)).sum(axis=0) == most)
+    return flags
+
+
+def value_cells(
+    codes: npt.NDArray[np.int8],
+    exact: Flags,
     *,
-    as_of: int | None = None,
-    allowed_lag_s: Mapping[str, int] | None = None,
-    population: pl.DataFrame | None = None,
-) -> pl.DataFrame:
-    """One row per order of `population` (`shop`, `order_no`, and where known `placed_at`; default: every order any
-    touchpoint showed): `shop`, `order_no`, `verdict`,
-    and the sets of touchpoints (bits) that lack it (`lacking`), hold it twice (`twice`), use an unknown word
-    (`strange`) or say nothing (`blank`).
+    excused: Flags,
+    may_be_blank: Flags,
+    late: Flags | None = None,
+) -> Verdicts:
+    """The verdict of each touchpoint on a field whose values are compared as such.
 
-    Without `as_of` (microseconds UTC) or without update times nothing is excused as lagging.
+    `codes` as above, `exact`: all values are the same to the last digit. `excused`: the touchpoint need not have the
+    order. `may_be_blank`: the field may be empty everywhere. `late`: this touchpoint's row is older than young news of
+    another. A touchpoint without a row is told of by its status, not here.
     """
-    facts = _fold(said)
-    several = pl.col("rows") > pl.col("flags").and_(TOUCHPOINTS).bitwise_count_ones()
-    twice = said.join(facts.filter(several), on=KEY, how="semi")
-    if twice.height:
-        facts = pl.concat([facts.filter(~several), _fold(newest(twice))]).join(_doubled(twice), on=KEY, how="left")
-    else:
-        facts = facts.with_columns(twice=pl.lit(0, dtype=pl.UInt64))
-    if population is not None:
-        known = [name for name in (*KEY, "placed_at") if name in population.columns]
-        facts = population.select(known).unique(KEY).join(facts, on=KEY, how="left")
-    if "placed_at" not in facts.columns:
-        facts = facts.with_columns(placed_at=pl.lit(None, dtype=INSTANT))
-    judged = _judged(facts, names, words)
-    if as_of is not None:
-        judged = _excused(said, judged, names, as_of, allowed_lag_s)
-    return judged.select(*KEY, "verdict", "lacking", "twice", "strange", "blank")
-
-
-def _fold(said: pl.DataFrame) -> pl.DataFrame:
-    return said.group_by(KEY).agg(
-        pl.col("flags").bitwise_or(),
-        pl.col("mask").bitwise_and(),
-        pl.col("means").bitwise_and().alias("common"),
-        pl.col("means").bitwise_or().alias("any"),
-        pl.len().alias("rows"),
-    )
-
-
-def _doubled(rows: pl.DataFrame) -> pl.DataFrame:
-    return (
-        rows.group_by(*KEY, "touchpoint")
-        .agg(pl.len().alias("rows"), pl.col("flags").first().and_(TOUCHPOINTS).alias("bit"))
-        .filter(pl.col("rows") > 1)
-        .group_by(KEY)
-        .agg(pl.col("bit").bitwise_or().alias("twice"))
-    )
-
-
-def _set(start: int) -> pl.Expr:
-    return (pl.col("flags") // start).and_(TOUCHPOINTS)
-
-
-def _judged(facts: pl.DataFrame, names: list[str], words: Lexicon) -> pl.DataFrame:
-    everyone = (1 << len(names)) - 1
-    sets = facts.with_columns(pl.col("flags", "twice").fill_null(0)).with_columns(
-        seen=_set(SEEN), strange=_set(STRANGE), blank=_set(BLANK), unclear=_set(UNCLEAR)
-    )
-    # An order that a touchpoint need not know yet (or any more) is as if it said so.
-    excused = [
-        pl.when((pl.col("seen").and_(1 << place) == 0) & (pl.col("mask").and_(words.absent.get(name, 0)) != 0))
-        .then(1 << place)
-        .otherwise(0)
-        .cast(pl.UInt64)
-        for place, name in enumerate(names)
-    ]
-    sets = sets.with_columns(excused=pl.sum_horizontal(excused)).with_columns(
-        lacking=pl.col("seen").or_(pl.col("excused")).xor(everyone),
-        speaking=pl.col("seen").or_(pl.col("excused")).and_(pl.col("strange").or_(pl.col("blank")).xor(everyone)),
-    )
-    agreeing = pl.col("speaking").and_(pl.col("seen")).bitwise_count_ones() >= 2
-    same_stage = agreeing & (pl.col("common") == pl.col("any")) & (pl.col("unclear") == 0)
-    comparable = pl.col("speaking").bitwise_count_ones() >= 2
-    return sets.with_columns(comparable=comparable, same_stage=same_stage).with_columns(
-        verdict=_worst(pl.lit(False), pl.lit(False))
-    )
-
-
-def _worst(mends: pl.Expr, newborn: pl.Expr) -> pl.Expr:
-    """The worst finding of an order. `mends`: its contradictions are young; `newborn`: so is what is lacking."""
-    return (
-        pl.when(pl.col("comparable") & (pl.col("mask") == 0) & ~mends)
-        .then(pl.lit("conflict"))
-        .when(pl.col("twice") != 0)
-        .then(pl.lit("duplicate"))
-        .when((pl.col("lacking") != 0) & ~newborn)
-        .then(pl.lit("missing"))
-        .when(pl.col("strange") != 0)
-        .then(pl.lit("unknown_word"))
-        .when((pl.col("blank") != 0) | ~(pl.col("comparable") | newborn))
-        .then(pl.lit("not_comparable"))
-        .when(mends | newborn)
-        .then(pl.lit("lagging"))
-        .when("same_stage")
-        .then(pl.lit("equal"))
-        .when(pl.col("mask") != 0)
-        .then(pl.lit("compatible"))
-        .otherwise(pl.lit("not_comparable"))
-        .cast(VERDICT)
-    )
-
-
-def _excused(
-    said: pl.DataFrame, judged: pl.DataFrame, names: list[str], as_of: int, allowed_lag_s: Mapping[str, int] | None
-) -> pl.DataFrame:
-    """`judged` once more, with what is only a matter of minutes."""
-    conflicts = said.join(judged.filter(pl.col("verdict") == "conflict"), on=KEY, how="semi")
-    lacked = judged.filter((pl.col("lacking") != 0) & pl.col("verdict").is_in(["conflict", "missing"]))
-    mends = mending(conflicts, names, as_of, allowed_lag_s).with_columns(mends=pl.lit(True))
-    fresh = newborn(said, lacked, names, as_of, allowed_lag_s)
-    flags = [pl.col(flag).fill_null(False) for flag in ("mends", "newborn")]
-    return (
-        judged.join(mends, on=KEY, how="left")
-        .join(fresh.with_columns(newborn=pl.lit(True)), on=KEY, how="left")
-        .with_columns(verdict=_worst(*flags))
-    )
+    there = codes != ABSENT
+    speaking = codes >= KNOWN
+    heard = speaking.sum(axis=0)
+    silent = (there.sum(axis=0) < 2) | (may_be_blank & (there == (codes == BLANK)).all(axis=0))
+    alike = np.stack([(speaking & (codes == code)).sum(axis=0) for code in codes]).astype(np.int64)
+    united = speaking & (alike == heard)
+    most = _in_largest(alike, speaking)
+    wrong = speaking & ~united & ~most
+    cells = np.full(codes.shape, NOT_COMPARABLE, dtype=np.int8)
+    cells[codes == STRANGE] = UNKNOWN_WORD
+    cells = np.where(speaking & (heard >= 2), np.where(exact, EQUAL, COMPATIBLE), cells)
+    cells = np.where(wrong & (heard >= 2), CONFLICT, cells)
+    if late is not None:
+        fresh = (wrong & ~late).sum(axis=0)
+        mends = (wrong & late).any(axis=0) & (fresh <= np.where(most.any(axis=0), 0, 1)) & (heard >= 2)
+        cells = np.where(wrong & mends, np.where(late, LAGGING, COMPATIBLE), cells)
+    cells[excused] = NOTHING
+    return np.where(~there | silent, NOTHING, cells).astype(np.int8)

@@ -46,7 +46,7 @@ def test_one_behind_two_who_agree_has_lost_an_event():
 
 
 def test_one_behind_young_news_is_late():
-    assert told(one(page=("已签收", 0.1), crm=("客户已收", 0.2), wms=("已锁库", 60))) == ("lagging", "wms", "late")
+    assert told(one(page=("已签收", 0.1), crm=("客户已收", 0.2), wms=("已锁库", 60))) == ("lagging", "wms", "late_poll")
 
 
 def test_one_updated_last_to_an_earlier_stage_went_backwards():

@@ -1,0 +1,172 @@
+"""Which rows of the touchpoints speak of the same order.
+
+Every order number has two independent 64-bit fingerprints. Sorting and merging the first aligns any number of
+touchpoints without a join of texts; the second proves each match, so that two orders are taken for one only where both
+collide (for ten million orders less often than once in 10^20 audits). Where the first alone collides, other seeds are
+taken. The aligned orders stand in the order of the population, or of the largest touchpoint, and then what only others
+have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from orderhub_core.audit.sources import KEY, NEVER, Source
+
+Marks = npt.NDArray[np.uint64]
+Rows = npt.NDArray[np.int32]
+ABSENT = -1
+"""The row of a touchpoint that does not have an order."""
+
+
+@dataclass(frozen=True, eq=False)
+class Aligned:
+    keys: pl.DataFrame
+    """`shop`, `order_no`: one row per order."""
+    rows: Rows
+    """Touchpoint × order: the row that tells of the order, of several the newest; ABSENT where there is none."""
+    twice: npt.NDArray[np.bool_]
+    """Touchpoint × order: does it have the order more than once?"""
+    population: Rows | None = None
+    """Per order its row in the population, where there is one."""
+
+    def take(self, places: npt.NDArray[np.int64]) -> Aligned:
+        """Some of the orders, in the order asked for."""
+        known = None if self.population is None else self.population[places]
+        return Aligned(self.keys[places], self.rows[:, places], self.twice[:, places], known)
+
+
+@dataclass(frozen=True, eq=False)
+class _Index:
+    """The distinct orders of one frame, by fingerprint."""
+
+    marks: Marks
+    checks: Marks
+    rows: Rows
+    twice: npt.NDArray[np.bool_] | None
+
+
+class _CollisionError(Exception):
+    """Two orders have one fingerprint under this seed."""
+
+
+def align(sources: Sequence[Source], population: pl.DataFrame | None = None) -> Aligned:
+    """The orders of all sources, or those of `population` (`shop`, `order_no`), and where each stands."""
+    for seed in count(step=2):
+        try:
+            return _aligned(sources, population, seed)
+        except _CollisionError:
+            continue
+    raise AssertionError
+
+
+def fingerprints(keys: pl.DataFrame, seed: int) -> Marks:
+    """One number per row of `shop`, `order_no`; the same only within a process."""
+    marks = keys["order_no"].hash(seed).to_numpy()
+    if keys["shop"].dtype == pl.Null:
+        return marks
+    return marks ^ keys["shop"].hash(seed + 1_000_003).to_numpy()
+
+
+def same_shops(frames: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
+    """Keys that can be compared: no shop anywhere is one shop, and costs nothing."""
+    if all(frame["shop"].dtype == pl.Null for frame in frames):
+        return list(frames)
+    return [frame.with_columns(pl.col("shop").cast(pl.String).fill_null("")) for frame in frames]
+
+
+def _aligned(sources: Sequence[Source], population: pl.DataFrame | None, seed: int) -> Aligned:
+    known = [] if population is None else [population.select(KEY)]
+    *keys, last = same_shops([*(source.keys for source in sources), *known])
+    keys = keys if known else [*keys, last]
+    indexes = [_index(frame, seed, source) for frame, source in zip(keys, sources, strict=True)]
+    largest = max(range(len(keys)), key=lambda place: keys[place].height)
+    base, base_keys = (_index(last, seed), last) if known else (indexes[largest], keys[largest])
+    natural = np.sort(base.rows)
+    place = np.empty(base_keys.height, dtype=np.int32)
+    place[natural] = np.arange(len(natural), dtype=np.int32)
+    found = [_found(base, index) for index in indexes]
+    strange = [index.marks[at == ABSENT] for index, at in zip(indexes, found, strict=True)]
+    extra = np.unique(np.concatenate(strange)) if population is None else strange[0][:0]
+    rows = np.full((len(sources), len(natural) + len(extra)), ABSENT, dtype=np.int32)
+    twice = np.zeros(rows.shape, dtype=np.bool_)
+    for source, (index, at) in enumerate(zip(indexes, found, strict=True)):
+        hit = at != ABSENT
+        to = place[base.rows[at if hit.all() else at[hit]]]
+        _put(rows[source], twice[source], to, index, hit)
+        if len(extra):
+            _put(rows[source], twice[source], len(natural) + np.searchsorted(extra, strange[source]), index, ~hit)
+    whole = len(natural) == base_keys.height
+    shown = base_keys if whole else base_keys[natural]
+    if len(extra):
+        shown = pl.concat([shown, _names(keys, rows[:, len(natural) :])])
+    return Aligned(
+        shown.with_columns(pl.col("shop").cast(pl.String).fill_null("")), rows, twice, natural if known else None
+    )
+
+
+def _put(
+    rows: Rows, twice: npt.NDArray[np.bool_], to: npt.NDArray[np.integer], index: _Index, which: npt.NDArray[np.bool_]
+) -> None:
+    every = which.all()
+    rows[to] = index.rows if every else index.rows[which]
+    if index.twice is not None:
+        twice[to] = index.twice[which]
+
+
+def _names(keys: Sequence[pl.DataFrame], rows: Rows) -> pl.DataFrame:
+    """The keys of orders that the base does not have, from the first that has them."""
+    parts, places = [], []
+    left = np.ones(rows.shape[1], dtype=np.bool_)
+    for frame, own in zip(keys, rows, strict=True):
+        new = np.flatnonzero(left & (own != ABSENT))
+        parts.append(frame[own[new]])
+        places.append(new)
+        left[new] = False
+    return pl.concat(parts)[np.argsort(np.concatenate(places))]
+
+
+def _found(base: _Index, index: _Index) -> npt.NDArray[np.int64]:
+    """For each order of an index its position in the base, ABSENT where the base does not have it."""
+    if not len(base.marks):
+        return np.full(len(index.marks), ABSENT)
+    at = np.searchsorted(base.marks, index.marks)
+    at[at == len(base.marks)] = 0
+    hit = base.marks[at] == index.marks
+    if (hit & (base.checks[at] != index.checks)).any():
+        raise _CollisionError
+    return at if hit.all() else np.where(hit, at, ABSENT)
+
+
+def _index(keys: pl.DataFrame, seed: int, source: Source | None = None) -> _Index:
+    marks, checks = fingerprints(keys, seed), fingerprints(keys, seed + 1)
+    order = np.argsort(marks).astype(np.int32)
+    marks, checks = marks[order], checks[order]
+    again = np.zeros(len(marks), dtype=np.bool_)
+    again[1:] = marks[1:] == marks[:-1]
+    if not again.any():
+        return _Index(marks, checks, order, None)
+    if (again[1:] & (checks[1:] != checks[:-1])).any():
+        raise _CollisionError
+    starts = np.flatnonzero(~again)
+    several = np.diff(np.append(starts, len(marks))) > 1
+    rows = order[starts]
+    if source is not None:
+        group = np.cumsum(~again) - 1
+        members = np.flatnonzero(several[group])
+        rows[several] = _newest(source, group[members], order[members])
+    return _Index(marks[starts], checks[starts], rows, several)
+
+
+def _newest(source: Source, group: npt.NDArray[np.int64], rows: Rows) -> npt.NDArray[np.int32]:
+    """Of each group of rows the one that was updated last; where times are alike or lacking, by the word."""
+    at = np.full(len(rows), NEVER) if source.at is None else source.at[rows]
+    told = pl.DataFrame({"group": group, "row": rows, "at": at, "word": source.status.texts(rows)})
+    newest = told.sort("at", "word", "row", nulls_last=False).unique("group", keep="last", maintain_order=True)
+    return newest.sort("group")["row"].to_numpy()

@@ -1,0 +1,126 @@
+"""The pass over a whole population: every order × field × touchpoint, judged in one go.
+
+What does not depend on time is judged once per combination of meanings; only orders whose contradiction time may
+explain, or that a touchpoint may not have heard of yet, are looked at one by one (in arrays). Pure: the same frames,
+calibration and instant give the same verdicts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from orderhub_core.audit import values
+from orderhub_core.audit.calibration import Calibration
+from orderhub_core.audit.lag import SECOND
+from orderhub_core.audit.scene import Scene
+from orderhub_core.audit.sources import NEVER, STATUS, Instants
+from orderhub_core.audit.verdicts import (
+    ABSENT,
+    DUPLICATE,
+    LAGGING,
+    NOTHING,
+    Flags,
+    Story,
+    Verdicts,
+    Young,
+    may_mend,
+    status_cells,
+)
+from orderhub_core.audit.window import Window, sooner
+from orderhub_core.audit.words import Stage, bits
+
+_NEWBORN = np.uint32(bits((Stage.PENDING_PAYMENT, Stage.PAID)))
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """Per order, in the order of `keys`: verdicts as positions in VERDICTS, instants in microseconds or NEVER."""
+
+    keys: pl.DataFrame
+    verdict: Verdicts
+    fields: dict[str, Verdicts]
+    """Per field the worst of its touchpoints; NOTHING where it is not compared."""
+    cells: dict[str, Verdicts]
+    """Per field touchpoint × order."""
+    twice: Flags
+    """Touchpoint × order: it has the order more than once."""
+    heals_at: Instants
+    """Until when a lagging order should have mended itself."""
+    turns_at: Instants
+    """From when on the passing of time alone may change the verdict: judge the order again then."""
+
+    def take(self, places: npt.NDArray[np.int64]) -> Judged:
+        """Some of the orders, in the order asked for."""
+        return Judged(
+            keys=self.keys[places],
+            verdict=self.verdict[places],
+            fields={name: own[places] for name, own in self.fields.items()},
+            cells={name: own[:, places] for name, own in self.cells.items()},
+            twice=self.twice[:, places],
+            heals_at=self.heals_at[places],
+            turns_at=self.turns_at[places],
+        )
+
+
+def judge(seen: Scene, calibration: Calibration, as_of: int | None) -> Judged:
+    """Every order of the scene. Without `as_of` (microseconds UTC) nothing is excused as lagging."""
+    names = [source.name for source in seen.sources]
+    lags = np.array([calibration.lag(name).allowed_s * SECOND for name in names], dtype=np.int64)
+    by_combination = status_cells(seen.story)
+    cells = by_combination[:, seen.numbers]
+    size = seen.aligned.keys.height
+    heals, turns = np.full(size, NEVER), np.full(size, NEVER)
+    if as_of is not None:
+        waits = may_mend(seen.story) | ((seen.story.kind == ABSENT) & ~seen.story.excused()).any(axis=0)
+        places = np.flatnonzero(waits[seen.numbers])
+        part = seen.take(places)
+        cells[:, places], heals[places], turns[places] = _in_time(part, lags, as_of)
+    judged = {STATUS: cells}
+    for compared in seen.fields:
+        others, turned = values.cells(seen, compared, lags, as_of)
+        judged[compared.name] = others
+        turns = sooner(turns, turned)
+    worst = {name: own.max(axis=0) for name, own in judged.items()}
+    verdict = np.maximum.reduce([*worst.values(), np.where(seen.aligned.twice.any(axis=0), DUPLICATE, NOTHING)])
+    return Judged(
+        keys=seen.aligned.keys,
+        verdict=verdict.astype(np.int8),
+        fields=worst,
+        cells=judged,
+        twice=seen.aligned.twice,
+        heals_at=np.where(verdict == LAGGING, heals, NEVER),
+        turns_at=turns,
+    )
+
+
+def _in_time(part: Scene, lags: Instants, as_of: int) -> tuple[Verdicts, Instants, Instants]:
+    """Cells, the instant of healing and of the next turn, of orders that time may explain."""
+    story, rank = part.stories(), range(len(part.sources))
+    at = np.stack([part.at(place) for place in rank])
+    window = Window(as_of, lags)
+    young: Young = np.stack([window.young(at, lags[one]) for one in rank])
+    placed = part.facts.get("placed_at", np.full(at.shape[1], NEVER))
+    fresh = np.stack([_newborn(story, young[one], window.young(placed, lags[one])) for one in rank])
+    cells = status_cells(story, young, fresh)
+    late = cells == LAGGING
+    heals, turns = np.full(at.shape[1], NEVER), np.full(at.shape[1], NEVER)
+    for one, other in ((one, other) for one in rank for other in rank if one != other):
+        waits = (late[one] & story.known[other]) & ~(late[other] & story.known[one])
+        heals = np.where(waits & (at[other] != NEVER), np.maximum(heals, at[other] + lags[one]), heals)
+        turns = sooner(turns, window.turn(at[other], lags[one]))
+    for one in rank:
+        lone = late[one] & ~story.known[one] & (placed != NEVER)
+        heals = np.where(lone, np.maximum(heals, placed + lags[one]), heals)
+        turns = sooner(turns, window.turn(placed, lags[one]))
+    return cells, heals, turns
+
+
+def _newborn(story: Story, young: Flags, just_placed: Flags) -> Flags:
+    """Orders so new that a touchpoint without them may not have heard of them yet: just placed, or all that is said
+    of them is young and no more than that they are paid."""
+    new = (story.kind == ABSENT) | (story.known & young & ((story.mask & _NEWBORN) != 0))
+    return just_placed | (new.all(axis=0) & story.known.any(axis=0))

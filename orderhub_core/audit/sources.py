@@ -1,0 +1,88 @@
+"""One touchpoint's rows, made ready to be compared: keys, update times, and its fields as numbers or texts.
+
+Words are dictionary-encoded once: what costs is done per distinct word, not per row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from orderhub_core.audit.fields import Field, Kind
+from orderhub_core.frames import INSTANT
+
+KEY = ["shop", "order_no"]
+STATUS = "status"
+RAW = "raw "
+"""`raw <field>` holds the cells as written where `<field>` holds them read: unreadable is not the same as empty."""
+
+NEVER = np.iinfo(np.int64).min
+"""An instant that nobody knows."""
+
+Instants = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Words:
+    codes: npt.NDArray[np.integer]
+    """Per row the position of its word in `words`; the last position for a null."""
+    words: pl.Series
+
+    def texts(self, rows: npt.NDArray[np.integer]) -> pl.Series:
+        return self.words.gather(self.codes[rows])
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    name: str
+    keys: pl.DataFrame
+    status: Words
+    at: Instants | None
+    """When the touchpoint updated the row, microseconds UTC."""
+    values: dict[str, pl.Series]
+    """The other fields, read: Int64 for money and quantities, instants as microseconds, else String."""
+    raw: dict[str, pl.Series]
+
+
+def source(name: str, frame: pl.DataFrame | pl.LazyFrame, fields: Iterable[Field]) -> Source:
+    """Make a touchpoint's frame ready. Only the columns that are compared are read from a LazyFrame."""
+    named = {field.name: field for field in fields}
+    present = frame.collect_schema().names()
+    wanted = [column for column in (*KEY, STATUS, "at", *named, *(RAW + field for field in named)) if column in present]
+    rows = frame.lazy().select(list(dict.fromkeys(wanted))).collect()
+    if "shop" not in rows.columns:
+        rows = rows.with_columns(shop=pl.lit(None))
+    carried = [field for field in named if field != STATUS and field in present]
+    return Source(
+        name=name,
+        keys=rows.select(pl.col("shop"), pl.col("order_no").cast(pl.String)),
+        status=encoded(
+            rows[STATUS] if STATUS in present else pl.repeat(None, rows.height, dtype=pl.String, eager=True)
+        ),
+        at=_micros(rows, "at"),
+        values={field: _read(rows[field], named[field].kind) for field in carried},
+        raw={field: rows[RAW + field if RAW + field in present else field].cast(pl.String) for field in carried},
+    )
+
+
+def encoded(texts: pl.Series) -> Words:
+    texts = texts.cast(pl.String)
+    words = texts.unique().drop_nulls().sort()
+    codes = texts.cast(pl.Enum(words)).to_physical().fill_null(words.len()).to_numpy()
+    return Words(codes, words.extend(pl.Series([None], dtype=pl.String)))
+
+
+def _micros(rows: pl.DataFrame, column: str) -> Instants | None:
+    if column not in rows.columns or rows[column].null_count() == rows.height:
+        return None
+    return rows[column].cast(INSTANT).cast(pl.Int64).fill_null(NEVER).to_numpy()
+
+
+def _read(cells: pl.Series, kind: Kind) -> pl.Series:
+    if kind is Kind.INSTANT:
+        return cells.cast(INSTANT).cast(pl.Int64)
+    return cells.cast(pl.Int64) if kind in (Kind.MONEY, Kind.QUANTITY) else cells.cast(pl.String)
