@@ -53,13 +53,13 @@ def source(name: str, frame: pl.DataFrame | pl.LazyFrame, fields: Iterable[Field
     named = {field.name: field for field in fields}
     present = frame.collect_schema().names()
     wanted = [column for column in (*KEY, STATUS, "at", *named, *(RAW + field for field in named)) if column in present]
-    rows = frame.lazy().select(list(dict.fromkeys(wanted))).collect()
-    if "shop" not in rows.columns:
-        rows = rows.with_columns(shop=pl.lit(None))
+    wanted = list(dict.fromkeys(wanted))
+    rows = frame[wanted] if isinstance(frame, pl.DataFrame) else frame.select(wanted).collect()
+    shop = rows["shop"] if "shop" in present else pl.Series("shop", [None]).new_from_index(0, rows.height)
     carried = [field for field in named if field != STATUS and field in present]
     return Source(
         name=name,
-        keys=rows.select(pl.col("shop"), pl.col("order_no").cast(pl.String)),
+        keys=pl.DataFrame([shop, rows["order_no"].cast(pl.String)]),
         status=encoded(
             rows[STATUS] if STATUS in present else pl.repeat(None, rows.height, dtype=pl.String, eager=True)
         ),

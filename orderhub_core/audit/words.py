@@ -10,7 +10,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib import resources
 from typing import Any
 
@@ -94,7 +94,7 @@ class Tables(msgspec.Struct, frozen=True):
     absent: dict[str, tuple[Stage, ...]] = {}
 
 
-class Lexicon(msgspec.Struct, frozen=True):
+class Lexicon(msgspec.Struct, frozen=True, dict=True):
     tables: Mapping[str, Mapping[str, Word]]
     blank: frozenset[str]
     absent: Mapping[str, int]
@@ -103,6 +103,15 @@ class Lexicon(msgspec.Struct, frozen=True):
     def frame(self, touchpoint: str) -> pl.DataFrame:
         """One row per known word: `word` (as `same` writes it), `stage` (for people), `means`, `mask`, `later`
         (bits, UInt32) and `unclear`. `mask` is every stage at which the word is right; `later` what may follow."""
+        if touchpoint not in self._frames:
+            self._frames[touchpoint] = self._frame(touchpoint)
+        return self._frames[touchpoint]
+
+    @cached_property
+    def _frames(self) -> dict[str, pl.DataFrame]:
+        return {}
+
+    def _frame(self, touchpoint: str) -> pl.DataFrame:
         words = {**self.tables.get(EVERYWHERE, {}), **self.tables.get(touchpoint, {})}
         rows = [
             (

@@ -1,0 +1,157 @@
+"""Auditing again what was touched since: the pass over everything, and later passes that cost what has changed.
+
+    first = whole(report.audit(...))
+    keys = touched ∪ due(first, as_of)                    # what changed, and what the clock alone may have turned
+    second = refreshed(first, rows_of(frames, keys), keys, as_of=as_of)
+
+is the pass over everything at `as_of` with the same calibration. A calibration is learned by a whole pass; make one from
+time to time (nightly), for delays and records change slowly. Where a pass is kept in between is its caller's matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from orderhub_core.audit.align import Marks, fingerprints
+from orderhub_core.audit.calibration import Calibration
+from orderhub_core.audit.engine import Judged, judge
+from orderhub_core.audit.fields import Dictionary
+from orderhub_core.audit.report import Frame, Report, look
+from orderhub_core.audit.sources import KEY, NEVER
+from orderhub_core.audit.words import Lexicon
+
+_SEED = 0
+_UNKNOWN = -1
+
+Places = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Index:
+    """Where an order stands among the judged, by fingerprint."""
+
+    marks: Marks
+    """Sorted."""
+    places: Places
+
+    def find(self, keys: pl.DataFrame, among: pl.DataFrame) -> Places:
+        """The place of each of `keys` in `among`, _UNKNOWN where it does not stand there."""
+        marks = fingerprints(keys, _SEED)
+        order = np.argsort(marks)
+        at = np.empty(len(marks), dtype=np.int64)
+        at[order] = np.minimum(np.searchsorted(self.marks, marks[order]), max(len(self.marks) - 1, 0))
+        hit = np.zeros(len(marks), dtype=np.bool_) if not len(self.marks) else self.marks[at] == marks
+        found = np.where(hit, self.places[at] if len(self.places) else _UNKNOWN, _UNKNOWN)
+        if among[found[hit]].equals(keys.filter(pl.Series(hit))):
+            return found
+        # Two orders with one fingerprint: compare them by name.
+        joined = keys.join(among.with_row_index("place"), on=KEY, how="left", maintain_order="left")
+        return joined["place"].cast(pl.Int64).fill_null(_UNKNOWN).to_numpy()
+
+    def with_new(self, keys: pl.DataFrame, first: int) -> Index:
+        """With orders that are appended from place `first` on."""
+        marks = fingerprints(keys, _SEED)
+        order = np.argsort(marks)
+        at = np.searchsorted(self.marks, marks[order])
+        return Index(np.insert(self.marks, at, marks[order]), np.insert(self.places, at, first + order))
+
+
+@dataclass(frozen=True, eq=False)
+class Pass:
+    """A whole population, judged as of some instant."""
+
+    touchpoints: tuple[str, ...]
+    judged: Judged
+    calibration: Calibration
+
+    @cached_property
+    def index(self) -> Index:
+        marks = fingerprints(self.judged.keys, _SEED)
+        order = np.argsort(marks)
+        return Index(marks[order], order)
+
+
+def whole(report: Report) -> Pass:
+    """What later passes begin with."""
+    return Pass(tuple(report.touchpoints), report.judged, report.calibration)
+
+
+def due(before: Pass, as_of: int) -> pl.DataFrame:
+    """`shop`, `order_no` of the orders whose verdict the passing of time alone may have turned by `as_of`."""
+    turns = before.judged.turns_at
+    return before.judged.keys[np.flatnonzero((turns != NEVER) & (turns <= as_of))]
+
+
+def rows_of(frames: Mapping[str, Frame], keys: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """All rows of some orders, out of whole frames. A store that can look rows up by key is quicker."""
+    wanted = keys.lazy()
+    return {name: _of(frame.lazy(), wanted).collect() for name, frame in frames.items()}
+
+
+def _of(frame: pl.LazyFrame, keys: pl.LazyFrame) -> pl.LazyFrame:
+    on = KEY if "shop" in frame.collect_schema() else ["order_no"]
+    return frame.join(keys, on=on, how="semi", maintain_order="left")
+
+
+def refreshed(
+    before: Pass,
+    rows: Mapping[str, Frame],
+    touched: pl.DataFrame,
+    *,
+    as_of: int | None,
+    words: Lexicon | None = None,
+    fields: Dictionary | None = None,
+    population: pl.DataFrame | None = None,
+) -> Pass:
+    """The pass once more, with the touched orders (`shop`, `order_no`) judged anew from `rows`: all that each
+    touchpoint now shows of them. `population`: the rows of the population that are among them, where there is one.
+
+    A touched order that neither shows any more leaves the pass. Time moves on only for the orders given: name those
+    that are `due`, too. Raises ValueError for other touchpoints or fields than before.
+    """
+    seen = look(rows, words=words, fields=fields, population=population)
+    fresh = judge(seen, before.calibration, as_of)
+    if tuple(rows) != before.touchpoints or list(fresh.fields) != list(before.judged.fields):
+        raise ValueError(f"the pass before compared {before.touchpoints} in {list(before.judged.fields)}: begin anew")
+    places = before.index.find(fresh.keys, before.judged.keys)
+    new = np.flatnonzero(places == _UNKNOWN)
+    old = np.flatnonzero(places != _UNKNOWN)
+    merged = _merged(before.judged, fresh, places[old], old, new)
+    result = Pass(before.touchpoints, merged, before.calibration)
+    index = before.index.with_new(fresh.keys[new], len(before.judged.verdict)) if len(new) else before.index
+    result.__dict__["index"] = index
+    asked = touched.select(KEY).unique()
+    if asked.height == len(places):
+        return result
+    return _without(result, index.find(asked.join(fresh.keys, on=KEY, how="anti"), merged.keys))
+
+
+def _without(kept: Pass, places: Places) -> Pass:
+    gone = places[places != _UNKNOWN]
+    if not len(gone):
+        return kept
+    stays = np.delete(np.arange(len(kept.judged.verdict)), gone)
+    return Pass(kept.touchpoints, kept.judged.take(stays), kept.calibration)
+
+
+def _merged(before: Judged, fresh: Judged, places: Places, old: Places, new: Places) -> Judged:
+    def put(known: npt.NDArray[np.generic], now: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+        result = np.concatenate([known, now[..., new]], axis=-1)
+        result[..., places] = now[..., old]
+        return result
+
+    return Judged(
+        keys=pl.concat([before.keys, fresh.keys[new]], rechunk=False) if len(new) else before.keys,
+        verdict=put(before.verdict, fresh.verdict),
+        fields={name: put(own, fresh.fields[name]) for name, own in before.fields.items()},
+        cells={name: put(own, fresh.cells[name]) for name, own in before.cells.items()},
+        twice=put(before.twice, fresh.twice),
+        heals_at=put(before.heals_at, fresh.heals_at),
+        turns_at=put(before.turns_at, fresh.turns_at),
+    )
