@@ -43,9 +43,6 @@ CAUSE = pl.Enum(CAUSES)
 UNKNOWN, LATE_POLL, LOST_EVENT, ILLEGAL_REGRESSION, FORGED_PROGRESS, MAPPING_ERROR, MISSING_ROW, DUPLICATED = range(8)
 
 NOBODY = -1
-COURIERS = ("courier", "carrier", "快递", "快递鸟", "快递100", "物流")
-"""Touchpoints of these names know what a carrier has scanned."""
-
 _BEFORE_SHIPPING = np.uint32(
     bits(
         (Stage.PENDING_PAYMENT, Stage.PAID, Stage.DESIGNING, Stage.PRODUCING, Stage.SHORT, Stage.LOCKED)
@@ -157,7 +154,7 @@ def _others_have_it(story: Story) -> Flags:
 
 def _without_scan(seen: Scene, story: Story) -> Flags:
     """Says that the parcel has left, alone, while a carrier or the hub's own facts know of no scan."""
-    couriers = [place for place, source in enumerate(seen.sources) if source.name.lower() in COURIERS]
+    couriers = [place for place, source in enumerate(seen.sources) if source.scans]
     no_scan = np.zeros(story.kind.shape[1], dtype=np.bool_)
     for place in couriers:
         no_scan |= story.known[place] & ((story.mask[place] & _SCANNED) == 0)

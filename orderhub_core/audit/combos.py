@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 Codes = npt.NDArray[np.integer]
-Numbers = npt.NDArray[np.int64]
+Numbers = npt.NDArray[np.int32]
 
 _MOST = 1 << 22
 """So many numbers are squeezed by counting; beyond, by sorting."""
@@ -23,7 +23,7 @@ def combinations(codes: Sequence[Codes], sizes: Sequence[int]) -> tuple[Numbers,
 
     `codes[i]` are numbers from 0 to `sizes[i]` - 1, one per order.
     """
-    numbers = np.zeros(len(codes[0]), dtype=np.int64)
+    numbers = np.zeros(len(codes[0]), dtype=np.int32)
     table = np.zeros((0, 1), dtype=np.int64)
     pending: list[int] = []
     span = 1
@@ -31,7 +31,7 @@ def combinations(codes: Sequence[Codes], sizes: Sequence[int]) -> tuple[Numbers,
         if span * size > _MOST and pending:
             numbers, table = _squeezed(numbers, table, pending, span)
             pending, span = [], table.shape[1]
-        numbers = numbers * size + code
+        numbers = (numbers * size + code).astype(np.int32) if span * size <= _MOST else numbers.astype(np.int64) * size + code
         pending.append(size)
         span *= size
         if place == len(codes) - 1:
@@ -46,11 +46,11 @@ def _squeezed(
         present = np.zeros(span, dtype=np.bool_)
         present[numbers] = True
         values = np.flatnonzero(present)
-        squeezed = (np.cumsum(present) - 1)[numbers]
+        squeezed = (np.cumsum(present) - 1).astype(np.int32)[numbers]
     else:
         values, squeezed = np.unique(numbers, return_inverse=True)
     rest, columns = values, []
     for size in reversed(sizes):
         columns.append(rest % size)
         rest = rest // size
-    return squeezed, np.vstack([table[:, rest], *reversed(columns)])
+    return squeezed.astype(np.int32, copy=False), np.vstack([table[:, rest], *reversed(columns)])

@@ -71,7 +71,8 @@ def judge(seen: Scene, calibration: Calibration, as_of: int | None) -> Judged:
     names = [source.name for source in seen.sources]
     lags = np.array([calibration.lag(name).allowed_s * SECOND for name in names], dtype=np.int64)
     by_combination = status_cells(seen.story)
-    cells = by_combination[:, seen.numbers]
+    cells = by_combination.take(seen.numbers, axis=1)
+    status = by_combination.max(axis=0).take(seen.numbers)
     size = seen.aligned.keys.height
     heals, turns = np.full(size, NEVER), np.full(size, NEVER)
     if as_of is not None:
@@ -79,20 +80,23 @@ def judge(seen: Scene, calibration: Calibration, as_of: int | None) -> Judged:
         places = np.flatnonzero(waits[seen.numbers])
         part = seen.take(places)
         cells[:, places], heals[places], turns[places] = _in_time(part, lags, as_of)
-    judged = {STATUS: cells}
+        status[places] = cells[:, places].max(axis=0)
+    judged, worst = {STATUS: cells}, {STATUS: status}
     for compared in seen.fields:
         others, turned = values.cells(seen, compared, lags, as_of)
-        judged[compared.name] = others
+        judged[compared.name], worst[compared.name] = others, others.max(axis=0)
         turns = sooner(turns, turned)
-    worst = {name: own.max(axis=0) for name, own in judged.items()}
-    verdict = np.maximum.reduce([*worst.values(), np.where(seen.aligned.twice.any(axis=0), DUPLICATE, NOTHING)])
+    verdict = np.maximum.reduce(list(worst.values())).astype(np.int8)
+    twice = np.flatnonzero(np.logical_or.reduce(seen.aligned.twice, axis=0))
+    verdict[twice] = np.maximum(verdict[twice], DUPLICATE)
+    heals[(heals != NEVER) & (verdict != LAGGING)] = NEVER
     return Judged(
         keys=seen.aligned.keys,
-        verdict=verdict.astype(np.int8),
+        verdict=verdict,
         fields=worst,
         cells=judged,
         twice=seen.aligned.twice,
-        heals_at=np.where(verdict == LAGGING, heals, NEVER),
+        heals_at=heals,
         turns_at=turns,
     )
 

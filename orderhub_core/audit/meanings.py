@@ -22,7 +22,7 @@ _SILENT = (ABSENT, BLANK, STRANGE)
 class Meanings:
     """Per touchpoint. Meaning 0 is no row, 1 an empty cell, 2 a word that stands in no table."""
 
-    codes: list[npt.NDArray[np.int64]]
+    codes: list[npt.NDArray[np.int16]]
     """Per word (position in `Source.status.words`) its meaning."""
     kinds: list[npt.NDArray[np.int8]]
     """Per meaning what it is: ABSENT, BLANK, STRANGE or KNOWN."""
@@ -79,7 +79,7 @@ def _spelled(source: Source) -> pl.Series:
     return source.status.words.to_frame("word").select(same(pl.col("word"))).to_series()
 
 
-def _meanings(source: Source, words: Lexicon) -> tuple[npt.NDArray[np.int64], pl.DataFrame]:
+def _meanings(source: Source, words: Lexicon) -> tuple[npt.NDArray[np.int16], pl.DataFrame]:
     found = (
         _spelled(source).to_frame("word").join(words.frame(source.name), on="word", how="left", maintain_order="left")
     )
@@ -91,6 +91,6 @@ def _meanings(source: Source, words: Lexicon) -> tuple[npt.NDArray[np.int64], pl
     silent = pl.DataFrame({name: [0] * len(_SILENT) for name in _ROWS}).cast(_ROWS)
     numbered = known.with_row_index("meaning", offset=len(_SILENT))
     codes = found.join(numbered, on=list(_ROWS), how="left", maintain_order="left").select(
-        pl.coalesce("silent", "meaning").cast(pl.Int64)
+        pl.coalesce("silent", "meaning").cast(pl.Int16)
     )
     return codes.to_series().to_numpy(), pl.concat([silent, known])

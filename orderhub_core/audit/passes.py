@@ -10,7 +10,7 @@ time to time (nightly), for delays and records change slowly. Where a pass is ke
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -107,6 +107,7 @@ def refreshed(
     as_of: int | None,
     words: Lexicon | None = None,
     fields: Dictionary | None = None,
+    scanning: Collection[str] | None = None,
     population: pl.DataFrame | None = None,
 ) -> Pass:
     """The pass once more, with the touched orders (`shop`, `order_no`) judged anew from `rows`: all that each
@@ -115,7 +116,7 @@ def refreshed(
     A touched order that neither shows any more leaves the pass. Time moves on only for the orders given: name those
     that are `due`, too. Raises ValueError for other touchpoints or fields than before.
     """
-    seen = look(rows, words=words, fields=fields, population=population)
+    seen = look(rows, words=words, fields=fields, scanning=scanning, population=population)
     fresh = judge(seen, before.calibration, as_of)
     if tuple(rows) != before.touchpoints or list(fresh.fields) != list(before.judged.fields):
         raise ValueError(f"the pass before compared {before.touchpoints} in {list(before.judged.fields)}: begin anew")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 import polars as pl
 
 from orderhub_core.audit import fields as dictionary
-from orderhub_core.audit import sampling
+from orderhub_core.audit import presets, sampling
 from orderhub_core.audit.align import align
 from orderhub_core.audit.calibration import Calibration
 from orderhub_core.audit.engine import Judged, judge
@@ -184,7 +184,8 @@ def _share(orders: pl.DataFrame) -> Share:
 
 
 def _counts(verdicts: Verdicts) -> dict[str, int]:
-    return {verdict: int((verdicts == place).sum()) for place, verdict in enumerate(VERDICTS)}
+    counted = np.bincount(verdicts[verdicts != NOTHING], minlength=len(VERDICTS))
+    return dict(zip(VERDICTS, counted.tolist(), strict=True))
 
 
 def _verdicts(codes: Verdicts) -> pl.Series:
@@ -216,6 +217,7 @@ def audit(
     as_of: int | None = None,
     words: Lexicon | None = None,
     fields: Dictionary | None = None,
+    scanning: Collection[str] | None = None,
     allowed_lag_s: Mapping[str, int] | None = None,
     calibration: Calibration | None = None,
     population: pl.DataFrame | None = None,
@@ -226,10 +228,10 @@ def audit(
     column that two of them have is compared too, as `fields` says (else as text). `as_of` is microseconds UTC: without
     it nothing is excused as lagging. `allowed_lag_s` is per touchpoint; else it is learned (see `lag`), or taken from
     a `calibration` of an earlier pass. `population` (`shop`, `order_no`, and where known the instants of the hub's
-    orders) limits the audit to those orders, shown or not.
+    orders) limits the audit to those orders, shown or not. `scanning`: the touchpoints that know the carrier's scans.
     Raises UserMistake for fewer than 2 or more than 16 touchpoints.
     """
-    seen = look(sightings, words=words, fields=fields, population=population)
+    seen = look(sightings, words=words, fields=fields, scanning=scanning, population=population)
     known = calibration or learn(seen, as_of, allowed_lag_s)
     return Report(seen, judge(seen, known, as_of), known, as_of, sample, seed)
 
@@ -239,6 +241,7 @@ def look(
     *,
     words: Lexicon | None = None,
     fields: Dictionary | None = None,
+    scanning: Collection[str] | None = None,
     population: pl.DataFrame | None = None,
 ) -> Scene:
     """The frames, aligned and understood, before anything is judged: see `audit`."""
@@ -248,7 +251,8 @@ def look(
             " (`audit files`), or add [[touchpoints]] to the settings and let the worker read them (`audit orders`)"
         )
     compared = [(fields or dictionary.default()).field(name) for name in shared_columns(sightings)]
-    sources = [source(name, frame, compared) for name, frame in sightings.items()]
+    couriers = presets.default().scanning() if scanning is None else scanning
+    sources = [source(name, frame, compared, scans=name in couriers) for name, frame in sightings.items()]
     aligned = align(sources, population)
     return scene(sources, aligned, meanings(sources, words or default()), compared, _facts(population))
 

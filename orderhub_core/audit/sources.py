@@ -39,6 +39,8 @@ class Words:
 @dataclass(frozen=True, eq=False)
 class Source:
     name: str
+    scans: bool
+    """Does it know what the carrier has scanned?"""
     keys: pl.DataFrame
     status: Words
     at: Instants | None
@@ -48,7 +50,7 @@ class Source:
     raw: dict[str, pl.Series]
 
 
-def source(name: str, frame: pl.DataFrame | pl.LazyFrame, fields: Iterable[Field]) -> Source:
+def source(name: str, frame: pl.DataFrame | pl.LazyFrame, fields: Iterable[Field], *, scans: bool = False) -> Source:
     """Make a touchpoint's frame ready. Only the columns that are compared are read from a LazyFrame."""
     named = {field.name: field for field in fields}
     present = frame.collect_schema().names()
@@ -59,6 +61,7 @@ def source(name: str, frame: pl.DataFrame | pl.LazyFrame, fields: Iterable[Field
     carried = [field for field in named if field != STATUS and field in present]
     return Source(
         name=name,
+        scans=scans,
         keys=pl.DataFrame([shop, rows["order_no"].cast(pl.String)]),
         status=encoded(
             rows[STATUS] if STATUS in present else pl.repeat(None, rows.height, dtype=pl.String, eager=True)

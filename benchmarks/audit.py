@@ -1,0 +1,234 @@
+"""The three-way verdict on a million orders beside a bare join and beside datacompy; growth; the incremental pass.
+
+    python benchmarks/audit.py [--orders N] [--rounds N] [--datacompy PYTHON] [--without-datacompy]
+
+Everything reads the same three Parquet files (order_no, status, at; rows shuffled, as exports are), each in a process of its
+own that warms up once and then takes its turn with the others, so that whatever else the machine does falls on all
+alike. datacompy cannot be installed beside us (it wants polars < 1.45): it gets an environment of its own, made in
+build/datacompy unless --datacompy names one, with the polars it asks for, and does what it can of the same work: the
+three pairs, compared column by column.
+
+Bars: at least 5 times as fast as datacompy; at least 0.6 of a bare polars join and comparison; ten times the orders in
+at most 11 times the time and 4 GB; a pass after 1 % changed in at most 5 % of the whole pass. Exit code 1 when one is
+missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import polars as pl
+
+ROOT = Path(__file__).parents[1]
+OWN_ENVIRONMENT = ROOT / "build" / "datacompy"
+NAMES = ("page", "crm", "wms")
+COLUMNS = ["order_no", "status", "at"]
+DAY_US = 86_400_000_000
+START = 1_756_684_800_000_000
+BARS = {"datacompy": 5.0, "bare": 0.6, "growth": 11.0, "gigabytes": 4.0, "incremental": 0.05}
+
+
+def as_of() -> int:
+    return START + 61 * DAY_US
+
+
+def make(folder: Path, orders: int) -> None:
+    """The three files, from a world with faults at its usual rates."""
+    from orderhub_core.sim.world import BIG_SHOPS, Plan, build
+
+    plan = Plan(seed=7, orders=orders, start=START, end=START + 60 * DAY_US, shops=BIG_SHOPS)
+    sightings = build(plan).until(as_of())["sightings"]
+    for name in NAMES:
+        own = sightings.filter(pl.col("touchpoint") == name).select(COLUMNS)
+        own.sample(fraction=1, shuffle=True, seed=3).write_parquet(folder / f"{name}.parquet")
+
+
+def make_large(folder: Path, small: Path, times: int) -> None:
+    """The same orders under other numbers, `times` over: ten million would not fit while a world is built."""
+    for name in NAMES:
+        rows = pl.read_parquet(small / f"{name}.parquet")
+        copies = (
+            rows.with_columns(order_no=(pl.col("order_no").cast(pl.UInt64) + copy * 10**18).cast(pl.String))
+            for copy in range(times)
+        )
+        pl.concat(copies).sample(fraction=1, shuffle=True, seed=5).write_parquet(folder / f"{name}.parquet")
+
+
+# --- what is measured: run in a process of its own -------------------------------------------------------------------
+
+
+def bare(folder: Path) -> None:
+    """Two full joins and two comparisons: what polars alone makes of the question."""
+    page, crm, wms = (pl.scan_parquet(folder / f"{name}.parquet").select("order_no", "status") for name in NAMES)
+    joined = page.join(crm, on="order_no", how="full", coalesce=True, suffix="_crm").join(
+        wms, on="order_no", how="full", coalesce=True, suffix="_wms"
+    )
+    same = (pl.col("status") == pl.col("status_crm")) & (pl.col("status_crm") == pl.col("status_wms"))
+    joined.with_columns(same=same).collect()
+
+
+def ours(folder: Path) -> None:
+    """Verdicts per order and touchpoint, delays learned, lagging told from conflict."""
+    from orderhub_core.audit.report import audit
+
+    frames = {name: pl.scan_parquet(folder / f"{name}.parquet").select(COLUMNS) for name in NAMES}
+    audit(frames, as_of=as_of()).by_verdict()
+
+
+def explained(folder: Path) -> None:
+    """And every finding with who is probably wrong, why, and the raw words."""
+    from orderhub_core.audit.report import audit
+
+    frames = {name: pl.scan_parquet(folder / f"{name}.parquet").select(COLUMNS) for name in NAMES}
+    assert audit(frames, as_of=as_of()).problems.height
+
+
+def incremental(folder: Path) -> Callable[[], None]:
+    """A pass over the hundredth of the orders that changed, given their rows."""
+    from orderhub_core.audit import passes
+    from orderhub_core.audit.report import audit
+
+    frames = {name: pl.read_parquet(folder / f"{name}.parquet", columns=COLUMNS) for name in NAMES}
+    first = passes.whole(audit(frames, as_of=as_of()))
+    keys = first.judged.keys.sample(fraction=0.01, seed=1)
+    changed = {
+        name: rows.with_columns(status=pl.lit("delivered"), at=pl.col("at") + pl.duration(minutes=5))
+        for name, rows in passes.rows_of(frames, keys).items()
+    }
+    assert len(first.index.marks)
+    return lambda: str(passes.refreshed(first, changed, keys, as_of=as_of()).touchpoints) and None
+
+
+def pairwise(folder: Path) -> None:
+    from datacompy import PolarsCompare
+
+    frames = {name: pl.read_parquet(folder / f"{name}.parquet", columns=["order_no", "status"]) for name in NAMES}
+    for one, other in (("page", "crm"), ("page", "wms"), ("crm", "wms")):
+        PolarsCompare(frames[one], frames[other], join_columns="order_no").matches()
+
+
+def serve(what: str, folder: Path) -> None:
+    """Warm up, then answer each line with the seconds of one run; at the end the peak of memory in gigabytes."""
+    run: Callable[[], Any] = incremental(folder) if what == "incremental" else lambda: globals()[what](folder)
+    run()
+    for _ in sys.stdin:
+        begun = time.perf_counter()
+        run()
+        seconds = time.perf_counter() - begun
+        print(json.dumps([seconds, peak_gb()]), flush=True)
+
+
+def peak_gb() -> float:
+    """Of this process alone: what `getrusage` says holds for whoever it was forked from, too."""
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1e6
+
+
+class Runner:
+    """One measured thing, waiting for its turn."""
+
+    def __init__(self, what: str, folder: Path, python: str = sys.executable) -> None:
+        command = [python, __file__, "--serve", what, str(folder)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)} if python == sys.executable else dict(os.environ)
+        self._child = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
+        self.seconds: list[float] = []
+        self.gigabytes = 0.0
+
+    def turn(self) -> None:
+        assert self._child.stdin and self._child.stdout
+        print(file=self._child.stdin, flush=True)
+        seconds, self.gigabytes = json.loads(self._child.stdout.readline())
+        self.seconds.append(seconds)
+
+    @property
+    def typical(self) -> float:
+        return median(self.seconds)
+
+    def close(self) -> None:
+        self._child.communicate()
+
+
+def environment(named: str) -> str:
+    """A Python that has datacompy."""
+    if named:
+        return named
+    python = OWN_ENVIRONMENT / "bin" / "python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(OWN_ENVIRONMENT)], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "-qq", "datacompy==1.1.0"], check=True)
+    return str(python)
+
+
+def side_by_side(runners: dict[str, Runner], rounds: int) -> None:
+    for _ in range(rounds):
+        for runner in runners.values():
+            runner.turn()
+
+
+def bar(what: str, value: float, limit: float, *, at_least: bool) -> bool:
+    met = value >= limit if at_least else value <= limit
+    print(f"{what:<58}{value:>8.3f}  bar {'≥' if at_least else '≤'} {limit:<6g} {'met' if met else 'MISSED'}")
+    return met
+
+
+def measure(folder: Path, asked: argparse.Namespace) -> bool:
+    small, large = folder / "small", folder / "large"
+    for path in (small, large):
+        path.mkdir()
+    make(small, asked.orders)
+    runners = {what: Runner(what, small) for what in ("bare", "ours", "explained", "incremental")}
+    if not asked.without_datacompy:
+        runners["pairwise"] = Runner("pairwise", small, environment(asked.datacompy))
+    side_by_side(runners, asked.rounds)
+    for what, runner in runners.items():
+        times = ", ".join(f"{seconds:.3f}" for seconds in sorted(runner.seconds))
+        print(f"  {what:<12} median {runner.typical:.3f} s  of {times}  peak {runner.gigabytes:.2f} GB")
+        if what != "ours":
+            runner.close()
+    took = {what: runner.typical for what, runner in runners.items()}
+    met = [bar("speed against a bare polars join + compare", took["bare"] / took["ours"], BARS["bare"], at_least=True)]
+    if "pairwise" in took:
+        met.append(bar("speed against datacompy", took["pairwise"] / took["ours"], BARS["datacompy"], at_least=True))
+    share = took["incremental"] / took["ours"]
+    met.append(bar("pass after 1 % changed, share of the whole", share, BARS["incremental"], at_least=False))
+    print(f"{'with every finding explained, against the bare join':<58}{took['bare'] / took['explained']:>8.3f}")
+    make_large(large, small, 10)
+    tenfold = Runner("ours", large)
+    side_by_side({"one": runners["ours"], "ten": tenfold}, asked.rounds)
+    growth = tenfold.typical / median(runners["ours"].seconds[-asked.rounds :])
+    met.append(bar(f"ten times the orders ({tenfold.typical:.2f} s)", growth, BARS["growth"], at_least=False))
+    met.append(bar("peak memory of that, GB", tenfold.gigabytes, BARS["gigabytes"], at_least=False))
+    for runner in (runners["ours"], tenfold):
+        runner.close()
+    return all(met)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--orders", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--datacompy", default="", metavar="PYTHON")
+    parser.add_argument("--without-datacompy", action="store_true")
+    parser.add_argument("--serve", nargs=2, metavar=("WHAT", "FOLDER"), help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.serve:
+        serve(asked.serve[0], Path(asked.serve[1]))
+        return 0
+    with tempfile.TemporaryDirectory() as folder:
+        return 0 if measure(Path(folder), asked) else 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
