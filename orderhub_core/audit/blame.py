@@ -18,15 +18,7 @@ from orderhub_core.audit.fields import Field, Kind
 from orderhub_core.audit.lag import SECOND
 from orderhub_core.audit.scene import Scene
 from orderhub_core.audit.sources import NEVER, Instants
-from orderhub_core.audit.verdicts import (
-    CONFLICT,
-    LAGGING,
-    MISSING,
-    UNKNOWN_WORD,
-    Flags,
-    Story,
-    Verdicts,
-)
+from orderhub_core.audit.verdicts import ABSENT, CONFLICT, LAGGING, MISSING, UNKNOWN_WORD, Flags, Story, Verdicts
 from orderhub_core.audit.words import Stage, bits
 
 CAUSES = (
@@ -157,7 +149,7 @@ def _without_scan(seen: Scene, story: Story) -> Flags:
     couriers = [place for place, source in enumerate(seen.sources) if source.scans]
     no_scan = np.zeros(story.kind.shape[1], dtype=np.bool_)
     for place in couriers:
-        no_scan |= story.known[place] & ((story.mask[place] & _SCANNED) == 0)
+        no_scan |= (story.kind[place] == ABSENT) | (story.known[place] & ((story.mask[place] & _SCANNED) == 0))
     if "collected_at" in seen.facts:
         no_scan |= (seen.facts["collected_at"] == NEVER) & (seen.facts["shipped_at"] == NEVER)
     return _left(story) & _others_have_it(story) & no_scan

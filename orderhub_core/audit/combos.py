@@ -31,7 +31,9 @@ def combinations(codes: Sequence[Codes], sizes: Sequence[int]) -> tuple[Numbers,
         if span * size > _MOST and pending:
             numbers, table = _squeezed(numbers, table, pending, span)
             pending, span = [], table.shape[1]
-        numbers = (numbers * size + code).astype(np.int32) if span * size <= _MOST else numbers.astype(np.int64) * size + code
+        numbers = (
+            (numbers * size + code).astype(np.int32) if span * size <= _MOST else numbers.astype(np.int64) * size + code
+        )
         pending.append(size)
         span *= size
         if place == len(codes) - 1:

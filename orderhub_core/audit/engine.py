@@ -22,7 +22,6 @@ from orderhub_core.audit.verdicts import (
     ABSENT,
     DUPLICATE,
     LAGGING,
-    NOTHING,
     Flags,
     Story,
     Verdicts,
@@ -31,9 +30,7 @@ from orderhub_core.audit.verdicts import (
     status_cells,
 )
 from orderhub_core.audit.window import Window, sooner
-from orderhub_core.audit.words import Stage, bits
-
-_NEWBORN = np.uint32(bits((Stage.PENDING_PAYMENT, Stage.PAID)))
+from orderhub_core.audit.words import STAGES, bits
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +105,7 @@ def _in_time(part: Scene, lags: Instants, as_of: int) -> tuple[Verdicts, Instant
     window = Window(as_of, lags)
     young: Young = np.stack([window.young(at, lags[one]) for one in rank])
     placed = part.facts.get("placed_at", np.full(at.shape[1], NEVER))
-    fresh = np.stack([_newborn(story, young[one], window.young(placed, lags[one])) for one in rank])
+    fresh = np.stack([_newborn(story, one, young[one], window.young(placed, lags[one])) for one in rank])
     cells = status_cells(story, young, fresh)
     late = cells == LAGGING
     heals, turns = np.full(at.shape[1], NEVER), np.full(at.shape[1], NEVER)
@@ -123,8 +120,16 @@ def _in_time(part: Scene, lags: Instants, as_of: int) -> tuple[Verdicts, Instant
     return cells, heals, turns
 
 
-def _newborn(story: Story, young: Flags, just_placed: Flags) -> Flags:
-    """Orders so new that a touchpoint without them may not have heard of them yet: just placed, or all that is said
-    of them is young and no more than that they are paid."""
-    new = (story.kind == ABSENT) | (story.known & young & ((story.mask & _NEWBORN) != 0))
-    return just_placed | (new.all(axis=0) & story.known.any(axis=0))
+def _newborn(story: Story, one: int, young: Flags, just_placed: Flags) -> Flags:
+    """Orders of which a touchpoint without them may not have heard yet: just placed, or no more is said of them than
+    what it need not know and what it hears first, and that is young."""
+    unheard = (story.mask & story.need_not_know[one]) != 0
+    heard_first = young & ((story.mask & _first_heard(int(story.need_not_know[one]))) != 0)
+    new = (story.kind == ABSENT) | (story.known & (unheard | heard_first))
+    return just_placed | (new.all(axis=0) & (story.known & heard_first).any(axis=0))
+
+
+def _first_heard(need_not_know: int) -> np.uint32:
+    """The two stages from which on a touchpoint hears of an order: the first that it must know, and the next."""
+    begins = next((place for place, stage in enumerate(STAGES) if not need_not_know & bits((stage,))), 0)
+    return np.uint32(bits(STAGES[begins : begins + 2]))

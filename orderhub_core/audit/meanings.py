@@ -52,13 +52,18 @@ class Meanings:
         return Story(kind, mask, means, later, picked("unclear", np.bool_), self.need_not_know)  # type: ignore[arg-type]
 
     def entered(self) -> list[npt.NDArray[np.int8]]:
-        """Per meaning the position in `lag.FACTS` of the stage that it begins with, -1 for none and for unclear words."""
+        """Per meaning the position in `lag.FACTS` of the stage that it begins with; -1 for none, for unclear words, and
+        where another word of the touchpoint begins there and is narrower: then this one comes later."""
         begins = np.array([list(FACTS).index(stage) if stage in FACTS else -1 for stage in STAGES], dtype=np.int8)
         result = []
         for rows in self.rows:
             means = rows["means"].to_numpy().astype(np.int64)
             first = np.where(means == 0, 0, np.log2(np.maximum(means & -means, 1)).astype(np.int64))
-            result.append(np.where((means == 0) | rows["unclear"].to_numpy(), -1, begins[first]).astype(np.int8))
+            stages = np.bitwise_count(means)
+            narrowest = np.full(len(STAGES), len(STAGES) + 1)
+            np.minimum.at(narrowest, first[means != 0], stages[means != 0])
+            vague = (means == 0) | rows["unclear"].to_numpy() | (stages > narrowest[first])
+            result.append(np.where(vague, -1, begins[first]).astype(np.int8))
         return result
 
 

@@ -27,31 +27,29 @@ def cells(seen: Scene, field: Field, lags: Instants, as_of: int | None) -> tuple
     carry = carriers(sources, field)
     result = np.full((len(sources), size), NOTHING, dtype=np.int8)
     codes, exact = _codes(seen, field, carry)
-    story = seen.story
-    common = story.common()[seen.numbers]
-    options = {
-        "excused": story.excused()[carry][:, seen.numbers],
-        "may_be_blank": np.full(size, True) if field.optional else _not_due(common, field),
-    }
-    own = value_cells(codes, exact, **options)
+    blank = _may_be_blank(seen, field, carry, codes)
+    own = value_cells(codes, exact, may_be_blank=blank)
     turns = np.full(size, NEVER)
     torn = np.flatnonzero((own == CONFLICT).any(axis=0))
     if as_of is not None and len(torn):
         part = seen.take(torn)
         at = np.stack([part.at(place) for place in carry])
         late, turns[torn] = _behind(at, lags[carry], as_of)
-        told = {name: option[..., torn] for name, option in options.items()}
-        own[:, torn] = value_cells(codes[:, torn], exact[torn], late=late, **told)
+        own[:, torn] = value_cells(codes[:, torn], exact[torn], may_be_blank=blank[:, torn], late=late)
     result[carry] = own
     return result, turns
 
 
-def _not_due(common: npt.NDArray[np.uint32], field: Field) -> Flags:
-    """May the order still be at a stage at which nobody need say anything?"""
+def _may_be_blank(seen: Scene, field: Field, carry: list[int], codes: npt.NDArray[np.int8]) -> Flags:
+    """Where nothing need be said: by the touchpoint's own word the field is not due, or it is empty everywhere."""
+    if field.optional:
+        return np.broadcast_to(((codes == ABSENT) | (codes == BLANK)).all(axis=0), codes.shape)
     if field.due is None:
-        return np.zeros(len(common), dtype=np.bool_)
+        return np.zeros(codes.shape, dtype=np.bool_)
     due = np.uint32(bits(STAGES[STAGES.index(field.due) : _DONE + 1]))
-    return (common & ~due) != 0
+    common = seen.story.common()
+    not_due = seen.story.known & ((seen.story.means & ~due) != 0) & ((common == 0) | ((common & ~due) != 0))
+    return not_due[carry].take(seen.numbers, axis=1)
 
 
 def _behind(at: Instants, lags: Instants, as_of: int) -> tuple[Flags, Instants]:

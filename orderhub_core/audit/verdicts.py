@@ -63,18 +63,6 @@ class Story:
             self.kind[pick], self.mask[pick], self.means[pick], self.later[pick], self.unclear[pick], self.need_not_know
         )
 
-    def of(self, places: list[int]) -> Story:
-        """Some touchpoints only."""
-        need_not_know = self.need_not_know[places]
-        return Story(
-            self.kind[places],
-            self.mask[places],
-            self.means[places],
-            self.later[places],
-            self.unclear[places],
-            need_not_know,
-        )
-
     @property
     def known(self) -> Flags:
         known: Flags = self.kind == KNOWN
@@ -98,7 +86,7 @@ class Story:
 
     def behind(self, one: int, other: int) -> Flags:
         """Apart, and what the other says may still come for the one."""
-        flags: Flags = self.apart(one, other) & ((self.later[one] & self.mask[other]) != 0)
+        flags: Flags = self.apart(one, other) & ((self.later[one] & self.means[other]) != 0)
         return flags
 
     def pairs(self) -> list[tuple[int, int]]:
@@ -106,14 +94,20 @@ class Story:
         return [(one, other) for one in places for other in places if one != other]
 
     def alone(self) -> Flags:
-        """Stands against at least two others who agree."""
+        """Stands against at least two others who agree. Where some agree by clear words and what they mean first of all,
+        those who agree only by what their words may still stand for are no majority."""
+        firmly, loosely = self._alone(np.where(self.unclear, np.uint32(0), self.means)), self._alone(self.mask)
+        return np.where(firmly.any(axis=0), firmly, loosely)
+
+    def _alone(self, says: Bits) -> Flags:
         result = np.zeros(self.kind.shape, dtype=np.bool_)
+        everything = np.uint32(0xFFFF_FFFF)
         for one in range(len(self.kind)):
-            rest = self.of([place for place in range(len(self.kind)) if place != one])
-            agreed = rest.common()
-            result[one] = (
-                self.known[one] & (rest.known.sum(axis=0) >= 2) & (agreed != 0) & ((agreed & self.mask[one]) == 0)
-            )
+            rest = [place for place in range(len(self.kind)) if place != one]
+            agreed = np.bitwise_and.reduce(np.where(self.known, says, everything)[rest], axis=0)
+            shared = np.bitwise_and.reduce(np.where(self.known, self.mask, everything)[rest], axis=0)
+            several = self.known[rest].sum(axis=0) >= 2
+            result[one] = self.known[one] & several & (agreed != 0) & ((shared & self.mask[one]) == 0)
         return result
 
 
@@ -190,20 +184,19 @@ def value_cells(
     codes: npt.NDArray[np.int8],
     exact: Flags,
     *,
-    excused: Flags,
     may_be_blank: Flags,
     late: Flags | None = None,
 ) -> Verdicts:
     """The verdict of each touchpoint on a field whose values are compared as such.
 
-    `codes` as above, `exact`: all values are the same to the last digit. `excused`: the touchpoint need not have the
-    order. `may_be_blank`: the field may be empty everywhere. `late`: this touchpoint's row is older than young news of
-    another. A touchpoint without a row is told of by its status, not here.
+    `codes` as above, `exact`: all values are the same to the last digit. `may_be_blank`: the touchpoint need not say
+    anything. `late`: its row is older than young news of another. A touchpoint without a row is told of by its status,
+    not here.
     """
-    there = codes != ABSENT
+    there = (codes != ABSENT) & ~((codes == BLANK) & may_be_blank)
     speaking = codes >= KNOWN
     heard = speaking.sum(axis=0)
-    silent = (there.sum(axis=0) < 2) | (may_be_blank & (there == (codes == BLANK)).all(axis=0))
+    silent = there.sum(axis=0) < 2
     alike = np.stack([(speaking & (codes == code)).sum(axis=0) for code in codes]).astype(np.int64)
     united = speaking & (alike == heard)
     most = _in_largest(alike, speaking)
@@ -216,5 +209,4 @@ def value_cells(
         fresh = (wrong & ~late).sum(axis=0)
         mends = (wrong & late).any(axis=0) & (fresh <= np.where(most.any(axis=0), 0, 1)) & (heard >= 2)
         cells = np.where(wrong & mends, np.where(late, LAGGING, COMPATIBLE), cells)
-    cells[excused] = NOTHING
     return np.where(~there | silent, NOTHING, cells).astype(np.int8)
