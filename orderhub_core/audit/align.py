@@ -3,14 +3,14 @@
 Every order number has two independent 64-bit fingerprints. Sorting and merging the first aligns any number of
 touchpoints without a join of texts; the sums of the second prove the matches, so that two orders are taken for one only
 where both collide (for ten million orders less often than once in 10^20 audits). Where the first alone collides, other
-seeds are taken. The aligned orders stand in the order of the population, or of the largest touchpoint, and then what only others
-have.
+seeds are taken.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import count
 
 import numpy as np
@@ -26,9 +26,48 @@ ABSENT = -1
 
 
 @dataclass(frozen=True, eq=False)
+class Names:
+    """The keys of orders, fetched only where somebody reads them: a million texts cost more than their verdicts."""
+
+    frame: pl.DataFrame
+    """`shop`, `order_no`, among other rows those of the orders."""
+    rows: Rows
+    """Per order its row in `frame`."""
+    marks: Marks
+    """Per order its fingerprint."""
+    made: tuple[int, bool]
+    """How the fingerprints were made: seed, and whether shops are part of them."""
+
+    @property
+    def height(self) -> int:
+        return len(self.rows)
+
+    @cached_property
+    def keys(self) -> pl.DataFrame:
+        return _filled(self.frame[self.rows])
+
+    def take(self, places: npt.NDArray[np.integer]) -> Names:
+        return Names(self.frame, self.rows[places], self.marks[places], self.made)
+
+    def beside(self, column: npt.NDArray[np.int8]) -> tuple[pl.DataFrame, npt.NDArray[np.int8]]:
+        """The keys and a column of the orders side by side, in whatever order is cheapest."""
+        if self.height != self.frame.height:
+            return self.keys, column
+        spread = np.empty_like(column)
+        spread[self.rows] = column
+        return _filled(self.frame), spread
+
+    def with_more(self, more: Names) -> Names:
+        frame = pl.concat([_filled(self.frame), _filled(more.frame)], rechunk=False)
+        rows = np.concatenate([self.rows, more.rows + np.int32(self.frame.height)])
+        return Names(frame, rows, np.concatenate([self.marks, more.marks]), self.made)
+
+
+@dataclass(frozen=True, eq=False)
 class Aligned:
-    keys: pl.DataFrame
-    """`shop`, `order_no`: one row per order."""
+    """Orders by fingerprint, so that neighbours in one array are neighbours in all."""
+
+    names: Names
     rows: Rows
     """Touchpoint × order: the row that tells of the order, of several the newest; ABSENT where there is none."""
     twice: npt.NDArray[np.bool_]
@@ -36,10 +75,14 @@ class Aligned:
     population: Rows | None = None
     """Per order its row in the population, where there is one."""
 
+    @property
+    def size(self) -> int:
+        return self.names.height
+
     def take(self, places: npt.NDArray[np.int64]) -> Aligned:
         """Some of the orders, in the order asked for."""
         known = None if self.population is None else self.population[places]
-        return Aligned(self.keys[places], self.rows[:, places], self.twice[:, places], known)
+        return Aligned(self.names.take(places), self.rows[:, places], self.twice[:, places], known)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,46 +132,47 @@ def same_shops(frames: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
     return [frame.with_columns(pl.col("shop").cast(pl.String).fill_null("")) for frame in frames]
 
 
+def _filled(keys: pl.DataFrame) -> pl.DataFrame:
+    return keys.with_columns(pl.col("shop").cast(pl.String).fill_null(""))
+
+
 def _aligned(sources: Sequence[Source], population: pl.DataFrame | None, seed: int) -> Aligned:
     known = [] if population is None else [population.select(KEY)]
-    *keys, last = same_shops([*(source.keys for source in sources), *known])
-    keys = keys if known else [*keys, last]
+    frames = same_shops([*(source.keys for source in sources), *known])
+    keys = frames[: len(sources)]
     indexes = [_index(frame, seed, source) for frame, source in zip(keys, sources, strict=True)]
-    largest = max(range(len(keys)), key=lambda place: keys[place].height)
-    base, base_keys = (_index(last, seed), last) if known else (indexes[largest], keys[largest])
-    natural = np.sort(base.rows)
-    place = np.empty(base_keys.height, dtype=np.int32)
-    place[natural] = np.arange(len(natural), dtype=np.int32)
+    largest = max(range(len(keys)), key=lambda place: len(indexes[place].marks))
+    base, base_keys = (_index(frames[-1], seed), frames[-1]) if known else (indexes[largest], keys[largest])
     found = [_found(base, index) for index in indexes]
     strange = [index.marks[at == ABSENT] for index, at in zip(indexes, found, strict=True)]
     extra = np.unique(np.concatenate(strange)) if population is None else strange[0][:0]
-    rows = np.full((len(sources), len(natural) + len(extra)), ABSENT, dtype=np.int32)
+    size = len(base.marks)
+    rows = np.full((len(sources), size + len(extra)), ABSENT, dtype=np.int32)
     twice = np.zeros(rows.shape, dtype=np.bool_)
     for source, (index, at) in enumerate(zip(indexes, found, strict=True)):
         hit = at != ABSENT
-        to = place[base.rows[at if hit.all() else at[hit]]]
-        _put(rows[source], twice[source], to, index, hit)
+        _put(rows[source], twice[source], at, index, hit)
         if len(extra):
-            _put(rows[source], twice[source], len(natural) + np.searchsorted(extra, strange[source]), index, ~hit)
-    whole = len(natural) == base_keys.height
-    shown = base_keys if whole else base_keys[natural]
+            _put(rows[source], twice[source], size + np.searchsorted(extra, index.marks), index, ~hit)
+    made = (seed, base_keys["shop"].dtype != pl.Null)
+    names = Names(base_keys, base.rows, base.marks, made)
     if len(extra):
-        shown = pl.concat([shown, _names(keys, rows[:, len(natural) :])])
-    return Aligned(
-        shown.with_columns(pl.col("shop").cast(pl.String).fill_null("")), rows, twice, natural if known else None
-    )
+        more = _more(keys, rows[:, size:])
+        names = names.with_more(Names(more, np.arange(len(extra), dtype=np.int32), extra, made))
+    return Aligned(names, rows, twice, base.rows if known else None)
 
 
 def _put(
     rows: Rows, twice: npt.NDArray[np.bool_], to: npt.NDArray[np.integer], index: _Index, which: npt.NDArray[np.bool_]
 ) -> None:
-    every = which.all()
+    every = bool(which.all())
+    to = to if every else to[which]
     rows[to] = index.rows if every else index.rows[which]
     if index.twice is not None:
-        twice[to] = index.twice[which]
+        twice[to] = index.twice if every else index.twice[which]
 
 
-def _names(keys: Sequence[pl.DataFrame], rows: Rows) -> pl.DataFrame:
+def _more(keys: Sequence[pl.DataFrame], rows: Rows) -> pl.DataFrame:
     """The keys of orders that the base does not have, from the first that has them."""
     parts, places = [], []
     left = np.ones(rows.shape[1], dtype=np.bool_)
@@ -142,6 +186,8 @@ def _names(keys: Sequence[pl.DataFrame], rows: Rows) -> pl.DataFrame:
 
 def _found(base: _Index, index: _Index) -> npt.NDArray[np.int64]:
     """For each order of an index its position in the base, ABSENT where the base does not have it."""
+    if index is base:
+        return np.arange(len(base.marks))
     if not len(base.marks):
         return np.full(len(index.marks), ABSENT)
     at = np.searchsorted(base.marks, index.marks)

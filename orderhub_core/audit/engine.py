@@ -14,6 +14,7 @@ import numpy.typing as npt
 import polars as pl
 
 from orderhub_core.audit import values
+from orderhub_core.audit.align import Names
 from orderhub_core.audit.calibration import Calibration
 from orderhub_core.audit.lag import SECOND
 from orderhub_core.audit.scene import Scene
@@ -35,9 +36,9 @@ from orderhub_core.audit.words import STAGES, bits
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """Per order, in the order of `keys`: verdicts as positions in VERDICTS, instants in microseconds or NEVER."""
+    """Per order, in the order of `names`: verdicts as positions in VERDICTS, instants in microseconds or NEVER."""
 
-    keys: pl.DataFrame
+    names: Names
     verdict: Verdicts
     fields: dict[str, Verdicts]
     """Per field the worst of its touchpoints; NOTHING where it is not compared."""
@@ -50,10 +51,15 @@ class Judged:
     turns_at: Instants
     """From when on the passing of time alone may change the verdict: judge the order again then."""
 
+    @property
+    def keys(self) -> pl.DataFrame:
+        """`shop`, `order_no` of each order."""
+        return self.names.keys
+
     def take(self, places: npt.NDArray[np.int64]) -> Judged:
         """Some of the orders, in the order asked for."""
         return Judged(
-            keys=self.keys[places],
+            names=self.names.take(places),
             verdict=self.verdict[places],
             fields={name: own[places] for name, own in self.fields.items()},
             cells={name: own[:, places] for name, own in self.cells.items()},
@@ -70,7 +76,7 @@ def judge(seen: Scene, calibration: Calibration, as_of: int | None) -> Judged:
     by_combination = status_cells(seen.story)
     cells = by_combination.take(seen.numbers, axis=1)
     status = by_combination.max(axis=0).take(seen.numbers)
-    size = seen.aligned.keys.height
+    size = seen.aligned.size
     heals, turns = np.full(size, NEVER), np.full(size, NEVER)
     if as_of is not None:
         waits = may_mend(seen.story) | ((seen.story.kind == ABSENT) & ~seen.story.excused()).any(axis=0)
@@ -88,7 +94,7 @@ def judge(seen: Scene, calibration: Calibration, as_of: int | None) -> Judged:
     verdict[twice] = np.maximum(verdict[twice], DUPLICATE)
     heals[(heals != NEVER) & (verdict != LAGGING)] = NEVER
     return Judged(
-        keys=seen.aligned.keys,
+        names=seen.aligned.names,
         verdict=verdict,
         fields=worst,
         cells=judged,

@@ -84,7 +84,7 @@ def _frame(
 ) -> pl.DataFrame:
     names = [source.name for source in part.sources]
     heals = judged.heals_at[places]
-    told = judged.keys[places].with_columns(
+    told = judged.names.take(places).keys.with_columns(
         verdict=named(verdict, VERDICT),
         field=pl.lit(shown or name),
         probably_wrong=pl.Series(np.where(suspects.who == NOBODY, len(names), suspects.who)).replace_strict(

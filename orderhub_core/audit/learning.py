@@ -19,7 +19,7 @@ MOST_ORDERS = 60_000
 
 def learn(seen: Scene, as_of: int | None, allowed_lag_s: Mapping[str, int] | None = None) -> Calibration:
     """From at most MOST_ORDERS orders. `allowed_lag_s`: delays that somebody decided, in place of learned ones."""
-    size = seen.aligned.keys.height
+    size = seen.aligned.size
     step = -(-size // MOST_ORDERS) or 1
     part = seen.take(np.arange(0, size, step))
     names = [source.name for source in seen.sources]
@@ -29,7 +29,7 @@ def learn(seen: Scene, as_of: int | None, allowed_lag_s: Mapping[str, int] | Non
     disputed = part.take(np.flatnonzero(judged.fields["status"] == CONFLICT))
     wrong = singled_out(disputed, first, as_of)
     counts = {name: int((wrong == place).sum()) for place, name in enumerate(names)}
-    return Calibration(lags=lags, wrong=counts, orders=part.aligned.keys.height)
+    return Calibration(lags=lags, wrong=counts, orders=part.aligned.size)
 
 
 def _lags(part: Scene) -> dict[str, lag.Lag]:

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from orderhub_core.audit.align import Marks, fingerprints
+from orderhub_core.audit.align import Marks, Names, fingerprints
 from orderhub_core.audit.calibration import Calibration
 from orderhub_core.audit.engine import Judged, judge
 from orderhub_core.audit.fields import Dictionary
@@ -26,7 +26,6 @@ from orderhub_core.audit.report import Frame, Report, look
 from orderhub_core.audit.sources import KEY, NEVER
 from orderhub_core.audit.words import Lexicon
 
-_SEED = 0
 _UNKNOWN = -1
 
 Places = npt.NDArray[np.int64]
@@ -40,23 +39,23 @@ class Index:
     """Sorted."""
     places: Places
 
-    def find(self, keys: pl.DataFrame, among: pl.DataFrame) -> Places:
-        """The place of each of `keys` in `among`, _UNKNOWN where it does not stand there."""
-        marks = fingerprints(keys, _SEED)
-        order = np.argsort(marks)
-        at = np.empty(len(marks), dtype=np.int64)
-        at[order] = np.minimum(np.searchsorted(self.marks, marks[order]), max(len(self.marks) - 1, 0))
-        hit = np.zeros(len(marks), dtype=np.bool_) if not len(self.marks) else self.marks[at] == marks
-        found = np.where(hit, self.places[at] if len(self.places) else _UNKNOWN, _UNKNOWN)
-        if among[found[hit]].equals(keys.filter(pl.Series(hit))):
+    def find(self, names: Names, among: Names) -> Places:
+        """The place of each of the orders among those judged, _UNKNOWN where it does not stand there."""
+        if not len(self.marks):
+            return np.full(names.height, _UNKNOWN)
+        order = np.argsort(names.marks)
+        at = np.empty(names.height, dtype=np.int64)
+        at[order] = np.minimum(np.searchsorted(self.marks, names.marks[order]), len(self.marks) - 1)
+        hit = self.marks[at] == names.marks
+        found = np.where(hit, self.places[at], _UNKNOWN)
+        if among.take(found[hit]).keys.equals(names.take(np.flatnonzero(hit)).keys):
             return found
         # Two orders with one fingerprint: compare them by name.
-        joined = keys.join(among.with_row_index("place"), on=KEY, how="left", maintain_order="left")
+        joined = names.keys.join(among.keys.with_row_index("place"), on=KEY, how="left", maintain_order="left")
         return joined["place"].cast(pl.Int64).fill_null(_UNKNOWN).to_numpy()
 
-    def with_new(self, keys: pl.DataFrame, first: int) -> Index:
+    def with_new(self, marks: Marks, first: int) -> Index:
         """With orders that are appended from place `first` on."""
-        marks = fingerprints(keys, _SEED)
         order = np.argsort(marks)
         at = np.searchsorted(self.marks, marks[order])
         return Index(np.insert(self.marks, at, marks[order]), np.insert(self.places, at, first + order))
@@ -72,9 +71,8 @@ class Pass:
 
     @cached_property
     def index(self) -> Index:
-        marks = fingerprints(self.judged.keys, _SEED)
-        order = np.argsort(marks)
-        return Index(marks[order], order)
+        order = np.argsort(self.judged.names.marks)
+        return Index(self.judged.names.marks[order], order)
 
 
 def whole(report: Report) -> Pass:
@@ -85,7 +83,7 @@ def whole(report: Report) -> Pass:
 def due(before: Pass, as_of: int) -> pl.DataFrame:
     """`shop`, `order_no` of the orders whose verdict the passing of time alone may have turned by `as_of`."""
     turns = before.judged.turns_at
-    return before.judged.keys[np.flatnonzero((turns != NEVER) & (turns <= as_of))]
+    return before.judged.names.take(np.flatnonzero((turns != NEVER) & (turns <= as_of))).keys
 
 
 def rows_of(frames: Mapping[str, Frame], keys: pl.DataFrame) -> dict[str, pl.DataFrame]:
@@ -120,17 +118,30 @@ def refreshed(
     fresh = judge(seen, before.calibration, as_of)
     if tuple(rows) != before.touchpoints or list(fresh.fields) != list(before.judged.fields):
         raise ValueError(f"the pass before compared {before.touchpoints} in {list(before.judged.fields)}: begin anew")
-    places = before.index.find(fresh.keys, before.judged.keys)
-    new = np.flatnonzero(places == _UNKNOWN)
-    old = np.flatnonzero(places != _UNKNOWN)
-    merged = _merged(before.judged, fresh, places[old], old, new)
+    names = _alike(fresh.names, before.judged.names)
+    places = before.index.find(names, before.judged.names)
+    new, old = np.flatnonzero(places == _UNKNOWN), np.flatnonzero(places != _UNKNOWN)
+    merged = _merged(before.judged, fresh, names.take(new), places[old], old, new)
     result = Pass(before.touchpoints, merged, before.calibration)
-    index = before.index.with_new(fresh.keys[new], len(before.judged.verdict)) if len(new) else before.index
+    index = before.index.with_new(names.marks[new], len(before.judged.verdict)) if len(new) else before.index
     result.__dict__["index"] = index
     asked = touched.select(KEY).unique()
     if asked.height == len(places):
         return result
-    return _without(result, index.find(asked.join(fresh.keys, on=KEY, how="anti"), merged.keys))
+    gone = asked.join(names.keys, on=KEY, how="anti")
+    return _without(result, index.find(_named(gone, before.judged.names.made), merged.names))
+
+
+def _alike(names: Names, others: Names) -> Names:
+    """The same orders, with fingerprints made as the others' are."""
+    return names if names.made == others.made else _named(names.keys, others.made)
+
+
+def _named(keys: pl.DataFrame, made: tuple[int, bool]) -> Names:
+    seed, with_shops = made
+    told = keys.with_columns(shop=pl.col("shop") if with_shops else pl.lit(None))
+    rows = np.arange(keys.height, dtype=np.int32)
+    return Names(keys, rows, fingerprints(told, seed), made)
 
 
 def _without(kept: Pass, places: Places) -> Pass:
@@ -141,14 +152,14 @@ def _without(kept: Pass, places: Places) -> Pass:
     return Pass(kept.touchpoints, kept.judged.take(stays), kept.calibration)
 
 
-def _merged(before: Judged, fresh: Judged, places: Places, old: Places, new: Places) -> Judged:
+def _merged(before: Judged, fresh: Judged, names: Names, places: Places, old: Places, new: Places) -> Judged:
     def put(known: npt.NDArray[np.generic], now: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
         result = np.concatenate([known, now[..., new]], axis=-1)
         result[..., places] = now[..., old]
         return result
 
     return Judged(
-        keys=pl.concat([before.keys, fresh.keys[new]], rechunk=False) if len(new) else before.keys,
+        names=before.names.with_more(names) if names.height else before.names,
         verdict=put(before.verdict, fresh.verdict),
         fields={name: put(own, fresh.fields[name]) for name, own in before.fields.items()},
         cells={name: put(own, fresh.cells[name]) for name, own in before.cells.items()},

@@ -68,7 +68,8 @@ class Report:
     @cached_property
     def orders(self) -> pl.DataFrame:
         """One row per order of the population: `shop`, `order_no`, `verdict`."""
-        return self.judged.keys.with_columns(verdict=_verdicts(self.judged.verdict))
+        keys, verdict = self.judged.names.beside(self.judged.verdict)
+        return keys.with_columns(verdict=_verdicts(verdict))
 
     def by_field(self) -> pl.DataFrame:
         """One row per order: `shop`, `order_no`, a verdict per field (null where it is not compared), `heals_at`."""
@@ -101,7 +102,7 @@ class Report:
     @cached_property
     def sample(self) -> pl.DataFrame:
         """The drawn orders: `shop`, `order_no`, `verdict`."""
-        drawn = sampling.draw(self.judged.keys, self.size, self.seed)
+        drawn = sampling.draw(self.orders.select(KEY), self.size, self.seed)
         return drawn.join(self.orders, on=KEY, how="left", maintain_order="left")
 
     @cached_property
@@ -201,7 +202,7 @@ def _told(part: Scene, place: int) -> pl.DataFrame:
     there = np.flatnonzero(rows >= 0)
     words = own.status.texts(rows[there])
     stages = part.meanings.stages(place)
-    return part.aligned.keys[there].with_columns(
+    return part.aligned.names.keys[there].with_columns(
         touchpoint=pl.lit(own.name),
         status=words,
         stage=stages.gather(own.status.codes[rows[there]]),

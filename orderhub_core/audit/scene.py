@@ -33,7 +33,7 @@ class Scene:
         """When a touchpoint updated each order."""
         own = self.sources[source].at
         if own is None:
-            return np.full(self.aligned.keys.height, NEVER)
+            return np.full(self.aligned.size, NEVER)
         return np.append(own, NEVER)[self.aligned.rows[source]]
 
     def take(self, places: npt.NDArray[np.int64]) -> Scene:

@@ -23,7 +23,7 @@ def carriers(sources: list[Source], field: Field) -> list[int]:
 
 def cells(seen: Scene, field: Field, lags: Instants, as_of: int | None) -> tuple[Verdicts, Instants]:
     """Verdict per touchpoint × order (NOTHING for touchpoints without the field), and when time may change it."""
-    sources, size = list(seen.sources), seen.aligned.keys.height
+    sources, size = list(seen.sources), seen.aligned.size
     carry = carriers(sources, field)
     result = np.full((len(sources), size), NOTHING, dtype=np.int8)
     codes, exact = _codes(seen, field, carry)
