@@ -10,7 +10,7 @@ from connectors.files.ledgers import conventions, read_ledger
 from connectors.files.mapping import Mapping, load_mapping, shipped_mappings
 from connectors.files.observing import REFUSED, Reading, observe
 from connectors.files.reading import parse_table, read_table
-from connectors.files.touchpoint import read_touchpoint
+from connectors.files.touchpoint import read_touchpoint, read_values
 
 __all__ = [
     "KIND",
@@ -25,5 +25,6 @@ __all__ = [
     "read_ledger",
     "read_table",
     "read_touchpoint",
+    "read_values",
     "shipped_mappings",
 ]

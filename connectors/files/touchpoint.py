@@ -9,7 +9,7 @@ from pathlib import Path
 
 import polars as pl
 
-from connectors.files.cells import ids, texts, times
+from connectors.files.cells import Cells, counts, ids, money, texts, times
 from connectors.files.mapping import Mapping, load_mapping
 from connectors.files.observing import resolve
 from connectors.files.reading import ROW, read_table
@@ -42,3 +42,27 @@ def read_touchpoint(path: Path, mapping: Mapping | None = None, *, sheet: str | 
     others = table.select(pl.exclude(ROW, *read))
     clash = {name: f"{name} (file)" for name in (*_OURS, PROBLEM) if name in others.columns}
     return pl.DataFrame(ours).hstack(others.rename(clash))
+
+
+def read_values(raw: pl.Series, kind: str, mapping: Mapping | None = None) -> pl.DataFrame:
+    """A column of such a file, read as `money` (Int64, minor units), `quantity` (Int64), `instant` (Datetime us UTC) or
+    `identity` (String): `value`, and `raw`, the cell as written, null where it says nothing. A cell that cannot be read
+    has a raw text and no value."""
+    chosen = load_mapping("generic") if mapping is None else mapping
+    value, problem = _cells(raw, kind, chosen)
+    said = pl.select(pl.when(value.is_not_null() | problem.is_not_null()).then(raw)).to_series()
+    return pl.DataFrame([value.alias("value"), said.alias("raw")])
+
+
+def _cells(raw: pl.Series, kind: str, mapping: Mapping) -> Cells:
+    match kind:
+        case "money":
+            return money(raw, mapping.decimals)
+        case "quantity":
+            return counts(raw)
+        case "instant":
+            read = times(raw, mapping.time_zone, mixed=mapping.mixed_times)
+            return Cells(read.value.cast(INSTANT), read.problem)
+        case _:
+            value, problem = ids(raw)
+            return Cells(pl.select(pl.when(problem.is_null()).then(value)).to_series(), problem)

@@ -119,10 +119,11 @@ def align(sources: Sequence[Source], population: pl.DataFrame | None = None) -> 
 
 def fingerprints(keys: pl.DataFrame, seed: int) -> Marks:
     """One number per row of `shop`, `order_no`; the same only within a process."""
-    marks = keys["order_no"].hash(seed).to_numpy()
+    marks: Marks = keys["order_no"].hash(seed).to_numpy()
     if keys["shop"].dtype == pl.Null:
         return marks
-    return marks ^ keys["shop"].hash(seed + 1_000_003).to_numpy()
+    shops: Marks = keys["shop"].hash(seed + 1_000_003).to_numpy()
+    return marks ^ shops
 
 
 def same_shops(frames: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
@@ -181,7 +182,8 @@ def _more(keys: Sequence[pl.DataFrame], rows: Rows) -> pl.DataFrame:
         parts.append(frame[own[new]])
         places.append(new)
         left[new] = False
-    return pl.concat(parts)[np.argsort(np.concatenate(places))]
+    named: pl.DataFrame = pl.concat(parts)[np.argsort(np.concatenate(places))]
+    return named
 
 
 def _found(base: _Index, index: _Index) -> npt.NDArray[np.int64]:

@@ -7,7 +7,7 @@ not heard. Last comes the record: who was wrong in other, clear orders, if that 
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +19,7 @@ from orderhub_core.audit.lag import SECOND
 from orderhub_core.audit.scene import Scene
 from orderhub_core.audit.sources import NEVER, Instants
 from orderhub_core.audit.verdicts import ABSENT, CONFLICT, LAGGING, MISSING, UNKNOWN_WORD, Flags, Story, Verdicts
-from orderhub_core.audit.words import Stage, bits
+from orderhub_core.audit.words import STAGES, Stage, bits
 
 CAUSES = (
     "unknown",
@@ -35,12 +35,10 @@ CAUSE = pl.Enum(CAUSES)
 UNKNOWN, LATE_POLL, LOST_EVENT, ILLEGAL_REGRESSION, FORGED_PROGRESS, MAPPING_ERROR, MISSING_ROW, DUPLICATED = range(8)
 
 NOBODY = -1
-_BEFORE_SHIPPING = np.uint32(
-    bits(
-        (Stage.PENDING_PAYMENT, Stage.PAID, Stage.DESIGNING, Stage.PRODUCING, Stage.SHORT, Stage.LOCKED)
-        + (Stage.LABELLED, Stage.PACKED)
-    )
-)
+
+Entry = TypeVar("Entry", bound=np.generic)
+_BEFORE_SHIPPING = np.uint32(bits(STAGES[: STAGES.index(Stage.PARTLY_SHIPPED)]))
+_ON_THE_WAY = np.uint32(bits(STAGES[STAGES.index(Stage.PARTLY_SHIPPED) : STAGES.index(Stage.COMPLETED) + 1]))
 _SCANNED = np.uint32(
     bits((Stage.COLLECTED, Stage.IN_TRANSIT, Stage.OUT_FOR_DELIVERY, Stage.DELIVERED, Stage.COMPLETED))
 )
@@ -131,7 +129,8 @@ def _behind_all(story: Story) -> Flags:
 
 
 def _left(story: Story) -> Flags:
-    return story.known & ((story.mask & _BEFORE_SHIPPING) == 0)
+    flags: Flags = story.known & ((story.mask & _BEFORE_SHIPPING) == 0) & ((story.means & ~_ON_THE_WAY) == 0)
+    return flags
 
 
 def _others_have_it(story: Story) -> Flags:
@@ -191,10 +190,12 @@ def _other_unit(seen: Scene, field: Field, cells: Verdicts) -> Flags:
 
 def _convention(one: Instants, other: Instants, field: Field) -> Flags:
     if field.kind is Kind.MONEY:
-        return (one != 0) & ((one == other * 100) | (other == one * 100))
+        hundredfold: Flags = (one != 0) & ((one == other * 100) | (other == one * 100))
+        return hundredfold
     apart = np.abs(np.where(one == NEVER, 0, one) - np.where(other == NEVER, 0, other))
     zone, odd = np.divmod(apart + 60 * SECOND, 30 * 60 * SECOND)
-    return (zone >= 2) & (zone <= 28) & (odd <= 120 * SECOND)
+    zoned: Flags = (zone >= 2) & (zone <= 28) & (odd <= 120 * SECOND)
+    return zoned
 
 
 def rows(cells: Verdicts, verdict: int) -> Suspects:
@@ -220,6 +221,7 @@ def single(flags: Flags) -> Places:
     return np.where(flags.sum(axis=0) == 1, flags.argmax(axis=0), NOBODY)
 
 
-def _picked(table: npt.NDArray[np.generic], who: Places) -> npt.NDArray[np.generic]:
+def _picked(table: npt.NDArray[Entry], who: Places) -> npt.NDArray[Entry]:
     """Of each order the entry of the touchpoint named; that of the first where nobody is."""
-    return np.take_along_axis(table, np.maximum(who, 0)[None, :], axis=0)[0]
+    picked: npt.NDArray[Entry] = np.take_along_axis(table, np.maximum(who, 0)[None, :], axis=0)[0]
+    return picked

@@ -23,7 +23,7 @@ def combinations(codes: Sequence[Codes], sizes: Sequence[int]) -> tuple[Numbers,
 
     `codes[i]` are numbers from 0 to `sizes[i]` - 1, one per order.
     """
-    numbers = np.zeros(len(codes[0]), dtype=np.int32)
+    numbers: npt.NDArray[np.integer] = np.zeros(len(codes[0]), dtype=np.int32)
     table = np.zeros((0, 1), dtype=np.int64)
     pending: list[int] = []
     span = 1
@@ -38,11 +38,11 @@ def combinations(codes: Sequence[Codes], sizes: Sequence[int]) -> tuple[Numbers,
         span *= size
         if place == len(codes) - 1:
             numbers, table = _squeezed(numbers, table, pending, span)
-    return numbers, table
+    return numbers.astype(np.int32, copy=False), table
 
 
 def _squeezed(
-    numbers: Numbers, table: npt.NDArray[np.int64], sizes: Sequence[int], span: int
+    numbers: npt.NDArray[np.integer], table: npt.NDArray[np.int64], sizes: Sequence[int], span: int
 ) -> tuple[Numbers, npt.NDArray[np.int64]]:
     if span <= _MOST:
         present = np.zeros(span, dtype=np.bool_)

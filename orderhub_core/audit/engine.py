@@ -132,7 +132,8 @@ def _newborn(story: Story, one: int, young: Flags, just_placed: Flags) -> Flags:
     unheard = (story.mask & story.need_not_know[one]) != 0
     heard_first = young & ((story.mask & _first_heard(int(story.need_not_know[one]))) != 0)
     new = (story.kind == ABSENT) | (story.known & (unheard | heard_first))
-    return just_placed | (new.all(axis=0) & (story.known & heard_first).any(axis=0))
+    flags: Flags = just_placed | (new.all(axis=0) & (story.known & heard_first).any(axis=0))
+    return flags
 
 
 def _first_heard(need_not_know: int) -> np.uint32:

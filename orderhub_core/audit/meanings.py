@@ -14,7 +14,7 @@ from orderhub_core.audit.sources import Source
 from orderhub_core.audit.verdicts import ABSENT, BLANK, KNOWN, STRANGE, Story
 from orderhub_core.audit.words import STAGES, Lexicon, same
 
-_ROWS = {"means": pl.UInt32, "mask": pl.UInt32, "later": pl.UInt32, "unclear": pl.Boolean}
+_ROWS = pl.Schema({"means": pl.UInt32, "mask": pl.UInt32, "later": pl.UInt32, "unclear": pl.Boolean})
 _SILENT = (ABSENT, BLANK, STRANGE)
 
 

@@ -4,8 +4,9 @@
     keys = touched ∪ due(first, as_of)                    # what changed, and what the clock alone may have turned
     second = refreshed(first, rows_of(frames, keys), keys, as_of=as_of)
 
-is the pass over everything at `as_of` with the same calibration. A calibration is learned by a whole pass; make one from
-time to time (nightly), for delays and records change slowly. Where a pass is kept in between is its caller's matter.
+is the pass over everything at `as_of` with the same calibration. A calibration is learned by a whole pass; make one
+from time to time (nightly), for delays and records change slowly. Where a pass is kept in between is its caller's
+matter.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +31,7 @@ from orderhub_core.audit.words import Lexicon
 _UNKNOWN = -1
 
 Places = npt.NDArray[np.int64]
+Entry = TypeVar("Entry", bound=np.generic)
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,8 +156,8 @@ def _without(kept: Pass, places: Places) -> Pass:
 
 
 def _merged(before: Judged, fresh: Judged, names: Names, places: Places, old: Places, new: Places) -> Judged:
-    def put(known: npt.NDArray[np.generic], now: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
-        result = np.concatenate([known, now[..., new]], axis=-1)
+    def put(known: npt.NDArray[Entry], now: npt.NDArray[Entry]) -> npt.NDArray[Entry]:
+        result: npt.NDArray[Entry] = np.concatenate([known, now[..., new]], axis=-1)
         result[..., places] = now[..., old]
         return result
 

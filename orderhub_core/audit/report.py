@@ -286,6 +286,7 @@ def spot(
     as_of: int,
     words: Lexicon | None = None,
     allowed_lag_s: Mapping[str, int] | None = None,
+    calibration: Calibration | None = None,
 ) -> Report:
     """Draw first, compare only what was drawn: a spot check that costs the same over a hundred orders or a million.
 
@@ -294,6 +295,17 @@ def spot(
     """
     placed = orders.lazy().filter(pl.col("placed_at").cast(pl.Int64) <= as_of).select(KEY).collect()
     drawn = sampling.draw(placed, size, seed)
+    facts = [name for name in sorted(set(FACTS.values())) if name in orders.columns]
+    known = orders.select(*KEY, *facts).join(drawn, on=KEY, how="semi")
     seen = sightings.filter(pl.col("order_no").is_in(drawn["order_no"].implode()))
     named = {name: seen.filter(pl.col("touchpoint") == name) for name in sightings["touchpoint"].unique().sort()}
-    return audit(named, sample=size, seed=seed, as_of=as_of, words=words, allowed_lag_s=allowed_lag_s, population=drawn)
+    return audit(
+        named,
+        sample=size,
+        seed=seed,
+        as_of=as_of,
+        words=words,
+        allowed_lag_s=allowed_lag_s,
+        calibration=calibration,
+        population=known,
+    )

@@ -34,7 +34,8 @@ class Scene:
         own = self.sources[source].at
         if own is None:
             return np.full(self.aligned.size, NEVER)
-        return np.append(own, NEVER)[self.aligned.rows[source]]
+        shown: Instants = np.append(own, NEVER)[self.aligned.rows[source]]
+        return shown
 
     def take(self, places: npt.NDArray[np.int64]) -> Scene:
         facts = {name: known[places] for name, known in self.facts.items()}

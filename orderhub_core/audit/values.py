@@ -49,7 +49,8 @@ def _may_be_blank(seen: Scene, field: Field, carry: list[int], codes: npt.NDArra
     due = np.uint32(bits(STAGES[STAGES.index(field.due) : _DONE + 1]))
     common = seen.story.common()
     not_due = seen.story.known & ((seen.story.means & ~due) != 0) & ((common == 0) | ((common & ~due) != 0))
-    return not_due[carry].take(seen.numbers, axis=1)
+    flags: Flags = not_due[carry].take(seen.numbers, axis=1)
+    return flags
 
 
 def _behind(at: Instants, lags: Instants, as_of: int) -> tuple[Flags, Instants]:

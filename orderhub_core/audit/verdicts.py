@@ -56,7 +56,7 @@ class Story:
     need_not_know: Bits
     """Per touchpoint, the stages at which it need not have the order."""
 
-    def take(self, columns: npt.NDArray[np.int64]) -> Story:
+    def take(self, columns: npt.NDArray[np.integer]) -> Story:
         """Some columns, in the order asked for."""
         pick = (slice(None), columns)
         return Story(
@@ -94,8 +94,8 @@ class Story:
         return [(one, other) for one in places for other in places if one != other]
 
     def alone(self) -> Flags:
-        """Stands against at least two others who agree. Where some agree by clear words and what they mean first of all,
-        those who agree only by what their words may still stand for are no majority."""
+        """Stands against at least two others who agree. Where some agree by clear words and what they mean first of
+        all, those who agree only by what their words may still stand for are no majority."""
         firmly, loosely = self._alone(np.where(self.unclear, np.uint32(0), self.means)), self._alone(self.mask)
         return np.where(firmly.any(axis=0), firmly, loosely)
 
@@ -120,7 +120,7 @@ def status_cells(story: Story, young: Young | None = None, newborn: Flags | None
     speaking = known.sum(axis=0) + excused.sum(axis=0)
     torn = (speaking >= 2) & (story.common() == 0)
     late = lagging(story, young) if young is not None else np.zeros_like(known)
-    mends = torn & late.any(axis=0)
+    mends: Flags = torn & late.any(axis=0)
     wrong = known & torn & ~mends & _at_odds(story)
     cells = np.full(known.shape, NOT_COMPARABLE, dtype=np.int8)
     cells[story.kind == STRANGE] = UNKNOWN_WORD

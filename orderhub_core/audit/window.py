@@ -19,7 +19,8 @@ class Window:
     lags: Instants
 
     def young(self, at: Instants, lag: np.int64) -> Flags:
-        return (at != NEVER) & (np.abs(self.as_of - np.where(at == NEVER, 0, at)) <= lag)
+        young: Flags = (at != NEVER) & (np.abs(self.as_of - np.where(at == NEVER, 0, at)) <= lag)
+        return young
 
     def turn(self, at: Instants, lag: np.int64) -> Instants:
         """When that changes next; NEVER where it does not."""

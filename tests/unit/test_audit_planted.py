@@ -15,6 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from orderhub_core import hub
+from orderhub_core.audit.lag import FACTS
 from orderhub_core.audit.report import Report, audit, spot
 from orderhub_core.audit.words import EVERYWHERE, STAGES, Stage, default
 from orderhub_core.entry.commands.audit import app
@@ -81,7 +82,9 @@ def scene() -> Scene:
     frames = world.until(NOW)
     twin = build(msgspec.structs.replace(PLAN, late=0.0, twice=0.0, never=0.0, wrong=0.0)).until(NOW)
     named = {name: frames["sightings"].filter(pl.col("touchpoint") == name) for name in NAMES}
-    report = audit(named, as_of=NOW, population=frames["orders"].select("shop", "order_no", "placed_at"))
+    report = audit(
+        named, as_of=NOW, population=frames["orders"].select("shop", "order_no", *sorted(set(FACTS.values())))
+    )
     happened = world.timeline.with_columns(pl.col("at").cast(pl.Int64)).filter(pl.col("at") <= NOW)
     moves = happened.filter(pl.col("event").cast(pl.String).is_in(list(STAGE_AFTER))).sort("at", maintain_order=True)
     last = moves.group_by("order_no").agg(pl.col("event", "at").last()).filter(pl.col("at") < NOW - LAG)
@@ -138,7 +141,14 @@ def test_the_touchpoint_that_is_named_is_the_one_that_is_wrong(scene):
 
 
 def test_a_spot_check_says_of_its_orders_what_the_whole_audit_says(scene):
-    drawn = spot(scene.frames["orders"], scene.frames["sightings"], size=300, seed=7, as_of=NOW)
+    drawn = spot(
+        scene.frames["orders"],
+        scene.frames["sightings"],
+        size=300,
+        seed=7,
+        as_of=NOW,
+        calibration=scene.report.calibration,
+    )
     assert drawn.sample.height == 300
     assert all(scene.verdicts[no] == verdict for no, verdict in drawn.sample.select("order_no", "verdict").iter_rows())
 
@@ -157,5 +167,12 @@ def test_the_command_line_says_the_same_of_a_snapshot(scene, tmp_path, monkeypat
     result = CliRunner().invoke(app, ["orders", "--seed", "7", "--json"], catch_exceptions=False)
     document = json.loads(result.stdout.splitlines()[-1])
     assert document["population"]["by_verdict"] == scene.report.by_verdict()
-    drawn = spot(scene.frames["orders"], scene.frames["sightings"], size=100, seed=7, as_of=NOW)
+    drawn = spot(
+        scene.frames["orders"],
+        scene.frames["sightings"],
+        size=100,
+        seed=7,
+        as_of=NOW,
+        calibration=scene.report.calibration,
+    )
     assert document["sample"]["consistent"] == drawn.sample_share().consistent

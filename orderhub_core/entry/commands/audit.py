@@ -6,14 +6,20 @@ import importlib
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
+from types import ModuleType
 from typing import Annotated, Any
 
 import polars as pl
 import typer
 
 from orderhub_core import hub
-from orderhub_core.audit.lag import DEFAULT_LAG_S
+from orderhub_core.audit import fields as dictionary
+from orderhub_core.audit import presets, selftest
+from orderhub_core.audit.fields import Dictionary
+from orderhub_core.audit.lag import FACTS
+from orderhub_core.audit.presets import Directory
 from orderhub_core.audit.report import Report, audit
+from orderhub_core.audit.sources import RAW, STATUS
 from orderhub_core.audit.words import EVERYWHERE, STAGES, Lexicon, lexicon
 from orderhub_core.entry.commands import audit_index, reconcile
 from orderhub_core.entry.options import instant, stored
@@ -30,7 +36,13 @@ Sample = Annotated[int, typer.Option(min=0, help="Orders to draw for people to l
 Seed = Annotated[int, typer.Option(help="The same seed draws the same orders.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on the last line.")]
 AsOf = Annotated[str, typer.Option(metavar="TIME", help="When the data was taken, e.g. 2026-11-11T20:00:00+08:00.")]
-Lag = Annotated[int, typer.Option(min=0, help="Seconds that a touchpoint may lag behind the others.")]
+Lag = Annotated[
+    int | None,
+    typer.Option(min=0, help="Seconds that a touchpoint may lag behind; learned from the orders unless given."),
+]
+Fields = Annotated[Path | None, typer.Option(help="TOML file with fields of your own: [fields.<name>].")]
+Preset = Annotated[str, typer.Option(help="Compare only what these touchpoints carry: service, supply, or your own.")]
+Touchpoints = Annotated[Path | None, typer.Option(help="TOML file with touchpoints and presets of your own.")]
 Words = Annotated[Path | None, typer.Option(help="TOML file with words of your own: [words.<touchpoint>].")]
 Limit = Annotated[int | None, typer.Option(min=0, help="List at most this many findings.")]
 FailUnder = Annotated[float | None, typer.Option(min=0, max=1, help="Exit with 1 when the rate is below this.")]
@@ -41,10 +53,13 @@ def files(
     touchpoint: Annotated[list[str], typer.Option(metavar="NAME=FILE", help="One for each system, at least two.")],
     mapping: Annotated[str, typer.Option(help="Mapping (name or TOML file) that names the columns and words.")] = "",
     words: Words = None,
+    fields: Fields = None,
+    preset: Preset = "",
+    touchpoints: Touchpoints = None,
     sample: Sample = 100,
     seed: Seed = 0,
     as_of: AsOf = "",
-    lag_s: Lag = DEFAULT_LAG_S,
+    lag_s: Lag = None,
     limit: Limit = None,
     fail_under: FailUnder = None,
     as_json: AsJson = False,
@@ -55,13 +70,17 @@ def files(
         raise UserMistake("--touchpoint: two files have the same name; give each system a name of its own")
     reader = importlib.import_module("connectors.files")
     columns = reader.load_mapping(mapping) if mapping else None
+    known, directory = _fields(fields), _directory(touchpoints)
+    carried = _carried(directory, preset, list(sources))
     report = audit(
-        {name: _kept(reader.read_touchpoint(path, columns), path) for name, path in sources.items()},
+        {name: _compared(reader, path, columns, known, carried.get(name)) for name, path in sources.items()},
         sample=sample,
         seed=seed,
         as_of=instant(as_of) if as_of else None,
-        words=_words(columns.status if columns else {}, words, absent=False),
-        allowed_lag_s=dict.fromkeys(sources, lag_s),
+        words=_words(columns.status if columns else {}, words, absent=bool(preset)),
+        fields=known,
+        scanning=directory.scanning(),
+        allowed_lag_s=None if lag_s is None else dict.fromkeys(sources, lag_s),
     )
     _tell(report, as_json=as_json, limit=limit, fail_under=fail_under)
 
@@ -72,7 +91,7 @@ def orders(
     words: Words = None,
     sample: Sample = 100,
     seed: Seed = 0,
-    lag_s: Lag = DEFAULT_LAG_S,
+    lag_s: Lag = None,
     limit: Limit = None,
     fail_under: FailUnder = None,
     as_json: AsJson = False,
@@ -87,10 +106,75 @@ def orders(
         seed=seed,
         as_of=connected.as_of(),
         words=_words({}, words, absent=True),
-        allowed_lag_s=dict.fromkeys(named, lag_s),
-        population=connected.frame("orders").select("shop", "order_no", "placed_at"),
+        allowed_lag_s=None if lag_s is None else dict.fromkeys(named, lag_s),
+        population=connected.frame("orders").select("shop", "order_no", *sorted(set(FACTS.values()))),
     )
     _tell(report, as_json=as_json, limit=limit, fail_under=fail_under)
+
+
+@app.command("selftest")
+def check_the_checker(
+    seed: Seed = 7,
+    orders: Annotated[int, typer.Option(min=2000, help="Orders in each of the two trios.")] = 40_000,
+    rate: Annotated[float, typer.Option(min=0.001, max=0.02, help="Share of the orders given each fault.")] = 0.01,
+    as_json: AsJson = False,
+) -> None:
+    """Plant every kind of fault at a known rate, and see what the audit makes of it. Exit code 1 below the bars."""
+    result = selftest.run(seed, orders, rate)
+    typer.echo(selftest.to_json(result) if as_json else _table(result))
+    if not result.passed():
+        raise typer.Exit(1)
+
+
+def _table(result: selftest.Result) -> str:
+    lines = [
+        f"Seed {result.seed}: {result.orders:,} orders in each of two trios, each fault in {result.rate:.2%} of them"
+    ]
+    lines.append(
+        f"{'trio':<9}{'fault':<20}{'planted':>8}{'found':>8}{'recall':>9}{'precision':>11}{'named':>8}{'rightly':>9}"
+    )
+    for one in result.outcomes:
+        lines.append(
+            f"{one.trio:<9}{one.kind:<20}{one.planted:>8}{one.found:>8}{one.recall:>9.4f}{one.precision:>11.4f}"
+            f"{one.named:>8}{one.named_rightly:>9}"
+        )
+    lines.append(f"told consistent though something is unknown or missing: {result.equal_without_knowledge}")
+    lines.append(f"false alarms: {result.false_alarms} of {result.honest:,} orders without a fault")
+    lines.append(f"bars {selftest.BAR:.2f} each: {'met' if result.passed() else 'MISSED'}")
+    return "\n".join(lines)
+
+
+def _carried(directory: Directory, preset: str, names: list[str]) -> dict[str, set[str]]:
+    """With a preset, the fields that each touchpoint carries; without one, the files say."""
+    if not preset:
+        return {}
+    chosen = directory.preset(preset)
+    strange = [name for name in names if name not in chosen.touchpoints]
+    if strange:
+        raise UserMistake(
+            f"--touchpoint {strange[0]}: preset {preset!r} compares {', '.join(chosen.touchpoints)}; use these "
+            "names, or leave --preset out"
+        )
+    return {name: set(directory.touchpoints[name].fields) for name in names}
+
+
+def _compared(
+    reader: ModuleType, path: Path, mapping: Any, known: Dictionary, carried: set[str] | None
+) -> pl.DataFrame:
+    """A file's rows as the audit wants them: keys, status, time, and its other columns, read as their fields say."""
+    rows = _kept(reader.read_touchpoint(path, mapping), path)
+    columns = {"order_no": rows["order_no"], STATUS: rows[STATUS], "at": rows["updated_at"]}
+    skipped = []
+    for heading in rows.columns[len(_READ) :]:
+        field = known.heading(heading)
+        if field is None:
+            skipped.append(heading)
+        elif field.name not in columns and (carried is None or field.name in carried):
+            read = reader.read_values(rows[heading], field.kind, mapping)
+            columns[field.name], columns[RAW + field.name] = read["value"], read["raw"]
+    if skipped:
+        typer.echo(f"{path}: not compared, nor shown: {', '.join(skipped)}", err=True)
+    return pl.DataFrame(columns)
 
 
 def _named_file(text: str) -> tuple[str, Path]:
@@ -112,7 +196,20 @@ def _kept(rows: pl.DataFrame, path: Path) -> pl.DataFrame:
     if untimed.height:
         first = f"first row {untimed['row_no'][0]}: {untimed['time_problem'][0]}"
         typer.echo(f"{path}: {untimed.height} update times cannot be read and count as unknown, {first}", err=True)
-    return rows.join(nameless, on="row_no", how="anti").select("order_no", "status", at="updated_at")
+    kept = rows.join(nameless, on="row_no", how="anti", maintain_order="left")
+    return kept.select(*_READ, pl.exclude(_READ))
+
+
+_READ = ("order_no", "status", "updated_at", "time_problem", "row_no")
+"""What `read_touchpoint` makes of a file; the rest are the file's own columns."""
+
+
+def _fields(path: Path | None) -> Dictionary:
+    return dictionary.dictionary(_toml(path)) if path else dictionary.default()
+
+
+def _directory(path: Path | None) -> Directory:
+    return presets.directory(_toml(path)) if path else presets.default()
 
 
 def _words(statuses: Mapping[str, str | list[str]], words: Path | None, *, absent: bool) -> Lexicon:
@@ -156,13 +253,15 @@ def _sentences(report: Report, limit: int) -> str:
         f"Sample of {drawn.of} (seed {report.seed}): {drawn.consistent} consistent{_percent(drawn.rate)}; "
         f"with {proved.level:.0%} confidence the true rate is {proved.low:.1%} to {proved.high:.1%}.",
     ]
-    listed = report.findings.head(limit)
+    listed = report.problems.head(limit)
     for row in listed.iter_rows(named=True):
         said = ", ".join(f"{name}: {word or '(nothing)'}" for name, word in row["values"].items())
         suspect = f"; probably {row['probably_wrong']} ({row['cause']})" if row["probably_wrong"] else ""
-        lines.append(f"  {row['order_no']}  {row['verdict']}  {said}{suspect}")
-    if report.findings.height > listed.height:
-        lines.append(f"  … and {report.findings.height - listed.height} more; --limit lists them, --json has them all")
+        what = row["verdict"] if row["field"] in (STATUS, "order_no") else f"{row['verdict']} of {row['field']}"
+        heals = f"; should mend itself by {row['heals_at']:%Y-%m-%d %H:%M} UTC" if row["heals_at"] else ""
+        lines.append(f"  {row['order_no']}  {what}  {said}{suspect}{heals}")
+    if report.problems.height > listed.height:
+        lines.append(f"  … and {report.problems.height - listed.height} more; --limit lists them, --json has them all")
     return "\n".join(lines)
 
 
