@@ -3,8 +3,8 @@
     python benchmarks/audit.py [--orders N] [--rounds N] [--datacompy PYTHON] [--without-datacompy]
 
 Everything reads the same three Parquet files (order_no, status, at; rows shuffled, as exports are), each in a process
-of its own that warms up once and then takes its turn with the others, so that whatever else the machine does falls on all
-alike. datacompy cannot be installed beside us (it wants polars < 1.45): it gets an environment of its own, made in
+of its own that warms up once and then takes its turn with the others, so that whatever else the machine does falls on
+all alike. datacompy cannot be installed beside us (it wants polars < 1.45): it gets an environment of its own, made in
 build/datacompy unless --datacompy names one, with the polars it asks for, and does what it can of the same work: the
 three pairs, compared column by column.
 

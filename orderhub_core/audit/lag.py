@@ -2,12 +2,12 @@
 
 A touchpoint's delay with one order is the time from the fact to its update. The fact's instant stands in the hub's
 orders; without a hub, the first touchpoint that shows the same stage stands for it. What is allowed is the delay that
-99 of 100 orders keep, read safely: rows that faults have made late must not teach the allowance away. They lie apart from
-the bulk by orders of magnitude, so whatever lies beyond a fence in the logarithm of the delay (the upper quartile and
-four times its distance from the median, or a factor of eight above the quartile, whichever is more) is left out before
-the quantile is taken. The fence holds while fewer than a quarter of the rows are faulty. Of the quantile the upper
-limit that few observations allow is taken (95 %, by order statistics: David and Nagaraja, Order Statistics, 2003, section
-7.1), and a quarter is added for hours busier than those seen.
+99 of 100 orders keep, read safely: rows that faults have made late must not teach the allowance away. They lie apart
+from the bulk by orders of magnitude, so whatever lies beyond a fence in the logarithm of the delay (the upper quartile
+and four times its distance from the median, or a factor of eight above the quartile, whichever is more) is left out
+before the quantile is taken. The fence holds while fewer than a quarter of the rows are faulty. Of the quantile the
+upper limit that few observations allow is taken (95 %, by order statistics: David and Nagaraja, Order Statistics, 2003,
+section 7.1), and a quarter is added for hours busier than those seen.
 """
 
 from __future__ import annotations

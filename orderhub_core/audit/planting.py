@@ -153,7 +153,8 @@ def _tell(scene: Rows, orders: Ints) -> None:
 
 
 def recent(scene: Rows) -> npt.NDArray[np.bool_]:
-    flags: npt.NDArray[np.bool_] = ((scene.when > NOW_S - HOUR) & (scene.when <= NOW_S)).any(axis=0)
+    lately = (scene.when > NOW_S - HOUR) & (scene.when <= NOW_S)
+    flags: npt.NDArray[np.bool_] = np.logical_or.reduce(lately, axis=0)
     return flags
 
 

@@ -120,7 +120,7 @@ def status_cells(story: Story, young: Young | None = None, newborn: Flags | None
     speaking = known.sum(axis=0) + excused.sum(axis=0)
     torn = (speaking >= 2) & (story.common() == 0)
     late = lagging(story, young) if young is not None else np.zeros_like(known)
-    mends: Flags = torn & late.any(axis=0)
+    mends = torn & late.any(axis=0)
     wrong = known & torn & ~mends & _at_odds(story)
     cells = np.full(known.shape, NOT_COMPARABLE, dtype=np.int8)
     cells[story.kind == STRANGE] = UNKNOWN_WORD
@@ -150,7 +150,7 @@ def lagging(story: Story, young: Young) -> Flags:
 def may_mend(story: Story) -> Flags:
     """Contradictions that time may explain: of every two that are apart, one is behind."""
     everywhere = np.ones((len(story.kind), len(story.kind), 1), dtype=np.bool_)
-    flags: Flags = lagging(story, everywhere).any(axis=0)
+    flags: Flags = np.logical_or.reduce(lagging(story, everywhere), axis=0)
     return flags
 
 

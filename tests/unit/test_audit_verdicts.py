@@ -82,19 +82,21 @@ def expected(order: Order, names: tuple[str, ...], words: Lexicon, as_of: int | 
 
     def behind(one: str, other: str) -> bool:
         later = set().union(*(stages_later(LATER[stage]) for stage in means[one]))
-        return bool(later & right[other]) and young(ats[other], lag[one])
+        return bool(later & means[other]) and young(ats[other], lag[one])
 
     apart = [(a, b) for a, b in combinations(right, 2) if not right[a] & right[b]]
     mends = bool(apart) and all(behind(a, b) or behind(b, a) for a, b in apart)
-    newborn = (
-        bool(lacking)
-        and bool(kinds)
-        and all(
-            meaning(words, name, text)[2] & {Stage.PENDING_PAYMENT, Stage.PAID} and young(at, min(lag.values()))
-            for name in kinds
-            for text, at in order[name]
-        )
-    )
+
+    def unheard(name: str) -> bool:
+        """May it not have heard yet? Nothing is said beyond what it need not know, and its first two stages, young."""
+        need_not = words_absent(words, name)
+        begins = next(place for place, stage in enumerate(STAGES) if stage not in need_not)
+        fresh = {
+            other: right[other] & set(STAGES[begins : begins + 2]) and young(ats[other], lag[name]) for other in right
+        }
+        return set(kinds) == set(right) and any(fresh.values()) and all(fresh[o] or right[o] & need_not for o in right)
+
+    newborn = bool(lacking) and all(unheard(name) for name in lacking)
     if len(right) + len(excused) >= 2 and not story and not mends:
         return "conflict"
     if any(len(rows) > 1 for rows in order.values()):
