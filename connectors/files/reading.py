@@ -46,6 +46,8 @@ def parse_table(data: bytes, name: str, *, sheet: str | None = None) -> pl.DataF
     """As `read_table`, from bytes; `name` is for the sentences only."""
     if not data.strip():
         raise UserMistake(f"{name}: the file is empty; export it again")
+    if data.startswith(b"%PDF"):
+        raise UserMistake(f"{name}: this is a PDF, not a table; export the orders as CSV or XLSX")
     if is_workbook(data):
         return _headed(parse_workbook(data, name, sheet), name)
     if sheet is not None:

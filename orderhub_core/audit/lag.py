@@ -2,12 +2,13 @@
 
 A touchpoint's delay with one order is the time from the fact to its update. The fact's instant stands in the hub's
 orders; without a hub, the first touchpoint that shows the same stage stands for it. What is allowed is the delay that
-99 of 100 orders keep, read safely: rows that faults have made late must not teach the allowance away. They lie apart
-from the bulk by orders of magnitude, so whatever lies beyond a fence in the logarithm of the delay (the upper quartile
-and four times its distance from the median, or a factor of eight above the quartile, whichever is more) is left out
-before the quantile is taken. The fence holds while fewer than a quarter of the rows are faulty. Of the quantile the
-upper limit that few observations allow is taken (95 %, by order statistics: David and Nagaraja, Order Statistics, 2003,
-section 7.1), and a quarter is added for hours busier than those seen.
+99 of 100 orders keep, read safely: rows that faults have made late must not teach the allowance away. Whatever lies
+beyond a fence in the logarithm of the delay (the upper quartile and four times its distance from the median, or a
+factor of three above the quartile, whichever is more) is left out before the quantile is taken; as many faulty rows
+again may hide below the fence, so by their share the quantile is lowered, to 85 % at the least. That holds while fewer
+than a quarter of the rows are faulty. Of the quantile the upper limit that few observations allow is taken (95 %, by
+order statistics: David and Nagaraja, Order Statistics, 2003, section 7.1), and a quarter is added for hours busier than
+those seen.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ LEAST_LAG_S = 60
 """Clocks differ, and stamps are whole minutes in some systems."""
 LEAST_OBSERVED = 200
 QUANTILE, CONFIDENCE, MARGIN = 0.99, 0.95, 1.25
-FENCE, LEAST_FACTOR = 4.0, 8.0
+LEAST_QUANTILE = 0.85
+FENCE, LEAST_FACTOR = 4.0, 3.0
 
 SECOND = 1_000_000
 """Microseconds."""
@@ -61,7 +63,8 @@ def allowance(delays_s: npt.NDArray[np.float64]) -> Lag:
     median, upper = np.quantile(known, (0.5, 0.75))
     fence = upper * max((upper / median) ** FENCE, LEAST_FACTOR)
     bulk = known[known <= fence]
-    place = min(int(binom.ppf(CONFIDENCE, len(bulk), QUANTILE)), len(bulk) - 1)
+    level = max(LEAST_QUANTILE, QUANTILE - 1 + len(bulk) / len(known))
+    place = min(int(binom.ppf(CONFIDENCE, len(bulk), level)), len(bulk) - 1)
     return Lag(max(LEAST_LAG_S, int(np.ceil(bulk[place] * MARGIN))), observed=len(bulk), learned=True)
 
 
