@@ -244,3 +244,64 @@ def test_rows_without_an_order_number_are_left_out_and_told(tmp_path):
     result = CliRunner().invoke(app, ["files", *files, "--json"], catch_exceptions=False)
     assert json.loads(result.stdout)["population"]["orders"] == 1
     assert "without an order number" in result.stderr
+
+
+def test_extra_columns_are_compared_and_a_persons_are_neither_compared_nor_shown(tmp_path):
+    texts_of = {
+        "page": "order_no,status,实付金额,收货人\n1,delivered,12.50,王小明\n"
+        '2,delivered,"¥1,250.00",王小明\n3,delivered,12.50,\n',
+        "crm": "订单号,状态,支付金额,收件人\n1,已签收,12.5,李雷\n2,已签收,1250,李雷\n3,已签收,12.51,李雷\n",
+    }
+    files = []
+    for name, text in texts_of.items():
+        (tmp_path / f"{name}.csv").write_bytes(text.encode("gb18030"))
+        files += ["--touchpoint", f"{name}={tmp_path / name}.csv"]
+    result = CliRunner().invoke(app, ["files", *files, "--json"], catch_exceptions=False)
+    document = json.loads(result.stdout.splitlines()[-1])
+    assert [(row["order_no"], row["field"], row["verdict"]) for row in document["findings"]] == [
+        ("3", "paid", "conflict")
+    ]
+    assert document["findings"][0]["values"] == {"page": "12.50", "crm": "12.51"}
+    assert document["population"]["consistent"] == 2
+    assert "王小明" not in result.output and "收货人" in result.stderr
+
+
+def test_a_preset_compares_only_what_its_touchpoints_carry(tmp_path):
+    (tmp_path / "a.csv").write_text("order_no,status,paid,tracking_no\n1,卖家已发货,1,SF1\n", encoding="utf-8")
+    (tmp_path / "b.csv").write_text("order_no,status,paid,tracking_no\n1,已揽件,2,SF1\n", encoding="utf-8")
+    files = ["--touchpoint", f"taobao={tmp_path}/a.csv", "--touchpoint", f"courier={tmp_path}/b.csv", "--json"]
+    free = json.loads(CliRunner().invoke(app, ["files", *files], catch_exceptions=False).stdout)
+    bound = json.loads(CliRunner().invoke(app, ["files", *files, "--preset", "supply"], catch_exceptions=False).stdout)
+    assert list(free["fields"]) == ["status", "paid", "tracking_no"]
+    assert list(bound["fields"]) == ["status", "tracking_no"]
+    wrong = CliRunner().invoke(app, ["files", *files, "--preset", "service"])
+    assert isinstance(wrong.exception, UserMistake) and "page, crm, wms" in str(wrong.exception)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"%PDF-1.4\n1 0 obj\n", b"\x89PNG\r\n\x1a\n\0\0", b"PK\x03\x04nonsense", b"<html>"]
+)
+def test_a_file_of_another_kind_is_one_clear_sentence(exports, tmp_path, content):
+    (tmp_path / "odd").write_bytes(content)
+    result = CliRunner().invoke(app, ["files", *exports, "--touchpoint", f"odd={tmp_path / 'odd'}"])
+    assert isinstance(result.exception, UserMistake)
+    assert "odd: " in str(result.exception) and "\n" not in str(result.exception)
+
+
+def test_an_order_that_stands_twice_and_is_torn_is_two_findings(tmp_path):
+    (tmp_path / "a.csv").write_text("order_no,status\n1,paid\n1,paid\n", encoding="utf-8")
+    (tmp_path / "b.csv").write_text("order_no,status\n1,delivered\n", encoding="utf-8")
+    files = ["--touchpoint", f"a={tmp_path}/a.csv", "--touchpoint", f"b={tmp_path}/b.csv", "--json"]
+    document = json.loads(CliRunner().invoke(app, ["files", *files], catch_exceptions=False).stdout)
+    assert [row["verdict"] for row in document["findings"]] == ["conflict", "duplicate"]
+    assert document["findings"][1]["probably_wrong"] == "a"
+    assert document["population"]["by_verdict"]["conflict"] == document["population"]["orders"] == 1
+
+
+def test_the_self_test_is_a_command_with_its_seed_and_bars():
+    result = CliRunner().invoke(app, ["selftest", "--seed", "5", "--orders", "6000", "--json"], catch_exceptions=False)
+    document = json.loads(result.stdout.splitlines()[-1])
+    assert result.exit_code == 0 and document["passed"] and document["seed"] == 5
+    assert {one["kind"] for one in document["outcomes"]} >= {"lost_event", "forged_progress", "wrong_zone"}
+    shown = CliRunner().invoke(app, ["selftest", "--orders", "6000"], catch_exceptions=False).stdout
+    assert "Seed 7" in shown and "bars 0.99 each: met" in shown
