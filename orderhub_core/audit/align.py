@@ -117,13 +117,14 @@ def align(sources: Sequence[Source], population: pl.DataFrame | None = None) -> 
     raise AssertionError
 
 
-def fingerprints(keys: pl.DataFrame, seed: int) -> Marks:
-    """One number per row of `shop`, `order_no`; the same only within a process."""
-    marks: Marks = keys["order_no"].hash(seed).to_numpy()
-    if keys["shop"].dtype == pl.Null:
-        return marks
-    shops: Marks = keys["shop"].hash(seed + 1_000_003).to_numpy()
-    return marks ^ shops
+def fingerprints(keys: pl.DataFrame, *seeds: int) -> list[Marks]:
+    """Per seed one number for each row of `shop`, `order_no`; the same only within a process."""
+    with_shops = keys["shop"].dtype != pl.Null
+    names = keys.select(pl.col("order_no").hash(seed).alias(str(seed)) for seed in seeds)
+    if not with_shops:
+        return [marks.to_numpy() for marks in names.iter_columns()]
+    shops = keys.select(pl.col("shop").hash(seed + 1_000_003).alias(str(seed)) for seed in seeds)
+    return [name.to_numpy() ^ shop.to_numpy() for name, shop in zip(names, shops, strict=True)]
 
 
 def same_shops(frames: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
@@ -152,9 +153,10 @@ def _aligned(sources: Sequence[Source], population: pl.DataFrame | None, seed: i
     twice = np.zeros(rows.shape, dtype=np.bool_)
     for source, (index, at) in enumerate(zip(indexes, found, strict=True)):
         hit = at != ABSENT
-        _put(rows[source], twice[source], at, index, hit)
+        every = bool(hit.all())
+        _put(rows[source], twice[source], at if every else at[hit], index, None if every else hit)
         if len(extra):
-            _put(rows[source], twice[source], size + np.searchsorted(extra, index.marks), index, ~hit)
+            _put(rows[source], twice[source], size + np.searchsorted(extra, strange[source]), index, ~hit)
     made = (seed, base_keys["shop"].dtype != pl.Null)
     names = Names(base_keys, base.rows, base.marks, made)
     if len(extra):
@@ -164,13 +166,15 @@ def _aligned(sources: Sequence[Source], population: pl.DataFrame | None, seed: i
 
 
 def _put(
-    rows: Rows, twice: npt.NDArray[np.bool_], to: npt.NDArray[np.integer], index: _Index, which: npt.NDArray[np.bool_]
+    rows: Rows,
+    twice: npt.NDArray[np.bool_],
+    to: npt.NDArray[np.integer],
+    index: _Index,
+    which: npt.NDArray[np.bool_] | None,
 ) -> None:
-    every = bool(which.all())
-    to = to if every else to[which]
-    rows[to] = index.rows if every else index.rows[which]
+    rows[to] = index.rows if which is None else index.rows[which]
     if index.twice is not None:
-        twice[to] = index.twice if every else index.twice[which]
+        twice[to] = index.twice if which is None else index.twice[which]
 
 
 def _more(keys: Sequence[pl.DataFrame], rows: Rows) -> pl.DataFrame:
@@ -203,7 +207,7 @@ def _found(base: _Index, index: _Index) -> npt.NDArray[np.int64]:
 
 
 def _index(keys: pl.DataFrame, seed: int, source: Source | None = None) -> _Index:
-    marks, checks = fingerprints(keys, seed), fingerprints(keys, seed + 1)
+    marks, checks = fingerprints(keys, seed, seed + 1)
     order = np.argsort(marks).astype(np.int32)
     marks = marks[order]
     again = np.zeros(len(marks), dtype=np.bool_)

@@ -13,7 +13,7 @@ from orderhub_core.audit.engine import judge
 from orderhub_core.audit.scene import Scene
 from orderhub_core.audit.verdicts import CONFLICT
 
-MOST_ORDERS = 60_000
+MOST_ORDERS = 30_000
 """So many orders, evenly spread, teach enough; a million would teach no more."""
 
 

