@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from orderhub_core.audit import abreast
 from orderhub_core.audit.sources import KEY, NEVER, Source
 
 Marks = npt.NDArray[np.uint64]
@@ -142,27 +143,28 @@ def _aligned(sources: Sequence[Source], population: pl.DataFrame | None, seed: i
     known = [] if population is None else [population.select(KEY)]
     frames = same_shops([*(source.keys for source in sources), *known])
     keys = frames[: len(sources)]
-    indexes = [_index(frame, seed, source) for frame, source in zip(keys, sources, strict=True)]
+    rows = sum(frame.height for frame in keys)
+    indexes = abreast.each(lambda both: _index(both[0], seed, both[1]), zip(keys, sources, strict=True), rows)
     largest = max(range(len(keys)), key=lambda place: len(indexes[place].marks))
     base, base_keys = (_index(frames[-1], seed), frames[-1]) if known else (indexes[largest], keys[largest])
-    found = [_found(base, index) for index in indexes]
+    found = abreast.each(lambda index: _found(base, index), indexes, rows)
     strange = [index.marks[at == ABSENT] for index, at in zip(indexes, found, strict=True)]
     extra = np.unique(np.concatenate(strange)) if population is None else strange[0][:0]
     size = len(base.marks)
-    rows = np.full((len(sources), size + len(extra)), ABSENT, dtype=np.int32)
-    twice = np.zeros(rows.shape, dtype=np.bool_)
+    told = np.full((len(sources), size + len(extra)), ABSENT, dtype=np.int32)
+    twice = np.zeros(told.shape, dtype=np.bool_)
     for source, (index, at) in enumerate(zip(indexes, found, strict=True)):
         hit = at != ABSENT
         every = bool(hit.all())
-        _put(rows[source], twice[source], at if every else at[hit], index, None if every else hit)
+        _put(told[source], twice[source], at if every else at[hit], index, None if every else hit)
         if len(extra):
-            _put(rows[source], twice[source], size + np.searchsorted(extra, strange[source]), index, ~hit)
+            _put(told[source], twice[source], size + np.searchsorted(extra, strange[source]), index, ~hit)
     made = (seed, base_keys["shop"].dtype != pl.Null)
     names = Names(base_keys, base.rows, base.marks, made)
     if len(extra):
-        more = _more(keys, rows[:, size:])
+        more = _more(keys, told[:, size:])
         names = names.with_more(Names(more, np.arange(len(extra), dtype=np.int32), extra, made))
-    return Aligned(names, rows, twice, base.rows if known else None)
+    return Aligned(names, told, twice, base.rows if known else None)
 
 
 def _put(

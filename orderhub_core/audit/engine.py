@@ -30,7 +30,7 @@ from orderhub_core.audit.verdicts import (
     may_mend,
     status_cells,
 )
-from orderhub_core.audit.window import Window, sooner
+from orderhub_core.audit.window import Moments, Window, moments, sooner
 from orderhub_core.audit.words import STAGES, bits
 
 
@@ -46,9 +46,9 @@ class Judged:
     """Per field touchpoint × order."""
     twice: Flags
     """Touchpoint × order: it has the order more than once."""
-    heals_at: Instants
+    heals: Moments
     """Until when a lagging order should have mended itself."""
-    turns_at: Instants
+    turns: Moments
     """From when on the passing of time alone may change the verdict: judge the order again then."""
 
     @property
@@ -64,8 +64,8 @@ class Judged:
             fields={name: own[places] for name, own in self.fields.items()},
             cells={name: own[:, places] for name, own in self.cells.items()},
             twice=self.twice[:, places],
-            heals_at=self.heals_at[places],
-            turns_at=self.turns_at[places],
+            heals=self.heals.taken(places, len(self.verdict)),
+            turns=self.turns.taken(places, len(self.verdict)),
         )
 
 
@@ -99,8 +99,8 @@ def judge(seen: Scene, calibration: Calibration, as_of: int | None) -> Judged:
         fields=worst,
         cells=judged,
         twice=seen.aligned.twice,
-        heals_at=heals,
-        turns_at=turns,
+        heals=moments(heals),
+        turns=moments(turns),
     )
 
 

@@ -83,7 +83,7 @@ def _frame(
     part: Scene, judged: Judged, places: blame.Places, name: str, verdict: Verdicts, suspects: Suspects, shown: str = ""
 ) -> pl.DataFrame:
     names = [source.name for source in part.sources]
-    heals = judged.heals_at[places]
+    heals = judged.heals.dense(len(judged.verdict))[places]
     told = judged.names.take(places).keys.with_columns(
         verdict=named(verdict, VERDICT),
         field=pl.lit(shown or name),

@@ -68,26 +68,38 @@ class Meanings:
 
 
 def meanings(sources: Sequence[Source], words: Lexicon) -> Meanings:
-    looked_up = [_meanings(source, words) for source in sources]
+    looked_up = [_remembered(source, words) for source in sources]
     return Meanings(
-        codes=[codes for codes, _ in looked_up],
-        kinds=[np.array([*_SILENT, *[KNOWN] * (rows.height - len(_SILENT))], dtype=np.int8) for _, rows in looked_up],
-        rows=[rows for _, rows in looked_up],
+        codes=[codes for codes, _, _ in looked_up],
+        kinds=[
+            np.array([*_SILENT, *[KNOWN] * (rows.height - len(_SILENT))], dtype=np.int8) for _, rows, _ in looked_up
+        ],
+        rows=[rows for _, rows, _ in looked_up],
         need_not_know=np.array([words.absent.get(source.name, 0) for source in sources], dtype=np.uint32),
         lexicon=words,
-        words=[_spelled(source) for source in sources],
+        words=[spelled for _, _, spelled in looked_up],
         names=[source.name for source in sources],
     )
 
 
-def _spelled(source: Source) -> pl.Series:
-    return source.status.words.to_frame("word").select(same(pl.col("word"))).to_series()
+_LookedUp = tuple[npt.NDArray[np.int16], pl.DataFrame, pl.Series]
+_FEW = 1_000
 
 
-def _meanings(source: Source, words: Lexicon) -> tuple[npt.NDArray[np.int16], pl.DataFrame]:
-    found = (
-        _spelled(source).to_frame("word").join(words.frame(source.name), on="word", how="left", maintain_order="left")
-    )
+def _remembered(source: Source, words: Lexicon) -> _LookedUp:
+    """Later passes meet the same few words again."""
+    if source.status.words.len() > _FEW:
+        return _meanings(source, words)
+    question = (source.name, *source.status.words.to_list())
+    if question not in words.remembered:
+        words.remembered[question] = _meanings(source, words)
+    answer: _LookedUp = words.remembered[question]
+    return answer
+
+
+def _meanings(source: Source, words: Lexicon) -> _LookedUp:
+    word = source.status.words.to_frame("word").select(same(pl.col("word"))).to_series()
+    found = word.to_frame("word").join(words.frame(source.name), on="word", how="left", maintain_order="left")
     blank = pl.col("word").is_null() | pl.col("word").is_in(list(words.blank))
     found = found.with_columns(
         silent=pl.when(blank).then(BLANK).when(pl.col("mask").is_null()).then(STRANGE).cast(pl.Int64)
@@ -98,4 +110,4 @@ def _meanings(source: Source, words: Lexicon) -> tuple[npt.NDArray[np.int16], pl
     codes = found.join(numbered, on=list(_ROWS), how="left", maintain_order="left").select(
         pl.coalesce("silent", "meaning").cast(pl.Int16)
     )
-    return codes.to_series().to_numpy(), pl.concat([silent, known])
+    return codes.to_series().to_numpy(), pl.concat([silent, known]), word

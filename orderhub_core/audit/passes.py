@@ -25,7 +25,7 @@ from orderhub_core.audit.calibration import Calibration
 from orderhub_core.audit.engine import Judged, judge
 from orderhub_core.audit.fields import Dictionary
 from orderhub_core.audit.report import Frame, Report, look
-from orderhub_core.audit.sources import KEY, NEVER
+from orderhub_core.audit.sources import KEY
 from orderhub_core.audit.words import Lexicon
 
 _UNKNOWN = -1
@@ -85,8 +85,8 @@ def whole(report: Report) -> Pass:
 
 def due(before: Pass, as_of: int) -> pl.DataFrame:
     """`shop`, `order_no` of the orders whose verdict the passing of time alone may have turned by `as_of`."""
-    turns = before.judged.turns_at
-    return before.judged.names.take(np.flatnonzero((turns != NEVER) & (turns <= as_of))).keys
+    turns = before.judged.turns
+    return before.judged.names.take(turns.places[turns.at <= as_of]).keys
 
 
 def rows_of(frames: Mapping[str, Frame], keys: pl.DataFrame) -> dict[str, pl.DataFrame]:
@@ -161,12 +161,15 @@ def _merged(before: Judged, fresh: Judged, names: Names, places: Places, old: Pl
         result[..., places] = now[..., old]
         return result
 
+    size = len(before.verdict) + len(new)
+    to = np.empty(len(fresh.verdict), dtype=np.int64)
+    to[old], to[new] = places, np.arange(len(before.verdict), size)
     return Judged(
         names=before.names.with_more(names) if names.height else before.names,
         verdict=put(before.verdict, fresh.verdict),
         fields={name: put(own, fresh.fields[name]) for name, own in before.fields.items()},
         cells={name: put(own, fresh.cells[name]) for name, own in before.cells.items()},
         twice=put(before.twice, fresh.twice),
-        heals_at=put(before.heals_at, fresh.heals_at),
-        turns_at=put(before.turns_at, fresh.turns_at),
+        heals=before.heals.moved(places, fresh.heals, to, size),
+        turns=before.turns.moved(places, fresh.turns, to, size),
     )

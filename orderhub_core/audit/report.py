@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 import polars as pl
 
+from orderhub_core.audit import abreast, presets, sampling
 from orderhub_core.audit import fields as dictionary
-from orderhub_core.audit import presets, sampling
 from orderhub_core.audit.align import align
 from orderhub_core.audit.calibration import Calibration
 from orderhub_core.audit.engine import Judged, judge
@@ -74,7 +74,9 @@ class Report:
     def by_field(self) -> pl.DataFrame:
         """One row per order: `shop`, `order_no`, a verdict per field (null where it is not compared), `heals_at`."""
         columns = {name: _verdicts(own) for name, own in self.judged.fields.items()}
-        return self.judged.keys.with_columns(**columns, heals_at=_instants(self.judged.heals_at))
+        return self.judged.keys.with_columns(
+            **columns, heals_at=_instants(self.judged.heals.dense(len(self.judged.verdict)))
+        )
 
     def cells(self) -> pl.DataFrame:
         """One row per order, field and touchpoint that is part of the comparison: `shop`, `order_no`, `field`,
@@ -253,7 +255,10 @@ def look(
         )
     compared = [(fields or dictionary.default()).field(name) for name in shared_columns(sightings)]
     couriers = presets.default().scanning() if scanning is None else scanning
-    sources = [source(name, frame, compared, scans=name in couriers) for name, frame in sightings.items()]
+    rows = sum(frame.height if isinstance(frame, pl.DataFrame) else abreast.WORTHWHILE for frame in sightings.values())
+    sources = abreast.each(
+        lambda item: source(item[0], item[1], compared, scans=item[0] in couriers), sightings.items(), rows
+    )
     aligned = align(sources, population)
     return scene(sources, aligned, meanings(sources, words or default()), compared, _facts(population))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from orderhub_core.audit.sources import NEVER, Instants
 from orderhub_core.audit.verdicts import Flags
@@ -32,3 +33,36 @@ class Window:
 def sooner(one: Instants, other: Instants) -> Instants:
     """The earlier of two instants, of which either may be NEVER."""
     return np.where(one == NEVER, other, np.where(other == NEVER, one, np.minimum(one, other)))
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Instants of the few orders that have one."""
+
+    places: npt.NDArray[np.int64]
+    """Sorted."""
+    at: Instants
+
+    def dense(self, size: int) -> Instants:
+        """One instant per order, NEVER for most."""
+        result = np.full(size, NEVER)
+        result[self.places] = self.at
+        return result
+
+    def taken(self, places: npt.NDArray[np.integer], size: int) -> Moments:
+        """Of some orders, in the order asked for."""
+        return moments(self.dense(size)[places])
+
+    def moved(self, places: npt.NDArray[np.int64], now: Moments, to: npt.NDArray[np.int64], size: int) -> Moments:
+        """With `now`, of which order i goes `to[i]`, in place of what stood at `places`."""
+        touched = np.zeros(size, dtype=np.bool_)
+        touched[places] = True
+        kept = ~touched[self.places]
+        both = np.concatenate([self.places[kept], to[now.places]])
+        order = np.argsort(both)
+        return Moments(both[order], np.concatenate([self.at[kept], now.at])[order])
+
+
+def moments(dense: Instants) -> Moments:
+    places = np.flatnonzero(dense != NEVER)
+    return Moments(places, dense[places])

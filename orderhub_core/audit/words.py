@@ -8,7 +8,7 @@ A word that stands in no table means nothing here: it is reported, never guessed
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from enum import StrEnum
 from functools import cached_property, lru_cache
 from importlib import resources
@@ -106,6 +106,11 @@ class Lexicon(msgspec.Struct, frozen=True, dict=True):
         if touchpoint not in self._frames:
             self._frames[touchpoint] = self._frame(touchpoint)
         return self._frames[touchpoint]
+
+    @cached_property
+    def remembered(self) -> dict[Hashable, Any]:
+        """What was looked up here, by whoever did."""
+        return {}
 
     @cached_property
     def _frames(self) -> dict[str, pl.DataFrame]:

@@ -41,8 +41,8 @@ def shown(kept: Pass) -> list[tuple[object, ...]]:
     judged = kept.judged
     columns = [
         judged.verdict,
-        judged.heals_at,
-        judged.turns_at,
+        judged.heals.dense(len(judged.verdict)),
+        judged.turns.dense(len(judged.verdict)),
         *judged.fields.values(),
         *(own for cells in judged.cells.values() for own in cells),
         *judged.twice,
