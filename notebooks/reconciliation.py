@@ -100,7 +100,7 @@ def _(answered, connected, found, said, settle, tr):
     _asked = {"reason": tr("Reason"), "reviewer": tr("Who says so")}
     _forms = [
         ui.reasoned(_sheets[0], _asked, tr("Acknowledge"), tr, settle),
-        ui.confirmed(_sheets[1], tr("Yes, take these back"), tr("Back into the queue"), tr, settle),
+        ui.confirmed(_sheets[1], {}, tr("Yes, take these back"), tr("Back into the queue"), tr, settle),
     ]
     _open, _closed = _forms if connected.writable else _sheets
     _none = ui.note(tr("Nothing waits for finance."), "good")

@@ -16,8 +16,8 @@ from itertools import combinations
 import msgspec
 import polars as pl
 
-from orderhub_core.audit.claims import KEY
 from orderhub_core.audit.sampling import Interval, interval
+from orderhub_core.audit.sources import KEY
 from orderhub_core.audit.verdicts import CONSISTENT
 
 HUMAN = pl.Enum(["consistent", "inconsistent", "disputed"])

@@ -29,7 +29,7 @@ import polars as pl
 from scipy.optimize import minimize
 
 from orderhub_core.audit import hypergeometric, sampling
-from orderhub_core.audit.claims import KEY
+from orderhub_core.audit.sources import KEY
 
 DAY_US = 86_400_000_000
 AGES_D = (1, 3, 7)

@@ -7,9 +7,8 @@ import polars as pl
 import pytest
 from polars.testing import assert_frame_equal
 
-from orderhub_core.audit.claims import claims
-from orderhub_core.audit.verdicts import CONSISTENT, verdicts
-from orderhub_core.audit.words import default
+from orderhub_core.audit.report import audit
+from orderhub_core.audit.verdicts import CONSISTENT
 from orderhub_core.sim.world import BIG_SHOPS, Plan, World, build
 from orderhub_core.sim.world.touchpoints import LATE_S, TOUCHPOINTS
 
@@ -92,9 +91,9 @@ class TestAudited:
     AS_OF = PLAN.end + 60 * DAY
 
     def judged(self, world: World) -> pl.DataFrame:
-        known, words = world.until(self.AS_OF), default()
-        said = claims({name: known["sightings"].filter(touchpoint=name) for name in TOUCHPOINTS}, words)
-        return verdicts(said, list(TOUCHPOINTS), words, as_of=self.AS_OF, population=known["orders"])
+        known = world.until(self.AS_OF)
+        shown = {name: known["sightings"].filter(touchpoint=name) for name in TOUCHPOINTS}
+        return audit(shown, as_of=self.AS_OF, population=known["orders"]).orders
 
     def test_honest_touchpoints_are_never_accused(self) -> None:
         found = self.judged(build(msgspec.structs.replace(PLAN, late=0, twice=0, never=0, wrong=0)))
