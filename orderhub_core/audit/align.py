@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import count
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +23,7 @@ from orderhub_core.audit.sources import KEY, NEVER, Source
 
 Marks = npt.NDArray[np.uint64]
 Rows = npt.NDArray[np.int32]
+Entry = TypeVar("Entry", bound=np.generic)
 ABSENT = -1
 """The row of a touchpoint that does not have an order."""
 
@@ -106,6 +108,15 @@ class _Index:
 
 class _CollisionError(Exception):
     """Two orders have one fingerprint under this seed."""
+
+
+def picked(column: npt.NDArray[Entry], rows: Rows, absent: int) -> npt.NDArray[Entry]:
+    """The entries of some rows of a touchpoint, `absent` where it has no row. The column itself is not copied."""
+    if not len(column):
+        return np.full(len(rows), absent, dtype=column.dtype)
+    result = column.take(rows, mode="wrap")
+    result[rows == ABSENT] = absent
+    return result
 
 
 def align(sources: Sequence[Source], population: pl.DataFrame | None = None) -> Aligned:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from orderhub_core.audit.align import picked
 from orderhub_core.audit.calibration import SURE, Calibration
 from orderhub_core.audit.fields import Field, Kind
 from orderhub_core.audit.lag import SECOND
@@ -179,8 +180,8 @@ def _other_unit(seen: Scene, field: Field, cells: Verdicts) -> Flags:
     shown = {}
     for place, source in enumerate(seen.sources):
         if field.name in source.values:
-            values = np.append(source.values[field.name].fill_null(NEVER).to_numpy(), NEVER)
-            shown[place] = values[seen.aligned.rows[place]]
+            values = source.values[field.name].fill_null(NEVER).to_numpy()
+            shown[place] = picked(values, seen.aligned.rows[place], NEVER)
     for one in shown:
         for other in shown:
             known = (shown[one] != NEVER) & (shown[other] != NEVER) & (one != other) & (cells[one] == CONFLICT)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 import polars as pl
 
 from orderhub_core.audit import blame
+from orderhub_core.audit.align import picked
 from orderhub_core.audit.blame import CAUSE, DUPLICATED, NOBODY, Suspects
 from orderhub_core.audit.calibration import Calibration
 from orderhub_core.audit.engine import Judged
@@ -103,7 +104,7 @@ def _raw(part: Scene, place: int, name: str) -> pl.Series:
     rows = part.aligned.rows[place]
     if name == STATUS:
         nothing = source.status.words.len() - 1
-        return source.status.words.gather(np.append(source.status.codes, nothing)[rows])
+        return source.status.words.gather(picked(source.status.codes, rows, nothing))
     if name not in source.raw:
         return pl.repeat(None, len(rows), dtype=pl.String, eager=True)
     return source.raw[name].gather(pl.Series(rows).set(pl.Series(rows < 0), None))

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from orderhub_core.audit import lag
+from orderhub_core.audit.align import ABSENT, picked
 from orderhub_core.audit.blame import singled_out
 from orderhub_core.audit.calibration import Calibration
 from orderhub_core.audit.engine import judge
@@ -37,9 +38,12 @@ def _lags(part: Scene) -> dict[str, lag.Lag]:
     part = part.take(np.flatnonzero((part.story.common() != 0)[part.numbers]))
     at = [part.at(place) for place in range(len(part.sources))]
     table = part.meanings.entered()
-    entered = np.stack(
-        [table[place][np.append(part.meanings.codes[place][own.status.codes], 0)[part.aligned.rows[place]]]
-         for place, own in enumerate(part.sources)]
-    )  # fmt: skip
+    rows = part.aligned.rows
+    words = [
+        picked(own.status.codes, rows[place], own.status.words.len() - 1) for place, own in enumerate(part.sources)
+    ]
+    absent = rows == ABSENT
+    entered = np.stack([table[place][part.meanings.codes[place][word]] for place, word in enumerate(words)])
+    entered[absent] = -1
     found = lag.delays(at, entered, part.facts)
     return {source.name: lag.allowance(own) for source, own in zip(part.sources, found, strict=True)}

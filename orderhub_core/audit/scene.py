@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from orderhub_core.audit.align import Aligned
+from orderhub_core.audit.align import Aligned, picked
 from orderhub_core.audit.combos import Numbers, combinations
 from orderhub_core.audit.fields import Field
 from orderhub_core.audit.meanings import Meanings
@@ -32,10 +32,7 @@ class Scene:
     def at(self, source: int) -> Instants:
         """When a touchpoint updated each order."""
         own = self.sources[source].at
-        if own is None:
-            return np.full(self.aligned.size, NEVER)
-        shown: Instants = np.append(own, NEVER)[self.aligned.rows[source]]
-        return shown
+        return np.full(self.aligned.size, NEVER) if own is None else picked(own, self.aligned.rows[source], NEVER)
 
     def take(self, places: npt.NDArray[np.int64]) -> Scene:
         facts = {name: known[places] for name, known in self.facts.items()}
@@ -57,7 +54,7 @@ def scene(
 ) -> Scene:
     """`facts`: instants by column, per row of the population that `aligned` was made with."""
     codes = [
-        np.append(meanings.codes[place][own.status.codes], 0)[aligned.rows[place]] for place, own in enumerate(sources)
+        picked(meanings.codes[place][own.status.codes], aligned.rows[place], 0) for place, own in enumerate(sources)
     ]
     numbers, table = combinations(codes, [len(kinds) for kinds in meanings.kinds])
     known = {} if facts is None or aligned.population is None else dict(facts)
