@@ -29,6 +29,7 @@ HARNESSES: dict[str, Harness] = {
     "controls": Harness("controls", 1),
     "kills": Harness("kills", 500, {"plan": "sqlite"}),
     "kills-twins": Harness("kills", 300, {"plan": "sqlite-twins"}),
+    "kills-backlog": Harness("kills", 200, {"plan": "sqlite-backlog"}),
     "kills-postgres": Harness("kills", 200, {"plan": "postgres"}),
     "kills-postgres-twins": Harness("kills", 200, {"plan": "postgres-twins"}),
     "powercut": Harness("powercut", 100_000),

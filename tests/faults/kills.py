@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -92,6 +92,7 @@ POSTGRES = {"kill": 6.0, "all": 1.0, "freeze": 1.0, "backend": 2.0, "postmaster"
 PLANS = {
     "sqlite": Plan(),
     "sqlite-twins": Plan(team=TWINS),
+    "sqlite-backlog": Plan(blows={"kill": 4, "all": 1, "freeze": 1, "committer": 4}, batch=4),
     "postgres": Plan("postgres", blows=POSTGRES),
     "postgres-twins": Plan("postgres", TWINS, POSTGRES),
 }
@@ -126,6 +127,11 @@ class Zygote:
         self._process.stdin.close()
         self._process.wait(timeout=20)
         self._process.stdout.close()
+
+
+def children(pid: int) -> list[int]:
+    told = [file.read_text(encoding="ascii").split() for file in Path(f"/proc/{pid}/task").glob("*/children")]
+    return [int(number) for numbers in told for number in numbers]
 
 
 class Stage:
@@ -191,9 +197,13 @@ class Stage:
         kinds = list(self.plan.blows)
         kind = self.dice.choices(kinds, [self.plan.blows[kind] for kind in kinds])[0]
         struck = [p for p, role in enumerate(self.plan.team) if role in (self.plan.victims or self.plan.team)]
-        {"kill": self._kill_one, "all": self._kill_all, "freeze": self._freeze}.get(kind, self._strike_cluster)(
-            struck, kind
-        )
+        blows = {
+            "kill": self._kill_one,
+            "all": self._kill_all,
+            "freeze": self._freeze,
+            "committer": self._kill_committer,
+        }
+        blows.get(kind, self._strike_cluster)(struck, kind)
 
     def _await_moment(self) -> None:
         """While senders send, as often as not: a quick hub is soon done with them."""
@@ -208,6 +218,17 @@ class Stage:
 
     def _kill_one(self, places: list[int], kind: str) -> None:
         self._kill([self.dice.choice(places)])
+
+    def _kill_committer(self, places: list[int], kind: str) -> None:
+        """The process that commits what a worker has planned, if there is one just now; the worker goes on."""
+        workers = [self.alive[place] for place, role in enumerate(self.plan.team) if role == "apply"]
+        found = [child for pid in workers for child in children(pid)]
+        for child in found:
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+                self.blows += 1
+        if not found:
+            self._kill_one(places, kind)
 
     def _kill_all(self, places: list[int], kind: str) -> None:
         self._kill(places)

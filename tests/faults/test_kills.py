@@ -8,7 +8,7 @@ import pytest
 pytestmark = [pytest.mark.faults, pytest.mark.server]
 
 
-@pytest.mark.parametrize("name", ["sqlite", "sqlite-twins"])
+@pytest.mark.parametrize("name", ["sqlite", "sqlite-twins", "sqlite-backlog"])
 def test_killed_at_any_moment_nothing_is_lost(name: str) -> None:
     report = kills.run(12, 1, name)
     assert report.fine, str(report)
