@@ -146,7 +146,7 @@ def main(file: Path) -> None:
     runtime.check()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # they are meant for the parent, who ends this by its silence
-    store = sqlite.SqliteStore(file.parent)
+    store = sqlite.SqliteStore(file.parent, eager=True)
     while (order := _receive(sys.stdin.buffer)) is not None:
         answer: tuple[str, ...] = ()
         try:

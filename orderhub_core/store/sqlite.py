@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import shutil
 import threading
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -45,6 +46,9 @@ READER = ("PRAGMA query_only = ON", "PRAGMA wal_autocheckpoint = 0")
 
 ROOM_BYTES = 1_048_576
 """A disk with less than this left is taken for full."""
+
+PATIENCE_S, LOOK_EVERY_S = 5.0, 0.0005
+"""For another writer of the file."""
 
 TOGETHER = 64
 """Messages inserted by one statement."""
@@ -95,8 +99,9 @@ def connect(path: Path, *, page_bytes: int | None = None, writer: bool) -> Any:
 class SqliteStore(Store):
     lanes = 1
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, *, eager: bool = False) -> None:
+        """`eager`: who waits for another writer looks every half millisecond, not after ever longer pauses."""
+        self.folder, self._eager = folder, eager
         for part in PAGE_BYTES:
             if not file_of(folder, part).exists():
                 raise StoreMissing(f"no hub in {folder}: `orderhub db init --data {folder}` makes one")
@@ -128,7 +133,7 @@ class SqliteStore(Store):
     def transaction(self, part: str) -> Iterator[Any]:
         with self._locks[part], _translated(self.folder, part):
             connection = self._writer(part)
-            connection.execute("BEGIN IMMEDIATE")
+            self._begin(connection)
             try:
                 yield connection.cursor()
                 connection.execute("COMMIT")
@@ -136,6 +141,17 @@ class SqliteStore(Store):
                 if connection.in_transaction:
                     connection.execute("ROLLBACK")
                 raise
+
+    def _begin(self, connection: Any) -> None:
+        until = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite.OperationalError as error:
+                if not self._eager or "locked" not in str(error) or time.monotonic() > until:
+                    raise
+            time.sleep(LOOK_EVERY_S)
 
     def accept(self, messages: Sequence[RawMessage], received_at: int) -> list[Receipt]:
         rows = [(m.source, m.message_id, m.kind, received_at, digest_of(m.body), m.body) for m in messages]
@@ -251,6 +267,8 @@ class SqliteStore(Store):
     def _writer(self, part: str) -> Any:
         if part not in self._writers:
             self._writers[part] = connect(file_of(self.folder, part), page_bytes=PAGE_BYTES[part], writer=True)
+            if self._eager:
+                self._writers[part].execute("PRAGMA busy_timeout = 0")
         return self._writers[part]
 
     def _reader(self, part: str) -> Any:
