@@ -162,7 +162,7 @@ STAGES: dict[str, list[tuple[Any, str]]] = {
     "read (decode)": [(absorb._Batch, "_read")],
     "known orders": [(absorb._Batch, "_load")],
     "fold": [(absorb._Batch, "_take")],
-    "rules, pushes": [(intend.Intentions, "form")],
+    "rules, pushes": [(intend.Intentions, "decide"), (intend.Intentions, "settle")],
     "rows, chain": [(absorb._Batch, "write")],
     "write, commit": [(sqlite.SqliteStore, "commit")],
 }
