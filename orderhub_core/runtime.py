@@ -11,6 +11,7 @@ from __future__ import annotations
 import ast
 import builtins
 import mmap
+import os
 import sys
 import threading
 from pathlib import Path
@@ -51,6 +52,15 @@ def _one_parser_at_a_time() -> None:
 _one_sqlite()
 if PARSER_IS_UNSAFE:
     _one_parser_at_a_time()
+
+
+def give_memory_back() -> None:
+    """From now on, what frames no longer need goes back to the system at once. Before anything loads polars, whose
+    allocator otherwise keeps it until it has more to do: after a snapshot of 200,000 orders, 160 MB instead of 100.
+
+    Not for who shows boards: computing them takes four tenths longer.
+    """
+    os.environ.setdefault("_RJEM_MALLOC_CONF", "dirty_decay_ms:0,muzzy_decay_ms:0")
 
 
 def sqlite_copies(maps: Path = Path("/proc/self/maps")) -> list[str]:

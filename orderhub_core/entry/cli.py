@@ -40,6 +40,10 @@ COMMANDS = {
 }
 
 
+LEAN = {"worker", "receive"}
+"""Those that show nothing, and run for months beside databases that need the memory."""
+
+
 def build(only: str | None = None) -> typer.Typer:
     """The whole command line, or just one command: the others' imports cost a second."""
     root = typer.Typer(
@@ -66,6 +70,8 @@ def main() -> int:
     asked = sys.argv[1] if len(sys.argv) > 1 and sys.argv[1] in COMMANDS else None
     try:
         runtime.check()
+        if asked in LEAN:
+            runtime.give_memory_back()
         build(asked)()
     except (UserMistake, StoreMissing) as mistake:
         sys.stderr.write(f"orderhub: {mistake}\n")

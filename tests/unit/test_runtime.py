@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from orderhub_core import runtime
+from orderhub_core.entry import cli
 from orderhub_core.errors import Stop
 
 
@@ -76,3 +78,37 @@ sys.exit(len(failures))
 def test_many_threads_may_parse_at_once() -> None:
     done = python(PARSE_WHILE_GARBAGE_SPEAKS)
     assert done.returncode == 0, done.stderr
+
+
+FRAMES_COME_AND_GO = """
+from orderhub_core import runtime
+from orderhub_core.entry import cli
+runtime.give_memory_back()
+import polars as pl
+def resident():
+    return int(next(line for line in open("/proc/self/status") if line.startswith("VmRSS")).split()[1]) / 1024
+before = resident()
+frames = [pl.DataFrame({"n": range(20_000)}).with_columns(s=pl.col("n").cast(pl.String)) for _ in range(100)]
+held = resident() - before
+del frames
+print(held, resident() - before)
+"""
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the memory of a process is told by Linux")
+def test_what_frames_no_longer_need_is_given_back() -> None:
+    done = python(FRAMES_COME_AND_GO)
+    assert done.returncode == 0, done.stderr
+    held, kept = map(float, done.stdout.split())
+    assert held > 30
+    assert kept < held / 2
+
+
+@pytest.mark.parametrize(("command", "lean"), [("worker", True), ("receive", True), ("serve", False)])
+def test_who_shows_nothing_gives_memory_back(monkeypatch: pytest.MonkeyPatch, command: str, lean: bool) -> None:
+    monkeypatch.setenv("_RJEM_MALLOC_CONF", "")
+    monkeypatch.delenv("_RJEM_MALLOC_CONF")
+    monkeypatch.setattr(cli, "build", lambda only: lambda: None)
+    monkeypatch.setattr(sys, "argv", ["orderhub", command])
+    assert cli.main() == 0
+    assert ("_RJEM_MALLOC_CONF" in os.environ) is lean
