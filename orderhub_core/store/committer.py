@@ -88,7 +88,7 @@ class Committer:
         if (child := self._child) is None:
             return
         self._child = self._flying = self._failed = None
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):  # it ends by itself, its input is closed
             child.process.communicate(timeout=END_S)
 
     def _lost(self, child: _Child) -> None:
