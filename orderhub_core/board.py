@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from orderhub_core import settings
-from orderhub_core.flows import ledgers
+from orderhub_core.flows import ledgers, spot
 from orderhub_core.memory import Answer, Memory
 from orderhub_core.store import snapshot
 
@@ -27,6 +27,8 @@ class SnapshotHub:
         self._lock = threading.Lock()
         self._frames: dict[tuple[str, int], pl.DataFrame] = {}
         self._memory = Memory()
+        self.spot = spot.Desk(self.frame, self.as_of, self.settings)
+        """Spot audits over the copy: looked at, judged, and forgotten when the process ends."""
 
     def remembered(self, question: Hashable, compute: Callable[[], Answer]) -> Answer:
         """The answer to a question about the frames, computed once per snapshot and process."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
 from random import Random
+from types import MappingProxyType
 from typing import Any, assert_never
 
 import polars as pl
@@ -20,7 +21,7 @@ from orderhub_core import pseudonym, registry, settings
 from orderhub_core.board import SnapshotHub
 from orderhub_core.effects import Effect, FetchOrder, Notify, PushToWarehouse
 from orderhub_core.errors import RefusedByTarget, Unreachable, Unreadable, UserMistake
-from orderhub_core.flows import absorb, dispatch, importing, ledgers, ops, poll, replay
+from orderhub_core.flows import absorb, dispatch, importing, ledgers, ops, poll, replay, spot
 from orderhub_core.flows.absorb import Outcome, Plan
 from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.pipeline import Pipeline
@@ -299,17 +300,34 @@ class Hub:
 
     # -- people
 
+    @cached_property
+    def spot(self) -> spot.Desk:
+        """Where spot audits are opened and judged."""
+        return spot.Desk(
+            self.frame,
+            clock,
+            self.settings,
+            folder=self.home.data / spot.FOLDER,
+            touchpoint=self.touchpoint,
+            judge=self.judge,
+            reviews=self.reviews,
+        )
+
     def judge(
-        self, *, audit: str, shop: str, order_no: str, consistent: bool, reviewer: str = "", note: str = ""
-    ) -> None:
-        """A reviewer's verdict on an audited order: a message like any other, absorbed by the worker."""
-        self.receive([ops.review(Review(audit, shop, order_no, consistent, reviewer, note), clock())])
+        self, *, audit: str, shop: str, order_no: str, consistent: bool, reviewer: str = "", note: str = "",
+        seen: Mapping[str, str] = MappingProxyType({}), withdrawn: bool = False
+    ) -> None:  # fmt: skip
+        """A reviewer's verdict on an audited order: a message like any other, absorbed by the worker. `seen`: the raw
+        words that were judged, by touchpoint. `withdrawn` takes the reviewer's last one back."""
+        said = Review(audit, shop, order_no, consistent, reviewer, note, dict(seen), withdrawn)
+        self.receive([ops.review(said, clock())])
 
     def reviews(self, audit: str) -> pl.DataFrame:
-        """shop, order_no, consistent, reviewer, note, at of the judgements in an audit."""
+        """shop, order_no, consistent (null where taken back), reviewer, note, at of the judgements in an audit."""
         rows = self.store.query(
-            "hub", "SELECT shop, order_no, consistent, reviewer, note, at FROM reviews WHERE audit = ?", (audit,)
-        )
+            "hub", "SELECT shop, order_no, nullif(consistent, -1), reviewer, note, at FROM reviews WHERE audit = ?",
+            (audit,),
+        )  # fmt: skip
         names = {"shop": pl.String, "order_no": pl.String, "consistent": pl.Boolean, "reviewer": pl.String,
                  "note": pl.String, "at": pl.Int64}  # fmt: skip
         return pl.DataFrame(rows, schema=names, orient="row").with_columns(

@@ -243,7 +243,7 @@ class Sighting(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Review(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """A person's judgement of one audited order."""
+    """A person's judgement of one audited order, or the taking back of one."""
 
     audit: str
     shop: str
@@ -251,6 +251,10 @@ class Review(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     consistent: bool
     reviewer: str = ""
     note: str = ""
+    seen: dict[str, str] = {}
+    """The raw words that were judged, by touchpoint: the evidence."""
+    withdrawn: bool = False
+    """The reviewer's last judgement of this order holds no longer; `consistent` says what it was."""
 
 
 class Dismissal(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

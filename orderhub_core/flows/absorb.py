@@ -31,6 +31,8 @@ from orderhub_core.store.unit import Claim, Message, Requeued, Writes, lane_of
 
 Outcome = Literal["imported", "updated", "unchanged", "parked", "noted"]
 NOTHING_HIDDEN = Pseudonymous()
+WITHDRAWN = -1
+"""In the column `consistent` of `reviews`: a judgement that was taken back."""
 PAUSES_S = (2, 10)
 """Before the second and the third try of a message that failed for a passing reason; after that a person must look."""
 _json = msgspec.json.Encoder(order="deterministic").encode
@@ -310,12 +312,14 @@ class _Batch:
 
     def _review(self, message: Message, review: Review) -> None:
         at = message.received_at
+        said = WITHDRAWN if review.withdrawn else int(review.consistent)
         self.writes.upserts["reviews"].append(
-            (review.audit, review.shop, review.order_no, review.reviewer, int(review.consistent), review.note, at)
+            (review.audit, review.shop, review.order_no, review.reviewer, said, review.note, at)
         )
         known = self.orders.get((review.shop, review.order_no))
-        verdict = "consistent" if review.consistent else "inconsistent"
-        detail = _json({"audit": review.audit, "reviewer": review.reviewer}).decode()
+        verdict = "withdrawn" if review.withdrawn else "consistent" if review.consistent else "inconsistent"
+        seen = {"seen": review.seen} if review.seen else {}
+        detail = _json({"audit": review.audit, "reviewer": review.reviewer, **seen}).decode()
         order_id = known.head.order_id if known else 0
         self.news.entries.append(
             Entry(order_id, "audit.reviewed", at, at, "", verdict, "reviewed", message.source, message.id, detail)

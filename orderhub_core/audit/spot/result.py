@@ -1,0 +1,115 @@
+"""What the judgements of a spot audit prove so far, of the shop and of the machine.
+
+An order on which reviewers differ counts as not consistent until they agree: the rate never profits from a dispute.
+While cards are still waiting, the interval is the one that may be looked at after every judgement (`stopping`): the
+exact one holds only for a sample whose size nobody chose after looking at it.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+import polars as pl
+
+from orderhub_core.audit import agreement, sampling, stopping, strata, trend
+from orderhub_core.audit.agreement import Agreement
+from orderhub_core.audit.sources import KEY
+from orderhub_core.audit.spot.sheet import LEVEL, Sheet, same_design
+from orderhub_core.audit.stopping import Standing
+
+Kind = Literal["exact", "sequential", "stratified"]
+
+
+class Result(msgspec.Struct, frozen=True):
+    judged: int
+    consistent: int
+    disputed: int
+    of: int
+    """Cards of the audit."""
+    rate: float | None
+    interval: sampling.Interval
+    kind: Kind
+    """Which law the interval is by."""
+    standing: Standing | None
+    """What the rule for stopping early says; None for a stratified draw, for which it does not hold."""
+    needed: int | None
+    """The sample that would prove the claim with as many misfits; None where none would."""
+    planned: int | None
+    """The sample that would prove it in 8 of 10 weeks if the rate is what was found; None where none would."""
+    agreement: Agreement
+
+
+def result(sheet: Sheet, sample: pl.DataFrame, reviews: pl.DataFrame) -> Result:
+    """`sample`: `shop`, `order_no`, `verdict` of the machine. `reviews` as `agreement.judgements` takes them."""
+    said = spoken(sheet, reviews)
+    judged, good = said["consistent"].count(), int(said["consistent"].sum() or 0)
+    standing = None if sheet.spec.by else stands(sheet, said)
+    rate, interval, kind = _proved(sheet, said, standing)
+    return Result(
+        judged=judged,
+        consistent=good,
+        disputed=int(said["disputed"].sum() or 0),
+        of=len(sheet.cards),
+        rate=rate,
+        interval=interval,
+        kind=kind,
+        standing=standing,
+        needed=_needed(sheet, judged - good),
+        planned=_planned(sheet, rate),
+        agreement=agreement.agreement(sample, reviews, LEVEL),
+    )
+
+
+def spoken(sheet: Sheet, reviews: pl.DataFrame) -> pl.DataFrame:
+    """One row per card in the order of judging: `shop`, `order_no`, `stratum`, `consistent` (null while nobody judged
+    it, false where reviewers differ) and `disputed`."""
+    sides = reviews.group_by(KEY).agg(
+        consistent=pl.col("consistent").all(), disputed=pl.col("consistent").n_unique() > 1
+    )
+    return sheet.cards_frame().join(sides, on=KEY, how="left", maintain_order="left")
+
+
+def stands(sheet: Sheet, said: pl.DataFrame) -> Standing:
+    """Where the rule for stopping early stands; it counts the judgements before the first card that was passed over."""
+    return stopping.standing(said["consistent"], sheet.population, sheet.spec.claim, LEVEL)
+
+
+def weeks(history: pl.DataFrame, sheet: Sheet, zone: str) -> pl.DataFrame:
+    """`trend.rates` of the weeks in which audits of the same design were judged.
+
+    `history`: the reviews of all spot audits, with `audit`. An order counts once per audit, in the week of its last
+    judgement.
+    """
+    alike = history.filter(same_design(pl.col("audit"), sheet.spec))
+    orders = alike.group_by("audit", *KEY).agg(pl.col("consistent").all(), pl.col("at").max())
+    return trend.rates(trend.by_week(orders, zone), LEVEL)
+
+
+def _proved(
+    sheet: Sheet, said: pl.DataFrame, standing: Standing | None
+) -> tuple[float | None, sampling.Interval, Kind]:
+    judged, good = said["consistent"].count(), int(said["consistent"].sum() or 0)
+    if standing is None:
+        found = strata.estimate(said.select("stratum", "consistent"), sheet.strata_frame(), LEVEL)
+        return found.rate, found.interval, "stratified"
+    rate = good / judged if judged else None
+    if judged == said.height:
+        return rate, sampling.interval(good, judged, LEVEL, sheet.population), "exact"
+    return rate, standing.interval, "sequential"
+
+
+def _needed(sheet: Sheet, misfits: int) -> int | None:
+    try:
+        return sampling.needed(sheet.spec.claim, misfits, LEVEL, sheet.population)
+    except ValueError:
+        return None
+
+
+def _planned(sheet: Sheet, rate: float | None) -> int | None:
+    if rate is None:
+        return None
+    try:
+        return sampling.planned(sheet.spec.claim, rate, level=LEVEL, population=sheet.population)
+    except ValueError:
+        return None
