@@ -1,7 +1,7 @@
 # /// script
 # [tool.orderhub]
 # title = "Spot audit"
-# description = "Draw random orders, see what every touchpoint says of each, judge the unclear, see what it proves."
+# description = "Draw random orders, see what every touchpoint says of each, judge by one key, see what it proves."
 # glyph = "audit"
 # position = 1
 #
@@ -16,16 +16,13 @@ app = marimo.App(
 )
 
 with app.setup:
-    from datetime import UTC, datetime
-
     import marimo as mo
 
     from orderhub_core import errors, hub, i18n, ui
-    from orderhub_core.audit import report, texts
+    from orderhub_core.audit.spot import book, export, result, sheet, tables, texts
     from orderhub_core.charts import audit as charts
-    from orderhub_core.charts import theme
-
-    CLAIM = 0.99
+    from orderhub_core.charts import paper, theme
+    from orderhub_core.flows.spot import Seat
 
 
 @app.cell
@@ -33,116 +30,119 @@ def _():
     lang = ui.language()
     tr = i18n.translator(lang)
     theme.use(lang)
-    return lang, tr
-
-
-@app.cell
-def _(lang, tr):
     try:
-        connected, _trouble = hub.connect(), ""
-        as_of, orders, sightings = connected.as_of(), connected.frame("orders"), connected.frame("sightings")
+        connected = hub.connect()
     except errors.OrderHubError as _error:
-        connected, _trouble = None, tr("The hub cannot be read: {reason}").format(reason=_error)
-    mo.stop(connected is None, ui.page(tr("Spot audit"), "", lang, ui.note(_trouble, "bad")))
-    return as_of, connected, orders, sightings
-
-
-@app.cell
-def _(tr):
-    # What is typed goes into a draft, not through the graph: else a click right after typing meets an old button.
-    draft = {"reviewer": "", "note": ""}
-    size = mo.ui.number(1, 2000, value=100, label=tr("Orders to draw"), full_width=True)
-    seed = mo.ui.number(0, 999_999, value=7, label=tr("Seed: the same draws the same"), full_width=True)
-    reviewer = mo.ui.text(label=tr("Reviewer"), full_width=True, on_change=lambda text: draft.update(reviewer=text))
-    return draft, reviewer, seed, size
-
-
-@app.cell
-def _(as_of, connected, lang, orders, seed, sightings, size, tr):
-    _few = ui.note(tr("Fewer than two systems have shown anything yet: nothing to compare."), "warn")
-    mo.stop(sightings["touchpoint"].n_unique() < 2, ui.page(tr("Spot audit"), "", lang, _few))
-    _asked = {"size": int(size.value or 0), "seed": int(seed.value or 0), "as_of": as_of}
-    drawn = connected.remembered(("spot", *_asked.values()), lambda: report.spot(orders, sightings, **_asked))
-    audit_id = f"spot-{datetime.fromtimestamp(as_of / 1e6, UTC):%Y-%m-%d}-{seed.value}-{size.value}"
-    _rows = connected.reviews(audit_id).sort("at").to_dicts() if connected.writable else []
-    known = {(row["shop"], row["order_no"]): row["consistent"] for row in _rows}
-    judged, set_judged = mo.state(known)
+        _lost = tr("The hub cannot be read: {reason}").format(reason=_error)
+        mo.stop(True, ui.page(tr("Spot audit"), "", lang, ui.note(_lost, "bad")))
+    desk, zone = connected.spot, connected.settings.time_zone
+    reading, set_reading = mo.state(None)
+    opened, set_opened = mo.state(next(iter(desk.audits()), ""))
     trouble, set_trouble = mo.state("")
-    return audit_id, drawn, judged, known, set_judged, set_trouble, trouble
+    return connected, desk, lang, opened, reading, set_opened, set_reading, set_trouble, tr, trouble, zone
 
 
 @app.cell
-def _(draft, drawn, judged, tr):
-    waiting = texts.waiting(drawn, judged())
-    draft["note"] = ""
-    remark = mo.ui.text(label=tr("Note"), full_width=True, on_change=lambda text: draft.update(note=text))
-    return remark, waiting
-
-
-@app.cell
-def _(audit_id, connected, draft, set_judged, set_trouble, tr, waiting):
-    def _judge(consistent: bool) -> None:
-        shop, order_no = waiting[0]["shop"], waiting[0]["order_no"]
+def _(connected, desk, lang, opened, set_opened, set_reading, set_trouble, tr):
+    def _start(asked: dict) -> None:
         try:
-            if connected.writable:
-                connected.judge(audit=audit_id, shop=shop, order_no=order_no, consistent=consistent, **draft)
+            set_reading(desk.open(sheet.spec(**asked)))
         except errors.OrderHubError as error:
             set_trouble(str(error))
-            return
-        set_trouble("")
-        set_judged(lambda before: {**before, (shop, order_no): consistent})
 
-    agree = mo.ui.button(label=tr("Consistent"), kind="success", on_click=lambda _: _judge(True), full_width=True)
-    differ = mo.ui.button(label=tr("Not consistent"), kind="danger", on_click=lambda _: _judge(False), full_width=True)
-    return agree, differ
-
-
-@app.cell
-def _(judged, known, set_judged, set_trouble, tr):
-    def _back() -> None:
-        set_trouble("")
-        set_judged(lambda before: texts.without_last(before, len(known)))
-
-    undo = mo.ui.button(label=tr("Undo last"), disabled=len(judged()) <= len(known), on_click=lambda _: _back())
-    return (undo,)
+    _fields = {
+        "size": mo.ui.number(1, sheet.MOST_ORDERS, value=100, label=tr("Orders to draw"), full_width=True),
+        "seed": mo.ui.number(0, sheet.MOST_SEED, value=7, label=tr("Seed: the same draws the same"), full_width=True),
+        "claim_percent": mo.ui.number(50, 99.9, 0.1, value=99, label=tr("Claim: at least so many %"), full_width=True),
+        "by": mo.ui.multiselect(texts.strata(tr), label=tr("Draw from every (none: simply)"), full_width=True),
+    }
+    form = ui.form(_fields, tr("Draw and read"), _start)
+    _kept, _go = desk.audits(), lambda name: set_opened(name or "")
+    again = mo.ui.dropdown(_kept, value=opened() or None, label=tr("Or go on with"), full_width=True, on_change=_go)
+    _from = ui.note(tr(texts.source(desk.live, connected.writable)))
+    ui.page(tr("Spot audit"), tr(texts.INTRO), lang, _from, ui.section(tr("This week's audit"), form, again))
+    return
 
 
 @app.cell
-def _(agree, as_of, differ, drawn, remark, reviewer, tr, trouble, undo, waiting):
-    def _card(order: dict) -> mo.Html:
-        tiles = ui.grid(*(ui.kpi(*tile) for tile in texts.sides(drawn, order, as_of, tr)), min="200px")
-        why = ui.note(texts.why(order, tr), "warn")
-        words, answers = ui.grid(reviewer, remark, min="220px"), ui.grid(agree, differ, min="150px")
-        return ui.section(tr("Order {order_no}").format(**order), tiles, why, words, *failed, answers, undo)
+def _(reading):
+    tick = mo.ui.refresh(options=["1s"], default_interval="1s") if reading() is not None else None
+    return (tick,)
 
-    _lost = tr("The judgement was not taken: {reason}. The order is still waiting.")
-    failed = [ui.note(_lost.format(reason=trouble()), "bad")] if trouble() else []
-    _done = ui.section(tr("To judge"), ui.note(tr("Nothing is left to judge."), "good"), undo)
-    card = _card(waiting[0]) if waiting else _done
+
+@app.cell
+def _(lang, reading, set_opened, set_reading, set_trouble, tick, tr, trouble):
+    _job = reading()
+    mo.stop(_job is None, ui.part(lang, ui.note(trouble(), "bad")) if trouble() else None)
+    if _job.wait(0.3):
+        set_trouble(str(_job.error or ""))
+        set_opened(lambda before: before if _job.error else _job.audit)
+        set_reading(None)
+    _stop = mo.ui.button(label=tr("Stop reading"), on_click=lambda _: _job.cancel())
+    _far = tr("Reading the touchpoints: {done} of {total}").format(done=_job.done, total=_job.total)
+    ui.part(lang, ui.note(_far), ui.grid(_stop, tick, min="140px"))
+    return
+
+
+@app.cell
+def _(connected, desk, lang, opened, tr, zone):
+    mo.stop(not opened(), ui.part(lang, ui.note(tr("No audit is open yet: choose above, then draw and read."))))
+    try:
+        folio = book.book(desk.sheet(opened()), connected.frame("orders"), connected.frame("events"))
+    except errors.OrderHubError as _error:
+        mo.stop(True, ui.part(lang, ui.note(tr("The audit cannot be opened: {reason}").format(reason=_error), "bad")))
+    turn, set_turn = mo.state(0)
+    asked, set_asked = mo.state(0)
+    _known, _keep = mo.query_params().get("reviewer") or "", lambda name: mo.query_params().set("reviewer", name)
+    reviewer = mo.ui.text(value=_known, label=tr("Reviewer"), full_width=True, on_change=_keep)
+    shown = mo.ui.multiselect(texts.found(folio, tr), label=tr("Show only"), full_width=True)
+    peek = mo.ui.checkbox(label=tr("Show the machine's verdict before I judge (it sways)"))
+    _notes = ui.notes(texts.sources(folio.sheet, zone, tr))
+    _drawn = texts.described(folio.sheet, zone, tr)
+    ui.part(lang, ui.section(folio.sheet.audit, _drawn, _notes, ui.grid(reviewer, peek, min="220px")))
+    return asked, folio, peek, reviewer, set_asked, set_turn, shown, turn
+
+
+@app.cell
+def _(desk, folio, reviewer, set_asked, set_turn, tr):
+    _turned, _ended = (lambda *_, _set=_set: _set(lambda n: n + 1) for _set in (set_turn, set_asked))
+    seat = Seat(desk, folio, (reviewer.value or "").strip(), _turned, _ended)
+    _acts = {"Consistent (J)": lambda _: seat.judge(True), "Not consistent (K)": lambda _: seat.judge(False)}
+    _acts |= {"Undo last (U)": lambda _: seat.undo(), "Result so far (R)": _ended}
+    buttons = [mo.ui.button(label=tr(label), on_click=act, full_width=True) for label, act in _acts.items()]
+    return buttons, seat
+
+
+@app.cell
+def _(buttons, lang, peek, seat, tr, turn, zone):
+    turn()
+    _note = mo.ui.text(label=tr("Note (N)"), full_width=True, on_change=seat.write)
+    _now = seat.now(peek.value)
+    _facts = ui.kpis(texts.sides(_now, zone, tr), min="200px"), ui.timeline(*texts.life(_now, zone, tr))
+    _keys = ui.keyed({"n": _note}), ui.keyed(dict(zip("jkur", buttons, strict=True)))
+    _said = ui.notes(texts.remarks(_now, tr))
+    card = ui.section(texts.title(_now, tr), *(_facts if _now.key else ()), *_keys, _said)
+    ui.part(lang, card)
     return (card,)
 
 
 @app.cell
-def _(drawn, tr):
-    chart = ui.section(tr("Verdicts"), charts.verdicts(charts.shares(drawn.by_verdict(), tr), tr))
-    shown = mo.ui.multiselect(texts.found(drawn, tr), label=tr("Show only"), full_width=True)
-    return chart, shown
-
-
-@app.cell
-def _(audit_id, drawn, judged, shown, tr):
-    _sheet = texts.sheet(drawn, judged(), tr, only=shown.value)
-    _save = ui.download_csv(_sheet, f"{audit_id}.csv", tr("Download CSV"))
-    listing = ui.section(tr("All drawn orders"), shown, ui.table(_sheet), _save)
-    return (listing,)
-
-
-@app.cell
-def _(card, chart, drawn, judged, lang, listing, seed, size, tr):
-    figures = ui.grid(*(ui.kpi(*tile) for tile in texts.tiles(drawn, judged(), CLAIM, tr)), min="200px")
-    _form = ui.grid(size, seed, min="220px")
-    ui.page(tr("Spot audit"), texts.intro(drawn, tr), lang, _form, figures, card, chart, listing)
-    return (figures,)
+def _(asked, desk, folio, lang, seat, shown, tr, zone):
+    asked()
+    _all = (folio, seat.reviews, desk.history(), zone, tr)
+    found, weeks = result.result(folio.sheet, folio.sample, seat.reviews), result.weeks(_all[2], folio.sheet, zone)
+    _xlsx = ui.download_xlsx(lambda: export.workbook(*_all), f"{folio.sheet.audit}.xlsx", tr)
+    _pdf = ui.download_pdf(lambda: paper.pdf(*_all), f"{folio.sheet.audit}.pdf", tr)
+    _save = ui.grid(_xlsx, _pdf if lang == "en" or paper.letters() else ui.note(tr(texts.NO_FONT), "warn"), min="140px")
+    _kpis = ui.kpis(texts.tiles(found, folio.sheet, tr), min="240px")
+    _trend = ui.section(tr("Week by week"), texts.trend(weeks, tr), charts.weeks(weeks, tr))
+    _tables = [ui.section(name, ui.rows(*rest)) for name, *rest in tables.parts(*_all[:2], weeks, zone, tr)]
+    _verdicts = ui.section(tr("Verdicts"), charts.verdicts(charts.shares(folio.report.by_verdict(), tr), tr))
+    _every = ui.section(tr("All drawn orders"), shown, ui.table(tables.cards(*_all[:2], zone, tr, only=shown.value)))
+    _first = ui.section(tr("Result"), _kpis, _save, ui.note(tr(texts.HELP)))
+    outcome = ui.part(lang, _first, _trend, *_tables, _verdicts, _every)
+    outcome
+    return found, outcome, weeks
 
 
 if __name__ == "__main__":

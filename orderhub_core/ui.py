@@ -48,6 +48,43 @@ def page(title: str, subtitle: str, lang: str, *parts: object) -> mo.Html:
     return mo.Html(f'<main class="oh-page" lang="{spoken}">{head}{body}</main>')
 
 
+def part(lang: str, *parts: object) -> mo.Html:
+    """More of a page, shown by a cell of its own: what changes often must not redraw the rest."""
+    body = "".join(f'<div class="oh-part">{_html(part)}</div>' for part in parts)
+    return mo.Html(f'<div class="oh-page oh-more" lang="{"zh-CN" if lang == "zh" else "en"}">{body}</div>')
+
+
+def keyed(parts: Mapping[str, object]) -> mo.Html:
+    """Buttons and inputs that a key press works, while nobody is typing: it presses the one and enters the other."""
+    cells = "".join(
+        f'<div class="oh-cell" data-oh-key="{escape(key.lower())}">{_html(one)}</div>' for key, one in parts.items()
+    )
+    return mo.Html(f'<div class="oh-keys">{cells}</div>')
+
+
+def notes(said: Iterable[tuple[str, Kind]]) -> mo.Html:
+    """Remarks one below the other."""
+    return mo.Html("".join(f'<div class="oh-part">{note(*one).text}</div>' for one in said))
+
+
+def form(fields: Mapping[str, Any], label: str, act: Callable[[Any], None]) -> mo.Html:
+    """Fields side by side and a button that does something with their values, by name."""
+    holes = "".join(f'<div class="oh-cell">{{{name}}}</div>' for name in fields)
+    parts = mo.Html(f'<div class="oh-grid" style="--oh-min:180px">{holes}</div>').batch(**fields)
+    made: mo.Html = parts.form(bordered=False, submit_button_label=label, on_change=act)
+    return made
+
+
+def timeline(title: str, moments: Iterable[tuple[str, str, str]], nothing: str) -> mo.Html:
+    """What happened, oldest first, folded away: when, what, and who said so."""
+    rows = "".join(
+        f"<li><time>{escape(when)}</time> <span>{escape(what)}</span> <small>{escape(who)}</small></li>"
+        for when, what, who in moments
+    )
+    body = f'<ol class="oh-timeline">{rows}</ol>' if rows else f"<p>{escape(nothing)}</p>"
+    return mo.Html(f'<details class="oh-fold" open><summary>{escape(title)}</summary>{body}</details>')
+
+
 def section(title: str, *parts: object) -> mo.Html:
     """Parts under a heading of their own."""
     return mo.Html(f'<section class="oh-section"><h2>{escape(title)}</h2>{"".join(map(_html, parts))}</section>')
@@ -170,6 +207,11 @@ def download_xlsx(write: Callable[[], bytes], filename: str, tr: i18n.Translate)
     """A button that makes a workbook when it is pressed, not before."""
     kind = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
     return mo.download(write, filename=filename, mimetype=kind, label=tr("Download XLSX"))
+
+
+def download_pdf(write: Callable[[], bytes], filename: str, tr: i18n.Translate) -> mo.download:
+    """A button that makes a page of paper when it is pressed, not before."""
+    return mo.download(write, filename=filename, mimetype="application/pdf", label=tr("Download PDF"))
 
 
 def _html(part: object) -> str:

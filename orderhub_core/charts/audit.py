@@ -1,4 +1,4 @@
-"""How the drawn orders fared: one bar per verdict, with what the sample proves of each."""
+"""How the drawn orders fared, and how the weeks did: shares, with what the samples prove of each."""
 
 from __future__ import annotations
 
@@ -46,3 +46,20 @@ def verdicts(rows: pl.DataFrame, tr: Translate) -> alt.LayerChart | alt.FacetCha
     bars = base.mark_bar(height={"band": 0.62}).encode(x=across, color=colour, tooltip=hints)
     proved = base.mark_rule(strokeWidth=2).encode(x=alt.X("low:Q"), x2=alt.X2("high:Q"), tooltip=hints)
     return alt.layer(bars, proved).properties(width="container", height=alt.Step(30))
+
+
+def weeks(rows: pl.DataFrame, tr: Translate) -> alt.LayerChart:
+    """One point per week of `trend.rates`, the rule its exact interval. Weeks without judgements stay empty."""
+    names = rows.filter(pl.col("judged") > 0).with_columns(pl.col("week").cast(pl.String))
+    down = alt.Y("rate:Q", title=tr("Consistent"), axis=alt.Axis(format=".0%"), scale=alt.Scale(zero=False))
+    hints = [
+        alt.Tooltip("week:N", title=tr("Week of")),
+        alt.Tooltip("judged:Q", title=tr("Judged")),
+        alt.Tooltip("rate:Q", title=tr("Consistent"), format=".1%"),
+        alt.Tooltip("low:Q", title=tr("At least"), format=".1%"),
+        alt.Tooltip("high:Q", title=tr("At most"), format=".1%"),
+    ]
+    base = alt.Chart(names).encode(alt.X("week:O", title=tr("Week of"), axis=alt.Axis(labelAngle=0)), tooltip=hints)
+    proved = base.mark_rule(strokeWidth=2).encode(alt.Y("low:Q", title=None), alt.Y2("high:Q"))
+    drawn: alt.LayerChart = alt.LayerChart(layer=[proved, base.mark_point(size=80).encode(down)])
+    return drawn.properties(width="container", height=180)

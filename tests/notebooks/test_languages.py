@@ -11,15 +11,23 @@ import pytest
 
 from orderhub_core import i18n
 from orderhub_core.audit import texts as audit_texts
+from orderhub_core.audit.spot import export as spot_export
+from orderhub_core.audit.spot import tables as spot_tables
+from orderhub_core.audit.spot import texts as spot_texts
 from orderhub_core.audit.credibility import texts as credibility_texts
 from orderhub_core.audit.reconcile import texts as reconcile_texts
+from orderhub_core.charts import audit as audit_charts
+from orderhub_core.charts import paper
 from orderhub_core.health import queue as queue_texts
 from orderhub_core.health import texts as health_texts
 from orderhub_core.sim import texts as sim_texts
 
 ROOT = Path(__file__).parents[2]
-WORDINGS = (audit_texts, credibility_texts, reconcile_texts, health_texts, queue_texts, sim_texts)
-SOURCES = [*sorted((ROOT / "notebooks").glob("*.py")), *(Path(str(module.__file__)) for module in WORDINGS)]
+WORDINGS = (audit_texts, spot_texts, spot_export, credibility_texts, reconcile_texts, health_texts, queue_texts, sim_texts)
+SOURCES = [
+    *sorted((ROOT / "notebooks").glob("*.py")),
+    *(Path(str(module.__file__)) for module in (*WORDINGS, spot_tables, paper, audit_charts)),
+]
 
 
 def literals(source: Path) -> Iterator[str]:

@@ -7,7 +7,7 @@ same cards, and population, claim and level are fixed before the first judgement
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Literal
 from zoneinfo import ZoneInfo
@@ -133,6 +133,14 @@ class Sheet(msgspec.Struct, frozen=True):
             calibration=self.calibration,
             population=known,
         )
+
+
+def spec(size: float | None, seed: float | None, by: Iterable[str], claim_percent: float | None) -> Spec:
+    """What a form says; an empty field is the default."""
+    usual = Spec()
+    claim = usual.claim if claim_percent is None else round(claim_percent / 100, 6)
+    size, seed = usual.size if size is None else size, usual.seed if seed is None else seed
+    return Spec(int(size), int(seed), tuple(name for name in STRATA if name in set(by)), claim)
 
 
 def check(spec: Spec) -> Spec:

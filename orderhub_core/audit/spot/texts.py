@@ -1,0 +1,280 @@
+"""A spot audit in people's words. English here; each language translates it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from orderhub_core.audit import stopping, texts
+from orderhub_core.audit import trend as weekly
+from orderhub_core.audit.spot import result as results
+from orderhub_core.audit.spot.book import Book, Key, Turn
+from orderhub_core.audit.spot.result import Result
+from orderhub_core.audit.spot.sheet import LEVEL, Sheet
+from orderhub_core.audit.texts import Tile
+from orderhub_core.i18n import Translate
+from orderhub_core.model import Event
+
+EVENTS = {
+    Event.PLACED: "Order placed",
+    Event.PAID: "Paid",
+    Event.VOIDED: "Payment voided",
+    Event.PARTLY_REFUNDED: "Partly refunded",
+    Event.REFUNDED: "Refunded",
+    Event.SETTLED: "Payment settled",
+    Event.DESIGN_STARTED: "Design begun",
+    Event.PRODUCTION_STARTED: "Production begun",
+    Event.RAN_SHORT: "Ran short",
+    Event.LOCKED: "Stock locked",
+    Event.LABELLED: "Waybill printed",
+    Event.PARTLY_SHIPPED: "Shipped in part",
+    Event.SHIPPED: "Shipped",
+    Event.INTERCEPTED: "Intercepted",
+    Event.CANCELLED: "Cancelled",
+    Event.COLLECTED: "Collected by the carrier",
+    Event.MOVED: "On its way",
+    Event.OUT_FOR_DELIVERY: "Out for delivery",
+    Event.DELIVERED: "Delivered",
+    Event.REFUSED: "Refused by the receiver",
+    Event.RETURN_STARTED: "Return begun",
+    Event.RETURNED: "Come back",
+    Event.LOST: "Lost",
+    Event.AFTER_SALE_APPLIED: "After-sale case opened",
+    Event.RETURN_AGREED: "Return agreed",
+    Event.RETURN_SENT: "Return sent",
+    Event.REFUND_AGREED: "Refund agreed",
+    Event.AFTER_SALE_REFUNDED: "After-sale refund paid",
+    Event.AFTER_SALE_REJECTED: "After-sale case rejected",
+    Event.AFTER_SALE_CLOSED: "After-sale case closed",
+    Event.INVOICE_REQUESTED: "Invoice asked for",
+    Event.INVOICE_ISSUED: "Invoice issued",
+    Event.INVOICE_VOIDED: "Invoice voided",
+}
+OUTCOMES = {"applied": "", "late": "came late", "refused": "refused: not possible then", "decided": "decided by a rule"}
+
+BY = {"shop": "Channel", "warehouse": "Warehouse", "age": "Age"}
+STANDINGS = {
+    "go on": "Go on: so far the judgements neither prove nor refute at least {claim}.",
+    "proven": "Proven after {n} judgements: at least {claim} of all orders are consistent. You may stop.",
+    "refuted": "Refuted after {n} judgements: fewer than {claim} of all orders are consistent. You may stop.",
+}
+KINDS = {
+    "exact": "exact interval for a sample from a known number of orders",
+    "sequential": "an interval that may be looked at after every judgement; exact once all are judged",
+    "stratified": "a conservative interval for a stratified sample",
+}
+CHANGES = {
+    "no significant change": "No significant change: {last} this week, {earlier} before.",
+    "better": "Better: {last} this week, {earlier} before; chance alone would hardly do that.",
+    "worse": "Worse: {last} this week, {earlier} before; chance alone would hardly do that.",
+}
+SEEN = "Samples of this size show a drop of {drop} or more in 8 of 10 weeks; a smaller one can go unseen."
+FIRST_WEEK = "This is the first week with judgements: nothing to compare with yet."
+HUMAN = {"consistent": "consistent", "inconsistent": "not consistent", "disputed": "reviewers differ"}
+INTRO = "Random orders, and what each touchpoint shows of them at this moment. Judge by one key; see what it proves."
+LIVE = "The touchpoints are asked at the moment you draw. What they show then is kept with the audit."
+COPY = "The settings name no touchpoints to ask: the hub's copy of what they showed is compared."
+SNAPSHOT = (
+    "A read-only copy of a hub: its touchpoints cannot be asked, the copy is compared; judgements live in this "
+    "server's memory only and are gone when it stops."
+)
+NO_FONT = "No PDF in Chinese: this machine has no Chinese font (on Debian: apt-get install fonts-noto-cjk)."
+NAMELESS = "Say who judges first: write your name above."
+PROGRESS = "{judged} / {of} judged by you"
+HELP = (
+    "The rate is the share of judged orders that people call consistent; where reviewers differ it counts as not "
+    "consistent. The interval says between what bounds the rate of all orders lies, wrong in at most 5 of 100 audits. "
+    "The draw is random but repeatable: the same seed, size and week draw the same orders. Judge them in the order in "
+    "which they come; only then may the rule for stopping early be trusted."
+)
+
+
+Kind = Literal["info", "good", "warn", "bad"]
+Note = tuple[str, Kind]
+"""A remark and how bad it is."""
+
+
+def local(at: datetime | int | None, zone: str) -> str:
+    """An instant as people there read it; microseconds UTC where it is a number."""
+    if at is None:
+        return ""
+    moment = datetime.fromtimestamp(at / 1e6, ZoneInfo(zone)) if isinstance(at, int) else at.astimezone(ZoneInfo(zone))
+    return f"{moment:%Y-%m-%d %H:%M}"
+
+
+def percent(share: float | None) -> str:
+    return "–" if share is None else f"{share:.1%}"
+
+
+def described(sheet: Sheet, zone: str, tr: Translate) -> str:
+    """What was drawn, from how many, how, and when it was read."""
+    text = tr("{n} of {total} orders, seed {seed}, {how}; read {at}; claim: at least {claim} are consistent.")
+    return text.format(
+        n=f"{len(sheet.cards):,}",
+        total=f"{sheet.population:,}",
+        seed=sheet.spec.seed,
+        how=how(sheet, tr),
+        at=local(sheet.opened_at, zone),
+        claim=claimed(sheet),
+    )
+
+
+def how(sheet: Sheet, tr: Translate) -> str:
+    if not sheet.spec.by:
+        return tr("drawn simply")
+    names = " × ".join(tr(BY[name]) for name in sheet.spec.by)
+    return tr("drawn from {n} strata of {names}").format(n=len(sheet.strata), names=names)
+
+
+def claimed(sheet: Sheet) -> str:
+    return f"{sheet.spec.claim:.4%}".rstrip("0%").rstrip(".") + "%"
+
+
+def sources(sheet: Sheet, zone: str, tr: Translate) -> list[Note]:
+    """How each touchpoint was read, where that needs to be said, and how bad it is (a kind of note)."""
+    said: list[Note] = []
+    copies = [one.name for one in sheet.looked if one.state == "copy"]
+    if copies:
+        text = tr("Not read live, the hub's copy of {at} was taken: {names}.")
+        said.append((text.format(at=local(sheet.opened_at, zone), names=tr(", ").join(copies)), "warn"))
+    for one in sheet.looked:
+        if one.state == "failed":
+            said.append((tr("{name} could not be read: {reason}").format(name=one.name, reason=one.reason), "bad"))
+        if one.unreadable:
+            said.append(
+                (
+                    tr("{name} showed {n} rows that could not be understood.").format(name=one.name, n=one.unreadable),
+                    "warn",
+                )
+            )
+    return said
+
+
+def sides(turn: Turn, zone: str, tr: Translate) -> list[Tile]:
+    """What every touchpoint shows of an order: its word, and below it stage, update time and age at the reading."""
+    if turn.key is None:
+        return []
+    looked = turn.book.sheet.looked
+    return [(look.name, *_said(turn.book, turn.key, look.name, look.state, zone, tr), "plain") for look in looked]
+
+
+def _said(book: Book, key: Key, name: str, state: str, zone: str, tr: Translate) -> tuple[str, str]:
+    if state == "failed":
+        return tr("not read"), tr("could not be read")
+    row = next((row for row in book.told.get(key, []) if row["touchpoint"] == name), None)
+    if row is None:
+        return tr("(no row)"), tr("does not have this order")
+    seconds = None if row["at"] is None else book.sheet.opened_at / 1e6 - row["at"].timestamp()
+    when = " · ".join(filter(None, (local(row["at"], zone), texts.age(seconds, tr))))
+    return row["status"] or tr("(empty)"), f"{texts.stage(row['stage'], tr)} · {when}"
+
+
+def machine(book: Book, key: Key, tr: Translate) -> str:
+    """The machine's verdict in a sentence or three."""
+    finding = book.findings.get(key)
+    if finding is not None:
+        return texts.why(finding, tr)
+    return tr(texts.VERDICTS[book.verdicts[key]])
+
+
+def life(turn: Turn, zone: str, tr: Translate) -> tuple[str, list[tuple[str, str, str]], str]:
+    """The order's time line by the hub's log: its title; when, what, and who said so; and what an empty one means."""
+    rows = turn.book.events.get(turn.key, []) if turn.key else []
+    moments = [(local(row["occurred_at"], zone), _event(row, tr), row["source"]) for row in rows]
+    return tr("Time line by the hub's log"), moments, tr("The log knows nothing of this order.")
+
+
+def _event(row: Mapping[str, Any], tr: Translate) -> str:
+    name = tr(EVENTS[Event(row["event"])]) if row["event"] in EVENTS else str(row["event"])
+    remark = OUTCOMES.get(row["outcome"], "")
+    return f"{name} ({tr(remark)})" if remark else name
+
+
+def standing(book: Book, reviews: pl.DataFrame, tr: Translate) -> str:
+    """The rule for stopping early in a sentence."""
+    if book.sheet.spec.by:
+        return tr("The rule for stopping early holds for simple draws only: judge all cards of this one.")
+    return stands(results.stands(book.sheet, results.spoken(book.sheet, reviews)), book.sheet, tr)
+
+
+def stands(where: stopping.Standing, sheet: Sheet, tr: Translate) -> str:
+    return tr(STANDINGS[where.state]).format(claim=claimed(sheet), n=where.stopped_at)
+
+
+def tiles(found: Result, sheet: Sheet, tr: Translate) -> list[Tile]:
+    """The figures of the result."""
+    claim = claimed(sheet)
+    counted = tr("{n} of {total} judged orders").format(n=found.consistent, total=found.judged)
+    between = f"{found.interval.low:.1%} – {found.interval.high:.1%}"
+    needed = tr("none would") if found.needed is None else f"{found.needed:,}"
+    planned = tr("none would") if found.planned is None else f"{found.planned:,}"
+    agreed = found.agreement.agreed
+    bounds = f"{agreed.interval.low:.1%} – {agreed.interval.high:.1%}"
+    return [
+        (tr("Consistent"), percent(found.rate), counted, "plain"),
+        (tr("What this proves of all orders, 95 %"), between, tr(KINDS[found.kind]), "plain"),
+        (tr("Judged by people"), f"{found.judged} / {found.of}", tr("{n} disputed").format(n=found.disputed), "plain"),
+        (tr("To prove {claim}").format(claim=claim), needed, tr("orders are needed with this many misfits"), "plain"),
+        (tr("To plan for"), planned, tr("orders prove it in 8 of 10 weeks at this rate"), "plain"),
+        (tr("Machine agrees with people"), percent(agreed.value), bounds, "plain"),
+    ]
+
+
+def trend(weeks: pl.DataFrame, tr: Translate) -> str:
+    """What the weeks (`trend.rates`) say, without saying more than they do."""
+    change = weekly.change(weeks, LEVEL)
+    if weeks.height < 2 or change.last is None or change.earlier is None:
+        return tr(FIRST_WEEK)
+    said = tr(CHANGES[change.state]).format(last=percent(change.last), earlier=percent(change.earlier))
+    if change.state != "no significant change" or change.visible_drop is None:
+        return said
+    return said + tr(" ") + tr(SEEN).format(drop=percent(change.visible_drop))
+
+
+def source(live: bool, writable: bool) -> str:
+    """Where the words on the cards come from."""
+    return (LIVE if live else COPY) if writable else SNAPSHOT
+
+
+def strata(tr: Translate) -> dict[str, str]:
+    return {tr(name): code for code, name in BY.items()}
+
+
+def remarks(turn: Turn, tr: Translate) -> list[Note]:
+    """What is said below a card: the machine's verdict where it is asked for, what is in the way, the reviewer's last
+    judgement, and how far one is."""
+    said: list[Note] = []
+    if turn.peek and turn.key:
+        said.append((machine(turn.book, turn.key, tr), "warn"))
+    if turn.nameless:
+        said.append((tr(NAMELESS), "warn"))
+    if turn.trouble is not None:
+        lost = tr("The judgement was not taken: {reason}. The order is still waiting.")
+        said.append((lost.format(reason=turn.trouble), "bad"))
+    if turn.last:
+        said.append((judged(turn.book, turn.last, tr), "info"))
+    of = len(turn.book.cards)
+    far = tr(PROGRESS).format(judged=of - len(turn.waiting), of=of)
+    return [*said, (f"{far} · {standing(turn.book, turn.reviews, tr)}", "info")]
+
+
+def title(turn: Turn, tr: Translate) -> str:
+    if turn.key is None:
+        return tr("Nothing is left to judge.")
+    return tr("Order {order_no}").format(order_no=turn.key[1])
+
+
+def judged(book: Book, row: Mapping[str, Any], tr: Translate) -> str:
+    """The reviewer's last judgement, and now what the machine says."""
+    said = tr(texts.JUDGEMENTS[row["consistent"]])
+    text = tr("Last: {order_no}, you said {said}. Machine: {verdict}")
+    return text.format(order_no=row["order_no"], said=said, verdict=machine(book, (row["shop"], row["order_no"]), tr))
+
+
+def found(book: Book, tr: Translate) -> dict[str, str]:
+    """The machine's verdicts that occur, by name: what a reader may choose among."""
+    return texts.found(book.report, tr)

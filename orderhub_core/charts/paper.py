@@ -1,0 +1,190 @@
+"""A spot audit on one page of paper (A4, PDF), in either language.
+
+The page is an SVG that vl-convert turns into PDF; letters come from the fonts of the machine it runs on. Where those
+lack Chinese, boxes would be printed in its place, so the page is refused instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from html import escape
+from unicodedata import east_asian_width
+
+import polars as pl
+import vl_convert
+
+from orderhub_core.audit.spot import export, tables, texts
+from orderhub_core.audit.spot import result as results
+from orderhub_core.audit.spot.book import Book
+from orderhub_core.charts import theme
+from orderhub_core.errors import UserMistake
+from orderhub_core.i18n import Translate
+
+WIDTH, HEIGHT, MARGIN = 595, 842, 42
+"""A4 in points."""
+FONT = (
+    "Noto Sans CJK SC, Noto Sans SC, Source Han Sans SC, WenQuanYi Micro Hei, PingFang SC, Microsoft YaHei, sans-serif"
+)
+MOST_DISAGREEMENTS = 12
+_LATIN_EM = 0.56
+"""The width of a letter of the Latin alphabet, on the safe side; Chinese ones are as wide as they are high."""
+_PROBES = ("核", "对")
+
+
+class Page:
+    """Lines of text from top to bottom; what is longer than the page is wide goes on in the next line."""
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.y = float(MARGIN)
+
+    def text(self, said: str, size: float = 9.5, *, x: float = MARGIN, width: float | None = None,
+             bold: bool = False, colour: str = "#1b1d22") -> None:  # fmt: skip
+        weight = ' font-weight="bold"' if bold else ""
+        for line in wrapped(said, size, WIDTH - MARGIN - x if width is None else width):
+            self.y += size * 1.45
+            self.parts.append(
+                f'<text x="{x}" y="{self.y:.1f}" font-size="{size}" fill="{colour}"{weight}>{escape(line)}</text>'
+            )
+
+    def row(self, cells: Sequence[str], widths: Sequence[float], size: float = 9.0, *, bold: bool = False) -> None:
+        """Cells side by side; the row is as high as the highest."""
+        top, lowest, x = self.y, self.y, float(MARGIN)
+        for cell, width in zip(cells, widths, strict=True):
+            self.y = top
+            self.text(cell, size, x=x, width=width - 8, bold=bold)
+            lowest, x = max(lowest, self.y), x + width
+        self.y = lowest + 2
+        self.rule(MARGIN, WIDTH - MARGIN, self.y + 2, "#e2e2dc", 0.5)
+
+    def rule(self, start: float, end: float, y: float, colour: str, width: float) -> None:
+        at = f'x1="{start:.1f}" x2="{end:.1f}" y1="{y:.1f}" y2="{y:.1f}"'
+        self.parts.append(f'<line {at} stroke="{colour}" stroke-width="{width}"/>')
+
+    def heading(self, said: str) -> None:
+        self.y += 9
+        self.text(said, 11.5, bold=True)
+
+    @property
+    def left(self) -> float:
+        """Points to the lower margin."""
+        return HEIGHT - MARGIN - self.y
+
+    def svg(self) -> str:
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" font-family="{escape(FONT)}">'
+            f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>{"".join(self.parts)}</svg>'
+        )
+
+
+def pdf(book: Book, reviews: pl.DataFrame, history: pl.DataFrame, zone: str, tr: Translate) -> bytes:
+    """The page. Raises UserMistake where this machine has no letters for what stands on it."""
+    made = page(book, reviews, history, zone, tr).svg()
+    if any(_wide(letter) for letter in made) and not letters():
+        raise UserMistake("this machine has no Chinese font; on Debian: apt-get install fonts-noto-cjk")
+    written: bytes = vl_convert.svg_to_pdf(made)
+    return written
+
+
+def page(book: Book, reviews: pl.DataFrame, history: pl.DataFrame, zone: str, tr: Translate) -> Page:
+    sheet, paper = book.sheet, Page()
+    found, weeks = results.result(sheet, book.sample, reviews), results.weeks(history, sheet, zone)
+    paper.text(tr("Spot audit"), 20, bold=True)
+    paper.text(f"{sheet.audit} · {texts.described(sheet, zone, tr)}", colour="#565b66")
+    for said, _ in texts.sources(sheet, zone, tr):
+        paper.text(said, colour="#8a5300")
+    paper.y += 4
+    for name, value, note in export.summary(found, book, weeks, zone, tr):
+        if note or len(value) < 20:
+            paper.row((name, value, note), (150, 110, 251))
+        else:
+            paper.row((name, value), (150, 361))
+    _confusion(paper, book, reviews, tr)
+    if weeks.height > 1:
+        _weeks(paper, weeks.tail(6), tr)
+    _disagreements(paper, book, reviews, zone, tr)
+    if paper.left > 60:
+        paper.y += 8
+        paper.text(tr(texts.HELP), 8, colour="#565b66")
+    return paper
+
+
+def _confusion(paper: Page, book: Book, reviews: pl.DataFrame, tr: Translate) -> None:
+    table = tables.confusion(book, reviews, tr)
+    paper.heading(tr("Machine and people"))
+    paper.row(table.columns, (150, 110, 110, 141), bold=True)
+    for row in table.iter_rows():
+        paper.row([str(cell) for cell in row], (150, 110, 110, 141))
+
+
+def _weeks(paper: Page, weeks: pl.DataFrame, tr: Translate) -> None:
+    """One line per week: its rate and the interval, also drawn, from 0 at the left to 100 % at the right."""
+    paper.heading(tr("Week by week"))
+    start, width = MARGIN + 300.0, 200.0
+    for row, (low, high, rate) in zip(
+        tables.weeks(weeks, tr).iter_rows(), weeks.select("low", "high", "rate").iter_rows(), strict=True
+    ):
+        paper.row([str(cell) for cell in row], (90, 60, 60, 301))
+        if rate is not None:
+            y = paper.y - 5
+            paper.rule(start + low * width, start + high * width, y, theme.QUIET, 2)
+            paper.parts.append(f'<circle cx="{start + rate * width:.1f}" cy="{y:.1f}" r="3" fill="{theme.ACCENT}"/>')
+
+
+def _disagreements(paper: Page, book: Book, reviews: pl.DataFrame, zone: str, tr: Translate) -> None:
+    table = tables.disagreements(book, reviews, zone, tr)
+    paper.heading(tr("Where people say otherwise than the machine, or than each other"))
+    if table.is_empty():
+        paper.text(tr("None."))
+        return
+    names = [tr("Order number"), tr("Machine"), tr("People"), tr("Notes")]
+    paper.row(names, (160, 110, 90, 151), bold=True)
+    shown = 0
+    for row in table.select(names).head(MOST_DISAGREEMENTS).iter_rows():
+        if paper.left < 40:
+            break
+        paper.row(row, (160, 110, 90, 151))
+        shown += 1
+    if shown < table.height:
+        paper.text(tr("and {n} more: see the workbook").format(n=table.height - shown))
+
+
+def wrapped(said: str, size: float, width: float) -> Iterator[str]:
+    """Lines no wider than `width` points; broken at blanks and between Chinese letters, else anywhere."""
+    line, used = "", 0.0
+    for word in _words(said):
+        needs = sum(size * (1.0 if _wide(letter) else _LATIN_EM) for letter in word)
+        if line and used + needs > width:
+            yield line.rstrip()
+            line, used, word = "", 0.0, word.lstrip()
+        line, used = line + word, used + needs
+    yield line
+
+
+def _words(said: str) -> Iterator[str]:
+    """What must not be broken: Latin words of up to 24 letters with the blank before them, Chinese letters alone."""
+    word = ""
+    for letter in said:
+        if word and (_wide(letter) or letter == " " or _wide(word[-1]) or len(word) >= 24):
+            yield word
+            word = ""
+        word += letter
+    if word:
+        yield word
+
+
+def _wide(letter: str) -> bool:
+    return east_asian_width(letter) in "WF"
+
+
+@lru_cache
+def letters() -> bool:
+    """Whether Chinese can be printed here: two different letters look different only where a font has them."""
+    shapes = {vl_convert.svg_to_png(_probe(letter)) for letter in _PROBES}
+    return len(shapes) == len(_PROBES)
+
+
+def _probe(letter: str) -> str:
+    text = f'<text x="2" y="20" font-size="18" font-family="{escape(FONT)}">{letter}</text>'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" width="24" height="24">{text}</svg>'
