@@ -107,9 +107,9 @@ def _(connected, desk, lang, opened, tr, zone):
 def _(desk, folio, reviewer, set_asked, set_turn, tr):
     _turned, _ended = (lambda *_, _set=_set: _set(lambda n: n + 1) for _set in (set_turn, set_asked))
     seat = Seat(desk, folio, (reviewer.value or "").strip(), _turned, _ended)
-    _acts = {"Consistent (J)": lambda _: seat.judge(True), "Not consistent (K)": lambda _: seat.judge(False)}
-    _acts |= {"Undo last (U)": lambda _: seat.undo(), "Result so far (R)": _ended}
-    buttons = [mo.ui.button(label=tr(label), on_click=act, full_width=True) for label, act in _acts.items()]
+    _acts = (lambda _: seat.judge(True), lambda _: seat.judge(False), lambda _: seat.undo(), _ended)
+    _named = zip(texts.KEYS.items(), _acts, strict=True)
+    buttons = {key: mo.ui.button(label=tr(name), on_click=act, full_width=True) for (key, name), act in _named}
     return buttons, seat
 
 
@@ -119,7 +119,7 @@ def _(buttons, lang, peek, seat, tr, turn, zone):
     _note = mo.ui.text(label=tr("Note (N)"), full_width=True, on_change=seat.write)
     _now = seat.now(peek.value)
     _facts = ui.kpis(texts.sides(_now, zone, tr), min="200px"), ui.timeline(*texts.life(_now, zone, tr))
-    _keys = ui.keyed({"n": _note}), ui.keyed(dict(zip("jkur", buttons, strict=True)))
+    _keys = ui.keyed({"n": _note}), ui.keyed(buttons)
     _said = ui.notes(texts.remarks(_now, tr))
     card = ui.section(texts.title(_now, tr), *(_facts if _now.key else ()), *_keys, _said)
     ui.part(lang, card)

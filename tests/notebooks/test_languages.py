@@ -11,11 +11,11 @@ import pytest
 
 from orderhub_core import i18n
 from orderhub_core.audit import texts as audit_texts
+from orderhub_core.audit.credibility import texts as credibility_texts
+from orderhub_core.audit.reconcile import texts as reconcile_texts
 from orderhub_core.audit.spot import export as spot_export
 from orderhub_core.audit.spot import tables as spot_tables
 from orderhub_core.audit.spot import texts as spot_texts
-from orderhub_core.audit.credibility import texts as credibility_texts
-from orderhub_core.audit.reconcile import texts as reconcile_texts
 from orderhub_core.charts import audit as audit_charts
 from orderhub_core.charts import paper
 from orderhub_core.health import queue as queue_texts

@@ -54,7 +54,7 @@ EVENTS = {
     Event.INVOICE_ISSUED: "Invoice issued",
     Event.INVOICE_VOIDED: "Invoice voided",
 }
-OUTCOMES = {"applied": "", "late": "came late", "refused": "refused: not possible then", "decided": "decided by a rule"}
+OUTCOMES = {"late": "came late", "refused": "refused: not possible then", "decided": "decided by a rule"}
 
 BY = {"shop": "Channel", "warehouse": "Warehouse", "age": "Age"}
 STANDINGS = {
@@ -69,10 +69,11 @@ KINDS = {
 }
 CHANGES = {
     "no significant change": "No significant change: {last} this week, {earlier} before.",
+    "unseen": "No significant change: {last} this week, {earlier} before. Samples of this size show a drop of {drop} "
+    "or more in 8 of 10 weeks; a smaller one can go unseen.",
     "better": "Better: {last} this week, {earlier} before; chance alone would hardly do that.",
     "worse": "Worse: {last} this week, {earlier} before; chance alone would hardly do that.",
 }
-SEEN = "Samples of this size show a drop of {drop} or more in 8 of 10 weeks; a smaller one can go unseen."
 FIRST_WEEK = "This is the first week with judgements: nothing to compare with yet."
 HUMAN = {"consistent": "consistent", "inconsistent": "not consistent", "disputed": "reviewers differ"}
 INTRO = "Random orders, and what each touchpoint shows of them at this moment. Judge by one key; see what it proves."
@@ -83,6 +84,13 @@ SNAPSHOT = (
     "server's memory only and are gone when it stops."
 )
 NO_FONT = "No PDF in Chinese: this machine has no Chinese font (on Debian: apt-get install fonts-noto-cjk)."
+KEYS = {
+    "j": "Consistent (J)",
+    "k": "Not consistent (K)",
+    "u": "Undo last (U)",
+    "r": "Result so far (R)",
+}
+"""What the keys do."""
 NAMELESS = "Say who judges first: write your name above."
 PROGRESS = "{judged} / {of} judged by you"
 HELP = (
@@ -229,10 +237,9 @@ def trend(weeks: pl.DataFrame, tr: Translate) -> str:
     change = weekly.change(weeks, LEVEL)
     if weeks.height < 2 or change.last is None or change.earlier is None:
         return tr(FIRST_WEEK)
-    said = tr(CHANGES[change.state]).format(last=percent(change.last), earlier=percent(change.earlier))
-    if change.state != "no significant change" or change.visible_drop is None:
-        return said
-    return said + tr(" ") + tr(SEEN).format(drop=percent(change.visible_drop))
+    unseen = change.state == "no significant change" and change.visible_drop is not None
+    text = tr(CHANGES["unseen" if unseen else change.state])
+    return text.format(last=percent(change.last), earlier=percent(change.earlier), drop=percent(change.visible_drop))
 
 
 def source(live: bool, writable: bool) -> str:
