@@ -78,10 +78,10 @@ def _(lang, reading, set_opened, set_reading, set_trouble, tick, tr, trouble):
         set_trouble(str(_job.error or ""))
         set_opened(lambda before: before if _job.error else _job.audit)
         set_reading(None)
-    _stop = mo.ui.button(label=tr("Stop reading"), on_click=lambda _: _job.cancel())
+    stop = mo.ui.button(label=tr("Stop reading"), on_click=lambda _: _job.cancel())
     _far = tr("Reading the touchpoints: {done} of {total}").format(done=_job.done, total=_job.total)
-    ui.part(lang, ui.note(_far), ui.grid(_stop, tick, min="140px"))
-    return
+    ui.part(lang, ui.note(_far), ui.grid(stop, tick, min="140px"))
+    return (stop,)
 
 
 @app.cell
@@ -116,14 +116,14 @@ def _(desk, folio, reviewer, set_asked, set_turn, tr):
 @app.cell
 def _(buttons, lang, peek, seat, tr, turn, zone):
     turn()
-    _note = mo.ui.text(label=tr("Note (N)"), full_width=True, on_change=seat.write)
+    remark = mo.ui.text(label=tr("Note (N)"), full_width=True, on_change=seat.write)
     _now = seat.now(peek.value)
     _facts = ui.kpis(texts.sides(_now, zone, tr), min="200px"), ui.timeline(*texts.life(_now, zone, tr))
-    _keys = ui.keyed({"n": _note}), ui.keyed(buttons)
+    _keys = ui.keyed({"n": remark}), ui.keyed(buttons)
     _said = ui.notes(texts.remarks(_now, tr))
     card = ui.section(texts.title(_now, tr), *(_facts if _now.key else ()), *_keys, _said)
     ui.part(lang, card)
-    return (card,)
+    return card, remark
 
 
 @app.cell

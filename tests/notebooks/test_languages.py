@@ -23,7 +23,8 @@ from orderhub_core.health import texts as health_texts
 from orderhub_core.sim import texts as sim_texts
 
 ROOT = Path(__file__).parents[2]
-WORDINGS = (audit_texts, spot_texts, spot_export, credibility_texts, reconcile_texts, health_texts, queue_texts, sim_texts)
+AUDITS = (audit_texts, spot_texts, spot_export, credibility_texts, reconcile_texts)
+WORDINGS = (*AUDITS, health_texts, queue_texts, sim_texts)
 SOURCES = [
     *sorted((ROOT / "notebooks").glob("*.py")),
     *(Path(str(module.__file__)) for module in (*WORDINGS, spot_tables, paper, audit_charts)),
