@@ -59,8 +59,9 @@ def _(connected, desk, lang, opened, set_opened, set_reading, set_trouble, tr):
     form = ui.form(_fields, tr("Draw and read"), _start)
     _kept, _go = desk.audits(), lambda name: set_opened(name or "")
     again = mo.ui.dropdown(_kept, value=opened() or None, label=tr("Or go on with"), full_width=True, on_change=_go)
-    _from = ui.note(tr(texts.source(desk.live, connected.writable)))
-    ui.page(tr("Spot audit"), tr(texts.INTRO), lang, _from, ui.section(tr("This week's audit"), form, again))
+    _from = tr(texts.source(desk.live, connected.writable))
+    _ask = ui.fold(tr("Draw, or go on with an audit"), _from, form, again, unfolded=not opened())
+    ui.page(tr("Spot audit"), tr(texts.INTRO), lang, _ask)
     return
 
 

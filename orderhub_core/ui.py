@@ -76,13 +76,20 @@ def form(fields: Mapping[str, Any], label: str, act: Callable[[Any], None]) -> m
 
 
 def timeline(title: str, moments: Iterable[tuple[str, str, str]], nothing: str) -> mo.Html:
-    """What happened, oldest first, folded away: when, what, and who said so."""
+    """What happened, oldest first, in a fold: when, what, and who said so."""
     rows = "".join(
         f"<li><time>{escape(when)}</time> <span>{escape(what)}</span> <small>{escape(who)}</small></li>"
         for when, what, who in moments
     )
-    body = f'<ol class="oh-timeline">{rows}</ol>' if rows else f"<p>{escape(nothing)}</p>"
-    return mo.Html(f'<details class="oh-fold" open><summary>{escape(title)}</summary>{body}</details>')
+    return fold(title, mo.Html(f'<ol class="oh-timeline">{rows}</ol>') if rows else nothing)
+
+
+def fold(title: str, *parts: object, unfolded: bool = True) -> mo.Html:
+    """Parts under a heading that hides and shows them."""
+    body = "".join(map(_html, parts))
+    return mo.Html(
+        f'<details class="oh-fold"{" open" if unfolded else ""}><summary>{escape(title)}</summary>{body}</details>'
+    )
 
 
 def section(title: str, *parts: object) -> mo.Html:

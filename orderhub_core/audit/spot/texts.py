@@ -75,6 +75,9 @@ CHANGES = {
     "worse": "Worse: {last} this week, {earlier} before; chance alone would hardly do that.",
 }
 FIRST_WEEK = "This is the first week with judgements: nothing to compare with yet."
+_NONE = "no number of orders would, with what was found"
+NEEDED = ("orders are needed with this many misfits", _NONE)
+PLANNED = ("orders prove it in 8 of 10 weeks at this rate", _NONE)
 HUMAN = {"consistent": "consistent", "inconsistent": "not consistent", "disputed": "reviewers differ"}
 INTRO = "Random orders, and what each touchpoint shows of them at this moment. Judge by one key; see what it proves."
 LIVE = "The touchpoints are asked at the moment you draw. What they show then is kept with the audit."
@@ -218,18 +221,21 @@ def tiles(found: Result, sheet: Sheet, tr: Translate) -> list[Tile]:
     claim = claimed(sheet)
     counted = tr("{n} of {total} judged orders").format(n=found.consistent, total=found.judged)
     between = f"{found.interval.low:.1%} – {found.interval.high:.1%}"
-    needed = tr("none would") if found.needed is None else f"{found.needed:,}"
-    planned = tr("none would") if found.planned is None else f"{found.planned:,}"
     agreed = found.agreement.agreed
     bounds = f"{agreed.interval.low:.1%} – {agreed.interval.high:.1%}"
     return [
         (tr("Consistent"), percent(found.rate), counted, "plain"),
         (tr("What this proves of all orders, 95 %"), between, tr(KINDS[found.kind]), "plain"),
         (tr("Judged by people"), f"{found.judged} / {found.of}", tr("{n} disputed").format(n=found.disputed), "plain"),
-        (tr("To prove {claim}").format(claim=claim), needed, tr("orders are needed with this many misfits"), "plain"),
-        (tr("To plan for"), planned, tr("orders prove it in 8 of 10 weeks at this rate"), "plain"),
+        (tr("To prove {claim}").format(claim=claim), *_size(found.needed, NEEDED, tr), "plain"),
+        (tr("To plan for"), *_size(found.planned, PLANNED, tr), "plain"),
         (tr("Machine agrees with people"), percent(agreed.value), bounds, "plain"),
     ]
+
+
+def _size(orders: int | None, remarks: tuple[str, str], tr: Translate) -> tuple[str, str]:
+    """A number of orders, or that none would do."""
+    return ("–", tr(remarks[1])) if orders is None else (f"{orders:,}", tr(remarks[0]))
 
 
 def trend(weeks: pl.DataFrame, tr: Translate) -> str:
