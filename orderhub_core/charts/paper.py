@@ -95,8 +95,8 @@ def page(book: Book, reviews: pl.DataFrame, history: pl.DataFrame, zone: str, tr
     for said, _ in texts.sources(sheet, zone, tr):
         paper.text(said, colour="#8a5300")
     paper.y += 4
-    for name, value, note in export.summary(found, book, weeks, zone, tr):
-        if note or len(value) < 20:
+    for name, value, note in export.summary(found, book, weeks, tr):
+        if note:
             paper.row((name, value, note), (150, 110, 251))
         else:
             paper.row((name, value), (150, 361))
@@ -138,7 +138,7 @@ def _disagreements(paper: Page, book: Book, reviews: pl.DataFrame, zone: str, tr
     if table.is_empty():
         paper.text(tr("None."))
         return
-    names = [tr("Order number"), tr("Machine"), tr("People"), tr("Notes")]
+    names = [tr("Order number"), tr("Machine's verdict"), tr("People's verdict"), tr("Notes")]
     paper.row(names, (160, 110, 90, 151), bold=True)
     shown = 0
     for row in table.select(names).head(MOST_DISAGREEMENTS).iter_rows():

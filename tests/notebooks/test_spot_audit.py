@@ -1,4 +1,4 @@
-"""The spot audit runs headless over a snapshot, in both languages."""
+"""The spot audit's page runs headless over a snapshot, in both languages."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ import importlib.util
 from pathlib import Path
 from types import ModuleType
 
-import polars as pl
 import pytest
 
 from orderhub_core import hub, ui
-from orderhub_core.audit import texts
+from orderhub_core.audit.spot.sheet import Spec
 from orderhub_core.errors import Busy
-from orderhub_core.frames import INSTANT
+from orderhub_core.flows.spot import Desk
 from orderhub_core.sim.world import Plan, build
 from orderhub_core.store import snapshot
 
 NOW = 1_790_000_000_000_000
 DAY = 86_400_000_000
 NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "spot_audit.py"
+REVIEWER = "ann"
+TWENTY = Spec(size=20)
 
 
 @pytest.fixture(scope="module")
@@ -28,11 +29,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def notebook(folder: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    return load(folder, monkeypatch)
-
-
 def load(folder: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     monkeypatch.setenv("ORDERHUB_SNAPSHOT", str(folder))
     hub.connect.cache_clear()
@@ -40,77 +36,126 @@ def load(folder: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    monkeypatch.setattr(module.mo, "query_params", lambda: {"reviewer": REVIEWER})
     return module
 
 
-def test_it_draws_a_hundred_orders_and_shows_what_they_prove(notebook):
-    _, defs = notebook.app.run()
-    drawn = defs["drawn"]
-    assert drawn.sample.height == 100
-    assert drawn.touchpoints == ["crm", "page", "wms"]
-    assert f"{drawn.sample_share().consistent} of 100 orders" in defs["figures"].text
-    if drawn.findings.height:
-        assert drawn.findings["order_no"][0] in defs["card"].text
-    assert [row["order_no"] for row in defs["waiting"]] == drawn.findings["order_no"].to_list()
+@pytest.fixture
+def notebook(folder: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """With an audit open."""
+    module = load(folder, monkeypatch)
+    assert draw(hub.connect().spot).error is None
+    return module
 
 
-def test_it_speaks_chinese(notebook, monkeypatch):
-    monkeypatch.setattr(ui, "language", lambda: "zh")
-    outputs, defs = notebook.app.run()
-    page = next(output.text for output in outputs if output is not None and "oh-page" in getattr(output, "text", ""))
-    assert "抽样核对" in page
-    assert "人工已判断" in defs["figures"].text
+def draw(desk: Desk, spec: Spec = TWENTY):
+    reading = desk.open(spec)
+    assert reading.wait(30)
+    return reading
 
 
 def press(button):
     button._update(1)
 
 
-def test_a_judgement_counts_and_the_last_one_can_be_taken_back(notebook):
+def shown(outputs) -> str:
+    return "\n".join(getattr(output, "text", "") for output in outputs)
+
+
+def test_before_anything_is_drawn_it_says_what_to_do(folder, monkeypatch):
+    outputs, _ = load(folder, monkeypatch).app.run()
+    assert "No audit is open yet" in shown(outputs)
+    assert "A read-only copy of a hub" in shown(outputs)
+
+
+def test_the_first_card_shows_every_touchpoint_and_hides_the_machines_verdict(notebook):
     _, defs = notebook.app.run()
-    first = (defs["waiting"][0]["shop"], defs["waiting"][0]["order_no"])
-    assert defs["undo"]._component_args["disabled"]
-    press(defs["agree"])
-    assert defs["judged"]() == {first: True}
-    assert first not in {(row["shop"], row["order_no"]) for row in texts.waiting(defs["drawn"], defs["judged"]())}
-    press(defs["undo"])
-    assert defs["judged"]() == {}
-    assert texts.waiting(defs["drawn"], defs["judged"]()) == defs["waiting"]
+    card, folio = defs["card"].text, defs["folio"]
+    first = folio.cards[0]
+    assert f"Order {first.order_no}" in card
+    rows = folio.told[first.shop, first.order_no]
+    assert {row["touchpoint"] for row in rows} == {"crm", "page", "wms"}
+    assert all(row["status"] in card for row in rows)
+    assert "Order placed" in card
+    assert not any(word in card for word in ("Compatible", "Conflict", "Machine:"))
 
 
-def test_a_hub_that_cannot_take_a_judgement_leaves_the_order_in_the_queue(folder, monkeypatch):
-    class Full(hub.SnapshotHub):
-        writable = True
-
-        def reviews(self, audit: str) -> pl.DataFrame:
-            return pl.DataFrame(
-                schema={"shop": pl.String, "order_no": pl.String, "consistent": pl.Boolean, "at": INSTANT}
-            )
-
-        def judge(self, **review: object) -> None:
-            raise Busy("the disk is full")
-
-    notebook = load(folder, monkeypatch)
-    monkeypatch.setattr(hub, "connect", lambda: Full(folder))
+def test_a_judgement_brings_the_next_card_and_is_taken_back(notebook):
     _, defs = notebook.app.run()
-    press(defs["agree"])
-    assert defs["judged"]() == {}
-    assert defs["trouble"]() == "the disk is full"
+    seat, buttons = defs["seat"], defs["buttons"]
+    first, second = seat.waiting()[:2]
+    seat.write("the page is behind")
+    press(buttons["k"])
+    assert seat.waiting()[0] == second
+    assert seat.reviews.select("order_no", "consistent", "note").rows() == [(first[1], False, "the page is behind")]
+    press(buttons["j"])
+    assert seat.reviews["note"].to_list() == ["the page is behind", ""], "a note belongs to one card"
+    press(buttons["u"])
+    press(buttons["u"])
+    assert seat.waiting()[0] == first and seat.reviews.is_empty()
+    press(buttons["u"])
+    assert seat.waiting()[0] == first
+
+
+def test_a_reload_goes_on_where_the_reviewer_was(notebook):
+    _, defs = notebook.app.run()
+    for key in "jkj":
+        press(defs["buttons"][key])
+    there = defs["seat"].waiting()
+    outputs, again = notebook.app.run()
+    assert again["seat"].waiting() == there
+    assert "3 / 20 judged by you" in shown(outputs)
+    assert "you said consistent. Machine:" in shown(outputs)
+
+
+def test_nobody_judges_without_a_name(notebook, monkeypatch):
+    monkeypatch.setattr(notebook.mo, "query_params", dict)
+    _, defs = notebook.app.run()
+    press(defs["buttons"]["j"])
+    assert defs["seat"].nameless and defs["seat"].reviews.is_empty()
+
+
+def test_a_hub_that_cannot_take_a_judgement_leaves_the_card_waiting(notebook, monkeypatch):
+    _, defs = notebook.app.run()
+    seat, first = defs["seat"], defs["seat"].waiting()[0]
+
+    def full(*_: object, **__: object) -> None:
+        raise Busy("the disk is full")
+
+    monkeypatch.setattr(defs["desk"], "judge", full)
+    press(defs["buttons"]["j"])
+    assert seat.waiting()[0] == first
+    assert str(seat.trouble) == "the disk is full"
+
+
+def test_the_result_stands_below_in_both_languages(notebook, monkeypatch):
+    _, defs = notebook.app.run()
+    for _ in range(20):
+        press(defs["buttons"]["j"])
+    _, done = notebook.app.run()
+    assert "Nothing is left to judge." in done["card"].text
+    assert "20 of 20 judged orders" in done["outcome"].text
+    monkeypatch.setattr(ui, "language", lambda: "zh")
+    _, chinese = notebook.app.run()
+    assert "已判断 20 单中的 20 单" in chinese["outcome"].text
+    assert "没有待判断的订单了" in chinese["card"].text
+
+
+def test_a_stratified_audit_says_what_each_stratum_proves(folder, monkeypatch):
+    module = load(folder, monkeypatch)
+    draw(hub.connect().spot, Spec(size=30, by=("channel", "age")))
+    outputs, defs = module.app.run()
+    assert defs["found"].kind == "stratified"
+    assert "holds for simple draws only" in shown(outputs)
+    assert "Strata" in defs["outcome"].text
 
 
 def test_without_a_hub_it_says_how_to_make_one(tmp_path, monkeypatch):
     outputs, _ = load(tmp_path / "nothing", monkeypatch).app.run()
-    assert any("The hub cannot be read: no snapshot in" in getattr(output, "text", "") for output in outputs)
+    assert "The hub cannot be read: no snapshot in" in shown(outputs)
 
 
-def test_undo_never_takes_what_was_judged_before_this_session():
-    judged = {("a", "1"): True, ("a", "2"): False, ("a", "3"): True}
-    assert texts.without_last(judged, kept=2) == {("a", "1"): True, ("a", "2"): False}
-    assert texts.without_last(judged, kept=3) == judged
-    assert texts.without_last({}, kept=0) == {}
-
-
-def test_without_sightings_it_says_so(tmp_path, monkeypatch):
+def test_a_hub_without_orders_says_so(tmp_path, monkeypatch):
     snapshot.write(tmp_path / "empty", {}, snapshot.Meta(NOW))
-    outputs, _ = load(tmp_path / "empty", monkeypatch).app.run()
-    assert any("nothing to compare" in getattr(output, "text", "") for output in outputs)
+    load(tmp_path / "empty", monkeypatch)
+    assert "no orders to draw from" in str(draw(hub.connect().spot).error)

@@ -78,20 +78,6 @@ def audited() -> report.Report:
     return report.audit({"page": page, "crm": crm})
 
 
-def test_an_unclear_order_counts_once_a_person_said_it_is_consistent(audited: report.Report) -> None:
-    keys = list(audited.findings.select("shop", "order_no").iter_rows())
-    assert len(keys) == 2
-    for judged, rate, reviewed in (
-        ({}, "50.0%", "0 / 2"),
-        ({keys[0]: True}, "75.0%", "1 / 2"),
-        ({keys[0]: True, keys[1]: False}, "75.0%", "2 / 2"),
-        ({("another", "order"): True}, "50.0%", "0 / 2"),
-    ):
-        tiles = audit_texts.tiles(audited, judged, 0.99, EN)
-        assert (tiles[0][1], tiles[2][1]) == (rate, reviewed)
-        assert len(audit_texts.waiting(audited, judged)) == 2 - sum(key in keys for key in judged)
-
-
 def test_chinese_sentences_are_joined_without_blanks(audited: report.Report) -> None:
     for finding in audited.findings.to_dicts():
         assert " " not in audit_texts.why(finding, ZH)

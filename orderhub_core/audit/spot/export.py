@@ -28,14 +28,16 @@ METHOD = {
 }
 
 
-def summary(found: Result, book: Book, weeks: pl.DataFrame, zone: str, tr: Translate) -> list[tuple[str, str, str]]:
+def summary(found: Result, book: Book, weeks: pl.DataFrame, tr: Translate) -> list[tuple[str, str, str]]:
     """Name, figure and remark, as the summary sheet and the page of paper show them."""
     sheet = book.sheet
     rows = [(name, value, note) for name, value, note, _ in texts.tiles(found, sheet, tr)]
     if found.standing is not None:
         rows.append((tr("Stopping early"), texts.stands(found.standing, sheet, tr), ""))
     rows.append((tr("Trend"), texts.trend(weeks, tr), ""))
-    rows += [(tr(words.VERDICTS[code]), f"{count:,}", "") for code, count in book.report.by_verdict().items() if count]
+    named = tr("Machine: {verdict}")
+    counts = {tr(words.VERDICTS[code]): count for code, count in book.report.by_verdict().items() if count}
+    rows += [(named.format(verdict=name), f"{count:,}", "") for name, count in counts.items()]
     return rows
 
 
@@ -46,7 +48,7 @@ def workbook(book: Book, reviews: pl.DataFrame, history: pl.DataFrame, zone: str
     columns = [tr("Figure"), tr("Value"), tr("Remark")]
     head = [(tr("Spot audit"), book.sheet.audit, texts.described(book.sheet, zone, tr))]
     head += [(tr("Touchpoints"), "", text) for text, _ in texts.sources(book.sheet, zone, tr)]
-    facts = [*head, *summary(found, book, weeks, zone, tr)]
+    facts = [*head, *summary(found, book, weeks, tr)]
     method = [(tr(name), tr(text)) for name, text in METHOD.items()]
     parts = {
         tr("Summary"): pl.DataFrame(facts, schema=columns, orient="row"),

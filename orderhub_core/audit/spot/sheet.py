@@ -24,11 +24,11 @@ from orderhub_core.errors import UserMistake
 from orderhub_core.frames import INSTANT
 
 PREFIX = "spot-"
-STRATA = ("shop", "warehouse", "age")
-"""By what an audit may be stratified; `shop` is the channel, `age` a class of `strata.age_class`."""
+STRATA = ("channel", "warehouse", "age")
+"""By what an audit may be stratified; a channel is a shop, `age` a class of `strata.age_class`."""
 MOST_ORDERS, MOST_SEED = 2_000, 999_999
 LEVEL = 0.95
-_NAME = re.compile(PREFIX + r"\d{4}-W\d\d-s\d{1,6}-n\d{1,4}-(simple|by(-(shop|warehouse|age))+)")
+_NAME = re.compile(PREFIX + r"\d{4}-W\d\d-s\d{1,6}-n\d{1,4}-(simple|by(-(channel|warehouse|age))+)")
 
 State = Literal["live", "copy", "failed"]
 
@@ -180,12 +180,12 @@ def drawn(orders: pl.DataFrame, spec: Spec, now: int, zone: str) -> Sheet:
     """Draw from `orders` (`frames.ORDERS`) placed up to `now`; nothing is read yet."""
     placed = orders.lazy().filter(pl.col("placed_at").cast(pl.Int64) <= now)
     columns = {
-        "shop": pl.col("shop"),
+        "channel": pl.col("shop"),
         "warehouse": pl.col("warehouse").fill_null(""),
         "age": strata.age_class(pl.col("placed_at"), now).cast(pl.String),
     }
     by = [name for name in STRATA if name in spec.by]
-    table = placed.select("shop", "order_no", **{name: columns[name] for name in by if name != "shop"}).collect()
+    table = placed.select("shop", "order_no", **{name: columns[name] for name in by}).collect()
     picked = strata.draw(table, by, spec.size, spec.seed)
     cards = sampling.in_turn(picked.sample.select(KEY), spec.seed) if not by else picked.sample
     numbers = [0] * cards.height if not by else cards["stratum"].to_list()

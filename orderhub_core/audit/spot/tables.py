@@ -48,13 +48,13 @@ def cards(book: Book, reviews: pl.DataFrame, zone: str, tr: Translate, only: lis
         pl.col("verdict")
         .cast(pl.String)
         .replace({code: tr(name) for code, name in texts.VERDICTS.items()})
-        .alias(tr("Machine")),
+        .alias(tr("Machine's verdict")),
         pl.col("probably_wrong").fill_null("").alias(tr("Probably wrong")),
         pl.col("human")
         .cast(pl.String)
         .replace({code: tr(name) for code, name in HUMAN.items()})
         .fill_null("")
-        .alias(tr("People")),
+        .alias(tr("People's verdict")),
         pl.col("consistent").list.join(", ").alias(tr("Says consistent")),
         pl.col("inconsistent").list.join(", ").alias(tr("Says not consistent")),
         pl.col("notes").list.join("; ").fill_null("").alias(tr("Notes")),

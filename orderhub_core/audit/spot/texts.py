@@ -56,7 +56,7 @@ EVENTS = {
 }
 OUTCOMES = {"late": "came late", "refused": "refused: not possible then", "decided": "decided by a rule"}
 
-BY = {"shop": "Channel", "warehouse": "Warehouse", "age": "Age"}
+BY = {"channel": "Channel", "warehouse": "Warehouse", "age": "Age"}
 STANDINGS = {
     "go on": "Go on: so far the judgements neither prove nor refute at least {claim}.",
     "proven": "Proven after {n} judgements: at least {claim} of all orders are consistent. You may stop.",
@@ -76,8 +76,8 @@ CHANGES = {
 }
 FIRST_WEEK = "This is the first week with judgements: nothing to compare with yet."
 _NONE = "no number of orders would, with what was found"
-NEEDED = ("orders are needed with this many misfits", _NONE)
-PLANNED = ("orders prove it in 8 of 10 weeks at this rate", _NONE)
+NEEDED = ("orders of a simple draw are needed with this many misfits", _NONE)
+PLANNED = ("orders of a simple draw prove it in 8 of 10 weeks at this rate", _NONE)
 HUMAN = {"consistent": "consistent", "inconsistent": "not consistent", "disputed": "reviewers differ"}
 INTRO = "Random orders, and what each touchpoint shows of them at this moment. Judge by one key; see what it proves."
 LIVE = "The touchpoints are asked at the moment you draw. What they show then is kept with the audit."

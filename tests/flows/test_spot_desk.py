@@ -1,0 +1,238 @@
+"""Spot audits over a hub: read live, kept once, judged by several people, taken back, and all of it in the log."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import polars as pl
+import pytest
+
+from orderhub_core.audit.spot import book, sheet
+from orderhub_core.audit.spot.sheet import Spec
+from orderhub_core.errors import Unreachable, Unreadable, UserMistake
+from orderhub_core.flows import spot
+from orderhub_core.flows.spot import Desk, Seat
+from orderhub_core.hub import Hub
+from orderhub_core.model import RawMessage, Sighting
+from orderhub_core.settings import Endpoint, Settings
+from orderhub_core.sim.world import Plan, build
+from orderhub_core.store import homes
+
+DAY = 86_400_000_000
+NOW = 1_790_000_000_000_000
+NAMES = ("page", "crm", "wms")
+
+
+class Place:
+    """A touchpoint that shows what the world says, or fails, or is slow."""
+
+    def __init__(self, name: str, rows: pl.DataFrame) -> None:
+        own = rows.filter(pl.col("touchpoint").cast(pl.String) == name)
+        self.rows = own.select(pl.col("shop", "order_no", "status").cast(pl.String), pl.col("at").cast(pl.Int64))
+        self.asked: list[str] = []
+        self.fails: Exception | None = None
+        self.garbles = 0
+        self.gate = threading.Event()
+        self.gate.set()
+
+    def look(self, order_nos: list[str]) -> list[RawMessage]:
+        self.gate.wait(10)
+        self.asked += order_nos
+        if self.fails:
+            raise self.fails
+        shown = self.rows.filter(pl.col("order_no").is_in(order_nos)).to_dicts()
+        found = [RawMessage("x", "x", "row", msgspec.json.encode(Sighting(**row))) for row in shown]
+        return found + [RawMessage("x", "x", "row", b"{")] * self.garbles
+
+    def decode(self, kind: str, body: bytes) -> Sighting:
+        try:
+            return msgspec.json.decode(body, type=Sighting)
+        except msgspec.DecodeError as error:
+            raise Unreadable(str(error)) from None
+
+
+@pytest.fixture(scope="module")
+def world() -> dict[str, pl.DataFrame]:
+    return build(Plan(seed=5, orders=1_500, start=NOW - 9 * DAY, end=NOW)).until(NOW)
+
+
+@pytest.fixture
+def places(world) -> dict[str, Place]:
+    return {name: Place(name, world["sightings"]) for name in NAMES}
+
+
+@pytest.fixture
+def desk(world, places, tmp_path) -> Callable[[], Desk]:
+    known = Settings(touchpoints=tuple(Endpoint(name, "desk") for name in NAMES))
+    return lambda: Desk(world.__getitem__, lambda: NOW, known, folder=tmp_path / "spot", touchpoint=places.__getitem__)
+
+
+def opened(desk: Desk, spec: Spec) -> spot.Reading:
+    reading = desk.open(spec)
+    assert reading.wait(30)
+    return reading
+
+
+def test_what_is_read_live_is_kept_and_opened_again_without_asking(desk, places):
+    first = desk()
+    reading = opened(first, Spec(size=120))
+    kept = first.sheet(reading.audit)
+    assert (reading.done, reading.total) == (360, 360)
+    assert [look.state for look in kept.looked] == ["live"] * 3
+    assert set(places["crm"].asked) == {card.order_no for card in kept.cards}
+    places["crm"].asked.clear()
+    again = desk()
+    assert opened(again, Spec(size=120)).error is None
+    assert again.sheet(reading.audit) == kept and again.audits() == [reading.audit]
+    assert places["crm"].asked == []
+
+
+def test_the_words_of_the_moment_are_judged_not_the_hubs_copy(desk, places):
+    places["page"].rows = places["page"].rows.with_columns(status=pl.lit("没人知道的词"))
+    first = desk()
+    kept = first.sheet(opened(first, Spec(size=40)).audit)
+    verdicts = kept.report().sample["verdict"].cast(pl.String)
+    assert set(verdicts) <= {"unknown_word", "missing"} and "unknown_word" in set(verdicts)
+
+
+def test_a_source_that_fails_is_named_and_the_others_go_on(desk, places):
+    places["wms"].fails = Unreachable("wms does not answer")
+    first = desk()
+    kept = first.sheet(opened(first, Spec(size=30)).audit)
+    states = {look.name: (look.state, look.reason) for look in kept.looked}
+    assert states["wms"] == ("failed", "wms does not answer")
+    assert kept.report().touchpoints == ["page", "crm"]
+
+
+def test_with_fewer_than_two_sources_nothing_is_opened(desk, places):
+    places["wms"].fails = places["crm"].fails = Unreachable("the network is down")
+    first = desk()
+    reading = opened(first, Spec(size=30))
+    assert "crm: the network is down" in str(reading.error)
+    assert first.audits() == []
+
+
+def test_rows_that_cannot_be_read_are_counted_and_cost_only_themselves(desk, places):
+    places["crm"].garbles = 2
+    first = desk()
+    kept = first.sheet(opened(first, Spec(size=30)).audit)
+    assert {look.name: look.unreadable for look in kept.looked} == {"page": 0, "crm": 2, "wms": 0}
+
+
+def test_a_reading_can_be_stopped_and_then_nothing_was_kept(desk, places):
+    places["crm"].gate.clear()
+    first = desk()
+    reading = first.open(Spec(size=200))
+    assert first.open(Spec(size=200)) is reading, "whoever asks the same joins it"
+    reading.cancel()
+    places["crm"].gate.set()
+    assert reading.wait(30)
+    assert isinstance(reading.error, spot.Cancelled) and first.audits() == []
+
+
+def test_of_two_consoles_the_faster_ones_sheet_holds(desk, places):
+    one, other = desk(), desk()
+    places["crm"].gate.clear()
+    slow = other.open(Spec(size=30))
+    time.sleep(0.1)
+    places["crm"].gate.set()
+    opened(one, Spec(size=30))
+    assert slow.wait(30)
+    assert one.sheet(slow.audit) == other.sheet(slow.audit)
+
+
+def test_a_damaged_file_or_a_strange_name_is_one_clear_sentence(desk, tmp_path):
+    first = desk()
+    audit = opened(first, Spec(size=10)).audit
+    (tmp_path / "spot" / f"{audit}.json").write_bytes(b"{")
+    with pytest.raises(UserMistake, match="is damaged"):
+        desk().sheet(audit)
+    for name in ("../secrets", "spot-2026-W48-s7-n100-simple/..", ""):
+        with pytest.raises(UserMistake, match="no spot audit named"):
+            first.sheet(name)
+
+
+# -- judgements, through a real hub
+
+
+@pytest.fixture
+def hub(sqlite_home) -> Iterator[Hub]:
+    homes.init(sqlite_home)
+    opened_hub = Hub(sqlite_home, {})
+    yield opened_hub
+    opened_hub.close()
+
+
+@pytest.fixture
+def judged(hub, desk) -> tuple[Desk, sheet.Sheet, Callable[[str], Seat]]:
+    own = desk()
+    own._judge, own._reviews = hub.judge, hub.reviews
+    kept = own.sheet(opened(own, Spec(size=8)).audit)
+    folio = book.book(kept, own._frame("orders"), own._frame("events"))
+    return own, kept, lambda name: Seat(own, folio, name, lambda: None, lambda: None)
+
+
+def test_judgements_and_their_taking_back_outlive_the_process(hub, judged):
+    desk, kept, seat = judged
+    ann = seat("ann")
+    ann.write("page is behind")
+    ann.judge(False)
+    ann.judge(True)
+    ann.undo()
+    before = desk.reviews(kept.audit)
+    hub.drain()
+    stored = hub.reviews(kept.audit).filter(pl.col("consistent").is_not_null())
+    assert stored.select("order_no", "consistent", "reviewer", "note").rows() == [
+        (kept.cards[0].order_no, False, "ann", "page is behind")
+    ]
+    assert desk.reviews(kept.audit).drop("at").equals(before.drop("at"))
+    desk._said.clear()
+    assert desk.reviews(kept.audit).drop("at").equals(before.drop("at"))
+    assert hub.frame("events")["after"].to_list() == ["inconsistent", "consistent", "withdrawn"]
+
+
+def test_the_log_holds_the_words_that_were_judged(hub, judged):
+    _, kept, seat = judged
+    seat("ann").judge(True)
+    hub.drain()
+    ((detail,),) = hub.store.query("hub", "SELECT detail FROM log WHERE event = 'audit.reviewed'")
+    key = (kept.cards[0].shop, kept.cards[0].order_no)
+    assert msgspec.json.decode(detail)["seen"] == sheet.evidence(kept)[key] != {}
+
+
+def test_two_reviewers_judge_the_same_cards_and_may_differ(judged):
+    desk, kept, seat = judged
+    ann, bob = seat("ann"), seat("bob")
+    ann.judge(True)
+    bob.judge(False)
+    said = desk.reviews(kept.audit)
+    assert said.select("order_no").n_unique() == 1
+    assert dict(said.select("reviewer", "consistent").rows()) == {"ann": True, "bob": False}
+    bob.undo()
+    assert desk.reviews(kept.audit)["reviewer"].to_list() == ["ann"]
+
+
+def test_a_note_or_name_without_end_is_refused(judged):
+    desk, kept, seat = judged
+    ann = seat("ann")
+    ann.write("x" * 501)
+    ann.judge(True)
+    assert "at most 500" in str(ann.trouble) and desk.reviews(kept.audit).is_empty()
+
+
+def test_no_folder_no_touchpoints_the_copy_is_compared_and_said_to_be_one(world):
+    desk = Desk(world.__getitem__, lambda: NOW, Settings())
+    kept = desk.sheet(opened(desk, Spec(size=10)).audit)
+    assert {look.state for look in kept.looked} == {"copy"}
+    assert not desk.live
+
+
+def test_a_folder_that_cannot_be_written_is_said(world, places, tmp_path: Path):
+    (tmp_path / "spot").write_text("a file is in the way")
+    known = Settings(touchpoints=tuple(Endpoint(name, "desk") for name in NAMES))
+    desk = Desk(world.__getitem__, lambda: NOW, known, folder=tmp_path / "spot", touchpoint=places.__getitem__)
+    assert "cannot be written" in str(opened(desk, Spec(size=10)).error)

@@ -1,0 +1,161 @@
+"""What a spot audit draws, and what its judgements prove, against plain counting."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orderhub_core import i18n
+from orderhub_core.audit import sampling, trend
+from orderhub_core.audit.spot import book, result, sheet, tables, texts
+from orderhub_core.audit.spot.sheet import Card, Looked, Sheet, Shown, Spec, Stratum
+from orderhub_core.charts import paper
+from orderhub_core.errors import UserMistake
+from orderhub_core.frames import EVENTS, INSTANT, ORDERS
+
+EN, ZH = i18n.translator("en"), i18n.translator("zh")
+ZONE = "Asia/Shanghai"
+NOW = 1_790_000_000_000_000
+SAID = {"shop": pl.String, "order_no": pl.String, "consistent": pl.Boolean, "reviewer": pl.String, "note": pl.String}
+
+
+def orders(count: int) -> pl.DataFrame:
+    placed = [datetime.fromtimestamp(NOW / 1e6, UTC) - timedelta(hours=n) for n in range(count)]
+    rows = pl.DataFrame(
+        {
+            "shop": ["a" if n % 4 else "b" for n in range(count)],
+            "order_no": [f"n{n}" for n in range(count)],
+            "warehouse": [None if n % 5 else "w" for n in range(count)],
+            "placed_at": placed,
+        },
+        schema_overrides={"warehouse": pl.String, "placed_at": INSTANT},
+    )
+    return pl.concat([pl.DataFrame(schema=ORDERS), rows], how="diagonal")
+
+
+def simple(size: int, population: int = 5_000, claim: float = 0.9) -> Sheet:
+    cards = tuple(Card("a", f"n{n}") for n in range(size))
+    shown = tuple(Shown(name, "a", card.order_no, "shipped", NOW) for name in ("page", "crm") for card in cards)
+    looked = tuple(Looked(name, "live", NOW) for name in ("page", "crm"))
+    spec = Spec(size=size, claim=claim)
+    strata = (Stratum((), population, size),)
+    return Sheet("spot-2026-W38-s7-n10-simple", NOW, spec, population, cards, strata, looked, shown)
+
+
+def reviews(*said: tuple[int, str, bool]) -> pl.DataFrame:
+    rows = [("a", f"n{n}", good, who, "") for n, who, good in said]
+    frame = pl.DataFrame(rows, schema=SAID, orient="row")
+    return frame.with_columns(at=pl.lit(datetime(2026, 9, 21, 12, tzinfo=UTC)).cast(INSTANT))
+
+
+def folio(of: Sheet) -> book.Book:
+    return book.book(of, pl.DataFrame(schema=ORDERS), pl.DataFrame(schema=EVENTS))
+
+
+def test_the_same_question_in_the_same_week_is_the_same_audit():
+    monday, sunday, next_week = (int(datetime(2026, 9, day, 4, tzinfo=UTC).timestamp() * 1e6) for day in (21, 27, 28))
+    names = [sheet.audit_id(Spec(by=("age", "channel")), at, ZONE) for at in (monday, sunday, next_week)]
+    assert names[0] == names[1] == "spot-2026-W39-s7-n100-by-channel-age"
+    assert names[2] == "spot-2026-W40-s7-n100-by-channel-age"
+    assert all(map(sheet.known, names))
+
+
+def test_orders_placed_after_the_opening_are_no_part_of_it():
+    drawn = sheet.drawn(orders(200), Spec(size=50), NOW - 100 * 3_600_000_000, ZONE)
+    assert drawn.population == 100
+    assert {int(card.order_no[1:]) for card in drawn.cards} <= set(range(100, 200))
+
+
+@given(st.integers(0, 999), st.sampled_from([(), ("channel",), ("warehouse", "age"), sheet.STRATA]))
+def test_a_draw_is_repeatable_whole_and_without_doubles(seed: int, by: tuple[str, ...]):
+    table = orders(150)
+    one, other = (sheet.drawn(rows, Spec(size=40, seed=seed, by=by), NOW, ZONE) for rows in (table, table.reverse()))
+    assert one == other
+    keys = {(card.shop, card.order_no) for card in one.cards}
+    assert len(keys) == len(one.cards) == 40 == sum(stratum.drawn for stratum in one.strata)
+    assert sum(stratum.orders for stratum in one.strata) == one.population == 150
+
+
+@pytest.mark.parametrize("wrong", [Spec(size=0), Spec(size=5_000), Spec(seed=-1), Spec(by=("city",)), Spec(claim=1.0)])
+def test_what_cannot_be_asked_is_said(wrong: Spec):
+    with pytest.raises(UserMistake):
+        sheet.check(wrong)
+
+
+def test_an_empty_field_of_the_form_is_the_default():
+    assert sheet.spec(None, None, [], None) == Spec()
+    assert sheet.spec(30.0, 5, ["age", "channel"], 99.5) == Spec(30, 5, ("channel", "age"), 0.995)
+
+
+def test_a_whole_sample_has_the_exact_interval_and_half_of_one_the_one_that_may_be_looked_at():
+    of = simple(10)
+    whole = result.result(of, folio(of).sample, reviews(*((n, "ann", n != 3) for n in range(10))))
+    assert (whole.judged, whole.consistent, whole.rate, whole.kind) == (10, 9, 0.9, "exact")
+    assert whole.interval == sampling.interval(9, 10, population=5_000)
+    half = result.result(of, folio(of).sample, reviews(*((n, "ann", n != 3) for n in range(5))))
+    exact = sampling.interval(4, 5, population=5_000)
+    assert half.kind == "sequential" and half.interval.low <= exact.low and half.interval.high >= exact.high
+
+
+def test_where_reviewers_differ_the_order_counts_against_the_rate():
+    of = simple(10)
+    found = result.result(of, folio(of).sample, reviews((0, "ann", True), (0, "bob", False), (1, "ann", True)))
+    assert (found.judged, found.consistent, found.disputed) == (2, 1, 1)
+
+
+def test_a_card_that_was_passed_over_ends_what_the_stopping_rule_counts():
+    of = simple(10)
+    said = result.spoken(of, reviews((0, "ann", True), (1, "ann", True), (3, "ann", True)))
+    assert result.stands(of, said).judged == 2
+
+
+def test_weeks_compare_audits_of_one_design_only():
+    of = simple(10)
+    past = pl.concat(
+        [
+            reviews((0, "ann", True), (1, "ann", False)).with_columns(audit=pl.lit("spot-2026-W38-s7-n10-simple")),
+            reviews((0, "ann", True)).with_columns(audit=pl.lit("spot-2026-W38-s7-n10-by-age")),
+            reviews((0, "ann", True)).with_columns(audit=pl.lit("reconcile-2026-09")),
+        ]
+    )
+    assert result.weeks(past, of, ZONE).select("judged", "consistent").rows() == [(2, 1)]
+
+
+def test_the_trend_says_no_more_than_it_knows():
+    def told(*weeks: tuple[int, int]) -> str:
+        days = [datetime(2026, 9, 7).date() + timedelta(weeks=n) for n in range(len(weeks))]
+        rows = {"week": days, "judged": [n for n, _ in weeks], "consistent": [good for _, good in weeks]}
+        return texts.trend(trend.rates(pl.DataFrame(rows)), EN)
+
+    assert told((100, 97)) == texts.FIRST_WEEK
+    assert told((100, 97), (100, 95)).startswith("No significant change: 95.0% this week, 97.0% before. Samples")
+    assert told((100, 99), (100, 60)).startswith("Worse: 60.0%")
+
+
+def test_the_confusion_table_and_the_list_of_disagreements_tell_of_the_same_orders():
+    of = simple(10)
+    said = reviews((0, "ann", True), (1, "ann", False), (2, "ann", True), (2, "bob", False))
+    table = tables.confusion(folio(of), said, EN)
+    assert table.rows() == [("consistent", 1, 1, 1), ("not consistent", 0, 0, 0)]
+    assert tables.disagreements(folio(of), said, ZONE, EN)["Order number"].to_list() == ["n1", "n2"]
+    assert tables.reviewers(said, EN)["Orders in common"].to_list() == [1]
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cs", "Cc"]), max_size=200))
+def test_wrapping_loses_no_letter_and_keeps_the_width(said: str):
+    lines = list(paper.wrapped(said, 10, 300))
+    assert "".join(lines).replace(" ", "") == said.replace(" ", "")
+    assert all(len(line) * 10 * 0.56 <= 300 + 1e-6 for line in lines)
+
+
+@pytest.mark.parametrize("tr", [EN, ZH], ids=["en", "zh"])
+def test_however_much_there_is_to_say_it_is_one_page(tr):
+    of = simple(400)
+    said = reviews(*((n, who, (n + len(who)) % 2 == 0) for n in range(400) for who in ("ann", "bo")))
+    noted = said.with_columns(note=pl.lit("很长的说明，" * 30))
+    made = paper.page(folio(of), noted, noted.with_columns(audit=pl.lit(of.audit)), ZONE, tr)
+    assert made.left >= 0
