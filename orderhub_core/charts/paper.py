@@ -27,6 +27,8 @@ FONT = (
     "Noto Sans CJK SC, Noto Sans SC, Source Han Sans SC, WenQuanYi Micro Hei, PingFang SC, Microsoft YaHei, sans-serif"
 )
 MOST_DISAGREEMENTS = 12
+LEAST_LEFT = 90
+"""Points below which no further disagreement is begun: one may take five lines, and what follows two."""
 _LATIN_EM = 0.56
 """The width of a letter of the Latin alphabet, on the safe side; Chinese ones are as wide as they are high."""
 _PROBES = ("核", "对")
@@ -93,7 +95,7 @@ def page(book: Book, reviews: pl.DataFrame, history: pl.DataFrame, zone: str, tr
     paper.text(tr("Spot audit"), 20, bold=True)
     paper.text(f"{sheet.audit} · {texts.described(sheet, zone, tr)}", colour="#565b66")
     for said, _ in texts.sources(sheet, zone, tr):
-        paper.text(said, colour="#8a5300")
+        paper.text(shortened(said, 160), colour="#8a5300")
     paper.y += 4
     for name, value, note in export.summary(found, book, weeks, tr):
         if note:
@@ -104,7 +106,7 @@ def page(book: Book, reviews: pl.DataFrame, history: pl.DataFrame, zone: str, tr
     if weeks.height > 1:
         _weeks(paper, weeks.tail(6), tr)
     _disagreements(paper, book, reviews, zone, tr)
-    if paper.left > 60:
+    if paper.left > LEAST_LEFT:
         paper.y += 8
         paper.text(tr(texts.HELP), 8, colour="#565b66")
     return paper
@@ -142,12 +144,17 @@ def _disagreements(paper: Page, book: Book, reviews: pl.DataFrame, zone: str, tr
     paper.row(names, (160, 110, 90, 151), bold=True)
     shown = 0
     for row in table.select(names).head(MOST_DISAGREEMENTS).iter_rows():
-        if paper.left < 40:
+        if paper.left < LEAST_LEFT:
             break
-        paper.row(row, (160, 110, 90, 151))
+        paper.row([shortened(cell, 60) for cell in row], (160, 110, 90, 151))
         shown += 1
     if shown < table.height:
         paper.text(tr("and {n} more: see the workbook").format(n=table.height - shown))
+
+
+def shortened(said: str, most: int) -> str:
+    """The whole of it stands in the workbook."""
+    return said if len(said) <= most else said[: most - 1] + "…"
 
 
 def wrapped(said: str, size: float, width: float) -> Iterator[str]:
