@@ -19,10 +19,9 @@ with app.setup:
     import marimo as mo
 
     from orderhub_core import errors, hub, i18n, ui
-    from orderhub_core.audit.spot import book, export, result, sheet, tables, texts
+    from orderhub_core.audit.spot import book, export, result, seat, sheet, tables, texts
     from orderhub_core.charts import audit as charts
     from orderhub_core.charts import paper, theme
-    from orderhub_core.flows.spot import Seat
 
 
 @app.cell
@@ -107,31 +106,30 @@ def _(connected, desk, lang, opened, tr, zone):
 @app.cell
 def _(desk, folio, reviewer, set_asked, set_turn, tr):
     _turned, _ended = (lambda *_, _set=_set: _set(lambda n: n + 1) for _set in (set_turn, set_asked))
-    seat = Seat(desk, folio, (reviewer.value or "").strip(), _turned, _ended)
-    _acts = (lambda _: seat.judge(True), lambda _: seat.judge(False), lambda _: seat.undo(), _ended)
+    chair = seat.Seat(desk, folio, (reviewer.value or "").strip(), _turned, _ended)
+    _acts = (lambda _: chair.judge(True), lambda _: chair.judge(False), lambda _: chair.undo(), _ended)
     _named = zip(texts.KEYS.items(), _acts, strict=True)
     buttons = {key: mo.ui.button(label=tr(name), on_click=act, full_width=True) for (key, name), act in _named}
-    return buttons, seat
+    return buttons, chair
 
 
 @app.cell
-def _(buttons, lang, peek, seat, tr, turn, zone):
+def _(buttons, chair, lang, peek, tr, turn, zone):
     turn()
-    remark = mo.ui.text(label=tr("Note (N)"), full_width=True, on_change=seat.write)
-    _now = seat.now(peek.value)
-    _facts = ui.kpis(texts.sides(_now, zone, tr), min="200px"), ui.timeline(*texts.life(_now, zone, tr))
-    _keys = ui.keyed({"n": remark}), ui.keyed(buttons)
-    _said = ui.notes(texts.remarks(_now, tr))
-    card = ui.section(texts.title(_now, tr), *(_facts if _now.key else ()), *_keys, _said)
+    remark = mo.ui.text(label=tr("Note (N)"), full_width=True, on_change=chair.write)
+    _now = chair.now(peek.value)
+    _words = ui.kpis(texts.sides(_now, zone, tr), min="200px")
+    _keys = ui.keyed(buttons), ui.notes(texts.remarks(_now, tr)), ui.keyed({"n": remark})
+    card = ui.section(texts.title(_now, tr), _words, *_keys, ui.timeline(*texts.life(_now, zone, tr)))
     ui.part(lang, card)
     return card, remark
 
 
 @app.cell
-def _(asked, desk, folio, lang, seat, shown, tr, zone):
+def _(asked, chair, desk, folio, lang, shown, tr, zone):
     asked()
-    _all = (folio, seat.reviews, desk.history(), zone, tr)
-    found, weeks = result.result(folio.sheet, folio.sample, seat.reviews), result.weeks(_all[2], folio.sheet, zone)
+    _all = (folio, chair.reviews, desk.history(), zone, tr)
+    found, weeks = result.result(folio.sheet, folio.sample, chair.reviews), result.weeks(_all[2], folio.sheet, zone)
     _xlsx = ui.download_xlsx(lambda: export.workbook(*_all), f"{folio.sheet.audit}.xlsx", tr)
     _pdf = ui.download_pdf(lambda: paper.pdf(*_all), f"{folio.sheet.audit}.pdf", tr)
     _save = ui.grid(_xlsx, _pdf if lang == "en" or paper.letters() else ui.note(tr(texts.NO_FONT), "warn"), min="140px")

@@ -303,15 +303,8 @@ class Hub:
     @cached_property
     def spot(self) -> spot.Desk:
         """Where spot audits are opened and judged."""
-        return spot.Desk(
-            self.frame,
-            clock,
-            self.settings,
-            folder=self.home.data / spot.FOLDER,
-            touchpoint=self.touchpoint,
-            judge=self.judge,
-            reviews=self.reviews,
-        )
+        folder = self.home.data / spot.FOLDER
+        return spot.Desk(self.frame, clock, self.settings, folder, self.touchpoint, self.judge, self.reviews)
 
     def judge(
         self, *, audit: str, shop: str, order_no: str, consistent: bool, reviewer: str = "", note: str = "",

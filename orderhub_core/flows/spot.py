@@ -23,7 +23,6 @@ from orderhub_core.audit.lag import FACTS
 from orderhub_core.audit.report import MAX_TOUCHPOINTS
 from orderhub_core.audit.sources import KEY
 from orderhub_core.audit.spot import sheet as sheets
-from orderhub_core.audit.spot.book import Book, Key, Turn
 from orderhub_core.audit.spot.sheet import Looked, Sheet, Shown, Spec
 from orderhub_core.errors import OrderHubError, UserMistake
 from orderhub_core.frames import INSTANT
@@ -97,7 +96,6 @@ class Desk:
         frame: Callable[[str], pl.DataFrame],
         clock: Callable[[], int],
         settings: Settings,
-        *,
         folder: Path | None = None,
         touchpoint: Callable[[str], Touchpoint] | None = None,
         judge: Callable[..., None] | None = None,
@@ -282,64 +280,6 @@ class Desk:
                 part.unlink()
         except OSError as error:
             raise UserMistake(f"the folder {self._folder} cannot be written ({error.strerror})") from None
-
-
-class Seat:
-    """One reviewer at one audit: the next card, judging it, and taking the last judgement back.
-
-    `reviewer` is a name; `turned` is called when another card is to be shown, `ended` when
-    the last one was judged.
-    """
-
-    def __init__(
-        self, desk: Desk, book: Book, reviewer: str, turned: Callable[[], None], ended: Callable[[], None]
-    ) -> None:
-        self._desk, self._reviewer, self._turned, self._ended = desk, reviewer, turned, ended
-        self.book = book
-        self.trouble: OrderHubError | None = None
-        self.nameless = False
-        self._note = ""
-        self.reviews = desk.reviews(book.sheet.audit)
-        """What all reviewers have said, as of the last turn."""
-
-    def write(self, note: str) -> None:
-        """The note for the judgement that comes next."""
-        self._note = note.strip()
-
-    def waiting(self) -> list[Key]:
-        return self.book.waiting(self.reviews, self._reviewer)
-
-    def last(self) -> dict[str, Any] | None:
-        """This reviewer's latest judgement that holds."""
-        own = self.reviews.filter(pl.col("reviewer") == self._reviewer).tail(1).to_dicts()
-        return own[0] if own and self._reviewer else None
-
-    def now(self, peek: bool) -> Turn:
-        """What is to be shown."""
-        return Turn(self.book, self.reviews, self.waiting(), self.last(), self.trouble, self.nameless, peek)
-
-    def judge(self, consistent: bool) -> None:
-        self.nameless = not self._reviewer
-        if not self.nameless and (waiting := self.waiting()):
-            self._say(waiting[0], consistent=consistent, note=self._note)
-            if len(waiting) == 1 and self.trouble is None:
-                self._ended()
-        self._turned()
-
-    def undo(self) -> None:
-        if (row := self.last()) is not None:
-            self._say((row["shop"], row["order_no"]), consistent=row["consistent"], withdrawn=True)
-        self._turned()
-
-    def _say(self, key: Key, *, consistent: bool, note: str = "", withdrawn: bool = False) -> None:
-        audit = self.book.sheet
-        try:
-            self._desk.judge(audit, key, consistent=consistent, reviewer=self._reviewer, note=note, withdrawn=withdrawn)
-        except OrderHubError as error:
-            self.trouble = error
-            return
-        self.trouble, self._note = None, ""
-        self.reviews = self._desk.reviews(audit.audit)
 
 
 def _decoded(place: Touchpoint, name: str, order_nos: list[str]) -> tuple[list[Shown], int]:

@@ -12,10 +12,11 @@ import polars as pl
 import pytest
 
 from orderhub_core.audit.spot import book, sheet
+from orderhub_core.audit.spot.seat import Seat
 from orderhub_core.audit.spot.sheet import Spec
 from orderhub_core.errors import Unreachable, Unreadable, UserMistake
 from orderhub_core.flows import spot
-from orderhub_core.flows.spot import Desk, Seat
+from orderhub_core.flows.spot import Desk
 from orderhub_core.hub import Hub
 from orderhub_core.model import RawMessage, Sighting
 from orderhub_core.settings import Endpoint, Settings

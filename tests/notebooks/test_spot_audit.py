@@ -82,7 +82,7 @@ def test_the_first_card_shows_every_touchpoint_and_hides_the_machines_verdict(no
 
 def test_a_judgement_brings_the_next_card_and_is_taken_back(notebook):
     _, defs = notebook.app.run()
-    seat, buttons = defs["seat"], defs["buttons"]
+    seat, buttons = defs["chair"], defs["buttons"]
     first, second = seat.waiting()[:2]
     seat.write("the page is behind")
     press(buttons["k"])
@@ -101,9 +101,9 @@ def test_a_reload_goes_on_where_the_reviewer_was(notebook):
     _, defs = notebook.app.run()
     for key in "jkj":
         press(defs["buttons"][key])
-    there = defs["seat"].waiting()
+    there = defs["chair"].waiting()
     outputs, again = notebook.app.run()
-    assert again["seat"].waiting() == there
+    assert again["chair"].waiting() == there
     assert "3 / 20 judged by you" in shown(outputs)
     assert "you said consistent. Machine:" in shown(outputs)
 
@@ -112,12 +112,12 @@ def test_nobody_judges_without_a_name(notebook, monkeypatch):
     monkeypatch.setattr(notebook.mo, "query_params", dict)
     _, defs = notebook.app.run()
     press(defs["buttons"]["j"])
-    assert defs["seat"].nameless and defs["seat"].reviews.is_empty()
+    assert defs["chair"].nameless and defs["chair"].reviews.is_empty()
 
 
 def test_a_hub_that_cannot_take_a_judgement_leaves_the_card_waiting(notebook, monkeypatch):
     _, defs = notebook.app.run()
-    seat, first = defs["seat"], defs["seat"].waiting()[0]
+    seat, first = defs["chair"], defs["chair"].waiting()[0]
 
     def full(*_: object, **__: object) -> None:
         raise Busy("the disk is full")

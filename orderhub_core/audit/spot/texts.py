@@ -19,7 +19,9 @@ from orderhub_core.audit.texts import Tile
 from orderhub_core.i18n import Translate
 from orderhub_core.model import Event
 
-EVENTS = {
+EVENTS: dict[str, str] = {
+    "order.content": "Content changed",
+    "order.parcel": "Parcel news",
     Event.PLACED: "Order placed",
     Event.PAID: "Paid",
     Event.VOIDED: "Payment voided",
@@ -196,11 +198,11 @@ def life(turn: Turn, zone: str, tr: Translate) -> tuple[str, list[tuple[str, str
     """The order's time line by the hub's log: its title; when, what, and who said so; and what an empty one means."""
     rows = turn.book.events.get(turn.key, []) if turn.key else []
     moments = [(local(row["occurred_at"], zone), _event(row, tr), row["source"]) for row in rows]
-    return tr("Time line by the hub's log"), moments, tr("The log knows nothing of this order.")
+    return tr("Time line by the hub's log"), moments, tr("There is nothing in the log.")
 
 
 def _event(row: Mapping[str, Any], tr: Translate) -> str:
-    name = tr(EVENTS[Event(row["event"])]) if row["event"] in EVENTS else str(row["event"])
+    name = tr(EVENTS[row["event"]]) if row["event"] in EVENTS else str(row["event"])
     remark = OUTCOMES.get(row["outcome"], "")
     return f"{name} ({tr(remark)})" if remark else name
 
