@@ -98,8 +98,8 @@ def _(connected, desk, lang, opened, tr, zone):
     shown = mo.ui.multiselect(texts.found(folio, tr), label=tr("Show only"), full_width=True)
     peek = mo.ui.checkbox(label=tr("Show the machine's verdict before I judge (it sways)"))
     _notes = ui.notes(texts.sources(folio.sheet, zone, tr))
-    _drawn = texts.described(folio.sheet, zone, tr)
-    ui.part(lang, ui.section(folio.sheet.audit, _drawn, _notes, ui.grid(reviewer, peek, min="220px")))
+    _head = texts.heading(folio.sheet, tr), texts.described(folio.sheet, zone, tr)
+    ui.part(lang, ui.section(*_head, _notes, ui.grid(reviewer, peek, min="220px")))
     return asked, folio, peek, reviewer, set_asked, set_turn, shown, turn
 
 
@@ -120,7 +120,8 @@ def _(buttons, chair, lang, peek, tr, turn, zone):
     _now = chair.now(peek.value)
     _words = ui.kpis(texts.sides(_now, zone, tr), min="200px")
     _keys = ui.keyed(buttons), ui.notes(texts.remarks(_now, tr)), ui.keyed({"n": remark})
-    card = ui.section(texts.title(_now, tr), _words, *_keys, ui.timeline(*texts.life(_now, zone, tr)))
+    _line = [ui.timeline(*texts.life(_now, zone, tr))] if _now.key else []
+    card = ui.section(texts.title(_now, tr), _words, *_keys, *_line)
     ui.part(lang, card)
     return card, remark
 

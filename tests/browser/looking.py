@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from playwright.sync_api import Page
 
 APP_READY = ".oh-page:visible"
@@ -54,6 +56,13 @@ def open_app(page: Page) -> None:
     """Wait until the app and its first chart stand."""
     page.locator(APP_READY).first.wait_for(timeout=LONG_MS)
     page.locator(CHART).first.wait_for(timeout=LONG_MS)
+
+
+def begin(page: Page) -> None:
+    """Open what the app asks to be opened first: a spot audit. The console keeps it for whoever comes after."""
+    page.locator(APP_READY).first.wait_for(timeout=LONG_MS)
+    if page.locator(".oh-note:visible", has_text=re.compile("No audit is open yet|还没有打开的核对")).count():
+        page.get_by_role("button", name=re.compile("Draw and read|抽取并读取")).locator("visible=true").first.click()
 
 
 def unnamed(page: Page) -> list[str]:

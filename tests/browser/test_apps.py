@@ -13,8 +13,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.server]
 Visit = Callable[..., Page]
 
 NOTEBOOKS = sorted(path.stem for path in (Path(__file__).parents[2] / "notebooks").glob("*.py"))
-NAMES = {"crm", "page", "wms"}
-"""Touchpoints are called what the settings call them, in any language."""
+NAMES = {"crm", "page", "wms", "douyin-main", "douyin-outlet"}
+"""Touchpoints and shops are called what the settings call them, in any language."""
 
 SIGHTS = [("en", False, 1280), ("zh", True, 1280), ("zh", False, 390), ("en", True, 390)]
 
@@ -25,6 +25,7 @@ def test_an_app_stands_in_every_light(
     home: str, visit: Visit, screenshots: Path, app: str, language: str, dark: bool, width: int
 ) -> None:
     page = visit(f"{home}/apps/{app}/?lang={language}", width=width, height=1000, dark=dark)
+    looking.begin(page)
     looking.open_app(page)
     page.wait_for_timeout(1_000)
     height = page.locator(looking.APP_READY).first.bounding_box()
@@ -40,6 +41,7 @@ def test_an_app_stands_in_every_light(
 @pytest.mark.parametrize("app", NOTEBOOKS)
 def test_a_chinese_app_leaves_no_english_frame(home: str, visit: Visit, app: str) -> None:
     page = visit(f"{home}/apps/{app}/?lang=zh")
+    looking.begin(page)
     looking.open_app(page)
     assert set(looking.latin(page)) <= NAMES
 

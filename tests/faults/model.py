@@ -260,7 +260,8 @@ class Model:
         self.grips: dict[tuple[str, int], Grip] = {}
         """By key and generation."""
         self.sightings: dict[tuple[str, str, str], tuple[str, int, int]] = {}
-        self.reviews: dict[tuple[str, str, str, str], tuple[bool, int]] = {}
+        self.reviews: dict[tuple[str, str, str, str], tuple[int, int]] = {}
+        """What was said (-1: taken back) and when."""
         self.strays: list[Logged] = []
         """Log entries of reviews whose order nobody knew."""
 
@@ -341,12 +342,10 @@ class Model:
                 if place not in self.sightings or at >= self.sightings[place][1]:
                     self.sightings[place] = (shown.status, at, received_at)
             case Review() as judged:
-                self.reviews[judged.audit, judged.shop, judged.order_no, judged.reviewer] = (
-                    judged.consistent,
-                    received_at,
-                )
+                said_so = -1 if judged.withdrawn else int(judged.consistent)
+                self.reviews[judged.audit, judged.shop, judged.order_no, judged.reviewer] = (said_so, received_at)
                 order = self.orders.get((judged.shop, judged.order_no))
-                verdict = "consistent" if judged.consistent else "inconsistent"
+                verdict = {-1: "withdrawn", 0: "inconsistent", 1: "consistent"}[said_so]
                 entry = Logged("audit.reviewed", received_at, received_at, "", verdict, "reviewed", key[0], key)
                 (order.log if order else self.strays).append(entry)
         return "noted"

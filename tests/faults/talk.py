@@ -190,7 +190,8 @@ def sighting(number: int, order: int, at: int, extra: int) -> Said:
 
 def review(number: int, order: int, extra: int) -> Said:
     shop, order_no = ORDERS[order]
-    seen = Review("autumn", shop, order_no, extra % 2 == 0, ("wang", "li")[extra // 2 % 2], "")
+    reviewer, withdrawn = ("wang", "li")[extra // 2 % 2], extra % 3 == 2
+    seen = Review("autumn", shop, order_no, extra % 2 == 0, reviewer, "", {"page": "已发货"}, withdrawn)
     return Said(RawMessage("ops", f"m{number}", "review", msgspec.json.encode(seen)), seen)
 
 

@@ -341,7 +341,7 @@ class House:
             case "sightings":
                 return {(*place, *shown) for place, shown in model.sightings.items()}
             case "reviews":
-                return {(*place, int(good), at) for place, (good, at) in model.reviews.items()}
+                return {(*place, said, at) for place, (said, at) in model.reviews.items()}
             case _:
                 return set(model.parked)
 

@@ -123,6 +123,10 @@ def percent(share: float | None) -> str:
     return "–" if share is None else f"{share:.1%}"
 
 
+def heading(sheet: Sheet, tr: Translate) -> str:
+    return tr("Audit {name}").format(name=sheet.audit)
+
+
 def described(sheet: Sheet, zone: str, tr: Translate) -> str:
     """What was drawn, from how many, how, and when it was read."""
     text = tr("{n} of {total} orders, seed {seed}, {how}; read {at}; claim: at least {claim} are consistent.")
