@@ -133,7 +133,7 @@ def test_a_hundred_orders_are_judged_with_the_keyboard_only(
     page.keyboard.press("Enter")
     until_title_is_not(page, "")
     introduce(page, "ann")
-    expect(page.get_by_text("0 / 100 judged by you").locator("visible=true").first).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text("0 / 100 judged by ann").locator("visible=true").first).to_be_visible(timeout=PATIENCE_MS)
     page.screenshot(path=screenshots / "spot-card.png")
     page.evaluate(STOPWATCH)
 
@@ -141,7 +141,7 @@ def test_a_hundred_orders_are_judged_with_the_keyboard_only(
     page.keyboard.press("k")
     until_title_is_not(page, first)
     page.keyboard.press("u")
-    expect(page.get_by_text("0 / 100 judged by you").locator("visible=true").first).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text("0 / 100 judged by ann").locator("visible=true").first).to_be_visible(timeout=PATIENCE_MS)
     assert title(page) == first
 
     judged = judge(page, CARDS // 2)
@@ -197,7 +197,7 @@ def test_a_second_reviewer_sees_the_same_cards_and_may_differ(
     until_title_is_not(page, "")
     page.get_by_label("核对人").locator("visible=true").first.fill("bob")
     page.keyboard.press("Enter")
-    now = page.get_by_text("您已判断 0 / 100").locator("visible=true").first
+    now = page.get_by_text("bob 已判断 0 / 100").locator("visible=true").first
     expect(now).to_be_visible(timeout=PATIENCE_MS)
     page.screenshot(path=screenshots / "spot-card-phone-zh.png", full_page=False)
     before = title(page)

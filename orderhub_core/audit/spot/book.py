@@ -54,8 +54,8 @@ class Turn:
     """The reviewer's latest judgement that holds, a row of `reviews`."""
     trouble: object | None
     """Why the last key press came to nothing."""
-    nameless: bool
-    """Nobody has said who judges."""
+    reviewer: str
+    """"" where nobody has said who judges."""
     peek: bool
     """The machine's verdict is shown beforehand."""
 

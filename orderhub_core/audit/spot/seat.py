@@ -33,7 +33,6 @@ class Seat:
         self._desk, self._reviewer, self._turned, self._ended = desk, reviewer, turned, ended
         self.book = book
         self.trouble: OrderHubError | None = None
-        self.nameless = False
         self._note = ""
         self.reviews = desk.reviews(book.sheet.audit)
         """What all reviewers have said, as of the last turn."""
@@ -52,11 +51,11 @@ class Seat:
 
     def now(self, peek: bool) -> Turn:
         """What is to be shown."""
-        return Turn(self.book, self.reviews, self.waiting(), self.last(), self.trouble, self.nameless, peek)
+        return Turn(self.book, self.reviews, self.waiting(), self.last(), self.trouble, self._reviewer, peek)
 
     def judge(self, consistent: bool) -> None:
-        self.nameless = not self._reviewer
-        if not self.nameless and (waiting := self.waiting()):
+        """The card that waits; without a name nothing happens."""
+        if self._reviewer and (waiting := self.waiting()):
             self._say(waiting[0], consistent=consistent, note=self._note)
             if len(waiting) == 1 and self.trouble is None:
                 self._ended()

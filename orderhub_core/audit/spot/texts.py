@@ -97,7 +97,7 @@ KEYS = {
 }
 """What the keys do."""
 NAMELESS = "Say who judges first: write your name above."
-PROGRESS = "{judged} / {of} judged by you"
+PROGRESS = "{judged} / {of} judged by {who}"
 HELP = (
     "The rate is the share of judged orders that people call consistent; where reviewers differ it counts as not "
     "consistent. The interval says between what bounds the rate of all orders lies, wrong in at most 5 of 100 audits. "
@@ -269,15 +269,15 @@ def remarks(turn: Turn, tr: Translate) -> list[Note]:
     said: list[Note] = []
     if turn.peek and turn.key:
         said.append((machine(turn.book, turn.key, tr), "warn"))
-    if turn.nameless:
-        said.append((tr(NAMELESS), "warn"))
+    if not turn.reviewer:
+        return [*said, (tr(NAMELESS), "warn")]
     if turn.trouble is not None:
         lost = tr("The judgement was not taken: {reason}. The order is still waiting.")
         said.append((lost.format(reason=turn.trouble), "bad"))
     if turn.last:
         said.append((judged(turn.book, turn.last, tr), "info"))
     of = len(turn.book.cards)
-    far = tr(PROGRESS).format(judged=of - len(turn.waiting), of=of)
+    far = tr(PROGRESS).format(judged=of - len(turn.waiting), of=of, who=turn.reviewer)
     return [*said, (f"{far} · {standing(turn.book, turn.reviews, tr)}", "info")]
 
 
