@@ -224,6 +224,14 @@ class Machine(RuleBasedStateMachine):
             if not self._absorb(house, limit) and (due := _due(house)):
                 raise Mismatch(f"{house.name}: nothing absorbed, but {due} wait")
 
+    @step(order=_orders, told=st.lists(st.tuples(_facts, _seconds, _extras), min_size=3, max_size=3))
+    def in_turn(self, order: int, told: list[tuple[int, int, int]]) -> None:
+        """News of one order, which two workers apply in turn: what the one remembers of it, the other has changed."""
+        for (what, at, extra), name in zip(told, ("first", "second", "first"), strict=True):
+            self._accept([self._new(order, what, at, extra)])
+            for house in self.homes:
+                self._absorb(house, 200, name)
+
     def _dies_absorbing(self, number: int, where: str) -> None:
         for house in self.homes:
             waiting = _due(house)
