@@ -28,7 +28,9 @@ def decode(kind: str, body: bytes) -> Review | Dismissal:
 
 
 def review(said: Review, at: int) -> RawMessage:
-    """`at`, microseconds UTC, tells a second judgement from a first one that is sent again."""
+    """`at`, microseconds UTC, tells a second judgement from a first one that is sent again. Raises UserMistake for a
+    note or a name that no message may hold."""
+    _check_words("the note", said.note, said.reviewer)
     name = f"review:{said.audit}:{said.shop}:{said.order_no}:{said.reviewer}:{at}"
     return RawMessage(OPS, name, "review", _json(said))
 
@@ -37,9 +39,13 @@ def check_dismissal(reason: str, by: str) -> None:
     """Raises UserMistake. The log keeps both for ever."""
     if not reason.strip():
         raise UserMistake("dismissing needs a reason: say why nobody needs to read these messages (--reason TEXT)")
-    for what, said, most in (("the reason", reason, LONGEST_REASON), ("the name", by, LONGEST_NAME)):
+    _check_words("the reason", reason, by)
+
+
+def _check_words(what: str, words: str, by: str) -> None:
+    for name, said, most in ((what, words, LONGEST_REASON), ("the name", by, LONGEST_NAME)):
         if len(said) > most or "\0" in said:
-            raise UserMistake(f"{what} is too long or holds a NUL: write at most {most} characters")
+            raise UserMistake(f"{name} is too long or holds a NUL: write at most {most} characters")
 
 
 def dismissal(said: Dismissal, at: int) -> RawMessage:

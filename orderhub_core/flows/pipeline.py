@@ -47,20 +47,21 @@ class Pipeline:
         """One batch, committed. None when nothing waited. Raises as `absorb`."""
         if self._ahead is None:
             return absorb(self._context, self._limit)
-        flight, self._flying = self._flying, None
-        backlog, self._backlog = self._backlog, False
+        flight, backlog = self._state()
         try:
             if flight is None and backlog:
                 flight = self._take_off(self._ahead)
             return self._alone(self._ahead) if flight is None else self._land(flight, self._ahead)
         finally:
             self._batches += 1
-            if self._landed or self._batches % UNCOLLECTED == 0:
+            if self._flying is None or self._batches % UNCOLLECTED == 0:
                 self._uncollected.close()
 
-    @property
-    def _landed(self) -> bool:
-        return self._flying is None
+    def _state(self) -> tuple[_Flight | None, bool]:
+        """What is on its way, and whether more waited; until a step has ended well, neither is so any more."""
+        state = self._flying, self._backlog
+        self._flying, self._backlog = None, False
+        return state
 
     def close(self) -> None:
         """What is on its way is still committed."""

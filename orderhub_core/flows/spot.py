@@ -32,7 +32,6 @@ from orderhub_core.settings import Settings
 FOLDER = "spot"
 PORTION = 50
 """Orders asked for at once: small enough to show progress and to stop soon."""
-LONGEST_NAME, LONGEST_NOTE = 100, 500
 REVIEWS = pl.Schema(
     {
         "shop": pl.String(),
@@ -160,9 +159,6 @@ class Desk:
         withdrawn: bool = False
     ) -> None:  # fmt: skip
         """Take a judgement, or the taking back of one. Raises UserMistake, or Busy where it could not be written."""
-        for what, said, most in (("the name", reviewer, LONGEST_NAME), ("the note", note, LONGEST_NOTE)):
-            if len(said) > most or "\0" in said:
-                raise UserMistake(f"{what} is too long or holds a NUL: write at most {most} characters")
         shop, order_no = key
         row = {"shop": shop, "order_no": order_no, "consistent": None if withdrawn else consistent,
                "reviewer": reviewer, "note": note, "at": self._clock()}  # fmt: skip

@@ -36,6 +36,12 @@ class Overtaken(Later):
     """Another writer committed first; claim again."""
 
 
+def advance(cursor: Any, move_on: str, end: Row) -> None:
+    """A lane moves to the `end` of its plan. Raises Overtaken when it stands elsewhere than the plan begins."""
+    if cursor.execute(move_on, end).rowcount != 1:
+        raise Overtaken("another writer applied messages meanwhile")
+
+
 class Progress(NamedTuple):
     """How far the hub has come, as of one instant."""
 
@@ -194,14 +200,10 @@ class Store(ABC):
 
     def _move_on(self, cursor: Any, claim: Claim, writes: Writes) -> None:
         """The lane's own row, and its queue."""
-        at = (writes.next_order_id, writes.log_seq, writes.log_hash, claim.upto, claim.upto)
-        if cursor.execute(self.sql(statements.MOVE_ON), (*at, claim.lane, claim.version)).rowcount != 1:
-            raise Overtaken("another writer applied messages meanwhile")
+        advance(cursor, self.sql(statements.MOVE_ON), statements.end_of(claim, writes))
         if claim.queued:
             ids = self.listed([message.id for message in claim.messages])
             cursor.execute(self.sql(f"DELETE FROM todo WHERE lane = ? AND {self.among('id')}"), (claim.lane, ids))
-        if writes.requeued:
-            cursor.executemany(self.sql(statements.insert("todo")), writes.requeued)
 
     # -- effects
 

@@ -16,15 +16,16 @@ import signal
 import struct
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any, NamedTuple, cast
 
 import msgspec
 
-from orderhub_core import errors
-from orderhub_core.errors import Busy, OrderHubError
-from orderhub_core.store import base, sqlite, statements
+from orderhub_core.errors import Busy, OrderHubError, Stop, StoreMissing
+from orderhub_core.store import sqlite, statements
+from orderhub_core.store.base import Overtaken, advance
+from orderhub_core.store.statements import Batch
 from orderhub_core.store.unit import Claim, Row, Writes
 
 _encode, _decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder().decode
@@ -52,7 +53,7 @@ class Committer:
         child = self._child = self._child or _start(sqlite.file_of(self._store.folder, "hub"))
         self._flying, self._failed = (claim, writes), None
         try:
-            _send(child.orders, _order(claim, writes))
+            _send(child.orders, (statements.end_of(claim, writes), list(statements.batches(writes))))
         except OSError:
             self._lost(child)
 
@@ -98,17 +99,7 @@ class Committer:
         self._failed = Busy("the writing process has gone away; whatever it had not committed is planned again")
 
 
-def _order(claim: Claim, writes: Writes) -> tuple[Row, list[tuple[str, Sequence[Row]]]]:
-    at = (writes.next_order_id, writes.log_seq, writes.log_hash, claim.upto, claim.upto, claim.lane, claim.version)
-    batches: list[tuple[str, Sequence[Row]]] = [(batch.sql, batch.rows) for batch in statements.batches(writes)]
-    if writes.requeued:
-        batches.append((statements.insert("todo"), writes.requeued))
-    return at, batches
-
-
-_FAILURES = {
-    kind.__name__: kind for kind in (base.Overtaken, *(vars(errors)[name] for name in ("Busy", "Stop", "StoreMissing")))
-}
+_FAILURES = {kind.__name__: kind for kind in (Overtaken, Busy, Stop, StoreMissing)}
 
 
 def _start(file: Path) -> _Child:
@@ -134,11 +125,10 @@ def _receive(stream: IO[bytes]) -> Any:
     return _decode(data) if len(data) == length else None
 
 
-def _write(store: sqlite.SqliteStore, at: Row, batches: Sequence[tuple[str, Sequence[Row]]]) -> None:
+def _write(store: sqlite.SqliteStore, end: Row, batches: Iterable[Batch]) -> None:
     with store.transaction("hub") as cursor:
-        if cursor.execute(statements.MOVE_ON, at).rowcount != 1:
-            raise base.Overtaken("another writer applied messages meanwhile")
-        for sql, rows in batches:
+        advance(cursor, statements.MOVE_ON, end)
+        for sql, rows, _ in batches:
             cursor.executemany(sql, rows)
 
 
@@ -146,7 +136,7 @@ def main(file: Path) -> None:
     runtime.check()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # they are meant for the parent, who ends this by its silence
-    store = sqlite.SqliteStore(file.parent, eager=True)
+    store = sqlite.SqliteStore(file.parent)
     while (order := _receive(sys.stdin.buffer)) is not None:
         answer: tuple[str, ...] = ()
         try:

@@ -99,9 +99,8 @@ def connect(path: Path, *, page_bytes: int | None = None, writer: bool) -> Any:
 class SqliteStore(Store):
     lanes = 1
 
-    def __init__(self, folder: Path, *, eager: bool = False) -> None:
-        """`eager`: who waits for another writer looks every half millisecond, not after ever longer pauses."""
-        self.folder, self._eager = folder, eager
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
         for part in PAGE_BYTES:
             if not file_of(folder, part).exists():
                 raise StoreMissing(f"no hub in {folder}: `orderhub db init --data {folder}` makes one")
@@ -143,13 +142,14 @@ class SqliteStore(Store):
                 raise
 
     def _begin(self, connection: Any) -> None:
+        """SQLite itself would look again after ever longer pauses, while others write in between them."""
         until = time.monotonic() + PATIENCE_S
         while True:
             try:
                 connection.execute("BEGIN IMMEDIATE")
                 return
             except sqlite.OperationalError as error:
-                if not self._eager or "locked" not in str(error) or time.monotonic() > until:
+                if "locked" not in str(error) or time.monotonic() > until:
                     raise
             time.sleep(LOOK_EVERY_S)
 
@@ -202,17 +202,19 @@ class SqliteStore(Store):
         return self._claim_queued(lane, limit, now) or self._claim_fresh(lane, limit)
 
     def _claim_fresh(self, lane: _Lane, limit: int) -> Claim | None:
-        sql = f"SELECT {MESSAGE} FROM inbox WHERE id > ? ORDER BY id LIMIT ?"
-        messages = [Message(*row) for row in self.query("inbox", sql, (lane.applied_upto, limit))]
+        messages = self._after(lane.applied_upto, limit)
         return Claim(messages, messages[-1].id, *lane.base, stamp=lane.version + 1) if messages else None
+
+    def _after(self, number: int, limit: int) -> list[Message]:
+        sql = f"SELECT {MESSAGE} FROM inbox WHERE id > ? ORDER BY id LIMIT ?"
+        return [Message(*row) for row in self.query("inbox", sql, (number, limit))]
 
     def claim_after(self, before: Claim, writes: Writes, limit: int, now: int) -> Claim | None:
         """The messages after a claim that is being committed with these writes. None where something else comes first,
         or nothing after."""
         if before.queued or self._queue_is_due(now):
             return None
-        sql = f"SELECT {MESSAGE} FROM inbox WHERE id > ? ORDER BY id LIMIT ?"
-        messages = [Message(*row) for row in self.query("inbox", sql, (before.upto, limit))]
+        messages = self._after(before.upto, limit)
         base = (before.version + 1, writes.next_order_id, writes.log_seq, writes.log_hash)
         return Claim(messages, messages[-1].id, *base, stamp=before.stamp + 1) if messages else None
 
@@ -267,7 +269,7 @@ class SqliteStore(Store):
     def _writer(self, part: str) -> Any:
         if part not in self._writers:
             self._writers[part] = connect(file_of(self.folder, part), page_bytes=PAGE_BYTES[part], writer=True)
-            if self._eager:
+            if part == "hub":  # written in transactions only, which wait in `_begin`
                 self._writers[part].execute("PRAGMA busy_timeout = 0")
         return self._writers[part]
 

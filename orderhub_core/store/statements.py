@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
-from orderhub_core.store.unit import Row, Writes
+from orderhub_core.store.unit import Claim, Row, Writes
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
@@ -139,9 +139,16 @@ class Batch(NamedTuple):
     table: str = ""
 
 
+def end_of(claim: Claim, writes: Writes) -> Row:
+    """What MOVE_ON asks for: where the lane stands after these writes, and where it must stand before them."""
+    upto = claim.upto
+    return writes.next_order_id, writes.log_seq, writes.log_hash, upto, upto, claim.lane, claim.version
+
+
 def batches(writes: Writes) -> Iterator[Batch]:
     """The statements of one transaction, in order; those without rows are left out."""
     every = [
+        Batch(insert("todo"), list(writes.requeued)),
         Batch(MOVE, writes.moved, "orders"),
         Batch(RETIRE_LINES, writes.retired_lines),
         Batch(TAKE_BACK_PAYMENTS, writes.unpaid),
