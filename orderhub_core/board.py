@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable
+from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from orderhub_core import settings
-from orderhub_core.flows import ledgers, spot
+from orderhub_core.flows import ledgers
 from orderhub_core.memory import Answer, Memory
 from orderhub_core.store import snapshot
+
+if TYPE_CHECKING:
+    from orderhub_core.flows.spot import Desk
 
 
 class SnapshotHub:
@@ -27,8 +32,13 @@ class SnapshotHub:
         self._lock = threading.Lock()
         self._frames: dict[tuple[str, int], pl.DataFrame] = {}
         self._memory = Memory()
-        self.spot = spot.Desk(self.frame, self.as_of, self.settings)
+
+    @cached_property
+    def spot(self) -> Desk:
         """Spot audits over the copy: looked at, judged, and forgotten when the process ends."""
+        from orderhub_core.flows.spot import Desk  # SciPy, 60 MB, which no server and no worker needs
+
+        return Desk(self.frame, self.as_of, self.settings)
 
     def remembered(self, question: Hashable, compute: Callable[[], Answer]) -> Answer:
         """The answer to a question about the frames, computed once per snapshot and process."""

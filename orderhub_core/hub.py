@@ -13,7 +13,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from random import Random
 from types import MappingProxyType
-from typing import Any, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 import polars as pl
 
@@ -21,7 +21,7 @@ from orderhub_core import pseudonym, registry, settings
 from orderhub_core.board import SnapshotHub
 from orderhub_core.effects import Effect, FetchOrder, Notify, PushToWarehouse
 from orderhub_core.errors import RefusedByTarget, Unreachable, Unreadable, UserMistake
-from orderhub_core.flows import absorb, dispatch, importing, ledgers, ops, poll, replay, spot
+from orderhub_core.flows import absorb, dispatch, importing, ledgers, ops, poll, replay
 from orderhub_core.flows.absorb import Outcome, Plan
 from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.pipeline import Pipeline
@@ -35,6 +35,9 @@ from orderhub_core.store import aside, chain, expiry, flow, homes
 from orderhub_core.store.homes import Home
 from orderhub_core.store.known import KnownFrames
 from orderhub_core.store.unit import Finished, Pulse, Receipt
+
+if TYPE_CHECKING:
+    from orderhub_core.flows.spot import Desk
 
 SNAPSHOT = "snapshot"
 __all__ = ["Hub", "SnapshotHub", "connect"]
@@ -301,10 +304,12 @@ class Hub:
     # -- people
 
     @cached_property
-    def spot(self) -> spot.Desk:
+    def spot(self) -> Desk:
         """Where spot audits are opened and judged."""
-        folder = self.home.data / spot.FOLDER
-        return spot.Desk(self.frame, clock, self.settings, folder, self.touchpoint, self.judge, self.reviews)
+        from orderhub_core.flows.spot import FOLDER, Desk  # SciPy, 60 MB, which no server and no worker needs
+
+        folder = self.home.data / FOLDER
+        return Desk(self.frame, clock, self.settings, folder, self.touchpoint, self.judge, self.reviews)
 
     def judge(
         self, *, audit: str, shop: str, order_no: str, consistent: bool, reviewer: str = "", note: str = "",

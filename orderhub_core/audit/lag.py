@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binom
+from scipy.special import bdtr
 
 from orderhub_core.audit.sources import NEVER, Instants
 from orderhub_core.audit.words import Stage
@@ -64,7 +64,8 @@ def allowance(delays_s: npt.NDArray[np.float64]) -> Lag:
     fence = upper * max((upper / median) ** FENCE, LEAST_FACTOR)
     bulk = known[known <= fence]
     level = max(LEAST_QUANTILE, QUANTILE - 1 + len(bulk) / len(known))
-    place = min(int(binom.ppf(CONFIDENCE, len(bulk), level)), len(bulk) - 1)
+    chances = bdtr(np.arange(len(bulk)), len(bulk), level)  # that so many of them lie below the level's true delay
+    place = min(int(np.searchsorted(chances, CONFIDENCE)), len(bulk) - 1)
     return Lag(max(LEAST_LAG_S, int(np.ceil(bulk[place] * MARGIN))), observed=len(bulk), learned=True)
 
 

@@ -212,10 +212,11 @@ class Store(ABC):
 
         What lies further ahead than anybody plans was written before the clock was set back: it is due as well.
         """
-        due = (now, now + FURTHEST, now, 2 * until - now)
+        some = (self.listed(without), limit)
+        due = (now, 2 * until - now, *some, now, *some, now + FURTHEST, *some)
         with self.transaction("hub") as cursor:
             sql = statements.LEASE.format(closed=self.among("target"), skip_locked=self.skip_locked)
-            cursor.execute(self.sql(sql), (*due, self.listed(without), limit, owner, until))
+            cursor.execute(self.sql(sql), (*due, owner, until, limit))
             return [Leased(*row) for row in cursor.fetchall()]
 
     def still_leased(self, leased: Leased, *, owner: str) -> bool:

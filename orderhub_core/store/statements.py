@@ -91,14 +91,20 @@ WITHDRAW = """UPDATE outbox SET note = ? || CASE WHEN note <> '' THEN '; before:
 FORESTALL = """UPDATE outbox SET state = ?, note = ? || CASE WHEN note <> '' THEN '; before: ' || note ELSE '' END
     WHERE key = ? AND attempts = 0 AND state IN ('waiting', 'person') AND state <> ?"""
 
-LEASE = """WITH due AS MATERIALIZED (
-    SELECT key FROM outbox WHERE ((state = 'waiting' AND (next_at <= ? OR next_at > ?))
-    OR (state = 'leased' AND (lease_until <= ? OR lease_until > ?))) AND NOT {closed}
+LEASE = """WITH overdue AS MATERIALIZED (
+    SELECT key FROM outbox WHERE state = 'leased' AND (lease_until <= ? OR lease_until > ?) AND NOT {closed}
+    LIMIT ?{skip_locked}),
+    waiting AS MATERIALIZED (
+    SELECT key FROM outbox WHERE state = 'waiting' AND next_at <= ? AND NOT {closed}
+    ORDER BY next_at LIMIT ?{skip_locked}),
+    astray AS MATERIALIZED (
+    SELECT key FROM outbox WHERE state = 'waiting' AND next_at > ? AND NOT {closed}
     ORDER BY next_at LIMIT ?{skip_locked})
     UPDATE outbox SET state = 'leased', owner = ?, lease_until = ?, attempts = attempts + 1
-    WHERE key IN (SELECT key FROM due)
+    WHERE key IN (SELECT key FROM overdue UNION ALL SELECT key FROM waiting UNION ALL SELECT key FROM astray LIMIT ?)
     RETURNING key, order_id, target, payload, generation, attempts"""
-"""Materialized: PostgreSQL may else ask for the due ones again for each row, and lease more than the limit."""
+"""Each part walks an index and stops at the limit: of a hundred thousand that wait none is looked at that is not taken.
+Materialized: PostgreSQL may else ask for the due ones again for each row, and lease more than the limit."""
 
 STILL_LEASED = """SELECT 1 FROM outbox
     WHERE key = ? AND generation = ? AND owner = ? AND state = 'leased' AND payload = ?"""

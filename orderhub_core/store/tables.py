@@ -236,7 +236,8 @@ class Outbox(HubPart, table=True):
     """Effects on their way out. The key is derived from the cause, so that a replay inserts nothing."""
 
     __tablename__ = "outbox"
-    __table_args__ = (Index("ix_outbox_state_next_at", "state", "next_at"),)
+    # The target as well: those of a target that is down are passed over without their rows being read.
+    __table_args__ = (Index("ix_outbox_due", "state", "next_at", "target"),)
     key: str = key()
     order_id: int = number()
     target: str = text()

@@ -388,8 +388,10 @@ def test_webhooks_alone_are_served_by_a_process_without_the_console(site, monkey
     process.wait(30)
 
 
-def test_taking_webhooks_alone_imports_no_notebook():
+@pytest.mark.parametrize("command", ["receive", "worker"])
+def test_a_process_of_the_intake_carries_no_notebook_and_no_statistics(command: str):
     said = (
-        "import sys, orderhub_core.entry.commands.receive as _; print(sorted({'marimo', 'altair'} & set(sys.modules)))"
+        f"import sys, orderhub_core.entry.commands.{command} as _;"
+        " print(sorted({'marimo', 'altair', 'scipy'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, check=True).stdout == "[]\n"
