@@ -30,6 +30,8 @@ from orderhub_core.store.unit import Claim, Row, Writes
 
 _encode, _decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder().decode
 LENGTH = struct.Struct("<I")
+PIPE_BYTES = 1 << 20
+"""A batch is handed over in a few writes, while the child still waits for the disk."""
 END_S = 10.0
 """A child that has nothing to do ends at once; one in a commit, after it."""
 
@@ -104,7 +106,9 @@ _FAILURES = {kind.__name__: kind for kind in (Overtaken, Busy, Stop, StoreMissin
 
 def _start(file: Path) -> _Child:
     command = [sys.executable, "-m", __name__, str(file)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 (our own)
+    process = subprocess.Popen(  # noqa: S603 (our own)
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pipesize=PIPE_BYTES
+    )
     return _Child(process, cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout))
 
 
