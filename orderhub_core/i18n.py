@@ -19,6 +19,8 @@ LANGUAGES = {"en": "English", "zh": "中文"}
 LOCALE_DIR = Path(__file__).parent / "locale"
 
 Translate = Callable[[str], str]
+Tile = tuple[str, str, str, str]
+"""A figure to show: its name, the value, a remark, and the tone (good, bad or plain)."""
 
 
 @lru_cache

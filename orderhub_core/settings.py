@@ -7,15 +7,17 @@ file: `secret_env` names the environment variable, `secret_file` a file outside 
 from __future__ import annotations
 
 import os
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
 
 from orderhub_core.errors import UserMistake
 
-FILE_NAME = "orderhub.toml"
+FILE_NAME, PAGE = "orderhub.toml", "docs/settings.md"
 LONGEST_TIMEOUT_S = 30.0
 """A worker that performs an effect must be done before its lease runs out."""
 RESERVED = "ops"
@@ -108,17 +110,26 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return next((touchpoint for touchpoint in self.touchpoints if touchpoint.id == name), None)
 
 
+def toml(path: Path, page: str = "") -> dict[str, Any]:
+    """What a TOML file says, with or without the mark that Windows puts before it. Raises UserMistake, which names the
+    page that tells how the file is written."""
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise UserMistake(f"{path} cannot be read: {error.strerror}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserMistake(f"{path} is not TOML: {error}{page and f'; see {page}'}") from None
+
+
 def load(data: Path) -> Settings:
     """The settings in `data/orderhub.toml`, or defaults where there is no such file. Raises UserMistake."""
     path = data / FILE_NAME
-    try:
-        settings = msgspec.toml.decode(path.read_bytes(), type=Settings)
-    except FileNotFoundError:
+    if not path.exists():
         return Settings()
-    except OSError as error:
-        raise UserMistake(f"{path} cannot be read: {error.strerror}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UserMistake(f"{path}: {error}; see docs/settings.md for every field") from None
+    try:
+        settings = msgspec.convert(toml(path, PAGE), Settings)
+    except msgspec.ValidationError as error:
+        raise UserMistake(f"{path}: {error}; see {PAGE} for every field") from None
     for mistake in _mistakes(settings):
         raise UserMistake(f"{path}: {mistake}")
     return settings

@@ -6,7 +6,6 @@ Nothing is dropped without a finding, and no cell is repeated in one. Headings a
 from __future__ import annotations
 
 import re
-import tomllib
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -21,6 +20,7 @@ from connectors.files.observing import resolve
 from connectors.files.reading import ROW, read_table
 from orderhub_core.errors import UserMistake
 from orderhub_core.frames import INSTANT
+from orderhub_core.settings import toml
 
 SHIPPED = Path(__file__).with_name("ledgers.toml")
 REQUIRED = {
@@ -121,11 +121,7 @@ def conventions(own: Path | None = None) -> Conventions:
 
 def _decoded(path: Path) -> Conventions:
     try:
-        return msgspec.convert(tomllib.loads(path.read_text(encoding="utf-8-sig")), Conventions)
-    except OSError as error:
-        raise UserMistake(f"{path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserMistake(f"{path} is not TOML: {error}") from None
+        return msgspec.convert(toml(path), Conventions)
     except msgspec.ValidationError as error:
         raise UserMistake(f"{path}: {error}; see docs/reconciliation.md") from None
 

@@ -8,9 +8,6 @@ from typing import Any
 from orderhub_core.audit.report import Report
 from orderhub_core.i18n import Translate
 
-Tile = tuple[str, str, str, str]
-"""A figure to show: its name, the value, a remark, and the tone (good, bad or plain)."""
-
 VERDICTS = {
     "equal": "Equal",
     "compatible": "Compatible",

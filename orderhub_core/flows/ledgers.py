@@ -6,7 +6,6 @@ each `.csv` or `.xlsx`; beside them `headings.toml` and `fees.toml` with a user'
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +16,7 @@ from orderhub_core import registry
 from orderhub_core.audit.reconcile import fees, ledgers
 from orderhub_core.audit.reconcile.ledgers import Ledgers, Source
 from orderhub_core.errors import UserMistake
-from orderhub_core.settings import Settings
+from orderhub_core.settings import Settings, toml
 
 FOLDER = "reconcile"
 ENDINGS = (".csv", ".xlsx")
@@ -81,16 +80,7 @@ def gather(chosen: Chosen, frame: Callable[[str], pl.DataFrame] | None, zone: st
             currency=first.currency if first else ledgers.CURRENCY,
             decimals=first.decimals if first else ledgers.DECIMALS,
         ),
-        fees.dictionary(_toml(chosen.fees), str(chosen.fees)) if chosen.fees else fees.dictionary(),
+        fees.dictionary(toml(chosen.fees), str(chosen.fees)) if chosen.fees else fees.dictionary(),
         zone,
         chosen.stamp(),
     )
-
-
-def _toml(path: Path) -> dict[str, object]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise UserMistake(f"{path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserMistake(f"{path} is not TOML: {error}") from None

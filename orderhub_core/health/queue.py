@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from orderhub_core.errors import OrderHubError
-from orderhub_core.health.texts import SLOW_S, Tile
-from orderhub_core.i18n import Translate
+from orderhub_core.health.texts import SLOW_S
+from orderhub_core.i18n import Tile, Translate
 
 Kind = Literal["good", "warn", "bad"]
 

@@ -12,10 +12,7 @@ import polars as pl
 
 from orderhub_core.health.blockages import Blockage
 from orderhub_core.health.diagnosis import Diagnosis
-from orderhub_core.i18n import Translate
-
-Tile = tuple[str, str, str, str]
-"""A figure to show: its name, the value, a remark, and the tone (good, bad or plain)."""
+from orderhub_core.i18n import Tile, Translate
 
 SLOW_S = 60
 """A message that has waited longer than this many seconds is a bad sign."""

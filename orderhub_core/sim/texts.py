@@ -9,12 +9,9 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from orderhub_core.i18n import Translate
+from orderhub_core.i18n import Tile, Translate
 from orderhub_core.sim.results import Band, Figures
 from orderhub_core.sim.scenario import Scenario
-
-Tile = tuple[str, str, str, str]
-"""A figure to show: its name, the value, a remark, and the tone (good, bad or plain)."""
 
 STAGES = {"review": "Review", "pick": "Pick", "pack": "Pack", "hand_over": "Hand over"}
 

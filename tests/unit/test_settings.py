@@ -64,3 +64,8 @@ def test_a_folder_in_place_of_the_file_is_told(tmp_path):
     (tmp_path / settings.FILE_NAME).mkdir()
     with pytest.raises(UserMistake, match="cannot be read"):
         settings.load(tmp_path)
+
+
+def test_the_mark_that_windows_puts_before_a_text_is_no_mistake(tmp_path):
+    found = load(tmp_path, "\ufeff" + WAREHOUSE)
+    assert [warehouse.id for warehouse in found.warehouses] == ["w"]

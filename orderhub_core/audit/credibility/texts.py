@@ -12,10 +12,7 @@ from orderhub_core.audit.credibility import losses as lost
 from orderhub_core.audit.credibility.change import Change
 from orderhub_core.audit.credibility.freshness import RAW_S
 from orderhub_core.audit.credibility.index import DIMENSIONS, Index
-from orderhub_core.i18n import Translate
-
-Tile = tuple[str, str, str, str]
-"""A figure to show: its name, the value, a remark, and the tone (good, bad or plain)."""
+from orderhub_core.i18n import Tile, Translate
 
 PARTS = {"freshness": "Freshness", "consistency": "Consistency", "traceability": "Traceability"}
 FIELDS = {

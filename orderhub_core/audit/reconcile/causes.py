@@ -31,7 +31,8 @@ from enum import StrEnum
 
 import polars as pl
 
-from orderhub_core.audit.reconcile.ledgers import KEY, Parcel, Problem, Source
+from orderhub_core.audit.reconcile.ledgers import Parcel, Problem, Source
+from orderhub_core.audit.sources import KEY
 from orderhub_core.frames import INSTANT
 
 

@@ -9,7 +9,8 @@ from enum import StrEnum
 
 import polars as pl
 
-from orderhub_core.audit.reconcile.ledgers import KEY, Source
+from orderhub_core.audit.reconcile.ledgers import Source
+from orderhub_core.audit.sources import KEY
 from orderhub_core.frames import INSTANT
 
 MINUTE_US = 60_000_000

@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from orderhub_core.audit.reconcile.ledgers import KEY
+from orderhub_core.audit.sources import KEY
 from orderhub_core.errors import UserMistake
 
 SUGGEST_SHARE = 0.05

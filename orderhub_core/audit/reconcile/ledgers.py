@@ -19,7 +19,6 @@ import polars as pl
 from orderhub_core.frames import INSTANT
 from orderhub_core.model import Event
 
-KEY = ["shop", "order_no"]
 CURRENCY, DECIMALS = "CNY", 2
 
 

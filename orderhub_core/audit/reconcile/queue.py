@@ -10,10 +10,10 @@ from collections.abc import Callable
 
 import polars as pl
 
-from orderhub_core.audit.reconcile.ledgers import KEY
 from orderhub_core.audit.reconcile.period import Period
 from orderhub_core.audit.reconcile.result import Reconciliation
 from orderhub_core.audit.reconcile.texts import CONFLICT_ADVICE, CONFLICTS, local, major
+from orderhub_core.audit.sources import KEY
 from orderhub_core.i18n import Translate
 
 Answers = dict[tuple[str, str], str]

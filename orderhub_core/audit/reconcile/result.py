@@ -11,8 +11,9 @@ import polars as pl
 from orderhub_core.audit.reconcile import causes, fees
 from orderhub_core.audit.reconcile.causes import CAUSES, GROUPS, Cause
 from orderhub_core.audit.reconcile.conflicts import conflicts
-from orderhub_core.audit.reconcile.ledgers import FINDINGS, KEY, Ledgers, Source
+from orderhub_core.audit.reconcile.ledgers import FINDINGS, Ledgers, Source
 from orderhub_core.audit.reconcile.period import Period
+from orderhub_core.audit.sources import KEY
 
 MINUTE_US = 60_000_000
 HOUR_US = 60 * MINUTE_US

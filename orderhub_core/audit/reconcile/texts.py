@@ -13,10 +13,7 @@ from orderhub_core.audit.reconcile.causes import Cause, Group
 from orderhub_core.audit.reconcile.fees import Fee, Suggestion
 from orderhub_core.audit.reconcile.period import Period, months
 from orderhub_core.audit.reconcile.result import Reconciliation
-from orderhub_core.i18n import Translate
-
-Tile = tuple[str, str, str, str]
-"""A figure to show: its name, the value, a remark, and the tone (good, bad or plain)."""
+from orderhub_core.i18n import Tile, Translate
 
 SOURCES = {"platform": "Platform", "erp": "ERP", "refunds": "Refund ledger", "courier": "Courier"}
 STEPS = {"paid": "Amount paid", "refunded": "Amount refunded", "outbound": "Shipped value"}

@@ -15,8 +15,7 @@ from orderhub_core.audit.spot import result as results
 from orderhub_core.audit.spot.book import Book, Key, Turn
 from orderhub_core.audit.spot.result import Result
 from orderhub_core.audit.spot.sheet import LEVEL, Sheet
-from orderhub_core.audit.texts import Tile
-from orderhub_core.i18n import Translate
+from orderhub_core.i18n import Tile, Translate
 from orderhub_core.model import Event
 
 EVENTS: dict[str, str] = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -24,6 +23,7 @@ from orderhub_core.audit.words import EVERYWHERE, STAGES, Lexicon, lexicon
 from orderhub_core.entry.commands import audit_index, reconcile
 from orderhub_core.entry.options import instant, stored
 from orderhub_core.errors import UserMistake
+from orderhub_core.settings import toml
 
 app = typer.Typer(no_args_is_help=True, help="Compare what the systems show of every order.")
 app.command()(reconcile.reconcile)
@@ -205,16 +205,16 @@ _READ = ("order_no", "status", "updated_at", "time_problem", "row_no")
 
 
 def _fields(path: Path | None) -> Dictionary:
-    return dictionary.dictionary(_toml(path)) if path else dictionary.default()
+    return dictionary.dictionary(toml(path)) if path else dictionary.default()
 
 
 def _directory(path: Path | None) -> Directory:
-    return presets.directory(_toml(path)) if path else presets.default()
+    return presets.directory(toml(path)) if path else presets.default()
 
 
 def _words(statuses: Mapping[str, str | list[str]], words: Path | None, *, absent: bool) -> Lexicon:
     """Our words, then the status words of the column mapping, then the user's own."""
-    own = _toml(words) if words else {}
+    own = toml(words) if words else {}
     known = own.get("words", {})
     if not isinstance(known, dict) or not all(isinstance(table, dict) for table in known.values()):
         raise UserMistake(f'{words}: write words in tables, e.g. [words.wms] and below it "已出库" = ["shipped"]')
@@ -227,15 +227,6 @@ def _words(statuses: Mapping[str, str | list[str]], words: Path | None, *, absen
 def _stages(parts: str | list[str]) -> list[str]:
     """A mapping's status may also name bare events: those say nothing of the whole order."""
     return [part for part in ([parts] if isinstance(parts, str) else parts) if part in STAGES]
-
-
-def _toml(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UserMistake(f"{path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserMistake(f"{path} is not TOML: {error}") from None
 
 
 def _tell(report: Report, *, as_json: bool, limit: int | None, fail_under: float | None) -> None:
