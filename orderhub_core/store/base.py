@@ -216,7 +216,7 @@ class Store(ABC):
         due = (now, 2 * until - now, *some, now, *some, now + FURTHEST, *some)
         with self.transaction("hub") as cursor:
             sql = statements.LEASE.format(closed=self.among("target"), skip_locked=self.skip_locked)
-            cursor.execute(self.sql(sql), (*due, owner, until, limit))
+            cursor.execute(self.sql(sql), (*due, limit, owner, until))
             return [Leased(*row) for row in cursor.fetchall()]
 
     def still_leased(self, leased: Leased, *, owner: str) -> bool:

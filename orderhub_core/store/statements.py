@@ -92,16 +92,19 @@ FORESTALL = """UPDATE outbox SET state = ?, note = ? || CASE WHEN note <> '' THE
     WHERE key = ? AND attempts = 0 AND state IN ('waiting', 'person') AND state <> ?"""
 
 LEASE = """WITH overdue AS MATERIALIZED (
-    SELECT key FROM outbox WHERE state = 'leased' AND (lease_until <= ? OR lease_until > ?) AND NOT {closed}
-    LIMIT ?{skip_locked}),
+    SELECT key, next_at FROM outbox WHERE state = 'leased' AND (lease_until <= ? OR lease_until > ?) AND NOT {closed}
+    ORDER BY next_at LIMIT ?{skip_locked}),
     waiting AS MATERIALIZED (
-    SELECT key FROM outbox WHERE state = 'waiting' AND next_at <= ? AND NOT {closed}
+    SELECT key, next_at FROM outbox WHERE state = 'waiting' AND next_at <= ? AND NOT {closed}
     ORDER BY next_at LIMIT ?{skip_locked}),
     astray AS MATERIALIZED (
-    SELECT key FROM outbox WHERE state = 'waiting' AND next_at > ? AND NOT {closed}
-    ORDER BY next_at LIMIT ?{skip_locked})
+    SELECT key, next_at FROM outbox WHERE state = 'waiting' AND next_at > ? AND NOT {closed}
+    ORDER BY next_at LIMIT ?{skip_locked}),
+    due AS MATERIALIZED (
+    SELECT * FROM overdue UNION ALL SELECT * FROM waiting UNION ALL SELECT * FROM astray
+    ORDER BY next_at LIMIT ?)
     UPDATE outbox SET state = 'leased', owner = ?, lease_until = ?, attempts = attempts + 1
-    WHERE key IN (SELECT key FROM overdue UNION ALL SELECT key FROM waiting UNION ALL SELECT key FROM astray LIMIT ?)
+    WHERE key IN (SELECT key FROM due)
     RETURNING key, order_id, target, payload, generation, attempts"""
 """Each part walks an index and stops at the limit: of a hundred thousand that wait none is looked at that is not taken.
 Materialized: PostgreSQL may else ask for the due ones again for each row, and lease more than the limit."""

@@ -97,10 +97,10 @@ def test_claims_come_in_order_of_arrival_and_stay_until_committed(store):
     assert store.waiting()[0] == 2
 
 
-def outbox(store, *keys):
+def outbox(store, *keys, due=NOW):
     with store.transaction("hub") as cursor:
         for key in keys:
-            row = (key, 1, "wms", "{}", "waiting", 0, 0, NOW, None, "", NOW, None, "")
+            row = (key, 1, "wms", "{}", "waiting", 0, 0, due, None, "", NOW, None, "")
             cursor.execute(store.sql(statements.insert("outbox")), row)
 
 
@@ -116,6 +116,16 @@ def test_a_leased_effect_is_nobody_elses_until_the_lease_runs_out(store):
     assert states == {"a": "leased", "b": "leased"}, "a result after the lease was lost must not count"
     store.finish([Finished(leased, "done", NOW, "") for leased in yours], owner="you", now=NOW + 12)
     assert set(dict(store.query("hub", "SELECT key, state FROM outbox")).values()) == {"done"}
+
+
+def test_what_is_due_sooner_is_leased_sooner_whether_it_waits_or_its_lease_ran_out(store):
+    outbox(store, "second", due=NOW - 2)
+    store.lease(now=NOW, until=NOW + 10, owner="killed", limit=10)
+    outbox(store, "third", due=NOW - 1)
+    outbox(store, "first", due=NOW - 3)
+    at = NOW + 20
+    leased = [store.lease(now=at, until=at + 10, owner="me", limit=1)[0].key for _ in range(3)]
+    assert leased == ["first", "second", "third"]
 
 
 def test_no_more_is_leased_than_was_asked_for_however_the_database_plans_it(store):
