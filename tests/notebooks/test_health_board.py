@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 import re
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import altair as alt
 import polars as pl
 import pytest
 
@@ -199,9 +201,21 @@ def test_a_store_that_stops_answering_is_told_and_tried_again(
     assert "marimo-refresh" in told
 
 
-def test_charts_hold_up_with_nothing_and_with_everything(known: dict[str, pl.DataFrame]) -> None:
+def drawn(chart: alt.Chart) -> list[dict[str, object]]:
+    """The rows that a chart draws."""
+    return [row for rows in chart.to_dict().get("datasets", {}).values() for row in rows]
+
+
+def test_charts_draw_every_order_of_every_stage_and_nothing_where_there_is_nothing(
+    known: dict[str, pl.DataFrame],
+) -> None:
     tr = i18n.translator("zh")
-    for orders in (frames.empty("orders"), known["orders"]):
-        stages = diagnosis.diagnose(orders, PLAN.end).stages
-        for chart in (charts.levels(stages, tr), charts.dwell(stages, tr)):
-            chart.to_dict()
+    stages = diagnosis.diagnose(known["orders"], PLAN.end).stages
+    counted: Counter[object] = Counter()
+    for row in drawn(charts.levels(stages, tr)):
+        counted[row["stage"]] += int(str(row["count"]))
+    dwelt = {row["stage"]: row["orders"] for row in drawn(charts.dwell(stages, tr))}
+    assert dict(counted) == dwelt
+    assert sorted(dwelt.values()) == sorted(stages["orders"])
+    nothing = diagnosis.diagnose(frames.empty("orders"), PLAN.end).stages
+    assert drawn(charts.levels(nothing, tr)) == drawn(charts.dwell(nothing, tr)) == []
