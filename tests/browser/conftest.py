@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -45,22 +45,29 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
 
     @contextmanager
     def running(notebooks: Path = ROOT / "notebooks", token: str = "") -> Iterator[str]:
-        port, log = free_port(), tmp_path_factory.mktemp("console") / "log"
-        command = [sys.executable, "-m", "orderhub_core.entry.console", "--snapshot", str(folder)]
-        command += ["--port", str(port), "--notebooks", str(notebooks)]
-        home = f"http://127.0.0.1:{port}"
-        with log.open("wb") as said:
-            env = os.environ | {"ORDERHUB_TOKEN": token}
-            server = subprocess.Popen(command, cwd=ROOT, env=env, stdout=said, stderr=said)
-        try:
-            until_ready(home, server, log)
+        log = tmp_path_factory.mktemp("console") / "log"
+        command = ["orderhub_core.entry.console", "--snapshot", str(folder), "--notebooks", str(notebooks)]
+        with serving(command, log, ORDERHUB_TOKEN=token) as home:
             yield home
-        finally:
-            server.terminate()
-            server.wait(20)
-        assert "Traceback" not in log.read_text(), log.read_text()
 
     return running
+
+
+@contextmanager
+def serving(command: Sequence[str], log: Path, *, patience_s: float = 20, **env: str) -> Iterator[str]:
+    """Runs a module of ours that listens where `--port` says, and yields its address. It must not fail by itself."""
+    port = free_port()
+    home = f"http://127.0.0.1:{port}"
+    arguments, environment = [sys.executable, "-m", *command, "--port", str(port)], {"ORDERHUB_TOKEN": "", **env}
+    with log.open("wb") as said:
+        server = subprocess.Popen(arguments, cwd=ROOT, env=os.environ | environment, stdout=said, stderr=said)
+    try:
+        until_ready(home, server, log)
+        yield home
+    finally:
+        server.terminate()
+        server.wait(patience_s)
+    assert "Traceback" not in log.read_text(), log.read_text()
 
 
 def until_ready(home: str, server: subprocess.Popen[bytes], log: Path) -> None:

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import looking
 import pytest
-from conftest import ROOT, free_port, until_ready
+from conftest import serving
 from playwright.sync_api import Page, expect
 
 from orderhub_core.hub import Hub, clock
@@ -33,25 +29,14 @@ def living(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("living")
     homes.init(Home(folder))
     (folder / "orderhub.toml").write_text(SHOP.format("shop-a") + SHOP.format("shop-b"), encoding="utf-8")
-    env = os.environ | {"QUEUE_SECRET": "s", "ORDERHUB_TOKEN": ""}
-    opened = Hub(Home(folder), env)
+    opened = Hub(Home(folder), {"QUEUE_SECRET": "s"})
     opened.store.accept([RawMessage("shop-a", f"p{n}", f"kind-{n}", b"{}") for n in range(12)], clock() - 10**9)
-    os.environ["QUEUE_SECRET"] = "s"
     opened.drain()
     opened.store.accept([RawMessage("shop-b", f"w{n}", "event", b"{}") for n in range(40)], clock() - 3 * 10**8)
     opened.close()
-    port, log = free_port(), folder / "log"
-    command = [sys.executable, "-m", "orderhub_core.entry.cli", "serve", "--data", str(folder), "--no-worker"]
-    with log.open("wb") as said:
-        server = subprocess.Popen([*command, "--port", str(port)], cwd=ROOT, env=env, stdout=said, stderr=said)
-    home = f"http://127.0.0.1:{port}"
-    try:
-        until_ready(home, server, log)
+    command = ["orderhub_core.entry.cli", "serve", "--data", str(folder), "--no-worker"]
+    with serving(command, folder / "log", QUEUE_SECRET="s") as home:
         yield home
-    finally:
-        server.send_signal(signal.SIGTERM)
-        server.wait(20)
-    assert "Traceback" not in log.read_text(), log.read_text()
 
 
 def opened(living: str, visit: Visit, language: str = "en", **look: object) -> Page:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +10,7 @@ from pathlib import Path
 import fastexcel
 import looking
 import pytest
-from conftest import ROOT, free_port, until_ready
+from conftest import serving
 from playwright.sync_api import Page, expect
 
 from orderhub_core.entry.commands.demo import write_books
@@ -34,18 +30,8 @@ def living(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     homes.init(Home(folder))
     now = time.time_ns() // 1_000
     write_books(folder, build(Plan(seed=3, orders=3_000, start=now - 9 * DAY, end=now)), now)
-    port, log = free_port(), folder / "log"
-    command = [sys.executable, "-m", "orderhub_core.entry.cli", "serve", "--data", str(folder), "--port", str(port)]
-    with log.open("wb") as said:
-        server = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"ORDERHUB_TOKEN": ""}, stdout=said, stderr=said)
-    home = f"http://127.0.0.1:{port}"
-    try:
-        until_ready(home, server, log)
+    with serving(["orderhub_core.entry.cli", "serve", "--data", str(folder)], folder / "log") as home:
         yield home
-    finally:
-        server.send_signal(signal.SIGTERM)
-        server.wait(20)
-    assert "Traceback" not in log.read_text(), log.read_text()
 
 
 def opened(living: str, visit: Visit) -> Page:

@@ -5,11 +5,7 @@ The touchpoints are the demonstration's pretend ones, asked live; a worker absor
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,7 +14,7 @@ from typing import Any
 import fastexcel
 import looking
 import pytest
-from conftest import ROOT, free_port, until_ready
+from conftest import serving
 from playwright.sync_api import Page, expect
 
 from orderhub_core.hub import Hub
@@ -49,17 +45,9 @@ STOPWATCH = f"""() => {{
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
     """A demonstration with enough orders to draw from: its address and folder."""
     folder = tmp_path_factory.mktemp("spot")
-    port, log = free_port(), folder / "log"
-    command = [sys.executable, "-m", "orderhub_core.entry.cli", "demo", "--data", str(folder), "--port", str(port)]
-    with log.open("wb") as said:
-        demo = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"ORDERHUB_TOKEN": ""}, stdout=said, stderr=said)
-    try:
-        until_ready(f"http://127.0.0.1:{port}", demo, log)
+    with serving(["orderhub_core.entry.cli", "demo", "--data", str(folder)], folder / "log", patience_s=30) as home:
         until_filled(folder)
-        yield f"http://127.0.0.1:{port}", folder
-    finally:
-        demo.send_signal(signal.SIGTERM)
-        demo.wait(30)
+        yield home, folder
 
 
 def until_filled(folder: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -20,31 +19,15 @@ from orderhub_core.model import RawMessage
 from orderhub_core.sim.world import Plan, build
 from orderhub_core.store import homes, snapshot
 
-ROOT = Path(__file__).parents[2]
+NOTEBOOK = "health"
 START = 1_762_000_000_000_000
 DAY_US = 86_400_000_000
 PLAN = Plan(seed=3, orders=3_000, start=START, end=START + 10 * DAY_US)
 
 
-@pytest.fixture
-def board() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("health_board", ROOT / "notebooks" / "health.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
 def known() -> dict[str, pl.DataFrame]:
     return build(PLAN).until(PLAN.end)
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("ORDERHUB_SNAPSHOT", str(tmp_path / "shop"))
-    hub.connect.cache_clear()
-    return tmp_path / "shop"
 
 
 def page(outputs: tuple[object, ...]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import html
-import importlib.util
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,27 +18,10 @@ from orderhub_core.entry.commands.demo import write_books
 from orderhub_core.sim.world import Plan, build
 from orderhub_core.store import homes, snapshot
 
-ROOT = Path(__file__).parents[2]
+NOTEBOOK = "reconciliation"
 NOW = 1_790_000_000_000_000
 DAY = 86_400_000_000
 PLAN = Plan(seed=3, orders=3_000, start=NOW - 9 * DAY, end=NOW)
-
-
-@pytest.fixture
-def board() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("reconciliation_board", ROOT / "notebooks" / "reconciliation.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    monkeypatch.setenv("ORDERHUB_SNAPSHOT", str(tmp_path / "shop"))
-    hub.connect.cache_clear()
-    yield tmp_path / "shop"
-    hub.connect.cache_clear()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import re
 import time
@@ -22,18 +21,9 @@ from orderhub_core.sim.scenario import Scenario
 from orderhub_core.sim.world import Plan, build
 from orderhub_core.store import snapshot
 
-ROOT = Path(__file__).parents[2]
+NOTEBOOK = "surge"
 START = 1_762_000_000_000_000
 DAY_US = 86_400_000_000
-
-
-@pytest.fixture
-def board() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("surge_board", ROOT / "notebooks" / "surge.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 @pytest.fixture
