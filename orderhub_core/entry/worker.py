@@ -46,7 +46,7 @@ class Worker:
         self._dice = SystemRandom()
         self._expiry = Expiry(hub.store, hub.settings.limits.raw_days)
         self._threads = [
-            self._thread("absorb", self._absorb, IDLE_S),
+            self._thread("absorb", self._absorb, IDLE_S, last=self._close_pipeline),
             self._thread("dispatch", self._dispatch, IDLE_S),
             self._thread("snapshot", self._snapshot, SNAPSHOT_EVERY_S, first_pause_s=SNAPSHOT_EVERY_S / 10),
             self._thread("expire", self._expire, EXPIRE_EVERY_S, first_pause_s=EXPIRE_EVERY_S / 60),
@@ -71,8 +71,6 @@ class Worker:
         self.stopping.set()
         for thread in self._threads:
             thread.join(patience_s)
-        if "_pipeline" in self.__dict__:
-            self._pipeline.close()
 
     def check(self) -> None:
         """Raises Stop when the worker stopped of itself."""
@@ -98,9 +96,16 @@ class Worker:
         self.check()
 
     def _thread(
-        self, name: str, step: Callable[[], bool], pause_s: float, *, first_pause_s: float = 0.0
+        self,
+        name: str,
+        step: Callable[[], bool],
+        pause_s: float,
+        *,
+        first_pause_s: float = 0.0,
+        last: Callable[[], None] = lambda: None,
     ) -> threading.Thread:
-        """Repeats a step. One that says there may be more to do is repeated at once."""
+        """Repeats a step. One that says there may be more to do is repeated at once. `last` comes after the last one,
+        however long that takes."""
 
         def loop() -> None:
             wait_s = first_pause_s
@@ -124,6 +129,7 @@ class Worker:
                     self.meters.failed(name, "internal")
                     log.error("internal", thread=name, kind=type(bug).__name__)
                     wait_s = PAUSE_AFTER_FAILURE_S
+            last()
 
         return threading.Thread(target=loop, name=name, daemon=True)
 
@@ -137,6 +143,10 @@ class Worker:
         tell = log.info if outcomes["parked"] else log.debug
         tell("absorbed", messages=len(done.outcomes), seconds=round(seconds, 4), **outcomes)
         return True
+
+    def _close_pipeline(self) -> None:
+        if "_pipeline" in self.__dict__:
+            self._pipeline.close()
 
     def _dispatch(self) -> bool:
         began = time.perf_counter()

@@ -117,13 +117,20 @@ def _absorb(context: Context, claim: Claim) -> Plan:
         return _apply(context, claim, prepare(context, claim))
 
 
-def prepare(context: Context, claim: Claim, reads: Reads | None = None) -> Plan:
+def prepare(context: Context, claim: Claim, ahead: Reads | None = None) -> Plan:
     """Plan a claim, by what is remembered of its orders; what it makes of them is remembered in turn, as if it were
-    committed already. `reads` is asked for the rows that nobody remembers, else the store."""
+    committed already.
+
+    With `ahead`, what the claim is based on is not in the store yet, only its orders are remembered: `ahead` is asked
+    for the rows of others. Raises Overtaken when they are not, because somebody else has taken them in meanwhile.
+    """
     if context.recent is None:
-        return _Batch(context, claim, {}, reads).plan()
+        return _Batch(context, claim, {}).plan()
     kept = context.recent.take(context.store, claim)
-    batch = _Batch(context, claim, kept, reads)
+    if kept is None and ahead is not None:
+        raise Overtaken("what the batch before has made of its orders is not remembered")
+    kept = kept or {}
+    batch = _Batch(context, claim, kept, ahead)
     planned = batch.plan()
     context.recent.keep(context.store, claim, batch.writes, kept, batch.orders)
     return planned
@@ -313,9 +320,7 @@ class _Batch:
     def _review(self, message: Message, review: Review) -> None:
         at = message.received_at
         said = WITHDRAWN if review.withdrawn else int(review.consistent)
-        self.writes.upserts["reviews"].append(
-            (review.audit, review.shop, review.order_no, review.reviewer, said, review.note, at)
-        )
+        self.writes.reviews.append((review.audit, review.shop, review.order_no, review.reviewer, said, review.note, at))
         known = self.orders.get((review.shop, review.order_no))
         verdict = "withdrawn" if review.withdrawn else "consistent" if review.consistent else "inconsistent"
         seen = {"seen": review.seen} if review.seen else {}

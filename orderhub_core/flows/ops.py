@@ -32,7 +32,7 @@ def review(said: Review, at: int) -> RawMessage:
     note or a name that no message may hold."""
     _check_words("the note", said.note, said.reviewer)
     name = f"review:{said.audit}:{said.shop}:{said.order_no}:{said.reviewer}:{at}"
-    return RawMessage(OPS, name, "review", _json(said))
+    return RawMessage(OPS, name, "review", _json(said), said.order_no)
 
 
 def check_dismissal(reason: str, by: str) -> None:
@@ -44,8 +44,17 @@ def check_dismissal(reason: str, by: str) -> None:
 
 def _check_words(what: str, words: str, by: str) -> None:
     for name, said, most in ((what, words, LONGEST_REASON), ("the name", by, LONGEST_NAME)):
-        if len(said) > most or "\0" in said:
-            raise UserMistake(f"{name} is too long or holds a NUL: write at most {most} characters")
+        if len(said) > most or "\0" in said or not _is_text(said):
+            raise UserMistake(f"{name} is too long, or holds what is no character: write at most {most} characters")
+
+
+def _is_text(said: str) -> bool:
+    """Whether it can be written down; bytes that a terminal did not understand cannot."""
+    try:
+        said.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def dismissal(said: Dismissal, at: int) -> RawMessage:

@@ -11,12 +11,16 @@ import contextlib
 import time
 from typing import NamedTuple
 
+import structlog
+
 from orderhub_core.flows.absorb import Context, Plan, absorb, prepare
 from orderhub_core.flows.garbage import uncollected
 from orderhub_core.flows.recent import remembered_if_committed
 from orderhub_core.store import homes
 from orderhub_core.store.ahead import Ahead
 from orderhub_core.store.unit import Claim, Writes
+
+log = structlog.get_logger()
 
 IDLE_S = 30.0
 """After so long without a backlog the other process ends."""
@@ -45,13 +49,13 @@ class Pipeline:
 
     def step(self) -> Plan | None:
         """One batch, committed. None when nothing waited. Raises as `absorb`."""
-        if self._ahead is None:
+        if (ahead := self._ahead) is None:
             return absorb(self._context, self._limit)
         flight, backlog = self._state()
         try:
             if flight is None and backlog:
-                flight = self._take_off(self._ahead)
-            return self._alone(self._ahead) if flight is None else self._land(flight, self._ahead)
+                flight = self._take_off(ahead)
+            return self._alone(ahead) if flight is None else self._land(flight, ahead)
         finally:
             self._batches += 1
             if self._flying is None or self._batches % UNCOLLECTED == 0:
@@ -78,11 +82,15 @@ class Pipeline:
         return done
 
     def _take_off(self, ahead: Ahead) -> _Flight | None:
+        if not ahead.open():
+            log.warning("no process to be had that commits ahead: batches follow one another")
+            self._ahead = None
+            return None
         self._uncollected.enter_context(uncollected())
         claim = self._context.store.claim(self._limit, self._context.clock())
         if claim is None or claim.queued:
             return None
-        flight = self._prepared(claim, ahead)
+        flight = self._prepared(claim)
         if flight is not None:
             ahead.begin(claim, flight.plan.writes)
         return flight
@@ -101,7 +109,7 @@ class Pipeline:
         self._flying, self._backlog = planned, planned is not None
         return Plan(Writes(), flight.plan.outcomes)
 
-    def _prepared(self, claim: Claim, ahead: Ahead) -> _Flight | None:
+    def _prepared(self, claim: Claim, ahead: Ahead | None = None) -> _Flight | None:
         """None where planning fails: `absorb` will meet the same failure, and knows what to do about it."""
         with contextlib.suppress(Exception), remembered_if_committed(self._context.recent, claim):
             return _Flight(claim, prepare(self._context, claim, ahead))

@@ -53,14 +53,13 @@ class Recent:
         """By lane."""
         self._lock = threading.Lock()
 
-    def take(self, store: Store, claim: Claim) -> Orders:
-        """The orders as they are in the state that the claim is based on; empty where that is not known."""
-        if store is not self._store:
-            return {}
+    def take(self, store: Store, claim: Claim) -> Orders | None:
+        """The orders as they are in the state that the claim is based on; None where that is not known."""
         with self._lock:
-            kept = self._kept.pop(claim.lane, None)
-        if kept is None or (kept.version, kept.log_hash) != (claim.version, claim.log_hash):
-            return {}
+            kept = self._kept.get(claim.lane)
+            if store is not self._store or kept is None or kept[:2] != (claim.version, claim.log_hash):
+                return None
+            del self._kept[claim.lane]
         return kept.orders
 
     def keep(self, store: Store, claim: Claim, writes: Writes, orders: Orders, touched: Orders) -> None:

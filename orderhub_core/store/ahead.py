@@ -18,8 +18,12 @@ class Reads(Protocol):
 class Ahead(Reads, Protocol):
     """Commits one batch while the next is planned: `begin`, then `claim` and plan on what it will leave, then `end`."""
 
+    def open(self) -> bool:
+        """Whether anybody is there to commit. Asked before anything is planned for it."""
+        ...
+
     def begin(self, claim: Claim, writes: Writes) -> None:
-        """Hand a batch over. Nothing tells yet what becomes of it."""
+        """Hand a batch over. Raises nothing: what becomes of it, `end` tells."""
         ...
 
     def claim(self, limit: int, now: int) -> Claim | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from orderhub_core import runtime  # isort: skip
 
 import contextlib
+import fcntl
 import signal
 import struct
 import subprocess
@@ -51,11 +52,25 @@ class Committer:
         self._flying: tuple[Claim, Writes] | None = None
         self._failed: Exception | None = None
 
+    def open(self) -> bool:
+        if self._child is None:
+            with contextlib.suppress(OSError):  # no process, memory or pipe to be had
+                self._child = _start(sqlite.file_of(self._store.folder, "hub"))
+        return self._child is not None
+
     def begin(self, claim: Claim, writes: Writes) -> None:
-        child = self._child = self._child or _start(sqlite.file_of(self._store.folder, "hub"))
-        self._flying, self._failed = (claim, writes), None
+        self._flying, self._failed = None, None
+        if not self.open() or (child := self._child) is None:
+            self._failed = _gone()
+            return
         try:
-            _send(child.orders, (statements.end_of(claim, writes), list(statements.batches(writes))))
+            order = _encode((statements.end_of(claim, writes), list(statements.batches(writes))))
+        except Exception as bug:  # noqa: BLE001 — nothing was handed over; `absorb` finds the message that does this
+            self._failed = bug
+            return
+        self._flying = claim, writes
+        try:
+            _send(child.orders, order)
         except OSError:
             self._lost(child)
 
@@ -97,23 +112,28 @@ class Committer:
     def _lost(self, child: _Child) -> None:
         child.process.kill()
         child.process.communicate()
-        self._child, self._flying = None, None
-        self._failed = Busy("the writing process has gone away; whatever it had not committed is planned again")
+        self._child, self._flying, self._failed = None, None, _gone()
+
+
+def _gone() -> Busy:
+    return Busy("the writing process has gone away; whatever it had not committed is planned again")
 
 
 _FAILURES = {kind.__name__: kind for kind in (Overtaken, Busy, Stop, StoreMissing)}
 
 
 def _start(file: Path) -> _Child:
-    command = [sys.executable, "-m", __name__, str(file)]
-    process = subprocess.Popen(  # noqa: S603 (our own)
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pipesize=PIPE_BYTES
-    )
-    return _Child(process, cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout))
+    """Raises OSError."""
+    # -P: what lies in the folder where the worker was started is nobody's code.
+    command = [sys.executable, "-P", "-m", __name__, str(file)]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 (our own)
+    orders, answers = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
+    with contextlib.suppress(OSError):  # a machine may allow less: then a batch takes a few more writes
+        fcntl.fcntl(orders, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    return _Child(process, orders, answers)
 
 
-def _send(stream: IO[bytes], value: object) -> None:
-    data = _encode(value)
+def _send(stream: IO[bytes], data: bytes) -> None:
     stream.write(LENGTH.pack(len(data)))
     stream.write(data)
     stream.flush()
@@ -149,7 +169,7 @@ def main(file: Path) -> None:
             answer = (type(failure).__name__, str(failure))
         except Exception as bug:  # noqa: BLE001 — its text may hold a person's data
             answer = ("", type(bug).__name__)
-        _send(sys.stdout.buffer, answer)
+        _send(sys.stdout.buffer, _encode(answer))
 
 
 if __name__ == "__main__":

@@ -127,8 +127,8 @@ OPEN_PARKED = """parked WHERE NOT EXISTS (SELECT 1 FROM dismissed
     WHERE dismissed.source = parked.source AND dismissed.message_id = parked.message_id)"""
 """What waits for a person; of the rest, one has said that it need not."""
 
-IF_NEWER = " WHERE excluded.at >= sightings.at"
-"""A touchpoint's older row never hides its newer one."""
+IF_NEWER = " WHERE excluded.at >= {table}.at"
+"""What was said earlier never hides what the same touchpoint, or the same person, said later."""
 
 MOVE_ON = """UPDATE lanes SET version = version + 1, next_order_id = ?, log_seq = ?, log_hash = ?,
     applied_upto = CASE WHEN applied_upto < ? THEN ? ELSE applied_upto END
@@ -166,7 +166,8 @@ def batches(writes: Writes) -> Iterator[Batch]:
         *(Batch(insert_new(table), rows, table) for table, rows in writes.new.items()),
         # After what is parked, as whoever takes both out again does.
         Batch(upsert("dismissed"), sorted(writes.dismissed), "dismissed"),
-        Batch(upsert("sightings") + IF_NEWER, writes.sightings, "sightings"),
+        Batch(upsert("sightings") + IF_NEWER.format(table="sightings"), writes.sightings, "sightings"),
+        Batch(upsert("reviews") + IF_NEWER.format(table="reviews"), writes.reviews, "reviews"),
         # Each in one order; whoever else holds an effect's row holds that one alone, so that nobody waits in a circle.
         Batch(insert("outbox") + REPLACE, sorted(writes.latest_effects, key=lambda row: row[0]), "outbox"),
         Batch(insert("outbox") + RENEW, sorted(writes.renewed_effects, key=lambda row: row[0]), "outbox"),

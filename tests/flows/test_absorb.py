@@ -12,11 +12,12 @@ import pytest
 from reading import rows, state
 
 from orderhub_core.errors import Unreachable
-from orderhub_core.flows.absorb import Context, absorb, drain, plan
+from orderhub_core.flows import ops
+from orderhub_core.flows.absorb import WITHDRAWN, Context, Source, absorb, drain, plan
 from orderhub_core.flows.dispatch import dispatch
 from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.replay import replay
-from orderhub_core.model import Content, Event, Line, Observation, Parcel, RawMessage, Sighting
+from orderhub_core.model import Content, Event, Line, Observation, Parcel, RawMessage, Review, Sighting
 from orderhub_core.rules.book import Book, Gift, When
 from orderhub_core.store import homes, statements
 from orderhub_core.store.base import Overtaken
@@ -483,3 +484,14 @@ def test_a_payment_that_turns_out_to_be_none_is_no_longer_told(context, order):
     drain(context, 10)
     assert rows(context, "SELECT paid_minor FROM orders") == [(0,)]
     assert rows(context, "SELECT * FROM payments") == []
+
+
+@pytest.mark.parametrize("keyed", [True, False], ids=["by their order", "from wherever"])
+def test_the_later_judgement_holds_in_whatever_order_they_are_applied(context, keyed):
+    context = context._replace(source=lambda _: Source("", "", ops.decode))
+    for n in range(60):
+        for at, withdrawn in ((NOW + 10 * n, False), (NOW + 10 * n + 5, True)):
+            said = ops.review(Review("audit", "shop", f"A{n}", True, "wang", withdrawn=withdrawn), at)
+            context.store.accept([said if keyed else msgspec.structs.replace(said, key="")], at)
+    drain(context, 7)
+    assert context.store.query("hub", "SELECT DISTINCT consistent FROM reviews") == [(WITHDRAWN,)]

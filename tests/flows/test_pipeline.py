@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import random
 import signal
+import subprocess
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from reading import rows, whole
@@ -129,6 +135,97 @@ def test_when_the_other_process_is_killed_nothing_is_lost_or_doubled(pipeline, c
     assert rows(context, "SELECT count(*), count(DISTINCT order_no) FROM orders") == [(BACKLOG, BACKLOG)]
     assert rows(context, "SELECT count(*) FROM log WHERE event = 'payment.paid'") == [(BACKLOG,)]
     assert context.store.verify_log().broken_seq is None
+
+
+def handed_over_to(pipeline, number, act):
+    """Does something right before the so many-th batch from now is handed over; tells how many were."""
+    begun, begin = [], pipeline._ahead.begin
+
+    def watched(claim, writes):
+        begun.append(claim)
+        if len(begun) == number:
+            act()
+        begin(claim, writes)
+
+    pipeline._ahead.begin = watched
+    return begun
+
+
+def test_another_thread_of_the_process_may_absorb_beside_it(context, order):
+    """The console tries a parked message again while the worker works off a backlog: they share what is remembered."""
+    again = [f"A{n}" for n in range(LIMIT)]
+    told = [order(no, E.PLACED, at=NOW, total=9_000) for no in again]
+    told += [order(f"B{n}", E.PLACED, at=NOW, total=9_000) for n in range(LIMIT)]
+    told += [order(no, E.PAID, at=NOW + 1) for no in again] + [order(no, E.LOCKED, at=NOW + 2) for no in again]
+    context.store.accept(told, NOW)
+    pipeline = Pipeline(context, LIMIT)
+    slow = handed_over_to(pipeline, 2, lambda: child(pipeline).send_signal(signal.SIGSTOP))
+    pipeline.step()
+    pipeline.step()
+    assert len(slow) == 2, "the payments are on their way"
+    claimed, go_on = threading.Event(), threading.Event()
+
+    def source(name):
+        claimed.set()
+        go_on.wait(10)
+        return context.source(name)
+
+    rival = ThreadPoolExecutor(1).submit(absorb, context._replace(source=source), LIMIT)
+    assert claimed.wait(10)
+    threading.Timer(0.3, child(pipeline).send_signal, [signal.SIGCONT]).start()
+    pipeline.step()
+    go_on.set()
+    with pytest.raises(Overtaken):
+        rival.result(10)
+    steps(pipeline)
+    pipeline.close()
+    facts = {
+        tuple(sorted(json.loads(row[0]))) for row in rows(context, "SELECT facts FROM orders WHERE order_no < 'B'")
+    }
+    assert facts == {("fulfilment.locked", "order.placed", "payment.paid")}
+
+
+def test_after_a_failure_batches_are_handed_over_as_before(pipeline, context, order):
+    """Payments alone: of the orders they pay the lines are asked for, which the batch before might have changed."""
+    context.store.accept([order(f"A{n}", E.PLACED, total=9_000) for n in range(3 * BACKLOG)], NOW)
+    steps(pipeline)
+    context.store.accept([order(f"A{n}", E.PAID) for n in range(3 * BACKLOG)], NOW)
+    begun = handed_over_to(pipeline, 2, lambda: child(pipeline).kill())
+    with pytest.raises(Busy, match="gone away"):
+        while True:
+            pipeline.step()
+    so_far = len(begun)
+    steps(pipeline)
+    assert len(begun) - so_far >= 3 * BACKLOG // LIMIT - 6
+    assert rows(context, "SELECT count(*) FROM log WHERE event = 'payment.paid'") == [(3 * BACKLOG,)]
+
+
+def test_where_no_process_can_be_started_batches_follow_one_another(pipeline, context, order, monkeypatch):
+    def refused(*_, **__):
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(subprocess, "Popen", refused)
+    context.store.accept([order(f"A{n}", E.PLACED) for n in range(BACKLOG)], NOW)
+    assert steps(pipeline)[0] == BACKLOG // LIMIT
+
+
+def test_what_cannot_be_handed_over_costs_its_own_message_only(pipeline, context, order):
+    told = [order(f"A{n}", E.PLACED) for n in range(BACKLOG)]
+    told[BACKLOG // 2] = order("BIG", E.PLACED, total=2**64)
+    context.store.accept(told, NOW)
+    outcomes = {}
+    for _ in range(4 * BACKLOG):
+        with contextlib.suppress(OverflowError):
+            outcomes |= done.outcomes if (done := pipeline.step()) else {}
+    assert Counter(outcomes.values()) == {"imported": BACKLOG - 1, "parked": 1}
+
+
+def test_nothing_is_run_from_the_folder_where_the_worker_stands(pipeline, context, order, tmp_path, monkeypatch):
+    (tmp_path / "msgspec.py").write_text("raise SystemExit(3)", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    process = in_the_air(pipeline, context, order)
+    steps(pipeline)
+    assert process.poll() is None
 
 
 def test_what_is_on_its_way_when_the_worker_stops_is_committed(pipeline, context, order):
