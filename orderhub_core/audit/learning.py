@@ -7,10 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 
 from orderhub_core.audit import lag
-from orderhub_core.audit.align import ABSENT, picked
+from orderhub_core.audit.align import picked
 from orderhub_core.audit.blame import singled_out
 from orderhub_core.audit.calibration import Calibration
 from orderhub_core.audit.engine import judge
+from orderhub_core.audit.merge import ABSENT
 from orderhub_core.audit.scene import Scene
 from orderhub_core.audit.verdicts import CONFLICT
 

@@ -20,10 +20,11 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from orderhub_core.audit.align import Marks, Names, fingerprints
+from orderhub_core.audit.align import Names
 from orderhub_core.audit.calibration import Calibration
 from orderhub_core.audit.engine import Judged, judge
 from orderhub_core.audit.fields import Dictionary
+from orderhub_core.audit.merge import Marks
 from orderhub_core.audit.report import Frame, Report, look
 from orderhub_core.audit.sources import KEY
 from orderhub_core.audit.words import Lexicon
@@ -132,19 +133,16 @@ def refreshed(
     if asked.height == len(places):
         return result
     gone = asked.join(names.keys, on=KEY, how="anti")
-    return _without(result, index.find(_named(gone, before.judged.names.made), merged.names))
+    return _without(result, index.find(_named(gone, before.judged.names), merged.names))
 
 
 def _alike(names: Names, others: Names) -> Names:
     """The same orders, with fingerprints made as the others' are."""
-    return names if names.made == others.made else _named(names.keys, others.made)
+    return names if names.with_shops == others.with_shops else _named(names.keys, others)
 
 
-def _named(keys: pl.DataFrame, made: tuple[int, bool]) -> Names:
-    seed, with_shops = made
-    told = keys.with_columns(shop=pl.col("shop") if with_shops else pl.lit(None))
-    rows = np.arange(keys.height, dtype=np.int32)
-    return Names(keys, rows, fingerprints(told, seed)[0], made)
+def _named(keys: pl.DataFrame, others: Names) -> Names:
+    return Names(keys, np.arange(keys.height, dtype=np.int32), others.with_shops)
 
 
 def _without(kept: Pass, places: Places) -> Pass:

@@ -11,7 +11,7 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from orderhub_core.audit import abreast, presets, sampling
+from orderhub_core.audit import presets, sampling
 from orderhub_core.audit import fields as dictionary
 from orderhub_core.audit.align import align
 from orderhub_core.audit.calibration import Calibration
@@ -255,10 +255,7 @@ def look(
         )
     compared = [(fields or dictionary.default()).field(name) for name in shared_columns(sightings)]
     couriers = presets.default().scanning() if scanning is None else scanning
-    rows = sum(frame.height if isinstance(frame, pl.DataFrame) else abreast.WORTHWHILE for frame in sightings.values())
-    sources = abreast.each(
-        lambda item: source(item[0], item[1], compared, scans=item[0] in couriers), sightings.items(), rows
-    )
+    sources = [source(name, frame, compared, scans=name in couriers) for name, frame in sightings.items()]
     aligned = align(sources, population)
     return scene(sources, aligned, meanings(sources, words or default()), compared, _facts(population))
 
