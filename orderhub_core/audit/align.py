@@ -6,7 +6,7 @@ of texts: see `merge`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypeVar
@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from orderhub_core.audit.blocks import BLOCK, taken
 from orderhub_core.audit.merge import ABSENT, Marks, Rows, Twice, merged
 from orderhub_core.audit.sources import KEY, NEVER, Source
 
@@ -45,7 +46,7 @@ class Names:
     @cached_property
     def marks(self) -> Marks:
         """Per order its fingerprint."""
-        return fingerprint(self.frame, _MARK, with_shops=self.with_shops)[self.rows]
+        return _whole(self.frame, _MARK, self.with_shops)[self.rows]
 
     def take(self, places: npt.NDArray[np.integer]) -> Names:
         return Names(self.frame, self.rows[places], self.with_shops)
@@ -89,7 +90,7 @@ def picked(column: npt.NDArray[Entry], rows: Rows, absent: int) -> npt.NDArray[E
     """The entries of some rows of a touchpoint, `absent` where it has no row. The column itself is not copied."""
     if not len(column):
         return np.full(len(rows), absent, dtype=column.dtype)
-    result = column.take(rows, mode="wrap")
+    result = taken(column, rows)
     result[rows == ABSENT] = absent
     return result
 
@@ -97,12 +98,10 @@ def picked(column: npt.NDArray[Entry], rows: Rows, absent: int) -> npt.NDArray[E
 def align(sources: Sequence[Source], population: pl.DataFrame | None = None) -> Aligned:
     """The orders of all sources, or those of `population` (`shop`, `order_no`), and where each stands."""
     known = [] if population is None else [population.select(KEY)]
-    keys = same_shops([*(source.keys for source in sources), *known])
+    keys = _same_shops([*(source.keys for source in sources), *known])
     with_shops = keys[0]["shop"].dtype != pl.Null
-    marks, checks = (
-        [fingerprint(frame, seed, with_shops=with_shops) for frame in keys] for seed in (_MARK, _CHECK)
-    )
-    rows, found = merged(marks, checks)
+    marks = (_pieces(frame, _MARK, with_shops) for frame in keys)
+    rows, found = merged(marks, [_whole(frame, _CHECK, with_shops) for frame in keys])
     _choose_newest(rows, found, sources)
     twice = np.zeros((len(sources), rows.shape[1]), dtype=np.bool_)
     own = found.source < len(sources)
@@ -114,13 +113,23 @@ def align(sources: Sequence[Source], population: pl.DataFrame | None = None) -> 
     return Aligned(names, rows[:-1, wanted], twice[:, wanted], names.rows)
 
 
-def fingerprint(keys: pl.DataFrame, seed: int, *, with_shops: bool) -> Marks:
+def _whole(keys: pl.DataFrame, seed: int, with_shops: bool) -> Marks:
     """A number for each row of `shop`, `order_no`; the same only within a process."""
-    names = keys["order_no"].hash(seed).to_numpy()
-    return names ^ keys["shop"].hash(seed + 1_000_003).to_numpy() if with_shops else names
+    marks, at = np.empty(keys.height, dtype=np.uint64), 0
+    for piece in _pieces(keys, seed, with_shops):
+        marks[at : at + len(piece)] = piece
+        at += len(piece)
+    return marks
 
 
-def same_shops(frames: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
+def _pieces(keys: pl.DataFrame, seed: int, with_shops: bool) -> Iterator[Marks]:
+    """The same, block by block."""
+    for part in keys.iter_slices(BLOCK):
+        names = part["order_no"].hash(seed).to_numpy()
+        yield names ^ part["shop"].hash(seed + 1_000_003).to_numpy() if with_shops else names
+
+
+def _same_shops(frames: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
     """Keys that can be compared: no shop anywhere is one shop, and costs nothing."""
     if all(frame["shop"].dtype == pl.Null for frame in frames):
         return list(frames)

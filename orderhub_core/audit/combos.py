@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from orderhub_core.audit.blocks import blocks, taken
+
 Codes = npt.NDArray[np.integer]
 Numbers = npt.NDArray[np.int32]
 
@@ -31,9 +33,9 @@ def combinations(codes: Sequence[Codes], sizes: Sequence[int]) -> tuple[Numbers,
         if span * size > _MOST and pending:
             numbers, table = _squeezed(numbers, table, pending, span)
             pending, span = [], table.shape[1]
-        numbers = (
-            (numbers * size + code).astype(np.int32) if span * size <= _MOST else numbers.astype(np.int64) * size + code
-        )
+        numbers = numbers.astype(np.int32 if span * size <= _MOST else np.int64, copy=False)
+        numbers *= size
+        numbers += code
         pending.append(size)
         span *= size
         if place == len(codes) - 1:
@@ -46,9 +48,10 @@ def _squeezed(
 ) -> tuple[Numbers, npt.NDArray[np.int64]]:
     if span <= _MOST:
         present = np.zeros(span, dtype=np.bool_)
-        present[numbers] = True
+        for block in blocks(len(numbers)):
+            present[numbers[block]] = True
         values = np.flatnonzero(present)
-        squeezed = (np.cumsum(present) - 1).astype(np.int32)[numbers]
+        squeezed = taken((np.cumsum(present) - 1).astype(np.int32), numbers)
     else:
         values, squeezed = np.unique(numbers, return_inverse=True)
     rest, columns = values, []

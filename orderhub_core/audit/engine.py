@@ -14,7 +14,8 @@ import numpy.typing as npt
 import polars as pl
 
 from orderhub_core.audit import values
-from orderhub_core.audit.align import Names
+from orderhub_core.audit.align import Names, picked
+from orderhub_core.audit.blocks import taken
 from orderhub_core.audit.calibration import Calibration
 from orderhub_core.audit.lag import SECOND
 from orderhub_core.audit.scene import Scene
@@ -30,8 +31,11 @@ from orderhub_core.audit.verdicts import (
     may_mend,
     status_cells,
 )
-from orderhub_core.audit.window import Moments, Window, moments, sooner
+from orderhub_core.audit.window import NO_MOMENTS, Moments, Window, moments, sooner
 from orderhub_core.audit.words import STAGES, bits
+
+
+Places = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,38 +78,48 @@ def judge(seen: Scene, calibration: Calibration, as_of: int | None) -> Judged:
     names = [source.name for source in seen.sources]
     lags = np.array([calibration.lag(name).allowed_s * SECOND for name in names], dtype=np.int64)
     by_combination = status_cells(seen.story)
-    cells = by_combination.take(seen.numbers, axis=1)
-    status = by_combination.max(axis=0).take(seen.numbers)
-    size = seen.aligned.size
-    heals, turns = np.full(size, NEVER), np.full(size, NEVER)
+    cells = taken(by_combination, seen.numbers)
+    status = taken(by_combination.max(axis=0), seen.numbers)
+    heals = turns = NO_MOMENTS
     if as_of is not None:
-        waits = may_mend(seen.story) | ((seen.story.kind == ABSENT) & ~seen.story.excused()).any(axis=0)
-        places = np.flatnonzero(waits[seen.numbers])
-        part = seen.take(places)
-        cells[:, places], heals[places], turns[places] = _in_time(part, lags, as_of)
+        places = _may_turn(seen, as_of - int(lags.max()))
+        cells[:, places], heals, turns = _in_time(seen.take(places), places, lags, as_of)
         status[places] = cells[:, places].max(axis=0)
     judged, worst = {STATUS: cells}, {STATUS: status}
     for compared in seen.fields:
         others, turned = values.cells(seen, compared, lags, as_of)
         judged[compared.name], worst[compared.name] = others, others.max(axis=0)
-        turns = sooner(turns, turned)
-    verdict = np.maximum.reduce(list(worst.values())).astype(np.int8)
+        turns = turns.sooner(turned)
+    verdict = np.maximum.reduce(list(worst.values())).astype(np.int8, copy=False)
     twice = np.flatnonzero(np.logical_or.reduce(seen.aligned.twice, axis=0))
     verdict[twice] = np.maximum(verdict[twice], DUPLICATE)
-    heals[(heals != NEVER) & (verdict != LAGGING)] = NEVER
     return Judged(
         names=seen.aligned.names,
         verdict=verdict,
         fields=worst,
         cells=judged,
         twice=seen.aligned.twice,
-        heals=moments(heals),
-        turns=moments(turns),
+        heals=heals.where(verdict[heals.places] == LAGGING),
+        turns=turns,
     )
 
 
-def _in_time(part: Scene, lags: Instants, as_of: int) -> tuple[Verdicts, Instants, Instants]:
-    """Cells, the instant of healing and of the next turn, of orders that time may explain."""
+def _may_turn(seen: Scene, since: int) -> Places:
+    """Orders whose contradiction time may explain, or that a touchpoint may not have heard of yet, and of which
+    anything is as young as that."""
+    waits = may_mend(seen.story) | ((seen.story.kind == ABSENT) & ~seen.story.excused()).any(axis=0)
+    places = np.flatnonzero(taken(waits, seen.numbers))
+    young = np.zeros(len(places), dtype=np.bool_)
+    for source, rows in zip(seen.sources, seen.aligned.rows, strict=True):
+        if source.at is not None:
+            young |= picked(source.at, rows[places], NEVER) >= since
+    if "placed_at" in seen.facts:
+        young |= seen.facts["placed_at"][places] >= since
+    return places[young]
+
+
+def _in_time(part: Scene, places: Places, lags: Instants, as_of: int) -> tuple[Verdicts, Moments, Moments]:
+    """Cells, the instants of healing and of the next turn, of orders that time may explain, at these places."""
     story, rank = part.stories(), range(len(part.sources))
     at = np.stack([part.at(place) for place in rank])
     window = Window(as_of, lags)
@@ -123,7 +137,7 @@ def _in_time(part: Scene, lags: Instants, as_of: int) -> tuple[Verdicts, Instant
         lone = late[one] & ~story.known[one] & (placed != NEVER)
         heals = np.where(lone, np.maximum(heals, placed + lags[one]), heals)
         turns = sooner(turns, window.turn(placed, lags[one]))
-    return cells, heals, turns
+    return cells, moments(heals, places), moments(turns, places)
 
 
 def _newborn(story: Story, one: int, young: Flags, just_placed: Flags) -> Flags:

@@ -22,7 +22,7 @@ _SILENT = (ABSENT, BLANK, STRANGE)
 class Meanings:
     """Per touchpoint. Meaning 0 is no row, 1 an empty cell, 2 a word that stands in no table."""
 
-    codes: list[npt.NDArray[np.int16]]
+    codes: list[npt.NDArray[np.unsignedinteger]]
     """Per word (position in `Source.status.words`) its meaning."""
     kinds: list[npt.NDArray[np.int8]]
     """Per meaning what it is: ABSENT, BLANK, STRANGE or KNOWN."""
@@ -82,7 +82,7 @@ def meanings(sources: Sequence[Source], words: Lexicon) -> Meanings:
     )
 
 
-_LookedUp = tuple[npt.NDArray[np.int16], pl.DataFrame, pl.Series]
+_LookedUp = tuple[npt.NDArray[np.unsignedinteger], pl.DataFrame, pl.Series]
 _FEW = 1_000
 
 
@@ -108,6 +108,7 @@ def _meanings(source: Source, words: Lexicon) -> _LookedUp:
     silent = pl.DataFrame({name: [0] * len(_SILENT) for name in _ROWS}).cast(_ROWS)
     numbered = known.with_row_index("meaning", offset=len(_SILENT))
     codes = found.join(numbered, on=list(_ROWS), how="left", maintain_order="left").select(
-        pl.coalesce("silent", "meaning").cast(pl.Int16)
+        pl.coalesce("silent", "meaning")
     )
-    return codes.to_series().to_numpy(), pl.concat([silent, known]), word
+    smallest = np.min_scalar_type(len(silent) + len(known))
+    return codes.to_series().to_numpy().astype(smallest), pl.concat([silent, known]), word

@@ -11,12 +11,14 @@ that two orders were taken for one (that the sums hide it is less likely than on
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+
+from orderhub_core.audit.blocks import BLOCK
 
 Marks = npt.NDArray[np.uint64]
 Rows = npt.NDArray[np.int32]
@@ -25,8 +27,6 @@ Sources = npt.NDArray[np.int8]
 Orders = npt.NDArray[np.int64]
 ABSENT = -1
 """The row of a touchpoint that does not have an order."""
-
-BLOCK = 1 << 16
 
 
 class Twice(NamedTuple):
@@ -88,44 +88,45 @@ class _Packed:
         return _Run(row, source, first)
 
 
-def merged(marks: Sequence[Marks], checks: Sequence[Marks]) -> Merged:
+def merged(marks: Iterable[Iterable[Marks]], checks: Sequence[Marks]) -> Merged:
     """The orders of all touchpoints, by fingerprint. `marks` and `checks` are, per touchpoint, two independent
-    fingerprints of each row."""
-    packed = _packed(marks)
+    fingerprints of each row, the first in pieces."""
+    packed = _packed(marks, np.cumsum([0, *map(len, checks)]))
     found = _walked(packed, checks, wary=False)
     return found if _proved(found, checks) else _walked(packed, checks, wary=True)
 
 
-def _packed(marks: Sequence[Marks]) -> _Packed:
-    ends = np.cumsum([len(own) for own in marks])
-    bits = np.uint64(int(ends[-1]).bit_length())
-    numbers = np.empty(ends[-1], dtype=np.uint64)
-    for own, end in zip(marks, ends, strict=True):
-        for at in range(0, len(own), BLOCK):
-            part, number = own[at : at + BLOCK], end - len(own) + at
-            row = np.arange(number, number + len(part), dtype=np.uint64)
-            np.bitwise_or(part >> bits << bits, row, out=numbers[number : number + len(part)])
+def _packed(marks: Iterable[Iterable[Marks]], starts: npt.NDArray[np.int64]) -> _Packed:
+    numbers = np.empty(starts[-1], dtype=np.uint64)
+    bits = np.uint64(len(numbers).bit_length())
+    for own, at in zip(marks, starts.tolist(), strict=False):
+        for piece in own:
+            row = np.arange(at, at + len(piece), dtype=np.uint64)
+            np.bitwise_or(piece >> bits << bits, row, out=numbers[at : at + len(piece)])
+            at += len(piece)
     numbers.sort()
-    return _Packed(numbers, bits, (ends - [len(own) for own in marks]).astype(np.int32))
+    return _Packed(numbers, bits, starts[:-1].astype(np.int32))
 
 
 def _walked(packed: _Packed, checks: Sequence[Marks], *, wary: bool) -> Merged:
     """`wary`: tell by their second fingerprints all orders apart, not only those that seem to be there twice."""
-    rows, twice, orders = [], [], 0
+    rows = np.empty((len(checks), len(packed.numbers)), dtype=np.int32)  # memory is only used as far as it is written
+    twice, orders = [], 0
     for run in packed.runs():
         doubted = ~run.first if wary else run.again()
-        found = _found(_told_apart(run, doubted, checks) if doubted.any() else run, len(checks))
-        rows.append(found.rows)
-        if len(found.twice.row):
-            twice.append(found.twice._replace(order=found.twice.order + orders))
-        orders += found.rows.shape[1]
+        known = _told_apart(run, doubted, checks) if doubted.any() else run
+        begins, orders = orders, orders + int(known.first.sum())
+        told = _told(known, rows[:, begins:orders])
+        if len(told.row):
+            twice.append(told._replace(order=told.order + begins))
     nothing = (np.zeros(0, dtype=np.int8), np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int32))
-    return Merged(np.concatenate(rows, axis=1), Twice(*map(np.concatenate, zip(nothing, *twice, strict=True))))
+    return Merged(rows[:, :orders], Twice(*map(np.concatenate, zip(nothing, *twice, strict=True))))
 
 
-def _found(run: _Run, sources: int) -> Merged:
+def _told(run: _Run, rows: Rows) -> Twice:
+    """Write down the rows of a run's orders."""
+    rows[:] = ABSENT
     again, order = run.again(), run.order()
-    rows = np.full((sources, int(run.first.sum())), ABSENT, dtype=np.int32)
     members = np.zeros(0, dtype=np.int64)
     if again.any():
         once = np.flatnonzero(~again)
@@ -134,7 +135,7 @@ def _found(run: _Run, sources: int) -> Merged:
         members = np.flatnonzero(again)
     else:
         rows[run.source, order] = run.row
-    return Merged(rows, Twice(run.source[members], order[members], run.row[members]))
+    return Twice(run.source[members], order[members], run.row[members])
 
 
 def _told_apart(run: _Run, doubted: Flags, checks: Sequence[Marks]) -> _Run:

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from orderhub_core.audit.blocks import blocks, taken
 from orderhub_core.audit.fields import Field, Kind
 from orderhub_core.frames import INSTANT
 
@@ -74,27 +75,44 @@ def source(name: str, frame: pl.DataFrame | pl.LazyFrame, fields: Iterable[Field
 
 def encoded(texts: pl.Series) -> Words:
     texts = texts.cast(pl.String)
-    words = texts.unique().drop_nulls().sort().extend(pl.Series([None], dtype=pl.String))
-    codes = _by_hash(texts, words) if words.len() <= _FEW else None
-    if codes is None:
-        codes = texts.cast(pl.Enum(words.drop_nulls())).to_physical().fill_null(words.len() - 1).to_numpy()
-    return Words(codes, words)
+    for shift in range(0, 64 - _SLICE + 1, _SLICE // 4):
+        known = _by_hash(texts, shift)
+        if known is not None:
+            return known
+    words = texts.unique().drop_nulls().sort()
+    codes = texts.cast(pl.Enum(words)).to_physical().fill_null(words.len()).to_numpy()
+    return Words(codes, words.extend(pl.Series([None], dtype=pl.String)))
 
 
-_FEW, _SLICE = 1_000, 16
+_FEW, _SLICE = 200, 16
 
 
-def _by_hash(texts: pl.Series, words: pl.Series) -> npt.NDArray[np.integer] | None:
-    """Codes by looking 16 bits of a hash up, if some 16 bits tell all words apart: twice as fast as comparing texts."""
-    numbers = words.hash().to_numpy()
-    for shift in range(0, 64 - _SLICE + 1, 4):
-        slots = (numbers >> np.uint64(shift)).astype(np.uint16)
-        if len(np.unique(slots)) == len(words):
-            table = np.zeros(1 << _SLICE, dtype=np.uint16)
-            table[slots] = np.arange(len(words), dtype=np.uint16)
-            codes: npt.NDArray[np.uint16] = table[(texts.hash().to_numpy() >> np.uint64(shift)).astype(np.uint16)]
-            return codes
-    return None
+def _by_hash(texts: pl.Series, shift: int) -> Words | None:
+    """Each word is read once; from then on 16 bits of its hash find its code, and all 64 bits prove it. None where
+    there are many words, or two with the same 16 bits."""
+    hashes, codes = np.zeros(1 << _SLICE, dtype=np.uint64), np.zeros(1 << _SLICE, dtype=np.uint8)
+    words = pl.Series([], dtype=pl.String)
+    result = np.empty(texts.len(), dtype=np.uint8)
+    for block in blocks(texts.len()):
+        told = texts[block].hash().to_numpy()
+        slots = (told >> np.uint64(shift)).astype(np.uint16)
+        strange = np.flatnonzero(hashes[slots] != told)
+        if len(strange):
+            new, first = np.unique(told[strange], return_index=True)
+            places = slots[strange[first]]
+            words.append(texts[block].gather(strange[first]))
+            if words.len() > _FEW or hashes[places].any() or len(np.unique(places)) < len(places):
+                return None
+            hashes[places], codes[places] = new, np.arange(words.len() - len(new), words.len())
+        result[block] = codes[slots]
+    return _sorted(result, words)
+
+
+def _sorted(codes: npt.NDArray[np.uint8], words: pl.Series) -> Words:
+    """The same with the words in their order, and null after them."""
+    order = words.arg_sort(nulls_last=True)
+    null = pl.Series([None] * (not words.has_nulls()), dtype=pl.String)
+    return Words(taken(np.argsort(order.to_numpy()).astype(np.uint8), codes), words.gather(order).append(null))
 
 
 def _micros(rows: pl.DataFrame, column: str) -> Instants | None:

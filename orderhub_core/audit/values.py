@@ -10,7 +10,7 @@ from orderhub_core.audit.fields import Field, Kind
 from orderhub_core.audit.scene import Scene
 from orderhub_core.audit.sources import NEVER, Instants, Source
 from orderhub_core.audit.verdicts import ABSENT, BLANK, CONFLICT, KNOWN, NOTHING, STRANGE, Flags, Verdicts, value_cells
-from orderhub_core.audit.window import Window, sooner
+from orderhub_core.audit.window import NO_MOMENTS, Moments, Window, moments, sooner
 from orderhub_core.audit.words import STAGES, Stage, bits, same
 
 _DONE = STAGES.index(Stage.COMPLETED)
@@ -21,7 +21,7 @@ def carriers(sources: list[Source], field: Field) -> list[int]:
     return [place for place, source in enumerate(sources) if field.name in source.values]
 
 
-def cells(seen: Scene, field: Field, lags: Instants, as_of: int | None) -> tuple[Verdicts, Instants]:
+def cells(seen: Scene, field: Field, lags: Instants, as_of: int | None) -> tuple[Verdicts, Moments]:
     """Verdict per touchpoint × order (NOTHING for touchpoints without the field), and when time may change it."""
     sources, size = list(seen.sources), seen.aligned.size
     carry = carriers(sources, field)
@@ -29,12 +29,13 @@ def cells(seen: Scene, field: Field, lags: Instants, as_of: int | None) -> tuple
     codes, exact = _codes(seen, field, carry)
     blank = _may_be_blank(seen, field, carry, codes)
     own = value_cells(codes, exact, may_be_blank=blank)
-    turns = np.full(size, NEVER)
+    turns = NO_MOMENTS
     torn = np.flatnonzero((own == CONFLICT).any(axis=0))
     if as_of is not None and len(torn):
         part = seen.take(torn)
         at = np.stack([part.at(place) for place in carry])
-        late, turns[torn] = _behind(at, lags[carry], as_of)
+        late, turned = _behind(at, lags[carry], as_of)
+        turns = moments(turned, torn)
         own[:, torn] = value_cells(codes[:, torn], exact[torn], may_be_blank=blank[:, torn], late=late)
     result[carry] = own
     return result, turns

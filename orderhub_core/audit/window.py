@@ -53,6 +53,16 @@ class Moments:
         """Of some orders, in the order asked for."""
         return moments(self.dense(size)[places])
 
+    def where(self, keep: Flags) -> Moments:
+        return Moments(self.places[keep], self.at[keep])
+
+    def sooner(self, other: Moments) -> Moments:
+        """Of each order the earlier one."""
+        places, at = np.concatenate([self.places, other.places]), np.concatenate([self.at, other.at])
+        order = np.lexsort((at, places))
+        both = Moments(places[order], at[order])
+        return both.where(np.diff(both.places, prepend=-1) != 0)
+
     def moved(self, places: npt.NDArray[np.int64], now: Moments, to: npt.NDArray[np.int64], size: int) -> Moments:
         """With `now`, of which order i goes `to[i]`, in place of what stood at `places`."""
         touched = np.zeros(size, dtype=np.bool_)
@@ -63,6 +73,10 @@ class Moments:
         return Moments(both[order], np.concatenate([self.at[kept], now.at])[order])
 
 
-def moments(dense: Instants) -> Moments:
-    places = np.flatnonzero(dense != NEVER)
-    return Moments(places, dense[places])
+NO_MOMENTS = Moments(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+
+
+def moments(dense: Instants, places: npt.NDArray[np.int64] | None = None) -> Moments:
+    """Of orders at these places (sorted; all, when None), whose instants may be NEVER."""
+    known = np.flatnonzero(dense != NEVER)
+    return Moments(known if places is None else places[known], dense[known])
