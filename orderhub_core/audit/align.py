@@ -48,6 +48,11 @@ class Names:
         """Per order its fingerprint."""
         return _whole(self.frame, _MARK, self.with_shops)[self.rows]
 
+    @cached_property
+    def checks(self) -> Marks:
+        """Per order its second fingerprint."""
+        return _whole(self.frame, _CHECK, self.with_shops)[self.rows]
+
     def take(self, places: npt.NDArray[np.integer]) -> Names:
         return Names(self.frame, self.rows[places], self.with_shops)
 
@@ -102,7 +107,8 @@ def align(sources: Sequence[Source], population: pl.DataFrame | None = None) -> 
     with_shops = keys[0]["shop"].dtype != pl.Null
     marks = (_pieces(frame, _MARK, with_shops) for frame in keys)
     rows, found = merged(marks, [_whole(frame, _CHECK, with_shops) for frame in keys])
-    _choose_newest(rows, found, sources)
+    if len(found.row):
+        _choose_newest(rows, found, sources)
     twice = np.zeros((len(sources), rows.shape[1]), dtype=np.bool_)
     own = found.source < len(sources)
     twice[found.source[own], found.order[own]] = True
@@ -145,12 +151,14 @@ def _names(keys: Sequence[pl.DataFrame], rows: Rows, with_shops: bool) -> Names:
     largest = max(range(len(keys)), key=lambda place: keys[place].height)
     frames, height = [keys[largest]], keys[largest].height
     told = rows[largest].copy()
+    left = np.flatnonzero(told == ABSENT)
     for frame, own in zip(keys, rows, strict=True):
-        left = np.flatnonzero(told == ABSENT)
         new = left[own[left] != ABSENT]
-        told[new] = np.arange(height, height + len(new), dtype=np.int32)
-        frames.append(frame[own[new]])
-        height += len(new)
+        if len(new):
+            frames.append(frame[own[new]])
+            told[new] = np.arange(height, height + len(new), dtype=np.int32)
+            height += len(new)
+            left = left[own[left] == ABSENT]
     return Names(pl.concat(frames, rechunk=False), told, with_shops)
 
 

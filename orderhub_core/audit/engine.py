@@ -34,7 +34,6 @@ from orderhub_core.audit.verdicts import (
 from orderhub_core.audit.window import NO_MOMENTS, Moments, Window, moments, sooner
 from orderhub_core.audit.words import STAGES, bits
 
-
 Places = npt.NDArray[np.int64]
 
 

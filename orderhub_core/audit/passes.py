@@ -41,6 +41,8 @@ class Index:
 
     marks: Marks
     """Sorted."""
+    checks: Marks
+    """The second fingerprint of each, which proves that it is the order looked for."""
     places: Places
 
     def find(self, names: Names, among: Names) -> Places:
@@ -51,18 +53,21 @@ class Index:
         at = np.empty(names.height, dtype=np.int64)
         at[order] = np.minimum(np.searchsorted(self.marks, names.marks[order]), len(self.marks) - 1)
         hit = self.marks[at] == names.marks
-        found = np.where(hit, self.places[at], _UNKNOWN)
-        if among.take(found[hit]).keys.equals(names.take(np.flatnonzero(hit)).keys):
-            return found
+        if (self.checks[at[hit]] == names.checks[hit]).all():
+            return np.where(hit, self.places[at], _UNKNOWN)
         # Two orders with one fingerprint: compare them by name.
         joined = names.keys.join(among.keys.with_row_index("place"), on=KEY, how="left", maintain_order="left")
         return joined["place"].cast(pl.Int64).fill_null(_UNKNOWN).to_numpy()
 
-    def with_new(self, marks: Marks, first: int) -> Index:
+    def with_new(self, names: Names, first: int) -> Index:
         """With orders that are appended from place `first` on."""
-        order = np.argsort(marks)
-        at = np.searchsorted(self.marks, marks[order])
-        return Index(np.insert(self.marks, at, marks[order]), np.insert(self.places, at, first + order))
+        order = np.argsort(names.marks)
+        at = np.searchsorted(self.marks, names.marks[order])
+        return Index(
+            np.insert(self.marks, at, names.marks[order]),
+            np.insert(self.checks, at, names.checks[order]),
+            np.insert(self.places, at, first + order),
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +80,9 @@ class Pass:
 
     @cached_property
     def index(self) -> Index:
-        order = np.argsort(self.judged.names.marks)
-        return Index(self.judged.names.marks[order], order)
+        names = self.judged.names
+        order = np.argsort(names.marks)
+        return Index(names.marks[order], names.checks[order], order)
 
 
 def whole(report: Report) -> Pass:
@@ -125,9 +131,10 @@ def refreshed(
     names = _alike(fresh.names, before.judged.names)
     places = before.index.find(names, before.judged.names)
     new, old = np.flatnonzero(places == _UNKNOWN), np.flatnonzero(places != _UNKNOWN)
-    merged = _merged(before.judged, fresh, names.take(new), places[old], old, new)
+    added = names.take(new)
+    merged = _merged(before.judged, fresh, added, places[old], old, new)
     result = Pass(before.touchpoints, merged, before.calibration)
-    index = before.index.with_new(names.marks[new], len(before.judged.verdict)) if len(new) else before.index
+    index = before.index.with_new(added, len(before.judged.verdict)) if len(new) else before.index
     result.__dict__["index"] = index
     asked = touched.select(KEY).unique()
     if asked.height == len(places):

@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 import polars as pl
 
-from orderhub_core.audit import presets, sampling
 from orderhub_core.audit import fields as dictionary
+from orderhub_core.audit import presets, sampling
 from orderhub_core.audit.align import align
 from orderhub_core.audit.calibration import Calibration
 from orderhub_core.audit.engine import Judged, judge
