@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from orderhub_core.audit.sources import encoded
 from orderhub_core.frames import INSTANT
 from orderhub_core.model import Axis
 
@@ -104,9 +105,8 @@ def positions(known: pl.Series, asked: pl.Series) -> Places:
 
 def coded(column: pl.Series) -> tuple[Places, list[str]]:
     """A column of few different words as places in a sorted list of them; null is as empty."""
-    words = column.fill_null("")
-    met = words.unique().sort()
-    return words.cast(pl.Enum(met)).to_physical().to_numpy().astype(np.int32), met.to_list()
+    told = encoded(column.fill_null(""))
+    return told.codes.astype(np.int32), told.words.drop_nulls().to_list()
 
 
 def micros(instants: pl.Series) -> Micros:
