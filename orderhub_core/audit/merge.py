@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from orderhub_core.audit.blocks import BLOCK
+from orderhub_core.audit.blocks import BLOCK, blocks
 
 Marks = npt.NDArray[np.uint64]
 Rows = npt.NDArray[np.int32]
@@ -165,13 +165,18 @@ def _proved(found: Merged, checks: Sequence[Marks]) -> bool:
     number of touchpoints, put right for the few orders that not every touchpoint has. Far cheaper than holding them
     against each other one by one."""
     whole = sum(int(own.sum()) for own in checks) - _sum(_of(checks, *_left_out(found)))
-    partly = np.flatnonzero(np.logical_or.reduce(found.rows == ABSENT, axis=0))
-    rows = found.rows[:, partly]
+    rows = found.rows[:, _partly(found.rows)]
     there = rows != ABSENT
     leader = there.argmax(axis=0)
-    check = _of(checks, leader, rows[leader, np.arange(len(partly))])
+    check = _of(checks, leader, rows[leader, np.arange(len(leader))])
     by_all = int(checks[0].sum()) - _sum(_of(checks[:1], *_left_out(found, 0))) - _sum(check[leader == 0])
     return (whole - len(checks) * by_all - _sum(check * there.sum(axis=0, dtype=np.uint64))) % (1 << 64) == 0
+
+
+def _partly(rows: Rows) -> Orders:
+    """Orders that some touchpoint does not have."""
+    absent = (np.logical_or.reduce(rows[:, block] == ABSENT, axis=0) for block in blocks(rows.shape[1]))
+    return np.flatnonzero(np.concatenate([np.zeros(0, dtype=np.bool_), *absent]))
 
 
 def _left_out(found: Merged, source: int | None = None) -> tuple[Sources, Rows]:

@@ -91,7 +91,7 @@ def _by_hash(texts: pl.Series, shift: int) -> Words | None:
     """Each word is read once; from then on 16 bits of its hash find its code, and all 64 bits prove it. None where
     there are many words, or two with the same 16 bits."""
     hashes, codes = np.zeros(1 << _SLICE, dtype=np.uint64), np.zeros(1 << _SLICE, dtype=np.uint8)
-    words = pl.Series([], dtype=pl.String)
+    words: list[str | None] = []
     result = np.empty(texts.len(), dtype=np.uint8)
     for block in blocks(texts.len()):
         told = texts[block].hash().to_numpy()
@@ -100,25 +100,30 @@ def _by_hash(texts: pl.Series, shift: int) -> Words | None:
         if len(strange):
             new, first = np.unique(told[strange], return_index=True)
             places = slots[strange[first]]
-            words.append(texts[block].gather(strange[first]))
-            if words.len() > _FEW or hashes[places].any() or len(np.unique(places)) < len(places):
+            words += texts[block].gather(strange[first]).to_list()
+            if len(words) > _FEW or hashes[places].any() or len(np.unique(places)) < len(places):
                 return None
-            hashes[places], codes[places] = new, np.arange(words.len() - len(new), words.len())
+            hashes[places], codes[places] = new, np.arange(len(words) - len(new), len(words))
         result[block] = codes[slots]
     return _sorted(result, words)
 
 
-def _sorted(codes: npt.NDArray[np.uint8], words: pl.Series) -> Words:
+def _sorted(codes: npt.NDArray[np.uint8], words: list[str | None]) -> Words:
     """The same with the words in their order, and null after them."""
-    order = words.arg_sort(nulls_last=True)
-    null = pl.Series([None] * (not words.has_nulls()), dtype=pl.String)
-    return Words(taken(np.argsort(order.to_numpy()).astype(np.uint8), codes), words.gather(order).append(null))
+    order = sorted(range(len(words)), key=lambda code: (words[code] is None, words[code] or ""))
+    known = [word for word in words if word is not None]
+    told = pl.Series([*sorted(known), None], dtype=pl.String)
+    return Words(taken(np.argsort(order).astype(np.uint8), codes), told)
 
 
 def _micros(rows: pl.DataFrame, column: str) -> Instants | None:
     if column not in rows.columns or rows[column].null_count() == rows.height:
         return None
-    return rows[column].cast(INSTANT).cast(pl.Int64).fill_null(NEVER).to_numpy()
+    result, at = np.empty(rows.height, dtype=np.int64), 0
+    for piece in rows[column].cast(INSTANT).to_physical().get_chunks():
+        result[at : at + len(piece)] = piece.fill_null(NEVER).to_numpy()
+        at += len(piece)
+    return result
 
 
 def _read(cells: pl.Series, kind: Kind) -> pl.Series:
