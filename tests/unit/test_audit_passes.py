@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from orderhub_core.audit import passes
 from orderhub_core.audit.passes import Pass, due, refreshed, rows_of, whole
 from orderhub_core.audit.report import audit
+from orderhub_core.audit.window import Moments
 from orderhub_core.frames import INSTANT
 
 NOW = 1_790_000_000_000_000
@@ -107,3 +109,26 @@ def test_orders_with_one_fingerprint_are_told_apart(monkeypatch):
     keys = first.judged.keys.head(2)
     second = refreshed(first, rows_of(rows, keys), keys, as_of=NOW)
     assert shown(second) == shown(first)
+
+
+@pytest.mark.parametrize(("age", "verdict"), [(5, "lagging"), (90, "missing"), (-200, "missing")])
+def test_an_order_just_placed_may_be_unheard_of_though_no_touchpoint_states_a_time(age, verdict):
+    rows = frames({"page": [("", "1", "已发货", None, None)], "crm": [("", "2", "已发货", None, None)], "wms": []})
+    population = pl.DataFrame({"shop": [""], "order_no": ["1"], "placed_at": [NOW - age * MINUTE]}).with_columns(
+        pl.col("placed_at").cast(INSTANT)
+    )
+    report = audit({name: rows[name] for name in ("page", "crm")}, as_of=NOW, population=population)
+    assert report.orders["verdict"].to_list() == [verdict]
+
+
+@given(*[st.dictionaries(st.integers(0, 9), st.integers(0, 99))] * 2)
+def test_of_two_instants_of_an_order_the_sooner_counts(one, other):
+    told = [
+        Moments(np.array(sorted(own), dtype=np.int64), np.array([own[at] for at in sorted(own)]))
+        for own in (one, other)
+    ]
+    both = told[0].sooner(told[1])
+    assert dict(zip(both.places.tolist(), both.at.tolist(), strict=True)) == {
+        place: min(own[place] for own in (one, other) if place in own) for place in one | other
+    }
+    assert both.places.tolist() == sorted(one | other)
