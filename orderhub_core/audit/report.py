@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -150,8 +151,9 @@ class Report:
         lag = self.calibration.lag(name)
         return {"allowed_lag_s": lag.allowed_s, "learned_from": lag.observed if lag.learned else 0}
 
-    def to_json(self, limit: int | None = None) -> str:
-        """One line. `limit` cuts the findings listed, worst kept; `findings_total` always counts them all."""
+    def to_json(self, limit: int | None = None, more: Mapping[str, Any] = MappingProxyType({})) -> str:
+        """One line. `limit` cuts the findings listed, worst kept; `findings_total` always counts them all. `more`:
+        what else the caller has to say."""
         population, sample = self.population_share(), self.sample_share()
         listed = self.problems if limit is None else self.problems.head(limit)
         document = {
@@ -170,6 +172,7 @@ class Report:
             },
             "fields": self.by_field_and_verdict(),
             "touchpoints": {name: self._learned(name) for name in self.touchpoints},
+            **more,
             "findings_total": self.problems.height,
             "findings": [_finding(row) for row in listed.to_dicts()],
         }

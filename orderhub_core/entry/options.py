@@ -9,6 +9,7 @@ from datetime import datetime
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_type_hints
+from zoneinfo import ZoneInfo
 
 import msgspec
 import typer
@@ -66,12 +67,15 @@ def tell(answer: Any, sentence: str, *, as_json: bool) -> None:
     typer.echo(msgspec.json.encode(answer).decode() if as_json else sentence)
 
 
-def instant(text: str) -> int:
-    """A time that a user wrote, as microseconds UTC. Raises UserMistake."""
+def instant(text: str, zone: str = "") -> int:
+    """A time that a user wrote, as microseconds UTC; without a zone of its own it is meant in `zone`. Raises
+    UserMistake."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise UserMistake(f"--as-of {text!r}: write a time like 2026-11-11T20:00:00+08:00") from None
+    if moment.tzinfo is None and zone:
+        moment = moment.replace(tzinfo=ZoneInfo(zone))
     if moment.tzinfo is None:
         raise UserMistake(f"--as-of {text}: add the time zone, e.g. {text}+08:00")
     return round(moment.timestamp() * 1_000_000)

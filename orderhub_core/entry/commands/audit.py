@@ -17,25 +17,28 @@ from orderhub_core.audit import presets, selftest
 from orderhub_core.audit.fields import Dictionary
 from orderhub_core.audit.lag import FACTS
 from orderhub_core.audit.presets import Directory
-from orderhub_core.audit.report import Report, audit
+from orderhub_core.audit.report import audit
 from orderhub_core.audit.sources import RAW, STATUS
 from orderhub_core.audit.words import EVERYWHERE, STAGES, Lexicon, lexicon
 from orderhub_core.entry.commands import audit_index, reconcile
+from orderhub_core.entry.commands.audit_told import tell
 from orderhub_core.entry.options import instant, stored
 from orderhub_core.errors import UserMistake
+from orderhub_core.flows import past
+from orderhub_core.flows.past import Past
 from orderhub_core.settings import toml
 
 app = typer.Typer(no_args_is_help=True, help="Compare what the systems show of every order.")
 app.command()(reconcile.reconcile)
 app.command()(audit_index.index)
 
-SHOWN = 20
-"""Findings listed for people unless they ask for more."""
-
 Sample = Annotated[int, typer.Option(min=0, help="Orders to draw for people to look at.")]
 Seed = Annotated[int, typer.Option(help="The same seed draws the same orders.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on the last line.")]
 AsOf = Annotated[str, typer.Option(metavar="TIME", help="When the data was taken, e.g. 2026-11-11T20:00:00+08:00.")]
+Then = Annotated[
+    str, typer.Option(metavar="TIME", help="Audit what the hub knew at a past moment, e.g. 2026-11-11T20:00.")
+]
 Lag = Annotated[
     int | None,
     typer.Option(min=0, help="Seconds that a touchpoint may lag behind; learned from the orders unless given."),
@@ -82,7 +85,7 @@ def files(
         scanning=directory.scanning(),
         allowed_lag_s=None if lag_s is None else dict.fromkeys(sources, lag_s),
     )
-    _tell(report, as_json=as_json, limit=limit, fail_under=fail_under)
+    tell(report, as_json=as_json, limit=limit, fail_under=fail_under)
 
 
 @app.command()
@@ -91,25 +94,28 @@ def orders(
     words: Words = None,
     sample: Sample = 100,
     seed: Seed = 0,
+    as_of: Then = "",
     lag_s: Lag = None,
     limit: Limit = None,
     fail_under: FailUnder = None,
     as_json: AsJson = False,
 ) -> None:
-    """Compare what the hub's touchpoints show of all its orders."""
+    """Compare what the hub's touchpoints show of all its orders, or showed at a past moment."""
     connected = hub.connect()
-    sightings = connected.frame("sightings").partition_by("touchpoint", as_dict=True)
-    named = {str(name): frame for (name,), frame in sorted(sightings.items())}
+    moment = instant(as_of, connected.settings.time_zone) if as_of else connected.as_of()
+    known = past.of(connected, moment) if as_of else Past(connected.frame("orders"), connected.frame("sightings"))
+    seen = known.sightings.partition_by("touchpoint", as_dict=True)
+    named = {str(name): rows for (name,), rows in sorted(seen.items())}
     report = audit(
         named,
         sample=sample,
         seed=seed,
-        as_of=connected.as_of(),
+        as_of=moment,
         words=_words({}, words, absent=True),
         allowed_lag_s=None if lag_s is None else dict.fromkeys(named, lag_s),
-        population=connected.frame("orders").select("shop", "order_no", *sorted(set(FACTS.values()))),
+        population=known.orders.select("shop", "order_no", *sorted(set(FACTS.values()))),
     )
-    _tell(report, as_json=as_json, limit=limit, fail_under=fail_under)
+    tell(report, known if as_of else None, as_json=as_json, limit=limit, fail_under=fail_under)
 
 
 @app.command("selftest")
@@ -227,34 +233,3 @@ def _words(statuses: Mapping[str, str | list[str]], words: Path | None, *, absen
 def _stages(parts: str | list[str]) -> list[str]:
     """A mapping's status may also name bare events: those say nothing of the whole order."""
     return [part for part in ([parts] if isinstance(parts, str) else parts) if part in STAGES]
-
-
-def _tell(report: Report, *, as_json: bool, limit: int | None, fail_under: float | None) -> None:
-    typer.echo(report.to_json(limit) if as_json else _sentences(report, SHOWN if limit is None else limit))
-    rate = report.population_share().rate
-    if fail_under is not None and rate is not None and rate < fail_under:
-        raise typer.Exit(1)
-
-
-def _sentences(report: Report, limit: int) -> str:
-    share, drawn, proved = report.population_share(), report.sample_share(), report.interval()
-    lines = [
-        f"{', '.join(report.touchpoints)}: {share.consistent} of {share.of} orders consistent{_percent(share.rate)}",
-        *(f"  {verdict:<15}{count:>10}" for verdict, count in report.by_verdict().items() if count),
-        f"Sample of {drawn.of} (seed {report.seed}): {drawn.consistent} consistent{_percent(drawn.rate)}; "
-        f"with {proved.level:.0%} confidence the true rate is {proved.low:.1%} to {proved.high:.1%}.",
-    ]
-    listed = report.problems.head(limit)
-    for row in listed.iter_rows(named=True):
-        said = ", ".join(f"{name}: {word or '(nothing)'}" for name, word in row["values"].items())
-        suspect = f"; probably {row['probably_wrong']} ({row['cause']})" if row["probably_wrong"] else ""
-        what = row["verdict"] if row["field"] in (STATUS, "order_no") else f"{row['verdict']} of {row['field']}"
-        heals = f"; should mend itself by {row['heals_at']:%Y-%m-%d %H:%M} UTC" if row["heals_at"] else ""
-        lines.append(f"  {row['order_no']}  {what}  {said}{suspect}{heals}")
-    if report.problems.height > listed.height:
-        lines.append(f"  … and {report.problems.height - listed.height} more; --limit lists them, --json has them all")
-    return "\n".join(lines)
-
-
-def _percent(rate: float | None) -> str:
-    return "" if rate is None else f" ({rate:.2%})"
