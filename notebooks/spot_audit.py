@@ -119,7 +119,8 @@ def _(buttons, chair, lang, peek, tr, turn, zone):
     remark = mo.ui.text(label=tr("Note (N)"), full_width=True, on_change=chair.write)
     _now = chair.now(peek.value)
     _words = ui.kpis(texts.sides(_now, zone, tr), min="200px")
-    _keys = ui.keyed(buttons), ui.notes(texts.remarks(_now, tr)), ui.keyed({"n": remark})
+    _far = ui.gauge(*texts.progress(_now, tr))
+    _keys = ui.keyed(buttons), _far, ui.notes(texts.remarks(_now, tr)), ui.keyed({"n": remark})
     _line = [ui.timeline(*texts.life(_now, zone, tr))] if _now.key else []
     card = ui.section(texts.title(_now, tr), _words, *_keys, *_line)
     ui.part(lang, card)
@@ -139,7 +140,7 @@ def _(asked, chair, desk, folio, lang, shown, tr, zone):
     _tables = [ui.section(name, ui.rows(*rest)) for name, *rest in tables.parts(*_all[:2], weeks, zone, tr)]
     _verdicts = ui.section(tr("Verdicts"), charts.verdicts(charts.shares(folio.report.by_verdict(), tr), tr))
     _every = ui.section(tr("All drawn orders"), shown, ui.table(tables.cards(*_all[:2], zone, tr, only=shown.value)))
-    _first = ui.section(tr("Result"), _kpis, _save, ui.note(tr(texts.HELP)))
+    _first = ui.section(texts.after(found, tr), _kpis, _save, ui.note(tr(texts.HELP)))
     outcome = ui.part(lang, _first, _trend, *_tables, _verdicts, _every)
     outcome
     return found, outcome, weeks

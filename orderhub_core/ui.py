@@ -75,6 +75,12 @@ def form(fields: Mapping[str, Any], label: str, act: Callable[[Any], None]) -> m
     return made
 
 
+def gauge(done: int, of: int, said: str) -> mo.Html:
+    """A bar, and below it how far one is in words."""
+    bar = f'<progress value="{done}" max="{max(of, 1)}" aria-label="{escape(said)}"></progress>'
+    return mo.Html(f'<div class="oh-gauge">{bar}<div class="oh-kpi-note">{escape(said)}</div></div>')
+
+
 def timeline(title: str, moments: Iterable[tuple[str, str, str]], nothing: str) -> mo.Html:
     """What happened, oldest first, in a fold: when, what, and who said so."""
     rows = "".join(

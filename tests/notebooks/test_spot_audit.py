@@ -105,6 +105,7 @@ def test_a_reload_goes_on_where_the_reviewer_was(notebook):
     outputs, again = notebook.app.run()
     assert again["chair"].waiting() == there
     assert "3 / 20 judged by ann" in shown(outputs)
+    assert "3 of 20 orders judged · R brings" in shown(outputs)
     assert "you said consistent. Machine:" in shown(outputs)
 
 
@@ -146,7 +147,7 @@ def test_a_stratified_audit_says_what_each_stratum_proves(folder, monkeypatch):
     module = load(folder, monkeypatch)
     draw(hub.connect().spot, Spec(size=30, by=("channel", "age")))
     outputs, defs = module.app.run()
-    assert defs["found"].kind == "stratified"
+    assert defs["found"].kind == "stratified part"
     assert "holds for simple draws only" in shown(outputs)
     assert "Strata" in defs["outcome"].text
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import polars as pl
@@ -113,6 +114,51 @@ def test_a_card_that_was_passed_over_ends_what_the_stopping_rule_counts():
     of = simple(10)
     said = result.spoken(of, reviews((0, "ann", True), (1, "ann", True), (3, "ann", True)))
     assert result.stands(of, said).judged == 2
+
+
+def tile(of: Sheet, said: pl.DataFrame, name: str) -> tuple[str, str]:
+    found = result.result(of, folio(of).sample, said)
+    return next((value, note) for tile, value, note, _ in texts.tiles(found, of, EN) if tile == name)
+
+
+def test_before_anything_is_judged_the_least_sample_that_can_prove_the_claim_is_shown():
+    """Not that none could."""
+    of = simple(10, claim=0.99)
+    value, note = tile(of, reviews(), "To plan for")
+    size = int(value)
+    assert sampling.interval(size, size, population=5_000).low >= 0.99 > sampling.interval(size - 1, size - 1).low
+    assert note == texts.AT_LEAST
+    assert tile(of, reviews(*((n, "ann", False) for n in range(9))), "To plan for")[0] == "–"
+
+
+def test_progress_counts_orders_whoever_judged_them():
+    of = simple(10)
+    said = reviews((0, "ann", True), (0, "bob", False), (3, "bob", True))
+    turn = book.Turn(folio(of), said, [("a", "n1")], None, None, "ann", peek=False)
+    assert texts.progress(turn, EN)[:2] == (2, 10)
+    assert "R brings the result" in texts.progress(turn, EN)[2]
+    none = book.Turn(folio(of), reviews(), [("a", "n1")], None, None, "ann", peek=False)
+    assert texts.progress(none, EN) == (0, 10, "0 of 10 orders judged")
+
+
+def test_a_part_of_a_stratified_draw_is_said_to_be_no_ground_for_stopping():
+    of = sheet.drawn(orders(200), Spec(size=20, by=("channel",)), NOW, ZONE)
+    cards = [(card.shop, card.order_no, True, "ann", "") for card in of.cards]
+    at = pl.lit(datetime(2026, 9, 21, 12, tzinfo=UTC)).cast(INSTANT)
+    whole = pl.DataFrame(cards, schema=SAID, orient="row").with_columns(at=at)
+    sample = of.cards_frame().select("shop", "order_no").with_columns(verdict=pl.lit("equal"))
+    assert [result.result(of, sample, said).kind for said in (whole.head(5), whole)] == [
+        "stratified part",
+        "stratified",
+    ]
+
+
+def test_the_time_line_tells_what_a_rule_decided_in_the_readers_language():
+    row = {"event": "rule.assign_warehouse", "outcome": "decided", "after": "hangzhou", "source": "rules"}
+    life = {("a", "n0"): [{**row, "occurred_at": datetime(2026, 9, 21, tzinfo=UTC)}]}
+    made = folio(simple(10))
+    turn = book.Turn(replace(made, events=life), reviews(), [("a", "n0")], None, None, "ann", peek=False)
+    assert texts.life(turn, ZONE, ZH)[1][0][1] == "已派仓：hangzhou (由规则决定)"
 
 
 def test_weeks_compare_audits_of_one_design_only():

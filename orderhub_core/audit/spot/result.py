@@ -18,7 +18,7 @@ from orderhub_core.audit.sources import KEY
 from orderhub_core.audit.spot.sheet import LEVEL, Sheet, same_design
 from orderhub_core.audit.stopping import Standing
 
-Kind = Literal["exact", "sequential", "stratified"]
+Kind = Literal["exact", "sequential", "stratified", "stratified part"]
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -36,7 +36,8 @@ class Result(msgspec.Struct, frozen=True):
     needed: int | None
     """The sample that would prove the claim with as many misfits; None where none would."""
     planned: int | None
-    """The sample that would prove it in 8 of 10 weeks if the rate is what was found; None where none would."""
+    """The sample that would prove it in 8 of 10 weeks if the rate is what was found; None where none would. Before
+    anything is judged, the least that could prove it: all of them consistent."""
     agreement: Agreement
 
 
@@ -92,7 +93,7 @@ def _proved(
     judged, good = said["consistent"].count(), int(said["consistent"].sum() or 0)
     if standing is None:
         found = strata.estimate(said.select("stratum", "consistent"), sheet.strata_frame(), LEVEL)
-        return found.rate, found.interval, "stratified"
+        return found.rate, found.interval, "stratified" if judged == said.height else "stratified part"
     rate = good / judged if judged else None
     if judged == said.height:
         return rate, sampling.interval(good, judged, LEVEL, sheet.population), "exact"
@@ -108,7 +109,7 @@ def _needed(sheet: Sheet, misfits: int) -> int | None:
 
 def _planned(sheet: Sheet, rate: float | None) -> int | None:
     if rate is None:
-        return None
+        return _needed(sheet, misfits=0)
     try:
         return sampling.planned(sheet.spec.claim, rate, level=LEVEL, population=sheet.population)
     except ValueError:

@@ -11,6 +11,7 @@ import polars as pl
 
 from orderhub_core.audit import stopping, texts
 from orderhub_core.audit import trend as weekly
+from orderhub_core.audit.sources import KEY
 from orderhub_core.audit.spot import result as results
 from orderhub_core.audit.spot.book import Book, Key, Turn
 from orderhub_core.audit.spot.result import Result
@@ -19,6 +20,8 @@ from orderhub_core.i18n import Tile, Translate
 from orderhub_core.model import Event
 
 EVENTS: dict[str, str] = {
+    "rule.assign_warehouse": "Warehouse assigned",
+    "rule.add_gift": "Gift added",
     "order.content": "Content changed",
     "order.parcel": "Parcel news",
     Event.PLACED: "Order placed",
@@ -67,6 +70,7 @@ KINDS = {
     "exact": "exact interval for a sample from a known number of orders",
     "sequential": "an interval that may be looked at after every judgement; exact once all are judged",
     "stratified": "a conservative interval for a stratified sample",
+    "stratified part": "a conservative interval for the part that is judged; no ground for stopping early",
 }
 CHANGES = {
     "no significant change": "No significant change: {last} this week, {earlier} before.",
@@ -77,8 +81,10 @@ CHANGES = {
 }
 FIRST_WEEK = "This is the first week with judgements: nothing to compare with yet."
 _NONE = "no number of orders would, with what was found"
+_NEVER = "no number of orders would"
 NEEDED = ("orders of a simple draw are needed with this many misfits", _NONE)
 PLANNED = ("orders of a simple draw prove it in 8 of 10 weeks at this rate", _NONE)
+AT_LEAST = "orders of a simple draw are the least that can prove it, all of them consistent; nothing is judged yet"
 HUMAN = {"consistent": "consistent", "inconsistent": "not consistent", "disputed": "reviewers differ"}
 INTRO = "Random orders, and what each touchpoint shows of them at this moment. Judge by one key; see what it proves."
 LIVE = "The touchpoints are asked at the moment you draw. What they show then is kept with the audit."
@@ -96,6 +102,8 @@ KEYS = {
 }
 """What the keys do."""
 NAMELESS = "Say who judges first: write your name above."
+TO_RESULT = "R brings the result below up to date"
+ANY_TIME = "looking at it is no cheating: its interval allows for that"
 PROGRESS = "{judged} / {of} judged by {who}"
 HELP = (
     "The rate is the share of judged orders that people call consistent; where reviewers differ it counts as not "
@@ -206,6 +214,8 @@ def life(turn: Turn, zone: str, tr: Translate) -> tuple[str, list[tuple[str, str
 
 def _event(row: Mapping[str, Any], tr: Translate) -> str:
     name = tr(EVENTS[row["event"]]) if row["event"] in EVENTS else str(row["event"])
+    if row["outcome"] == "decided":
+        name = tr("{decision}: {what}").format(decision=name, what=row["after"])
     remark = OUTCOMES.get(row["outcome"], "")
     return f"{name} ({tr(remark)})" if remark else name
 
@@ -233,7 +243,7 @@ def tiles(found: Result, sheet: Sheet, tr: Translate) -> list[Tile]:
         (tr("What this proves of all orders, 95 %"), between, tr(KINDS[found.kind]), "plain"),
         (tr("Judged by people"), f"{found.judged} / {found.of}", tr("{n} disputed").format(n=found.disputed), "plain"),
         (tr("To prove {claim}").format(claim=claim), *_size(found.needed, NEEDED, tr), "plain"),
-        (tr("To plan for"), *_size(found.planned, PLANNED, tr), "plain"),
+        (tr("To plan for"), *_size(found.planned, PLANNED if found.judged else (AT_LEAST, _NEVER), tr), "plain"),
         (tr("Machine agrees with people"), percent(agreed.value), bounds, "plain"),
     ]
 
@@ -278,6 +288,20 @@ def remarks(turn: Turn, tr: Translate) -> list[Note]:
     of = len(turn.book.cards)
     far = tr(PROGRESS).format(judged=of - len(turn.waiting), of=of, who=turn.reviewer)
     return [*said, (f"{far} · {standing(turn.book, turn.reviews, tr)}", "info")]
+
+
+def progress(turn: Turn, tr: Translate) -> tuple[int, int, str]:
+    """How many cards somebody has judged, of how many, and what to do with that."""
+    judged, of = turn.reviews.n_unique(KEY), len(turn.book.cards)
+    said = [tr("{n} of {of} orders judged").format(n=judged, of=of)]
+    if 0 < judged < of:
+        said += [tr(TO_RESULT)] if turn.book.sheet.spec.by else [tr(TO_RESULT), tr(ANY_TIME)]
+    return judged, of, " · ".join(said)
+
+
+def after(found: Result, tr: Translate) -> str:
+    """The heading of the result: it stands until it is asked for anew."""
+    return tr("Result after {n} of {of} orders").format(n=found.judged, of=found.of)
 
 
 def title(turn: Turn, tr: Translate) -> str:
