@@ -22,9 +22,19 @@ from orderhub_core.audit.findings import findings, named
 from orderhub_core.audit.lag import FACTS
 from orderhub_core.audit.learning import learn
 from orderhub_core.audit.meanings import meanings
+from orderhub_core.audit.merge import ABSENT
 from orderhub_core.audit.scene import Scene, scene
 from orderhub_core.audit.sources import KEY, NEVER, RAW, STATUS, Instants, source
-from orderhub_core.audit.verdicts import CONSISTENT, NOTHING, VERDICT, VERDICTS, Verdicts
+from orderhub_core.audit.verdicts import (
+    CONSISTENT,
+    LAGGING,
+    MISSING,
+    NOT_COMPARABLE,
+    NOTHING,
+    VERDICT,
+    VERDICTS,
+    Verdicts,
+)
 from orderhub_core.audit.words import Lexicon, default
 from orderhub_core.errors import UserMistake
 from orderhub_core.frames import INSTANT
@@ -80,15 +90,28 @@ class Report:
         )
 
     def cells(self) -> pl.DataFrame:
-        """One row per order, field and touchpoint that is part of the comparison: `shop`, `order_no`, `field`,
-        `touchpoint`, `verdict`. An order that a touchpoint has twice is told so in every field of that touchpoint."""
+        """One row per order, field and touchpoint that has the field: `shop`, `order_no`, `field`, `touchpoint`,
+        `verdict` and `counts`. An order that a touchpoint has twice is told so in every field of that touchpoint.
+
+        What does not count weighs nothing in the order's verdict: a blank before the field is due or beside nobody who
+        must say anything is `not_comparable`, and without a row a field is as its status is, `missing` or `lagging`.
+        """
         parts = []
         for field, cells in self.judged.cells.items():
-            for name, own, twice in zip(self.touchpoints, cells, self.judged.twice, strict=True):
-                worst = np.where((own != NOTHING) & twice, np.maximum(own, VERDICTS.index("duplicate")), own)
-                told = self.judged.keys.with_columns(field=pl.lit(field), touchpoint=pl.lit(name))
-                parts.append(told.with_columns(verdict=_verdicts(worst)).filter(pl.col("verdict").is_not_null()))
+            for place, own in enumerate(self.seen.sources):
+                if field == STATUS or field in own.values:
+                    told = self.judged.keys.with_columns(field=pl.lit(field), touchpoint=pl.lit(own.name))
+                    verdict = _verdicts(self._told_cells(place, cells[place]))
+                    parts.append(told.with_columns(verdict=verdict, counts=pl.Series(cells[place] != NOTHING)))
         return pl.concat(parts)
+
+    def _told_cells(self, place: int, own: Verdicts) -> Verdicts:
+        status = self.judged.cells[STATUS][place]
+        silent = np.where(np.isin(status, (LAGGING, MISSING)), status, NOT_COMPARABLE)
+        absent = self.seen.aligned.rows[place] == ABSENT
+        told = np.where(own != NOTHING, own, np.where(absent, silent, NOT_COMPARABLE))
+        counted = (own != NOTHING) & self.judged.twice[place]
+        return np.where(counted, np.maximum(told, VERDICTS.index("duplicate")), told).astype(np.int8)
 
     @cached_property
     def problems(self) -> pl.DataFrame:

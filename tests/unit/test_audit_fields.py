@@ -73,6 +73,31 @@ def test_what_is_not_due_need_not_be_said_and_is_not_told_equal():
     assert verdict(told("tracking_no", {"a": "SF1", "b": "SF1"}, status="locked"), "tracking_no") == "equal"
 
 
+def cells_of(report: Report, field: str) -> dict[str, tuple[str, bool]]:
+    rows = report.cells().filter(pl.col("field") == field)
+    return {name: (found, counts) for name, found, counts in rows.select("touchpoint", "verdict", "counts").iter_rows()}
+
+
+def test_a_blank_before_it_is_due_is_not_comparable_and_does_not_count():
+    """One due blank beside it does."""
+    early = told("tracking_no", {"a": None, "b": None}, status="locked")
+    assert cells_of(early, "tracking_no") == dict.fromkeys("ab", ("not_comparable", False))
+    assert early.orders["verdict"].to_list() == ["equal"]
+    late = told("tracking_no", {"a": None, "b": "SF1", "c": "SF1"}, status="delivered")
+    assert cells_of(late, "tracking_no")["a"] == ("not_comparable", True)
+    assert late.orders["verdict"].to_list() == ["not_comparable"]
+
+
+def test_without_a_row_a_field_is_missing_as_the_row_is_and_counts_once():
+    page = pl.DataFrame({"order_no": ["1", "2"], "status": ["paid"] * 2, "paid": [5, 5]})
+    report = audit({"page": page, "crm": page, "wms": page.head(1)})
+    cells = report.cells().filter(pl.col("order_no") == "2", pl.col("touchpoint") == "wms")
+    assert cells.select("field", "verdict", "counts").rows() == [
+        ("status", "missing", True),
+        ("paid", "missing", False),
+    ]
+
+
 def test_a_cell_that_cannot_be_read_is_no_empty_cell():
     frame = pl.DataFrame({"order_no": ["1"], "status": ["paid"], "paid": [None], RAW + "paid": ["a lot"]}).cast(
         {"paid": pl.Int64}
@@ -125,9 +150,12 @@ def test_an_order_is_as_bad_as_its_worst_cell_and_silence_is_never_consistent(ro
         for name in ("a", "b", "c")
     }
     report = audit(frames)
-    worst = report.cells().group_by("order_no").agg(pl.col("verdict").to_physical().max())
+    worst = report.cells().filter("counts").group_by("order_no").agg(pl.col("verdict").to_physical().max())
     ranks = {no: VERDICTS[rank] for no, rank in worst.iter_rows()}
     assert dict(report.orders.select("order_no", pl.col("verdict").cast(pl.String)).iter_rows()) == ranks
+    whole = report.orders.height * sum(len(frames) for _ in report.fields)
+    assert report.cells().unique(["order_no", "field", "touchpoint"]).height == report.cells().height == whole
+    assert report.cells()["verdict"].null_count() == 0
     for no, field, name, found in report.cells().select("order_no", "field", "touchpoint", "verdict").iter_rows():
         status, colour = rows.get((name, no), (None, None))
         said = status if field == "status" else colour
