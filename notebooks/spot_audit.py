@@ -85,7 +85,7 @@ def _(lang, reading, set_opened, set_reading, set_trouble, tick, tr, trouble):
 
 
 @app.cell
-def _(connected, desk, lang, opened, tr, zone):
+def _(connected, desk, lang, opened, set_reading, tr, zone):
     mo.stop(not opened(), ui.part(lang, ui.note(tr("No audit is open yet: choose above, then draw and read."))))
     try:
         folio = book.book(desk.sheet(opened()), connected.frame("orders"), connected.frame("events"))
@@ -99,8 +99,10 @@ def _(connected, desk, lang, opened, tr, zone):
     peek = mo.ui.checkbox(label=tr("Show the machine's verdict before I judge (it sways)"))
     _notes = ui.notes(texts.sources(folio.sheet, zone, tr))
     _head = texts.heading(folio.sheet, tr), texts.described(folio.sheet, zone, tr)
-    ui.part(lang, ui.section(*_head, _notes, ui.grid(reviewer, peek, min="220px")))
-    return asked, folio, peek, reviewer, set_asked, set_turn, shown, turn
+    _lost = texts.unread(folio.sheet, tr)
+    mend = [mo.ui.button(label=_lost, on_click=lambda _: set_reading(desk.again(opened())))] if _lost else []
+    ui.part(lang, ui.section(*_head, _notes, *mend, ui.grid(reviewer, peek, min="220px")))
+    return asked, folio, mend, peek, reviewer, set_asked, set_turn, shown, turn
 
 
 @app.cell
@@ -118,11 +120,9 @@ def _(buttons, chair, lang, peek, tr, turn, zone):
     turn()
     remark = mo.ui.text(label=tr("Note (N)"), full_width=True, on_change=chair.write)
     _now = chair.now(peek.value)
-    _words = ui.kpis(texts.sides(_now, zone, tr), min="200px")
-    _far = ui.gauge(*texts.progress(_now, tr))
-    _keys = ui.keyed(buttons), _far, ui.notes(texts.remarks(_now, tr)), ui.keyed({"n": remark})
-    _line = [ui.timeline(*texts.life(_now, zone, tr))] if _now.key else []
-    card = ui.section(texts.title(_now, tr), _words, *_keys, *_line)
+    _keys = ui.keyed(buttons), ui.gauge(*texts.progress(_now, tr)), ui.notes(texts.remarks(_now, tr))
+    _line = [ui.keyed({"n": remark}), *([ui.timeline(*texts.life(_now, zone, tr))] if _now.key else [])]
+    card = ui.section(texts.title(_now, tr), ui.kpis(texts.sides(_now, zone, tr), min="200px"), *_keys, *_line)
     ui.part(lang, card)
     return card, remark
 

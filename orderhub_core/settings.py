@@ -37,7 +37,7 @@ class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     poll_every_s: float = 30.0
     timeout_s: float = 10.0
     calls_per_minute: int = 0
-    """Of the hub's own doing: fetching, pushing, notifying. 0: no limit."""
+    """Of the hub's own doing: fetching, pushing, notifying, reading for a spot audit. 0: no limit."""
     options: dict[str, str] = {}
 
     def secret(self, env: Mapping[str, str] = os.environ) -> str:

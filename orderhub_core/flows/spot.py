@@ -1,15 +1,17 @@
 """The weekly spot audit: draw, read every touchpoint live, remember what was read, take judgements.
 
-What was read is one file per audit in the hub's folder `spot`, written once: a closed browser, another reviewer or a
-second console opens the same cards. Judgements are messages like any other and carry the raw words that were judged, so
-the log holds the evidence even without the file.
+What was read is one file per audit in the hub's folder `spot`: a closed browser, another reviewer or a second console
+opens the same cards. It is written once; only a touchpoint that failed may be read again. Judgements are messages like
+any other and carry the raw words that were judged, so the log holds the evidence even without the file.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -24,14 +26,15 @@ from orderhub_core.audit.report import MAX_TOUCHPOINTS
 from orderhub_core.audit.sources import KEY
 from orderhub_core.audit.spot import sheet as sheets
 from orderhub_core.audit.spot.sheet import Looked, Sheet, Shown, Spec
-from orderhub_core.errors import OrderHubError, UserMistake
+from orderhub_core.errors import UserMistake
+from orderhub_core.flows import looking
+from orderhub_core.flows.gates import Gates
+from orderhub_core.flows.looking import Reading
 from orderhub_core.frames import INSTANT
 from orderhub_core.ports import Touchpoint
 from orderhub_core.settings import Settings
 
 FOLDER = "spot"
-PORTION = 50
-"""Orders asked for at once: small enough to show progress and to stop soon."""
 REVIEWS = pl.Schema(
     {
         "shop": pl.String(),
@@ -42,48 +45,6 @@ REVIEWS = pl.Schema(
         "at": INSTANT,
     }
 )
-
-
-class Cancelled(UserMistake):
-    """Somebody stopped the reading."""
-
-
-class Reading:
-    """A reading of all touchpoints that goes on by itself. Watch `done` of `total`; `cancel` stops it."""
-
-    def __init__(self, audit: str) -> None:
-        self.audit = audit
-        self.done, self.total = 0, 0
-        self.error: OrderHubError | None = None
-        self._over, self._stop, self._lock = threading.Event(), threading.Event(), threading.Lock()
-
-    @property
-    def over(self) -> bool:
-        return self._over.is_set()
-
-    def wait(self, seconds: float) -> bool:
-        """True once it is over."""
-        return self._over.wait(seconds)
-
-    def cancel(self) -> None:
-        self._stop.set()
-
-    def step(self, orders: int) -> None:
-        """So many more orders were asked for. Raises Cancelled."""
-        with self._lock:
-            self.done += orders
-        if self._stop.is_set():
-            raise Cancelled("the reading was stopped; nothing was kept")
-
-    def run(self, work: Callable[[Reading], None]) -> None:
-        try:
-            work(self)
-        except OrderHubError as error:
-            self.error = error
-        except Exception as bug:  # noqa: BLE001 — whoever waits must be told; the traceback is no use to them
-            self.error = UserMistake(f"internal: {type(bug).__name__} while reading; a developer must look")
-        finally:
-            self._over.set()
 
 
 class Desk:
@@ -103,9 +64,11 @@ class Desk:
         self._frame, self._clock, self._settings = frame, clock, settings
         self._folder, self._touchpoint = folder, touchpoint
         self._judge, self._reviews = judge, reviews
+        self._gates = Gates({place.id: place.calls_per_minute for place in settings.touchpoints}, time.monotonic)
         self._lock = threading.Lock()
         self._readings: dict[str, Reading] = {}
-        self._sheets: dict[str, Sheet] = {}
+        self._sheets: dict[str, tuple[int, Sheet]] = {}
+        """With the instant of writing of their files."""
         self._said: dict[tuple[str, str, str, str], dict[str, Any]] = {}
         """Judgements of this process, until the database holds them: a reload may be faster than the worker."""
 
@@ -123,33 +86,46 @@ class Desk:
         return list(dict.fromkeys(names))
 
     def sheet(self, audit: str) -> Sheet:
-        """Raises UserMistake where there is none, or its file cannot be read."""
-        if audit in self._sheets:
-            return self._sheets[audit]
+        """As it stands now: another console may have read again what had failed. Raises UserMistake where there is
+        none, or its file cannot be read."""
+        if self._folder is None and audit in self._sheets:
+            return self._sheets[audit][1]
         if self._folder is None or not sheets.known(audit):
             raise UserMistake(f"no spot audit named {audit!r} has been opened here")
         path = self._folder / f"{audit}.json"
         try:
-            self._sheets[audit] = msgspec.json.decode(path.read_bytes(), type=Sheet)
+            written = path.stat().st_mtime_ns
+            if self._sheets.get(audit, (None,))[0] != written:
+                self._sheets[audit] = written, msgspec.json.decode(path.read_bytes(), type=Sheet)
         except OSError as error:
             raise UserMistake(f"{path.name} cannot be read ({error.strerror}); open the audit again") from None
         except (msgspec.DecodeError, UnicodeDecodeError):
             raise UserMistake(f"{path.name} in the folder {FOLDER} is damaged; restore it from a backup") from None
-        return self._sheets[audit]
+        return self._sheets[audit][1]
 
     def open(self, spec: Spec) -> Reading:
         """Begin to read for the audit that this question is this week. One that is open already is left as it is, and
         one that is being read is joined. Raises UserMistake."""
         audit = sheets.audit_id(sheets.check(spec), self._clock(), self._settings.time_zone)
+        if audit in self.audits():
+            return self._begun(audit, None)
+        return self._begun(audit, lambda job: self._read(job, spec))
+
+    def again(self, audit: str) -> Reading:
+        """Begin to read the touchpoints that failed once more, for all orders of an audit: nothing of them was kept.
+        The draw, the claim and what the others showed stay. One that is being read is joined."""
+        return self._begun(audit, lambda job: self._read_again(job, audit))
+
+    def _begun(self, audit: str, work: Callable[[Reading], None] | None) -> Reading:
         with self._lock:
             running = self._readings.get(audit)
             if running is not None and not running.over:
                 return running
             reading = self._readings[audit] = Reading(audit)
-        if audit in self.audits():
+        if work is None:
             reading.run(lambda _: None)
         else:
-            threading.Thread(target=reading.run, args=(lambda job: self._read(job, spec),), daemon=True).start()
+            threading.Thread(target=reading.run, args=(work,), daemon=True).start()
         return reading
 
     # -- judgements
@@ -217,6 +193,19 @@ class Desk:
         job.step(0)
         self._keep(whole)
 
+    def _read_again(self, job: Reading, audit: str) -> None:
+        before = self.sheet(audit)
+        failed = [look.name for look in before.looked if look.state == "failed"]
+        job.total = len(failed) * len(before.cards)
+        if not failed:
+            return
+        with ThreadPoolExecutor(len(failed)) as pool:
+            looks = list(pool.map(lambda name: self._look(job, before, name), failed))
+        whole = sheets.read_again(before, looks)
+        whole.report()
+        job.step(0)
+        self._replace(whole)
+
     def _names(self) -> list[str]:
         """Every touchpoint of the settings, then those that the hub only has a copy of."""
         asked = [endpoint.id for endpoint in self._settings.touchpoints] if self._touchpoint else []
@@ -228,23 +217,8 @@ class Desk:
             rows = sheets.shown(self._frame("sightings"), drawn.cards_frame(), name)
             job.step(len(drawn.cards))
             return Looked(name, "copy", drawn.opened_at), rows
-        found: list[Shown] = []
-        unreadable = 0
         numbers = list(dict.fromkeys(card.order_no for card in drawn.cards))
-        try:
-            place = self._touchpoint(name)
-            for start in range(0, len(numbers), PORTION):
-                portion = numbers[start : start + PORTION]
-                rows, broken = _decoded(place, name, portion)
-                found, unreadable = [*found, *rows], unreadable + broken
-                job.step(len(portion))
-        except Cancelled:
-            raise
-        except OrderHubError as error:
-            return Looked(name, "failed", self._clock(), str(error)), []
-        except Exception as bug:  # noqa: BLE001 — a connector's bug must cost its own column only
-            return Looked(name, "failed", self._clock(), f"internal: {type(bug).__name__}; a developer must look"), []
-        return Looked(name, "live", self._clock(), "", unreadable), found
+        return looking.look(job, self._touchpoint, name, numbers, self._gates, self._clock)
 
     def _calibration(self, drawn: Sheet) -> Calibration:
         """What all orders teach about delays; nothing where the hub has a copy of fewer than two touchpoints."""
@@ -258,34 +232,37 @@ class Desk:
     def _keep(self, sheet: Sheet) -> None:
         """Written whole or not at all; where another console was faster, its sheet holds."""
         if self._folder is None:
-            self._sheets.setdefault(sheet.audit, sheet)
+            self._sheets.setdefault(sheet.audit, (0, sheet))
             return
+        with (
+            _written(self._folder, sheet) as (part, path),
+            contextlib.suppress(FileExistsError),
+        ):  # the other one's holds
+            os.link(part, path)
+
+    def _replace(self, sheet: Sheet) -> None:
+        """At one stroke. Whoever reads again last has read latest."""
+        if self._folder is None:
+            self._sheets[sheet.audit] = (0, sheet)
+            return
+        with _written(self._folder, sheet) as (part, path):
+            part.replace(path)
+
+
+@contextlib.contextmanager
+def _written(folder: Path, sheet: Sheet) -> Iterator[tuple[Path, Path]]:
+    """The sheet in a file of its own, removed afterwards, and the name it should get. Raises UserMistake."""
+    path = folder / f"{sheet.audit}.json"
+    part = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.part")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            path = self._folder / f"{sheet.audit}.json"
-            part = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.part")
             with part.open("wb") as file:
                 file.write(msgspec.json.encode(sheet))
                 file.flush()
                 os.fsync(file.fileno())
-            try:
-                os.link(part, path)
-            except FileExistsError:
-                pass  # the other one's holds
-            finally:
-                part.unlink()
-        except OSError as error:
-            raise UserMistake(f"the folder {self._folder} cannot be written ({error.strerror})") from None
-
-
-def _decoded(place: Touchpoint, name: str, order_nos: list[str]) -> tuple[list[Shown], int]:
-    """What a touchpoint shows now, and how many rows could not be read."""
-    rows: list[Shown] = []
-    messages = place.look(order_nos)
-    for message in messages:
-        try:
-            sighting = place.decode(message.kind, message.body)
-        except OrderHubError:
-            continue
-        rows.append(Shown(name, sighting.shop, sighting.order_no, sighting.status, sighting.at))
-    return rows, len(messages) - len(rows)
+            yield part, path
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserMistake(f"the folder {folder} cannot be written ({error.strerror})") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -15,13 +16,12 @@ from orderhub_core.audit.spot import book, sheet
 from orderhub_core.audit.spot.seat import Seat
 from orderhub_core.audit.spot.sheet import Spec
 from orderhub_core.errors import Unreachable, Unreadable, UserMistake
-from orderhub_core.flows import spot
+from orderhub_core.flows import gates, looking, spot
 from orderhub_core.flows.spot import Desk
 from orderhub_core.hub import Hub
 from orderhub_core.model import RawMessage, Sighting
 from orderhub_core.settings import Endpoint, Settings
 from orderhub_core.sim.world import Plan, build
-from orderhub_core.store import homes
 
 DAY = 86_400_000_000
 NOW = 1_790_000_000_000_000
@@ -72,7 +72,7 @@ def desk(world, places, tmp_path) -> Callable[[], Desk]:
     return lambda: Desk(world.__getitem__, lambda: NOW, known, folder=tmp_path / "spot", touchpoint=places.__getitem__)
 
 
-def opened(desk: Desk, spec: Spec) -> spot.Reading:
+def opened(desk: Desk, spec: Spec) -> looking.Reading:
     reading = desk.open(spec)
     assert reading.wait(30)
     return reading
@@ -109,6 +109,71 @@ def test_a_source_that_fails_is_named_and_the_others_go_on(desk, places):
     assert kept.report().touchpoints == ["page", "crm"]
 
 
+def test_what_failed_is_read_again_and_nothing_else(desk, places):
+    places["wms"].fails = Unreachable("wms does not answer")
+    first, other = desk(), desk()
+    audit = opened(first, Spec(size=30)).audit
+    before = other.sheet(audit)
+    for place in places.values():
+        place.asked.clear()
+    places["wms"].fails = None
+    again = first.again(audit)
+    assert again.wait(30) and again.error is None and (again.done, again.total) == (30, 30)
+    after = first.sheet(audit)
+    assert other.sheet(audit) == desk().sheet(audit) == after, "whoever has it open sees it"
+    assert after.report().touchpoints == list(NAMES)
+    assert (after.spec, after.cards, after.population, after.opened_at) == (
+        before.spec, before.cards, before.population, before.opened_at
+    )  # fmt: skip
+    assert [row for row in after.shown if row.touchpoint != "wms"] == list(before.shown)
+    assert places["page"].asked == places["crm"].asked == []
+    assert set(places["wms"].asked) == {card.order_no for card in after.cards}
+    assert {look.name: (look.state, look.again) for look in after.looked}["wms"] == ("live", True)
+
+
+def test_what_fails_again_stays_named_and_a_reading_that_is_stopped_changes_nothing(desk, places):
+    places["wms"].fails = Unreachable("wms does not answer")
+    first = desk()
+    audit = opened(first, Spec(size=30)).audit
+    before = first.sheet(audit)
+    places["wms"].fails = Unreachable("still nothing")
+    assert first.again(audit).wait(30)
+    assert {look.name: (look.state, look.reason) for look in first.sheet(audit).looked}["wms"] == (
+        "failed", "still nothing"
+    )  # fmt: skip
+    places["wms"].fails = None
+    places["wms"].gate.clear()
+    stopped = first.again(audit)
+    assert first.again(audit) is stopped, "whoever asks the same joins it"
+    stopped.cancel()
+    places["wms"].gate.set()
+    assert stopped.wait(30) and isinstance(stopped.error, looking.Cancelled)
+    assert first.sheet(audit).shown == before.shown
+    nothing = first.again("spot-2026-W01-s1-n1-simple")
+    assert nothing.wait(30) and "cannot be read" in str(nothing.error)
+
+
+def test_a_touchpoint_is_asked_no_faster_than_its_settings_allow(world, places, monkeypatch):
+    """By a clock that goes on only when it is asked; the other touchpoints do not wait for it."""
+    ticks = itertools.count()
+    monkeypatch.setattr(spot.time, "monotonic", lambda: next(ticks) / 10)
+    monkeypatch.setattr(looking, "TICK_S", 0)
+    rate = 60
+    slow = (Endpoint("page", "desk", calls_per_minute=rate), Endpoint("crm", "desk"), Endpoint("wms", "desk"))
+    asked: list[float] = []
+    look = places["page"].look
+    monkeypatch.setattr(places["page"], "look", lambda numbers: (asked.append(next(ticks) / 10), look(numbers))[1])
+    desk = Desk(world.__getitem__, lambda: NOW, Settings(touchpoints=slow), touchpoint=places.__getitem__)
+    kept = desk.sheet(opened(desk, Spec(size=1_000)).audit)
+    assert {look.state for look in kept.looked} == {"live"} and len(asked) == 1_000 / looking.PORTION
+    at_once = gates.SAVED_UP_S * rate / 60
+    assert all(
+        later - first <= at_once + (asked[later] - asked[first]) * rate / 60
+        for first in range(len(asked))
+        for later in range(first, len(asked))
+    )
+
+
 def test_with_fewer_than_two_sources_nothing_is_opened(desk, places):
     places["wms"].fails = places["crm"].fails = Unreachable("the network is down")
     first = desk()
@@ -132,7 +197,7 @@ def test_a_reading_can_be_stopped_and_then_nothing_was_kept(desk, places):
     reading.cancel()
     places["crm"].gate.set()
     assert reading.wait(30)
-    assert isinstance(reading.error, spot.Cancelled) and first.audits() == []
+    assert isinstance(reading.error, looking.Cancelled) and first.audits() == []
 
 
 def test_of_two_consoles_the_faster_ones_sheet_holds(desk, places):
@@ -161,9 +226,8 @@ def test_a_damaged_file_or_a_strange_name_is_one_clear_sentence(desk, tmp_path):
 
 
 @pytest.fixture
-def hub(sqlite_home) -> Iterator[Hub]:
-    homes.init(sqlite_home)
-    opened_hub = Hub(sqlite_home, {})
+def hub(home) -> Iterator[Hub]:
+    opened_hub = Hub(home, {})
     yield opened_hub
     opened_hub.close()
 
@@ -193,7 +257,7 @@ def test_judgements_and_their_taking_back_outlive_the_process(hub, judged):
     assert desk.reviews(kept.audit).drop("at").equals(before.drop("at"))
     desk._said.clear()
     assert desk.reviews(kept.audit).drop("at").equals(before.drop("at"))
-    assert hub.frame("events")["after"].to_list() == ["inconsistent", "consistent", "withdrawn"]
+    assert hub.frame("events").sort("recorded_at")["after"].to_list() == ["inconsistent", "consistent", "withdrawn"]
 
 
 def test_the_log_holds_the_words_that_were_judged(hub, judged):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import polars as pl
 import pytest
 from hypothesis import given
@@ -159,6 +160,22 @@ def test_the_time_line_tells_what_a_rule_decided_in_the_readers_language():
     made = folio(simple(10))
     turn = book.Turn(replace(made, events=life), reviews(), [("a", "n0")], None, None, "ann", peek=False)
     assert texts.life(turn, ZONE, ZH)[1][0][1] == "已派仓：hangzhou (由规则决定)"
+
+
+def test_what_failed_can_be_read_again_and_then_it_is_said_when():
+    of = simple(2)
+    failed = replace_looked(of, Looked("wms", "failed", NOW, "no answer"))
+    assert (texts.unread(of, EN), texts.unread(failed, EN)) == ("", "Read wms again")
+    row = Shown("wms", "a", "n0", "shipped", NOW)
+    mended = sheet.read_again(failed, [(Looked("wms", "live", NOW + 3_600_000_000), [row])])
+    assert texts.unread(mended, EN) == "" and mended.shown == (*of.shown, row)
+    assert [text for text, _ in texts.sources(mended, ZONE, EN)] == [
+        "wms failed at first and was read again at 2026-09-21 23:13, later than the others."
+    ]
+
+
+def replace_looked(of: Sheet, *more: Looked) -> Sheet:
+    return msgspec.structs.replace(of, looked=(*of.looked, *more))
 
 
 def test_weeks_compare_audits_of_one_design_only():

@@ -1,7 +1,8 @@
 """The sheet of one spot audit: what was asked, which orders were drawn, and what each touchpoint showed of them then.
 
-A sheet is written once, when the touchpoints have been read, and never changed: whoever opens the audit again sees the
-same cards, and population, claim and level are fixed before the first judgement, as `stopping` asks.
+A sheet is written when the touchpoints have been read: whoever opens the audit again sees the same cards, and
+population, claim and level are fixed before the first judgement, as `stopping` asks. Only a touchpoint that could not
+be read may be read again; that changes none of these.
 """
 
 from __future__ import annotations
@@ -69,6 +70,8 @@ class Looked(msgspec.Struct, frozen=True):
     """Why it failed."""
     unreadable: int = 0
     """Rows that could not be read."""
+    again: bool = False
+    """It failed at first, and was read later than the others."""
 
 
 class Shown(msgspec.Struct, frozen=True):
@@ -214,6 +217,15 @@ def shown(rows: pl.DataFrame, cards: pl.DataFrame, name: str) -> list[Shown]:
     own = rows.filter(pl.col("touchpoint") == name).join(cards.select(KEY), on=KEY, how="semi")
     told = own.select(*KEY, "status", pl.col("at").cast(pl.Int64)).iter_rows()
     return [Shown(name, shop, order_no, status, at) for shop, order_no, status, at in told]
+
+
+def read_again(sheet: Sheet, looks: Iterable[tuple[Looked, list[Shown]]]) -> Sheet:
+    """With some touchpoints read once more, in place of what was read of them before."""
+    fresh = {look.name: (msgspec.structs.replace(look, again=look.state != "failed"), rows) for look, rows in looks}
+    looked = tuple(fresh[look.name][0] if look.name in fresh else look for look in sheet.looked)
+    others = [row for row in sheet.shown if row.touchpoint not in fresh]
+    shown = (*others, *(row for _, rows in fresh.values() for row in rows))
+    return msgspec.structs.replace(sheet, looked=looked, shown=shown)
 
 
 def evidence(sheet: Sheet) -> Mapping[tuple[str, str], dict[str, str]]:

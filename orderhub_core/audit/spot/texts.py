@@ -168,6 +168,9 @@ def sources(sheet: Sheet, zone: str, tr: Translate) -> list[Note]:
     for one in sheet.looked:
         if one.state == "failed":
             said.append((tr("{name} could not be read: {reason}").format(name=one.name, reason=one.reason), "bad"))
+        if one.again:
+            text = tr("{name} failed at first and was read again at {at}, later than the others.")
+            said.append((text.format(name=one.name, at=local(one.at, zone)), "info"))
         if one.unreadable:
             said.append(
                 (
@@ -176,6 +179,12 @@ def sources(sheet: Sheet, zone: str, tr: Translate) -> list[Note]:
                 )
             )
     return said
+
+
+def unread(sheet: Sheet, tr: Translate) -> str:
+    """What may be read again; "" where nothing failed."""
+    names = [one.name for one in sheet.looked if one.state == "failed"]
+    return tr("Read {names} again").format(names=tr(", ").join(names)) if names else ""
 
 
 def sides(turn: Turn, zone: str, tr: Translate) -> list[Tile]:
