@@ -32,6 +32,7 @@ from orderhub_core.model import Dismissal, RawMessage, Review
 from orderhub_core.ports import Channel, Notifier, Touchpoint, Warehouse
 from orderhub_core.rules import book
 from orderhub_core.store import aside, chain, expiry, flow, homes
+from orderhub_core.store.home import SHEETS
 from orderhub_core.store.homes import Home
 from orderhub_core.store.known import KnownFrames
 from orderhub_core.store.unit import Finished, Pulse, Receipt
@@ -306,9 +307,9 @@ class Hub:
     @cached_property
     def spot(self) -> Desk:
         """Where spot audits are opened and judged."""
-        from orderhub_core.flows.spot import FOLDER, Desk  # SciPy, 60 MB, which no server and no worker needs
+        from orderhub_core.flows.spot import Desk  # SciPy, 60 MB, which no server and no worker needs
 
-        folder = self.home.data / FOLDER
+        folder = self.home.data / SHEETS
         return Desk(self.frame, clock, self.settings, folder, self.touchpoint, self.judge, self.reviews)
 
     def judge(

@@ -51,13 +51,66 @@ class Change(msgspec.Struct, frozen=True):
     chance: float
 
 
+class Apart(msgspec.Struct, frozen=True):
+    """What weighted weeks tell of a change."""
+
+    state: State
+    last: float | None
+    earlier: float | None
+    visible_drop: None = None
+    """Not known: it depends on how the misfits lie among the strata."""
+
+
+WEIGHTED = pl.Schema(
+    {"week": pl.Date(), "judged": pl.Int64()}
+    | dict.fromkeys(("rate", "low", "high", "surely_low", "surely_high"), pl.Float64())
+)
+"""Of audits, or weeks, whose rates are weighted: with the bounds of the rate by itself, and those that hold together
+with the bounds of all other rows."""
+
+
+def monday(at: pl.Expr, zone: str) -> pl.Expr:
+    """Of the week in which an instant lies there."""
+    return at.dt.convert_time_zone(zone).dt.date().dt.truncate("1w")
+
+
+def weighted(audits: pl.DataFrame) -> pl.DataFrame:
+    """One row per week of what has one row per audit (`WEIGHTED`): audits of one week by the number judged. Weeks
+    without any in between are there with zeros."""
+    figures = [name for name in WEIGHTED if name not in ("week", "judged")]
+    means = [(pl.col(name) * pl.col("judged")).sum() / pl.col("judged").sum() for name in figures]
+    weeks = audits.group_by("week").agg(judged=pl.col("judged").sum(), **dict(zip(figures, means, strict=True)))
+    whole = weeks.sort("week").upsample("week", every="1w") if weeks.height else weeks
+    return whole.with_columns(pl.col("judged").fill_null(0)).select(WEIGHTED.names())
+
+
+def apart(weeks: pl.DataFrame) -> Apart:
+    """The last week against the earlier ones, of `weighted`: a change is one where the bounds that hold together do not
+    meet. If nothing has changed that happens, in any of the weeks shown, with a chance of at most 1 - level: then one
+    of the bounds must have missed. Weeks before are taken together by the number judged; their bounds, too, for what
+    lies between bounds lies between them on average."""
+    judged = weeks.filter(pl.col("judged") > 0)
+    if judged.height < 2 or weeks["judged"][-1] == 0:
+        return Apart("no significant change", judged["rate"][-1] if weeks["judged"].tail(1).sum() else None, None)
+    last, earlier = (_together(part) for part in (judged.tail(1), judged.head(-1)))
+    state: State = "no significant change"
+    if last["surely_low"] > earlier["surely_high"]:
+        state = "better"
+    elif last["surely_high"] < earlier["surely_low"]:
+        state = "worse"
+    return Apart(state, last["rate"], earlier["rate"])
+
+
+def _together(weeks: pl.DataFrame) -> dict[str, float]:
+    return weighted(weeks.with_columns(week=pl.lit(weeks["week"][0]))).row(0, named=True)
+
+
 def by_week(judged: pl.DataFrame, zone: str = "UTC") -> pl.DataFrame:
     """`week` (its Monday, as a date in `zone`), `judged` and `consistent`; weeks without judgements in between are
     there with zeros. In: `at` (instant) and `consistent` (boolean) per judged order."""
-    monday = pl.col("at").dt.convert_time_zone(zone).dt.date().dt.truncate("1w")
     counts = (
         judged.filter(pl.col("consistent").is_not_null())
-        .group_by(week=monday)
+        .group_by(week=monday(pl.col("at"), zone))
         .agg(judged=pl.len().cast(pl.Int64), consistent=pl.col("consistent").sum().cast(pl.Int64))
         .sort("week")
     )

@@ -17,6 +17,7 @@ import vl_convert
 from orderhub_core.audit.spot import export, tables, texts
 from orderhub_core.audit.spot import result as results
 from orderhub_core.audit.spot.book import Book
+from orderhub_core.audit.spot.result import Past
 from orderhub_core.charts import theme
 from orderhub_core.errors import UserMistake
 from orderhub_core.i18n import Translate
@@ -80,7 +81,7 @@ class Page:
         )
 
 
-def pdf(book: Book, reviews: pl.DataFrame, history: pl.DataFrame, zone: str, tr: Translate) -> bytes:
+def pdf(book: Book, reviews: pl.DataFrame, history: Sequence[Past], zone: str, tr: Translate) -> bytes:
     """The page. Raises UserMistake where this machine has no letters for what stands on it."""
     made = page(book, reviews, history, zone, tr).svg()
     if any(_wide(letter) for letter in made) and not letters():
@@ -89,7 +90,7 @@ def pdf(book: Book, reviews: pl.DataFrame, history: pl.DataFrame, zone: str, tr:
     return written
 
 
-def page(book: Book, reviews: pl.DataFrame, history: pl.DataFrame, zone: str, tr: Translate) -> Page:
+def page(book: Book, reviews: pl.DataFrame, history: Sequence[Past], zone: str, tr: Translate) -> Page:
     sheet, paper = book.sheet, Page()
     found, weeks = results.result(sheet, book.sample, reviews), results.weeks(history, sheet, zone)
     paper.text(tr("Spot audit"), 20, bold=True)

@@ -25,6 +25,7 @@ from orderhub_core.audit.lag import FACTS
 from orderhub_core.audit.report import MAX_TOUCHPOINTS
 from orderhub_core.audit.sources import KEY
 from orderhub_core.audit.spot import sheet as sheets
+from orderhub_core.audit.spot.result import Past
 from orderhub_core.audit.spot.sheet import Looked, Sheet, Shown, Spec
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import looking
@@ -33,8 +34,8 @@ from orderhub_core.flows.looking import Reading
 from orderhub_core.frames import INSTANT
 from orderhub_core.ports import Touchpoint
 from orderhub_core.settings import Settings
+from orderhub_core.store.home import SHEETS
 
-FOLDER = "spot"
 REVIEWS = pl.Schema(
     {
         "shop": pl.String(),
@@ -100,7 +101,7 @@ class Desk:
         except OSError as error:
             raise UserMistake(f"{path.name} cannot be read ({error.strerror}); open the audit again") from None
         except (msgspec.DecodeError, UnicodeDecodeError):
-            raise UserMistake(f"{path.name} in the folder {FOLDER} is damaged; restore it from a backup") from None
+            raise UserMistake(f"{path.name} in the folder {SHEETS} is damaged; restore it from a backup") from None
         return self._sheets[audit][1]
 
     def open(self, spec: Spec) -> Reading:
@@ -161,10 +162,13 @@ class Desk:
         newest = newest.unique([*KEY, "reviewer"], keep="last", maintain_order=True)
         return newest.filter(pl.col("consistent").is_not_null())
 
-    def history(self) -> pl.DataFrame:
-        """The reviews of all audits opened here, with `audit`."""
-        parts = [self.reviews(audit).with_columns(audit=pl.lit(audit)) for audit in self.audits()]
-        return pl.concat([pl.DataFrame(schema=pl.Schema({**REVIEWS, "audit": pl.String()})), *parts])
+    def history(self) -> list[Past]:
+        """All audits opened here whose sheets can be read, with what was said of them; newest first."""
+        found = []
+        for audit in self.audits():
+            with contextlib.suppress(UserMistake):  # a damaged sheet is told to whoever opens it
+                found.append(Past(self.sheet(audit), self.reviews(audit)))
+        return found
 
     # -- reading
 

@@ -1,8 +1,8 @@
 """Backing up, restoring and rehearsing a hub, whichever home it has.
 
-What belongs together goes together: both parts of the store, the settings, the rulebook and the key of the
-pseudonyms. The key gives a thief of the backup nothing that is not in it already, and without it no phone is
-found after a restore. Secrets of outside systems are never in a backup.
+What belongs together goes together: both parts of the store, the settings, the rulebook, the sheets of spot audits and
+the key of the pseudonyms. The key gives a thief of the backup nothing that is not in it already, and without it no
+phone is found after a restore. Secrets of outside systems are never in a backup.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from orderhub_core.errors import UserMistake
 from orderhub_core.store import archive, backup_postgres, backup_sqlite, checks, homes, schema
 from orderhub_core.store.archive import Kind, Manifest, Tell
 from orderhub_core.store.contents import contents
+from orderhub_core.store.home import SHEETS
 from orderhub_core.store.homes import Home
 from orderhub_core.store.tables import PARTS
 
@@ -89,7 +90,8 @@ def backup(
         names = _beside(home.data)
         for name in names:
             (fresh / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(home.data / name, fresh / name)
+            shutil.copy2(home.data / name, fresh / name)
+            (fresh / name).chmod(0o600)
         files = found.files | {name: archive.digest(fresh / name) for name in names}
         found = msgspec.structs.replace(found, files=files, settings=names, pepper=_fingerprint(home.data, env))
         folder = archive.finish(fresh, found)
@@ -97,12 +99,14 @@ def backup(
 
 
 def _beside(data: Path) -> list[str]:
-    """Settings, rulebook and key, where they are and lie in the data folder."""
+    """Settings, rulebook and key, where they are and lie in the data folder, and the sheets of spot audits: people's
+    work, for without its sheet no audit can be opened again."""
     names = [settings.FILE_NAME, PEPPER]
     if rulebook := settings.load(data).rulebook:
         path = Path(os.path.normpath(rulebook))
         if not path.is_absolute() and ".." not in path.parts:
             names.append(path.as_posix())
+    names += sorted(path.relative_to(data).as_posix() for path in (data / SHEETS).glob("*.json"))
     return [name for name in names if (data / name).is_file()]
 
 
@@ -180,7 +184,7 @@ def _away(path: Path, stamp: str) -> str:
 
 
 def _put_back(folder: Path, name: str, data: Path, stamp: str) -> str:
-    """A settings file to its place, at one stroke. Returns where a different one that was there is kept."""
+    """A file to its place, at one stroke, as old as it was. Returns where a different one that was there is kept."""
     path, aside = data / name, ""
     if _differs(path, folder / name):
         aside = _away(path, stamp)
@@ -190,6 +194,8 @@ def _put_back(folder: Path, name: str, data: Path, stamp: str) -> str:
         file.write((folder / name).read_bytes())
         file.flush()
         os.fsync(file.fileno())
+    shutil.copystat(folder / name, fresh)
+    fresh.chmod(0o600)
     fresh.replace(path)
     return aside
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
+SHEETS = "spot"
+"""The folder of a hub's data in which the sheets of spot audits lie."""
+
 
 class Home(NamedTuple):
     """`database` is empty for SQLite in `data`; settings and secrets live in `data` either way. `inbox` is the address

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,8 @@ from orderhub_core.hub import Hub
 from orderhub_core.model import RawMessage, Sighting
 from orderhub_core.settings import Endpoint, Settings
 from orderhub_core.sim.world import Plan, build
+from orderhub_core.store import backup
+from orderhub_core.store.homes import Home
 
 DAY = 86_400_000_000
 NOW = 1_790_000_000_000_000
@@ -258,6 +261,26 @@ def test_judgements_and_their_taking_back_outlive_the_process(hub, judged):
     desk._said.clear()
     assert desk.reviews(kept.audit).drop("at").equals(before.drop("at"))
     assert hub.frame("events").sort("recorded_at")["after"].to_list() == ["inconsistent", "consistent", "withdrawn"]
+
+
+def test_audits_come_back_with_a_restored_hub(home, hub, judged, tmp_path, fresh_database):
+    """Sheets are people's work: without them the trend would begin anew."""
+    desk, kept, seat = judged
+    shutil.copytree(tmp_path / "spot", home.data / "spot")
+    seat("ann").judge(True)
+    hub.drain()
+    backup.backup(home, tmp_path / "backups", env={})
+    there = Home(tmp_path / "there", fresh_database() if home.database else "")
+    backup.restore(tmp_path / "backups", there, env={})
+    again = Hub(there, {})
+    try:
+        (past,) = again.spot.history()
+        assert past.sheet == kept == again.spot.sheet(kept.audit)
+        assert past.reviews.drop("at").equals(desk.reviews(kept.audit).drop("at")) and past.reviews.height == 1
+        names = [there.data / "spot" / f"{kept.audit}.json", home.data / "spot" / f"{kept.audit}.json"]
+        assert names[0].stat().st_mtime_ns == names[1].stat().st_mtime_ns, "the newest stays the newest"
+    finally:
+        again.close()
 
 
 def test_the_log_holds_the_words_that_were_judged(hub, judged):

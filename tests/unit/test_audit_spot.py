@@ -180,14 +180,58 @@ def replace_looked(of: Sheet, *more: Looked) -> Sheet:
 
 def test_weeks_compare_audits_of_one_design_only():
     of = simple(10)
-    past = pl.concat(
-        [
-            reviews((0, "ann", True), (1, "ann", False)).with_columns(audit=pl.lit("spot-2026-W38-s7-n10-simple")),
-            reviews((0, "ann", True)).with_columns(audit=pl.lit("spot-2026-W38-s7-n10-by-age")),
-            reviews((0, "ann", True)).with_columns(audit=pl.lit("reconcile-2026-09")),
-        ]
-    )
+    aged = msgspec.structs.replace(of, spec=Spec(size=10, by=("age",)))
+    past = [
+        result.Past(of, reviews((0, "ann", True), (1, "ann", False))),
+        result.Past(aged, reviews((0, "ann", True))),
+    ]
     assert result.weeks(past, of, ZONE).select("judged", "consistent").rows() == [(2, 1)]
+    assert result.weeks([], of, ZONE).is_empty() and result.weeks([], aged, ZONE).is_empty()
+
+
+BIG, SMALL = 900, 100
+"""Orders in two strata, of which as many are drawn."""
+
+
+def stratified(good: tuple[int, int], week: int = 0) -> result.Past:
+    """An audit of 20 cards in each stratum, of which so many are consistent."""
+    cards = tuple(Card("a", f"n{n}", n // 20) for n in range(40))
+    strata = (Stratum(("a",), BIG, 20), Stratum(("b",), SMALL, 20))
+    spec = Spec(size=40, by=("channel",), claim=0.9)
+    of = Sheet(f"spot-2026-W{38 + week}-s7-n40-by-channel", NOW, spec, BIG + SMALL, cards, strata)
+    said = reviews(*((n, "ann", n % 20 < good[n // 20]) for n in range(40)))
+    return result.Past(of, said.with_columns(pl.col("at") + timedelta(weeks=week)))
+
+
+def test_weeks_of_a_stratified_design_are_weighted():
+    """By the orders that a card stands for: a small warehouse's misfits count little."""
+    past = [stratified((20, 10)), stratified((10, 20), week=2)]
+    weeks = result.weeks(past, past[0].sheet, ZONE)
+    assert weeks["judged"].to_list() == [40, 0, 40]
+    assert weeks["rate"].to_list() == [pytest.approx(0.95), None, pytest.approx(0.55)]
+    told = weeks.filter(pl.col("judged") > 0)
+    assert (told["low"] < told["rate"]).all() and (told["rate"] < told["high"]).all()
+    assert (told["surely_low"] <= told["low"]).all() and (told["high"] <= told["surely_high"]).all()
+    sample = past[0].sheet.cards_frame().with_columns(verdict=pl.lit("equal"))
+    alone = result.result(past[0].sheet, sample, past[0].reviews)
+    assert (weeks["low"][0], weeks["high"][0]) == (alone.interval.low, alone.interval.high)
+
+
+def test_audits_of_one_week_are_taken_together_by_what_was_judged():
+    one, other = stratified((20, 20)), stratified((10, 10))
+    weeks = result.weeks([one, other], one.sheet, ZONE)
+    assert weeks.select("judged", "rate").rows() == [(80, pytest.approx(0.75))]
+
+
+def test_a_stratified_change_is_one_only_where_the_intervals_do_not_meet():
+    def told(*weeks: tuple[int, int]) -> str:
+        past = [stratified(good, week) for week, good in enumerate(weeks)]
+        return texts.trend(result.weeks(past, past[0].sheet, ZONE), EN)
+
+    assert told((20, 20)) == texts.FIRST_WEEK
+    assert told((20, 19), (19, 20)).startswith("No significant change: 95.5% this week, 99.5% before.")
+    assert told((20, 20), (20, 20), (3, 20)).startswith("Worse: 23.5% this week, 100.0% before")
+    assert told((2, 2), (20, 20)).startswith("Better")
 
 
 def test_the_trend_says_no_more_than_it_knows():
@@ -222,5 +266,5 @@ def test_however_much_there_is_to_say_it_is_one_page(tr):
     of = simple(400)
     said = reviews(*((n, who, (n + len(who)) % 2 == 0) for n in range(400) for who in ("ann", "bo")))
     noted = said.with_columns(note=pl.lit("很长的说明，" * 30))
-    made = paper.page(folio(of), noted, noted.with_columns(audit=pl.lit(of.audit)), ZONE, tr)
+    made = paper.page(folio(of), noted, [result.Past(of, noted)], ZONE, tr)
     assert made.left >= 0

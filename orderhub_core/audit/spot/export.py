@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 
 from orderhub_core.audit import texts as words
@@ -9,7 +11,7 @@ from orderhub_core.audit.reconcile.sheets import xlsx
 from orderhub_core.audit.spot import result as results
 from orderhub_core.audit.spot import tables, texts
 from orderhub_core.audit.spot.book import Book
-from orderhub_core.audit.spot.result import Result
+from orderhub_core.audit.spot.result import Past, Result
 from orderhub_core.i18n import Translate
 
 METHOD = {
@@ -24,7 +26,8 @@ METHOD = {
     "Stopping early": "Claim, level and number of orders were fixed before the first judgement. Proven or refuted is "
     "said wrongly in at most 5 of 100 audits, however often one looks.",
     "The trend": "This week against all weeks before, by Fisher's exact test, corrected for the number of times one "
-    "has looked.",
+    "has looked. Weeks of stratified draws are weighted; there a change is one where intervals that hold together for "
+    "all weeks do not meet.",
 }
 
 
@@ -41,7 +44,7 @@ def summary(found: Result, book: Book, weeks: pl.DataFrame, tr: Translate) -> li
     return rows
 
 
-def workbook(book: Book, reviews: pl.DataFrame, history: pl.DataFrame, zone: str, tr: Translate) -> bytes:
+def workbook(book: Book, reviews: pl.DataFrame, history: Sequence[Past], zone: str, tr: Translate) -> bytes:
     """XLSX. What strangers wrote stays text: no formula, no link."""
     found = results.result(book.sheet, book.sample, reviews)
     weeks = results.weeks(history, book.sheet, zone)

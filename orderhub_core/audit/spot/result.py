@@ -7,7 +7,8 @@ exact one holds only for a sample whose size nobody chose after looking at it.
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import polars as pl
@@ -15,8 +16,9 @@ import polars as pl
 from orderhub_core.audit import agreement, sampling, stopping, strata, trend
 from orderhub_core.audit.agreement import Agreement
 from orderhub_core.audit.sources import KEY
-from orderhub_core.audit.spot.sheet import LEVEL, Sheet, same_design
+from orderhub_core.audit.spot.sheet import LEVEL, Sheet, design
 from orderhub_core.audit.stopping import Standing
+from orderhub_core.frames import INSTANT
 
 Kind = Literal["exact", "sequential", "stratified", "stratified part"]
 
@@ -39,6 +41,13 @@ class Result(msgspec.Struct, frozen=True):
     """The sample that would prove it in 8 of 10 weeks if the rate is what was found; None where none would. Before
     anything is judged, the least that could prove it: all of them consistent."""
     agreement: Agreement
+
+
+class Past(NamedTuple):
+    """An audit, and what was said of it."""
+
+    sheet: Sheet
+    reviews: pl.DataFrame
 
 
 def result(sheet: Sheet, sample: pl.DataFrame, reviews: pl.DataFrame) -> Result:
@@ -76,15 +85,42 @@ def stands(sheet: Sheet, said: pl.DataFrame) -> Standing:
     return stopping.standing(said["consistent"], sheet.population, sheet.spec.claim, LEVEL)
 
 
-def weeks(history: pl.DataFrame, sheet: Sheet, zone: str) -> pl.DataFrame:
-    """`trend.rates` of the weeks in which audits of the same design were judged.
+def weeks(history: Sequence[Past], sheet: Sheet, zone: str) -> pl.DataFrame:
+    """`trend.rates` of the weeks in which audits of the same design were judged; weighted where that is stratified.
 
-    `history`: the reviews of all spot audits, with `audit`. An order counts once per audit, in the week of its last
-    judgement.
+    An order counts once per audit, in the week of its last judgement; a stratified audit counts whole, in the week of
+    its last one, for its weights are those of all its orders.
     """
-    alike = history.filter(same_design(pl.col("audit"), sheet.spec))
-    orders = alike.group_by("audit", *KEY).agg(pl.col("consistent").all(), pl.col("at").max())
-    return trend.rates(trend.by_week(orders, zone), LEVEL)
+    alike = [past for past in history if design(past.sheet.spec) == design(sheet.spec)]
+    if sheet.spec.by:
+        return _weighted([past for past in alike if past.reviews.height], zone)
+    judged = [spoken(past.sheet, past.reviews).join(_last(past.reviews), on=KEY) for past in alike]
+    every = pl.concat([_JUDGED, *(rows.select("consistent", "at") for rows in judged)])
+    return trend.rates(trend.by_week(every, zone), LEVEL)
+
+
+_JUDGED = pl.DataFrame(schema={"consistent": pl.Boolean, "at": INSTANT})
+
+
+def _last(reviews: pl.DataFrame) -> pl.DataFrame:
+    return reviews.group_by(KEY).agg(pl.col("at").max())
+
+
+def _weighted(audits: Sequence[Past], zone: str) -> pl.DataFrame:
+    """At `LEVEL` hold the intervals `low` to `high` of a week together, and `surely_low` to `surely_high` those of all
+    weeks (Bonferroni)."""
+    ended = pl.Series("at", [past.reviews["at"].max() for past in audits], dtype=INSTANT).to_frame()
+    weeks = ended.select(week=trend.monday(pl.col("at"), zone))["week"].to_list()
+    parts = []
+    for past, week in zip(audits, weeks, strict=True):
+        said = spoken(past.sheet, past.reviews)
+        row: dict[str, Any] = {"week": week, "judged": said["consistent"].count()}
+        for name, together in (("", weeks.count(week)), ("surely_", len(audits))):
+            level = 1 - (1 - LEVEL) / together
+            found = strata.estimate(said.select("stratum", "consistent"), past.sheet.strata_frame(), level)
+            row |= {"rate": found.rate, f"{name}low": found.interval.low, f"{name}high": found.interval.high}
+        parts.append(row)
+    return trend.weighted(pl.DataFrame(parts, schema=trend.WEIGHTED))
 
 
 def _proved(

@@ -174,11 +174,6 @@ def known(audit: str) -> bool:
     return _NAME.fullmatch(audit) is not None
 
 
-def same_design(audits: pl.Expr, spec: Spec) -> pl.Expr:
-    """The audits that were drawn alike: only those can be compared week by week."""
-    return audits.str.starts_with(PREFIX) & audits.str.ends_with(f"-{design(spec)}")
-
-
 def drawn(orders: pl.DataFrame, spec: Spec, now: int, zone: str) -> Sheet:
     """Draw from `orders` (`frames.ORDERS`) placed up to `now`; nothing is read yet."""
     placed = orders.lazy().filter(pl.col("placed_at").cast(pl.Int64) <= now)

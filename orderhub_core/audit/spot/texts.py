@@ -263,8 +263,8 @@ def _size(orders: int | None, remarks: tuple[str, str], tr: Translate) -> tuple[
 
 
 def trend(weeks: pl.DataFrame, tr: Translate) -> str:
-    """What the weeks (`trend.rates`) say, without saying more than they do."""
-    change = weekly.change(weeks, LEVEL)
+    """What the weeks (`trend.rates` or `trend.weighted`) say, without saying more than they do."""
+    change = weekly.apart(weeks) if "surely_low" in weeks.columns else weekly.change(weeks, LEVEL)
     if weeks.height < 2 or change.last is None or change.earlier is None:
         return tr(FIRST_WEEK)
     unseen = change.state == "no significant change" and change.visible_drop is not None
