@@ -117,8 +117,19 @@ class Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of a `first` group, where no rule holds."""
 
 
+class Word(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A word that a business has for a value: `杭州仓` for the warehouse `hangzhou`."""
+
+    of: str
+    """The field or the kind of argument whose value it is, e.g. `warehouse`."""
+    word: str
+    value: str
+
+
 class Rulebook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     version: str = "none"
     groups: tuple[Group, ...] = ()
     zone: str = "Asia/Shanghai"
     """In which times of day and days of the week are meant."""
+    words: tuple[Word, ...] = ()
+    """The tree holds values; words are for reading and writing."""
