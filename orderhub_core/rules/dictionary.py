@@ -149,12 +149,8 @@ _ORDER = (
         "The time of day when it was paid, in the rulebook's zone.",
         aliases=("时刻", "支付时刻"),
     ),
-    _weekday(
-        "placed_weekday", "下单星期", "placed_at_weekday", "The day of the week when it was placed, 1 for Monday."
-    ),
-    _weekday(
-        "paid_weekday", "付款星期", "paid_at_weekday", "The day of the week when it was paid, 1 for Monday.", "星期"
-    ),
+    _weekday("placed_weekday", "下单星期", "placed_at_weekday", "The day when it was placed, 1 for Monday."),
+    _weekday("paid_weekday", "付款星期", "paid_at_weekday", "The day when it was paid, 1 for Monday.", "星期"),
     _choice("payment", "付款状态", choices.PAYMENT, "Has the buyer paid, and does the money stay?", "支付状态"),
     _choice("fulfilment", "履约状态", choices.FULFILMENT, "What shop, workshop and warehouse have done."),
     _choice("logistics", "物流状态", choices.LOGISTICS, "Where the carrier says the parcel is."),
@@ -247,3 +243,9 @@ def nearest(word: str, known: Iterable[str]) -> str:
         folded.setdefault(each.casefold(), each)
     found = get_close_matches(word.casefold(), folded, n=1, cutoff=0.5)
     return folded[found[0]] if found else ""
+
+
+def chinese_prefix(word: str) -> str:
+    """The longest Chinese field name that a word begins with: it lacks a blank after it. Empty where there is none."""
+    found = [name for name in _BY_ANY_NAME if not name.isascii() and word.startswith(name)]
+    return max(found, key=len, default="")

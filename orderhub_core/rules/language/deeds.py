@@ -1,0 +1,132 @@
+"""Reading and judging actions: `分仓 杭州仓; 赠品 FREE-01 × 2`."""
+
+from __future__ import annotations
+
+import re
+
+from orderhub_core.rules.actions import BY_ANY_NAME, LONGEST_PRIORITY, VERBS, Verb
+from orderhub_core.rules.dictionary import nearest
+from orderhub_core.rules.language.lexing import Sort, Token
+from orderhub_core.rules.language.operators import AND_WORDS, RESERVED
+from orderhub_core.rules.language.reader import Reader
+from orderhub_core.rules.language.values import Misread, listed, meant, narrow
+from orderhub_core.rules.language.vocabulary import Vocabulary
+from orderhub_core.rules.tree import Action
+
+MOST_PIECES = 10_000
+EXAMPLE = {"en": "assign hangzhou", "zh": "分仓 hangzhou"}
+_PIECES = re.compile(r"(\d{1,9})(?:件|个|份|pcs)?")
+_TIMES = re.compile(r"[xX×](\d{1,9})(?:件|个|份|pcs)?")
+_POINTS = re.compile(r"[+-]?\d{1,9}")
+_PHRASES: dict[tuple[str, ...], Verb] = {
+    **{(name.lower(),): verb for name, verb in BY_ANY_NAME.items()},
+    **{tuple(verb.en.split("_")): verb for verb in VERBS.values()},
+}
+_ENDS = (Sort.END, Sort.SEMICOLON, Sort.COMMA)
+
+
+def actions(reader: Reader) -> tuple[Action, ...]:
+    """All up to the end of the line."""
+    found = [_action(reader)]
+    while reader.takes(Sort.SEMICOLON) or reader.takes(Sort.COMMA) or reader.says(AND_WORDS):
+        found.append(_action(reader))
+    if reader.here.sort is not Sort.END:
+        raise reader.halt("expected_more", reader.here, word=reader.here.text)
+    return tuple(action for action in found if action)
+
+
+def _action(reader: Reader) -> Action | None:
+    first = reader.here
+    if first.sort is not Sort.WORD:
+        raise reader.halt("expected_action", first, example=EXAMPLE[reader.language])
+    verb = reader.phrase(_PHRASES)
+    if verb is None:
+        reader.note("unknown_verb", first, suggestion=nearest(first.text, BY_ANY_NAME), word=first.text)
+        _skip(reader)
+        return None
+    argument = _argument(reader, verb, first)
+    if not argument:
+        _skip(reader)
+        return None
+    return Action(verb.name, argument, _quantity(reader, verb, first))
+
+
+def _skip(reader: Reader) -> None:
+    """On to the next action."""
+    while reader.here.sort not in _ENDS:
+        reader.take()
+
+
+def _argument(reader: Reader, verb: Verb, first: Token) -> str:
+    token = reader.here
+    reserved = token.sort is Sort.WORD and token.text.lower() in RESERVED
+    if token.sort not in (Sort.WORD, Sort.QUOTED) or reserved:
+        reader.note("no_argument", first, name=first.text)
+        return ""
+    reader.take()
+    try:
+        value = read(token.text, verb, reader.speech, quoted=token.sort is Sort.QUOTED)
+        fits(Action(verb.name, value), reader.speech)
+    except Misread as misread:
+        reader.note_misread(misread, token)
+        return ""
+    return value
+
+
+def _quantity(reader: Reader, verb: Verb, first: Token) -> int:
+    """1 where none is written."""
+    start = reader.here
+    joined = _TIMES.fullmatch(narrow(start.text)) if start.sort is Sort.WORD else None
+    if not (joined or start.sort is Sort.TIMES or (start.sort is Sort.WORD and start.text.lower() == "x")):
+        return 1
+    reader.take()
+    last = start if joined else reader.take()
+    found = joined or _PIECES.fullmatch(narrow(last.text))
+    if not verb.quantity:
+        reader.note("no_quantity", start, last, name=first.text)
+    elif found is None or not 1 <= int(found[1]) <= MOST_PIECES:
+        reader.note("bad_quantity", last, word=last.text, most=str(MOST_PIECES))
+    else:
+        return int(found[1])
+    return 1
+
+
+def read(text: str, verb: Verb, speech: Vocabulary, *, quoted: bool = False) -> str:
+    """The argument that is written. Raises Misread."""
+    meanings = speech.of_verb(verb)
+    if verb.takes == "name":
+        return text if quoted else meanings.of_word.get(text, text)
+    value = meant(text, meanings)
+    if verb.takes == "choice":
+        if value is None:
+            known = sorted(verb.words.values()) if text.isascii() else list(verb.words)
+            suggestion = nearest(text, [*verb.words, *verb.words.values()])
+            raise Misread("unknown_value", suggestion, word=text, name=verb.en, known=listed(known))
+        return value
+    points = value or narrow(text)
+    if not _POINTS.fullmatch(points):
+        raise Misread("bad_priority", word=text, most=str(LONGEST_PRIORITY))
+    return str(int(points))
+
+
+def fits(action: Action, speech: Vocabulary) -> None:
+    """Raises Misread for an action that cannot be carried out as it stands."""
+    verb = VERBS.get(action.verb)
+    if verb is None:
+        raise Misread("unknown_verb", nearest(action.verb, VERBS), word=action.verb)
+    if not action.argument:
+        raise Misread("no_argument", name=verb.name)
+    if action.quantity != 1 and not verb.quantity:
+        raise Misread("no_quantity", name=verb.name)
+    if not 1 <= action.quantity <= MOST_PIECES:
+        raise Misread("bad_quantity", word=str(action.quantity), most=str(MOST_PIECES))
+    if verb.takes == "choice" and action.argument not in verb.words.values():
+        known = sorted(verb.words.values())
+        suggestion = nearest(action.argument, known)
+        raise Misread("unknown_value", suggestion, word=action.argument, name=verb.name, known=listed(known))
+    if verb.takes == "number" and not _points(action.argument):
+        raise Misread("bad_priority", word=action.argument, most=str(LONGEST_PRIORITY))
+
+
+def _points(text: str) -> bool:
+    return bool(_POINTS.fullmatch(text)) and str(int(text)) == text and abs(int(text)) <= LONGEST_PRIORITY

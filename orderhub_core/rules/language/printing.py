@@ -1,0 +1,63 @@
+"""From the tree to a readable line, in either language. Law: what is printed is read as the same tree."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orderhub_core.rules.actions import VERBS
+from orderhub_core.rules.dictionary import FIELDS
+from orderhub_core.rules.language import operators as said
+from orderhub_core.rules.language.operators import Language
+from orderhub_core.rules.language.values import word, written
+from orderhub_core.rules.language.vocabulary import Vocabulary
+from orderhub_core.rules.tree import Action, Condition, Either, Every, Leaf, Lines, Not, Op, Rule
+
+
+def print_rule(rule: Rule, speech: Vocabulary, language: Language) -> str:
+    when, then = print_condition(rule.when, speech, language), print_actions(rule.then, speech, language)
+    return f"{when} {said.ARROW.printed(language)} {then}"
+
+
+def print_condition(condition: Condition, speech: Vocabulary, language: Language) -> str:
+    """Of a valid tree: one that `validity.mistakes` finds nothing wrong with."""
+    match condition:
+        case Leaf():
+            return _leaf(condition, speech, language)
+        case Every(()):
+            return said.ALWAYS.printed(language)
+        case Every(parts) | Either(parts):
+            joiner = said.AND if isinstance(condition, Every) else said.OR
+            told = (_part(part, speech, language) for part in parts)
+            return f" {joiner.printed(language)} ".join(told)
+        case Not(part):
+            return f"{said.NOT.printed(language)} ({print_condition(part, speech, language)})"
+        case Lines(which, part):
+            return f"{said.LINES[which].printed(language)} ({print_condition(part, speech, language)})"
+
+
+def _part(part: Condition, speech: Vocabulary, language: Language) -> str:
+    """In brackets if it joins parts of its own: nobody has to know which joiner binds more closely."""
+    told = print_condition(part, speech, language)
+    return f"({told})" if isinstance(part, Every | Either) and part.parts else told
+
+
+def _leaf(leaf: Leaf, speech: Vocabulary, language: Language) -> str:
+    field = FIELDS[leaf.field]
+    name = field.zh if language == "zh" else field.name
+    op = said.OPERATORS[leaf.op].printed(language)
+    values = [written(value, field, speech, language) for value in leaf.values]
+    if leaf.op in (Op.AMONG, Op.NOT_AMONG):
+        return f"{name} {op} ({', '.join(values)})"
+    joined = f" {said.TO.printed(language)} ".join(values)
+    return f"{name} {op} {joined}" if values else f"{name} {op}"
+
+
+def print_actions(actions: Sequence[Action], speech: Vocabulary, language: Language) -> str:
+    return "; ".join(_action(action, speech, language) for action in actions)
+
+
+def _action(action: Action, speech: Vocabulary, language: Language) -> str:
+    verb = VERBS[action.verb]
+    name = verb.zh if language == "zh" else verb.en
+    argument = action.argument if verb.takes == "number" else word(action.argument, speech.of_verb(verb), language)
+    return f"{name} {argument} × {action.quantity}" if action.quantity != 1 else f"{name} {argument}"
