@@ -51,7 +51,7 @@ MISTAKES: Mapping[str, str] = {
     "no_quantity": "the action {name} takes no number of pieces",
     "bad_quantity": "{word} is no number of pieces; write a whole number from 1 to {most}",
     "bad_priority": "{word} is no number of points; write a whole number from -{most} to {most}",
-    "too_few_parts": "it joins fewer than two conditions by {word}",
+    "too_few_parts": "`either` joins no condition here, and would never hold",
     "not_toml": "this is not TOML: {reason}",
     "unknown_key": "there is no key {word}",
     "missing_key": "the key {word} is missing",
@@ -67,6 +67,7 @@ MISTAKES: Mapping[str, str] = {
     "name_empty": "a name is empty",
     "unknown_word_of": "words cannot be given for {word}",
     "word_taken": "the word {word} stands for {value} already",
+    "unspeakable": "the word {word} needs quotation marks, and would stand for itself then; choose one without blanks",
 }
 """English; `locale/zh/rules.po` has the Chinese."""
 
@@ -130,8 +131,9 @@ def lines(mistake: Mistake, tr: Translate) -> list[str]:
     place = tr(", ").join([*mistake.place, *([tr("column {n}").format(n=mistake.column)] if mistake.column else [])])
     told = [f"{place}{tr(': ') if place else ''}{sentence(mistake, tr)}"]
     if mistake.text:
-        before, marked = mistake.text[: mistake.start], mistake.text[mistake.start : mistake.end] or " "
-        told += [f"  {mistake.text}", f"  {' ' * _width(before)}{'^' * max(1, _width(marked))}"]
+        text = "".join(" " if char.isspace() else char for char in mistake.text)
+        before, marked = text[: mistake.start], text[mistake.start : mistake.end]
+        told += [f"  {text}", f"  {' ' * _width(before)}{'^' * max(1, _width(marked))}"]
     return told
 
 

@@ -227,6 +227,8 @@ def _holds(value: Scalar, field: Field, speech: Vocabulary, name: str, *, last: 
     if field.kind is Kind.CHOICE and isinstance(value, str) and value not in choices(field, speech):
         known = sorted(choices(field, speech))
         raise Misread("unknown_value", nearest(value, known), word=value, name=name, known=listed(known))
+    if field.kind is Kind.INSTANT and isinstance(value, datetime) and not (value.tzinfo and _in_years(value)):
+        raise Misread("bad_instant", word=value.isoformat())
     if not _is_of(value, field.kind, last):
         raise Misread("bad_value", word=str(value), name=name, kind=field.kind)
 
@@ -238,7 +240,7 @@ def _is_of(value: Scalar, kind: Kind, last: bool) -> bool:
         case Kind.FLAG:
             return isinstance(value, bool)
         case Kind.INSTANT:
-            return isinstance(value, datetime) and value.tzinfo is not None and _in_years(value)
+            return isinstance(value, datetime)
         case Kind.TIME_OF_DAY:
             return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < DAY + last
         case Kind.NUMBER | Kind.MONEY:

@@ -1,0 +1,183 @@
+"""What is doubtful about a rulebook that can be read: rules that never hold or are never reached, and rules that want
+different things of one order. No order is needed to see it.
+
+A warning says that the book does not do what it says; a note, that a reader may be misled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import combinations
+from typing import Literal, NamedTuple
+
+from orderhub_core import i18n
+from orderhub_core.rules.actions import VERBS
+from orderhub_core.rules.dictionary import FIELDS
+from orderhub_core.rules.language.operators import Language
+from orderhub_core.rules.language.printing import print_condition
+from orderhub_core.rules.language.vocabulary import Vocabulary
+from orderhub_core.rules.satisfying import Want, Wish, possible
+from orderhub_core.rules.tree import (
+    ALWAYS,
+    Action,
+    Condition,
+    Either,
+    Every,
+    Group,
+    Leaf,
+    Lines,
+    Not,
+    Op,
+    Rule,
+    Rulebook,
+    leaves,
+)
+
+FINDINGS: Mapping[str, str] = {
+    "never": "it can never hold: no order meets all of its conditions",
+    "never_both": "it can never hold: {first} and {second} contradict each other",
+    "dead": "it is never reached: {other}, which stands before it, takes every order that it would take",
+    "contradicts": "it holds for the same orders as {other}, which stands before it, and wants something else; only "
+    "{other} acts",
+    "conflict": "it and {other} can hold for the same order, and want different things of the action {verb}",
+    "torn": "it wants two different things of the action {verb}",
+    "some_other_line": "{first} asks whether some line is different; to ask that none is, write {second}",
+    "gap": "an order for which none of its rules holds is left undecided: it has no `otherwise`",
+}
+"""English; `locale/zh/rules.po` has the Chinese."""
+_NOTES = ("some_other_line", "gap")
+_POSITIVE = {Op.IS_NOT: Op.IS, Op.NOT_AMONG: Op.AMONG}
+
+
+class Finding(NamedTuple):
+    code: str
+    group: str
+    rule: str = ""
+    """Empty where the whole group is meant."""
+    other: str = ""
+    verb: str = ""
+    conditions: tuple[Condition, ...] = ()
+
+    @property
+    def level(self) -> Literal["warning", "note"]:
+        return "note" if self.code in _NOTES else "warning"
+
+
+def check(book: Rulebook) -> list[Finding]:
+    """In the order of groups and rules."""
+    impossible = {rule.name for group in book.groups for rule in group.rules if not _can_hold(rule.when)}
+    found = [finding for group in book.groups for finding in _of_group(group, impossible)]
+    return [*found, *_conflicts(book, impossible)]
+
+
+def sentence(finding: Finding, speech: Vocabulary, language: Language) -> str:
+    """What is doubtful and how to mend it, without the place."""
+    conditions = [print_condition(condition, speech, language) for condition in finding.conditions]
+    first, second = (*conditions, "", "")[:2]
+    verb = VERBS[finding.verb] if finding.verb else None
+    name = "" if verb is None else verb.zh if language == "zh" else verb.en
+    told = i18n.translator(language)(FINDINGS[finding.code])
+    return told.format(first=first, second=second, other=finding.other, verb=name)
+
+
+def _can_hold(when: Condition) -> bool:
+    return possible([Wish(when, Want.TRUE)])
+
+
+def _of_group(group: Group, impossible: set[str]) -> Iterator[Finding]:
+    reached: list[Rule] = []
+    for rule in group.rules:
+        if rule.name in impossible:
+            yield _never(group, rule)
+        elif group.match == "first":
+            taken = next((before for before in reached if _takes(before.when, rule.when)), None)
+            if taken:
+                yield _unreached(group, taken, rule)
+            else:
+                reached.append(rule)
+        yield from _torn(group, rule)
+        yield from _misleading(group, rule)
+    if group.match == "first" and _routes(group) and not group.otherwise and not _covers(group):
+        yield Finding("gap", group.name)
+
+
+def _never(group: Group, rule: Rule) -> Finding:
+    """With two conditions that contradict each other, if it takes no more than two."""
+    parts = rule.when.parts if isinstance(rule.when, Every) else ()
+    for pair in combinations(parts, 2):
+        if not possible([Wish(part, Want.TRUE) for part in pair]):
+            return Finding("never_both", group.name, rule.name, conditions=pair)
+    return Finding("never", group.name, rule.name)
+
+
+def _takes(before: Condition, when: Condition) -> bool:
+    """Whether every order that meets `when` meets `before`."""
+    if not _asked(before) <= _asked(when):
+        return False  # a field that `when` leaves open can fail `before`
+    return not possible([Wish(when, Want.TRUE), Wish(before, Want.NOT_TRUE)])
+
+
+def _asked(condition: Condition) -> frozenset[str]:
+    return frozenset(leaf.field for leaf in leaves(condition))
+
+
+def _unreached(group: Group, before: Rule, rule: Rule) -> Finding:
+    opposed = any(_opposed(before.then, rule.then))
+    code = "contradicts" if opposed and _takes(rule.when, before.when) else "dead"
+    return Finding(code, group.name, rule.name, before.name)
+
+
+def _opposed(some: Iterable[Action], others: Iterable[Action]) -> Iterator[str]:
+    """Verbs that can be carried out once, and are wanted with different arguments."""
+    wanted = {action.verb: action.argument for action in others}
+    for action in some:
+        if VERBS[action.verb].once and wanted.get(action.verb, action.argument) != action.argument:
+            yield action.verb
+
+
+def _torn(group: Group, rule: Rule) -> Iterator[Finding]:
+    for one, other in combinations(rule.then, 2):
+        for verb in _opposed([one], [other]):
+            yield Finding("torn", group.name, rule.name, verb=verb)
+
+
+def _misleading(group: Group, rule: Rule) -> Iterator[Finding]:
+    for leaf in _outside_lines(rule.when):
+        if leaf.op in _POSITIVE and FIELDS[leaf.field].level == "line":
+            none = Lines("no", Leaf(leaf.field, _POSITIVE[leaf.op], leaf.values))
+            yield Finding("some_other_line", group.name, rule.name, conditions=(leaf, none))
+
+
+def _outside_lines(condition: Condition) -> Iterator[Leaf]:
+    match condition:
+        case Leaf():
+            yield condition
+        case Every(parts) | Either(parts):
+            for part in parts:
+                yield from _outside_lines(part)
+        case Not(part):
+            yield from _outside_lines(part)
+
+
+def _routes(group: Group) -> bool:
+    return any(action.verb == "assign_warehouse" for rule in group.rules for action in rule.then)
+
+
+def _covers(group: Group) -> bool:
+    return any(_takes(rule.when, ALWAYS) for rule in group.rules)
+
+
+def _conflicts(book: Rulebook, impossible: set[str]) -> Iterator[Finding]:
+    """Between rules that may both act: of different groups, or of one in which all do."""
+    acting = [
+        (group, rule)
+        for group in book.groups
+        for rule in group.rules
+        if rule.name not in impossible and any(VERBS[action.verb].once for action in rule.then)
+    ]
+    for (group, rule), (later_group, later) in combinations(acting, 2):
+        if group is later_group and group.match == "first":
+            continue
+        verbs = list(_opposed(rule.then, later.then))
+        if verbs and possible([Wish(rule.when, Want.TRUE), Wish(later.when, Want.TRUE)]):
+            yield Finding("conflict", later_group.name, later.name, rule.name, verbs[0])

@@ -1,0 +1,110 @@
+"""The rulebook: a TOML file that business people own.
+
+    version = "2026-11-22"
+    zone = "Asia/Shanghai"                # in which days and times of day are meant
+
+    [words.warehouse]                     # the business's own words for values
+    "杭州仓" = "hangzhou"
+
+    [[groups]]
+    name = "routing"
+    match = "first"                       # the first rule that holds acts; "all": each that holds does
+    otherwise = "分仓 杭州仓"
+
+    [[groups.rules]]
+    name = "douyin-onesies"
+    when = "渠道 = 抖音 且 品类 = 连体衣"   # or the tree as tables, as forms write it
+    then = "分仓 杭州仓"
+    note = "why the rule is there"
+
+A book is never loaded in part: all that is wrong with it is told at once.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from orderhub_core.errors import UserMistake
+from orderhub_core.i18n import Translate
+from orderhub_core.rules.booktables import book_of
+from orderhub_core.rules.language.mistakes import Mistake, told
+from orderhub_core.rules.language.operators import Language
+from orderhub_core.rules.language.printing import print_actions, print_condition
+from orderhub_core.rules.language.vocabulary import Vocabulary, of_book
+from orderhub_core.rules.tree import Group, Rule, Rulebook
+
+
+class Draft(NamedTuple):
+    """What a file says. With mistakes the book holds what could be read, and is only to be shown."""
+
+    book: Rulebook
+    mistakes: tuple[Mistake, ...]
+
+
+def load(path: Path, tr: Translate = str) -> Rulebook:
+    """Raises UserMistake that tells all that is wrong with it."""
+    book, mistakes = read(contents(path))
+    if mistakes:
+        count = tr("one mistake") if len(mistakes) == 1 else tr("{n} mistakes").format(n=len(mistakes))
+        heading = tr("rulebook {path}: {count}").format(path=path, count=count)
+        raise UserMistake(f"{heading}\n{told(mistakes, tr)}")
+    return book
+
+
+def contents(path: Path) -> str:
+    """Raises UserMistake for a file that cannot be read."""
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise UserMistake(f"rulebook {path} cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise UserMistake(f"rulebook {path} is not UTF-8; save it again as UTF-8") from None
+
+
+def read(text: str) -> Draft:
+    """A rulebook from the text of its file."""
+    try:
+        tables: dict[str, Any] = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        reason = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "it is nested too deeply"
+        return Draft(Rulebook(), (Mistake("not_toml", (("reason", reason),)),))
+    return Draft(*book_of(tables))
+
+
+def dump(book: Rulebook, language: Language = "en") -> str:
+    """The text of a file that loads as the same book."""
+    speech = of_book(book)
+    parts = [f"version = {_text(book.version)}\nzone = {_text(book.zone)}\n"]
+    of = dict.fromkeys(word.of for word in book.words)
+    for name in of:
+        own = "".join(f"{_text(word.word)} = {_text(word.value)}\n" for word in book.words if word.of == name)
+        parts.append(f"[words.{name}]\n{own}")
+    for group in book.groups:
+        parts.append(_group(group, speech, language))
+        parts += [_rule(rule, speech, language) for rule in group.rules]
+    return "\n".join(parts)
+
+
+def _group(group: Group, speech: Vocabulary, language: Language) -> str:
+    told = f"[[groups]]\nname = {_text(group.name)}\nmatch = {_text(group.match)}\n"
+    if group.otherwise:
+        told += f"otherwise = {_text(print_actions(group.otherwise, speech, language))}\n"
+    return told
+
+
+def _rule(rule: Rule, speech: Vocabulary, language: Language) -> str:
+    told = f"[[groups.rules]]\nname = {_text(rule.name)}\n"
+    told += f"when = {_text(print_condition(rule.when, speech, language))}\n"
+    told += f"then = {_text(print_actions(rule.then, speech, language))}\n"
+    return told + (f"note = {_text(rule.note)}\n" if rule.note else "")
+
+
+def _text(text: str) -> str:
+    """A TOML string; a literal one where that spares escapes."""
+    if re.search(r'["\\]', text) and "'" not in text and text.isprintable():
+        return f"'{text}'"
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,0 +1,201 @@
+"""Whether any order at all can meet some conditions together: found by trying the values that matter.
+
+Each condition is wanted true, false, not true or not false: with missing values these are four different things. A
+truth table over the fields' values would have no end, but the leaves of a field only tell apart finitely many of
+them: those named in the leaves, their neighbours, one that no leaf names, and a missing one. Trying these is exact
+for numbers, amounts, instants, times of day, flags and whole texts; of texts that contain or start with something, one
+that is put together of all the pieces asked for is tried.
+
+Law: what is called impossible, no order meets. The converse holds unless more than `MOST_BRANCHES` ways were to be
+tried.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from enum import Enum
+from itertools import islice
+from typing import Literal, NamedTuple, cast
+
+from orderhub_core.rules.dictionary import FIELDS, Kind
+from orderhub_core.rules.tree import Condition, Either, Every, Leaf, Lines, Not, Op, Scalar
+
+MOST_BRANCHES = 500
+_APART = "\ue000"
+"""Keeps pieces of a text apart; nobody writes it."""
+_NEW = "\ue001"
+"""A text that no leaf names."""
+
+
+_EPOCH, _TICK = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
+
+
+class Want(Enum):
+    TRUE = "true"
+    FALSE = "false"
+    NOT_TRUE = "not true"
+    NOT_FALSE = "not false"
+
+
+_NEGATED = {
+    Want.TRUE: Want.FALSE,
+    Want.FALSE: Want.TRUE,
+    Want.NOT_TRUE: Want.NOT_FALSE,
+    Want.NOT_FALSE: Want.NOT_TRUE,
+}
+"""What is wanted of a part whose negation is wanted so."""
+_ALL_NEEDED = (Want.TRUE, Want.NOT_FALSE)
+"""Wanted of a conjunction, all its parts must be so; else one suffices. Of a disjunction the other way round."""
+
+
+class Wish(NamedTuple):
+    what: Condition
+    want: Want
+
+
+class Demand(NamedTuple):
+    """A leaf or a condition on lines, at the end of a branch."""
+
+    what: Leaf | Lines
+    want: Want
+
+
+def possible(wishes: Sequence[Wish], *, of_lines: bool = False) -> bool:
+    """Whether one order, or one line, can meet all of them. True where too much would have to be tried."""
+    tried = 0
+    for branch in islice(_branches(wishes), MOST_BRANCHES):
+        tried += 1
+        if _consistent(branch, of_lines):
+            return True
+    return tried == MOST_BRANCHES
+
+
+def _branches(wishes: Sequence[Wish]) -> Iterator[list[Demand]]:
+    """Every way to meet all wishes, as leaves and conditions on lines that must be met together."""
+    open_ways: list[tuple[list[Wish], list[Demand]]] = [(list(reversed(wishes)), [])]
+    while open_ways:
+        pending, demands = open_ways.pop()
+        while pending:
+            what, want = pending.pop()
+            match what:
+                case Leaf() | Lines():
+                    demands.append(Demand(what, want))
+                case Not(part):
+                    pending.append(Wish(part, _NEGATED[want]))
+                case Every(parts) | Either(parts):
+                    wanted = [Wish(part, want) for part in reversed(parts)]
+                    if isinstance(what, Every) == (want in _ALL_NEEDED):
+                        pending += wanted
+                    else:
+                        open_ways += [([*pending, wish], list(demands)) for wish in wanted]
+                        break
+        else:
+            yield demands
+
+
+def _consistent(branch: list[Demand], of_lines: bool) -> bool:
+    of_fields: dict[str, list[Demand]] = {}
+    some: list[Wish] = []
+    every: list[Wish] = []
+    for demand in branch:
+        if isinstance(demand.what, Leaf) and (of_lines or FIELDS[demand.what.field].level != "line"):
+            of_fields.setdefault(demand.what.field, []).append(demand)
+        else:
+            one_line, wish = _of_line(demand)
+            (some if one_line else every).append(wish)
+    if not all(_possible_value(name, demands) for name, demands in of_fields.items()):
+        return False
+    # Any number of lines can meet what is wanted of all; each that is wanted of one line must meet that, too.
+    return all(possible([wish, *every], of_lines=True) for wish in some)
+
+
+def _of_line(demand: Demand) -> tuple[bool, Wish]:
+    """What is wanted of one line (True), or of every one."""
+    which: Literal["some", "every", "no"]
+    if isinstance(demand.what, Leaf):
+        which, part = "some", cast(Condition, demand.what)
+    else:
+        which, part = demand.what.which, demand.what.part
+    want = demand.want if which != "no" else _NEGATED[demand.want]
+    one_line = (which != "every") == (want in _ALL_NEEDED)
+    return one_line, Wish(part, want)
+
+
+def _possible_value(name: str, demands: Sequence[Demand]) -> bool:
+    asked = [(cast(Leaf, demand.what), demand.want) for demand in demands]
+    return any(
+        all(_met(truth(leaf, value), want) for leaf, want in asked) for value in _candidates(FIELDS[name].kind, asked)
+    )
+
+
+def _met(truth: bool | None, want: Want) -> bool:
+    match want:
+        case Want.TRUE:
+            return truth is True
+        case Want.FALSE:
+            return truth is False
+        case Want.NOT_TRUE:
+            return truth is not True
+        case Want.NOT_FALSE:
+            return truth is not False
+
+
+def truth(leaf: Leaf, value: Scalar | None) -> bool | None:
+    """Of one condition on a value; None where the value is missing and the condition does not speak of that."""
+    if leaf.op in (Op.IS_KNOWN, Op.IS_MISSING):
+        return (value is None) == (leaf.op is Op.IS_MISSING)
+    return None if value is None else _holds(leaf, value)
+
+
+def _holds(leaf: Leaf, value: Scalar) -> bool:
+    first, *more = leaf.values
+    match leaf.op:
+        case Op.IS | Op.IS_NOT:
+            return (value == first) == (leaf.op is Op.IS)
+        case Op.AMONG | Op.NOT_AMONG:
+            return (value in leaf.values) == (leaf.op is Op.AMONG)
+        case Op.CONTAINS:
+            return str(first) in str(value)
+        case Op.STARTS_WITH:
+            return str(value).startswith(str(first))
+        case Op.WITHIN:
+            return _within(value, first, more[0])
+        case _:
+            return _compared(leaf.op, value, first)
+
+
+def _within(value: Scalar, low: Scalar, high: Scalar) -> bool:
+    """Of a time of day the range may wrap around midnight; of all else one that would has been refused."""
+    over, under = _compared(Op.AT_LEAST, value, low), _compared(Op.LESS, value, high)
+    return (over and under) if _compared(Op.LESS, low, high) else (over or under)
+
+
+def _compared(op: Op, value: Scalar, other: Scalar) -> bool:
+    if op in (Op.LESS, Op.AT_LEAST):
+        return (value < other) == (op is Op.LESS)  # type: ignore[operator]  # of one kind
+    return (value > other) == (op is Op.MORE)  # type: ignore[operator]  # of one kind
+
+
+def _candidates(kind: Kind, asked: Sequence[tuple[Leaf, Want]]) -> Iterator[Scalar | None]:
+    named = dict.fromkeys(value for leaf, _ in asked for value in leaf.values)
+    match kind:
+        case Kind.FLAG:
+            yield from (True, False)
+        case Kind.INSTANT:
+            for moment in cast(Iterable[datetime], named or [_EPOCH]):
+                yield from (moment, moment - _TICK, moment + _TICK)
+        case Kind.NUMBER | Kind.MONEY | Kind.TIME_OF_DAY:
+            for number in cast(Iterable[int], named or [0]):
+                yield from (number, number - 1, number + 1)
+        case Kind.TEXT | Kind.CHOICE:
+            yield from (*named, _NEW, _put_together(asked))
+    yield None
+
+
+def _put_together(asked: Sequence[tuple[Leaf, Want]]) -> str:
+    """A text that starts with and contains all that is wanted, if one can."""
+    wanted = [leaf for leaf, want in asked if want in _ALL_NEEDED]
+    starts = [str(leaf.values[0]) for leaf in wanted if leaf.op is Op.STARTS_WITH]
+    pieces = [str(leaf.values[0]) for leaf in wanted if leaf.op is Op.CONTAINS]
+    return _APART.join([max(starts, key=len, default=""), *pieces, _NEW])
