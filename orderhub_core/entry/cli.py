@@ -32,6 +32,7 @@ COMMANDS = {
     "worker": Command("worker", "Absorb, dispatch and poll until told to stop."),
     "import": Command("importing", "Take in an export file (CSV or XLSX)."),
     "audit": Command("audit", "Compare what the systems show of every order."),
+    "rules": Command("rules", "What a rulebook says, and what is wrong with it."),
     "simulate": Command("simulate", "Rehearse a flash sale."),
     "diagnose": Command("diagnose", "Where orders get stuck, and why."),
     "inbox": Command("inbox", "Messages that wait or are parked."),

@@ -6,13 +6,12 @@ from collections.abc import Collection, Mapping
 from typing import Any, Literal, TypeVar, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import msgspec
-
 from orderhub_core.rules import names
 from orderhub_core.rules.dictionary import FIELDS, Kind, lookup, nearest
 from orderhub_core.rules.language import validity
 from orderhub_core.rules.language.mistakes import Mistake
-from orderhub_core.rules.language.parsing import DEEPEST, parse_actions, parse_condition
+from orderhub_core.rules.language.parsing import parse_actions, parse_condition
+from orderhub_core.rules.language.tables import Tables
 from orderhub_core.rules.language.values import bare, meant
 from orderhub_core.rules.language.vocabulary import OWN_WORDS, Vocabulary, vocabulary
 from orderhub_core.rules.tree import ALWAYS, Action, Condition, Group, Rule, Rulebook, Word
@@ -184,11 +183,10 @@ def _when(table: Mapping[str, Any], speech: Vocabulary, place: Place, wrong: _Mi
         wrong += [mistake._replace(place=place) for mistake in parsed.mistakes]
         return parsed.when
     elif isinstance(written, dict):
-        tree = _converted(written, Condition, place, wrong)
-        if tree is not None:
-            tree = validity.tidy(tree)
-            wrong += validity.mistakes(tree, speech, place)
-            return tree
+        tables = Tables(place)
+        tree = validity.tidy(tables.condition(written))
+        wrong += tables.mistakes or validity.mistakes(tree, speech, place)
+        return tree
     else:
         wrong.note("wrong_type", place[:-1], word="when", kind="line")
     return ALWAYS
@@ -204,21 +202,9 @@ def _then(table: Mapping[str, Any], key: str, speech: Vocabulary, place: Place, 
     if not isinstance(written, list | dict):
         wrong.note("wrong_type", place[:-1], word=key, kind="line")
         return ()
-    tables = written if isinstance(written, list) else [written]
-    actions: tuple[Action, ...] | None = _converted(tables, tuple[Action, ...], place, wrong)
-    if actions is None:
-        return ()
-    if not actions:
+    tables = Tables(place)
+    actions = tables.actions(written)
+    if not written:
         wrong.note("no_action", place)
-    wrong += validity.action_mistakes(actions, speech, place)
+    wrong += tables.mistakes or validity.action_mistakes(actions, speech, place)
     return actions
-
-
-def _converted(written: Any, kind: Any, place: Place, wrong: _Mistakes) -> Any:
-    try:
-        return msgspec.convert(written, kind)
-    except msgspec.ValidationError as error:
-        wrong.note("bad_tree", place, reason=str(error))
-    except RecursionError:
-        wrong.note("too_deep", place, most=str(DEEPEST))
-    return None

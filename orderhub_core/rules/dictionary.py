@@ -247,5 +247,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 
 def chinese_prefix(word: str) -> str:
     """The longest Chinese field name that a word begins with: it lacks a blank after it. Empty where there is none."""
-    found = [name for name in _BY_ANY_NAME if not name.isascii() and word.startswith(name)]
-    return max(found, key=len, default="")
+    table = next((prefix for prefix in _PREFIXES if word.startswith(prefix)), "")
+    rest = word.removeprefix(table)
+    found = [name for name in _BY_ANY_NAME if not name.isascii() and rest.startswith(name)]
+    return table + max(found, key=len) if found else ""

@@ -1,0 +1,124 @@
+"""`orderhub rules`: what a rulebook says, and what is wrong or doubtful about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from orderhub_core import i18n
+from orderhub_core.entry.options import AsJson, tell
+from orderhub_core.rules import rulebook
+from orderhub_core.rules.check import Finding, check, sentence
+from orderhub_core.rules.language import mistakes
+from orderhub_core.rules.language.operators import Language
+from orderhub_core.rules.language.printing import print_actions, print_rule
+from orderhub_core.rules.language.vocabulary import of_book
+from orderhub_core.rules.tree import Group, Rulebook
+
+app = typer.Typer(no_args_is_help=True, help="Look at rulebooks.")
+
+MISTAKEN, DOUBTFUL = 2, 1
+"""Exit codes: the book cannot be used; it can, and does not do what it says."""
+
+
+class Lang(StrEnum):
+    EN = "en"
+    ZH = "zh"
+
+
+@app.command("check")
+def check_file(
+    file: Annotated[Path, typer.Argument(help="The rulebook, a TOML file.")],
+    lang: Annotated[Lang, typer.Option(help="In which language rules and findings are told.")] = Lang.EN,
+    as_json: AsJson = False,
+) -> None:
+    """Read a rulebook aloud: each rule as one line, and all that is wrong with it or doubtful about it.
+
+    Exit code 2 where it cannot be used, 1 where a rule does not do what it says.
+    """
+    draft = rulebook.read(rulebook.contents(file))
+    findings = [] if draft.mistakes else check(draft.book)
+    answer = _answer(draft, findings, lang.value)
+    shown = _mistakes(draft, lang.value) if draft.mistakes else _shown(draft.book, findings, lang.value)
+    tell(answer, shown, as_json=as_json)
+    if draft.mistakes:
+        raise typer.Exit(MISTAKEN)
+    if any(finding.level == "warning" for finding in findings):
+        raise typer.Exit(DOUBTFUL)
+
+
+def _mistakes(draft: rulebook.Draft, language: Language) -> str:
+    tr = i18n.translator(language)
+    return mistakes.told(draft.mistakes, tr)
+
+
+def _shown(book: Rulebook, findings: Sequence[Finding], language: Language) -> str:
+    tr, speech = i18n.translator(language), of_book(book)
+    rules = sum(len(group.rules) for group in book.groups)
+    told = [
+        tr("version {version}, rules: {rules}, groups: {groups}").format(
+            rules=rules, groups=len(book.groups), version=book.version
+        )
+    ]
+    for group in book.groups:
+        how = tr("the first that holds acts") if group.match == "first" else tr("each that holds acts")
+        told += ["", f"{group.name} ({how})"]
+        told += [f"  {rule.name}: {print_rule(rule, speech, language)}" for rule in group.rules]
+        told += _otherwise(group, book, language)
+    told += ["", *(_line(finding, book, language) for finding in findings)]
+    warnings = sum(finding.level == "warning" for finding in findings)
+    counted = tr("warnings: {warnings}, notes: {notes}").format(warnings=warnings, notes=len(findings) - warnings)
+    return "\n".join([*told, counted if findings else tr("no findings")])
+
+
+def _otherwise(group: Group, book: Rulebook, language: Language) -> list[str]:
+    if not group.otherwise:
+        return []
+    tr = i18n.translator(language)
+    return [f"  {tr('otherwise')}: {print_actions(group.otherwise, of_book(book), language)}"]
+
+
+def _line(finding: Finding, book: Rulebook, language: Language) -> str:
+    tr = i18n.translator(language)
+    level = tr("warning") if finding.level == "warning" else tr("note")
+    place = tr(", ").join([finding.group, *([finding.rule] if finding.rule else [])])
+    return f"{level}{tr(': ')}{place}{tr(': ')}{sentence(finding, of_book(book), language)}"
+
+
+def _answer(draft: rulebook.Draft, findings: Sequence[Finding], language: Language) -> dict[str, Any]:
+    book, speech, tr = draft.book, of_book(draft.book), i18n.translator(language)
+    usable = [] if draft.mistakes else [(group, rule) for group in book.groups for rule in group.rules]
+    return {
+        "version": book.version,
+        "rules": [
+            {"group": group.name, "rule": rule.name, "line": print_rule(rule, speech, language), "note": rule.note}
+            for group, rule in usable
+        ],
+        "mistakes": [
+            {
+                "code": mistake.code,
+                "place": mistake.place,
+                "text": mistake.text,
+                "column": mistake.column,
+                "marked": mistake.text[mistake.start : mistake.end],
+                "suggestion": mistake.suggestion,
+                "sentence": mistakes.sentence(mistake, tr),
+            }
+            for mistake in draft.mistakes
+        ],
+        "findings": [
+            {
+                "code": finding.code,
+                "level": finding.level,
+                "group": finding.group,
+                "rule": finding.rule,
+                "other": finding.other,
+                "sentence": sentence(finding, speech, language),
+            }
+            for finding in findings
+        ],
+    }
