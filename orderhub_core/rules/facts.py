@@ -1,0 +1,126 @@
+"""The columns that conditions are computed over: those of the frames as rules understand them, and what follows from
+them. A text that is empty is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import numpy as np
+import polars as pl
+
+from orderhub_core.errors import UserMistake
+from orderhub_core.frames import INSTANT
+from orderhub_core.rules.dictionary import Field, Kind
+
+Expression = Callable[[str], pl.Expr]
+"""Of a time zone."""
+Array = np.ndarray[tuple[int], np.dtype[np.int64]]
+
+
+def _minutes(column: str) -> Expression:
+    def minutes(zone: str) -> pl.Expr:
+        local = pl.col(column).dt.convert_time_zone(zone)
+        return (local.dt.hour().cast(pl.Int64) * 60 + local.dt.minute()).alias(f"{column}_minutes")
+
+    return minutes
+
+
+def _weekday(column: str) -> Expression:
+    return lambda zone: pl.col(column).dt.convert_time_zone(zone).dt.weekday().cast(pl.Int64).alias(f"{column}_weekday")
+
+
+DERIVED: Mapping[str, tuple[str, Expression]] = {
+    f"{column}_{name}": (column, derive(column))
+    for column in ("placed_at", "paid_at", "promised_at")
+    for name, derive in (("minutes", _minutes), ("weekday", _weekday))
+}
+"""Order columns that follow from another one: minutes since midnight, and the day of the week, 1 for Monday."""
+TOTALS: Mapping[str, tuple[tuple[str, ...], pl.Expr]] = {
+    "line_count": ((), pl.len()),
+    "piece_count": (("quantity",), pl.col("quantity").sum()),
+    "sku_count": (("sku",), pl.col("sku").n_unique()),
+    "goods_minor": (("quantity", "price_minor"), (pl.col("quantity").cast(pl.Int64) * pl.col("price_minor")).sum()),
+}
+"""Order columns that sum up its lines, with the columns of lines that they take."""
+OF_LINES: Mapping[str, tuple[tuple[str, ...], pl.Expr]] = {
+    "amount_minor": (("quantity", "price_minor"), pl.col("quantity").cast(pl.Int64) * pl.col("price_minor")),
+}
+"""Line columns that follow from others of the line."""
+
+
+def sources(field: Field) -> tuple[str, tuple[str, ...]]:
+    """The frame, `orders`, `lines` or `signals`, and the columns of it that a field's value is taken from."""
+    if field.level == "signal":
+        return "signals", ()
+    if field.level == "line":
+        return "lines", OF_LINES[field.column][0] if field.column in OF_LINES else (field.column,)
+    if field.column in TOTALS:
+        return "lines", TOTALS[field.column][0]
+    return "orders", (DERIVED[field.column][0] if field.column in DERIVED else field.column,)
+
+
+def check(orders: pl.Schema, lines: pl.Schema, asked: Iterable[tuple[Field, str]]) -> None:
+    """Raises UserMistake for the first field that these frames have no column for, or one of another type. `asked`:
+    each with the rule that asks for it."""
+    for field, rule in asked:
+        name, columns = sources(field)
+        for column in columns:
+            schema = orders if name == "orders" else lines
+            if column not in schema:
+                raise UserMistake(
+                    f"the {name} have no column {column!r}: rule {rule!r} asks for {field.name} ({field.zh})"
+                )
+            if mistake := _unfit(schema[column], field, column):
+                raise UserMistake(f"the column {column!r} of the {name} {mistake}; rule {rule!r} asks for {field.name}")
+
+
+def _unfit(dtype: pl.DataType, field: Field, column: str) -> str | None:
+    """What is wrong with the type of a column."""
+    if dtype == pl.Null:
+        return None
+    if field.column in DERIVED or field.kind is Kind.INSTANT:
+        fits = isinstance(dtype, pl.Datetime) and dtype.time_zone is not None
+        return None if fits else f"holds {dtype}, not instants with their time zone"
+    if column == "sku" or field.kind in (Kind.TEXT, Kind.CHOICE):
+        return None if dtype in (pl.String, pl.Categorical, pl.Enum) else f"holds {dtype}, not text"
+    if field.kind is Kind.FLAG:
+        return None if dtype == pl.Boolean else f"holds {dtype}, not true or false"
+    unit = "whole numbers" if field.kind is not Kind.MONEY else "whole numbers of the smallest unit (cents)"
+    return None if dtype.is_integer() else f"holds {dtype}, not {unit}"
+
+
+def of_orders(field: Field, zone: str) -> pl.Expr:
+    """Over the columns of orders; not of one that sums up lines."""
+    if field.column in DERIVED:
+        return DERIVED[field.column][1](zone).alias(field.column)
+    return _plain(field)
+
+
+def of_lines(field: Field) -> pl.Expr:
+    if field.column in OF_LINES:
+        return OF_LINES[field.column][1].alias(field.column)
+    return _plain(field)
+
+
+def _plain(field: Field) -> pl.Expr:
+    on = pl.col(field.column)
+    if field.kind in (Kind.TEXT, Kind.CHOICE):
+        return pl.when(on.cast(pl.String) != "").then(on.cast(pl.String))
+    if field.kind is Kind.INSTANT:
+        return on.cast(INSTANT)
+    return on if field.kind is Kind.FLAG else on.cast(pl.Int64)
+
+
+def totals(columns: Iterable[str], lines: pl.DataFrame, place: Array, orders: int) -> pl.DataFrame:
+    """Those of TOTALS, one row per order. `place`: of each line, the row of its order. Null where there is no line."""
+    placed = lines.with_columns(place=pl.Series(place))
+    summed = placed.group_by("place").agg(TOTALS[name][1].cast(pl.Int64).alias(name) for name in columns)
+    every = pl.DataFrame({"place": np.arange(orders, dtype=np.int64)})
+    return every.join(summed, on="place", how="left", maintain_order="left").drop("place")
+
+
+def encoded(column: pl.Series) -> pl.Series:
+    """A text as an Enum of the words that occur: conditions on it compare numbers then."""
+    if column.dtype != pl.String:
+        return column
+    return column.cast(pl.Enum(column.unique().drop_nulls().sort()))
