@@ -209,7 +209,7 @@ def leaves_of(field, ops, values):
 
 
 order_leaves = st.one_of(
-    leaves_of("platform", WORDED, wanted_texts),
+    leaves_of("shop", WORDED, wanted_texts),
     leaves_of("province", WORDED, wanted_texts),
     leaves_of("total", ORDERED, amounts),
     leaves_of("paid_at", ORDERED, st.sampled_from(INSTANTS)),
