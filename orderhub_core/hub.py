@@ -21,7 +21,7 @@ from orderhub_core import pseudonym, registry, settings
 from orderhub_core.board import SnapshotHub
 from orderhub_core.effects import Effect, FetchOrder, Notify, PushToWarehouse
 from orderhub_core.errors import RefusedByTarget, Unreachable, Unreadable, UserMistake
-from orderhub_core.flows import absorb, dispatch, importing, ledgers, ops, poll, replay
+from orderhub_core.flows import absorb, dispatch, importing, intend, ledgers, ops, poll, replay
 from orderhub_core.flows.absorb import Outcome, Plan
 from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.pipeline import Pipeline
@@ -31,6 +31,7 @@ from orderhub_core.memory import Answer, Memory
 from orderhub_core.model import Dismissal, RawMessage, Review
 from orderhub_core.ports import Channel, Notifier, Touchpoint, Warehouse
 from orderhub_core.rules import book
+from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store import aside, chain, expiry, flow, homes
 from orderhub_core.store.home import SHEETS
 from orderhub_core.store.homes import Home
@@ -74,7 +75,8 @@ class Hub:
     @cached_property
     def context(self) -> absorb.Context:
         path = self.home.data / self.settings.rulebook
-        rules = book.load(path) if self.settings.rulebook else book.Book()
+        rules = book.load(path) if self.settings.rulebook else Rulebook()
+        intend.refuse(rules)
         hashes = pseudonym.load(self.home.data, self._env)
         return absorb.Context(self.store, self._source, rules, hashes, Recent(self.store))
 

@@ -23,7 +23,7 @@ from orderhub_core.flows.recent import Known, Orders, Recent, remembered_if_comm
 from orderhub_core.fold import Entry, Head, Origin, Pseudonymous, fold
 from orderhub_core.model import Content, Decoded, Dismissal, Observation, Review, Sighting
 from orderhub_core.pseudonym import Pseudonyms
-from orderhub_core.rules.book import Book
+from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store import chain
 from orderhub_core.store.ahead import Reads
 from orderhub_core.store.base import FURTHEST, Overtaken, Store
@@ -58,7 +58,7 @@ class Context(NamedTuple):
     store: Store
     source: Callable[[str], Source]
     """Raises Unreadable for a source that the settings do not know, Later for one that cannot be had just now."""
-    book: Book
+    book: Rulebook
     pseudonyms: Pseudonyms
     recent: Recent | None = None
     """Remembers the orders of `store` between batches; without it they are read each time."""

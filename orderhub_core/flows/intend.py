@@ -10,12 +10,16 @@ from functools import lru_cache
 
 import msgspec
 
+from orderhub_core import frames
+from orderhub_core.errors import UserMistake
 from orderhub_core.flows import rows
 from orderhub_core.flows.news import News
 from orderhub_core.fold import Entry, Head
 from orderhub_core.model import Event, Line
-from orderhub_core.rules.book import Book
+from orderhub_core.rules.actions import HOLDS, NEAREST
 from orderhub_core.rules.decide import Decision, decide
+from orderhub_core.rules.needs import asked, check, order_columns
+from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store.ahead import Reads
 from orderhub_core.store.unit import Row, Writes
 
@@ -26,6 +30,19 @@ PAID = frozenset({"paid", "partly_refunded", "settled"})
 _json = msgspec.json.Encoder(order="deterministic").encode
 
 
+def refuse(book: Rulebook) -> None:
+    """Raises UserMistake for what a rulebook asks for and the live path does not have: better now than never to hold,
+    unnoticed."""
+    check(book, frames.ORDERS, frames.LINES)
+    for field, rule in asked(book):
+        if field.level in ("buyer", "signal"):
+            raise UserMistake(f"rule {rule.name!r} asks for {field.name} ({field.zh}), of which the hub is told nothing")
+    for group in book.groups:
+        for action in (*group.otherwise, *(action for rule in group.rules for action in rule.then)):
+            if action.verb == "assign_warehouse" and action.argument == NEAREST:
+                raise UserMistake(f"group {group.name!r} assigns the nearest warehouse, but none has a place yet")
+
+
 class Intentions:
     """Those of one batch, written into its `writes` and the log entries of its news.
 
@@ -34,9 +51,9 @@ class Intentions:
     becomes of it, into which batches the messages of an order fall: only their order does.
     """
 
-    def __init__(self, reads: Reads, book: Book, news: News, writes: Writes) -> None:
+    def __init__(self, reads: Reads, book: Rulebook, news: News, writes: Writes) -> None:
         self.reads, self.book, self.news, self.writes = reads, book, news, writes
-        self._speaks = bool(book.routing or book.gift or book.default_warehouse)
+        self._speaks = bool(book.groups)
         self._decided_on: dict[int, tuple[Line, ...] | None] = {}
         """Orders that this batch decided, and their lines then, if it stated any."""
         self._given: dict[int, list[Line]] = {}
@@ -55,7 +72,7 @@ class Intentions:
         if not undecided:
             return
         lines = self._lines_of(undecided)
-        decisions = decide(rows.orders_frame(undecided), rows.lines_frame(lines), self.book)
+        decisions = decide(rows.orders_frame(undecided, order_columns(self.book)), rows.lines_frame(lines), self.book)
         by_order: dict[int, list[Decision]] = {}
         for order_id, *decision in decisions.iter_rows():
             by_order.setdefault(order_id, []).append(Decision(*decision))
@@ -102,22 +119,28 @@ class Intentions:
         message, version = self.news.last_message[head.order_id], self.book.version
         at = message.received_at
         gifts: list[Line] = []
-        for rule, action, argument, quantity, parent, reason in decisions:
+        held = ""
+        place = 0
+        for group, rule, action, argument, quantity, parent, reason in decisions:
             if action == "assign_warehouse":
                 if head.warehouse is not None:
                     continue
                 head.warehouse, head.warehouse_by = argument, "rule"
-            else:
+            elif action == "add_gift":
                 gifts.append(Line(FIRST_ADDED_LINE + len(gifts), argument, quantity=quantity, gift_of=parent))
                 self.writes.upserts["lines"].append(rows.line_row(head.order_id, gifts[-1], rule))
+            held = held or _holding(action, argument, rule)
             detail = _cause(rule, version)
             self.news.entries.append(
                 Entry(head.order_id, f"rule.{action}", at, at, "", argument, "decided", "rules", message.id, detail)
             )
-            self.writes.new["decisions"].append((head.order_id, rule, version, action, argument, reason, at))
+            self.writes.new["decisions"].append(
+                (head.order_id, version, place, group, rule, action, argument, quantity, reason, at)
+            )
+            place += 1
         head.decided, self._given[head.order_id] = 1, gifts
         if head.warehouse_by == "rule":
-            self.writes.new["outbox"].append(rows.push_row(head, [*lines, *gifts], message))
+            self.writes.new["outbox"].append(rows.push_row(head, [*lines, *gifts], message, held))
 
     def _lines_of(self, heads: Sequence[Head]) -> dict[int, Sequence[Line]]:
         told = {**self.news.stated_lines, **self.news.lines}
@@ -139,6 +162,15 @@ class Intentions:
 @lru_cache
 def _cause(rule: str, version: str) -> str:
     return _json({"rule": rule, "version": version}).decode()
+
+
+def _holding(action: str, argument: str, rule: str) -> str:
+    """Why a decision keeps the order from its warehouse until a person lets it go; empty where it does not."""
+    if action == "approve":
+        return f"rule {rule} asks for the approval of {argument}"
+    if action == "hold" and "push" in HOLDS[argument].blocks:
+        return f"rule {rule} holds it: {argument}"
+    return ""
 
 
 def _is_undecided(head: Head) -> bool:

@@ -62,31 +62,35 @@ def push_key(head: Head) -> str:
     return f"push:{head.shop}:{head.order_no}"
 
 
-def push_row(head: Head, lines: Sequence[Line], message: Message) -> Row:
+def push_row(head: Head, lines: Sequence[Line], message: Message, held: str = "") -> Row:
+    """`held`: why it must wait for a person."""
     skus = {line.line_no: line.sku for line in lines}
     goods = tuple(effects.WarehouseLine(line.sku, line.quantity, skus.get(line.gift_of or 0, "")) for line in lines)
     effect = effects.PushToWarehouse(head.shop, head.order_no, head.warehouse or "", goods)
-    return effect_row(push_key(head), head, effect, message)
+    return effect_row(push_key(head), head, effect, message, held)
 
 
-def effect_row(key: str, head: Head, effect: effects.Effect, message: Message) -> Row:
+def effect_row(key: str, head: Head, effect: effects.Effect, message: Message, held: str = "") -> Row:
     at, payload = message.received_at, effects.encode(effect).decode()
-    return (key, head.order_id, effect.target, payload, "waiting", 0, 0, at, None, "", at, None, "")
+    state = "person" if held else "waiting"
+    return (key, head.order_id, effect.target, payload, state, 0, 0, at, None, "", at, None, held)
 
 
 def line_row(order_id: int, line: Line, rule: str) -> Row:
     return (order_id, *msgspec.structs.astuple(line), rule, None)
 
 
-RULE_COLUMNS = ("order_id", "shop", "platform", "province", "total_minor", "paid_at")
+def orders_frame(heads: Sequence[Head], columns: Sequence[str]) -> pl.DataFrame:
+    """Of ORDERS the id and these columns; states as the words that they are."""
+    values = {name: [getattr(head, name) for head in heads] for name in ("order_id", *columns)}
+    return pl.DataFrame([_series(name, some) for name, some in values.items()])
 
 
-def orders_frame(heads: Sequence[Head]) -> pl.DataFrame:
-    """The columns that rules ask about, in the types of ORDERS."""
-    schema = {name: frames.ORDERS[name] for name in RULE_COLUMNS}
-    raw = {name: pl.Int64() if kind == frames.INSTANT else kind for name, kind in schema.items()}
-    columns = {name: [getattr(head, name) for head in heads] for name in RULE_COLUMNS}
-    return pl.DataFrame(columns, schema=raw).with_columns(pl.col("paid_at").cast(frames.INSTANT))
+def _series(name: str, values: list[object]) -> pl.Series:
+    kind = frames.ORDERS[name]
+    if kind == frames.INSTANT:
+        return pl.Series(name, values, pl.Int64).cast(kind)
+    return pl.Series(name, values, pl.String if isinstance(kind, pl.Enum) else kind)
 
 
 def lines_frame(lines: Mapping[int, Sequence[Line]]) -> pl.DataFrame:

@@ -66,12 +66,6 @@ def conditions(book: Rulebook) -> tuple[Condition, ...]:
     return tuple(rule.when for group in book.groups for rule in group.rules)
 
 
-@lru_cache(maxsize=64)
-def fields(book: Rulebook) -> tuple[Field, ...]:
-    """That its rules ask for, each once. Raises UserMistake for one that is none."""
-    return tuple({leaf.field: field_of(leaf) for when in conditions(book) for leaf in leaves(when)}.values())
-
-
 def _place(condition: Condition, nodes: dict[Node, int], of_lines: bool) -> int:
     """The number of its node."""
     return nodes.setdefault(_node(condition, nodes, of_lines), len(nodes))

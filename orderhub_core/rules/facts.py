@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable, Mapping
 import numpy as np
 import polars as pl
 
-from orderhub_core.errors import UserMistake
 from orderhub_core.frames import INSTANT
 from orderhub_core.rules.dictionary import Field, Kind
 
@@ -57,36 +56,6 @@ def sources(field: Field) -> tuple[str, tuple[str, ...]]:
     if field.column in TOTALS:
         return "lines", TOTALS[field.column][0]
     return "orders", (DERIVED[field.column][0] if field.column in DERIVED else field.column,)
-
-
-def check(orders: pl.Schema, lines: pl.Schema, asked: Iterable[tuple[Field, str]]) -> None:
-    """Raises UserMistake for the first field that these frames have no column for, or one of another type. `asked`:
-    each with the rule that asks for it."""
-    for field, rule in asked:
-        name, columns = sources(field)
-        for column in columns:
-            schema = orders if name == "orders" else lines
-            if column not in schema:
-                raise UserMistake(
-                    f"the {name} have no column {column!r}: rule {rule!r} asks for {field.name} ({field.zh})"
-                )
-            if mistake := _unfit(schema[column], field, column):
-                raise UserMistake(f"the column {column!r} of the {name} {mistake}; rule {rule!r} asks for {field.name}")
-
-
-def _unfit(dtype: pl.DataType, field: Field, column: str) -> str | None:
-    """What is wrong with the type of a column."""
-    if dtype == pl.Null:
-        return None
-    if field.column in DERIVED or field.kind is Kind.INSTANT:
-        fits = isinstance(dtype, pl.Datetime) and dtype.time_zone is not None
-        return None if fits else f"holds {dtype}, not instants with their time zone"
-    if column == "sku" or field.kind in (Kind.TEXT, Kind.CHOICE):
-        return None if dtype in (pl.String, pl.Categorical, pl.Enum) else f"holds {dtype}, not text"
-    if field.kind is Kind.FLAG:
-        return None if dtype == pl.Boolean else f"holds {dtype}, not true or false"
-    unit = "whole numbers" if field.kind is not Kind.MONEY else "whole numbers of the smallest unit (cents)"
-    return None if dtype.is_integer() else f"holds {dtype}, not {unit}"
 
 
 def of_orders(field: Field, zone: str) -> pl.Expr:

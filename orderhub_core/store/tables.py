@@ -224,10 +224,14 @@ class Decision(HubPart, table=True):
     __tablename__ = "decisions"
     __table_args__ = CLUSTERED
     order_id: int = key(BigInteger)
-    rule: str = key()
     version: str = key()
+    place: int = key(BigInteger)
+    """From 0, in the order in which the rulebook spoke."""
+    rule_group: str = text()
+    rule: str = text()
     action: str = text()
     argument: str = text()
+    quantity: int = number(1)
     reason: str = text()
     decided_at: int = number()
 

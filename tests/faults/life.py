@@ -158,14 +158,12 @@ def absorbing(store: Any, pseudonyms: Any) -> Any:
     from orderhub_core.errors import Unreadable
     from orderhub_core.flows.absorb import Context, Source
     from orderhub_core.model import Observation
-    from orderhub_core.rules.book import Book, Gift, Routing, When
+    from orderhub_core.rules.tree import Action, Group, Leaf, Op, Rule, Rulebook
 
-    book = Book(
-        version="v1",
-        default_warehouse="hangzhou",
-        routing=(Routing("coats-south", "guangzhou", When(category=["coat"])),),
-        gift=(Gift("over-100", "GIFT-1", when=When(total_min="100.00")),),
-    )
+    south = Rule("coats-south", Leaf("category", Op.IS, ("coat",)), (Action("assign_warehouse", "guangzhou"),))
+    gift = Rule("over-100", Leaf("total", Op.AT_LEAST, (10_000,)), (Action("add_gift", "GIFT-1"),))
+    routing = Group("routing", "first", (south,), (Action("assign_warehouse", "hangzhou"),))
+    book = Rulebook("v1", (routing, Group("gifts", "all", (gift,))))
 
     def decode(kind: str, body: bytes) -> Observation:
         try:

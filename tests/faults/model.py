@@ -396,7 +396,7 @@ class Model:
         if any(line.category == "连体衣" for line in sold):
             decided = [("onesies-south", "assign_warehouse", "guangzhou", None)]
         else:
-            decided = [("default", "assign_warehouse", "hangzhou", None)]
+            decided = [("otherwise", "assign_warehouse", "hangzhou", None)]
         if order.warehouse is not None:
             decided = []
         if order.holds.get("total_minor", 0) >= 10_000:

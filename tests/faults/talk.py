@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import msgspec
+from small_rules import one_of, rulebook, total_from
 
 from orderhub_core.errors import Unreachable, Unreadable
 from orderhub_core.flows.absorb import Source
@@ -25,7 +26,6 @@ from orderhub_core.model import (
     Sighting,
 )
 from orderhub_core.pseudonym import Pseudonyms
-from orderhub_core.rules.book import Book, Gift, Routing, When
 
 SECOND = 1_000_000
 DAWN = 1_767_225_600 * SECOND
@@ -42,11 +42,10 @@ LACKS = ("word", "bug", "settings", "trouble")
 """What keeps a message from being read until it is mended."""
 
 HASHES = Pseudonyms(b"a pepper of some length")
-BOOK = Book(
-    version="v1",
-    default_warehouse="hangzhou",
-    routing=(Routing("onesies-south", "guangzhou", When(category=["连体衣"])),),
-    gift=(Gift("over-100", "GIFT-1", when=When(total_min="100.00")), Gift("onesie-bib", "BIB", when=When(sku="ONE"))),
+BOOK = rulebook(
+    default="hangzhou",
+    routing={("onesies-south", "guangzhou"): one_of("category", "连体衣")},
+    gifts={("over-100", "GIFT-1"): total_from(10_000), ("onesie-bib", "BIB"): one_of("sku", "ONE")},
 )
 
 FACTS: tuple[tuple[Event, ...], ...] = (

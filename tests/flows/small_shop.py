@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import msgspec
+from small_rules import one_of, rulebook, total_from
 
 from orderhub_core.errors import Unreadable
 from orderhub_core.flows.absorb import Source
 from orderhub_core.model import Decoded, Observation, Review, Sighting
-from orderhub_core.rules.book import Book, Gift, Routing, When
 
 SHOP = "shop-1"
-BOOK = Book(
-    version="v1",
-    default_warehouse="hangzhou",
-    routing=(Routing("onesies-south", "guangzhou", When(category=["连体衣"])),),
-    gift=(Gift("over-100", "GIFT-1", when=When(total_min="100.00")),),
+BOOK = rulebook(
+    default="hangzhou",
+    routing={("onesies-south", "guangzhou"): one_of("category", "连体衣")},
+    gifts={("over-100", "GIFT-1"): total_from(10_000)},
 )
 KINDS = {"order": Observation, "sighting": Sighting, "review": Review}
 

@@ -10,6 +10,7 @@ from random import Random
 import msgspec
 import pytest
 from reading import rows, state
+from small_rules import one_of, rulebook
 
 from orderhub_core.errors import Unreachable
 from orderhub_core.flows import ops
@@ -18,7 +19,6 @@ from orderhub_core.flows.dispatch import dispatch
 from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.replay import replay
 from orderhub_core.model import Content, Event, Line, Observation, Parcel, RawMessage, Review, Sighting
-from orderhub_core.rules.book import Book, Gift, When
 from orderhub_core.store import homes, statements
 from orderhub_core.store.base import Overtaken
 
@@ -401,7 +401,7 @@ def test_a_gift_travels_with_the_line_that_earned_it_and_is_given_once(context, 
     lines = (Line(1, "COAT", category="卫衣"), Line(2, "MASK", category="面膜"))
     content = Content(total_minor=100, lines=lines, warehouse="chengdu")
     told = Observation("A1", {"order.placed": 1, "payment.paid": 1}, 1, content)
-    book = Book(version="v2", gift=(Gift("mask-sample", "SAMPLE", when=When(category="面膜")),))
+    book = rulebook("v2", gifts={("mask-sample", "SAMPLE"): one_of("category", "面膜")})
     masked = context._replace(book=book)
     context.store.accept([RawMessage("shop-1", "m1", "order", msgspec.json.encode(told))], NOW)
     drain(masked, 10)

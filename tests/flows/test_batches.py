@@ -158,7 +158,7 @@ def test_a_paid_order_is_decided_whatever_its_batch_brings_after_that(context, k
         context.store.accept(batch, NOW)
         absorb(context, 10)
     assert rows(context, "SELECT decided, warehouse FROM orders") == [(1, "hangzhou")]
-    assert sorted(rows(context, "SELECT rule FROM decisions")) == [("default",), ("over-100",)]
+    assert sorted(rows(context, "SELECT rule FROM decisions")) == [("otherwise",), ("over-100",)]
     assert rows(context, "SELECT state FROM outbox WHERE key LIKE 'push:%'") == [(state,)]
 
 

@@ -9,7 +9,7 @@ from orderhub_core.flows import absorb, ops
 from orderhub_core.flows.absorb import Context, Source
 from orderhub_core.model import Dismissal, RawMessage
 from orderhub_core.pseudonym import Pseudonyms
-from orderhub_core.rules.book import Book
+from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store import aside, flow, homes
 from orderhub_core.store.expiry import DAY_US, expire
 
@@ -31,7 +31,7 @@ def nobody(name):
 
 @pytest.fixture
 def context(store):
-    return Context(store, nobody, Book(), Pseudonyms(b"a pepper of some length"), clock=lambda: NOW + 5)
+    return Context(store, nobody, Rulebook(), Pseudonyms(b"a pepper of some length"), clock=lambda: NOW + 5)
 
 
 def accept(store, *names, source="shop-a", body=b"{}", at=NOW):

@@ -10,20 +10,21 @@ from itertools import count
 import msgspec
 import psycopg
 import pytest
+from small_rules import rulebook, total_from
 
 from orderhub_core.errors import Busy, OrderHubError, StoreMissing, UserMistake
 from orderhub_core.flows import absorb
 from orderhub_core.flows.absorb import Context, Source
 from orderhub_core.model import Content, Event, Line, Observation, Parcel, Person, RawMessage
 from orderhub_core.pseudonym import Pseudonyms
-from orderhub_core.rules.book import Book, Gift, When
+from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store import archive, backup, backup_postgres, backup_sqlite, checks, homes, schema, statements
 from orderhub_core.store.homes import Home
 from orderhub_core.store.tables import PARTS
 
 SHOP = "shop-1"
 NOW = 1_700_000_000_000_000
-BOOK = Book(version="v1", default_warehouse="hangzhou", gift=(Gift("any", "GIFT", when=When(total_min="1.00")),))
+BOOK = rulebook(default="hangzhou", gifts={("any", "GIFT"): total_from(100)})
 ENV = {"ORDERHUB_PEPPER": "the pepper of these tests"}
 _names = count()
 
@@ -178,7 +179,7 @@ def test_a_restored_hub_holds_every_row_and_goes_on(home, hub, elsewhere, opened
 
 
 def test_a_rehearsal_and_a_restore_while_messages_keep_coming_end_in_the_same_orders(home, elsewhere, opened, tmp_path):
-    hub = opened(book=Book())  # what the rulebook says of an order depends on the batch that it is seen in
+    hub = opened(book=Rulebook())  # what the rulebook says of an order depends on the batch that it is seen in
     hub.take(messages(20))
     rest = messages(400, 1_000)
     stop, failed = threading.Event(), []
@@ -214,7 +215,7 @@ def test_a_rehearsal_and_a_restore_while_messages_keep_coming_end_in_the_same_or
 
     there = elsewhere()
     restored = backup.restore(last, there, env=ENV)
-    again = opened(there, book=Book())
+    again = opened(there, book=Rulebook())
     assert restored.manifest.counts["inbox"] == again.store.query("inbox", "SELECT count(*) FROM inbox")[0][0]
     again.take(messages(20) + rest)  # what came before the backup comes again, too, and changes nothing
     mine, theirs = again.orders(), hub.orders()

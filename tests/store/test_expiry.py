@@ -16,7 +16,7 @@ from orderhub_core.flows.absorb import Context, Source
 from orderhub_core.hub import Hub
 from orderhub_core.model import Event, Observation, RawMessage
 from orderhub_core.pseudonym import Pseudonyms
-from orderhub_core.rules.book import Book
+from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store import expiry, homes
 from orderhub_core.store.expiry import DAY_US, Expiry
 
@@ -40,7 +40,7 @@ def store(home):
 @pytest.fixture
 def context(store):
     source = Source("s", "douyin", decode)
-    return Context(store, lambda _: source, Book(), Pseudonyms(b"the pepper of these tests"))
+    return Context(store, lambda _: source, Rulebook(), Pseudonyms(b"the pepper of these tests"))
 
 
 def message(n, body=None):
@@ -190,7 +190,7 @@ def test_whatever_comes_between_bodies_go_by_the_law(tmp_path_factory, steps):
     homes.init(home)
     store = homes.open_store(home)
     source = Source("s", "douyin", decode)
-    context = Context(store, lambda _: source, Book(), Pseudonyms(b"the pepper of these tests"))
+    context = Context(store, lambda _: source, Rulebook(), Pseudonyms(b"the pepper of these tests"))
     worker = Expiry(store, 30)
     came, waiting, gone, parked = {}, [], set(), set()
     for kind, *rest in steps:

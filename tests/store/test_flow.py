@@ -11,7 +11,7 @@ from orderhub_core.flows import absorb
 from orderhub_core.flows.absorb import Context
 from orderhub_core.model import RawMessage
 from orderhub_core.pseudonym import Pseudonyms
-from orderhub_core.rules.book import Book
+from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store import flow, homes
 from orderhub_core.store.unit import Writes
 
@@ -29,7 +29,7 @@ def nobody(name):
 
 @pytest.fixture
 def context(store):
-    return Context(store, nobody, Book(), Pseudonyms(b"a pepper of some length"))
+    return Context(store, nobody, Rulebook(), Pseudonyms(b"a pepper of some length"))
 
 
 def accept(store, source, number, at):

@@ -18,12 +18,13 @@ import msgspec
 import psycopg
 import pytest
 from nats_cluster import NatsCluster
+from small_rules import rulebook, total_from
 
 from orderhub_core.errors import Busy, Unreachable, Unreadable, UserMistake
 from orderhub_core.flows.absorb import Context, Source, drain
 from orderhub_core.model import Content, Event, Line, Observation, Person, RawMessage
 from orderhub_core.pseudonym import Pseudonyms
-from orderhub_core.rules.book import Book, Gift, Routing, When
+from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store import homes
 from orderhub_core.store._nats import Stored
 from orderhub_core.store._nats_address import address
@@ -61,7 +62,7 @@ def lane_of(message, lanes):
     return zlib.crc32((message.key or message.message_id).encode()) % lanes
 
 
-def apply(store, limit=100, book=Book()):  # noqa: B008 — frozen
+def apply(store, limit=100, book=Rulebook()):  # noqa: B008 — frozen
     """What became of each message that this store applied."""
     return drain(Context(store, source, book, Pseudonyms(b"a pepper of some length")), limit)
 
@@ -263,11 +264,10 @@ class TestApplying:
         assert (pulse.received, pulse.waiting, pulse.oldest_waiting_s) == (2, 0, 0.0)
 
 
-BOOK = Book(
-    version="v1",
-    default_warehouse="hangzhou",
-    routing=(Routing("many-south", "guangzhou", When(total_min="0.30")),),
-    gift=(Gift("over-40", "GIFT-1", when=When(total_min="0.40")),),
+BOOK = rulebook(
+    default="hangzhou",
+    routing={("many-south", "guangzhou"): total_from(30)},
+    gifts={("over-40", "GIFT-1"): total_from(40)},
 )
 STATE = {
     "hub": (

@@ -64,5 +64,26 @@ def test_payments_of_nothing_that_older_versions_left_are_gone_and_the_others_st
     store.close()
 
 
+def test_decisions_that_older_versions_made_are_numbered_as_they_were_made(old_home):
+    rows = [(1, "pouch", "v1", "add_gift", "P"), (1, "default", "v1", "assign_warehouse", "w"), (2, "pouch", "v1", "add_gift", "P")]  # fmt: skip
+    with schema.connection(old_home, "hub") as connection:
+        command.upgrade(schema.config(connection, "hub"), "hub_0005")
+        for order_id, rule, version, action, argument in rows:
+            connection.execute(
+                sqlalchemy.text("INSERT INTO decisions VALUES (:o, :r, :v, :a, :g, 'because', 7)"),
+                {"o": order_id, "r": rule, "v": version, "a": action, "g": argument},
+            )
+        connection.commit()
+    homes.init(old_home)
+    store = homes.open_store(old_home)
+    assert store.query("hub", "SELECT * FROM decisions ORDER BY order_id, place") == [
+        (1, "v1", 0, "routing", "default", "assign_warehouse", "w", 1, "because", 7),
+        (1, "v1", 1, "gift", "pouch", "add_gift", "P", 1, "because", 7),
+        (2, "v1", 0, "gift", "pouch", "add_gift", "P", 1, "because", 7),
+    ]
+    assert schema.differences(old_home) == []
+    store.close()
+
+
 def test_this_version_s_schema_is_the_newest_migration():
     assert schema.heads() == homes.REVISIONS

@@ -1,0 +1,70 @@
+"""What a rulebook asks of the frames that it decides on, told before it decides."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import polars as pl
+
+from orderhub_core.errors import UserMistake
+from orderhub_core.rules.compile import field_of
+from orderhub_core.rules.dictionary import Field, Kind
+from orderhub_core.rules.facts import DERIVED, sources
+from orderhub_core.rules.tree import Rule, Rulebook, leaves
+
+
+@lru_cache(maxsize=64)
+def asked(book: Rulebook) -> tuple[tuple[Field, Rule], ...]:
+    """Every field that its rules ask for, with the first rule that does. Raises UserMistake for one that is none."""
+    found: dict[str, tuple[Field, Rule]] = {}
+    for group in book.groups:
+        for rule in group.rules:
+            for leaf in leaves(rule.when):
+                found.setdefault(leaf.field, (field_of(leaf), rule))
+    return tuple(found.values())
+
+
+@lru_cache(maxsize=64)
+def order_columns(book: Rulebook) -> tuple[str, ...]:
+    """The columns of orders that it needs, besides their id."""
+    found = [column for field, _ in asked(book) for frame, columns in [sources(field)] for column in columns
+             if frame == "orders"]  # fmt: skip
+    return tuple(dict.fromkeys([*found, *(["paid_at"] if asks_signals(book) else [])]))
+
+
+def asks_signals(book: Rulebook) -> bool:
+    return any(field.level == "signal" for field, _ in asked(book))
+
+
+def check(book: Rulebook, orders: pl.Schema, lines: pl.Schema) -> None:
+    """Raises UserMistake for the first field that frames of these schemas have no column for, or one of another
+    type."""
+    for field, rule in asked(book):
+        frame, columns = sources(field)
+        if frame == "signals":
+            continue
+        for column in columns:
+            _check(f"rule {rule.name!r} asks for {field.name} ({field.zh})", field, frame, column,
+                   orders if frame == "orders" else lines)  # fmt: skip
+
+
+def _check(who: str, field: Field, frame: str, column: str, schema: pl.Schema) -> None:
+    if column not in schema:
+        raise UserMistake(f"the {frame} have no column {column!r}: {who}")
+    if mistake := _unfit(schema[column], field, column):
+        raise UserMistake(f"the column {column!r} of the {frame} {mistake}: {who}")
+
+
+def _unfit(dtype: pl.DataType, field: Field, column: str) -> str | None:
+    """What is wrong with the type of a column."""
+    if dtype == pl.Null:
+        return None
+    if field.column in DERIVED or field.kind is Kind.INSTANT:
+        fits = isinstance(dtype, pl.Datetime) and dtype.time_zone is not None
+        return None if fits else f"holds {dtype}, not instants with their time zone"
+    if column == "sku" or field.kind in (Kind.TEXT, Kind.CHOICE):
+        return None if dtype in (pl.String, pl.Categorical, pl.Enum) else f"holds {dtype}, not text"
+    if field.kind is Kind.FLAG:
+        return None if dtype == pl.Boolean else f"holds {dtype}, not true or false"
+    unit = "whole numbers" if field.kind is not Kind.MONEY else "whole numbers of the smallest unit (cents)"
+    return None if dtype.is_integer() else f"holds {dtype}, not {unit}"
