@@ -36,7 +36,9 @@ def refuse(book: Rulebook) -> None:
     check(book, frames.ORDERS, frames.LINES)
     for field, rule in asked(book):
         if field.level in ("buyer", "signal"):
-            raise UserMistake(f"rule {rule.name!r} asks for {field.name} ({field.zh}), of which the hub is told nothing")
+            raise UserMistake(
+                f"rule {rule.name!r} asks for {field.name} ({field.zh}), of which the hub is told nothing"
+            )
     for group in book.groups:
         for action in (*group.otherwise, *(action for rule in group.rules for action in rule.then)):
             if action.verb == "assign_warehouse" and action.argument == NEAREST:

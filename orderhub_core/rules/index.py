@@ -58,7 +58,9 @@ class Level:
             expression(leaf, self._words[field_of(leaf).column]).alias(str(number))
             for number, leaf in enumerate(missing)
         ]
-        self.known.update(zip(missing, pl.DataFrame([self.columns[name] for name in fields]).select(asked).get_columns(), strict=True))
+        self.known.update(
+            zip(missing, pl.DataFrame([self.columns[name] for name in fields]).select(asked).get_columns(), strict=True)
+        )
 
     def truths(self, made: Program) -> list[pl.Series]:
         """Of its roots. Its leaves are learnt first, and what else it asks for must be known."""

@@ -1,0 +1,162 @@
+"""Why a rulebook decides on one order as it does: every condition of every rule with the order's own value, what the
+rules that do not hold lack, and who came first where several hold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Literal, NamedTuple
+
+import polars as pl
+
+from orderhub_core.rules import needs, wording
+from orderhub_core.rules.decide import OTHERWISE, decided
+from orderhub_core.rules.dictionary import Field
+from orderhub_core.rules.index import Index
+from orderhub_core.rules.reason import Piece, is_of_lines, pieces
+from orderhub_core.rules.tree import Action, Condition, Either, Every, Group, Leaf, Lines, Not, Rule, Rulebook, leaves
+
+Outcome = Literal["acts", "passed over", "fails", "unknown"]
+"""A rule that is passed over holds, but an earlier one of its group acts. One is unknown where nothing that is known
+denies it: it only lacks values."""
+
+
+class Asked(NamedTuple):
+    """A condition, and what the order answers to it."""
+
+    condition: str
+    """In words; of a condition on lines all of it."""
+    own: Mapping[str, str | None]
+    """The order's own values of the fields that it asks for, in words; None where there is none."""
+    holds: bool | None
+    wanted: bool
+    """Whether the rule wants it to be true, or false."""
+
+    @property
+    def missing(self) -> bool:
+        """Whether it is a value that is missing, and not another one."""
+        return self.holds is None
+
+
+class Answer(NamedTuple):
+    """What became of one rule."""
+
+    group: str
+    rule: str
+    then: tuple[Action, ...]
+    outcome: Outcome
+    conditions: tuple[Asked, ...]
+    """All of them, from left to right."""
+    lacks: tuple[Asked, ...]
+    """The fewest that would have to be otherwise for it to hold."""
+    before: str = ""
+    """The rule that acts in its place."""
+
+
+class Explanation(NamedTuple):
+    version: str
+    values: Mapping[str, str | None]
+    """Everything that the rulebook asks of the order, in words."""
+    answers: tuple[Answer, ...]
+    decisions: pl.DataFrame
+    """DECISIONS of the order, as `decide` makes them."""
+
+    def why(self, verb: str, argument: str | None = None) -> list[Answer]:
+        """The rules behind what was decided of this kind."""
+        return [a for a in self.answers if a.outcome == "acts" and _wants(a.then, verb, argument)]
+
+    def why_not(self, verb: str, argument: str | None = None) -> list[Answer]:
+        """The alternatives: rules that want this and did not act, those first that came nearest."""
+        others = [a for a in self.answers if a.outcome != "acts" and _wants(a.then, verb, argument)]
+        return sorted(others, key=lambda answer: len(answer.lacks))
+
+
+def _wants(then: Iterable[Action], verb: str, argument: str | None) -> bool:
+    return any(action.verb == verb and argument in (None, action.argument) for action in then)
+
+
+def explain(
+    order: pl.DataFrame, lines: pl.DataFrame, book: Rulebook, *, reports: pl.DataFrame | None = None
+) -> Explanation:
+    """Of one order: a frame of one row, and its lines. The same index answers as when it is decided."""
+    if order.height != 1:
+        raise ValueError(f"one order is explained at a time, not {order.height}")
+    index = Index(order, lines, zone=book.zone, reports=reports)
+    reading = _Reading(index, book)
+    answers = tuple(answer for group in book.groups for answer in reading.group(group))
+    return Explanation(book.version, reading.values, answers, decided(index, book))
+
+
+class _Reading:
+    """Of one order: its values, and the truth of all that the rulebook asks."""
+
+    def __init__(self, index: Index, book: Rulebook) -> None:
+        self.zone = book.zone
+        rules = [rule for group in book.groups for rule in group.rules]
+        asked = tuple({piece.asked: None for rule in rules for piece in pieces(rule.when)})
+        whens = tuple(rule.when for rule in rules)
+        truths = index.truths((*asked, *whens))
+        self.truths: dict[Condition, bool | None] = {
+            condition: truth[0] for condition, truth in zip((*asked, *whens), truths, strict=True)
+        }
+        self.values = {field.name: _own(index, field) for field, _ in needs.asked(book)}
+
+    def group(self, group: Group) -> Iterator[Answer]:
+        acting = ""
+        for rule in group.rules:
+            answer = self._answer(group, rule, acting)
+            yield answer
+            if group.match == "first" and answer.outcome == "acts":
+                acting = rule.name
+        if group.otherwise:
+            yield Answer(group.name, OTHERWISE, group.otherwise, "passed over" if acting else "acts", (), (), acting)
+
+    def _answer(self, group: Group, rule: Rule, acting: str) -> Answer:
+        truth = self.truths[rule.when]
+        outcome: Outcome = "unknown" if truth is None else "fails"
+        if truth:
+            outcome = "passed over" if acting else "acts"
+        told = tuple(self._asked(piece) for piece in pieces(rule.when))
+        lacks = tuple(self._asked(piece) for piece in self.lacking(rule.when) or ())
+        return Answer(group.name, rule.name, rule.then, outcome, told, lacks, acting if truth else "")
+
+    def _asked(self, piece: Piece) -> Asked:
+        asked = (
+            Lines("some", piece.asked) if is_of_lines(piece.asked) and isinstance(piece.asked, Leaf) else piece.asked
+        )
+        own = {leaf.field: self.values[leaf.field] for leaf in leaves(asked)}
+        return Asked(wording.condition(asked, self.zone), own, self.truths[piece.asked], piece.positive)
+
+    def lacking(self, when: Condition, positive: bool = True) -> tuple[Piece, ...] | None:
+        """The fewest pieces that would have to be otherwise for a condition to be true (or false); None where nothing
+        would help."""
+        match when:
+            case Leaf() | Lines():
+                return () if self.truths[when] is positive else (Piece(when, positive, True),)
+            case Not(part):
+                return self.lacking(part, not positive)
+            case Every(parts) | Either(parts):
+                each = [self.lacking(part, positive) for part in parts]
+                return _all(each) if isinstance(when, Every) == positive else _least(each)
+        raise TypeError(when)
+
+
+def _all(each: Iterable[tuple[Piece, ...] | None]) -> tuple[Piece, ...] | None:
+    found: dict[Piece, None] = {}
+    for lacks in each:
+        if lacks is None:
+            return None
+        found |= dict.fromkeys(lacks)
+    return tuple(found)
+
+
+def _least(each: Iterable[tuple[Piece, ...] | None]) -> tuple[Piece, ...] | None:
+    return min((lacks for lacks in each if lacks is not None), key=len, default=None)
+
+
+def _own(index: Index, field: Field) -> str | None:
+    if field.level == "line":
+        words = index.line_words(field)
+    else:
+        words = pl.DataFrame([index.orders.column(field)]).select(wording.column(field, index.zone)).to_series()
+    own: str | None = words[0]
+    return own
