@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
-from orderhub_core.rules.compile import conditions
+from orderhub_core.rules import bits
+from orderhub_core.rules.bits import Numbers
+from orderhub_core.rules.compile import conditions, field_of
 from orderhub_core.rules.index import NO_LINE, Index
-from orderhub_core.rules.reason import Rows, reasons
+from orderhub_core.rules.reason import reasons
 from orderhub_core.rules.tree import (
     ALWAYS, Action, Condition, Either, Every, Group, Leaf, Lines, Not, Rule, Rulebook, leaves,
 )  # fmt: skip
-from orderhub_core.rules.compile import field_of
 
 DECISIONS = pl.Schema(
     {
@@ -51,7 +52,7 @@ class Hit(NamedTuple):
 
     group: Group
     rule: Rule
-    rows: Rows
+    rows: Numbers
 
 
 def decide(
@@ -89,34 +90,16 @@ def hits(index: Index, book: Rulebook) -> Iterator[Hit]:
     for group in book.groups:
         own = [next(truths) for _ in group.rules]
         if group.match == "all":
-            rows = [np.flatnonzero(truth.to_numpy()) for truth in own]
+            rows = [np.flatnonzero(bits.unpack(truth, index.orders.height)) for truth in own]
         else:
-            nobody, *rows = _parted(first(own, index.orders.height), len(own))
+            nobody, *rows = _parted(bits.first(own, index.orders.height), len(own))
             if group.otherwise:
                 rows.append(nobody)
         rules = [*group.rules, Rule(OTHERWISE, ALWAYS, group.otherwise)]
         yield from (Hit(group, rule, some) for rule, some in zip(rules, rows, strict=False) if len(some))
 
 
-def first(truths: Sequence[pl.Series], height: int) -> np.ndarray[tuple[int], np.dtype[np.uint16]]:
-    """Of each row the number of the first that is true there, from 1; 0 where none is.
-
-    The number is put together from its binary digits, each a bitmap like the truths: so a rule costs a few passes
-    over an eighth of a byte per order.
-    """
-    taken = pl.Series([False]).new_from_index(0, height)
-    digits = [taken] * len(truths).bit_length()
-    for number, truth in enumerate(truths, 1):
-        new = truth & ~taken
-        taken = taken | truth
-        digits = [digit | new if number >> place & 1 else digit for place, digit in enumerate(digits)]
-    found = np.zeros(height, np.uint16 if len(truths) > 255 else np.uint8)
-    for place, digit in enumerate(digits):
-        found |= digit.to_numpy().astype(found.dtype) << place
-    return found
-
-
-def _parted(found: np.ndarray, count: int) -> list[Rows]:
+def _parted(found: np.ndarray[tuple[int], np.dtype[Any]], count: int) -> list[Numbers]:
     """The rows of each number, from 0."""
     ends = np.cumsum(np.bincount(found, minlength=count + 1))
     return np.split(np.argsort(found, kind="stable"), ends[:-1])
@@ -147,13 +130,13 @@ def _parents(index: Index, blocks: Sequence[tuple[Hit, Action]]) -> pl.Series:
     return pl.Series("parent", np.where(known, numbers, 0).astype(np.int32)).zip_with(pl.Series(known), none)
 
 
-def _parent(index: Index, hit: Hit) -> Rows:
+def _parent(index: Index, hit: Hit) -> Numbers:
     """Of the orders of a hit the first line that meets all that the rule asks of lines, else some of it, else the
     first one."""
     found = np.full(len(hit.rows), NO_LINE)
     wishes = list(_wishes(hit.rule.when))
     for truth in index.of_lines((_earning(hit.rule.when) or ALWAYS, Either(tuple(wishes)))) if wishes else ():
-        least = index.least_line(np.flatnonzero(truth.fill_null(False).to_numpy()))[hit.rows]
+        least = index.least_line(np.flatnonzero(truth))[hit.rows]
         found = np.where(found == NO_LINE, least, found)
     return np.where(found == NO_LINE, index.first_line[hit.rows], found)
 

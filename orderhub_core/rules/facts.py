@@ -4,16 +4,17 @@ them. A text that is empty is missing."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import polars as pl
 
 from orderhub_core.frames import INSTANT
+from orderhub_core.rules.bits import Bits, Numbers, pack
 from orderhub_core.rules.dictionary import Field, Kind
 
 Expression = Callable[[str], pl.Expr]
 """Of a time zone."""
-Array = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
 def _minutes(column: str) -> Expression:
@@ -80,7 +81,7 @@ def _plain(field: Field) -> pl.Expr:
     return on if field.kind is Kind.FLAG else on.cast(pl.Int64)
 
 
-def totals(columns: Iterable[str], lines: pl.DataFrame, place: Array, orders: int) -> pl.DataFrame:
+def totals(columns: Iterable[str], lines: pl.DataFrame, place: Numbers, orders: int) -> pl.DataFrame:
     """Those of TOTALS, one row per order. `place`: of each line, the row of its order. Null where there is no line."""
     placed = lines.with_columns(place=pl.Series(place))
     summed = placed.group_by("place").agg(TOTALS[name][1].cast(pl.Int64).alias(name) for name in columns)
@@ -88,8 +89,31 @@ def totals(columns: Iterable[str], lines: pl.DataFrame, place: Array, orders: in
     return every.join(summed, on="place", how="left", maintain_order="left").drop("place")
 
 
-def encoded(column: pl.Series) -> pl.Series:
-    """A text as an Enum of the words that occur: conditions on it compare numbers then."""
-    if column.dtype != pl.String:
-        return column
-    return column.cast(pl.Enum(column.unique().drop_nulls().sort()))
+class Encoded(NamedTuple):
+    """A text column as numbers: what is asked of it is asked of each word once."""
+
+    words: pl.DataFrame
+    """One column of its name: the words that occur, and null for the rows that have none."""
+    codes: Numbers
+    """Of each row the place of its word, as numpy looks it up fastest."""
+
+
+def encoded(column: pl.Series) -> Encoded:
+    words = column.unique().drop_nulls().sort()
+    codes = column.cast(pl.Enum(words)).to_physical().cast(pl.UInt32).fill_null(len(words)).to_numpy()
+    return Encoded(pl.concat([words, pl.Series(column.name, [None], pl.String)]).to_frame(), codes.astype(np.intp))
+
+
+class Measured(NamedTuple):
+    """A column of numbers, instants (in microseconds) or flags."""
+
+    values: np.ndarray[tuple[int], np.dtype[Any]]
+    """Where one is missing, some number."""
+    known: Bits | None
+    """Where one is there; None: everywhere."""
+
+
+def measured(column: pl.Series) -> Measured:
+    known = pack(column.is_not_null()) if column.null_count() else None
+    flat = column.to_physical()
+    return Measured((flat if known is None else flat.fill_null(False if flat.dtype == pl.Boolean else 0)).to_numpy(), known)

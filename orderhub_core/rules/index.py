@@ -3,23 +3,27 @@ was asked for. Kept between runs, a rulebook of which one rule changed costs tha
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property, reduce
-from operator import and_, or_
+from functools import cached_property
+from itertools import chain
 
 import numpy as np
 import polars as pl
 
 from orderhub_core.frames import INSTANT
-from orderhub_core.rules import facts, signals, wording
-from orderhub_core.rules.compile import WORDS, Node, Program, Some, Step, expression, field_of, program
+from orderhub_core.rules import bits, facts, signals, wording
+from orderhub_core.rules.bits import Bits, Bools, Numbers
+from orderhub_core.rules.compile import (
+    WORDS, Is, Node, OfLines, Program, Step, compared, expression, field_of, number, program,
+)  # fmt: skip
 from orderhub_core.rules.dictionary import Field, Kind
-from orderhub_core.rules.tree import Condition, Leaf
+from orderhub_core.rules.tree import Condition, Not, Op
 
 ENCODED_FROM = 20_000
 """Rows from which on it pays to look up a text's words once."""
 KEPT = 1_024
-"""Conditions whose truth is remembered: of a million orders each takes a quarter of a megabyte at most."""
+"""Conditions whose truth is remembered: of a million orders each takes an eighth of a megabyte."""
 
 
 class Level:
@@ -28,8 +32,9 @@ class Level:
     def __init__(self, height: int, make: Callable[[Sequence[Field]], Iterable[pl.Series]]) -> None:
         self.height, self._make = height, make
         self.columns: dict[str, pl.Series] = {}
-        self.known: dict[Node, pl.Series] = {}
-        self._words: dict[str, list[str] | None] = {}
+        self.known: dict[Node, Bits] = {}
+        self._encoded: dict[str, facts.Encoded] = {}
+        self._measured: dict[str, facts.Measured] = {}
 
     def column(self, field: Field) -> pl.Series:
         self.prepare([field])
@@ -42,47 +47,72 @@ class Level:
         if not missing:
             return
         for field, made in zip(missing, self._make(missing), strict=True):
-            words = field.kind in WORDS and self.height >= ENCODED_FROM
-            column = facts.encoded(made) if words else made
-            self.columns[field.column] = column.alias(field.column)
-            self._words[field.column] = column.dtype.categories.to_list() if isinstance(column.dtype, pl.Enum) else None
+            self.columns[field.column] = column = made.alias(field.column)
+            if field.kind not in WORDS:
+                self._measured[field.column] = facts.measured(column)
+            elif self.height >= ENCODED_FROM:
+                self._encoded[field.column] = facts.encoded(column)
 
-    def learn(self, leaves: Iterable[Leaf]) -> None:
-        """Compute the truth of leaves that is not known yet, all of it in one pass."""
-        missing = [leaf for leaf in leaves if leaf not in self.known]
-        if not missing:
-            return
-        fields = {field.column: field for field in map(field_of, missing)}
+    def learn(self, leaves: Iterable[Is]) -> None:
+        """Compute those that are not known yet: measures by arithmetic on arrays, texts by one expression each, of
+        encoded ones over their words."""
+        missing: defaultdict[str, list[Is]] = defaultdict(list)
+        fields = {asked: field_of(asked.leaf) for asked in leaves if asked not in self.known}
         self.prepare(fields.values())
-        asked = [
-            expression(leaf, self._words[field_of(leaf).column]).alias(str(number))
-            for number, leaf in enumerate(missing)
-        ]
-        self.known.update(
-            zip(missing, pl.DataFrame([self.columns[name] for name in fields]).select(asked).get_columns(), strict=True)
-        )
+        for asked, field in fields.items():
+            if field.column in self._measured:
+                self.known[asked] = _compared(asked, field, self._measured[field.column])
+            else:
+                missing[field.column].append(asked)
+        for column in missing.keys() & self._encoded.keys():
+            own = missing.pop(column)
+            words, codes = self._encoded[column]
+            for asked, truth in zip(own, _truths(words, own), strict=True):
+                self.known[asked] = bits.pack(np.take(truth.to_numpy(), codes))
+        if missing:
+            rest = list(chain.from_iterable(missing.values()))
+            truths = _truths(pl.DataFrame([self.columns[column] for column in missing]), rest)
+            self.known.update(zip(rest, map(bits.pack, truths), strict=True))
 
-    def truths(self, made: Program) -> list[pl.Series]:
+    def holds(self, made: Program) -> list[Bits]:
         """Of its roots. Its leaves are learnt first, and what else it asks for must be known."""
-        self.learn(node for node in made.nodes if isinstance(node, Leaf))
-        values: list[pl.Series] = []
+        self.learn(node for node in made.nodes if isinstance(node, Is))
+        values: list[Bits] = []
         for node in made.nodes:
             values.append(self._combined(node, values) if isinstance(node, Step) else self.known[node])
         return [values[root] for root in made.roots]
 
-    def _combined(self, step: Step, values: Sequence[pl.Series]) -> pl.Series:
-        parts = [values[number] for number in step.of]
-        if not parts:
-            return pl.Series([step.op == "and"]).new_from_index(0, self.height)
-        if step.op == "not":
-            return ~parts[0]
-        return reduce(and_ if step.op == "and" else or_, parts)
+    def _combined(self, step: Step, values: Sequence[Bits]) -> Bits:
+        if not step.of:
+            return bits.everywhere(self.height) if step.op == "and" else bits.nowhere(self.height)
+        op = np.bitwise_and if step.op == "and" else np.bitwise_or
+        return bits.joined(op, [values[number] for number in step.of])
 
     def forget(self, kept: set[Node]) -> None:
         """Make room where too much is remembered; what is asked for now stays."""
         for node in list(self.known)[: max(0, len(self.known) - KEPT)]:
             if node not in kept:
                 del self.known[node]
+
+
+def _compared(asked: Is, field: Field, column: facts.Measured) -> Bits:
+    (op, values), height = (asked.leaf.op, asked.leaf.values), len(column.values)
+    if op in (Op.IS_KNOWN, Op.IS_MISSING):
+        known = bits.everywhere(height) if column.known is None else column.known
+        return known if (op is Op.IS_KNOWN) == asked.wanted else known ^ bits.everywhere(height)
+    truth = compared(asked.leaf, field.kind, column.values, [number(value) for value in values])
+    sure = bits.pack(truth if asked.wanted else ~truth)
+    return sure if column.known is None else sure & column.known
+
+
+def _truths(frame: pl.DataFrame, asked: Sequence[Is]) -> list[pl.Series]:
+    """Of texts, over the rows of a frame that has the columns; what is unknown is neither true nor false."""
+    gaps = {column.name for column in frame if column.null_count()}
+    sure: list[pl.Expr] = []
+    for place, (leaf, wanted) in enumerate(asked):
+        truth = expression(leaf) if wanted else ~expression(leaf)
+        sure.append((truth.fill_null(False) if field_of(leaf).column in gaps else truth).alias(str(place)))
+    return frame.select(sure).get_columns()
 
 
 class Index:
@@ -108,7 +138,7 @@ class Index:
         self._line_words: dict[str, pl.Series] = {}
 
     @cached_property
-    def _placed(self) -> tuple[pl.DataFrame, facts.Array]:
+    def _placed(self) -> tuple[pl.DataFrame, Numbers]:
         """The lines that count, and of each the row of its order."""
         sold = self.raw_lines.filter(pl.col("gift_of").is_null()) if "gift_of" in self.raw_lines else self.raw_lines
         rows = self.raw_orders.select("order_id").with_row_index("place")
@@ -116,7 +146,7 @@ class Index:
         return placed.drop("place"), placed["place"].to_numpy().astype(np.int64)
 
     @property
-    def place(self) -> facts.Array:
+    def place(self) -> Numbers:
         return self._placed[1]
 
     @cached_property
@@ -125,16 +155,16 @@ class Index:
         return Level(sold.height, lambda fields: sold.select(facts.of_lines(field) for field in fields).get_columns())
 
     @cached_property
-    def line_no(self) -> facts.Array:
-        numbers: facts.Array = self._placed[0]["line_no"].to_numpy().astype(np.int64)
+    def line_no(self) -> Numbers:
+        numbers: Numbers = self._placed[0]["line_no"].to_numpy().astype(np.int64)
         return numbers
 
     @cached_property
-    def first_line(self) -> facts.Array:
+    def first_line(self) -> Numbers:
         """Of each order the least number of a line; a number that none has where there is no line."""
         return self.least_line(np.arange(len(self.place)))
 
-    def least_line(self, chosen: facts.Array) -> facts.Array:
+    def least_line(self, chosen: Numbers) -> Numbers:
         """Of each order the least number among these lines (rows of `place`)."""
         found = np.full(self.orders.height, NO_LINE)
         np.minimum.at(found, self.place[chosen], self.line_no[chosen])
@@ -151,48 +181,38 @@ class Index:
             self._line_words[field.column] = joined.select(pl.col("words").list.join(", ")).to_series()
         return self._line_words[field.column]
 
-    def holds(self, conditions: tuple[Condition, ...]) -> list[pl.Series]:
-        """Where each of them is true; false also where that is unknown."""
-        return [truth.fill_null(False) if truth.null_count() else truth for truth in self.truths(conditions)]
-
-    def truths(self, conditions: tuple[Condition, ...]) -> list[pl.Series]:
-        """Of each condition, per order: true, false or null for unknown."""
+    def holds(self, conditions: tuple[Condition, ...]) -> list[Bits]:
+        """Of each condition the orders for which it is true."""
         made = program(conditions)
-        self._learn([node for node in made.nodes if isinstance(node, Some)])
-        found = self.orders.truths(made)
+        self._learn([node for node in made.nodes if isinstance(node, OfLines)])
+        found = self.orders.holds(made)
         self.orders.forget(set(made.nodes))
         return found
 
-    def of_lines(self, conditions: tuple[Condition, ...]) -> list[pl.Series]:
-        """Of each condition on lines, per line of `place`: true, false or null for unknown."""
-        made = program(conditions, of_lines=True)
-        found = self.lines.truths(made)
-        self.lines.forget(set(made.nodes))
-        return found
+    def truths(self, conditions: tuple[Condition, ...]) -> list[pl.Series]:
+        """Of each condition, per order: true, false or null for unknown."""
+        height = self.orders.height
+        found = [bits.unpack(some, height) for some in self.holds((*conditions, *map(Not, conditions)))]
+        unknown = pl.Series([None], dtype=pl.Boolean).new_from_index(0, height)
+        pairs = zip(found[: len(conditions)], found[len(conditions) :], strict=True)
+        return [pl.Series(true).zip_with(pl.Series(true | false), unknown) for true, false in pairs]
 
-    def _learn(self, asked: Sequence[Some]) -> None:
+    def of_lines(self, conditions: tuple[Condition, ...]) -> list[Bools]:
+        """Of each condition on lines the lines of `place` for which it is true."""
+        made = program(conditions, of_lines=True)
+        found = self.lines.holds(made)
+        self.lines.forget(set(made.nodes))
+        return [bits.unpack(some, self.lines.height) for some in found]
+
+    def _learn(self, asked: Sequence[OfLines]) -> None:
         missing = [some for some in asked if some not in self.orders.known]
         truths = self.of_lines(tuple(some.part for some in missing)) if missing else []
         for some, truth in zip(missing, truths, strict=True):
-            self.orders.known[some] = self._some(truth)
-
-    def _some(self, truth: pl.Series) -> pl.Series:
-        """Whether some line has it: unknown where none has, and of one that is unknown, or there is no line."""
-        found = np.zeros(self.orders.height, bool)
-        unknown = self._lineless.copy()
-        found[self.place[truth.fill_null(False).to_numpy()]] = True
-        if truth.null_count():
-            unknown[self.place[truth.is_null().to_numpy()]] = True
-        unknown &= ~found
-        made = pl.Series(found)
-        if not unknown.any():
-            return made
-        nothing = pl.Series([None], dtype=pl.Boolean).new_from_index(0, self.orders.height)
-        return nothing.zip_with(pl.Series(unknown), made)
-
-    @cached_property
-    def _lineless(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
-        return np.bincount(self.place, minlength=self.orders.height) == 0
+            found = np.zeros(self.orders.height, np.bool_)
+            if some.which == "every":
+                found[self.place] = True
+            found[self.place[truth if some.which == "some" else ~truth]] = some.which == "some"
+            self.orders.known[some] = bits.pack(found)
 
     def _of_orders(self, fields: Sequence[Field]) -> list[pl.Series]:
         summed = [field.column for field in fields if field.column in facts.TOTALS]

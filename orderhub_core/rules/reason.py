@@ -6,16 +6,15 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-import numpy as np
 import polars as pl
 
-from orderhub_core.rules import wording
+from orderhub_core.rules import bits, wording
+from orderhub_core.rules.bits import Numbers
 from orderhub_core.rules.compile import field_of
 from orderhub_core.rules.dictionary import Field
 from orderhub_core.rules.index import Index
 from orderhub_core.rules.tree import Condition, Either, Every, Leaf, Lines, Not, Op, leaves
 
-Rows = np.ndarray[tuple[int], np.dtype[np.int64]]
 NO_CONDITION = "no condition"
 
 
@@ -53,15 +52,16 @@ class _Told(NamedTuple):
     """Pieces that are only told of the orders where they speak for the rule, in the columns `0`, `1`, …"""
 
 
-def reasons(index: Index, when: Condition, rows: Rows) -> pl.Series:
+def reasons(index: Index, when: Condition, rows: Numbers) -> pl.Series:
     """Of the orders in these rows, for which the condition holds."""
     told = _told(when, index.zone)
     if not (told.fields or told.of_lines):
         return pl.Series([NO_CONDITION]).new_from_index(0, len(rows))
-    truths = index.truths(told.optional) if told.optional else []
+    truths = index.holds(told.optional) if told.optional else []
     columns = [index.orders.column(field) for field in told.fields]
     columns += [index.line_words(field).alias(f"lines:{field.column}") for field in told.of_lines]
-    columns += [truth.alias(str(number)) for number, truth in enumerate(truths)]
+    height = index.orders.height
+    columns += [pl.Series(str(number), bits.unpack(truth, height)) for number, truth in enumerate(truths)]
     return pl.DataFrame(columns)[rows].with_columns(reason=told.words)["reason"]
 
 
@@ -73,15 +73,14 @@ def _told(when: Condition, zone: str) -> _Told:
     for piece in found:
         text = of_lines(piece, zone) if is_of_lines(piece.asked) else _of_order(piece, zone)
         if not piece.needed:
-            truth = pl.col(str(optional.index(piece)))
-            text = pl.when(truth if piece.positive else truth.not_()).then(text)
+            text = pl.when(pl.col(str(optional.index(piece)))).then(text)
         words.append(text)
     asked = {leaf.field: field_of(leaf) for leaf in leaves(when)}.values()
     return _Told(
         pl.concat_str(words, separator="; ", ignore_nulls=True) if words else pl.lit(NO_CONDITION),
         tuple(field for field in asked if field.level != "line"),
         tuple(field for field in asked if field.level == "line"),
-        tuple(piece.asked for piece in optional),
+        tuple(piece.asked if piece.positive else Not(piece.asked) for piece in optional),
     )
 
 

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from rules_oracle import books, conditions, decisions, lines_frame, order_lists, orders_frame, truth
 
 from orderhub_core.rules import index as indexes
+from orderhub_core.rules.bits import first, pack, unpack
+from orderhub_core.rules.compile import Is
 from orderhub_core.rules.decide import DECISIONS, decide, decided
 from orderhub_core.rules.index import Index
 from orderhub_core.rules.tree import Every, Leaf, Not, Op
@@ -65,7 +67,7 @@ def test_an_index_that_is_kept_decides_as_a_fresh_one(orders, earlier, book):
 @given(order_lists, conditions)
 @settings(deadline=None)
 def test_a_rule_and_its_negation_never_both_hold_and_neither_does_of_what_is_missing(orders, condition):
-    holds, denied = index_of(orders).holds((condition, Not(condition)))
+    holds, denied = (pl.Series(unpack(some, len(orders))) for some in index_of(orders).holds((condition, Not(condition))))
     assert not (holds & denied).any()
     unknown = pl.Series([truth(condition, order) is None for order in orders], dtype=pl.Boolean)
     assert not ((holds | denied) & unknown).any()
@@ -75,9 +77,16 @@ def test_only_what_changed_is_computed_again(encoding):
     order = {"order_id": 1, "platform": "a", "shop": "a", "province": "浙江省", "total_minor": 5, "paid_at": None}
     index = index_of([order | {"lines": []}])
     same = Leaf("shop", Op.IS, ("a",))
-    index.truths((Every((same, Leaf("total", Op.MORE, (1,)))),))
-    asked = []
-    real = indexes.expression
-    with mock.patch.object(indexes, "expression", lambda leaf, words: asked.append(leaf) or real(leaf, words)):
-        index.truths((Every((same, Leaf("total", Op.MORE, (2,)))),))
-    assert asked == [Leaf("total", Op.MORE, (2,))]
+    index.holds((Every((same, Leaf("total", Op.MORE, (1,)))),))
+    known = set(index.orders.known)
+    other = Leaf("total", Op.MORE, (2,))
+    index.holds((Every((same, other)),))
+    assert set(index.orders.known) - known == {Is(other, True)}
+
+
+@given(st.integers(0, 40), st.sampled_from([0, 1, 3, 7, 255, 256, 300]), st.randoms(use_true_random=False))
+@settings(deadline=None, max_examples=40)
+def test_the_first_that_is_true_is_found_whatever_their_number(height, count, dice):
+    truths = [[dice.random() < 0.02 for _ in range(height)] for _ in range(count)]
+    expected = [next((n for n, truth in enumerate(truths, 1) if truth[row]), 0) for row in range(height)]
+    assert first([pack(pl.Series(truth, dtype=pl.Boolean)) for truth in truths], height).tolist() == expected
