@@ -102,6 +102,30 @@ def book(rules: list[Asks], version: str = "bench") -> Any:
     return Rulebook(version, (Group("routing", "first", made, (Action("assign_warehouse", "hangzhou"),)),))
 
 
+def live_book(count: int) -> Any:
+    """Of rules that are asked of the orders of `_workload`: routing, of which some hold and the last stands for the
+    rest, and a gift that half of them earn."""
+    from orderhub_core.rules.tree import Action, Either, Every, Group, Leaf, Lines, Op, Rule, Rulebook
+
+    dice = Random(7)
+    places = ["浙江省", "广东省", "四川省", "江苏省", "湖南省"]
+    kinds = ["卫衣", "连体衣", "面膜", "杯子"]
+    rules = []
+    for number in range(1, count):
+        total = dice.randrange(5_000, 60_000, 500)
+        asked = (
+            Leaf("province", Op.AMONG, tuple(dice.sample(places, 2))),
+            Leaf("total", Op.WITHIN, (total, total + 2_000)),
+            Either((Leaf("category", Op.IS, (dice.choice(kinds),)), Leaf("line_count", Op.AT_LEAST, (3,)))),
+            Lines("no", Leaf("quantity", Op.MORE, (dice.randint(2, 6),))),
+            Leaf("paid_at", Op.AT_LEAST, (START,)),
+        )
+        rules.append(Rule(f"rule-{number}", Every(asked), (Action("assign_warehouse", f"w-{number % 7}"),)))
+    gift = Rule("pouch", Leaf("total", Op.AT_LEAST, (20_000,)), (Action("add_gift", "GIFT-POUCH"),))
+    routing = Group("routing", "first", tuple(rules), (Action("assign_warehouse", "hangzhou"),))
+    return Rulebook("live", (routing, Group("gifts", "all", (gift,))))
+
+
 def by_hand(rule: Asks) -> pl.Expr:
     """As one would write it for polars, over texts that are Enums and null where they are missing."""
     return (

@@ -54,15 +54,21 @@ connector = ""
 """
 RULEBOOK = """
 version = "bench"
-default_warehouse = "hangzhou"
-[[routing]]
+[[groups]]
+name = "routing"
+match = "first"
+otherwise = "assign hangzhou"
+[[groups.rules]]
 name = "south"
-when = { province = ["广东省", "湖南省"] }
-warehouse = "guangzhou"
-[[gift]]
+when = "province in (广东省, 湖南省)"
+then = "assign guangzhou"
+[[groups]]
+name = "gifts"
+match = "all"
+[[groups.rules]]
 name = "pouch"
-when = { total_min = "199.00" }
-sku = "GIFT-POUCH"
+when = "total >= 199"
+then = "gift GIFT-POUCH"
 """
 
 

@@ -121,7 +121,8 @@ def expression(leaf: Leaf) -> pl.Expr:
 
 
 def _of_measures(leaf: Leaf, kind: Kind) -> pl.Expr:
-    return compared(leaf, kind, pl.col(field_of(leaf).column), [_literal(value) for value in leaf.values])
+    made: pl.Expr = compared(leaf, kind, pl.col(field_of(leaf).column), [_literal(value) for value in leaf.values])
+    return made
 
 
 def compared(leaf: Leaf, kind: Kind, on: Any, values: Sequence[Any]) -> Any:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
 from orderhub_core.rules import bits
 from orderhub_core.rules.bits import Numbers
+from orderhub_core.rules.booktables import OTHERWISE
 from orderhub_core.rules.compile import conditions, field_of
 from orderhub_core.rules.index import NO_LINE, Index
 from orderhub_core.rules.reason import reasons
@@ -31,8 +32,8 @@ DECISIONS = pl.Schema(
 )
 """One row per decision; of one order in the order of groups, rules and actions. `action` is a verb of `actions.VERBS`.
 `parent`: of `add_gift` the number of the line that the gift travels with, the first that earned it."""
-OTHERWISE, NO_RULE = "otherwise", "no rule before it holds"
-"""Stands for the rule in decisions that a group makes where none of its rules holds."""
+NO_RULE = "no rule before it holds"
+"""The reason where a group's `otherwise` acts."""
 
 
 class Decision(NamedTuple):
@@ -99,7 +100,7 @@ def hits(index: Index, book: Rulebook) -> Iterator[Hit]:
         yield from (Hit(group, rule, some) for rule, some in zip(rules, rows, strict=False) if len(some))
 
 
-def _parted(found: np.ndarray[tuple[int], np.dtype[Any]], count: int) -> list[Numbers]:
+def _parted(found: np.ndarray[tuple[int], np.dtype[np.uint16]], count: int) -> list[Numbers]:
     """The rows of each number, from 0."""
     ends = np.cumsum(np.bincount(found, minlength=count + 1))
     return np.split(np.argsort(found, kind="stable"), ends[:-1])

@@ -8,10 +8,15 @@ from typing import Literal, NamedTuple
 
 import polars as pl
 
-from orderhub_core.rules import needs, wording
-from orderhub_core.rules.decide import OTHERWISE, decided
+from orderhub_core.rules import needs
+from orderhub_core.rules.booktables import OTHERWISE
+from orderhub_core.rules.decide import decided
 from orderhub_core.rules.dictionary import Field
 from orderhub_core.rules.index import Index
+from orderhub_core.rules.language.operators import Language
+from orderhub_core.rules.language.printing import print_condition
+from orderhub_core.rules.language.values import written
+from orderhub_core.rules.language.vocabulary import of_book
 from orderhub_core.rules.reason import Piece, is_of_lines, pieces
 from orderhub_core.rules.tree import Action, Condition, Either, Every, Group, Leaf, Lines, Not, Rule, Rulebook, leaves
 
@@ -75,13 +80,18 @@ def _wants(then: Iterable[Action], verb: str, argument: str | None) -> bool:
 
 
 def explain(
-    order: pl.DataFrame, lines: pl.DataFrame, book: Rulebook, *, reports: pl.DataFrame | None = None
+    order: pl.DataFrame,
+    lines: pl.DataFrame,
+    book: Rulebook,
+    *,
+    language: Language = "en",
+    reports: pl.DataFrame | None = None,
 ) -> Explanation:
     """Of one order: a frame of one row, and its lines. The same index answers as when it is decided."""
     if order.height != 1:
         raise ValueError(f"one order is explained at a time, not {order.height}")
     index = Index(order, lines, zone=book.zone, reports=reports)
-    reading = _Reading(index, book)
+    reading = _Reading(index, book, language)
     answers = tuple(answer for group in book.groups for answer in reading.group(group))
     return Explanation(book.version, reading.values, answers, decided(index, book))
 
@@ -89,8 +99,9 @@ def explain(
 class _Reading:
     """Of one order: its values, and the truth of all that the rulebook asks."""
 
-    def __init__(self, index: Index, book: Rulebook) -> None:
-        self.zone = book.zone
+    def __init__(self, index: Index, book: Rulebook, language: Language) -> None:
+        self.language: Language = language
+        self.speech = of_book(book)
         rules = [rule for group in book.groups for rule in group.rules]
         asked = tuple({piece.asked: None for rule in rules for piece in pieces(rule.when)})
         whens = tuple(rule.when for rule in rules)
@@ -98,7 +109,7 @@ class _Reading:
         self.truths: dict[Condition, bool | None] = {
             condition: truth[0] for condition, truth in zip((*asked, *whens), truths, strict=True)
         }
-        self.values = {field.name: _own(index, field) for field, _ in needs.asked(book)}
+        self.values = {field.name: self._own(index, field) for field, _ in needs.asked(book)}
 
     def group(self, group: Group) -> Iterator[Answer]:
         acting = ""
@@ -124,7 +135,13 @@ class _Reading:
             Lines("some", piece.asked) if is_of_lines(piece.asked) and isinstance(piece.asked, Leaf) else piece.asked
         )
         own = {leaf.field: self.values[leaf.field] for leaf in leaves(asked)}
-        return Asked(wording.condition(asked, self.zone), own, self.truths[piece.asked], piece.positive)
+        return Asked(print_condition(asked, self.speech, self.language), own, self.truths[piece.asked], piece.positive)
+
+    def _own(self, index: Index, field: Field) -> str | None:
+        """The order's value, or those that its lines have."""
+        level = index.lines if field.level == "line" else index.orders
+        found = level.column(field).drop_nulls().unique().sort().to_list()
+        return ", ".join(written(value, field, self.speech, self.language) for value in found) or None
 
     def lacking(self, when: Condition, positive: bool = True) -> tuple[Piece, ...] | None:
         """The fewest pieces that would have to be otherwise for a condition to be true (or false); None where nothing
@@ -151,12 +168,3 @@ def _all(each: Iterable[tuple[Piece, ...] | None]) -> tuple[Piece, ...] | None:
 
 def _least(each: Iterable[tuple[Piece, ...] | None]) -> tuple[Piece, ...] | None:
     return min((lacks for lacks in each if lacks is not None), key=len, default=None)
-
-
-def _own(index: Index, field: Field) -> str | None:
-    if field.level == "line":
-        words = index.line_words(field)
-    else:
-        words = pl.DataFrame([index.orders.column(field)]).select(wording.column(field, index.zone)).to_series()
-    own: str | None = words[0]
-    return own

@@ -12,21 +12,21 @@ import polars as pl
 from orderhub_core.frames import INSTANT
 
 SIGNALS = pl.Schema(
-    {
-        "signal": pl.String,
-        "of": pl.String,
-        "subject": pl.String,
-        "number": pl.Int64,
-        "word": pl.String,
-        "since": INSTANT,
-        "until": INSTANT,
-    }
+    [
+        ("signal", pl.String()),
+        ("of", pl.String()),
+        ("subject", pl.String()),
+        ("number", pl.Int64()),
+        ("word", pl.String()),
+        ("since", INSTANT),
+        ("until", INSTANT),
+    ]
 )
 """One row per report. `signal`: the column of a field of the dictionary. `of`: the column of orders that `subject` is a
 value of, e.g. `province`; empty where it holds for all orders. `number` is what numbers, money and flags (1 or 0) have,
 `word` what text has. It holds from `since` up to, not including, `until`; null: until further notice."""
 
-PERIODS = pl.Schema({"subject": pl.String, "value": pl.Int64, "since": INSTANT})
+PERIODS = pl.Schema([("subject", pl.String()), ("value", pl.Int64()), ("since", INSTANT)])
 """What held of a signal, period by period: from `since` up to the next row of the same subject; null: nothing known."""
 
 

@@ -1,16 +1,18 @@
-"""Values and conditions in words: of one value in Python, of a column as an expression; both write alike."""
+"""Values in words: those that a condition asks for, and whole columns as an expression; both write alike."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import cast
-from zoneinfo import ZoneInfo
+from functools import lru_cache
 
 import polars as pl
 
 from orderhub_core.rules.compile import field_of
 from orderhub_core.rules.dictionary import Field, Kind
-from orderhub_core.rules.tree import Condition, Either, Every, Leaf, Lines, Not, Op, Scalar
+from orderhub_core.rules.language.operators import TO
+from orderhub_core.rules.language.printing import print_condition
+from orderhub_core.rules.language.values import written
+from orderhub_core.rules.language.vocabulary import Vocabulary, vocabulary
+from orderhub_core.rules.tree import Condition, Leaf, Op
 
 LISTED = 4
 """Values of a list that are named; of a longer one the first three."""
@@ -29,24 +31,10 @@ OPPOSITE = {
 """What holds where the condition does not, and its value is known."""
 
 
-def decimals(field: Field) -> int:
-    return field.decimals or (2 if field.kind is Kind.MONEY else 0)
-
-
-def value(value: Scalar, field: Field, zone: str) -> str:
-    """As people write it."""
-    match field.kind:
-        case Kind.MONEY | Kind.NUMBER if places := decimals(field):
-            whole, rest = divmod(abs(cast(int, value)), 10**places)
-            return f"{'-' if cast(int, value) < 0 else ''}{whole}.{rest:0{places}}"
-        case Kind.FLAG:
-            return "yes" if value else "no"
-        case Kind.INSTANT:
-            return cast(datetime, value).astimezone(ZoneInfo(zone)).isoformat(timespec="seconds")
-        case Kind.TIME_OF_DAY:
-            return "{:02}:{:02}".format(*divmod(cast(int, value), 60))
-        case _:
-            return str(value)
+@lru_cache(maxsize=16)
+def speech(zone: str) -> Vocabulary:
+    """Without a book's own words: what is kept must be understood when they have changed."""
+    return vocabulary(zone=zone)
 
 
 def column(field: Field, zone: str) -> pl.Expr:
@@ -54,47 +42,35 @@ def column(field: Field, zone: str) -> pl.Expr:
     rows there are at once."""
     on = pl.col(field.column)
     match field.kind:
-        case Kind.MONEY | Kind.NUMBER if places := decimals(field):
+        case Kind.MONEY | Kind.NUMBER if field.decimals:
+            whole, rest = on.abs() // 10**field.decimals, on.abs() % 10**field.decimals
+            told = pl.format("{}.{}", whole, rest.cast(pl.String).str.zfill(field.decimals))
             sign = pl.when(on < 0).then(pl.lit("-")).otherwise(pl.lit(""))
-            rest = (on.abs() % 10**places).cast(pl.String).str.zfill(places)
-            return pl.format("{}{}.{}", sign, on.abs() // 10**places, rest)
+            return pl.format("{}{}", sign, pl.when(rest == 0).then(whole.cast(pl.String)).otherwise(told))
+        case Kind.NUMBER:
+            return on.cast(pl.String).replace(dict(speech(zone).of_field(field).written["en"]))
         case Kind.FLAG:
             return pl.when(on).then(pl.lit("yes")).when(on.not_()).then(pl.lit("no"))
         case Kind.INSTANT:
-            return on.dt.convert_time_zone(zone).dt.strftime("%Y-%m-%dT%H:%M:%S%:z")
+            local = on.dt.convert_time_zone(zone)
+            exact = pl.when(on.dt.second() == 0).then(local.dt.strftime("%Y-%m-%dT%H:%M%:z"))
+            return exact.otherwise(local.dt.strftime("%Y-%m-%dT%H:%M:%S%:z"))
         case Kind.TIME_OF_DAY:
             hours, minutes = (part.cast(pl.String).str.zfill(2) for part in (on // 60, on % 60))
             return pl.format("{}:{}", hours, minutes)
         case _:
-            return on.cast(pl.String)
+            return on
 
 
 def wanted(leaf: Leaf, zone: str) -> str:
     """The values that it asks for."""
-    field = field_of(leaf)
-    told = [value(each, field, zone) for each in leaf.values]
+    told = [written(each, field_of(leaf), speech(zone), "en") for each in leaf.values]
     if leaf.op is Op.WITHIN:
-        return f"{told[0]} to {told[1]}"
+        return f" {TO.printed('en')} ".join(told)
     if len(told) > LISTED:
         told[LISTED - 1 :] = [f"and {len(told) - LISTED + 1} more"]
     return ", ".join(told)
 
 
 def condition(asked: Condition, zone: str) -> str:
-    match asked:
-        case Leaf():
-            return f"{asked.field} {asked.op.value} {wanted(asked, zone)}".rstrip()
-        case Every(parts):
-            return " and ".join(_bracketed(part, zone) for part in parts) or "always"
-        case Either(parts):
-            return " or ".join(_bracketed(part, zone) for part in parts) or "never"
-        case Not(part):
-            return f"not {_bracketed(part, zone)}"
-        case Lines(which, part):
-            return f"{which} line: {condition(part, zone)}"
-    raise TypeError(asked)
-
-
-def _bracketed(part: Condition, zone: str) -> str:
-    told = condition(part, zone)
-    return told if isinstance(part, Leaf) else f"({told})"
+    return print_condition(asked, speech(zone), "en")

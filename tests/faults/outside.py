@@ -112,15 +112,21 @@ options = {{ shop_id = "{SHOP_ID}" }}
 
 RULES = """
 version = "faults-1"
-default_warehouse = "east"
-[[routing]]
+[[groups]]
+name = "routing"
+match = "first"
+otherwise = "assign east"
+[[groups.rules]]
 name = "zhejiang"
-warehouse = "west"
-when = { province = "浙江省" }
-[[gift]]
+when = "province = 浙江省"
+then = "assign west"
+[[groups]]
+name = "gifts"
+match = "all"
+[[groups.rules]]
 name = "over-300"
-sku = "GIFT-1"
-when = { total_min = "300.00" }
+when = "total >= 300"
+then = "gift GIFT-1"
 """
 
 

@@ -204,14 +204,14 @@ def test_a_snapshot_of_an_earlier_version_only_costs_time(hub):
 
 def test_a_decision_shows_its_rule_and_nobody_who_judged(home):
     (home.data / "orderhub.toml").write_text('rulebook = "rulebook.toml"', encoding="utf-8")
-    (home.data / "rulebook.toml").write_text('version = "7"\ndefault_warehouse = "hangzhou"', encoding="utf-8")
+    (home.data / "rulebook.toml").write_text('version = "7"\n[[groups]]\nname = "routing"\nmatch = "first"\notherwise = "assign hangzhou"\n', encoding="utf-8")
     hub = opened(home)
     take(hub, observed("A1", 5))
     review = Review("spot", "shop-1", "A1", False, "somebody", "a note")
     take(hub, RawMessage("shop-1", "judged", "review", msgspec.json.encode(review)))
     events = hub.frame("events").sort("seq")
     said = {event: json.loads(rule) for event, rule in events.select("event", "rule").iter_rows() if rule}
-    assert said == {"rule.assign_warehouse": {"rule": "default", "version": "7"}}
+    assert said == {"rule.assign_warehouse": {"rule": "otherwise", "version": "7"}}
     assert events["event"][-1] == "audit.reviewed"
     ids = hub.store.query("inbox", "SELECT id FROM inbox")
     assert set(events["message"]) == {number for (number,) in ids}

@@ -132,7 +132,7 @@ class TestTheNineQuestions:
         (answer,) = told.why("assign_warehouse")
         assert (answer.rule, answer.then) == ("onesies", assign("hangzhou"))
         (south,) = told.why_not("assign_warehouse", "guangzhou")
-        assert (south.outcome, south.lacks[0].condition) == ("fails", "province in 广东省, 湖南省")
+        assert (south.outcome, south.lacks[0].condition) == ("fails", "province in (广东省, 湖南省)")
         assert south.lacks[0].own == {"province": "浙江省"}
         (big,) = told.why_not("assign_warehouse", "chengdu")
         assert (big.outcome, big.before, big.lacks) == ("passed over", "onesies", ())
@@ -153,7 +153,7 @@ class TestTheNineQuestions:
         assert far.lacks[0].own == {"city": None}
 
     def test_what_it_costs_and_when_it_was_ordered_are_told_with_its_values(self, told):
-        assert told.values["total"] == "250.00"
+        assert told.values["total"] == "250"
         assert told.values["category"] == "连体衣, 面膜"
         assert told.values["paid_time"] == "20:30"
 
