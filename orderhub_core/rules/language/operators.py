@@ -85,7 +85,7 @@ def words(*spoken: Spoken) -> frozenset[str]:
 AND_WORDS, OR_WORDS, NOT_WORDS = words(AND), words(OR), words(NOT)
 ALWAYS_WORDS, TO_WORDS, YES_WORDS, NO_WORDS = words(ALWAYS), words(TO), words(YES), words(NO)
 JOINERS = AND_WORDS | OR_WORDS
-RESERVED = JOINERS | NOT_WORDS | ALWAYS_WORDS | TO_WORDS | {"x", "×", "*"}
+RESERVED = JOINERS | NOT_WORDS | ALWAYS_WORDS | TO_WORDS
 """Words that stand for themselves only in quotation marks."""
 
 _ORDERED = (Op.LESS, Op.AT_MOST, Op.MORE, Op.AT_LEAST, Op.WITHIN)

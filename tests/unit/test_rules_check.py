@@ -1,0 +1,256 @@
+"""Doubts about a rulebook, told without an order: against orders drawn at random, no claim may be wrong; what is
+planted must be found."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orderhub_core.rules import rulebook
+from orderhub_core.rules.check import check, sentence
+from orderhub_core.rules.language.vocabulary import of_book
+from orderhub_core.rules.satisfying import Want, Wish, possible
+from orderhub_core.rules.tree import Either, Every, Leaf, Lines, Not, Op
+
+NOW = datetime(2026, 11, 1, tzinfo=UTC)
+VALUES = {
+    "channel": ["douyin", "taobao", "jd"],
+    "province": ["广东省", "湖南省", "广西", ""],
+    "total": [0, 9_999, 10_000, 10_001, 20_000],
+    "paid_at": [NOW + timedelta(hours=step) for step in range(3)],
+    "paid_time": [0, 60, 720, 1439],
+    "storm": [True, False],
+    "category": ["连体衣", "面膜"],
+    "quantity": [1, 2, 3],
+}
+OF_LINES = ("category", "quantity")
+ONE = (Op.IS, Op.IS_NOT)
+ORDERED = (Op.LESS, Op.AT_MOST, Op.MORE, Op.AT_LEAST)
+
+
+def leaf(name):
+    values = st.sampled_from([value for value in VALUES[name] if value != ""])
+    single = {"paid_at": ORDERED, "paid_time": ORDERED, "total": (*ONE, *ORDERED), "quantity": (*ONE, *ORDERED)}
+    forms = [
+        st.builds(lambda op, value: Leaf(name, op, (value,)), st.sampled_from(single.get(name, ONE)), values),
+        st.sampled_from([Leaf(name, Op.IS_KNOWN), Leaf(name, Op.IS_MISSING)]),
+    ]
+    if name == "province":
+        texts = st.sampled_from(["广", "东", "省", "广东"])
+        forms.append(
+            st.builds(lambda op, text: Leaf(name, op, (text,)), st.sampled_from([Op.CONTAINS, Op.STARTS_WITH]), texts)
+        )
+    if name not in ("storm", "paid_at", "paid_time"):
+        some = st.lists(values, min_size=1, max_size=2).map(tuple)
+        forms.append(st.builds(lambda op, some: Leaf(name, op, some), st.sampled_from([Op.AMONG, Op.NOT_AMONG]), some))
+    if name in ("total", "paid_at", "paid_time", "quantity"):
+        ends = st.tuples(values, values).filter(lambda pair: pair[0] != pair[1])
+        if name != "paid_time":
+            ends = ends.map(lambda pair: tuple(sorted(pair)))
+        forms.append(ends.map(lambda pair: Leaf(name, Op.WITHIN, pair)))
+    return st.one_of(forms)
+
+
+def joined(parts):
+    several = st.lists(parts, min_size=2, max_size=3).map(tuple)
+    return several.map(Every) | several.map(Either) | parts.map(Not)
+
+
+of_lines = st.recursive(st.sampled_from(OF_LINES).flatmap(leaf), joined, max_leaves=3)
+conditions = st.recursive(
+    st.sampled_from(list(VALUES)).flatmap(leaf) | st.builds(Lines, st.sampled_from(["some", "every", "no"]), of_lines),
+    joined,
+    max_leaves=5,
+)
+lines = st.fixed_dictionaries({name: st.none() | st.sampled_from(VALUES[name]) for name in OF_LINES})
+orders = st.fixed_dictionaries(
+    {name: st.none() | st.sampled_from(VALUES[name]) for name in VALUES if name not in OF_LINES}
+    | {"lines": st.lists(lines, min_size=1, max_size=3)}
+)
+
+
+def truth(asked, order, line=None):
+    """A plain reading: True, False, or None where a missing value leaves it open."""
+    match asked:
+        case Leaf(field) if field in OF_LINES and line is None:
+            return any_of([truth(asked, order, one) for one in order["lines"]])
+        case Leaf(field, op, values):
+            return plain((line if field in OF_LINES else order)[field], op, values)
+        case Every(parts):
+            return all_of([truth(part, order, line) for part in parts])
+        case Either(parts):
+            return any_of([truth(part, order, line) for part in parts])
+        case Not(part):
+            return negated(truth(part, order, line))
+        case Lines(which, part):
+            each = [truth(part, order, one) for one in order["lines"]]
+            return all_of(each) if which == "every" else any_of(each) if which == "some" else negated(any_of(each))
+
+
+def any_of(truths):
+    return True if True in truths else None if None in truths else False
+
+
+def all_of(truths):
+    return False if False in truths else None if None in truths else True
+
+
+def negated(truth):
+    return None if truth is None else not truth
+
+
+def plain(value, op, values):
+    value = None if value == "" else value
+    if op in (Op.IS_KNOWN, Op.IS_MISSING):
+        return (value is not None) == (op is Op.IS_KNOWN)
+    if value is None:
+        return None
+    first, last = values[0], values[-1]
+    return {
+        Op.IS: lambda: value == first,
+        Op.IS_NOT: lambda: value != first,
+        Op.LESS: lambda: value < first,
+        Op.AT_MOST: lambda: value <= first,
+        Op.MORE: lambda: value > first,
+        Op.AT_LEAST: lambda: value >= first,
+        Op.AMONG: lambda: value in values,
+        Op.NOT_AMONG: lambda: value not in values,
+        Op.CONTAINS: lambda: first in value,
+        Op.STARTS_WITH: lambda: value.startswith(first),
+        Op.WITHIN: lambda: first <= value < last if first < last else value >= first or value < last,
+    }[op]()
+
+
+@settings(max_examples=800, deadline=None)
+@given(conditions, conditions, orders)
+def test_nothing_that_an_order_meets_is_called_impossible(one, other, order):
+    wants = {
+        True: [Want.TRUE, Want.NOT_FALSE],
+        False: [Want.FALSE, Want.NOT_TRUE],
+        None: [Want.NOT_TRUE, Want.NOT_FALSE],
+    }
+    for want in wants[truth(one, order)]:
+        for second in wants[truth(other, order)]:
+            assert possible([Wish(one, want), Wish(other, second)])
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from(["total", "storm"]).flatmap(leaf), min_size=2, max_size=4).map(tuple))
+def test_what_no_order_meets_is_called_impossible(parts):
+    """Over two fields all orders that matter can be tried."""
+    totals = [None, *(total + step for total in VALUES["total"] for step in (-1, 0, 1))]
+    met = any(
+        truth(Every(parts), {"total": total, "storm": storm}) for total in totals for storm in (None, True, False)
+    )
+    assert possible([Wish(Every(parts), Want.TRUE)]) == met
+
+
+@pytest.mark.parametrize(
+    "conditions",
+    [
+        ["订单金额 >= 100", "订单金额 < 100"],
+        ["渠道 = 抖音", "渠道 = 淘宝"],
+        ["渠道 = 抖音", "渠道 属于 (淘宝, 京东)"],
+        ["省份 开头是 湖", "省份 属于 (广东省, 广西)"],
+        ["省份 含 南", "非 (省份 含 南)"],
+        ["省份 缺失", "省份 = 广东省"],
+        ["时刻 在 20:00 到 02:00", "时刻 在 08:00 到 20:00"],
+        ["付款时间 >= 2026-11-02", "付款时间 < 2026-11-01"],
+        ["暴雨", "非 暴雨"],
+        ["有一行 (数量 >= 3)", "没有一行 (数量 >= 2)"],
+        ["有一行 (品类 = 面膜)", "每一行 (品类 = 连体衣)"],
+        ["品类 = 面膜", "没有一行 (品类 属于 (面膜, 连体衣))"],
+    ],
+)
+def test_conditions_that_contradict_each_other_are_found(conditions):
+    book = read([(" 且 ".join(f"({condition})" for condition in conditions), "标记 a")])
+    assert [finding.code for finding in check(book)] == ["never_both"]
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "品类 = 面膜 且 品类 = 连体衣",
+        "省份 含 南 且 省份 含 湖 且 非 (省份 含 湖南)",
+        "省份 开头是 湖 且 省份 开头是 湖南",
+        "订单金额 > 99.99 且 订单金额 < 100.01",
+        "时刻 >= 23:59",
+        "有一行 (数量 >= 3) 且 有一行 (数量 < 3)",
+        "非 (省份 = 广东省) 且 省份 已知",
+    ],
+)
+def test_what_can_hold_is_left_in_peace(condition):
+    assert check(read([(condition, "标记 a")])) == []
+
+
+def read(rules, match="all", otherwise=""):
+    text = f'[[groups]]\nname = "g"\nmatch = "{match}"\n'
+    text += f'otherwise = "{otherwise}"\n' if otherwise else ""
+    for number, (when, then) in enumerate(rules, 1):
+        text += f"[[groups.rules]]\nname = \"r{number}\"\nwhen = '{when}'\nthen = '{then}'\n"
+    draft = rulebook.read(text)
+    assert draft.mistakes == ()
+    return draft.book
+
+
+def found(book):
+    return [(finding.code, finding.rule, finding.other) for finding in check(book)]
+
+
+def test_of_two_rules_with_one_condition_the_second_is_told_to_contradict_the_first():
+    rules = [("渠道 = 抖音 且 暴雨", "分仓 a"), ("storm = yes and channel = douyin", "分仓 b")]
+    assert found(read(rules, "first", "分仓 c")) == [("contradicts", "r2", "r1")]
+
+
+def test_a_rule_that_an_earlier_one_takes_everything_from_is_dead():
+    rules = [
+        ("订单金额 >= 100", "分仓 a"),
+        ("订单金额 >= 200 且 渠道 = 抖音", "分仓 b"),
+        ("渠道 = 抖音", "分仓 b"),
+        ("渠道 属于 (抖音, 淘宝) 且 非 (渠道 = 淘宝)", "分仓 c"),
+    ]
+    assert found(read(rules, "first", "分仓 c")) == [("dead", "r2", "r1"), ("contradicts", "r4", "r3")]
+
+
+def test_a_missing_value_keeps_a_rule_alive():
+    rules = [("省份 != 广东省", "分仓 a"), ("非 (省份 = 广东省) 或 省份 缺失", "分仓 b")]
+    assert found(read(rules, "first", "分仓 c")) == []
+
+
+def test_nothing_comes_after_always():
+    rules = [("总是", "分仓 a"), ("渠道 = 抖音", "分仓 b")]
+    assert found(read(rules, "first")) == [("dead", "r2", "r1")]
+
+
+def test_where_all_rules_act_those_that_want_different_warehouses_of_one_order_conflict():
+    rules = [("渠道 = 抖音", "分仓 a"), ("订单金额 >= 100", "分仓 b"), ("渠道 = 淘宝", "分仓 b"), ("暴雨", "标记 x")]
+    assert found(read(rules)) == [("conflict", "r2", "r1")]
+
+
+def test_one_rule_cannot_want_two_warehouses():
+    assert found(read([("渠道 = 抖音", "分仓 a; 分仓 b; 标记 x; 标记 y")])) == [("torn", "r1", "")]
+
+
+def test_a_routing_group_that_leaves_orders_undecided_is_noted():
+    assert found(read([("渠道 = 抖音", "分仓 a")], "first")) == [("gap", "", "")]
+    assert found(read([("渠道 = 抖音", "分仓 a"), ("总是", "分仓 b")], "first")) == []
+
+
+def test_asking_for_some_other_line_is_noted_with_what_was_probably_meant():
+    book = read([("品类 != 面膜", "标记 a")])
+    (finding,) = check(book)
+    assert (finding.code, finding.level) == ("some_other_line", "note")
+    assert "没有一行 (品类 = 面膜)" in sentence(finding, of_book(book), "zh")
+    assert "no line (category = 面膜)" in sentence(finding, of_book(book), "en")
+
+
+def test_a_rule_of_many_alternatives_is_not_tried_to_the_end():
+    many = " 且 ".join(f"(数量 = {n} 或 订单金额 = {n} 或 暴雨)" for n in range(40))
+    assert check(read([(many, "标记 a"), (f"{many} 且 非 暴雨", "标记 b")])) == []
+
+
+def test_a_rule_of_a_thousand_conditions_is_looked_at():
+    assert check(read([(" 且 ".join(f"订单金额 != {n}" for n in range(1_000)), "标记 a")])) == []
