@@ -16,7 +16,7 @@ from orderhub_core.rules.dictionary import FIELDS
 from orderhub_core.rules.language.operators import Language
 from orderhub_core.rules.language.printing import print_condition
 from orderhub_core.rules.language.vocabulary import Vocabulary
-from orderhub_core.rules.satisfying import Want, Wish, possible
+from orderhub_core.rules.satisfying import Example, Want, Wish, example, holds, possible
 from orderhub_core.rules.tree import (
     ALWAYS,
     Action,
@@ -65,9 +65,10 @@ class Finding(NamedTuple):
 
 def check(book: Rulebook) -> list[Finding]:
     """In the order of groups and rules."""
-    impossible = {rule.name for group in book.groups for rule in group.rules if not _can_hold(rule.when)}
-    found = [finding for group in book.groups for finding in _of_group(group, impossible)]
-    return [*found, *_conflicts(book, impossible)]
+    rules = [rule for group in book.groups for rule in group.rules]
+    examples = {rule.name: example([Wish(rule.when, Want.TRUE)]) for rule in rules}
+    found = [finding for group in book.groups for finding in _of_group(group, examples)]
+    return [*found, *_conflicts(book, examples)]
 
 
 def sentence(finding: Finding, speech: Vocabulary, language: Language) -> str:
@@ -80,21 +81,29 @@ def sentence(finding: Finding, speech: Vocabulary, language: Language) -> str:
     return told.format(first=first, second=second, other=finding.other, verb=name)
 
 
-def _can_hold(when: Condition) -> bool:
-    return possible([Wish(when, Want.TRUE)])
+Examples = Mapping[str, Example | None]
+"""Of each rule an order for which it holds; None where there is none."""
 
 
-def _of_group(group: Group, impossible: set[str]) -> Iterator[Finding]:
-    reached: list[Rule] = []
+def _of_group(group: Group, examples: Examples) -> Iterator[Finding]:
+    reached: list[tuple[Rule, frozenset[str]]] = []
     for rule in group.rules:
-        if rule.name in impossible:
+        one = examples[rule.name]
+        if one is None:
             yield _never(group, rule)
         elif group.match == "first":
-            taken = next((before for before in reached if _takes(before.when, rule.when)), None)
+            # An order that this rule takes and one before it does not spares all further work on the two.
+            one = one if holds(rule.when, one) else None
+            asked = _asked(rule.when)
+            # A field that this rule leaves open can fail one before it that asks for it.
+            near = (
+                before for before, fields in reached if fields <= asked and not (one and not holds(before.when, one))
+            )
+            taken = next((before for before in near if _takes(before.when, rule.when)), None)
             if taken:
                 yield _unreached(group, taken, rule)
             else:
-                reached.append(rule)
+                reached.append((rule, asked))
         yield from _torn(group, rule)
         yield from _misleading(group, rule)
     if group.match == "first" and _routes(group) and not group.otherwise and not _covers(group):
@@ -112,8 +121,6 @@ def _never(group: Group, rule: Rule) -> Finding:
 
 def _takes(before: Condition, when: Condition) -> bool:
     """Whether every order that meets `when` meets `before`."""
-    if not _asked(before) <= _asked(when):
-        return False  # a field that `when` leaves open can fail `before`
     return not possible([Wish(when, Want.TRUE), Wish(before, Want.NOT_TRUE)])
 
 
@@ -167,13 +174,13 @@ def _covers(group: Group) -> bool:
     return any(_takes(rule.when, ALWAYS) for rule in group.rules)
 
 
-def _conflicts(book: Rulebook, impossible: set[str]) -> Iterator[Finding]:
+def _conflicts(book: Rulebook, examples: Examples) -> Iterator[Finding]:
     """Between rules that may both act: of different groups, or of one in which all do."""
     acting = [
         (group, rule)
         for group in book.groups
         for rule in group.rules
-        if rule.name not in impossible and any(VERBS[action.verb].once for action in rule.then)
+        if examples[rule.name] and any(VERBS[action.verb].once for action in rule.then)
     ]
     for (group, rule), (later_group, later) in combinations(acting, 2):
         if group is later_group and group.match == "first":

@@ -12,7 +12,7 @@ tried.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import Enum
 from itertools import islice
@@ -61,14 +61,27 @@ class Demand(NamedTuple):
     want: Want
 
 
-def possible(wishes: Sequence[Wish], *, of_lines: bool = False) -> bool:
-    """Whether one order, or one line, can meet all of them. True where too much would have to be tried."""
+class Example(NamedTuple):
+    """An order, or a line, that meets what was wished. Fields that do not matter are missing."""
+
+    values: Mapping[str, Scalar | None]
+    lines: tuple[Example, ...] = ()
+
+
+def possible(wishes: Sequence[Wish]) -> bool:
+    """Whether one order can meet all of them. True where too much would have to be tried."""
+    return example(wishes) is not None
+
+
+def example(wishes: Sequence[Wish], *, of_lines: bool = False) -> Example | None:
+    """One that meets all of them; None if none does. Where too much would have to be tried, one that knows nothing."""
     tried = 0
     for branch in islice(_branches(wishes), MOST_BRANCHES):
         tried += 1
-        if _consistent(branch, of_lines):
-            return True
-    return tried == MOST_BRANCHES
+        found = _meeting(branch, of_lines)
+        if found is not None:
+            return found
+    return Example({}) if tried == MOST_BRANCHES else None
 
 
 def _branches(wishes: Sequence[Wish]) -> Iterator[list[Demand]]:
@@ -94,7 +107,7 @@ def _branches(wishes: Sequence[Wish]) -> Iterator[list[Demand]]:
             yield demands
 
 
-def _consistent(branch: list[Demand], of_lines: bool) -> bool:
+def _meeting(branch: list[Demand], of_lines: bool) -> Example | None:
     of_fields: dict[str, list[Demand]] = {}
     some: list[Wish] = []
     every: list[Wish] = []
@@ -104,10 +117,15 @@ def _consistent(branch: list[Demand], of_lines: bool) -> bool:
         else:
             one_line, wish = _of_line(demand)
             (some if one_line else every).append(wish)
-    if not all(_possible_value(name, demands) for name, demands in of_fields.items()):
-        return False
+    values: dict[str, Scalar | None] = {}
+    for name, demands in of_fields.items():
+        fitting = _fitting(name, demands)
+        if not fitting:
+            return None
+        values[name] = fitting[0]
     # Any number of lines can meet what is wanted of all; each that is wanted of one line must meet that, too.
-    return all(possible([wish, *every], of_lines=True) for wish in some)
+    lines = [example([wish, *every], of_lines=True) for wish in some]
+    return None if None in lines else Example(values, tuple(line for line in lines if line))
 
 
 def _of_line(demand: Demand) -> tuple[bool, Wish]:
@@ -122,11 +140,13 @@ def _of_line(demand: Demand) -> tuple[bool, Wish]:
     return one_line, Wish(part, want)
 
 
-def _possible_value(name: str, demands: Sequence[Demand]) -> bool:
+def _fitting(name: str, demands: Sequence[Demand]) -> list[Scalar | None]:
+    """A value that meets all demands, if there is one."""
     asked = [(cast(Leaf, demand.what), demand.want) for demand in demands]
-    return any(
-        all(_met(truth(leaf, value), want) for leaf, want in asked) for value in _candidates(FIELDS[name].kind, asked)
-    )
+    for value in _candidates(FIELDS[name].kind, asked):
+        if all(_met(truth(leaf, value), want) for leaf, want in asked):
+            return [value]
+    return []
 
 
 def _met(truth: bool | None, want: Want) -> bool:
@@ -139,6 +159,39 @@ def _met(truth: bool | None, want: Want) -> bool:
             return truth is not True
         case Want.NOT_FALSE:
             return truth is not False
+
+
+def holds(condition: Condition, of: Example, *, of_line: bool = False) -> bool | None:
+    """A condition of one example: true, false, or None where a missing value leaves it open."""
+    match condition:
+        case Leaf(field) if FIELDS[field].level == "line" and not of_line:
+            return _any(truth(condition, line.values.get(field)) for line in of.lines)
+        case Leaf(field):
+            return truth(condition, of.values.get(field))
+        case Every(parts):
+            return _negated(_any(_negated(holds(part, of, of_line=of_line)) for part in parts))
+        case Either(parts):
+            return _any(holds(part, of, of_line=of_line) for part in parts)
+        case Not(part):
+            return _negated(holds(part, of, of_line=of_line))
+        case Lines("every", part):
+            return _negated(_any(_negated(holds(part, line, of_line=True)) for line in of.lines))
+        case Lines(which, part):
+            found = _any(holds(part, line, of_line=True) for line in of.lines)
+            return found if which == "some" else _negated(found)
+
+
+def _any(truths: Iterable[bool | None]) -> bool | None:
+    known: bool | None = False
+    for each in truths:
+        if each:
+            return True
+        known = None if each is None else known
+    return known
+
+
+def _negated(truth: bool | None) -> bool | None:
+    return None if truth is None else not truth
 
 
 def truth(leaf: Leaf, value: Scalar | None) -> bool | None:

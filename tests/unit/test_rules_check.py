@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from orderhub_core.rules import rulebook
 from orderhub_core.rules.check import check, sentence
 from orderhub_core.rules.language.vocabulary import of_book
-from orderhub_core.rules.satisfying import Want, Wish, possible
+from orderhub_core.rules.satisfying import Example, Want, Wish, example, holds, possible
 from orderhub_core.rules.tree import Either, Every, Leaf, Lines, Not, Op
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
@@ -254,3 +254,23 @@ def test_a_rule_of_many_alternatives_is_not_tried_to_the_end():
 
 def test_a_rule_of_a_thousand_conditions_is_looked_at():
     assert check(read([(" 且 ".join(f"订单金额 != {n}" for n in range(1_000)), "标记 a")])) == []
+
+
+@settings(max_examples=600, deadline=None)
+@given(conditions)
+def test_an_example_of_a_condition_meets_it(condition):
+    """An order made by the search is held against the plain reading."""
+    one = example([Wish(condition, Want.TRUE)])
+    assert (one is not None) == possible([Wish(condition, Want.TRUE)])
+    if one is not None:
+        order = {name: one.values.get(name) for name in VALUES}
+        order["lines"] = [{name: line.values.get(name) for name in OF_LINES} for line in one.lines]
+        assert truth(condition, order) is holds(condition, one) is True
+
+
+@settings(max_examples=300, deadline=None)
+@given(conditions, orders)
+def test_a_condition_of_an_order_is_read_as_plainly(condition, order):
+    values = {name: None if value == "" else value for name, value in order.items() if name != "lines"}
+    one = Example(values, tuple(Example(line) for line in order["lines"]))
+    assert holds(condition, one) is truth(condition, order)

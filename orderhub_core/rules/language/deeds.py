@@ -113,7 +113,9 @@ def fits(action: Action, speech: Vocabulary) -> None:
     """Raises Misread for an action that cannot be carried out as it stands."""
     verb = VERBS.get(action.verb)
     if verb is None:
-        raise Misread("unknown_verb", nearest(action.verb, VERBS) or nearest(action.verb, BY_ANY_NAME), word=action.verb)
+        raise Misread(
+            "unknown_verb", nearest(action.verb, VERBS) or nearest(action.verb, BY_ANY_NAME), word=action.verb
+        )
     if not action.argument:
         raise Misread("no_argument", name=verb.name)
     if action.quantity != 1 and not verb.quantity:
