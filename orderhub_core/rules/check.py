@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from orderhub_core import i18n
 from orderhub_core.rules.actions import VERBS
-from orderhub_core.rules.dictionary import FIELDS
+from orderhub_core.rules.dictionary import FIELDS, Kind, nearest
 from orderhub_core.rules.language.operators import Language
 from orderhub_core.rules.language.printing import print_condition
 from orderhub_core.rules.language.vocabulary import Vocabulary
@@ -42,10 +42,12 @@ FINDINGS: Mapping[str, str] = {
     "conflict": "it and {other} can hold for the same order, and want different things of the action {verb}",
     "torn": "it wants two different things of the action {verb}",
     "some_other_line": "{first} asks whether some line is different; to ask that none is, write {second}",
+    "strange_value": "{first} asks for a value that is not known; the nearest is {second}",
     "gap": "an order for which none of its rules holds is left undecided: it has no `otherwise`",
 }
 """English; `locale/zh/rules.po` has the Chinese."""
-_NOTES = ("some_other_line", "gap")
+_NOTES = ("some_other_line", "strange_value", "gap")
+_EXACT = (Op.IS, Op.IS_NOT, Op.AMONG, Op.NOT_AMONG)
 _POSITIVE = {Op.IS_NOT: Op.IS, Op.NOT_AMONG: Op.AMONG}
 
 
@@ -106,6 +108,7 @@ def _of_group(group: Group, examples: Examples) -> Iterator[Finding]:
                 reached.append((rule, asked))
         yield from _torn(group, rule)
         yield from _misleading(group, rule)
+        yield from _strange(group, rule)
     if group.match == "first" and _routes(group) and not group.otherwise and not _covers(group):
         yield Finding("gap", group.name)
 
@@ -153,6 +156,17 @@ def _misleading(group: Group, rule: Rule) -> Iterator[Finding]:
         if leaf.op in _POSITIVE and FIELDS[leaf.field].level == "line":
             none = Lines("no", Leaf(leaf.field, _POSITIVE[leaf.op], leaf.values))
             yield Finding("some_other_line", group.name, rule.name, conditions=(leaf, none))
+
+
+def _strange(group: Group, rule: Rule) -> Iterator[Finding]:
+    """Values that are probably misspelt, of fields whose usual ones are known."""
+    for leaf in leaves(rule.when):
+        usual = {*FIELDS[leaf.field].spellings.values()} if FIELDS[leaf.field].kind is Kind.TEXT else set()
+        strange = [str(value) for value in leaf.values if usual and leaf.op in _EXACT and value not in usual]
+        for value in strange:
+            if near := nearest(value, usual):
+                asked, meant = (Leaf(leaf.field, Op.IS, (word,)) for word in (value, near))
+                yield Finding("strange_value", group.name, rule.name, conditions=(asked, meant))
 
 
 def _outside_lines(condition: Condition) -> Iterator[Leaf]:

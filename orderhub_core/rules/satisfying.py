@@ -18,7 +18,8 @@ from enum import Enum
 from itertools import islice
 from typing import Literal, NamedTuple, cast
 
-from orderhub_core.rules.dictionary import FIELDS, Kind
+from orderhub_core.rules.dictionary import FIELDS, Field, Kind
+from orderhub_core.rules.language.values import DAY, LARGEST
 from orderhub_core.rules.tree import Condition, Either, Every, Leaf, Lines, Not, Op, Scalar
 
 MOST_BRANCHES = 500
@@ -143,7 +144,7 @@ def _of_line(demand: Demand) -> tuple[bool, Wish]:
 def _fitting(name: str, demands: Sequence[Demand]) -> list[Scalar | None]:
     """A value that meets all demands, if there is one."""
     asked = [(cast(Leaf, demand.what), demand.want) for demand in demands]
-    for value in _candidates(FIELDS[name].kind, asked):
+    for value in _candidates(FIELDS[name], asked):
         if all(_met(truth(leaf, value), want) for leaf, want in asked):
             return [value]
     return []
@@ -230,20 +231,29 @@ def _compared(op: Op, value: Scalar, other: Scalar) -> bool:
     return (value > other) == (op is Op.MORE)  # type: ignore[operator]  # of one kind
 
 
-def _candidates(kind: Kind, asked: Sequence[tuple[Leaf, Want]]) -> Iterator[Scalar | None]:
+def _candidates(field: Field, asked: Sequence[tuple[Leaf, Want]]) -> Iterator[Scalar | None]:
     named = dict.fromkeys(value for leaf, _ in asked for value in leaf.values)
-    match kind:
+    match field.kind:
         case Kind.FLAG:
             yield from (True, False)
         case Kind.INSTANT:
             for moment in cast(Iterable[datetime], named or [_EPOCH]):
                 yield from (moment, moment - _TICK, moment + _TICK)
         case Kind.NUMBER | Kind.MONEY | Kind.TIME_OF_DAY:
-            for number in cast(Iterable[int], named or [0]):
-                yield from (number, number - 1, number + 1)
+            span = _span(field)
+            for number in (*cast(Iterable[int], named), span.start, span.stop - 1):
+                yield from (near for near in (number, number - 1, number + 1) if near in span)
         case Kind.TEXT | Kind.CHOICE:
             yield from (*named, _NEW, _put_together(asked))
     yield None
+
+
+def _span(field: Field) -> range:
+    """The numbers that there are: minutes of a day, days of a week, or all."""
+    if field.kind is Kind.TIME_OF_DAY:
+        return range(DAY)
+    numbers = [int(value) for value in field.words.values()]
+    return range(min(numbers), max(numbers) + 1) if numbers else range(-LARGEST, LARGEST)
 
 
 def _put_together(asked: Sequence[tuple[Leaf, Want]]) -> str:

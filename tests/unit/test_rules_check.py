@@ -22,18 +22,22 @@ VALUES = {
     "total": [0, 9_999, 10_000, 10_001, 20_000],
     "paid_at": [NOW + timedelta(hours=step) for step in range(3)],
     "paid_time": [0, 60, 720, 1439],
+    "paid_weekday": [1, 2, 6, 7],
     "storm": [True, False],
     "category": ["连体衣", "面膜"],
     "quantity": [1, 2, 3],
 }
+BESIDE = {"paid_weekday": [0, 9], "paid_time": [1200]}
+"""Values that rules may name and orders here do not have."""
 OF_LINES = ("category", "quantity")
 ONE = (Op.IS, Op.IS_NOT)
 ORDERED = (Op.LESS, Op.AT_MOST, Op.MORE, Op.AT_LEAST)
 
 
 def leaf(name):
-    values = st.sampled_from([value for value in VALUES[name] if value != ""])
-    single = {"paid_at": ORDERED, "paid_time": ORDERED, "total": (*ONE, *ORDERED), "quantity": (*ONE, *ORDERED)}
+    values = st.sampled_from([value for value in (*VALUES[name], *BESIDE.get(name, ())) if value != ""])
+    single = {"paid_at": ORDERED, "paid_time": ORDERED, "total": (*ONE, *ORDERED)}
+    single |= {"quantity": (*ONE, *ORDERED), "paid_weekday": (*ONE, *ORDERED)}
     forms = [
         st.builds(lambda op, value: Leaf(name, op, (value,)), st.sampled_from(single.get(name, ONE)), values),
         st.sampled_from([Leaf(name, Op.IS_KNOWN), Leaf(name, Op.IS_MISSING)]),
@@ -46,7 +50,7 @@ def leaf(name):
     if name not in ("storm", "paid_at", "paid_time"):
         some = st.lists(values, min_size=1, max_size=2).map(tuple)
         forms.append(st.builds(lambda op, some: Leaf(name, op, some), st.sampled_from([Op.AMONG, Op.NOT_AMONG]), some))
-    if name in ("total", "paid_at", "paid_time", "quantity"):
+    if name in ("total", "paid_at", "paid_time", "paid_weekday", "quantity"):
         ends = st.tuples(values, values).filter(lambda pair: pair[0] != pair[1])
         if name != "paid_time":
             ends = ends.map(lambda pair: tuple(sorted(pair)))
@@ -170,6 +174,11 @@ def test_conditions_that_contradict_each_other_are_found(conditions):
     assert [finding.code for finding in check(book)] == ["never_both"]
 
 
+@pytest.mark.parametrize("condition", ["时刻 < 00:00", "星期 = 8", "付款星期 < 周一", "非 (暴雨 或 非 暴雨)"])
+def test_one_condition_may_be_impossible_alone(condition):
+    assert [finding.code for finding in check(read([(condition, "标记 a")]))] == ["never"]
+
+
 @pytest.mark.parametrize(
     "condition",
     [
@@ -178,6 +187,8 @@ def test_conditions_that_contradict_each_other_are_found(conditions):
         "省份 开头是 湖 且 省份 开头是 湖南",
         "订单金额 > 99.99 且 订单金额 < 100.01",
         "时刻 >= 23:59",
+        "时刻 在 23:59 到 24:00",
+        "星期 >= 7",
         "有一行 (数量 >= 3) 且 有一行 (数量 < 3)",
         "非 (省份 = 广东省) 且 省份 已知",
     ],
@@ -245,6 +256,13 @@ def test_asking_for_some_other_line_is_noted_with_what_was_probably_meant():
     assert (finding.code, finding.level) == ("some_other_line", "note")
     assert "没有一行 (品类 = 面膜)" in sentence(finding, of_book(book), "zh")
     assert "no line (category = 面膜)" in sentence(finding, of_book(book), "en")
+
+
+def test_a_province_that_is_probably_misspelt_is_noted_with_the_nearest():
+    book = read([("省份 属于 (广冻省, 湖南, California)", "标记 a")])
+    assert [sentence(finding, of_book(book), "zh") for finding in check(book)] == [
+        "省份 = 广冻省 问的值不认识；最接近的是 省份 = 广东省"
+    ]
 
 
 def test_a_rule_of_many_alternatives_is_not_tried_to_the_end():
