@@ -9,11 +9,12 @@ from string import Formatter
 import msgspec
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 from rule_trees import OWN, books, conditions, deeds
 
 from orderhub_core import i18n
 from orderhub_core.errors import UserMistake
-from orderhub_core.rules import check, names, rulebook
+from orderhub_core.rules import booktables, check, names, rulebook
 from orderhub_core.rules.language import mistakes
 from orderhub_core.rules.language.tables import Tables
 from orderhub_core.rules.language.vocabulary import OWN_WORDS
@@ -256,3 +257,29 @@ def test_every_sentence_exists_in_chinese(text):
     chinese = i18n.translator("zh")(text)
     assert chinese != text
     assert blanks(chinese) == blanks(text)
+
+
+KEYS = ["version", "zone", "words", "groups", "name", "match", "rules", "otherwise", "when", "then", "note", "type"]
+KEYS += ["field", "op", "values", "parts", "part", "which", "verb", "argument", "quantity", "warehouse", "channel", "x"]
+WORDS = ["first", "all", "leaf", "every", "either", "not", "lines", "some", "total", "paid_at", "=", "within", "hold"]
+WORDS += ["渠道 = 抖音", "tag a", "risk", "UTC", "2026-11-01T00:00:00Z", ""]
+scalars = st.sampled_from(WORDS) | st.integers(-3, 3) | st.booleans() | st.floats() | st.datetimes() | st.dates()
+nested = st.recursive(
+    scalars, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner), max_leaves=25
+)
+
+
+@settings(max_examples=600, deadline=None)
+@given(st.dictionaries(st.sampled_from(KEYS[:4]), nested) | nested.map(lambda when: wrapped("when", when)))
+def test_whatever_tables_a_file_holds_end_in_a_book_or_in_sentences(tables):
+    book, wrong = booktables.book_of(tables)
+    for language in ("en", "zh"):
+        assert bool(mistakes.told(wrong, i18n.translator(language))) == bool(wrong)
+    if not wrong:
+        assert rulebook.read(rulebook.dump(book)).book == book
+        check.check(book)
+
+
+def wrapped(key, value):
+    rule = {"name": "r", "when": "always", "then": "tag a", key: value}
+    return {"groups": [{"name": "g", "match": "all", "rules": [rule]}]}

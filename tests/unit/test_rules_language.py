@@ -236,6 +236,8 @@ def test_the_chinese_line_reads_as_chinese():
         ("渠道 = 且 暴雨 → 分仓 a", [("expected_value", "且", "")]),
         ("渠道 抖音 → 分仓 a", [("unknown_operator", "抖音", "")]),
         ("渠道 → 分仓 a", [("expected_operator", "→", "")]),
+        ("省份 = 广东 或 湖南 → 分仓 a", [("one_of_several", "湖南", "")]),
+        ("渠道 = 抖音 且 爆雨 → 分仓 a", [("unknown_field", "爆雨", "暴雨"), ("expected_operator", "→", "")]),
         ("渠道=抖音且品类=连体衣 → 分仓 a", [("unspaced", "抖音且品类", "")]),
         ("渠道名 = 抖音 → 分仓 a", [("unspaced", "渠道名", "")]),
         ("品类 = 新年 福袋 → 分仓 a", [("expected_more", "福袋", "")]),
@@ -258,6 +260,13 @@ def test_the_chinese_line_reads_as_chinese():
 )  # fmt: skip
 def test_a_mistake_points_at_the_word_and_suggests_the_nearest(text, expected):
     assert wrong(text) == expected
+
+
+def test_one_of_several_values_is_told_as_a_list():
+    (mistake,) = parse_rule("channel = douyin or taobao -> tag a", SPEECH).mistakes
+    assert mistakes.sentence(mistake, str) == (
+        "taobao is no condition; to ask for one of several values write channel in (douyin, taobao)"
+    )
 
 
 def test_all_that_is_wrong_with_a_line_is_told_at_once():

@@ -40,12 +40,13 @@ def leaf(reader: Reader, of_lines: bool) -> Condition:
     field = _field(reader, name)
     if field and of_lines and field.level != "line":
         reader.note("order_field_in_lines", name, name=name.text)
-    if field and field.kind is Kind.FLAG and (reader.here.sort in _ENDS or reader.here.text.lower() in said.JOINERS):
+    if field and field.kind is Kind.FLAG and _ends(reader):
         return Leaf(field.name, Op.IS, (True,))
     asked = _operator(reader, field, name)
     known = _fitting(reader, field, asked, name)
     first = reader.here
     op, values = _asked_for(reader, known, asked, name)
+    reader.asked = (name.text, reader.before.text) if op is Op.IS else ("", "")
     read_values = tuple(value for value in values if value is not None)
     if known is None or len(read_values) < len(values):
         return ALWAYS
@@ -57,13 +58,31 @@ def leaf(reader: Reader, of_lines: bool) -> Condition:
     return Not(found) if asked.negated else found
 
 
+def _ends(reader: Reader) -> bool:
+    return reader.here.sort in _ENDS or reader.here.text.lower() in said.JOINERS
+
+
+def _is_flag(name: str) -> bool:
+    field = lookup(name)
+    return field is not None and field.kind is Kind.FLAG
+
+
+def _listed(reader: Reader, word: str) -> str:
+    """What `省份 = 广东 或 湖南` should have been."""
+    name, value = reader.asked
+    return f"{name} {said.OPERATORS[Op.AMONG].printed(reader.language)} ({value}, {word})"
+
+
 def _field(reader: Reader, name: Token) -> Field | None:
     field = lookup(name.text)
     if field is not None:
         return field
     if joint := chinese_prefix(name.text):
         raise reader.halt("unspaced", name, word=name.text, joint=joint)
-    reader.note("unknown_field", name, suggestion=nearest_field(name.text), word=name.text)
+    near = nearest_field(name.text)
+    if reader.asked[0] and _ends(reader) and not _is_flag(near):
+        raise reader.halt("one_of_several", name, word=name.text, example=_listed(reader, name.text))
+    reader.note("unknown_field", name, suggestion=near, word=name.text)
     return None
 
 

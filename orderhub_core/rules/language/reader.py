@@ -23,6 +23,8 @@ class Reader:
         self.text, self.tokens, self.speech = text, found, speech
         self.at = 0
         self.mistakes: list[Mistake] = []
+        self.asked = ("", "")
+        """The field and the value of the condition before."""
         self.language: Language = "en" if text.isascii() else "zh"
         """Of what is suggested."""
 

@@ -49,9 +49,9 @@ class Tables:
         if not isinstance(table, Mapping):
             self.note("wrong_type", path, word=path or "when", kind="table")
             return ALWAYS
-        sort = table.get("type")
+        sort = str(table.get("type"))
         if sort not in _KEYS:
-            self.note("unknown_sort", path, nearest(str(sort), _KEYS), word=str(sort), known=", ".join(_KEYS))
+            self.note("unknown_sort", path, nearest(sort, _KEYS), word=sort, known=", ".join(_KEYS))
             return ALWAYS
         self._keys(table, ("type", *_KEYS[sort]), path)
         return self._of_sort(sort, table, path, depth)
@@ -77,7 +77,7 @@ class Tables:
         if not isinstance(name, str):
             self.note("missing_key" if name is None else "wrong_type", path, word="field", kind="text")
             return ALWAYS
-        if op not in set(Op):
+        if not isinstance(op, str) or op not in set(Op):
             self.note("unknown_operator", path, nearest(str(op), set(Op)), word=str(op))
             return ALWAYS
         instants = name in FIELDS and FIELDS[name].kind is Kind.INSTANT

@@ -1,0 +1,95 @@
+"""`orderhub rules check`: what it says, in which language, and with which exit code."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from orderhub_core.entry import cli
+from orderhub_core.entry.demo import setting
+
+GOOD = """
+[words.warehouse]
+"杭州仓" = "hangzhou"
+[[groups]]
+name = "routing"
+match = "first"
+otherwise = "assign hangzhou"
+[[groups.rules]]
+name = "onesies"
+when = "渠道 = 抖音 且 品类 = 连体衣"
+then = "assign 杭州仓"
+"""
+DOUBTFUL = GOOD + '[[groups.rules]]\nname = "never"\nwhen = "total < 5 and total > 5"\nthen = "tag a"\n'
+NOTED = GOOD.replace('otherwise = "assign hangzhou"', "")
+WRONG = GOOD.replace("抖音", "抖因").replace("assign 杭州仓", "asign 杭州仓")
+
+
+def run(tmp_path: Path, text: str, *options: str) -> tuple[int, str]:
+    path = tmp_path / "book.toml"
+    path.write_text(text, encoding="utf-8")
+    result = CliRunner().invoke(cli.build("rules"), ["rules", "check", str(path), *options])
+    return result.exit_code, result.output
+
+
+@pytest.mark.parametrize(("text", "code"), [(GOOD, 0), (NOTED, 0), (DOUBTFUL, 1), (WRONG, 2)])
+@pytest.mark.parametrize("options", [(), ("--lang", "zh"), ("--json",)])
+def test_the_exit_code_tells_whether_the_book_can_be_used_and_does_what_it_says(tmp_path, text, code, options):
+    assert run(tmp_path, text, *options)[0] == code
+
+
+def test_rules_are_read_aloud_in_the_language_asked_for(tmp_path: Path):
+    _, english = run(tmp_path, GOOD)
+    assert "onesies: channel = douyin and category = 连体衣 -> assign hangzhou\n" in english
+    assert english.endswith("no findings\n")
+    _, chinese = run(tmp_path, GOOD, "--lang", "zh")
+    assert "onesies: 渠道 = 抖音 且 品类 = 连体衣 → 分仓 杭州仓\n" in chinese
+    assert "否则: 分仓 杭州仓\n" in chinese
+
+
+def test_doubts_name_the_rule_and_the_conditions(tmp_path: Path):
+    _, told = run(tmp_path, DOUBTFUL, "--lang", "zh")
+    assert "警告：routing、never：它永远不会成立：订单金额 < 5 与 订单金额 > 5 互相矛盾\n" in told
+
+
+def test_all_mistakes_are_told_with_a_mark_under_the_word(tmp_path: Path):
+    _, told = run(tmp_path, WRONG)
+    assert told.count("^^^^") == 2
+    assert "the nearest is 抖音" in told
+    assert "there is no action asign; the nearest is assign" in told
+
+
+def test_the_answer_as_json_holds_lines_mistakes_and_findings(tmp_path: Path):
+    good = json.loads(run(tmp_path, GOOD, "--json")[1].splitlines()[-1])
+    assert good["rules"] == [
+        {
+            "group": "routing",
+            "rule": "onesies",
+            "line": "channel = douyin and category = 连体衣 -> assign hangzhou",
+            "note": "",
+        }
+    ]
+    assert good["mistakes"] == good["findings"] == []
+    (finding,) = json.loads(run(tmp_path, DOUBTFUL, "--json")[1].splitlines()[-1])["findings"]
+    assert (finding["code"], finding["level"], finding["rule"]) == ("never_both", "warning", "never")
+    wrong = json.loads(run(tmp_path, WRONG, "--json", "--lang", "zh")[1].splitlines()[-1])
+    assert [(one["code"], one["marked"], one["column"], one["suggestion"]) for one in wrong["mistakes"]] == [
+        ("unknown_value", "抖因", 6, "抖音"),
+        ("unknown_verb", "asign", 1, "assign"),
+    ]
+    assert wrong["mistakes"][0]["place"] == ["routing", "onesies", "when"]
+    assert wrong["rules"] == []
+
+
+def test_the_demos_own_book_is_without_fault():
+    result = CliRunner().invoke(cli.build("rules"), ["rules", "check", str(setting.RULEBOOK)])
+    assert (result.exit_code, result.output.splitlines()[-1]) == (0, "no findings")
+
+
+def test_a_file_that_is_not_there_is_the_users_mistake(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["orderhub", "rules", "check", str(tmp_path / "none.toml")])
+    assert cli.main() == 2
+    assert "none.toml cannot be read" in capsys.readouterr().err
