@@ -132,9 +132,7 @@ def _enums(folder: Path) -> Any:
     import polars as pl
 
     frame = _frame(folder).with_columns(pl.when(pl.col(name) != "").then(pl.col(name)).alias(name) for name in TEXTS)
-    return frame.with_columns(
-        pl.col(name).cast(pl.Enum(frame[name].unique().drop_nulls().sort())) for name in TEXTS
-    )
+    return frame.with_columns(pl.col(name).cast(pl.Enum(frame[name].unique().drop_nulls().sort())) for name in TEXTS)
 
 
 def hand_chain(folder: Path) -> Answer:
@@ -265,7 +263,9 @@ def make(folder: Path, orders: int) -> None:
 
 def bar(what: str, value: float, limit: float, *, at_least: bool = True) -> bool:
     met = value >= limit if at_least else value <= limit
-    print(f"{what:<58}{value:>8.2f}  bar {'≥' if at_least else '≤'} {limit:<6g} {'met' if met else 'MISSED'}", flush=True)
+    print(
+        f"{what:<58}{value:>8.2f}  bar {'≥' if at_least else '≤'} {limit:<6g} {'met' if met else 'MISSED'}", flush=True
+    )
     return met
 
 
@@ -292,11 +292,15 @@ def measure(folder: Path, asked: argparse.Namespace) -> bool:
     met = [not odd]
     if "zen" in took:
         zen_took = took["zen"] * asked.orders / min(ZEN_SHARE, asked.orders)
-        met.append(bar("speed against zen-engine, index kept, one rule changed", zen_took / took["changed"], BARS["zen"]))
+        met.append(
+            bar("speed against zen-engine, index kept, one rule changed", zen_took / took["changed"], BARS["zen"])
+        )
         for what in ("prepared", "fresh", "decided"):
             print(f"{f'  the same, {what}':<58}{zen_took / took[what]:>8.2f}")
     by_hand = min(took[what] for what in HAND)
-    met.append(bar("speed against polars by hand, nothing known of the rules", by_hand / took["prepared"], BARS["hand"]))
+    met.append(
+        bar("speed against polars by hand, nothing known of the rules", by_hand / took["prepared"], BARS["hand"])
+    )
     growth = took["prepared_200"] / took["prepared"]
     met.append(bar("200 rules in the time of 50", growth, BARS["growth"], at_least=False))
     growth = took["changed_200"] / took["changed"]

@@ -13,7 +13,7 @@ from orderhub_core.rules.bits import Numbers
 from orderhub_core.rules.booktables import OTHERWISE
 from orderhub_core.rules.compile import conditions, field_of
 from orderhub_core.rules.index import NO_LINE, Index
-from orderhub_core.rules.reason import reasons
+from orderhub_core.rules.reason import Asking, reasons
 from orderhub_core.rules.tree import (
     ALWAYS, Action, Condition, Either, Every, Group, Leaf, Lines, Not, Rule, Rulebook, leaves,
 )  # fmt: skip
@@ -54,6 +54,8 @@ class Hit(NamedTuple):
     group: Group
     rule: Rule
     rows: Numbers
+    otherwise: bool = False
+    """Whether it stands for the rules of its group, of which none holds."""
 
 
 def decide(
@@ -94,10 +96,9 @@ def hits(index: Index, book: Rulebook) -> Iterator[Hit]:
             rows = [np.flatnonzero(bits.unpack(truth, index.orders.height)) for truth in own]
         else:
             nobody, *rows = _parted(bits.first(own, index.orders.height), len(own))
-            if group.otherwise:
-                rows.append(nobody)
-        rules = [*group.rules, Rule(OTHERWISE, ALWAYS, group.otherwise)]
-        yield from (Hit(group, rule, some) for rule, some in zip(rules, rows, strict=False) if len(some))
+        yield from (Hit(group, rule, some) for rule, some in zip(group.rules, rows, strict=True) if len(some))
+        if group.match == "first" and group.otherwise and len(nobody):
+            yield Hit(group, Rule(OTHERWISE, ALWAYS, group.otherwise), nobody, True)
 
 
 def _parted(found: np.ndarray[tuple[int], np.dtype[np.uint16]], count: int) -> list[Numbers]:
@@ -107,16 +108,13 @@ def _parted(found: np.ndarray[tuple[int], np.dtype[np.uint16]], count: int) -> l
 
 
 def _reasons(index: Index, blocks: Sequence[tuple[Hit, Action]]) -> pl.Series:
-    made: dict[int, pl.Series] = {}
-    for hit, _ in blocks:
-        if id(hit) not in made:
-            fallen = hit.rule.name == OTHERWISE and hit.rule not in hit.group.rules
-            made[id(hit)] = _repeated(NO_RULE, len(hit.rows)) if fallen else reasons(index, hit.rule.when, hit.rows)
-    return pl.concat([made[id(hit)].alias("reason") for hit, _ in blocks])
-
-
-def _repeated(text: str, count: int) -> pl.Series:
-    return pl.Series([text]).new_from_index(0, count)
+    acting = list({id(hit): hit for hit, _ in blocks}.values())
+    own = [hit for hit in acting if not hit.otherwise]
+    made = reasons(index, [Asking(hit.rule.when, hit.rows) for hit in own]) if own else []
+    of_hits = {id(hit): reason for hit, reason in zip(own, made, strict=True)}
+    for hit in acting:
+        of_hits.setdefault(id(hit), pl.Series([NO_RULE]).new_from_index(0, len(hit.rows)))
+    return pl.concat([of_hits[id(hit)].alias("reason") for hit, _ in blocks])
 
 
 def _parents(index: Index, blocks: Sequence[tuple[Hit, Action]]) -> pl.Series:

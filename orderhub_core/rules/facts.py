@@ -116,4 +116,6 @@ class Measured(NamedTuple):
 def measured(column: pl.Series) -> Measured:
     known = pack(column.is_not_null()) if column.null_count() else None
     flat = column.to_physical()
-    return Measured((flat if known is None else flat.fill_null(False if flat.dtype == pl.Boolean else 0)).to_numpy(), known)
+    return Measured(
+        (flat if known is None else flat.fill_null(False if flat.dtype == pl.Boolean else 0)).to_numpy(), known
+    )
