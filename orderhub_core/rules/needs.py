@@ -36,6 +36,16 @@ def asks_signals(book: Rulebook) -> bool:
     return any(field.level == "signal" for field, _ in asked(book))
 
 
+def gives(book: Rulebook) -> bool:
+    """Whether it adds gifts, which go with a line."""
+    return any(action.verb == "add_gift" for group in book.groups for rule in group.rules for action in rule.then)
+
+
+def is_stored(field: Field) -> bool:
+    """Whether a frame has its column, and not something that it follows from."""
+    return sources(field)[1] == (field.column,)
+
+
 def check(book: Rulebook, orders: pl.Schema, lines: pl.Schema) -> None:
     """Raises UserMistake for the first field that frames of these schemas have no column for, or one of another
     type."""

@@ -1,0 +1,165 @@
+"""`orderhub rules eval` and `orderhub rules explain`: what a rulebook says of orders in files; no database needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import polars as pl
+import typer
+
+from orderhub_core.entry.options import AsJson, tell
+from orderhub_core.errors import UserMistake
+from orderhub_core.i18n import translator
+from orderhub_core.rules import exports, rulebook
+from orderhub_core.rules.dictionary import FIELDS
+from orderhub_core.rules.explain import Answer, Asked, Explanation
+from orderhub_core.rules.explain import explain as explained
+from orderhub_core.rules.language.operators import Language
+from orderhub_core.rules.language.printing import print_actions
+from orderhub_core.rules.language.vocabulary import Vocabulary, of_book
+from orderhub_core.rules.tree import Rulebook
+
+Rules = Annotated[Path, typer.Option("--rules", metavar="FILE", help="The rulebook, a TOML file.")]
+Orders = Annotated[Path, typer.Option("--orders", metavar="FILE", help="Parquet, one row per order.")]
+Lines = Annotated[Path | None, typer.Option("--lines", metavar="FILE", help="Parquet, one row per line of an order.")]
+Signals = Annotated[Path | None, typer.Option("--signals", metavar="FILE", help="Parquet, one row per report.")]
+
+
+class Lang(StrEnum):
+    EN = "en"
+    ZH = "zh"
+
+
+def evaluate(
+    rules: Rules,
+    orders: Orders,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Where the decisions are written, Parquet.")],
+    lines: Lines = None,
+    signals: Signals = None,
+    as_json: AsJson = False,
+) -> None:
+    """Decide on every order of a file: a row for each decision, with the rule and the reason."""
+    book = rulebook.load(rules)
+    found = exports.evaluate(exports.read(book, orders, lines, signals), book)
+    _write(found.decisions, out)
+    counted = found.decisions.group_by("group", "rule", "action", "argument", maintain_order=True).len("orders")
+    answer = {
+        "version": book.version,
+        "orders": found.orders,
+        "decisions": found.decisions.height,
+        "undecided": found.undecided,
+        "stray_lines": found.stray_lines,
+        "by_rule": counted.to_dicts(),
+        "out": str(out),
+    }
+    tell(answer, _summary(found, counted, out), as_json=as_json)
+
+
+def _write(decisions: pl.DataFrame, out: Path) -> None:
+    try:
+        decisions.write_parquet(out)
+    except OSError as error:
+        raise UserMistake(f"--out {out}: cannot be written ({error.strerror or error})") from None
+
+
+def _summary(found: exports.Evaluated, counted: pl.DataFrame, out: Path) -> str:
+    told = [f"{found.orders} orders, {found.decisions.height} decisions, written to {out}"]
+    told += [f"  {n:>9}  {group} / {rule} -> {verb} {what}" for group, rule, verb, what, n in counted.iter_rows()]
+    if found.undecided:
+        told.append(f"of {found.undecided} orders the rulebook says nothing")
+    if found.stray_lines:
+        told.append(f"! {found.stray_lines} lines belong to none of these orders and were left out")
+    return "\n".join(told)
+
+
+def explain(
+    order_no: Annotated[str, typer.Argument(help="The order's number.")],
+    rules: Rules,
+    orders: Orders,
+    lines: Lines = None,
+    signals: Signals = None,
+    shop: Annotated[str, typer.Option(help="Its shop, where several have such an order.")] = "",
+    lang: Annotated[Lang, typer.Option(help="In which language it is told.")] = Lang.EN,
+    as_json: AsJson = False,
+) -> None:
+    """Why the rulebook decides on one order as it does: every condition with the order's values, and what the rules
+    that do not act lack."""
+    book = rulebook.load(rules)
+    exported = exports.read(book, orders, lines, signals)
+    order = _one(exported.orders, order_no, shop)
+    own = exported.lines.filter(pl.col("order_id") == order["order_id"][0])
+    found = explained(order, own, book, language=lang.value, reports=exported.reports)
+    told = "\n".join(sentences(found, book, lang.value))
+    tell(document(order_no, found), told, as_json=as_json)
+
+
+def _one(orders: pl.DataFrame, order_no: str, shop: str) -> pl.DataFrame:
+    found = orders.filter(pl.col("order_no") == order_no)
+    if shop and "shop" in orders:
+        found = found.filter(pl.col("shop") == shop)
+    if found.height > 1:
+        raise UserMistake(f"{found.height} shops have an order {order_no}: name one by --shop")
+    if found.is_empty():
+        raise UserMistake(f"there is no order {order_no} in this file{f' of the shop {shop}' if shop else ''}")
+    return found
+
+
+def document(order_no: str, found: Explanation) -> dict[str, Any]:
+    """As JSON."""
+
+    def asked(each: Asked) -> dict[str, Any]:
+        return {"condition": each.condition, "own": each.own, "holds": each.holds, "wanted": each.wanted}
+
+    return {
+        "order_no": order_no,
+        "version": found.version,
+        "values": found.values,
+        "decisions": found.decisions.drop("order_id").to_dicts(),
+        "rules": [
+            {
+                "group": answer.group,
+                "rule": answer.rule,
+                "outcome": answer.outcome,
+                "before": answer.before,
+                "conditions": [asked(each) for each in answer.conditions],
+                "lacks": [asked(each) for each in answer.lacks],
+            }
+            for answer in found.answers
+        ],
+    }
+
+
+def sentences(found: Explanation, book: Rulebook, language: Language) -> Iterator[str]:
+    """For people: group by group what acts and why, then the alternatives, those first that came nearest."""
+    tr, speech = translator(language), of_book(book)
+    for group in dict.fromkeys(answer.group for answer in found.answers):
+        own = [answer for answer in found.answers if answer.group == group]
+        yield group
+        acting = [answer for answer in own if answer.outcome == "acts"]
+        for answer in acting:
+            yield f"  {answer.rule} → {print_actions(answer.then, speech, language)}"
+            yield from (f"    {_told(each, language)}" for each in answer.conditions)
+        if not acting:
+            yield f"  {tr('no rule acts')}"
+        others = sorted((answer for answer in own if answer.outcome != "acts"), key=lambda answer: len(answer.lacks))
+        yield from (f"  {_passed(answer, speech, language)}" for answer in others)
+
+
+def _passed(answer: Answer, speech: Vocabulary, language: Language) -> str:
+    tr = translator(language)
+    what = f"{answer.rule} → {print_actions(answer.then, speech, language)}"
+    if answer.outcome == "passed over":
+        return tr("{rule}: passed over, {other} comes first").format(rule=what, other=answer.before)
+    lacks = tr("; ").join(_told(each, language) for each in answer.lacks)
+    return tr("{rule}: lacks {what}").format(rule=what, what=lacks or tr("nothing that could be had"))
+
+
+def _told(asked: Asked, language: Language) -> str:
+    tr = translator(language)
+    mark = {True: "✓", False: "✗", None: "?"}[asked.holds]
+    own = tr(", ").join(f"{FIELDS[name].zh if language == 'zh' else name} {value or tr('missing')}" for name, value in asked.own.items())
+    condition = asked.condition if asked.wanted else tr("not ({condition})").format(condition=asked.condition)
+    return f"{mark} {condition} [{own}]"

@@ -1,0 +1,145 @@
+"""Orders and lines from files, as rules understand them: columns by the hub's own names or by those that rules use,
+orders told apart by their number (and shop), lines put to their orders."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import polars as pl
+
+from orderhub_core.errors import UserMistake
+from orderhub_core.frames import LINES
+from orderhub_core.rules import needs
+from orderhub_core.rules.decide import decided
+from orderhub_core.rules.dictionary import FIELDS, Field, lookup
+from orderhub_core.rules.index import Index
+from orderhub_core.rules.signals import SIGNALS
+from orderhub_core.rules.tree import Rulebook
+
+NAMED = 3
+"""Of what is wrong in many places as many are named."""
+
+
+class Evaluated(NamedTuple):
+    decisions: pl.DataFrame
+    """shop where orders have one, order_no, then DECISIONS; in the order of the orders."""
+    orders: int
+    undecided: int
+    """Orders about which the rulebook says nothing."""
+    stray_lines: int
+    """Lines of orders that are not there."""
+
+
+class Exported(NamedTuple):
+    """Orders and their lines, checked against what a rulebook asks of them."""
+
+    orders: pl.DataFrame
+    lines: pl.DataFrame
+    reports: pl.DataFrame | None
+    stray_lines: int
+
+
+def evaluate(exported: Exported, book: Rulebook) -> Evaluated:
+    orders = exported.orders
+    index = Index(orders, exported.lines, zone=book.zone, reports=exported.reports)
+    decisions = decided(index, book).sort("order_id", maintain_order=True)
+    keys = [name for name in ("shop", "order_no") if name in orders]
+    named = orders.select("order_id", *keys).join(decisions, on="order_id", how="inner", maintain_order="right")
+    return Evaluated(
+        named.drop("order_id"),
+        orders.height,
+        orders.height - decisions["order_id"].n_unique(),
+        exported.stray_lines,
+    )
+
+
+def read(book: Rulebook, orders: Path, lines: Path | None, reports: Path | None = None) -> Exported:
+    """Raises UserMistake, which names the file, for what cannot be read and for what the rulebook misses there."""
+    own = _numbered(_parquet(orders, "order"), orders)
+    bought, stray = (LINES.to_frame(), 0) if lines is None else _placed(_parquet(lines, "line"), own, lines)
+    needs.check(book, own.schema, bought.schema)
+    if needs.gives(book) and "line_no" not in bought:
+        raise UserMistake(f"{lines}: there is no column 'line_no', and a gift goes with a line of its order")
+    if needs.asks_signals(book) and reports is None:
+        raise UserMistake("the rulebook asks for signals (storms, audiences, outages): give them by --signals")
+    return Exported(own, bought, None if reports is None else _reports(reports), stray)
+
+
+def _parquet(path: Path, level: str) -> pl.DataFrame:
+    try:
+        frame = pl.read_parquet(path)
+    except OSError as error:
+        raise UserMistake(f"{path} cannot be read ({error.strerror or 'is it a file?'})") from None
+    except pl.exceptions.PolarsError:
+        raise UserMistake(f"{path} is no Parquet file, or a damaged one") from None
+    return frame if level == "signal" else frame.with_columns(
+        _from_people(field, name, frame.schema[name], path)
+        for name in frame.columns
+        if (field := _meant(name, level)) and field.column not in frame and field.column in _KEPT
+    )
+
+
+_KEPT = {field.column for field in FIELDS.values() if needs.is_stored(field)}
+
+
+def _meant(name: str, level: str) -> Field | None:
+    field = lookup(name)
+    return field if field and (field.level == "line") == (level == "line") else None
+
+
+def _from_people(field: Field, name: str, dtype: pl.DataType, path: Path) -> pl.Expr:
+    """A column that is called as rules call it holds what people write: 299.00, where the hub has 29900 cents."""
+    if not field.decimals:
+        return pl.col(name).alias(field.column)
+    if not dtype.is_numeric():
+        raise UserMistake(f"{path}: the column {name!r} holds {dtype}, not amounts")
+    return (pl.col(name).cast(pl.Float64) * 10**field.decimals).round().cast(pl.Int64).alias(field.column)
+
+
+def _numbered(orders: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """With an `order_id` of their own, their place in the file."""
+    if "order_no" not in orders:
+        raise UserMistake(f"{path}: there is no column 'order_no'; it has {', '.join(orders.columns[:12]) or 'none'}")
+    if orders["order_no"].dtype != pl.String:
+        raise UserMistake(f"{path}: the column 'order_no' holds {orders['order_no'].dtype}, not text")
+    if empty := orders.filter(pl.col("order_no").fill_null("") == "").height:
+        raise UserMistake(f"{path}: {empty} rows have no order_no")
+    keys = [name for name in ("shop", "order_no") if name in orders]
+    if (twice := orders.filter(pl.struct(keys).is_duplicated())).height:
+        names = twice["order_no"].unique(maintain_order=True)
+        told = ", ".join(names.head(NAMED)) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+        raise UserMistake(f"{path}: an order may stand there once; these stand there several times: {told}")
+    made = orders.rename({"order_id": "file_order_id"}) if "order_id" in orders else orders
+    return made.with_columns(order_id=pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
+
+
+def _placed(lines: pl.DataFrame, orders: pl.DataFrame, path: Path) -> tuple[pl.DataFrame, int]:
+    """With the `order_id` of their order; and how many have none."""
+    if "order_no" in lines:
+        keys = ["shop", "order_no"] if "shop" in lines and "shop" in orders else ["order_no"]
+        if len(keys) == 1 and orders["order_no"].is_duplicated().any():
+            raise UserMistake(f"{path}: shops share order numbers, so lines need the column 'shop', too")
+        own, there = orders.select("order_id", *keys), lines.drop("order_id", strict=False)
+    elif "order_id" in lines and "file_order_id" in orders:
+        keys, there = ["file_order_id"], lines.rename({"order_id": "file_order_id"})
+        own = orders.select("order_id", "file_order_id")
+        if own["file_order_id"].is_duplicated().any():
+            raise UserMistake(f"{path}: two orders have the same order_id, so nobody knows whose its lines are")
+    else:
+        raise UserMistake(f"{path}: there is no column 'order_no' (or 'order_id', if the orders have one, too)")
+    for key in keys:
+        if there[key].dtype != own[key].dtype:
+            raise UserMistake(f"{path}: the column {key!r} holds {there[key].dtype}, and that of orders {own[key].dtype}")
+    placed = there.join(own, on=keys, how="inner", maintain_order="left")
+    return placed, lines.height - placed.height
+
+
+def _reports(path: Path) -> pl.DataFrame:
+    frame = _parquet(path, "signal")
+    for name, dtype in SIGNALS.items():
+        if name not in frame:
+            frame = frame.with_columns(pl.lit("" if name in ("of", "subject") else None, dtype).alias(name))
+        elif frame[name].dtype not in (dtype, pl.Null):
+            raise UserMistake(f"{path}: the column {name!r} holds {frame[name].dtype}, not {dtype}")
+    return frame.select(SIGNALS.names()).cast(dict(SIGNALS))
