@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from orderhub_core import i18n
+from orderhub_core.entry.commands import rules_eval
+from orderhub_core.entry.commands.rules_eval import Lang
 from orderhub_core.entry.options import AsJson, tell
 from orderhub_core.rules import rulebook
 from orderhub_core.rules.check import Finding, check, sentence
@@ -20,14 +21,11 @@ from orderhub_core.rules.language.vocabulary import of_book
 from orderhub_core.rules.tree import Group, Rulebook
 
 app = typer.Typer(no_args_is_help=True, help="Look at rulebooks.")
+app.command("eval")(rules_eval.evaluate)
+app.command("explain")(rules_eval.explain)
 
 MISTAKEN, DOUBTFUL = 2, 1
 """Exit codes: the book cannot be used; it can, and does not do what it says."""
-
-
-class Lang(StrEnum):
-    EN = "en"
-    ZH = "zh"
 
 
 @app.command("check")

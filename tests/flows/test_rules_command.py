@@ -1,0 +1,138 @@
+"""`orderhub rules eval` and `explain` on files: what is written, and what is said of files that do not fit."""
+
+import datetime as dt
+import json
+import subprocess
+import sys
+
+import polars as pl
+import pytest
+
+BOOK = """
+version = "7"
+[words.warehouse]
+"杭州仓" = "hangzhou"
+[[groups]]
+name = "routing"
+match = "first"
+otherwise = "assign guangzhou"
+[[groups.rules]]
+name = "onesies"
+when = "渠道 = 抖音 且 品类 = 连体衣"
+then = "分仓 杭州仓"
+[[groups.rules]]
+name = "big"
+when = "total >= 500"
+then = "assign chengdu"
+[[groups]]
+name = "gifts"
+match = "all"
+[[groups.rules]]
+name = "pouch"
+when = "total >= 299"
+then = "gift POUCH x 2"
+"""
+NOON = dt.datetime(2026, 11, 11, 4, tzinfo=dt.UTC)
+ORDERS = pl.DataFrame(
+    {
+        "order_no": ["A1", "A2", "A3"],
+        "platform": ["douyin", "taobao", None],
+        "total_minor": [30_000, 60_000, 100],
+        "paid_at": [NOON, NOON, None],
+    }
+)
+LINES = pl.DataFrame(
+    {"order_no": ["A1", "A1", "A2", "A9"], "line_no": [1, 2, 1, 1], "category": ["面膜", "连体衣", "杯子", "杯子"]}
+)
+
+
+@pytest.fixture
+def files(tmp_path):
+    def write(orders=ORDERS, lines=LINES, book=BOOK):
+        (tmp_path / "r.toml").write_text(book, encoding="utf-8")
+        orders.write_parquet(tmp_path / "orders.parquet")
+        lines.write_parquet(tmp_path / "lines.parquet")
+        return tmp_path
+
+    return write
+
+
+def run(folder, *command):
+    paths = ["--rules", "r.toml", "--orders", "orders.parquet", "--lines", "lines.parquet"]
+    return subprocess.run(
+        [sys.executable, "-m", "orderhub_core.entry.cli", "rules", *command, *paths],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_decisions_of_the_orders_of_a_file(files):
+    folder = files()
+    done = run(folder, "eval", "--out", "decisions.parquet", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert (told["orders"], told["decisions"], told["undecided"], told["stray_lines"]) == (3, 5, 0, 1)
+    made = pl.read_parquet(folder / "decisions.parquet")
+    assert made.select("order_no", "rule", "action", "argument", "quantity", "parent").rows() == [
+        ("A1", "onesies", "assign_warehouse", "hangzhou", 1, None),
+        ("A1", "pouch", "add_gift", "POUCH", 2, 1),
+        ("A2", "big", "assign_warehouse", "chengdu", 1, None),
+        ("A2", "pouch", "add_gift", "POUCH", 2, 1),
+        ("A3", "otherwise", "assign_warehouse", "guangzhou", 1, None),
+    ]
+    assert made["reason"][0] == "channel = douyin; some line: category = 连体衣 (category: 连体衣, 面膜)"
+
+
+def test_columns_may_be_called_as_rules_call_them_and_hold_what_people_write(files):
+    renamed = ORDERS.select("order_no", pl.col("platform").alias("渠道"), total=pl.col("total_minor") / 100)
+    done = run(files(renamed), "eval", "--out", "decisions.parquet", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["decisions"] == 5
+
+
+@pytest.mark.parametrize(
+    ("orders", "lines", "told"),
+    [
+        (ORDERS.drop("order_no"), LINES, "no column 'order_no'"),
+        (ORDERS.drop("total_minor"), LINES, "the orders have no column 'total_minor': rule 'big' asks for total"),
+        (ORDERS.with_columns(total_minor=pl.lit("x")), LINES, "'total_minor' of the orders holds String, not whole"),
+        (ORDERS.with_columns(order_no=1), LINES, "'order_no' holds Int32, not text"),
+        (pl.concat([ORDERS, ORDERS[:1]]), LINES, "several times: A1"),
+        (ORDERS.with_columns(order_no=pl.lit("")), LINES, "3 rows have no order_no"),
+        (ORDERS, LINES.drop("order_no"), "lines.parquet: there is no column 'order_no'"),
+        (ORDERS, LINES.drop("category"), "the lines have no column 'category': rule 'onesies'"),
+        (ORDERS, LINES.with_columns(order_no=1), "'order_no' holds Int32, and that of orders String"),
+        (ORDERS, LINES.drop("line_no"), "no column 'line_no'"),
+    ],
+)
+def test_files_that_do_not_fit_end_in_one_sentence(files, orders, lines, told):
+    done = run(files(orders, lines), "eval", "--out", "decisions.parquet")
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_files_that_are_none_end_in_one_sentence(files):
+    folder = files()
+    (folder / "lines.parquet").write_text("no parquet")
+    assert "lines.parquet is no Parquet file" in run(folder, "eval", "--out", "x").stderr
+    (folder / "orders.parquet").unlink()
+    assert "orders.parquet cannot be read" in run(folder, "eval", "--out", "x").stderr
+    files(book='version = "1"\n[[groups]]\nname = "g"\nmatch = "first"\notherwise = "assgn x"')
+    assert run(folder, "eval", "--out", "x").returncode == 2
+
+
+def test_one_order_is_explained_in_either_language(files):
+    folder = files()
+    english = run(folder, "explain", "A1").stdout
+    assert "onesies → assign hangzhou" in english
+    assert "✓ some line (category = 连体衣) [category 连体衣, 面膜]" in english
+    assert "big → assign chengdu: lacks ✗ total >= 500 [total 300]" in english
+    chinese = run(folder, "explain", "A1", "--lang", "zh").stdout
+    assert "onesies → 分仓 杭州仓" in chinese
+    assert "✗ 订单金额 >= 500 [订单金额 300]" in chinese
+    told = json.loads(run(folder, "explain", "A3", "--json").stdout)
+    assert [rule["outcome"] for rule in told["rules"]] == ["unknown", "fails", "acts", "fails"]
+    assert run(folder, "explain", "A7").returncode == 2
