@@ -1,0 +1,92 @@
+"""What goes on outside, as of the instant at which an order is decided: intervals, subjects, overlaps."""
+
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from rules_oracle import lines_frame, orders_frame
+
+from orderhub_core.rules.decide import decide
+from orderhub_core.rules.index import Index
+from orderhub_core.rules.signals import SIGNALS
+from orderhub_core.rules.tree import Action, Group, Leaf, Not, Op, Rule, Rulebook
+
+START = datetime(2026, 11, 11, tzinfo=UTC)
+BUSY = Leaf("livestream_audience", Op.MORE, (5_000,))
+
+
+def at(minute):
+    return None if minute is None else START + timedelta(minutes=minute)
+
+
+def reports_frame(reports, signal="livestream_audience"):
+    rows = [
+        (signal, "shop" if shop else "", shop, value, None, at(since), at(until)) for shop, value, since, until in reports
+    ]
+    return pl.DataFrame(rows, schema=SIGNALS, orient="row")
+
+
+def order(number, shop, minute):
+    return {"order_id": number, "platform": "douyin", "shop": shop, "province": "", "total_minor": 1} | {
+        "paid_at": at(minute), "lines": []
+    }  # fmt: skip
+
+
+def value_of(reports, shop, minute):
+    """The report that began last of those that hold: of the shop, else of all."""
+    if minute is None:
+        return None
+    for subject in (shop, ""):
+        holding = [
+            (since, place, value)
+            for place, (of, value, since, until) in enumerate(reports)
+            if of == subject and since <= minute and (until is None or minute < until)
+        ]
+        if holding and subject is not None and max(holding)[2] is not None:
+            return max(holding)[2]
+    return None
+
+
+minutes = st.integers(0, 12)
+report_lists = st.lists(
+    st.tuples(st.sampled_from(["", "a", "b"]), st.sampled_from([100, 5_001, 9_000]), minutes, st.none() | minutes),
+    max_size=8,
+)
+asked = st.lists(st.tuples(st.sampled_from(["a", "b", "c"]), st.none() | minutes), min_size=1, max_size=6)
+
+
+@settings(deadline=None, max_examples=150)
+@given(report_lists, asked)
+def test_the_value_is_that_of_the_report_that_began_last_and_still_holds(reports, some):
+    orders = [order(n, *each) for n, each in enumerate(some, 1)]
+    index = Index(orders_frame(orders), lines_frame(orders), zone="UTC", reports=reports_frame(reports))
+    (busy,) = index.truths((BUSY,))
+    values = [value_of(reports, *each) for each in some]
+    assert busy.to_list() == [None if value is None else value > 5_000 for value in values]
+
+
+def test_a_storm_sends_orders_elsewhere_while_it_lasts_and_not_knowing_of_one_is_not_that_there_is_none():
+    storm = Leaf("storm", Op.IS, (True,))
+    rules = (Rule("away", storm, (Action("assign_warehouse", "inland"),)), Rule("calm", Not(storm), (Action("tag", "x"),)))
+    book = Rulebook("v", (Group("g", "first", rules),))
+    reports = reports_frame([("a", 1, 5, 10), ("a", 0, 10, 20)], "storm")
+    orders = [order(n, "a", minute) for n, minute in enumerate((4, 5, 9, 10, 20), 1)]
+    made = decide(orders_frame(orders), lines_frame(orders), book, reports=reports)
+    assert dict(made.select("order_id", "rule").iter_rows()) == {2: "away", 3: "away", 4: "calm"}
+
+
+def test_without_reports_nothing_is_known():
+    orders = [order(1, "a", 3)]
+    book = Rulebook("v", (Group("g", "all", (Rule("r", BUSY, (Action("tag", "x"),)), Rule("n", Not(BUSY), ()))),))
+    assert decide(orders_frame(orders), lines_frame(orders), book).is_empty()
+
+
+@pytest.mark.parametrize("value", [0, 1])
+def test_flags_are_numbers_that_are_zero_or_one(value):
+    orders = [order(1, "a", 3)]
+    index = Index(
+        orders_frame(orders), lines_frame(orders), zone="UTC", reports=reports_frame([("", value, 0, None)], "storm")
+    )
+    assert index.truths((Leaf("storm", Op.IS, (True,)),))[0].to_list() == [bool(value)]
