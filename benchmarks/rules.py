@@ -318,7 +318,11 @@ def live(root: Path, orders: int, rounds: int) -> bool:
 
     os.environ[_workload.SECRET_ENV] = _workload.SECRET
     messages = _workload.messages(orders)
-    books = {"without rules": Rulebook(), "with 50 rules": _rulebook.live_book(50)}
+    books = {
+        "without rules": Rulebook(),
+        "with 2 rules": _rulebook.live_book(2),
+        "with 50 rules": _rulebook.live_book(50),
+    }
     rates: dict[str, list[float]] = {name: [] for name in books}
     for turn in range(rounds):
         for name, rules in books.items():
@@ -332,7 +336,11 @@ def live(root: Path, orders: int, rounds: int) -> bool:
             hub.close()
     for name, some in rates.items():
         print(f"  absorb {name:<16}{median(some):>10,.0f} events/s")
-    kept = [mine / bare for bare, mine in zip(rates["without rules"], rates["with 50 rules"], strict=True)]
+    few, kept = (
+        [mine / other for other, mine in zip(rates[name], rates["with 50 rules"], strict=True)]
+        for name in ("with 2 rules", "without rules")
+    )
+    print(f"{'  of the rate with 2 rules, which decide and push as much':<58}{median(few):>8.2f}")
     return bar("absorbing keeps of its rate", median(kept), BARS["live"])
 
 

@@ -110,11 +110,16 @@ def _parted(found: np.ndarray[tuple[int], np.dtype[np.uint16]], count: int) -> l
 def _reasons(index: Index, blocks: Sequence[tuple[Hit, Action]]) -> pl.Series:
     acting = list({id(hit): hit for hit, _ in blocks}.values())
     own = [hit for hit in acting if not hit.otherwise]
-    made = reasons(index, [Asking(hit.rule.when, hit.rows) for hit in own]) if own else []
-    of_hits = {id(hit): reason for hit, reason in zip(own, made, strict=True)}
-    for hit in acting:
-        of_hits.setdefault(id(hit), pl.Series([NO_RULE]).new_from_index(0, len(hit.rows)))
-    return pl.concat([of_hits[id(hit)].alias("reason") for hit, _ in blocks])
+    made = reasons(index, [Asking(hit.rule.when, hit.rows) for hit in own]) if own else pl.Series([], dtype=pl.String)
+    starts = dict(zip(map(id, own), np.cumsum([0, *(len(hit.rows) for hit in own)]).tolist(), strict=False))
+    return pl.concat(
+        [
+            pl.Series([NO_RULE]).new_from_index(0, len(hit.rows))
+            if hit.otherwise
+            else made.slice(starts[id(hit)], len(hit.rows))
+            for hit, _ in blocks
+        ]
+    ).alias("reason")
 
 
 def _parents(index: Index, blocks: Sequence[tuple[Hit, Action]]) -> pl.Series:

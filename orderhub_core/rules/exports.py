@@ -73,10 +73,14 @@ def _parquet(path: Path, level: str) -> pl.DataFrame:
         raise UserMistake(f"{path} cannot be read ({error.strerror or 'is it a file?'})") from None
     except pl.exceptions.PolarsError:
         raise UserMistake(f"{path} is no Parquet file, or a damaged one") from None
-    return frame if level == "signal" else frame.with_columns(
-        _from_people(field, name, frame.schema[name], path)
-        for name in frame.columns
-        if (field := _meant(name, level)) and field.column not in frame and field.column in _KEPT
+    return (
+        frame
+        if level == "signal"
+        else frame.with_columns(
+            _from_people(field, name, frame.schema[name], path)
+            for name in frame.columns
+            if (field := _meant(name, level)) and field.column not in frame and field.column in _KEPT
+        )
     )
 
 
@@ -130,7 +134,9 @@ def _placed(lines: pl.DataFrame, orders: pl.DataFrame, path: Path) -> tuple[pl.D
         raise UserMistake(f"{path}: there is no column 'order_no' (or 'order_id', if the orders have one, too)")
     for key in keys:
         if there[key].dtype != own[key].dtype:
-            raise UserMistake(f"{path}: the column {key!r} holds {there[key].dtype}, and that of orders {own[key].dtype}")
+            raise UserMistake(
+                f"{path}: the column {key!r} holds {there[key].dtype}, and that of orders {own[key].dtype}"
+            )
     placed = there.join(own, on=keys, how="inner", maintain_order="left")
     return placed, lines.height - placed.height
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from functools import lru_cache
-from itertools import groupby
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +12,7 @@ import polars as pl
 from orderhub_core.rules import bits, wording
 from orderhub_core.rules.bits import Numbers
 from orderhub_core.rules.compile import field_of
-from orderhub_core.rules.dictionary import Field
+from orderhub_core.rules.dictionary import FIELDS
 from orderhub_core.rules.index import Index
 from orderhub_core.rules.tree import Condition, Either, Every, Leaf, Lines, Not, Op, leaves
 
@@ -48,12 +47,17 @@ def is_of_lines(asked: Leaf | Lines) -> bool:
     return isinstance(asked, Lines) or field_of(asked).level == "line"
 
 
-class _Told(NamedTuple):
-    words: pl.Expr
-    fields: tuple[Field, ...]
-    """Whose values, in words, it takes from the columns of their names."""
-    optional: tuple[Condition, ...]
-    """Pieces that are only told of the orders for which they are true, in the columns `0`, `1`, …"""
+class Slot(NamedTuple):
+    """A stretch of a reason: words that are always the same, and a value of the order after them."""
+
+    words: str
+    value: str = ""
+    """The field's name; empty where the words stand alone."""
+    shown: Condition | None = None
+    """Where it is told; None: wherever the rule holds."""
+
+
+NOTHING = Slot("")
 
 
 class Asking(NamedTuple):
@@ -63,88 +67,99 @@ class Asking(NamedTuple):
     rows: Numbers
 
 
-def reasons(index: Index, asking: Sequence[Asking]) -> list[pl.Series]:
-    """Of each the reasons, one per row. The values of all are put in words together: on a small batch each call
-    counts."""
-    told = [_told(asked.when, index.zone) for asked in asking]
-    optional = tuple(dict.fromkeys(condition for each in told for condition in each.optional))
-    truths = dict(zip(optional, index.holds(optional), strict=True)) if optional else {}
-    fields = {field.name: field for each in told for field in each.fields}
-    texts = _texts(index, list(fields.values()), np.concatenate([asked.rows for asked in asking]))
-    found, start = [], 0
-    for each, (_, rows) in zip(told, asking, strict=True):
-        own = texts.slice(start, len(rows))
-        if each.optional:
-            some = (bits.unpack(truths[condition], index.orders.height)[rows] for condition in each.optional)
-            own = own.with_columns(pl.Series(str(number), truth) for number, truth in enumerate(some))
-        found.append(own.with_columns(reason=each.words)["reason"])  # not selected: what is all literals has one row
-        start += len(rows)
-    return found
+def reasons(index: Index, asking: Sequence[Asking]) -> pl.Series:
+    """One per row, those of each condition after those of the one before.
+
+    All are put together stretch by stretch, whatever the number of rules: on a small batch each call counts.
+    """
+    told = [_slots(asked.when, index.zone) for asked in asking]
+    sizes = [len(asked.rows) for asked in asking]
+    texts = _Texts(index, np.concatenate([asked.rows for asked in asking]), {slot for slots in told for slot in slots})
+    rule = np.repeat(np.arange(len(asking)), sizes)
+    made: list[pl.Series] = []
+    for place in range(max(map(len, told))):
+        made += texts.stretch([slots[place] if place < len(slots) else NOTHING for slots in told], rule)
+    frame = pl.DataFrame([part.alias(str(number)) for number, part in enumerate(made)])
+    return frame.select(reason=pl.concat_str(pl.all()).str.strip_prefix(BETWEEN))["reason"]
 
 
-def _texts(index: Index, fields: Sequence[Field], rows: Numbers) -> pl.DataFrame:
-    """The values of these rows in words, in columns of the fields' names; and their number, to be as many."""
-    of_orders = [field for field in fields if field.level != "line"]
-    columns = {field.column: index.orders.column(field) for field in of_orders}
-    lines = [index.line_words(field).alias(f"lines {field.name}") for field in fields if field.level == "line"]
-    own = pl.DataFrame([pl.Series("row", np.arange(index.orders.height)), *columns.values(), *lines])[rows]
-    return own.select(
-        "row",
-        *(wording.column(field, index.zone).alias(f"own {field.name}") for field in of_orders),
-        *(column.name for column in lines),
-    )
+class _Texts:
+    """Of some rows the values that are told, and where the slots are that are not always told."""
+
+    def __init__(self, index: Index, rows: Numbers, slots: Set[Slot]) -> None:
+        self.count = len(rows)
+        names = sorted({slot.value for slot in slots if slot.value})
+        self.first = {name: number * self.count for number, name in enumerate(["", *names])}
+        """Of a field's values the place of the first in `values`."""
+        self.values = pl.concat(
+            [pl.Series([""]).new_from_index(0, self.count), *_values(index, names, rows)]
+        ).to_frame()
+        shown = tuple({slot.shown: None for slot in slots if slot.shown is not None})
+        truths = index.holds(shown) if shown else []
+        self.shown = {
+            condition: bits.unpack(truth, index.orders.height)[rows]
+            for condition, truth in zip(shown, truths, strict=True)
+        }
+
+    def stretch(self, slots: Sequence[Slot], rule: Numbers) -> list[pl.Series]:
+        """Of each rule a slot; the words and the value of each row."""
+        told = np.array([bool(slot.words) for slot in slots])[rule]
+        for number, slot in enumerate(slots):
+            if slot.shown is not None:
+                told &= (rule != number) | self.shown[slot.shown]
+        words = pl.DataFrame({"words": ["", *(slot.words for slot in slots)]})
+        firsts = np.array([self.first[slot.value] for slot in slots])[rule]
+        values = np.where(told, firsts + np.arange(self.count), 0)
+        return [words[np.where(told, rule + 1, 0)].to_series(), self.values[values].to_series()]
 
 
-class _Text(NamedTuple):
-    template: str
-    """Of `pl.format`."""
-    values: tuple[pl.Expr, ...]
+def _values(index: Index, names: Sequence[str], rows: Numbers) -> list[pl.Series]:
+    """Of each field the values of these rows in words."""
+    fields = [FIELDS[name] for name in names]
+    columns = {
+        field.column: index.line_words(field) if field.level == "line" else index.orders.column(field)
+        for field in fields
+    }
+    if not columns:
+        return []
+    own = pl.DataFrame([column.alias(name) for name, column in columns.items()])[rows]
+    told = [
+        (pl.col(field.column) if field.level == "line" else wording.column(field, index.zone)).alias(field.name)
+        for field in fields
+    ]
+    return own.select(told).with_columns(pl.all().fill_null(NONE)).get_columns()
 
 
 @lru_cache(maxsize=4096)
-def _told(when: Condition, zone: str) -> _Told:
-    found = tuple(dict.fromkeys(pieces(when)))
-    texts = [(piece, _of_lines(piece, zone) if is_of_lines(piece.asked) else _of_order(piece, zone)) for piece in found]
-    optional = [piece for piece in found if not piece.needed]
-    words: list[pl.Expr] = []
-    for needed, some in groupby(texts, key=lambda each: each[0].needed):
-        if needed:
-            words.append(_formatted([text for _, text in some]))
-        else:
-            words += [pl.when(pl.col(str(optional.index(piece)))).then(_formatted([text])) for piece, text in some]
-    asked = {leaf.field: field_of(leaf) for leaf in leaves(when)}
-    return _Told(
-        pl.concat_str(words, separator=BETWEEN, ignore_nulls=True) if words else pl.lit(NO_CONDITION),
-        tuple(asked.values()),
-        tuple(piece.asked if piece.positive else Not(piece.asked) for piece in optional),
-    )
+def _slots(when: Condition, zone: str) -> tuple[Slot, ...]:
+    found: list[Slot] = []
+    for piece in dict.fromkeys(pieces(when)):
+        shown = None if piece.needed else piece.asked if piece.positive else Not(piece.asked)
+        own = _of_lines(piece, zone) if is_of_lines(piece.asked) else _of_order(piece, zone)
+        found += [slot._replace(shown=shown) for slot in own]
+    return tuple(found) or (Slot(NO_CONDITION),)
 
 
-def _formatted(texts: Sequence[_Text]) -> pl.Expr:
-    template = BETWEEN.join(text.template for text in texts)
-    return pl.format(template, *(value for text in texts for value in text.values))
-
-
-def _of_order(piece: Piece, zone: str) -> _Text:
+def _of_order(piece: Piece, zone: str) -> list[Slot]:
     leaf = piece.asked
     assert isinstance(leaf, Leaf)
     op = leaf.op if piece.positive else wording.OPPOSITE.get(leaf.op)
-    own = pl.col(f"own {leaf.field}")
+    name = f"{BETWEEN}{leaf.field}"
     if op is Op.IS:
-        return _Text(f"{leaf.field} = {{}}", (own,))
+        return [Slot(f"{name} = ", leaf.field)]
     if op is Op.IS_KNOWN:
-        return _Text(f"{leaf.field} is known: {{}}", (own,))
+        return [Slot(f"{name} is known: ", leaf.field)]
     if op is Op.IS_MISSING:
-        return _Text(f"{leaf.field} is missing", ())
+        return [Slot(f"{name} is missing")]
     verb = op.value if op else f"not {leaf.op.value}"
-    return _Text(f"{leaf.field} {{}} {verb} {{}}", (own, pl.lit(wording.wanted(leaf, zone))))
+    return [Slot(f"{name} ", leaf.field), Slot(f" {verb} {wording.wanted(leaf, zone)}")]
 
 
-def _of_lines(piece: Piece, zone: str) -> _Text:
+def _of_lines(piece: Piece, zone: str) -> list[Slot]:
     """With all the values that the order's lines have."""
     asked = piece.asked if isinstance(piece.asked, Lines) else Lines("some", piece.asked)
     which = WHICH.get((asked.which, piece.positive), asked.which)
+    opening = f"{BETWEEN}{which} line: {wording.condition(asked.part, zone)}"
     names = dict.fromkeys(leaf.field for leaf in leaves(asked.part))
-    own = "; ".join(f"{name}: {{}}" for name in names)
-    values = (pl.col(f"lines {name}").fill_null(NONE) for name in names)
-    return _Text(f"{which} line: {{}} ({own})", (pl.lit(wording.condition(asked.part, zone)), *values))
+    told = [Slot(f"{'; ' if number else f'{opening} ('}{name}: ", name) for number, name in enumerate(names)]
+    return [*told, Slot(")")] if told else [Slot(opening)]

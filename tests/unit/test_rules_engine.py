@@ -67,7 +67,9 @@ def test_an_index_that_is_kept_decides_as_a_fresh_one(orders, earlier, book):
 @given(order_lists, conditions)
 @settings(deadline=None)
 def test_a_rule_and_its_negation_never_both_hold_and_neither_does_of_what_is_missing(orders, condition):
-    holds, denied = (pl.Series(unpack(some, len(orders))) for some in index_of(orders).holds((condition, Not(condition))))
+    holds, denied = (
+        pl.Series(unpack(some, len(orders))) for some in index_of(orders).holds((condition, Not(condition)))
+    )
     assert not (holds & denied).any()
     unknown = pl.Series([truth(condition, order) is None for order in orders], dtype=pl.Boolean)
     assert not ((holds | denied) & unknown).any()

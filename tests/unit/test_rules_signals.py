@@ -23,7 +23,8 @@ def at(minute):
 
 def reports_frame(reports, signal="livestream_audience"):
     rows = [
-        (signal, "shop" if shop else "", shop, value, None, at(since), at(until)) for shop, value, since, until in reports
+        (signal, "shop" if shop else "", shop, value, None, at(since), at(until))
+        for shop, value, since, until in reports
     ]
     return pl.DataFrame(rows, schema=SIGNALS, orient="row")
 
@@ -69,7 +70,10 @@ def test_the_value_is_that_of_the_report_that_began_last_and_still_holds(reports
 
 def test_a_storm_sends_orders_elsewhere_while_it_lasts_and_not_knowing_of_one_is_not_that_there_is_none():
     storm = Leaf("storm", Op.IS, (True,))
-    rules = (Rule("away", storm, (Action("assign_warehouse", "inland"),)), Rule("calm", Not(storm), (Action("tag", "x"),)))
+    rules = (
+        Rule("away", storm, (Action("assign_warehouse", "inland"),)),
+        Rule("calm", Not(storm), (Action("tag", "x"),)),
+    )
     book = Rulebook("v", (Group("g", "first", rules),))
     reports = reports_frame([("a", 1, 5, 10), ("a", 0, 10, 20)], "storm")
     orders = [order(n, "a", minute) for n, minute in enumerate((4, 5, 9, 10, 20), 1)]
