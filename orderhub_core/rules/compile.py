@@ -19,7 +19,7 @@ import polars as pl
 from orderhub_core.errors import UserMistake
 from orderhub_core.frames import INSTANT
 from orderhub_core.rules.dictionary import FIELDS, Field, Kind
-from orderhub_core.rules.tree import Condition, Either, Every, Leaf, Lines, Not, Op, Rulebook, Scalar, leaves
+from orderhub_core.rules.tree import Condition, Either, Every, Leaf, Lines, Not, Op, Rulebook, Scalar
 
 WORDS = (Kind.TEXT, Kind.CHOICE)
 EPOCH, MICROSECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)

@@ -15,7 +15,16 @@ from orderhub_core.rules.compile import conditions, field_of
 from orderhub_core.rules.index import NO_LINE, Index
 from orderhub_core.rules.reason import Asking, reasons
 from orderhub_core.rules.tree import (
-    ALWAYS, Action, Condition, Either, Every, Group, Leaf, Lines, Not, Rule, Rulebook, leaves,
+    ALWAYS,
+    Action,
+    Condition,
+    Either,
+    Every,
+    Group,
+    Leaf,
+    Lines,
+    Rule,
+    Rulebook,
 )  # fmt: skip
 
 DECISIONS = pl.Schema(

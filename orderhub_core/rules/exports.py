@@ -98,7 +98,8 @@ def _from_people(field: Field, name: str, dtype: pl.DataType, path: Path) -> pl.
         return pl.col(name).alias(field.column)
     if not dtype.is_numeric():
         raise UserMistake(f"{path}: the column {name!r} holds {dtype}, not amounts")
-    return (pl.col(name).cast(pl.Float64) * 10**field.decimals).round().cast(pl.Int64).alias(field.column)
+    scale = float(10**field.decimals)
+    return (pl.col(name).cast(pl.Float64) * scale).round().cast(pl.Int64).alias(field.column)
 
 
 def _numbered(orders: pl.DataFrame, path: Path) -> pl.DataFrame:
@@ -148,4 +149,4 @@ def _reports(path: Path) -> pl.DataFrame:
             frame = frame.with_columns(pl.lit("" if name in ("of", "subject") else None, dtype).alias(name))
         elif frame[name].dtype not in (dtype, pl.Null):
             raise UserMistake(f"{path}: the column {name!r} holds {frame[name].dtype}, not {dtype}")
-    return frame.select(SIGNALS.names()).cast(dict(SIGNALS))
+    return frame.select(SIGNALS.names()).cast(SIGNALS)

@@ -19,14 +19,16 @@ Expression = Callable[[str], pl.Expr]
 
 def _minutes(column: str) -> Expression:
     def minutes(zone: str) -> pl.Expr:
-        local = pl.col(column).dt.convert_time_zone(zone)
+        local = pl.col(column).cast(INSTANT).dt.convert_time_zone(zone)
         return (local.dt.hour().cast(pl.Int64) * 60 + local.dt.minute()).alias(f"{column}_minutes")
 
     return minutes
 
 
 def _weekday(column: str) -> Expression:
-    return lambda zone: pl.col(column).dt.convert_time_zone(zone).dt.weekday().cast(pl.Int64).alias(f"{column}_weekday")
+    return lambda zone: (
+        pl.col(column).cast(INSTANT).dt.convert_time_zone(zone).dt.weekday().cast(pl.Int64).alias(f"{column}_weekday")
+    )
 
 
 DERIVED: Mapping[str, tuple[str, Expression]] = {

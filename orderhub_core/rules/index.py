@@ -15,7 +15,17 @@ from orderhub_core.frames import INSTANT
 from orderhub_core.rules import bits, facts, signals, wording
 from orderhub_core.rules.bits import Bits, Bools, Numbers
 from orderhub_core.rules.compile import (
-    WORDS, Is, Node, OfLines, Program, Step, compared, expression, field_of, number, program,
+    WORDS,
+    Is,
+    Node,
+    OfLines,
+    Program,
+    Step,
+    compared,
+    expression,
+    field_of,
+    number,
+    program,
 )  # fmt: skip
 from orderhub_core.rules.dictionary import Field, Kind
 from orderhub_core.rules.tree import Condition, Not, Op

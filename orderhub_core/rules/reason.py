@@ -135,15 +135,17 @@ def _slots(when: Condition, zone: str) -> tuple[Slot, ...]:
     found: list[Slot] = []
     for piece in dict.fromkeys(pieces(when)):
         shown = None if piece.needed else piece.asked if piece.positive else Not(piece.asked)
-        own = _of_lines(piece, zone) if is_of_lines(piece.asked) else _of_order(piece, zone)
+        asked = piece.asked
+        if isinstance(asked, Leaf) and not is_of_lines(asked):
+            own = _of_order(asked, piece.positive, zone)
+        else:
+            own = _of_lines(asked if isinstance(asked, Lines) else Lines("some", asked), piece.positive, zone)
         found += [slot._replace(shown=shown) for slot in own]
     return tuple(found) or (Slot(NO_CONDITION),)
 
 
-def _of_order(piece: Piece, zone: str) -> list[Slot]:
-    leaf = piece.asked
-    assert isinstance(leaf, Leaf)
-    op = leaf.op if piece.positive else wording.OPPOSITE.get(leaf.op)
+def _of_order(leaf: Leaf, positive: bool, zone: str) -> list[Slot]:
+    op = leaf.op if positive else wording.OPPOSITE.get(leaf.op)
     name = f"{BETWEEN}{leaf.field}"
     if op is Op.IS:
         return [Slot(f"{name} = ", leaf.field)]
@@ -155,10 +157,9 @@ def _of_order(piece: Piece, zone: str) -> list[Slot]:
     return [Slot(f"{name} ", leaf.field), Slot(f" {verb} {wording.wanted(leaf, zone)}")]
 
 
-def _of_lines(piece: Piece, zone: str) -> list[Slot]:
+def _of_lines(asked: Lines, positive: bool, zone: str) -> list[Slot]:
     """With all the values that the order's lines have."""
-    asked = piece.asked if isinstance(piece.asked, Lines) else Lines("some", piece.asked)
-    which = WHICH.get((asked.which, piece.positive), asked.which)
+    which = WHICH.get((asked.which, positive), asked.which)
     opening = f"{BETWEEN}{which} line: {wording.condition(asked.part, zone)}"
     names = dict.fromkeys(leaf.field for leaf in leaves(asked.part))
     told = [Slot(f"{'; ' if number else f'{opening} ('}{name}: ", name) for number, name in enumerate(names)]

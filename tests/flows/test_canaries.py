@@ -121,7 +121,9 @@ def data(tmp_path, wms):
         f'[[warehouses]]\nid = "dock"\nconnector = "dock"\nurl = "{wms}"\nsecret_env = "CANARY_SECRET"\n',
         encoding="utf-8",
     )
-    (folder / "rules.toml").write_text('version = "v1"\n[[groups]]\nname = "routing"\nmatch = "first"\notherwise = "assign dock"\n', encoding="utf-8")
+    (folder / "rules.toml").write_text(
+        'version = "v1"\n[[groups]]\nname = "routing"\nmatch = "first"\notherwise = "assign dock"\n', encoding="utf-8"
+    )
     return folder
 
 

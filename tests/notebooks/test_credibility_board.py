@@ -154,7 +154,9 @@ def living(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[hub.Hub]
     monkeypatch.setenv("ORDERHUB_DATA", str(tmp_path))
     shop = 'rulebook = "r.toml"\n[[shops]]\nid = "s"\nconnector = "direct"\nsecret_env = "S"\n'
     (tmp_path / "orderhub.toml").write_text(shop, encoding="utf-8")
-    (tmp_path / "r.toml").write_text('version = "7"\n[[groups]]\nname = "routing"\nmatch = "first"\notherwise = "assign w"\n', encoding="utf-8")
+    (tmp_path / "r.toml").write_text(
+        'version = "7"\n[[groups]]\nname = "routing"\nmatch = "first"\notherwise = "assign w"\n', encoding="utf-8"
+    )
     monkeypatch.setenv("S", "secret")
     homes.init(hub.home())
     hub.connect.cache_clear()

@@ -204,7 +204,10 @@ def test_a_snapshot_of_an_earlier_version_only_costs_time(hub):
 
 def test_a_decision_shows_its_rule_and_nobody_who_judged(home):
     (home.data / "orderhub.toml").write_text('rulebook = "rulebook.toml"', encoding="utf-8")
-    (home.data / "rulebook.toml").write_text('version = "7"\n[[groups]]\nname = "routing"\nmatch = "first"\notherwise = "assign hangzhou"\n', encoding="utf-8")
+    (home.data / "rulebook.toml").write_text(
+        'version = "7"\n[[groups]]\nname = "routing"\nmatch = "first"\notherwise = "assign hangzhou"\n',
+        encoding="utf-8",
+    )
     hub = opened(home)
     take(hub, observed("A1", 5))
     review = Review("spot", "shop-1", "A1", False, "somebody", "a note")

@@ -65,7 +65,11 @@ def test_payments_of_nothing_that_older_versions_left_are_gone_and_the_others_st
 
 
 def test_decisions_that_older_versions_made_are_numbered_as_they_were_made(old_home):
-    rows = [(1, "pouch", "v1", "add_gift", "P"), (1, "default", "v1", "assign_warehouse", "w"), (2, "pouch", "v1", "add_gift", "P")]  # fmt: skip
+    rows = [
+        (1, "pouch", "v1", "add_gift", "P"),
+        (1, "default", "v1", "assign_warehouse", "w"),
+        (2, "pouch", "v1", "add_gift", "P"),
+    ]
     with schema.connection(old_home, "hub") as connection:
         command.upgrade(schema.config(connection, "hub"), "hub_0005")
         for order_id, rule, version, action, argument in rows:

@@ -11,7 +11,16 @@ from hypothesis import strategies as st
 from orderhub_core import frames
 from orderhub_core.rules.dictionary import FIELDS
 from orderhub_core.rules.tree import (
-    Action, Either, Every, Group, Leaf, Lines, Not, Op, Rule, Rulebook,
+    Action,
+    Either,
+    Every,
+    Group,
+    Leaf,
+    Lines,
+    Not,
+    Op,
+    Rule,
+    Rulebook,
 )  # fmt: skip
 
 INSTANTS = [datetime(2026, 11, 11, hour, minute, tzinfo=UTC) for hour, minute in ((0, 0), (12, 30), (15, 59), (16, 0))]

@@ -160,6 +160,8 @@ def _passed(answer: Answer, speech: Vocabulary, language: Language) -> str:
 def _told(asked: Asked, language: Language) -> str:
     tr = translator(language)
     mark = {True: "✓", False: "✗", None: "?"}[asked.holds]
-    own = tr(", ").join(f"{FIELDS[name].zh if language == 'zh' else name} {value or tr('missing')}" for name, value in asked.own.items())
+    own = tr(", ").join(
+        f"{FIELDS[name].zh if language == 'zh' else name} {value or tr('missing')}" for name, value in asked.own.items()
+    )
     condition = asked.condition if asked.wanted else tr("not ({condition})").format(condition=asked.condition)
     return f"{mark} {condition} [{own}]"
