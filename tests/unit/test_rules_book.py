@@ -15,11 +15,12 @@ from rule_trees import OWN, books, conditions, deeds
 from orderhub_core import i18n
 from orderhub_core.errors import UserMistake
 from orderhub_core.rules import booktables, check, names, rulebook
-from orderhub_core.rules.language import mistakes
+from orderhub_core.rules.language import mistakes, validity
 from orderhub_core.rules.language.tables import Tables
 from orderhub_core.rules.language.vocabulary import OWN_WORDS
-from orderhub_core.rules.tree import Action, Every, Group, Leaf, Op, Rule, Rulebook, Word
+from orderhub_core.rules.tree import Action, Either, Every, Group, Leaf, Lines, Not, Op, Rule, Rulebook, Word
 
+ONESIE = Leaf("category", Op.IS, ("连体衣",))
 BOOK = """
 version = "2026-11-22"
 zone = "Asia/Shanghai"
@@ -111,6 +112,12 @@ def test_a_form_may_join_a_single_condition():
     draft = rulebook.read(one_rule(f'name = "r"\nwhen = {when}\nthen = "tag a"'))
     assert draft.book.groups[0].rules[0].when == Leaf("storm", Op.IS, (True,))
     assert draft.mistakes == ()
+
+
+def test_single_joints_are_taken_out_wherever_they_stand():
+    storm = Leaf("storm", Op.IS, (True,))
+    inside = Either((Every((storm,)), Not(Either((storm,))), Every((Every((storm,)), Lines("no", Every((ONESIE,)))))))
+    assert validity.tidy(inside) == Either((storm, Not(storm), Every((storm, Lines("no", ONESIE)))))
 
 
 @pytest.mark.parametrize(

@@ -42,6 +42,8 @@ def leaf(reader: Reader, of_lines: bool) -> Condition:
         reader.note("order_field_in_lines", name, name=name.text)
     if field and field.kind is Kind.FLAG and _ends(reader):
         return Leaf(field.name, Op.IS, (True,))
+    if field is None and _ends(reader):
+        return ALWAYS
     asked = _operator(reader, field, name)
     known = _fitting(reader, field, asked, name)
     first = reader.here

@@ -176,7 +176,7 @@ def word(value: str, meanings: Meanings, language: Language) -> str:
 
 def bare(text: str) -> bool:
     """Whether it can stand without quotation marks."""
-    return bool(BARE.fullmatch(text)) and text.casefold() not in RESERVED and not _INSTANT.match(text)
+    return bool(BARE.fullmatch(text)) and text.casefold() not in RESERVED
 
 
 def quoted(text: str) -> str:
