@@ -30,7 +30,6 @@ from orderhub_core.flows.recent import Recent
 from orderhub_core.memory import Answer, Memory
 from orderhub_core.model import Dismissal, RawMessage, Review
 from orderhub_core.ports import Channel, Notifier, Touchpoint, Warehouse
-from orderhub_core.rules import rulebook
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store import aside, chain, expiry, flow, homes
 from orderhub_core.store.home import SHEETS
@@ -75,8 +74,7 @@ class Hub:
     @cached_property
     def context(self) -> absorb.Context:
         path = self.home.data / self.settings.rulebook
-        rules = rulebook.load(path) if self.settings.rulebook else Rulebook()
-        intend.refuse(rules)
+        rules = intend.load(path) if self.settings.rulebook else Rulebook()
         hashes = pseudonym.load(self.home.data, self._env)
         return absorb.Context(self.store, self._source, rules, hashes, Recent(self.store))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 
 import msgspec
 
@@ -16,6 +17,7 @@ from orderhub_core.flows import rows
 from orderhub_core.flows.news import News
 from orderhub_core.fold import Entry, Head
 from orderhub_core.model import Event, Line
+from orderhub_core.rules import rulebook
 from orderhub_core.rules.actions import HOLDS, NEAREST
 from orderhub_core.rules.decide import Decision, decide
 from orderhub_core.rules.needs import asked, check, order_columns
@@ -28,6 +30,13 @@ STOPPED = frozenset({"cancelled", "intercepted"})
 SENT = frozenset({"partly_shipped", "shipped"})
 PAID = frozenset({"paid", "partly_refunded", "settled"})
 _json = msgspec.json.Encoder(order="deterministic").encode
+
+
+def load(path: Path) -> Rulebook:
+    """A rulebook that the live path can carry out. Raises UserMistake."""
+    book = rulebook.load(path)
+    refuse(book)
+    return book
 
 
 def refuse(book: Rulebook) -> None:
