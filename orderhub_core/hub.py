@@ -13,23 +13,23 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from random import Random
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from orderhub_core import pseudonym, registry, settings
 from orderhub_core.board import SnapshotHub
-from orderhub_core.effects import Effect, FetchOrder, Notify, PushToWarehouse
-from orderhub_core.errors import RefusedByTarget, Unreachable, Unreadable, UserMistake
+from orderhub_core.errors import Unreadable, UserMistake
 from orderhub_core.flows import absorb, dispatch, importing, intend, ledgers, ops, poll, replay
 from orderhub_core.flows.absorb import Outcome, Plan
 from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.flows.receive import GroupWritten, Receiver
 from orderhub_core.flows.recent import Recent
+from orderhub_core.flows.targets import Targets
 from orderhub_core.memory import Answer, Memory
 from orderhub_core.model import Dismissal, RawMessage, Review
-from orderhub_core.ports import Channel, Notifier, Touchpoint, Warehouse
+from orderhub_core.ports import Channel, Touchpoint
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store import aside, chain, expiry, flow, homes
 from orderhub_core.store.home import SHEETS
@@ -127,25 +127,9 @@ class Hub:
             raise UserMistake(f"no touchpoint {name!r} in {self.home.data / settings.FILE_NAME}")
         return registry.touchpoint(endpoint)
 
-    @lru_cache(maxsize=64)  # noqa: B019
-    def _warehouse(self, name: str) -> Warehouse:
-        for endpoint in self.settings.warehouses:
-            if endpoint.id == name:
-                if not endpoint.enabled:
-                    raise RefusedByTarget(f"warehouse {name} is disabled in the settings; a rule or an order names it")
-                if not endpoint.connector:
-                    raise RefusedByTarget(
-                        f"warehouse {name} has no connector in the settings: hand the order over by hand"
-                    )
-                return registry.warehouse(endpoint)
-        raise RefusedByTarget(f"no warehouse {name!r} in the settings; a rule names it")
-
-    @lru_cache(maxsize=64)  # noqa: B019
-    def _notifier(self, name: str) -> Notifier:
-        for endpoint in self.settings.notifiers:
-            if endpoint.id == name:
-                return registry.notifier(endpoint)
-        raise RefusedByTarget(f"no notifier {name!r} in the settings; a rule names it")
+    @cached_property
+    def targets(self) -> Targets:
+        return Targets(self.settings, self.channel, self.receive)
 
     # -- flows
 
@@ -221,7 +205,7 @@ class Hub:
         attempts = self.settings.limits.attempts
         return dispatch.dispatch(
             self.store,
-            self._perform,
+            self.targets.perform,
             gates=self._gates,
             clock=clock,
             owner=owner,
@@ -229,20 +213,6 @@ class Hub:
             limit=limit,
             attempts=attempts,
         )
-
-    def _perform(self, effect: Effect, key: str) -> None:
-        match effect:
-            case FetchOrder():
-                self.receive([self.channel(effect.shop).fetch(effect.order_no)])
-            case PushToWarehouse():
-                warehouse = self._warehouse(effect.warehouse)
-                warehouse.push(effect, key)
-                if not warehouse.holds(effect):
-                    raise Unreachable(f"{effect.warehouse} took {effect.order_no} but does not show it yet")
-            case Notify():
-                self._notifier(effect.channel).push(effect, key)
-            case _:
-                assert_never(effect)
 
     def import_file(self, path: Path, mapping: str, *, on_error: str, dry_run: bool) -> importing.Imported:
         return importing.import_file(

@@ -141,7 +141,7 @@ def _opened(port: int, text: bytes) -> socket.socket:
 class Broken(NamedTuple):
     """What is broken on purpose; nothing, as it stands here."""
 
-    perform: Callable[[Hub], Perform] = lambda hub: hub._perform
+    perform: Callable[[Hub], Perform] = lambda hub: hub.targets.perform
     sabotage: str = ""
     """Of the webhooks' process: a name of `sabotage`."""
 
@@ -151,16 +151,16 @@ def without_reading_back(hub: Hub) -> Perform:
 
     def perform(effect: Effect, key: str) -> None:
         if isinstance(effect, PushToWarehouse):
-            hub._warehouse(effect.warehouse).push(effect, key)
+            hub.targets.warehouse(effect.warehouse).push(effect, key)
         else:
-            hub._perform(effect, key)
+            hub.targets.perform(effect, key)
 
     return perform
 
 
 def under_new_keys(hub: Hub) -> Perform:
     """Each try is another hand-over."""
-    return lambda effect, key: hub._perform(effect, f"{key}:{token_hex(4)}")
+    return lambda effect, key: hub.targets.perform(effect, f"{key}:{token_hex(4)}")
 
 
 AS_MADE = Broken()

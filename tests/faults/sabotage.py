@@ -12,7 +12,7 @@ from typing import Any
 
 from connectors.channels.douyin import Douyin
 from orderhub_core.flows.receive import Receiver
-from orderhub_core.hub import Hub
+from orderhub_core.flows.targets import Targets
 from orderhub_core.store.postgres import PostgresStore
 from orderhub_core.store.sqlite import SqliteStore
 
@@ -78,12 +78,12 @@ def _drop_unique(cursor: Any) -> None:
 
 def random_effect_key() -> None:
     """Each try of an effect has a key of its own."""
-    whole = Hub._perform
+    whole = Targets.perform
 
-    def perform(self: Hub, effect: Any, key: str) -> None:
+    def perform(self: Targets, effect: Any, key: str) -> None:
         whole(self, effect, f"{key}:{secrets.token_hex(4)}")
 
-    Hub._perform = perform  # type: ignore[method-assign]
+    Targets.perform = perform  # type: ignore[method-assign]
 
 
 def no_proof() -> None:

@@ -1,0 +1,60 @@
+"""Where effects are performed: warehouses, notifiers, and the shops that are asked for an order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, assert_never
+
+from orderhub_core import registry
+from orderhub_core.effects import Effect, FetchOrder, Notify, PushToWarehouse
+from orderhub_core.errors import RefusedByTarget, Unreachable
+from orderhub_core.model import RawMessage
+from orderhub_core.ports import Channel, Notifier, Warehouse
+from orderhub_core.settings import Settings
+
+
+class Targets:
+    """Those of the settings, each connected when it is first needed. `receive` takes in what was fetched."""
+
+    def __init__(
+        self, settings: Settings, channel: Callable[[str], Channel], receive: Callable[[Sequence[RawMessage]], Any]
+    ) -> None:
+        self._settings, self._channel, self._receive = settings, channel, receive
+
+    @lru_cache(maxsize=64)  # noqa: B019 — they live as long as their hub
+    def warehouse(self, name: str) -> Warehouse:
+        """Raises RefusedByTarget where orders cannot be sent."""
+        for endpoint in self._settings.warehouses:
+            if endpoint.id == name:
+                if not endpoint.enabled:
+                    raise RefusedByTarget(f"warehouse {name} is disabled in the settings; a rule or an order names it")
+                if not endpoint.connector:
+                    raise RefusedByTarget(
+                        f"warehouse {name} has no connector in the settings: hand the order over by hand"
+                    )
+                return registry.warehouse(endpoint)
+        raise RefusedByTarget(f"no warehouse {name!r} in the settings; a rule names it")
+
+    @lru_cache(maxsize=64)  # noqa: B019
+    def notifier(self, name: str) -> Notifier:
+        """Raises RefusedByTarget for one that the settings do not know."""
+        for endpoint in self._settings.notifiers:
+            if endpoint.id == name:
+                return registry.notifier(endpoint)
+        raise RefusedByTarget(f"no notifier {name!r} in the settings; a rule names it")
+
+    def perform(self, effect: Effect, key: str) -> None:
+        """Do an effect under its idempotency key, and read back that it is done. Raises `errors`."""
+        match effect:
+            case FetchOrder():
+                self._receive([self._channel(effect.shop).fetch(effect.order_no)])
+            case PushToWarehouse():
+                warehouse = self.warehouse(effect.warehouse)
+                warehouse.push(effect, key)
+                if not warehouse.holds(effect):
+                    raise Unreachable(f"{effect.warehouse} took {effect.order_no} but does not show it yet")
+            case Notify():
+                self.notifier(effect.channel).push(effect, key)
+            case _:
+                assert_never(effect)
