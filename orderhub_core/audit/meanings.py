@@ -38,7 +38,7 @@ class Meanings:
         """Per word of a touchpoint its stage, for people; null where it has none."""
         known = self.lexicon.frame(self.names[place]).select("word", "stage")
         told = self.words[place].to_frame("word").join(known, on="word", how="left", maintain_order="left")
-        return told.select(pl.when(~pl.col("word").is_in(list(self.lexicon.blank))).then("stage")).to_series()
+        return told.select(pl.when(~self.lexicon.silent(pl.col("word"))).then("stage")).to_series()
 
     def story(self, table: npt.NDArray[np.int64]) -> Story:
         """What combinations of meanings (touchpoint × combination) tell."""
@@ -100,9 +100,12 @@ def _remembered(source: Source, words: Lexicon) -> _LookedUp:
 def _meanings(source: Source, words: Lexicon) -> _LookedUp:
     word = source.status.words.to_frame("word").select(same(pl.col("word"))).to_series()
     found = word.to_frame("word").join(words.frame(source.name), on="word", how="left", maintain_order="left")
-    blank = pl.col("word").is_null() | pl.col("word").is_in(list(words.blank))
     found = found.with_columns(
-        silent=pl.when(blank).then(BLANK).when(pl.col("mask").is_null()).then(STRANGE).cast(pl.Int64)
+        silent=pl.when(words.silent(pl.col("word")))
+        .then(BLANK)
+        .when(pl.col("mask").is_null())
+        .then(STRANGE)
+        .cast(pl.Int64)
     )
     known = found.filter(pl.col("silent").is_null()).select(*_ROWS).unique(maintain_order=True)
     silent = pl.DataFrame({name: [0] * len(_SILENT) for name in _ROWS}).cast(_ROWS)

@@ -11,7 +11,7 @@ from orderhub_core.audit.scene import Scene
 from orderhub_core.audit.sources import NEVER, Instants, Source
 from orderhub_core.audit.verdicts import ABSENT, BLANK, CONFLICT, KNOWN, NOTHING, STRANGE, Flags, Verdicts, value_cells
 from orderhub_core.audit.window import NO_MOMENTS, Moments, Window, moments, sooner
-from orderhub_core.audit.words import STAGES, Stage, bits, same
+from orderhub_core.audit.words import STAGES, Lexicon, Stage, bits, same
 
 _DONE = STAGES.index(Stage.COMPLETED)
 
@@ -69,37 +69,52 @@ def _behind(at: Instants, lags: Instants, as_of: int) -> tuple[Flags, Instants]:
 def _codes(seen: Scene, field: Field, carry: list[int]) -> tuple[npt.NDArray[np.int8], Flags]:
     """Codes of `value_cells`, and whether all values are exactly the same."""
     shown = [_aligned(seen, field, place) for place in carry]
-    kind = np.stack([kind for kind, _ in shown])
-    values = [value for _, value in shown]
+    kind, values = np.stack([kind for kind, _ in shown]), [value for _, value in shown]
     speaking = kind == KNOWN
-    codes = kind.astype(np.int8)
-    exact = np.ones(codes.shape[1], dtype=np.bool_)
+    group, exact = _equals(values, speaking)
+    if field.reach and not exact.all():
+        apart = np.flatnonzero(~exact)
+        numbers = np.stack([value.gather(apart).to_physical().cast(pl.Int64).fill_null(0) for value in values])
+        group[:, apart] = _chained(numbers, speaking[:, apart], field.reach)
+    return np.where(speaking, KNOWN + group, kind).astype(np.int8), exact
+
+
+def _equals(values: list[pl.Series], speaking: Flags) -> tuple[npt.NDArray[np.int64], Flags]:
+    """For each the first that tells exactly the same, and whether all do."""
+    group = np.zeros(speaking.shape, dtype=np.int64)
+    exact = np.ones(speaking.shape[1], dtype=np.bool_)
     free = speaking.copy()
     for one, value in enumerate(values):
         first = free[one].copy()
         for other in range(one, len(values)):
-            near, same_value = _near(value, values[other], field)
-            joins = first & free[other] & near
-            codes[other][joins] = KNOWN + one
+            equal = (value == values[other]).fill_null(False).to_numpy()
+            joins = first & free[other] & equal
+            group[other][joins] = one
             free[other] &= ~joins
-            exact &= same_value | ~(speaking[one] & speaking[other])
-    return codes, exact
+            exact &= equal | ~(speaking[one] & speaking[other])
+    return group, exact
 
 
-def _near(one: pl.Series, other: pl.Series, field: Field) -> tuple[Flags, Flags]:
-    equal = (one == other).fill_null(False).to_numpy()
-    if field.kind is Kind.IDENTITY or not field.reach:
-        return equal, equal
-    return ((one - other).abs() <= field.reach).fill_null(False).to_numpy(), equal
+def _chained(numbers: Instants, speaking: Flags, reach: int) -> npt.NDArray[np.int64]:
+    """Groups of values, each of which has its next one within reach, whoever shows which."""
+    lined_up = np.lexsort((numbers, ~speaking), axis=0)
+    steps = np.diff(np.take_along_axis(numbers, lined_up, axis=0), axis=0).view(np.uint64)  # exact, however far apart
+    steps[~np.take_along_axis(speaking, lined_up, axis=0)[1:]] = 0
+    counted = np.zeros(numbers.shape, dtype=np.int64)
+    np.cumsum(steps > reach, axis=0, out=counted[1:])
+    group = np.empty_like(counted)
+    np.put_along_axis(group, lined_up, counted, axis=0)
+    return group
 
 
 def _aligned(seen: Scene, field: Field, place: int) -> tuple[npt.NDArray[np.int64], pl.Series]:
     """What a touchpoint says of each order: its kind, and the value."""
     source, rows = seen.sources[place], seen.aligned.rows[place]
     value, raw = source.values[field.name], source.raw[field.name]
-    plain = _tidy(value, field, seen.meanings.lexicon.blank) if field.kind is Kind.IDENTITY else value
-    empty = raw.is_null() | (raw.str.strip_chars().str.to_lowercase().is_in(list(seen.meanings.lexicon.blank)))
-    kind = np.where(plain.is_not_null().to_numpy(), KNOWN, np.where(empty.to_numpy(), BLANK, STRANGE))
+    plain = _tidy(value, field, seen.meanings.lexicon) if field.kind is Kind.IDENTITY else value
+    kind = np.full(len(plain), KNOWN, dtype=np.int64)
+    unread = np.flatnonzero(plain.is_null().to_numpy())
+    kind[unread] = np.where(_silent(raw.gather(unread), seen.meanings.lexicon), BLANK, STRANGE)
     at = pl.Series(np.where(rows < 0, len(value), rows))
     shown = (
         plain.extend(pl.Series([None], dtype=plain.dtype))
@@ -109,15 +124,17 @@ def _aligned(seen: Scene, field: Field, place: int) -> tuple[npt.NDArray[np.int6
     return np.append(kind, ABSENT)[rows], shown.gather(at)
 
 
-def _tidy(value: pl.Series, field: Field, blank: frozenset[str]) -> pl.Series:
+def _silent(raw: pl.Series, words: Lexicon) -> Flags:
+    return raw.to_frame("raw").select(words.silent(same(pl.col("raw")))).to_series().to_numpy()
+
+
+def _tidy(value: pl.Series, field: Field, words: Lexicon) -> pl.Series:
     """Spellings that are the same value become one; what says nothing becomes null."""
     spelled = value.unique().drop_nulls().to_frame("raw").with_columns(plain=same(pl.col("raw")))
     names = {
         _same(spelling): _same(name) for name, spellings in field.aliases.items() for spelling in (name, *spellings)
     }
-    spelled = spelled.with_columns(
-        plain=pl.when(~pl.col("plain").is_in(list(blank))).then(pl.col("plain").replace(names))
-    )
+    spelled = spelled.with_columns(plain=pl.when(~words.silent(pl.col("plain"))).then(pl.col("plain").replace(names)))
     return value.to_frame("raw").join(spelled, on="raw", how="left", maintain_order="left")["plain"]
 
 

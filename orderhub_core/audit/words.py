@@ -107,6 +107,10 @@ class Lexicon(msgspec.Struct, frozen=True, dict=True):
             self._frames[touchpoint] = self._frame(touchpoint)
         return self._frames[touchpoint]
 
+    def silent(self, spelled: pl.Expr) -> pl.Expr:
+        """Is a cell, as `same` writes it, as good as empty? Never null."""
+        return spelled.is_null() | spelled.is_in(list(self.blank))
+
     @cached_property
     def remembered(self) -> dict[Hashable, Any]:
         """What was looked up here, by whoever did."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import permutations
+
 import polars as pl
 import pytest
 from hypothesis import given, settings
@@ -56,6 +58,55 @@ def test_values_are_compared_as_their_kind_says(field, values, expected):
     report = told(field, dict(zip("abc", values, strict=False)))
     assert verdict(report, field) == expected
     assert report.orders["verdict"][0] == expected
+
+
+def told_at(seconds: dict[str, int | None]) -> Report:
+    return told("paid_at", {name: None if late is None else NOW + late * 1_000_000 for name, late in seconds.items()})
+
+
+def in_reach(values: list[int], tolerance: int) -> list[set[int]]:
+    """Values that steps of at most the tolerance join, step by step."""
+    groups: list[set[int]] = []
+    for value in values:
+        near = [group for group in groups if any(abs(value - other) <= tolerance for other in group)]
+        groups = [group for group in groups if group not in near] + [set().union({value}, *near)]
+    return groups
+
+
+@pytest.mark.parametrize("names", list(permutations(("page", "crm", "wms"))))
+def test_values_within_reach_one_of_the_next_are_compatible_whoever_stands_first(names):
+    late = {"page": 0, "crm": 45, "wms": 90}
+    assert verdict(told_at({name: late[name] for name in names}), "paid_at") == "compatible"
+    late["wms"] = 106
+    torn = told_at({name: late[name] for name in names}).problems.row(0, named=True)
+    assert (torn["verdict"], torn["probably_wrong"]) == ("conflict", "wms")
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    late=st.lists(st.sampled_from([None, 0, 30, 60, 61, 90, 121, 150, 3600]), min_size=2, max_size=5),
+    dice=st.randoms(use_true_random=False),
+)
+def test_within_a_tolerance_the_order_of_touchpoints_changes_nothing(late, dice):
+    shown = dict(zip("abcde", late, strict=False))
+    again = dict(dice.sample(list(shown.items()), len(shown)))
+    columns = ["verdict", "field", "probably_wrong", "cause"]
+    one, other = told_at(shown), told_at(again)
+    assert one.problems.select(columns).equals(other.problems.select(columns))
+    spoken = [value for value in late if value is not None]
+    if len(spoken) == len(late):
+        united, alike = len(in_reach(spoken, 60)) == 1, len(set(spoken)) == 1
+        assert verdict(one, "paid_at") == ("equal" if alike else "compatible" if united else "conflict")
+
+
+@pytest.mark.parametrize("nothing", ["-", "--", "ＮＵＬＬ", " n/a ", "无", "", None])
+def test_what_is_empty_as_a_status_is_empty_as_an_amount(nothing):
+    frame = pl.DataFrame({"order_no": ["1"], "status": ["paid"], "paid": [None], RAW + "paid": [nothing]})
+    fine = pl.DataFrame({"order_no": ["1"], "status": ["paid"], "paid": [5], RAW + "paid": ["0.05"]})
+    report = audit({"page": frame.cast({"paid": pl.Int64, RAW + "paid": pl.String}), "crm": fine})
+    assert verdict(report, "paid") == "not_comparable"
+    status = audit({"page": fine.with_columns(status=pl.lit(nothing, pl.String)), "crm": fine})
+    assert verdict(status, "status") == "not_comparable"
 
 
 def test_a_field_that_one_alone_carries_is_no_part_of_the_comparison():
