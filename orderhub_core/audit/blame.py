@@ -63,7 +63,7 @@ class _Times(NamedTuple):
     news_to: Instants
 
 
-def status(seen: Scene, cells: Verdicts, calibration: Calibration, as_of: int | None) -> Suspects:
+def status(seen: Scene, cells: Verdicts, calibration: Calibration) -> Suspects:
     """Of orders whose status is lagging or a conflict."""
     story = seen.stories()
     at = np.stack([seen.at(place) for place in range(len(seen.sources))])
@@ -77,7 +77,7 @@ def status(seen: Scene, cells: Verdicts, calibration: Calibration, as_of: int | 
     return Suspects(who, np.where(conflict, cause, LATE_POLL))
 
 
-def singled_out(disputed: Scene, calibration: Calibration, as_of: int | None) -> Places:
+def singled_out(disputed: Scene) -> Places:
     """Who is wrong by what was shown alone, without the record."""
     at = np.stack([disputed.at(place) for place in range(len(disputed.sources))])
     return _by_evidence(disputed, disputed.stories(), at)[0]

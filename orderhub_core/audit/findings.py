@@ -30,13 +30,13 @@ ROW = "order_no"
 """The field of a finding that concerns the whole row: the order stands there more than once."""
 
 
-def findings(seen: Scene, judged: Judged, calibration: Calibration, as_of: int | None) -> pl.DataFrame:
+def findings(seen: Scene, judged: Judged, calibration: Calibration) -> pl.DataFrame:
     """One row per order and problem, worst first: `shop`, `order_no`, `verdict`, `field`, `probably_wrong` ("" when
     nothing tells), `cause`, `heals_at`, and the struct `values`, each touchpoint's raw text, null where it has none.
 
     `seen` and `judged` hold the same orders in the same order.
     """
-    parts = [part for part in _parts(seen, judged, calibration, as_of) if part.height]
+    parts = [part for part in _parts(seen, judged, calibration) if part.height]
     if not parts:
         return _frame(seen, judged, np.zeros(0, dtype=np.int64), STATUS, np.zeros(0, dtype=np.int8), _nobody(0))
     fields = [STATUS, ROW, *(name for name in judged.fields if name != STATUS)]
@@ -45,7 +45,7 @@ def findings(seen: Scene, judged: Judged, calibration: Calibration, as_of: int |
     return found.sort([pl.col("verdict").to_physical(), *KEY, rank], descending=[True, False, False, False])
 
 
-def _parts(seen: Scene, judged: Judged, calibration: Calibration, as_of: int | None) -> Iterator[pl.DataFrame]:
+def _parts(seen: Scene, judged: Judged, calibration: Calibration) -> Iterator[pl.DataFrame]:
     twice = np.flatnonzero(judged.twice.any(axis=0))
     who = blame.single(judged.twice[:, twice])
     yield _frame(
@@ -62,17 +62,15 @@ def _parts(seen: Scene, judged: Judged, calibration: Calibration, as_of: int | N
             places = np.flatnonzero(worst == verdict)
             if len(places):
                 part, cells = seen.take(places), judged.cells[name][:, places]
-                suspects = _suspects(part, name, verdict, cells, calibration, as_of)
+                suspects = _suspects(part, name, verdict, cells, calibration)
                 yield _frame(part, judged, places, name, worst[places], suspects)
 
 
-def _suspects(
-    part: Scene, name: str, verdict: int, cells: Verdicts, calibration: Calibration, as_of: int | None
-) -> Suspects:
+def _suspects(part: Scene, name: str, verdict: int, cells: Verdicts, calibration: Calibration) -> Suspects:
     if verdict not in (CONFLICT, LAGGING):
         return blame.rows(cells, verdict)
     if name == STATUS:
-        return blame.status(part, cells, calibration, as_of)
+        return blame.status(part, cells, calibration)
     return blame.value(part, next(field for field in part.fields if field.name == name), cells, calibration)
 
 

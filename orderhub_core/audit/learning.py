@@ -29,7 +29,7 @@ def learn(seen: Scene, as_of: int | None, allowed_lag_s: Mapping[str, int] | Non
     first = Calibration(lags=lags)
     judged = judge(part, first, as_of)
     disputed = part.take(np.flatnonzero(judged.fields["status"] == CONFLICT))
-    wrong = singled_out(disputed, first, as_of)
+    wrong = singled_out(disputed)
     counts = {name: int((wrong == place).sum()) for place, name in enumerate(names)}
     return Calibration(lags=lags, wrong=counts, orders=part.aligned.size)
 

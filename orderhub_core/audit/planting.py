@@ -36,36 +36,24 @@ class Honest(msgspec.Struct, frozen=True):
     fields: tuple[str, ...]
 
 
+_OF_THE_SHOP = ("paid", "paid_at", "tracking_no")
+_OF_THE_PARCEL = ("tracking_no",)
+_PAGE = ("待付款", "待发货", "待发货", "已发货", "运输中", "已签收")
+_CRM = ("未支付", "已支付待审", "配货中", "已交付快递", "已交付快递", "客户已收")
+_WMS = (None, "待审核", "已锁库", "已出库", "已揽收", "已揽收")
+_TAOBAO = ("等待买家付款", "等待卖家发货", "等待卖家发货", "卖家已发货", "卖家已发货", "卖家已发货")
+_ERP = (None, "待审核", "已审核", "已出库", "已出库", "已出库")
+_COURIER = (None, None, None, "待揽收", "已揽件", "已签收")
 TRIOS: dict[str, dict[str, Honest]] = {
     "service": {
-        "page": Honest(
-            ("待付款", "待发货", "待发货", "已发货", "运输中", "已签收"),
-            (2, 20),
-            "已取消",
-            ("paid", "paid_at", "tracking_no"),
-        ),
-        "crm": Honest(
-            ("未支付", "已支付待审", "配货中", "已交付快递", "已交付快递", "客户已收"),
-            (60, 900),
-            "关闭",
-            ("paid", "paid_at", "tracking_no"),
-        ),
-        "wms": Honest((None, "待审核", "已锁库", "已出库", "已揽收", "已揽收"), (10, 90), "已取消", ("tracking_no",)),
+        "page": Honest(_PAGE, (2, 20), "已取消", _OF_THE_SHOP),
+        "crm": Honest(_CRM, (60, 900), "关闭", _OF_THE_SHOP),
+        "wms": Honest(_WMS, (10, 90), "已取消", _OF_THE_PARCEL),
     },
     "supply": {
-        "taobao": Honest(
-            ("等待买家付款", "等待卖家发货", "等待卖家发货", "卖家已发货", "卖家已发货", "卖家已发货"),
-            (5, 60),
-            "已取消",
-            ("paid", "paid_at", "tracking_no"),
-        ),
-        "erp": Honest(
-            (None, "待审核", "已审核", "已出库", "已出库", "已出库"),
-            (120, 1500),
-            "已作废",
-            ("paid", "paid_at", "tracking_no"),
-        ),
-        "courier": Honest((None, None, None, "待揽收", "已揽件", "已签收"), (60, 1200), "退回", ("tracking_no",)),
+        "taobao": Honest(_TAOBAO, (5, 60), "已取消", _OF_THE_SHOP),
+        "erp": Honest(_ERP, (120, 1500), "已作废", _OF_THE_SHOP),
+        "courier": Honest(_COURIER, (60, 1200), "退回", _OF_THE_PARCEL),
     },
 }
 NONSENSE = ("STATUS_917", "状态码917", "warp drive", "？？？", "0")
@@ -132,7 +120,7 @@ def honest(dice: np.random.Generator, trio: dict[str, Honest], orders: int) -> R
 
 def _tell(scene: Rows, orders: Ints) -> None:
     """What every touchpoint honestly shows of some orders now."""
-    amount, parcel = 1_000 + orders * 7 % 90_000, 730_000_000_000 + orders * 11
+    amount, parcel = 1_000 + orders * 7 % 90_000, _parcel(orders)
     for place, own in enumerate(scene.honest):
         heard = scene.when[:, orders] <= NOW_S - scene.lag[place, orders]
         step = heard.sum(axis=0) - 1
@@ -150,6 +138,10 @@ def _tell(scene: Rows, orders: Ints) -> None:
         ):
             shown = [v if s >= due else None for v, s in zip(value.tolist(), step.tolist(), strict=True)]
             scene.values[name][place, orders] = shown
+
+
+def _parcel(orders: Ints) -> Ints:
+    return 730_000_000_000 + orders * 11
 
 
 def recent(scene: Rows) -> npt.NDArray[np.bool_]:
@@ -223,8 +215,7 @@ def _slow(scene: Rows, size: int, ago_s: tuple[int, int], shown: int) -> Ints:
     _tell(scene, orders)
     scene.victim[orders] = slowest
     scene.show(slowest, orders, shown)
-    for name in ("tracking_no",):
-        scene.values[name][slowest, orders] = None
+    scene.values["tracking_no"][slowest, orders] = None
     return orders
 
 
@@ -252,8 +243,7 @@ def _forged(scene: Rows, size: int) -> Ints:
     scene.victim[orders] = 0
     scene.word[0, orders] = scene.honest[0].words[SHIPPED]
     scene.at[0, orders] = scene.when[PAID, orders] + 10 * MINUTE
-    scene.values["tracking_no"][0, orders] = [str(no) for no in 730_000_000_000 + orders * 11]
-    scene.values["tracking_no"][0, orders] = (730_000_000_000 + orders * 11).tolist()
+    scene.values["tracking_no"][0, orders] = _parcel(orders).tolist()
     return orders
 
 

@@ -63,7 +63,6 @@ class Report:
     seen: Scene
     judged: Judged
     calibration: Calibration
-    as_of: int | None
     size: int
     """Orders to draw."""
     seed: int
@@ -118,7 +117,7 @@ class Report:
         """One row per order and problem, see `findings.findings`."""
         places = np.flatnonzero(self.judged.verdict > _CONSISTENT)
         part = self.seen.take(places)
-        return findings(part, self.judged.take(places), self.calibration, self.as_of)
+        return findings(part, self.judged.take(places), self.calibration)
 
     @cached_property
     def findings(self) -> pl.DataFrame:
@@ -262,7 +261,7 @@ def audit(
     """
     seen = look(sightings, words=words, fields=fields, scanning=scanning, population=population)
     known = calibration or learn(seen, as_of, allowed_lag_s)
-    return Report(seen, judge(seen, known, as_of), known, as_of, sample, seed)
+    return Report(seen, judge(seen, known, as_of), known, sample, seed)
 
 
 def look(
