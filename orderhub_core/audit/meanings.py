@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -68,7 +69,7 @@ class Meanings:
 
 
 def meanings(sources: Sequence[Source], words: Lexicon) -> Meanings:
-    looked_up = [_remembered(source, words) for source in sources]
+    looked_up = [_looked_up(source, words) for source in sources]
     return Meanings(
         codes=[codes for codes, _, _ in looked_up],
         kinds=[
@@ -84,22 +85,24 @@ def meanings(sources: Sequence[Source], words: Lexicon) -> Meanings:
 
 _LookedUp = tuple[npt.NDArray[np.unsignedinteger], pl.DataFrame, pl.Series]
 _FEW = 1_000
+_REMEMBERED = 64
 
 
-def _remembered(source: Source, words: Lexicon) -> _LookedUp:
-    """Later passes meet the same few words again."""
+def _looked_up(source: Source, words: Lexicon) -> _LookedUp:
     if source.status.words.len() > _FEW:
-        return _meanings(source, words)
-    question = (source.name, *source.status.words.to_list())
-    if question not in words.remembered:
-        words.remembered[question] = _meanings(source, words)
-    answer: _LookedUp = words.remembered[question]
-    return answer
+        return _meanings(source.name, source.status.words, words)
+    return _remembered(source.name, tuple(source.status.words.to_list()), words)
 
 
-def _meanings(source: Source, words: Lexicon) -> _LookedUp:
-    word = source.status.words.to_frame("word").select(same(pl.col("word"))).to_series()
-    found = word.to_frame("word").join(words.frame(source.name), on="word", how="left", maintain_order="left")
+@lru_cache(maxsize=_REMEMBERED)
+def _remembered(touchpoint: str, shown: tuple[str | None, ...], words: Lexicon) -> _LookedUp:
+    """Later passes meet the same few words again."""
+    return _meanings(touchpoint, pl.Series(shown, dtype=pl.String), words)
+
+
+def _meanings(touchpoint: str, shown: pl.Series, words: Lexicon) -> _LookedUp:
+    word = shown.to_frame("word").select(same(pl.col("word"))).to_series()
+    found = word.to_frame("word").join(words.frame(touchpoint), on="word", how="left", maintain_order="left")
     found = found.with_columns(
         silent=pl.when(words.silent(pl.col("word")))
         .then(BLANK)

@@ -8,7 +8,7 @@ A word that stands in no table means nothing here: it is reported, never guessed
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from functools import cached_property, lru_cache
 from importlib import resources
@@ -94,7 +94,9 @@ class Tables(msgspec.Struct, frozen=True):
     absent: dict[str, tuple[Stage, ...]] = {}
 
 
-class Lexicon(msgspec.Struct, frozen=True, dict=True):
+class Lexicon(msgspec.Struct, frozen=True, dict=True, eq=False):
+    """One is equal to itself only, so that what was looked up in it can be remembered by it."""
+
     tables: Mapping[str, Mapping[str, Word]]
     blank: frozenset[str]
     absent: Mapping[str, int]
@@ -110,11 +112,6 @@ class Lexicon(msgspec.Struct, frozen=True, dict=True):
     def silent(self, spelled: pl.Expr) -> pl.Expr:
         """Is a cell, as `same` writes it, as good as empty? Never null."""
         return spelled.is_null() | spelled.is_in(list(self.blank))
-
-    @cached_property
-    def remembered(self) -> dict[Hashable, Any]:
-        """What was looked up here, by whoever did."""
-        return {}
 
     @cached_property
     def _frames(self) -> dict[str, pl.DataFrame]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import random
+import weakref
 from itertools import combinations
 
 import polars as pl
@@ -10,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orderhub_core.audit.report import audit
+from orderhub_core.audit.report import audit, look
 from orderhub_core.audit.verdicts import VERDICTS
 from orderhub_core.audit.words import EVERYWHERE, LATER, STAGES, Lexicon, Stage, default, lexicon
 from orderhub_core.errors import UserMistake
@@ -263,3 +265,20 @@ def test_a_mapping_adds_words_and_touchpoints_and_wins():
 def test_a_bad_word_table_is_told_with_the_stages_there_are(wrong):
     with pytest.raises(UserMistake, match="out_for_delivery"):
         lexicon({"words": {"*": wrong}})
+
+
+def test_words_met_again_are_looked_up_once_and_what_is_long_past_is_forgotten():
+    words = lexicon({})
+
+    def looked_up(first: str) -> object:
+        frame = pl.DataFrame({"order_no": ["1", "2"], "status": [first, "paid"]})
+        return look({"page": frame, "crm": frame}, words=words).meanings.codes[0]
+
+    once = looked_up("shipped")
+    assert looked_up("shipped") is once
+    forgotten = weakref.ref(once)
+    del once
+    for number in range(100):
+        looked_up(f"word {number}")
+    gc.collect()
+    assert forgotten() is None
