@@ -104,7 +104,7 @@ class Race(NamedTuple):
 
 def races() -> Iterator[Race]:
     for population, claim in ((500, 0.95), (3_000, 0.99), (3_000, 0.9)):
-        least, allowed = stopping.fewest(claim, population), 1 - claim
+        least, allowed = sampling.fewest(claim, population), 1 - claim
         yield Race(population, claim, "just false", least - 1)
         yield Race(population, claim, "just true", least)
         yield Race(population, claim, "a tenth of the misfits", round(population * (1 - allowed / 10)))

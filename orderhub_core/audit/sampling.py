@@ -99,67 +99,100 @@ def interval(successes: int, trials: int, level: float = 0.95, population: int |
     return Interval(low=low, high=high, level=level)
 
 
-def needed(claim: float, misfits: int = 0, level: float = 0.95, population: int | None = None) -> int:
+def needed(
+    claim: float, misfits: int = 0, level: float = 0.95, population: int | None = None, most: int | None = None
+) -> int:
     """The smallest sample that, with this many misfits in it, still proves a share of at least `claim`.
 
-    Raises ValueError where none does: a claim of 1 without a known population, or more misfits than the claim allows
-    in the whole of it.
+    Raises ValueError where none does, or none of up to `most` orders: a claim of 1 without a known population, or more
+    misfits than the claim allows in the whole of it.
     """
     _check(claim, population)
     if population is not None and (population - misfits) / max(population, 1) < claim:
         raise ValueError(f"with {misfits} misfits no sample of {population} orders can prove a share of {claim}")
+    limit = _limit(population, most)
+    if limit is not None and _allowed(limit, claim, level, population) < misfits:
+        raise ValueError(f"with {misfits} misfits no sample of up to {limit} orders proves a share of {claim}")
 
     def proves(size: int) -> bool:
-        return interval(size - misfits, size, level, population).low >= claim
+        return _proves(misfits, size, claim, level, population)
 
     low, high = misfits, misfits + 1
-    while high < (population or high + 1) and not proves(high):
-        low, high = high, high * 2
-    high = min(high, population or high)
+    while high != limit and not proves(high):
+        low, high = high, high * 2 if limit is None else min(high * 2, limit)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if proves(middle) else (middle, high)
     return high
 
 
-def power(claim: float, rate: float, size: int, level: float = 0.95, population: int | None = None) -> float:
-    """The chance that a sample of `size` proves a share of at least `claim`, where the true share is `rate`.
-
-    Of a known population the true share is the nearest that whole orders can have.
-    """
-    _check(claim, population)
-    allowed = -1  # the most misfits with which such a sample still proves it
-    beyond = size + 1
-    while beyond - allowed > 1:
-        middle = (allowed + beyond) // 2
-        holds = interval(size - middle, size, level, population).low >= claim
-        allowed, beyond = (middle, beyond) if holds else (allowed, middle)
-    return _at_most(allowed, rate, size, population)
-
-
-def planned(claim: float, rate: float, chance: float = 0.8, level: float = 0.95, population: int | None = None) -> int:
+def planned(
+    claim: float,
+    rate: float,
+    chance: float = 0.8,
+    level: float = 0.95,
+    population: int | None = None,
+    most: int | None = None,
+) -> int:
     """A sample that, where the true share is `rate`, proves a share of at least `claim` with this chance.
 
     More misfits may come than are hoped for, so it is larger than `needed` for none. The chance does not grow evenly
     with the size (each misfit more that is allowed costs orders): this is the smallest size for the number of misfits
-    it allows. Raises ValueError where no size will do: the true share must exceed the claim, or reach it where the
-    population is known.
+    it allows. Raises ValueError where no size will do, or none up to `most`: the true share must exceed the claim, or
+    reach it where the population is known. Near the claim samples grow without bounds: who has no use for one of a
+    million orders gives `most`, and does not wait for it to be found.
     """
     _check(claim, population)
     if rate < claim or (population is None and rate == claim):
         raise ValueError(f"no sample proves a share of {claim} where the true share is {rate}: it must be higher")
 
     def suffices(misfits: int) -> bool:
-        return _at_most(misfits, rate, needed(claim, misfits, level, population), population) >= chance
+        return _at_most(misfits, rate, needed(claim, misfits, level, population, most), population) >= chance
 
-    most = None if population is None else _misfits(claim, population)
+    limit = _limit(population, most)
+    allowed = None if limit is None else _allowed(limit, claim, level, population)
+    if allowed is not None and (allowed < 0 or not suffices(allowed)):
+        raise ValueError(f"no sample of up to {limit} orders proves a share of {claim} where the true share is {rate}")
     low, high = -1, 0
-    while high != most and not suffices(high):
-        low, high = high, 2 * high + 1 if most is None else min(2 * high + 1, most)
+    while high != allowed and not suffices(high):
+        low, high = high, 2 * high + 1 if allowed is None else min(2 * high + 1, allowed)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if suffices(middle) else (middle, high)
-    return needed(claim, high, level, population)
+    return needed(claim, high, level, population, most)
+
+
+def _limit(population: int | None, most: int | None) -> int | None:
+    """Of how many orders a sample may be at all."""
+    return min((limit for limit in (population, most) if limit is not None), default=None)
+
+
+def _allowed(size: int, claim: float, level: float, population: int | None) -> int:
+    """The most misfits with which a sample of this size proves the claim; -1 where not even none will do."""
+    allowed, beyond = -1, size + 1
+    while beyond - allowed > 1:
+        middle = (allowed + beyond) // 2
+        holds = _proves(middle, size, claim, level, population)
+        allowed, beyond = (middle, beyond) if holds else (allowed, middle)
+    return allowed
+
+
+def _proves(misfits: int, size: int, claim: float, level: float, population: int | None) -> bool:
+    """Does the lower end of the interval reach the claim? Of a known population that is asked at the one number of
+    consistent orders just below the claim, which is much quicker than to find the end."""
+    good = size - misfits
+    if population is None:
+        return interval(good, size, level).low >= claim
+    below = fewest(claim, population) - 1
+    if not good <= below <= population - misfits:
+        return below < good
+    return 1.0 - hypergeometric.at_most(good - 1, population, below, size) <= (1 - level) / 2
+
+
+def fewest(claim: float, population: int) -> int:
+    """The fewest consistent orders that make the claim true: the smallest m with m / population >= claim."""
+    guess = round(claim * population)
+    return guess if population and guess / population >= claim else guess + 1
 
 
 def _at_most(misfits: int, rate: float, size: int, population: int | None) -> float:
@@ -168,12 +201,6 @@ def _at_most(misfits: int, rate: float, size: int, population: int | None) -> fl
     if population is not None:
         return hypergeometric.at_most(misfits, population, round(population * (1 - rate)), size)
     return float(bdtr(misfits, size, 1 - rate)) if misfits < size else 1.0
-
-
-def _misfits(claim: float, population: int) -> int:
-    """The most misfits that a population may hold whose share is at least `claim`."""
-    most = round(population * (1 - claim))
-    return most if (population - most) / population >= claim else most - 1
 
 
 def _check(claim: float, population: int | None) -> None:

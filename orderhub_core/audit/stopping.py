@@ -26,7 +26,7 @@ import numpy.typing as npt
 import polars as pl
 from scipy.special import betaln, gammaln
 
-from orderhub_core.audit.sampling import Interval
+from orderhub_core.audit.sampling import Interval, fewest
 
 State = Literal["go on", "proven", "refuted"]
 STATES: tuple[State, ...] = get_args(State)
@@ -110,12 +110,6 @@ def course(judgements: pl.Series, population: int, claim: float, level: float = 
             "state": pl.Series([STATES[code] for code in state], dtype=pl.Enum(STATES)),
         }
     )
-
-
-def fewest(claim: float, population: int) -> int:
-    """The fewest consistent orders that make the claim true: the smallest m with m / population >= claim."""
-    guess = round(claim * population)
-    return guess if population and guess / population >= claim else guess + 1
 
 
 class _Seen:

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binom, binomtest, chisquare, hypergeom
 
-from orderhub_core.audit.sampling import draw, in_turn, interval, needed, planned, power, tickets
+from orderhub_core.audit import hypergeometric
+from orderhub_core.audit.sampling import draw, in_turn, interval, needed, planned, tickets
 
 MASK = (1 << 64) - 1
 
@@ -168,8 +169,35 @@ def test_a_planned_sample_proves_its_claim_as_often_as_said(population):
     size = planned(claim, rate, 0.8, population=population)
     assert chance(size) >= 0.8
     assert all(chance(smaller) < 0.8 for smaller in range(40, size))
-    for other in (1, 50, size):
-        assert power(claim, rate, other, population=population) == pytest.approx(chance(other))
+
+
+@pytest.mark.parametrize("population", [None, 400, 50_000])
+@pytest.mark.parametrize("rate", [0.95, 0.96, 0.98, 1.0])
+def test_with_a_limit_the_plan_is_the_same_or_said_to_be_beyond_it(population, rate):
+    claim = 0.95
+    if population is None and rate == claim:
+        return
+    free = planned(claim, rate, population=population)
+    for most in (free, free + 1, 10**6):
+        assert planned(claim, rate, population=population, most=most) == free
+    with pytest.raises(ValueError, match=f"up to {free - 1} orders"):
+        planned(claim, rate, population=population, most=free - 1)
+    least = needed(claim, 3, population=population)
+    assert needed(claim, 3, population=population, most=least) == least
+    with pytest.raises(ValueError, match=f"up to {least - 1} orders"):
+        needed(claim, 3, population=population, most=least - 1)
+
+
+def test_a_plan_that_nobody_can_use_is_not_searched_to_its_end(monkeypatch):
+    """Of a million orders at the very claim it would be all but two, found after hundreds of long sums."""
+    added = []
+    chances = hypergeometric.chances
+    monkeypatch.setattr(
+        hypergeometric, "chances", lambda counts, *rest: [added.append(len(counts)), chances(counts, *rest)][1]
+    )
+    with pytest.raises(ValueError, match="up to 2000 orders"):
+        planned(0.99, 0.99, population=1_000_000, most=2_000)
+    assert sum(added) < 100_000
 
 
 def test_plans_at_the_edges():

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orderhub_core.audit.stopping import course, fewest, standing
+from orderhub_core.audit.sampling import fewest
+from orderhub_core.audit.stopping import course, standing
 
 
 def sequences(population: int, consistent: int) -> list[pl.Series]:
