@@ -13,7 +13,8 @@ for that total (weak duality) this is one separate maximum per stratum. Every (a
 for the best one can make the interval wider than it need be, never too narrow. Strata that were judged whole are
 known and add no doubt; those where nothing was judged add all of theirs; and no stratum can hold fewer of either kind
 than were seen in it. The law within a stratum is the exact
-hypergeometric one where the sample is a good part of it, the binomial one (wider: Hoeffding, Theorem 4) elsewhere.
+hypergeometric one where the sample is a good part of it and its table is no burden, the binomial one (wider: Hoeffding,
+Theorem 4) elsewhere.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ from orderhub_core.audit.sources import KEY
 
 DAY_US = 86_400_000_000
 AGES_D = (1, 3, 7)
-CELLS = 50_000
-"""The largest table of exact chances that one stratum may need."""
+CELLS = 100_000
+"""How large the tables of exact chances may be, of all strata together: each step of the search walks through them."""
 WORTHWHILE = 0.05
 """From this share judged on, that a population is finite makes a visible difference."""
 
@@ -188,8 +189,7 @@ class _Bound:
         self.judged = seen.judged.astype(np.float64)
         self.surely = seen.consistent / seen.orders
         self.possibly = 1 - (seen.judged - seen.consistent) / seen.orders
-        cells = (seen.orders + 1) * (seen.judged + 1)
-        self.exact = (seen.judged >= WORTHWHILE * seen.orders) & (cells <= CELLS)
+        self.exact = _worth_a_table(seen)
         tables = [_Table.of(*(int(column[at]) for column in seen)) for at in np.flatnonzero(self.exact)]
         weights = self.weight[self.exact]
         self.chances = _joined([table.chances.ravel() for table in tables])
@@ -230,6 +230,15 @@ class _Bound:
         moments = np.add.reduceat(self.chances * np.exp(-tilt * self.above), self.row_starts)
         values = np.log(moments) - tilt * self.least + price * self.marked
         return float(np.maximum.reduceat(values, self.stratum_starts).sum())
+
+
+def _worth_a_table(seen: _Seen) -> npt.NDArray[np.bool_]:
+    """The strata of which a good part was judged, those with the smallest tables first, as far as CELLS go."""
+    cells = np.where(seen.judged >= WORTHWHILE * seen.orders, (seen.orders + 1) * (seen.judged + 1), CELLS + 1)
+    order = np.argsort(cells, kind="stable")
+    taken = np.zeros(cells.shape, dtype=np.bool_)
+    taken[order] = np.cumsum(cells[order]) <= CELLS
+    return taken
 
 
 class _Table(NamedTuple):
