@@ -18,6 +18,7 @@ from orderhub_core.audit.spot import export, tables, texts
 from orderhub_core.audit.spot import result as results
 from orderhub_core.audit.spot.book import Book
 from orderhub_core.audit.spot.result import Past
+from orderhub_core.audit.xml import written
 from orderhub_core.charts import theme
 from orderhub_core.errors import UserMistake
 from orderhub_core.i18n import Translate
@@ -45,7 +46,7 @@ class Page:
     def text(self, said: str, size: float = 9.5, *, x: float = MARGIN, width: float | None = None,
              bold: bool = False, colour: str = "#1b1d22") -> None:  # fmt: skip
         weight = ' font-weight="bold"' if bold else ""
-        for line in wrapped(said, size, WIDTH - MARGIN - x if width is None else width):
+        for line in wrapped(written(said), size, WIDTH - MARGIN - x if width is None else width):
             self.y += size * 1.45
             self.parts.append(
                 f'<text x="{x}" y="{self.y:.1f}" font-size="{size}" fill="{colour}"{weight}>{escape(line)}</text>'

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import zipfile
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
+from xml.etree import ElementTree
 
 import msgspec
 import polars as pl
@@ -13,6 +16,7 @@ from hypothesis import strategies as st
 
 from orderhub_core import i18n
 from orderhub_core.audit import sampling, stopping, trend
+from orderhub_core.audit.reconcile import sheets
 from orderhub_core.audit.spot import book, result, sheet, tables, texts
 from orderhub_core.audit.spot.sheet import Card, Looked, Sheet, Shown, Spec, Stratum
 from orderhub_core.charts import paper
@@ -259,6 +263,24 @@ def test_wrapping_loses_no_letter_and_keeps_the_width(said: str):
     lines = list(paper.wrapped(said, 10, 300))
     assert "".join(lines).replace(" ", "") == said.replace(" ", "")
     assert all(len(line) * 10 * 0.56 <= 300 + 1e-6 for line in lines)
+
+
+@given(st.text(st.sampled_from("a<&\"'字\x00\x08\t\x0b\x0c\x1b\x1f\x7f\x85\ufdd0\ufffd\ufffe\uffff\U0001fffe")))
+def test_whatever_letters_a_stranger_wrote_paper_and_workbook_are_made(said: str):
+    page = paper.Page()
+    page.text(said)
+    written = "".join(ElementTree.fromstring(page.svg()).itertext())
+    assert set(said) - set(written) <= set("\x00\x08\t\x0b\x0c\x1b\x1f\ufffe\uffff")
+    with zipfile.ZipFile(BytesIO(sheets.xlsx({"x": pl.DataFrame({"note": [said]})}))) as made:
+        for name in made.namelist():
+            ElementTree.fromstring(made.read(name))
+
+
+def test_a_note_with_a_control_letter_is_printed():
+    of = simple(10)
+    noted = reviews((0, "ann", False)).with_columns(note=pl.lit("see\x0b\x1f\ufffe here"))
+    history = noted.with_columns(audit=pl.lit(of.audit))
+    assert paper.pdf(folio(of), noted, history, ZONE, EN).startswith(b"%PDF")
 
 
 @pytest.mark.parametrize("tr", [EN, ZH], ids=["en", "zh"])

@@ -10,11 +10,11 @@ import xlsxwriter
 
 from orderhub_core.audit.reconcile import queue, texts
 from orderhub_core.audit.reconcile.result import Reconciliation
+from orderhub_core.audit.xml import UNWRITABLE
 from orderhub_core.i18n import Translate
 
 MOST_ROWS = 1_000_000
 """A sheet holds 1,048,576."""
-_CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f]"
 
 
 def workbook(found: Reconciliation, tr: Translate, answered: queue.Answers | None = None) -> bytes:
@@ -65,7 +65,7 @@ def xlsx(sheets: Mapping[str, pl.DataFrame]) -> bytes:
     safe = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "in_memory": True}
     with xlsxwriter.Workbook(out, safe) as book:
         for name, frame in sheets.items():
-            clean = frame.head(MOST_ROWS).with_columns(pl.col(pl.String).str.replace_all(_CONTROL, ""))
+            clean = frame.head(MOST_ROWS).with_columns(pl.col(pl.String).str.replace_all(UNWRITABLE, ""))
             clean.write_excel(
                 book,
                 worksheet=name,
