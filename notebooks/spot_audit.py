@@ -130,18 +130,18 @@ def _(buttons, chair, lang, peek, tr, turn, zone):
 @app.cell
 def _(asked, chair, desk, folio, lang, shown, tr, zone):
     asked()
-    _all = (folio, chair.reviews, desk.history(), zone, tr)
-    found, weeks = result.result(folio.sheet, folio.sample, chair.reviews), result.weeks(_all[2], folio.sheet, zone)
-    _xlsx = ui.download_xlsx(lambda: export.workbook(*_all), f"{folio.sheet.audit}.xlsx", tr)
-    _pdf = ui.download_pdf(lambda: paper.pdf(*_all), f"{folio.sheet.audit}.pdf", tr)
+    _of, _said = folio.sheet, chair.reviews
+    found, weeks = result.result(_of, folio.sample, _said), result.weeks(desk.history(), _of, zone)
+    _all = (folio, chair.reviews, found, weeks, zone, tr)
+    _xlsx = ui.download_xlsx(lambda: export.workbook(*_all), f"{_of.audit}.xlsx", tr)
+    _pdf = ui.download_pdf(lambda: paper.pdf(*_all), f"{_of.audit}.pdf", tr)
     _save = ui.grid(_xlsx, _pdf if lang == "en" or paper.letters() else ui.note(tr(texts.NO_FONT), "warn"), min="140px")
-    _kpis = ui.kpis(texts.tiles(found, folio.sheet, tr), min="240px")
     _trend = ui.section(tr("Week by week"), texts.trend(weeks, tr), charts.weeks(weeks, tr))
-    _tables = [ui.section(name, ui.rows(*rest)) for name, *rest in tables.parts(*_all[:2], weeks, zone, tr)]
+    _tables = [ui.section(name, ui.rows(*rest)) for name, *rest in tables.parts(*_all)]
     _verdicts = ui.section(tr("Verdicts"), charts.verdicts(charts.shares(folio.report.by_verdict(), tr), tr))
     _every = ui.section(tr("All drawn orders"), shown, ui.table(tables.cards(*_all[:2], zone, tr, only=shown.value)))
-    _first = ui.section(texts.after(found, tr), _kpis, _save, ui.note(tr(texts.HELP)))
-    outcome = ui.part(lang, _first, _trend, *_tables, _verdicts, _every)
+    _kpis = ui.kpis(texts.tiles(found, _of, tr), min="240px"), _save, ui.note(tr(texts.HELP))
+    outcome = ui.part(lang, ui.section(texts.after(found, tr), *_kpis), _trend, *_tables, _verdicts, _every)
     outcome
     return found, outcome, weeks
 

@@ -34,9 +34,6 @@ class Agreement(msgspec.Struct, frozen=True):
     judged: int
     """Orders of the sample that somebody judged, disputed ones among them."""
     disputed: int
-    unjudged: int
-    outside: int
-    """Judged orders that are not in the sample, and not counted."""
     agreed: Figure
     """Of the undisputed, those where machine and people say the same."""
     recall: Figure
@@ -148,8 +145,6 @@ def agreement(sample: pl.DataFrame, reviews: pl.DataFrame, level: float = 0.95) 
     return Agreement(
         judged=worst.of,
         disputed=found_wrong + passed_wrong,
-        unjudged=sample.height - worst.of,
-        outside=reviews.join(sample, on=KEY, how="anti").n_unique(KEY),
         agreed=_figure(*((one.both + one.neither, one.of) for one in (plain, worst, best)), level=level),
         recall=_figure(*((one.both, one.both + one.second_only) for one in (plain, worst, best)), level=level),
         precision=_figure(*((one.both, one.both + one.first_only) for one in (plain, worst, best)), level=level),

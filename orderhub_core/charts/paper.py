@@ -15,9 +15,8 @@ import polars as pl
 import vl_convert
 
 from orderhub_core.audit.spot import export, tables, texts
-from orderhub_core.audit.spot import result as results
 from orderhub_core.audit.spot.book import Book
-from orderhub_core.audit.spot.result import Past
+from orderhub_core.audit.spot.result import Result
 from orderhub_core.audit.xml import written
 from orderhub_core.charts import theme
 from orderhub_core.errors import UserMistake
@@ -82,18 +81,19 @@ class Page:
         )
 
 
-def pdf(book: Book, reviews: pl.DataFrame, history: Sequence[Past], zone: str, tr: Translate) -> bytes:
-    """The page. Raises UserMistake where this machine has no letters for what stands on it."""
-    made = page(book, reviews, history, zone, tr).svg()
+def pdf(book: Book, reviews: pl.DataFrame, found: Result, weeks: pl.DataFrame, zone: str, tr: Translate) -> bytes:
+    """The page; `found` and `weeks` as `spot.result` works them out.
+
+    Raises UserMistake where this machine has no letters for what stands on it."""
+    made = page(book, reviews, found, weeks, zone, tr).svg()
     if any(_wide(letter) for letter in made) and not letters():
         raise UserMistake("this machine has no Chinese font; on Debian: apt-get install fonts-noto-cjk")
     written: bytes = vl_convert.svg_to_pdf(made)
     return written
 
 
-def page(book: Book, reviews: pl.DataFrame, history: Sequence[Past], zone: str, tr: Translate) -> Page:
+def page(book: Book, reviews: pl.DataFrame, found: Result, weeks: pl.DataFrame, zone: str, tr: Translate) -> Page:
     sheet, paper = book.sheet, Page()
-    found, weeks = results.result(sheet, book.sample, reviews), results.weeks(history, sheet, zone)
     paper.text(tr("Spot audit"), 20, bold=True)
     paper.text(f"{sheet.audit} · {texts.described(sheet, zone, tr)}", colour="#565b66")
     for said, _ in texts.sources(sheet, zone, tr):

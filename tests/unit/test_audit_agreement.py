@@ -57,7 +57,7 @@ def test_counts_by_hand():
         ("inconsistent", "disputed", 0),
     ]
     found = agreement(drawn, said)
-    assert (found.judged, found.disputed, found.unjudged, found.outside) == (5, 0, 1, 0)
+    assert (found.judged, found.disputed) == (5, 0)
     assert (found.agreed.value, found.recall.value, found.precision.value) == (0.6, 0.5, 0.5)
     assert found.agreed.interval == interval(3, 5)
     assert found.recall.interval == found.precision.interval == interval(1, 2)
@@ -98,7 +98,7 @@ def test_the_last_judgement_counts_and_what_was_not_drawn_is_told_apart():
     drawn = sample(EQUAL, EQUAL)
     said = reviews((0, "ann", False), (0, "ann", True), (1, "ann", None), (7, "ann", False))
     found = agreement(drawn, said)
-    assert (found.judged, found.unjudged, found.outside, found.agreed.value) == (1, 1, 1, 1.0)
+    assert (found.judged, found.agreed.value) == (1, 1.0)
     assert agreement(drawn, said.reverse()) == found
 
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from orderhub_core import i18n
 from orderhub_core.audit import sampling, stopping, trend
 from orderhub_core.audit.reconcile import sheets
-from orderhub_core.audit.spot import book, result, sheet, tables, texts
+from orderhub_core.audit.spot import book, export, result, sheet, tables, texts
 from orderhub_core.audit.spot.sheet import Card, Looked, Sheet, Shown, Spec, Stratum
 from orderhub_core.charts import paper
 from orderhub_core.errors import UserMistake
@@ -121,6 +121,12 @@ def test_a_card_that_was_passed_over_ends_what_the_stopping_rule_counts():
     assert result.stands(of, said).judged == 2
 
 
+def shown(of: Sheet, said: pl.DataFrame) -> tuple[book.Book, pl.DataFrame, result.Result, pl.DataFrame, str]:
+    """What workbook and page of paper are made of."""
+    made, past = folio(of), [result.Past(of, said)]
+    return made, said, result.result(of, made.sample, said), result.weeks(past, of, ZONE), ZONE
+
+
 def tile(of: Sheet, said: pl.DataFrame, name: str) -> tuple[str, str]:
     found = result.result(of, folio(of).sample, said)
     return next((value, note) for tile, value, note, _ in texts.tiles(found, of, EN) if tile == name)
@@ -134,6 +140,39 @@ def test_before_anything_is_judged_the_least_sample_that_can_prove_the_claim_is_
     assert sampling.interval(size, size, population=5_000).low >= 0.99 > sampling.interval(size - 1, size - 1).low
     assert note == texts.AT_LEAST
     assert tile(of, reviews(*((n, "ann", False) for n in range(9))), "To plan for")[0] == "–"
+
+
+def test_how_good_the_machine_is_stands_on_the_page_in_the_workbook_and_on_paper():
+    """Of 10 orders that it calls consistent people call 3 otherwise: it found none of them."""
+    of = simple(10)
+    given = shown(of, reviews(*((n, "ann", n > 2) for n in range(10))))
+    rows = {name: (value, bounds) for name, value, bounds in texts.measured(given[2].agreement, EN)}
+    none = sampling.interval(0, 3)
+    assert rows[texts.MEASURES["recall"]] == ("0.0%", f"{none.low:.1%} – {none.high:.1%}")
+    assert rows[texts.MEASURES["precision"]] == ("–", "0.0% – 100.0%")
+    assert rows[texts.MEASURES["kappa"]][0] == "0.00"
+    app = {name: table for name, table, _ in tables.parts(*given, EN)}
+    assert set(app["The machine, measured by people"]["Figure"]) == set(rows)
+    paper_words, book_words = (text.replace(" ", "") for text in (words_on_paper(given), words_in_workbook(given)))
+    for name, (value, bounds) in rows.items():
+        for printed in (paper_words, book_words):
+            assert all(word.replace(" ", "") in printed for word in (name, value, bounds))
+
+
+def words_on_paper(given) -> str:
+    return " ".join(ElementTree.fromstring(paper.page(*given, EN).svg()).itertext())
+
+
+def words_in_workbook(given) -> str:
+    with zipfile.ZipFile(BytesIO(export.workbook(*given, EN))) as made:
+        return " ".join(ElementTree.fromstring(made.read("xl/sharedStrings.xml")).itertext())
+
+
+def test_what_no_audit_can_draw_is_no_plan():
+    """Of a million orders at the very claim all but two would have to be judged."""
+    of = simple(100, population=1_000_000, claim=0.99)
+    said = reviews(*((n, "ann", n != 3) for n in range(100)))
+    assert tile(of, said, "To plan for") == ("–", "not even 2,000 orders would, the most that one audit draws")
 
 
 def test_progress_counts_orders_whoever_judged_them():
@@ -279,8 +318,7 @@ def test_whatever_letters_a_stranger_wrote_paper_and_workbook_are_made(said: str
 def test_a_note_with_a_control_letter_is_printed():
     of = simple(10)
     noted = reviews((0, "ann", False)).with_columns(note=pl.lit("see\x0b\x1f\ufffe here"))
-    history = noted.with_columns(audit=pl.lit(of.audit))
-    assert paper.pdf(folio(of), noted, history, ZONE, EN).startswith(b"%PDF")
+    assert paper.pdf(*shown(of, noted), EN).startswith(b"%PDF")
 
 
 @pytest.mark.parametrize("tr", [EN, ZH], ids=["en", "zh"])
@@ -288,5 +326,5 @@ def test_however_much_there_is_to_say_it_is_one_page(tr):
     of = simple(400)
     said = reviews(*((n, who, (n + len(who)) % 2 == 0) for n in range(400) for who in ("ann", "bo")))
     noted = said.with_columns(note=pl.lit("很长的说明，" * 30))
-    made = paper.page(folio(of), noted, [result.Past(of, noted)], ZONE, tr)
+    made = paper.page(*shown(of, noted), tr)
     assert made.left >= 0

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import polars as pl
 
 from orderhub_core.audit import texts as words
 from orderhub_core.audit.reconcile.sheets import xlsx
-from orderhub_core.audit.spot import result as results
 from orderhub_core.audit.spot import tables, texts
 from orderhub_core.audit.spot.book import Book
-from orderhub_core.audit.spot.result import Past, Result
+from orderhub_core.audit.spot.result import Result
 from orderhub_core.i18n import Translate
 
 METHOD = {
@@ -35,6 +32,7 @@ def summary(found: Result, book: Book, weeks: pl.DataFrame, tr: Translate) -> li
     """Name, figure and remark, as the summary sheet and the page of paper show them."""
     sheet = book.sheet
     rows = [(name, value, note) for name, value, note, _ in texts.tiles(found, sheet, tr)]
+    rows += texts.measured(found.agreement, tr)[1:]
     if found.standing is not None:
         rows.append((tr("Stopping early"), texts.stands(found.standing, sheet, tr), ""))
     rows.append((tr("Trend"), texts.trend(weeks, tr), ""))
@@ -44,10 +42,9 @@ def summary(found: Result, book: Book, weeks: pl.DataFrame, tr: Translate) -> li
     return rows
 
 
-def workbook(book: Book, reviews: pl.DataFrame, history: Sequence[Past], zone: str, tr: Translate) -> bytes:
-    """XLSX. What strangers wrote stays text: no formula, no link."""
-    found = results.result(book.sheet, book.sample, reviews)
-    weeks = results.weeks(history, book.sheet, zone)
+def workbook(book: Book, reviews: pl.DataFrame, found: Result, weeks: pl.DataFrame, zone: str, tr: Translate) -> bytes:
+    """XLSX. `found` and `weeks` as `spot.result` works them out. What strangers wrote stays text: no formula, no
+    link."""
     columns = [tr("Figure"), tr("Value"), tr("Remark")]
     head = [(tr("Spot audit"), book.sheet.audit, texts.described(book.sheet, zone, tr))]
     head += [(tr("Touchpoints"), "", text) for text, _ in texts.sources(book.sheet, zone, tr)]

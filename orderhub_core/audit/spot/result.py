@@ -16,7 +16,7 @@ import polars as pl
 from orderhub_core.audit import agreement, sampling, stopping, strata, trend
 from orderhub_core.audit.agreement import Agreement
 from orderhub_core.audit.sources import KEY
-from orderhub_core.audit.spot.sheet import LEVEL, Sheet, design
+from orderhub_core.audit.spot.sheet import LEVEL, MOST_ORDERS, Sheet, design
 from orderhub_core.audit.stopping import Standing
 from orderhub_core.frames import INSTANT
 
@@ -36,9 +36,9 @@ class Result(msgspec.Struct, frozen=True):
     standing: Standing | None
     """What the rule for stopping early says; None for a stratified draw, for which it does not hold."""
     needed: int | None
-    """The sample that would prove the claim with as many misfits; None where none would."""
+    """The sample that would prove the claim with as many misfits; None where none would that one audit may draw."""
     planned: int | None
-    """The sample that would prove it in 8 of 10 weeks if the rate is what was found; None where none would. Before
+    """The sample that would prove it in 8 of 10 weeks if the rate is what was found; None as above. Before
     anything is judged, the least that could prove it: all of them consistent."""
     agreement: Agreement
 
@@ -138,7 +138,7 @@ def _proved(
 
 def _needed(sheet: Sheet, misfits: int) -> int | None:
     try:
-        return sampling.needed(sheet.spec.claim, misfits, LEVEL, sheet.population)
+        return sampling.needed(sheet.spec.claim, misfits, LEVEL, sheet.population, MOST_ORDERS)
     except ValueError:
         return None
 
@@ -147,6 +147,6 @@ def _planned(sheet: Sheet, rate: float | None) -> int | None:
     if rate is None:
         return _needed(sheet, misfits=0)
     try:
-        return sampling.planned(sheet.spec.claim, rate, level=LEVEL, population=sheet.population)
+        return sampling.planned(sheet.spec.claim, rate, level=LEVEL, population=sheet.population, most=MOST_ORDERS)
     except ValueError:
         return None

@@ -5,11 +5,13 @@ from __future__ import annotations
 import polars as pl
 
 from orderhub_core.audit import agreement, strata, texts
+from orderhub_core.audit.agreement import Agreement
 from orderhub_core.audit.sources import KEY
 from orderhub_core.audit.spot import result as results
 from orderhub_core.audit.spot.book import Book
+from orderhub_core.audit.spot.result import Result
 from orderhub_core.audit.spot.sheet import LEVEL
-from orderhub_core.audit.spot.texts import BY, HUMAN, local, percent
+from orderhub_core.audit.spot.texts import BY, HUMAN, local, measured, percent
 from orderhub_core.i18n import Translate
 
 
@@ -22,6 +24,12 @@ def confusion(book: Book, reviews: pl.DataFrame, tr: Translate) -> pl.DataFrame:
         pl.col("machine").replace(names).alias(tr("Machine \\ people")),
         *(pl.col(code).alias(name) for code, name in names.items()),
     )
+
+
+def measures(machine: Agreement, tr: Translate) -> pl.DataFrame:
+    """How good the machine is by what people say."""
+    columns = [tr("Figure"), tr("Value"), tr("95 % interval")]
+    return pl.DataFrame(measured(machine, tr), schema=columns, orient="row")
 
 
 def cards(book: Book, reviews: pl.DataFrame, zone: str, tr: Translate, only: list[str] | None = None) -> pl.DataFrame:
@@ -136,7 +144,7 @@ def taken(reviews: pl.DataFrame, zone: str, tr: Translate) -> pl.DataFrame:
 
 
 def parts(
-    book: Book, reviews: pl.DataFrame, past: pl.DataFrame, zone: str, tr: Translate
+    book: Book, reviews: pl.DataFrame, found: Result, past: pl.DataFrame, zone: str, tr: Translate
 ) -> list[tuple[str, pl.DataFrame, str]]:
     """Title, table, and what it means that it is empty: what stands below the figures of the result."""
     strata_only = [(tr("Strata"), by_stratum(book, reviews, tr), "")] if book.sheet.spec.by else []
@@ -145,6 +153,7 @@ def parts(
     return [
         *strata_only,
         (tr("Machine and people"), confusion(book, reviews, tr), ""),
+        (tr("The machine, measured by people"), measures(found.agreement, tr), ""),
         (apart, disagreements(book, reviews, zone, tr), tr("None.")),
         (tr("Reviewers"), reviewers(reviews, tr), common),
         (tr("Weeks"), weeks(past, tr), tr("Nothing was judged yet.")),

@@ -11,11 +11,12 @@ import polars as pl
 
 from orderhub_core.audit import stopping, texts
 from orderhub_core.audit import trend as weekly
+from orderhub_core.audit.agreement import Agreement, Figure
 from orderhub_core.audit.sources import KEY
 from orderhub_core.audit.spot import result as results
 from orderhub_core.audit.spot.book import Book, Key, Turn
 from orderhub_core.audit.spot.result import Result
-from orderhub_core.audit.spot.sheet import LEVEL, Sheet
+from orderhub_core.audit.spot.sheet import LEVEL, MOST_ORDERS, Sheet
 from orderhub_core.i18n import Tile, Translate
 from orderhub_core.model import Event
 
@@ -80,11 +81,16 @@ CHANGES = {
     "worse": "Worse: {last} this week, {earlier} before; chance alone would hardly do that.",
 }
 FIRST_WEEK = "This is the first week with judgements: nothing to compare with yet."
-_NONE = "no number of orders would, with what was found"
-_NEVER = "no number of orders would"
+_NONE = "not even {most} orders would, the most that one audit draws"
 NEEDED = ("orders of a simple draw are needed with this many misfits", _NONE)
 PLANNED = ("orders of a simple draw prove it in 8 of 10 weeks at this rate", _NONE)
 AT_LEAST = "orders of a simple draw are the least that can prove it, all of them consistent; nothing is judged yet"
+MEASURES = {
+    "agreed": "Machine agrees with people",
+    "recall": "Recall: of what people call not consistent, the machine found",
+    "precision": "Precision: of what the machine found, people call not consistent",
+    "kappa": "Cohen's kappa, machine and people",
+}
 HUMAN = {"consistent": "consistent", "inconsistent": "not consistent", "disputed": "reviewers differ"}
 INTRO = "Random orders, and what each touchpoint shows of them at this moment. Judge by one key; see what it proves."
 LIVE = "The touchpoints are asked at the moment you draw. What they show then is kept with the audit."
@@ -245,21 +251,31 @@ def tiles(found: Result, sheet: Sheet, tr: Translate) -> list[Tile]:
     claim = claimed(sheet)
     counted = tr("{n} of {total} judged orders").format(n=found.consistent, total=found.judged)
     between = f"{found.interval.low:.1%} – {found.interval.high:.1%}"
-    agreed = found.agreement.agreed
-    bounds = f"{agreed.interval.low:.1%} – {agreed.interval.high:.1%}"
+    agreed, *_ = measured(found.agreement, tr)
     return [
         (tr("Consistent"), percent(found.rate), counted, "plain"),
         (tr("What this proves of all orders, 95 %"), between, tr(KINDS[found.kind]), "plain"),
         (tr("Judged by people"), f"{found.judged} / {found.of}", tr("{n} disputed").format(n=found.disputed), "plain"),
         (tr("To prove {claim}").format(claim=claim), *_size(found.needed, NEEDED, tr), "plain"),
-        (tr("To plan for"), *_size(found.planned, PLANNED if found.judged else (AT_LEAST, _NEVER), tr), "plain"),
-        (tr("Machine agrees with people"), percent(agreed.value), bounds, "plain"),
+        (tr("To plan for"), *_size(found.planned, PLANNED if found.judged else (AT_LEAST, _NONE), tr), "plain"),
+        (*agreed, "plain"),
     ]
+
+
+def measured(machine: Agreement, tr: Translate) -> list[tuple[str, str, str]]:
+    """How good the machine is by what people say: name, figure and 95 % interval."""
+    rows = []
+    for code, name in MEASURES.items():
+        found: Figure = getattr(machine, code)
+        shape = ".2f" if code == "kappa" else ".1%"
+        value = "–" if found.value is None else f"{found.value:{shape}}"
+        rows.append((tr(name), value, f"{found.interval.low:{shape}} – {found.interval.high:{shape}}"))
+    return rows
 
 
 def _size(orders: int | None, remarks: tuple[str, str], tr: Translate) -> tuple[str, str]:
     """A number of orders, or that none would do."""
-    return ("–", tr(remarks[1])) if orders is None else (f"{orders:,}", tr(remarks[0]))
+    return ("–", tr(remarks[1]).format(most=f"{MOST_ORDERS:,}")) if orders is None else (f"{orders:,}", tr(remarks[0]))
 
 
 def trend(weeks: pl.DataFrame, tr: Translate) -> str:
