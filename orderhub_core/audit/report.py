@@ -63,6 +63,7 @@ class Report:
     seen: Scene
     judged: Judged
     calibration: Calibration
+    as_of: int | None
     size: int
     """Orders to draw."""
     seed: int
@@ -80,13 +81,6 @@ class Report:
         """One row per order of the population: `shop`, `order_no`, `verdict`."""
         keys, verdict = self.judged.names.beside(self.judged.verdict)
         return keys.with_columns(verdict=_verdicts(verdict))
-
-    def by_field(self) -> pl.DataFrame:
-        """One row per order: `shop`, `order_no`, a verdict per field (null where it is not compared), `heals_at`."""
-        columns = {name: _verdicts(own) for name, own in self.judged.fields.items()}
-        return self.judged.keys.with_columns(
-            **columns, heals_at=_instants(self.judged.heals.dense(len(self.judged.verdict)))
-        )
 
     def cells(self) -> pl.DataFrame:
         """One row per order, field and touchpoint that has the field: `shop`, `order_no`, `field`, `touchpoint`,
@@ -261,7 +255,7 @@ def audit(
     """
     seen = look(sightings, words=words, fields=fields, scanning=scanning, population=population)
     known = calibration or learn(seen, as_of, allowed_lag_s)
-    return Report(seen, judge(seen, known, as_of), known, sample, seed)
+    return Report(seen, judge(seen, known, as_of), known, as_of, sample, seed)
 
 
 def look(

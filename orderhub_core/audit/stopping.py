@@ -50,11 +50,6 @@ class Standing(msgspec.Struct, frozen=True):
     rate: float | None
     interval: Interval
     """Holds at every judgement at once; it never grows."""
-    evidence_for: float
-    """By how much the judgements speak for the claim: at 1/(1 - level) it is proven. An e-value: what a fair bet of 1
-    against the claim's being true would have become, had one bet that it is."""
-    evidence_against: float
-    """By how much they speak against it: at 1/(1 - level) it is refuted."""
     stopped_at: int | None
     """The judgement that decided it."""
 
@@ -68,7 +63,7 @@ def standing(judgements: pl.Series, population: int, claim: float, level: float 
     steps = course(judgements, population, claim, level)
     if steps.is_empty():
         nothing = Interval(0.0, 1.0, level)
-        return Standing("proven" if claim == 0 else "go on", 0, 0, None, nothing, 1.0, 1.0, 0 if claim == 0 else None)
+        return Standing("proven" if claim == 0 else "go on", 0, 0, None, nothing, 0 if claim == 0 else None)
     last = steps.row(-1, named=True)
     decided = steps.filter(pl.col("state") != "go on")
     return Standing(
@@ -77,15 +72,13 @@ def standing(judgements: pl.Series, population: int, claim: float, level: float 
         consistent=last["consistent"],
         rate=last["consistent"] / last["judged"],
         interval=Interval(last["low"], last["high"], level),
-        evidence_for=last["evidence_for"],
-        evidence_against=last["evidence_against"],
         stopped_at=decided["judged"][0] if decided.height else None,
     )
 
 
 def course(judgements: pl.Series, population: int, claim: float, level: float = 0.95) -> pl.DataFrame:
-    """One row per judgement: `judged`, `consistent` (both so far), `low`, `high`, `evidence_for`, `evidence_against`
-    (e-values) and `state`, which once decided stays. Arguments as for `standing`."""
+    """One row per judgement: `judged`, `consistent` (both so far), `low`, `high` and `state`, which once
+    decided stays. Arguments as for `standing`."""
     _check(judgements, population, claim, level)
     gaps = judgements.is_null().arg_true()
     counted = judgements.head(gaps[0]) if gaps.len() else judgements
@@ -93,11 +86,7 @@ def course(judgements: pl.Series, population: int, claim: float, level: float = 
     seen = _Seen(good, np.arange(1, good.size + 1, dtype=np.int64), population)
     fair = seen.log_mean(claim)
     least, most = _narrowing(*_bounds(seen, fair - np.log(1 / (1 - level))))
-    # The fewest consistent orders that make the claim true, and by how much each side is contradicted at its best.
     lowest = fewest(claim, population)
-    likeliest = seen.likeliest()
-    against = fair - seen.log_chance(np.maximum(likeliest, lowest))
-    favour = fair - seen.log_chance(np.minimum(likeliest, lowest - 1)) if lowest else np.full(good.size, np.inf)
     state = np.select([least >= lowest, most < lowest], [1, 2], 0)
     return pl.DataFrame(
         {
@@ -105,8 +94,6 @@ def course(judgements: pl.Series, population: int, claim: float, level: float = 
             "consistent": seen.good,
             "low": least / population,
             "high": most / population,
-            "evidence_for": _highest(favour),
-            "evidence_against": _highest(against),
             "state": pl.Series([STATES[code] for code in state], dtype=pl.Enum(STATES)),
         }
     )
@@ -178,13 +165,6 @@ def _narrowing(least: Counts, most: Counts) -> tuple[Counts, Counts]:
     left = np.flatnonzero(least <= most)
     held = np.minimum(np.arange(least.size), left[-1]) if left.size else np.arange(least.size)
     return least[held], most[held]
-
-
-def _highest(logs: Numbers) -> Numbers:
-    """The greatest value so far: by Ville's inequality that counts, not only the last. 1 before the first."""
-    with np.errstate(over="ignore"):
-        reached: Numbers = np.exp(np.maximum.accumulate(np.maximum(logs, 0.0)))
-    return reached
 
 
 def _check(judgements: pl.Series, population: int, claim: float, level: float) -> None:

@@ -1,7 +1,7 @@
 """A sample drawn from every part of the shop, and what it proves of the whole.
 
 Strata are the combinations of some columns (channel, warehouse, age ...) that occur. Each gets its share of the
-sample, and a few orders at least, so that no small warehouse goes unseen; an order stands for `weight` others.
+sample, and a few orders at least, so that no small warehouse goes unseen.
 
 The interval of the weighted rate is conservative. Let Y be the weighted number of misfits seen, and suppose that the
 population's misfits lie among the strata in some way M. Then (Chernoff; Hoeffding, JASA 58, 1963, sections 4 and 6)
@@ -46,8 +46,8 @@ Counts = npt.NDArray[np.int64]
 class Draw(msgspec.Struct, frozen=True):
     seed: int
     sample: pl.DataFrame
-    """`shop`, `order_no`, the columns of the strata, `stratum` (its number in `strata`) and `weight` (how many orders
-    of its stratum this one stands for). In the order of judging: any first part of a stratum is a random one."""
+    """`shop`, `order_no`, the columns of the strata and `stratum` (its number in `strata`). In the order of judging:
+    any first part of a stratum is a random one."""
     strata: pl.DataFrame
     """`stratum`, the columns of the strata, `orders` (how many there are) and `drawn`. Largest first."""
 
@@ -57,8 +57,6 @@ class Estimate(msgspec.Struct, frozen=True):
     """The weighted rate over the strata in which something was judged; None where nothing was."""
     interval: sampling.Interval
     """Of the rate of all orders, also of the strata in which nothing was judged."""
-    unseen: float
-    """The share of all orders that lie in strata in which nothing was judged."""
 
 
 class _Seen(NamedTuple):
@@ -94,7 +92,7 @@ def draw(orders: pl.DataFrame, by: Sequence[str], size: int, seed: int, at_least
     parts = numbered.partition_by("stratum", as_dict=True)
     taken = [sampling.draw(part.select(KEY), part["drawn"][0], seed) for part in parts.values()]
     sample = pl.concat([distinct.clear().select(KEY), *taken])
-    columns = numbered.select(*KEY, *by, "stratum", weight=pl.col("orders") / pl.col("drawn"))
+    columns = numbered.select(*KEY, *by, "stratum")
     drawn = sampling.in_turn(sample, seed).join(columns, on=KEY, maintain_order="left")
     return Draw(seed=seed, sample=drawn, strata=strata)
 
@@ -151,15 +149,15 @@ def estimate(judged: pl.DataFrame, strata: pl.DataFrame, level: float = 0.95) ->
     """The rate of the whole population from what was judged so far; frames as for `by_stratum`."""
     rows = by_stratum(judged, strata, level)
     seen = _Seen(*(rows[name].to_numpy().astype(np.int64) for name in ("orders", "judged", "consistent")))
-    total, some = int(seen.orders.sum()), seen.judged > 0
+    some = seen.judged > 0
     if not some.any():
-        return Estimate(rate=None, interval=sampling.Interval(0.0, 1.0, level), unseen=1.0 if total else 0.0)
+        return Estimate(rate=None, interval=sampling.Interval(0.0, 1.0, level))
     covered = int(seen.orders[some].sum())
     rate = float((seen.orders[some] * seen.consistent[some] / seen.judged[some]).sum()) / covered
     tail = (1 - level) / 2
     misfits = seen._replace(consistent=seen.judged - seen.consistent)
     proved = sampling.Interval(low=1 - _most(misfits, tail), high=_most(seen, tail), level=level)
-    return Estimate(rate=rate, interval=proved, unseen=1 - covered / total)
+    return Estimate(rate=rate, interval=proved)
 
 
 def _most(seen: _Seen, tail: float) -> float:

@@ -37,8 +37,6 @@ class Change(msgspec.Struct, frozen=True):
     nothing to compare."""
     looks: int
     """The number of comparisons that the statement allows for."""
-    p_of_all: float
-    """`p` with them allowed for: a change is significant where this is at most 1 - level."""
     level: float
     last: float | None
     """The rate of the last week; None where nothing was judged in it."""
@@ -47,7 +45,6 @@ class Change(msgspec.Struct, frozen=True):
     visible_drop: float | None
     """The smallest drop from `earlier` that samples of these sizes would have shown with a chance of `chance`; None
     where they could have shown none."""
-    visible_rise: float | None
     chance: float
 
 
@@ -150,11 +147,10 @@ def change(weeks: pl.DataFrame, level: float = 0.95, looks: int | None = None, c
     state: State = "no significant change"
     if last is not None and earlier is not None and p <= alpha:
         state = "better" if last > earlier else "worse"
-    drop = rise = None
+    drop = None
     if total and earlier is not None:
         drop = _visible(earlier, total, before, alpha, chance)
-        rise = _visible(1 - earlier, total, before, alpha, chance)
-    return Change(state, p, times, min(1.0, p * times), level, last, earlier, drop, rise, chance)
+    return Change(state, p, times, level, last, earlier, drop, chance)
 
 
 def _two_sided(good: int, total: int, before_good: int, before: int) -> float:

@@ -66,7 +66,6 @@ def test_the_interval_narrows_holds_the_state_and_what_is_decided_stays(turns, r
         assert state == ("proven" if low >= claim else "refuted" if high < claim else "go on")
     assert (steps["low"].diff().drop_nulls() >= 0).all()
     assert (steps["high"].diff().drop_nulls() <= 0).all()
-    assert (steps["evidence_for"].diff().drop_nans().drop_nulls() >= 0).all()
     if rest == 0:
         assert steps.row(-1, named=True)["low"] == steps.row(-1, named=True)["high"] == sum(turns) / population
 
@@ -76,12 +75,11 @@ def test_an_audit_from_start_to_finish():
     assert (nothing.state, nothing.rate, nothing.interval.low, nothing.interval.high) == ("go on", None, 0.0, 1.0)
     some = standing(pl.Series([True] * 100), 10_000, 0.99)
     assert (some.state, some.stopped_at, some.rate) == ("go on", None, 1.0)
-    assert 1 < some.evidence_for < 20
     proven = standing(pl.Series([True] * 600), 10_000, 0.99)
-    assert proven.state == "proven" and proven.interval.low >= 0.99 and proven.evidence_for >= 20
+    assert proven.state == "proven" and proven.interval.low >= 0.99
     assert 300 < proven.stopped_at < 368  # a fixed sample without misfits needs 357
     refuted = standing(pl.Series([False, True] * 10), 10_000, 0.99)
-    assert refuted.state == "refuted" and refuted.evidence_against >= 20 and refuted.stopped_at < 10
+    assert refuted.state == "refuted" and refuted.stopped_at < 10
 
 
 def test_what_follows_a_gap_does_not_count():
