@@ -27,9 +27,11 @@ WIDTH, HEIGHT, MARGIN = 595, 842, 42
 FONT = (
     "Noto Sans CJK SC, Noto Sans SC, Source Han Sans SC, WenQuanYi Micro Hei, PingFang SC, Microsoft YaHei, sans-serif"
 )
-MOST_DISAGREEMENTS = 12
+MOST_DISAGREEMENTS, MOST_WEEKS = 12, 6
 LEAST_LEFT = 90
 """Points below which no further disagreement is begun: one may take five lines, and what follows two."""
+WEEK_HEADING, WEEK_LINE = 42, 16
+"""Points that the weeks take: heading and what is said of those left out; each of them."""
 _LATIN_EM = 0.56
 """The width of a letter of the Latin alphabet, on the safe side; Chinese ones are as wide as they are high."""
 _PROBES = ("核", "对")
@@ -96,8 +98,34 @@ def page(book: Book, reviews: pl.DataFrame, found: Result, weeks: pl.DataFrame, 
     sheet, paper = book.sheet, Page()
     paper.text(tr("Spot audit"), 20, bold=True)
     paper.text(f"{sheet.audit} · {texts.described(sheet, zone, tr)}", colour="#565b66")
-    for said, _ in texts.sources(sheet, zone, tr):
-        paper.text(shortened(said, 160), colour="#8a5300")
+    figures = Page()
+    _figures(figures, book, reviews, found, weeks, tr)
+    _sources(paper, [said for said, _ in texts.sources(sheet, zone, tr)], figures.y - MARGIN + 2 * LEAST_LEFT, tr)
+    _figures(paper, book, reviews, found, weeks, tr)
+    if weeks.height > 1:
+        _weeks(paper, weeks, tr)
+    _disagreements(paper, book, reviews, zone, tr)
+    if paper.left > LEAST_LEFT:
+        paper.y += 8
+        paper.text(tr(texts.HELP), 8, colour="#565b66")
+    return paper
+
+
+def _sources(paper: Page, notes: list[str], least_left: float, tr: Translate) -> None:
+    """How the touchpoints were read, as far as there is room beside what must stand on the page."""
+    told = 0
+    while told < len(notes) and paper.left >= least_left:
+        paper.text(shortened(notes[told], 160), colour="#8a5300")
+        told += 1
+    _more(paper, len(notes) - told, tr)
+
+
+def _more(paper: Page, left_out: int, tr: Translate) -> None:
+    if left_out:
+        paper.text(tr("and {n} more: see the workbook").format(n=left_out))
+
+
+def _figures(paper: Page, book: Book, reviews: pl.DataFrame, found: Result, weeks: pl.DataFrame, tr: Translate) -> None:
     paper.y += 4
     for name, value, note in export.summary(found, book, weeks, tr):
         if note:
@@ -105,13 +133,6 @@ def page(book: Book, reviews: pl.DataFrame, found: Result, weeks: pl.DataFrame, 
         else:
             paper.row((name, value), (150, 361))
     _confusion(paper, book, reviews, tr)
-    if weeks.height > 1:
-        _weeks(paper, weeks.tail(6), tr)
-    _disagreements(paper, book, reviews, zone, tr)
-    if paper.left > LEAST_LEFT:
-        paper.y += 8
-        paper.text(tr(texts.HELP), 8, colour="#565b66")
-    return paper
 
 
 def _confusion(paper: Page, book: Book, reviews: pl.DataFrame, tr: Translate) -> None:
@@ -123,7 +144,12 @@ def _confusion(paper: Page, book: Book, reviews: pl.DataFrame, tr: Translate) ->
 
 
 def _weeks(paper: Page, weeks: pl.DataFrame, tr: Translate) -> None:
-    """One line per week: its rate and the interval, also drawn, from 0 at the left to 100 % at the right."""
+    """One line per week, the latest ones: its rate and the interval, also drawn, from 0 at the left to 100 % at the
+    right."""
+    room = int((paper.left - LEAST_LEFT - WEEK_HEADING) // WEEK_LINE)
+    if room < 1:
+        return
+    earlier, weeks = weeks.height - min(room, MOST_WEEKS), weeks.tail(min(room, MOST_WEEKS))
     paper.heading(tr("Week by week"))
     start, width = MARGIN + 300.0, 200.0
     for row, (low, high, rate) in zip(
@@ -134,6 +160,7 @@ def _weeks(paper: Page, weeks: pl.DataFrame, tr: Translate) -> None:
             y = paper.y - 5
             paper.rule(start + low * width, start + high * width, y, theme.QUIET, 2)
             paper.parts.append(f'<circle cx="{start + rate * width:.1f}" cy="{y:.1f}" r="3" fill="{theme.ACCENT}"/>')
+    _more(paper, max(0, earlier), tr)
 
 
 def _disagreements(paper: Page, book: Book, reviews: pl.DataFrame, zone: str, tr: Translate) -> None:
@@ -150,8 +177,7 @@ def _disagreements(paper: Page, book: Book, reviews: pl.DataFrame, zone: str, tr
             break
         paper.row([shortened(cell, 60) for cell in row], (160, 110, 90, 151))
         shown += 1
-    if shown < table.height:
-        paper.text(tr("and {n} more: see the workbook").format(n=table.height - shown))
+    _more(paper, table.height - shown, tr)
 
 
 def shortened(said: str, most: int) -> str:

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import msgspec
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from orderhub_core import i18n
@@ -328,3 +328,34 @@ def test_however_much_there_is_to_say_it_is_one_page(tr):
     noted = said.with_columns(note=pl.lit("很长的说明，" * 30))
     made = paper.page(*shown(of, noted), tr)
     assert made.left >= 0
+
+
+@pytest.mark.parametrize("tr", [EN, ZH], ids=["en", "zh"])
+@given(
+    failed=st.integers(0, 16),
+    letters=st.sampled_from(["no answer from the other side ", "连接不上，"]),
+    often=st.integers(0, 40),
+    past=st.integers(0, 30),
+    wrong=st.integers(0, 200),
+)
+@example(failed=16, letters="连接不上，", often=40, past=30, wrong=200)
+@example(failed=0, letters="", often=0, past=30, wrong=200)
+@settings(max_examples=20, deadline=None)
+def test_neither_touchpoints_nor_reasons_nor_weeks_need_a_second_page(tr, failed, letters, often, past, wrong):
+    of = simple(200)
+    of = replace_looked(of, *(Looked(f"touchpoint {n}", "failed", NOW, letters * often) for n in range(failed)))
+    said = reviews(*((n, "ann", n >= wrong) for n in range(200))).with_columns(note=pl.lit(letters * often))
+    began = datetime(2026, 9, 21).date() - timedelta(weeks=past)
+    rows = {
+        "week": [began + timedelta(weeks=n) for n in range(past)],
+        "judged": [100] * past,
+        "consistent": [97] * past,
+    }
+    weeks = trend.rates(pl.DataFrame(rows, schema={"week": pl.Date, "judged": pl.Int64, "consistent": pl.Int64}))
+    book_, reviews_, found, _, zone = shown(of, said)
+    made = paper.page(book_, reviews_, found, weeks, zone, tr)
+    text = "".join(ElementTree.fromstring(made.svg()).itertext())
+    assert made.left >= 0
+    assert tr("Machine and people") in text and tr("Cohen's kappa, machine and people")[:20] in text
+    if failed == 16 and often == 40:
+        assert tr("and {n} more: see the workbook").split("{n}")[0] in text
