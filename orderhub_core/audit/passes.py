@@ -121,7 +121,7 @@ def refreshed(
     """The pass once more, with the touched orders (`shop`, `order_no`) judged anew from `rows`: all that each
     touchpoint now shows of them. `population`: the rows of the population that are among them, where there is one.
 
-    A touched order that neither shows any more leaves the pass. Time moves on only for the orders given: name those
+    A touched order that none shows any more leaves the pass. Time moves on only for the orders given: name those
     that are `due`, too. Raises ValueError for other touchpoints or fields than before.
     """
     seen = look(rows, words=words, fields=fields, scanning=scanning, population=population)
@@ -136,10 +136,7 @@ def refreshed(
     result = Pass(before.touchpoints, merged, before.calibration)
     index = before.index.with_new(added, len(before.judged.verdict)) if len(new) else before.index
     result.__dict__["index"] = index
-    asked = touched.select(KEY).unique()
-    if asked.height == len(places):
-        return result
-    gone = asked.join(names.keys, on=KEY, how="anti")
+    gone = touched.select(KEY).join(names.keys, on=KEY, how="anti")
     return _without(result, index.find(_named(gone, before.judged.names), merged.names))
 
 

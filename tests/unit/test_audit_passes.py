@@ -77,6 +77,14 @@ def test_judging_what_was_touched_is_judging_all(before, after, later, extra):
     assert shown(third) == shown(whole(audit(frames(before), as_of=as_of, calibration=first.calibration)))
 
 
+def test_a_touched_order_that_is_gone_leaves_also_where_as_many_others_are_shown():
+    book = {name: [("", "1", "已签收", NOW, 1), ("", "2", "已签收", NOW, 1)] for name in NAMES}
+    first = whole(audit(frames(book), as_of=NOW))
+    touched = first.judged.keys.filter(pl.col("order_no") == "1")
+    others = frames({name: [("", "2", "已签收", NOW, 1)] for name in NAMES})
+    assert refreshed(first, others, touched, as_of=NOW).judged.keys["order_no"].to_list() == ["2"]
+
+
 def test_nothing_touched_and_no_time_gone_is_the_same_pass():
     first = whole(audit(frames({name: [("", "1", "已签收", NOW, 1)] for name in NAMES}), as_of=NOW))
     nothing = first.judged.keys.clear()
