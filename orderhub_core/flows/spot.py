@@ -81,10 +81,10 @@ class Desk:
 
     def audits(self) -> list[str]:
         """The audits that have been opened, newest first."""
-        kept = [] if self._folder is None else [path for path in self._folder.glob("*.json") if sheets.known(path.stem)]
-        newest = sorted(kept, key=lambda path: path.stat().st_mtime_ns, reverse=True)
-        names = [path.stem for path in newest] if self._folder else list(reversed(self._sheets))
-        return list(dict.fromkeys(names))
+        if self._folder is None:
+            return list(reversed(self._sheets))
+        kept = [path for path in self._folder.glob("*.json") if sheets.known(path.stem)]
+        return [path.stem for path in sorted(kept, key=lambda path: (sheets.week(path.stem), _at(path)), reverse=True)]
 
     def sheet(self, audit: str) -> Sheet:
         """As it stands now: another console may have read again what had failed. Raises UserMistake where there is
@@ -107,10 +107,11 @@ class Desk:
     def open(self, spec: Spec) -> Reading:
         """Begin to read for the audit that this question is this week. One that is open already is left as it is, and
         one that is being read is joined. Raises UserMistake."""
-        audit = sheets.audit_id(sheets.check(spec), self._clock(), self._settings.time_zone)
+        now = self._clock()  # once: the week may end while one reads
+        audit = sheets.audit_id(sheets.check(spec), now, self._settings.time_zone)
         if audit in self.audits():
             return self._begun(audit, None)
-        return self._begun(audit, lambda job: self._read(job, spec))
+        return self._begun(audit, lambda job: self._read(job, spec, now))
 
     def again(self, audit: str) -> Reading:
         """Begin to read the touchpoints that failed once more, for all orders of an audit: nothing of them was kept.
@@ -172,9 +173,8 @@ class Desk:
 
     # -- reading
 
-    def _read(self, job: Reading, spec: Spec) -> None:
-        zone = self._settings.time_zone
-        drawn = sheets.drawn(self._frame("orders"), spec, self._clock(), zone)
+    def _read(self, job: Reading, spec: Spec, now: int) -> None:
+        drawn = sheets.drawn(self._frame("orders"), spec, now, self._settings.time_zone)
         if not drawn.cards:
             raise UserMistake("there are no orders to draw from yet")
         names = self._names()
@@ -251,6 +251,14 @@ class Desk:
             return
         with _written(self._folder, sheet) as (part, path):
             part.replace(path)
+
+
+def _at(path: Path) -> int:
+    """When a file was written; 0 where it has gone meanwhile."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 @contextlib.contextmanager

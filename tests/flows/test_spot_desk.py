@@ -7,7 +7,9 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import msgspec
 import polars as pl
@@ -93,6 +95,31 @@ def test_what_is_read_live_is_kept_and_opened_again_without_asking(desk, places)
     assert opened(again, Spec(size=120)).error is None
     assert again.sheet(reading.audit) == kept and again.audits() == [reading.audit]
     assert places["crm"].asked == []
+
+
+def test_an_audit_that_is_opened_as_the_week_ends_is_the_one_that_was_asked_for(world, places, tmp_path):
+    """Sunday, a moment before midnight; reading ends on Monday."""
+    sunday = int(datetime(2026, 9, 20, 23, 59, 59, tzinfo=ZoneInfo("Asia/Shanghai")).timestamp()) * 1_000_000
+    moments = iter(range(sunday, sunday + 10**12, 2_000_000))
+    known = Settings(touchpoints=tuple(Endpoint(name, "desk") for name in NAMES), time_zone="Asia/Shanghai")
+    late = Desk(world.__getitem__, lambda: next(moments), known, folder=tmp_path, touchpoint=places.__getitem__)
+    reading = opened(late, Spec(size=10))
+    assert reading.error is None and late.audits() == [reading.audit]
+    assert late.sheet(reading.audit).audit == reading.audit
+
+
+def test_audits_are_listed_by_their_weeks_whatever_became_of_their_files(desk, tmp_path, monkeypatch):
+    first = desk()
+    folder = tmp_path / "spot"
+    folder.mkdir()
+    weeks = ("2025-W52", "2026-W09", "2026-W38")
+    for week in reversed(weeks):  # the oldest was written last, as after a restore
+        (folder / f"spot-{week}-s7-n10-c99-simple.json").write_bytes(b"{}")
+    (folder / "notes.json").write_bytes(b"{}")
+    newest = [f"spot-{week}-s7-n10-c99-simple" for week in reversed(weeks)]
+    assert first.audits() == newest
+    monkeypatch.setattr(Path, "stat", lambda *_, **__: (_ for _ in ()).throw(FileNotFoundError("removed meanwhile")))
+    assert first.audits() == newest
 
 
 def test_the_words_of_the_moment_are_judged_not_the_hubs_copy(desk, places):

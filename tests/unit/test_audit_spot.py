@@ -65,9 +65,25 @@ def folio(of: Sheet) -> book.Book:
 def test_the_same_question_in_the_same_week_is_the_same_audit():
     monday, sunday, next_week = (int(datetime(2026, 9, day, 4, tzinfo=UTC).timestamp() * 1e6) for day in (21, 27, 28))
     names = [sheet.audit_id(Spec(by=("age", "channel")), at, ZONE) for at in (monday, sunday, next_week)]
-    assert names[0] == names[1] == "spot-2026-W39-s7-n100-by-channel-age"
-    assert names[2] == "spot-2026-W40-s7-n100-by-channel-age"
+    assert names[0] == names[1] == "spot-2026-W39-s7-n100-c99-by-channel-age"
+    assert names[2] == "spot-2026-W40-s7-n100-c99-by-channel-age"
     assert all(map(sheet.known, names))
+
+
+def test_another_claim_is_another_audit():
+    names = {sheet.audit_id(Spec(claim=claim), NOW, ZONE) for claim in (0.9, 0.99, 0.995, 0.999)}
+    assert len(names) == 4 and all(map(sheet.known, names))
+
+
+@pytest.mark.parametrize("by", [(), ("channel",)])
+def test_the_next_week_draws_other_orders(by):
+    """Else the weeks would be one sample, looked at again and again."""
+    week = 7 * 86_400_000_000
+    table = orders(2_000).with_columns(pl.col("placed_at").dt.offset_by("-60d"))
+    one, other = (
+        {card.order_no for card in sheet.drawn(table, Spec(by=by), now, ZONE).cards} for now in (NOW, NOW + week)
+    )
+    assert len(one & other) <= 15  # of 100 from 2,000 five are expected to come again
 
 
 def test_orders_placed_after_the_opening_are_no_part_of_it():

@@ -12,8 +12,8 @@ from orderhub_core.audit.spot.result import Result
 from orderhub_core.i18n import Translate
 
 METHOD = {
-    "The draw": "Every order has a number mixed from its key and the seed; the smallest are drawn. The same seed draws "
-    "the same orders, whoever draws.",
+    "The draw": "Every order has a number mixed from its key, the seed and the week; the smallest are drawn. The same "
+    "seed draws the same orders in the same week, whoever draws, and others in the next.",
     "The reading": "Each touchpoint was asked for the drawn orders when the audit was opened; what it showed is kept, "
     "and stands in the log with each judgement.",
     "The judgement": "A person compares what the touchpoints show, without seeing the machine's verdict. Where "

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import polars as pl
 
-from orderhub_core.audit import report, sampling, strata
+from orderhub_core.audit import report, strata
 from orderhub_core.audit.calibration import Calibration
 from orderhub_core.audit.lag import FACTS
 from orderhub_core.audit.report import Report
@@ -29,7 +29,9 @@ STRATA = ("channel", "warehouse", "age")
 """By what an audit may be stratified; a channel is a shop, `age` a class of `strata.age_class`."""
 MOST_ORDERS, MOST_SEED = 2_000, 999_999
 LEVEL = 0.95
-_NAME = re.compile(PREFIX + r"\d{4}-W\d\d-s\d{1,6}-n\d{1,4}-(simple|by(-(channel|warehouse|age))+)")
+_NAME = re.compile(
+    PREFIX + r"(\d{4}-W\d\d)-s\d{1,6}-n\d{1,4}(-c\d{1,2}(\.\d+)?)?-(simple|by(-(channel|warehouse|age))+)"
+)
 
 State = Literal["live", "copy", "failed"]
 
@@ -161,8 +163,14 @@ def check(spec: Spec) -> Spec:
 
 def audit_id(spec: Spec, now: int, zone: str) -> str:
     """The name of the audit of this week: the same question in the same week is the same audit."""
+    year, week = _week(now, zone)
+    claim = f"{spec.claim * 100:.4f}".rstrip("0").rstrip(".")
+    return f"{PREFIX}{year}-W{week:02}-s{spec.seed}-n{spec.size}-c{claim}-{design(spec)}"
+
+
+def _week(now: int, zone: str) -> tuple[int, int]:
     year, week, _ = datetime.fromtimestamp(now / 1e6, UTC).astimezone(ZoneInfo(zone)).isocalendar()
-    return f"{PREFIX}{year}-W{week:02}-s{spec.seed}-n{spec.size}-{design(spec)}"
+    return year, week
 
 
 def design(spec: Spec) -> str:
@@ -172,6 +180,18 @@ def design(spec: Spec) -> str:
 def known(audit: str) -> bool:
     """Is it the name of a spot audit? Nothing else may become the name of a file."""
     return _NAME.fullmatch(audit) is not None
+
+
+def week(audit: str) -> str:
+    """The week of a known audit, such as 2026-W48: later ones sort later."""
+    return audit[len(PREFIX) :][: len("2026-W48")]
+
+
+def seed_of_week(spec: Spec, now: int, zone: str) -> int:
+    """The seed of this week's draw. With the same one every week the same orders would be drawn again, but for new
+    ones, and the weeks could not be compared as independent samples."""
+    year, number = _week(now, zone)
+    return (year * 100 + number) * (MOST_SEED + 1) + spec.seed
 
 
 def drawn(orders: pl.DataFrame, spec: Spec, now: int, zone: str) -> Sheet:
@@ -184,16 +204,15 @@ def drawn(orders: pl.DataFrame, spec: Spec, now: int, zone: str) -> Sheet:
     }
     by = [name for name in STRATA if name in spec.by]
     table = placed.select("shop", "order_no", **{name: columns[name] for name in by}).collect()
-    picked = strata.draw(table, by, spec.size, spec.seed)
-    cards = sampling.in_turn(picked.sample.select(KEY), spec.seed) if not by else picked.sample
-    numbers = [0] * cards.height if not by else cards["stratum"].to_list()
+    picked = strata.draw(table, by, spec.size, seed_of_week(spec, now, zone))
+    numbers = picked.sample["stratum"].to_list()
     rows = picked.strata.select(*by, "orders", "drawn").iter_rows()
     return Sheet(
         audit=audit_id(spec, now, zone),
         opened_at=now,
         spec=msgspec.structs.replace(spec, by=tuple(by)),
         population=int(picked.strata["orders"].sum()),
-        cards=tuple(_cards(orders, cards.select(KEY), numbers)),
+        cards=tuple(_cards(orders, picked.sample.select(KEY), numbers)),
         strata=tuple(Stratum(tuple(map(str, values)), orders, taken) for *values, orders, taken in rows),
     )
 
