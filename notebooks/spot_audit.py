@@ -88,7 +88,7 @@ def _(lang, reading, set_opened, set_reading, set_trouble, tick, tr, trouble):
 def _(connected, desk, lang, opened, set_reading, tr, zone):
     mo.stop(not opened(), ui.part(lang, ui.note(tr("No audit is open yet: choose above, then draw and read."))))
     try:
-        folio = book.book(desk.sheet(opened()), connected.frame("orders"), connected.frame("events"))
+        folio = book.book(desk.sheet(opened()), connected.scan("orders"), connected.scan("events"))
     except errors.OrderHubError as _error:
         mo.stop(True, ui.part(lang, ui.note(tr("The audit cannot be opened: {reason}").format(reason=_error), "bad")))
     turn, set_turn = mo.state(0)
@@ -118,7 +118,7 @@ def _(desk, folio, reviewer, set_asked, set_turn, tr):
 @app.cell
 def _(buttons, chair, lang, peek, tr, turn, zone):
     turn()
-    remark = mo.ui.text(label=tr("Note (N)"), full_width=True, on_change=chair.write)
+    remark = mo.ui.text(value=chair.note, label=tr("Note (N)"), full_width=True, on_change=chair.write)
     _now = chair.now(peek.value)
     _keys = ui.keyed(buttons), ui.gauge(*texts.progress(_now, tr)), ui.notes(texts.remarks(_now, tr))
     _line = [ui.keyed({"n": remark}), *([ui.timeline(*texts.life(_now, zone, tr))] if _now.key else [])]

@@ -10,6 +10,7 @@ import pytest
 
 from orderhub_core import hub, ui
 from orderhub_core.audit.spot.sheet import Spec
+from orderhub_core.board import SnapshotHub
 from orderhub_core.errors import Busy
 from orderhub_core.flows.spot import Desk
 from orderhub_core.sim.world import Plan, build
@@ -128,6 +129,26 @@ def test_a_hub_that_cannot_take_a_judgement_leaves_the_card_waiting(notebook, mo
     press(defs["buttons"]["j"])
     assert seat.waiting()[0] == first
     assert str(seat.trouble) == "the disk is full"
+
+
+def test_the_note_of_a_judgement_that_was_not_taken_is_still_shown(notebook, monkeypatch):
+    """Else the next key would store what nobody sees."""
+    _, defs = notebook.app.run()
+    seat = defs["chair"]
+    seat.write("the page is behind")
+    monkeypatch.setattr(defs["desk"], "judge", lambda *_, **__: (_ for _ in ()).throw(Busy("the disk is full")))
+    press(defs["buttons"]["k"])
+    _, after = notebook.app.run(defs={"chair": seat, "buttons": defs["buttons"]})
+    assert after["remark"].value == "the page is behind"
+    monkeypatch.undo()
+
+
+def test_the_log_is_not_read_whole_for_a_few_cards(notebook, monkeypatch):
+    whole = []
+    frame = SnapshotHub.frame
+    monkeypatch.setattr(SnapshotHub, "frame", lambda board, name: [whole.append(name), frame(board, name)][1])
+    _, defs = notebook.app.run()
+    assert any(defs["folio"].events.values()) and "events" not in whole
 
 
 def test_the_result_stands_below_in_both_languages(notebook, monkeypatch):

@@ -59,7 +59,7 @@ def reviews(*said: tuple[int, str, bool]) -> pl.DataFrame:
 
 
 def folio(of: Sheet) -> book.Book:
-    return book.book(of, pl.DataFrame(schema=ORDERS), pl.DataFrame(schema=EVENTS))
+    return book.book(of, pl.LazyFrame(schema=ORDERS), pl.LazyFrame(schema=EVENTS))
 
 
 def test_the_same_question_in_the_same_week_is_the_same_audit():

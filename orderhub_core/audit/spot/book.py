@@ -65,8 +65,8 @@ class Turn:
         return self.waiting[0] if self.waiting else None
 
 
-def book(sheet: Sheet, orders: pl.DataFrame, events: pl.DataFrame) -> Book:
-    """`orders` and `events` as in `frames.SCHEMAS`. Raises UserMistake as `Sheet.report`."""
+def book(sheet: Sheet, orders: pl.LazyFrame, events: pl.LazyFrame) -> Book:
+    """`orders` and `events` as in `frames.SCHEMAS`: of a log of millions only the cards' own rows are read. Raises UserMistake as `Sheet.report`."""
     report = sheet.report()
     sample = sheet.cards_frame().select(KEY).join(report.orders, on=KEY, how="left", maintain_order="left")
     return Book(
@@ -80,10 +80,11 @@ def book(sheet: Sheet, orders: pl.DataFrame, events: pl.DataFrame) -> Book:
     )
 
 
-def _events(keys: pl.DataFrame, orders: pl.DataFrame, events: pl.DataFrame) -> pl.DataFrame:
-    known = keys.join(orders.select(*KEY, "order_id"), on=KEY, how="inner")
-    own = events.join(known, on="order_id", how="inner").filter(~pl.col("event").str.starts_with("audit."))
-    return own.sort("occurred_at", "seq").select(*KEY, "event", "occurred_at", "after", "outcome", "source")
+def _events(keys: pl.DataFrame, orders: pl.LazyFrame, events: pl.LazyFrame) -> pl.DataFrame:
+    known = orders.select(*KEY, "order_id").join(keys.lazy(), on=KEY, how="semi").collect()
+    own = events.join(known.lazy(), on="order_id", how="inner").filter(~pl.col("event").str.starts_with("audit."))
+    told = own.select(*KEY, "event", "occurred_at", "after", "outcome", "source", "seq").collect()
+    return told.sort("occurred_at", "seq").drop("seq")
 
 
 def _by_order(rows: pl.DataFrame) -> Rows:

@@ -33,13 +33,14 @@ class Seat:
         self._desk, self._reviewer, self._turned, self._ended = desk, reviewer, turned, ended
         self.book = book
         self.trouble: OrderHubError | None = None
-        self._note = ""
+        self.note = ""
+        """What was written for the judgement that comes next: kept where one was not taken."""
         self.reviews = desk.reviews(book.sheet.audit)
         """What all reviewers have said, as of the last turn."""
 
     def write(self, note: str) -> None:
         """The note for the judgement that comes next."""
-        self._note = note.strip()
+        self.note = note.strip()
 
     def waiting(self) -> list[Key]:
         return self.book.waiting(self.reviews, self._reviewer)
@@ -56,7 +57,7 @@ class Seat:
     def judge(self, consistent: bool) -> None:
         """The card that waits; without a name nothing happens."""
         if self._reviewer and (waiting := self.waiting()):
-            self._say(waiting[0], consistent=consistent, note=self._note)
+            self._say(waiting[0], consistent=consistent, note=self.note)
             if len(waiting) == 1 and self.trouble is None:
                 self._ended()
         self._turned()
@@ -73,5 +74,5 @@ class Seat:
         except OrderHubError as error:
             self.trouble = error
             return
-        self.trouble, self._note = None, ""
+        self.trouble, self.note = None, ""
         self.reviews = self._desk.reviews(audit.audit)

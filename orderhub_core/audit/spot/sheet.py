@@ -30,7 +30,7 @@ STRATA = ("channel", "warehouse", "age")
 MOST_ORDERS, MOST_SEED = 2_000, 999_999
 LEVEL = 0.95
 _NAME = re.compile(
-    PREFIX + r"(\d{4}-W\d\d)-s\d{1,6}-n\d{1,4}(-c\d{1,2}(\.\d+)?)?-(simple|by(-(channel|warehouse|age))+)"
+    PREFIX + r"\d{4}-W\d\d-s\d{1,6}-n\d{1,4}(-c\d{1,2}(\.\d{1,4})?)?-(simple|by(-(channel|warehouse|age))+)"
 )
 
 State = Literal["live", "copy", "failed"]
