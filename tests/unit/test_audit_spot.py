@@ -257,7 +257,8 @@ def stratified(good: tuple[int, int], week: int = 0) -> result.Past:
     cards = tuple(Card("a", f"n{n}", n // 20) for n in range(40))
     strata = (Stratum(("a",), BIG, 20), Stratum(("b",), SMALL, 20))
     spec = Spec(size=40, by=("channel",), claim=0.9)
-    of = Sheet(f"spot-2026-W{38 + week}-s7-n40-by-channel", NOW, spec, BIG + SMALL, cards, strata)
+    at = NOW + week * 7 * 86_400_000_000
+    of = Sheet(f"spot-2026-W{38 + week}-s7-n40-by-channel", at, spec, BIG + SMALL, cards, strata)
     said = reviews(*((n, "ann", n % 20 < good[n // 20]) for n in range(40)))
     return result.Past(of, said.with_columns(pl.col("at") + timedelta(weeks=week)))
 
@@ -288,9 +289,19 @@ def test_a_stratified_change_is_one_only_where_the_intervals_do_not_meet():
         return texts.trend(result.weeks(past, past[0].sheet, ZONE), EN)
 
     assert told((20, 20)) == texts.FIRST_WEEK
-    assert told((20, 19), (19, 20)).startswith("No significant change: 95.5% this week, 99.5% before.")
-    assert told((20, 20), (20, 20), (3, 20)).startswith("Worse: 23.5% this week, 100.0% before")
+    assert told((20, 19), (19, 20)).startswith("No significant change: 95.5% in the week of 2026-09-28, 99.5% before.")
+    assert told((20, 20), (20, 20), (3, 20)).startswith("Worse: 23.5% in the week of 2026-10-05, 100.0% before")
     assert told((2, 2), (20, 20)).startswith("Better")
+
+
+def test_an_order_counts_once_a_week_and_in_the_week_of_its_audit():
+    """A draw of 20 by the same seed holds the draw of 10; a judgement given late belongs to the old week."""
+    small, large = simple(10), simple(20)
+    said = reviews(*((n, "ann", n != 0) for n in range(10)))
+    late = said.with_columns(at=pl.lit(datetime(2026, 11, 20, tzinfo=UTC)).cast(INSTANT))
+    past = [result.Past(small, late), result.Past(large, reviews(*((n, "bob", True) for n in range(20))))]
+    rows = result.weeks(past, small, ZONE).select("week", "judged", "consistent").rows()
+    assert rows == [(datetime(2026, 9, 21).date(), 20, 19)]
 
 
 def test_the_trend_says_no_more_than_it_knows():
@@ -300,7 +311,9 @@ def test_the_trend_says_no_more_than_it_knows():
         return texts.trend(trend.rates(pl.DataFrame(rows)), EN)
 
     assert told((100, 97)) == texts.FIRST_WEEK
-    assert told((100, 97), (100, 95)).startswith("No significant change: 95.0% this week, 97.0% before. Samples")
+    assert told((100, 97), (100, 95)).startswith(
+        "No significant change: 95.0% in the week of 2026-09-14, 97.0% before. Samples"
+    )
     assert told((100, 99), (100, 60)).startswith("Worse: 60.0%")
 
 

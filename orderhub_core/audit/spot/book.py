@@ -66,7 +66,8 @@ class Turn:
 
 
 def book(sheet: Sheet, orders: pl.LazyFrame, events: pl.LazyFrame) -> Book:
-    """`orders` and `events` as in `frames.SCHEMAS`: of a log of millions only the cards' own rows are read. Raises UserMistake as `Sheet.report`."""
+    """`orders` and `events` as in `frames.SCHEMAS`: of the log only the cards' rows are read.
+    Raises UserMistake as `Sheet.report`."""
     report = sheet.report()
     sample = sheet.cards_frame().select(KEY).join(report.orders, on=KEY, how="left", maintain_order="left")
     return Book(

@@ -2,7 +2,8 @@
 
 An order on which reviewers differ counts as not consistent until they agree: the rate never profits from a dispute.
 While cards are still waiting, the interval is the one that may be looked at after every judgement (`stopping`): the
-exact one holds only for a sample whose size nobody chose after looking at it.
+exact one holds only for a sample whose size nobody chose after looking at it. For a stratified draw there is none such:
+its conservative bound, and those of the machine and of single strata, are for reading once all cards are judged.
 """
 
 from __future__ import annotations
@@ -88,29 +89,31 @@ def stands(sheet: Sheet, said: pl.DataFrame) -> Standing:
 def weeks(history: Sequence[Past], sheet: Sheet, zone: str) -> pl.DataFrame:
     """`trend.rates` of the weeks in which audits of the same design were judged; weighted where that is stratified.
 
-    An order counts once per audit, in the week of its last judgement; a stratified audit counts whole, in the week of
-    its last one, for its weights are those of all its orders.
+    Everything counts in the week in which its audit was opened, whenever it was judged. An order counts once a week,
+    however many audits of that week hold it: a larger draw by one seed holds the smaller one.
     """
     alike = [past for past in history if design(past.sheet.spec) == design(sheet.spec)]
     if sheet.spec.by:
         return _weighted([past for past in alike if past.reviews.height], zone)
-    judged = [spoken(past.sheet, past.reviews).join(_last(past.reviews), on=KEY) for past in alike]
-    every = pl.concat([_JUDGED, *(rows.select("consistent", "at") for rows in judged)])
-    return trend.rates(trend.by_week(every, zone), LEVEL)
+    opened = pl.col("at").cast(INSTANT)
+    judged = [spoken(past.sheet, past.reviews).with_columns(at=pl.lit(past.sheet.opened_at)) for past in alike]
+    every = pl.concat([_JUDGED, *(rows.drop_nulls("consistent").select(*_JUDGED.columns) for rows in judged)])
+    orders = (
+        every.with_columns(opened)
+        .group_by(*KEY, trend.monday(pl.col("at"), zone).alias("week"))
+        .agg(pl.col("at").min(), pl.col("consistent").all())
+    )
+    return trend.rates(trend.by_week(orders, zone), LEVEL)
 
 
-_JUDGED = pl.DataFrame(schema={"consistent": pl.Boolean, "at": INSTANT})
-
-
-def _last(reviews: pl.DataFrame) -> pl.DataFrame:
-    return reviews.group_by(KEY).agg(pl.col("at").max())
+_JUDGED = pl.DataFrame(schema={**dict.fromkeys(KEY, pl.String), "consistent": pl.Boolean, "at": pl.Int64})
 
 
 def _weighted(audits: Sequence[Past], zone: str) -> pl.DataFrame:
     """At `LEVEL` hold the intervals `low` to `high` of a week together, and `surely_low` to `surely_high` those of all
     weeks (Bonferroni)."""
-    ended = pl.Series("at", [past.reviews["at"].max() for past in audits], dtype=INSTANT).to_frame()
-    weeks = ended.select(week=trend.monday(pl.col("at"), zone))["week"].to_list()
+    opened = pl.Series("at", [past.sheet.opened_at for past in audits], dtype=pl.Int64).cast(INSTANT).to_frame()
+    weeks = opened.select(week=trend.monday(pl.col("at"), zone))["week"].to_list()
     parts = []
     for past, week in zip(audits, weeks, strict=True):
         said = spoken(past.sheet, past.reviews)

@@ -74,11 +74,11 @@ KINDS = {
     "stratified part": "a conservative interval for the part that is judged; no ground for stopping early",
 }
 CHANGES = {
-    "no significant change": "No significant change: {last} this week, {earlier} before.",
-    "unseen": "No significant change: {last} this week, {earlier} before. Samples of this size show a drop of {drop} "
-    "or more in 8 of 10 weeks; a smaller one can go unseen.",
-    "better": "Better: {last} this week, {earlier} before; chance alone would hardly do that.",
-    "worse": "Worse: {last} this week, {earlier} before; chance alone would hardly do that.",
+    "no significant change": "No significant change: {last} in the week of {week}, {earlier} before.",
+    "unseen": "No significant change: {last} in the week of {week}, {earlier} before. Samples of this size "
+    "show a drop of {drop} or more in 8 of 10 weeks; a smaller one can go unseen.",
+    "better": "Better: {last} in the week of {week}, {earlier} before; chance alone would hardly do that.",
+    "worse": "Worse: {last} in the week of {week}, {earlier} before; chance alone would hardly do that.",
 }
 FIRST_WEEK = "This is the first week with judgements: nothing to compare with yet."
 _NONE = "not even {most} orders would, the most that one audit draws"
@@ -285,7 +285,12 @@ def trend(weeks: pl.DataFrame, tr: Translate) -> str:
         return tr(FIRST_WEEK)
     unseen = change.state == "no significant change" and change.visible_drop is not None
     text = tr(CHANGES["unseen" if unseen else change.state])
-    return text.format(last=percent(change.last), earlier=percent(change.earlier), drop=percent(change.visible_drop))
+    return text.format(
+        week=weeks["week"][-1],
+        last=percent(change.last),
+        earlier=percent(change.earlier),
+        drop=percent(change.visible_drop),
+    )
 
 
 def source(live: bool, writable: bool) -> str:
