@@ -157,7 +157,13 @@ class Desk:
         """`shop`, `order_no`, `consistent`, `reviewer`, `note`, `at`, oldest first: what holds now, also what the
         worker has not absorbed yet."""
         stored = pl.DataFrame(schema=REVIEWS) if self._reviews is None else self._reviews(audit).select(*REVIEWS)
-        own = [row for (name, *_), row in list(self._said.items()) if name == audit]
+        held = {tuple(key): at for *key, at in stored.select(*KEY, "reviewer", pl.col("at").cast(pl.Int64)).iter_rows()}
+        own = []
+        for said, row in list(self._said.items()):
+            if said[0] == audit and held.get(said[1:], -1) >= row["at"]:
+                self._said.pop(said, None)
+            elif said[0] == audit:
+                own.append(row)
         fresh = pl.DataFrame(own, schema=pl.Schema({**REVIEWS, "at": pl.Int64()}), orient="row").cast({"at": INSTANT})
         newest = pl.concat([stored, fresh]).sort("at", maintain_order=True)
         newest = newest.unique([*KEY, "reviewer"], keep="last", maintain_order=True)
