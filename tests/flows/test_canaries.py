@@ -41,7 +41,7 @@ from orderhub_core import runtime
 import asyncio, itertools, sys, threading
 from orderhub_core import hub, pseudonym
 from orderhub_core.entry import cli, worker
-from orderhub_core.flows import receive
+from orderhub_core.flows import receive, targets
 from connectors.channels import direct
 
 TEXT = {" ".join(TEXTS)!r}
@@ -70,7 +70,7 @@ direct.Direct.decode = decode
 once(pseudonym.Pseudonyms, "phone")
 once(hub.Hub, "absorb")
 once(hub.Hub, "dispatch")
-once(hub.Hub, "_perform")
+once(targets.Targets, "perform")
 once(hub.Hub, "write_snapshot")
 real_unpack, calls = direct.Direct.unpack, itertools.count()
 def unpack(self, headers, body):
