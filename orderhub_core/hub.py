@@ -155,17 +155,21 @@ class Hub:
 
         Raises UserMistake for an id that is not parked, or was dismissed and has expired; then none is tried.
         """
-        parked, days = [row["id"] for row in self.parked()], self.settings.limits.raw_days
-        dismissed = set(ids or ()).intersection(row["id"] for row in self.parked(dismissed=True))
-        if unknown := sorted(set(ids or ()).difference(parked, dismissed)):
-            expiry.refuse_expired(self.store, unknown, days)
-            raise _not_parked(unknown)
-        expiry.refuse_expired(self.store, sorted(dismissed), days, before=clock() - days * expiry.DAY_US)
-        asked = parked if ids is None else sorted(set(ids))
+        asked = aside.waiting(self.store) if ids is None else sorted(set(ids))
+        if ids is not None:
+            self._check_replay(asked)
         try:
             return replay.replay(self.context, asked, self.settings.limits.batch)
         finally:
             self.flow.forget()
+
+    def _check_replay(self, ids: Sequence[int]) -> None:
+        standing, days = aside.standing(self.store, ids), self.settings.limits.raw_days
+        if unknown := sorted(set(ids).difference(row.id for row in standing)):
+            expiry.refuse_expired(self.store, unknown, days)
+            raise _not_parked(unknown)
+        dismissed = [row.id for row in standing if row.dismissed]
+        expiry.refuse_expired(self.store, dismissed, days, before=clock() - days * expiry.DAY_US)
 
     def dismiss(self, ids: Sequence[int], *, reason: str, by: str = "") -> int:
         """Say of parked messages that nobody needs to read them: a message of ours, applied when this returns. They
@@ -174,10 +178,10 @@ class Hub:
         Raises UserMistake for an id that does not wait, or without a reason; then none is dismissed.
         """
         ops.check_dismissal(reason, by)
-        rows = {row["id"]: row for row in self.parked()}
-        if unknown := sorted(set(ids).difference(rows)):
+        rows = [row for row in aside.standing(self.store, ids) if not row.dismissed]
+        if unknown := sorted(set(ids).difference(row.id for row in rows)):
             raise _not_parked(unknown)
-        said = [Dismissal(rows[n]["source"], rows[n]["message_id"], reason, by) for n in sorted(set(ids))]
+        said = [Dismissal(row.source, row.message_id, reason, by) for row in rows]
         messages = [ops.dismissal(word, clock()) for word in said]
         self.receive(messages)
         names = [message.message_id for message in messages]

@@ -245,7 +245,7 @@ class _Batch:
         self.writes.requeued.append(Requeued(self.claim.lane, message.id, tried, due))
 
     def park(self, message: Message, reason: str) -> None:
-        row = (message.id, message.source, message.message_id, reason, self.context.clock())
+        row = (message.id, message.source, message.message_id, reason, self.context.clock(), None, None, None)
         self.writes.upserts["parked"].append(row)
 
     def _load(self, keys: set[tuple[str, str]]) -> None:

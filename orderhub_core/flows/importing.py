@@ -96,7 +96,7 @@ def _apply(context: Context, messages: list[RawMessage], now: int, batch: int) -
     fresh = [message_id for message_id, outcome in outcomes.items() if outcome == "noted"]
     ours = _until_applied(context, source, fresh, batch)
     outcomes |= ours | _told_by_log(store, source, [message_id for message_id in fresh if message_id not in ours])
-    parked = {message_id: reason for message_id, reason in store.parked_of(source).items() if message_id in outcomes}
+    parked = store.parked_among(source, outcomes)
     return _Made(outcomes | dict.fromkeys(parked, "parked"), parked)
 
 

@@ -25,7 +25,10 @@ def replay(context: Context, ids: Sequence[int], limit: int) -> dict[Key, Outcom
     asked = {(message.source, message.message_id) for message in taken}
     numbers = [message.id for message in taken]
     outcomes = applied(context, asked, lambda: context.store.waiting_of(numbers), limit)
-    parked = {(source, name) for source in {source for source, _ in asked} for name in context.store.parked_of(source)}
+    names: dict[str, list[str]] = {}
+    for source, name in asked:
+        names.setdefault(source, []).append(name)
+    parked = {(source, name) for source in names for name in context.store.parked_among(source, names[source])}
     return {key: "parked" if key in parked else outcomes.get(key, "noted") for key in asked}
 
 

@@ -178,7 +178,8 @@ def carried_out(
         if answer["do"] == "dismiss":
             ids = answer["rows"][tr("Number")].to_list()
             return dismissed(hub.dismiss(ids, reason=answer["reason"], by=answer["by"]), tr)
-        steps = progress(asked(answer["rows"], hub.parked(), tr))
+        all_there_are = () if answer["rows"].height else hub.parked()
+        steps = progress(asked(answer["rows"], all_there_are, tr))
         return replayed([outcome for ids in steps for outcome in hub.replay(ids).values()], tr)
     except OrderHubError as failure:
         return str(failure), "bad"

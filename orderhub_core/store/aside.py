@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from orderhub_core.store import statements
@@ -10,11 +11,6 @@ from orderhub_core.store.unit import Row
 
 PARKED = ("id", "source", "message_id", "reason", "parked_at")
 DISMISSED = (*PARKED, "dismissal", "dismissed_by", "dismissed_at")
-OF_DISMISSED = (
-    "SELECT id, parked.source, parked.message_id, parked.reason, parked_at, dismissed.reason, dismissed_by,"
-    " dismissed_at FROM parked JOIN dismissed ON dismissed.source = parked.source"
-    " AND dismissed.message_id = parked.message_id WHERE true"
-)
 CONFLICTS = """SELECT c.source, c.message_id, c.received_at, c.digest, octet_length(c.body),
     i.id, i.received_at, i.digest, octet_length(i.body)
     FROM conflict c LEFT JOIN inbox i ON i.source = c.source AND i.message_id = c.message_id
@@ -53,12 +49,33 @@ def parked(
     messages that wait for a person; or of those that were dismissed, with dismissal (the reason given for that),
     dismissed_by and dismissed_at."""
     names = DISMISSED if dismissed else PARKED
-    sql = OF_DISMISSED if dismissed else f"SELECT {', '.join(PARKED)} FROM {statements.OPEN_PARKED}"
-    which, values = _of_source("parked.source", source)
+    whose = "parked WHERE dismissed_at IS NOT NULL" if dismissed else statements.OPEN_PARKED
+    which, values = _of_source("source", source)
     end, bound = ("", []) if limit is None else (" LIMIT ?", [limit])
-    rows = store.query("hub", f"{sql}{which} ORDER BY id{end}", (*values, *bound))
+    rows = store.query("hub", f"SELECT {', '.join(names)} FROM {whose}{which} ORDER BY id{end}", (*values, *bound))
     known = _known(store, rows)
     return [dict(zip(names, row, strict=True)) | known.get(row[0], NOT_KNOWN) for row in rows]
+
+
+class Parked(NamedTuple):
+    """A message that nobody could read."""
+
+    id: int
+    source: str
+    message_id: str
+    dismissed: bool
+
+
+def standing(store: Store, ids: Sequence[int]) -> list[Parked]:
+    """Those of these messages that are parked, dismissed or not, by id. Nothing is asked of the others."""
+    sql = f"SELECT id, source, message_id, dismissed_at IS NOT NULL FROM parked WHERE {store.among('id')} ORDER BY id"
+    rows = store.query("hub", sql, (store.listed(ids),))
+    return [Parked(number, source, name, bool(dismissed)) for number, source, name, dismissed in rows]
+
+
+def waiting(store: Store) -> list[int]:
+    """The ids of all that wait for a person, the oldest first."""
+    return [row[0] for row in store.query("hub", f"SELECT id FROM {statements.OPEN_PARKED} ORDER BY id")]
 
 
 NOT_KNOWN: dict[str, Any] = {"kind": "", "received_at": None, "bytes": None}

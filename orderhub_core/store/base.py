@@ -70,6 +70,8 @@ class Store(ABC):
     """A hub's storage. One instance per process; safe to use from several threads."""
 
     skip_locked = ""
+    hold_parked = ""
+    """Where several write at once: takes parked rows by a list of ids, in the order in which commits dismiss some."""
     lanes: int
     """Among how many the orders are shared out, from the making of the hub on."""
 
@@ -134,10 +136,10 @@ class Store(ABC):
         """Take parked messages out of there, to be claimed again, whether or not they were dismissed. Returns those
         that were parked, without bodies."""
         with self.transaction("hub") as cursor:
+            if self.hold_parked:
+                cursor.execute(self.sql(self.hold_parked), (self.listed(ids),))
             sql = f"DELETE FROM parked WHERE {self.among('id')} RETURNING id, source, message_id"
             taken = sorted(cursor.execute(self.sql(sql), (self.listed(ids),)).fetchall())
-            again = sorted((source, name) for _, source, name in taken)
-            cursor.executemany(self.sql("DELETE FROM dismissed WHERE source = ? AND message_id = ?"), again)
             cursor.executemany(
                 self.sql(statements.insert_new("todo")), [Requeued(self.any_lane(row[0]), row[0]) for row in taken]
             )
@@ -271,10 +273,10 @@ class Store(ABC):
         """How many of these accepted messages are not yet applied, whoever is about to."""
         return self.waiting_of(list(self.message_ids(source, message_ids).values()))
 
-    def parked_of(self, source: str) -> dict[str, str]:
-        """Message id and reason of what is parked of a source."""
-        rows = self.query("hub", "SELECT message_id, reason FROM parked WHERE source = ?", (source,))
-        return {row[0]: row[1] for row in rows}
+    def parked_among(self, source: str, message_ids: Iterable[str]) -> dict[str, str]:
+        """Message id and reason of those of these messages that are parked."""
+        sql = f"SELECT message_id, reason FROM parked WHERE source = ? AND {self.among('message_id')}"
+        return {row[0]: row[1] for row in self.query("hub", sql, (source, self.listed(message_ids)))}
 
     def pulse(self, now: int) -> Pulse:
         waiting, oldest = self.waiting()

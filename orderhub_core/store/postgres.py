@@ -66,6 +66,9 @@ SESSION = (
 
 class PostgresStore(Store):
     skip_locked = " FOR UPDATE SKIP LOCKED"
+    # By the bytes of their names, as Python sorts them.
+    hold_parked = """SELECT id FROM parked WHERE id = ANY(?)
+        ORDER BY source COLLATE "C", message_id COLLATE "C" FOR UPDATE"""
 
     def __init__(self, url: str) -> None:
         self.url = checked(url)

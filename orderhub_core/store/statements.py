@@ -123,9 +123,10 @@ FINISH_LATE = """UPDATE outbox SET state = CASE WHEN ? = 'done' THEN 'done' ELSE
 """Of what was withdrawn or held while it was performed: what is done is done, and what may have arrived, a person must
 look at. The note goes on saying why it should not have been."""
 
-OPEN_PARKED = """parked WHERE NOT EXISTS (SELECT 1 FROM dismissed
-    WHERE dismissed.source = parked.source AND dismissed.message_id = parked.message_id)"""
-"""What waits for a person; of the rest, one has said that it need not."""
+OPEN_PARKED = "parked WHERE dismissed_at IS NULL"
+"""What waits for a person; of the rest, one has said that it need not. An index holds these alone."""
+DISMISS = "UPDATE parked SET dismissal = ?, dismissed_by = ?, dismissed_at = ? WHERE source = ? AND message_id = ?"
+"""Nothing where it is being tried again: it is dismissed no more."""
 
 IF_NEWER = " WHERE excluded.at >= {table}.at"
 """What was said earlier never hides what the same touchpoint, or the same person, said later."""
@@ -164,8 +165,8 @@ def batches(writes: Writes) -> Iterator[Batch]:
         *(Batch(upsert(table), rows, table) for table, rows in writes.upserts.items()),
         *(Batch(insert(table), rows, table) for table, rows in writes.inserts.items()),
         *(Batch(insert_new(table), rows, table) for table, rows in writes.new.items()),
-        # After what is parked, as whoever takes both out again does.
-        Batch(upsert("dismissed"), sorted(writes.dismissed), "dismissed"),
+        # After what is parked; in the order in which `Store.requeue` takes rows out again.
+        Batch(DISMISS, [(*row[2:], *row[:2]) for row in sorted(writes.dismissed)]),
         Batch(upsert("sightings") + IF_NEWER.format(table="sightings"), writes.sightings, "sightings"),
         Batch(upsert("reviews") + IF_NEWER.format(table="reviews"), writes.reviews, "reviews"),
         # Each in one order; whoever else holds an effect's row holds that one alone, so that nobody waits in a circle.

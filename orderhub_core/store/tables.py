@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from sqlalchemy import BigInteger, Index, Integer, LargeBinary, MetaData, Text, UniqueConstraint
+from sqlalchemy import text as sql
 from sqlmodel import Field, SQLModel
 
 BIG_KEY = BigInteger().with_variant(Integer, "sqlite")
@@ -259,28 +260,27 @@ class Outbox(HubPart, table=True):
     note: str = text()
 
 
+NOT_DISMISSED = sql("dismissed_at IS NULL")
+
+
 class Parked(HubPart, table=True):
-    """Messages nobody could read. They wait here with the reason until they are replayed."""
+    """Messages nobody could read. They stay here with the reason until they are replayed, and wait for a person until
+    one has said that nobody needs to read them, and why."""
 
     __tablename__ = "parked"
+    __table_args__ = (
+        Index("ix_parked_message_id", "source", "message_id"),
+        Index("ix_parked_open", "id", "dismissed_at", sqlite_where=NOT_DISMISSED, postgresql_where=NOT_DISMISSED),
+    )
     id: int = key(BIG_KEY)
     source: str = text()
     message_id: str = text()
     reason: str = text()
     parked_at: int = number()
-
-
-class Dismissed(HubPart, table=True):
-    """Of which parked messages a person has said that nobody needs to read them, and why. Replaying one takes its row
-    away again."""
-
-    __tablename__ = "dismissed"
-    __table_args__ = CLUSTERED
-    source: str = key()
-    message_id: str = key()
-    reason: str = text()
-    dismissed_by: str = text()
-    dismissed_at: int = number()
+    dismissal: str | None = word()
+    dismissed_by: str | None = word()
+    dismissed_at: int | None = instant()
+    """None of the three while it waits for a person."""
 
 
 class Sighting(HubPart, table=True):

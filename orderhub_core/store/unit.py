@@ -97,6 +97,7 @@ class Writes:
         """(state, note, key) of effects that somebody else has seen to, if we have not even tried: `withdrawn`, or
         `person` where that is not certain."""
         self.dismissed: list[Row] = []
+        """(source, message id, reason, by, at) of parked messages that nobody needs to read any more."""
         self.requeued: list[Requeued] = []
         """Messages of the claim that were not applied: they belong to another lane, or wait for a better moment."""
         self.next_order_id = 1

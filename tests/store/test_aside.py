@@ -96,7 +96,8 @@ def test_a_conflict_is_told_with_both_digests_and_lengths_and_no_body(store, con
 def test_what_is_dismissed_waits_for_nobody_and_stays_where_it_is(store, context):
     accept(store, "m0", "m1")
     absorb.drain(context, 10)
-    before = store.query("hub", "SELECT * FROM parked ORDER BY id")
+    parked = "SELECT id, source, message_id, reason, parked_at FROM parked ORDER BY id"
+    before = store.query("hub", parked)
     dismiss(context, Dismissal("shop-a", "m1", "a test of the platform", "ann"))
     assert names(aside.parked(store)) == ["m0"]
     assert [(reason.reason, reason.messages) for reason in aside.reasons(store)] == [("nobody knows shop-a", 1)]
@@ -104,7 +105,7 @@ def test_what_is_dismissed_waits_for_nobody_and_stays_where_it_is(store, context
     (row,) = aside.parked(store, dismissed=True)
     assert (row["message_id"], row["reason"]) == ("m1", "nobody knows shop-a")
     assert (row["dismissal"], row["dismissed_by"], row["dismissed_at"]) == ("a test of the platform", "ann", NOW + 9)
-    assert store.query("hub", "SELECT * FROM parked ORDER BY id") == before
+    assert store.query("hub", parked) == before
     assert store.query("inbox", "SELECT count(*) FROM inbox WHERE body IS NULL") == [(0,)]
     logged = store.query("hub", "SELECT event, source, occurred_at, detail FROM log")
     detail = '{"source":"shop-a","message_id":"m1","reason":"a test of the platform","by":"ann"}'

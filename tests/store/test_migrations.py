@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy
 from alembic import command
 
-from orderhub_core.store import homes, schema
+from orderhub_core.store import aside, homes, schema
 from orderhub_core.store.homes import Home
 
 FIRST = {"inbox": "inbox_0001", "hub": "hub_0001"}
@@ -85,6 +85,26 @@ def test_decisions_that_older_versions_made_are_numbered_as_they_were_made(old_h
         (1, "v1", 1, "gift", "pouch", "add_gift", "P", 1, "because", 7),
         (2, "v1", 0, "gift", "pouch", "add_gift", "P", 1, "because", 7),
     ]
+    assert schema.differences(old_home) == []
+    store.close()
+
+
+def test_what_was_dismissed_before_stays_dismissed(old_home):
+    parked = "INSERT INTO parked (id, source, message_id, reason, parked_at) VALUES (:n, 'shop', 'm' || :m, 'why', 5)"
+    with schema.connection(old_home, "hub") as connection:
+        command.upgrade(schema.config(connection, "hub"), "hub_0005")
+        for number in (1, 2):
+            connection.execute(sqlalchemy.text(parked), {"n": number, "m": str(number)})
+        for name in ("m1", "replayed since"):
+            said = "INSERT INTO dismissed VALUES ('shop', :name, 'never mind', 'ann', 7)"
+            connection.execute(sqlalchemy.text(said), {"name": name})
+        connection.commit()
+    homes.init(old_home)
+    store = homes.open_store(old_home)
+    assert [(row["id"], row["message_id"]) for row in aside.parked(store)] == [(2, "m2")]
+    (row,) = aside.parked(store, dismissed=True)
+    told = {name: row[name] for name in ("id", "reason", "dismissal", "dismissed_by", "dismissed_at")}
+    assert told == {"id": 1, "reason": "why", "dismissal": "never mind", "dismissed_by": "ann", "dismissed_at": 7}
     assert schema.differences(old_home) == []
     store.close()
 

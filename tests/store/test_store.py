@@ -330,7 +330,7 @@ def park_one(store):
     store.accept([message(1)], NOW)
     claim = store.claim(1, NOW)
     parking = nothing(claim)
-    parking.upserts["parked"] = [(claim.messages[0].id, "shop-1", "m1", "unreadable", NOW)]
+    parking.upserts["parked"] = [(claim.messages[0].id, "shop-1", "m1", "unreadable", NOW, None, None, None)]
     store.commit(claim, parking)
     assert store.waiting()[0] == 0
     return claim.messages[0].id
@@ -421,13 +421,13 @@ def test_a_rolled_back_copy_does_not_spoil_its_connection(postgres_home):
 
     claim = store.claim(1_000, NOW)
     writes = nothing(claim)
-    writes.upserts["parked"] = [(m.id, m.source, m.message_id, "reason", NOW) for m in claim.messages]
+    writes.upserts["parked"] = [(m.id, m.source, m.message_id, "reason", NOW, None, None, None) for m in claim.messages]
     writes.upserts["reviews"] = [("no such column count",)]
     with pytest.raises(psycopg.Error):
         store.commit(claim, writes)
     claim = store.claim(1_000, NOW)
     writes = nothing(claim)
-    writes.upserts["parked"] = [(m.id, m.source, m.message_id, "reason", NOW) for m in claim.messages]
+    writes.upserts["parked"] = [(m.id, m.source, m.message_id, "reason", NOW, None, None, None) for m in claim.messages]
     store.commit(claim, writes)
     assert store.waiting()[0] == 0
     store.close()
@@ -467,6 +467,30 @@ def test_a_give_back_of_several_effects_and_a_commit_that_touches_them_otherwise
     assert rows == [("a", "waiting", "withdrawn"), ("b", "waiting", "given back")]
     absorbing.close()
     dispatching.close()
+
+
+@pytest.mark.postgres
+def test_dismissing_some_and_trying_the_same_ones_again_never_deadlock(postgres_home):
+    """A commit dismisses them by their names, whatever their numbers."""
+    dismissing, replaying = homes.open_store(postgres_home), homes.open_store(postgres_home)
+    names = ("b", "a")
+    with dismissing.transaction("hub") as cursor:
+        rows = [(number, "shop", name, "unreadable", NOW, None, None, None) for number, name in enumerate(names, 1)]
+        cursor.executemany(dismissing.sql(statements.insert("parked")), rows)
+    with ThreadPoolExecutor(1) as other:
+        with dismissing.transaction("hub") as cursor:
+            said = dismissing.sql(statements.DISMISS)
+            cursor.execute(said, ("never mind", "ann", NOW, "shop", "a"))
+            taken = other.submit(replaying.requeue, [1, 2])
+            deadline = time.monotonic() + 30
+            while not dismissing.query("hub", "SELECT count(*) FROM pg_locks WHERE NOT granted")[0][0]:
+                assert time.monotonic() < deadline, "nobody waits for the row that we hold"
+                time.sleep(0.01)
+            cursor.execute(said, ("never mind", "ann", NOW, "shop", "b"))
+        assert [row.message_id for row in taken.result(30)] == ["b", "a"]
+    assert dismissing.query("hub", "SELECT count(*) FROM parked") == [(0,)]
+    dismissing.close()
+    replaying.close()
 
 
 def test_what_holds_names_and_addresses_is_its_owner_s_alone(tmp_path):
