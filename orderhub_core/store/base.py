@@ -12,6 +12,7 @@ Nobody outside this package writes SQL.
 from __future__ import annotations
 
 import contextlib
+import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -214,12 +215,20 @@ class Store(ABC):
 
         What lies further ahead than anybody plans was written before the clock was set back: it is due as well.
         """
-        some = (self.listed(without), limit)
-        due = (now, 2 * until - now, *some, now, *some, now + FURTHEST, *some)
+        waiting, leased = (now, now + FURTHEST), (now, 2 * until - now)
+        due = {row[0] for row in self.query("hub", statements.DUE_TARGETS, (*waiting, *leased))}
+        targets = sorted(due.difference(without))
+        if not targets:
+            return []  # nobody else need wait for us to find that out
+        asked = {"overdue": leased, "waiting": waiting[:1], "astray": waiting[1:]}
+        sql = {kind: self.sql(statements.LEASABLE[kind] + self.skip_locked) for kind in asked}
+        lease = self.sql(statements.LEASE.format(those=self.among("key")))
         with self.transaction("hub") as cursor:
-            sql = statements.LEASE.format(closed=self.among("target"), skip_locked=self.skip_locked)
-            cursor.execute(self.sql(sql), (*due, limit, owner, until))
-            return [Leased(*row) for row in cursor.fetchall()]
+            found: list[Row] = []
+            for target, (kind, when) in itertools.product(targets, asked.items()):
+                found += cursor.execute(sql[kind], (target, *when, limit)).fetchall()
+            soonest = [key for _, key in sorted(found)[:limit]]
+            return [Leased(*row) for row in cursor.execute(lease, (owner, until, self.listed(soonest))).fetchall()]
 
     def still_leased(self, leased: Leased, *, owner: str) -> bool:
         """Whether it may be begun: nobody has withdrawn, held, renewed or taken it over since it was leased."""

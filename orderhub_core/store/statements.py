@@ -91,23 +91,27 @@ WITHDRAW = """UPDATE outbox SET note = ? || CASE WHEN note <> '' THEN '; before:
 FORESTALL = """UPDATE outbox SET state = ?, note = ? || CASE WHEN note <> '' THEN '; before: ' || note ELSE '' END
     WHERE key = ? AND attempts = 0 AND state IN ('waiting', 'person') AND state <> ?"""
 
-LEASE = """WITH overdue AS MATERIALIZED (
-    SELECT key, next_at FROM outbox WHERE state = 'leased' AND (lease_until <= ? OR lease_until > ?) AND NOT {closed}
-    ORDER BY next_at LIMIT ?{skip_locked}),
-    waiting AS MATERIALIZED (
-    SELECT key, next_at FROM outbox WHERE state = 'waiting' AND next_at <= ? AND NOT {closed}
-    ORDER BY next_at LIMIT ?{skip_locked}),
-    astray AS MATERIALIZED (
-    SELECT key, next_at FROM outbox WHERE state = 'waiting' AND next_at > ? AND NOT {closed}
-    ORDER BY next_at LIMIT ?{skip_locked}),
-    due AS MATERIALIZED (
-    SELECT * FROM overdue UNION ALL SELECT * FROM waiting UNION ALL SELECT * FROM astray
-    ORDER BY next_at LIMIT ?)
-    UPDATE outbox SET state = 'leased', owner = ?, lease_until = ?, attempts = attempts + 1
-    WHERE key IN (SELECT key FROM due)
-    RETURNING key, order_id, target, payload, generation, attempts"""
-"""Each part walks an index and stops at the limit: of a hundred thousand that wait none is looked at that is not taken.
-Materialized: PostgreSQL may else ask for the due ones again for each row, and lease more than the limit."""
+DUE_TARGETS = """WITH RECURSIVE known (target) AS (
+    SELECT min(target) FROM outbox WHERE state = 'waiting'
+    UNION ALL SELECT (SELECT min(target) FROM outbox WHERE state = 'waiting' AND target > known.target)
+    FROM known WHERE known.target IS NOT NULL)
+    SELECT target FROM known WHERE target IS NOT NULL
+    AND ((SELECT min(next_at) FROM outbox WHERE state = 'waiting' AND target = known.target) <= ?
+    OR (SELECT max(next_at) FROM outbox WHERE state = 'waiting' AND target = known.target) > ?)
+    UNION SELECT target FROM outbox WHERE state = 'leased' AND (lease_until <= ? OR lease_until > ?)"""
+"""Targets of effects that are due: of those that wait, a few steps along the index for each target, however many do;
+of those that are leased, a look at each, and they are no more than dispatchers hold."""
+
+_SOONEST = "SELECT next_at, key FROM outbox WHERE state = '{state}' AND target = ? AND {due} ORDER BY next_at LIMIT ?"
+LEASABLE = {
+    "overdue": _SOONEST.format(state="leased", due="(lease_until <= ? OR lease_until > ?)"),
+    "waiting": _SOONEST.format(state="waiting", due="next_at <= ?"),
+    "astray": _SOONEST.format(state="waiting", due="next_at > ?"),
+}
+"""Of one target, what is due soonest. What waits is walked along the index up to the limit: of a hundred thousand that
+wait none is looked at that could not be taken."""
+LEASE = """UPDATE outbox SET state = 'leased', owner = ?, lease_until = ?, attempts = attempts + 1
+    WHERE {those} RETURNING key, order_id, target, payload, generation, attempts"""
 
 STILL_LEASED = """SELECT 1 FROM outbox
     WHERE key = ? AND generation = ? AND owner = ? AND state = 'leased' AND payload = ?"""

@@ -6,7 +6,8 @@ import pytest
 
 from orderhub_core.hub import Hub
 from orderhub_core.model import RawMessage
-from orderhub_core.store import sqlite
+from orderhub_core.store import flow, sqlite, statements
+from orderhub_core.store.unit import Finished
 
 NOW = 1_700_000_000_000_000
 FEW = ("json_each", "lanes", "counter", "todo", "known", "parked USING COVERING INDEX ix_parked_open")
@@ -62,3 +63,57 @@ def test_some_are_replayed_without_a_look_at_the_others(asked):
     asked.walks()
     assert asked.hub.replay([1, 3]) == {("nobody", "m0"): "parked", ("nobody", "m2"): "parked"}
     assert asked.walks() == set()
+
+
+def behind(hub, target, *keys, at=NOW):
+    with hub.store.transaction("hub") as cursor:
+        rows = [(f"{target} {key}", 1, target, "{}", "waiting", 0, 0, at + key, None, "", at, None, "") for key in keys]
+        cursor.executemany(statements.insert("outbox"), rows)
+
+
+def instructions(hub, ask):
+    """How many SQLite's machine runs for a question to the hub: what it costs, and the same on every machine."""
+    counted = [0]
+
+    def count():
+        counted[0] += 1
+
+    connections = (hub.store._reader("hub"), hub.store._writer("hub"))
+    for connection in connections:
+        connection.set_progress_handler(count, 1)
+    answer = ask()
+    for connection in connections:
+        connection.set_progress_handler(None, 1)
+    return answer, counted[0]
+
+
+@pytest.mark.parametrize("due", [[], [5]], ids=["nothing else", "one effect"])
+def test_what_waits_behind_a_closed_gate_is_in_nobody_s_way(asked, due):
+    hub, later = asked.hub, NOW + 10_000
+    behind(hub, "down", *range(20))
+    behind(hub, "up", *due, 50_000)
+
+    def lease():
+        return hub.store.lease(now=later, until=later + 10, owner="me", limit=10, without=["down"])
+
+    found, few = instructions(hub, lease)
+    assert [one.key for one in found] == [f"up {key}" for key in due]
+    hub.store.finish([due_again(one) for one in found], owner="me", now=later)
+    behind(hub, "down", *range(20, 3_000))
+    asked.statements.clear()
+    found, many = instructions(hub, lease)
+    assert [one.key for one in found] == [f"up {key}" for key in due]
+    assert many < few + 50
+    assert ("hub", "BEGIN IMMEDIATE") not in asked.statements or due, "others wait while we look"
+    assert asked.walks() == set()
+
+
+def due_again(leased):
+    """It is due again as it was."""
+    return Finished(leased, "waiting", NOW + 5, "")
+
+
+def test_open_effects_are_counted_without_reading_them(asked):
+    behind(asked.hub, "up", 1, 2)
+    plan = [row[3] for row in asked.hub.store.query("hub", f"EXPLAIN QUERY PLAN {flow.EFFECTS}")]
+    assert "SEARCH outbox USING COVERING INDEX ix_outbox_target (state=?)" in plan

@@ -25,9 +25,13 @@ def upgrade() -> None:
     op.create_index(
         "ix_parked_open", "parked", ["id", "dismissed_at"], sqlite_where=only_open, postgresql_where=only_open
     )
+    op.create_index("ix_outbox_target", "outbox", ["state", "target", "next_at", "attempts"])
+    op.drop_index("ix_outbox_due", "outbox")
 
 
 def downgrade() -> None:
+    op.create_index("ix_outbox_due", "outbox", ["state", "next_at", "target"])
+    op.drop_index("ix_outbox_target", "outbox")
     op.create_table(
         "dismissed",
         sa.Column("source", sa.Text(), autoincrement=False, nullable=False),
