@@ -14,7 +14,7 @@ from orderhub_core.errors import Busy, UserMistake
 from orderhub_core.flows.absorb import Context, Outcome, drain, plan
 from orderhub_core.model import RawMessage
 from orderhub_core.ports import Files
-from orderhub_core.store.base import Store
+from orderhub_core.store.base import Progress, Store
 from orderhub_core.store.unit import Message
 
 ON_ERROR = ("reject-all", "skip-failed")
@@ -84,6 +84,7 @@ class _Made(NamedTuple):
 
 def _apply(context: Context, messages: list[RawMessage], now: int, batch: int) -> _Made:
     store, outcomes = context.store, dict[str, Outcome]()
+    before = store.progress()
     for group in _groups(messages, batch):
         for message, receipt in zip(group, store.accept(group, now), strict=True):
             if receipt == "new":
@@ -95,7 +96,9 @@ def _apply(context: Context, messages: list[RawMessage], now: int, batch: int) -
     source = messages[0].source
     fresh = [message_id for message_id, outcome in outcomes.items() if outcome == "noted"]
     ours = _until_applied(context, source, fresh, batch)
-    outcomes |= ours | _told_by_log(store, source, [message_id for message_id in fresh if message_id not in ours])
+    outcomes |= ours | _told_by_log(
+        store, source, [message_id for message_id in fresh if message_id not in ours], before
+    )
     parked = store.parked_among(source, outcomes)
     return _Made(outcomes | dict.fromkeys(parked, "parked"), parked)
 
@@ -121,12 +124,12 @@ def _until_applied(context: Context, source: str, message_ids: list[str], batch:
         time.sleep(PAUSE_S)
 
 
-def _told_by_log(store: Store, source: str, message_ids: list[str]) -> dict[str, Outcome]:
-    """What another worker, running beside us, made of our messages."""
+def _told_by_log(store: Store, source: str, message_ids: list[str], before: Progress) -> dict[str, Outcome]:
+    """What another worker, running beside us, made of our messages, which came after `before`."""
     if not message_ids:
         return {}
     ids = store.message_ids(source, message_ids)
-    entries = store.entries_of(ids.values())
+    entries = store.entries_of(ids.values(), before)
     placed = {message for message, event in entries if event == "order.placed"}
     touched = {message for message, _ in entries}
     return {

@@ -179,10 +179,12 @@ class Store(ABC):
         sql = f"SELECT message_id, id FROM inbox WHERE source = ? AND {self.among('message_id')}"
         return {row[0]: row[1] for row in self.query("inbox", sql, (source, self.listed(message_ids)))}
 
-    def entries_of(self, messages: Iterable[int]) -> list[Row]:
-        """(message, event) of the log entries that these messages caused. Walks the log: for rare questions."""
-        sql = f"SELECT message, event FROM log WHERE {self.among('message')}"
-        return self.query("hub", sql, (self.listed(messages),))
+    def entries_of(self, messages: Iterable[int], since: Progress) -> list[Row]:
+        """(message, event) of the log entries that these messages caused. They came after `since`: what was logged
+        before, in whichever lane has come least far, is not looked at."""
+        after = min((head.seq for head in since.log), default=0)
+        sql = f"SELECT message, event FROM log WHERE seq > ? AND {self.among('message')}"
+        return self.query("hub", sql, (after, self.listed(messages)))
 
     # -- writing
 

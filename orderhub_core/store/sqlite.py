@@ -249,7 +249,9 @@ class SqliteStore(Store):
         newest = self.query("inbox", "SELECT coalesce(max(id), 0) FROM inbox")[0][0]
         oldest = self.query("inbox", "SELECT received_at FROM inbox WHERE id > ? ORDER BY id LIMIT 1", (upto,))
         again = self.query("hub", "SELECT id FROM todo")
-        ages = [row[0] for row in oldest] + [m.received_at for m in self.messages([row[0] for row in again])]
+        of_those = f"SELECT min(received_at) FROM inbox WHERE {self.among('id')}"
+        oldest += self.query("inbox", of_those, (self.listed(row[0] for row in again),)) if again else []
+        ages = [row[0] for row in oldest if row[0] is not None]
         return max(0, newest - upto) + len(again), min(ages, default=None)
 
     def waiting_of(self, ids: Sequence[int]) -> int:

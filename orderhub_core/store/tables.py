@@ -69,11 +69,17 @@ class Inbox(InboxPart, table=True):
     body: bytes = blob()
 
 
+WITH_BODY = sql("body IS NOT NULL")
+
+
 class Conflict(InboxPart, table=True):
     """A message that came again under the same id with another body: recorded, never overwritten."""
 
     __tablename__ = "conflict"
-    __table_args__ = CLUSTERED
+    __table_args__ = (
+        Index("ix_conflict_body", "received_at", sqlite_where=WITH_BODY, postgresql_where=WITH_BODY),
+        CLUSTERED,
+    )
     source: str = key()
     message_id: str = key()
     digest: bytes = key(LargeBinary)
@@ -287,7 +293,7 @@ class Sighting(HubPart, table=True):
     """What each touchpoint showed last of each order, in its own words."""
 
     __tablename__ = "sightings"
-    __table_args__ = CLUSTERED
+    __table_args__ = (Index("ix_sightings_changed_version", "changed_version"), CLUSTERED)
     touchpoint: str = key()
     shop: str = key()
     order_no: str = key()

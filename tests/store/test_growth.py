@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from orderhub_core.frames import SCHEMAS, empty
 from orderhub_core.hub import Hub
 from orderhub_core.model import RawMessage
-from orderhub_core.store import flow, sqlite, statements
+from orderhub_core.store import expiry, flow, frames, sqlite, statements
+from orderhub_core.store.base import NOTHING
 from orderhub_core.store.unit import Finished
 
 NOW = 1_700_000_000_000_000
@@ -117,3 +119,36 @@ def test_open_effects_are_counted_without_reading_them(asked):
     behind(asked.hub, "up", 1, 2)
     plan = [row[3] for row in asked.hub.store.query("hub", f"EXPLAIN QUERY PLAN {flow.EFFECTS}")]
     assert "SEARCH outbox USING COVERING INDEX ix_outbox_target (state=?)" in plan
+
+
+def test_news_of_the_frames_are_found_without_the_old(asked):
+    for name in SCHEMAS:
+        asked.hub.frame(name)
+    asked.statements.clear()
+    for name in SCHEMAS:
+        frames.refreshed(asked.hub.store, name, empty(name).lazy(), NOTHING, asked.hub.store.progress())
+    assert asked.walks() == set()
+
+
+def test_what_another_worker_made_of_an_import_is_looked_for_among_what_came_since(asked):
+    asked.hub.store.entries_of([1, 2], asked.hub.store.progress())
+    assert asked.walks() == set()
+
+
+def test_how_long_the_oldest_waits_is_told_without_reading_what_waits(asked):
+    hub = asked.hub
+    (lost,) = hub.store.query("inbox", "SELECT min(received_at) FROM inbox")
+    hub.store.requeue([1, 2, 3])
+    asked.statements.clear()
+    assert hub.store.waiting() == (3, *lost)
+    assert not [sql for _, sql in asked.statements if "body" in sql]
+
+
+def test_bodies_that_expire_are_found_among_those_that_are_there(asked):
+    store = asked.hub.store
+    store.accept([RawMessage("nobody", "m1", "order", b"another body")], NOW)
+    asked.statements.clear()
+    assert expiry.drop_conflicts(store, NOW) is None
+    assert expiry.drop_conflicts(store, NOW + 1) == expiry.Dropped(1)
+    assert asked.walks() == set()
+    assert store.query("inbox", "SELECT message_id, body FROM conflict") == [("m1", None)]

@@ -1,4 +1,5 @@
-"""What is open is found without a walk over what is not: a dismissal stands in the row of the message it is about."""
+"""What is open or new is found without a walk over what is not. A dismissal stands in the row of the message that it is
+about; effects are found by target, and sightings by the commit that changed them."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -27,9 +28,11 @@ def upgrade() -> None:
     )
     op.create_index("ix_outbox_target", "outbox", ["state", "target", "next_at", "attempts"])
     op.drop_index("ix_outbox_due", "outbox")
+    op.create_index("ix_sightings_changed_version", "sightings", ["changed_version"])
 
 
 def downgrade() -> None:
+    op.drop_index("ix_sightings_changed_version", "sightings")
     op.create_index("ix_outbox_due", "outbox", ["state", "next_at", "target"])
     op.drop_index("ix_outbox_target", "outbox")
     op.create_table(
