@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any
 
 import polars as pl
@@ -14,9 +16,10 @@ from hypothesis import strategies as st
 
 from orderhub_core import frames
 from orderhub_core.audit import report
-from orderhub_core.audit.credibility import change, history
+from orderhub_core.audit.credibility import change, history, log
 from orderhub_core.audit.credibility.index import DIMENSIONS, PARTS, Index, measure
 from orderhub_core.audit.credibility.losses import losses, members
+from orderhub_core.audit.credibility.sources import sources_of
 from orderhub_core.model import Axis, Event
 from orderhub_core.settings import Settings
 
@@ -205,6 +208,31 @@ def test_a_night_as_quiet_as_any_before_is_no_silence() -> None:
     for hour in (30, 29, 9, 8):
         made.log(made.order(), Event.PLACED.value, NOW - hour * HOUR)
     assert not any(cause == "silent" for *_, cause in causes(measure(made)))
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 400)), min_size=1, max_size=40))
+def test_the_longest_silence_of_each_source_is_what_one_would_count(heard: list[tuple[int, int]]) -> None:
+    made = Shop()
+    order = made.order()
+    for who, minute in heard:
+        made.log(order, "order.content", NOW - DAY + minute * 60 * SECOND, delay_s=0, source=f"s{who}")
+    for source in sources_of(log.read(made.frame("events"), pl.Series([order])), made.frame("sightings")):
+        minutes = sorted({(NOW - DAY) // 60 // SECOND + at for who, at in heard if f"s{who}" == source.name})
+        gaps = [later - sooner for sooner, later in pairwise(minutes)]
+        assert source.longest == max(gaps, default=0) * 60 * SECOND
+
+
+def test_a_clock_that_once_stood_at_1970_costs_no_memory() -> None:
+    made = Shop()
+    for at in (0, NOW - HOUR, NOW):
+        made.log(made.order(), Event.PLACED.value, at, delay_s=0)
+    told = log.read(made.frame("events"), pl.Series([1, 2, 3]))
+    tracemalloc.start()
+    (source,) = sources_of(told, made.frame("sightings"))
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert source.longest == (NOW - HOUR) // 60 // SECOND * 60 * SECOND
+    assert most < 1_000_000
 
 
 def slow(made: Shop, delays_s: dict[int, float], words: int = 60) -> Index:

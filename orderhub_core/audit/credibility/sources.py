@@ -39,19 +39,23 @@ def _heard(names: list[str], kinds: list[str], place: Places, at: Micros) -> Ite
     """`place`: who of `names` was heard, `at`: when."""
     if not names:
         return
-    minute = at // MINUTE_US
-    begun = int(minute.min())
-    heard = np.zeros((len(names), int(minute.max()) - begun + 1), np.bool_)
-    heard[place, minute - begun] = True
+    longest = _longest(len(names), place, at // MINUTE_US)
     first, last = np.full(len(names), at.max()), np.full(len(names), at.min())
     np.minimum.at(first, place, at)
     np.maximum.at(last, place, at)
     for number, (name, kind) in enumerate(zip(names, kinds, strict=True)):
-        yield Source(name, kind, int(first[number]), int(last[number]), _longest(np.flatnonzero(heard[number])))
+        yield Source(name, kind, int(first[number]), int(last[number]), int(longest[number]) * MINUTE_US)
 
 
-def _longest(minutes: Micros) -> int:
-    return int(np.diff(minutes).max(initial=0)) * MINUTE_US
+def _longest(sources: int, place: Places, minute: Micros) -> Micros:
+    """The most minutes between two in which a source was heard, by source. Costs what there is to hear, and nothing for
+    a clock that once stood at 1970."""
+    order = np.lexsort((minute, place))
+    whose, gap = place[order], np.diff(minute[order])
+    longest = np.zeros(sources, np.int64)
+    own = whose[1:] == whose[:-1]
+    np.maximum.at(longest, whose[1:][own], gap[own])
+    return longest
 
 
 def silent(sources: list[Source], targets_s: Mapping[str, float], as_of: int) -> Flags:
