@@ -99,7 +99,7 @@ def times(raw: pl.Series, zone: str, *, mixed: bool = False) -> Cells:
         pl.when(pl.col("text").is_not_null() & pl.col("local").is_null())
         .then(pl.lit("this is not a time; write it like 2026-01-31 18:05:00"))
         .when(pl.col("value").is_null() & pl.col("local").is_not_null())
-        .then(pl.lit(f"this time does not exist in {zone}: the clocks were put forward over it"))
+        .then(pl.lit("this time does not exist in time_zone: the clocks were put forward over it"))
         .when(~pl.col("value").is_between(FIRST, LAST))
         .then(pl.lit("this time lies outside the years 2000 to 2100"))
         .when(minority)

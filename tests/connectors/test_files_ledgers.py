@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import polars as pl
 import pytest
 
 from connectors.files import conventions, read_ledger
+from connectors.files.cells import ids, money, texts, times
+from orderhub_core import i18n
 from orderhub_core.errors import UserMistake
 
 HEAD = "订单编号,实付金额,支付时间"
@@ -109,6 +112,24 @@ def test_a_fee_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     read = read_ledger(write(tmp_path, f"{HEAD},达人佣金", *lines), "platform")
     assert read.fees["amount_minor"].sum() == 300
     assert read.findings["finding"].to_list() == ["unreadable_fee"]
+
+
+REFUSED = {
+    ids: ["4.83E+18", "1" * 201, "a\0b"],
+    texts: ["a\0b"],
+    partial(times, zone="America/Sao_Paulo"): ["soon", "2018-11-04 00:30:00", "1999-01-01 00:00:00"],
+    partial(times, zone="UTC"): [*["2026-11-01 00:00:00"] * 2, "2026-11-01T00:00:00Z"],
+    partial(times, zone="Asia/Shanghai"): [*["2026-11-01T00:00:00Z"] * 3, "2026-11-01 00:00:00"],
+    partial(money, decimals=2): ["x", "1.234", "-1", "999999999999999"],
+    partial(money, decimals=0): ["1.5"],
+    partial(money, decimals=3): ["1.2345"],
+}
+
+
+def test_every_reason_to_refuse_a_cell_of_a_ledger_exists_in_chinese() -> None:
+    said = {reason for read, cells in REFUSED.items() for reason in read(pl.Series(cells)).problem.drop_nulls()}
+    assert len(said) == 14
+    assert said - {str(message.id) for message in i18n.catalogue("zh")} == set()
 
 
 def test_a_courier_s_words_and_times_say_where_the_parcel_is(tmp_path: Path) -> None:

@@ -114,18 +114,6 @@ FINDINGS = {
     "currency_differs": "{source}: {rows} amounts are not in {detail}, first row {row}",
     "unknown_fee": "{source}: the column {detail} looks like a fee that nobody has named ({rows} rows)",
 }
-REASONS = {
-    "amount": "this is not an amount; write it like 1234.50",
-    "negative": "the amount is negative",
-    "fine": "the amount has more than 2 decimals",
-    "time": "this is not a time; write it like 2026-01-31 18:05:00",
-    "zone": "this time names its zone, most of its column do not; make them alike or set mixed_times",
-    "no_zone": "this time names no zone, most of its column do; make them alike or set mixed_times",
-    "rounded": "a spreadsheet has rounded this number and its last digits are lost; export again with this column as "
-    "text",
-}
-"""What readers of cells say most."""
-
 FEES = {
     "channel_cost": "Channel cost",
     "platform_fee": "Platform fee",
