@@ -80,6 +80,11 @@ def test_a_gap_that_is_too_large_ends_with_1(files: list[object], amount: str, c
     [
         (["--fail-over", "much"], "--fail-over 'much': write an amount"),
         (["--fail-over", "nan"], "--fail-over 'nan'"),
+        (["--fail-over", "1e999999"], "--fail-over '1e999999'"),
+        (["--fail-over", "-1"], "--fail-over '-1'"),
+        (["--period", "9999-12-31"], "1900 to 2999"),
+        (["--period", "0001-01"], "1900 to 2999"),
+        (["--until", "9999-12-31"], "1900 to 2999"),
         (["--period", "2026-13"], "write a month like"),
         (["--period", "2026-11", "--from", "2026-11-02"], "leave --from and --until out"),
         (["--from", "2026-11-09", "--until", "2026-11-02"], "before it begins"),
@@ -94,6 +99,13 @@ def test_a_mistake_is_one_sentence(files: list[object], wrong: list[object], sai
     assert code == 2
     assert said in text
     assert "\n" not in text.strip()
+
+
+@pytest.mark.parametrize("option", ["--ship-hours", "--review-minutes"])
+def test_hours_that_nobody_waits_are_refused(files: list[object], option: str) -> None:
+    code, text = run(*files, option, 999_999_999_999)
+    assert (code, f"'{option}'" in text) == (2, True)
+    assert run(*files, "--fail-over", "0E999999")[0] == 1
 
 
 def test_the_workbook_opens_and_holds_what_was_said(files: list[object], tmp_path: Path) -> None:

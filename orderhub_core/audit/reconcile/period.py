@@ -16,6 +16,8 @@ import msgspec
 from orderhub_core.errors import UserMistake
 
 SECOND = 1_000_000
+FIRST, LAST = date(1900, 1, 1), date(2999, 12, 31)
+"""Days that a period may begin and end with."""
 
 
 class Period(msgspec.Struct, frozen=True):
@@ -47,15 +49,19 @@ def month(text: str, zone: str) -> Period:
     """The month or day that a user wrote. Raises UserMistake."""
     try:
         if len(text) == len("2026-11-11"):
-            return Period(date.fromisoformat(text), date.fromisoformat(text), zone)
-        year, _, number = text.partition("-")
-        return Period(*_month(int(year), int(number)), zone)
-    except ValueError:
+            first = last = date.fromisoformat(text)
+        else:
+            year, _, number = text.partition("-")
+            first, last = _month(int(year), int(number))
+    except (ValueError, OverflowError):
         raise UserMistake(f"period {text!r}: write a month like 2026-11 or a day like 2026-11-11") from None
+    return days(first, last, zone)
 
 
 def days(first: date, last: date, zone: str) -> Period:
-    """Raises UserMistake where the last day comes before the first."""
+    """Raises UserMistake where the last day comes before the first, or one lies out of bounds."""
+    if not (first >= FIRST and last <= LAST):
+        raise UserMistake(f"a period lies in the years {FIRST.year} to {LAST.year}: {first} to {last} does not")
     if last < first:
         raise UserMistake(f"the period ends on {last}, before it begins on {first}: exchange them")
     return Period(first, last, zone)

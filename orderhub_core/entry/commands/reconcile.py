@@ -22,6 +22,10 @@ from orderhub_core.i18n import translator
 
 SHOWN = 20
 """Conflicts listed for people unless they ask for more."""
+HOURS = 10 * 365 * 24
+"""Nobody allows longer than ten years."""
+MOST = 10**15
+"""No gap is larger, in major units."""
 
 
 @stored
@@ -36,8 +40,12 @@ def reconcile(
     since: Annotated[str, typer.Option("--from", metavar="DAY", help="First day.")] = "",
     until: Annotated[str, typer.Option("--until", metavar="DAY", help="Last day, included.")] = "",
     as_of: Annotated[str, typer.Option(metavar="TIME", help="When the data was taken; default: as the ERP's.")] = "",
-    review_minutes: Annotated[int, typer.Option(min=0, help="Between payment and the ERP's review.")] = 30,
-    ship_hours: Annotated[int, typer.Option(min=0, help="From payment to going out, and on to the scan.")] = 48,
+    review_minutes: Annotated[
+        int, typer.Option(min=0, max=60 * HOURS, help="Between payment and the ERP's review.")
+    ] = 30,
+    ship_hours: Annotated[
+        int, typer.Option(min=0, max=HOURS, help="From payment to going out, and on to the scan.")
+    ] = 48,
     xlsx: Annotated[Path | None, typer.Option(metavar="FILE", help="Write everything into this workbook, too.")] = None,
     limit: Annotated[int | None, typer.Option(min=0, help="List at most this many conflicts.")] = None,
     fail_over: Annotated[str, typer.Option(metavar="AMOUNT", help="Exit with 1 when the gap is larger.")] = "",
@@ -102,8 +110,8 @@ def _amount(text: str) -> Decimal | None:
         amount = Decimal(text)
     except InvalidOperation:
         amount = Decimal(-1)
-    if not (amount.is_finite() and amount >= 0):
-        raise UserMistake(f"--fail-over {text!r}: write an amount like 8000 or 0.00")
+    if not (amount.is_finite() and 0 <= amount <= MOST):
+        raise UserMistake(f"--fail-over {text!r}: write an amount like 8000 or 0.00, at most {MOST:,}")
     return amount
 
 
