@@ -82,7 +82,7 @@ def _(chosen, connected, set_answered, set_said, tr):
     def settle(answer: dict) -> None:
         keys, reason = queue.keys(answer["rows"], tr), answer.get("reason", "").strip()
         try:
-            queue.answer(connected.judge, chosen, keys, reason, answer.get("reviewer", "").strip())
+            queue.answer(connected.judge_all, chosen, keys, reason, answer.get("reviewer", "").strip())
         except errors.OrderHubError as error:
             return set_said((tr("The answer was not taken: {reason}").format(reason=error), "bad"))
         set_answered(lambda before: queue.changed(before, keys, reason))

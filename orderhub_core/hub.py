@@ -292,8 +292,12 @@ class Hub:
     ) -> None:  # fmt: skip
         """A reviewer's verdict on an audited order: a message like any other, absorbed by the worker. `seen`: the raw
         words that were judged, by touchpoint. `withdrawn` takes the reviewer's last one back."""
-        said = Review(audit, shop, order_no, consistent, reviewer, note, dict(seen), withdrawn)
-        self.receive([ops.review(said, clock())])
+        self.judge_all([Review(audit, shop, order_no, consistent, reviewer, note, dict(seen), withdrawn)])
+
+    def judge_all(self, said: Sequence[Review]) -> None:
+        """The same of several, written down together: all of them, or none where it raises."""
+        at = clock()
+        self.receive([ops.review(one, at) for one in said])
 
     def reviews(self, audit: str) -> pl.DataFrame:
         """shop, order_no, consistent (null where taken back), reviewer, note, at of the judgements in an audit."""

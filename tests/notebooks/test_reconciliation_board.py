@@ -12,9 +12,10 @@ import polars as pl
 import pytest
 
 from orderhub_core import errors, hub, i18n, ui
-from orderhub_core.audit.reconcile import queue, texts
+from orderhub_core.audit.reconcile import period, queue, texts
 from orderhub_core.charts import reconcile as charts
 from orderhub_core.entry.commands.demo import write_books
+from orderhub_core.model import RawMessage
 from orderhub_core.sim.world import Plan, build
 from orderhub_core.store import homes, snapshot
 
@@ -86,15 +87,27 @@ def test_another_period_has_a_queue_of_its_own(board: ModuleType, living: hub.Hu
 def test_an_answer_that_cannot_be_kept_leaves_the_order_waiting(
     board: ModuleType, living: hub.Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(**review: object) -> None:
+    def full(reviews: object) -> None:
         raise errors.Busy("the disk is full")
 
-    monkeypatch.setattr(living, "judge", full)
+    monkeypatch.setattr(living, "judge_all", full)
     _, names = board.app.run()
     picked = queue.table(names["rows"], names["found"], i18n.translator("en"))[[0]]
     names["settle"]({"rows": picked, "reason": "why", "reviewer": ""})
     assert names["answered"]() == {}
     assert names["said"]() == ("The answer was not taken: the disk is full", "bad")
+
+
+def test_many_answers_are_taken_together_or_not_at_all(living: hub.Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    span, keys = period.month("2026-11", "Asia/Shanghai"), [("s", "a"), ("s", "b"), ("s", "c")]
+    before = living.pulse().received
+    with pytest.raises(errors.UserMistake):
+        queue.answer(living.judge_all, span, keys, "x" * 501)
+    assert living.pulse().received == before
+    commits: list[list[RawMessage]] = []
+    monkeypatch.setattr(living, "receive", commits.append)
+    queue.answer(living.judge_all, span, keys, "why", "Li")
+    assert [len(messages) for messages in commits] == [3], "one commit, however many orders"
 
 
 def test_a_reason_is_wanted() -> None:

@@ -6,7 +6,7 @@ review that is not consistent. The newest one of an order holds, whoever gave it
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import polars as pl
 
@@ -15,6 +15,7 @@ from orderhub_core.audit.reconcile.result import Reconciliation
 from orderhub_core.audit.reconcile.texts import CONFLICT_ADVICE, CONFLICTS, local, major
 from orderhub_core.audit.sources import KEY
 from orderhub_core.i18n import Translate
+from orderhub_core.model import Review
 
 Answers = dict[tuple[str, str], str]
 """By (shop, order_no): the reason with which it was acknowledged."""
@@ -87,10 +88,17 @@ def keys(picked: pl.DataFrame, tr: Translate) -> list[tuple[str, str]]:
     return list(picked.select(tr("Shop"), tr("Order")).iter_rows())
 
 
-def answer(judge: Callable[..., None], period: Period, keys: list[tuple[str, str]], reason: str, by: str = "") -> None:
-    """Acknowledge orders through `hub.judge`; without a reason, take it back. Raises what it raises."""
-    for shop, order_no in keys:
-        judge(audit=audit_id(period), shop=shop, order_no=order_no, consistent=bool(reason), reviewer=by, note=reason)
+def answer(
+    judge_all: Callable[[Sequence[Review]], None],
+    period: Period,
+    keys: list[tuple[str, str]],
+    reason: str,
+    by: str = "",
+) -> None:
+    """Acknowledge orders through `hub.judge_all`, all of them or none; without a reason, take it back. Raises what it
+    raises."""
+    audit = audit_id(period)
+    judge_all([Review(audit, shop, order_no, bool(reason), by, reason) for shop, order_no in keys])
 
 
 def changed(before: Answers, keys: list[tuple[str, str]], reason: str) -> Answers:
