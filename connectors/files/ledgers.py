@@ -75,7 +75,7 @@ class Ledger(NamedTuple):
     """order_no, amount_minor, at, row_no, problem (amount, time or null), and where the file has them shop, ref,
     currency, reviewed_at, freight_minor, discount_minor, status."""
     fees: pl.DataFrame
-    """shop, order_no, column, amount_minor: the columns of amounts that are none of the ledger's own."""
+    """row_no, column, amount_minor: the columns of amounts that are none of the ledger's own."""
     findings: pl.DataFrame
     """finding, source, rows, first_row, detail."""
     currency: str
@@ -156,7 +156,7 @@ def read_ledger(path: Path, source: str, known: Conventions | None = None) -> Le
         findings.append(_finding(source, "unknown_word", found.get("status", ""), table[ROW].filter(strange)))
     fees = [_NO_FEES]
     if source == "platform":
-        more, unread = _fees(table, columns, found, mapping, rules)
+        more, unread = _fees(table, found, mapping, rules)
         fees, findings = [*fees, *more], [*findings, *unread]
     return Ledger(
         entries.filter(pl.col("order_no").is_not_null()).with_columns(_texts(entries)),
@@ -178,9 +178,7 @@ def _texts(entries: pl.DataFrame) -> list[pl.Expr]:
 _CURRENCIES = {"RMB": "CNY", "人民币": "CNY", "元": "CNY", "¥": "CNY", "￥": "CNY", "美元": "USD"}
 _NAMES = {"amount": "amount_minor", "freight": "freight_minor", "discount": "discount_minor"}
 _TIMES = ("at", "reviewed_at", "delivered_at")
-_NO_FEES = pl.DataFrame(
-    schema={"shop": pl.String, "order_no": pl.String, "column": pl.String, "amount_minor": pl.Int64}
-)
+_NO_FEES = pl.DataFrame(schema={ROW: pl.Int64, "column": pl.String, "amount_minor": pl.Int64})
 
 
 def _read(field: str, raw: pl.Series, mapping: Mapping) -> Cells:
@@ -267,7 +265,7 @@ def _parcels(entries: pl.DataFrame, read: dict[str, Cells], words: dict[str, Wor
 
 
 def _fees(
-    table: pl.DataFrame, columns: dict[str, pl.Series], found: dict[str, str], mapping: Mapping, rules: Conventions
+    table: pl.DataFrame, found: dict[str, str], mapping: Mapping, rules: Conventions
 ) -> tuple[list[pl.DataFrame], list[pl.DataFrame]]:
     """The columns of amounts that nobody claims, as long rows, and what of them cannot be read."""
     known = load_mapping("generic")
@@ -275,12 +273,10 @@ def _fees(
     claimed = {_plain(heading) for heading in (*found.values(), *others, *rules.ignored.headings, ROW)}
     free = [heading for heading in table.columns if _plain(heading) not in claimed]
     read = {heading: cells for heading in free if (cells := _signed(table[heading], mapping.decimals))}
-    blank = pl.repeat("", table.height, dtype=pl.String, eager=True)
-    names = [columns["order_no"].alias("order_no"), columns.get("shop", blank).fill_null("").alias("shop")]
     rows = [
-        pl.DataFrame([*names, cells.value.alias("amount_minor")])
-        .drop_nulls(["order_no", "amount_minor"])
-        .select("shop", "order_no", pl.lit(heading).alias("column"), "amount_minor")
+        pl.DataFrame([table[ROW].cast(pl.Int64), cells.value.alias("amount_minor")])
+        .drop_nulls("amount_minor")
+        .select(ROW, pl.lit(heading).alias("column"), "amount_minor")
         for heading, cells in read.items()
     ]
     unread = [_reasons("platform", table[ROW], "unreadable_fee", head, cells.problem) for head, cells in read.items()]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import date
 from typing import Any
 
 import polars as pl
@@ -14,7 +16,7 @@ from hypothesis import strategies as st
 from orderhub_core.audit.reconcile import texts
 from orderhub_core.audit.reconcile.causes import GROUPS, Cause
 from orderhub_core.audit.reconcile.conflicts import Conflict
-from orderhub_core.audit.reconcile.fees import Fee, dictionary, plain
+from orderhub_core.audit.reconcile.fees import Fee, Suggestion, dictionary, plain
 from orderhub_core.audit.reconcile.ledgers import FEES, Ledgers, Source, entries
 from orderhub_core.audit.reconcile.period import Period, days, month, months, whole
 from orderhub_core.audit.reconcile.result import Allowed, Reconciliation, reconcile
@@ -34,7 +36,7 @@ def ledgers(book: Book) -> Ledgers:
         columns = {
             "shop": pl.String, "order_no": pl.String, "ref": pl.String, "amount_minor": pl.Int64, "currency": pl.String,
             "at": pl.Int64, "reviewed_at": pl.Int64, "freight_minor": pl.Int64, "discount_minor": pl.Int64,
-            "status": pl.String, "problem": pl.String,
+            "status": pl.String, "problem": pl.String, "row_no": pl.Int64,
         }  # fmt: skip
         made = pl.DataFrame([{"shop": "s", **row} for row in rows], schema=columns)
         return entries(made.with_columns(pl.col("at", "reviewed_at").cast(INSTANT)))
@@ -354,9 +356,10 @@ def test_a_parcel_on_time_or_a_shop_without_courier_is_no_conflict() -> None:
 
 
 def with_fees(rows: list[tuple[str, str, int]], paid: dict[str, int]) -> Reconciliation:
-    book: Book = {"platform": [entry(amount, T0, order_no=no) for no, amount in paid.items()]}
-    fees = pl.DataFrame([("s", *line) for line in rows], schema=FEES, orient="row")
-    known = ledgers({name: [{**line, "order_no": line["order_no"]} for line in lines] for name, lines in book.items()})
+    """`rows`: order, column, amount."""
+    line = {no: number for number, no in enumerate(paid, 2)}
+    known = ledgers({"platform": [entry(amount, T0, order_no=no, row_no=line[no]) for no, amount in paid.items()]})
+    fees = pl.DataFrame([(line[no], *fee) for no, *fee in rows], schema=FEES, orient="row")
     return reconcile(Ledgers(known.entries, fees), PERIOD, as_of=AS_OF)
 
 
@@ -367,6 +370,43 @@ def test_three_platforms_words_are_one_cost() -> None:
     assert (channel["channel_cost_minor"], channel["platform_fee_minor"]) == (600, 7)
     assert channel["net_minor"] == 30_000 - 607
     assert found.unknown_fees == []
+
+
+ROWS = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "b", "c"]),
+        st.sampled_from([None, *(PERIOD.start + day * DAY for day in (-1, 0, 14, 15, 29, 30))]),
+        st.integers(0, 9_999),
+        st.sampled_from(["", "CNY", "USD"]),
+        st.integers(-99, 999),
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@given(ROWS)
+def test_the_channels_of_two_halves_sum_to_those_of_the_whole(rows: list[Any]) -> None:
+    paid, out = [], []
+    for row_no, (no, at, amount, currency, _) in enumerate(rows, 2):
+        paid.append(entry(amount, at, order_no=no, currency=currency, row_no=row_no, ref=str(row_no)))
+        out.append(entry(amount, PERIOD.start + 29 * DAY, order_no=no))
+    fees = pl.DataFrame([(n, "达人佣金", row[-1]) for n, row in enumerate(rows, 2)], schema=FEES, orient="row")
+    books = Ledgers(ledgers({"platform": paid, "erp": out}).entries, fees)
+    halves = [days(date(2026, 11, first), date(2026, 11, last), PERIOD.zone) for first, last in ((1, 15), (16, 30))]
+    sums = [
+        reconcile(books, period, as_of=AS_OF).channels.select("paid_minor", "channel_cost_minor", "net_minor").sum()
+        for period in (*halves, PERIOD)
+    ]
+    assert (pl.concat(sums[:2]).sum()).equals(sums[2])
+    home = [row for row in rows if row[3] != "USD" and row[1] and PERIOD.start <= row[1] < PERIOD.end]
+    assert sums[2].row(0)[:2] == (sum(row[2] for row in home), sum(row[4] for row in home))
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+def test_the_line_to_confirm_a_fee_can_be_pasted_whatever_the_heading(heading: str) -> None:
+    line = Suggestion(heading, 1, 1, None, None, None).line
+    assert tomllib.loads(line) == {heading: "none"}
 
 
 def test_an_unknown_fee_that_follows_the_amount_is_suggested_never_counted() -> None:

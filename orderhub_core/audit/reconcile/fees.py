@@ -4,6 +4,7 @@ that nobody has named might be. The words stand in `fees.toml`; a user's own com
 
 from __future__ import annotations
 
+import json
 import math
 import tomllib
 from collections.abc import Mapping
@@ -48,7 +49,9 @@ class Suggestion(msgspec.Struct, frozen=True):
     @property
     def line(self) -> str:
         """What to write into fees.toml."""
-        return f'"{self.column}" = "{(self.suggested or Fee.NONE).value}"'
+        # A string of JSON is one of TOML, but for the one control character that JSON lets stand.
+        column = json.dumps(self.column, ensure_ascii=False).replace("\x7f", "\\u007f")
+        return f'{column} = "{(self.suggested or Fee.NONE).value}"'
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -82,14 +85,14 @@ def _read(said: Mapping[str, Any], where: str) -> dict[str, Fee]:
 
 
 def named(fees: pl.DataFrame, words: Mapping[str, Fee]) -> pl.DataFrame:
-    """`ledgers.FEES` with `fee`: a `Fee`, or null where nobody has said what the column is."""
+    """Frames of `ledgers.FEES` with `fee`: a `Fee`, or null where nobody has said what the column is."""
     columns = fees["column"].unique().to_list()
     known = {column: word.value for column in columns if (word := words.get(plain(column)))}
     return fees.with_columns(fee=pl.col("column").replace_strict(known, default=None, return_dtype=pl.String))
 
 
 def suggestions(fees: pl.DataFrame, paid: pl.DataFrame) -> list[Suggestion]:
-    """One per column of `named` that has no name. `paid`: shop, order_no, `paid_minor`."""
+    """One per column of `named`, with shop and order_no, that has no name. `paid`: shop, order_no, `paid_minor`."""
     unknown = fees.filter(pl.col("fee").is_null()).join(paid, on=KEY, how="left")
     groups = unknown.group_by("column", maintain_order=True)
     return [_suggestion(str(column), rows) for (column,), rows in groups]
@@ -127,13 +130,14 @@ def by_channel(orders: pl.DataFrame, fees: pl.DataFrame) -> pl.DataFrame:
     """What each shop brought: shop, orders, paid_minor, refunded_minor, a column `<fee>_minor` for each kind of fee,
     and `net_minor` = paid − refunded − all fees.
 
-    `orders` as `Reconciliation.orders`; `fees` as `named`, of which only those of these orders and of a known kind
-    count. Amounts of the period.
+    `orders` as `Reconciliation.orders`; `fees` as `named`, with `shop` and whether their row `counts` and lies
+    `inside` the period: as the payment beside them, and as no other, they count in it. So the channels of two periods
+    sum to those of both.
     """
     kinds = [fee for fee in Fee if fee is not Fee.NONE]
     amount = pl.col("amount_minor")
     cost = (
-        fees.join(orders.select(KEY), on=KEY, how="semi")
+        fees.filter("counts", "inside")
         .group_by("shop")
         .agg(amount.filter(pl.col("fee") == fee.value).sum().alias(f"{fee.value}_minor") for fee in kinds)
     )

@@ -65,8 +65,9 @@ ENTRIES = pl.Schema(_COLUMNS)
 """One row per row of a ledger. `ref` is the ledger's own number of a payment or document, "" where it has none;
 `status` is a `Parcel` (courier) or ""; `problem` a `Problem` or null; `row_no` the row in its file, null elsewhere."""
 
-FEES = pl.Schema({"shop": pl.String, "order_no": pl.String, "column": pl.String, "amount_minor": pl.Int64})
-"""What stood in columns of amounts that are none of a ledger's own: fees, perhaps. A cost is positive."""
+FEES = pl.Schema({"row_no": pl.Int64, "column": pl.String, "amount_minor": pl.Int64})
+"""What stood in columns of amounts that are none of a ledger's own, in the rows of the platform's: fees, perhaps. A
+cost is positive. Which order a fee is of, when and in which currency, its row says."""
 
 FINDINGS = pl.Schema(
     {"finding": pl.String, "source": pl.String, "rows": pl.Int64, "first_row": pl.Int64, "detail": pl.String}

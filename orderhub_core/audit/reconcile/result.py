@@ -181,16 +181,9 @@ def _orders(found: pl.DataFrame) -> pl.DataFrame:
 
 
 def _fees(ledgers: Ledgers, rows: pl.DataFrame) -> pl.DataFrame:
-    """The fees under the shop under which the order is known here."""
-    shops = rows.select(KEY).unique(KEY)
-    if ledgers.fees.join(shops, on=KEY, how="semi").height == ledgers.fees.height:
-        return ledgers.fees
-    known = shops.unique("order_no", keep="any").rename({"shop": "known"})
-    return (
-        ledgers.fees.join(known, on="order_no", how="left", maintain_order="left")
-        .with_columns(shop=pl.coalesce("known", "shop"))
-        .drop("known")
-    )
+    """The fees with what is known of their rows: shop, order_no, `counts`, `inside`."""
+    said = rows.filter(pl.col("source") == Source.PLATFORM.value).select("row_no", *KEY, "counts", "inside")
+    return ledgers.fees.join(said, on="row_no", maintain_order="left")
 
 
 def _findings(rows: pl.DataFrame, currency: str, unknown: list[fees.Suggestion]) -> pl.DataFrame:
