@@ -161,14 +161,15 @@ def _trees(found: Sequence[Atom], wanted: Wanted) -> Iterator[Condition]:
     for atom in sorted(found, key=lambda atom: atom.length):
         same.setdefault(atom.mask, []).append(atom)
     first = [alike[0] for alike in same.values()]
+    masks = {atom.condition: atom.mask for atom in found}
     goal = sum(1 << int(number) for number in np.flatnonzero(wanted))
     for joints, numbers, _ in search(first, goal, len(wanted)):
         parts = [first[number] for number in numbers]
-        yield tree(joints, shortened(joints, parts, found, goal))
+        yield tree(joints, shortened(joints, parts, goal, masks))
         for place, part in enumerate(parts):
             for other in same[part.mask][1:ALTERNATIVES]:
                 swapped = [*parts[:place], other, *parts[place + 1 :]]
-                yield tree(joints, shortened(joints, swapped, found, goal))
+                yield tree(joints, shortened(joints, swapped, goal, masks))
 
 
 def _size_bits(truth: pl.Series, wanted: Wanted) -> float:

@@ -18,7 +18,7 @@ from orderhub_core.rules.index import Index
 GOODS = "category"
 """Of lines: orders are alike if theirs have the same ones."""
 
-Distances = np.ndarray[tuple[int], np.dtype[np.float32]]
+Distances = np.ndarray[tuple[int, ...], np.dtype[np.float32]]
 Rows = np.ndarray[tuple[int], np.dtype[np.int64]]
 
 
@@ -35,27 +35,25 @@ class Likeness:
             self._columns.append(_codes(index.line_words(FIELDS[GOODS])))
 
     def nearest(self, to: Rows, among: Rows, count: int) -> Rows:
-        """The rows that are most like one of `to`, the most alike first."""
+        """The rows that are most like one of `to`, the most alike first, and of those alike the earlier."""
         if not len(to) or not len(among):
             return among[:0]
-        away = np.min([self.distances(int(row), among) for row in to], axis=0)
-        return among[np.argsort(away, kind="stable")[:count]]
-
-    def distances(self, row: int, among: Rows) -> Distances:
-        total = np.zeros(len(among), np.float32)
-        for column in self._columns:
-            total += _apart(column[among], column[row])
-        return total
+        away = self._distances(to, among).min(axis=0)
+        least = np.flatnonzero(away <= np.partition(away, min(count, len(away)) - 1)[min(count, len(away)) - 1])
+        return among[least[np.argsort(away[least], kind="stable")[:count]]]
 
     def different(self, row: int, other: int) -> tuple[str, ...]:
         """The fields that two orders differ in."""
-        apart = (_apart(column[[row]], column[other])[0] for column in self._columns)
-        return tuple(name for name, distance in zip(self._names, apart, strict=True) if distance)
+        return tuple(
+            name for name, column in zip(self._names, self._columns, strict=True) if column[row] != column[other]
+        )
 
-
-def _apart(some: Distances, one: np.float32) -> Distances:
-    away = np.minimum(np.abs(some - one), np.float32(1))
-    return cast(Distances, np.where(np.isnan(away), np.float32(not np.isnan(one)), away))
+    def _distances(self, to: Rows, among: Rows) -> Distances:
+        """Of each of `to`, to each of the others."""
+        total = np.zeros((len(to), len(among)), np.float32)
+        for column in self._columns:
+            total += np.minimum(np.abs(column[to][:, None] - column[among]), np.float32(1))
+        return total
 
 
 def _numbers(column: pl.Series, field: Field, ruler: Ruler) -> Distances:
@@ -64,12 +62,18 @@ def _numbers(column: pl.Series, field: Field, ruler: Ruler) -> Distances:
         return _codes(column)
     numbers = column.to_physical()
     lowest = cast(int, numbers.min() or 0)
-    return ((numbers - lowest).cast(pl.Float64) / max(1, ruler.scale(field).span)).to_numpy().astype(np.float32)
+    return _known((numbers - lowest).cast(pl.Float64) / max(1, ruler.scale(field).span))
 
 
 def _codes(column: pl.Series) -> Distances:
-    codes = column.cast(pl.String).cast(pl.Categorical).to_physical()
-    return codes.cast(pl.Float32).to_numpy()
+    if not isinstance(column.dtype, pl.Enum):
+        column = column.cast(pl.String).cast(pl.Categorical)
+    return _known(column.to_physical())
+
+
+def _known(numbers: pl.Series) -> Distances:
+    """What is missing is as far from anything else as another word."""
+    return numbers.cast(pl.Float32).fill_null(-1.0).to_numpy()
 
 
 def rows_of(index: Index, ids: Sequence[int]) -> Rows:

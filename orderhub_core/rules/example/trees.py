@@ -62,11 +62,12 @@ def _range(start: Leaf, end: Leaf) -> Leaf | None:
     return Leaf(start.field, Op.WITHIN, (*start.values, *end.values))
 
 
-def shortened(joints: Sequence[Joint], parts: Sequence[Atom], atoms: Sequence[Atom], goal: int) -> list[Condition]:
+def shortened(
+    joints: Sequence[Joint], parts: Sequence[Atom], goal: int, masks: Mapping[Condition, int]
+) -> list[Condition]:
     """The conditions, of which a list of what is left out names no more than it must beside the others."""
     if set(joints) - {"and"} or not any(_is_exclusion(part.condition) for part in parts):
         return [part.condition for part in parts]
-    masks = {atom.condition: atom.mask for atom in atoms}
     return [
         _needed(part.condition, reduce(and_, (other.mask for other in parts if other is not part), -1) & ~goal, masks)
         if _is_exclusion(part.condition)
