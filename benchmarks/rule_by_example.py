@@ -24,7 +24,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "unit"))
 
-from planted_rules import PLANTED, ZONE, drawn, index, marks
+from planted_rules import PLANTED, ZONE, drawn, index, marks, taken
 
 from orderhub_core.rules import wording
 from orderhub_core.rules.example import by_example
@@ -50,7 +50,7 @@ class Trial:
         begun = time.perf_counter()
         best = by_example(self.history, should, should_not).candidates[0].condition
         self.seconds.append(time.perf_counter() - begun)
-        planted, other = self.fresh.holds((rule, best))
+        planted, other = taken(self.fresh, rule, best)
         same = float((planted == other).mean())
         if self.told or same < AGREE:
             print(f"  {same:8.4f}  {name}: {wording.condition(rule, ZONE)}  ->  {wording.condition(best, ZONE)}")
@@ -62,7 +62,7 @@ def drawn_rules(history: Index, seed: int, count: int) -> Iterator[tuple[str, Co
     made = 0
     while made < count:
         rule = drawn(dice)
-        if SHARES[0] <= float(history.holds((rule,))[0].mean()) <= SHARES[1]:
+        if SHARES[0] <= float(taken(history, rule)[0].mean()) <= SHARES[1]:
             made += 1
             yield f"drawn {made}", rule
 

@@ -16,6 +16,7 @@ from itertools import cycle, islice
 import numpy as np
 import polars as pl
 
+from orderhub_core.rules import bits
 from orderhub_core.rules.compile import field_of
 from orderhub_core.rules.dictionary import Kind
 from orderhub_core.rules.index import Index
@@ -117,9 +118,14 @@ def _drawn_part(dice: np.random.Generator, field: str) -> Condition:
     return _is(field, *(picked if shape == 2 else picked[:1]))
 
 
+def taken(orders: Index, *rules: Condition) -> list[np.ndarray]:
+    """Of each rule, whether it takes each of the orders."""
+    return [bits.unpack(holds, orders.orders.height) for holds in orders.holds(rules)]
+
+
 def marks(rule: Condition, history: Index, dice: np.random.Generator) -> tuple[list[int], list[int]]:
     """The orders that the user marks as wanted, and those marked as not wanted."""
-    takes = history.holds((rule,))[0].to_numpy()
+    takes = taken(history, rule)[0]
     rows: dict[int, None] = {}
     for side in (takes, ~takes):
         rows |= dict.fromkeys(dice.permutation(np.flatnonzero(side))[: RANDOM // 2].tolist())
@@ -135,8 +141,8 @@ def marks(rule: Condition, history: Index, dice: np.random.Generator) -> tuple[l
 def _near_misses(rule: Condition, history: Index, takes: np.ndarray, dice: np.random.Generator) -> Iterator[Iterator]:
     """Of each condition and either side, rows to mark, one after the other."""
     for leaf in dict.fromkeys(leaves(rule)):
-        always, never = history.holds((_replaced(rule, leaf, ALWAYS), _replaced(rule, leaf, NEVER)))
-        decides = always.to_numpy() != never.to_numpy()
+        always, never = taken(history, _replaced(rule, leaf, ALWAYS), _replaced(rule, leaf, NEVER))
+        decides = always != never
         for side in (takes, ~takes):
             yield _rows(leaf, history, np.flatnonzero(decides & side), dice)
 

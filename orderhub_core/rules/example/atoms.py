@@ -12,9 +12,8 @@ from itertools import pairwise, product
 from typing import NamedTuple, cast
 
 import numpy as np
-import polars as pl
 
-from orderhub_core.rules import facts
+from orderhub_core.rules import bits, facts
 from orderhub_core.rules.dictionary import FIELDS, Field, Kind
 from orderhub_core.rules.example import rounding
 from orderhub_core.rules.example.lengths import Ruler, is_word
@@ -30,8 +29,6 @@ NEAR = 6
 GOODS = ("category", "sku")
 AMOUNTS = ("quantity", "line_amount")
 TOKEN = re.compile(r"[㐀-鿿]+|[0-9A-Za-z]+")
-
-Wanted = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
 class Atom(NamedTuple):
@@ -54,24 +51,21 @@ class Values(NamedTuple):
                                   if is_wanted is wanted))  # fmt: skip
 
 
-def atoms(marked: Index, wanted: Wanted, ruler: Ruler) -> list[Atom]:
+def atoms(marked: Index, wanted: bits.Bools, ruler: Ruler) -> list[Atom]:
     """Of every field that the frames of the marked orders have. `wanted`: of each of them, whether it should be
     taken."""
     asked = tuple(dict.fromkeys(_asked(marked, wanted, ruler)))
-    masks = _masks(marked.truths(asked))
-    bits = _masks([pl.Series(wanted)])[0]
+    *masks, goal = _masks([*marked.holds(asked), bits.pack(wanted)], len(wanted))
     return [
         Atom(condition, mask, ruler.length(condition))
         for condition, mask in zip(asked, masks, strict=True)
-        if mask & bits
+        if mask & goal
     ]
 
 
-def _masks(truths: Sequence[pl.Series]) -> list[int]:
-    """What is unknown counts as false."""
-    rows = pl.DataFrame({str(number): truth for number, truth in enumerate(truths)}).fill_null(False).to_numpy()
-    weights = np.uint64(1) << np.arange(len(rows), dtype=np.uint64)
-    return cast(list[int], (rows * weights[:, None]).sum(axis=0, dtype=np.uint64).tolist())
+def _masks(holds: Sequence[bits.Bits], marked: int) -> list[int]:
+    rows = np.unpackbits(np.stack(holds), axis=1, count=marked).astype(np.uint64)
+    return cast(list[int], (rows << np.arange(marked, dtype=np.uint64)).sum(axis=1, dtype=np.uint64).tolist())
 
 
 def fields(index: Index) -> list[Field]:
@@ -86,7 +80,7 @@ def _is_there(field: Field, index: Index) -> bool:
     return set(columns) <= set((index.raw_orders if frame == "orders" else index.raw_lines).columns)
 
 
-def _asked(marked: Index, wanted: Wanted, ruler: Ruler) -> Iterator[Condition]:
+def _asked(marked: Index, wanted: bits.Bools, ruler: Ruler) -> Iterator[Condition]:
     asked = fields(marked)
     marked.orders.prepare(field for field in asked if field.level != "line")
     marked.lines.prepare(field for field in asked if field.level == "line")
@@ -99,7 +93,7 @@ def _asked(marked: Index, wanted: Wanted, ruler: Ruler) -> Iterator[Condition]:
     yield from _of_one_line(marked, wanted, ruler)
 
 
-def _values(field: Field, marked: Index, wanted: Wanted) -> Values:
+def _values(field: Field, marked: Index, wanted: bits.Bools) -> Values:
     if field.level == "line":
         column, wanted = marked.lines.column(field), wanted[marked.place]
     else:
@@ -174,7 +168,7 @@ def _words_of(texts: Iterable[str]) -> Iterator[str]:
                 yield token[-size:]
 
 
-def _of_one_line(marked: Index, wanted: Wanted, ruler: Ruler) -> Iterator[Condition]:
+def _of_one_line(marked: Index, wanted: bits.Bools, ruler: Ruler) -> Iterator[Condition]:
     """What is asked of one and the same line: such goods, and so many of them or for so much."""
     here = {field.name for field in fields(marked)}
     of_wanted = wanted[marked.place].tolist()

@@ -20,8 +20,10 @@ import numpy as np
 import polars as pl
 
 from orderhub_core.errors import UserMistake
+from orderhub_core.rules import bits
+from orderhub_core.rules.bits import Bools
 from orderhub_core.rules.compile import conditions
-from orderhub_core.rules.example.atoms import Atom, Wanted, atoms
+from orderhub_core.rules.example.atoms import Atom, atoms
 from orderhub_core.rules.example.lengths import Ruler
 from orderhub_core.rules.example.likeness import Likeness, Rows, rows_of
 from orderhub_core.rules.example.search import ERROR_BITS, search
@@ -97,7 +99,7 @@ class _Cut(NamedTuple):
     condition: Condition
     length: float
     score: float
-    taken: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    taken: Bools
 
 
 def by_example(
@@ -128,25 +130,28 @@ def _checked(history: Index, should: Sequence[int], should_not: Sequence[int]) -
     return rows
 
 
-def _ranked(history: Index, rows: Rows, wanted: Wanted, ruler: Ruler) -> list[_Cut]:
+def _ranked(history: Index, rows: Rows, wanted: Bools, ruler: Ruler) -> list[_Cut]:
     marked = _only(history, rows)
     trees = tuple(dict.fromkeys(_trees(atoms(marked, wanted, ruler), wanted)))
     if not trees:
         return []
-    takes = pl.DataFrame(dict(zip(map(str, range(len(trees))), marked.holds(trees), strict=True))).to_numpy()
-    wrong = (takes != wanted[:, None]).sum(axis=0).tolist()
+    wrong = [int((takes != wanted).sum()) for takes in _taken(marked, trees)]
     lengths = [ruler.length(each) for each in trees]
     scored = sorted(zip((n * ERROR_BITS + bits for n, bits in zip(wrong, lengths, strict=True)), lengths, trees,
                         strict=True), key=lambda each: each[0])[:MEASURED]  # fmt: skip
-    taken = history.holds(tuple(condition for *_, condition in scored))
+    taken = _taken(history, tuple(condition for *_, condition in scored))
     cuts = [
-        _Cut(condition, length, score + SIZE_WEIGHT * _size_bits(truth, wanted), truth.to_numpy())
-        for (score, length, condition), truth in zip(scored, taken, strict=True)
+        _Cut(condition, length, score + SIZE_WEIGHT * _size_bits(takes, wanted), takes)
+        for (score, length, condition), takes in zip(scored, taken, strict=True)
     ]
     different: dict[bytes, _Cut] = {}
     for cut in sorted(cuts, key=lambda cut: cut.score):
         different.setdefault(np.packbits(cut.taken).tobytes(), cut)
     return list(different.values())
+
+
+def _taken(index: Index, asked: tuple[Condition, ...]) -> list[Bools]:
+    return [bits.unpack(holds, index.orders.height) for holds in index.holds(asked)]
 
 
 def _only(history: Index, rows: Rows) -> Index:
@@ -155,7 +160,7 @@ def _only(history: Index, rows: Rows) -> Index:
     return Index(orders, lines, zone=history.zone, reports=history.reports, at=history.at)
 
 
-def _trees(found: Sequence[Atom], wanted: Wanted) -> Iterator[Condition]:
+def _trees(found: Sequence[Atom], wanted: Bools) -> Iterator[Condition]:
     """Of the best combinations, and of those with one condition in another's place."""
     same: dict[int, list[Atom]] = {}
     for atom in sorted(found, key=lambda atom: atom.length):
@@ -172,20 +177,20 @@ def _trees(found: Sequence[Atom], wanted: Wanted) -> Iterator[Condition]:
                 yield tree(joints, shortened(joints, swapped, goal, masks))
 
 
-def _size_bits(truth: pl.Series, wanted: Wanted) -> float:
-    share = (int(truth.sum()) + 1) / (len(truth) + 2)
+def _size_bits(takes: Bools, wanted: Bools) -> float:
+    share = (int(takes.sum()) + 1) / (len(takes) + 2)
     return float(wanted.sum() * log2(share) + (~wanted).sum() * log2(1 - share))
 
 
 class _Report:
-    def __init__(self, history: Index, rows: Rows, wanted: Wanted, likeness: Likeness, book: Rulebook | None) -> None:
+    def __init__(self, history: Index, rows: Rows, wanted: Bools, likeness: Likeness, book: Rulebook | None) -> None:
         self._history, self._likeness = history, likeness
         self._should, self._should_not = rows[wanted], rows[~wanted]
         self._ids = history.raw_orders["order_id"].to_numpy()
         self._unmarked = np.ones(history.orders.height, bool)
         self._unmarked[rows] = False
         self._rules = [(group.name, rule.name) for group in book.groups for rule in group.rules] if book else []
-        self._holds = [truth.to_numpy() for truth in history.holds(conditions(book))] if book else []
+        self._holds = _taken(history, conditions(book)) if book else []
 
     def candidate(self, cut: _Cut, first: _Cut) -> Candidate:
         others = np.flatnonzero(cut.taken & self._unmarked)
