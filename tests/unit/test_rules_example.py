@@ -20,7 +20,7 @@ from orderhub_core.rules.dictionary import FIELDS
 from orderhub_core.rules.example import by_example, rounding
 from orderhub_core.rules.example.trees import tree
 from orderhub_core.rules.index import Index
-from orderhub_core.rules.tree import Either, Every, Leaf, Op
+from orderhub_core.rules.tree import Either, Every, Leaf, Op, leaves
 
 MANY = settings(max_examples=60, deadline=None)
 
@@ -124,6 +124,24 @@ def orders_of(*rows):
 def test_the_number_is_one_that_people_write():
     history = orders_of(("a", 28_912), ("a", 31_377), ("a", 12_345), ("a", 47_001))
     assert by_example(history, [2, 4], [1, 3]).candidates[0].condition == total_from(30_000)
+
+
+def test_a_list_of_exceptions_names_no_more_than_it_must():
+    wanted = [(f"w{number}", 50_000) for number in range(9)]
+    not_wanted = [
+        ("x", 50_000),
+        ("y", 50_000),
+        ("z", 50_000),
+        ("w1", 10_000),
+        ("w2", 10_000),
+        ("e", 10_000),
+        ("f", 9_000),
+    ]
+    history = orders_of(*wanted, *not_wanted)
+    best = by_example(history, range(1, 10), range(10, 17)).candidates[0]
+    assert best.separates
+    (exceptions,) = [leaf for leaf in leaves(best.condition) if leaf.field == "shop"]
+    assert (exceptions.op, set(exceptions.values)) == (Op.NOT_AMONG, {"x", "y", "z"})
 
 
 def test_an_order_that_lacks_the_value_is_never_taken():
