@@ -63,6 +63,8 @@ def read(book: Rulebook, orders: Path, lines: Path | None, reports: Path | None 
         raise UserMistake(f"{lines}: there is no column 'line_no', and a gift goes with a line of its order")
     if needs.asks_signals(book) and reports is None:
         raise UserMistake("the rulebook asks for signals (storms, audiences, outages): give them by --signals")
+    if needs.asks_signals(book) and "paid_at" not in own:
+        raise UserMistake(f"{orders}: there is no column 'paid_at', and signals are looked up as of the payment")
     return Exported(own, bought, None if reports is None else _reports(reports), stray)
 
 
@@ -73,15 +75,26 @@ def _parquet(path: Path, level: str) -> pl.DataFrame:
         raise UserMistake(f"{path} cannot be read ({error.strerror or 'is it a file?'})") from None
     except pl.exceptions.PolarsError:
         raise UserMistake(f"{path} is no Parquet file, or a damaged one") from None
-    return (
-        frame
-        if level == "signal"
-        else frame.with_columns(
-            _from_people(field, name, frame.schema[name], path)
-            for name in frame.columns
-            if (field := _meant(name, level)) and field.column not in frame and field.column in _KEPT
-        )
-    )
+    return frame if level == "signal" else _as_the_hub_has_them(frame, level, path)
+
+
+def _as_the_hub_has_them(frame: pl.DataFrame, level: str, path: Path) -> pl.DataFrame:
+    named = {
+        name: _from_people(field, name, frame.schema[name], path)
+        for name in frame.columns
+        if (field := _meant(name, level)) and field.column not in frame and field.column in _KEPT
+    }
+    wide = {
+        name: pl.col(name).cast(pl.Int64) for name in frame.columns if name in _KEPT and frame.schema[name] == pl.UInt64
+    }
+    for name, made in {**named, **wide}.items():
+        if name in named and (column := made.meta.output_name()) in frame and column != name:
+            raise UserMistake(f"{path}: the column {name!r} means the same as another one; keep one of them")
+        try:
+            frame = frame.with_columns(made)
+        except pl.exceptions.InvalidOperationError:
+            raise UserMistake(f"{path}: the column {name!r} holds a number that is too large") from None
+    return frame
 
 
 _KEPT = {field.column for field in FIELDS.values() if needs.is_stored(field)}
@@ -99,7 +112,7 @@ def _from_people(field: Field, name: str, dtype: pl.DataType, path: Path) -> pl.
     if not dtype.is_numeric():
         raise UserMistake(f"{path}: the column {name!r} holds {dtype}, not amounts")
     scale = float(10**field.decimals)
-    return (pl.col(name).cast(pl.Float64) * scale).round().cast(pl.Int64).alias(field.column)
+    return (pl.col(name).cast(pl.Float64).fill_nan(None) * scale).round().cast(pl.Int64).alias(field.column)
 
 
 def _numbered(orders: pl.DataFrame, path: Path) -> pl.DataFrame:

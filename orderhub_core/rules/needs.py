@@ -8,7 +8,7 @@ import polars as pl
 
 from orderhub_core.errors import UserMistake
 from orderhub_core.rules.compile import field_of
-from orderhub_core.rules.dictionary import Field, Kind
+from orderhub_core.rules.dictionary import FIELDS, Field, Kind
 from orderhub_core.rules.facts import DERIVED, sources
 from orderhub_core.rules.tree import Rule, Rulebook, leaves
 
@@ -56,6 +56,17 @@ def check(book: Rulebook, orders: pl.Schema, lines: pl.Schema) -> None:
         for column in columns:
             _check(f"rule {rule.name!r} asks for {field.name} ({field.zh})", field, frame, column,
                    orders if frame == "orders" else lines)  # fmt: skip
+
+
+def check_all(orders: pl.Schema, lines: pl.Schema) -> None:
+    """Raises UserMistake for the first column of frames of these schemas that a rule could ask for and that is of
+    another type."""
+    for field in FIELDS.values():
+        frame, columns = sources(field)
+        schema = orders if frame == "orders" else lines
+        for column in columns:
+            if column in schema:
+                _check(f"rules would read {field.name} ({field.zh}) there", field, frame, column, schema)
 
 
 def _check(who: str, field: Field, frame: str, column: str, schema: pl.Schema) -> None:
