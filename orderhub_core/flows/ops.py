@@ -64,7 +64,7 @@ def dismissal(said: Dismissal, at: int) -> RawMessage:
 
 
 def dismissed(message: Message, said: Dismissal) -> tuple[Row, Entry]:
-    """The row of `dismissed`, and the log's entry."""
+    """What its row of `parked` will say, and the log's entry."""
     at, detail = message.received_at, _json(said).decode()
     entry = Entry(0, "message.dismissed", at, at, "", "dismissed", "dismissed", message.source, message.id, detail)
     return (said.source, said.message_id, said.reason, said.by, at), entry

@@ -343,7 +343,9 @@ class Model:
                     self.sightings[place] = (shown.status, at, received_at)
             case Review() as judged:
                 said_so = -1 if judged.withdrawn else int(judged.consistent)
-                self.reviews[judged.audit, judged.shop, judged.order_no, judged.reviewer] = (said_so, received_at)
+                place = (judged.audit, judged.shop, judged.order_no, judged.reviewer)
+                if received_at >= self.reviews.get(place, (0, 0))[1]:
+                    self.reviews[place] = (said_so, received_at)
                 order = self.orders.get((judged.shop, judged.order_no))
                 verdict = {-1: "withdrawn", 0: "inconsistent", 1: "consistent"}[said_so]
                 entry = Logged("audit.reviewed", received_at, received_at, "", verdict, "reviewed", key[0], key)
