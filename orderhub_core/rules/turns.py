@@ -1,0 +1,335 @@
+"""Orders take what they need one after the other: each sees what those before it have left. The pass itself, on numbers.
+
+Written once, for two speeds: plain Python over lists, or machine code over arrays, which `compiled` makes of these very
+functions. So it keeps to what both understand: whole numbers, indexing, loops.
+
+An order goes whole to the first of its candidates that has room and every piece. Where none has, and it may be split,
+it goes to the fewest places that together have everything; of equally few to the first ones in the order's own
+preference, and within them each group of lines to the first place that has it. Where that fails too, an order that may
+go in part sends what is there, a parcel short of its limit so that the rest can follow. Else it takes nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+CLOSED = -2
+FULL = -1
+"""Marks where a lack names no line."""
+NOWHERE = -1
+SUPPLY = -1
+CAPACITY = -1
+"""Marks in the entries: of an order's number, of a line's."""
+
+Numbers = Any
+"""An array of int64; in plain Python a list of int."""
+
+
+class Asked(NamedTuple):
+    """Orders in the order of their turns, as numbers. Of order `i`, the groups of lines are `groups[i]` up to
+    `groups[i + 1]`; of group `g` the lines `lines[g]` up to `lines[g + 1]`; so with candidates and supplies."""
+
+    groups: Numbers
+    lines: Numbers
+    candidates: Numbers
+    supplies: Numbers
+    """What has come in by the order's turn. One more entry than orders, as with the others; the last tells of all."""
+    sku: Numbers
+    """Of each line: a row of the stock."""
+    need: Numbers
+    """Of each line: pieces."""
+    place: Numbers
+    """Of each candidate: the warehouse, a column of the stock."""
+    gate: Numbers
+    """Of each candidate: its capacity counter, or CLOSED."""
+    parcels: Numbers
+    """Of each order: how many it may go in."""
+    partly: Numbers
+    """Of each order: 1 where a part may go before the rest."""
+    cell: Numbers
+    """Of each supply: the cell of the stock, `sku * places + place`."""
+    supplied: Numbers
+    """Of each supply: pieces; negative where they go."""
+
+
+class Left(NamedTuple):
+    """The counters; they change as orders take from them."""
+
+    stock: Numbers
+    """Pieces that may be taken, by cell: what is there less the safety stock, so it may be below zero."""
+    floor: Numbers
+    """By cell: what `stock` would be if nothing were there."""
+    room: Numbers
+    """Orders that may still be taken, by gate."""
+    places: int
+
+
+class Taken(NamedTuple):
+    """What the pass writes down. Entries and lacks grow; `counts` has how many of each there are."""
+
+    candidate: Numbers
+    """Of each line: the candidate that has it, or NOWHERE."""
+    parcel: Numbers
+    """Of each line: the number of its parcel, from 1; 0 where it goes nowhere."""
+    balance: Numbers
+    """Of each line: what its cell had left after it."""
+    entry_order: Numbers
+    """The order, or SUPPLY."""
+    entry_line: Numbers
+    """The line, or CAPACITY; of a supply its number."""
+    entry_counter: Numbers
+    """Cell or gate."""
+    entry_quantity: Numbers
+    entry_left: Numbers
+    lack_candidate: Numbers
+    lack_line: Numbers
+    """The line, FULL or CLOSED."""
+    lack_left: Numbers
+    counts: Numbers
+
+
+Run = Callable[[Asked, Left, Taken], None]
+_Part = TypeVar("_Part", Asked, Left, Taken)
+
+
+def run(asked: Asked, left: Left, taken: Taken) -> None:
+    """Every order in its turn."""
+    orders = len(asked.parcels)
+    for order in range(orders):
+        _supply(asked, left, taken, order)
+        candidate = _whole(asked, left, taken, order)
+        if candidate != NOWHERE:
+            _write(asked, left, taken, order, candidate, candidate + 1)
+        elif _split(asked, left, taken, order) or _partly(asked, left, taken, order):
+            _write(asked, left, taken, order, asked.candidates[order], asked.candidates[order + 1])
+    _supply(asked, left, taken, orders)
+
+
+def _supply(asked: Asked, left: Left, taken: Taken, order: int) -> None:
+    """What came in since the turn before. A count never falls below nothing at all."""
+    for number in range(asked.supplies[order - 1] if order > 0 else 0, asked.supplies[order]):
+        cell = asked.cell[number]
+        before = left.stock[cell]
+        left.stock[cell] = max(before + asked.supplied[number], left.floor[cell])
+        _enter(taken, SUPPLY, number, cell, left.stock[cell] - before, left.stock[cell])
+
+
+def _whole(asked: Asked, left: Left, taken: Taken, order: int) -> int:
+    """The first candidate that takes it all. What those before it lacked is written down."""
+    first, end = asked.lines[asked.groups[order]], asked.lines[asked.groups[order + 1]]
+    for candidate in range(asked.candidates[order], asked.candidates[order + 1]):
+        gate = asked.gate[candidate]
+        if gate == CLOSED:
+            _lack(taken, candidate, CLOSED, 0)
+        elif left.room[gate] <= 0:
+            _lack(taken, candidate, FULL, left.room[gate])
+        elif _take(asked, left, taken, candidate, first, end):
+            return candidate
+        else:
+            _tell(asked, left, taken, candidate, first, end)
+    return NOWHERE
+
+
+def _take(asked: Asked, left: Left, taken: Taken, candidate: int, first: int, end: int) -> bool:
+    """All these lines from one place, or none of them."""
+    place = asked.place[candidate]
+    for line in range(first, end):
+        cell = asked.sku[line] * left.places + place
+        have = left.stock[cell] - asked.need[line]
+        if have < 0 and asked.need[line] > 0:
+            _return(asked, left, taken, first, line)
+            return False
+        left.stock[cell] = have
+        taken.candidate[line] = candidate
+        taken.balance[line] = have
+    return True
+
+
+def _return(asked: Asked, left: Left, taken: Taken, first: int, end: int) -> None:
+    """What these lines have taken, if they have."""
+    for line in range(first, end):
+        if taken.candidate[line] != NOWHERE:
+            left.stock[asked.sku[line] * left.places + asked.place[taken.candidate[line]]] += asked.need[line]
+            taken.candidate[line] = NOWHERE
+
+
+def _tell(asked: Asked, left: Left, taken: Taken, candidate: int, first: int, end: int) -> None:
+    """The lines that a place does not have, each told of what the order's lines before it leave."""
+    place = asked.place[candidate]
+    for line in range(first, end):
+        cell = asked.sku[line] * left.places + place
+        have = left.stock[cell]
+        for before in range(first, line):
+            if asked.sku[before] == asked.sku[line]:
+                have -= asked.need[before]
+        if have < asked.need[line] and asked.need[line] > 0:
+            _lack(taken, candidate, line, max(have, 0))
+
+
+def _open(asked: Asked, left: Left, candidate: int) -> bool:
+    gate = asked.gate[candidate]
+    return gate != CLOSED and left.room[gate] > 0
+
+
+def _split(asked: Asked, left: Left, taken: Taken, order: int) -> bool:
+    """The fewest candidates that have it all between them: every choice of two in turn, then of three, and so on."""
+    places = asked.candidates[order + 1] - asked.candidates[order]
+    most = min(asked.parcels[order], places, asked.groups[order + 1] - asked.groups[order])
+    if most < 2 or not _anywhere(asked, left, taken, order):
+        return False
+    for size in range(2, most + 1):
+        chosen = list(range(size))
+        while chosen[0] >= 0:
+            if _between(asked, left, taken, order, chosen):
+                return True
+            _next_choice(chosen, places)
+    return False
+
+
+def _next_choice(chosen: list[int], places: int) -> None:
+    """The next choice in lexicographic order; the first number is -1 after the last one."""
+    size = len(chosen)
+    at = size - 1
+    while at >= 0 and chosen[at] == places - size + at:
+        at -= 1
+    if at < 0:
+        chosen[0] = -1
+        return
+    chosen[at] += 1
+    for after in range(at + 1, size):
+        chosen[after] = chosen[after - 1] + 1
+
+
+def _anywhere(asked: Asked, left: Left, taken: Taken, order: int) -> bool:
+    """Whether each group alone is to be had somewhere: where not, no choice of places is worth trying."""
+    for group in range(asked.groups[order], asked.groups[order + 1]):
+        first, end = asked.lines[group], asked.lines[group + 1]
+        found = False
+        for candidate in range(asked.candidates[order], asked.candidates[order + 1]):
+            if _open(asked, left, candidate) and _take(asked, left, taken, candidate, first, end):
+                _return(asked, left, taken, first, end)
+                found = True
+                break
+        if not found:
+            return False
+    return True
+
+
+def _between(asked: Asked, left: Left, taken: Taken, order: int, chosen: list[int]) -> bool:
+    """Each group from the first of the chosen candidates that has it; all of them, or none."""
+    start = asked.candidates[order]
+    for number in chosen:
+        if not _open(asked, left, start + number):
+            return False
+    for group in range(asked.groups[order], asked.groups[order + 1]):
+        first, end = asked.lines[group], asked.lines[group + 1]
+        found = False
+        for number in chosen:
+            if _take(asked, left, taken, start + number, first, end):
+                found = True
+                break
+        if not found:
+            _return(asked, left, taken, asked.lines[asked.groups[order]], first)
+            return False
+    return True
+
+
+def _partly(asked: Asked, left: Left, taken: Taken, order: int) -> bool:
+    """What is there, from as many places as leave one parcel for the rest. Whether anything goes."""
+    if asked.partly[order] == 0:
+        return False
+    used = 0
+    for candidate in range(asked.candidates[order], asked.candidates[order + 1]):
+        if used == asked.parcels[order] - 1:
+            break
+        if not _open(asked, left, candidate):
+            continue
+        found = False
+        for group in range(asked.groups[order], asked.groups[order + 1]):
+            first, end = asked.lines[group], asked.lines[group + 1]
+            if taken.candidate[first] == NOWHERE and _take(asked, left, taken, candidate, first, end):
+                found = True
+        if found:
+            used += 1
+    return used > 0
+
+
+def _write(asked: Asked, left: Left, taken: Taken, order: int, first: int, end: int) -> None:
+    """The parcels of these candidates, and the entries of what they take."""
+    parcel = 0
+    from_line, to_line = asked.lines[asked.groups[order]], asked.lines[asked.groups[order + 1]]
+    for candidate in range(first, end):
+        used = first + 1 == end
+        for line in range(from_line, to_line):
+            used = used or taken.candidate[line] == candidate
+        if not used:
+            continue
+        parcel += 1
+        gate = asked.gate[candidate]
+        left.room[gate] -= 1
+        _enter(taken, order, CAPACITY, gate, -1, left.room[gate])
+        for line in range(from_line, to_line):
+            if taken.candidate[line] == candidate:
+                taken.parcel[line] = parcel
+                if asked.need[line] > 0:
+                    cell = asked.sku[line] * left.places + asked.place[candidate]
+                    _enter(taken, order, line, cell, -asked.need[line], taken.balance[line])
+
+
+def _enter(taken: Taken, order: int, line: int, counter: int, quantity: int, left: int) -> None:
+    number = taken.counts[0]
+    taken.entry_order[number] = order
+    taken.entry_line[number] = line
+    taken.entry_counter[number] = counter
+    taken.entry_quantity[number] = quantity
+    taken.entry_left[number] = left
+    taken.counts[0] = number + 1
+
+
+def _lack(taken: Taken, candidate: int, line: int, left: int) -> None:
+    number = taken.counts[1]
+    taken.lack_candidate[number] = candidate
+    taken.lack_line[number] = line
+    taken.lack_left[number] = left
+    taken.counts[1] = number + 1
+
+
+def plain(asked: Asked, left: Left, taken: Taken) -> None:
+    """The pass in plain Python; for batches, of which each has hardly begun when machine code would be made."""
+    run(_listed(asked), changed := _listed(left), written := _listed(taken))
+    for arrays, lists in ((left, changed), (taken, written)):
+        for array, numbers in zip(arrays, lists, strict=True):
+            if isinstance(numbers, list):
+                array[:] = numbers
+
+
+def _listed(part: _Part) -> _Part:
+    return type(part)(*(each.tolist() if isinstance(each, np.ndarray) else each for each in part))
+
+
+@lru_cache
+def compiled() -> Run:
+    """The pass as machine code, for histories. Made once and kept beside this file, or where the user's caches are;
+    where neither can be written, each process takes some seconds to make its own."""
+    # Here and not above: what only decides batches does without numba's memory.
+    from numba import njit
+    from numba.extending import register_jitable
+
+    for part in _PARTS:
+        register_jitable(part)
+    fast: Run
+    try:
+        fast = njit(cache=True)(run)
+    except RuntimeError:
+        fast = njit(run)
+    return fast
+
+
+_PARTS = (
+    _enter, _lack, _open, _return, _take, _tell, _supply, _whole, _next_choice, _anywhere, _between, _split, _partly,
+    _write,
+)  # fmt: skip
