@@ -23,9 +23,18 @@ import numpy as np
 import polars as pl
 
 from orderhub_core.frames import INSTANT
-from orderhub_core.rules import turns
+from orderhub_core.rules import speeds
 from orderhub_core.rules.claims import (
-    ASKING, ASSIGNED, BOOKED, CANDIDATES, LEDGER, LIMITS, OUTCOMES, STOCK, WANTED, Question, Resources,
+    ASSIGNED,
+    BOOKED,
+    CANDIDATES,
+    LEDGER,
+    LIMITS,
+    OUTCOMES,
+    STOCK,
+    WANTED,
+    Question,
+    Resources,
 )  # fmt: skip
 from orderhub_core.rules.ledger import after
 from orderhub_core.rules.resources import allocate
@@ -53,7 +62,14 @@ def asked(orders: int) -> tuple[Question, Resources]:
         {"order_id": range(orders), "turn": 0, "paid_at": paid, "parcels": dice.choice([1, 2], orders), "partly": False}
     ).cast({"paid_at": INSTANT, "turn": pl.Int64, "parcels": pl.Int32})
     lines = pl.DataFrame(
-        {"order_id": owner, "line_no": number, "sku": names[sku], "quantity": quantity, "together": None, "stocked": True},
+        {
+            "order_id": owner,
+            "line_no": number,
+            "sku": names[sku],
+            "quantity": quantity,
+            "together": None,
+            "stocked": True,
+        },
         schema=WANTED,
     )
     preferred = np.argsort(dice.random((orders, places)), axis=1).ravel()
@@ -68,7 +84,12 @@ def asked(orders: int) -> tuple[Question, Resources]:
     )
     share = np.bincount(sku, quantity, SKUS)[:, None] * 0.9 / places * dice.uniform(0.5, 1.5, (SKUS, places))
     stock = pl.DataFrame(
-        {"warehouse": np.tile(WAREHOUSES, SKUS), "sku": np.repeat(names, places), "on_hand": share.ravel() + 2, "safety": 2}
+        {
+            "warehouse": np.tile(WAREHOUSES, SKUS),
+            "sku": np.repeat(names, places),
+            "on_hand": share.ravel() + 2,
+            "safety": 2,
+        }
     ).cast(dict(STOCK))
     limits = pl.DataFrame({"warehouse": WAREHOUSES, "orders": int(orders / DAYS / places * 1.1)}, schema=LIMITS)
     return Question(asking, lines, candidates), Resources(stock, limits, pl.DataFrame(schema=BOOKED))
@@ -115,7 +136,7 @@ def main() -> int:
     options = arguments.parse_args()
     question, resources = asked(options.orders)
     sys.path.pop(0)  # numba looks for a module `coverage`, and would find the benchmark of that name beside this one
-    fast = turns.compiled()
+    fast = speeds.compiled()
     making = seconds(lambda: allocate(*asked(10), zone=ZONE, run=fast))
     outcome = allocate(question, resources, zone=ZONE, run=fast)
     without_contention(question, resources)

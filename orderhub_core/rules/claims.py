@@ -41,20 +41,18 @@ one that goes in parcels counts in each of its warehouses."""
 SUPPLIES = pl.Schema({"at": INSTANT, "warehouse": pl.String(), "sku": pl.String(), "quantity": pl.Int64()})
 """Pieces that come in, or go where negative: there for every order paid at that instant or later."""
 
-OUTCOMES = pl.Schema(
-    {"order_id": pl.Int64(), "outcome": pl.Enum(["whole", "split", "partial", "short"]), "parcels": pl.Int32()}
-)
+HOW = pl.Enum(["whole", "split", "partial", "short"])
+OUTCOMES = pl.Schema({"order_id": pl.Int64(), "outcome": HOW, "parcels": pl.Int32()})
 """One row per order, in the order of their turns. `short`: it took nothing."""
-ASSIGNED = pl.Schema(
-    {"order_id": pl.Int64(), "line_no": pl.Int32(), "warehouse": pl.String(), "parcel": pl.Int32()}
-)
+ASSIGNED = pl.Schema({"order_id": pl.Int64(), "line_no": pl.Int32(), "warehouse": pl.String(), "parcel": pl.Int32()})
 """One row per line. `warehouse` and `parcel` (from 1) are null where it goes nowhere yet."""
+WHAT = pl.Enum(["closed", "full", "stock"])
 LACKS = pl.Schema(
     {
         "order_id": pl.Int64(),
         "rank": pl.Int32(),
         "warehouse": pl.String(),
-        "lack": pl.Enum(["closed", "full", "stock"]),
+        "lack": WHAT,
         "line_no": pl.Int32(),
         "sku": pl.String(),
         "left": pl.Int64(),
@@ -63,8 +61,8 @@ LACKS = pl.Schema(
     }
 )
 """Why each candidate before the one that took the whole order did not: one row, or one per line that it did not have.
-Of `stock`, `left` are the pieces that the order's lines before leave and `asked` the line's; of `full`, `left` is 0
-and `asked` the limit of orders a day."""
+Of `stock`, `left` are the pieces that the order's lines before leave and `asked` the line's; of `full`, `asked` is the
+limit of orders a day and `left` what is left of it: none, or fewer where the limit was lowered."""
 LEDGER = pl.Schema(
     {
         "kind": pl.Enum(["stock", "capacity", "quota"]),
@@ -82,7 +80,7 @@ warehouse `place`, and how many are on hand after it; no order: a supply. `capac
 quantity."""
 FINDINGS = pl.Schema(
     {
-        "finding": pl.Enum(["negative_stock", "stated_twice", "no_quantity", "not_paid"]),
+        "finding": pl.Enum(["negative_stock", "stated_twice", "no_quantity", "no_sku", "not_paid"]),
         "warehouse": pl.String(),
         "subject": pl.String(),
         "order_id": pl.Int64(),
@@ -91,7 +89,8 @@ FINDINGS = pl.Schema(
     }
 )
 """`negative_stock`: treated as none. `stated_twice`: two rows of the stock for the same; the lesser holds.
-`no_quantity`: a line of no pieces or fewer; takes none. `not_paid`: an order without an instant has no turn, and is
+`no_quantity`: a line of no pieces or fewer; takes none. `no_sku`: a line that asks for a piece without a name, which
+no warehouse has. `not_paid`: an order without an instant has no turn, and is
 not decided."""
 
 

@@ -25,7 +25,7 @@ class Numbered(NamedTuple):
     candidates: pl.DataFrame
     supplies: pl.DataFrame
     skus: pl.Series
-    """The names of the rows of the stock; one row more stands for what takes none."""
+    """The names of the rows of the stock; one row more, of nothing, stands for what takes none and what has no name."""
     places: pl.Series
     days: pl.Series
     safety: Numbers
@@ -42,15 +42,7 @@ class Numbered(NamedTuple):
         groups = np.maximum(np.diff(asked.groups), 1)
         entries = len(asked.cell) + len(asked.sku) + int(np.minimum(candidates, groups).sum())
         lacks = int((candidates * np.maximum(lines, 1)).sum())
-        none = np.full(len(asked.sku), -1, np.int64)
-        return Taken(
-            none,
-            np.zeros_like(none),
-            np.empty_like(none),
-            *(np.empty(entries, np.int64) for _ in range(5)),
-            *(np.empty(lacks, np.int64) for _ in range(3)),
-            np.zeros(2, np.int64),
-        )
+        return Taken.blank(lines=len(asked.sku), entries=entries, lacks=lacks)
 
 
 def numbered(question: Question, resources: Resources, zone: str) -> Numbered:
@@ -60,10 +52,9 @@ def numbered(question: Question, resources: Resources, zone: str) -> Numbered:
     lines = _of_orders(question.lines, turns, _GROUP, pl.col("line_no"))
     candidates = _of_orders(question.candidates, turns, pl.col("rank"))
     supplies = question.supplies.sort("at", maintain_order=True)
-    places = candidates["warehouse"].unique().sort()
-    skus = lines.filter("stocked")["sku"].unique().drop_nulls().sort()
+    places = _spoken_of(candidates["warehouse"], supplies["warehouse"])
+    skus = _spoken_of(lines.filter("stocked")["sku"], supplies["sku"])
     days = orders["day"].unique().sort()
-    supplies = supplies.filter(pl.col("sku").is_in(skus.implode()), pl.col("warehouse").is_in(places.implode()))
     stock, floor = _stock(resources.stock, skus, places)
     room, limit = _room(resources, days, places)
     place = codes(candidates["warehouse"], places)
@@ -74,7 +65,7 @@ def numbered(question: Question, resources: Resources, zone: str) -> Numbered:
         lines=np.append(new_group, lines.height),
         candidates=_runs(candidates["order"].to_numpy(), orders.height),
         supplies=_arrived(orders, supplies),
-        sku=np.where(lines["stocked"].to_numpy(), codes(lines["sku"], skus), len(skus)),
+        sku=np.where(lines["stocked"] & lines["sku"].is_not_null(), codes(lines["sku"], skus), len(skus)),
         need=lines["quantity"].cast(pl.Int64).to_numpy() * lines["stocked"].to_numpy(),
         place=place,
         gate=np.where(candidates["closed"].is_null().to_numpy(), gate, CLOSED),
@@ -85,6 +76,10 @@ def numbered(question: Question, resources: Resources, zone: str) -> Numbered:
     )
     left = Left(stock, floor, room, len(places))
     return Numbered(orders, lines, candidates, supplies, skus, places, days, -floor, limit, asked, left)
+
+
+def _spoken_of(*columns: pl.Series) -> pl.Series:
+    return pl.concat([column.unique() for column in columns]).unique().drop_nulls().sort()
 
 
 def codes(column: pl.Series, words: pl.Series) -> Numbers:

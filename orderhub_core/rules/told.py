@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from orderhub_core.rules.claims import ASSIGNED, LACKS, LEDGER, OUTCOMES, Outcome
+from orderhub_core.rules.claims import HOW, LACKS, LEDGER, WHAT, Outcome
 from orderhub_core.rules.numbered import Numbered, Numbers
 from orderhub_core.rules.turns import CAPACITY, CLOSED, FULL, NOWHERE, SUPPLY, Taken
 
@@ -31,7 +31,7 @@ def _outcomes(numbers: Numbered, taken: Taken, booked: Numbers) -> pl.DataFrame:
     return pl.DataFrame(
         [
             numbers.orders["order_id"],
-            _words(pl.Series(OUTCOMES["outcome"].categories), outcome, "outcome").cast(OUTCOMES["outcome"]),
+            _words(HOW.categories, outcome, "outcome").cast(HOW),
             pl.Series("parcels", parcels.astype(np.int32)),
         ]
     )
@@ -45,20 +45,17 @@ def _assigned(numbers: Numbered, taken: Taken) -> pl.DataFrame:
 
 
 def _lacks(numbers: Numbered, candidate: Numbers, line: Numbers, left: Numbers) -> pl.DataFrame:
-    offered = numbers.candidates[candidate].select("order_id", "rank", "warehouse", "closed")
-    of_line = numbers.lines.select("line_no", "sku")[np.maximum(line, 0)] if len(line) else numbers.lines.clear()
-    stock = pl.Series(line >= 0)
-    gates = np.maximum(numbers.asked.gate[candidate], 0)
-    asked = np.where(line == FULL, numbers.limit[gates], 0)
-    if stock.any():
-        asked = np.where(stock, numbers.asked.need[np.maximum(line, 0)], asked)
-    kinds = pl.Series(LACKS["lack"].categories)
+    offered = numbers.candidates.select("order_id", "rank", "warehouse", "closed")[candidate]
+    of_line = np.where(line >= 0, line, -1)
+    wanted = _rows(pl.Series(numbers.asked.need), of_line)
+    limit = _rows(pl.Series(numbers.limit), np.where(line == FULL, numbers.asked.gate[candidate], -1))
+    what = np.select([line == CLOSED, line == FULL], [0, 1], 2)
     return offered.with_columns(
-        _words(kinds, np.select([line == CLOSED, line == FULL], [0, 1], 2), "lack").cast(LACKS["lack"]),
-        of_line["line_no"].set(~stock, None),
-        of_line["sku"].set(~stock, None),
-        pl.Series("left", np.maximum(left, 0)),
-        pl.Series("asked", asked),
+        _words(WHAT.categories, what, "lack").cast(WHAT),
+        _rows(numbers.lines["line_no"], of_line),
+        _rows(numbers.lines["sku"], of_line),
+        pl.Series("left", left),
+        wanted.zip_with(wanted.is_not_null(), limit).fill_null(0).alias("asked"),
     ).select(LACKS.names())
 
 

@@ -1,7 +1,8 @@
-"""Orders take what they need one after the other: each sees what those before it have left. The pass itself, on numbers.
+"""Orders take what they need one after the other, each of what those before it have left: the pass itself, on numbers.
 
-Written once, for two speeds: plain Python over lists, or machine code over arrays, which `compiled` makes of these very
-functions. So it keeps to what both understand: whole numbers, indexing, loops.
+Written once, for the two speeds of `speeds`: plain Python over lists, and machine code over arrays, made of these very
+functions. So it keeps to what both understand: whole numbers, indexing, loops; and to this one file, whose time stamp
+tells whether machine code that was kept is still its own.
 
 An order goes whole to the first of its candidates that has room and every piece. Where none has, and it may be split,
 it goes to the fewest places that together have everything; of equally few to the first ones in the order's own
@@ -11,9 +12,7 @@ go in part sends what is there, a parcel short of its limit so that the rest can
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -91,9 +90,12 @@ class Taken(NamedTuple):
     lack_left: Numbers
     counts: Numbers
 
-
-Run = Callable[[Asked, Left, Taken], None]
-_Part = TypeVar("_Part", Asked, Left, Taken)
+    @classmethod
+    def blank(cls, *, lines: int, entries: int, lacks: int) -> Taken:
+        """Room for as many at most."""
+        none = np.full(lines, NOWHERE, np.int64)
+        sizes = (lines, lines, *[entries] * 5, *[lacks] * 3, 2)
+        return cls._make([none, *(np.zeros(size, np.int64) for size in sizes)])
 
 
 def run(asked: Asked, left: Left, taken: Taken) -> None:
@@ -172,7 +174,7 @@ def _tell(asked: Asked, left: Left, taken: Taken, candidate: int, first: int, en
 
 def _open(asked: Asked, left: Left, candidate: int) -> bool:
     gate = asked.gate[candidate]
-    return gate != CLOSED and left.room[gate] > 0
+    return bool(gate != CLOSED and left.room[gate] > 0)
 
 
 def _split(asked: Asked, left: Left, taken: Taken, order: int) -> bool:
@@ -298,38 +300,8 @@ def _lack(taken: Taken, candidate: int, line: int, left: int) -> None:
     taken.counts[1] = number + 1
 
 
-def plain(asked: Asked, left: Left, taken: Taken) -> None:
-    """The pass in plain Python; for batches, of which each has hardly begun when machine code would be made."""
-    run(_listed(asked), changed := _listed(left), written := _listed(taken))
-    for arrays, lists in ((left, changed), (taken, written)):
-        for array, numbers in zip(arrays, lists, strict=True):
-            if isinstance(numbers, list):
-                array[:] = numbers
-
-
-def _listed(part: _Part) -> _Part:
-    return type(part)(*(each.tolist() if isinstance(each, np.ndarray) else each for each in part))
-
-
-@lru_cache
-def compiled() -> Run:
-    """The pass as machine code, for histories. Made once and kept beside this file, or where the user's caches are;
-    where neither can be written, each process takes some seconds to make its own."""
-    # Here and not above: what only decides batches does without numba's memory.
-    from numba import njit
-    from numba.extending import register_jitable
-
-    for part in _PARTS:
-        register_jitable(part)
-    fast: Run
-    try:
-        fast = njit(cache=True)(run)
-    except RuntimeError:
-        fast = njit(run)
-    return fast
-
-
-_PARTS = (
+PARTS = (
     _enter, _lack, _open, _return, _take, _tell, _supply, _whole, _next_choice, _anywhere, _between, _split, _partly,
     _write,
 )  # fmt: skip
+"""What `run` is made of, from the inside out."""

@@ -1,0 +1,141 @@
+"""Gifts with quotas: in all, a day, for each buyer; checked against plain counting."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+import polars as pl
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orderhub_core import i18n
+from orderhub_core.rules import speeds
+from orderhub_core.rules.ledger import breaks
+from orderhub_core.rules.quotas import CLAIMS, QUOTAS, USED, Granted, grant, used_after
+from orderhub_core.rules.shortages import refusals
+
+ZONE = "Asia/Shanghai"
+START = datetime(2026, 3, 1, 15, 50, tzinfo=UTC)
+RULES = ("bib", "socks")
+
+
+class Claim(NamedTuple):
+    order: int
+    turn: int
+    at: datetime
+    rule: str
+    quantity: int
+    buyer: str | None
+
+
+class Quota(NamedTuple):
+    rule: str
+    total: int | None = None
+    per_day: int | None = None
+    per_buyer: int | None = None
+
+
+def frame(claims: list[Claim]) -> pl.DataFrame:
+    return pl.DataFrame(claims, schema=CLAIMS, orient="row")
+
+
+def granted(
+    claims: list[Claim],
+    quotas: list[Quota],
+    used: pl.DataFrame | None = None,
+    run: speeds.Run = speeds.plain,
+) -> Granted:
+    before = pl.DataFrame(schema=USED) if used is None else used
+    return grant(frame(claims), pl.DataFrame(quotas, schema=QUOTAS, orient="row"), before, zone=ZONE, run=run)
+
+
+def counted(claims: list[Claim], quotas: list[Quota]) -> dict[tuple[int, str], bool]:
+    """By adding up what each has had before."""
+    limits = {quota.rule: quota for quota in quotas}
+    had: Counter[tuple[str, object]] = Counter()
+    answers = {}
+    for claim in sorted(claims, key=lambda claim: (claim.turn, claim.at, claim.order)):
+        quota = limits.get(claim.rule, Quota(claim.rule))
+        day = claim.at.astimezone(ZoneInfo(ZONE)).date()
+        whose = ("buyer", claim.buyer) if claim.buyer else ("order", claim.order)
+        shares = [("all", quota.total), (day, quota.per_day), (whose, quota.per_buyer)]
+        fits = all(limit is None or had[claim.rule, key] + claim.quantity <= limit for key, limit in shares)
+        answers[claim.order, claim.rule] = fits
+        for key, _ in shares:
+            had[claim.rule, key] += claim.quantity * fits
+    return answers
+
+
+LIMIT = st.none() | st.integers(1, 6)
+CLAIM = st.builds(
+    Claim,
+    st.integers(1, 30),
+    st.just(0),
+    st.integers(0, 20).map(lambda minutes: START + timedelta(minutes=minutes)),
+    st.sampled_from(RULES),
+    st.integers(1, 3),
+    st.sampled_from(["ann", "bo", "cy", None]),
+)
+PAID_ONCE = st.lists(CLAIM, max_size=16, unique_by=lambda claim: claim.order)
+SOME_QUOTAS = st.lists(
+    st.builds(Quota, st.sampled_from(RULES), LIMIT, LIMIT, LIMIT), unique_by=lambda quota: quota.rule
+)
+
+
+@given(PAID_ONCE, SOME_QUOTAS)
+@settings(deadline=None, max_examples=100)
+def test_a_gift_is_granted_while_each_of_its_quotas_lasts(claims: list[Claim], quotas: list[Quota]) -> None:
+    outcome = granted(claims, quotas)
+    told = {(order, rule): yes for order, rule, _, yes in outcome.grants.rows()}
+    assert told == counted(claims, quotas)
+    refused = {(row[0], row[1]) for row in outcome.refusals.rows()}
+    assert refused == {claim for claim, yes in told.items() if not yes}
+    assert all(left < asked for *_, left, asked, _ in outcome.refusals.rows())
+    assert breaks(outcome.ledger).is_empty()
+
+
+@given(PAID_ONCE, SOME_QUOTAS, st.integers(0, 16))
+@settings(deadline=None, max_examples=60)
+def test_batches_go_on_from_what_was_granted(claims: list[Claim], quotas: list[Quota], cut: int) -> None:
+    stream = sorted(claims, key=lambda claim: (claim.at, claim.order))
+    first = granted(stream[:cut], quotas)
+    second = granted(stream[cut:], quotas, used_after(pl.DataFrame(schema=USED), first.ledger))
+    for whole, *parts in zip(granted(claims, quotas), first, second, strict=True):
+        assert whole.equals(pl.concat(parts))
+
+
+def test_machine_code_grants_as_plain_python_does() -> None:
+    claims = [Claim(number, 0, START, "bib", 1 + number % 2, f"b{number % 3}") for number in range(1, 20)]
+    quotas = [Quota("bib", total=12, per_buyer=5)]
+    for one, other in zip(granted(claims, quotas), granted(claims, quotas, run=speeds.compiled()), strict=True):
+        assert one.equals(other)
+
+
+def test_a_refusal_names_every_quota_that_was_short() -> None:
+    claims = [Claim(1, 0, START, "bib", 2, "ann"), Claim(2, 0, START + timedelta(minutes=1), "bib", 2, "ann")]
+    outcome = granted(claims, [Quota("bib", total=3, per_buyer=2)])
+    told = refusals(outcome.refusals, i18n.translator("en")).rows()
+    assert told == [
+        (2, "bib", "of 3 in all 1 are left, 2 asked; of 2 for this buyer 0 are left, 2 asked"),
+    ]
+
+
+def test_a_day_ends_at_midnight_where_the_shop_is() -> None:
+    before, after = START + timedelta(minutes=9), START + timedelta(minutes=10)
+    claims = [
+        Claim(1, 0, before, "bib", 1, "ann"),
+        Claim(2, 0, before, "bib", 1, "bo"),
+        Claim(3, 0, after, "bib", 1, "cy"),
+    ]
+    outcome = granted(claims, [Quota("bib", per_day=1)])
+    assert [yes for *_, yes in outcome.grants.rows()] == [True, False, True]
+    assert outcome.ledger["subject"].to_list() == ["day 2026-03-01", "day 2026-03-02"]
+
+
+def test_late_news_takes_what_is_left_when_it_comes() -> None:
+    early, late = Claim(1, 1, START, "bib", 1, "ann"), Claim(2, 0, START + timedelta(minutes=5), "bib", 1, "bo")
+    outcome = granted([early, late], [Quota("bib", total=1)])
+    assert {order: yes for order, _, _, yes in outcome.grants.rows()} == {2: True, 1: False}
