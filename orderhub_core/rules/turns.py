@@ -16,13 +16,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-CLOSED = -2
-FULL = -1
-"""Marks where a lack names no line."""
+CLOSED, FULL = -2, -1
+"""In the place of a lack's line."""
+SUPPLY, CAPACITY = -1, -1
+"""In an entry, in the place of its order; of its line."""
 NOWHERE = -1
-SUPPLY = -1
-CAPACITY = -1
-"""Marks in the entries: of an order's number, of a line's."""
 
 Numbers = Any
 """An array of int64; in plain Python a list of int."""
@@ -100,15 +98,14 @@ class Taken(NamedTuple):
 
 def run(asked: Asked, left: Left, taken: Taken) -> None:
     """Every order in its turn."""
-    orders = len(asked.parcels)
-    for order in range(orders):
+    for order in range(len(asked.parcels)):
         _supply(asked, left, taken, order)
         candidate = _whole(asked, left, taken, order)
         if candidate != NOWHERE:
             _write(asked, left, taken, order, candidate, candidate + 1)
         elif _split(asked, left, taken, order) or _partly(asked, left, taken, order):
             _write(asked, left, taken, order, asked.candidates[order], asked.candidates[order + 1])
-    _supply(asked, left, taken, orders)
+    _supply(asked, left, taken, len(asked.parcels))
 
 
 def _supply(asked: Asked, left: Left, taken: Taken, order: int) -> None:
@@ -208,36 +205,31 @@ def _next_choice(chosen: list[int], places: int) -> None:
 
 def _anywhere(asked: Asked, left: Left, taken: Taken, order: int) -> bool:
     """Whether each group alone is to be had somewhere: where not, no choice of places is worth trying."""
+    everywhere = list(range(asked.candidates[order + 1] - asked.candidates[order]))
     for group in range(asked.groups[order], asked.groups[order + 1]):
-        first, end = asked.lines[group], asked.lines[group + 1]
-        found = False
-        for candidate in range(asked.candidates[order], asked.candidates[order + 1]):
-            if _open(asked, left, candidate) and _take(asked, left, taken, candidate, first, end):
-                _return(asked, left, taken, first, end)
-                found = True
-                break
-        if not found:
+        if not _one_of(asked, left, taken, order, group, everywhere):
             return False
+        _return(asked, left, taken, asked.lines[group], asked.lines[group + 1])
     return True
 
 
 def _between(asked: Asked, left: Left, taken: Taken, order: int, chosen: list[int]) -> bool:
     """Each group from the first of the chosen candidates that has it; all of them, or none."""
-    start = asked.candidates[order]
-    for number in chosen:
-        if not _open(asked, left, start + number):
-            return False
     for group in range(asked.groups[order], asked.groups[order + 1]):
-        first, end = asked.lines[group], asked.lines[group + 1]
-        found = False
-        for number in chosen:
-            if _take(asked, left, taken, start + number, first, end):
-                found = True
-                break
-        if not found:
-            _return(asked, left, taken, asked.lines[asked.groups[order]], first)
+        if not _one_of(asked, left, taken, order, group, chosen):
+            _return(asked, left, taken, asked.lines[asked.groups[order]], asked.lines[group])
             return False
     return True
+
+
+def _one_of(asked: Asked, left: Left, taken: Taken, order: int, group: int, chosen: list[int]) -> bool:
+    """The group from the first of the chosen candidates that has it."""
+    first, end = asked.lines[group], asked.lines[group + 1]
+    for number in chosen:
+        candidate = asked.candidates[order] + number
+        if _open(asked, left, candidate) and _take(asked, left, taken, candidate, first, end):
+            return True
+    return False
 
 
 def _partly(asked: Asked, left: Left, taken: Taken, order: int) -> bool:
@@ -301,7 +293,7 @@ def _lack(taken: Taken, candidate: int, line: int, left: int) -> None:
 
 
 PARTS = (
-    _enter, _lack, _open, _return, _take, _tell, _supply, _whole, _next_choice, _anywhere, _between, _split, _partly,
-    _write,
+    _enter, _lack, _open, _return, _take, _tell, _supply, _whole, _next_choice, _one_of, _anywhere, _between,
+    _split, _partly, _write,
 )  # fmt: skip
 """What `run` is made of, from the inside out."""

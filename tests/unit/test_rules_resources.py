@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -482,3 +484,18 @@ def test_a_ledger_that_was_changed_breaks_where_it_was() -> None:
     row = ledger.with_row_index().filter(pl.col("kind") == "stock")["index"][1]
     forged = ledger.with_columns(quantity=pl.when(pl.int_range(pl.len()) == row).then(-4).otherwise("quantity"))
     assert breaks(forged).select("row", "subject", "expected", "balance").rows() == [(row, "BIB", 4, 7)]
+
+
+def test_who_only_decides_batches_does_without_the_compiler() -> None:
+    asked = "import sys, orderhub_core.rules.resources, orderhub_core.rules.quotas; print('numba' in sys.modules)"
+    told = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert told.stdout.strip() == "False"
+
+
+def test_more_than_is_there_cannot_go_and_what_comes_serves_those_who_pay_later() -> None:
+    orders = [Order(number, at(minute), [Line("BIB")], open_at("hangzhou")) for number, minute in ((1, 4), (2, 5))]
+    supplies = [(at(1), "hangzhou", "BIB", -5), (at(5), "hangzhou", "BIB", 1)]
+    outcome = World(orders, {("hangzhou", "BIB"): (2, 0)}, supplies=supplies).decide()
+    assert outcome.orders["outcome"].to_list() == ["short", "whole"]
+    stock = outcome.ledger.filter(pl.col("kind") == "stock")
+    assert stock.select("order_id", "quantity", "balance").rows() == [(None, -2, 0), (None, 1, 1), (2, -1, 0)]
