@@ -285,7 +285,7 @@ def assert_as_the_oracle_says(world: World, outcome: Outcome) -> None:
 
 
 @given(worlds() | worlds(turns=3))
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=200)
 def test_everybody_gets_what_the_oracle_says(world: World) -> None:
     assert_as_the_oracle_says(world, world.decide())
 
