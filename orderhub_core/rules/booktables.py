@@ -45,7 +45,7 @@ def book_of(tables: Mapping[str, Any]) -> tuple[Rulebook, tuple[Mistake, ...]]:
 def _keys(table: Mapping[str, Any], known: Collection[str], place: Place, wrong: _Mistakes) -> None:
     for key in table:
         if key not in known:
-            wrong.note("unknown_key", place, nearest(key, known), word=key)
+            wrong.note("unknown_key", place, nearest(key, known), word=key, known=", ".join(sorted(known)))
 
 
 def _taken(table: Mapping[str, Any], key: str, kind: type[Made], default: Made, place: Place, wrong: _Mistakes) -> Made:

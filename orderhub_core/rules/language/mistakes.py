@@ -54,7 +54,7 @@ MISTAKES: Mapping[str, str] = {
     "bad_priority": "{word} is no number of points; write a whole number from -{most} to {most}",
     "too_few_parts": "`either` joins no condition here, and would never hold",
     "not_toml": "this is not TOML: {reason}",
-    "unknown_key": "there is no key {word}",
+    "unknown_key": "there is no key {word}; docs/rules.md shows how it is written, and the keys are: {known}",
     "missing_key": "the key {word} is missing",
     "wrong_type": "{word} must be {kind}",
     "unknown_sort": "{word} is none of: {known}",

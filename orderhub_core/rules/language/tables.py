@@ -105,7 +105,7 @@ class Tables:
     def _keys(self, table: Mapping[str, Any], known: Collection[str], path: str) -> None:
         for key in table:
             if key not in known:
-                self.note("unknown_key", path, nearest(key, known), word=key)
+                self.note("unknown_key", path, nearest(key, known), word=key, known=", ".join(sorted(known)))
 
     def actions(self, tables: Any) -> tuple[Action, ...]:
         """Of a list of tables, or of one."""
