@@ -115,7 +115,7 @@ class Troubled(Harness):
 def fill(seed: int) -> Report:
     """The product as it is (its own SQLite) on a small file system that somebody else has filled."""
     folder = tempfile.mkdtemp(prefix="disk")
-    mount = f'mount -t tmpfs -o size=4m none {folder} && exec "$0" "$@"'
+    mount = f'mount -t tmpfs -o size=6m none {folder} && exec "$0" "$@"'
     command = ["unshare", "-Urm", "sh", "-c", mount, sys.executable, __file__, "fill", folder, str(seed)]
     report = Report(f"{NAME}, filled", seed)
     done = subprocess.run(command, capture_output=True, text=True, check=False)
