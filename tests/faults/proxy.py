@@ -203,6 +203,8 @@ TOXICS: dict[str, Toxic] = {
     toxic.__name__: toxic
     for toxic in (slow, reset, half_closed, truncated, shortened, dripping, doubled, overtaken, unanswered)
 }
+A_MOMENT_S = 0.01
+"""Some turns of the loop."""
 WEIGHTS = [3.0, 2.0, 1.0, 2.0, 1.0, 0.4, 2.0, 2.0, 2.0]
 
 
@@ -277,10 +279,12 @@ class Proxy:
     async def _end(self) -> None:
         if self._listener is not None:
             self._listener.close()
+        await asyncio.sleep(A_MOMENT_S)  # who was let in just now is being served then
         tasks = [*self._tasks, *self._late]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.sleep(A_MOMENT_S)  # what was closed just now is gone then
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         talk, task = Talk(self, reader, writer), asyncio.current_task()
