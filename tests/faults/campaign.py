@@ -9,12 +9,15 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from report import Report
 
 from orderhub_core import runtime  # noqa: F401  (one SQLite per process, before anyone imports it)
+
+sys.path.insert(1, str(Path(__file__).parents[1]))  # what all tests share
 
 
 class Harness(NamedTuple):
