@@ -20,21 +20,17 @@ missed.
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
 
+import _turns
 import polars as pl
+from _turns import Runner, bar, python_with, side_by_side
 
-ROOT = Path(__file__).parents[1]
-OWN_ENVIRONMENT = ROOT / "build" / "datacompy"
 NAMES = ("page", "crm", "wms")
 COLUMNS = ["order_no", "status", "at"]
 DAY_US = 86_400_000_000
@@ -122,89 +118,24 @@ def pairwise(folder: Path) -> None:
 
 
 def serve(what: str, folder: Path, warm_up: Path) -> None:
-    """Warm up, then answer each line with the seconds of one run by the clock and by the processor, and the peak of
-    memory in gigabytes."""
     run: Callable[[], Any] = incremental(folder) if what == "incremental" else lambda: globals()[what](folder)
     run() if warm_up == folder else globals()[what](warm_up)
-    for _ in sys.stdin:
-        begun, worked = time.perf_counter(), time.process_time()
-        run()
-        seconds = [time.perf_counter() - begun, time.process_time() - worked]
-        print(json.dumps([*seconds, peak_gb()]), flush=True)
+    _turns.serve(run)
 
 
-def peak_gb() -> float:
-    """Of this process alone: what `getrusage` says holds for whoever it was forked from, too."""
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) / 1e6
-
-
-class Runner:
-    """One measured thing, waiting for its turn."""
-
-    def __init__(self, what: str, folder: Path, python: str = sys.executable, warm_up: Path | None = None) -> None:
-        command = [python, __file__, "--serve", what, str(folder), str(warm_up or folder)]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)} if python == sys.executable else dict(os.environ)
-        self._child = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-        )
-        self.seconds: list[float] = []
-        self.worked: list[float] = []
-        self.gigabytes = 0.0
-
-    def turn(self) -> None:
-        assert self._child.stdin and self._child.stdout
-        print(file=self._child.stdin, flush=True)
-        seconds, worked, self.gigabytes = json.loads(self._child.stdout.readline())
-        self.seconds.append(seconds)
-        self.worked.append(worked)
-
-    def times(self, other: Runner) -> tuple[float, float]:
-        """How many times as long as the other, by the clock and by the processor: the median of the latest turns, each
-        held against the other's next to it, so that a busy minute falls on both."""
-        turns = min(len(self.seconds), len(other.seconds))
-        by_clock, by_processor = (
-            median(own / theirs for own, theirs in zip(mine[-turns:], others[-turns:], strict=True))
-            for mine, others in ((self.seconds, other.seconds), (self.worked, other.worked))
-        )
-        return by_clock, by_processor
-
-    def close(self) -> None:
-        self._child.communicate()
-
-
-def environment(named: str) -> str:
-    """A Python that has datacompy."""
-    if named:
-        return named
-    python = OWN_ENVIRONMENT / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(OWN_ENVIRONMENT)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "-qq", "datacompy==1.1.0"], check=True)
-    return str(python)
-
-
-def side_by_side(runners: dict[str, Runner], rounds: int) -> None:
-    for _ in range(rounds):
-        for runner in runners.values():
-            runner.turn()
+def runner_of(what: str, folder: Path, *, warm_up: Path | None = None, python: str = sys.executable) -> Runner:
+    return Runner(__file__, what, folder, warm_up or folder, python=python)
 
 
 def once(folder: Path, warm_up: Path, so_far: Runner | None) -> Runner:
     """One audit in a process of its own, told together with those before."""
-    runner = Runner("ours", folder, warm_up=warm_up)
+    runner = runner_of("ours", folder, warm_up=warm_up)
     runner.turn()
     runner.close()
     if so_far is not None:
         runner.seconds, runner.worked = so_far.seconds + runner.seconds, so_far.worked + runner.worked
         runner.gigabytes = max(so_far.gigabytes, runner.gigabytes)
     return runner
-
-
-def bar(what: str, value: float, limit: float, *, at_least: bool) -> bool:
-    met = value >= limit if at_least else value <= limit
-    print(f"{what:<72}{value:>8.3f}  bar {'≥' if at_least else '≤'} {limit:<6g} {'met' if met else 'MISSED'}")
-    return met
 
 
 def compared(what: str, ratio: tuple[float, float], limit: float, *, at_least: bool) -> bool:
@@ -215,7 +146,7 @@ def compared(what: str, ratio: tuple[float, float], limit: float, *, at_least: b
 def shown(what: str, runner: Runner) -> None:
     times = ", ".join(f"{seconds:.3f}" for seconds in sorted(runner.seconds))
     print(
-        f"  {what:<12} median {median(runner.seconds):.3f} s  of {times}"
+        f"  {what:<12} median {runner.typical:.3f} s  of {times}"
         f"  processor {median(runner.worked):.3f} s  peak {runner.gigabytes:.2f} GB"
     )
 
@@ -225,10 +156,11 @@ def measure(folder: Path, asked: argparse.Namespace) -> bool:
     for path in (small, large, tiny):
         path.mkdir()
     make(small, asked.orders)
-    runners = {what: Runner(what, small) for what in ("bare", "ours", "explained", "incremental")}
+    runners = {what: runner_of(what, small) for what in ("bare", "ours", "explained", "incremental")}
     if not asked.without_datacompy:
-        runners["pairwise"] = Runner("pairwise", small, environment(asked.datacompy))
-    side_by_side(runners, asked.rounds)
+        python = python_with("datacompy==1.1.0", "datacompy", asked.datacompy)
+        runners["pairwise"] = runner_of("pairwise", small, python=python)
+    side_by_side(runners.values(), asked.rounds)
     for what, runner in runners.items():
         shown(what, runner)
         if what != "ours":
@@ -251,8 +183,8 @@ def measure(folder: Path, asked: argparse.Namespace) -> bool:
     shown("ten", ten)
     met.append(compared("ten times the orders", ten.times(one), BARS["growth"], at_least=False))
     met.append(bar("peak memory of that, GB", ten.gigabytes, BARS["gigabytes"], at_least=False))
-    repeated = Runner("ours", large)
-    side_by_side({"one": ours, "ten": repeated}, asked.rounds)
+    repeated = runner_of("ours", large)
+    side_by_side([ours, repeated], asked.rounds)
     by_clock, by_processor = repeated.times(ours)
     print(f"{f'the same repeated ({by_processor:.3f} by the processor)':<72}{by_clock:>8.3f}")
     for runner in (ours, repeated):

@@ -135,7 +135,6 @@ def main() -> int:
     arguments.add_argument("--rounds", type=int, default=5)
     options = arguments.parse_args()
     question, resources = asked(options.orders)
-    sys.path.pop(0)  # numba looks for a module `coverage`, and would find the benchmark of that name beside this one
     fast = speeds.compiled()
     making = seconds(lambda: allocate(*asked(10), zone=ZONE, run=fast))
     outcome = allocate(question, resources, zone=ZONE, run=fast)

@@ -23,17 +23,15 @@ import argparse
 import itertools
 import json
 import os
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
-OWN_ENVIRONMENT = ROOT / "build" / "zen"
+import _turns
+from _turns import Runner, bar, python_with, side_by_side
+
 ZEN = "zen-engine==2.1.3"
 ZEN_SHARE = 20_000
 TEXTS = ("platform", "province", "city", "payment")
@@ -196,57 +194,13 @@ def zen(folder: Path) -> Answer:
 
 
 def serve(what: str, folder: Path) -> None:
-    """Warm up, writing down the first answer; then answer each line with the seconds of one run."""
+    """Warm up, writing down the first answer."""
     answer: Answer = globals()[what](folder)
-    numbers = ",".join(map(str, answer()))
-    (folder / f"{what}.txt").write_text(numbers, encoding="ascii")
-    print("ready", flush=True)
-    for _ in sys.stdin:
-        begun = time.perf_counter()
-        answer()
-        print(time.perf_counter() - begun, flush=True)
-
-
-class Runner:
-    """One measured thing, waiting for its turn."""
-
-    def __init__(self, what: str, folder: Path, python: str = sys.executable) -> None:
-        own = python == sys.executable
-        environment = {**os.environ, "PYTHONPATH": str(ROOT)} if own else dict(os.environ)
-        command = [python, __file__, "--serve", what, str(folder)]
-        self.what = what
-        self._child = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
-        )
-        assert self._child.stdout and self._child.stdout.readline().strip() == "ready"
-        self.answer = (folder / f"{what}.txt").read_text(encoding="ascii")
-        self.seconds: list[float] = []
-
-    def turn(self) -> None:
-        assert self._child.stdin and self._child.stdout
-        print(file=self._child.stdin, flush=True)
-        self.seconds.append(float(self._child.stdout.readline()))
-
-    @property
-    def typical(self) -> float:
-        return median(self.seconds)
-
-    def close(self) -> None:
-        self._child.communicate()
+    (folder / f"{what}.txt").write_text(",".join(map(str, answer())), encoding="ascii")
+    _turns.serve(answer)
 
 
 # --- side by side ----------------------------------------------------------------------------------------------------
-
-
-def environment(named: str) -> str:
-    """A Python that has zen-engine."""
-    if named:
-        return named
-    python = OWN_ENVIRONMENT / "bin" / "python"
-    if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(OWN_ENVIRONMENT)], check=True)
-        subprocess.run([str(python), "-m", "pip", "install", "-qq", ZEN], check=True)
-    return str(python)
 
 
 def make(folder: Path, orders: int) -> None:
@@ -261,28 +215,19 @@ def make(folder: Path, orders: int) -> None:
     contexts.write_ndjson(folder / "contexts.ndjson")
 
 
-def bar(what: str, value: float, limit: float, *, at_least: bool = True) -> bool:
-    met = value >= limit if at_least else value <= limit
-    print(
-        f"{what:<58}{value:>8.2f}  bar {'≥' if at_least else '≤'} {limit:<6g} {'met' if met else 'MISSED'}", flush=True
-    )
-    return met
-
-
 HAND = ("hand_chain", "hand_coalesce", "hand_matrix")
 OURS = ("changed", "prepared", "fresh", "decided")
 
 
 def measure(folder: Path, asked: argparse.Namespace) -> bool:
     make(folder, asked.orders)
-    runners = {what: Runner(what, folder) for what in (*OURS, *HAND, "prepared_200", "changed_200")}
+    runners = {what: Runner(__file__, what, folder) for what in (*OURS, *HAND, "prepared_200", "changed_200")}
     if not asked.without_zen:
-        runners["zen"] = Runner("zen", folder, environment(asked.zen))
-    odd = [what for what, runner in runners.items() if "200" not in what and runner.answer != runners["fresh"].answer]
+        runners["zen"] = Runner(__file__, "zen", folder, python=python_with(ZEN, "zen", asked.zen))
+    answers = {what: (folder / f"{what}.txt").read_bytes() for what in runners if "200" not in what}
+    odd = [what for what, answer in answers.items() if answer != answers["fresh"]]
     print(f"answers on {asked.orders:,} orders: {'DIFFER: ' + ', '.join(odd) if odd else 'all equal'}", flush=True)
-    for _ in range(asked.rounds):
-        for runner in runners.values():
-            runner.turn()
+    side_by_side(runners.values(), asked.rounds)
     for what, runner in runners.items():
         rate = (min(ZEN_SHARE, asked.orders) if what == "zen" else asked.orders) / runner.typical
         told = ", ".join(f"{seconds:.3f}" for seconds in sorted(runner.seconds))

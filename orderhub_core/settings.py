@@ -110,15 +110,26 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return next((touchpoint for touchpoint in self.touchpoints if touchpoint.id == name), None)
 
 
-def toml(path: Path, page: str = "") -> dict[str, Any]:
-    """What a TOML file says, with or without the mark that Windows puts before it. Raises UserMistake, which names the
-    page that tells how the file is written."""
+def read_text(path: Path, what: str = "") -> str:
+    """What a file says, with or without the mark that Windows puts before it. Raises UserMistake, which says what the
+    file is to be."""
+    called = f"{what} {path}".strip()
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise UserMistake(f"{path} cannot be read: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserMistake(f"{called} cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise UserMistake(f"{called} is not UTF-8 text; save it again as UTF-8") from None
+
+
+def toml(path: Path, page: str = "") -> dict[str, Any]:
+    """What a TOML file says. Raises UserMistake, which names the page that tells how the file is written."""
+    try:
+        return tomllib.loads(read_text(path))
+    except tomllib.TOMLDecodeError as error:
         raise UserMistake(f"{path} is not TOML: {error}{page and f'; see {page}'}") from None
+    except RecursionError:
+        raise UserMistake(f"{path} is not TOML: it is nested too deeply") from None
 
 
 def load(data: Path) -> Settings:

@@ -36,6 +36,7 @@ from orderhub_core.rules.language.operators import Language
 from orderhub_core.rules.language.printing import print_actions, print_condition
 from orderhub_core.rules.language.vocabulary import Vocabulary, of_book
 from orderhub_core.rules.tree import Group, Rule, Rulebook
+from orderhub_core.settings import read_text
 
 
 class Draft(NamedTuple):
@@ -47,22 +48,12 @@ class Draft(NamedTuple):
 
 def load(path: Path, tr: Translate = str) -> Rulebook:
     """Raises UserMistake that tells all that is wrong with it."""
-    book, mistakes = read(contents(path))
+    book, mistakes = read(read_text(path, "rulebook"))
     if mistakes:
         count = tr("one mistake") if len(mistakes) == 1 else tr("{n} mistakes").format(n=len(mistakes))
         heading = tr("rulebook {path}: {count}").format(path=path, count=count)
         raise UserMistake(f"{heading}\n{told(mistakes, tr)}")
     return book
-
-
-def contents(path: Path) -> str:
-    """Raises UserMistake for a file that cannot be read."""
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise UserMistake(f"rulebook {path} cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise UserMistake(f"rulebook {path} is not UTF-8; save it again as UTF-8") from None
 
 
 def read(text: str) -> Draft:

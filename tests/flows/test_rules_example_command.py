@@ -151,7 +151,7 @@ def test_the_numbers_may_stand_in_a_file(files):
     told = answer(run(folder, "--should-file", "wanted.txt", "--json", should=SHOULD[:3]))
     assert told["should"] == SHOULD
     assert answer(run(folder, "--should-file", "wanted.txt", "--json", should=()))["should"] == [*SHOULD[3:], SHOULD[0]]
-    assert "none.txt: cannot be read" in refused(run(folder, "--should-file", "none.txt"))
+    assert "--should-file none.txt cannot be read" in refused(run(folder, "--should-file", "none.txt"))
     (folder / "wanted.txt").write_bytes("订单".encode("gb18030"))
     assert "wanted.txt: not UTF-8" in refused(run(folder, "--should-file", "wanted.txt"))
 

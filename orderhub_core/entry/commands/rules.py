@@ -19,6 +19,7 @@ from orderhub_core.rules.language.operators import Language
 from orderhub_core.rules.language.printing import print_actions, print_rule
 from orderhub_core.rules.language.vocabulary import of_book
 from orderhub_core.rules.tree import Group, Rulebook
+from orderhub_core.settings import read_text
 
 app = typer.Typer(no_args_is_help=True, help="Look at rulebooks.")
 app.command("eval")(rules_eval.evaluate)
@@ -39,7 +40,7 @@ def check_file(
 
     Exit code 2 where it cannot be used, 1 where a rule does not do what it says.
     """
-    draft = rulebook.read(rulebook.contents(file))
+    draft = rulebook.read(read_text(file, "rulebook"))
     findings = [] if draft.mistakes else check(draft.book)
     answer = _answer(draft, findings, lang.value)
     shown = _mistakes(draft, lang.value) if draft.mistakes else _shown(draft.book, findings, lang.value)

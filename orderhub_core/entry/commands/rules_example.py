@@ -23,6 +23,7 @@ from orderhub_core.rules.language.operators import Language
 from orderhub_core.rules.language.printing import print_condition
 from orderhub_core.rules.language.vocabulary import Vocabulary, of_book
 from orderhub_core.rules.tree import Rulebook
+from orderhub_core.settings import read_text
 
 NONE_SEPARATES = 1
 """Exit code: no rule tells the marked orders apart."""
@@ -59,7 +60,7 @@ def example(
     if best < 1:
         raise UserMistake(f"--best {best}: ask for one candidate at least")
     book = rulebook.load(rules) if rules else Rulebook()
-    wanted = [*_split(should), *(_split(_text(should_file)) if should_file else [])]
+    wanted = [*_split(should), *(_split(read_text(should_file, "--should-file")) if should_file else [])]
     exported = exports.read(book, orders, lines, signals)
     needs.check_all(exported.orders.schema, exported.lines.schema)
     called = Called(exported.orders, orders, shop)
@@ -79,15 +80,6 @@ def example(
 def _split(text: str) -> list[str]:
     """The numbers in a text, each once."""
     return list(dict.fromkeys(number for each in re.split(r"[,，、\r\n]", text) if (number := each.strip())))
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise UserMistake(f"--should-file {path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise UserMistake(f"--should-file {path}: not UTF-8 text; write one order number a line") from None
 
 
 class Called:

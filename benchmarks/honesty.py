@@ -1,7 +1,7 @@
 """Bars: over 2,000 simulated shops the 95 % interval covers the true rate in >= 95 %, simple, finite and stratified;
 the rule for stopping early is wrong in <= 5 %, in either direction; what builds on them keeps its promises too.
 
-    python benchmarks/coverage.py [--shops N] [--seed N]
+    python benchmarks/honesty.py [--shops N] [--seed N]
 
 Every shop is made order by order, with misfits put where they hurt, so the truth is counted and not computed. Samples
 are drawn by the product's own draw, as the app does it.
