@@ -153,7 +153,7 @@ def test_the_numbers_may_stand_in_a_file(files):
     assert answer(run(folder, "--should-file", "wanted.txt", "--json", should=()))["should"] == [*SHOULD[3:], SHOULD[0]]
     assert "--should-file none.txt cannot be read" in refused(run(folder, "--should-file", "none.txt"))
     (folder / "wanted.txt").write_bytes("订单".encode("gb18030"))
-    assert "wanted.txt: not UTF-8" in refused(run(folder, "--should-file", "wanted.txt"))
+    assert "wanted.txt is not UTF-8 text" in refused(run(folder, "--should-file", "wanted.txt"))
 
 
 def test_marks_that_no_rule_tells_apart_are_owned_up_to_with_exit_code_1(files):
