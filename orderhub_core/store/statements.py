@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from orderhub_core.store.unit import Claim, Row, Writes
@@ -132,6 +133,8 @@ OPEN_PARKED = "parked WHERE dismissed_at IS NULL"
 DISMISS = "UPDATE parked SET dismissal = ?, dismissed_by = ?, dismissed_at = ? WHERE source = ? AND message_id = ?"
 """Nothing where it is being tried again: it is dismissed no more."""
 
+SAID_AT = itemgetter(6)
+"""Of a row of `reviews`."""
 IF_NEWER = " WHERE excluded.at >= {table}.at"
 """What was said earlier never hides what the same touchpoint, or the same person, said later."""
 
@@ -172,7 +175,8 @@ def batches(writes: Writes) -> Iterator[Batch]:
         # After what is parked; in the order in which `Store.requeue` takes rows out again.
         Batch(DISMISS, [(*row[2:], *row[:2]) for row in sorted(writes.dismissed)]),
         Batch(upsert("sightings") + IF_NEWER.format(table="sightings"), writes.sightings, "sightings"),
-        Batch(upsert("reviews") + IF_NEWER.format(table="reviews"), writes.reviews, "reviews"),
+        # The newest last: where many go in at once, of one person's on one order only the last does.
+        Batch(upsert("reviews") + IF_NEWER.format(table="reviews"), sorted(writes.reviews, key=SAID_AT), "reviews"),
         # Each in one order; whoever else holds an effect's row holds that one alone, so that nobody waits in a circle.
         Batch(insert("outbox") + REPLACE, sorted(writes.latest_effects, key=lambda row: row[0]), "outbox"),
         Batch(insert("outbox") + RENEW, sorted(writes.renewed_effects, key=lambda row: row[0]), "outbox"),

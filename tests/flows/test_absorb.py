@@ -486,12 +486,14 @@ def test_a_payment_that_turns_out_to_be_none_is_no_longer_told(context, order):
     assert rows(context, "SELECT * FROM payments") == []
 
 
+@pytest.mark.parametrize("limit", [7, 2_000])
 @pytest.mark.parametrize("keyed", [True, False], ids=["by their order", "from wherever"])
-def test_the_later_judgement_holds_in_whatever_order_they_are_applied(context, keyed):
+@pytest.mark.parametrize("late", [True, False], ids=["the older one comes last", "as they were said"])
+def test_the_later_judgement_holds_in_whatever_order_they_are_applied(context, keyed, limit, late):
     context = context._replace(source=lambda _: Source("", "", ops.decode))
-    for n in range(60):
-        for at, withdrawn in ((NOW + 10 * n, False), (NOW + 10 * n + 5, True)):
-            said = ops.review(Review("audit", "shop", f"A{n}", True, "wang", withdrawn=withdrawn), at)
-            context.store.accept([said if keyed else msgspec.structs.replace(said, key="")], at)
-    drain(context, 7)
+    both = [(NOW, False), (NOW + 5, True)]
+    for at, withdrawn in reversed(both) if late else both:
+        some = [ops.review(Review("audit", "shop", f"A{n}", True, "wang", withdrawn=withdrawn), at) for n in range(200)]
+        context.store.accept(some if keyed else [msgspec.structs.replace(said, key="") for said in some], at)
+    drain(context, limit)
     assert context.store.query("hub", "SELECT DISTINCT consistent FROM reviews") == [(WITHDRAWN,)]

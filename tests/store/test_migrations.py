@@ -77,13 +77,16 @@ def test_decisions_that_older_versions_made_are_numbered_as_they_were_made(old_h
                 sqlalchemy.text("INSERT INTO decisions VALUES (:o, :r, :v, :a, :g, 'because', 7)"),
                 {"o": order_id, "r": rule, "v": version, "a": action, "g": argument},
             )
+        columns = "order_id, line_no, sku, name, category, quantity, price_minor, gift_of, rule"
+        gift = f"INSERT INTO lines ({columns}) VALUES (2, 1000, 'P', '', '', 3, 0, 1, 'pouch')"
+        connection.execute(sqlalchemy.text(gift))
         connection.commit()
     homes.init(old_home)
     store = homes.open_store(old_home)
     assert store.query("hub", "SELECT * FROM decisions ORDER BY order_id, place") == [
         (1, "v1", 0, "routing", "default", "assign_warehouse", "w", 1, "because", 7),
         (1, "v1", 1, "gift", "pouch", "add_gift", "P", 1, "because", 7),
-        (2, "v1", 0, "gift", "pouch", "add_gift", "P", 1, "because", 7),
+        (2, "v1", 0, "gift", "pouch", "add_gift", "P", 3, "because", 7),
     ]
     assert schema.differences(old_home) == []
     store.close()

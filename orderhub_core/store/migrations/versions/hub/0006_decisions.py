@@ -30,8 +30,11 @@ def upgrade() -> None:
     op.execute(
         "INSERT INTO decisions SELECT order_id, version,"
         " row_number() OVER (PARTITION BY order_id, version ORDER BY action DESC, rule) - 1,"
-        " CASE WHEN action = 'add_gift' THEN 'gift' ELSE 'routing' END, rule, action, argument, 1, reason, decided_at"
-        " FROM decisions_before"
+        " CASE WHEN action = 'add_gift' THEN 'gift' ELSE 'routing' END, rule, action, argument,"
+        # How many pieces were given stands in the lines alone.
+        " coalesce((SELECT max(quantity) FROM lines WHERE lines.order_id = decisions_before.order_id"
+        " AND lines.rule = decisions_before.rule AND lines.sku = decisions_before.argument"
+        " AND decisions_before.action = 'add_gift'), 1), reason, decided_at FROM decisions_before"
     )
     op.drop_table("decisions_before")
 
