@@ -28,7 +28,7 @@ from orderhub_core.flows.receive import GroupWritten, Receiver
 from orderhub_core.flows.recent import Recent
 from orderhub_core.flows.targets import Targets
 from orderhub_core.memory import Answer, Memory
-from orderhub_core.model import Dismissal, RawMessage, Review
+from orderhub_core.model import Dismissal, RawMessage, Release, Review
 from orderhub_core.ports import Channel, Touchpoint
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store import aside, chain, expiry, flow, homes
@@ -182,7 +182,26 @@ class Hub:
         if unknown := sorted(set(ids).difference(row.id for row in rows)):
             raise _not_parked(unknown)
         said = [Dismissal(row.source, row.message_id, reason, by) for row in rows]
-        messages = [ops.dismissal(word, clock()) for word in said]
+        self._say([ops.dismissal(word, clock()) for word in said])
+        return len(said)
+
+    def held(self, *, shop: str | None = None, order_no: str | None = None) -> list[aside.Held]:
+        """Effects that wait for a person, the oldest first."""
+        return aside.held(self.store, shop=shop, order_no=order_no)
+
+    def release(self, order_no: str, *, shop: str | None = None, reason: str, by: str = "") -> aside.Held:
+        """Let an order go to its warehouse that a rule or a doubt has kept back: a message of ours, applied when this
+        returns. What is learnt of the order after this may keep it back again.
+
+        Raises UserMistake where no such order is kept back, several are, or it was tried already.
+        """
+        ops.check_release(reason, by)
+        found = ops.releasable(self.held(shop=shop, order_no=order_no), order_no)
+        self._say([ops.release(Release(found.shop, order_no, reason, by), clock())])
+        return found
+
+    def _say(self, messages: Sequence[RawMessage]) -> None:
+        """Take in what people say, and have it applied before this returns."""
         self.receive(messages)
         names = [message.message_id for message in messages]
         try:
@@ -194,7 +213,6 @@ class Hub:
             )
         finally:
             self.flow.forget()
-        return len(messages)
 
     def poll_shop(self, shop: str, *, history_s: int) -> int:
         return poll.poll(self.store, f"shop:{shop}", self.channel(shop), self.receive, now=clock(), history_s=history_s)

@@ -266,7 +266,16 @@ class Dismissal(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     by: str = ""
 
 
-Decoded = Observation | Sighting | Review | Dismissal
+class Release(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A person's word that an order which was kept from its warehouse may go there."""
+
+    shop: str
+    order_no: str
+    reason: str
+    by: str = ""
+
+
+Decoded = Observation | Sighting | Review | Dismissal | Release
 
 
 class RawMessage(msgspec.Struct, frozen=True, gc=False):

@@ -36,6 +36,7 @@ COMMANDS = {
     "simulate": Command("simulate", "Rehearse a flash sale."),
     "diagnose": Command("diagnose", "Where orders get stuck, and why."),
     "inbox": Command("inbox", "Messages that wait or are parked."),
+    "holds": Command("holds", "Orders that are kept from their warehouse, and letting them go."),
     "log": Command("log", "The tamper-evident event log."),
     "db": Command("db", "Make, migrate, check and snapshot the hub's storage."),
 }

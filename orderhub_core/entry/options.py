@@ -79,3 +79,8 @@ def instant(text: str, zone: str = "") -> int:
     if moment.tzinfo is None:
         raise UserMistake(f"--as-of {text}: add the time zone, e.g. {text}+08:00")
     return round(moment.timestamp() * 1_000_000)
+
+
+def written(at: int | None, zone: ZoneInfo) -> str | None:
+    """An instant (microseconds UTC) as people write it, in the hub's time zone."""
+    return None if at is None else datetime.fromtimestamp(at / 1e6, zone).isoformat(sep=" ", timespec="seconds")

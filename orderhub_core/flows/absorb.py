@@ -20,8 +20,8 @@ from orderhub_core.flows.garbage import uncollected
 from orderhub_core.flows.intend import Intentions
 from orderhub_core.flows.news import News
 from orderhub_core.flows.recent import Known, Orders, Recent, remembered_if_committed
-from orderhub_core.fold import Entry, Head, Origin, Pseudonymous, fold
-from orderhub_core.model import Content, Decoded, Dismissal, Observation, Review, Sighting
+from orderhub_core.fold import Head, Origin, Pseudonymous, fold
+from orderhub_core.model import Content, Decoded, Dismissal, Observation, Release, Review, Sighting
 from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store import chain
@@ -31,8 +31,6 @@ from orderhub_core.store.unit import Claim, Message, Requeued, Writes, lane_of
 
 Outcome = Literal["imported", "updated", "unchanged", "parked", "noted"]
 NOTHING_HIDDEN = Pseudonymous()
-WITHDRAWN = -1
-"""In the column `consistent` of `reviews`: a judgement that was taken back."""
 PAUSES_S = (2, 10)
 """Before the second and the third try of a message that failed for a passing reason; after that a person must look."""
 _json = msgspec.json.Encoder(order="deterministic").encode
@@ -264,12 +262,8 @@ class _Batch:
             return self._observe(message, source, decoded)
         if isinstance(decoded, Sighting):
             self._sight(message, decoded)
-        elif isinstance(decoded, Review):
-            self._review(message, decoded)
         else:
-            row, entry = ops.dismissed(message, decoded)
-            self.writes.dismissed.append(row)
-            self.news.entries.append(entry)
+            self._say(message, decoded)
         return "noted"
 
     def _observe(self, message: Message, source: Source, seen: Observation) -> Outcome:
@@ -284,7 +278,7 @@ class _Batch:
             known.told = content if folded.whole else None
         if folded.changed:
             self.news.note(head, content, folded, message)
-            self.intentions.follow(head)
+            self.intentions.follow(head, folded.entries, message.id)
         if source.live and (seen.incomplete or head.lines_digest is None):
             fetch = effects.FetchOrder(head.shop, head.order_no)
             self.writes.latest_effects.append(
@@ -317,18 +311,21 @@ class _Batch:
         if known is None or at >= (known[0].at or known[1]):
             self.sightings[key] = (sighting, message.received_at)
 
-    def _review(self, message: Message, review: Review) -> None:
-        at = message.received_at
-        said = WITHDRAWN if review.withdrawn else int(review.consistent)
-        self.writes.reviews.append((review.audit, review.shop, review.order_no, review.reviewer, said, review.note, at))
-        known = self.orders.get((review.shop, review.order_no))
-        verdict = "withdrawn" if review.withdrawn else "consistent" if review.consistent else "inconsistent"
-        seen = {"seen": review.seen} if review.seen else {}
-        detail = _json({"audit": review.audit, "reviewer": review.reviewer, **seen}).decode()
+    def _say(self, message: Message, said: Review | Dismissal | Release) -> None:
+        """What a person has said."""
+        known = None if isinstance(said, Dismissal) else self.orders.get((said.shop, said.order_no))
         order_id = known.head.order_id if known else 0
-        self.news.entries.append(
-            Entry(order_id, "audit.reviewed", at, at, "", verdict, "reviewed", message.source, message.id, detail)
-        )
+        match said:
+            case Review():
+                row, entry = ops.reviewed(message, said, order_id)
+                self.writes.reviews.append(row)
+            case Release():
+                row, entry = ops.released(message, said, order_id)
+                self.writes.released.append(row)
+            case Dismissal():
+                row, entry = ops.dismissed(message, said)
+                self.writes.dismissed.append(row)
+        self.news.entries.append(entry)
 
     # -- rows
 
@@ -353,4 +350,4 @@ def _key(source: Source, decoded: Decoded) -> tuple[str, str] | None:
     """The order that a message speaks of, where that order must be known to apply it."""
     if isinstance(decoded, Observation):
         return source.shop, decoded.order_no
-    return (decoded.shop, decoded.order_no) if isinstance(decoded, Review) else None
+    return (decoded.shop, decoded.order_no) if isinstance(decoded, Review | Release) else None

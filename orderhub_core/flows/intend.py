@@ -21,13 +21,19 @@ from orderhub_core.rules import rulebook
 from orderhub_core.rules.actions import HOLDS, NEAREST
 from orderhub_core.rules.decide import Decision, decide
 from orderhub_core.rules.needs import asked, check, order_columns
-from orderhub_core.rules.tree import Rulebook
+from orderhub_core.rules.tree import Action, Rulebook
 from orderhub_core.store.ahead import Reads
 from orderhub_core.store.unit import Row, Writes
 
+CARRIED_OUT = frozenset({"assign_warehouse", "add_gift", "tag", "priority", "hold", "approve"})
+"""Verbs that come true. Tags and points are kept with the order's decisions, for whoever reads them."""
 FIRST_ADDED_LINE = 1_000
 STOPPED = frozenset({"cancelled", "intercepted"})
 SENT = frozenset({"partly_shipped", "shipped"})
+SENT_BY = frozenset({Event.PARTLY_SHIPPED.value, Event.SHIPPED.value})
+FOREVER = (1 << 63) - 1
+"""As the message since which something holds: whatever a person has said."""
+_NEVER = ("", 0, 0)
 PAID = frozenset({"paid", "partly_refunded", "settled"})
 _json = msgspec.json.Encoder(order="deterministic").encode
 
@@ -50,8 +56,19 @@ def refuse(book: Rulebook) -> None:
             )
     for group in book.groups:
         for action in (*group.otherwise, *(action for rule in group.rules for action in rule.then)):
-            if action.verb == "assign_warehouse" and action.argument == NEAREST:
-                raise UserMistake(f"group {group.name!r} assigns the nearest warehouse, but none has a place yet")
+            if why := _impossible(action):
+                raise UserMistake(f"group {group.name!r}: {why}; `orderhub rules eval` shows what it would decide")
+
+
+def _impossible(action: Action) -> str:
+    """Why the hub cannot do what an action says; empty where it can."""
+    if action.verb == "assign_warehouse" and action.argument == NEAREST:
+        return "it assigns the nearest warehouse, but none has a place yet"
+    if action.verb == "hold" and "push" not in HOLDS[action.argument].blocks:
+        return f"a hold of the kind {action.argument} would keep nothing back: the hub's last step is the push"
+    if action.verb not in CARRIED_OUT:
+        return f"the hub does not carry out {action.verb!r} yet"
+    return ""
 
 
 class Intentions:
@@ -91,24 +108,29 @@ class Intentions:
             self._decided_on[head.order_id] = self.news.lines.get(head.order_id)
             self._carry_out(head, lines[head.order_id], by_order.get(head.order_id, []))
 
-    def follow(self, head: Head) -> None:
+    def follow(self, head: Head, news: Sequence[Entry], message: int) -> None:
         """What an order's news mean for what was intended for it, if nobody has performed that yet.
 
         Of an order that is partly refunded only a person knows what is still to be sent. One that is said to be shipped
         before its warehouse was told of it is another hand's; once the carrier has it, nothing is left to be done.
+        Who has let an order go knew all that was known then: only what `message` brought since holds it again.
         """
-        number, key = head.order_id, rows.push_key(head)
+        number, key = head.order_id, rows.push_key(head.shop, head.order_no)
         if not head.decided or head.warehouse_by != "rule" or number in self._stopped:
             return
         if head.fulfilment in STOPPED or head.payment not in PAID:
             self._stopped[number] = (f"the order is {head.headline}", key)
             return
+        fresh = {entry.event for entry in news}
         if Event.PARTLY_REFUNDED.value in head.facts:
-            self._held[number] = ("partly refunded: what is still to be sent?", key)
+            since = message if Event.PARTLY_REFUNDED.value in fresh else self._held.get(number, _NEVER)[1]
+            self._held[number] = ("partly refunded: what is still to be sent?", since, key)
         if head.logistics != "none":
-            self._forestalled[number] = ("withdrawn", "the carrier had it before the warehouse was told", key)
-        elif head.fulfilment in SENT:
-            self._forestalled.setdefault(number, ("person", "said to be shipped before the warehouse was told", key))
+            self._forestalled[number] = ("withdrawn", "the carrier had it before the warehouse was told", FOREVER, key)
+        elif head.fulfilment in SENT and self._forestalled.get(number, _NEVER)[0] != "withdrawn":
+            since = message if not SENT_BY.isdisjoint(fresh) else self._forestalled.get(number, _NEVER)[2]
+            why = "said to be shipped before the warehouse was told"
+            self._forestalled[number] = ("person", why, since, key)
 
     def settle(self) -> None:
         """Write what the news of the batch mean for what is not performed yet."""
@@ -130,7 +152,7 @@ class Intentions:
         message, version = self.news.last_message[head.order_id], self.book.version
         at = message.received_at
         gifts: list[Line] = []
-        held = ""
+        held: list[str] = []
         place = 0
         for group, rule, action, argument, quantity, parent, reason in decisions:
             if action == "assign_warehouse":
@@ -140,7 +162,7 @@ class Intentions:
             elif action == "add_gift":
                 gifts.append(Line(FIRST_ADDED_LINE + len(gifts), argument, quantity=quantity, gift_of=parent))
                 self.writes.upserts["lines"].append(rows.line_row(head.order_id, gifts[-1], rule))
-            held = held or _holding(action, argument, rule)
+            held += _holding(action, argument, rule)
             detail = _cause(rule, version)
             self.news.entries.append(
                 Entry(head.order_id, f"rule.{action}", at, at, "", argument, "decided", "rules", message.id, detail)
@@ -151,7 +173,7 @@ class Intentions:
             place += 1
         head.decided, self._given[head.order_id] = 1, gifts
         if head.warehouse_by == "rule":
-            self.writes.new["outbox"].append(rows.push_row(head, [*lines, *gifts], message, held))
+            self.writes.new["outbox"].append(rows.push_row(head, [*lines, *gifts], message, "; ".join(held)))
 
     def _lines_of(self, heads: Sequence[Head]) -> dict[int, Sequence[Line]]:
         told = {**self.news.stated_lines, **self.news.lines}
@@ -175,13 +197,13 @@ def _cause(rule: str, version: str) -> str:
     return _json({"rule": rule, "version": version}).decode()
 
 
-def _holding(action: str, argument: str, rule: str) -> str:
+def _holding(action: str, argument: str, rule: str) -> list[str]:
     """Why a decision keeps the order from its warehouse until a person lets it go; empty where it does not."""
     if action == "approve":
-        return f"rule {rule} asks for the approval of {argument}"
+        return [f"rule {rule} asks for the approval of {argument}"]
     if action == "hold" and "push" in HOLDS[argument].blocks:
-        return f"rule {rule} holds it: {argument}"
-    return ""
+        return [f"rule {rule} holds it: {argument}"]
+    return []
 
 
 def _is_undecided(head: Head) -> bool:

@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from hashlib import blake2b
 
 import msgspec
 
 from orderhub_core.errors import Unreadable, UserMistake
+from orderhub_core.flows.rows import push_key
 from orderhub_core.fold import Entry
-from orderhub_core.model import Dismissal, RawMessage, Review
+from orderhub_core.model import Dismissal, RawMessage, Release, Review
 from orderhub_core.settings import RESERVED
+from orderhub_core.store.aside import Held
 from orderhub_core.store.unit import Message, Row
 
 OPS = RESERVED
-KINDS: dict[str, type[Review | Dismissal]] = {"review": Review, "dismissal": Dismissal}
+Word = Review | Dismissal | Release
+KINDS: dict[str, type[Word]] = {"review": Review, "dismissal": Dismissal, "release": Release}
+WITHDRAWN = -1
+"""In the column `consistent` of `reviews`: a judgement that was taken back."""
 LONGEST_REASON, LONGEST_NAME = 500, 100
 _json = msgspec.json.Encoder(order="deterministic").encode
 
 
-def decode(kind: str, body: bytes) -> Review | Dismissal:
+def decode(kind: str, body: bytes) -> Word:
     """Raises Unreadable."""
     try:
         return msgspec.json.decode(body, type=KINDS[kind])
@@ -39,6 +45,13 @@ def check_dismissal(reason: str, by: str) -> None:
     """Raises UserMistake. The log keeps both for ever."""
     if not reason.strip():
         raise UserMistake("dismissing needs a reason: say why nobody needs to read these messages (--reason TEXT)")
+    _check_words("the reason", reason, by)
+
+
+def check_release(reason: str, by: str) -> None:
+    """Raises UserMistake. The log keeps both for ever."""
+    if not reason.strip():
+        raise UserMistake("letting an order go needs a reason: say why it may go to its warehouse (--reason TEXT)")
     _check_words("the reason", reason, by)
 
 
@@ -68,3 +81,44 @@ def dismissed(message: Message, said: Dismissal) -> tuple[Row, Entry]:
     at, detail = message.received_at, _json(said).decode()
     entry = Entry(0, "message.dismissed", at, at, "", "dismissed", "dismissed", message.source, message.id, detail)
     return (said.source, said.message_id, said.reason, said.by, at), entry
+
+
+def releasable(held: Sequence[Held], order_no: str) -> Held:
+    """The one effect of an order that may be let go. Raises UserMistake where there is none, or more than one."""
+    pushes = [one for one in held if one.key == push_key(one.shop, one.order_no)]
+    if not pushes:
+        raise UserMistake(f"order {order_no} is not kept from its warehouse; `orderhub holds` lists those that are")
+    if len(pushes) > 1:
+        shops = ", ".join(one.shop for one in pushes)
+        raise UserMistake(f"several shops have an order {order_no} that is kept back ({shops}): say which (--shop)")
+    (found,) = pushes
+    if found.tries:
+        raise UserMistake(
+            f"order {order_no} was tried {found.tries} times and may have arrived: look at {found.target}, and hand it"
+            " over there if it has not"
+        )
+    return found
+
+
+def release(said: Release, at: int) -> RawMessage:
+    """`at`, microseconds UTC, tells a second release from a first one that is sent again."""
+    return RawMessage(OPS, f"release:{said.shop}:{said.order_no}:{at}", "release", _json(said), said.order_no)
+
+
+def released(message: Message, said: Release, order_id: int) -> tuple[Row, Entry]:
+    """What RELEASE asks for, and the log's entry."""
+    at, detail = message.received_at, _json({"reason": said.reason, "by": said.by}).decode()
+    who = said.by or "a person"
+    entry = Entry(order_id, "order.released", at, at, "", "released", "released", message.source, message.id, detail)
+    return (f"let go by {who}: {said.reason}", message.id, push_key(said.shop, said.order_no)), entry
+
+
+def reviewed(message: Message, said: Review, order_id: int) -> tuple[Row, Entry]:
+    """The row of `reviews`, and the log's entry."""
+    at = message.received_at
+    row = (said.audit, said.shop, said.order_no, said.reviewer,
+           WITHDRAWN if said.withdrawn else int(said.consistent), said.note, at)  # fmt: skip
+    verdict = "withdrawn" if said.withdrawn else "consistent" if said.consistent else "inconsistent"
+    seen = {"seen": said.seen} if said.seen else {}
+    detail = _json({"audit": said.audit, "reviewer": said.reviewer, **seen}).decode()
+    return row, Entry(order_id, "audit.reviewed", at, at, "", verdict, "reviewed", message.source, message.id, detail)

@@ -58,8 +58,8 @@ def _bytes(value: bytes | memoryview | None) -> bytes | None:
     return None if value is None else bytes(value)
 
 
-def push_key(head: Head) -> str:
-    return f"push:{head.shop}:{head.order_no}"
+def push_key(shop: str, order_no: str) -> str:
+    return f"push:{shop}:{order_no}"
 
 
 def push_row(head: Head, lines: Sequence[Line], message: Message, held: str = "") -> Row:
@@ -67,13 +67,13 @@ def push_row(head: Head, lines: Sequence[Line], message: Message, held: str = ""
     skus = {line.line_no: line.sku for line in lines}
     goods = tuple(effects.WarehouseLine(line.sku, line.quantity, skus.get(line.gift_of or 0, "")) for line in lines)
     effect = effects.PushToWarehouse(head.shop, head.order_no, head.warehouse or "", goods)
-    return effect_row(push_key(head), head, effect, message, held)
+    return effect_row(push_key(head.shop, head.order_no), head, effect, message, held)
 
 
 def effect_row(key: str, head: Head, effect: effects.Effect, message: Message, held: str = "") -> Row:
     at, payload = message.received_at, effects.encode(effect).decode()
     state = "person" if held else "waiting"
-    return (key, head.order_id, effect.target, payload, state, 0, 0, at, None, "", at, None, held)
+    return (key, head.order_id, effect.target, payload, state, 0, 0, at, None, "", at, None, held, None)
 
 
 def line_row(order_id: int, line: Line, rule: str) -> Row:

@@ -1,4 +1,5 @@
-"""What was set aside: parked messages, and those that contradict an earlier one of the same id. Never their bodies."""
+"""What was set aside: parked messages, those that contradict an earlier one of the same id, and effects that wait for a
+person. Never their bodies."""
 
 from __future__ import annotations
 
@@ -31,6 +32,20 @@ class Conflict(NamedTuple):
     first_received_at: int | None
     first_digest: str | None
     first_bytes: int | None
+
+
+class Held(NamedTuple):
+    """An effect that waits for a person. `tries`: of one that was tried nobody knows whether it has arrived."""
+
+    shop: str
+    order_no: str
+    key: str
+    target: str
+    note: str
+    """Why, the newest reason first."""
+    tries: int
+    since: int
+    """When it was intended, microseconds UTC."""
 
 
 class Reason(NamedTuple):
@@ -112,3 +127,14 @@ def _of_source(column: str, source: str | None) -> tuple[str, tuple[str, ...]]:
 
 def _hex(digest: Any) -> Any:
     return None if digest is None else bytes(digest).hex()
+
+
+def held(store: Store, *, shop: str | None = None, order_no: str | None = None) -> list[Held]:
+    """Effects that wait for a person, the oldest first; of one shop or order only where that is given."""
+    asked = [("o.shop", shop), ("o.order_no", order_no)]
+    which = "".join(f" AND {column} = ?" for column, value in asked if value is not None)
+    sql = (
+        "SELECT o.shop, o.order_no, e.key, e.target, e.note, e.attempts, e.intended_at FROM outbox e"
+        f" JOIN orders o ON o.order_id = e.order_id WHERE e.state = 'person'{which} ORDER BY e.intended_at, e.key"
+    )
+    return [Held(*row) for row in store.query("hub", sql, [value for _, value in asked if value is not None])]

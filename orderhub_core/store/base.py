@@ -186,6 +186,12 @@ class Store(ABC):
         sql = f"SELECT message, event FROM log WHERE seq > ? AND {self.among('message')}"
         return self.query("hub", sql, (after, self.listed(messages)))
 
+    def details_of(self, orders: Iterable[int]) -> dict[int, str]:
+        """What the log keeps of these orders' entries beyond the columns of frames (JSON), by `seq`. It may name who
+        said something: for the shop's own people only."""
+        sql = f"SELECT seq, detail FROM log WHERE {self.among('order_id')} AND detail <> ''"
+        return dict(self.query("hub", sql, (self.listed(orders),)))
+
     # -- writing
 
     def count(self, source: str, name: str, *, by: int = 1) -> None:

@@ -82,15 +82,22 @@ RENEW = """ ON CONFLICT (key) DO UPDATE SET payload = excluded.payload
 """An effect that is not done says what holds now. Whoever has leased it finds out before performing; if it was being
 performed already, by FINISH."""
 
-HOLD = """UPDATE outbox SET state = 'person', note = ? || CASE WHEN note <> '' THEN '; before: ' || note ELSE '' END
-    WHERE key = ? AND state IN ('waiting', 'leased')"""
-WITHDRAW = """UPDATE outbox SET note = ? || CASE WHEN note <> '' THEN '; before: ' || note ELSE '' END,
+BEFORE = "CASE WHEN note <> '' THEN '; before: ' || note ELSE '' END"
+RELEASE = f"""UPDATE outbox SET note = ? || {BEFORE}, released = ?,
+    state = CASE WHEN state = 'person' AND attempts = 0 THEN 'waiting' ELSE state END
+    WHERE key = ? AND state NOT IN ('done', 'withdrawn')"""
+"""A person lets it go, who knew what was known when saying so. What was tried may have arrived: it stays as it is."""
+HOLD = f"""UPDATE outbox SET state = 'person', note = ? || {BEFORE}
+    WHERE coalesce(released, -1) < ? AND key = ?
+    AND (state IN ('waiting', 'leased') OR (state = 'person' AND attempts = 0 AND note NOT LIKE ?))"""
+"""Also what a rule holds already: whoever lets it go must know of this, too. Told once."""
+WITHDRAW = f"""UPDATE outbox SET note = ? || {BEFORE},
     state = CASE WHEN attempts > CASE WHEN state = 'leased' THEN 1 ELSE 0 END THEN 'person' ELSE 'withdrawn' END
     WHERE key = ? AND (state IN ('waiting', 'leased') OR (state = 'person' AND attempts = 0))"""
 """What was tried in vain may have arrived all the same: a person must look."""
 
-FORESTALL = """UPDATE outbox SET state = ?, note = ? || CASE WHEN note <> '' THEN '; before: ' || note ELSE '' END
-    WHERE key = ? AND attempts = 0 AND state IN ('waiting', 'person') AND state <> ?"""
+FORESTALL = f"""UPDATE outbox SET state = ?, note = ? || {BEFORE}
+    WHERE coalesce(released, -1) < ? AND key = ? AND attempts = 0 AND state IN ('waiting', 'person') AND state <> ?"""
 
 DUE_TARGETS = """WITH RECURSIVE known (target) AS (
     SELECT min(target) FROM outbox WHERE state = 'waiting'
@@ -180,8 +187,9 @@ def batches(writes: Writes) -> Iterator[Batch]:
         # Each in one order; whoever else holds an effect's row holds that one alone, so that nobody waits in a circle.
         Batch(insert("outbox") + REPLACE, sorted(writes.latest_effects, key=lambda row: row[0]), "outbox"),
         Batch(insert("outbox") + RENEW, sorted(writes.renewed_effects, key=lambda row: row[0]), "outbox"),
-        Batch(HOLD, sorted(writes.held, key=lambda row: row[1])),
-        Batch(FORESTALL, [(*row, row[0]) for row in sorted(writes.forestalled, key=lambda row: row[2])]),
+        Batch(RELEASE, sorted(writes.released, key=lambda row: row[2])),
+        Batch(HOLD, [(*row, f"%{row[0]}%") for row in sorted(writes.held, key=lambda row: row[2])]),
+        Batch(FORESTALL, [(*row, row[0]) for row in sorted(writes.forestalled, key=lambda row: row[3])]),
         Batch(WITHDRAW, sorted(writes.withdrawn, key=lambda row: row[1])),
     ]
     return (batch for batch in every if batch.rows)

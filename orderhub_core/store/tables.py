@@ -264,6 +264,8 @@ class Outbox(HubPart, table=True):
     intended_at: int = number()
     done_at: int | None = instant()
     note: str = text()
+    released: int | None = instant()
+    """The message by which a person let it go."""
 
 
 NOT_DISMISSED = sql("dismissed_at IS NULL")

@@ -87,6 +87,7 @@ class Writes:
         """Orders of which no payment is known any more, if ever one was."""
         self.sightings: list[Row] = []
         self.reviews: list[Row] = []
+        self.released: list[Row] = []
         self.latest_effects: list[Row] = []
         self.renewed_effects: list[Row] = []
         self.withdrawn: list[Row] = []

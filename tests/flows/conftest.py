@@ -38,6 +38,7 @@ def order() -> Callable[..., RawMessage]:
         at: int = 1,
         total: int = 0,
         category: str = "卫衣",
+        quantity: int = 1,
         origin: str = SHOP,
         **rest: object,
     ) -> RawMessage:
@@ -47,7 +48,7 @@ def order() -> Callable[..., RawMessage]:
                 total_minor=total,
                 paid_minor=total,
                 buyer_ref="buyer",
-                lines=(Line(1, "SKU-1", "name", category, 1, total),),
+                lines=(Line(1, "SKU-1", "name", category, quantity, total),),
                 person=Person("张三丰", "19900001234", "somewhere 5"),
             )
         seen = Observation(order_no, {event.value: at for event in events}, at, content, **rest)  # type: ignore[arg-type]

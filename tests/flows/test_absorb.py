@@ -14,7 +14,7 @@ from small_rules import one_of, rulebook
 
 from orderhub_core.errors import Unreachable
 from orderhub_core.flows import ops
-from orderhub_core.flows.absorb import WITHDRAWN, Context, Source, absorb, drain, plan
+from orderhub_core.flows.absorb import Context, Source, absorb, drain, plan
 from orderhub_core.flows.dispatch import dispatch
 from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.replay import replay
@@ -496,4 +496,4 @@ def test_the_later_judgement_holds_in_whatever_order_they_are_applied(context, k
         some = [ops.review(Review("audit", "shop", f"A{n}", True, "wang", withdrawn=withdrawn), at) for n in range(200)]
         context.store.accept(some if keyed else [msgspec.structs.replace(said, key="") for said in some], at)
     drain(context, limit)
-    assert context.store.query("hub", "SELECT DISTINCT consistent FROM reviews") == [(WITHDRAWN,)]
+    assert context.store.query("hub", "SELECT DISTINCT consistent FROM reviews") == [(ops.WITHDRAWN,)]

@@ -349,3 +349,52 @@ def test_what_was_dismissed_long_ago_is_not_tried_again(orderhub, unread):
     code, _, err = orderhub("inbox", "replay", 1, *unread)
     assert (code, "expired since: 1" in err) == (2, True)
     assert len(last_object(orderhub("inbox", "parked", "--dismissed", *unread, "--json")[1])["messages"]) == 1
+
+
+RULEBOOK = """version = "1"
+[[groups]]
+name = "routing"
+match = "first"
+otherwise = "assign hangzhou"
+[[groups]]
+name = "care"
+match = "all"
+[[groups.rules]]
+name = "large"
+when = "total >= 100"
+then = "hold risk"
+"""
+
+
+@pytest.fixture
+def held(orderhub, tmp_path):
+    """A hub whose rulebook holds large orders, with one of them and one that is not; its options."""
+    data = tmp_path / "hub"
+    data.mkdir()
+    (data / "rules.toml").write_text(RULEBOOK, encoding="utf-8")
+    (data / "orderhub.toml").write_text('rulebook = "rules.toml"\n', encoding="utf-8")
+    export = tmp_path / "paid.csv"
+    export.write_text(
+        "order_no,status,placed_at,paid_at,total,sku,quantity\n"
+        "L1,paid,2026-01-01 10:00:00,2026-01-01 10:01:00,100,S-1,1\n"
+        "S1,paid,2026-01-01 10:00:00,2026-01-01 10:01:00,99,S-1,1\n",
+        encoding="utf-8",
+    )
+    assert orderhub("import", export, "--mapping", "generic", "--data", data)[0] == 0
+    return "--data", data
+
+
+def test_an_order_that_is_held_is_told_and_let_go_with_a_reason(orderhub, held):
+    code, out, _ = orderhub("holds", "list", *held)
+    assert (code, "L1  to hangzhou" in out, "rule large holds it: risk" in out) == (1, True, True)
+    (one,) = last_object(orderhub("holds", "list", *held, "--json")[1])["held"]
+    assert (one["order_no"], one["tries"]) == ("L1", 0)
+    code, _, err = orderhub("holds", "release", "L1", "--reason", " ", *held)
+    assert (code, "needs a reason" in err) == (2, True)
+    code, _, err = orderhub("holds", "release", "S1", "--reason", "known buyer", *held)
+    assert (code, "S1" in err) == (2, True), "nothing keeps this one back"
+    code, out, _ = orderhub("holds", "release", "L1", "--reason", "known buyer", "--by", "ann", *held)
+    assert (code, "goes to hangzhou" in out) == (0, True)
+    assert orderhub("holds", "list", *held)[:2] == (0, "nothing waits for a person\n")
+    assert '"by":"ann","reason":"known buyer"' in orderhub("log", "show", "L1", *held)[1]
+    assert orderhub("db", "check", *held)[0] == 0

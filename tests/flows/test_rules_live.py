@@ -4,11 +4,14 @@ be asked is refused when the rulebook is read."""
 import pytest
 from reading import rows
 from small_rules import rulebook, total_from
+from small_shop import SHOP
 
 from orderhub_core.errors import UserMistake
-from orderhub_core.flows.absorb import drain
+from orderhub_core.flows import ops
+from orderhub_core.flows.absorb import Source, drain
 from orderhub_core.flows.intend import refuse
 from orderhub_core.model import Event as E
+from orderhub_core.model import Release
 from orderhub_core.rules.tree import Action, Group, Leaf, Op, Rule, Rulebook
 
 NOW = 1_700_000_000_000_000
@@ -42,14 +45,94 @@ def test_an_approval_is_waited_for(context, order):
     assert rows(context, "SELECT state, note FROM outbox") == [("person", "rule dear asks for the approval of lead")]
 
 
+def test_every_reason_to_hold_is_told(context, order):
+    taken(context, order, book(Action("hold", "risk"), Action("approve", "lead")))
+    assert rows(context, "SELECT note FROM outbox") == [
+        ("rule dear holds it: risk; rule dear asks for the approval of lead",)
+    ]
+
+
 def test_what_is_held_stays_held_when_its_lines_change_and_is_withdrawn_when_it_is_cancelled(context, order):
     known = taken(context, order, book(Action("hold", "risk")))
-    context.store.accept([order("A1", E.PLACED, E.PAID, at=NOW + 1, total=30_000)], NOW + 1)
+    context.store.accept([order("A1", E.PLACED, E.PAID, at=NOW + 1, total=20_000, quantity=7)], NOW + 1)
     drain(known, 100)
-    assert rows(context, "SELECT state FROM outbox") == [("person",)]
+    ((state, note, payload),) = rows(context, "SELECT state, note, payload FROM outbox")
+    assert (state, note) == ("person", "rule dear holds it: risk")
+    assert '"quantity":7' in payload
     context.store.accept([order("A1", E.CANCELLED, at=NOW + 2)], NOW + 2)
     drain(known, 100)
     assert rows(context, "SELECT state FROM outbox") == [("withdrawn",)]
+
+
+@pytest.fixture(params=[1, 100], ids=["one by one", "in one batch"])
+def limit(request):
+    return request.param
+
+
+def let_go(at):
+    return ops.release(Release(SHOP, "A1", "the buyer has answered", "ann"), at)
+
+
+def with_people(context):
+    """The source of what people say, beside the shop's."""
+    return context._replace(source=lambda name: Source("", "", ops.decode) if name == ops.OPS else context.source(name))
+
+
+REFUNDED = (E.PLACED, E.PAID, E.PARTLY_REFUNDED)
+
+
+@pytest.mark.parametrize(
+    ("after", "state"),
+    [
+        (lambda order: [let_go(NOW)], "waiting"),
+        (lambda order: [let_go(NOW), order("A1", E.PLACED, E.PAID, at=NOW + 9, total=30_000)], "waiting"),
+        (lambda order: [order("A1", *REFUNDED, at=NOW + 3, total=20_000), let_go(NOW)], "waiting"),
+        (lambda order: [let_go(NOW), order("A1", *REFUNDED, at=NOW + 3, total=20_000)], "person"),
+        (lambda order: [let_go(NOW), order("A1", E.SHIPPED, at=NOW + 3)], "person"),
+        (lambda order: [order("A1", E.SHIPPED, at=NOW + 3), let_go(NOW)], "waiting"),
+        (lambda order: [let_go(NOW), order("A1", E.CANCELLED, at=NOW + 3)], "withdrawn"),
+        (lambda order: [order("A1", E.CANCELLED, at=NOW + 3), let_go(NOW)], "withdrawn"),
+    ],
+    ids=[
+        "let go",
+        "let go, then other news",
+        "refunded, then let go by whoever knew",
+        "let go, then refunded",
+        "let go, then said to be shipped",
+        "said to be shipped, then let go",
+        "let go, then cancelled",
+        "cancelled, then let go",
+    ],
+)
+def test_who_lets_an_order_go_decides_on_what_is_known_then(context, order, limit, after, state):
+    known = with_people(taken(context, order, book(Action("hold", "risk"))))
+    for message in after(order):
+        context.store.accept([message], NOW + 5)
+        if limit == 1:
+            drain(known, 1)
+    drain(known, limit)
+    assert rows(context, "SELECT state FROM outbox") == [(state,)]
+    (logged,) = rows(context, "SELECT after, detail FROM log WHERE event = 'order.released'")
+    assert logged == ("released", '{"by":"ann","reason":"the buyer has answered"}')
+
+
+def test_a_refund_of_an_order_that_a_rule_holds_is_told_to_whoever_lets_it_go(context, order):
+    known = taken(context, order, book(Action("hold", "risk")))
+    for at in (1, 2):
+        context.store.accept([order("A1", *REFUNDED, at=NOW + at, total=20_000)], NOW + at)
+        drain(known, 100)
+    ((note,),) = rows(context, "SELECT note FROM outbox")
+    assert note == "partly refunded: what is still to be sent?; before: rule dear holds it: risk"
+
+
+@pytest.mark.parametrize(
+    "action",
+    [Action("carrier", "sf"), Action("split", "never"), Action("notify", "team"), Action("hold", "courier")],
+    ids=lambda action: f"{action.verb} {action.argument}",
+)
+def test_what_the_hub_would_not_do_is_refused_before_anything_is_decided(action):
+    with pytest.raises(UserMistake, match="group 'more'"):
+        refuse(book(action))
 
 
 def test_every_action_of_a_rule_is_kept_and_logged(context, order):

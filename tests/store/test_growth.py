@@ -69,7 +69,10 @@ def test_some_are_replayed_without_a_look_at_the_others(asked):
 
 def behind(hub, target, *keys, at=NOW):
     with hub.store.transaction("hub") as cursor:
-        rows = [(f"{target} {key}", 1, target, "{}", "waiting", 0, 0, at + key, None, "", at, None, "") for key in keys]
+        rows = [
+            (f"{target} {key}", 1, target, "{}", "waiting", 0, 0, at + key, None, "", at, None, "", None)
+            for key in keys
+        ]
         cursor.executemany(statements.insert("outbox"), rows)
 
 
@@ -119,6 +122,12 @@ def test_open_effects_are_counted_without_reading_them(asked):
     behind(asked.hub, "up", 1, 2)
     plan = [row[3] for row in asked.hub.store.query("hub", f"EXPLAIN QUERY PLAN {flow.EFFECTS}")]
     assert "SEARCH outbox USING COVERING INDEX ix_outbox_target (state=?)" in plan
+
+
+def test_orders_that_are_held_are_found_without_reading_what_is_not(asked):
+    asked.hub.held()
+    asked.hub.held(shop="nobody", order_no="A1")
+    assert asked.walks() == set()
 
 
 def test_news_of_the_frames_are_found_without_the_old(asked):

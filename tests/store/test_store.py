@@ -100,7 +100,7 @@ def test_claims_come_in_order_of_arrival_and_stay_until_committed(store):
 def outbox(store, *keys, due=NOW):
     with store.transaction("hub") as cursor:
         for key in keys:
-            row = (key, 1, "wms", "{}", "waiting", 0, 0, due, None, "", NOW, None, "")
+            row = (key, 1, "wms", "{}", "waiting", 0, 0, due, None, "", NOW, None, "", None)
             cursor.execute(store.sql(statements.insert("outbox")), row)
 
 
@@ -141,7 +141,7 @@ def test_a_replaced_effect_is_not_closed_by_the_older_ones_result(store):
     outbox(store, "a")
     (leased,) = store.lease(now=NOW, until=NOW + 10, owner="me", limit=1)
     with store.transaction("hub") as cursor:
-        row = ("a", 1, "wms", '{"newer":1}', "waiting", 0, 0, NOW, None, "", NOW, None, "")
+        row = ("a", 1, "wms", '{"newer":1}', "waiting", 0, 0, NOW, None, "", NOW, None, "", None)
         cursor.execute(store.sql(statements.insert("outbox") + statements.REPLACE), row)
     store.finish([Finished(leased, "done", NOW, "")], owner="me", now=NOW)
     assert store.query("hub", "SELECT state, payload FROM outbox") == [("waiting", '{"newer":1}')]

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import getpass
-from datetime import datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
 
 from orderhub_core import hub
-from orderhub_core.entry.options import AsJson, stored, tell
+from orderhub_core.entry.options import AsJson, stored, tell, written
 from orderhub_core.flows import ops
 
 app = typer.Typer(no_args_is_help=True)
@@ -161,11 +160,7 @@ def _size(size: int | None) -> str:
 
 def _dated(row: dict[str, Any], zone: ZoneInfo) -> dict[str, Any]:
     """Instants (their names end in `_at`) as people write them, in the hub's time zone."""
-    return {name: _written(value, zone) if name.endswith("_at") else value for name, value in row.items()}
-
-
-def _written(at: int | None, zone: ZoneInfo) -> str | None:
-    return None if at is None else datetime.fromtimestamp(at / 1e6, zone).isoformat(sep=" ", timespec="seconds")
+    return {name: written(value, zone) if name.endswith("_at") else value for name, value in row.items()}
 
 
 def _age_s(now: int, at: int) -> float:

@@ -34,10 +34,13 @@ def show(order_no: Annotated[str, typer.Argument(help="The order number.")], as_
     if orders.is_empty():
         raise UserMistake(f"no order {order_no!r} in {opened.home}: check the number, or import its shop's export")
     events = opened.frame("events").filter(pl.col("order_id").is_in(orders["order_id"].implode())).sort("seq")
+    details = opened.store.details_of(orders["order_id"])
+    told = [{**event, "detail": details.get(event["seq"], "")} for event in events.iter_rows(named=True)]
     lines = [
         f"{e['recorded_at']:%Y-%m-%d %H:%M:%SZ}  {e['event']:<28}{e['before'] or '·'} → {e['after'] or '·'}"
         f"  {e['outcome']} (happened {e['occurred_at']:%Y-%m-%d %H:%M:%SZ}, {e['source']})"
-        for e in events.iter_rows(named=True)
+        + (f"  {e['detail']}" if e["detail"] else "")
+        for e in told
     ]
-    tell(events.to_dicts(), "\n".join(lines), as_json=as_json)
+    tell(told, "\n".join(lines), as_json=as_json)
     return 0

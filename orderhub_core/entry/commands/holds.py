@@ -1,0 +1,56 @@
+"""`orderhub holds`: orders that are kept from their warehouse until a person lets them go, and letting them go."""
+
+from __future__ import annotations
+
+import getpass
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+from orderhub_core import hub
+from orderhub_core.entry.options import AsJson, stored, tell, written
+from orderhub_core.store.aside import Held
+
+app = typer.Typer(no_args_is_help=True)
+Shop = Annotated[str | None, typer.Option(help="Only orders of this shop.")]
+
+
+@app.command("list")
+@stored
+def listed(shop: Shop = None, as_json: AsJson = False) -> int:
+    """What waits for a person, the oldest first: which order, for which target, since when, and why."""
+    opened = hub.Hub(hub.home())
+    found, zone = opened.held(shop=shop), ZoneInfo(opened.settings.time_zone)
+    told = [{**one._asdict(), "since": written(one.since, zone)} for one in found]
+    tell({"held": told}, _told(found, zone), as_json=as_json)
+    return 1 if found else 0
+
+
+def _told(found: list[Held], zone: ZoneInfo) -> str:
+    if not found:
+        return "nothing waits for a person"
+    lines = []
+    for one in found:
+        tried = f", tried {one.tries} times" if one.tries else ""
+        lines.append(f"{one.shop} {one.order_no}  to {one.target} since {written(one.since, zone)}{tried}")
+        lines.append(f"  {one.note}")
+    return "\n".join([*lines, "`orderhub holds release NO --reason TEXT` lets one go that was not tried yet"])
+
+
+@app.command()
+@stored
+def release(
+    order_no: Annotated[str, typer.Argument(help="The order's number.")],
+    reason: Annotated[str, typer.Option(help="Why it may go; the log keeps it.")],
+    shop: Annotated[str | None, typer.Option(help="Its shop, where several have such an order.")] = None,
+    by: Annotated[str | None, typer.Option(help="Whose word it is; by default your login.")] = None,
+    as_json: AsJson = False,
+) -> int:
+    """Let an order go to its warehouse. What is learnt of it later, a refund for example, may keep it back again."""
+    opened = hub.Hub(hub.home())
+    held = opened.release(order_no, shop=shop, reason=reason, by=by or getpass.getuser())
+    tell(
+        held._asdict(), f"{held.shop} {order_no} goes to {held.target}; it was kept back: {held.note}", as_json=as_json
+    )
+    return 0
