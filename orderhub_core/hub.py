@@ -22,6 +22,7 @@ from orderhub_core.board import SnapshotHub
 from orderhub_core.errors import Unreadable, UserMistake
 from orderhub_core.flows import absorb, dispatch, importing, intend, ledgers, ops, poll, replay
 from orderhub_core.flows.absorb import Outcome, Plan
+from orderhub_core.flows.editions import Editions
 from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.flows.receive import GroupWritten, Receiver
@@ -295,6 +296,12 @@ class Hub:
         return self.store.verify_log()
 
     # -- people
+
+    @cached_property
+    def editions(self) -> Editions:
+        """Versions of the rulebook."""
+        path = self.home.data / self.settings.rulebook if self.settings.rulebook else None
+        return Editions(self.store, clock, self.receive, self._say, file=path, review=self.settings.review_rules)
 
     @cached_property
     def spot(self) -> Desk:

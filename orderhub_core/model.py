@@ -8,6 +8,7 @@ minor unit (fen, cents). Nothing here knows a platform's own words.
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
@@ -275,7 +276,23 @@ class Release(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     by: str = ""
 
 
-Decoded = Observation | Sighting | Review | Dismissal | Release
+BookAct = Literal["save", "review", "shadow", "rollout", "pause", "publish", "discard"]
+
+
+class BookChange(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A person's word on a version of the rulebook."""
+
+    act: BookAct
+    version: str
+    by: str
+    comment: str = ""
+    text: str = ""
+    """Of `save`: the book, as a file would hold it."""
+    share: int = 0
+    """Of `rollout`: on how many of 10,000 orders it speaks."""
+
+
+Decoded = Observation | Sighting | Review | Dismissal | Release | BookChange
 
 
 class RawMessage(msgspec.Struct, frozen=True, gc=False):

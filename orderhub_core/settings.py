@@ -97,7 +97,9 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     warehouses: tuple[WarehouseSettings, ...] = ()
     notifiers: tuple[Endpoint, ...] = ()
     rulebook: str = ""
-    """Path of the rulebook, relative to the settings file."""
+    """Path of the rulebook, relative to the settings file. It speaks until a version is published."""
+    review_rules: bool = False
+    """Whether somebody else than its author must have reviewed a version before it decides."""
     time_zone: str = "Asia/Shanghai"
     """The zone in which people read times; storage is UTC."""
     limits: Limits = Limits()

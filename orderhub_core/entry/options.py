@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, tzinfo
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_type_hints
@@ -67,20 +67,20 @@ def tell(answer: Any, sentence: str, *, as_json: bool) -> None:
     typer.echo(msgspec.json.encode(answer).decode() if as_json else sentence)
 
 
-def instant(text: str, zone: str = "") -> int:
-    """A time that a user wrote, as microseconds UTC; without a zone of its own it is meant in `zone`. Raises
-    UserMistake."""
+def instant(text: str, zone: str = "", option: str = "--as-of") -> int:
+    """A time that a user wrote after an option, as microseconds UTC; without a zone of its own it is meant in `zone`.
+    Raises UserMistake."""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise UserMistake(f"--as-of {text!r}: write a time like 2026-11-11T20:00:00+08:00") from None
+        raise UserMistake(f"{option} {text!r}: write a time like 2026-11-11T20:00:00+08:00") from None
     if moment.tzinfo is None and zone:
         moment = moment.replace(tzinfo=ZoneInfo(zone))
     if moment.tzinfo is None:
-        raise UserMistake(f"--as-of {text}: add the time zone, e.g. {text}+08:00")
+        raise UserMistake(f"{option} {text}: add the time zone, e.g. {text}+08:00")
     return round(moment.timestamp() * 1_000_000)
 
 
-def written(at: int | None, zone: ZoneInfo) -> str | None:
+def written(at: int | None, zone: tzinfo) -> str | None:
     """An instant (microseconds UTC) as people write it, in the hub's time zone."""
     return None if at is None else datetime.fromtimestamp(at / 1e6, zone).isoformat(sep=" ", timespec="seconds")

@@ -30,6 +30,7 @@ IDLE_S = 0.2
 PAUSE_AFTER_FAILURE_S, PAUSE_FOR_PERSON_S = 5.0, 60.0
 SNAPSHOT_EVERY_S = 300.0
 EXPIRE_EVERY_S = 3600.0
+WATCH_ROLLOUT_EVERY_S = 60.0
 HISTORY_S = 7 * 86_400
 """How far back the first poll of a source looks."""
 
@@ -49,6 +50,7 @@ class Worker:
             self._thread("absorb", self._absorb, IDLE_S, last=self._close_pipeline),
             self._thread("dispatch", self._dispatch, IDLE_S),
             self._thread("snapshot", self._snapshot, SNAPSHOT_EVERY_S, first_pause_s=SNAPSHOT_EVERY_S / 10),
+            self._thread("rulebook", self._watch_rollout, WATCH_ROLLOUT_EVERY_S),
             self._thread("expire", self._expire, EXPIRE_EVERY_S, first_pause_s=EXPIRE_EVERY_S / 60),
         ]
         for shop in hub.settings.shops:
@@ -63,6 +65,8 @@ class Worker:
         return self.hub.pipeline()
 
     def start(self) -> None:
+        if news := self.hub.editions.take_up():
+            log.warning("rulebook", news=news)
         for thread in self._threads:
             thread.start()
 
@@ -161,6 +165,11 @@ class Worker:
 
     def _snapshot(self) -> bool:
         self.hub.write_snapshot()
+        return False
+
+    def _watch_rollout(self) -> bool:
+        if why := self.hub.editions.watch():
+            log.warning("rulebook", news=why)
         return False
 
     def _expire(self) -> bool:

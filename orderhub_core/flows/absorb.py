@@ -15,14 +15,15 @@ import msgspec
 
 from orderhub_core import effects
 from orderhub_core.errors import Later, NeedsPerson, OrderHubError, Stop
-from orderhub_core.flows import ops, rows
+from orderhub_core.flows import editions, ops, rows
 from orderhub_core.flows.garbage import uncollected
 from orderhub_core.flows.intend import Intentions
 from orderhub_core.flows.news import News
 from orderhub_core.flows.recent import Known, Orders, Recent, remembered_if_committed
 from orderhub_core.fold import Head, Origin, Pseudonymous, fold
-from orderhub_core.model import Content, Decoded, Dismissal, Observation, Release, Review, Sighting
+from orderhub_core.model import BookChange, Content, Decoded, Dismissal, Observation, Release, Review, Sighting
 from orderhub_core.pseudonym import Pseudonyms
+from orderhub_core.rules.inforce import Choice
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store import chain
 from orderhub_core.store.ahead import Reads
@@ -57,10 +58,12 @@ class Context(NamedTuple):
     source: Callable[[str], Source]
     """Raises Unreadable for a source that the settings do not know, Later for one that cannot be had just now."""
     book: Rulebook
+    """Speaks until a version is published in the hub itself."""
     pseudonyms: Pseudonyms
     recent: Recent | None = None
     """Remembers the orders of `store` between batches; without it they are read each time."""
     clock: Callable[[], int] = wall_clock
+    in_force: Callable[[Store, Rulebook], Choice] = editions.in_force
 
 
 class Plan(NamedTuple):
@@ -172,7 +175,8 @@ class _Batch:
         self.writes = Writes()
         self.orders: Orders = {}
         self.news = News()
-        self.intentions = Intentions(self.reads, context.book, self.news, self.writes)
+        in_force = context.in_force(context.store, context.book)
+        self.intentions = Intentions(self.reads, in_force, self.news, self.writes)
         self.sightings: dict[tuple[str, str, str], tuple[Sighting, int]] = {}
         self.put_off: set[int] = set()
         self.next_order_id = claim.next_order_id
@@ -225,7 +229,7 @@ class _Batch:
             return message.id in self.put_off
         if self.claim.lanes == 1 or isinstance(read[1], Dismissal):
             return False
-        lane = lane_of(read[1].order_no, self.claim.lanes)
+        lane = lane_of(ops.BOOKS if isinstance(read[1], BookChange) else read[1].order_no, self.claim.lanes)
         if lane == self.claim.lane:
             return False
         self.writes.requeued.append(Requeued(lane, message.id))
@@ -311,21 +315,9 @@ class _Batch:
         if known is None or at >= (known[0].at or known[1]):
             self.sightings[key] = (sighting, message.received_at)
 
-    def _say(self, message: Message, said: Review | Dismissal | Release) -> None:
-        """What a person has said."""
-        known = None if isinstance(said, Dismissal) else self.orders.get((said.shop, said.order_no))
-        order_id = known.head.order_id if known else 0
-        match said:
-            case Review():
-                row, entry = ops.reviewed(message, said, order_id)
-                self.writes.reviews.append(row)
-            case Release():
-                row, entry = ops.released(message, said, order_id)
-                self.writes.released.append(row)
-            case Dismissal():
-                row, entry = ops.dismissed(message, said)
-                self.writes.dismissed.append(row)
-        self.news.entries.append(entry)
+    def _say(self, message: Message, said: ops.Word) -> None:
+        known = None if isinstance(said, ops.OF_NO_ORDER) else self.orders.get((said.shop, said.order_no))
+        self.news.entries.append(ops.noted(message, said, known.head.order_id if known else 0, self.writes))
 
     # -- rows
 

@@ -5,7 +5,7 @@ Pure apart from reading the lines of orders that a batch did not bring.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from orderhub_core.model import Event, Line
 from orderhub_core.rules import rulebook
 from orderhub_core.rules.actions import HOLDS, NEAREST
 from orderhub_core.rules.decide import Decision, decide
+from orderhub_core.rules.inforce import Choice
 from orderhub_core.rules.needs import asked, check, order_columns
 from orderhub_core.rules.tree import Action, Rulebook
 from orderhub_core.store.ahead import Reads
@@ -79,9 +80,8 @@ class Intentions:
     becomes of it, into which batches the messages of an order fall: only their order does.
     """
 
-    def __init__(self, reads: Reads, book: Rulebook, news: News, writes: Writes) -> None:
-        self.reads, self.book, self.news, self.writes = reads, book, news, writes
-        self._speaks = bool(book.groups)
+    def __init__(self, reads: Reads, books: Choice, news: News, writes: Writes) -> None:
+        self.reads, self.books, self.news, self.writes = reads, books, news, writes
         self._decided_on: dict[int, tuple[Line, ...] | None] = {}
         """Orders that this batch decided, and their lines then, if it stated any."""
         self._given: dict[int, list[Line]] = {}
@@ -92,21 +92,29 @@ class Intentions:
 
     def awaits(self, head: Head) -> bool:
         """Whether the rulebook must speak on an order before anything else is applied to it."""
-        return self._speaks and head.order_id in self.news.touched and _is_undecided(head)
+        return self.books.speaks and head.order_id in self.news.touched and _is_undecided(head)
 
     def decide(self) -> None:
         """Let the rulebook speak on orders that it has not spoken on."""
-        undecided = [head for head in self.news.touched.values() if _is_undecided(head)] if self._speaks else []
+        undecided = [head for head in self.news.touched.values() if _is_undecided(head)] if self.books.speaks else []
         if not undecided:
             return
         lines = self._lines_of(undecided)
-        decisions = decide(rows.orders_frame(undecided, order_columns(self.book)), rows.lines_frame(lines), self.book)
-        by_order: dict[int, list[Decision]] = {}
-        for order_id, *decision in decisions.iter_rows():
-            by_order.setdefault(order_id, []).append(Decision(*decision))
-        for head in undecided:
-            self._decided_on[head.order_id] = self.news.lines.get(head.order_id)
-            self._carry_out(head, lines[head.order_id], by_order.get(head.order_id, []))
+        if self.books.shadow is not None:
+            # First: what is carried out changes the orders.
+            for head, decisions in _decided(undecided, lines, self.books.shadow):
+                self._note(head, decisions, self.books.shadow.version, shadow=1)
+        for book, heads in self._shares(undecided):
+            for head, decisions in _decided(heads, lines, book):
+                self._decided_on[head.order_id] = self.news.lines.get(head.order_id)
+                self._carry_out(head, lines[head.order_id], decisions, book.version)
+
+    def _shares(self, heads: Sequence[Head]) -> list[tuple[Rulebook, list[Head]]]:
+        shares: dict[str, tuple[Rulebook, list[Head]]] = {}
+        for head in heads:
+            book = self.books.of(head.shop, head.order_no)
+            shares.setdefault(book.version, (book, []))[1].append(head)
+        return list(shares.values())
 
     def follow(self, head: Head, news: Sequence[Entry], message: int) -> None:
         """What an order's news mean for what was intended for it, if nobody has performed that yet.
@@ -148,13 +156,14 @@ class Intentions:
         """Whether its lines changed after the rulebook spoke on it."""
         return self._decided_on.get(head.order_id) is not self.news.lines[head.order_id]
 
-    def _carry_out(self, head: Head, lines: Sequence[Line], decisions: list[Decision]) -> None:
-        message, version = self.news.last_message[head.order_id], self.book.version
+    def _carry_out(self, head: Head, lines: Sequence[Line], decisions: list[Decision], version: str) -> None:
+        message = self.news.last_message[head.order_id]
         at = message.received_at
         gifts: list[Line] = []
         held: list[str] = []
-        place = 0
-        for group, rule, action, argument, quantity, parent, reason in decisions:
+        done: list[Decision] = []
+        for decision in decisions:
+            _, rule, action, argument, quantity, parent, _ = decision
             if action == "assign_warehouse":
                 if head.warehouse is not None:
                     continue
@@ -167,13 +176,18 @@ class Intentions:
             self.news.entries.append(
                 Entry(head.order_id, f"rule.{action}", at, at, "", argument, "decided", "rules", message.id, detail)
             )
-            self.writes.new["decisions"].append(
-                (head.order_id, version, place, group, rule, action, argument, quantity, reason, at)
-            )
-            place += 1
+            done.append(decision)
+        self._note(head, done, version)
         head.decided, self._given[head.order_id] = 1, gifts
         if head.warehouse_by == "rule":
             self.writes.new["outbox"].append(rows.push_row(head, [*lines, *gifts], message, "; ".join(held)))
+
+    def _note(self, head: Head, decisions: Sequence[Decision], version: str, *, shadow: int = 0) -> None:
+        at = self.news.last_message[head.order_id].received_at
+        self.writes.new["decisions"] += [
+            (head.order_id, version, place, group, rule, action, argument, quantity, reason, at, shadow)
+            for place, (group, rule, action, argument, quantity, _, reason) in enumerate(decisions)
+        ]
 
     def _lines_of(self, heads: Sequence[Head]) -> dict[int, Sequence[Line]]:
         told = {**self.news.stated_lines, **self.news.lines}
@@ -190,6 +204,18 @@ class Intentions:
             if line.line_no >= FIRST_ADDED_LINE:
                 added.setdefault(order_id, []).append(line)
         return added
+
+
+def _decided(
+    heads: Sequence[Head], lines: Mapping[int, Sequence[Line]], book: Rulebook
+) -> list[tuple[Head, list[Decision]]]:
+    """What a book says of each order, if anything."""
+    asked_for = {head.order_id: lines[head.order_id] for head in heads}
+    made = decide(rows.orders_frame(heads, order_columns(book)), rows.lines_frame(asked_for), book)
+    by_order: dict[int, list[Decision]] = {}
+    for order_id, *decision in made.iter_rows():
+        by_order.setdefault(order_id, []).append(Decision(*decision))
+    return [(head, by_order.get(head.order_id, [])) for head in heads]
 
 
 @lru_cache

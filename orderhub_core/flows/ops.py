@@ -10,14 +10,20 @@ import msgspec
 from orderhub_core.errors import Unreadable, UserMistake
 from orderhub_core.flows.rows import push_key
 from orderhub_core.fold import Entry
-from orderhub_core.model import Dismissal, RawMessage, Release, Review
+from orderhub_core.model import BookChange, Dismissal, RawMessage, Release, Review
 from orderhub_core.settings import RESERVED
+from orderhub_core.store import books
 from orderhub_core.store.aside import Held
-from orderhub_core.store.unit import Message, Row
+from orderhub_core.store.unit import Message, Row, Writes
 
 OPS = RESERVED
-Word = Review | Dismissal | Release
-KINDS: dict[str, type[Word]] = {"review": Review, "dismissal": Dismissal, "release": Release}
+Word = Review | Dismissal | Release | BookChange
+KINDS: dict[str, type[Word]] = {
+    "review": Review, "dismissal": Dismissal, "release": Release, "rulebook": BookChange,
+}  # fmt: skip
+OF_NO_ORDER = Dismissal | BookChange
+BOOKS = "rulebook"
+"""In place of an order's number: all words on versions are one lane's, and hold as they were said, one by one."""
 WITHDRAWN = -1
 """In the column `consistent` of `reviews`: a judgement that was taken back."""
 LONGEST_REASON, LONGEST_NAME = 500, 100
@@ -33,6 +39,24 @@ def decode(kind: str, body: bytes) -> Word:
         raise Unreadable(f"not a word of the hub's own people: {kind}") from None
 
 
+def noted(message: Message, said: Word, order_id: int, writes: Writes) -> Entry:
+    """What a person has said is to be written; the log's entry of it. `order_id`: of the order it is about, or 0."""
+    match said:
+        case Review():
+            row, entry = _reviewed(message, said, order_id)
+            writes.reviews.append(row)
+        case Release():
+            row, entry = _released(message, said, order_id)
+            writes.released.append(row)
+        case Dismissal():
+            row, entry = _dismissed(message, said)
+            writes.dismissed.append(row)
+        case BookChange():
+            writes.books += books.steps(said, message.id, message.received_at)
+            entry = _changed(message, said)
+    return entry
+
+
 def review(said: Review, at: int) -> RawMessage:
     """`at`, microseconds UTC, tells a second judgement from a first one that is sent again. Raises UserMistake for a
     note or a name that no message may hold."""
@@ -46,6 +70,17 @@ def check_dismissal(reason: str, by: str) -> None:
     if not reason.strip():
         raise UserMistake("dismissing needs a reason: say why nobody needs to read these messages (--reason TEXT)")
     _check_words("the reason", reason, by)
+
+
+def check_change(said: BookChange) -> None:
+    """Raises UserMistake. The log keeps its words for ever."""
+    if not said.by.strip():
+        raise UserMistake("a change of the rulebook is somebody's: say whose (--by NAME)")
+    _check_words("the comment", said.comment, said.by)
+
+
+def change(said: BookChange, at: int) -> RawMessage:
+    return RawMessage(OPS, f"rulebook:{said.act}:{said.version}:{at}", "rulebook", _json(said), BOOKS)
 
 
 def check_release(reason: str, by: str) -> None:
@@ -76,7 +111,7 @@ def dismissal(said: Dismissal, at: int) -> RawMessage:
     return RawMessage(OPS, f"dismissal:{at}:{which}", "dismissal", _json(said))
 
 
-def dismissed(message: Message, said: Dismissal) -> tuple[Row, Entry]:
+def _dismissed(message: Message, said: Dismissal) -> tuple[Row, Entry]:
     """What its row of `parked` will say, and the log's entry."""
     at, detail = message.received_at, _json(said).decode()
     entry = Entry(0, "message.dismissed", at, at, "", "dismissed", "dismissed", message.source, message.id, detail)
@@ -105,7 +140,7 @@ def release(said: Release, at: int) -> RawMessage:
     return RawMessage(OPS, f"release:{said.shop}:{said.order_no}:{at}", "release", _json(said), said.order_no)
 
 
-def released(message: Message, said: Release, order_id: int) -> tuple[Row, Entry]:
+def _released(message: Message, said: Release, order_id: int) -> tuple[Row, Entry]:
     """What RELEASE asks for, and the log's entry."""
     at, detail = message.received_at, _json({"reason": said.reason, "by": said.by}).decode()
     who = said.by or "a person"
@@ -113,7 +148,7 @@ def released(message: Message, said: Release, order_id: int) -> tuple[Row, Entry
     return (f"let go by {who}: {said.reason}", message.id, push_key(said.shop, said.order_no)), entry
 
 
-def reviewed(message: Message, said: Review, order_id: int) -> tuple[Row, Entry]:
+def _reviewed(message: Message, said: Review, order_id: int) -> tuple[Row, Entry]:
     """The row of `reviews`, and the log's entry."""
     at = message.received_at
     row = (said.audit, said.shop, said.order_no, said.reviewer,
@@ -122,3 +157,13 @@ def reviewed(message: Message, said: Review, order_id: int) -> tuple[Row, Entry]
     seen = {"seen": said.seen} if said.seen else {}
     detail = _json({"audit": said.audit, "reviewer": said.reviewer, **seen}).decode()
     return row, Entry(order_id, "audit.reviewed", at, at, "", verdict, "reviewed", message.source, message.id, detail)
+
+
+def _changed(message: Message, said: BookChange) -> Entry:
+    at, told = message.received_at, {"by": said.by, "comment": said.comment}
+    if said.share:
+        told["share"] = f"{said.share / 100:g} %"
+    if said.text:
+        told["digest"] = blake2b(said.text.encode(), digest_size=16).hexdigest()
+    detail = _json(told).decode()
+    return Entry(0, f"rulebook.{said.act}", at, at, "", said.version, "changed", message.source, message.id, detail)

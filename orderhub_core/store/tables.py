@@ -241,6 +241,31 @@ class Decision(HubPart, table=True):
     quantity: int = number(1)
     reason: str = text()
     decided_at: int = number()
+    shadow: int = number()
+    """1 where it was only noted what a version on trial would have decided."""
+
+
+class Book(HubPart, table=True):
+    """Versions of the rulebook, and how far each has come. At most one is active, and one on trial."""
+
+    __tablename__ = "rulebooks"
+    version: str = key()
+    body: str = text()
+    """As a file would hold it."""
+    state: str = text("draft")
+    """draft, reviewed, shadow, rollout, paused, active or archived."""
+    share: int = number()
+    """Of 10,000 orders those on which one in `rollout` speaks."""
+    author: str = text()
+    comment: str = text()
+    """The newest."""
+    saved_at: int = number()
+    reviewed_by: str = text()
+    tried_at: int | None = instant()
+    """Since when it is on trial."""
+    published_at: int | None = instant()
+    message: int = number()
+    """The one that changed it last."""
 
 
 class Outbox(HubPart, table=True):

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from orderhub_core import i18n
-from orderhub_core.entry.commands import rules_eval, rules_example
+from orderhub_core.entry.commands import rules_eval, rules_example, rules_versions
 from orderhub_core.entry.commands.rules_eval import Lang
 from orderhub_core.entry.options import AsJson, tell
 from orderhub_core.rules import rulebook
@@ -21,10 +21,11 @@ from orderhub_core.rules.language.vocabulary import of_book
 from orderhub_core.rules.tree import Group, Rulebook
 from orderhub_core.settings import read_text
 
-app = typer.Typer(no_args_is_help=True, help="Look at rulebooks.")
+app = typer.Typer(no_args_is_help=True, help="Rulebooks, and the versions that the hub decides by.")
 app.command("eval")(rules_eval.evaluate)
 app.command("explain")(rules_eval.explain)
 app.command("example")(rules_example.example)
+app.add_typer(rules_versions.app)
 
 MISTAKEN, DOUBTFUL = 2, 1
 """Exit codes: the book cannot be used; it can, and does not do what it says."""

@@ -1,0 +1,259 @@
+"""`orderhub rules list, save, publish …`: versions of the rulebook that a running hub decides by."""
+
+from __future__ import annotations
+
+import getpass
+import sys
+from dataclasses import asdict
+from datetime import tzinfo
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
+
+import typer
+
+from orderhub_core import hub
+from orderhub_core.entry.commands.rules_eval import Lang
+from orderhub_core.entry.options import AsJson, instant, stored, tell, written
+from orderhub_core.errors import UserMistake
+from orderhub_core.flows import reproduce
+from orderhub_core.flows.editions import Editions
+from orderhub_core.model import BookAct
+from orderhub_core.rules import rulebook
+from orderhub_core.rules.difference import differences
+from orderhub_core.rules.tree import Rulebook
+from orderhub_core.settings import read_text
+from orderhub_core.store.books import Edition
+
+app = typer.Typer()
+DAY_US = 86_400_000_000
+TOLD = 20
+"""Differences that are told in words."""
+Version = Annotated[str, typer.Argument(help="A version that `orderhub rules list` names.")]
+Comment = Annotated[str, typer.Option(help="Why; the log keeps it.")]
+By = Annotated[str | None, typer.Option(help="Whose word it is; by default your login.")]
+Anyway = Annotated[bool, typer.Option("--anyway", help="Though some rule does not do what it says.")]
+
+
+@app.command("list")
+@stored
+def listed(as_json: AsJson = False) -> int:
+    """Versions of the rulebook and how far each has come: which decides, which is on trial, whose they are."""
+    opened = hub.Hub(hub.home())
+    kept, zone = opened.editions.kept(), ZoneInfo(opened.settings.time_zone)
+    told = [_dated(one._asdict(), zone) for one in kept]
+    lines = [_line(one, zone) for one in kept] or ["no version is kept; `orderhub rules save FILE` keeps one"]
+    tell({"versions": told}, "\n".join(lines), as_json=as_json)
+    return 0
+
+
+@app.command()
+@stored
+def history(as_json: AsJson = False) -> int:
+    """What was done with which version, by whom and why, the newest first, from the log."""
+    opened = hub.Hub(hub.home())
+    zone = ZoneInfo(opened.settings.time_zone)
+    told = [_dated(one._asdict(), zone) for one in opened.editions.changes()]
+    lines = [f"{one['at']}  {one['act']:<8} {one['version']}  {one['detail']}" for one in told]
+    tell({"changes": told}, "\n".join(lines) or "nothing was done yet", as_json=as_json)
+    return 0
+
+
+@app.command()
+@stored
+def show(version: Version) -> int:
+    """The text of a version, as it was saved: `orderhub rules show V > rulebook.toml`."""
+    typer.echo(hub.Hub(hub.home()).editions.text(version), nl=False)
+    return 0
+
+
+@app.command("diff")
+@stored
+def compared(
+    before: Annotated[str, typer.Argument(help="A version, or a rulebook's file.")],
+    after: Annotated[str | None, typer.Argument(help="Another; by default the active one comes before.")] = None,
+    lang: Annotated[Lang, typer.Option(help="In which language rules are told.")] = Lang.EN,
+    as_json: AsJson = False,
+) -> int:
+    """What differs between two versions or files, rule by rule. Exit code 1 where something does."""
+    editions = hub.Hub(hub.home()).editions
+    names = (_active(editions), before) if after is None else (before, after)
+    then, now = (_book(editions, name) for name in names)
+    found = differences(then, now, lang.value)
+    lines = [f"{names[0]} → {names[1]}"]
+    for one in found:
+        lines.append(f"{one.kind} {', '.join(filter(None, (one.group, one.rule)))}")
+        lines += [f"  {sign} {line}" for sign, line in (("-", one.before), ("+", one.after)) if line]
+    answer = {"before": names[0], "after": names[1], "differences": [one._asdict() for one in found]}
+    tell(answer, "\n".join(lines if found else [*lines, "they decide alike"]), as_json=as_json)
+    return 1 if found else 0
+
+
+@app.command()
+@stored
+def save(
+    file: Annotated[Path, typer.Argument(help="The rulebook, a TOML file.")],
+    comment: Comment = "",
+    by: By = None,
+    as_json: AsJson = False,
+) -> int:
+    """Keep a rulebook as a draft, under the version that it gives itself. A draft of that version is replaced."""
+    saved = hub.Hub(hub.home()).editions.save(read_text(file, "rulebook"), by=_who(by), comment=comment)
+    return _told(saved, as_json)
+
+
+@app.command()
+@stored
+def review(version: Version, comment: Comment = "", by: By = None, as_json: AsJson = False) -> int:
+    """Say that you have looked at somebody's draft and agree; the setting `review_rules` asks this of every version."""
+    return _change("review", version, comment, by, as_json)
+
+
+@app.command()
+@stored
+def shadow(
+    version: Version, comment: Comment = "", by: By = None, anyway: Anyway = False, as_json: AsJson = False
+) -> int:
+    """Let a version decide on every new order beside the active one: it is noted, and nothing is done of it."""
+    return _change("shadow", version, comment, by, as_json, anyway=anyway)
+
+
+@app.command()
+@stored
+def rollout(
+    version: Version,
+    percent: Annotated[float, typer.Option(min=0.01, max=99.99, help="Of the new orders.")],
+    comment: Comment = "",
+    by: By = None,
+    anyway: Anyway = False,
+    as_json: AsJson = False,
+) -> int:
+    """Let a version decide on a share of the new orders. It is paused where more of its orders end with a person."""
+    return _change("rollout", version, comment, by, as_json, share=round(percent * 100), anyway=anyway)
+
+
+@app.command()
+@stored
+def pause(version: Version, comment: Comment = "", by: By = None, as_json: AsJson = False) -> int:
+    """Stop a trial. What it has decided stays."""
+    return _change("pause", version, comment, by, as_json)
+
+
+@app.command()
+@stored
+def publish(
+    version: Annotated[str, typer.Argument(help="A version that is kept, or a rulebook's file, which is saved first.")],
+    comment: Comment = "",
+    by: By = None,
+    anyway: Anyway = False,
+    as_json: AsJson = False,
+) -> int:
+    """Let a version decide on all new orders from now on; the one before it is archived. What was decided stays."""
+    editions = hub.Hub(hub.home()).editions
+    known = any(one.version == version for one in editions.kept())
+    if not known and Path(version).is_file():
+        version = editions.save(read_text(Path(version), "rulebook"), by=_who(by), comment=comment).version
+    return _told(editions.change("publish", version, by=_who(by), comment=comment, anyway=anyway), as_json)
+
+
+@app.command()
+@stored
+def rollback(comment: Comment = "", by: By = None, as_json: AsJson = False) -> int:
+    """Publish the version that was active before this one. Doing it twice undoes it."""
+    return _told(hub.Hub(hub.home()).editions.back(by=_who(by), comment=comment), as_json)
+
+
+@app.command()
+@stored
+def discard(version: Version, comment: Comment = "", by: By = None, as_json: AsJson = False) -> int:
+    """Put a draft or a trial away. It is kept, and may be published later."""
+    return _change("discard", version, comment, by, as_json)
+
+
+@app.command("reproduce")
+@stored
+def proven(
+    since: Annotated[str, typer.Option("--from", metavar="TIME", help="E.g. 2026-11-27; by default a day ago.")] = "",
+    until: Annotated[
+        str, typer.Option("--to", metavar="TIME", help="Up to, not including, this; by default now.")
+    ] = "",
+    as_json: AsJson = False,
+) -> int:
+    """Decide once more what was decided in a period, from the messages as they came, each order under its recorded
+    version, and compare. Exit code 1 where something differs. Nothing in the hub changes."""
+    opened = hub.Hub(hub.home())
+    zone = opened.settings.time_zone
+    end = instant(until, zone, "--to") if until else hub.clock()
+    begin = instant(since, zone, "--from") if since else end - DAY_US
+    with typer.progressbar(length=1_000, label="applying messages", file=sys.stderr) as bar:
+        found = reproduce.reproduce(
+            opened.context, begin, end, lambda done, of: bar.update(max(0, 1_000 * done // of - bar.pos))
+        )
+    answer = {"from": written(begin, ZoneInfo(zone)), "to": written(end, ZoneInfo(zone)), **asdict(found)}
+    tell(answer, _proven(found), as_json=as_json)
+    return 1 if found.differences else 0
+
+
+def _proven(found: reproduce.Reproduced) -> str:
+    lines = [f"{found.same} of {found.orders} orders with decisions are decided the same once more"]
+    if found.expired:
+        lines.append(f"{found.expired} cannot be looked at: messages of theirs have expired (limits.raw_days)")
+    lines += [f"{count} were decided by {version}, which is not kept" for version, count in found.unknown.items()]
+    for one in found.differences[:TOLD]:
+        lines.append(f"{one.shop} {one.order_no} by {one.version}")
+        lines += [f"  recorded  {' '.join(map(str, row[2:5]))}" for row in one.recorded]
+        lines += [f"  once more {' '.join(map(str, row[2:5]))}" for row in one.again]
+    if len(found.differences) > TOLD:
+        lines.append(f"and {len(found.differences) - TOLD} more; --json names all")
+    return "\n".join(lines)
+
+
+def _change(
+    act: BookAct, version: str, comment: str, by: str | None, as_json: bool, *, share: int = 0, anyway: bool = False
+) -> int:
+    editions = hub.Hub(hub.home()).editions
+    return _told(editions.change(act, version, by=_who(by), comment=comment, share=share, anyway=anyway), as_json)
+
+
+def _told(now: Edition, as_json: bool) -> int:
+    tell(now._asdict(), f"version {now.version} is {_state(now)}", as_json=as_json)
+    return 0
+
+
+def _who(by: str | None) -> str:
+    return by or getpass.getuser()
+
+
+def _active(editions: Editions) -> str:
+    found = [one.version for one in editions.kept() if one.state == "active"]
+    if not found:
+        raise UserMistake("no version is active: name two")
+    return found[0]
+
+
+def _book(editions: Editions, name: str) -> Rulebook:
+    if any(one.version == name for one in editions.kept()):
+        return rulebook.read(editions.text(name)).book
+    if not Path(name).is_file():
+        raise UserMistake(f"{name!r} is neither a version that is kept nor a file; `orderhub rules list` names those")
+    return rulebook.load(Path(name))
+
+
+def _state(one: Edition) -> str:
+    return f"{one.state} for {one.share / 100:g} % of the orders" if one.state == "rollout" else one.state
+
+
+def _line(one: Edition, zone: tzinfo) -> str:
+    told = [f"{one.version}  {_state(one)}", f"by {one.author} {written(one.saved_at, zone)}"]
+    if one.reviewed_by:
+        told.append(f"reviewed by {one.reviewed_by}")
+    if one.published_at is not None:
+        told.append(f"published {written(one.published_at, zone)}")
+    return ", ".join([*told, *([one.comment] if one.comment else [])])
+
+
+def _dated(row: dict[str, Any], zone: tzinfo) -> dict[str, Any]:
+    """Instants as people write them."""
+    return {
+        name: written(value, zone) if name == "at" or name.endswith("_at") else value for name, value in row.items()
+    }

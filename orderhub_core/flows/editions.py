@@ -1,0 +1,182 @@
+"""Versions of the rulebook: which are in force, and what may become of one.
+
+What people want done with a version is a message like any other, so that it is logged; the batch after the one that
+brings it is decided accordingly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+from orderhub_core.errors import NeedsPerson, UserMistake
+from orderhub_core.flows import intend, ops
+from orderhub_core.model import BookAct, BookChange, RawMessage
+from orderhub_core.rules import rulebook
+from orderhub_core.rules.check import check, sentence
+from orderhub_core.rules.guard import Fared, is_worse
+from orderhub_core.rules.inforce import WHOLE, Choice, InForce
+from orderhub_core.rules.language.mistakes import told
+from orderhub_core.rules.language.vocabulary import of_book
+from orderhub_core.rules.tree import Rulebook
+from orderhub_core.settings import read_text
+from orderhub_core.store import books
+from orderhub_core.store.base import Store
+from orderhub_core.store.books import Edition
+
+LARGEST = 1_000_000
+"""Characters of a book's text."""
+
+
+def in_force(store: Store, first: Rulebook) -> Choice:
+    """The books by which the next orders are decided. `first` speaks until a version is published.
+
+    Raises NeedsPerson for a version that this version of the hub cannot carry out.
+    """
+    found = {one.state: one for one in books.speaking(store)}
+    trial = found.get("rollout") or found.get("shadow")
+    try:
+        active = read(found["active"].text) if "active" in found else first
+        return InForce(active, read(trial.text), trial.share) if trial else InForce(active)
+    except UserMistake as mistake:
+        # No message's fault: all wait.
+        raise NeedsPerson(f"a version of the rulebook cannot be carried out: {mistake}") from None
+
+
+@lru_cache(maxsize=16)
+def read(text: str) -> Rulebook:
+    """A book that the hub can carry out. Raises UserMistake that tells all that is wrong with it."""
+    book, mistakes = rulebook.read(text)
+    if mistakes:
+        raise UserMistake(f"the rulebook cannot be used:\n{told(mistakes, str)}")
+    intend.refuse(book)
+    return book
+
+
+class Editions:
+    """Of one hub. `file`: the rulebook of the settings, which is the first version. `review`: whether somebody else
+    than its author must have looked at a version before it decides."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Callable[[], int],
+        receive: Callable[[Sequence[RawMessage]], object],
+        say: Callable[[Sequence[RawMessage]], None],
+        *,
+        file: Path | None,
+        review: bool,
+    ) -> None:
+        self._store, self._clock, self._receive, self._say = store, clock, receive, say
+        self._file, self._review = file, review
+
+    def kept(self) -> list[Edition]:
+        """Every version, the newest first."""
+        return books.kept(self._store)
+
+    def text(self, version: str) -> str:
+        """As it was saved. Raises UserMistake for a version that is not kept."""
+        found = books.text(self._store, version)
+        if found is None:
+            raise UserMistake(f"no version {version!r} is kept; `orderhub rules list` names those that are")
+        return found
+
+    def changes(self) -> list[books.Changed]:
+        """What became of all versions, from the log, the newest first."""
+        return books.changes(self._store)
+
+    def save(self, text: str, *, by: str, comment: str = "") -> Edition:
+        """Keep a draft under the version that it gives itself; a draft of that version is replaced. Raises UserMistake
+        for a text that the hub could not carry out, or a version that has been in use."""
+        if len(text) > LARGEST:
+            raise UserMistake(f"the rulebook is longer than {LARGEST} characters")
+        version = read(text).version
+        known = self._known(version)
+        if known is not None and known.state not in ("draft", "reviewed"):
+            raise UserMistake(
+                f"version {version} is {known.state} and cannot be written again: give the book another `version`"
+            )
+        return self._done(BookChange("save", version, by, comment, text))
+
+    def change(
+        self, act: BookAct, version: str, *, by: str, comment: str = "", share: int = 0, anyway: bool = False
+    ) -> Edition:
+        """Review, try, publish or discard a version; it is done when this returns. To publish one that was active
+        before is to go back. `share`: of WHOLE orders, for `rollout`. `anyway`: though some rule does not do what it
+        says. Returns the version as it is now.
+
+        Raises UserMistake, and changes nothing, where it may not be done.
+        """
+        text, known = self.text(version), self._known(version)
+        if known is None or known.state not in books.STARTS[act]:
+            raise UserMistake(f"version {version} is {known and known.state}: it cannot be asked to {act}")
+        if act == "review" and by == known.author:
+            raise UserMistake(f"{by} has written version {version}: somebody else must review it")
+        if act == "rollout" and not 1 <= share < WHOLE:
+            raise UserMistake("a rollout is for more than 0 and less than 100 percent of the orders; else publish it")
+        if act in ("shadow", "rollout", "publish"):
+            _refuse_doubtful(text, anyway=anyway)
+        if self._review and act in ("rollout", "publish") and not known.reviewed_by and known.published_at is None:
+            raise UserMistake(f"nobody has reviewed version {version} (`orderhub rules review {version}`)")
+        return self._done(BookChange(act, version, by, comment, share=share if act == "rollout" else 0))
+
+    def back(self, *, by: str, comment: str = "") -> Edition:
+        """Publish the version that was active before. Raises UserMistake where there is none."""
+        before = [one for one in self.kept() if one.state == "archived" and one.published_at is not None]
+        if not before:
+            raise UserMistake("no version was active before this one")
+        last = max(before, key=lambda one: one.published_at or 0)
+        return self.change("publish", last.version, by=by, comment=comment, anyway=True)
+
+    def take_up(self) -> str:
+        """Where no version is kept yet, the file of the settings becomes the first. Returns what somebody should know
+        of a file that holds something else than what is kept."""
+        if self._file is None:
+            return ""
+        text = read_text(self._file, "rulebook")
+        version = read(text).version
+        if not self.kept():
+            first = [BookChange("save", version, "settings", text=text), BookChange("publish", version, "settings")]
+            self._receive([ops.change(change, self._clock()) for change in first])
+            return ""
+        kept = books.text(self._store, version)
+        if kept is not None and read(kept) == read(text):
+            return ""
+        return (
+            f"{self._file.name} holds something else than what decides as version {version}:"
+            f" `orderhub rules publish {self._file.name}`"
+        )
+
+    def watch(self) -> str:
+        """Pause a rollout that does worse than the version it shall replace. Returns why; empty where it does not."""
+        kept = {one.state: one for one in self.kept()}
+        trial, active = kept.get("rollout"), kept.get("active")
+        if trial is None or active is None or trial.tried_at is None:
+            return ""
+        fared = books.fared(self._store, trial.tried_at)
+        tried, known = (Fared(*fared.get(one.version, (0, 0))) for one in (trial, active))
+        if not is_worse(tried, known):
+            return ""
+        why = (
+            f"{tried.held} of {tried.orders} orders wait for a person,"
+            f" of {active.version} {known.held} of {known.orders}"
+        )
+        self.change("pause", trial.version, by="orderhub", comment=why)
+        return f"{trial.version} is paused: {why}"
+
+    def _known(self, version: str) -> Edition | None:
+        return next((one for one in self.kept() if one.version == version), None)
+
+    def _done(self, asked: BookChange) -> Edition:
+        ops.check_change(asked)
+        self._say([ops.change(asked, self._clock())])
+        return next(one for one in self.kept() if one.version == asked.version)
+
+
+def _refuse_doubtful(text: str, *, anyway: bool) -> None:
+    book = read(text)
+    doubts = [finding for finding in check(book) if finding.level == "warning"]
+    if doubts and not anyway:
+        lines = "\n".join(f"  {one.group}, {one.rule}: {sentence(one, of_book(book), 'en')}" for one in doubts)
+        raise UserMistake(f"version {book.version} does not do what it says (--anyway: it is meant so):\n{lines}")

@@ -1,0 +1,83 @@
+"""What differs between two versions of a rulebook: rules that came, went, changed or stand elsewhere."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from orderhub_core.rules.booktables import OTHERWISE
+from orderhub_core.rules.language.operators import Language
+from orderhub_core.rules.language.printing import print_actions, print_rule
+from orderhub_core.rules.language.vocabulary import of_book
+from orderhub_core.rules.tree import Group, Rule, Rulebook
+
+
+class Difference(NamedTuple):
+    kind: Literal["added", "removed", "changed", "moved", "settings"]
+    """`moved`: it says the same, but other rules of its group come before it now, where the first one that holds acts.
+    `settings`: the zone, a word, or how a group's rules are matched."""
+    group: str
+    rule: str
+    before: str
+    after: str
+    """In words; empty where it is not there."""
+
+
+def differences(before: Rulebook, after: Rulebook, language: Language = "en") -> list[Difference]:
+    """In the order of the later book; what went comes last. Empty for books that decide alike."""
+    then, now = _rules(before, language), _rules(after, language)
+    found = [_difference(key, then.get(key, ""), line) for key, line in now.items() if then.get(key) != line]
+    found += [Difference("removed", *key, line, "") for key, line in then.items() if key not in now]
+    return [*_settings(before, after), *found, *_moved(before, after, language)]
+
+
+def _difference(key: tuple[str, str], before: str, after: str) -> Difference:
+    return Difference("changed" if before else "added", *key, before, after)
+
+
+def _rules(book: Rulebook, language: Language) -> dict[tuple[str, str], str]:
+    speech = of_book(book)
+    told = {
+        (group.name, rule.name): print_rule(rule, speech, language) for group in book.groups for rule in group.rules
+    }
+    for group in book.groups:
+        if group.otherwise:
+            told[group.name, OTHERWISE] = print_actions(group.otherwise, speech, language)
+    return told
+
+
+def _settings(before: Rulebook, after: Rulebook) -> list[Difference]:
+    found = [] if before.zone == after.zone else [Difference("settings", "", "zone", before.zone, after.zone)]
+    then, now = ({group.name: group.match for group in book.groups} for book in (before, after))
+    found += [
+        Difference("settings", name, "match", then[name], match)
+        for name, match in now.items()
+        if then.get(name, match) != match
+    ]
+    return found
+
+
+def _moved(before: Rulebook, after: Rulebook, language: Language) -> list[Difference]:
+    """Of groups whose first rule acts, rules that stand in another order among those that stayed."""
+    groups = {group.name: group for group in before.groups}
+    found = []
+    for group in after.groups:
+        then = groups.get(group.name)
+        if then is None or group.match != "first":
+            continue
+        speech = of_book(after)
+        found += [
+            Difference("moved", group.name, rule.name, "", print_rule(rule, speech, language))
+            for rule in _out_of_order(then, group)
+        ]
+    return found
+
+
+def _out_of_order(before: Group, after: Group) -> list[Rule]:
+    """Rules that an earlier rule of before now comes after."""
+    place = {rule.name: number for number, rule in enumerate(before.rules)}
+    stayed = [rule for rule in after.rules if rule.name in place]
+    return [
+        rule
+        for number, rule in enumerate(stayed)
+        if any(place[later.name] < place[rule.name] for later in stayed[number + 1 :])
+    ]

@@ -1,0 +1,59 @@
+"""What the rulebook is recorded to have decided, and the messages that it had heard of by then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from orderhub_core.store import statements
+from orderhub_core.store.base import Store
+from orderhub_core.store.unit import Message, Row, digest_of
+
+_OF = "shadow = 0 AND decided_at >= ? AND decided_at < ?"
+_DECISIONS = f"""SELECT shop, order_no, version, place, rule_group, rule, action, argument, quantity, reason
+    FROM decisions JOIN orders USING (order_id) WHERE {_OF}"""
+_HEARD = f"""SELECT shop, order_no, message FROM log JOIN orders USING (order_id)
+    WHERE order_id IN (SELECT order_id FROM decisions WHERE {_OF})
+    GROUP BY shop, order_no, message ORDER BY min(seq)"""
+AT_A_TIME = 2_000
+
+Key = tuple[str, str]
+"""Shop and order number."""
+
+
+class Recorded(NamedTuple):
+    """Of orders that were decided in a period. `decisions`: place, group, rule, action, argument, quantity, reason."""
+
+    versions: dict[Key, str]
+    decisions: dict[Key, list[Row]]
+    heard: list[tuple[Key, int]]
+    """The messages that changed something about them, of any time, as they were applied to each order. That may be
+    another order than that in which they came: where one was parked, or had to change lanes."""
+
+
+def decisions(store: Store, since: int, until: int = 1 << 62) -> Recorded:
+    """From `since` up to, not including, `until`: microseconds UTC, when the message came that had them decided."""
+    versions: dict[Key, str] = {}
+    found: dict[Key, list[Row]] = {}
+    for shop, order_no, version, *decision in store.query("hub", _DECISIONS, (since, until)):
+        versions[shop, order_no] = version
+        found.setdefault((shop, order_no), []).append(tuple(decision))
+    heard = [((shop, order_no), message) for shop, order_no, message in store.query("hub", _HEARD, (since, until))]
+    return Recorded(versions, {key: sorted(rows) for key, rows in found.items()}, heard)
+
+
+def bodies(store: Store, ids: Sequence[int]) -> Iterator[dict[int, Message]]:
+    """Messages by their ids, some at a time and in this order; those that have expired are left out."""
+    for start in range(0, len(ids), AT_A_TIME):
+        found = store.messages(ids[start : start + AT_A_TIME])
+        yield {message.id: message for message in found if message.body is not None}
+
+
+def put(store: Store, messages: Mapping[int, Message]) -> None:
+    """Into the inbox of an empty hub, under these ids."""
+    rows = [
+        (number, one.source, one.message_id, one.kind, one.received_at, digest_of(one.body), one.body)
+        for number, one in messages.items()
+    ]
+    with store.transaction("inbox") as cursor:
+        cursor.executemany(store.sql(statements.insert("inbox")), rows)

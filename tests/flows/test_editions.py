@@ -1,0 +1,241 @@
+"""Versions of the rulebook: what becomes of them, and which one decides on an order."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from reading import rows
+from small_shop import SHOP
+from versions import GIFT, HOLD, NEVER, Bench, text
+
+from orderhub_core.errors import NeedsPerson, UserMistake
+from orderhub_core.flows import editions, ops
+from orderhub_core.flows.absorb import drain
+from orderhub_core.model import BookChange
+from orderhub_core.rules.guard import FEWEST
+from orderhub_core.rules.inforce import WHOLE, InForce, drawn
+from orderhub_core.rules.tree import Rulebook
+from orderhub_core.store import books
+
+
+@pytest.fixture
+def bench(context, order):
+    return Bench(context, order)
+
+
+def test_what_is_published_decides_on_what_comes_and_the_version_before_can_come_back(bench):
+    bench.editions.save(text("v1", "hangzhou"), by="ann", comment="first")
+    (nobody,) = bench.orders()
+    bench.published("v1")
+    (first,) = bench.orders()
+    bench.editions.save(text("v2", "guangzhou"), by="bob")
+    (still,) = bench.orders()
+    bench.published("v2")
+    (second,) = bench.orders()
+    bench.editions.back(by="eve", comment="too dear")
+    (third,) = bench.orders()
+    assert bench.decided() == {first: "v1", still: "v1", second: "v2", third: "v1"}
+    assert bench.decided("argument")[second] == "guangzhou"
+    assert nobody not in bench.decided()
+    assert bench.states() == {"v2": "archived", "v1": "active"}
+    bench.editions.back(by="eve")
+    assert bench.states() == {"v2": "active", "v1": "archived"}
+    told = [(one.act, one.version) for one in reversed(bench.editions.changes())]
+    assert told == [("save", "v1"), ("publish", "v1"), ("save", "v2"), ("publish", "v2"), ("publish", "v1"),
+                    ("publish", "v2")]  # fmt: skip
+    assert '"comment":"too dear"' in bench.editions.changes()[1].detail
+    assert bench.store.verify_log().broken_seq is None
+
+
+def test_a_shadow_decides_and_nothing_is_done_of_it(bench):
+    bench.editions.save(text("v1", "hangzhou"), by="ann")
+    bench.editions.save(text("v2", "guangzhou", GIFT), by="ann")
+    bench.published("v1")
+    bench.editions.change("shadow", "v2", by="ann")
+    (name,) = bench.orders()
+    assert bench.decided() == {name: "v1"}
+    assert bench.decided("argument", shadow=1) == {name: "guangzhou"}
+    assert rows(bench.context, "SELECT count(*) FROM decisions WHERE shadow = 1") == [(2,)]
+    assert rows(bench.context, "SELECT warehouse FROM orders") == [("hangzhou",)]
+    assert rows(bench.context, "SELECT target FROM outbox WHERE key LIKE 'push:%'") == [("hangzhou",)]
+    assert rows(bench.context, "SELECT count(*) FROM lines") == [(1,)]
+    assert rows(bench.context, "SELECT DISTINCT detail FROM log WHERE outcome = 'decided'") == [
+        ('{"rule":"otherwise","version":"v1"}',)
+    ]
+
+
+def test_a_rollout_speaks_on_its_share_and_a_larger_one_keeps_those_orders(bench):
+    bench.editions.save(text("v1", "hangzhou"), by="ann")
+    bench.editions.save(text("v2", "guangzhou"), by="ann")
+    bench.published("v1")
+    bench.editions.change("rollout", "v2", by="ann", share=2_000)
+    names = bench.orders(60)
+    decided = bench.decided()
+    assert decided == {name: "v2" if drawn("v2", SHOP, name) < 2_000 else "v1" for name in names}
+    assert set(decided.values()) == {"v1", "v2"}
+    bench.editions.change("rollout", "v2", by="ann", share=9_999)
+    (later,) = bench.orders()
+    assert bench.decided()[later] == "v2"
+    bench.editions.change("pause", "v2", by="ann")
+    (last,) = bench.orders()
+    assert bench.decided()[last] == "v1"
+
+
+@given(names=st.lists(st.text(max_size=8), min_size=200, max_size=200, unique=True), share=st.integers(1, WHOLE - 1))
+def test_shares_grow_by_orders_that_were_not_in_them(names, share):
+    small, large = (
+        {name for name in names if InForce(Rulebook("a"), Rulebook("b"), part).of("shop", name).version == "b"}
+        for part in (share, min(WHOLE, share + 500))
+    )
+    assert small <= large
+    expected, spread = 200 * share / WHOLE, (200 * share / WHOLE * (1 - share / WHOLE)) ** 0.5
+    assert abs(len(small) - expected) <= 7 * spread + 1
+
+
+def test_a_rollout_that_holds_more_orders_is_paused_and_says_why(bench):
+    bench.editions.save(text("v1", "hangzhou"), by="ann")
+    bench.editions.save(text("v2", "hangzhou", HOLD), by="ann")
+    bench.published("v1")
+    bench.editions.change("rollout", "v2", by="ann", share=5_000)
+    bench.orders(2 * FEWEST - 10)
+    assert bench.editions.watch() == "", "too few to say anything"
+    bench.orders(2 * FEWEST)
+    told = bench.editions.watch()
+    tried = sum(version == "v2" for version in bench.decided().values())
+    assert told.startswith(f"v2 is paused: {tried} of {tried} orders wait for a person, of v1 0 of ")
+    assert bench.states()["v2"] == "paused"
+    (last,) = bench.orders()
+    assert bench.decided()[last] == "v1"
+    assert bench.editions.watch() == ""
+
+
+def test_a_rollout_that_does_as_well_goes_on(bench):
+    for version in ("v1", "v2"):
+        bench.editions.save(text(version, "hangzhou", HOLD), by="ann")
+    bench.published("v1")
+    bench.editions.change("rollout", "v2", by="ann", share=5_000)
+    bench.orders(4 * FEWEST)
+    assert bench.editions.watch() == ""
+
+
+def test_what_may_not_be_done_is_refused_and_changes_nothing(context, order):
+    bench = Bench(context, order, review=True)
+    kept = bench.editions
+    with pytest.raises(UserMistake, match="rulebook cannot be used"):
+        kept.save("version = 1", by="ann")
+    with pytest.raises(UserMistake, match="does not carry out 'carrier'"):
+        kept.save(text("v1", "hangzhou", GIFT.replace("gift FREE-1", "carrier sf")), by="ann")
+    with pytest.raises(UserMistake, match="say whose"):
+        kept.save(text("v1", "hangzhou"), by=" ")
+    with pytest.raises(UserMistake, match="no version 'v9'"):
+        kept.change("publish", "v9", by="ann")
+    assert kept.kept() == []
+    kept.save(text("v1", "hangzhou", NEVER), by="ann")
+    with pytest.raises(UserMistake, match=r"does not do what it says.*\n.*welcome"):
+        kept.change("publish", "v1", by="ann", anyway=False)
+    with pytest.raises(UserMistake, match="nobody has reviewed"):
+        kept.change("publish", "v1", by="ann", anyway=True)
+    with pytest.raises(UserMistake, match="somebody else must review"):
+        kept.change("review", "v1", by="ann")
+    kept.change("shadow", "v1", by="ann", anyway=True)
+    kept.change("discard", "v1", by="ann")
+    kept.save(text("v2", "hangzhou"), by="ann")
+    kept.change("review", "v2", by="bob")
+    with pytest.raises(UserMistake, match="less than 100 percent"):
+        kept.change("rollout", "v2", by="ann", share=WHOLE)
+    assert kept.change("publish", "v2", by="ann").reviewed_by == "bob"
+    with pytest.raises(UserMistake, match="is active and cannot be written again"):
+        kept.save(text("v2", "guangzhou"), by="ann")
+    with pytest.raises(UserMistake, match="v2 is active: it cannot be asked to discard"):
+        kept.change("discard", "v2", by="ann")
+
+
+def test_a_draft_that_is_written_again_must_be_reviewed_again(context, order):
+    kept = Bench(context, order, review=True).editions
+    kept.save(text("v1", "hangzhou"), by="ann")
+    kept.change("review", "v1", by="bob")
+    kept.save(text("v1", "guangzhou"), by="ann")
+    with pytest.raises(UserMistake, match="nobody has reviewed"):
+        kept.change("publish", "v1", by="ann")
+
+
+def test_a_version_that_cannot_be_carried_out_any_more_costs_no_message(bench):
+    bench.editions.save(text("v1", "hangzhou"), by="ann")
+    bench.published("v1")
+    with bench.store.transaction("hub") as cursor:
+        cursor.execute("UPDATE rulebooks SET body = 'version = 1'")
+    with pytest.raises(NeedsPerson, match="cannot be carried out"):
+        bench.orders()
+    with bench.store.transaction("hub") as cursor:
+        cursor.execute(bench.store.sql("UPDATE rulebooks SET body = ?"), (text("v1", "hangzhou"),))
+    drain(bench.context, 100)
+    assert bench.decided() == {"A1": "v1"}
+    assert rows(bench.context, "SELECT count(*) FROM parked") == [(0,)]
+
+
+def test_the_file_of_the_settings_is_the_first_version_and_never_slips_in_later(context, order, tmp_path):
+    file = tmp_path / "rules.toml"
+    file.write_text(text("v1", "hangzhou"), encoding="utf-8")
+    bench = Bench(context, order, file=file)
+    assert bench.editions.take_up() == ""
+    drain(bench.context, 100)
+    assert bench.states() == {"v1": "active"}
+    assert [one.author for one in bench.editions.kept()] == ["settings"]
+    file.write_text(text("v2", "guangzhou"), encoding="utf-8")
+    assert "`orderhub rules publish rules.toml`" in bench.editions.take_up()
+    file.write_text(text("v1", "guangzhou"), encoding="utf-8")
+    assert "version v1" in bench.editions.take_up()
+    assert bench.orders() == ["A1"]
+    assert bench.decided("argument") == {"A1": "hangzhou"}
+
+
+class Paper:
+    """The versions as they ought to be, by hand."""
+
+    def __init__(self):
+        self.states = {}
+
+    def say(self, act, version):
+        state = self.states.get(version)
+        if act == "save":
+            if state in (None, "draft", "reviewed"):
+                self.states[version] = "draft"
+        elif act == "review":
+            if state == "draft":
+                self.states[version] = "reviewed"
+        elif act == "pause":
+            if state in ("shadow", "rollout"):
+                self.states[version] = "paused"
+        elif act == "discard":
+            if state not in (None, "active", "archived"):
+                self.states[version] = "archived"
+        elif state is not None and state != "active" and not (act == "shadow" and state == "shadow"):
+            taken = {"publish": ("active",)}.get(act, ("shadow", "rollout", "paused"))
+            for other, theirs in self.states.items():
+                if other != version and theirs in taken:
+                    self.states[other] = "archived"
+            self.states[version] = {"publish": "active", "shadow": "shadow", "rollout": "rollout"}[act]
+
+
+def test_whatever_people_ask_for_at_once_one_version_is_active_and_one_on_trial(bench):
+    """Unchecked words, as of people who do not see each other's: what the store makes of them."""
+
+    @given(st.lists(st.tuples(st.sampled_from([*books.STARTS, "save"]), st.sampled_from("abc")), max_size=14))
+    def run(asked):
+        with bench.store.transaction("hub") as cursor:
+            cursor.execute("DELETE FROM rulebooks")
+        paper = Paper()
+        changes = []
+        for act, version in asked:
+            body = text(version, "hangzhou") if act == "save" else ""
+            changes.append(BookChange(act, version, "ann", text=body, share=100 if act == "rollout" else 0))
+            paper.say(act, version)
+        bench._receive([ops.change(change, bench.clock()) for change in changes])
+        drain(bench.context, 100)
+        assert bench.states() == paper.states
+        assert [one.state for one in books.speaking(bench.store)].count("active") <= 1
+        assert len(books.speaking(bench.store)) <= 2
+        editions.in_force(bench.store, Rulebook())
+
+    run()

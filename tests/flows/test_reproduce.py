@@ -1,0 +1,138 @@
+"""Decisions follow from what was known: once more they come out the same, and what was tampered with does not."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from reading import rows
+from versions import GIFT, HOLD, NOW, Bench, text
+
+from orderhub_core.flows.absorb import drain
+from orderhub_core.flows.reproduce import reproduce
+from orderhub_core.model import Event as E
+
+EVER = (0, 1 << 62)
+BY_CATEGORY = """[[groups.rules]]
+name = "onesies"
+when = "category = 连体衣"
+then = "assign guangzhou"
+"""
+BY_QUANTITY = """[[groups]]
+name = "more"
+match = "all"
+[[groups.rules]]
+name = "many"
+when = "total_quantity >= 5"
+then = "tag many; gift FREE-9 x 2"
+[[groups.rules]]
+name = "dear"
+when = "total >= 300"
+then = "hold risk"
+"""
+
+
+@pytest.fixture
+def bench(context, order):
+    return Bench(context, order)
+
+
+def some_weeks(bench, dice):
+    """Versions come and go while orders are placed, paid, changed, cancelled and shipped, in any order."""
+    versions = {
+        "v1": BY_CATEGORY,
+        "v2": GIFT,
+        "v3": BY_CATEGORY + BY_QUANTITY,
+        "v4": HOLD + BY_QUANTITY.replace("more", "b"),
+    }
+    for version, more in versions.items():
+        bench.editions.save(text(version, dice.choice(["hangzhou", "chengdu"]), more), by="ann")
+    bench.published("v1")
+    names = [f"B{number}" for number in range(40)]
+    for step in range(160):
+        name = dice.choice(names)
+        events = dice.choice(
+            [
+                (E.PLACED,),
+                (E.PLACED, E.PAID),
+                (E.PLACED, E.PAID),
+                (E.PLACED, E.PAID),
+                (E.PLACED, E.PAID),
+                (E.PAID,),
+                (E.PARTLY_REFUNDED,),
+                (E.CANCELLED,),
+                (E.SHIPPED,),
+            ]
+        )
+        about = {"total": dice.choice([10_000, 50_000]), "quantity": dice.choice([1, 7]),
+                 "category": dice.choice(["连体衣", "卫衣"])} if dice.random() < 0.85 else {}  # fmt: skip
+        bench.news(name, *events, **about)
+        if dice.random() < 0.5:
+            drain(bench.context, dice.choice([1, 3, 100]))
+        if step % 12 == 11:
+            idle = [one.version for one in bench.editions.kept() if one.state in ("draft", "archived", "paused")]
+            act = dice.choice(["publish", "shadow", "rollout"])
+            bench.editions.change(act, dice.choice(idle), by="ann", share=3_000 if act == "rollout" else 0)
+    drain(bench.context, 100)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_all_that_was_decided_is_decided_once_more_whatever_versions_came_and_went(bench, seed):
+    some_weeks(bench, random.Random(seed))
+    found = reproduce(bench.context, *EVER)
+    assert found.differences == []
+    assert (found.same, found.expired, sum(found.unknown.values())) == (found.orders, 0, 0)
+    (decided,) = rows(
+        bench.context, "SELECT count(DISTINCT order_id), count(DISTINCT version) FROM decisions WHERE shadow = 0"
+    )
+    assert decided[0] == found.orders > 15
+    assert decided[1] > 1, "several versions had their say"
+
+
+def test_what_was_tampered_with_is_found(bench):
+    bench.editions.save(text("v1", "hangzhou", GIFT), by="ann")
+    bench.published("v1")
+    _, second, third = bench.orders(3)
+    with bench.store.transaction("hub") as cursor:
+        cursor.execute(
+            "UPDATE decisions SET argument = 'elsewhere' WHERE action = 'assign_warehouse'"
+            f" AND order_id = (SELECT order_id FROM orders WHERE order_no = '{second}')"
+        )
+        cursor.execute(
+            "DELETE FROM decisions WHERE action = 'add_gift'"
+            f" AND order_id = (SELECT order_id FROM orders WHERE order_no = '{third}')"
+        )
+    found = reproduce(bench.context, *EVER)
+    assert (found.orders, found.same) == (3, 1)
+    told = {one.order_no: (one.recorded, one.again) for one in found.differences}
+    assert set(told) == {second, third}
+    assert (told[second][0][0][4], told[second][1][0][4]) == ("elsewhere", "hangzhou")
+    assert [len(rows) for rows in told[third]] == [1, 2]
+
+
+def test_what_cannot_be_known_is_counted_and_never_called_the_same(bench):
+    bench.editions.save(text("v1", "hangzhou"), by="ann")
+    bench.published("v1")
+    first, second, _ = (bench.orders()[0] for _ in range(3))
+    with bench.store.transaction("inbox") as cursor:
+        cursor.execute(f"UPDATE inbox SET body = NULL WHERE message_id LIKE '{first}:%'")
+    with bench.store.transaction("hub") as cursor:
+        cursor.execute(
+            "UPDATE decisions SET version = 'lost'"
+            f" WHERE order_id = (SELECT order_id FROM orders WHERE order_no = '{second}')"
+        )
+    found = reproduce(bench.context, *EVER)
+    assert (found.orders, found.same, found.expired, dict(found.unknown)) == (3, 1, 1, {"lost": 1})
+    assert found.differences == []
+
+
+def test_only_the_period_is_looked_at_and_the_hub_is_left_as_it_is(bench):
+    bench.editions.save(text("v1", "hangzhou"), by="ann")
+    bench.published("v1")
+    bench.orders(2)
+    since = bench.clock()
+    bench.orders()
+    before = [rows(bench.context, f"SELECT * FROM {table}") for table in ("decisions", "outbox", "log", "todo")]
+    assert reproduce(bench.context, since, 1 << 62).orders == 1
+    assert reproduce(bench.context, NOW - 5, NOW - 1).orders == 0
+    assert [rows(bench.context, f"SELECT * FROM {table}") for table in ("decisions", "outbox", "log", "todo")] == before
