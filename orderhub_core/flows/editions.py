@@ -10,10 +10,12 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
 
+import polars as pl
+
 from orderhub_core.errors import NeedsPerson, UserMistake
 from orderhub_core.flows import intend, ops
 from orderhub_core.model import BookAct, BookChange, RawMessage
-from orderhub_core.rules import rulebook
+from orderhub_core.rules import rulebook, trial
 from orderhub_core.rules.check import check, sentence
 from orderhub_core.rules.guard import Fared, is_worse
 from orderhub_core.rules.inforce import WHOLE, Choice, InForce
@@ -21,7 +23,7 @@ from orderhub_core.rules.language.mistakes import told
 from orderhub_core.rules.language.vocabulary import of_book
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.settings import read_text
-from orderhub_core.store import books
+from orderhub_core.store import books, recorded
 from orderhub_core.store.base import Store
 from orderhub_core.store.books import Edition
 
@@ -35,10 +37,10 @@ def in_force(store: Store, first: Rulebook) -> Choice:
     Raises NeedsPerson for a version that this version of the hub cannot carry out.
     """
     found = {one.state: one for one in books.speaking(store)}
-    trial = found.get("rollout") or found.get("shadow")
+    tried = found.get("rollout") or found.get("shadow")
     try:
         active = read(found["active"].text) if "active" in found else first
-        return InForce(active, read(trial.text), trial.share) if trial else InForce(active)
+        return InForce(active, read(tried.text), tried.share) if tried else InForce(active)
     except UserMistake as mistake:
         # No message's fault: all wait.
         raise NeedsPerson(f"a version of the rulebook cannot be carried out: {mistake}") from None
@@ -85,6 +87,12 @@ class Editions:
     def changes(self) -> list[books.Changed]:
         """What became of all versions, from the log, the newest first."""
         return books.changes(self._store)
+
+    def moves(self, version: str) -> pl.DataFrame:
+        """What a version that was a shadow would have done otherwise: `trial.MOVES`. Raises UserMistake for one that is
+        not kept."""
+        self.text(version)
+        return trial.moves(recorded.beside(self._store, version))
 
     def save(self, text: str, *, by: str, comment: str = "") -> Edition:
         """Keep a draft under the version that it gives itself; a draft of that version is replaced. Raises UserMistake
@@ -151,19 +159,16 @@ class Editions:
     def watch(self) -> str:
         """Pause a rollout that does worse than the version it shall replace. Returns why; empty where it does not."""
         kept = {one.state: one for one in self.kept()}
-        trial, active = kept.get("rollout"), kept.get("active")
-        if trial is None or active is None or trial.tried_at is None:
+        tried, active = kept.get("rollout"), kept.get("active")
+        if tried is None or active is None or tried.tried_at is None:
             return ""
-        fared = books.fared(self._store, trial.tried_at)
-        tried, known = (Fared(*fared.get(one.version, (0, 0))) for one in (trial, active))
-        if not is_worse(tried, known):
+        fared = books.fared(self._store, tried.tried_at)
+        new, old = (Fared(*fared.get(one.version, (0, 0))) for one in (tried, active))
+        if not is_worse(new, old):
             return ""
-        why = (
-            f"{tried.held} of {tried.orders} orders wait for a person,"
-            f" of {active.version} {known.held} of {known.orders}"
-        )
-        self.change("pause", trial.version, by="orderhub", comment=why)
-        return f"{trial.version} is paused: {why}"
+        why = f"{new.held} of {new.orders} orders wait for a person, of {active.version} {old.held} of {old.orders}"
+        self.change("pause", tried.version, by="orderhub", comment=why)
+        return f"{tried.version} is paused: {why}"
 
     def _known(self, version: str) -> Edition | None:
         return next((one for one in self.kept() if one.version == version), None)

@@ -35,6 +35,8 @@ SENT_BY = frozenset({Event.PARTLY_SHIPPED.value, Event.SHIPPED.value})
 FOREVER = (1 << 63) - 1
 """As the message since which something holds: whatever a person has said."""
 _NEVER = ("", 0, 0)
+SILENCE = Decision("", "", "", "", 0, None, "no rule holds")
+"""Of a shadow: that it was asked, and wanted nothing."""
 PAID = frozenset({"paid", "partly_refunded", "settled"})
 _json = msgspec.json.Encoder(order="deterministic").encode
 
@@ -103,7 +105,7 @@ class Intentions:
         if self.books.shadow is not None:
             # First: what is carried out changes the orders.
             for head, decisions in _decided(undecided, lines, self.books.shadow):
-                self._note(head, decisions, self.books.shadow.version, shadow=1)
+                self._note(head, decisions or [SILENCE], self.books.shadow.version, shadow=1)
         for book, heads in self._shares(undecided):
             for head, decisions in _decided(heads, lines, book):
                 self._decided_on[head.order_id] = self.news.lines.get(head.order_id)

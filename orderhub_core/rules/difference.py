@@ -14,7 +14,7 @@ from orderhub_core.rules.tree import Group, Rule, Rulebook
 class Difference(NamedTuple):
     kind: Literal["added", "removed", "changed", "moved", "settings"]
     """`moved`: it says the same, but other rules of its group come before it now, where the first one that holds acts.
-    `settings`: the zone, a word, or how a group's rules are matched."""
+    `settings`: the zone, the order of the groups, or how a group's rules are matched."""
     group: str
     rule: str
     before: str
@@ -48,12 +48,14 @@ def _rules(book: Rulebook, language: Language) -> dict[tuple[str, str], str]:
 def _settings(before: Rulebook, after: Rulebook) -> list[Difference]:
     found = [] if before.zone == after.zone else [Difference("settings", "", "zone", before.zone, after.zone)]
     then, now = ({group.name: group.match for group in book.groups} for book in (before, after))
-    found += [
+    orders = [", ".join(name for name in names if name in then and name in now) for names in (then, now)]
+    if orders[0] != orders[1]:
+        found.append(Difference("settings", "", "groups", *orders))
+    return found + [
         Difference("settings", name, "match", then[name], match)
         for name, match in now.items()
         if then.get(name, match) != match
     ]
-    return found
 
 
 def _moved(before: Rulebook, after: Rulebook, language: Language) -> list[Difference]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+import polars as pl
+
 from orderhub_core.store import statements
 from orderhub_core.store.base import Store
 from orderhub_core.store.unit import Message, Row, digest_of
@@ -15,10 +17,19 @@ _DECISIONS = f"""SELECT shop, order_no, version, place, rule_group, rule, action
 _HEARD = f"""SELECT shop, order_no, message FROM log JOIN orders USING (order_id)
     WHERE order_id IN (SELECT order_id FROM decisions WHERE {_OF})
     GROUP BY shop, order_no, message ORDER BY min(seq)"""
+_BESIDE = """SELECT shop, order_no, action, argument, quantity, shadow FROM decisions JOIN orders USING (order_id)
+    WHERE order_id IN (SELECT order_id FROM decisions WHERE version = ? AND shadow = 1)
+    AND (shadow = 0 OR version = ?)"""
 AT_A_TIME = 2_000
 
 Key = tuple[str, str]
 """Shop and order number."""
+
+
+SHADOWED = pl.Schema(
+    {"shop": pl.String(), "order_no": pl.String(), "action": pl.String(), "argument": pl.String(),
+     "quantity": pl.Int64(), "shadow": pl.Int64()}
+)  # fmt: skip
 
 
 class Recorded(NamedTuple):
@@ -40,6 +51,11 @@ def decisions(store: Store, since: int, until: int = 1 << 62) -> Recorded:
         found.setdefault((shop, order_no), []).append(tuple(decision))
     heard = [((shop, order_no), message) for shop, order_no, message in store.query("hub", _HEARD, (since, until))]
     return Recorded(versions, {key: sorted(rows) for key, rows in found.items()}, heard)
+
+
+def beside(store: Store, version: str) -> pl.DataFrame:
+    """What was decided, and what a version noted on the same orders, in its shadow: SHADOWED."""
+    return pl.DataFrame(store.query("hub", _BESIDE, (version, version)), schema=SHADOWED, orient="row")
 
 
 def bodies(store: Store, ids: Sequence[int]) -> Iterator[dict[int, Message]]:

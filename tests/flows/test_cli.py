@@ -398,3 +398,47 @@ def test_an_order_that_is_held_is_told_and_let_go_with_a_reason(orderhub, held):
     assert orderhub("holds", "list", *held)[:2] == (0, "nothing waits for a person\n")
     assert '"by":"ann","reason":"known buyer"' in orderhub("log", "show", "L1", *held)[1]
     assert orderhub("db", "check", *held)[0] == 0
+
+
+def test_a_rulebook_is_saved_compared_published_and_taken_back(orderhub, held, tmp_path):
+    file = tmp_path / "next.toml"
+    file.write_text(RULEBOOK.replace('"1"', '"2"').replace("100", "500"), encoding="utf-8")
+    assert orderhub("rules", "publish", held[1] / "rules.toml", "--by", "ann", *held)[0] == 0
+    code, out, _ = orderhub("rules", "save", file, "--by", "ann", "--comment", "fewer holds", *held)
+    assert (code, out) == (0, "version 2 is draft\n")
+    code, out, _ = orderhub("rules", "diff", "2", *held)
+    assert (code, out) == (
+        1,
+        "1 → 2\nchanged care, large\n  - total >= 100 -> hold risk\n  + total >= 500 -> hold risk\n",
+    )
+    assert orderhub("rules", "diff", "2", file, *held)[:2] == (0, f"2 → {file}\nthey decide alike\n")
+    code, _, err = orderhub("rules", "publish", "3", *held)
+    assert (code, "no version '3' is kept" in err) == (2, True)
+    assert last_object(orderhub("rules", "publish", "2", "--by", "bob", "--json", *held)[1])["state"] == "active"
+    assert orderhub("rules", "rollback", "--by", "eve", "--comment", "calm", *held)[1] == "version 1 is active\n"
+    told = last_object(orderhub("rules", "list", "--json", *held)[1])["versions"]
+    assert {(one["version"], one["state"], one["author"]) for one in told} == {
+        ("1", "active", "ann"),
+        ("2", "archived", "ann"),
+    }
+    assert [one["act"] for one in last_object(orderhub("rules", "history", "--json", *held)[1])["changes"]] == [
+        "publish", "publish", "save", "publish", "save",
+    ]  # fmt: skip
+    assert orderhub("rules", "show", "2", *held)[1] == file.read_text(encoding="utf-8")
+    assert orderhub("db", "check", *held)[0] == 0
+
+
+def test_what_was_decided_is_proven_from_the_messages(orderhub, held):
+    code, out, _ = orderhub("rules", "reproduce", *held)
+    assert (code, out) == (0, "2 of 2 orders with decisions are decided the same once more\n")
+    store = homes.open_store(homes.Home(held[1]))
+    with store.transaction("hub") as cursor:
+        cursor.execute("UPDATE decisions SET argument = 'mars' WHERE action = 'assign_warehouse'")
+    store.close()
+    code, out, _ = orderhub("rules", "reproduce", "--json", *held)
+    found = last_object(out)
+    assert (code, found["orders"], found["same"], len(found["differences"])) == (1, 2, 0, 2)
+    assert orderhub("rules", "reproduce", "--from", "2026-01-01", "--to", "2026-01-02", *held)[:2] == (
+        0, "0 of 0 orders with decisions are decided the same once more\n",
+    )  # fmt: skip
+    assert "--from" in orderhub("rules", "reproduce", "--from", "soon", *held)[2]

@@ -65,6 +65,22 @@ def test_a_shadow_decides_and_nothing_is_done_of_it(bench):
     ]
 
 
+def test_what_a_shadow_would_have_done_otherwise_is_told_by_kind(bench):
+    silent = GIFT.replace("total >= 1", "total >= 150")
+    bench.editions.save(text("v1", "hangzhou", GIFT), by="ann")
+    bench.editions.save(f'version = "v2"\n{silent}', by="ann")
+    bench.published("v1")
+    bench.orders()
+    bench.editions.change("shadow", "v2", by="ann")
+    gifts, nothing = bench.orders(3), bench.orders(2, total=10_000)
+    bench.editions.change("discard", "v2", by="ann")
+    bench.orders()
+    now, gift = ["add_gift FREE-1", "assign_warehouse hangzhou"], ["add_gift FREE-1"]
+    assert bench.editions.moves("v2").rows() == [(now, gift, 3, gifts), (now, [], 2, nothing)]
+    with pytest.raises(UserMistake, match="no version 'v3'"):
+        bench.editions.moves("v3")
+
+
 def test_a_rollout_speaks_on_its_share_and_a_larger_one_keeps_those_orders(bench):
     bench.editions.save(text("v1", "hangzhou"), by="ann")
     bench.editions.save(text("v2", "guangzhou"), by="ann")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
+import polars as pl
 import typer
 
 from orderhub_core import hub
@@ -168,6 +169,29 @@ def rollback(comment: Comment = "", by: By = None, as_json: AsJson = False) -> i
 def discard(version: Version, comment: Comment = "", by: By = None, as_json: AsJson = False) -> int:
     """Put a draft or a trial away. It is kept, and may be published later."""
     return _change("discard", version, comment, by, as_json)
+
+
+@app.command()
+@stored
+def trial(version: Version, as_json: AsJson = False) -> int:
+    """What a shadow would have done otherwise on the orders that came while it was one, the most frequent first. Exit
+    code 1 where it would."""
+    found = hub.Hub(hub.home()).editions.moves(version)
+    other = found.filter(pl.col("now") != pl.col("then"))
+    answer = {
+        "version": version,
+        "orders": int(found["orders"].sum()),
+        "otherwise": int(other["orders"].sum()),
+        "moves": other.to_dicts(),
+    }
+    lines = [f"{version} would treat {answer['otherwise']} of {answer['orders']} orders otherwise"]
+    for row in other.head(TOLD).iter_rows(named=True):
+        now, then = ("; ".join(row[name]) or "nothing" for name in ("now", "then"))
+        lines.append(f"{row['orders']:>6}  {now} → {then}  ({', '.join(row['some'])})")
+    if other.height > TOLD:
+        lines.append(f"and {other.height - TOLD} more kinds; --json names all")
+    tell(answer, "\n".join(lines), as_json=as_json)
+    return 1 if other.height else 0
 
 
 @app.command("reproduce")
