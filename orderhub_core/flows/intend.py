@@ -26,7 +26,7 @@ from orderhub_core.rules.tree import Action, Rulebook
 from orderhub_core.store.ahead import Reads
 from orderhub_core.store.unit import Row, Writes
 
-CARRIED_OUT = frozenset({"assign_warehouse", "add_gift", "tag", "priority", "hold", "approve"})
+CARRIED_OUT = frozenset({"assign_warehouse", "add_gift", "tag", "priority", "hold", "approve", "notify"})
 """Verbs that come true. Tags and points are kept with the order's decisions, for whoever reads them."""
 FIRST_ADDED_LINE = 1_000
 STOPPED = frozenset({"cancelled", "intercepted"})
@@ -173,6 +173,8 @@ class Intentions:
             elif action == "add_gift":
                 gifts.append(Line(FIRST_ADDED_LINE + len(gifts), argument, quantity=quantity, gift_of=parent))
                 self.writes.upserts["lines"].append(rows.line_row(head.order_id, gifts[-1], rule))
+            elif action == "notify":
+                self.writes.new["outbox"].append(rows.notify_row(head, argument, rule, version, message))
             held += _holding(action, argument, rule)
             detail = _cause(rule, version)
             self.news.entries.append(

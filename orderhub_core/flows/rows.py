@@ -70,6 +70,12 @@ def push_row(head: Head, lines: Sequence[Line], message: Message, held: str = ""
     return effect_row(push_key(head.shop, head.order_no), head, effect, message, held)
 
 
+def notify_row(head: Head, channel: str, rule: str, version: str, message: Message) -> Row:
+    """People are told of an order by its number alone: what a rule has read of it may be about its buyer."""
+    effect = effects.Notify(channel, f"{head.order_no} · {head.shop}", f"{rule} ({version})")
+    return effect_row(f"notify:{channel}:{rule}:{head.shop}:{head.order_no}", head, effect, message)
+
+
 def effect_row(key: str, head: Head, effect: effects.Effect, message: Message, held: str = "") -> Row:
     at, payload = message.received_at, effects.encode(effect).decode()
     state = "person" if held else "waiting"

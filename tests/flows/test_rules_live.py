@@ -6,6 +6,7 @@ from reading import rows
 from small_rules import rulebook, total_from
 from small_shop import SHOP
 
+from orderhub_core import effects
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import ops
 from orderhub_core.flows.absorb import Source, drain
@@ -125,9 +126,20 @@ def test_a_refund_of_an_order_that_a_rule_holds_is_told_to_whoever_lets_it_go(co
     assert note == "partly refunded: what is still to be sent?; before: rule dear holds it: risk"
 
 
+def test_people_are_told_once_and_nothing_that_a_rule_has_read(context, order):
+    known = taken(context, order, book(Action("notify", "team"), Action("hold", "risk")))
+    context.store.accept([order("A1", E.PLACED, E.PAID, at=NOW + 1, total=30_000, quantity=7)], NOW + 1)
+    drain(known, 100)
+    ((key, target, state, payload),) = rows(
+        context, "SELECT key, target, state, payload FROM outbox WHERE key LIKE 'notify:%'"
+    )
+    assert (key, target, state) == (f"notify:team:dear:{SHOP}:A1", "team", "waiting")
+    assert effects.decode(payload) == effects.Notify("team", f"A1 · {SHOP}", "dear (v1)")
+
+
 @pytest.mark.parametrize(
     "action",
-    [Action("carrier", "sf"), Action("split", "never"), Action("notify", "team"), Action("hold", "courier")],
+    [Action("carrier", "sf"), Action("split", "never"), Action("merge", "never"), Action("hold", "courier")],
     ids=lambda action: f"{action.verb} {action.argument}",
 )
 def test_what_the_hub_would_not_do_is_refused_before_anything_is_decided(action):
