@@ -27,6 +27,7 @@ from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.flows.receive import GroupWritten, Receiver
 from orderhub_core.flows.recent import Recent
+from orderhub_core.flows.reporting import Signals
 from orderhub_core.flows.targets import Targets
 from orderhub_core.memory import Answer, Memory
 from orderhub_core.model import Dismissal, RawMessage, Release, Review
@@ -296,6 +297,11 @@ class Hub:
         return self.store.verify_log()
 
     # -- people
+
+    @cached_property
+    def signals(self) -> Signals:
+        """What is reported of the world outside."""
+        return Signals(self.store, clock, self._say)
 
     @cached_property
     def editions(self) -> Editions:

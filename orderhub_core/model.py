@@ -292,7 +292,32 @@ class BookChange(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Of `rollout`: on how many of 10,000 orders it speaks."""
 
 
-Decoded = Observation | Sighting | Review | Dismissal | Release | BookChange
+class Signal(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What somebody reports of the world outside: a storm, a livestream's audience. Instants in microseconds UTC."""
+
+    field: str
+    """Of the rules' dictionary, of the level `signal`."""
+    number: int
+    """Of a flag 1 or 0."""
+    since: int
+    by: str
+    until: int | None = None
+    of: str = ""
+    """The column of orders that `subject` is a value of; empty where it holds for all of them."""
+    subject: str = ""
+    comment: str = ""
+
+
+class SignalEnd(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """That a report holds no longer, from now on."""
+
+    name: str
+    """Of the report: its message id."""
+    by: str
+    comment: str = ""
+
+
+Decoded = Observation | Sighting | Review | Dismissal | Release | BookChange | Signal | SignalEnd
 
 
 class RawMessage(msgspec.Struct, frozen=True, gc=False):

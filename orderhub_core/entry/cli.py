@@ -37,6 +37,7 @@ COMMANDS = {
     "diagnose": Command("diagnose", "Where orders get stuck, and why."),
     "inbox": Command("inbox", "Messages that wait or are parked."),
     "holds": Command("holds", "Orders that are kept from their warehouse, and letting them go."),
+    "signals": Command("signals", "What goes on outside, for rules that ask for it."),
     "log": Command("log", "The tamper-evident event log."),
     "db": Command("db", "Make, migrate, check and snapshot the hub's storage."),
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from functools import partial
 from operator import attrgetter
 from typing import Literal, NamedTuple
 
@@ -15,13 +16,13 @@ import msgspec
 
 from orderhub_core import effects
 from orderhub_core.errors import Later, NeedsPerson, OrderHubError, Stop
-from orderhub_core.flows import editions, ops, rows
+from orderhub_core.flows import editions, ops, reporting, rows
 from orderhub_core.flows.garbage import uncollected
 from orderhub_core.flows.intend import Intentions
 from orderhub_core.flows.news import News
 from orderhub_core.flows.recent import Known, Orders, Recent, remembered_if_committed
 from orderhub_core.fold import Head, Origin, Pseudonymous, fold
-from orderhub_core.model import BookChange, Content, Decoded, Dismissal, Observation, Release, Review, Sighting
+from orderhub_core.model import Content, Decoded, Dismissal, Observation, Release, Review, Sighting
 from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.rules.inforce import Choice
 from orderhub_core.rules.tree import Rulebook
@@ -85,6 +86,9 @@ def _next(context: Context, limit: int) -> Plan | None:
     claim = context.store.claim(limit, context.clock())
     if claim is None:
         return None
+    if (most := ops.turning(claim.messages)) < len(claim.messages):
+        context.store.release(claim)
+        return _next(context, most)
     try:
         return _absorb(context, claim)
     except (Later, NeedsPerson, Stop):
@@ -176,7 +180,8 @@ class _Batch:
         self.orders: Orders = {}
         self.news = News()
         in_force = context.in_force(context.store, context.book)
-        self.intentions = Intentions(self.reads, in_force, self.news, self.writes)
+        told = partial(reporting.reports, context.store)
+        self.intentions = Intentions(self.reads, in_force, told, self.news, self.writes)
         self.sightings: dict[tuple[str, str, str], tuple[Sighting, int]] = {}
         self.put_off: set[int] = set()
         self.next_order_id = claim.next_order_id
@@ -229,7 +234,7 @@ class _Batch:
             return message.id in self.put_off
         if self.claim.lanes == 1 or isinstance(read[1], Dismissal):
             return False
-        lane = lane_of(ops.BOOKS if isinstance(read[1], BookChange) else read[1].order_no, self.claim.lanes)
+        lane = lane_of(ops.TURN_KEY if isinstance(read[1], ops.TURNING) else read[1].order_no, self.claim.lanes)
         if lane == self.claim.lane:
             return False
         self.writes.requeued.append(Requeued(lane, message.id))

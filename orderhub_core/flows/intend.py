@@ -5,11 +5,12 @@ Pure apart from reading the lines of orders that a batch did not bring.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 
 import msgspec
+import polars as pl
 
 from orderhub_core import frames
 from orderhub_core.errors import UserMistake
@@ -21,7 +22,7 @@ from orderhub_core.rules import rulebook
 from orderhub_core.rules.actions import HOLDS, NEAREST
 from orderhub_core.rules.decide import Decision, decide
 from orderhub_core.rules.inforce import Choice
-from orderhub_core.rules.needs import asked, check, order_columns
+from orderhub_core.rules.needs import asked, asks_signals, check, order_columns
 from orderhub_core.rules.tree import Action, Rulebook
 from orderhub_core.store.ahead import Reads
 from orderhub_core.store.unit import Row, Writes
@@ -53,7 +54,7 @@ def refuse(book: Rulebook) -> None:
     unnoticed."""
     check(book, frames.ORDERS, frames.LINES)
     for field, rule in asked(book):
-        if field.level in ("buyer", "signal"):
+        if field.level == "buyer":
             raise UserMistake(
                 f"rule {rule.name!r} asks for {field.name} ({field.zh}), of which the hub is told nothing"
             )
@@ -82,8 +83,10 @@ class Intentions:
     becomes of it, into which batches the messages of an order fall: only their order does.
     """
 
-    def __init__(self, reads: Reads, books: Choice, news: News, writes: Writes) -> None:
-        self.reads, self.books, self.news, self.writes = reads, books, news, writes
+    def __init__(
+        self, reads: Reads, books: Choice, reports: Callable[[], pl.DataFrame], news: News, writes: Writes
+    ) -> None:
+        self.reads, self.books, self.reports, self.news, self.writes = reads, books, reports, news, writes
         self._decided_on: dict[int, tuple[Line, ...] | None] = {}
         """Orders that this batch decided, and their lines then, if it stated any."""
         self._given: dict[int, list[Line]] = {}
@@ -104,12 +107,26 @@ class Intentions:
         lines = self._lines_of(undecided)
         if self.books.shadow is not None:
             # First: what is carried out changes the orders.
-            for head, decisions in _decided(undecided, lines, self.books.shadow):
+            for head, decisions in self._decided(undecided, lines, self.books.shadow):
                 self._note(head, decisions or [SILENCE], self.books.shadow.version, shadow=1)
         for book, heads in self._shares(undecided):
-            for head, decisions in _decided(heads, lines, book):
+            for head, decisions in self._decided(heads, lines, book):
                 self._decided_on[head.order_id] = self.news.lines.get(head.order_id)
                 self._carry_out(head, lines[head.order_id], decisions, book.version)
+
+    def _decided(
+        self, heads: Sequence[Head], lines: Mapping[int, Sequence[Line]], book: Rulebook
+    ) -> list[tuple[Head, list[Decision]]]:
+        """What a book says of each order, if anything."""
+        reports = self.reports() if asks_signals(book) else None
+        about = [] if reports is None else [name for name in reports["of"].unique(maintain_order=True) if name]
+        orders = rows.orders_frame(heads, tuple(dict.fromkeys((*order_columns(book), *about))))
+        made = decide(orders, rows.lines_frame({head.order_id: lines[head.order_id] for head in heads}), book,
+                      reports=reports)  # fmt: skip
+        by_order: dict[int, list[Decision]] = {}
+        for order_id, *decision in made.iter_rows():
+            by_order.setdefault(order_id, []).append(Decision(*decision))
+        return [(head, by_order.get(head.order_id, [])) for head in heads]
 
     def _shares(self, heads: Sequence[Head]) -> list[tuple[Rulebook, list[Head]]]:
         shares: dict[str, tuple[Rulebook, list[Head]]] = {}
@@ -208,18 +225,6 @@ class Intentions:
             if line.line_no >= FIRST_ADDED_LINE:
                 added.setdefault(order_id, []).append(line)
         return added
-
-
-def _decided(
-    heads: Sequence[Head], lines: Mapping[int, Sequence[Line]], book: Rulebook
-) -> list[tuple[Head, list[Decision]]]:
-    """What a book says of each order, if anything."""
-    asked_for = {head.order_id: lines[head.order_id] for head in heads}
-    made = decide(rows.orders_frame(heads, order_columns(book)), rows.lines_frame(asked_for), book)
-    by_order: dict[int, list[Decision]] = {}
-    for order_id, *decision in made.iter_rows():
-        by_order.setdefault(order_id, []).append(Decision(*decision))
-    return [(head, by_order.get(head.order_id, [])) for head in heads]
 
 
 @lru_cache

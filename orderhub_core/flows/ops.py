@@ -10,20 +10,25 @@ import msgspec
 from orderhub_core.errors import Unreadable, UserMistake
 from orderhub_core.flows.rows import push_key
 from orderhub_core.fold import Entry
-from orderhub_core.model import BookChange, Dismissal, RawMessage, Release, Review
+from orderhub_core.model import BookChange, Dismissal, RawMessage, Release, Review, Signal, SignalEnd
 from orderhub_core.settings import RESERVED
-from orderhub_core.store import books
+from orderhub_core.store import books, signals
 from orderhub_core.store.aside import Held
 from orderhub_core.store.unit import Message, Row, Writes
 
 OPS = RESERVED
-Word = Review | Dismissal | Release | BookChange
+Word = Review | Dismissal | Release | BookChange | Signal | SignalEnd
 KINDS: dict[str, type[Word]] = {
     "review": Review, "dismissal": Dismissal, "release": Release, "rulebook": BookChange,
+    "signal": Signal, "signal_end": SignalEnd,
 }  # fmt: skip
-OF_NO_ORDER = Dismissal | BookChange
-BOOKS = "rulebook"
-"""In place of an order's number: all words on versions are one lane's, and hold as they were said, one by one."""
+OF_NO_ORDER = Dismissal | BookChange | Signal | SignalEnd
+TURNING = BookChange | Signal | SignalEnd
+"""What orders after it are decided differently by: it ends its batch."""
+TURNS = frozenset({"rulebook", "signal", "signal_end"})
+"""Their kinds."""
+TURN_KEY = "rules"
+"""In place of an order's number: all of them are one lane's, and hold as they were said, one by one."""
 WITHDRAWN = -1
 """In the column `consistent` of `reviews`: a judgement that was taken back."""
 LONGEST_REASON, LONGEST_NAME = 500, 100
@@ -52,8 +57,11 @@ def noted(message: Message, said: Word, order_id: int, writes: Writes) -> Entry:
             row, entry = _dismissed(message, said)
             writes.dismissed.append(row)
         case BookChange():
-            writes.books += books.steps(said, message.id, message.received_at)
+            writes.words += books.steps(said, message.id, message.received_at)
             entry = _changed(message, said)
+        case Signal() | SignalEnd():
+            writes.words += signals.steps(said, message.message_id, message.id, message.received_at)
+            entry = _reported(message, said)
     return entry
 
 
@@ -80,7 +88,25 @@ def check_change(said: BookChange) -> None:
 
 
 def change(said: BookChange, at: int) -> RawMessage:
-    return RawMessage(OPS, f"rulebook:{said.act}:{said.version}:{at}", "rulebook", _json(said), BOOKS)
+    return RawMessage(OPS, f"rulebook:{said.act}:{said.version}:{at}", "rulebook", _json(said), TURN_KEY)
+
+
+def check_signal(said: Signal | SignalEnd) -> None:
+    """Raises UserMistake. The log keeps its words for ever."""
+    if not said.by.strip():
+        raise UserMistake("a report is somebody's: say whose (--by NAME)")
+    _check_words("the comment", said.comment, said.by)
+
+
+def signal(said: Signal | SignalEnd, at: int) -> RawMessage:
+    kind, about = ("signal", f"{said.field}:{said.subject}") if isinstance(said, Signal) else ("signal_end", said.name)
+    return RawMessage(OPS, f"{kind}:{about}:{at}", kind, _json(said), TURN_KEY)
+
+
+def turning(messages: Sequence[Message]) -> int:
+    """How many messages there are up to, and with, the first one that orders after it are decided differently by."""
+    turns = (place for place, message in enumerate(messages, 1) if message.kind in TURNS and message.source == OPS)
+    return next(turns, len(messages))
 
 
 def check_release(reason: str, by: str) -> None:
@@ -167,3 +193,9 @@ def _changed(message: Message, said: BookChange) -> Entry:
         told["digest"] = blake2b(said.text.encode(), digest_size=16).hexdigest()
     detail = _json(told).decode()
     return Entry(0, f"rulebook.{said.act}", at, at, "", said.version, "changed", message.source, message.id, detail)
+
+
+def _reported(message: Message, said: Signal | SignalEnd) -> Entry:
+    at, detail = message.received_at, _json(said).decode()
+    event, about = ("signal.reported", said.field) if isinstance(said, Signal) else ("signal.ended", said.name)
+    return Entry(0, event, at, at, "", about, "changed", message.source, message.id, detail)

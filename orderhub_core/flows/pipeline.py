@@ -15,6 +15,7 @@ import structlog
 
 from orderhub_core.flows.absorb import Context, Plan, absorb, prepare
 from orderhub_core.flows.garbage import uncollected
+from orderhub_core.flows.ops import TURNS
 from orderhub_core.flows.recent import remembered_if_committed
 from orderhub_core.store import homes
 from orderhub_core.store.ahead import Ahead
@@ -110,7 +111,10 @@ class Pipeline:
         return Plan(Writes(), flight.plan.outcomes)
 
     def _prepared(self, claim: Claim, ahead: Ahead | None = None) -> _Flight | None:
-        """None where planning fails: `absorb` will meet the same failure, and knows what to do about it."""
+        """None where planning fails: `absorb` will meet the same failure, and knows what to do about it. Also where
+        what comes next is decided by what this changes."""
+        if any(message.kind in TURNS for message in claim.messages):
+            return None
         with contextlib.suppress(Exception), remembered_if_committed(self._context.recent, claim):
             return _Flight(claim, prepare(self._context, claim, ahead))
         return None

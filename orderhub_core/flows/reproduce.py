@@ -1,7 +1,9 @@
 """Proof that decisions follow from what was known: the messages of the orders are applied once more, to an empty hub,
 by the same code, each order under the version that is recorded; what is decided then is compared.
 
-An order that had waited for a first version to be published is decided earlier here, on what was known then.
+An order that had waited for a first version to be published is decided earlier here, on what was known then. Where
+several lanes share a hub, the log does not tell whether an order was decided before or after a signal of another lane:
+there it must be decided the same by the signals as they were at some moment.
 """
 
 from __future__ import annotations
@@ -16,15 +18,18 @@ from typing import NamedTuple
 from orderhub_core.flows import editions
 from orderhub_core.flows.absorb import Context, absorb
 from orderhub_core.flows.recent import Recent
+from orderhub_core.rules.needs import asks_signals
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store import books, homes, recorded
 from orderhub_core.store.base import Store
 from orderhub_core.store.homes import Home
-from orderhub_core.store.recorded import Key
+from orderhub_core.store.recorded import NOBODY, Key, Recorded
 from orderhub_core.store.unit import Row
 
 Tell = Callable[[int, int], None]
 """Messages applied so far, and in all."""
+MOMENTS = 50
+"""That are tried, from the first signal on."""
 
 
 class Difference(NamedTuple):
@@ -68,9 +73,17 @@ def reproduce(context: Context, since: int, until: int, tell: Tell = lambda done
     asked = {key for key, version in kept.versions.items() if version in known}
     if not asked:
         return Reproduced(len(kept.versions), 0, unknown=unknown)
-    heard = [(key, message) for key, message in kept.heard if key in asked]
-    again, expired = _again(context, {key: known[kept.versions[key]] for key in asked}, heard, tell)
+    heard = [(key, message) for key, message in kept.heard if key in asked or key == NOBODY]
+    chosen = {key: known[kept.versions[key]] for key in asked}
+    again, expired = _again(context, chosen, heard, tell)
+    if NOBODY in expired:  # some signal is not known any more
+        expired |= {key for key in asked if asks_signals(known[kept.versions[key]])}
+    expired &= asked
     asked -= expired
+    if context.store.lanes > 1:
+        again |= _at_some_moment(
+            context, kept, heard, chosen, {key for key in asked if kept.decisions[key] != again.get(key)}
+        )
     differences = [
         Difference(*key, kept.versions[key], kept.decisions[key], again.get(key, []))
         for key in sorted(asked)
@@ -87,8 +100,23 @@ def _known_books(context: Context, versions: Iterable[str]) -> dict[str, Ruleboo
     return found
 
 
+def _at_some_moment(
+    context: Context, kept: Recorded, heard: Sequence[tuple[Key, int]], chosen: dict[Key, Rulebook], other: set[Key]
+) -> dict[Key, list[Row]]:
+    """Of orders that were decided otherwise, those that the recorded way is right for by the signals of some moment."""
+    found: dict[Key, list[Row]] = {}
+    told = [one for one in heard if one[0] == NOBODY]
+    for known in range(min(len(told), MOMENTS) + 1):
+        doubtful = {key: chosen[key] for key in other - found.keys() if asks_signals(chosen[key])}
+        if not doubtful:
+            break
+        again, _ = _again(context, doubtful, [*told[:known], *(one for one in heard if one[0] in doubtful)])
+        found |= {key: rows for key, rows in again.items() if rows == kept.decisions[key]}
+    return found
+
+
 def _again(
-    context: Context, chosen: dict[Key, Rulebook], heard: Sequence[tuple[Key, int]], tell: Tell
+    context: Context, chosen: dict[Key, Rulebook], heard: Sequence[tuple[Key, int]], tell: Tell = lambda done, of: None
 ) -> tuple[dict[Key, list[Row]], set[Key]]:
     """What is decided once more, and the orders of which some message has expired."""
     with TemporaryDirectory(prefix="orderhub-") as folder:

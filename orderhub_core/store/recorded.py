@@ -14,8 +14,9 @@ from orderhub_core.store.unit import Message, Row, digest_of
 _OF = "shadow = 0 AND decided_at >= ? AND decided_at < ?"
 _DECISIONS = f"""SELECT shop, order_no, version, place, rule_group, rule, action, argument, quantity, reason
     FROM decisions JOIN orders USING (order_id) WHERE {_OF}"""
-_HEARD = f"""SELECT shop, order_no, message FROM log JOIN orders USING (order_id)
+_HEARD = f"""SELECT coalesce(shop, ''), coalesce(order_no, ''), message FROM log LEFT JOIN orders USING (order_id)
     WHERE order_id IN (SELECT order_id FROM decisions WHERE {_OF})
+    OR (order_id = 0 AND event LIKE 'signal.%')
     GROUP BY shop, order_no, message ORDER BY min(seq)"""
 _BESIDE = """SELECT shop, order_no, action, argument, quantity, shadow FROM decisions JOIN orders USING (order_id)
     WHERE order_id IN (SELECT order_id FROM decisions WHERE version = ? AND shadow = 1)
@@ -24,6 +25,7 @@ AT_A_TIME = 2_000
 
 Key = tuple[str, str]
 """Shop and order number."""
+NOBODY: Key = ("", "")
 
 
 SHADOWED = pl.Schema(
@@ -39,7 +41,8 @@ class Recorded(NamedTuple):
     decisions: dict[Key, list[Row]]
     heard: list[tuple[Key, int]]
     """The messages that changed something about them, of any time, as they were applied to each order. That may be
-    another order than that in which they came: where one was parked, or had to change lanes."""
+    another order than that in which they came: where one was parked, or had to change lanes. Under NOBODY, those that
+    changed signals."""
 
 
 def decisions(store: Store, since: int, until: int = 1 << 62) -> Recorded:

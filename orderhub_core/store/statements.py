@@ -187,7 +187,7 @@ def batches(writes: Writes) -> Iterator[Batch]:
         # Each in one order; whoever else holds an effect's row holds that one alone, so that nobody waits in a circle.
         Batch(insert("outbox") + REPLACE, sorted(writes.latest_effects, key=lambda row: row[0]), "outbox"),
         Batch(insert("outbox") + RENEW, sorted(writes.renewed_effects, key=lambda row: row[0]), "outbox"),
-        *(Batch(sql, [row]) for sql, row in writes.books),
+        *(Batch(sql, [row]) for sql, row in writes.words),
         Batch(RELEASE, sorted(writes.released, key=lambda row: row[2])),
         Batch(HOLD, [(*row, f"%{row[0]}%") for row in sorted(writes.held, key=lambda row: row[2])]),
         Batch(FORESTALL, [(*row, row[0]) for row in sorted(writes.forestalled, key=lambda row: row[3])]),

@@ -9,61 +9,16 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from sqlalchemy import BigInteger, Index, Integer, LargeBinary, MetaData, UniqueConstraint
+from sqlalchemy import BigInteger, Index, Integer, MetaData, UniqueConstraint
 from sqlalchemy import text as sql
 from sqlmodel import Field, SQLModel
 
 from orderhub_core.store.columns import BIG_KEY, CLUSTERED, blob, instant, key, number, text, word
-
-
-class InboxPart(SQLModel):
-    metadata: ClassVar[MetaData] = MetaData()
+from orderhub_core.store.inboxtables import InboxPart
 
 
 class HubPart(SQLModel):
     metadata: ClassVar[MetaData] = MetaData()
-
-
-class Inbox(InboxPart, table=True):
-    """Every message as it came. There is no state column: what is applied is what lies below the cursor."""
-
-    __tablename__ = "inbox"
-    __table_args__ = (UniqueConstraint("source", "message_id"), Index("ix_inbox_source_id", "source", "id"))
-    id: int = Field(default=None, sa_type=BIG_KEY, primary_key=True)
-    source: str = text()
-    message_id: str = text()
-    kind: str = text()
-    received_at: int = number()
-    digest: bytes = blob()
-    body: bytes = blob()
-
-
-WITH_BODY = sql("body IS NOT NULL")
-
-
-class Conflict(InboxPart, table=True):
-    """A message that came again under the same id with another body: recorded, never overwritten."""
-
-    __tablename__ = "conflict"
-    __table_args__ = (
-        Index("ix_conflict_body", "received_at", sqlite_where=WITH_BODY, postgresql_where=WITH_BODY),
-        CLUSTERED,
-    )
-    source: str = key()
-    message_id: str = key()
-    digest: bytes = key(LargeBinary)
-    received_at: int = number()
-    body: bytes = blob()
-
-
-class Counter(InboxPart, table=True):
-    """What was turned away at the door, per source and reason. Nothing of the message itself is kept."""
-
-    __tablename__ = "counter"
-    __table_args__ = CLUSTERED
-    source: str = key()
-    name: str = key()
-    count: int = number()
 
 
 class Order(HubPart, table=True):
@@ -218,6 +173,7 @@ class Book(HubPart, table=True):
     """Versions of the rulebook, and how far each has come. At most one is active, and one on trial."""
 
     __tablename__ = "rulebooks"
+    __table_args__ = (Index("ix_rulebooks_state", "state"),)
     version: str = key()
     body: str = text()
     """As a file would hold it."""
@@ -233,6 +189,26 @@ class Book(HubPart, table=True):
     tried_at: int | None = instant()
     """Since when it is on trial."""
     published_at: int | None = instant()
+    message: int = number()
+    """The one that changed it last."""
+
+
+class Signal(HubPart, table=True):
+    """What people report of the world outside, for rules that ask for it."""
+
+    __tablename__ = "signals"
+    name: str = key()
+    """The id of the message that reported it."""
+    field: str = text()
+    subject_of: str = text()
+    """The column of orders that `subject` is a value of; empty where it holds for all."""
+    subject: str = text()
+    amount: int = number()
+    """Of a flag 1 or 0."""
+    since: int = number()
+    until: int | None = instant()
+    by: str = text()
+    comment: str = text()
     message: int = number()
     """The one that changed it last."""
 

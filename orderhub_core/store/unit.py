@@ -89,8 +89,8 @@ class Writes:
         self.reviews: list[Row] = []
         self.released: list[Row] = []
         """(note, message, key) of effects that a person lets go."""
-        self.books: list[tuple[str, Row]] = []
-        """Statements on versions of the rulebook, in the order in which people asked for them."""
+        self.words: list[tuple[str, Row]] = []
+        """Statements on versions of the rulebook and on signals, in the order in which people asked for them."""
         self.latest_effects: list[Row] = []
         self.renewed_effects: list[Row] = []
         self.withdrawn: list[Row] = []

@@ -6,7 +6,7 @@ import random
 
 import pytest
 from reading import rows
-from versions import GIFT, HOLD, NOW, Bench, text
+from versions import GIFT, HOLD, NOW, STORM, Bench, text
 
 from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.reproduce import reproduce
@@ -43,7 +43,7 @@ def some_weeks(bench, dice):
         "v1": BY_CATEGORY,
         "v2": GIFT,
         "v3": BY_CATEGORY + BY_QUANTITY,
-        "v4": HOLD + BY_QUANTITY.replace("more", "b"),
+        "v4": HOLD + BY_QUANTITY.replace("more", "b") + STORM,
     }
     for version, more in versions.items():
         bench.editions.save(text(version, dice.choice(["hangzhou", "chengdu"]), more), by="ann")
@@ -69,6 +69,8 @@ def some_weeks(bench, dice):
         bench.news(name, *events, **about)
         if dice.random() < 0.5:
             drain(bench.context, dice.choice([1, 3, 100]))
+        if step % 12 == 5:
+            bench.signals.report("storm", dice.choice(["yes", "no"]), by="ann", since=NOW - dice.randrange(1_000))
         if step % 12 == 11:
             idle = [one.version for one in bench.editions.kept() if one.state in ("draft", "archived", "paused")]
             act = dice.choice(["publish", "shadow", "rollout"])

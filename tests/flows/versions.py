@@ -10,10 +10,21 @@ from small_shop import source
 from orderhub_core.flows import ops
 from orderhub_core.flows.absorb import Source, drain
 from orderhub_core.flows.editions import Editions
+from orderhub_core.flows.reporting import Signals
 from orderhub_core.model import Event as E
 from orderhub_core.rules.tree import Rulebook
 
 NOW = 1_700_000_000_000_000
+
+
+STORM = """[[groups]]
+name = "weather"
+match = "all"
+[[groups.rules]]
+name = "wet"
+when = "storm"
+then = "hold address; tag wet"
+"""
 
 
 def text(version, warehouse, more=""):
@@ -47,6 +58,8 @@ class Bench:
             self.store, self.clock, self._receive, lambda said: self._receive(said) or drain(self.context, 100),
             file=file, review=review,
         )  # fmt: skip
+
+        self.signals = Signals(self.store, self.clock, lambda said: self._receive(said) or drain(self.context, 100))
 
     def clock(self):
         return next(self._ticks)

@@ -26,6 +26,7 @@ def upgrade() -> None:
         sa.Column("message", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("version"),
     )
+    op.create_index("ix_rulebooks_state", "rulebooks", ["state"])
 
 
 def downgrade() -> None:

@@ -1,0 +1,71 @@
+"""`orderhub signals`: what goes on outside, a storm or a livestream's audience, for rules that ask for it."""
+
+from __future__ import annotations
+
+import getpass
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+from orderhub_core import hub
+from orderhub_core.entry.options import AsJson, instant, stored, tell, written
+from orderhub_core.store.signals import Reported
+
+app = typer.Typer(no_args_is_help=True)
+By = Annotated[str | None, typer.Option(help="Whose word it is; by default your login.")]
+Comment = Annotated[str, typer.Option(help="Why; the log keeps it.")]
+
+
+@app.command("list")
+@stored
+def listed(as_json: AsJson = False) -> int:
+    """All reports, those that begin last first."""
+    opened = hub.Hub(hub.home())
+    found, zone = opened.signals.kept(), ZoneInfo(opened.settings.time_zone)
+    told = [{**one._asdict(), "since": written(one.since, zone), "until": written(one.until, zone)} for one in found]
+    lines = [_line(one, zone) for one in found]
+    tell({"signals": told}, "\n".join(lines) or "nothing is reported", as_json=as_json)
+    return 0
+
+
+@app.command()
+@stored
+def report(
+    signal: Annotated[str, typer.Argument(help="E.g. storm, courier_outage, livestream_audience, or 暴雨.")],
+    value: Annotated[str, typer.Argument(help="yes or no, or a whole number.")],
+    of: Annotated[str, typer.Option(help="Which orders: shop, platform, province or city=VALUE; else all.")] = "",
+    since: Annotated[str, typer.Option("--from", metavar="TIME", help="By default now.")] = "",
+    until: Annotated[str, typer.Option("--to", metavar="TIME", help="By default until further notice.")] = "",
+    comment: Comment = "",
+    by: By = None,
+    as_json: AsJson = False,
+) -> int:
+    """Say what goes on outside. Orders that are decided from now on are told what held when they were paid."""
+    opened = hub.Hub(hub.home())
+    zone = opened.settings.time_zone
+    begin, end = (instant(text, zone, name) if text else None for text, name in ((since, "--from"), (until, "--to")))
+    who = by or getpass.getuser()
+    one = opened.signals.report(signal, value, by=who, about=of, since=begin, until=end, comment=comment)
+    tell(one._asdict(), _line(one, ZoneInfo(zone)), as_json=as_json)
+    return 0
+
+
+@app.command()
+@stored
+def end(
+    name: Annotated[str, typer.Argument(help="A report, as `orderhub signals list` names it.")],
+    comment: Comment = "",
+    by: By = None,
+) -> int:
+    """Say that a report holds no longer, from now on; one that has not begun yet is taken back."""
+    hub.Hub(hub.home()).signals.end(name, by=by or getpass.getuser(), comment=comment)
+    typer.echo(f"{name} has ended")
+    return 0
+
+
+def _line(one: Reported, zone: ZoneInfo) -> str:
+    about = f" of {one.of}={one.subject}" if one.of else ""
+    ending = f"to {written(one.until, zone)}" if one.until is not None else "until further notice"
+    said = f", {one.comment}" if one.comment else ""
+    return f"{one.field} {one.number}{about} from {written(one.since, zone)} {ending}, by {one.by}{said}  ({one.name})"

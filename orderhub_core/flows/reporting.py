@@ -1,0 +1,99 @@
+"""Signals: what people report of the world outside, and how rules that ask for it are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import polars as pl
+
+from orderhub_core.errors import UserMistake
+from orderhub_core.flows import ops
+from orderhub_core.frames import INSTANT
+from orderhub_core.model import RawMessage, Signal, SignalEnd
+from orderhub_core.rules.dictionary import FIELDS, Field, Kind, lookup, nearest
+from orderhub_core.rules.signals import SIGNALS
+from orderhub_core.store import signals
+from orderhub_core.store.base import Store
+from orderhub_core.store.signals import Reported
+
+OF = ("shop", "platform", "province", "city")
+"""What a report may be about, if not about all orders."""
+
+
+def reports(store: Store) -> pl.DataFrame:
+    """SIGNALS, as rules ask for them."""
+    rows = [
+        (FIELDS[one.field].column, one.of, one.subject, one.number, None, one.since, one.until)
+        for one in signals.kept(store)
+        if one.field in FIELDS
+    ]
+    raw = {**SIGNALS, "since": pl.Int64(), "until": pl.Int64()}
+    return pl.DataFrame(rows, schema=raw, orient="row").cast({"since": INSTANT, "until": INSTANT})
+
+
+class Signals:
+    """Of one hub."""
+
+    def __init__(self, store: Store, clock: Callable[[], int], say: Callable[[Sequence[RawMessage]], None]) -> None:
+        self._store, self._clock, self._say = store, clock, say
+
+    def kept(self) -> list[Reported]:
+        """All reports, those that begin last first."""
+        return signals.kept(self._store)
+
+    def report(
+        self, field: str, value: str, *, by: str, about: str = "", since: int | None = None, until: int | None = None,
+        comment: str = "",
+    ) -> Reported:  # fmt: skip
+        """Say what goes on outside, from `since` (now) up to, not including, `until` (until further notice): instants
+        in microseconds UTC. `about`: `province=广东省`, or nothing for all orders. Orders that are decided after this
+        are told what held when they were paid. Raises UserMistake."""
+        known = _field(field)
+        of, subject = _about(about)
+        begin = self._clock() if since is None else since
+        if until is not None and until <= begin:
+            raise UserMistake("the report ends before it begins: give it a later end")
+        said = Signal(known.name, _number(known, value), begin, by, until, of, subject, comment)
+        ops.check_signal(said)
+        message = ops.signal(said, self._clock())
+        self._say([message])
+        return next(one for one in self.kept() if one.name == message.message_id)
+
+    def end(self, name: str, *, by: str, comment: str = "") -> None:
+        """A report holds no longer, from now on; one that has not begun is taken back. Raises UserMistake for one that
+        is not there, or has ended."""
+        now = self._clock()
+        if not any(one.name == name and (one.until is None or one.until > now) for one in self.kept()):
+            raise UserMistake(f"no report {name!r} holds or will hold; `orderhub signals list` names those that do")
+        said = SignalEnd(name, by, comment)
+        ops.check_signal(said)
+        self._say([ops.signal(said, now)])
+
+
+def _field(name: str) -> Field:
+    field = lookup(name)
+    if field is None or field.level != "signal":
+        known = [one for one in FIELDS.values() if one.level == "signal"]
+        near = nearest(name, [word for one in known for word in (one.name, one.zh)])
+        listed = ", ".join(f"{one.name} ({one.zh})" for one in known)
+        raise UserMistake(f"{name!r} is no signal{f'; {near}?' if near else ''} Known are {listed}")
+    return field
+
+
+def _about(about: str) -> tuple[str, str]:
+    if not about:
+        return "", ""
+    of, equals, subject = (part.strip() for part in about.partition("="))
+    if of not in OF or not equals or not subject:
+        raise UserMistake(f"--of {about!r}: write one of {', '.join(OF)}, = and its value, e.g. province=广东省")
+    return of, subject
+
+
+def _number(field: Field, value: str) -> int:
+    if field.kind is Kind.FLAG:
+        if value.casefold() not in ("yes", "no", "是", "否"):
+            raise UserMistake(f"{field.name} is yes or no (是, 否), not {value!r}")
+        return int(value.casefold() in ("yes", "是"))
+    if not value.isascii() or not value.isdigit() or len(value) > 15:
+        raise UserMistake(f"{field.name} is a whole number of at most 15 digits, not {value!r}")
+    return int(value)
