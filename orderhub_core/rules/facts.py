@@ -17,6 +17,11 @@ Expression = Callable[[str], pl.Expr]
 """Of a time zone."""
 
 
+def _counted(amount: pl.Expr) -> pl.Expr:
+    """As rules compare it: one that 64 bits do not hold is missing, and never another one."""
+    return amount.cast(pl.Int64, strict=False)
+
+
 def _minutes(column: str) -> Expression:
     def minutes(zone: str) -> pl.Expr:
         local = pl.col(column).cast(INSTANT).dt.convert_time_zone(zone)
@@ -37,15 +42,17 @@ DERIVED: Mapping[str, tuple[str, Expression]] = {
     for name, derive in (("minutes", _minutes), ("weekday", _weekday))
 }
 """Order columns that follow from another one: minutes since midnight, and the day of the week, 1 for Monday."""
+_AMOUNT = pl.col("quantity").cast(pl.Int128) * pl.col("price_minor").cast(pl.Int128)
+"""Of a line; of a million pieces at the highest price a shop may report, 64 bits do not hold it."""
 TOTALS: Mapping[str, tuple[tuple[str, ...], pl.Expr]] = {
     "line_count": ((), pl.len()),
-    "piece_count": (("quantity",), pl.col("quantity").sum()),
+    "piece_count": (("quantity",), pl.col("quantity").cast(pl.Int128).sum()),
     "sku_count": (("sku",), pl.col("sku").n_unique()),
-    "goods_minor": (("quantity", "price_minor"), (pl.col("quantity").cast(pl.Int64) * pl.col("price_minor")).sum()),
+    "goods_minor": (("quantity", "price_minor"), _AMOUNT.sum()),
 }
 """Order columns that sum up its lines, with the columns of lines that they take."""
 OF_LINES: Mapping[str, tuple[tuple[str, ...], pl.Expr]] = {
-    "amount_minor": (("quantity", "price_minor"), pl.col("quantity").cast(pl.Int64) * pl.col("price_minor")),
+    "amount_minor": (("quantity", "price_minor"), _counted(_AMOUNT)),
 }
 """Line columns that follow from others of the line."""
 
@@ -84,9 +91,10 @@ def _plain(field: Field) -> pl.Expr:
 
 
 def totals(columns: Iterable[str], lines: pl.DataFrame, place: Numbers, orders: int) -> pl.DataFrame:
-    """Those of TOTALS, one row per order. `place`: of each line, the row of its order. Null where there is no line."""
+    """Those of TOTALS, one row per order. `place`: of each line, the row of its order. Null where there is no line, and
+    where a sum is larger than any number that a rule may name."""
     placed = lines.with_columns(place=pl.Series(place))
-    summed = placed.group_by("place").agg(TOTALS[name][1].cast(pl.Int64).alias(name) for name in columns)
+    summed = placed.group_by("place").agg(_counted(TOTALS[name][1]).alias(name) for name in columns)
     every = pl.DataFrame({"place": np.arange(orders, dtype=np.int64)})
     return every.join(summed, on="place", how="left", maintain_order="left").drop("place")
 

@@ -87,10 +87,22 @@ def known(value):
     return None if value == "" else value
 
 
+def of_64_bits(number):
+    """A number that frames can hold; a larger one is missing."""
+    return number if -(2**63) <= number < 2**63 else None
+
+
+def line_value(field, line):
+    column = FIELDS[field].column
+    if column == "amount_minor" and column not in line:
+        return of_64_bits(line["quantity"] * line["price_minor"])
+    return known(line[column])
+
+
 def line_truth(condition, line):
     match condition:
-        case Leaf():
-            return leaf_truth(condition, known(line[FIELDS[condition.field].column]))
+        case Leaf(field):
+            return leaf_truth(condition, line_value(field, line))
         case Every(parts):
             return both(line_truth(part, line) for part in parts)
         case Either(parts):
@@ -103,14 +115,25 @@ def line_truth(condition, line):
 def own_value(field, order, zone):
     sold = [line for line in order["lines"] if line["gift_of"] is None]
     column = FIELDS[field].column
+    if column in order:
+        return known(order[column])
     for name in ("paid_at", "placed_at"):
         at = order.get(name)
         if column in (f"{name}_minutes", f"{name}_weekday"):
             local = at and at.astimezone(ZoneInfo(zone))
             return local and (local.hour * 60 + local.minute if column.endswith("minutes") else local.isoweekday())
-    if column == "line_count":
-        return len(sold) or None
-    return known(order[column])
+    if not sold:
+        return None
+    match column:
+        case "line_count":
+            return len(sold)
+        case "piece_count":
+            return sum(line["quantity"] for line in sold)
+        case "sku_count":
+            return len({line["sku"] for line in sold})
+        case "goods_minor":
+            return of_64_bits(sum(line["quantity"] * line["price_minor"] for line in sold))
+    raise AssertionError(field)
 
 
 def truth(condition, order, zone="Asia/Shanghai"):
@@ -177,12 +200,16 @@ def lines_frame(orders):
 texts = st.sampled_from(TEXTS)
 wanted_texts = st.sampled_from([*TEXTS[1:], "省", "b", "nowhere"])
 amounts = st.sampled_from([0, 1, 99, 100, 29_900])
+MOST_PIECES = 2**31 - 1
+"""As many as a line's column holds."""
+DEAREST = 10**14
+prices = amounts | st.just(DEAREST)
 line_values = st.fixed_dictionaries(
     {
         "sku": texts,
         "category": texts | st.none(),
-        "quantity": st.sampled_from([1, 2, 99]),
-        "price_minor": amounts,
+        "quantity": st.sampled_from([1, 2, 99, MOST_PIECES]),
+        "price_minor": prices,
         "gift_of": st.sampled_from([None, None, None, 1]),
     }
 )
@@ -224,11 +251,15 @@ order_leaves = st.one_of(
     leaves_of("paid_at", ORDERED, st.sampled_from(INSTANTS)),
     leaves_of("paid_time", ORDERED, st.sampled_from([0, 480, 1230, 1439])),
     leaves_of("line_count", ORDERED, st.sampled_from([0, 1, 2])),
+    leaves_of("total_quantity", ORDERED, st.sampled_from([1, 2, 3, 100, MOST_PIECES, 2 * MOST_PIECES])),
+    leaves_of("sku_count", ORDERED, st.sampled_from([0, 1, 2])),
+    leaves_of("goods_amount", ORDERED, st.sampled_from([0, 1, 198, 29_900, DEAREST, 99 * DEAREST])),
 )
 line_leaves = st.one_of(
     leaves_of("category", WORDED, wanted_texts),
     leaves_of("sku", WORDED, wanted_texts),
     leaves_of("quantity", ORDERED, st.sampled_from([0, 1, 2, 50])),
+    leaves_of("line_amount", ORDERED, st.sampled_from([0, 1, 198, DEAREST])),
 )
 
 

@@ -6,7 +6,17 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rules_oracle import books, conditions, decisions, lines_frame, order_lists, orders_frame, truth
+from rules_oracle import (
+    DEAREST,
+    MOST_PIECES,
+    books,
+    conditions,
+    decisions,
+    lines_frame,
+    order_lists,
+    orders_frame,
+    truth,
+)  # fmt: skip
 
 from orderhub_core.rules import index as indexes
 from orderhub_core.rules.bits import first, pack, unpack
@@ -36,6 +46,22 @@ def test_truth_is_that_of_a_plain_reading(orders, asked, zone, encoded):
         found = index_of(orders, zone).truths(tuple(asked))
     expected = [[truth(condition, order, zone) for order in orders] for condition in asked]
     assert [series.to_list() for series in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"),
+    [
+        (Leaf("total_quantity", Op.IS, (2 * MOST_PIECES,)), True),
+        (Leaf("goods_amount", Op.IS_MISSING), True),
+        (Leaf("goods_amount", Op.LESS, (0,)), None),
+        (Leaf("line_amount", Op.LESS, (0,)), None),
+    ],
+)
+def test_a_total_that_64_bits_do_not_hold_is_missing_and_a_lesser_one_is_whole(asked, expected):
+    line = {"sku": "a", "category": None, "quantity": MOST_PIECES, "price_minor": DEAREST, "gift_of": None}
+    order = {"order_id": 1, "platform": "a", "shop": "a", "province": None, "total_minor": 5, "paid_at": None}
+    order["lines"] = [{"line_no": number, **line} for number in (1, 2)]
+    assert index_of([order]).truths((asked,))[0].to_list() == [expected]
 
 
 @MANY
