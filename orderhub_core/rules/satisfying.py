@@ -253,7 +253,7 @@ def _span(field: Field) -> range:
     if field.kind is Kind.TIME_OF_DAY:
         return range(DAY)
     numbers = [int(value) for value in field.words.values()]
-    return range(min(numbers), max(numbers) + 1) if numbers else range(-LARGEST, LARGEST)
+    return range(min(numbers), max(numbers) + 1) if numbers else range(-LARGEST - 1, LARGEST + 1)
 
 
 def _put_together(asked: Sequence[tuple[Leaf, Want]]) -> str:

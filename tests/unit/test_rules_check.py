@@ -191,6 +191,7 @@ def test_one_condition_may_be_impossible_alone(condition):
         "星期 >= 7",
         "有一行 (数量 >= 3) 且 有一行 (数量 < 3)",
         "非 (省份 = 广东省) 且 省份 已知",
+        "订单金额 = 92233720368547758.07",
     ],
 )
 def test_what_can_hold_is_left_in_peace(condition):
