@@ -127,11 +127,22 @@ def read_text(path: Path, what: str = "") -> str:
 def toml(path: Path, page: str = "") -> dict[str, Any]:
     """What a TOML file says. Raises UserMistake, which names the page that tells how the file is written."""
     try:
-        return tomllib.loads(read_text(path))
-    except tomllib.TOMLDecodeError as error:
+        return parsed(read_text(path))
+    except ValueError as error:
         raise UserMistake(f"{path} is not TOML: {error}{page and f'; see {page}'}") from None
+
+
+def parsed(text: str) -> dict[str, Any]:
+    """What a TOML text says. Raises ValueError, which tells why it is none."""
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        raise
+    except ValueError:
+        # The one thing that the parser leaves to Python, which counts the digits of a number before it reads them.
+        raise ValueError("a number in it has thousands of digits") from None
     except RecursionError:
-        raise UserMistake(f"{path} is not TOML: it is nested too deeply") from None
+        raise ValueError("it is nested too deeply") from None
 
 
 def load(data: Path) -> Settings:

@@ -126,8 +126,10 @@ def _match(table: Mapping[str, Any], place: Place, wrong: _Mistakes) -> Literal[
     match = table.get("match")
     if match is None:
         wrong.note("missing_key", place, word="match")
+    elif not isinstance(match, str):
+        wrong.note("wrong_type", place, word="match", kind="text")
     elif match not in ("first", "all"):
-        wrong.note("unknown_match", place, word=str(match))
+        wrong.note("unknown_match", place, word=match)
     else:
         return cast(Literal["first", "all"], match)
     return "first"

@@ -24,9 +24,8 @@ from __future__ import annotations
 
 import json
 import re
-import tomllib
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from orderhub_core.errors import UserMistake
 from orderhub_core.i18n import Translate
@@ -36,7 +35,7 @@ from orderhub_core.rules.language.operators import Language
 from orderhub_core.rules.language.printing import print_actions, print_condition
 from orderhub_core.rules.language.vocabulary import Vocabulary, of_book
 from orderhub_core.rules.tree import Group, Rule, Rulebook
-from orderhub_core.settings import read_text
+from orderhub_core.settings import parsed, read_text
 
 
 class Draft(NamedTuple):
@@ -59,10 +58,9 @@ def load(path: Path, tr: Translate = str) -> Rulebook:
 def read(text: str) -> Draft:
     """A rulebook from the text of its file."""
     try:
-        tables: dict[str, Any] = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        reason = str(error) if isinstance(error, tomllib.TOMLDecodeError) else "it is nested too deeply"
-        return Draft(Rulebook(), (Mistake("not_toml", (("reason", reason),)),))
+        tables = parsed(text)
+    except ValueError as error:
+        return Draft(Rulebook(), (Mistake("not_toml", (("reason", str(error)),)),))
     return Draft(*book_of(tables))
 
 

@@ -53,6 +53,12 @@ then = { verb = "add_gift", argument = "FREE-02", quantity = 2 }
 """
 
 
+DEEP = ".a" * 5_000 + " = 1"
+"""After a key: tables so deep within each other that Python does not print them."""
+HUGE = "0x" + "f" * 5_000
+"""A number that Python does not print, either."""
+
+
 def codes(text):
     return [mistake.code for mistake in rulebook.read(text).mistakes]
 
@@ -125,6 +131,8 @@ def test_single_joints_are_taken_out_wherever_they_stand():
     [
         ("version = ", ["not_toml"]),
         ("a = " + "[" * 3000, ["not_toml"]),
+        ("version = " + "1" * 5000, ["not_toml"]),
+        (f"version = {HUGE}", ["wrong_type"]),
         ('versoin = "7"', ["unknown_key"]),
         ("version = 7", ["wrong_type"]),
         ('zone = "Asia/Shanghi"', ["unknown_zone"]),
@@ -144,7 +152,8 @@ def test_single_joints_are_taken_out_wherever_they_stand():
         (one_rule(group='name = "g"'), ["missing_key"]),
         (one_rule(group='name = "g"\nmatch = "any"'), ["unknown_match"]),
         (one_rule(group='name = "g"\nmatch = "all"\notherwise = "tag a"'), ["otherwise_of_all"]),
-        (one_rule(group='name = "g"\nmatch = ["all"]'), ["unknown_match"]),
+        (one_rule(group='name = "g"\nmatch = ["all"]'), ["wrong_type"]),
+        (one_rule(group='name = "g"\nmatch' + DEEP), ["wrong_type"]),
         (one_rule() + one_rule(), ["twice", "twice"]),
         (one_rule('when = "always"\nthen = "tag a"'), ["missing_key"]),
         (one_rule('name = ""\nwhen = "always"\nthen = "tag a"'), ["name_empty"]),
@@ -161,7 +170,17 @@ def test_single_joints_are_taken_out_wherever_they_stand():
         (one_rule('name = "r"\nwhen = "always"\nthen = {verb = "tga", argument = "a"}'), ["unknown_verb"]),
         (one_rule('name = "r"\nwhen = "always"\nthen = {verb = "hold", argument = "a"}'), ["unknown_value"]),
         (one_rule('name = "r"\nwhen = "always"\nthen = {verb = "priority", argument = "07"}'), ["bad_priority"]),
-        (one_rule('name = "r"\nwhen = {}\nthen = "tag a"'), ["unknown_sort"]),
+        (one_rule('name = "r"\nwhen = {}\nthen = "tag a"'), ["missing_key"]),
+        (one_rule('name = "r"\nwhen.type' + DEEP + '\nthen = "tag a"'), ["wrong_type"]),
+        (one_rule('name = "r"\nwhen.type = "leaf"\nwhen.field' + DEEP + '\nwhen.op' + DEEP + '\nthen = "tag a"'),
+         ["wrong_type", "wrong_type"]),
+        (one_rule('name = "r"\nwhen.type = "lines"\nwhen.part.type = "every"\nwhen.which' + DEEP + '\nthen = "tag a"'),
+         ["wrong_type"]),
+        (one_rule('name = "r"\nthen = "tag a"\nwhen = {type = "leaf", field = "total", op = "=", '
+                  f"values = [{HUGE}]}}"),
+         ["too_large"]),
+        (one_rule(f'name = "r"\nwhen = "always"\nthen = {{verb = "add_gift", argument = "a", quantity = {HUGE}}}'),
+         ["bad_action"]),
         (one_rule('name = "r"\nwhen = {type = "lief"}\nthen = "tag a"'), ["unknown_sort"]),
         (one_rule('name = "r"\nwhen = {type = "either"}\nthen = "tag a"'), ["too_few_parts"]),
         (one_rule('name = "r"\nwhen = {type = "not"}\nthen = "tag a"'), ["wrong_type"]),

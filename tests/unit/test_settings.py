@@ -51,6 +51,8 @@ def test_a_warehouse_can_be_switched_off(tmp_path):
         ("[credibility]\nweight = 3\n", "weight"),
         ("shops = 3\n", "shops"),
         ("[[shops]\n", "settings.md"),
+        ("[limits]\nbatch = " + "1" * 5_000, "digits"),
+        ("shops = " + "[" * 3_000, "nested"),
     ],
 )
 def test_what_cannot_work_is_refused_by_name(tmp_path, text, told):

@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal, cast
 
 from orderhub_core.rules.dictionary import FIELDS, Kind, nearest
 from orderhub_core.rules.language.mistakes import Mistake
 from orderhub_core.rules.language.parsing import DEEPEST
+from orderhub_core.rules.language.values import LARGEST
 from orderhub_core.rules.tree import ALWAYS, Action, Condition, Either, Every, Leaf, Lines, Not, Op, Scalar
 
 _KEYS = {
@@ -49,9 +50,9 @@ class Tables:
         if not isinstance(table, Mapping):
             self.note("wrong_type", path, word=path or "when", kind="table")
             return ALWAYS
-        sort = str(table.get("type"))
+        sort = self._word(table, "type", path)
         if sort not in _KEYS:
-            self.note("unknown_sort", path, nearest(sort, _KEYS), word=sort, known=", ".join(_KEYS))
+            self._unknown(sort, _KEYS, path)
             return ALWAYS
         self._keys(table, ("type", *_KEYS[sort]), path)
         return self._of_sort(sort, table, path, depth)
@@ -66,19 +67,17 @@ class Tables:
         part = self.condition(table.get("part"), f"{path}.part".lstrip("."), depth + 1)
         if sort == "not":
             return Not(part)
-        which = table.get("which")
+        which = self._word(table, "which", path)
         if which not in _WHICH:
-            self.note("unknown_sort", path, nearest(str(which), _WHICH), word=str(which), known=", ".join(_WHICH))
+            self._unknown(which, _WHICH, path)
             return ALWAYS
-        return Lines(which, part)
+        return Lines(cast(Literal["some", "every", "no"], which), part)
 
     def _leaf(self, table: Mapping[str, Any], path: str) -> Condition:
-        name, op = table.get("field"), table.get("op")
-        if not isinstance(name, str):
-            self.note("missing_key" if name is None else "wrong_type", path, word="field", kind="text")
-            return ALWAYS
-        if not isinstance(op, str) or op not in set(Op):
-            self.note("unknown_operator", path, nearest(str(op), set(Op)), word=str(op))
+        name, op = self._word(table, "field", path), self._word(table, "op", path)
+        if op and op not in set(Op):
+            self.note("unknown_operator", path, nearest(op, set(Op)), word=op)
+        if not name or op not in set(Op):
             return ALWAYS
         instants = name in FIELDS and FIELDS[name].kind is Kind.INSTANT
         values = [self._value(value, instants, path) for value in self._list(table, "values", path)]
@@ -93,7 +92,22 @@ class Tables:
         if not isinstance(value, str | int | datetime):
             self.note("wrong_type", path, word="values", kind="list of values")
             return ""
+        if isinstance(value, int) and abs(value) > LARGEST:
+            self.note("too_large", path, word=f"{value:#x}"[:12] + "…")
+            return ""
         return value
+
+    def _word(self, table: Mapping[str, Any], key: str, path: str) -> str:
+        """A text that must be there; empty where it is none, which is noted."""
+        word = table.get(key)
+        if isinstance(word, str) and word:
+            return word
+        self.note("wrong_type" if word is not None and word != "" else "missing_key", path, word=key, kind="text")
+        return ""
+
+    def _unknown(self, word: str, known: Collection[str], path: str) -> None:
+        if word:
+            self.note("unknown_sort", path, nearest(word, known), word=word, known=", ".join(known))
 
     def _list(self, table: Mapping[str, Any], key: str, path: str) -> list[Any]:
         given = table.get(key, [])
@@ -117,7 +131,7 @@ class Tables:
                 continue
             self._keys(table, ("verb", "argument", "quantity"), path)
             verb, argument, quantity = table.get("verb"), table.get("argument", ""), table.get("quantity", 1)
-            whole = isinstance(quantity, int) and not isinstance(quantity, bool)
+            whole = isinstance(quantity, int) and not isinstance(quantity, bool) and abs(quantity) <= LARGEST
             if isinstance(verb, str) and isinstance(argument, str) and whole:
                 found.append(Action(verb, argument, quantity))
             else:
