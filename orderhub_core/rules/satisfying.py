@@ -6,8 +6,10 @@ them: those named in the leaves, their neighbours, one that no leaf names, and a
 for numbers, amounts, instants, times of day, flags and whole texts; of texts that contain or start with something, one
 that is put together of all the pieces asked for is tried.
 
+Of an order without lines nothing is known of its lines: what is to be true or false of them takes at least one.
+
 Law: what is called impossible, no order meets. The converse holds unless more than `MOST_BRANCHES` ways were to be
-tried.
+tried, or a sum over the lines was asked for, which is tried as if it were told on its own.
 """
 
 from __future__ import annotations
@@ -48,6 +50,7 @@ _NEGATED = {
 """What is wanted of a part whose negation is wanted so."""
 _ALL_NEEDED = (Want.TRUE, Want.NOT_FALSE)
 """Wanted of a conjunction, all its parts must be so; else one suffices. Of a disjunction the other way round."""
+_MET_BY_UNKNOWN = (Want.NOT_TRUE, Want.NOT_FALSE)
 
 
 class Wish(NamedTuple):
@@ -110,23 +113,35 @@ def _branches(wishes: Sequence[Wish]) -> Iterator[list[Demand]]:
 
 def _meeting(branch: list[Demand], of_lines: bool) -> Example | None:
     of_fields: dict[str, list[Demand]] = {}
-    some: list[Wish] = []
-    every: list[Wish] = []
+    on_lines: list[Demand] = []
     for demand in branch:
         if isinstance(demand.what, Leaf) and (of_lines or FIELDS[demand.what.field].level != "line"):
             of_fields.setdefault(demand.what.field, []).append(demand)
         else:
-            one_line, wish = _of_line(demand)
-            (some if one_line else every).append(wish)
+            on_lines.append(demand)
     values: dict[str, Scalar | None] = {}
     for name, demands in of_fields.items():
         fitting = _fitting(name, demands)
         if not fitting:
             return None
         values[name] = fitting[0]
+    lines = _lines(on_lines)
+    return None if lines is None else Example(values, lines)
+
+
+def _lines(demands: Sequence[Demand]) -> tuple[Example, ...] | None:
+    """Lines that together meet all demands: none at all where that is enough; None if there are no such."""
+    if all(demand.want in _MET_BY_UNKNOWN for demand in demands):
+        return ()
+    some: list[Wish] = []
+    every: list[Wish] = []
+    for demand in demands:
+        one_line, wish = _of_line(demand)
+        (some if one_line else every).append(wish)
     # Any number of lines can meet what is wanted of all; each that is wanted of one line must meet that, too.
-    lines = [example([wish, *every], of_lines=True) for wish in some]
-    return None if None in lines else Example(values, tuple(line for line in lines if line))
+    wanted = [[wish, *every] for wish in some] or [every]
+    found = [line for wishes in wanted if (line := example(wishes, of_lines=True)) is not None]
+    return tuple(found) if len(found) == len(wanted) else None
 
 
 def _of_line(demand: Demand) -> tuple[bool, Wish]:
@@ -166,7 +181,7 @@ def holds(condition: Condition, of: Example, *, of_line: bool = False) -> bool |
     """A condition of one example: true, false, or None where a missing value leaves it open."""
     match condition:
         case Leaf(field) if FIELDS[field].level == "line" and not of_line:
-            return _any(truth(condition, line.values.get(field)) for line in of.lines)
+            return holds(Lines("some", condition), of)
         case Leaf(field):
             return truth(condition, of.values.get(field))
         case Every(parts):
@@ -175,6 +190,8 @@ def holds(condition: Condition, of: Example, *, of_line: bool = False) -> bool |
             return _any(holds(part, of, of_line=of_line) for part in parts)
         case Not(part):
             return _negated(holds(part, of, of_line=of_line))
+        case Lines() if not of.lines:
+            return None
         case Lines("every", part):
             return _negated(_any(_negated(holds(part, line, of_line=True)) for line in of.lines))
         case Lines(which, part):
