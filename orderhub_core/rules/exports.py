@@ -3,6 +3,7 @@ orders told apart by their number (and shop), lines put to their orders."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,13 +13,15 @@ from orderhub_core.errors import UserMistake
 from orderhub_core.frames import LINES
 from orderhub_core.rules import needs
 from orderhub_core.rules.decide import decided
-from orderhub_core.rules.dictionary import FIELDS, Field, lookup
+from orderhub_core.rules.dictionary import FIELDS, Field, lookup, nearest
 from orderhub_core.rules.index import Index
 from orderhub_core.rules.signals import SIGNALS
 from orderhub_core.rules.tree import Rulebook
 
 NAMED = 3
 """Of what is wrong in many places as many are named."""
+MOST_LINES = 2**31 - 1
+"""The largest number that a decision may name as the line of its gift."""
 
 
 class Evaluated(NamedTuple):
@@ -59,13 +62,11 @@ def read(book: Rulebook, orders: Path, lines: Path | None, reports: Path | None 
     own = _numbered(_parquet(orders, "order"), orders)
     bought, stray = (LINES.to_frame(), 0) if lines is None else _placed(_parquet(lines, "line"), own, lines)
     needs.check(book, own.schema, bought.schema)
-    if needs.gives(book) and "line_no" not in bought:
-        raise UserMistake(f"{lines}: there is no column 'line_no', and a gift goes with a line of its order")
+    if needs.gives(book) and lines is not None:
+        _check_line_numbers(bought, lines)
     if needs.asks_signals(book) and reports is None:
         raise UserMistake("the rulebook asks for signals (storms, audiences, outages): give them by --signals")
-    if needs.asks_signals(book) and "paid_at" not in own:
-        raise UserMistake(f"{orders}: there is no column 'paid_at', and signals are looked up as of the payment")
-    return Exported(own, bought, None if reports is None else _reports(reports), stray)
+    return Exported(own, bought, None if reports is None else _reports(reports, own.columns), stray)
 
 
 def _parquet(path: Path, level: str) -> pl.DataFrame:
@@ -155,11 +156,38 @@ def _placed(lines: pl.DataFrame, orders: pl.DataFrame, path: Path) -> tuple[pl.D
     return placed, lines.height - placed.height
 
 
-def _reports(path: Path) -> pl.DataFrame:
+def _check_line_numbers(lines: pl.DataFrame, path: Path) -> None:
+    """Raises UserMistake where a gift could not say which line it goes with."""
+    why = "and a gift goes with a line of its order"
+    if "line_no" not in lines:
+        raise UserMistake(f"{path}: there is no column 'line_no', {why}")
+    numbers = lines["line_no"]
+    if not numbers.dtype.is_integer():
+        raise UserMistake(f"{path}: the column 'line_no' holds {numbers.dtype}, not whole numbers, {why}")
+    if unfit := numbers.len() - numbers.is_between(0, MOST_LINES).sum():
+        raise UserMistake(f"{path}: {unfit} lines have no line_no, or none from 0 to {MOST_LINES}, {why}")
+
+
+def _reports(path: Path, orders: Sequence[str]) -> pl.DataFrame:
+    """Of signals that there are, each of all orders or of those with a value in one of these columns."""
     frame = _parquet(path, "signal")
     for name, dtype in SIGNALS.items():
         if name not in frame:
             frame = frame.with_columns(pl.lit("" if name in ("of", "subject") else None, dtype).alias(name))
         elif frame[name].dtype not in (dtype, pl.Null):
             raise UserMistake(f"{path}: the column {name!r} holds {frame[name].dtype}, not {dtype}")
-    return frame.select(SIGNALS.names()).cast(SIGNALS)
+    told = frame.select(SIGNALS.names()).cast(SIGNALS).with_columns(pl.col("of", "subject").fill_null(""))
+    if endless := told["since"].null_count():
+        raise UserMistake(f"{path}: {endless} reports do not say since when they hold, in the column 'since'")
+    signals = [field.column for field in FIELDS.values() if field.level == "signal"]
+    _check_known(told["signal"], signals, f"{path}: there is no signal")
+    _check_known(told["of"], ["", *orders], f"{path}: in 'of' stands what orders have no column for:")
+    return told
+
+
+def _check_known(told: pl.Series, known: Sequence[str], otherwise: str) -> None:
+    """Raises UserMistake for the first word that is none of those known."""
+    words = told.fill_null("").unique(maintain_order=True)
+    for word in words.filter(~words.is_in(known)):
+        near = nearest(word, known)
+        raise UserMistake(f"{otherwise} {word!r}{near and f'; the nearest is {near!r}'}")

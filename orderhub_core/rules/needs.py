@@ -38,7 +38,8 @@ def asks_signals(book: Rulebook) -> bool:
 
 def gives(book: Rulebook) -> bool:
     """Whether it adds gifts, which go with a line."""
-    return any(action.verb == "add_gift" for group in book.groups for rule in group.rules for action in rule.then)
+    acting = (then for group in book.groups for then in (group.otherwise, *(rule.then for rule in group.rules)))
+    return any(action.verb == "add_gift" for then in acting for action in then)
 
 
 def is_stored(field: Field) -> bool:
@@ -56,6 +57,8 @@ def check(book: Rulebook, orders: pl.Schema, lines: pl.Schema) -> None:
         for column in columns:
             _check(f"rule {rule.name!r} asks for {field.name} ({field.zh})", field, frame, column,
                    orders if frame == "orders" else lines)  # fmt: skip
+    if asks_signals(book):
+        _check("signals are looked up as of the payment", FIELDS["paid_at"], "orders", "paid_at", orders)
 
 
 def check_all(orders: pl.Schema, lines: pl.Schema) -> None:

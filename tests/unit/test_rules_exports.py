@@ -1,0 +1,105 @@
+"""Files that a rulebook decides on: what is amiss in them ends in one sentence, never in another decision."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from orderhub_core.errors import UserMistake
+from orderhub_core.frames import INSTANT
+from orderhub_core.rules import rulebook
+from orderhub_core.rules.exports import evaluate, read
+from orderhub_core.rules.signals import SIGNALS
+
+NOON = datetime(2026, 11, 11, 4, tzinfo=UTC)
+ORDERS = pl.DataFrame(
+    {"order_no": ["A", "B"], "total_minor": [100, 900], "province": ["浙江省", None], "paid_at": [NOON, NOON]},
+    schema_overrides={"paid_at": INSTANT},
+)
+LINES = pl.DataFrame({"order_no": ["A", "A", "B"], "line_no": [7, 3, 5]})
+
+
+def book(when, then, otherwise=""):
+    told = f"otherwise = '{otherwise}'\n" if otherwise else ""
+    draft = rulebook.read(
+        f"[[groups]]\nname = 'g'\nmatch = 'first'\n{told}[[groups.rules]]\nname = 'r'\nwhen = '{when}'\nthen = '{then}'"
+    )
+    assert draft.mistakes == ()
+    return draft.book
+
+
+def reports(**changed):
+    row = {"signal": "storm", "of": "", "subject": "", "number": 1, "since": NOON - timedelta(days=1), **changed}
+    return pl.DataFrame([row], schema={name: SIGNALS[name] for name in row})
+
+
+@pytest.fixture
+def evaluated(tmp_path):
+    """What a book decides on files of these frames."""
+
+    def run(rules, orders=ORDERS, lines=LINES, signals=None):
+        paths = {name: tmp_path / f"{name}.parquet" for name in ("orders", "lines", "signals")}
+        frames = {"orders": orders, "lines": lines, "signals": signals}
+        for name, frame in frames.items():
+            if frame is not None:
+                frame.write_parquet(paths[name])
+        given = [paths[name] if frames[name] is not None else None for name in ("lines", "signals")]
+        return evaluate(read(rules, paths["orders"], *given), rules)
+
+    return run
+
+
+@pytest.mark.parametrize("rules", [book("total >= 5", "gift F"), book("total >= 5", "tag x", "gift F")])
+@pytest.mark.parametrize(
+    ("lines", "told"),
+    [
+        (LINES.drop("line_no"), "no column 'line_no'"),
+        (LINES.with_columns(line_no=pl.Series(["a", "b", "c"])), "'line_no' holds String, not whole numbers"),
+        (LINES.with_columns(line_no=pl.Series([None, 2, 3])), "1 lines have no line_no"),
+        (LINES.with_columns(line_no=pl.Series([2**33 + 1, 2, -1])), "2 lines have no line_no, or none from 0"),
+    ],
+)
+def test_a_gift_needs_the_number_of_its_line_wherever_the_book_gives_it(evaluated, rules, lines, told):
+    with pytest.raises(UserMistake, match=told):
+        evaluated(rules, lines=lines)
+    assert evaluated(rules, lines=None).decisions.filter(action="add_gift")["parent"].null_count() > 0
+
+
+def test_a_gift_of_otherwise_goes_with_the_first_line(evaluated):
+    made = evaluated(book("total >= 5", "tag x", "gift F")).decisions
+    assert made.select("order_no", "rule", "parent").rows() == [("A", "otherwise", 3), ("B", "r", None)]
+
+
+STORM = book("storm", "tag x")
+
+
+@pytest.mark.parametrize(
+    ("orders", "signals", "told"),
+    [
+        (ORDERS, None, "give them by --signals"),
+        (ORDERS, reports(of="provincee"), "in 'of' stands .* 'provincee'; the nearest is 'province'"),
+        (ORDERS.drop("province"), reports(of="province"), "'province'"),
+        (ORDERS, reports(signal="stom"), "no signal 'stom'; the nearest is 'storm'"),
+        (ORDERS, reports(since=None), "1 reports do not say since when"),
+        (ORDERS.with_columns(paid_at=pl.lit("yesterday")), reports(), "'paid_at' of the orders holds String"),
+        (ORDERS.with_columns(pl.col("paid_at").dt.replace_time_zone(None)), reports(), "instants with their time zone"),
+        (ORDERS.drop("paid_at"), reports(), "no column 'paid_at': signals are looked up as of the payment"),
+    ],
+)
+def test_signals_that_nobody_could_look_up_are_told(evaluated, orders, signals, told):
+    with pytest.raises(UserMistake, match=told):
+        evaluated(STORM, orders, signals=signals)
+
+
+@pytest.mark.parametrize(
+    ("signals", "expected"),
+    [
+        (reports(of="province", subject="浙江省"), ["A"]),
+        (reports(), ["A", "B"]),
+        (reports(of=None, subject=None), ["A", "B"]),
+    ],
+)
+def test_a_report_holds_for_its_subject_or_for_all(evaluated, signals, expected):
+    assert evaluated(STORM, signals=signals).decisions["order_no"].to_list() == expected
