@@ -41,7 +41,7 @@ def joined(op: Any, parts: Sequence[Bits]) -> Bits:
     return found
 
 
-def first(truths: Sequence[Bits], height: int) -> np.ndarray[tuple[int], np.dtype[np.uint16]]:
+def first(truths: Sequence[Bits], height: int) -> np.ndarray[tuple[int], np.dtype[np.uint32]]:
     """Of each row the number of the first that is true there, from 1; 0 where none is.
 
     The number is put together from its binary digits, each a bitmap like the truths: so a rule costs a few passes
@@ -55,7 +55,7 @@ def first(truths: Sequence[Bits], height: int) -> np.ndarray[tuple[int], np.dtyp
         for place, digit in enumerate(digits):
             if number >> place & 1:
                 np.bitwise_or(digit, new, out=digit)
-    found = np.zeros(height, np.uint16)
+    found = np.zeros(height, np.uint32)
     for place, digit in enumerate(digits):
-        found |= np.unpackbits(digit, count=height).astype(np.uint16) << np.uint16(place)
+        found |= np.unpackbits(digit, count=height).astype(np.uint32) << np.uint32(place)
     return found

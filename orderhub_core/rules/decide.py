@@ -110,10 +110,11 @@ def hits(index: Index, book: Rulebook) -> Iterator[Hit]:
             yield Hit(group, Rule(OTHERWISE, ALWAYS, group.otherwise), nobody, True)
 
 
-def _parted(found: np.ndarray[tuple[int], np.dtype[np.uint16]], count: int) -> list[Numbers]:
+def _parted(found: np.ndarray[tuple[int], np.dtype[np.uint32]], count: int) -> list[Numbers]:
     """The rows of each number, from 0."""
     ends = np.cumsum(np.bincount(found, minlength=count + 1))
-    return np.split(np.argsort(found, kind="stable"), ends[:-1])
+    # Numpy sorts numbers of one or two bytes by their digits, in a quarter of the time.
+    return np.split(np.argsort(found.astype(np.min_scalar_type(count)), kind="stable"), ends[:-1])
 
 
 def _reasons(index: Index, blocks: Sequence[tuple[Hit, Action]]) -> pl.Series:

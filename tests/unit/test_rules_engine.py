@@ -118,3 +118,9 @@ def test_the_first_that_is_true_is_found_whatever_their_number(height, count, di
     truths = [[dice.random() < 0.02 for _ in range(height)] for _ in range(count)]
     expected = [next((n for n, truth in enumerate(truths, 1) if truth[row]), 0) for row in range(height)]
     assert first([pack(pl.Series(truth, dtype=pl.Boolean)) for truth in truths], height).tolist() == expected
+
+
+@pytest.mark.parametrize("count", [65_535, 65_536, 70_000])
+def test_the_last_of_very_many_is_found(count):
+    nowhere, last = pack(pl.Series([False, False])), pack(pl.Series([False, True]))
+    assert first([nowhere] * (count - 1) + [last], 2).tolist() == [0, count]
