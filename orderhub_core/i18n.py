@@ -11,6 +11,7 @@ import io
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from unicodedata import east_asian_width
 
 from babel.messages import mofile, pofile
 from babel.messages.catalog import Catalog
@@ -44,6 +45,11 @@ def translator(language: str) -> Translate:
     mofile.write_mo(compiled, catalogue(language))
     compiled.seek(0)
     return gettext.GNUTranslations(compiled).gettext
+
+
+def is_wide(letter: str) -> bool:
+    """Whether it takes the room of two Latin letters, as Chinese ones do."""
+    return east_asian_width(letter) in "WF"
 
 
 def choose(asked: str | None, cookie: str | None, accept_language: str | None) -> str:

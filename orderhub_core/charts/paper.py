@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from html import escape
-from unicodedata import east_asian_width
 
 import polars as pl
 import vl_convert
@@ -20,7 +19,7 @@ from orderhub_core.audit.spot.result import Result
 from orderhub_core.audit.xml import written
 from orderhub_core.charts import theme
 from orderhub_core.errors import UserMistake
-from orderhub_core.i18n import Translate
+from orderhub_core.i18n import Translate, is_wide
 
 WIDTH, HEIGHT, MARGIN = 595, 842, 42
 """A4 in points."""
@@ -88,7 +87,7 @@ def pdf(book: Book, reviews: pl.DataFrame, found: Result, weeks: pl.DataFrame, z
 
     Raises UserMistake where this machine has no letters for what stands on it."""
     made = page(book, reviews, found, weeks, zone, tr).svg()
-    if any(_wide(letter) for letter in made) and not letters():
+    if any(is_wide(letter) for letter in made) and not letters():
         raise UserMistake("this machine has no Chinese font; on Debian: apt-get install fonts-noto-cjk")
     written: bytes = vl_convert.svg_to_pdf(made)
     return written
@@ -189,7 +188,7 @@ def wrapped(said: str, size: float, width: float) -> Iterator[str]:
     """Lines no wider than `width` points; broken at blanks and between Chinese letters, else anywhere."""
     line, used = "", 0.0
     for word in _words(said):
-        needs = sum(size * (1.0 if _wide(letter) else _LATIN_EM) for letter in word)
+        needs = sum(size * (1.0 if is_wide(letter) else _LATIN_EM) for letter in word)
         if line and used + needs > width:
             yield line.rstrip()
             line, used, word = "", 0.0, word.lstrip()
@@ -201,16 +200,12 @@ def _words(said: str) -> Iterator[str]:
     """What must not be broken: Latin words of up to 24 letters with the blank before them, Chinese letters alone."""
     word = ""
     for letter in said:
-        if word and (_wide(letter) or letter == " " or _wide(word[-1]) or len(word) >= 24):
+        if word and (is_wide(letter) or letter == " " or is_wide(word[-1]) or len(word) >= 24):
             yield word
             word = ""
         word += letter
     if word:
         yield word
-
-
-def _wide(letter: str) -> bool:
-    return east_asian_width(letter) in "WF"
 
 
 @lru_cache

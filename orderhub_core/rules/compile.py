@@ -126,7 +126,7 @@ def _of_measures(leaf: Leaf, kind: Kind) -> pl.Expr:
 
 
 def compared(leaf: Leaf, kind: Kind, on: Any, values: Sequence[Any]) -> Any:
-    """Of a column of measures, as an expression or as an array: what can be compared by operators."""
+    """Of a column of measures, as an expression or as an array, or of one value: what can be compared by operators."""
     match leaf.op:
         case Op.IS:
             return on == values[0]

@@ -15,11 +15,12 @@ tried, or a sum over the lines was asked for, which is tried as if it were told 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import Enum
 from itertools import islice
 from typing import Literal, NamedTuple, cast
 
+from orderhub_core.rules.compile import EPOCH, MICROSECOND, compared
 from orderhub_core.rules.dictionary import FIELDS, Field, Kind
 from orderhub_core.rules.language.values import DAY, LARGEST
 from orderhub_core.rules.tree import Condition, Either, Every, Leaf, Lines, Not, Op, Scalar
@@ -29,9 +30,6 @@ _APART = "\ue000"
 """Keeps pieces of a text apart; nobody writes it."""
 _NEW = "\ue001"
 """A text that no leaf names."""
-
-
-_EPOCH, _TICK = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 
 
 class Want(Enum):
@@ -220,32 +218,13 @@ def truth(leaf: Leaf, value: Scalar | None) -> bool | None:
 
 
 def _holds(leaf: Leaf, value: Scalar) -> bool:
-    first, *more = leaf.values
     match leaf.op:
-        case Op.IS | Op.IS_NOT:
-            return (value == first) == (leaf.op is Op.IS)
-        case Op.AMONG | Op.NOT_AMONG:
-            return (value in leaf.values) == (leaf.op is Op.AMONG)
         case Op.CONTAINS:
-            return str(first) in str(value)
+            return str(leaf.values[0]) in str(value)
         case Op.STARTS_WITH:
-            return str(value).startswith(str(first))
-        case Op.WITHIN:
-            return _within(value, first, more[0])
+            return str(value).startswith(str(leaf.values[0]))
         case _:
-            return _compared(leaf.op, value, first)
-
-
-def _within(value: Scalar, low: Scalar, high: Scalar) -> bool:
-    """Of a time of day the range may wrap around midnight; of all else one that would has been refused."""
-    over, under = _compared(Op.AT_LEAST, value, low), _compared(Op.LESS, value, high)
-    return (over and under) if _compared(Op.LESS, low, high) else (over or under)
-
-
-def _compared(op: Op, value: Scalar, other: Scalar) -> bool:
-    if op in (Op.LESS, Op.AT_LEAST):
-        return (value < other) == (op is Op.LESS)  # type: ignore[operator]  # of one kind
-    return (value > other) == (op is Op.MORE)  # type: ignore[operator]  # of one kind
+            return bool(compared(leaf, FIELDS[leaf.field].kind, value, leaf.values))
 
 
 def _candidates(field: Field, asked: Sequence[tuple[Leaf, Want]]) -> Iterator[Scalar | None]:
@@ -254,8 +233,8 @@ def _candidates(field: Field, asked: Sequence[tuple[Leaf, Want]]) -> Iterator[Sc
         case Kind.FLAG:
             yield from (True, False)
         case Kind.INSTANT:
-            for moment in cast(Iterable[datetime], named or [_EPOCH]):
-                yield from (moment, moment - _TICK, moment + _TICK)
+            for moment in cast(Iterable[datetime], named or [EPOCH]):
+                yield from (moment, moment - MICROSECOND, moment + MICROSECOND)
         case Kind.NUMBER | Kind.MONEY | Kind.TIME_OF_DAY:
             span = _span(field)
             for number in (*cast(Iterable[int], named), span.start, span.stop - 1):

@@ -3,11 +3,10 @@ for it in the reader's language."""
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
-from orderhub_core.i18n import Translate
+from orderhub_core.i18n import Translate, is_wide
 
 MISTAKES: Mapping[str, str] = {
     "empty": "nothing is written here; write a condition, or `always`",
@@ -96,7 +95,6 @@ KINDS: Mapping[str, str] = {
 
 NEAREST = "the nearest is {word}"
 _TRANSLATED = ("kind", "why")
-WIDE = ("W", "F")
 
 
 class Mistake(NamedTuple):
@@ -146,4 +144,4 @@ def told(mistakes: Iterable[Mistake], tr: Translate) -> str:
 
 def _width(text: str) -> int:
     """Columns that a terminal needs for it: a Chinese character takes two."""
-    return sum(2 if unicodedata.east_asian_width(char) in WIDE else 1 for char in text)
+    return sum(2 if is_wide(char) else 1 for char in text)
