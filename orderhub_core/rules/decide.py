@@ -74,25 +74,25 @@ def decide(
     return decided(Index(orders, lines, zone=book.zone, reports=reports), book)
 
 
-def decided(index: Index, book: Rulebook, *, told: bool = True) -> pl.DataFrame:
-    """The same, of orders whose index is kept. Without `told`, reasons are left empty: they are most of the work."""
+def decided(index: Index, book: Rulebook) -> pl.DataFrame:
+    """The same, of orders whose index is kept."""
     blocks = [(hit, action) for hit in hits(index, book) for action in hit.rule.then]
     if not blocks:
         return pl.DataFrame(schema=DECISIONS)
     acts = pl.DataFrame(
         [
-            (hit.group.name, hit.rule.name, action.verb, action.argument, action.quantity, "")
+            (hit.group.name, hit.rule.name, action.verb, action.argument, action.quantity)
             for hit, action in blocks
         ],
-        schema={name: DECISIONS[name] for name in ("group", "rule", "action", "argument", "quantity", "reason")},
+        schema={name: DECISIONS[name] for name in ("group", "rule", "action", "argument", "quantity")},
         orient="row",
     )  # fmt: skip
     sizes = [len(hit.rows) for hit, _ in blocks]
     made = acts[np.repeat(np.arange(len(blocks)), sizes)].with_columns(
-        index.raw_orders["order_id"][np.concatenate([hit.rows for hit, _ in blocks])], _parents(index, blocks)
+        index.raw_orders["order_id"][np.concatenate([hit.rows for hit, _ in blocks])],
+        _parents(index, blocks),
+        _reasons(index, blocks),
     )
-    if told:
-        made = made.with_columns(_reasons(index, blocks))
     return made.select(DECISIONS.names())
 
 

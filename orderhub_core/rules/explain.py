@@ -65,19 +65,6 @@ class Explanation(NamedTuple):
     decisions: pl.DataFrame
     """DECISIONS of the order, as `decide` makes them."""
 
-    def why(self, verb: str, argument: str | None = None) -> list[Answer]:
-        """The rules behind what was decided of this kind."""
-        return [a for a in self.answers if a.outcome == "acts" and _wants(a.then, verb, argument)]
-
-    def why_not(self, verb: str, argument: str | None = None) -> list[Answer]:
-        """The alternatives: rules that want this and did not act, those first that came nearest."""
-        others = [a for a in self.answers if a.outcome != "acts" and _wants(a.then, verb, argument)]
-        return sorted(others, key=lambda answer: len(answer.lacks))
-
-
-def _wants(then: Iterable[Action], verb: str, argument: str | None) -> bool:
-    return any(action.verb == verb and argument in (None, action.argument) for action in then)
-
 
 def explain(
     order: pl.DataFrame,

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+from rule_lines import read_line
 
 from orderhub_core import i18n
 from orderhub_core.rules import rulebook
@@ -14,7 +15,6 @@ from orderhub_core.rules.check import check
 from orderhub_core.rules.dictionary import FIELDS
 from orderhub_core.rules.language import mistakes
 from orderhub_core.rules.language.operators import OPERATORS
-from orderhub_core.rules.language.parsing import parse_rule
 from orderhub_core.rules.language.vocabulary import vocabulary
 from orderhub_core.rules.tree import Word
 
@@ -36,12 +36,12 @@ def test_every_rule_shown_can_be_read(name: str) -> None:
     lines = [line for block in blocks(name, "rules") for line in block.splitlines()]
     assert len(lines) >= 20
     for line in lines:
-        assert (told := mistakes.told(parse_rule(line, SPEECH).mistakes, i18n.translator("en"))) == "", told
+        assert (told := mistakes.told(read_line(line, SPEECH).mistakes, i18n.translator("en"))) == "", told
 
 
 def test_one_rule_in_two_languages_is_one_tree() -> None:
     chinese, english = blocks("rules.md", "rules")[0].splitlines()
-    assert parse_rule(chinese, SPEECH) == parse_rule(english, SPEECH)
+    assert read_line(chinese, SPEECH) == read_line(english, SPEECH)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -72,7 +72,7 @@ def test_every_operator_is_listed(name: str) -> None:
 
 def test_both_languages_show_the_same_rules() -> None:
     shown = [[line for block in blocks(name, "rules") for line in block.splitlines()] for name in NAMES]
-    english, chinese = ([parse_rule(line, SPEECH) for line in lines] for lines in shown)
+    english, chinese = ([read_line(line, SPEECH) for line in lines] for lines in shown)
     assert english == chinese
 
 

@@ -130,6 +130,7 @@ def test_one_order_is_explained_in_either_language(files):
     assert "onesies → assign hangzhou" in english
     assert "✓ some line (category = 连体衣) [category 连体衣, 面膜]" in english
     assert "big → assign chengdu: lacks ✗ total >= 500 [total 300]" in english
+    assert english.index("otherwise → assign guangzhou: passed over") < english.index("big → "), "the nearest first"
     chinese = run(folder, "explain", "A1", "--lang", "zh").stdout
     assert "onesies → 分仓 杭州仓" in chinese
     assert "✗ 订单金额 >= 500 [订单金额 300]" in chinese

@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from rule_lines import read_line
 from rule_trees import OWN, conditions, deeds
 
 from orderhub_core import i18n
 from orderhub_core.rules.dictionary import FIELDS, Kind
 from orderhub_core.rules.language import mistakes, validity
 from orderhub_core.rules.language.operators import FITTING
-from orderhub_core.rules.language.parsing import parse_actions, parse_condition, parse_rule
+from orderhub_core.rules.language.parsing import parse_actions, parse_condition
 from orderhub_core.rules.language.printing import print_actions, print_condition, print_rule
 from orderhub_core.rules.language.vocabulary import vocabulary
 from orderhub_core.rules.tree import ALWAYS, Action, Either, Every, Leaf, Lines, Not, Op, Rule
@@ -31,10 +32,10 @@ def read(text):
     return parsed.when
 
 
-def wrong(text, speech=SPEECH):
+def wrong(text):
     """Code, marked text and suggestion of each mistake in a rule."""
-    found = parse_rule(text, speech).mistakes
-    return [(one.code, text[one.start : one.end], one.suggestion) for one in found]
+    found = read_line(text, SPEECH).mistakes
+    return [(one.code, one.text[one.start : one.end], one.suggestion) for one in found]
 
 
 @pytest.mark.parametrize(
@@ -49,7 +50,7 @@ def wrong(text, speech=SPEECH):
     ],
 )
 def test_one_rule_in_either_language_or_both(text):
-    parsed = parse_rule(text, SPEECH)
+    parsed = read_line(text, SPEECH)
     assert (parsed.when, parsed.then, parsed.mistakes) == (
         Every((DOUYIN, ONESIE)),
         (Action("assign_warehouse", "hangzhou"),),
@@ -167,12 +168,11 @@ def test_what_is_printed_is_read_as_the_same_tree(tree, language, zone):
 
 
 @settings(max_examples=300, deadline=None)
-@given(conditions, deeds, st.sampled_from(["en", "zh"]))
-def test_a_whole_rule_survives_being_printed(when, then, language):
+@given(deeds, st.sampled_from(["en", "zh"]))
+def test_actions_survive_being_printed(then, language):
     assert validity.action_mistakes(then, SPEECH) == []
-    told = print_rule(Rule("r", when, then), SPEECH, language)
-    parsed = parse_rule(told, SPEECH)
-    assert (parsed.when, parsed.then, parsed.mistakes) == (when, then, ()), told
+    parsed = parse_actions(told := print_actions(then, SPEECH, language), SPEECH)
+    assert (parsed.then, parsed.mistakes) == (then, ()), told
 
 
 SCRAPS = ["渠道", "total", "=", "在", "到", "(", ")", "抖音", "299", "且", "or", "not", "→", "分仓", "×", "2", '"', ","]
@@ -181,16 +181,21 @@ SCRAPS += ["some", "line", "满299", "暴雨", "含", "is", "known", "->", "gift
 
 @settings(max_examples=400, deadline=None)
 @given(st.text(max_size=40) | st.lists(st.sampled_from(SCRAPS), max_size=12).map(" ".join))
-def test_whatever_is_written_is_a_rule_or_told_to_be_none(text):
-    parsed = parse_rule(text, SPEECH)
-    if not parsed.mistakes:
+def test_whatever_is_written_is_part_of_a_rule_or_told_to_be_none(text):
+    for parse in (parse_condition, parse_actions):
+        parsed = parse(text, SPEECH)
         for language in ("en", "zh"):
-            told = print_rule(Rule("r", parsed.when, parsed.then), SPEECH, language)
-            assert parse_rule(told, SPEECH)[:2] == parsed[:2]
-    for mistake in parsed.mistakes:
-        assert 0 <= mistake.start <= mistake.end <= len(text)
-        for language in ("en", "zh"):
-            assert mistakes.sentence(mistake, i18n.translator(language))
+            for mistake in parsed.mistakes:
+                assert 0 <= mistake.start <= mistake.end <= len(text)
+                assert mistakes.sentence(mistake, i18n.translator(language))
+            if not parsed.mistakes:
+                assert parse(_printed(parsed, language), SPEECH) == parsed
+
+
+def _printed(parsed, language):
+    return (
+        print_actions(parsed.then, SPEECH, language) if parsed.then else print_condition(parsed.when, SPEECH, language)
+    )
 
 
 def test_the_chinese_line_reads_as_chinese():
@@ -235,7 +240,7 @@ def test_the_chinese_line_reads_as_chinese():
         ("省份 属于 广东省 → 分仓 a", [("expected_list", "广东省", "")]),
         ("渠道 = 且 暴雨 → 分仓 a", [("expected_value", "且", "")]),
         ("渠道 抖音 → 分仓 a", [("unknown_operator", "抖音", "")]),
-        ("渠道 → 分仓 a", [("expected_operator", "→", "")]),
+        ("渠道 → 分仓 a", [("expected_operator", "", "")]),
         ("省份 = 广东 或 湖南 → 分仓 a", [("one_of_several", "湖南", "")]),
         ("渠道 = 抖音 且 爆雨 → 分仓 a", [("unknown_field", "爆雨", "暴雨")]),
         ("渠道=抖音且品类=连体衣 → 分仓 a", [("unspaced", "抖音且品类", "")]),
@@ -247,7 +252,7 @@ def test_the_chinese_line_reads_as_chinese():
         ("每一行 (渠道 = 抖音) → 分仓 a", [("order_field_in_lines", "渠道", "")]),
         ("有一行 (没有一行 (SKU = a)) → 分仓 a", [("lines_in_lines", "没有一行", "")]),
         ("SKU = '' 或 SKU = \"\" → 分仓 a", [("empty_text", '""', "")]),
-        ("渠道 = 抖音", [("expected_arrow", "", "")]),
+        ("渠道 = 抖音 → 标记 a → 标记 b", [("expected_more", "→", "")]),
         ("渠道 = 抖音 → ", [("expected_action", "", "")]),
         ("渠道 = 抖音 → 分仓", [("no_argument", "分仓", "")]),
         ("渠道 = 抖音 → 分仓 a × 2", [("no_quantity", "× 2", "")]),
@@ -255,7 +260,7 @@ def test_the_chinese_line_reads_as_chinese():
         ("渠道 = 抖音 → 赠品 a × 很多", [("bad_quantity", "很多", "")]),
         ("渠道 = 抖音 → 优先级 5000", [("bad_priority", "5000", "")]),
         ("非 " * 70 + "暴雨 → 分仓 a", [("too_deep", "非", "")]),
-        ("(" * 5000 + "暴雨", [("too_deep", "(", ""), ("expected_arrow", "", "")]),
+        ("(" * 5000 + "暴雨 → 分仓 a", [("too_deep", "(", "")]),
     ],
 )  # fmt: skip
 def test_a_mistake_points_at_the_word_and_suggests_the_nearest(text, expected):
@@ -263,7 +268,7 @@ def test_a_mistake_points_at_the_word_and_suggests_the_nearest(text, expected):
 
 
 def test_one_of_several_values_is_told_as_a_list():
-    (mistake,) = parse_rule("channel = douyin or taobao -> tag a", SPEECH).mistakes
+    (mistake,) = parse_condition("channel = douyin or taobao", SPEECH).mistakes
     assert mistakes.sentence(mistake, str) == (
         "taobao is no condition; to ask for one of several values write channel in (douyin, taobao)"
     )
@@ -281,10 +286,10 @@ def test_all_that_is_wrong_with_a_line_is_told_at_once():
 
 
 def test_the_mark_stands_under_the_word_though_chinese_is_twice_as_wide():
-    (mistake,) = parse_rule("渠道 = 抖音 且 省 = 广东 → 分仓 a", SPEECH).mistakes
+    (mistake,) = parse_condition("渠道 = 抖音 且 省 = 广东", SPEECH).mistakes
     sentence, line, mark = mistakes.lines(mistake, i18n.translator("zh"))
     assert sentence == "第 11 列：没有字段 省；最接近的是 省份"
-    assert line == "  渠道 = 抖音 且 省 = 广东 → 分仓 a"
+    assert line == "  渠道 = 抖音 且 省 = 广东"
     assert mark == "  " + " " * 15 + "^^"
 
 

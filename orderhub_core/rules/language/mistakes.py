@@ -23,7 +23,6 @@ MISTAKES: Mapping[str, str] = {
     "expected_more": "{word} cannot stand here; join conditions by `and` or `or`, and put a value of several words in "
     "quotation marks",
     "one_of_several": "{word} is no condition; to ask for one of several values write {example}",
-    "expected_arrow": "the rule does not say what is to be done: write → and an action after the condition",
     "stray_arrow": "the action stands in a place of its own; only a condition is expected here",
     "expected_action": "an action is expected here, such as `{example}`",
     "unspaced": "{word} seems to hold several words; put blanks around {joint}",

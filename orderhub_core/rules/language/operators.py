@@ -57,7 +57,6 @@ NOT_CONTAINS = Spoken(("does not contain",), ("不含", "不包含"))
 PHRASES: Mapping[tuple[str, ...], Op] = {
     tuple(phrase.split()): op for op, spoken in OPERATORS.items() for phrase in (*spoken.en, *spoken.zh)
 }
-LONGEST_PHRASE = max(map(len, PHRASES))
 CHINESE = {phrase: op for op, spoken in OPERATORS.items() for phrase in spoken.zh if phrase not in SIGNS}
 
 AND = Spoken(("and", "&&"), ("且", "并且", "而且"))
@@ -76,6 +75,8 @@ ARROW = Spoken(("->",), ("→",))
 LINE_PHRASES: Mapping[tuple[str, ...], Literal["some", "every", "no"]] = {
     tuple(phrase.split()): which for which, spoken in LINES.items() for phrase in (*spoken.en, *spoken.zh)
 }
+LONGEST_PHRASE = max(map(len, (*PHRASES, *LINE_PHRASES)))
+"""In words."""
 
 
 def words(*spoken: Spoken) -> frozenset[str]:

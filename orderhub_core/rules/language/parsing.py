@@ -1,6 +1,5 @@
-"""From a readable line to the tree: `渠道 = 抖音 且 品类 = 连体衣 → 分仓 杭州仓`, or the same in English, or mixed.
+"""From a readable line to the tree: `渠道 = 抖音 且 品类 = 连体衣`, and `分仓 杭州仓`; in English, or mixed.
 
-    rule       condition → actions
     condition  parts joined by `or`, those of parts joined by `and`; `not` binds to the one part after it; brackets
     part       field operator value | flag | some/every/no line (condition) | always
     actions    verb argument [× pieces], divided by `;`
@@ -43,11 +42,6 @@ def parse_actions(text: str, speech: Vocabulary) -> Parsed:
     return _parsed(text, speech, lambda reader: (ALWAYS, deeds.actions(reader)))
 
 
-def parse_rule(text: str, speech: Vocabulary) -> Parsed:
-    """A condition, an arrow and actions."""
-    return _parsed(text, speech, _rule)
-
-
 def _parsed(text: str, speech: Vocabulary, part: Callable[[Reader], tuple[Condition, tuple[Action, ...]]]) -> Parsed:
     try:
         reader = Reader(text, tokens(text), speech)
@@ -58,20 +52,6 @@ def _parsed(text: str, speech: Vocabulary, part: Callable[[Reader], tuple[Condit
     except Halt:
         when, then = ALWAYS, ()
     return Parsed(when, then, tuple(reader.mistakes))
-
-
-def _rule(reader: Reader) -> tuple[Condition, tuple[Action, ...]]:
-    try:
-        when = _either(reader, 0)
-        if reader.here.sort not in (Sort.ARROW, Sort.END):
-            raise _stray(reader)
-    except Halt:
-        when = ALWAYS
-        while reader.here.sort not in (Sort.ARROW, Sort.END):
-            reader.take()
-    if not reader.takes(Sort.ARROW):
-        raise reader.halt("expected_arrow", reader.here)
-    return when, deeds.actions(reader)
 
 
 def _whole(reader: Reader) -> Condition:

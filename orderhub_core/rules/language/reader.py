@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from orderhub_core.rules.language.lexing import Sort, Token
 from orderhub_core.rules.language.mistakes import Mistake
-from orderhub_core.rules.language.operators import RESERVED, Language
+from orderhub_core.rules.language.operators import LONGEST_PHRASE, RESERVED, Language
 from orderhub_core.rules.language.values import Misread
 from orderhub_core.rules.language.vocabulary import Vocabulary
 
@@ -76,10 +76,10 @@ class Reader:
         self.at += 1
         return True
 
-    def phrase(self, phrases: Mapping[tuple[str, ...], Meaning], longest: int = 3) -> Meaning | None:
+    def phrase(self, phrases: Mapping[tuple[str, ...], Meaning]) -> Meaning | None:
         """Take the longest of these that comes next."""
         ahead: list[str] = []
-        for token in self.tokens[self.at : self.at + longest]:
+        for token in self.tokens[self.at : self.at + LONGEST_PHRASE]:
             if token.sort is not Sort.WORD:
                 break
             ahead.append(token.text.lower())
