@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from typer.testing import CliRunner
 
 from orderhub_core.entry import cli
 from orderhub_core.entry.demo import setting
+from orderhub_core.rules import rulebook
 
 GOOD = """
 [words.warehouse]
@@ -87,6 +89,48 @@ def test_the_answer_as_json_holds_lines_mistakes_and_findings(tmp_path: Path):
 def test_the_demos_own_book_is_without_fault():
     result = CliRunner().invoke(cli.build("rules"), ["rules", "check", str(setting.RULEBOOK)])
     assert (result.exit_code, result.output.splitlines()[-1]) == (0, "no findings")
+
+
+BOTH = (
+    GOOD.replace('"onesies"', '"onesies"\nnote = "他们的连体衣"')
+    + """# a comment
+[[groups.rules]]
+name = "big"
+when = { type = "leaf", field = "total", op = ">=", values = [29900] }
+then = [{ verb = "assign_warehouse", argument = "hangzhou" }]
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("language", "when"),
+    [
+        ("en", ["channel = douyin and category = 连体衣", "total >= 299"]),
+        ("zh", ["渠道 = 抖音 且 品类 = 连体衣", "订单金额 >= 299"]),
+    ],
+)
+def test_a_book_is_written_again_in_one_language(tmp_path, language, when):
+    code, told = run(tmp_path, BOTH, "--write", str(tmp_path / "new.toml"), "--lang", language)
+    assert (code, told.splitlines()[-1].endswith("new.toml")) == (0, True)
+    text = (tmp_path / "new.toml").read_text(encoding="utf-8")
+    (group,) = tomllib.loads(text)["groups"]
+    assert [rule["when"] for rule in group["rules"]] == when
+    assert rulebook.read(text).book == rulebook.read(BOTH).book
+    assert run(tmp_path, text, "--write", str(tmp_path / "book.toml"), "--lang", language)[0] == 0
+    assert (tmp_path / "book.toml").read_text(encoding="utf-8") == text, "what is canonical stays as it is"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["book.toml", "new.toml"]
+
+
+def test_a_book_with_mistakes_is_not_written_and_a_folder_is_the_users_mistake(tmp_path, monkeypatch, capsys):
+    assert run(tmp_path, WRONG, "--write", str(tmp_path / "new.toml"))[0] == 2
+    assert not (tmp_path / "new.toml").exists()
+    run(tmp_path, GOOD)
+    monkeypatch.setattr(
+        "sys.argv", ["orderhub", "rules", "check", str(tmp_path / "book.toml"), "--write", str(tmp_path)]
+    )
+    assert cli.main() == 2
+    assert "cannot be written" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["book.toml"]
 
 
 def test_a_file_that_is_not_there_is_the_users_mistake(tmp_path, monkeypatch, capsys):

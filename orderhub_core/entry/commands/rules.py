@@ -12,6 +12,7 @@ from orderhub_core import i18n
 from orderhub_core.entry.commands import rules_eval, rules_example, rules_versions
 from orderhub_core.entry.commands.rules_eval import Lang
 from orderhub_core.entry.options import AsJson, tell
+from orderhub_core.errors import UserMistake
 from orderhub_core.rules import rulebook
 from orderhub_core.rules.check import Finding, check, sentence
 from orderhub_core.rules.language import mistakes
@@ -34,22 +35,41 @@ MISTAKEN, DOUBTFUL = 2, 1
 @app.command("check")
 def check_file(
     file: Annotated[Path, typer.Argument(help="The rulebook, a TOML file.")],
+    write: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write it again, all of it in that language; comments are left out."),
+    ] = None,
     lang: Annotated[Lang, typer.Option(help="In which language rules and findings are told.")] = Lang.EN,
     as_json: AsJson = False,
 ) -> None:
     """Read a rulebook aloud: each rule as one line, and all that is wrong with it or doubtful about it.
 
-    Exit code 2 where it cannot be used, 1 where a rule does not do what it says.
+    Exit code 2 where it cannot be used, and nothing is written; 1 where a rule does not do what it says.
     """
     draft = rulebook.read(read_text(file, "rulebook"))
     findings = [] if draft.mistakes else check(draft.book)
     answer = _answer(draft, findings, lang.value)
     shown = _mistakes(draft, lang.value) if draft.mistakes else _shown(draft.book, findings, lang.value)
+    if write and not draft.mistakes:
+        _write(rulebook.dump(draft.book, lang.value), write)
+        answer |= {"written": str(write)}
+        shown += "\n" + i18n.translator(lang.value)("written to {path}").format(path=write)
     tell(answer, shown, as_json=as_json)
     if draft.mistakes:
         raise typer.Exit(MISTAKEN)
     if any(finding.level == "warning" for finding in findings):
         raise typer.Exit(DOUBTFUL)
+
+
+def _write(text: str, path: Path) -> None:
+    """At once: whoever reads the file meanwhile has the old book or the new one."""
+    part = path.resolve().with_name(f"{path.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8", newline="\n")
+        part.replace(path.resolve())
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise UserMistake(f"--write {path}: cannot be written ({error.strerror})") from None
 
 
 def _mistakes(draft: rulebook.Draft, language: Language) -> str:
