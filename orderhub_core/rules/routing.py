@@ -35,7 +35,8 @@ WINDOWS = pl.Schema(
     ]
 )
 """When a warehouse is open, or closed for a reason, whatever `enabled` says: from `since` up to, not including,
-`until`; null: until further notice. Of windows that overlap, the one that began last holds."""
+`until`; null: ever since, and until further notice. Of windows that overlap, the one that began last holds; one that
+does not say whether it is open is closed."""
 DESTINATIONS = pl.Schema(
     [
         ("order_id", pl.Int64()),
@@ -157,18 +158,23 @@ def _closed(orders: pl.DataFrame, warehouses: pl.DataFrame, windows: pl.DataFram
     known = windows.sort("since", maintain_order=True).join(
         warehouses.select("warehouse").with_row_index("column"), on="warehouse", how="inner", maintain_order="left"
     )
-    told = pl.col("reason").fill_null(UNNAMED)
-    words = known.filter(~pl.col("open")).select(told).to_series().unique(maintain_order=True)
+    told, is_open = pl.col("reason").fill_null(UNNAMED), pl.col("open").fill_null(False)
+    words = known.filter(~is_open).select(told).to_series().unique(maintain_order=True)
     reasons = pl.concat([pl.Series("closed", [None, DISABLED], pl.String), words])
     state = np.empty((orders.height, warehouses.height), np.int64)
     state[:] = np.where(warehouses["enabled"].fill_null(True).to_numpy(), 0, 1)
     paid = orders["paid_at"].to_physical().to_numpy()
     # A few windows, each over a run of orders: those that began later write over the others.
     number = {word: row for row, word in enumerate(reasons) if row > 1}
+    always = np.iinfo(np.int64)
     spans = known.select(
-        "column", "open", told, pl.col("since").to_physical().alias("from"), pl.col("until").to_physical()
+        "column",
+        is_open,
+        told,
+        first=pl.col("since").to_physical().fill_null(always.min),
+        end=pl.col("until").to_physical().fill_null(always.max),
     )
-    for column, is_open, reason, since, until in spans.iter_rows():
-        first, end = np.searchsorted(paid, [since, until if until is not None else np.iinfo(np.int64).max])
-        state[first:end, column] = 0 if is_open else number[reason]
+    for column, takes, reason, *ends in spans.iter_rows():
+        first, end = np.searchsorted(paid, ends)
+        state[first:end, column] = 0 if takes else number[reason]
     return reasons, state

@@ -110,30 +110,33 @@ def test_by_list_nothing_else_counts() -> None:
 
 WINDOW = st.tuples(
     st.sampled_from(HOUSES["warehouse"].to_list()),
-    st.booleans(),
-    st.integers(0, 12),
+    st.none() | st.booleans(),
+    st.none() | st.integers(0, 12),
     st.none() | st.integers(0, 14),
-    st.sampled_from(["outage", "holiday"]),
+    st.sampled_from(["outage", "holiday", None]),
 )
 
 
 @given(st.lists(WINDOW, max_size=6, unique_by=lambda window: window[2]))
 @settings(deadline=None, max_examples=80)
 def test_a_warehouse_is_as_the_window_says_that_began_last(
-    told: list[tuple[str, bool, int, int | None, str]],
+    told: list[tuple[str, bool | None, int | None, int | None, str | None]],
 ) -> None:
+    """Since ever, where it does not say since when; and closed, where it does not say whether it is open."""
     rows = [
-        (name, is_open, minute(since), None if until is None else minute(until), why)
+        (name, is_open, None if since is None else minute(since), None if until is None else minute(until), why)
         for name, is_open, since, until, why in told
     ]
     found = routes(to(*[(31.2, 121.5)] * 13), HOUSES, pl.DataFrame(rows, schema=WINDOWS, orient="row"))
     for order, warehouse, closed in found.select("order_id", "warehouse", "closed").rows():
         holding = [
-            row for row in told if row[0] == warehouse and row[2] <= order and (row[3] is None or order < row[3])
+            (-1 if since is None else since, is_open, why)
+            for name, is_open, since, until, why in told
+            if name == warehouse and (since is None or since <= order) and (until is None or order < until)
         ]
         if holding:
-            _, is_open, _, _, why = max(holding, key=lambda row: row[2])
-            assert closed == (None if is_open else why)
+            _, is_open, why = max(holding, key=lambda row: row[0])
+            assert closed == (None if is_open else why or "closed")
         else:
             assert closed == ("disabled" if warehouse == "spare" else None)
 
