@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import polars as pl
@@ -80,7 +81,7 @@ warehouse `place`, and how many are on hand after it; no order: a supply. `capac
 quantity."""
 FINDINGS = pl.Schema(
     {
-        "finding": pl.Enum(["negative_stock", "stated_twice", "no_quantity", "no_sku", "not_paid"]),
+        "finding": pl.Enum(["negative_stock", "stated_twice", "no_quantity", "no_sku", "not_paid", "quota_twice"]),
         "warehouse": pl.String(),
         "subject": pl.String(),
         "order_id": pl.Int64(),
@@ -90,8 +91,20 @@ FINDINGS = pl.Schema(
 )
 """`negative_stock`: treated as none. `stated_twice`: two rows of the stock for the same; the lesser holds.
 `no_quantity`: a line of no pieces or fewer; takes none. `no_sku`: a line that asks for a piece without a name, which
-no warehouse has. `not_paid`: an order without an instant has no turn, and is
-not decided."""
+no warehouse has. `not_paid`: an order without an instant has no turn, and is not decided. `quota_twice`: two rows of
+quotas for the rule `subject`; of each limit the lesser holds."""
+
+
+def findings(found: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+    """FINDINGS of these names: of each frame those of its columns that they have."""
+    told = [
+        frame.with_columns(finding=pl.lit(name, FINDINGS["finding"])).match_to_schema(
+            FINDINGS, missing_columns="insert", extra_columns="ignore"
+        )
+        for name, frame in found.items()
+        if frame.height
+    ]
+    return pl.concat([pl.DataFrame(schema=FINDINGS), *told])
 
 
 class Resources(NamedTuple):

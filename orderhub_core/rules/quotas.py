@@ -13,7 +13,7 @@ import polars as pl
 
 from orderhub_core.frames import INSTANT
 from orderhub_core.rules import speeds
-from orderhub_core.rules.claims import LEDGER
+from orderhub_core.rules.claims import LEDGER, findings
 from orderhub_core.rules.speeds import Run
 from orderhub_core.rules.turns import Asked, Left, Taken
 
@@ -30,11 +30,12 @@ CLAIMS = pl.Schema(
 """Gifts that orders have earned, one row per order and gift rule; turns as in `claims.ASKING`. `buyer`: a pseudonym;
 one that is not known counts as a buyer of its own."""
 QUOTAS = pl.Schema({"rule": pl.String(), "total": pl.Int64(), "per_day": pl.Int64(), "per_buyer": pl.Int64()})
-"""Pieces of a gift rule: in all, on each day of payment, to each buyer. Null: any number; a rule without a row, too."""
+"""Pieces of a gift rule: in all, on each day of payment, to each buyer. Null: any number; a rule without a row, too.
+Of two rows the lesser of each holds."""
 USED = pl.Schema({"rule": pl.String(), "subject": pl.String(), "used": pl.Int64()})
 """Pieces granted so far. `subject`: `total`, `day 2026-03-01`, `buyer …`, or `order …` of an unknown one."""
 GRANTS = pl.Schema({"order_id": pl.Int64(), "rule": pl.String(), "quantity": pl.Int32(), "granted": pl.Boolean()})
-"""One row per claim, in the order of their turns."""
+"""One row per claim that has an instant of payment, in the order of their turns."""
 REFUSALS = pl.Schema(
     {
         "order_id": pl.Int64(),
@@ -56,14 +57,16 @@ class Granted(NamedTuple):
     refusals: pl.DataFrame
     ledger: pl.DataFrame
     """Of claims.LEDGER, kind `quota`: the rule `place`, USED's `subject`, and what is used after it."""
+    findings: pl.DataFrame
+    """claims.FINDINGS: of orders that are not paid and so have no turn, and of quotas that are stated twice."""
 
 
 def grant(
     claims: pl.DataFrame, quotas: pl.DataFrame, used: pl.DataFrame, *, zone: str, run: Run = speeds.plain
 ) -> Granted:
     """Which claims are granted. `used`: what is, before them. Claims of no pieces are never refused, and use none."""
-    ordered = _in_turn(claims, zone)
-    shares = _shares(ordered, quotas)
+    ordered = _in_turn(claims.drop_nulls("paid_at"), zone)
+    shares = _shares(ordered, quotas.group_by("rule", maintain_order=True).min())
     counters = shares.select("rule", "subject", "limit").unique(["rule", "subject"], maintain_order=True)
     counters = counters.with_row_index("counter").join(
         used, on=["rule", "subject"], how="left", maintain_order="left"
@@ -71,7 +74,7 @@ def grant(
     shares = shares.join(counters.select("rule", "subject", "counter"), on=["rule", "subject"], maintain_order="left")
     asked, left, taken = _numbers(ordered.height, shares, counters)
     run(asked, left, taken)
-    return _told(ordered, shares, taken)
+    return Granted(*_told(ordered, shares, taken), _findings(claims, quotas))
 
 
 def used_after(used: pl.DataFrame, ledger: pl.DataFrame) -> pl.DataFrame:
@@ -131,7 +134,19 @@ def _numbers(claims: int, shares: pl.DataFrame, counters: pl.DataFrame) -> tuple
     return asked, left, Taken.blank(lines=count, entries=count + claims, lacks=count + claims)
 
 
-def _told(ordered: pl.DataFrame, shares: pl.DataFrame, taken: Taken) -> Granted:
+def _findings(claims: pl.DataFrame, quotas: pl.DataFrame) -> pl.DataFrame:
+    return findings(
+        {
+            "not_paid": claims.filter(pl.col("paid_at").is_null()).unique("order_id", maintain_order=True),
+            "quota_twice": quotas.filter(pl.col("rule").is_duplicated())
+            .select(subject="rule")
+            .unique(maintain_order=True),
+        }
+    )
+
+
+def _told(ordered: pl.DataFrame, shares: pl.DataFrame, taken: Taken) -> tuple[pl.DataFrame, pl.DataFrame, pl.DataFrame]:
+    """Grants, refusals and the ledger."""
     entries, lacks = (int(count) for count in taken.counts)
     claim, line = taken.entry_order[:entries], taken.entry_line[:entries]
     granted = np.zeros(ordered.height, np.bool_)
@@ -150,4 +165,4 @@ def _told(ordered: pl.DataFrame, shares: pl.DataFrame, taken: Taken) -> Granted:
         "order_id", "rule", "quota", "left", asked=pl.col("quantity").cast(pl.Int64), limit="limit"
     )  # fmt: skip
     grants = ordered.select("order_id", "rule", "quantity").with_columns(granted=pl.Series(granted))
-    return Granted(grants, refusals, ledger)
+    return grants, refusals, ledger

@@ -10,7 +10,7 @@ from __future__ import annotations
 import polars as pl
 
 from orderhub_core.rules import speeds
-from orderhub_core.rules.claims import FINDINGS, Outcome, Question, Resources
+from orderhub_core.rules.claims import Outcome, Question, Resources, findings
 from orderhub_core.rules.numbered import numbered
 from orderhub_core.rules.speeds import Run
 from orderhub_core.rules.told import told
@@ -56,18 +56,12 @@ def _findings(question: Question, resources: Resources) -> pl.DataFrame:
     stock, (orders, lines, *_) = resources.stock, question
     cell, value = pl.struct("warehouse", "sku"), pl.col("quantity").cast(pl.Int64)
     nameless = pl.col("stocked").fill_null(True) & pl.col("sku").is_null()
-    found = {
-        "negative_stock": stock.filter(pl.col("on_hand") < 0).rename({"sku": "subject", "on_hand": "value"}),
-        "stated_twice": stock.filter(cell.is_duplicated()).rename({"sku": "subject", "on_hand": "value"}),
-        "no_quantity": lines.filter(_no_quantity()).select("order_id", "line_no", subject="sku", value=value),
-        "no_sku": lines.filter(nameless).select("order_id", "line_no", value=value),
-        "not_paid": orders.filter(pl.col("paid_at").is_null()).select("order_id"),
-    }
-    told = [
-        frame.with_columns(finding=pl.lit(name, FINDINGS["finding"])).match_to_schema(
-            FINDINGS, missing_columns="insert", extra_columns="ignore"
-        )
-        for name, frame in found.items()
-        if frame.height
-    ]
-    return pl.concat([pl.DataFrame(schema=FINDINGS), *told])
+    return findings(
+        {
+            "negative_stock": stock.filter(pl.col("on_hand") < 0).rename({"sku": "subject", "on_hand": "value"}),
+            "stated_twice": stock.filter(cell.is_duplicated()).rename({"sku": "subject", "on_hand": "value"}),
+            "no_quantity": lines.filter(_no_quantity()).select("order_id", "line_no", subject="sku", value=value),
+            "no_sku": lines.filter(nameless).select("order_id", "line_no", value=value),
+            "not_paid": orders.filter(pl.col("paid_at").is_null()).select("order_id"),
+        }
+    )

@@ -70,6 +70,7 @@ def findings(found: pl.DataFrame, tr: Translate) -> list[str]:
             " where it was entered."
         ),
         "no_sku": tr("Order {order_id}, line {line_no}: no SKU, so no warehouse can have it. Give the line its SKU."),
+        "quota_twice": tr("The quotas of {subject} are stated twice; of each the lesser counts. Send one row."),
         "not_paid": tr("Order {order_id} has no instant of payment, so it has no turn and waits."),
     }
     rows = found.with_columns(pl.col("value").fill_null(0), pl.col("subject").fill_null("–")).iter_rows(named=True)
