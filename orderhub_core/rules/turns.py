@@ -6,8 +6,12 @@ tells whether machine code that was kept is still its own.
 
 An order goes whole to the first of its candidates that has room and every piece. Where none has, and it may be split,
 it goes to the fewest places that together have everything; of equally few to the first ones in the order's own
-preference, and within them each group of lines to the first place that has it. Where that fails too, an order that may
-go in part sends what is there, a parcel short of its limit so that the rest can follow. Else it takes nothing.
+preference, and within them each group of lines to the first place that has it: in the order of the lines, or where
+that does not do, those of the most pieces first. Where that fails too, an order that may go in part sends what is
+there, a parcel short of its limit so that the rest can follow. Else it takes nothing.
+
+That is quick, and not all that could be tried: of lines that share a SKU some deal may exist that neither order finds,
+and of very many places only the first `MOST_CHOICES` choices are tried. The order is short then, or goes in part.
 """
 
 from __future__ import annotations
@@ -21,6 +25,8 @@ CLOSED, FULL = -2, -1
 SUPPLY, CAPACITY = -1, -1
 """In an entry, in the place of its order; of its line."""
 NOWHERE = -1
+MOST_CHOICES = 10_000
+"""Of places for one order: all that there are of thirteen places, or of twenty for four parcels."""
 
 Numbers = Any
 """An array of int64; in plain Python a list of int."""
@@ -169,6 +175,15 @@ def _tell(asked: Asked, left: Left, taken: Taken, candidate: int, first: int, en
             _lack(taken, candidate, line, max(have, 0))
 
 
+def _opened(asked: Asked, left: Left, order: int) -> list[int]:
+    """The candidates that take anything."""
+    return [
+        candidate
+        for candidate in range(asked.candidates[order], asked.candidates[order + 1])
+        if _open(asked, left, candidate)
+    ]
+
+
 def _open(asked: Asked, left: Left, candidate: int) -> bool:
     gate = asked.gate[candidate]
     return bool(gate != CLOSED and left.room[gate] > 0)
@@ -176,16 +191,21 @@ def _open(asked: Asked, left: Left, candidate: int) -> bool:
 
 def _split(asked: Asked, left: Left, taken: Taken, order: int) -> bool:
     """The fewest candidates that have it all between them: every choice of two in turn, then of three, and so on."""
-    places = asked.candidates[order + 1] - asked.candidates[order]
-    most = min(asked.parcels[order], places, asked.groups[order + 1] - asked.groups[order])
-    if most < 2 or not _anywhere(asked, left, taken, order):
+    opened = _opened(asked, left, order)
+    most = min(asked.parcels[order], len(opened), asked.groups[order + 1] - asked.groups[order])
+    if most < 2 or not _anywhere(asked, left, taken, order, opened):
         return False
+    in_line, by_need = list(range(asked.groups[order], asked.groups[order + 1])), _by_need(asked, order)
+    tried = 0
     for size in range(2, most + 1):
         chosen = list(range(size))
-        while chosen[0] >= 0:
-            if _between(asked, left, taken, order, chosen):
-                return True
-            _next_choice(chosen, places)
+        while chosen[0] >= 0 and tried < MOST_CHOICES:
+            places = [opened[number] for number in chosen]
+            for groups in (in_line, by_need):
+                if _dealt(asked, left, taken, order, groups, places):
+                    return True
+            _next_choice(chosen, len(opened))
+            tried += 1
     return False
 
 
@@ -203,31 +223,53 @@ def _next_choice(chosen: list[int], places: int) -> None:
         chosen[after] = chosen[after - 1] + 1
 
 
-def _anywhere(asked: Asked, left: Left, taken: Taken, order: int) -> bool:
+def _anywhere(asked: Asked, left: Left, taken: Taken, order: int, places: list[int]) -> bool:
     """Whether each group alone is to be had somewhere: where not, no choice of places is worth trying."""
-    everywhere = list(range(asked.candidates[order + 1] - asked.candidates[order]))
     for group in range(asked.groups[order], asked.groups[order + 1]):
-        if not _one_of(asked, left, taken, order, group, everywhere):
+        if not _one_of(asked, left, taken, group, places):
             return False
         _return(asked, left, taken, asked.lines[group], asked.lines[group + 1])
     return True
 
 
-def _between(asked: Asked, left: Left, taken: Taken, order: int, chosen: list[int]) -> bool:
-    """Each group from the first of the chosen candidates that has it; all of them, or none."""
+def _by_need(asked: Asked, order: int) -> list[int]:
+    """Its groups, those first that need the most pieces; of equals in the order of the lines."""
+    needs = []
     for group in range(asked.groups[order], asked.groups[order + 1]):
-        if not _one_of(asked, left, taken, order, group, chosen):
-            _return(asked, left, taken, asked.lines[asked.groups[order]], asked.lines[group])
+        need = 0
+        for line in range(asked.lines[group], asked.lines[group + 1]):
+            need += asked.need[line]
+        needs.append((-need, group))
+    needs.sort()
+    return [group for _, group in needs]
+
+
+def _dealt(asked: Asked, left: Left, taken: Taken, order: int, groups: list[int], places: list[int]) -> bool:
+    """These groups, each in its turn, from the first of these candidates that has it; all of the order's, or none."""
+    first, end = asked.lines[asked.groups[order]], asked.lines[asked.groups[order + 1]]
+    for group in groups:
+        if not _one_of(asked, left, taken, group, places):
+            _return(asked, left, taken, first, end)
             return False
+    _balance(asked, left, taken, first, end)
     return True
 
 
-def _one_of(asked: Asked, left: Left, taken: Taken, order: int, group: int, chosen: list[int]) -> bool:
-    """The group from the first of the chosen candidates that has it."""
+def _balance(asked: Asked, left: Left, taken: Taken, first: int, end: int) -> None:
+    """What these lines leave where each is taken after those before it, as they are entered."""
+    for line in range(first, end):
+        left.stock[asked.sku[line] * left.places + asked.place[taken.candidate[line]]] += asked.need[line]
+    for line in range(first, end):
+        cell = asked.sku[line] * left.places + asked.place[taken.candidate[line]]
+        left.stock[cell] -= asked.need[line]
+        taken.balance[line] = left.stock[cell]
+
+
+def _one_of(asked: Asked, left: Left, taken: Taken, group: int, places: list[int]) -> bool:
+    """The group from the first of these candidates that has it."""
     first, end = asked.lines[group], asked.lines[group + 1]
-    for number in chosen:
-        candidate = asked.candidates[order] + number
-        if _open(asked, left, candidate) and _take(asked, left, taken, candidate, first, end):
+    for candidate in places:  # noqa: SIM110  # machine code knows no generators
+        if _take(asked, left, taken, candidate, first, end):
             return True
     return False
 
@@ -237,11 +279,9 @@ def _partly(asked: Asked, left: Left, taken: Taken, order: int) -> bool:
     if asked.partly[order] == 0:
         return False
     used = 0
-    for candidate in range(asked.candidates[order], asked.candidates[order + 1]):
+    for candidate in _opened(asked, left, order):
         if used == asked.parcels[order] - 1:
             break
-        if not _open(asked, left, candidate):
-            continue
         found = False
         for group in range(asked.groups[order], asked.groups[order + 1]):
             first, end = asked.lines[group], asked.lines[group + 1]
@@ -293,7 +333,7 @@ def _lack(taken: Taken, candidate: int, line: int, left: int) -> None:
 
 
 PARTS = (
-    _enter, _lack, _open, _return, _take, _tell, _supply, _whole, _next_choice, _one_of, _anywhere, _between,
-    _split, _partly, _write,
+    _enter, _lack, _open, _opened, _return, _take, _tell, _supply, _whole, _next_choice, _one_of, _anywhere, _by_need,
+    _balance, _dealt, _split, _partly, _write,
 )  # fmt: skip
 """What `run` is made of, from the inside out."""

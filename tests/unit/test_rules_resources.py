@@ -144,16 +144,19 @@ class Oracle:
         return hand - Counter({(place, sku): pieces for sku, pieces in wanted.items()})
 
     def fit(self, groups: list[Numbered], places: Sequence[str]) -> list[str] | None:
-        hand, chosen = self.hand, []
-        for group in groups:
-            for place in places:
-                rest = self.without(hand, place, group)
-                if rest is not None:
-                    hand = rest
-                    chosen.append(place)
-                    break
-            else:
+        """The place of each group: dealt in the order of the lines, else those of the most pieces first."""
+        pieces = [sum(line.quantity * line.stocked for _, line in group) for group in groups]
+        by_need = sorted(range(len(groups)), key=lambda number: -pieces[number])
+        return self.deal(groups, places, range(len(groups))) or self.deal(groups, places, by_need)
+
+    def deal(self, groups: list[Numbered], places: Sequence[str], turns: Iterable[int]) -> list[str] | None:
+        hand, chosen = self.hand, [""] * len(groups)
+        for number in turns:
+            rests = ((place, self.without(hand, place, groups[number])) for place in places)
+            found = next(((place, rest) for place, rest in rests if rest is not None), None)
+            if found is None:
                 return None
+            chosen[number], hand = found
         return chosen
 
     def room(self, order: Order, place: str) -> bool:
@@ -395,6 +398,32 @@ def test_an_order_is_split_only_as_far_as_it_may_be() -> None:
     outcome = World([Order(parcels, at(0), lines, places, parcels) for parcels in (1, 2, 3)], SPREAD).decide()
     assert outcome.orders.rows() == [(1, "short", 0), (2, "short", 0), (3, "split", 3)]
     assert outcome.lines.filter(pl.col("order_id") == 3)["parcel"].to_list() == [1, 2, 3]
+
+
+def test_lines_that_share_a_sku_are_dealt_the_large_ones_first_where_the_small_ones_would_block_them() -> None:
+    order = Order(1, at(0), [Line("BIB", 1), Line("BIB", 2)], open_at("hangzhou", "guangzhou"), parcels=2)
+    outcome = World([order], {("hangzhou", "BIB"): (2, 0), ("guangzhou", "BIB"): (1, 0)}).decide()
+    assert warehouses(outcome, 1) == ["guangzhou", "hangzhou"]
+    three = [Line("BIB", quantity) for quantity in (1, 2, 3)]
+    larger = World(
+        [Order(1, at(0), three, open_at("hangzhou", "guangzhou"), parcels=2)],
+        {("hangzhou", "BIB"): (5, 0), ("guangzhou", "BIB"): (1, 0)},
+    ).decide()
+    assert warehouses(larger, 1) == ["guangzhou", "hangzhou", "hangzhou"]
+    assert breaks(larger.ledger).is_empty()
+
+
+def test_of_very_many_places_not_every_choice_is_tried() -> None:
+    """Of each piece one place; the five that have them stand last of as many as there are."""
+
+    def decided(places: int) -> list[str]:
+        names = [f"w{number:02}" for number in range(places)]
+        skus = [f"S{number}" for number in range(5)]
+        order = Order(1, at(0), [Line(sku) for sku in skus], open_at(*names), parcels=5)
+        stock = dict.fromkeys(zip(names[-5:], skus, strict=True), (1, 0))
+        return World([order], stock).decide().orders["outcome"].to_list()
+
+    assert (decided(13), decided(25)) == (["split"], ["short"])
 
 
 def test_fewer_parcels_go_before_better_places() -> None:
