@@ -21,6 +21,7 @@ Made = TypeVar("Made")
 OTHERWISE = "otherwise"
 """The rule that decisions name where none of a group's own held."""
 _KINDS: dict[type, str] = {str: "text", list: "list", dict: "table"}
+_OF_TABLES = ("groups", "rules")
 
 
 class _Mistakes(list[Mistake]):
@@ -52,7 +53,7 @@ def _taken(table: Mapping[str, Any], key: str, kind: type[Made], default: Made, 
     value = table.get(key, default)
     if isinstance(value, kind):
         return value
-    wrong.note("wrong_type", place, word=key, kind=_KINDS[kind])
+    wrong.note("wrong_type", place, word=key, kind=key if key in _OF_TABLES else _KINDS[kind])
     return default
 
 
@@ -106,7 +107,7 @@ def _taken_by(new: Word, found: list[Word]) -> str:
 def _group(table: Any, number: int, speech: Vocabulary, wrong: _Mistakes) -> Group:
     place: Place = (f"groups[{number}]",)
     if not isinstance(table, dict):
-        wrong.note("wrong_type", place, word=place[0], kind="table")
+        wrong.note("wrong_type", place, word=place[0], kind="group")
         return Group("", "first")
     _keys(table, ("name", "match", "rules", "otherwise"), place, wrong)
     name = _name(table, place, wrong)
@@ -138,7 +139,7 @@ def _match(table: Mapping[str, Any], place: Place, wrong: _Mistakes) -> Literal[
 def _rule(table: Any, number: int, speech: Vocabulary, place: Place, wrong: _Mistakes) -> Rule:
     unnamed = f"rules[{number}]"
     if not isinstance(table, dict):
-        wrong.note("wrong_type", place, word=unnamed, kind="table")
+        wrong.note("wrong_type", place, word=unnamed, kind="rule")
         return Rule("", ALWAYS, ())
     _keys(table, ("name", "when", "then", "note"), (*place, unnamed), wrong)
     name = _name(table, (*place, unnamed), wrong)

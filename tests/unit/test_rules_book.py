@@ -204,6 +204,25 @@ def test_every_mistake_is_told_by_name(text, expected):
         assert mistakes.told(draft.mistakes, i18n.translator(language))
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("groups = [1]", "groups[1]: groups[1] must be a table `[[groups]]` with name, match and rules"),
+        ("[groups]\nname = 'g'", "groups must be tables `[[groups]]`, each with name, match and rules"),
+        (
+            "[[groups]]\nname = 'g'\nmatch = 'all'\nrules = ['total > 5 -> tag a']",
+            "g: rules[1] must be a table `[[groups.rules]]` with name, when and then",
+        ),
+        (
+            "[[groups]]\nname = 'g'\nmatch = 'all'\nrules = 'total > 5 -> tag a'",
+            "g: rules must be tables `[[groups.rules]]`, each with name, when and then",
+        ),
+    ],
+)
+def test_what_should_be_a_table_is_told_with_what_it_holds(text, told):
+    assert mistakes.told(rulebook.read(text).mistakes, str) == told
+
+
 def test_all_mistakes_are_told_at_once_and_nothing_is_loaded(tmp_path: Path):
     path = tmp_path / "rules.toml"
     path.write_text(BOOK.replace("抖音", "抖因").replace("FREE-02", "").replace('"all"', '"al"'), encoding="utf-8")
