@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -49,10 +50,15 @@ def load(path: Path, tr: Translate = str) -> Rulebook:
     """Raises UserMistake that tells all that is wrong with it."""
     book, mistakes = read(read_text(path, "rulebook"))
     if mistakes:
-        count = tr("one mistake") if len(mistakes) == 1 else tr("{n} mistakes").format(n=len(mistakes))
-        heading = tr("rulebook {path}: {count}").format(path=path, count=count)
-        raise UserMistake(f"{heading}\n{told(mistakes, tr)}")
+        raise UserMistake(refusal(path, mistakes, tr))
     return book
+
+
+def refusal(path: Path, mistakes: Sequence[Mistake], tr: Translate) -> str:
+    """All that is wrong with a file, for people: how much, and then each mistake."""
+    count = tr("one mistake") if len(mistakes) == 1 else tr("{n} mistakes").format(n=len(mistakes))
+    heading = tr("rulebook {path}: {count}").format(path=path, count=count)
+    return f"{heading}\n{told(mistakes, tr)}"
 
 
 def read(text: str) -> Draft:

@@ -64,6 +64,14 @@ def test_all_mistakes_are_told_with_a_mark_under_the_word(tmp_path: Path):
     assert "there is no action asign; the nearest is assign" in told
 
 
+def test_the_file_is_named_that_is_wrong(tmp_path: Path):
+    for text, language, told in [
+        ("not toml", "en", "book.toml: one mistake\nthis is not TOML: "),
+        (WRONG, "zh", "book.toml：2 处错误\n"),
+    ]:
+        assert told in run(tmp_path, text, "--lang", language)[1]
+
+
 def test_the_answer_as_json_holds_lines_mistakes_and_findings(tmp_path: Path):
     good = json.loads(run(tmp_path, GOOD, "--json")[1].splitlines()[-1])
     assert good["rules"] == [

@@ -49,7 +49,10 @@ def check_file(
     draft = rulebook.read(read_text(file, "rulebook"))
     findings = [] if draft.mistakes else check(draft.book)
     answer = _answer(draft, findings, lang.value)
-    shown = _mistakes(draft, lang.value) if draft.mistakes else _shown(draft.book, findings, lang.value)
+    if draft.mistakes:
+        shown = rulebook.refusal(file, draft.mistakes, i18n.translator(lang.value))
+    else:
+        shown = _shown(draft.book, findings, lang.value)
     if write and not draft.mistakes:
         _write(rulebook.dump(draft.book, lang.value), write)
         answer |= {"written": str(write)}
@@ -70,11 +73,6 @@ def _write(text: str, path: Path) -> None:
     except OSError as error:
         part.unlink(missing_ok=True)
         raise UserMistake(f"--write {path}: cannot be written ({error.strerror})") from None
-
-
-def _mistakes(draft: rulebook.Draft, language: Language) -> str:
-    tr = i18n.translator(language)
-    return mistakes.told(draft.mistakes, tr)
 
 
 def _shown(book: Rulebook, findings: Sequence[Finding], language: Language) -> str:
