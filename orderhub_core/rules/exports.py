@@ -41,6 +41,8 @@ class Exported(NamedTuple):
     lines: pl.DataFrame
     reports: pl.DataFrame | None
     stray_lines: int
+    blind: tuple[str, ...] = ()
+    """Rules that ask for lines, where there is no file of any."""
 
 
 def evaluate(exported: Exported, book: Rulebook) -> Evaluated:
@@ -66,7 +68,8 @@ def read(book: Rulebook, orders: Path, lines: Path | None, reports: Path | None 
         _check_line_numbers(bought, lines)
     if needs.asks_signals(book) and reports is None:
         raise UserMistake("the rulebook asks for signals (storms, audiences, outages): give them by --signals")
-    return Exported(own, bought, None if reports is None else _reports(reports, own.columns), stray)
+    told = None if reports is None else _reports(reports, own.columns)
+    return Exported(own, bought, told, stray, needs.of_lines(book) if lines is None else ())
 
 
 def _parquet(path: Path, level: str) -> pl.DataFrame:

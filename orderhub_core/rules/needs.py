@@ -36,6 +36,14 @@ def asks_signals(book: Rulebook) -> bool:
     return any(field.level == "signal" for field, _ in asked(book))
 
 
+def of_lines(book: Rulebook) -> tuple[str, ...]:
+    """The rules that ask for lines or for what sums them up: of an order without lines they know nothing."""
+    rules = (rule for group in book.groups for rule in group.rules)
+    return tuple(
+        rule.name for rule in rules if any(sources(field_of(leaf))[0] == "lines" for leaf in leaves(rule.when))
+    )
+
+
 def gives(book: Rulebook) -> bool:
     """Whether it adds gifts, which go with a line."""
     acting = (then for group in book.groups for then in (group.otherwise, *(rule.then for rule in group.rules)))

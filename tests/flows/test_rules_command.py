@@ -57,8 +57,8 @@ def files(tmp_path):
     return write
 
 
-def run(folder, *command):
-    paths = ["--rules", "r.toml", "--orders", "orders.parquet", "--lines", "lines.parquet"]
+def run(folder, *command, lines=("--lines", "lines.parquet")):
+    paths = ["--rules", "r.toml", "--orders", "orders.parquet", *lines]
     return subprocess.run(
         [sys.executable, "-m", "orderhub_core.entry.cli", "rules", *command, *paths],
         cwd=folder,
@@ -122,6 +122,16 @@ def test_files_that_are_none_end_in_one_sentence(files):
     assert "orders.parquet cannot be read" in run(folder, "eval", "--out", "x").stderr
     files(book='version = "1"\n[[groups]]\nname = "g"\nmatch = "first"\notherwise = "assgn x"')
     assert run(folder, "eval", "--out", "x").returncode == 2
+
+
+def test_without_lines_the_rules_that_read_them_are_named(files):
+    folder = files(book=BOOK.replace("total >= 500", "line_count > 1"))
+    told = "rules that read lines: 2, and no lines were given by --lines: onesies, big"
+    assert told in run(folder, "eval", "--out", "x.parquet", lines=()).stdout
+    assert told not in run(folder, "eval", "--out", "x.parquet").stdout
+    assert "2 条规则要看商品明细" in run(folder, "explain", "A1", "--lang", "zh", lines=()).stdout
+    made = json.loads(run(folder, "eval", "--out", "x.parquet", "--json", lines=()).stdout)
+    assert made["rules_without_lines"] == ["onesies", "big"]
 
 
 def test_one_order_is_explained_in_either_language(files):

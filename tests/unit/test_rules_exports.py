@@ -72,6 +72,17 @@ def test_a_gift_of_otherwise_goes_with_the_first_line(evaluated):
     assert made.select("order_no", "rule", "parent").rows() == [("A", "otherwise", 3), ("B", "r", None)]
 
 
+@pytest.mark.parametrize(
+    ("when", "blind"),
+    [("total >= 5", ()), ("not (category = 面膜)", ("r",)), ("total >= 5 or line_count > 1", ("r",))],
+)
+def test_rules_that_read_lines_are_named_where_none_are_given(tmp_path, when, blind):
+    ORDERS.write_parquet(tmp_path / "orders.parquet")
+    LINES.with_columns(category=pl.lit("杯子")).write_parquet(tmp_path / "lines.parquet")
+    for lines, expected in ((None, blind), (tmp_path / "lines.parquet", ())):
+        assert read(book(when, "tag x"), tmp_path / "orders.parquet", lines).blind == expected
+
+
 STORM = book("storm", "tag x")
 
 

@@ -12,7 +12,7 @@ import typer
 
 from orderhub_core.entry.options import AsJson, tell
 from orderhub_core.errors import UserMistake
-from orderhub_core.i18n import translator
+from orderhub_core.i18n import Translate, translator
 from orderhub_core.rules import exports, rulebook
 from orderhub_core.rules.dictionary import FIELDS
 from orderhub_core.rules.explain import Answer, Asked, Explanation
@@ -43,7 +43,8 @@ def evaluate(
 ) -> None:
     """Decide on every order of a file: a row for each decision, with the rule and the reason."""
     book = rulebook.load(rules)
-    found = exports.evaluate(exports.read(book, orders, lines, signals), book)
+    exported = exports.read(book, orders, lines, signals)
+    found = exports.evaluate(exported, book)
     _write(found.decisions, out)
     counted = found.decisions.group_by("group", "rule", "action", "argument", maintain_order=True).len("orders")
     answer = {
@@ -52,10 +53,11 @@ def evaluate(
         "decisions": found.decisions.height,
         "undecided": found.undecided,
         "stray_lines": found.stray_lines,
+        "rules_without_lines": exported.blind,
         "by_rule": counted.to_dicts(),
         "out": str(out),
     }
-    tell(answer, _summary(found, counted, out), as_json=as_json)
+    tell(answer, "\n".join([_summary(found, counted, out), *without_lines(exported, str)]), as_json=as_json)
 
 
 def _write(decisions: pl.DataFrame, out: Path) -> None:
@@ -75,6 +77,16 @@ def _summary(found: exports.Evaluated, counted: pl.DataFrame, out: Path) -> str:
     return "\n".join(told)
 
 
+def without_lines(exported: exports.Exported, tr: Translate) -> Iterator[str]:
+    """A warning, where rules ask for lines and none were given."""
+    if exported.blind:
+        names = tr(", ").join(
+            [*exported.blind[: exports.NAMED], *(["…"] if len(exported.blind) > exports.NAMED else [])]
+        )
+        text = tr("! rules that read lines: {rules}, and no lines were given by --lines: {names}")
+        yield text.format(rules=len(exported.blind), names=names)
+
+
 def explain(
     order_no: Annotated[str, typer.Argument(help="The order's number.")],
     rules: Rules,
@@ -92,8 +104,8 @@ def explain(
     order = _one(exported.orders, order_no, shop)
     own = exported.lines.filter(pl.col("order_id") == order["order_id"][0])
     found = explained(order, own, book, language=lang.value, reports=exported.reports)
-    told = "\n".join(sentences(found, book, lang.value))
-    tell(document(order_no, found), told, as_json=as_json)
+    told = [*sentences(found, book, lang.value), *without_lines(exported, translator(lang.value))]
+    tell(document(order_no, found) | {"rules_without_lines": exported.blind}, "\n".join(told), as_json=as_json)
 
 
 def _one(orders: pl.DataFrame, order_no: str, shop: str) -> pl.DataFrame:

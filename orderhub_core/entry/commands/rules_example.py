@@ -11,7 +11,7 @@ from typing import Annotated, Any, NamedTuple
 import polars as pl
 import typer
 
-from orderhub_core.entry.commands.rules_eval import Lang, Lines, Orders, Signals
+from orderhub_core.entry.commands.rules_eval import Lang, Lines, Orders, Signals, without_lines
 from orderhub_core.entry.options import AsJson, tell
 from orderhub_core.errors import UserMistake
 from orderhub_core.i18n import translator
@@ -164,6 +164,7 @@ def document(
     return {
         "orders": exported.orders.height,
         "stray_lines": exported.stray_lines,
+        "rules_without_lines": exported.blind,
         "should": told.called.names(marks[0]),
         "should_not": told.called.names(marks[1]),
         "separates": any(each.separates for each in found.candidates),
@@ -190,6 +191,7 @@ def sentences(found: Findings, exported: exports.Exported, told: Told) -> Iterat
     elif not any(candidate.separates for candidate in found.candidates):
         yield tr("none of these rules tells the marked orders apart")
     yield from (_alike(pair, told) for pair in found.alike)
+    yield from without_lines(exported, tr)
     if exported.stray_lines:
         yield tr("! {lines} lines belong to none of these orders and were left out").format(lines=exported.stray_lines)
 
