@@ -6,12 +6,13 @@ A warning says that the book does not do what it says; a note, that a reader may
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Literal, NamedTuple
 
 from orderhub_core import i18n
 from orderhub_core.rules.actions import VERBS
+from orderhub_core.rules.booktables import OTHERWISE
 from orderhub_core.rules.dictionary import FIELDS, Kind, nearest
 from orderhub_core.rules.language.operators import Language
 from orderhub_core.rules.language.printing import print_condition
@@ -44,9 +45,12 @@ FINDINGS: Mapping[str, str] = {
     "some_other_line": "{first} asks whether some line is different; to ask that none is, write {second}",
     "strange_value": "{first} asks for a value that is not known; the nearest is {second}",
     "gap": "an order for which none of its rules holds is left undecided: it has no `otherwise`",
+    "unsent": "it may hold for an order that no rule assigns a warehouse; the hub sends that one nowhere, so that its "
+    "action {verb} comes to nothing: assign a warehouse, too",
 }
 """English; `locale/zh/rules.po` has the Chinese."""
-_NOTES = ("some_other_line", "strange_value", "gap")
+_NOTES = ("some_other_line", "strange_value", "gap", "unsent")
+_KEEPS_BACK = ("hold", "approve")
 _EXACT = (Op.IS, Op.IS_NOT, Op.AMONG, Op.NOT_AMONG)
 _POSITIVE = {Op.IS_NOT: Op.IS, Op.NOT_AMONG: Op.AMONG}
 
@@ -70,7 +74,7 @@ def check(book: Rulebook) -> list[Finding]:
     rules = [rule for group in book.groups for rule in group.rules]
     examples = {rule.name: example([Wish(rule.when, Want.TRUE)]) for rule in rules}
     found = [finding for group in book.groups for finding in _of_group(group, examples)]
-    return [*found, *_conflicts(book, examples)]
+    return [*found, *_conflicts(book, examples), *_unsent(book)]
 
 
 def sentence(finding: Finding, speech: Vocabulary, language: Language) -> str:
@@ -181,7 +185,11 @@ def _outside_lines(condition: Condition) -> Iterator[Leaf]:
 
 
 def _routes(group: Group) -> bool:
-    return any(action.verb == "assign_warehouse" for rule in group.rules for action in rule.then)
+    return any(_assigns(rule.then) for rule in group.rules)
+
+
+def _assigns(then: Iterable[Action]) -> bool:
+    return any(action.verb == "assign_warehouse" for action in then)
 
 
 def _covers(group: Group) -> bool:
@@ -202,3 +210,34 @@ def _conflicts(book: Rulebook, examples: Examples) -> Iterator[Finding]:
         verbs = list(_opposed(rule.then, later.then))
         if verbs and possible([Wish(rule.when, Want.TRUE), Wish(later.when, Want.TRUE)]):
             yield Finding("conflict", later_group.name, later.name, rule.name, verbs[0])
+
+
+def _unsent(book: Rulebook) -> Iterator[Finding]:
+    """Rules that keep back an order which is sent nowhere anyway, so that it is not kept back once it is."""
+    nowhere = _unassigned(book)
+    for group in book.groups:
+        earlier: list[Wish] = []
+        for rule in (*group.rules, Rule(OTHERWISE, ALWAYS, group.otherwise)):
+            verb = next((action.verb for action in rule.then if action.verb in _KEEPS_BACK), "")
+            if verb and not _assigns(rule.then) and _sure([Wish(rule.when, Want.TRUE), *earlier, *nowhere]):
+                yield Finding("unsent", group.name, rule.name, verb=verb)
+            if group.match == "first":
+                earlier.append(Wish(rule.when, Want.NOT_TRUE))
+
+
+def _unassigned(book: Rulebook) -> list[Wish]:
+    """What is so of orders that no rule assigns a warehouse; not of all of them: of one that a rule would assign some,
+    and another one comes before it, nothing is said."""
+    wishes: list[Wish] = []
+    for group in book.groups:
+        wishes += [Wish(rule.when, Want.NOT_TRUE) for rule in group.rules if _assigns(rule.then)]
+        if _assigns(group.otherwise):
+            others = tuple(rule.when for rule in group.rules if not _assigns(rule.then))
+            wishes.append(Wish(Either(others), Want.TRUE))
+    return wishes
+
+
+def _sure(wishes: Sequence[Wish]) -> bool:
+    """Whether an order was found that meets them, and not only too much to be tried."""
+    one = example(wishes)
+    return one is not None and all((holds(wish.what, one) is True) == (wish.want is Want.TRUE) for wish in wishes)

@@ -278,3 +278,49 @@ def test_a_condition_of_an_order_is_read_as_plainly(condition, order):
     values = {name: None if value == "" else value for name, value in order.items() if name != "lines"}
     one = Example(values, tuple(Example(line) for line in order["lines"]))
     assert holds(condition, one) is truth(condition, order)
+
+
+def book_of(*groups):
+    """Groups as match, rules, otherwise."""
+    texts = []
+    for letter, (match, rules, otherwise) in zip("abc", groups, strict=False):
+        texts.append(f"[[groups]]\nname = '{letter}'\nmatch = '{match}'")
+        texts += [f"otherwise = '{otherwise}'"] if otherwise else []
+        texts += [
+            f"[[groups.rules]]\nname = '{letter}{n}'\nwhen = '{w}'\nthen = '{t}'" for n, (w, t) in enumerate(rules, 1)
+        ]
+    draft = rulebook.read("\n".join(texts))
+    assert draft.mistakes == ()
+    return draft.book
+
+
+DEAR = ("订单金额 >= 5000", "挂起 人工审核")
+
+
+@pytest.mark.parametrize(
+    ("groups", "unsent"),
+    [
+        ([("all", [DEAR], "")], ["a1"]),
+        ([("all", [("订单金额 >= 5000", "审批 主管")], "")], ["a1"]),
+        ([("all", [("订单金额 >= 5000", "挂起 风控; 分仓 x")], "")], []),
+        ([("first", [("暴雨", "分仓 x")], "分仓 y"), ("all", [DEAR], "")], []),
+        ([("first", [("暴雨", "分仓 x")], ""), ("all", [DEAR], "")], ["b1"]),
+        ([("first", [("总是", "分仓 x")], ""), ("all", [DEAR], "")], []),
+        ([("first", [("订单金额 >= 100", "分仓 x")], ""), ("all", [DEAR], "")], []),
+        ([("first", [("暴雨", "标记 x")], "分仓 y"), ("all", [DEAR], "")], ["b1"]),
+        ([("first", [DEAR], "分仓 y")], ["a1"]),
+        ([("first", [("总是", "标记 a"), DEAR], "")], []),
+        ([("first", [("暴雨", "分仓 y")], "挂起 缺货")], ["otherwise"]),
+    ],
+)
+def test_a_hold_of_an_order_that_may_get_no_warehouse_is_noted(groups, unsent):
+    book = book_of(*groups)
+    assert [finding.rule for finding in check(book) if finding.code == "unsent"] == unsent
+
+
+def test_the_note_on_such_a_hold_says_what_to_do():
+    book = book_of(("all", [DEAR], ""))
+    (finding,) = check(book)
+    assert finding.level == "note"
+    assert "assign a warehouse, too" in sentence(finding, of_book(book), "en")
+    assert "动作挂起也就落空" in sentence(finding, of_book(book), "zh")
