@@ -96,7 +96,7 @@ def line_value(field, line):
     column = FIELDS[field].column
     if column == "amount_minor" and column not in line:
         return of_64_bits(line["quantity"] * line["price_minor"])
-    return known(line[column])
+    return known(line.get(column, ""))
 
 
 def line_truth(condition, line):
