@@ -68,14 +68,18 @@ def gather(chosen: Chosen, frame: Callable[[str], pl.DataFrame] | None, zone: st
     known = reader.conventions(chosen.headings)
     read = {source: reader.read_ledger(path, source.value, known) for source, path in chosen.files.items()}
     entries = {source: ledgers.entries(ledger.entries) for source, ledger in read.items()}
+    findings = [pl.DataFrame(schema=ledgers.FINDINGS), *(ledger.findings for ledger in read.values())]
     if frame is not None and len(read) < len(Source):
-        entries = {**ledgers.from_hub(frame("orders"), frame("events")), **entries}
+        known_to_hub = ledgers.from_hub(frame("orders"), frame("events"))
+        own = {source: ledger for source, ledger in known_to_hub.items() if source not in read}
+        entries |= own
+        findings.append(ledgers.untold(own))
     first = next(iter(read.values()), None)
     return Gathered(
         Ledgers(
             entries={source: entries[source] for source in Source if source in entries},
             fees=pl.concat([pl.DataFrame(schema=ledgers.FEES), *(ledger.fees for ledger in read.values())]),
-            findings=pl.concat([pl.DataFrame(schema=ledgers.FINDINGS), *(ledger.findings for ledger in read.values())]),
+            findings=pl.concat(findings),
             origins={source: path.name for source, path in chosen.files.items()},
             currency=first.currency if first else ledgers.CURRENCY,
             decimals=first.decimals if first else ledgers.DECIMALS,

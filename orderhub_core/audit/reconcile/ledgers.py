@@ -151,7 +151,8 @@ def from_hub(orders: pl.DataFrame, events: pl.DataFrame) -> dict[Source, pl.Data
     """The hub's own frames (`frames.ORDERS`, `frames.EVENTS`) as ledgers, for whoever has no other.
 
     What went out is worth the order's total, and was reviewed when its stock was locked. The hub hears of a whole
-    refund how much it was (all that was paid), of a partial one only that there was one: its amount is a problem.
+    refund how much it was (all that was paid), of a partial one only that there was one: its amount is a problem. So is
+    that of a payment of 0 for an order that costs something: a source that tells of payments without amounts.
     """
     happened = events.filter(pl.col("outcome") == "applied")
     locked = (
@@ -159,6 +160,7 @@ def from_hub(orders: pl.DataFrame, events: pl.DataFrame) -> dict[Source, pl.Data
     )
     paid = orders.filter(pl.col("paid_at").is_not_null())
     held = paid.join(locked, on="order_id", how="left")
+    unknown = (pl.col("paid_minor") == 0) & (pl.col("total_minor") > 0)
     whole = pl.col("event") == Event.REFUNDED
     back = (
         happened.filter(pl.col("event").is_in([Event.REFUNDED, Event.PARTLY_REFUNDED]))
@@ -167,20 +169,36 @@ def from_hub(orders: pl.DataFrame, events: pl.DataFrame) -> dict[Source, pl.Data
         .filter(whole | (pl.col("payment") != "refunded"))
     )
     base = ["shop", "order_no", "currency"]
+    told = whole & ~unknown
     scanned = orders.filter(pl.col("tracking_no").is_not_null() | pl.col("collected_at").is_not_null())
     return {
-        Source.PLATFORM: entries(paid.select(*base, amount_minor="paid_minor", at="paid_at")),
+        Source.PLATFORM: entries(
+            paid.select(
+                *base,
+                amount_minor=pl.when(~unknown).then("paid_minor"),
+                at="paid_at",
+                problem=pl.when(unknown).then(pl.lit(Problem.AMOUNT.value)),
+            )
+        ),
         Source.ERP: entries(held.select(*base, "reviewed_at", amount_minor="total_minor", at="shipped_at")),
         Source.REFUNDS: entries(
             back.select(
                 *base,
-                amount_minor=pl.when(whole).then("paid_minor"),
+                amount_minor=pl.when(told).then("paid_minor"),
                 at="occurred_at",
-                problem=pl.when(~whole).then(pl.lit(Problem.AMOUNT.value)),
+                problem=pl.when(~told).then(pl.lit(Problem.AMOUNT.value)),
             )
         ),
         Source.COURIER: entries(scanned.select(*base, _parcel().alias("status"), at="collected_at")),
     }
+
+
+def untold(own: Mapping[Source, pl.DataFrame]) -> pl.DataFrame:
+    """`FINDINGS` on ledgers of `from_hub`: payments and refunds of which nobody has told the hub how much they were."""
+    kinds = {Source.PLATFORM: "unknown_paid", Source.REFUNDS: "unknown_refund"}
+    counts = {source: (own[source]["problem"] == Problem.AMOUNT.value).sum() for source in kinds if source in own}
+    said = [(kinds[source], source.value, count, None, "") for source, count in counts.items() if count]
+    return pl.DataFrame(said, schema=FINDINGS, orient="row")
 
 
 def _parcel() -> pl.Expr:

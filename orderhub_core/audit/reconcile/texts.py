@@ -49,7 +49,7 @@ CAUSES = {
     "amount_differs": "Amount differs",
     "duplicate": "Held twice in one ledger",
     "currency_differs": "Another currency",
-    "unreadable_amount": "Amount cannot be read",
+    "unreadable_amount": "Amount not readable or not known",
     "unreadable_time": "Time cannot be read",
 }
 ADVICE = {
@@ -80,7 +80,8 @@ ADVICE = {
     "duplicate": "Remove the second row from the ledger; an export with one row per article repeats the order's "
     "amount.",
     "currency_differs": "Reconcile each currency by itself, or convert before you export.",
-    "unreadable_amount": "Mend the cell in the export, then run again: the row counts as nothing until then.",
+    "unreadable_amount": "Mend the cell in the export, or import the amount, then run again: the row counts as nothing "
+    "until then.",
     "unreadable_time": "Mend the cell in the export, then run again: nobody knows to which period it belongs.",
 }
 CONFLICTS = {
@@ -112,6 +113,10 @@ FINDINGS = {
     "empty": "{source}: the file has headings but no rows",
     "duplicate": "{source}: {rows} rows repeat another one, first row {row}",
     "currency_differs": "{source}: {rows} amounts are not in {detail}, first row {row}",
+    "unknown_paid": "{source}: orders that are paid, but nobody has told how much: {rows}; import a column of amounts "
+    "paid",
+    "unknown_refund": "{source}: refunds of which nobody has told how much: {rows}; put a refund ledger beside the "
+    "hub's",
     "unknown_fee": "{source}: the column {detail} looks like a fee that nobody has named ({rows} rows)",
 }
 FEES = {
