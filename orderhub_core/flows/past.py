@@ -13,7 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import NamedTuple, Protocol, runtime_checkable
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -80,6 +82,23 @@ def of(hub: Frames, at: int) -> Past:
     place = hub if isinstance(hub, Messages) else None
     nothing = Said((), None, at)
     return rebuilt(hub.frame, at, lambda name: nothing if place is None else _said(place, name, at))
+
+
+def demand_news(known: Past, hub: Frames, at: int, zone: str) -> None:
+    """Raises UserMistake where a hub that knows orders now had not heard of any at `at`, nor of a touchpoint."""
+    if known.sightings.height or known.orders.height > known.undated:
+        return
+    first = pl.concat([hub.frame("events")["recorded_at"], hub.frame("sightings")["seen_at"]]).min()
+    if not isinstance(first, datetime):
+        return
+    then, begun = (f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M:%S}" for moment in (_instant(at), first))
+    raise UserMistake(
+        f"at {then} the hub had seen nothing; its first record is of {begun} ({zone}): name a later moment"
+    )
+
+
+def _instant(at: int) -> datetime:
+    return datetime.fromtimestamp(at / 1e6, UTC)
 
 
 def _said(hub: Messages, name: str, until: int) -> Said:

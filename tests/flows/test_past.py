@@ -280,3 +280,16 @@ def test_a_snapshot_says_what_it_cannot_know(shop, tmp_path):
     assert rows(rebuilt.orders.select(COLUMNS)) == rows(shop.past(at).orders.select(COLUMNS))
     with pytest.raises(UserMistake, match="still to come"):
         past.of(board, shop.then[-1][0] + 1)
+
+
+def test_before_the_first_record_the_command_says_when_it_came(hub, orderhub, tmp_path):
+    nothing = orderhub("--as-of", "2026-01-01T08:00")
+    assert nothing[0] == 2 and "[[touchpoints]]" in nothing[2], "a hub without any record has no first one"
+    export = tmp_path / "export.csv"
+    export.write_text("order_no,status,placed_at\nB1,paid,2026-01-01 10:00:00\n", encoding="utf-8")
+    hub.import_file(export, "generic", on_error="reject-all", dry_run=False)
+    first = hub.frame("events")["recorded_at"].dt.convert_time_zone("Asia/Shanghai").min()
+    code, _, err = orderhub("--as-of", "2026-01-01T08:00")
+    assert code == 2
+    assert f"at 2026-01-01 08:00:00 the hub had seen nothing; its first record is of {first:%Y-%m-%d %H:%M:%S}" in err
+    assert "had seen nothing" not in orderhub("--as-of", written(hub.as_of()))[2]

@@ -104,6 +104,8 @@ def orders(
     connected = hub.connect()
     moment = instant(as_of, connected.settings.time_zone) if as_of else connected.as_of()
     known = past.of(connected, moment) if as_of else Past(connected.frame("orders"), connected.frame("sightings"))
+    if as_of:
+        past.demand_news(known, connected, moment, connected.settings.time_zone)
     seen = known.sightings.partition_by("touchpoint", as_dict=True)
     named = {str(name): rows for (name,), rows in sorted(seen.items())}
     report = audit(
