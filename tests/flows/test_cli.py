@@ -88,6 +88,17 @@ def test_a_tampered_log_exits_1_and_names_the_entry(orderhub, export, tmp_path):
     assert last_object(out)["broken_seq"] == 2
 
 
+@pytest.mark.parametrize("rows", ["", "\n\n", "\n,,,\n"])
+def test_a_heading_without_rows_is_no_data(orderhub, tmp_path, rows):
+    (tmp_path / "head.csv").write_text("order_no,status,placed_at,total" + rows, encoding="utf-8")
+    (tmp_path / "page.csv").write_text(PAGE, encoding="utf-8")
+    code, _, err = orderhub("audit", "files", "--touchpoint", "page=page.csv", "--touchpoint", "crm=head.csv")
+    assert (code, "crm: head.csv has a heading and no rows" in err) == (2, True)
+    code, out, err = orderhub("import", "head.csv", "--mapping", "generic", "--json")
+    assert (code, last_object(out)["rows"]) == (2, 0)
+    assert "head.csv has a heading and no rows" in err
+
+
 def test_a_file_with_refused_rows_exits_2_and_says_how_to_mend(orderhub, export, tmp_path):
     export.write_text(export.read_text() + "B2,vanished,2026-01-01 10:00:00,1\n", encoding="utf-8")
     code, out, err = orderhub("import", export, "--mapping", "generic", "--data", tmp_path / "d", "--json")

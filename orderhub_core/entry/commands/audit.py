@@ -75,8 +75,14 @@ def files(
     columns = reader.load_mapping(mapping) if mapping else None
     known, directory = _fields(fields), _directory(touchpoints)
     carried = _carried(directory, preset, list(sources))
+    compared = {name: _compared(reader, path, columns, known, carried.get(name)) for name, path in sources.items()}
+    for name, rows in compared.items():
+        if not rows.height:
+            raise UserMistake(
+                f"{name}: {sources[name].name} has a heading and no rows with an order number; export it again"
+            )
     report = audit(
-        {name: _compared(reader, path, columns, known, carried.get(name)) for name, path in sources.items()},
+        compared,
         sample=sample,
         seed=seed,
         as_of=instant(as_of) if as_of else None,

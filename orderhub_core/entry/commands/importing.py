@@ -44,6 +44,8 @@ def import_(
             f"{imported.file}: nothing imported, {len(imported.reasons)} rows cannot be read"
             " (reasons above); mend them, or take the rest with --on-error skip-failed"
         )
+    if not imported.rows:
+        raise UserMistake(f"{imported.file} has a heading and no rows: there is nothing to import; export it again")
     return 0
 
 
