@@ -40,8 +40,8 @@ class Reading(msgspec.Struct, frozen=True):
     """The row (as a spreadsheet counts) where each message's order begins."""
     refused: pl.DataFrame
     """`REFUSED`, one row per refused row, in file order. `column` is the heading of the first trouble, null where the
-    row as a whole is in trouble; `value` is the start of its cell, of a person's cell only the shape; several reasons
-    are joined with `; `."""
+    row as a whole is in trouble; `value` is the start of its cell, of a person's cell only the shape; further reasons
+    are joined with `; `, each after its own column and value."""
 
 
 def observe(table: pl.DataFrame, mapping: Mapping) -> Reading:
@@ -156,8 +156,12 @@ def _among(values: pl.DataFrame, refused: pl.DataFrame) -> pl.Series:
 
 
 def _one_per_row(refused: pl.DataFrame) -> pl.DataFrame:
+    cell = pl.coalesce(pl.format("{} = '{}': ", "column", "value"), pl.format("{}: ", "column"), pl.lit(""))
+    said = pl.when(pl.col(ROW).is_first_distinct()).then("reason").otherwise(cell + pl.col("reason"))
     return (
-        refused.group_by(ROW, maintain_order=True)
+        refused.unique(maintain_order=True)
+        .with_columns(reason=said)
+        .group_by(ROW, maintain_order=True)
         .agg(pl.col("order_no", "column", "value").first(), pl.col("reason").unique(maintain_order=True).str.join("; "))
         .sort(ROW)
     )

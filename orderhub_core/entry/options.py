@@ -67,6 +67,11 @@ def tell(answer: Any, sentence: str, *, as_json: bool) -> None:
     typer.echo(msgspec.json.encode(answer).decode() if as_json else sentence)
 
 
+def counted(count: int, noun: str) -> str:
+    """`1 row`, `2 rows`, `1,000 rows`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def instant(text: str, zone: str = "", option: str = "--as-of") -> int:
     """A time that a user wrote after an option, as microseconds UTC; without a zone of its own it is meant in `zone`.
     Raises UserMistake."""

@@ -23,7 +23,8 @@ PAUSE_S, PATIENCE_S = 0.1, 60.0
 
 
 class Imported(msgspec.Struct, frozen=True):
-    """What became of a file. An order is counted once, a refused row each by itself."""
+    """What became of a file. An order is counted once, a refused row each by itself; where refused rows kept the whole
+    file out, they alone are counted."""
 
     file: str
     mapping: str
@@ -69,7 +70,7 @@ def import_file(
         imported=tally["imported"],
         updated=tally["updated"],
         unchanged=tally["unchanged"] + repeated,
-        refused=reading.rows if rejected else reading.refused.height + len(parked),
+        refused=reading.refused.height + len(parked),
         reasons=reading.refused.to_dicts() + parked,
         rejected=rejected,
     )

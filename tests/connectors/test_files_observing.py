@@ -281,9 +281,24 @@ def test_a_refused_row_says_where_and_why(cells: dict[str, str], column: str, va
 
 def test_all_reasons_of_a_row_are_told_at_once() -> None:
     (row,) = read({"no": "1", "placed": "soon", "total": "much"}).refused.rows(named=True)
+    assert (row["column"], row["value"]) == ("placed", "soon")
+    assert row["reason"].startswith("this is not a time")
+    assert "; total = 'much': this is not an amount" in row["reason"]
+    assert "total" not in row["reason"].partition(";")[0]
+
+
+def test_of_one_reason_in_two_columns_both_are_told() -> None:
+    (row,) = read(order(total="-1", discount="-2")).refused.rows(named=True)
+    assert row["reason"].count("negative") == 2
+    assert (row["column"], row["value"]) == ("total", "-1")
+    assert "; discount = '-2': " in row["reason"]
+
+
+def test_a_person_s_cell_is_not_repeated_in_a_further_reason() -> None:
+    (row,) = read(order(placed="soon", phone="1.3E+10")).refused.rows(named=True)
     assert row["column"] == "placed"
-    assert "not a time" in row["reason"]
-    assert "; this is not an amount" in row["reason"]
+    assert "phone = '*******': " in row["reason"]
+    assert "1.3E" not in row["reason"]
 
 
 def test_every_row_is_claimed_or_refused() -> None:

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from orderhub_core import hub
-from orderhub_core.entry.options import AsJson, stored, tell
+from orderhub_core.entry.options import AsJson, counted, stored, tell
 from orderhub_core.errors import StoreMissing, UserMistake
 from orderhub_core.flows.importing import Imported
 from orderhub_core.store import homes
@@ -41,8 +41,8 @@ def import_(
     tell(imported, _sentences(imported), as_json=as_json)
     if imported.rejected:
         raise UserMistake(
-            f"{imported.file}: nothing imported, {len(imported.reasons)} rows cannot be read"
-            " (reasons above); mend them, or take the rest with --on-error skip-failed"
+            f"{imported.file}: nothing imported, {counted(imported.refused, 'row')} cannot be taken in (reasons above);"
+            " mend them, or take the rest with --on-error skip-failed"
         )
     if not imported.rows:
         raise UserMistake(f"{imported.file} has a heading and no rows: there is nothing to import; export it again")
@@ -81,11 +81,12 @@ def _previewing(home: homes.Home) -> Iterator[hub.Hub]:
 def _sentences(imported: Imported) -> str:
     verb = "would be " if imported.dry_run else ""
     lines = [
-        f"{imported.file}: {imported.rows} rows; {verb}imported {imported.imported}, updated {imported.updated},"
-        f" unchanged {imported.unchanged}, refused {imported.refused}"
+        f"{imported.file}: {counted(imported.rows, 'row')}; {verb}imported {imported.imported}, updated"
+        f" {imported.updated}, unchanged {imported.unchanged}, refused {imported.refused}"
     ]
     for reason in imported.reasons[:SHOWN]:
-        where = f"{reason['column']} = {reason['value']!r}: " if reason["column"] else ""
+        cell = "" if reason["value"] is None else f" = {reason['value']!r}"
+        where = f"{reason['column']}{cell}: " if reason["column"] else ""
         lines.append(f"  row {reason['row_no']}: {where}{reason['reason']}")
     if len(imported.reasons) > SHOWN:
         lines.append(f"  … and {len(imported.reasons) - SHOWN} more; --json has them all")
