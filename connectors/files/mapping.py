@@ -145,9 +145,9 @@ def load_mapping(name_or_path: str) -> Mapping:
     except UnicodeDecodeError:
         raise UserMistake(f"{path}: a mapping must be saved as UTF-8") from None
     except OSError:
+        asked = f"no mapping {name_or_path!r}" if name_or_path else "--mapping is missing"
         raise UserMistake(
-            f"no mapping {name_or_path!r}: name a TOML file or one of the shipped mappings: "
-            f"{', '.join(shipped_mappings())}"
+            f"{asked}: name a TOML file or one of the shipped mappings: {', '.join(shipped_mappings())}"
         ) from None
     try:
         mapping = msgspec.toml.decode(text, type=Mapping)

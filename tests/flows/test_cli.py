@@ -118,6 +118,10 @@ def test_a_file_with_refused_rows_exits_2_and_says_how_to_mend(orderhub, export,
     [
         (["import", "none.csv", "--mapping", "generic"], "none.csv"),
         (["import", "none.csv", "--mapping", "no-such"], "olist"),
+        (
+            ["import", "none.csv"],
+            "--mapping is missing: name a TOML file or one of the shipped mappings: douyin",
+        ),
         (["log", "verify", "--data", "nowhere"], "orderhub db init"),
         (["db", "init", "--database", "mysql://x"], "postgresql://"),
         (["db", "init", "--database", "postgresql://u@host:port/x"], "port"),

@@ -27,7 +27,9 @@ SHOWN = 20
 @stored
 def import_(
     file: Annotated[Path, typer.Argument(help="CSV or XLSX export; UTF-8 (with or without BOM) or GB18030.")],
-    mapping: Annotated[str, typer.Option(help="A shipped mapping's name, or a TOML file of your own.")],
+    mapping: Annotated[
+        str, typer.Option(metavar="NAME|FILE", help="A shipped mapping's name, or a TOML file of your own; needed.")
+    ] = "",
     on_error: Annotated[
         str, typer.Option(metavar="reject-all|skip-failed", help="What refused rows do to the others.")
     ] = "reject-all",
