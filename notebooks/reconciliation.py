@@ -129,7 +129,7 @@ def _(cause, found, tr):
     _causes, _channels = texts.causes(found, tr), texts.channels(found, tr)
     _wide = {"wrapped_columns": [tr("Advice")], "column_widths": {tr("Advice"): 340}}
     _table = ui.table(_causes, page_size=25, format_mapping=texts.formats(_causes), **_wide)
-    why = ui.section(tr("The gap by cause"), charts.waterfall(found, tr), _table)
+    why = ui.section(tr("The gap by cause"), charts.waterfall(found, tr), ui.note(tr(texts.SIGNS)), _table)
     members = ui.section(tr("Orders of a cause"), *([] if cause.value is None else _members(cause.value)))
     channels = ui.section(tr("Channels"), ui.table(_channels, format_mapping=texts.formats(_channels)))
     return channels, members, why

@@ -19,6 +19,8 @@ COLOURS = {
     "books": theme.CATEGORIES[4],
     "data": theme.CATEGORIES[3],
 }
+WHOLE = ("paid", "outbound")
+"""The two ends of the way."""
 ROOM = 0.04
 """Of the axis beyond the outermost bar."""
 
@@ -30,16 +32,21 @@ def steps(found: Reconciliation, tr: Translate) -> pl.DataFrame:
     names = {code: tr(name) for code, name in (texts.STEPS | texts.CAUSES).items()}
     kinds = {"total": tr("Total"), **{code: tr(name) for code, name in texts.KINDS.items()}}
     rows = found.steps()
-    moves = (rows["to_minor"] - rows["from_minor"]).to_list()
     kind = pl.col("step").replace_strict(groups, default="total")
     return rows.select(
         pl.col("step").replace(names).alias("name"),
         kind.replace(kinds).alias("kind"),
-        pl.Series("said", [texts.amount(move, found.decimals) for move in moves], dtype=pl.String),
+        pl.Series("said", _said(rows, found.decimals), dtype=pl.String),
         start=texts.major("from_minor", found.decimals),
         end=texts.major("to_minor", found.decimals),
-        whole=pl.col("step").is_in(["paid", "outbound"]),
+        whole=pl.col("step").is_in(WHOLE),
     ).with_columns(label=pl.format("{}  {}", "name", "said"))
+
+
+def _said(rows: pl.DataFrame, decimals: int) -> list[str]:
+    """The amount of each step, with its sign on the way between the two totals."""
+    moves = rows.select("step", pl.col("to_minor") - pl.col("from_minor")).iter_rows()
+    return [("+" if move > 0 and step not in WHOLE else "") + texts.amount(move, decimals) for step, move in moves]
 
 
 def waterfall(found: Reconciliation, tr: Translate) -> alt.LayerChart:

@@ -155,4 +155,13 @@ def test_the_waterfall_ends_where_the_ledger_of_what_was_shipped_does(board: Mod
     (bars,) = charts.waterfall(found, tr).to_dict()["datasets"].values()
     assert [bar["end"] for bar in bars] == rows["end"].to_list()
     assert rows["end"].to_list()[-1] == pytest.approx(found.totals.outbound_minor / 100)
+    moved = dict(zip(rows["name"], rows["said"], strict=True))
+    causes = texts.causes(found, tr).select(tr("Cause"), tr("Part of the gap"))
+    parts = {name: part for name, part in causes.iter_rows() if part}
+    assert parts, "each cause takes away from the way what it adds to the gap, and the page says so"
+    assert {name: float(moved[name].replace(",", "").replace("−", "-")) for name in parts} == {
+        name: -part for name, part in parts.items()
+    }
+    assert all(moved[name][0] in "+−" for name in parts)
+    assert texts.SIGNS in page(board.app.run()[0])
     assert set(charts.COLOURS) - {"total"} == set(texts.KINDS) - {"settled"}

@@ -52,7 +52,7 @@ def parts(found: Reconciliation, tr: Translate) -> pl.DataFrame:
     return rows.sort("cause", pl.col("part_minor").abs(), "order_no", descending=[False, True, False]).select(
         pl.col("order_no").alias(tr("Order")),
         texts.named("cause", texts.CAUSES, tr).alias(tr("Cause")),
-        texts.major("part_minor", found.decimals).alias(tr("Amount")),
+        texts.major("part_minor", found.decimals).alias(tr("Part of the gap")),
         texts.local("paid_at", zone).alias(tr("Paid at")),
         texts.local("shipped_at", zone).alias(tr("Shipped at")),
         pl.col("shop").alias(tr("Shop")),

@@ -126,6 +126,10 @@ FEES = {
     "freight_insurance": "Freight insurance",
 }
 ALL_DAYS = "All days"
+SIGNS = (
+    "On the way from paid to shipped, what has not arrived is taken away (−). In the table the same amount is a part of"
+    " the gap, paid − refunded − shipped, and has the other sign."
+)
 RULE = (
     "Money counts on the day on which it was paid or refunded, goods on the day on which they went out, by the clock "
     "of the business. The gap is paid − refunded − shipped. What of an order lies in another period is told as such; "
@@ -203,7 +207,7 @@ def causes(found: Reconciliation, tr: Translate) -> pl.DataFrame:
     """`Reconciliation.by_cause` as a table, with advice."""
     return found.by_cause().select(
         named("cause", CAUSES, tr).alias(tr("Cause")),
-        major("part_minor", found.decimals).alias(tr("Amount")),
+        major("part_minor", found.decimals).alias(tr("Part of the gap")),
         pl.col("orders").alias(tr("Orders")),
         named("group", KINDS, tr).alias(tr("Kind")),
         named("cause", ADVICE, tr).alias(tr("Advice")),
@@ -219,7 +223,7 @@ def choices(found: Reconciliation, tr: Translate) -> dict[str, str]:
 
 def orders(found: Reconciliation, cause: str, tr: Translate) -> pl.DataFrame:
     """The orders of a cause as a table."""
-    money = {"part_minor": tr("Amount"), **{f"{step}_minor": tr(name) for step, name in STEPS.items()}}
+    money = {"part_minor": tr("Part of the gap"), **{f"{step}_minor": tr(name) for step, name in STEPS.items()}}
     times = {"paid_at": tr("Paid at"), "shipped_at": tr("Shipped at"), "refunded_at": tr("Refunded at")}
     return found.of_cause(cause).select(
         pl.col("order_no").alias(tr("Order")),
