@@ -471,6 +471,7 @@ def test_a_whole_is_told_in_words(language: str) -> None:
     tr = translator(language)
     found = solve(STORIES["lost_parcel"])
     assert texts.tiles(found, 1, tr)[3][1] == "−100.00"
+    assert texts.tiles(found, 1, tr)[4][1::2] == ("100.00", "plain"), "the remark is of what nobody need look at"
     assert texts.causes(found, tr).height == 1
     assert texts.channels(found, tr).height == 1
 

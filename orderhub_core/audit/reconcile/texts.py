@@ -198,7 +198,7 @@ def tiles(found: Reconciliation, waiting: int, tr: Translate) -> list[Tile]:
         (tr("Amount refunded"), said(totals.refunded_minor), tr("to buyers, in the period"), "plain"),
         (tr("Shipped value"), said(totals.outbound_minor), tr("out of the ERP, in the period"), "plain"),
         (tr("Gap"), said(totals.gap_minor), tr("paid − refunded − shipped"), "plain"),
-        (tr("Needs somebody"), said(risky), calm, "bad" if risky else "good"),
+        (tr("Needs somebody"), said(risky), calm, "plain" if risky else "good"),
         (tr("Finance's queue"), f"{waiting:,}", tr("orders with a conflict to answer"), "bad" if waiting else "good"),
     ]
 
