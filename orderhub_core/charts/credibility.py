@@ -12,6 +12,8 @@ from orderhub_core.i18n import Translate
 
 SHOWN = 12
 """Bars of the dearest losses."""
+LABELS = 4
+"""So many days have room under a chart on a phone."""
 COLOURS = dict(zip(texts.PARTS, theme.CATEGORIES, strict=False))
 
 
@@ -66,7 +68,7 @@ def _lines(rows: pl.DataFrame, names: list[str], colours: list[str], title: str,
         alt.Chart(rows, title=title)
         .mark_line(point=True)
         .encode(
-            alt.X("day:T", title=None, axis=alt.Axis(format="%m-%d"), scale=alt.Scale(type="utc")),
+            alt.X("day:T", title=None, axis=_days(rows["day"])),
             alt.Y("value:Q", title=tr("0 to 100"), scale=alt.Scale(domain=[low, 100])),
             alt.Color("what:N", title=None, scale=alt.Scale(domain=names, range=colours), legend=alt.Legend(columns=2)),
             tooltip=[
@@ -78,6 +80,14 @@ def _lines(rows: pl.DataFrame, names: list[str], colours: list[str], title: str,
         )
     )
     return drawn.properties(width="container", height=240)
+
+
+def _days(days: pl.Series) -> alt.Axis:
+    """A label for each day, or for every so many of them, counted back from the last."""
+    there = days.unique().sort(descending=True)
+    named = there.gather_every(-(-len(there) // LABELS) or 1)
+    values = [alt.DateTime(year=day.year, month=day.month, date=day.day) for day in named]
+    return alt.Axis(format="%m-%d", values=values, labelFlush=True)
 
 
 def change(found: Change, tr: Translate) -> alt.Chart:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from datetime import date, timedelta
 from pathlib import Path
 from random import Random
 from types import ModuleType
@@ -16,6 +17,7 @@ from typer.testing import CliRunner
 
 from orderhub_core import hub, ui
 from orderhub_core.audit.credibility import index, losses
+from orderhub_core.charts import credibility as charts
 from orderhub_core.entry import cli
 from orderhub_core.model import Event, RawMessage
 from orderhub_core.sim.world import Plan, build
@@ -191,3 +193,18 @@ def test_all_that_a_living_hub_was_told_can_be_traced(board: ModuleType, living:
     assert found.misses.filter(pl.col("part") == "traceability").is_empty()
     assert (found.parts["traceability"].rate, found.parts["consistency"].rate) == (1, None)
     assert "Left out, because nothing could be checked for it" in page(outputs)
+
+
+@pytest.mark.parametrize("days", [1, 2, 4, 5, 33])
+def test_a_chart_names_no_day_twice_and_the_last_one_always(days: int) -> None:
+    there = [date(2026, 11, 11) - timedelta(days=ago) for ago in range(days)]
+    rows = pl.DataFrame({"day": there, "orders": 1, "freshness": 0.9, "index": 90.0})
+    drawn = charts.by_placing(rows, str).to_dict()
+    values = drawn["encoding"]["x"]["axis"]["values"]
+    named = [date(at["year"], at["month"], at["date"]) for at in values]
+    assert len(named) == len(set(named)) >= min(days, 3)
+    assert named[0] == there[0] and set(named) <= set(there)
+    assert len(named) <= 4, "more would lie over each other on a phone, and the last would go"
+    (points,) = drawn["datasets"].values()
+    assert {len(point["day"]) for point in points} == {len("2026-11-11T00:00:00")}, "in the reader's clock"
+    assert "scale" not in drawn["encoding"]["x"] and not any(at.get("utc") for at in values), "and so the labels"
