@@ -66,8 +66,10 @@ HELP = {
     "settings": "Weights and targets stand in orderhub.toml under [credibility]; docs/credibility.md tells how.",
 }
 PAST = (
-    "Touchpoints show their last word only, so whether they agreed on a past day is not known: by the day of placing,"
-    " orders are counted as they stand now. How soon the hub heard of things is known of every past day from the log."
+    "By the day of placing, orders are counted as they stand now: of a touchpoint only its last word is at hand here."
+    " What it showed on a past day must be read again from its messages, as long as they are kept; orderhub audit"
+    " orders --as-of TIME does so, for one moment at a time. How soon the hub heard of things is known of every past day"
+    " from the log."
 )
 NOT_CHECKED = "not checked"
 
