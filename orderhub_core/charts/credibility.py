@@ -99,7 +99,7 @@ def change(found: Change, tr: Translate) -> alt.Chart:
         .with_columns(pl.col("group").replace("", tr("(none)")))
         .sort((pl.col("mix") + pl.col("rate")).abs(), descending=True)
         .unpivot(list(names), index="group", variable_name="effect", value_name="points")
-        .with_columns(pl.col("effect").replace(names))
+        .with_columns(pl.col("effect").replace(names), points=texts.rounded(pl.col("points")))
     )
     drawn: alt.Chart = (
         alt.Chart(long)

@@ -16,7 +16,8 @@ import pytest
 from typer.testing import CliRunner
 
 from orderhub_core import hub, ui
-from orderhub_core.audit.credibility import index, losses
+from orderhub_core.audit.credibility import index, losses, texts
+from orderhub_core.audit.credibility.change import Change
 from orderhub_core.charts import credibility as charts
 from orderhub_core.entry import cli
 from orderhub_core.model import Event, RawMessage
@@ -215,3 +216,13 @@ def test_a_chart_names_no_day_twice_and_the_last_one_always(days: int) -> None:
     (points,) = drawn["datasets"].values()
     assert {len(point["day"]) for point in points} == {len("2026-11-11T00:00:00")}, "in the reader's clock"
     assert "scale" not in drawn["encoding"]["x"] and not any(at.get("utc") for at in values), "and so the labels"
+
+
+def test_nothing_is_less_than_nothing() -> None:
+    rows = pl.DataFrame({"group": ["a"], "part": ["freshness"], "mix": [-1e-9], "rate": [-0.0], "points": [-2e-5]})
+    told = Change(90.0, 90.0 - 1e-9, rows)
+    shown = texts.changes(told, str).select(texts.EFFECTS.values()).row(0)
+    assert [f"{figure:.4f}" for figure in shown] == ["0.0000"] * 3
+    assert "-0.000" not in texts.summary(told, str)
+    (bars,) = charts.change(told, str).to_dict()["datasets"].values()
+    assert [f"{bar['points']:+.4f}" for bar in bars] == ["+0.0000"] * 2

@@ -68,8 +68,8 @@ HELP = {
 PAST = (
     "By the day of placing, orders are counted as they stand now: of a touchpoint only its last word is at hand here."
     " What it showed on a past day must be read again from its messages, as long as they are kept; orderhub audit"
-    " orders --as-of TIME does so, for one moment at a time. How soon the hub heard of things is known of every past day"
-    " from the log."
+    " orders --as-of TIME does so, for one moment at a time. How soon the hub heard of things is known of every past"
+    " day from the log."
 )
 NOT_CHECKED = "not checked"
 
@@ -235,14 +235,14 @@ def summary(change: Change, tr: Translate) -> str:
     """From what to what, and how much of it is mix and rate."""
     sentence = tr("From {before} to {after}: {points} points, of which mix {mix} and rate {rate}.")
     figures = {
-        "mix": change.rows["mix"].sum(),
-        "rate": change.rows["rate"].sum(),
+        "mix": float(change.rows["mix"].sum()),
+        "rate": float(change.rows["rate"].sum()),
         "points": change.after - change.before,
     }
     return sentence.format(
         before=f"{change.before:.2f}",
         after=f"{change.after:.2f}",
-        **{name: f"{figure:+.3f}" for name, figure in figures.items()},
+        **{name: f"{round(figure, 3) + 0.0:+.3f}" for name, figure in figures.items()},
     )
 
 
@@ -251,8 +251,14 @@ def changes(change: Change, tr: Translate) -> pl.DataFrame:
     return change.rows.select(
         pl.col("group").replace("", tr("(none)")).alias(tr("Group")),
         _named("part", PARTS, tr).alias(tr("Part")),
-        *(pl.col(name).round(4).alias(tr(text)) for name, text in EFFECTS.items()),
+        *(rounded(pl.col(name)).alias(tr(text)) for name, text in EFFECTS.items()),
     )
+
+
+def rounded(points: pl.Expr) -> pl.Expr:
+    """To four decimals, without a zero below zero."""
+    near = points.round(4)
+    return pl.when(near != 0).then(near).otherwise(0.0)  # polars leaves `+ 0.0` out
 
 
 EFFECTS = {"mix": "Mix", "rate": "Rate", "points": "Together"}
