@@ -30,7 +30,7 @@ def flow(rows: pl.DataFrame, as_of: int, zone: str, tr: Translate) -> alt.Chart:
         .encode(
             alt.X("clock:O", title=None, axis=tens, scale=alt.Scale(domain=minutes)),
             alt.Y("events:Q", title=tr("Events per minute"), axis=alt.Axis(tickMinStep=1)),
-            alt.Color("axis:N", title=None, scale=alt.Scale(domain=list(names.values())), legend=alt.Legend(columns=3)),
+            alt.Color("axis:N", title=None, scale=alt.Scale(domain=list(names.values())), legend=alt.Legend(columns=2)),
             tooltip=[
                 alt.Tooltip("clock:N", title=tr("Minute")),
                 alt.Tooltip("axis:N", title=tr("Kind")),
