@@ -1,7 +1,7 @@
 # /// script
 # [tool.orderhub]
 # title = "Order health"
-# description = "What is coming in now, how long orders stay at each stage, and the three places that cost the most."
+# description = "What comes in now, how long orders stay at each stage, and the costliest places, at most three."
 # glyph = "health"
 # position = 3
 #
@@ -31,7 +31,7 @@ def _():
     lang = ui.language()
     tr = i18n.translator(lang)
     theme.use(lang)
-    _said = tr("What comes in right now, where orders stay too long, and the three places to go first.")
+    _said = tr("What comes in right now, where orders stay too long, and where to go first, at most three places.")
     top = (tr("Order health"), _said, lang)
     lost = tr("The hub cannot be read: {reason}")
     try:
