@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from orderhub_core.entry import cli
+from orderhub_core.entry.options import counted
 from orderhub_core.hub import Hub
 from orderhub_core.model import RawMessage
 from orderhub_core.store import homes, snapshot
@@ -53,6 +54,11 @@ def export(tmp_path):
 
 def last_object(out):
     return json.loads(out.strip().splitlines()[-1])
+
+
+@pytest.mark.parametrize(("count", "said"), [(0, "0 rows"), (1, "1 row"), (2, "2 rows"), (1_000, "1,000 rows")])
+def test_one_is_not_many(count, said):
+    assert counted(count, "row") == said
 
 
 def test_help_names_every_command(orderhub):
@@ -308,7 +314,7 @@ def test_parked_messages_are_told_in_full_by_reason_and_source(orderhub, unread)
     assert first["parked_at"].endswith("+09:00")
     assert 0 <= first["age_s"] < 600
     _, out, _ = orderhub("inbox", "parked", *unread, "--limit", 2)
-    assert "5 messages are parked; the oldest 2 of them" in out
+    assert "5 messages parked; the oldest 2 of them" in out
     assert "4  stranger: no shop or touchpoint named 'stranger' in the settings" in out
     assert ("m1" in out, "m2" in out) == (True, False)
     _, out, _ = orderhub("inbox", "parked", *unread, "--source", "other")
@@ -319,7 +325,7 @@ def test_parked_messages_are_told_in_full_by_reason_and_source(orderhub, unread)
 def test_a_conflict_is_told_without_what_it_says(orderhub, unread):
     code, out, _ = orderhub("inbox", "conflicts", *unread)
     assert code == 0
-    assert "1 messages contradict an earlier one of the same id" in out
+    assert "1 message against an earlier one of the same id" in out
     assert "22 bytes" in out
     assert "2 bytes, digest" in out
     assert "Zhang" not in out
@@ -327,7 +333,7 @@ def test_a_conflict_is_told_without_what_it_says(orderhub, unread):
     (row,) = answer["messages"]
     assert (answer["conflicts"], row["message_id"], row["bytes"], row["first_bytes"]) == (1, "m0", 22, 2)
     assert row["digest"] != row["first_digest"]
-    assert "there is no conflict" in orderhub("inbox", "conflicts", *unread, "--source", "other")[1]
+    assert "no conflict" in orderhub("inbox", "conflicts", *unread, "--source", "other")[1]
 
 
 def test_dismissing_wants_a_reason_and_is_taken_back_by_replaying(orderhub, unread):

@@ -59,6 +59,13 @@ def test_files_need_no_hub(files: list[object]) -> None:
     ]
 
 
+def test_conflicts_are_listed_under_a_heading_that_counts_them(files: list[object]) -> None:
+    said = run(*files)[1].splitlines()
+    place = said.index("Orders for finance to look at, 1 conflict, the worst first:")
+    assert said[place + 1].split() == ["A1", "Reviewed", "late", "after", "payment"]
+    assert "for finance" not in run(*files, "--review-minutes", 31)[1]
+
+
 def test_a_period_cuts_both_sides(files: list[object]) -> None:
     assert answer(*files, "--period", "2026-11-01")["totals"]["gap_minor"] == 0
     assert answer(*files, "--from", "2026-11-02")["totals"]["gap_minor"] == 4_300

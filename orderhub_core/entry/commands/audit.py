@@ -22,7 +22,7 @@ from orderhub_core.audit.sources import RAW, STATUS
 from orderhub_core.audit.words import EVERYWHERE, STAGES, Lexicon, lexicon
 from orderhub_core.entry.commands import audit_index, reconcile
 from orderhub_core.entry.commands.audit_told import tell
-from orderhub_core.entry.options import instant, stored
+from orderhub_core.entry.options import counted, instant, stored
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import past
 from orderhub_core.flows.past import Past
@@ -202,14 +202,14 @@ def _kept(rows: pl.DataFrame, path: Path) -> pl.DataFrame:
     """What can be compared; what cannot is told on the error stream."""
     nameless = rows.filter(pl.col("order_no").is_null() | (pl.col("order_no") == ""))
     if nameless.height:
-        typer.echo(
-            f"{path}: {nameless.height} rows without an order number left out, first row {nameless['row_no'][0]}",
-            err=True,
-        )
+        rows_said, first = counted(nameless.height, "row"), nameless["row_no"][0]
+        typer.echo(f"{path}: {rows_said} without an order number left out, first row {first}", err=True)
     untimed = rows.filter(pl.col("time_problem").is_not_null())
     if untimed.height:
         first = f"first row {untimed['row_no'][0]}: {untimed['time_problem'][0]}"
-        typer.echo(f"{path}: {untimed.height} update times cannot be read and count as unknown, {first}", err=True)
+        typer.echo(
+            f"{path}: {counted(untimed.height, 'update time')} cannot be read, taken as unknown, {first}", err=True
+        )
     kept = rows.join(nameless, on="row_no", how="anti", maintain_order="left")
     return kept.select(*_READ, pl.exclude(_READ))
 

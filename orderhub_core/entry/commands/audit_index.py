@@ -11,7 +11,7 @@ import typer
 from orderhub_core import hub
 from orderhub_core.audit.credibility.index import DIMENSIONS, Index, Share, of_hub
 from orderhub_core.audit.credibility.losses import losses
-from orderhub_core.entry.options import AsJson, stored, tell
+from orderhub_core.entry.options import AsJson, counted, stored, tell
 from orderhub_core.errors import UserMistake
 
 SHOWN = 10
@@ -74,13 +74,15 @@ def _sentences(found: Index, answer: Answer, limit: int) -> str:
     if answer.index is None:
         return "The hub has nothing yet that could be checked: there is no index."
     lines = [
-        f"Credibility index {answer.index:.2f} of 100, over {answer.orders} orders as of {answer.as_of}.",
+        f"Credibility index {answer.index:.2f} of 100, over {counted(answer.orders, 'order')} as of {answer.as_of}.",
         *(_part(name, share, found.weights.get(name, 0.0)) for name, share in found.parts.items()),
     ]
     for row in answer.losses[:limit]:
         where = " ".join(f"{name} {row[name] or '(none)'}" for name in DIMENSIONS if name in row)
         cause = f"{row['part']}: {row['source'] or '(unknown)'} {row['field']} {row['cause']}"
-        lines.append(f"  -{row['points']:.3f}  {cause}; {where}: {row['orders']} orders".replace(";  ", "; "))
+        lines.append(
+            f"  -{row['points']:.3f}  {cause}; {where}: {counted(row['orders'], 'order')}".replace(";  ", "; ")
+        )
     if answer.losses_total > limit:
         lines.append(f"  … and {answer.losses_total - limit} more; --limit lists them, --json has them all")
     return "\n".join(lines)

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from orderhub_core import hub, settings
-from orderhub_core.entry.options import AsJson, stored, tell
+from orderhub_core.entry.options import AsJson, counted, stored, tell
 from orderhub_core.errors import OrderHubError, UserMistake
 from orderhub_core.store import backup as backups
 from orderhub_core.store import checks, expiry, homes
@@ -50,7 +50,9 @@ def check(
     try:
         with contextlib.closing(hub.Hub(home)) as opened:
             answer["pulse"] = (pulse := opened.pulse())._asdict()
-        sentences.append(f"{pulse.orders} orders, {pulse.waiting} messages waiting, {pulse.parked} parked")
+        sentences.append(
+            f"{counted(pulse.orders, 'order')}, {counted(pulse.waiting, 'message')} waiting, {pulse.parked:,} parked"
+        )
     except OrderHubError as damage:
         if not found:
             raise
@@ -176,7 +178,7 @@ def expire(
 
 def _content(manifest: Manifest) -> str:
     counts = manifest.counts
-    return f"{counts['orders']} orders, {counts['inbox']} messages, {_size(manifest.size)}"
+    return f"{counted(counts['orders'], 'order')}, {counted(counts['inbox'], 'message')}, {_size(manifest.size)}"
 
 
 def _instant(manifest: Manifest) -> str:

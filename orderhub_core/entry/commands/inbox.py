@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from orderhub_core import hub
-from orderhub_core.entry.options import AsJson, stored, tell, written
+from orderhub_core.entry.options import AsJson, counted, stored, tell, written
 from orderhub_core.flows import ops
 
 app = typer.Typer(no_args_is_help=True)
@@ -42,14 +42,14 @@ def status(as_json: AsJson = False) -> int:
 
 def _told(answer: dict[str, Any]) -> str:
     since = "" if answer["oldest_s"] is None else f", the oldest for {answer['oldest_s']:,.0f} s"
-    lines = [f"{answer['waiting']:,} messages wait{since}; {answer['parked']:,} are parked"]
+    lines = [f"{counted(answer['waiting'], 'message')} waiting{since}; {answer['parked']:,} parked"]
     for row in answer["sources"]:
         heard = (
             "never heard of" if row["last_received_s"] is None else f"last received {row['last_received_s']:,.0f} s ago"
         )
         behind = "" if row["oldest_s"] is None else f", the oldest for {row['oldest_s']:,.0f} s"
-        lines.append(f"  {row['source']}: {heard}; {row['waiting']:,} wait{behind}")
-    lines += [f"  {row['target']}: {row['effects']:,} effects {row['state']}" for row in answer["effects"]]
+        lines.append(f"  {row['source']}: {heard}; {row['waiting']:,} waiting{behind}")
+    lines += [f"  {row['target']}: {counted(row['effects'], 'effect')} {row['state']}" for row in answer["effects"]]
     return "\n".join(lines)
 
 
@@ -86,11 +86,13 @@ def _listed(answer: dict[str, Any]) -> str:
     lines, messages = [], answer["messages"]
     if "parked" in answer:
         more = f"; the oldest {len(messages):,} of them" if len(messages) < answer["parked"] else ""
-        lines = [f"{answer['parked']:,} messages are parked{more}" if answer["parked"] else "nothing is parked"]
+        lines = [f"{counted(answer['parked'], 'message')} parked{more}" if answer["parked"] else "nothing is parked"]
         reasons = answer["reasons"]
         if answer["parked"] > len(reasons):
             lines += [f"{row['messages']:>8,}  {row['source']}: {row['reason']}" for row in reasons[:SHOWN_REASONS]]
-            lines += [f"          {len(reasons) - SHOWN_REASONS:,} more reasons"] if reasons[SHOWN_REASONS:] else []
+            lines += (
+                [f"          {counted(len(reasons) - SHOWN_REASONS, 'more reason')}"] if reasons[SHOWN_REASONS:] else []
+            )
     for row in messages:
         size = "no body" if row["bytes"] is None else f"{row['bytes']:,} bytes"
         lines.append(
@@ -145,7 +147,7 @@ def conflicts(source: Source = None, limit: Limit = MOST, as_json: AsJson = Fals
 
 def _contradictions(total: int, found: list[dict[str, Any]]) -> str:
     more = f"; the newest {len(found):,} of them" if len(found) < total else ""
-    lines = [f"{total:,} messages contradict an earlier one of the same id{more}" if total else "there is no conflict"]
+    lines = [f"{counted(total, 'message')} against an earlier one of the same id{more}" if total else "no conflict"]
     for row in found:
         lines.append(f"  {row['source']}  {row['message_id']}")
         lines.append(f"    came {row['received_at']}, {_size(row['bytes'])}, digest {row['digest']}")
@@ -185,5 +187,5 @@ def replay(
     """Try parked messages again, after their decoder or the settings were mended."""
     outcomes = list(hub.Hub(hub.home()).replay(ids or None).values())
     answer = {"tried": len(outcomes), "parked": outcomes.count("parked")}
-    tell(answer, f"tried {answer['tried']}, of which {answer['parked']} are still parked", as_json=as_json)
+    tell(answer, f"tried {answer['tried']}, still parked {answer['parked']}", as_json=as_json)
     return 1 if answer["parked"] else 0

@@ -15,7 +15,7 @@ from orderhub_core.audit.reconcile import sheets, texts
 from orderhub_core.audit.reconcile.ledgers import Source
 from orderhub_core.audit.reconcile.result import Allowed, Reconciliation
 from orderhub_core.audit.reconcile.result import reconcile as reconciled
-from orderhub_core.entry.options import instant, stored, tell
+from orderhub_core.entry.options import counted, instant, stored, tell
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import ledgers as gathering
 from orderhub_core.i18n import translator
@@ -138,14 +138,16 @@ def _sentences(found: Reconciliation, limit: int) -> str:
     }
     lines = [
         f"{found.period.first} to {found.period.last} ({found.period.zone}), {found.currency}, "
-        f"{found.orders.height} orders",
+        f"{counted(found.orders.height, 'order')}",
         *(f"  {name:<32}{texts.amount(minor, found.decimals):>18}" for name, minor in money.items()),
         "The gap by cause:",
         *_causes(found),
         *(f"! {text}" for text in texts.findings(found, tr)),
     ]
     listed = found.conflicts.head(limit)
+    if found.conflicts.height:
+        lines.append(f"Orders for finance to look at, {counted(found.conflicts.height, 'conflict')}, the worst first:")
     lines += [f"  {row['order_no']}  {tr(texts.CONFLICTS[row['conflict']])}" for row in listed.iter_rows(named=True)]
     if found.conflicts.height > listed.height:
-        lines.append(f"  … and {found.conflicts.height - listed.height} more conflicts; --limit lists them")
+        lines.append(f"  … and {found.conflicts.height - listed.height:,} more; --limit lists them")
     return "\n".join(lines)
