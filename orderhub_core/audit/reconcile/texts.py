@@ -102,17 +102,17 @@ CONFLICT_ADVICE = {
     "and let paid orders be reviewed by themselves.",
 }
 FINDINGS = {
-    "unreadable_amount": "{source}: {rows} amounts cannot be read, first row {row} ({detail})",
-    "blank_amount": "{source}: {rows} rows have a time but no amount, first row {row} ({detail})",
-    "unreadable_time": "{source}: {rows} times cannot be read, first row {row} ({detail})",
-    "unreadable_fee": "{source}: {rows} fees cannot be read and are left out, first row {row} ({detail})",
-    "unreadable_text": "{source}: {rows} cells cannot be read, first row {row} ({detail})",
-    "damaged_order_no": "{source}: {rows} order numbers are damaged, first row {row} ({detail})",
-    "no_order_no": "{source}: {rows} rows without an order number are left out, first row {row} ({detail})",
-    "unknown_word": "{source}: {rows} rows have a status nobody has explained, first row {row} ({detail})",
+    "unreadable_amount": "{source}: amounts that cannot be read: {rows}, first row {row} ({detail})",
+    "blank_amount": "{source}: rows with a time but no amount: {rows}, first row {row} ({detail})",
+    "unreadable_time": "{source}: times that cannot be read: {rows}, first row {row} ({detail})",
+    "unreadable_fee": "{source}: fees that cannot be read, left out: {rows}, first row {row} ({detail})",
+    "unreadable_text": "{source}: cells that cannot be read: {rows}, first row {row} ({detail})",
+    "damaged_order_no": "{source}: damaged order numbers: {rows}, first row {row} ({detail})",
+    "no_order_no": "{source}: rows without an order number, left out: {rows}, first row {row} ({detail})",
+    "unknown_word": "{source}: rows with a status nobody has explained: {rows}, first row {row} ({detail})",
     "empty": "{source}: the file has headings but no rows",
-    "duplicate": "{source}: {rows} rows repeat another one, first row {row}",
-    "currency_differs": "{source}: {rows} amounts are not in {detail}, first row {row}",
+    "duplicate": "{source}: rows that repeat another one: {rows}, first row {row}",
+    "currency_differs": "{source}: amounts not in {detail}: {rows}, first row {row}",
     "unknown_paid": "{source}: orders that are paid, but nobody has told how much: {rows}; import a column of amounts "
     "paid",
     "unknown_refund": "{source}: refunds of which nobody has told how much: {rows}; put a refund ledger beside the "
