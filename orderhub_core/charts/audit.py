@@ -48,9 +48,12 @@ def verdicts(rows: pl.DataFrame, tr: Translate) -> alt.LayerChart | alt.FacetCha
     return alt.layer(bars, proved).properties(width="container", height=alt.Step(30))
 
 
-def weeks(rows: pl.DataFrame, tr: Translate) -> alt.LayerChart:
-    """One point per week of `trend.rates`, the rule its exact interval. Weeks without judgements stay empty."""
+def weeks(rows: pl.DataFrame, tr: Translate) -> alt.LayerChart | str:
+    """One point per week of `trend.rates`, the rule its exact interval. Weeks without judgements stay empty; where all
+    do, there is nothing to draw, which is said instead."""
     names = rows.filter(pl.col("judged") > 0).with_columns(pl.col("week").cast(pl.String))
+    if names.is_empty():
+        return tr("None.")
     down = alt.Y("rate:Q", title=tr("Consistent"), axis=alt.Axis(format=".0%"), scale=alt.Scale(zero=False))
     hints = [
         alt.Tooltip("week:N", title=tr("Week of")),

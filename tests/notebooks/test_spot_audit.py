@@ -11,6 +11,7 @@ import pytest
 from orderhub_core import hub, ui
 from orderhub_core.audit.spot.sheet import Spec
 from orderhub_core.board import SnapshotHub
+from orderhub_core.charts import audit as charts
 from orderhub_core.errors import Busy
 from orderhub_core.flows.spot import Desk
 from orderhub_core.sim.world import Plan, build
@@ -162,6 +163,16 @@ def test_the_result_stands_below_in_both_languages(notebook, monkeypatch):
     _, chinese = notebook.app.run()
     assert "已判断 20 单中的 20 单" in chinese["outcome"].text
     assert "没有待判断的订单了" in chinese["card"].text
+
+
+def test_before_the_first_judgement_there_are_no_weeks_to_draw(notebook):
+    _, defs = notebook.app.run()
+    assert charts.weeks(defs["weeks"], str) == "None."
+    trend = defs["outcome"].text.partition("<h2>Week by week</h2>")[2].partition("</section>")[0]
+    assert "<p>None.</p>" in trend and "marimo-vega" not in trend
+    press(defs["buttons"]["j"])
+    _, defs = notebook.app.run()
+    assert charts.weeks(defs["weeks"], str).to_dict()["layer"]
 
 
 def test_a_stratified_audit_says_what_each_stratum_proves(folder, monkeypatch):
