@@ -21,7 +21,7 @@ with app.setup:
     from orderhub_core import errors, hub, i18n, ui
     from orderhub_core.charts import health as charts
     from orderhub_core.charts import theme
-    from orderhub_core.health import blockages, diagnosis, flow, queue, texts
+    from orderhub_core.health import blockages, diagnosis, flow, holds, queue, texts
 
     ZONE = "Asia/Shanghai"
 
@@ -39,29 +39,26 @@ def _():
         connected.as_of()
     except errors.OrderHubError as _error:
         mo.stop(True, ui.page(*top, ui.note(lost.format(reason=_error), "bad")))
-    return connected, lost, top, tr
-
-
-@app.cell
-def _(tr):
     tick = mo.ui.refresh(options=["5s", "30s"], default_interval="5s", label=tr("Flow every"))
     look = mo.ui.refresh(options=["1m", "5m", "15m"], default_interval="5m", label=tr("Diagnosis every"))
-    (parked, set_parked), (said, set_said) = mo.state([]), mo.state(("", "info"))
-    return look, parked, said, set_parked, set_said, tick
+    (parked, set_parked), (back, set_back), (said, set_said) = mo.state([]), mo.state([]), mo.state(("", "info"))
+    return back, connected, look, lost, parked, said, set_back, set_parked, set_said, tick, top, tr
 
 
 @app.cell
-def _(connected, lost, parked, said, set_parked, tick, top, tr):
+def _(back, connected, lost, parked, said, set_back, set_parked, tick, top, tr):
     tick.value, said()
     try:
         flowing = connected.flow() if isinstance(connected, hub.Hub) else None
         _parked = connected.parked(queue.MOST) if flowing and flowing.parked else []
+        _back = connected.held(limit=holds.MOST) if flowing and holds.any_of(flowing.effects) else []
         _now = flowing.as_of if flowing else connected.as_of()
         _rows = flow.per_minute(connected.scan("events"), _now)
     except errors.OrderHubError as _error:
         mo.stop(True, ui.page(*top, ui.note(lost.format(reason=_error), "bad"), tick))
-    if _parked != parked():
-        set_parked(_parked)
+    for _new, _old, _set in ((_parked, parked, set_parked), (_back, back, set_back)):
+        if _new != _old():  # else what was chosen or sorted in their tables would be lost
+            _set(_new)
     _nothing = ui.note(tr("Nothing happened in the last hour."))
     _picture = charts.flow(_rows, _now, ZONE, tr) if _rows.height else _nothing
     live = ui.section(tr("Live flow"), ui.kpis(texts.tiles(_rows, _now, ZONE, tr)), _picture)
@@ -82,7 +79,17 @@ def _(connected, parked, set_said, tr):
 
 
 @app.cell
-def _(connected, flowing, held, parked, said, tr):
+def _(back, tr):
+    _rows, _how = holds.table(back(), ZONE, tr), {"wrapped_columns": [tr("Reasons")]}
+    _table = ui.table(_rows, **_how, column_widths={tr("Reasons"): 360})
+    _save = ui.download_csv(_rows, "held-orders.csv", tr("Download CSV"))
+    _full = [_table, _save, *map(ui.note, holds.remarks(back(), tr))]
+    keeping = ui.section(tr("Held orders"), *(_full if back() else [ui.note(tr(holds.NOTHING), "good")]))
+    return (keeping,)
+
+
+@app.cell
+def _(connected, flowing, held, keeping, parked, said, tr):
     def _queue() -> list:
         rows = queue.sources(flowing, [shop.id for shop in connected.settings.shops], ZONE, tr)
         sources = ui.section(tr("Sources"), ui.rows(rows, tr("Nothing has come in yet.")))
@@ -90,26 +97,21 @@ def _(connected, flowing, held, parked, said, tr):
         pair = ui.grid(sources, ui.section(tr("Effects that are not done"), effects), min="340px")
         told = [ui.note(*said())] if said()[0] else []
         aside = held if parked() else ui.note(tr("Nothing is parked."), "good")
-        return [ui.kpis(queue.tiles(flowing, tr)), pair, ui.section(tr("Parked messages"), aside, *told)]
+        return [ui.kpis(queue.tiles(flowing, tr)), pair, keeping, ui.section(tr("Parked messages"), aside, *told)]
 
     waiting = ui.section(tr("Queue"), *(_queue() if flowing else [ui.note(tr(queue.SNAPSHOT))]))
     return (waiting,)
 
 
 @app.cell
-def _(connected, look):
+def _(connected, look, tr):
     look.value
     _now = connected.as_of()
     _question = ("diagnosis", _now // flow.MINUTE_US)
     found = connected.remembered(_question, lambda: diagnosis.diagnose(connected.frame("orders"), _now))
-    return (found,)
-
-
-@app.cell
-def _(found, tr):
     _places = {title: index for index, title in enumerate(texts.ranked(found, tr))}
     opened = mo.ui.dropdown(_places, value=next(iter(_places), None), label=tr("Show the orders of"), full_width=True)
-    return (opened,)
+    return found, opened
 
 
 @app.cell

@@ -187,9 +187,11 @@ class Hub:
         self._say([ops.dismissal(word, clock()) for word in said])
         return len(said)
 
-    def held(self, *, shop: str | None = None, order_no: str | None = None) -> list[aside.Held]:
-        """Effects that wait for a person, the oldest first."""
-        return aside.held(self.store, shop=shop, order_no=order_no)
+    def held(
+        self, *, shop: str | None = None, order_no: str | None = None, limit: int | None = None
+    ) -> list[aside.Held]:
+        """Effects that wait for a person, the oldest first, at most `limit`."""
+        return aside.held(self.store, shop=shop, order_no=order_no, limit=limit)
 
     def release(self, order_no: str, *, shop: str | None = None, reason: str, by: str = "") -> aside.Held:
         """Let an order go to its warehouse that a rule or a doubt has kept back: a message of ours, applied when this

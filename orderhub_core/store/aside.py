@@ -129,12 +129,14 @@ def _hex(digest: Any) -> Any:
     return None if digest is None else bytes(digest).hex()
 
 
-def held(store: Store, *, shop: str | None = None, order_no: str | None = None) -> list[Held]:
-    """Effects that wait for a person, the oldest first; of one shop or order only where that is given."""
+def held(store: Store, *, shop: str | None = None, order_no: str | None = None, limit: int | None = None) -> list[Held]:
+    """Effects that wait for a person, the oldest first, at most `limit`; of one shop or order only where that is
+    given."""
     asked = [("o.shop", shop), ("o.order_no", order_no)]
     which = "".join(f" AND {column} = ?" for column, value in asked if value is not None)
     sql = (
         "SELECT o.shop, o.order_no, e.key, e.target, e.note, e.attempts, e.intended_at FROM outbox e"
         f" JOIN orders o ON o.order_id = e.order_id WHERE e.state = 'person'{which} ORDER BY e.intended_at, e.key"
     )
+    sql += "" if limit is None else f" LIMIT {int(limit)}"
     return [Held(*row) for row in store.query("hub", sql, [value for _, value in asked if value is not None])]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -14,8 +15,10 @@ import pytest
 
 from orderhub_core import errors, frames, hub, i18n, ui
 from orderhub_core.charts import health as charts
-from orderhub_core.health import diagnosis, queue
+from orderhub_core.flows import intend
+from orderhub_core.health import diagnosis, holds, queue
 from orderhub_core.model import RawMessage
+from orderhub_core.rules.actions import HOLDS
 from orderhub_core.sim.world import Plan, build
 from orderhub_core.store import homes, snapshot
 
@@ -165,6 +168,90 @@ def test_a_read_only_board_shows_the_queue_and_offers_no_replay(board: ModuleTyp
     words = page(board.app.run()[0])
     assert "Read only: replay or dismiss in the hub" in words
     assert "Try them again" not in words
+
+
+RULEBOOK = """version = "1"
+[[groups]]
+name = "routing"
+match = "first"
+otherwise = "assign hangzhou"
+[[groups]]
+name = "care"
+match = "all"
+[[groups.rules]]
+name = "大额"
+when = "total >= 100"
+then = "hold risk"
+[[groups.rules]]
+name = "特大"
+when = "total >= 1000"
+then = "approve finance"
+"""
+EXPORT = """order_no,status,placed_at,paid_at,total,sku,quantity,receiver_name,receiver_phone
+L1,paid,2026-01-01 10:00:00,2026-01-01 10:01:00,100,S-1,1,王小明,13800138000
+L2,paid,2026-01-01 10:00:00,2026-01-01 10:01:00,1000,S-1,1,李小红,13900139000
+S1,paid,2026-01-01 10:00:00,2026-01-01 10:01:00,99,S-1,1,赵大力,13700137000
+"""
+
+
+@pytest.fixture
+def holding(busy: hub.Hub, tmp_path: Path) -> Iterator[hub.Hub]:
+    """A living hub whose rulebook holds two of three orders."""
+    (tmp_path / "rules.toml").write_text(RULEBOOK, encoding="utf-8")
+    (tmp_path / "orderhub.toml").write_text('rulebook = "rules.toml"\n', encoding="utf-8")
+    (tmp_path / "paid.csv").write_text(EXPORT, encoding="utf-8")
+    hub.connect.cache_clear()
+    opened = hub.connect()
+    assert isinstance(opened, hub.Hub)
+    opened.import_file(tmp_path / "paid.csv", "generic", on_error="reject-all", dry_run=False)
+    yield opened
+    opened.close()
+
+
+def test_held_orders_stand_in_a_table_with_their_reasons(board: ModuleType, holding: hub.Hub) -> None:
+    outputs, names = board.app.run()
+    shown = holds.table(names["back"](), "UTC", i18n.translator("en"))
+    assert dict(shown.select("Order", "Reasons").iter_rows()) == {
+        "L1": "rule 大额 holds it: risk",
+        "L2": "rule 大额 holds it: risk; rule 特大 asks for the approval of finance",
+    }
+    assert shown["Since"].str.to_datetime("%Y-%m-%d %H:%M:%S").is_sorted()
+    words = names["keeping"].text
+    assert "Held orders" in words and "held-orders.csv" in words and "orderhub holds release" in words
+    assert not any(part in words + page(outputs) for part in ("小明", "小红", "1380013", "1390013"))
+    holding.release("L1", reason="known buyer", by="ann")
+    _, after = board.app.run()
+    assert [one.order_no for one in after["back"]()] == ["L2"]
+
+
+def test_of_many_held_orders_the_oldest_are_shown_and_that_is_said(holding: hub.Hub) -> None:
+    everything = holding.held()
+    assert [one.order_no for one in holding.held(limit=1)] == [everything[0].order_no]
+    tr = i18n.translator("en")
+    assert holds.remarks(everything, tr) == [holds.RELEASE]
+    (cut, _) = holds.remarks(everything * holds.MOST, tr)
+    assert cut.startswith("The oldest 1,000 are shown")
+
+
+def test_without_held_orders_the_page_says_so(board: ModuleType, busy: hub.Hub) -> None:
+    assert "Nothing is held." in page(board.app.run()[0])
+
+
+def test_the_reasons_of_held_orders_are_told_in_chinese(board: ModuleType, holding: hub.Hub) -> None:
+    """Those that the hub gives itself; and what a rule holds for is named as rules name it."""
+    tr = i18n.translator("zh")
+    told = " ".join(holds.table(board.app.run()[1]["back"](), "UTC", tr).to_series(3))
+    assert not re.findall("[A-Za-z]{3,}", told.replace("finance", ""))
+    assert {kind: tr(name) for kind, name in holds.KINDS.items()} == {kind: hold.zh for kind, hold in HOLDS.items()}
+    partly, shipped = holds.REASONS["partly_refunded"], holds.REASONS["shipped"]
+    assert {partly, shipped} <= set(re.findall(r'"([^"\n]+)"', inspect.getsource(intend))), "as the hub words them"
+    note = f"{shipped}; before: {partly}; before: gave up after 5 tries: no stock"
+    assert (
+        holds.reasons(note, tr)
+        == "未通知仓库就已标记发货；此前：已部分退款：还要发什么？；此前：尝试 5 次后放弃：no stock"
+    )
+    assert holds.reasons(note, str) == note
+    assert holds.reasons("a warehouse's own answer", tr) == "a warehouse's own answer"
 
 
 def test_a_snapshot_has_no_queue_and_says_so(board: ModuleType, folder: Path) -> None:

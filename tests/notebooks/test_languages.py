@@ -18,13 +18,14 @@ from orderhub_core.audit.spot import tables as spot_tables
 from orderhub_core.audit.spot import texts as spot_texts
 from orderhub_core.charts import audit as audit_charts
 from orderhub_core.charts import paper
+from orderhub_core.health import holds as holds_texts
 from orderhub_core.health import queue as queue_texts
 from orderhub_core.health import texts as health_texts
 from orderhub_core.sim import texts as sim_texts
 
 ROOT = Path(__file__).parents[2]
 AUDITS = (audit_texts, spot_texts, spot_export, credibility_texts, reconcile_texts)
-WORDINGS = (*AUDITS, health_texts, queue_texts, sim_texts)
+WORDINGS = (*AUDITS, health_texts, holds_texts, queue_texts, sim_texts)
 SOURCES = [
     *sorted((ROOT / "notebooks").glob("*.py")),
     *(Path(str(module.__file__)) for module in (*WORDINGS, spot_tables, paper, audit_charts)),

@@ -1,0 +1,101 @@
+"""Orders that are kept from their warehouse until a person lets them go, in people's words. Pure.
+
+The hub tells why as sentences joined by "; ", the newest first; those it makes itself are known here and shown in the
+reader's language, any other (a warehouse's own answer) as it came. Nothing personal is in them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+import polars as pl
+
+from orderhub_core.i18n import Translate
+
+MOST = 500
+"""Orders that one page shows."""
+NOTHING = "Nothing is held."
+RELEASE = "Read only: let an order go with `orderhub holds release NO --reason TEXT`."
+OLDEST = "The oldest {n} are shown; `orderhub holds list` tells all."
+EARLIER = "before: "
+REASONS = {
+    "rule": "rule {rule} holds it: {kind}",
+    "approval": "rule {rule} asks for the approval of {role}",
+    "partly_refunded": "partly refunded: what is still to be sent?",
+    "shipped": "said to be shipped before the warehouse was told",
+    "gave_up": "gave up after {tries} tries: {answer}",
+}
+KINDS = {
+    "review": "review",
+    "risk": "risk",
+    "stock": "out of stock",
+    "gift_stock": "gift out of stock",
+    "presale": "presale",
+    "address": "address to be confirmed",
+    "merge": "to be merged",
+    "courier": "no courier goes there",
+}
+"""What a rule holds an order for."""
+_FORMS = {code: re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(text))) for code, text in REASONS.items()}
+
+
+class Held(Protocol):
+    """What is read of a held order. `since`: microseconds UTC."""
+
+    @property
+    def shop(self) -> str: ...
+    @property
+    def order_no(self) -> str: ...
+    @property
+    def target(self) -> str: ...
+    @property
+    def note(self) -> str: ...
+    @property
+    def tries(self) -> int: ...
+    @property
+    def since(self) -> int: ...
+
+
+def any_of(effects: Sequence[tuple[str, str, int]]) -> bool:
+    """Whether any of a flow's open effects waits for a person."""
+    return any(state == "person" for _, state, _ in effects)
+
+
+def table(rows: Sequence[Held], zone: str, tr: Translate) -> pl.DataFrame:
+    """The orders, the oldest first as they are told; times sort as they are written, in the clock of `zone`."""
+    told = [
+        (one.order_no, one.shop, _clock(one.since, zone), reasons(one.note, tr), one.target, one.tries) for one in rows
+    ]
+    names = [tr("Order"), tr("Shop"), tr("Since"), tr("Reasons"), tr("Target"), tr("Tries")]
+    kinds = (pl.String, pl.String, pl.String, pl.String, pl.String, pl.Int64)
+    return pl.DataFrame(told, schema=dict(zip(names, kinds, strict=True)), orient="row")
+
+
+def remarks(rows: Sequence[Held], tr: Translate) -> list[str]:
+    """What to know of the table: whether it is all, and how an order is let go."""
+    cut = [tr(OLDEST).format(n=f"{len(rows):,}")] if len(rows) >= MOST else []
+    return [*cut, tr(RELEASE)]
+
+
+def reasons(note: str, tr: Translate) -> str:
+    """Why an order is held, in the reader's language."""
+    return tr("; ").join(_reason(part, tr) for part in note.split("; "))
+
+
+def _reason(said: str, tr: Translate) -> str:
+    if said.startswith(EARLIER):
+        return tr(EARLIER) + _reason(said.removeprefix(EARLIER), tr)
+    for code, form in _FORMS.items():
+        if found := form.fullmatch(said):
+            given = found.groupdict()
+            kind = {"kind": tr(KINDS.get(given["kind"], given["kind"]))} if "kind" in given else {}
+            return tr(REASONS[code]).format(**(given | kind))
+    return said
+
+
+def _clock(at: int, zone: str) -> str:
+    return f"{datetime.fromtimestamp(at / 1e6, ZoneInfo(zone)):%Y-%m-%d %H:%M:%S}"
