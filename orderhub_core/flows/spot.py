@@ -1,17 +1,17 @@
 """The weekly spot audit: draw, read every touchpoint live, remember what was read, take judgements.
 
 What was read is one file per audit in the hub's folder `spot`: a closed browser, another reviewer or a second console
-opens the same cards. It is written once; only a touchpoint that failed may be read again. Judgements are messages like
-any other and carry the raw words that were judged, so the log holds the evidence even without the file.
+opens the same cards. It is written once; only a touchpoint that failed may be read again, and what one console has read
+of it no other replaces. Judgements are messages like any other and carry the raw words that were judged, so the log
+holds the evidence even without the file.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -31,10 +31,10 @@ from orderhub_core.errors import UserMistake
 from orderhub_core.flows import looking
 from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.looking import Reading
+from orderhub_core.flows.shelf import Shelf
 from orderhub_core.frames import INSTANT
 from orderhub_core.ports import Touchpoint
 from orderhub_core.settings import Settings
-from orderhub_core.store.home import SHEETS
 
 REVIEWS = pl.Schema(
     {
@@ -63,13 +63,11 @@ class Desk:
         reviews: Callable[[str], pl.DataFrame] | None = None,
     ) -> None:
         self._frame, self._clock, self._settings = frame, clock, settings
-        self._folder, self._touchpoint = folder, touchpoint
+        self._shelf, self._touchpoint = Shelf(folder), touchpoint
         self._judge, self._reviews = judge, reviews
         self._gates = Gates({place.id: place.calls_per_minute for place in settings.touchpoints}, time.monotonic)
         self._lock = threading.Lock()
         self._readings: dict[str, Reading] = {}
-        self._sheets: dict[str, tuple[int, Sheet]] = {}
-        """With the instant of writing of their files."""
         self._said: dict[tuple[str, str, str, str], dict[str, Any]] = {}
         """Judgements of this process, until the database holds them: a reload may be faster than the worker."""
 
@@ -81,28 +79,12 @@ class Desk:
 
     def audits(self) -> list[str]:
         """The audits that have been opened, newest first."""
-        if self._folder is None:
-            return list(reversed(self._sheets))
-        kept = [path for path in self._folder.glob("*.json") if sheets.known(path.stem)]
-        return [path.stem for path in sorted(kept, key=lambda path: (sheets.week(path.stem), _at(path)), reverse=True)]
+        return self._shelf.names()
 
     def sheet(self, audit: str) -> Sheet:
         """As it stands now: another console may have read again what had failed. Raises UserMistake where there is
         none, or its file cannot be read."""
-        if self._folder is None and audit in self._sheets:
-            return self._sheets[audit][1]
-        if self._folder is None or not sheets.known(audit):
-            raise UserMistake(f"no spot audit named {audit!r} has been opened here")
-        path = self._folder / f"{audit}.json"
-        try:
-            written = path.stat().st_mtime_ns
-            if self._sheets.get(audit, (None,))[0] != written:
-                self._sheets[audit] = written, msgspec.json.decode(path.read_bytes(), type=Sheet)
-        except OSError as error:
-            raise UserMistake(f"{path.name} cannot be read ({error.strerror}); open the audit again") from None
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            raise UserMistake(f"{path.name} in the folder {SHEETS} is damaged; restore it from a backup") from None
-        return self._sheets[audit][1]
+        return self._shelf.sheet(audit)
 
     def open(self, spec: Spec) -> Reading:
         """Begin to read for the audit that this question is this week. One that is open already is left as it is, and
@@ -115,7 +97,8 @@ class Desk:
 
     def again(self, audit: str) -> Reading:
         """Begin to read the touchpoints that failed once more, for all orders of an audit: nothing of them was kept.
-        The draw, the claim and what the others showed stay. One that is being read is joined."""
+        The draw, the claim and what the others showed stay, and what another console has read of them meanwhile. One
+        that is being read is joined."""
         return self._begun(audit, lambda job: self._read_again(job, audit))
 
     def _begun(self, audit: str, work: Callable[[Reading], None] | None) -> Reading:
@@ -201,7 +184,7 @@ class Desk:
         )
         whole.report()
         job.step(0)
-        self._keep(whole)
+        self._shelf.put(whole)
 
     def _read_again(self, job: Reading, audit: str) -> None:
         before = self.sheet(audit)
@@ -211,10 +194,8 @@ class Desk:
             return
         with ThreadPoolExecutor(len(failed)) as pool:
             looks = list(pool.map(lambda name: self._look(job, before, name), failed))
-        whole = sheets.read_again(before, looks)
-        whole.report()
         job.step(0)
-        self._replace(whole)
+        self._shelf.change(audit, lambda now: sheets.read_again(now, looks))
 
     def _names(self) -> list[str]:
         """Every touchpoint of the settings, then those that the hub only has a copy of."""
@@ -238,49 +219,3 @@ class Desk:
         population = self._frame("orders").select(*KEY, *sorted(set(FACTS.values())))
         scene = report.look({str(name): rows for (name,), rows in sorted(seen.items())}, population=population)
         return learning.learn(scene, drawn.opened_at)
-
-    def _keep(self, sheet: Sheet) -> None:
-        """Written whole or not at all; where another console was faster, its sheet holds."""
-        if self._folder is None:
-            self._sheets.setdefault(sheet.audit, (0, sheet))
-            return
-        with (
-            _written(self._folder, sheet) as (part, path),
-            contextlib.suppress(FileExistsError),
-        ):  # the other one's holds
-            os.link(part, path)
-
-    def _replace(self, sheet: Sheet) -> None:
-        """At one stroke. Whoever reads again last has read latest."""
-        if self._folder is None:
-            self._sheets[sheet.audit] = (0, sheet)
-            return
-        with _written(self._folder, sheet) as (part, path):
-            part.replace(path)
-
-
-def _at(path: Path) -> int:
-    """When a file was written; 0 where it has gone meanwhile."""
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return 0
-
-
-@contextlib.contextmanager
-def _written(folder: Path, sheet: Sheet) -> Iterator[tuple[Path, Path]]:
-    """The sheet in a file of its own, removed afterwards, and the name it should get. Raises UserMistake."""
-    path = folder / f"{sheet.audit}.json"
-    part = path.with_suffix(f".{os.getpid()}-{threading.get_ident()}.part")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            with part.open("wb") as file:
-                file.write(msgspec.json.encode(sheet))
-                file.flush()
-                os.fsync(file.fileno())
-            yield part, path
-        finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        raise UserMistake(f"the folder {folder} cannot be written ({error.strerror})") from None

@@ -19,6 +19,7 @@ from orderhub_core.audit.spot.seat import Seat
 from orderhub_core.audit.spot.sheet import Spec
 from orderhub_core.errors import Unreachable, Unreadable, UserMistake
 from orderhub_core.flows import gates, looking, spot
+from orderhub_core.flows.shelf import Shelf
 from orderhub_core.flows.spot import Desk
 from orderhub_core.hub import Hub
 from orderhub_core.model import RawMessage, Sighting
@@ -181,6 +182,63 @@ def test_what_fails_again_stays_named_and_a_reading_that_is_stopped_changes_noth
     assert first.sheet(audit).shown == before.shown
     nothing = first.again("spot-2026-W01-s1-n1-simple")
     assert nothing.wait(30) and "cannot be read" in str(nothing.error)
+
+
+def test_what_one_console_has_read_again_no_slower_one_replaces(desk, places, monkeypatch):
+    """The slower one asked while the touchpoint was down, and says so only after the other's sheet was written."""
+    places["wms"].fails = Unreachable("wms does not answer")
+    slow, fast = desk(), desk()
+    audit = opened(slow, Spec(size=30)).audit
+    asked, answer = threading.Event(), threading.Event()
+
+    def late(_: list[str]) -> list[RawMessage]:
+        asked.set()
+        answer.wait(10)
+        raise Unreachable("still nothing")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(places["wms"], "look", late)
+        reading = slow.again(audit)
+        assert asked.wait(10)
+    places["wms"].fails = None
+    assert fast.again(audit).wait(30)
+    mended = fast.sheet(audit)
+    answer.set()
+    assert reading.wait(30) and reading.error is None
+    assert slow.sheet(audit) == desk().sheet(audit) == mended
+    assert {look.name: look.state for look in mended.looked}["wms"] == "live"
+
+
+def test_of_several_consoles_that_read_again_each_adds_what_it_could_read(desk, places, tmp_path):
+    """One gets an answer from crm, the other from wms, and both write at once."""
+    first = desk()
+    audit = opened(first, Spec(size=30)).audit
+    whole = first.sheet(audit)
+    read = {look.name: (look, [row for row in whole.shown if row.touchpoint == look.name]) for look in whole.looked}
+    lost = msgspec.structs.replace(
+        whole,
+        looked=tuple(msgspec.structs.replace(look, state="failed", reason="down") for look in whole.looked),
+        shown=(),
+    )
+    (tmp_path / "spot" / f"{audit}.json").write_bytes(msgspec.json.encode(lost))
+    both = threading.Barrier(len(NAMES))
+
+    def add(name: str) -> None:
+        def added(now: sheet.Sheet) -> sheet.Sheet:
+            return sheet.read_again(now, [read[name]])
+
+        own = Shelf(tmp_path / "spot")
+        both.wait(10)
+        own.change(audit, added)
+
+    threads = [threading.Thread(target=add, args=(name,)) for name in NAMES]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    after = desk().sheet(audit)
+    assert [look.state for look in after.looked] == ["live"] * 3
+    assert sorted(after.shown, key=repr) == sorted(whole.shown, key=repr)
 
 
 def test_a_touchpoint_is_asked_no_faster_than_its_settings_allow(world, places, monkeypatch):

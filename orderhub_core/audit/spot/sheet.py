@@ -234,8 +234,11 @@ def shown(rows: pl.DataFrame, cards: pl.DataFrame, name: str) -> list[Shown]:
 
 
 def read_again(sheet: Sheet, looks: Iterable[tuple[Looked, list[Shown]]]) -> Sheet:
-    """With some touchpoints read once more, in place of what was read of them before."""
-    fresh = {look.name: (msgspec.structs.replace(look, again=look.state != "failed"), rows) for look, rows in looks}
+    """With some touchpoints read once more. What was read of one that is not failed any more stays: people may be
+    judging by it."""
+    failed = {look.name for look in sheet.looked if look.state == "failed"}
+    told = [(look, rows) for look, rows in looks if look.name in failed]
+    fresh = {look.name: (msgspec.structs.replace(look, again=look.state != "failed"), rows) for look, rows in told}
     looked = tuple(fresh[look.name][0] if look.name in fresh else look for look in sheet.looked)
     others = [row for row in sheet.shown if row.touchpoint not in fresh]
     shown = (*others, *(row for _, rows in fresh.values() for row in rows))
