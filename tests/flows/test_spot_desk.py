@@ -241,8 +241,9 @@ def test_of_several_consoles_that_read_again_each_adds_what_it_could_read(desk, 
     assert sorted(after.shown, key=repr) == sorted(whole.shown, key=repr)
 
 
-def test_a_touchpoint_is_asked_no_faster_than_its_settings_allow(world, places, monkeypatch):
-    """By a clock that goes on only when it is asked; the other touchpoints do not wait for it."""
+@pytest.mark.parametrize("again", [False, True])
+def test_a_touchpoint_is_asked_no_faster_than_its_settings_allow(world, places, monkeypatch, again):
+    """Nor where it is read again. By a clock that goes on only when it is asked; the others do not wait for it."""
     ticks = itertools.count()
     monkeypatch.setattr(spot.time, "monotonic", lambda: next(ticks) / 10)
     monkeypatch.setattr(looking, "TICK_S", 0)
@@ -252,8 +253,12 @@ def test_a_touchpoint_is_asked_no_faster_than_its_settings_allow(world, places, 
     look = places["page"].look
     monkeypatch.setattr(places["page"], "look", lambda numbers: (asked.append(next(ticks) / 10), look(numbers))[1])
     desk = Desk(world.__getitem__, lambda: NOW, Settings(touchpoints=slow), touchpoint=places.__getitem__)
-    kept = desk.sheet(opened(desk, Spec(size=1_000)).audit)
-    assert {look.state for look in kept.looked} == {"live"} and len(asked) == 1_000 / looking.PORTION
+    places["page"].fails = Unreachable("page does not answer") if again else None
+    audit = opened(desk, Spec(size=1_000)).audit
+    places["page"].fails = None
+    assert not again or desk.again(audit).wait(30)
+    assert {look.state for look in desk.sheet(audit).looked} == {"live"}
+    assert len(asked) == again + 1_000 / looking.PORTION
     at_once = gates.SAVED_UP_S * rate / 60
     assert all(
         later - first <= at_once + (asked[later] - asked[first]) * rate / 60
