@@ -27,7 +27,8 @@ class Figure(msgspec.Struct, frozen=True):
     """A share or a kappa; `value` is None where there is nothing to have one of."""
 
     value: float | None
-    interval: Interval
+    interval: Interval | None
+    """None where there is none that may be looked at yet."""
 
 
 class Agreement(msgspec.Struct, frozen=True):

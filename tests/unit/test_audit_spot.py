@@ -162,7 +162,7 @@ def test_how_good_the_machine_is_stands_on_the_page_in_the_workbook_and_on_paper
     """Of 10 orders that it calls consistent people call 3 otherwise: it found none of them."""
     of = simple(10)
     given = shown(of, reviews(*((n, "ann", n > 2) for n in range(10))))
-    rows = {name: (value, bounds) for name, value, bounds in texts.measured(given[2].agreement, EN)}
+    rows = {name: (value, bounds) for name, value, bounds in texts.measured(given[2], EN)}
     none = sampling.interval(0, 3)
     assert rows[texts.MEASURES["recall"]] == ("0.0%", f"{none.low:.1%} – {none.high:.1%}")
     assert rows[texts.MEASURES["precision"]] == ("–", "0.0% – 100.0%")
@@ -199,18 +199,6 @@ def test_progress_counts_orders_whoever_judged_them():
     assert "R brings the result" in texts.progress(turn, EN)[2]
     none = book.Turn(folio(of), reviews(), [("a", "n1")], None, None, "ann", peek=False)
     assert texts.progress(none, EN) == (0, 10, "0 of 10 orders judged")
-
-
-def test_a_part_of_a_stratified_draw_is_said_to_be_no_ground_for_stopping():
-    of = sheet.drawn(orders(200), Spec(size=20, by=("channel",)), NOW, ZONE)
-    cards = [(card.shop, card.order_no, True, "ann", "") for card in of.cards]
-    at = pl.lit(datetime(2026, 9, 21, 12, tzinfo=UTC)).cast(INSTANT)
-    whole = pl.DataFrame(cards, schema=SAID, orient="row").with_columns(at=at)
-    sample = of.cards_frame().select("shop", "order_no").with_columns(verdict=pl.lit("equal"))
-    assert [result.result(of, sample, said).kind for said in (whole.head(5), whole)] == [
-        "stratified part",
-        "stratified",
-    ]
 
 
 def test_the_time_line_tells_what_a_rule_decided_in_the_readers_language():
@@ -261,6 +249,66 @@ def stratified(good: tuple[int, int], week: int = 0) -> result.Past:
     of = Sheet(f"spot-2026-W{38 + week}-s7-n40-by-channel", at, spec, BIG + SMALL, cards, strata)
     said = reviews(*((n, "ann", n % 20 < good[n // 20]) for n in range(40)))
     return result.Past(of, said.with_columns(pl.col("at") + timedelta(weeks=week)))
+
+
+def test_a_stratum_with_cards_waiting_has_an_interval_that_may_be_looked_at():
+    """Cards of the other stratum make no difference to it, and what comes after one that was passed over none."""
+    past = stratified((19, 20))
+    said = result.spoken(past.sheet, past.reviews.filter(pl.col("order_no") != "n25"))
+    rows = result.by_stratum(past.sheet, said)
+    exact = sampling.interval(19, 20, population=BIG)
+    looked = stopping.standing(pl.Series([True] * 5), SMALL, 0.9).interval
+    assert rows.select("judged", "low", "high").rows() == [(20, exact.low, exact.high), (19, looked.low, looked.high)]
+    printed = tables.by_stratum(folio(with_touchpoints(past.sheet)), past.reviews.head(39), EN)
+    looked = stopping.standing(pl.Series([True] * 19), SMALL, 0.9).interval
+    assert printed["95 % interval"][1] == f"{looked.low:.1%} – {looked.high:.1%}"
+
+
+def with_touchpoints(of: Sheet) -> Sheet:
+    """Two that show the same."""
+    names = ("page", "crm")
+    shown = tuple(Shown(name, card.shop, card.order_no, "shipped", NOW) for name in names for card in of.cards)
+    return msgspec.structs.replace(of, looked=tuple(Looked(name, "live", NOW) for name in names), shown=shown)
+
+
+def test_a_part_of_a_stratified_draw_is_bounded_by_what_may_be_looked_at_in_each_stratum():
+    """Both together miss in at most 5 of 100 audits, each by itself in at most 2.5."""
+    past = stratified((18, 20))
+    said = past.reviews.filter(pl.col("order_no") != "n39")
+    sample = past.sheet.cards_frame().with_columns(verdict=pl.lit("equal"))
+    series = [True] * 18 + [False] * 2, [True] * 19
+    large, small = (
+        stopping.standing(pl.Series(judged), size, 0.9, 0.975).interval
+        for judged, size in zip(series, (BIG, SMALL), strict=True)
+    )
+    found = result.result(past.sheet, sample, said)
+    assert found.interval.low == pytest.approx(0.9 * large.low + 0.1 * small.low)
+    assert found.interval.high == pytest.approx(0.9 * large.high + 0.1 * small.high)
+    whole = result.result(past.sheet, sample, past.reviews)
+    assert (found.kind, whole.kind) == ("stratified part", "stratified")
+    none = result.result(past.sheet, sample, reviews())
+    assert (none.rate, none.interval.low, none.interval.high) == (None, 0, 1)
+
+
+def test_while_cards_wait_only_agreement_has_an_interval_and_one_that_may_be_looked_at():
+    """The machine calls all orders consistent; on one people say otherwise, on another they differ."""
+    of = simple(10)
+    said = reviews(*((n, "ann", n != 1) for n in range(6)), (3, "bob", False))
+    measured = {name: (value, bounds) for name, value, bounds in texts.measured(shown(of, said)[2], EN)}
+    worst, best = (
+        stopping.standing(pl.Series([n not in wrong for n in range(6)]), 5_000, 0.9).interval
+        for wrong in ((1, 3), (1,))
+    )
+    assert measured.pop(texts.MEASURES["agreed"]) == ("80.0%", f"{worst.low:.1%} – {best.high:.1%}")
+    assert set(measured.values()) == {("–", "once all cards are judged")}
+
+
+def test_a_part_of_a_stratified_draw_says_nothing_of_the_machine_yet():
+    past = stratified((20, 20))
+    sample = past.sheet.cards_frame().with_columns(verdict=pl.lit("equal"))
+    part, whole = (result.result(past.sheet, sample, rows) for rows in (past.reviews.head(30), past.reviews))
+    assert {bounds for _, _, bounds in texts.measured(part, EN)} == {"once all cards are judged"}
+    assert texts.measured(whole, EN)[0][1:] == ("100.0%", f"{sampling.interval(40, 40).low:.1%} – 100.0%")
 
 
 def test_weeks_of_a_stratified_design_are_weighted():

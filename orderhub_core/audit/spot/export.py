@@ -32,7 +32,7 @@ def summary(found: Result, book: Book, weeks: pl.DataFrame, tr: Translate) -> li
     """Name, figure and remark, as the summary sheet and the page of paper show them."""
     sheet = book.sheet
     rows = [(name, value, note) for name, value, note, _ in texts.tiles(found, sheet, tr)]
-    rows += texts.measured(found.agreement, tr)[1:]
+    rows += texts.measured(found, tr)[1:]
     if found.standing is not None:
         rows.append((tr("Stopping early"), texts.stands(found.standing, sheet, tr), ""))
     rows.append((tr("Trend"), texts.trend(weeks, tr), ""))

@@ -1,9 +1,11 @@
 """What the judgements of a spot audit prove so far, of the shop and of the machine.
 
 An order on which reviewers differ counts as not consistent until they agree: the rate never profits from a dispute.
-While cards are still waiting, the interval is the one that may be looked at after every judgement (`stopping`): the
-exact one holds only for a sample whose size nobody chose after looking at it. For a stratified draw there is none such:
-its conservative bound, and those of the machine and of single strata, are for reading once all cards are judged.
+While cards are still waiting, every interval is one that may be looked at after every judgement (`stopping`): the
+exact ones hold only for a sample whose size nobody chose after looking at it. Within a stratum, too, any first part of
+the cards is a random one; all strata together are bounded by what each is at a level that allows for their number
+(Bonferroni). Of the machine's figures only "agrees with people" has such an interval, and only in a simple draw; the
+others are for reading once all cards are judged.
 """
 
 from __future__ import annotations
@@ -68,7 +70,7 @@ def result(sheet: Sheet, sample: pl.DataFrame, reviews: pl.DataFrame) -> Result:
         standing=standing,
         needed=_needed(sheet, judged - good),
         planned=_planned(sheet, rate),
-        agreement=agreement.agreement(sample, reviews, LEVEL),
+        agreement=_machine(sheet, sample, reviews),
     )
 
 
@@ -84,6 +86,52 @@ def spoken(sheet: Sheet, reviews: pl.DataFrame) -> pl.DataFrame:
 def stands(sheet: Sheet, said: pl.DataFrame) -> Standing:
     """Where the rule for stopping early stands; it counts the judgements before the first card that was passed over."""
     return stopping.standing(said["consistent"], sheet.population, sheet.spec.claim, LEVEL)
+
+
+def by_stratum(sheet: Sheet, said: pl.DataFrame) -> pl.DataFrame:
+    """As `strata.by_stratum`, of `spoken` cards; `low` to `high` of a stratum with cards waiting may be looked at after
+    every judgement."""
+    rows = strata.by_stratum(said.select("stratum", "consistent"), sheet.strata_frame(), LEVEL)
+    waiting = pl.col("judged") < pl.col("drawn")
+    found = rows.join(_any_time(sheet, said, LEVEL), on="stratum", maintain_order="left", suffix="_any_time")
+    ends = [pl.when(waiting).then(f"{name}_any_time").otherwise(name).alias(name) for name in ("low", "high")]
+    return found.with_columns(ends).select(rows.columns)
+
+
+def _any_time(sheet: Sheet, said: pl.DataFrame, level: float) -> pl.DataFrame:
+    """`stratum`, `low`, `high`: each interval by itself holds at `level`, whenever one looks."""
+    series = {number: rows["consistent"] for (number,), rows in said.partition_by("stratum", as_dict=True).items()}
+    found = [
+        stopping.standing(series.get(number, _NOTHING), one.orders, sheet.spec.claim, level).interval
+        for number, one in enumerate(sheet.strata)
+    ]
+    rows = [(number, one.low, one.high) for number, one in enumerate(found)]
+    return pl.DataFrame(rows, schema={"stratum": pl.UInt32, "low": pl.Float64, "high": pl.Float64}, orient="row")
+
+
+_NOTHING = pl.Series(dtype=pl.Boolean)
+
+
+def _machine(sheet: Sheet, sample: pl.DataFrame, reviews: pl.DataFrame) -> Agreement:
+    """How good the machine is, without the intervals that must not be looked at yet."""
+    found = agreement.agreement(sample, reviews, LEVEL)
+    if found.judged == len(sheet.cards):
+        return found
+    later = agreement.Figure(None, None)
+    agreed = later if sheet.spec.by else agreement.Figure(found.agreed.value, _agreed(sheet, sample, reviews))
+    return msgspec.structs.replace(found, agreed=agreed, recall=later, precision=later, kappa=later)
+
+
+def _agreed(sheet: Sheet, sample: pl.DataFrame, reviews: pl.DataFrame) -> sampling.Interval:
+    """Of how many orders machine and people say the same: from the worst case of disputes to the best, as in
+    `agreement`."""
+    said = agreement.judgements(sample, reviews)
+    disputed, same = pl.col("human") == "disputed", pl.col("machine") == (pl.col("human") == "consistent")
+    cases = said.select(worst=same & ~disputed, best=same | disputed)
+    worst, best = (
+        stopping.standing(cases[name], sheet.population, sheet.spec.claim, LEVEL).interval for name in cases.columns
+    )
+    return sampling.Interval(worst.low, best.high, LEVEL)
 
 
 def weeks(history: Sequence[Past], sheet: Sheet, zone: str) -> pl.DataFrame:
@@ -132,11 +180,20 @@ def _proved(
     judged, good = said["consistent"].count(), int(said["consistent"].sum() or 0)
     if standing is None:
         found = strata.estimate(said.select("stratum", "consistent"), sheet.strata_frame(), LEVEL)
-        return found.rate, found.interval, "stratified" if judged == said.height else "stratified part"
+        if judged == said.height:
+            return found.rate, found.interval, "stratified"
+        return found.rate, _part(sheet, said), "stratified part"
     rate = good / judged if judged else None
     if judged == said.height:
         return rate, sampling.interval(good, judged, LEVEL, sheet.population), "exact"
     return rate, standing.interval, "sequential"
+
+
+def _part(sheet: Sheet, said: pl.DataFrame) -> sampling.Interval:
+    """Of all orders, while cards of a stratified draw wait; it may be looked at after every judgement."""
+    each = _any_time(sheet, said, 1 - (1 - LEVEL) / max(len(sheet.strata), 1))
+    share = sheet.strata_frame()["orders"] / max(sheet.population, 1)
+    return sampling.Interval(float((share * each["low"]).sum()), min(1.0, float((share * each["high"]).sum())), LEVEL)
 
 
 def _needed(sheet: Sheet, misfits: int) -> int | None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from orderhub_core.audit import agreement, strata, texts
-from orderhub_core.audit.agreement import Agreement
+from orderhub_core.audit import agreement, texts
 from orderhub_core.audit.sources import KEY
 from orderhub_core.audit.spot import result as results
 from orderhub_core.audit.spot.book import Book
@@ -26,10 +25,10 @@ def confusion(book: Book, reviews: pl.DataFrame, tr: Translate) -> pl.DataFrame:
     )
 
 
-def measures(machine: Agreement, tr: Translate) -> pl.DataFrame:
+def measures(found: Result, tr: Translate) -> pl.DataFrame:
     """How good the machine is by what people say."""
     columns = [tr("Figure"), tr("Value"), tr("95 % interval")]
-    return pl.DataFrame(measured(machine, tr), schema=columns, orient="row")
+    return pl.DataFrame(measured(found, tr), schema=columns, orient="row")
 
 
 def cards(book: Book, reviews: pl.DataFrame, zone: str, tr: Translate, only: list[str] | None = None) -> pl.DataFrame:
@@ -103,8 +102,7 @@ def reviewers(reviews: pl.DataFrame, tr: Translate) -> pl.DataFrame:
 
 def by_stratum(book: Book, reviews: pl.DataFrame, tr: Translate) -> pl.DataFrame:
     """Each stratum's rate with its own interval."""
-    said = results.spoken(book.sheet, reviews)
-    rows = strata.by_stratum(said.select("stratum", "consistent"), book.sheet.strata_frame(), LEVEL)
+    rows = results.by_stratum(book.sheet, results.spoken(book.sheet, reviews))
     return pl.DataFrame(
         {
             **{tr(BY[name]): rows[name] for name in book.sheet.spec.by},
@@ -153,7 +151,7 @@ def parts(
     return [
         *strata_only,
         (tr("Machine and people"), confusion(book, reviews, tr), ""),
-        (tr("The machine, measured by people"), measures(found.agreement, tr), ""),
+        (tr("The machine, measured by people"), measures(found, tr), ""),
         (apart, disagreements(book, reviews, zone, tr), tr("None.")),
         (tr("Reviewers"), reviewers(reviews, tr), common),
         (tr("Weeks"), weeks(past, tr), tr("Nothing was judged yet.")),

@@ -11,7 +11,7 @@ import polars as pl
 
 from orderhub_core.audit import stopping, texts
 from orderhub_core.audit import trend as weekly
-from orderhub_core.audit.agreement import Agreement, Figure
+from orderhub_core.audit.agreement import Figure
 from orderhub_core.audit.sources import KEY
 from orderhub_core.audit.spot import result as results
 from orderhub_core.audit.spot.book import Book, Key, Turn
@@ -71,7 +71,7 @@ KINDS = {
     "exact": "exact interval for a sample from a known number of orders",
     "sequential": "an interval that may be looked at after every judgement; exact once all are judged",
     "stratified": "a conservative interval for a stratified sample",
-    "stratified part": "a conservative interval for the part that is judged; no ground for stopping early",
+    "stratified part": "a conservative interval that may be looked at after every judgement",
 }
 CHANGES = {
     "no significant change": "No significant change: {last} in the week of {week}, {earlier} before.",
@@ -91,6 +91,7 @@ MEASURES = {
     "precision": "Precision: of what the machine found, people call not consistent",
     "kappa": "Cohen's kappa, machine and people",
 }
+NOT_YET = "once all cards are judged"
 HUMAN = {"consistent": "consistent", "inconsistent": "not consistent", "disputed": "reviewers differ"}
 INTRO = "Random orders, and what each touchpoint shows of them at this moment. Judge by one key; see what it proves."
 LIVE = "The touchpoints are asked at the moment you draw. What they show then is kept with the audit."
@@ -109,7 +110,7 @@ KEYS = {
 """What the keys do."""
 NAMELESS = "Say who judges first: write your name above."
 TO_RESULT = "R brings the result below up to date"
-ANY_TIME = "looking at it is no cheating: its interval allows for that"
+ANY_TIME = "looking at it is no cheating: its intervals allow for that"
 PROGRESS = "{judged} / {of} judged by {who}"
 HELP = (
     "The rate is the share of judged orders that people call consistent; where reviewers differ it counts as not "
@@ -251,7 +252,7 @@ def tiles(found: Result, sheet: Sheet, tr: Translate) -> list[Tile]:
     claim = claimed(sheet)
     counted = tr("{n} of {total} judged orders").format(n=found.consistent, total=found.judged)
     between = f"{found.interval.low:.1%} – {found.interval.high:.1%}"
-    agreed, *_ = measured(found.agreement, tr)
+    agreed, *_ = measured(found, tr)
     return [
         (tr("Consistent"), percent(found.rate), counted, "plain"),
         (tr("What this proves of all orders, 95 %"), between, tr(KINDS[found.kind]), "plain"),
@@ -262,14 +263,15 @@ def tiles(found: Result, sheet: Sheet, tr: Translate) -> list[Tile]:
     ]
 
 
-def measured(machine: Agreement, tr: Translate) -> list[tuple[str, str, str]]:
-    """How good the machine is by what people say: name, figure and 95 % interval."""
+def measured(found: Result, tr: Translate) -> list[tuple[str, str, str]]:
+    """How good the machine is by what people say: name, figure, and 95 % interval or when there will be one."""
     rows = []
     for code, name in MEASURES.items():
-        found: Figure = getattr(machine, code)
-        shape = ".2f" if code == "kappa" else ".1%"
-        value = "–" if found.value is None else f"{found.value:{shape}}"
-        rows.append((tr(name), value, f"{found.interval.low:{shape}} – {found.interval.high:{shape}}"))
+        figure: Figure = getattr(found.agreement, code)
+        shape, proved = ".2f" if code == "kappa" else ".1%", figure.interval
+        value = "–" if figure.value is None else f"{figure.value:{shape}}"
+        bounds = tr(NOT_YET) if proved is None else f"{proved.low:{shape}} – {proved.high:{shape}}"
+        rows.append((tr(name), value, bounds))
     return rows
 
 
@@ -325,7 +327,7 @@ def progress(turn: Turn, tr: Translate) -> tuple[int, int, str]:
     judged, of = turn.reviews.n_unique(KEY), len(turn.book.cards)
     said = [tr("{n} of {of} orders judged").format(n=judged, of=of)]
     if 0 < judged < of:
-        said += [tr(TO_RESULT)] if turn.book.sheet.spec.by else [tr(TO_RESULT), tr(ANY_TIME)]
+        said += [tr(TO_RESULT), tr(ANY_TIME)]
     return judged, of, " · ".join(said)
 
 
