@@ -81,12 +81,10 @@ def _(chosen, connected):
 def _(chosen, connected, set_answered, set_said, tr):
     def settle(answer: dict) -> None:
         keys, reason = queue.keys(answer["rows"], tr), answer.get("reason", "").strip()
-        try:
-            queue.answer(connected.judge_all, chosen, keys, reason, answer.get("reviewer", "").strip())
-        except errors.OrderHubError as error:
-            return set_said((tr("The answer was not taken: {reason}").format(reason=error), "bad"))
-        set_answered(lambda before: queue.changed(before, keys, reason))
-        return set_said(queue.told(keys, reason, tr))
+        by, doors = answer.get("reviewer", "").strip(), (connected.judge_all, connected.reviews)
+        becomes, told = queue.settle(*doors, chosen, keys, reason, by, tr)
+        set_answered(becomes)
+        set_said(told)
 
     return (settle,)
 

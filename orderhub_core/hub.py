@@ -328,7 +328,8 @@ class Hub:
         self.judge_all([Review(audit, shop, order_no, consistent, reviewer, note, dict(seen), withdrawn)])
 
     def judge_all(self, said: Sequence[Review]) -> None:
-        """The same of several, written down together: all of them, or none where it raises."""
+        """The same of several, handed in together. Where it raises Busy or Unreachable, some may have been taken (a
+        cluster writes each down by itself); saying it again is harmless, for of two the newer holds."""
         at = clock()
         self.receive([ops.review(one, at) for one in said])
 

@@ -14,6 +14,7 @@ from orderhub_core.audit.reconcile.period import Period
 from orderhub_core.audit.reconcile.result import Reconciliation
 from orderhub_core.audit.reconcile.texts import CONFLICT_ADVICE, CONFLICTS, local, major
 from orderhub_core.audit.sources import KEY
+from orderhub_core.errors import OrderHubError, UserMistake
 from orderhub_core.i18n import Translate
 from orderhub_core.model import Review
 
@@ -95,10 +96,46 @@ def answer(
     reason: str,
     by: str = "",
 ) -> None:
-    """Acknowledge orders through `hub.judge_all`, all of them or none; without a reason, take it back. Raises what it
-    raises."""
+    """Acknowledge orders through `hub.judge_all`; without a reason, take it back. Raises what it raises: some may have
+    been taken then, and saying it again is harmless."""
     audit = audit_id(period)
     judge_all([Review(audit, shop, order_no, bool(reason), by, reason) for shop, order_no in keys])
+
+
+def settle(
+    judge_all: Callable[[Sequence[Review]], None],
+    reviews: Callable[[str], pl.DataFrame],
+    period: Period,
+    keys: list[tuple[str, str]],
+    reason: str,
+    by: str,
+    tr: Translate,
+) -> tuple[Callable[[Answers], Answers], tuple[str, str]]:
+    """`answer`, and what became of it: how the answers before change, and what to say."""
+    try:
+        answer(judge_all, period, keys, reason, by)
+    except UserMistake as error:
+        return _unchanged, (tr("The answer was not taken: {reason}").format(reason=error), "bad")
+    except OrderHubError as error:
+        text = tr("Some of the answers may not have been taken: {reason}. Answering again is harmless.")
+        return _heard(reviews, period, keys), (text.format(reason=error), "bad")
+    return lambda before: changed(before, keys, reason), told(keys, reason, tr)
+
+
+def _heard(
+    reviews: Callable[[str], pl.DataFrame], period: Period, keys: list[tuple[str, str]]
+) -> Callable[[Answers], Answers]:
+    """Of these orders what the hub holds; of others what was said before, which the hub may not have applied yet."""
+    try:
+        held = answers(reviews(audit_id(period)))
+    except OrderHubError:
+        return _unchanged
+    own = {key: held[key] for key in keys if key in held}
+    return lambda before: {key: said for key, said in before.items() if key not in keys} | own
+
+
+def _unchanged(before: Answers) -> Answers:
+    return before
 
 
 def changed(before: Answers, keys: list[tuple[str, str]], reason: str) -> Answers:
