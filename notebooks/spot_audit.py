@@ -131,7 +131,7 @@ def _(buttons, chair, lang, peek, tr, turn, zone):
 def _(asked, chair, desk, folio, lang, shown, tr, zone):
     asked()
     _of, _said = folio.sheet, chair.reviews
-    found, weeks = result.result(_of, folio.sample, _said), result.weeks(desk.history(), _of, zone)
+    found, weeks = result.result(_of, folio.sample, _said), result.weeks(desk.history(_of.spec), _of, zone)
     _all = (folio, chair.reviews, found, weeks, zone, tr)
     _xlsx = ui.download_xlsx(lambda: export.workbook(*_all), f"{_of.audit}.xlsx", tr)
     _pdf = ui.download_pdf(lambda: paper.pdf(*_all), f"{_of.audit}.pdf", tr)

@@ -317,7 +317,7 @@ class Hub:
         from orderhub_core.flows.spot import Desk  # SciPy, 60 MB, which no server and no worker needs
 
         folder = self.home.data / SHEETS
-        return Desk(self.frame, clock, self.settings, folder, self.touchpoint, self.judge, self.reviews)
+        return Desk(self.frame, clock, self.settings, folder, self.touchpoint, self.judge, self.reviews_of)
 
     def judge(
         self, *, audit: str, shop: str, order_no: str, consistent: bool, reviewer: str = "", note: str = "",
@@ -335,12 +335,15 @@ class Hub:
 
     def reviews(self, audit: str) -> pl.DataFrame:
         """shop, order_no, consistent (null where taken back), reviewer, note, at of the judgements in an audit."""
-        rows = self.store.query(
-            "hub", "SELECT shop, order_no, nullif(consistent, -1), reviewer, note, at FROM reviews WHERE audit = ?",
-            (audit,),
-        )  # fmt: skip
-        names = {"shop": pl.String, "order_no": pl.String, "consistent": pl.Boolean, "reviewer": pl.String,
-                 "note": pl.String, "at": pl.Int64}  # fmt: skip
+        return self.reviews_of([audit]).drop("audit")
+
+    def reviews_of(self, audits: Sequence[str]) -> pl.DataFrame:
+        """The same of several, with the `audit` of each."""
+        columns = "audit, shop, order_no, nullif(consistent, -1), reviewer, note, at"
+        among = f"SELECT {columns} FROM reviews WHERE {self.store.among('audit')}"
+        rows = self.store.query("hub", among, (self.store.listed(audits),))
+        names = {"audit": pl.String, "shop": pl.String, "order_no": pl.String, "consistent": pl.Boolean,
+                 "reviewer": pl.String, "note": pl.String, "at": pl.Int64}  # fmt: skip
         return pl.DataFrame(rows, schema=names, orient="row").with_columns(
             pl.from_epoch("at", "us").dt.replace_time_zone("UTC")
         )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ from orderhub_core.settings import Settings
 
 REVIEWS = pl.Schema(
     {
+        "audit": pl.String(),
         "shop": pl.String(),
         "order_no": pl.String(),
         "consistent": pl.Boolean(),
@@ -60,7 +61,7 @@ class Desk:
         folder: Path | None = None,
         touchpoint: Callable[[str], Touchpoint] | None = None,
         judge: Callable[..., None] | None = None,
-        reviews: Callable[[str], pl.DataFrame] | None = None,
+        reviews: Callable[[Sequence[str]], pl.DataFrame] | None = None,
     ) -> None:
         self._frame, self._clock, self._settings = frame, clock, settings
         self._shelf, self._touchpoint = Shelf(folder), touchpoint
@@ -139,26 +140,33 @@ class Desk:
     def reviews(self, audit: str) -> pl.DataFrame:
         """`shop`, `order_no`, `consistent`, `reviewer`, `note`, `at`, oldest first: what holds now, also what the
         worker has not absorbed yet."""
-        stored = pl.DataFrame(schema=REVIEWS) if self._reviews is None else self._reviews(audit).select(*REVIEWS)
-        held = {tuple(key): at for *key, at in stored.select(*KEY, "reviewer", pl.col("at").cast(pl.Int64)).iter_rows()}
+        return self._reviews_of([audit])[audit]
+
+    def _reviews_of(self, audits: Sequence[str]) -> dict[str, pl.DataFrame]:
+        """The same of several: one look at the database."""
+        stored = pl.DataFrame(schema=REVIEWS) if self._reviews is None else self._reviews(audits).select(*REVIEWS)
+        names = ["audit", *KEY, "reviewer"]
+        held = {tuple(key): at for *key, at in stored.select(*names, pl.col("at").cast(pl.Int64)).iter_rows()}
         own = []
         for said, row in list(self._said.items()):
-            if said[0] == audit and held.get(said[1:], -1) >= row["at"]:
+            if held.get(said, -1) >= row["at"]:
                 self._said.pop(said, None)
-            elif said[0] == audit:
-                own.append(row)
+            elif said[0] in audits:
+                own.append({"audit": said[0], **row})
         fresh = pl.DataFrame(own, schema=pl.Schema({**REVIEWS, "at": pl.Int64()}), orient="row").cast({"at": INSTANT})
         newest = pl.concat([stored, fresh]).sort("at", maintain_order=True)
-        newest = newest.unique([*KEY, "reviewer"], keep="last", maintain_order=True)
-        return newest.filter(pl.col("consistent").is_not_null())
+        newest = newest.unique(names, keep="last", maintain_order=True).filter(pl.col("consistent").is_not_null())
+        return {audit: newest.filter(pl.col("audit") == audit).drop("audit") for audit in audits}
 
-    def history(self) -> list[Past]:
-        """All audits opened here whose sheets can be read, with what was said of them; newest first."""
+    def history(self, spec: Spec) -> list[Past]:
+        """All audits of this design opened here whose sheets can be read, with what was said of them; newest first."""
         found = []
         for audit in self.audits():
-            with contextlib.suppress(UserMistake):  # a damaged sheet is told to whoever opens it
-                found.append(Past(self.sheet(audit), self.reviews(audit)))
-        return found
+            if sheets.is_of_design(audit, spec):
+                with contextlib.suppress(UserMistake):  # a damaged sheet is told to whoever opens it
+                    found.append(self.sheet(audit))
+        said = self._reviews_of([sheet.audit for sheet in found])
+        return [Past(sheet, said[sheet.audit]) for sheet in found]
 
     # -- reading
 

@@ -331,7 +331,7 @@ def hub(home) -> Iterator[Hub]:
 @pytest.fixture
 def judged(hub, desk) -> tuple[Desk, sheet.Sheet, Callable[[str], Seat]]:
     own = desk()
-    own._judge, own._reviews = hub.judge, hub.reviews
+    own._judge, own._reviews = hub.judge, hub.reviews_of
     kept = own.sheet(opened(own, Spec(size=8)).audit)
     folio = book.book(kept, own._frame("orders").lazy(), own._frame("events").lazy())
     return own, kept, lambda name: Seat(own, folio, name, lambda: None, lambda: None)
@@ -367,13 +367,30 @@ def test_audits_come_back_with_a_restored_hub(home, hub, judged, tmp_path, fresh
     backup.restore(tmp_path / "backups", there, env={})
     again = Hub(there, {})
     try:
-        (past,) = again.spot.history()
+        (past,) = again.spot.history(kept.spec)
         assert past.sheet == kept == again.spot.sheet(kept.audit)
         assert past.reviews.drop("at").equals(desk.reviews(kept.audit).drop("at")) and past.reviews.height == 1
         names = [there.data / "spot" / f"{kept.audit}.json", home.data / "spot" / f"{kept.audit}.json"]
         assert names[0].stat().st_mtime_ns == names[1].stat().st_mtime_ns, "the newest stays the newest"
     finally:
         again.close()
+
+
+def test_the_history_of_a_design_is_one_look_at_the_database_and_opens_no_other_sheets(hub, judged, tmp_path):
+    desk, kept, seat = judged
+    seat("ann").judge(True)
+    hub.drain()
+    seat("bob").judge(False)
+    others = [desk.sheet(opened(desk, Spec(size=5, seed=seed)).audit) for seed in (1, 2)]
+    aged = opened(desk, Spec(size=8, by=("age",))).audit
+    (tmp_path / "spot" / f"{aged}.json").write_bytes(b"{")
+    asked: list[list[str]] = []
+    desk._reviews = lambda audits: (asked.append(list(audits)), hub.reviews_of(audits))[1]
+    past = {one.sheet.audit: one.reviews for one in desk.history(kept.spec)}
+    assert [sorted(audits) for audits in asked] == [sorted(past)] == [sorted([kept.audit, *(o.audit for o in others)])]
+    assert sorted(past[kept.audit]["reviewer"]) == ["ann", "bob"], "also what no worker has applied yet"
+    assert all(past[other.audit].is_empty() for other in others)
+    assert desk.history(Spec(by=("warehouse",))) == []
 
 
 def test_the_log_holds_the_words_that_were_judged(hub, judged):

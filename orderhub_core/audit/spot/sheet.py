@@ -177,6 +177,11 @@ def design(spec: Spec) -> str:
     return "by-" + "-".join(name for name in STRATA if name in spec.by) if spec.by else "simple"
 
 
+def is_of_design(audit: str, spec: Spec) -> bool:
+    """Whether a known audit was drawn as this one asks, whatever its size, seed and claim."""
+    return audit.endswith(f"-{design(spec)}")
+
+
 def known(audit: str) -> bool:
     """Is it the name of a spot audit? Nothing else may become the name of a file."""
     return _NAME.fullmatch(audit) is not None
