@@ -11,6 +11,7 @@ from orderhub_core.flows import importing
 from orderhub_core.hub import Hub
 from orderhub_core.model import RawMessage
 from orderhub_core.store import homes
+from orderhub_core.store.unit import lane_of
 
 MAPPING = """
 name = "mine"
@@ -125,6 +126,26 @@ def test_a_rival_worker_beside_us_changes_no_count(hub, take, home, monkeypatch)
 
     monkeypatch.setattr(hub.store, "accept", accept_then_rival)
     assert counts(take(GOOD)) == (2, 2, 0, 0, 0)
+    rival.close()
+
+
+def test_a_rival_worker_is_believed_also_in_a_lane_whose_log_is_shorter(hub, take, home, monkeypatch):
+    """Where lanes have logs of their own, the newest entry of one is older than many of another."""
+    lanes = hub.store.lanes
+    first = lane_of("A1", lanes)
+    long = [f"B{n}" for n in range(lanes * 8) if lane_of(f"B{n}", lanes) == first]
+    short = next(f"C{n}" for n in range(lanes * 8) if lanes == 1 or lane_of(f"C{n}", lanes) != first)
+    heading, line, _ = GOOD.splitlines()
+    take("\n".join([heading, *(line.replace("A1", order_no) for order_no in long)]))
+    rival, accept = Hub(home), hub.store.accept
+
+    def accept_then_rival(messages, received_at):
+        receipts = accept(messages, received_at)
+        rival.drain()
+        return receipts
+
+    monkeypatch.setattr(hub.store, "accept", accept_then_rival)
+    assert counts(take(f"{heading}\n{line.replace('A1', short)}\n")) == (1, 1, 0, 0, 0)
     rival.close()
 
 
