@@ -118,6 +118,8 @@ def rebuilt(frame: Callable[[str], pl.DataFrame], at: int, asked: Callable[[str]
     for (name,), newer in seen.filter(since).partition_by("touchpoint", as_dict=True).items():
         # An order that was not there yet was not shown; the audit does not ask for it.
         wanted = newer.select(KEY).join(orders.select(*KEY, "placed_at"), on=KEY)
+        if wanted.is_empty():  # else all of its messages would be read for nothing
+            continue
         told, nobody_knows = _before(str(name), wanted, asked(str(name)))
         parts += [told, nobody_knows]
         unknown[str(name)] = nobody_knows.height

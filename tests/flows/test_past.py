@@ -22,6 +22,7 @@ from orderhub_core.errors import UserMistake
 from orderhub_core.flows import past
 from orderhub_core.flows.absorb import Context, drain
 from orderhub_core.flows.past import Past
+from orderhub_core.frames import SIGHTINGS
 from orderhub_core.hub import Hub, SnapshotHub, connect
 from orderhub_core.model import Content, Event, Line, Observation, RawMessage, Sighting
 from orderhub_core.pseudonym import Pseudonyms
@@ -130,6 +131,21 @@ def test_what_was_known_then_is_known_again(said):
         shop = heard(home, said)
         check_against(shop)
         shop.store.close()
+
+
+def test_a_touchpoint_whose_news_is_all_of_orders_placed_since_is_not_asked(home):
+    """Reading its messages would take as long as there are many."""
+    said = [[("order", "A1", (Event.PLACED,), 5), ("crm", "A1", "待付款", 4)], [("page", "A2", "待付款", 1)]]
+    said.append([("order", "A2", (Event.PLACED,), 1), ("crm", "A1", "已发货", 0)])
+    shop, asked = heard(home, said), []
+
+    def messages(name: str) -> past.Said:
+        asked.append(name)
+        return past.Said((), None, None)
+
+    shown = past.rebuilt(shop.frame, START, messages).sightings
+    assert asked == ["crm"] and shown.is_empty() and shown.columns == list(SIGHTINGS)
+    shop.store.close()
 
 
 STORY = [
