@@ -3,6 +3,7 @@ no rule fits are owned up to."""
 
 from __future__ import annotations
 
+import tracemalloc
 from datetime import UTC, datetime
 
 import numpy as np
@@ -18,6 +19,8 @@ from orderhub_core.errors import UserMistake
 from orderhub_core.frames import LINES
 from orderhub_core.rules.dictionary import FIELDS
 from orderhub_core.rules.example import by_example, rounding
+from orderhub_core.rules.example.atoms import Atom
+from orderhub_core.rules.example.search import search
 from orderhub_core.rules.example.trees import tree
 from orderhub_core.rules.index import Index
 from orderhub_core.rules.tree import Either, Every, Leaf, Op, leaves
@@ -49,6 +52,21 @@ def test_planted_rules_are_found_again(history, fresh):
         if same(rule, best.condition, fresh) < 0.995:
             lost[name] = best.condition
     assert len(lost) <= 2, lost
+
+
+def test_many_conditions_cost_no_more_memory_than_a_few_and_what_tells_the_orders_apart_is_found():
+    """Product names of many words have each word as a condition; memory would grow with their square."""
+    dice, wanted = np.random.default_rng(3), (1 << 30) - 1
+    others = [1 << int(dice.integers(30, 60)) for _ in range(2)]
+    words = [int(mask) for mask in dice.integers(0, 1 << 60, 6_000)]
+    masks = [*words, wanted | others[0], *words, wanted | others[1], *words]
+    lengths = np.linspace(5, 10, len(masks))
+    tracemalloc.start()
+    best, *_ = search([Atom(Every(), *each) for each in zip(masks, lengths, strict=True)], wanted, 60)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (best.joints, set(best.atoms)) == (("and",), {6_000, 12_001})
+    assert peak < 500_000_000
 
 
 @MANY

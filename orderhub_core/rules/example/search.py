@@ -1,9 +1,10 @@
 """The shortest combinations of up to three atoms that tell marked orders apart.
 
 The marked orders that a combination takes are the bits of one number, and combinations that take the same are alike to
-the search (observational equivalence, as in enumerative program synthesis). All pairs are tried. Of triples those whose
-parts can still become right: what is joined by `and` must take all wanted orders but SLACK, what is joined by `or` none
-of the others but SLACK; of more than PAIRS such pairs the most promising.
+the search (observational equivalence, as in enumerative program synthesis). All pairs are tried; of more than ATOMS
+conditions those of the most promising, for pairs grow with the square. Of triples those whose parts can still become
+right: what is joined by `and` must take all wanted orders but SLACK, what is joined by `or` none of the others but
+SLACK; of more than PAIRS such pairs the most promising.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ from orderhub_core.rules.example.lengths import AND_BITS, OR_BITS
 ERROR_BITS = 20.0
 """A marked order that the rule gets wrong. Longer than most conditions: people mark on purpose."""
 PROMISE_BITS = 2.0
-"""The same, of a pair to which a condition will be added."""
+"""The same, of an atom or a pair to which a condition will be added."""
 SLACK = 1
-PAIRS = 8_000
+ATOMS, PAIRS = 2_000, 8_000
+AT_A_TIME = 1_000
+"""Pairs to which a condition is added: what is held in memory meanwhile is this many times ATOMS."""
 ALIKE = 2
-"""Pairs kept that take the same marked orders."""
+"""Kept of those that take the same marked orders."""
 FOUND = 120
 
 Joint = Literal["and", "or"]
@@ -57,18 +60,20 @@ def search(atoms: Sequence[Atom], wanted: int, marked: int) -> list[Found]:
     """The best FOUND, best first. Bit n of `wanted`: whether the n-th of the `marked` orders should be taken."""
     goal, others = np.uint64(wanted), np.uint64(~wanted & ((1 << marked) - 1))
     single = _single(atoms)
-    keeping = single.take(np.flatnonzero(_count(goal & ~single.masks) <= SLACK))
-    clean = single.take(np.flatnonzero(_count(single.masks & others) <= SLACK))
+    parts = single if len(atoms) <= ATOMS else _promising(single, goal, ATOMS)
+    keeping = parts.take(np.flatnonzero(_count(goal & ~parts.masks) <= SLACK))
+    clean = parts.take(np.flatnonzero(_count(parts.masks & others) <= SLACK))
     blocks = [single]
     for joint in JOINT_BITS:
-        pairs = _joined(single, single, joint)
+        pairs = _joined(parts, parts, joint)
         blocks.append(_best(pairs, goal))
         for fit, partners, other in (
             (_count(goal & ~pairs.masks), keeping, "and"),
             (_count(pairs.masks & others), clean, "or"),
         ):
-            promising = _promising(pairs.take(np.flatnonzero(fit <= SLACK)), goal)
-            blocks.append(_best(_joined(promising, partners, other), goal))  # type: ignore[arg-type]
+            promising = _promising(pairs.take(np.flatnonzero(fit <= SLACK)), goal, PAIRS)
+            for rows in np.array_split(np.arange(len(promising.masks)), -(-PAIRS // AT_A_TIME)):
+                blocks.append(_best(_joined(promising.take(rows), partners, other), goal))  # type: ignore[arg-type]
     found = [each for block in blocks for each in _found(_best(block, goal), goal)]
     return sorted(found, key=lambda each: each.score)[:FOUND]
 
@@ -98,13 +103,13 @@ def _joined(left: Block, right: Block, joint: Joint) -> Block:
     )
 
 
-def _promising(pairs: Block, goal: np.uint64) -> Block:
-    """The shortest ALIKE of each mask, and of those the best PAIRS."""
-    order = np.lexsort((pairs.lengths, pairs.masks))
-    masks = pairs.masks[order]
+def _promising(block: Block, goal: np.uint64, most: int) -> Block:
+    """The shortest ALIKE of each mask, and of those the best."""
+    order = np.lexsort((block.lengths, block.masks))
+    masks = block.masks[order]
     kept = order[np.concatenate([np.ones(min(ALIKE, len(order)), bool), masks[ALIKE:] != masks[:-ALIKE]])]
-    scores = pairs.lengths[kept] + PROMISE_BITS * _count(pairs.masks[kept] ^ goal)
-    return pairs.take(kept[_lowest(scores, PAIRS)])
+    scores = block.lengths[kept] + PROMISE_BITS * _count(block.masks[kept] ^ goal)
+    return block.take(kept[_lowest(scores, most)])
 
 
 def _best(block: Block, goal: np.uint64) -> Block:
