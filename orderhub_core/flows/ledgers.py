@@ -64,6 +64,7 @@ def gather(chosen: Chosen, frame: Callable[[str], pl.DataFrame] | None, zone: st
 
     Raises UserMistake.
     """
+    stamp = chosen.stamp()  # before they are read: what changes meanwhile is read again
     reader = registry.files()
     known = reader.conventions(chosen.headings)
     read = {source: reader.read_ledger(path, source.value, known) for source, path in chosen.files.items()}
@@ -86,5 +87,5 @@ def gather(chosen: Chosen, frame: Callable[[str], pl.DataFrame] | None, zone: st
         ),
         fees.dictionary(toml(chosen.fees), str(chosen.fees)) if chosen.fees else fees.dictionary(),
         zone,
-        chosen.stamp(),
+        stamp,
     )

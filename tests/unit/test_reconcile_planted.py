@@ -5,6 +5,7 @@ The answer key comes from the world and its dice; the ledgers are read back from
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import polars as pl
@@ -15,6 +16,7 @@ from orderhub_core.audit.reconcile.ledgers import Source
 from orderhub_core.audit.reconcile.period import whole
 from orderhub_core.audit.reconcile.result import Reconciliation, reconcile
 from orderhub_core.flows.ledgers import Chosen, Gathered, gather
+from orderhub_core.frames import SCHEMAS
 from orderhub_core.sim.world import Books, Plan, books, build
 
 NOW = 1_790_000_000_000_000
@@ -103,3 +105,17 @@ def test_the_same_plan_makes_the_same_books() -> None:
 def test_hardly_a_world_has_books_too(orders: int) -> None:
     made = books(build(Plan(seed=9, orders=orders, start=NOW - 9 * DAY, end=NOW)), NOW)
     assert made.causes.height <= orders
+
+
+def test_a_file_that_changes_while_it_is_read_is_told_apart_from_what_was_read(key: Books, tmp_path: Path) -> None:
+    """The stamp is of the file as it was before; asked again, the hub sees another one and reads it again."""
+    path = tmp_path / "platform.csv"
+    key.ledgers()["platform"].head(5).write_csv(path)
+    chosen = Chosen({Source.PLATFORM: path})
+    before = chosen.stamp()
+
+    def frame(name: str) -> pl.DataFrame:
+        os.utime(path, (1, 1))  # somebody saves the file, after it was read and before the hub's frames are
+        return pl.DataFrame(schema=SCHEMAS[name])
+
+    assert gather(chosen, frame).stamp == before != chosen.stamp()
