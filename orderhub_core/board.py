@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,13 +31,17 @@ class SnapshotHub:
         self._lock = threading.Lock()
         self._frames: dict[tuple[str, int], pl.DataFrame] = {}
         self._memory = Memory()
+        self._spot: Desk | None = None
 
-    @cached_property
+    @property
     def spot(self) -> Desk:
         """Spot audits over the copy: looked at, judged, and forgotten when the process ends."""
-        from orderhub_core.flows.spot import Desk  # SciPy, 60 MB, which no server and no worker needs
+        with self._lock:
+            if self._spot is None:
+                from orderhub_core.flows.spot import Desk  # SciPy, 60 MB, which no server and no worker needs
 
-        return Desk(self.frame, self.as_of, self.settings)
+                self._spot = Desk(self.frame, self.as_of, self.settings)
+            return self._spot
 
     def remembered(self, question: Hashable, compute: Callable[[], Answer]) -> Answer:
         """The answer to a question about the frames, computed once per snapshot and process."""

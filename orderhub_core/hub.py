@@ -66,6 +66,8 @@ class Hub:
         self._channels_lock = threading.Lock()
         """Webhooks ask for their channel on the event loop: never behind whoever reads frames."""
         self._memory = Memory()
+        self._spot_lock = threading.Lock()
+        self._spot: Desk | None = None
         self.flow = flow.Latest(self.store, clock)
         """What waits and of whom, what is parked, which effects are open."""
         self.observe_written: Callable[[GroupWritten], None] | None = None
@@ -311,13 +313,16 @@ class Hub:
         path = self.home.data / self.settings.rulebook if self.settings.rulebook else None
         return Editions(self.store, clock, self.receive, self._say, file=path, review=self.settings.review_rules)
 
-    @cached_property
+    @property
     def spot(self) -> Desk:
-        """Where spot audits are opened and judged."""
-        from orderhub_core.flows.spot import Desk  # SciPy, 60 MB, which no server and no worker needs
+        """Where spot audits are opened and judged: one desk for all sessions, for it remembers what they said."""
+        with self._spot_lock:
+            if self._spot is None:
+                from orderhub_core.flows.spot import Desk  # SciPy, 60 MB, which no server and no worker needs
 
-        folder = self.home.data / SHEETS
-        return Desk(self.frame, clock, self.settings, folder, self.touchpoint, self.judge, self.reviews_of)
+                asked = self.touchpoint, self.judge, self.reviews_of
+                self._spot = Desk(self.frame, clock, self.settings, self.home.data / SHEETS, *asked)
+            return self._spot
 
     def judge(
         self, *, audit: str, shop: str, order_no: str, consistent: bool, reviewer: str = "", note: str = "",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import itertools
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -21,11 +23,11 @@ from orderhub_core.errors import Unreachable, Unreadable, UserMistake
 from orderhub_core.flows import gates, looking, spot
 from orderhub_core.flows.shelf import Shelf
 from orderhub_core.flows.spot import Desk
-from orderhub_core.hub import Hub
+from orderhub_core.hub import Hub, SnapshotHub
 from orderhub_core.model import RawMessage, Sighting
 from orderhub_core.settings import Endpoint, Settings
 from orderhub_core.sim.world import Plan, build
-from orderhub_core.store import backup
+from orderhub_core.store import backup, snapshot
 from orderhub_core.store.homes import Home
 
 DAY = 86_400_000_000
@@ -316,6 +318,24 @@ def test_a_damaged_file_or_a_strange_name_is_one_clear_sentence(desk, tmp_path):
     for name in ("../secrets", "spot-2026-W48-s7-n100-simple/..", ""):
         with pytest.raises(UserMistake, match="no spot audit named"):
             first.sheet(name)
+
+
+@pytest.mark.parametrize("kind", ["hub", "snapshot"])
+def test_sessions_that_come_at_once_share_one_desk(kind, home, world, tmp_path, monkeypatch):
+    """Each would know other judgements: a snapshot's live in its desk alone."""
+    opened_hub: Hub | SnapshotHub
+    if kind == "snapshot":
+        snapshot.write(tmp_path / "copy", world, snapshot.Meta(NOW))
+        opened_hub = SnapshotHub(tmp_path / "copy")
+    else:
+        opened_hub = Hub(home, {})
+    begin = Desk.__init__
+    monkeypatch.setattr(Desk, "__init__", lambda *args: (time.sleep(0.05), begin(*args))[1])
+    with ThreadPoolExecutor(4) as sessions:
+        desks = list(sessions.map(lambda _: opened_hub.spot, range(4)))
+    assert len(set(map(id, desks))) == 1
+    if isinstance(opened_hub, Hub):
+        opened_hub.close()
 
 
 # -- judgements, through a real hub
