@@ -70,6 +70,12 @@ class Page:
         self.y += 9
         self.text(said, 11.5, bold=True)
 
+    def place(self, part: Page) -> None:
+        """What was drawn as the beginning of another page, here."""
+        down = self.y - MARGIN
+        self.parts += [f'<g transform="translate(0 {down:.1f})">', *part.parts, "</g>"]
+        self.y = part.y + down
+
     @property
     def left(self) -> float:
         """Points to the lower margin."""
@@ -100,7 +106,7 @@ def page(book: Book, reviews: pl.DataFrame, found: Result, weeks: pl.DataFrame, 
     figures = Page()
     _figures(figures, book, reviews, found, weeks, tr)
     _sources(paper, [said for said, _ in texts.sources(sheet, zone, tr)], figures.y - MARGIN + 2 * LEAST_LEFT, tr)
-    _figures(paper, book, reviews, found, weeks, tr)
+    paper.place(figures)
     if weeks.height > 1:
         _weeks(paper, weeks, tr)
     _disagreements(paper, book, reviews, zone, tr)

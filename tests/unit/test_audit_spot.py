@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -173,6 +174,28 @@ def test_how_good_the_machine_is_stands_on_the_page_in_the_workbook_and_on_paper
     for name, (value, bounds) in rows.items():
         for printed in (paper_words, book_words):
             assert all(word.replace(" ", "") in printed for word in (name, value, bounds))
+
+
+def test_what_stands_on_paper_is_drawn_once_and_stands_below_what_is_above_it(monkeypatch):
+    """How high the figures are decides how much is told of the touchpoints above them."""
+    of = replace_looked(simple(10), *(Looked(f"touchpoint {n}", "failed", NOW, "no answer") for n in range(3)))
+    given = shown(of, reviews((0, "ann", True)))
+    asked: list[object] = []
+    summary = export.summary
+    monkeypatch.setattr(export, "summary", lambda *args: (asked.append(args), summary(*args))[1])
+    drawn = paper.page(*given, EN)
+    assert len(asked) == 1
+    lines = [float(y) for y in heights(ElementTree.fromstring(drawn.svg()))]
+    assert lines == sorted(lines) and lines[-1] <= drawn.y + 0.1
+
+
+def heights(part: ElementTree.Element, down: float = 0.0) -> Iterator[float]:
+    """Of the lines of text that begin at the left margin."""
+    for each in part:
+        if each.tag.endswith("}g"):
+            yield from heights(each, float(each.attrib["transform"].split()[1].rstrip(")")))
+        elif each.tag.endswith("}text") and each.attrib["x"] == str(float(paper.MARGIN)):
+            yield down + float(each.attrib["y"])
 
 
 def words_on_paper(given) -> str:
