@@ -17,6 +17,7 @@ READ = {
 }
 """Events are bounded, for they only ever come on top. Of the others the newest row takes the place of the older, and
 comes again with the next reading: a bound would hide a row that changes while it is read."""
+TOUCHED = "SELECT shop, order_no FROM {table} WHERE changed_version > ?"
 COMPUTED = {"rule": "CASE outcome WHEN 'decided' THEN detail ELSE '' END"}
 """Columns that no table has. The detail of other entries stays where it is: it may say who judged an order."""
 KEYS = {"orders": ["order_id"], "lines": ["order_id"], "sightings": ["touchpoint", "shop", "order_no"]}
@@ -33,6 +34,17 @@ def refreshed(store: Store, name: str, known: pl.LazyFrame, since: Progress, unt
     touched = _changed(store, "orders", since)["order_id"] if name == "lines" else None
     news = _logged(store, since, until) if name == "events" else _changed(store, name, since)
     return merged(name, known, news, touched)
+
+
+def touched(store: Store, since: Progress) -> pl.DataFrame:
+    """`shop`, `order_no` of the orders that were changed since, or of which a touchpoint was seen anew."""
+    raw = pl.Schema({"shop": pl.String(), "order_no": pl.String()})
+    pieces = [
+        pl.DataFrame(rows, schema=raw, orient="row")
+        for table in ("orders", "sightings")
+        for rows in store.pieces("hub", TOUCHED.format(table=table), (since.upto,), AT_A_TIME)
+    ]
+    return pl.concat(pieces).unique() if pieces else pl.DataFrame(schema=raw)
 
 
 def _changed(store: Store, name: str, since: Progress) -> pl.DataFrame:
