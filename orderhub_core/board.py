@@ -15,6 +15,7 @@ from orderhub_core.memory import Answer, Memory
 from orderhub_core.store import snapshot
 
 if TYPE_CHECKING:
+    from orderhub_core.audit.consistency.audited import Audited
     from orderhub_core.flows.spot import Desk
 
 
@@ -42,6 +43,13 @@ class SnapshotHub:
 
                 self._spot = Desk(self.frame, self.as_of, self.settings)
             return self._spot
+
+    def audited(self, at: int | None = None) -> Audited:
+        """All orders audited, as the snapshot stands or as the hub knew them at `at`. Raises UserMistake as
+        `flows.audited.whole`."""
+        from orderhub_core.flows import audited  # as above
+
+        return self.remembered(("audited", at), lambda: audited.whole(self, at))
 
     def remembered(self, question: Hashable, compute: Callable[[], Answer]) -> Answer:
         """The answer to a question about the frames, computed once per snapshot and process."""

@@ -40,6 +40,8 @@ from orderhub_core.store.known import KnownFrames
 from orderhub_core.store.unit import Finished, Pulse, Receipt
 
 if TYPE_CHECKING:
+    from orderhub_core.audit.consistency.audited import Audited
+    from orderhub_core.flows.audited import Standing
     from orderhub_core.flows.spot import Desk
 
 SNAPSHOT = "snapshot"
@@ -66,8 +68,10 @@ class Hub:
         self._channels_lock = threading.Lock()
         """Webhooks ask for their channel on the event loop: never behind whoever reads frames."""
         self._memory = Memory()
-        self._spot_lock = threading.Lock()
+        self._lazy_lock = threading.Lock()
+        """For what is made when it is first asked for, and shared by all sessions."""
         self._spot: Desk | None = None
+        self._standing: Standing | None = None
         self.flow = flow.Latest(self.store, clock)
         """What waits and of whom, what is parked, which effects are open."""
         self.observe_written: Callable[[GroupWritten], None] | None = None
@@ -276,6 +280,17 @@ class Hub:
         zone = self.settings.time_zone
         return self.remembered(("ledgers", chosen.stamp()), lambda: ledgers.gather(chosen, self.frame, zone))
 
+    def audited(self, at: int | None = None) -> Audited:
+        """All orders audited, now or as the hub knew them at `at`. Now, a process that has asked before judges only
+        what was touched since. Raises UserMistake as `flows.audited.whole`."""
+        from orderhub_core.flows import audited  # SciPy, 60 MB, which no server and no worker needs
+
+        if at is not None:
+            return self.remembered(("audited", at), lambda: audited.whole(self, at))
+        with self._lazy_lock:
+            self._standing = self._standing or audited.Standing(self.store, self)
+        return self._standing.now()
+
     def write_snapshot(self, folder: Path | None = None) -> Path:
         """Write all frames as they are now, for boards and audits elsewhere. Raises UserMistake as `snapshot.write`."""
         return self._known.write(folder or self.home.data / SNAPSHOT, clock)
@@ -316,7 +331,7 @@ class Hub:
     @property
     def spot(self) -> Desk:
         """Where spot audits are opened and judged: one desk for all sessions, for it remembers what they said."""
-        with self._spot_lock:
+        with self._lazy_lock:
             if self._spot is None:
                 from orderhub_core.flows.spot import Desk  # SciPy, 60 MB, which no server and no worker needs
 

@@ -18,7 +18,7 @@ ANEW_US = 86_400_000_000
 
 def whole(hub: Frames, at: int | None = None) -> Audited:
     """Everything, as it is now or as it was known at `at` (microseconds UTC). Raises UserMistake for a moment that is
-    still to come, and where fewer than two touchpoints have shown anything."""
+    still to come, and Incomparable where fewer than two touchpoints have shown anything."""
     if at is None:
         return begin(hub.frame("orders"), hub.frame("sightings"), hub.as_of())
     then = past.of(hub, at)

@@ -11,6 +11,7 @@ import pytest
 
 from orderhub_core import i18n
 from orderhub_core.audit import texts as audit_texts
+from orderhub_core.audit.consistency import texts as consistency_texts
 from orderhub_core.audit.credibility import texts as credibility_texts
 from orderhub_core.audit.reconcile import texts as reconcile_texts
 from orderhub_core.audit.spot import export as spot_export
@@ -24,7 +25,7 @@ from orderhub_core.health import texts as health_texts
 from orderhub_core.sim import texts as sim_texts
 
 ROOT = Path(__file__).parents[2]
-AUDITS = (audit_texts, spot_texts, spot_export, credibility_texts, reconcile_texts)
+AUDITS = (audit_texts, consistency_texts, spot_texts, spot_export, credibility_texts, reconcile_texts)
 WORDINGS = (*AUDITS, health_texts, holds_texts, queue_texts, sim_texts)
 SOURCES = [
     *sorted((ROOT / "notebooks").glob("*.py")),

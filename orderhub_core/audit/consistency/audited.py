@@ -21,8 +21,13 @@ from orderhub_core.audit.passes import Pass
 from orderhub_core.audit.report import Share
 from orderhub_core.audit.sources import KEY
 from orderhub_core.audit.verdicts import CONSISTENT, VERDICT, VERDICTS
+from orderhub_core.errors import UserMistake
 
 HASH_BITS = 20
+
+
+class Incomparable(UserMistake):
+    """There is nothing to compare yet."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,11 +88,15 @@ def begin(
 ) -> Audited:
     """A pass over everything, from what a hub knows at `as_of`. The delays are learned unless a `calibration` is given.
 
-    Raises UserMistake where fewer than two touchpoints have shown anything.
+    Raises Incomparable where fewer than two touchpoints have shown anything, UserMistake as `report.audit`.
     """
-    first = report.audit(
-        by_touchpoint(sightings), sample=0, as_of=as_of, calibration=calibration, population=facts(orders)
-    )
+    named = by_touchpoint(sightings)
+    if len(named) < 2:
+        raise Incomparable(
+            "fewer than two touchpoints have shown orders: add [[touchpoints]] to the settings and let the worker read"
+            " them"
+        )
+    first = report.audit(named, sample=0, as_of=as_of, calibration=calibration, population=facts(orders))
     return Audited(passes.whole(first), as_of, orders, sightings, unknown or {}, undated)
 
 

@@ -14,8 +14,8 @@ import typer
 from orderhub_core import hub
 from orderhub_core.audit import fields as dictionary
 from orderhub_core.audit import presets, selftest
+from orderhub_core.audit.consistency.audited import by_touchpoint, facts
 from orderhub_core.audit.fields import Dictionary
-from orderhub_core.audit.lag import FACTS
 from orderhub_core.audit.presets import Directory
 from orderhub_core.audit.report import audit
 from orderhub_core.audit.sources import RAW, STATUS
@@ -112,8 +112,7 @@ def orders(
     known = past.of(connected, moment) if as_of else Past(connected.frame("orders"), connected.frame("sightings"))
     if as_of:
         past.demand_news(known, connected, moment, connected.settings.time_zone)
-    seen = known.sightings.partition_by("touchpoint", as_dict=True)
-    named = {str(name): rows for (name,), rows in sorted(seen.items())}
+    named = by_touchpoint(known.sightings)
     report = audit(
         named,
         sample=sample,
@@ -121,7 +120,7 @@ def orders(
         as_of=moment,
         words=_words({}, words, absent=True),
         allowed_lag_s=None if lag_s is None else dict.fromkeys(named, lag_s),
-        population=known.orders.select("shop", "order_no", *sorted(set(FACTS.values()))),
+        population=facts(known.orders),
     )
     tell(report, known if as_of else None, as_json=as_json, limit=limit, fail_under=fail_under)
 

@@ -1,0 +1,110 @@
+# /// script
+# [tool.orderhub]
+# title = "Audit of all orders"
+# description = "What every touchpoint shows of every order, now or at a past moment: where they differ, who is wrong."
+# glyph = "audit"
+# position = 1
+#
+# [tool.marimo.display]
+# theme = "system"
+# ///
+import marimo
+
+__generated_with = "0.25.2"
+app = marimo.App(
+    width="full",
+    app_title="OrderHub · Audit of all orders",
+    css_file="assets/console.css",
+    html_head_file="assets/head.html",
+)
+
+with app.setup:
+    import marimo as mo
+
+    from orderhub_core import errors, hub, i18n, ui
+    from orderhub_core.audit.consistency import texts
+
+
+@app.cell
+def _():
+    lang = ui.language()
+    tr = i18n.translator(lang)
+    top = (tr(texts.TITLE), tr(texts.INTRO), lang)
+    try:
+        connected = hub.connect()
+    except errors.OrderHubError as _error:
+        _lost = tr("The hub cannot be read: {reason}").format(reason=_error)
+        mo.stop(True, ui.page(*top, ui.note(_lost, "bad")))
+    zone = connected.settings.time_zone
+    chosen, set_chosen = mo.state(None)
+    trouble, set_trouble = mo.state("")
+    return chosen, connected, set_chosen, set_trouble, top, tr, trouble, zone
+
+
+@app.cell
+def _(connected, set_chosen, set_trouble, tr, zone):
+    def look_back(asked: dict) -> None:
+        try:
+            set_chosen(texts.moment(asked["moment"], zone, connected.as_of()))
+            set_trouble("")
+        except errors.UserMistake as error:
+            set_trouble(str(error))
+
+    def back(_: object = None) -> None:
+        set_chosen(None)
+        set_trouble("")
+
+    _label = tr("A past moment, in the time of {zone}").format(zone=zone)
+    _now = texts.local(connected.as_of(), zone).replace(second=0)
+    _picker = mo.ui.datetime(value=_now, label=_label, full_width=True)
+    form = ui.form({"moment": _picker}, tr("Audit that moment"), look_back)
+    now = mo.ui.button(label=tr("Back to now"), on_click=back)
+    return back, form, look_back, now
+
+
+@app.cell
+def _(chosen, form, now, top, tr, trouble):
+    _past = chosen() is not None
+    _said = [ui.note(tr(trouble()), "warn")] if trouble() else []
+    _parts = form, *_said, *([now] if _past else []), tr(texts.PAST_HELP)
+    ui.page(*top, ui.fold(tr("Look back"), *_parts, unfolded=_past or bool(_said)))
+    return
+
+
+@app.cell
+def _(chosen, connected, top, tr):
+    _at, _lang = chosen(), top[2]
+    _then = _at is not None
+    try:
+        found = connected.audited(_at)
+    except errors.OrderHubError as _error:
+        mo.stop(True, ui.part(_lang, ui.note(*texts.lost(_error, tr, then=_then))))
+    _why = texts.nothing(found, tr, then=_then)
+    mo.stop(_why, ui.part(_lang, ui.note(_why)))
+    only = mo.ui.multiselect(texts.choices(found, tr), label=tr("Show only"), full_width=True)
+    return found, only
+
+
+@app.cell
+def _(chosen, found, only, top, tr, zone):
+    _listed = texts.problems(found, only.value, zone, tr)
+    _save = ui.download_csv(_listed, f"audit-{texts.local(found.as_of, zone):%Y%m%d-%H%M}.csv", tr("Download CSV"))
+    _wide = {"wrapped_columns": [tr("Why")], "column_widths": {tr("Why"): 260}}
+    _orders = [only, ui.table(_listed, **_wide), _save] if found.problems.height else [ui.note(tr(texts.NONE), "good")]
+    _when = ui.note(texts.as_of(found, zone, tr, then=chosen() is not None))
+    outcome = ui.part(
+        top[2],
+        _when,
+        ui.notes(texts.gaps(found, tr)),
+        ui.kpis(texts.tiles(found, tr), min="200px"),
+        ui.section(tr("Verdicts"), ui.table(texts.verdicts(found, tr))),
+        ui.section(tr("Touchpoints"), ui.table(texts.touchpoints(found, tr))),
+        ui.section(tr("Orders that are not consistent"), *_orders),
+        ui.note(tr(texts.HELP)),
+    )
+    outcome
+    return (outcome,)
+
+
+if __name__ == "__main__":
+    app.run()
