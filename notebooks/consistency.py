@@ -23,12 +23,15 @@ with app.setup:
 
     from orderhub_core import errors, hub, i18n, ui
     from orderhub_core.audit.consistency import texts
+    from orderhub_core.charts import audit as charts
+    from orderhub_core.charts import theme
 
 
 @app.cell
 def _():
     lang = ui.language()
     tr = i18n.translator(lang)
+    theme.use(lang)
     top = (tr(texts.TITLE), tr(texts.INTRO), lang)
     try:
         connected = hub.connect()
@@ -91,13 +94,14 @@ def _(chosen, found, only, top, tr, zone):
     _save = ui.download_csv(_listed, f"audit-{texts.local(found.as_of, zone):%Y%m%d-%H%M}.csv", tr("Download CSV"))
     _wide = {"wrapped_columns": [tr("Why")], "column_widths": {tr("Why"): 260}}
     _orders = [only, ui.table(_listed, **_wide), _save] if found.problems.height else [ui.note(tr(texts.NONE), "good")]
+    _bars = [charts.suspects(texts.suspects(found, tr), tr)] if found.problems.height else []
     _when = ui.note(texts.as_of(found, zone, tr, then=chosen() is not None))
     outcome = ui.part(
         top[2],
         _when,
         ui.notes(texts.gaps(found, tr)),
         ui.kpis(texts.tiles(found, tr), min="200px"),
-        ui.section(tr("Verdicts"), ui.table(texts.verdicts(found, tr))),
+        ui.section(tr("Verdicts"), ui.grid(ui.table(texts.verdicts(found, tr)), *_bars, min="340px")),
         ui.section(tr("Touchpoints"), ui.table(texts.touchpoints(found, tr))),
         ui.section(tr("Orders that are not consistent"), *_orders),
         ui.note(tr(texts.HELP)),

@@ -48,6 +48,23 @@ def verdicts(rows: pl.DataFrame, tr: Translate) -> alt.LayerChart | alt.FacetCha
     return alt.layer(bars, proved).properties(width="container", height=alt.Step(30))
 
 
+def suspects(rows: pl.DataFrame, tr: Translate) -> alt.Chart:
+    """Bars of `verdict` by number of `orders`, parted by `touchpoint`, which is probably wrong."""
+    hints = [
+        alt.Tooltip("verdict:N", title=tr("Verdict")),
+        alt.Tooltip("touchpoint:N", title=tr("Probably wrong")),
+        alt.Tooltip("orders:Q", title=tr("Number of orders"), format=","),
+    ]
+    bars = alt.Chart(rows).mark_bar(height={"band": 0.62})
+    drawn: alt.Chart = bars.encode(
+        alt.X("orders:Q", title=tr("Number of orders"), axis=alt.Axis(format=",", tickMinStep=1)),
+        alt.Y("verdict:N", title=None, sort=None, axis=alt.Axis(labelLimit=220)),
+        alt.Color("touchpoint:N", title=tr("Probably wrong"), sort=None),
+        tooltip=hints,
+    )
+    return drawn.properties(width="container", height=alt.Step(30))
+
+
 def weeks(rows: pl.DataFrame, tr: Translate) -> alt.LayerChart | str:
     """One point per week of `trend.rates`, the rule its exact interval. Weeks without judgements stay empty; where all
     do, there is nothing to draw, which is said instead."""

@@ -126,6 +126,9 @@ def test_orders_are_listed_by_verdict_with_what_each_touchpoint_says(board: Modu
         listed = texts.problems(found, [code], "UTC", EN)
         assert set(listed["Verdict"]) == {name}
         assert listed["Order number"].n_unique() == found.by_verdict()[code]
+    drawn = texts.suspects(found, EN)
+    assert drawn["orders"].sum() == found.share().of - found.share().consistent
+    assert drawn["verdict"][0] == "Conflict" and set(drawn["touchpoint"]) <= {"crm", "page", "wms", "nobody can tell"}
     one = found.problems.row(0, named=True)
     row = texts.problems(found, [], "UTC", EN).row(0, named=True)
     assert {name: row[f"{name} says"] for name in found.touchpoints} == {

@@ -121,6 +121,14 @@ def touchpoints(found: Audited, tr: Translate) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=[tr(name) for name in names], orient="row")
 
 
+def suspects(found: Audited, tr: Translate) -> pl.DataFrame:
+    """`verdict`, `touchpoint` (which is probably wrong) and the number of `orders`: worst first."""
+    rows = found.problems.group_by("verdict", "probably_wrong").agg(orders=pl.struct(KEY).n_unique())
+    rows = rows.sort("verdict", "probably_wrong", descending=[True, False])
+    whose = pl.when(pl.col("probably_wrong") == "").then(pl.lit(tr("nobody can tell"))).otherwise("probably_wrong")
+    return rows.select(_named("verdict", texts.VERDICTS, tr), whose.alias("touchpoint"), "orders")
+
+
 def choices(found: Audited, tr: Translate) -> dict[str, str]:
     """The verdicts of the orders listed, by name: what a reader may choose among."""
     told = found.problems["verdict"].cast(pl.String).unique().to_list()
