@@ -68,8 +68,8 @@ def _(connected, set_chosen, set_trouble, tr, zone):
 @app.cell
 def _(chosen, form, now, top, tr, trouble):
     _past = chosen() is not None
-    _said = [ui.note(tr(trouble()), "warn")] if trouble() else []
-    _parts = form, *_said, *([now] if _past else []), tr(texts.PAST_HELP)
+    _said = [(tr(trouble()), "warn")] if trouble() else []
+    _parts = tr(texts.PAST_HELP), form, ui.notes(_said), *([ui.grid(now, min="140px")] if _past else [])
     ui.page(*top, ui.fold(tr("Look back"), *_parts, unfolded=_past or bool(_said)))
     return
 

@@ -57,9 +57,9 @@ def suspects(rows: pl.DataFrame, tr: Translate) -> alt.Chart:
     ]
     bars = alt.Chart(rows).mark_bar(height={"band": 0.62})
     drawn: alt.Chart = bars.encode(
-        alt.X("orders:Q", title=tr("Number of orders"), axis=alt.Axis(format=",", tickMinStep=1)),
+        alt.X("orders:Q", title=tr("Number of orders"), axis=alt.Axis(format=",d", tickMinStep=1)),
         alt.Y("verdict:N", title=None, sort=None, axis=alt.Axis(labelLimit=220)),
-        alt.Color("touchpoint:N", title=tr("Probably wrong"), sort=None),
+        alt.Color("touchpoint:N", title=tr("Probably wrong"), sort=None, legend=alt.Legend(columns=2)),
         tooltip=hints,
     )
     return drawn.properties(width="container", height=alt.Step(30))

@@ -84,8 +84,8 @@ def tiles(found: Audited, tr: Translate) -> list[Tile]:
     return [
         (tr("Consistent"), "–" if share.rate is None else f"{share.rate:.2%}", told, "plain"),
         (tr("Not consistent"), f"{share.of - share.consistent:,}", whose, "plain"),
-        (tr("In conflict"), f"{counts['conflict']:,}", tr("no story makes all of them right"), "plain"),
-        (tr("Lagging"), f"{counts['lagging']:,}", tr("should mend themselves"), "plain"),
+        (tr(texts.VERDICTS["conflict"]), f"{counts['conflict']:,}", tr("no story makes all of them right"), "plain"),
+        (tr(texts.VERDICTS["lagging"]), f"{counts['lagging']:,}", tr("should mend themselves"), "plain"),
     ]
 
 
