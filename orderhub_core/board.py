@@ -11,7 +11,7 @@ import polars as pl
 
 from orderhub_core import settings
 from orderhub_core.flows import ledgers
-from orderhub_core.memory import Answer, Memory
+from orderhub_core.memory import Answer, Memory, once
 from orderhub_core.store import snapshot
 
 if TYPE_CHECKING:
@@ -32,17 +32,13 @@ class SnapshotHub:
         self._lock = threading.Lock()
         self._frames: dict[tuple[str, int], pl.DataFrame] = {}
         self._memory = Memory()
-        self._spot: Desk | None = None
 
-    @property
+    @once
     def spot(self) -> Desk:
         """Spot audits over the copy: looked at, judged, and forgotten when the process ends."""
-        with self._lock:
-            if self._spot is None:
-                from orderhub_core.flows.spot import Desk  # SciPy, 60 MB, which no server and no worker needs
+        from orderhub_core.flows.spot import Desk  # SciPy, 60 MB, which no server and no worker needs
 
-                self._spot = Desk(self.frame, self.as_of, self.settings)
-            return self._spot
+        return Desk(self.frame, self.as_of, self.settings)
 
     def audited(self, at: int | None = None) -> Audited:
         """All orders audited, as the snapshot stands or as the hub knew them at `at`. Raises UserMistake as

@@ -29,18 +29,17 @@ from orderhub_core.flows.receive import GroupWritten, Receiver
 from orderhub_core.flows.recent import Recent
 from orderhub_core.flows.reporting import Signals
 from orderhub_core.flows.targets import Targets
-from orderhub_core.memory import Answer, Memory
+from orderhub_core.memory import Answer, Memory, once
 from orderhub_core.model import Dismissal, RawMessage, Release, Review
 from orderhub_core.ports import Channel, Touchpoint
 from orderhub_core.rules.tree import Rulebook
-from orderhub_core.store import aside, chain, expiry, flow, homes
+from orderhub_core.store import aside, chain, expiry, flow, homes, reviewed
 from orderhub_core.store.home import SHEETS
 from orderhub_core.store.homes import Home
 from orderhub_core.store.known import KnownFrames
 from orderhub_core.store.unit import Finished, Pulse, Receipt
 
 if TYPE_CHECKING:
-    from orderhub_core.audit.consistency.audited import Audited
     from orderhub_core.flows.audited import Standing
     from orderhub_core.flows.spot import Desk
 
@@ -68,10 +67,6 @@ class Hub:
         self._channels_lock = threading.Lock()
         """Webhooks ask for their channel on the event loop: never behind whoever reads frames."""
         self._memory = Memory()
-        self._lazy_lock = threading.Lock()
-        """For what is made when it is first asked for, and shared by all sessions."""
-        self._spot: Desk | None = None
-        self._standing: Standing | None = None
         self.flow = flow.Latest(self.store, clock)
         """What waits and of whom, what is parked, which effects are open."""
         self.observe_written: Callable[[GroupWritten], None] | None = None
@@ -280,16 +275,12 @@ class Hub:
         zone = self.settings.time_zone
         return self.remembered(("ledgers", chosen.stamp()), lambda: ledgers.gather(chosen, self.frame, zone))
 
-    def audited(self, at: int | None = None) -> Audited:
-        """All orders audited, now or as the hub knew them at `at`. Now, a process that has asked before judges only
-        what was touched since. Raises UserMistake as `flows.audited.whole`."""
-        from orderhub_core.flows import audited  # SciPy, 60 MB, which no server and no worker needs
+    @once
+    def audited(self) -> Standing:
+        """All orders audited, now or as the hub knew them at a moment."""
+        from orderhub_core.flows.audited import Standing  # as `spot`
 
-        if at is not None:
-            return self.remembered(("audited", at), lambda: audited.whole(self, at))
-        with self._lazy_lock:
-            self._standing = self._standing or audited.Standing(self.store, self)
-        return self._standing.now()
+        return Standing(self.store, self)
 
     def write_snapshot(self, folder: Path | None = None) -> Path:
         """Write all frames as they are now, for boards and audits elsewhere. Raises UserMistake as `snapshot.write`."""
@@ -328,16 +319,13 @@ class Hub:
         path = self.home.data / self.settings.rulebook if self.settings.rulebook else None
         return Editions(self.store, clock, self.receive, self._say, file=path, review=self.settings.review_rules)
 
-    @property
+    @once
     def spot(self) -> Desk:
         """Where spot audits are opened and judged: one desk for all sessions, for it remembers what they said."""
-        with self._lazy_lock:
-            if self._spot is None:
-                from orderhub_core.flows.spot import Desk  # SciPy, 60 MB, which no server and no worker needs
+        from orderhub_core.flows.spot import Desk  # SciPy, 60 MB, which no server and no worker needs
 
-                asked = self.touchpoint, self.judge, self.reviews_of
-                self._spot = Desk(self.frame, clock, self.settings, self.home.data / SHEETS, *asked)
-            return self._spot
+        folder = self.home.data / SHEETS
+        return Desk(self.frame, clock, self.settings, folder, self.touchpoint, self.judge, self.reviews_of)
 
     def judge(
         self, *, audit: str, shop: str, order_no: str, consistent: bool, reviewer: str = "", note: str = "",
@@ -359,14 +347,7 @@ class Hub:
 
     def reviews_of(self, audits: Sequence[str]) -> pl.DataFrame:
         """The same of several, with the `audit` of each."""
-        columns = "audit, shop, order_no, nullif(consistent, -1), reviewer, note, at"
-        among = f"SELECT {columns} FROM reviews WHERE {self.store.among('audit')}"
-        rows = self.store.query("hub", among, (self.store.listed(audits),))
-        names = {"audit": pl.String, "shop": pl.String, "order_no": pl.String, "consistent": pl.Boolean,
-                 "reviewer": pl.String, "note": pl.String, "at": pl.Int64}  # fmt: skip
-        return pl.DataFrame(rows, schema=names, orient="row").with_columns(
-            pl.from_epoch("at", "us").dt.replace_time_zone("UTC")
-        )
+        return reviewed.reviews(self.store, audits)
 
     def close(self) -> None:
         if "receiver" in self.__dict__:

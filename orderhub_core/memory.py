@@ -1,12 +1,31 @@
-"""Remembering answers about data that has not changed."""
+"""Remembering answers about data that has not changed, and what is made once."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 Answer = TypeVar("Answer")
+
+
+class once(Generic[Answer]):
+    """A property that is made when it is first asked for, and once, however many threads ask at the same time:
+    `functools.cached_property` promises that only up to Python 3.11."""
+
+    def __init__(self, make: Callable[[Any], Answer]) -> None:
+        self._make, self._lock = make, threading.RLock()
+        self.__doc__ = make.__doc__
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: Any, owner: type) -> Answer:
+        with self._lock:
+            if self._name not in instance.__dict__:
+                instance.__dict__[self._name] = self._make(instance)
+            answer: Answer = instance.__dict__[self._name]
+            return answer
 
 
 class Memory:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Hashable
+from typing import Protocol
 
 import polars as pl
 
@@ -25,16 +27,24 @@ def whole(hub: Frames, at: int | None = None) -> Audited:
     return begin(then.orders, then.sightings, at, unknown=then.unknown, undated=then.undated)
 
 
+class Hub(Frames, Protocol):
+    def remembered(self, question: Hashable, compute: Callable[[], Audited]) -> Audited: ...
+
+
 class Standing:
     """Of one process: what it found last, from which it goes on. A new process begins anew, so nothing that an older
     version thought, or that was learned last month, lives on. Safe to use from several threads."""
 
-    def __init__(self, store: Store, hub: Frames) -> None:
+    def __init__(self, store: Store, hub: Hub) -> None:
         self._store, self._hub = store, hub
         self._lock = threading.Lock()
         self._since: Progress = NOTHING
         self._begun = 0
         self._last: Audited | None = None
+
+    def __call__(self, at: int | None = None) -> Audited:
+        """Now, or at a past moment. Raises UserMistake as `whole`."""
+        return self.now() if at is None else self._hub.remembered(("audited", at), lambda: whole(self._hub, at))
 
     def now(self) -> Audited:
         """The audit of what the hub knows now. Raises UserMistake as `whole`."""

@@ -136,6 +136,7 @@ def test_news_of_the_frames_are_found_without_the_old(asked):
     asked.statements.clear()
     for name in SCHEMAS:
         frames.refreshed(asked.hub.store, name, empty(name).lazy(), NOTHING, asked.hub.store.progress())
+    frames.touched(asked.hub.store, NOTHING)
     assert asked.walks() == set()
 
 
