@@ -51,7 +51,7 @@ def _(back, connected, lost, parked, said, set_back, set_parked, tick, top, tr):
     try:
         flowing = connected.flow() if isinstance(connected, hub.Hub) else None
         _parked = connected.parked(queue.MOST) if flowing and flowing.parked else []
-        _back = connected.held(limit=holds.MOST) if flowing and holds.any_of(flowing.effects) else []
+        _back = connected.holds.kept(limit=holds.MOST) if flowing and holds.any_of(flowing.effects) else []
         _now = flowing.as_of if flowing else connected.as_of()
         _rows = flow.per_minute(connected.scan("events"), _now)
     except errors.OrderHubError as _error:

@@ -24,13 +24,14 @@ from orderhub_core.flows import absorb, dispatch, importing, intend, ledgers, op
 from orderhub_core.flows.absorb import Outcome, Plan
 from orderhub_core.flows.editions import Editions
 from orderhub_core.flows.gates import Gates
+from orderhub_core.flows.holding import Holds
 from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.flows.receive import GroupWritten, Receiver
 from orderhub_core.flows.recent import Recent
 from orderhub_core.flows.reporting import Signals
 from orderhub_core.flows.targets import Targets
 from orderhub_core.memory import Answer, Memory, once
-from orderhub_core.model import Dismissal, RawMessage, Release, Review
+from orderhub_core.model import Dismissal, RawMessage, Review
 from orderhub_core.ports import Channel, Touchpoint
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store import aside, chain, expiry, flow, homes, reviewed
@@ -188,23 +189,6 @@ class Hub:
         self._say([ops.dismissal(word, clock()) for word in said])
         return len(said)
 
-    def held(
-        self, *, shop: str | None = None, order_no: str | None = None, limit: int | None = None
-    ) -> list[aside.Held]:
-        """Effects that wait for a person, the oldest first, at most `limit`."""
-        return aside.held(self.store, shop=shop, order_no=order_no, limit=limit)
-
-    def release(self, order_no: str, *, shop: str | None = None, reason: str, by: str = "") -> aside.Held:
-        """Let an order go to its warehouse that a rule or a doubt has kept back: a message of ours, applied when this
-        returns. What is learnt of the order after this may keep it back again.
-
-        Raises UserMistake where no such order is kept back, several are, or it was tried already.
-        """
-        ops.check_release(reason, by)
-        found = ops.releasable(self.held(shop=shop, order_no=order_no), order_no)
-        self._say([ops.release(Release(found.shop, order_no, reason, by), clock())])
-        return found
-
     def _say(self, messages: Sequence[RawMessage]) -> None:
         """Take in what people say, and have it applied before this returns."""
         self.receive(messages)
@@ -307,6 +291,11 @@ class Hub:
         return self.store.verify_log()
 
     # -- people
+
+    @cached_property
+    def holds(self) -> Holds:
+        """Orders that are kept from their warehouse."""
+        return Holds(self.store, clock, self._say)
 
     @cached_property
     def signals(self) -> Signals:

@@ -219,14 +219,14 @@ def test_held_orders_stand_in_a_table_with_their_reasons(board: ModuleType, hold
     words = names["keeping"].text
     assert "Held orders" in words and "held-orders.csv" in words and "orderhub holds release" in words
     assert not any(part in words + page(outputs) for part in ("小明", "小红", "1380013", "1390013"))
-    holding.release("L1", reason="known buyer", by="ann")
+    holding.holds.release("L1", reason="known buyer", by="ann")
     _, after = board.app.run()
     assert [one.order_no for one in after["back"]()] == ["L2"]
 
 
 def test_of_many_held_orders_the_oldest_are_shown_and_that_is_said(holding: hub.Hub) -> None:
-    everything = holding.held()
-    assert [one.order_no for one in holding.held(limit=1)] == [everything[0].order_no]
+    everything = holding.holds.kept()
+    assert [one.order_no for one in holding.holds.kept(limit=1)] == [everything[0].order_no]
     tr = i18n.translator("en")
     assert holds.remarks(everything, tr) == [holds.RELEASE]
     (cut, _) = holds.remarks(everything * holds.MOST, tr)

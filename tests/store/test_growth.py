@@ -125,8 +125,8 @@ def test_open_effects_are_counted_without_reading_them(asked):
 
 
 def test_orders_that_are_held_are_found_without_reading_what_is_not(asked):
-    asked.hub.held()
-    asked.hub.held(shop="nobody", order_no="A1")
+    asked.hub.holds.kept()
+    asked.hub.holds.kept(shop="nobody", order_no="A1")
     assert asked.walks() == set()
 
 

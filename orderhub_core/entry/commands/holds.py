@@ -21,7 +21,7 @@ Shop = Annotated[str | None, typer.Option(help="Only orders of this shop.")]
 def listed(shop: Shop = None, as_json: AsJson = False) -> int:
     """What waits for a person, the oldest first: which order, for which target, since when, and why."""
     opened = hub.Hub(hub.home())
-    found, zone = opened.held(shop=shop), ZoneInfo(opened.settings.time_zone)
+    found, zone = opened.holds.kept(shop=shop), ZoneInfo(opened.settings.time_zone)
     told = [{**one._asdict(), "since": written(one.since, zone)} for one in found]
     tell({"held": told}, _told(found, zone), as_json=as_json)
     return 1 if found else 0
@@ -49,7 +49,7 @@ def release(
 ) -> int:
     """Let an order go to its warehouse. What is learnt of it later, a refund for example, may keep it back again."""
     opened = hub.Hub(hub.home())
-    held = opened.release(order_no, shop=shop, reason=reason, by=by or getpass.getuser())
+    held = opened.holds.release(order_no, shop=shop, reason=reason, by=by or getpass.getuser())
     tell(
         held._asdict(), f"{held.shop} {order_no} goes to {held.target}; it was kept back: {held.note}", as_json=as_json
     )

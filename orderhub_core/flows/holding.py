@@ -1,0 +1,33 @@
+"""Orders that are kept from their warehouse until a person lets them go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from orderhub_core.flows import ops
+from orderhub_core.model import RawMessage, Release
+from orderhub_core.store import aside
+from orderhub_core.store.aside import Held
+from orderhub_core.store.base import Store
+
+
+class Holds:
+    """Of one hub."""
+
+    def __init__(self, store: Store, clock: Callable[[], int], say: Callable[[Sequence[RawMessage]], None]) -> None:
+        self._store, self._clock, self._say = store, clock, say
+
+    def kept(self, *, shop: str | None = None, order_no: str | None = None, limit: int | None = None) -> list[Held]:
+        """Effects that wait for a person, the oldest first, at most `limit`."""
+        return aside.held(self._store, shop=shop, order_no=order_no, limit=limit)
+
+    def release(self, order_no: str, *, shop: str | None = None, reason: str, by: str = "") -> Held:
+        """Let an order go to its warehouse that a rule or a doubt has kept back: a message of ours, applied when this
+        returns. What is learnt of the order after this may keep it back again.
+
+        Raises UserMistake where no such order is kept back, several are, or it was tried already.
+        """
+        ops.check_release(reason, by)
+        found = ops.releasable(self.kept(shop=shop, order_no=order_no), order_no)
+        self._say([ops.release(Release(found.shop, order_no, reason, by), self._clock())])
+        return found
