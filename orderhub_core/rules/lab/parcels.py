@@ -70,11 +70,12 @@ def _parts(index: Index, how: str) -> Numbers | None:
         return np.ones(index.orders.height, np.int64)
     if how not in _PER_LINES or not index.lines.height:
         return None
-    kinds = pl.DataFrame({"place": index.place, "kind": index.lines.column(FIELDS[_PER_LINES[how]])})
-    counted = kinds.group_by("place").agg(pl.col("kind").n_unique())
-    parts = np.ones(index.orders.height, np.int64)
-    parts[counted["place"].to_numpy()] = counted["kind"].to_numpy()
-    return parts
+    kinds = index.lines.column(FIELDS[_PER_LINES[how]])
+    known = kinds.unique().drop_nulls().sort()
+    codes = kinds.cast(pl.Enum(known)).to_physical().cast(pl.Int64).fill_null(len(known)).to_numpy()
+    pairs = np.sort(index.place * (len(known) + 1) + codes)
+    different = pairs[np.diff(pairs, prepend=-1) != 0] // (len(known) + 1)
+    return np.maximum(np.bincount(different, minlength=index.orders.height), 1)
 
 
 def freights(compared: Comparison, prices: Prices) -> pl.DataFrame:
