@@ -61,6 +61,8 @@ class WarehouseSettings(Endpoint, frozen=True, forbid_unknown_fields=True):
 
     enabled: bool = True
     """Nothing is pushed to one that is not: what rules send there waits for a person."""
+    orders_per_hour: int = 0
+    """What it can send, for the rule lab, which tells where a draft would have more come; 0: nobody knows."""
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

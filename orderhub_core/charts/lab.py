@@ -51,5 +51,5 @@ def matrix(rows: pl.DataFrame, tr: Translate) -> alt.LayerChart:
     numbers = base.mark_text(fontSize=12).encode(
         text="number:N", color=alt.condition(dark, alt.value("white"), alt.value("#1b1d22")), tooltip=hints
     )
-    drawn: alt.LayerChart = alt.layer(cells, numbers).properties(width="container", height=alt.Step(CELL))
+    drawn: alt.LayerChart = alt.LayerChart(layer=[cells, numbers]).properties(width="container", height=alt.Step(CELL))
     return drawn

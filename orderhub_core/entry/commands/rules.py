@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from orderhub_core import i18n
-from orderhub_core.entry.commands import rules_eval, rules_example, rules_versions
+from orderhub_core.entry.commands import rules_eval, rules_example, rules_lab, rules_versions
 from orderhub_core.entry.commands.rules_eval import Lang
 from orderhub_core.entry.options import AsJson, tell
 from orderhub_core.errors import UserMistake
@@ -27,6 +27,7 @@ app.command("eval")(rules_eval.evaluate)
 app.command("explain")(rules_eval.explain)
 app.command("example")(rules_example.example)
 app.add_typer(rules_versions.app)
+app.add_typer(rules_lab.app)
 
 MISTAKEN, DOUBTFUL = 2, 1
 """Exit codes: the book cannot be used; it can, and does not do what it says."""

@@ -59,7 +59,7 @@ def splits(compared: Comparison) -> pl.DataFrame:
     for code, how in enumerate(before.words):
         sides = [side.codes == code for side in (before, after)]
         parts = _parts(compared.index, how)
-        parcels = [None if parts is None else int(parts[side].sum()) for side in sides]
+        parcels = [0 if not side.any() else None if parts is None else int(parts[side].sum()) for side in sides]
         told.append((how, *(int(side.sum()) for side in sides), *parcels))
     return pl.DataFrame(told, schema=SPLITS, orient="row")
 

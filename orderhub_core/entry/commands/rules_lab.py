@@ -1,0 +1,242 @@
+"""`orderhub rules replay` and `orderhub rules sweep`: a draft on past orders, and gifts that past orders have missed.
+
+Orders come from files, and then no database is needed, or from the hub.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import polars as pl
+import typer
+
+from orderhub_core import hub, i18n
+from orderhub_core.entry.commands.rules_eval import Lang
+from orderhub_core.entry.options import AsJson, instant, stored, tell
+from orderhub_core.errors import UserMistake
+from orderhub_core.flows.lab import Ground, Lab, Period, prices
+from orderhub_core.frames import INSTANT
+from orderhub_core.rules import exports, rulebook
+from orderhub_core.rules.lab import tables, texts
+from orderhub_core.rules.lab.comparing import ONCE
+from orderhub_core.rules.lab.loads import CAPACITY
+from orderhub_core.rules.lab.parcels import Prices
+from orderhub_core.rules.lab.result import document, result
+from orderhub_core.rules.language.vocabulary import of_book
+from orderhub_core.rules.tree import Rulebook
+
+TOLD = 20
+"""Rows of a table that are told in words."""
+app = typer.Typer()
+Orders = Annotated[
+    Path | None, typer.Option("--orders", metavar="FILE", help="Parquet, one row per order; else the hub's.")
+]
+Lines = Annotated[Path | None, typer.Option("--lines", metavar="FILE", help="Parquet, one row per line of an order.")]
+Signals = Annotated[Path | None, typer.Option("--signals", metavar="FILE", help="Parquet, one row per report.")]
+From = Annotated[str | None, typer.Option("--from", metavar="TIME", help="Orders paid from then on.")]
+To = Annotated[str | None, typer.Option("--to", metavar="TIME", help="Orders paid before then.")]
+Told = Annotated[Lang, typer.Option("--lang", help="In which language it is told.")]
+
+
+class _Source(NamedTuple):
+    """Orders of a period, and what is known of the warehouses."""
+
+    ground: Ground
+    capacity: pl.DataFrame
+    prices: Prices | None
+
+
+@app.command()
+@stored
+def replay(
+    draft: Annotated[str, typer.Argument(help="A rulebook's file, or a version that `orderhub rules list` names.")],
+    against: Annotated[
+        str | None, typer.Option(metavar="BOOK", help="Another one; by default what decides now, of files nothing.")
+    ] = None,
+    orders: Orders = None,
+    lines: Lines = None,
+    signals: Signals = None,
+    since: From = None,
+    until: To = None,
+    capacity: Annotated[
+        list[str] | None, typer.Option(metavar="WAREHOUSE=N", help="Orders an hour, with --orders; may be repeated.")
+    ] = None,
+    freight: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="weights.csv, zones.csv, tariffs.csv; see docs/rules.md.")
+    ] = None,
+    lang: Told = Lang.EN,
+    as_json: AsJson = False,
+) -> int:
+    """What a draft does to past orders: who goes elsewhere, what it costs, whose gift is lost, which rules do nothing.
+
+    Exit code 1 where it changes anything. Nothing is written.
+    """
+    place = orders or Lab(hub.connect())
+    after = _book(draft, place)
+    before = _book(against, place) if against else _active(place)
+    period = _period(since, until, after.zone)
+    if isinstance(place, Path):
+        source = _Source(_filed(after, before, place, lines, signals, period), _capacity(capacity or []), None)
+    else:
+        source = _Source(place.ground(period), place.capacity(), place.prices())
+    if freight and (found := prices(freight)) is None:
+        raise UserMistake(f"--freight {freight}: there is no weights.csv, zones.csv or tariffs.csv")
+    if freight:
+        source = source._replace(prices=found)
+    ground = source.ground
+    compared = ground.compared(ground.wanted(before), after)
+    figures = result(compared, source.capacity, source.prices)
+    rules, cliffs = ground.traffic(after), ground.cliffs(after)
+    verbs = tuple(verb for verb in ONCE if verb in figures.by_verb)
+    words = texts.Words(of_book(after), lang.value, i18n.translator(lang.value))
+    heading = words.tr("{before} → {after}, orders: {n}").format(
+        before=compared.before.version, after=compared.after.version, n=f"{compared.orders:,}"
+    )
+    lines_told = [heading, *(f"  {line}" for line in _tiles(figures.figures, words))]
+    for title, table in _tables(figures, rules, cliffs, verbs, words):
+        lines_told += ["", title, *_rows(table)]
+    tell(document(figures, rules, cliffs, verbs=verbs), "\n".join(lines_told), as_json=as_json)
+    return 1 if figures.figures.changed else 0
+
+
+@app.command()
+@stored
+def sweep(
+    rules: Annotated[
+        str | None, typer.Option("--rules", metavar="BOOK", help="A file or a version; by default what decides now.")
+    ] = None,
+    orders: Orders = None,
+    lines: Lines = None,
+    signals: Signals = None,
+    since: From = None,
+    until: To = None,
+    lang: Told = Lang.EN,
+    as_json: AsJson = False,
+) -> int:
+    """Past orders that a gift rule gives a gift to and that have none: order, gift, pieces, rule and reason.
+
+    Exit code 1 where there is any. Of the hub, orders that were refunded or cancelled are left out.
+    """
+    place = orders or Lab(hub.connect())
+    if rules is None and isinstance(place, Path):
+        raise UserMistake("name the rulebook by --rules: files have none that decides")
+    book = _book(rules, place) if rules else _active(place)
+    period = _period(since, until, book.zone)
+    if isinstance(place, Path):
+        found = _filed(book, Rulebook(), place, lines, signals, period).missed(book)
+    else:
+        found = place.missed(book, period)
+    tr = i18n.translator(lang.value)
+    words = texts.Words(of_book(book), lang.value, tr)
+    told = tr("{orders} orders miss {pieces} pieces of gifts by version {version}").format(
+        orders=found["order_id"].n_unique(), pieces=found["missing"].sum(), version=book.version
+    )
+    shown = tables.missed(found, words, book.zone)
+    reasons = [f"    {reason}" for reason in found["reason"]]
+    rows = [line for pair in zip(_rows(shown, found.height), ["", *reasons], strict=False) for line in pair if line]
+    answer = {
+        "version": book.version,
+        "orders": found["order_id"].n_unique(),
+        "missed": found.drop("order_id").to_dicts(),
+    }
+    tell(answer, "\n".join([told, *(rows if found.height else [])]), as_json=as_json)
+    return 1 if found.height else 0
+
+
+def _book(name: str, place: Lab | Path) -> Rulebook:
+    """Of a version that the hub keeps, else of a file."""
+    if isinstance(place, Lab) and any(one.version == name for one in place.kept()):
+        return rulebook.read(place.text(name)).book
+    if isinstance(place, Lab) and not Path(name).is_file():
+        raise UserMistake(f"{name!r} is neither a version that is kept nor a file; `orderhub rules list` names those")
+    return rulebook.load(Path(name))
+
+
+def _active(place: Lab | Path) -> Rulebook:
+    return Rulebook() if isinstance(place, Path) else rulebook.read(place.active()).book
+
+
+def _period(since: str | None, until: str | None, zone: str) -> Period:
+    found = [
+        None if text is None else datetime.fromtimestamp(instant(text, zone, option) / 1e6, ZoneInfo("UTC"))
+        for text, option in ((since, "--from"), (until, "--to"))
+    ]
+    return Period(*found)
+
+
+def _filed(
+    book: Rulebook, other: Rulebook, orders: Path, lines: Path | None, signals: Path | None, period: Period
+) -> Ground:
+    """Orders of files, as they stand there."""
+    exported = exports.read(book, orders, lines, signals)
+    own = exported.orders
+    if period != Period():
+        if "paid_at" not in own:
+            raise UserMistake(f"{orders}: there is no column 'paid_at', and --from and --to ask for it")
+        at = pl.col("paid_at").cast(INSTANT)
+        own = own.filter(
+            (at >= period.since) if period.since else pl.lit(True),
+            (at < period.until) if period.until else pl.lit(True),
+        )
+    ground = Ground(own, exported.lines, exported.reports)
+    ground.wanted(other)
+    return ground
+
+
+def _capacity(written: list[str]) -> pl.DataFrame:
+    rows = []
+    for text in written:
+        warehouse, _, number = text.partition("=")
+        if not warehouse or not number.isdecimal():
+            raise UserMistake(f"--capacity {text!r}: write a warehouse and orders an hour, like hangzhou=300")
+        rows.append((warehouse, int(number)))
+    return pl.DataFrame(rows, schema=CAPACITY, orient="row")
+
+
+def _tiles(figures: Any, words: texts.Words) -> Iterator[str]:
+    for name, value, note, tone in texts.tiles(figures, words.tr):
+        mark = {"bad": " !", "good": " ✓"}.get(tone, "")
+        yield f"{name}: {value}{mark}" + (f" ({note})" if note else "")
+
+
+def _tables(
+    found: Any, rules: Any, cliffs: pl.DataFrame, verbs: tuple[str, ...], words: texts.Words
+) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Those that have rows."""
+    tr = words.tr
+    for verb in verbs:
+        title = tr("From where to where: {verb}").format(verb=words.verb(verb))
+        yield title, tables.matrix_table(found.compared.matrix(verb), verb, words)
+    changed = found.differences.filter((pl.col("won") > 0) | (pl.col("lost") > 0))
+    every = [
+        (tr("Won and lost"), tables.differences(changed, words)),
+        (tr("Warehouses"), tables.overloads(found.overloads, words)),
+        (tr("Promises"), tables.promises(found.promises, tr)),
+        (tr("Parcels"), tables.splits(found.splits, words)),
+        (tr("The draft's rules with these orders"), tables.rules(rules.rules, words)),
+        (tr("Rules that take orders from others"), tables.shadows(rules.shadows, tr)),
+        (tr("Rules that want different things"), tables.overlaps(rules.overlaps, words)),
+        (tr("Not covered"), tables.uncovered(rules.uncovered, tr)),
+        (tr("Near a threshold"), tables.cliffs(cliffs.filter(pl.col("just_in") + pl.col("just_out") > 0), words)),
+    ]
+    if found.freight is not None:
+        every.insert(4, (tr("Freight"), tables.freight(found.freight, words)))
+    yield from ((title, table) for title, table in every if table.height)
+
+
+def _rows(table: pl.DataFrame, most: int = TOLD) -> Iterator[str]:
+    yield "  " + " | ".join(table.columns)
+    for row in table.head(most).iter_rows():
+        yield "  " + " | ".join(_cell(value) for value in row)
+    if table.height > most:
+        yield f"  … {table.height - most}"
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    return f"{value:,.2f}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)

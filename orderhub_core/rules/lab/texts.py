@@ -1,0 +1,144 @@
+"""The rule lab in people's words. English here; each language translates it. Money is shown in major units."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+
+from orderhub_core.i18n import Tile, Translate
+from orderhub_core.rules.actions import VERBS
+from orderhub_core.rules.compile import field_of
+from orderhub_core.rules.dictionary import Kind
+from orderhub_core.rules.lab.result import Figures
+from orderhub_core.rules.lab.thresholds import Scale, Threshold
+from orderhub_core.rules.language.operators import Language
+from orderhub_core.rules.language.printing import print_condition
+from orderhub_core.rules.language.values import written
+from orderhub_core.rules.language.vocabulary import Vocabulary
+from orderhub_core.rules.tree import Scalar
+
+INTRO = (
+    "Try a draft of the rulebook on past orders: who goes elsewhere, what it costs, whose gift is lost. Nothing is "
+    "changed until you publish."
+)
+HELP = (
+    "Both books decide on the same orders by the function that decides live, on each order as it was when it was paid. "
+    "Stock and room are not asked: an order may want a warehouse that has nothing left. Addresses, amounts and lines "
+    "are as they stand now."
+)
+FINDINGS = {
+    "never_hit": "No order meets it",
+    "shadowed": "Others take all its orders",
+    "worthless": "Left out, nothing would change",
+    "": "",
+}
+KEPT_AS = {
+    "draft": "Draft",
+    "reviewed": "Reviewed",
+    "shadow": "Shadow",
+    "rollout": "Rollout",
+    "paused": "Paused",
+    "active": "Active",
+    "archived": "Archived",
+}
+RISKS = {"held": "Wait for a person", "queue": "Behind others of their warehouse"}
+KINDS = {"added": "Added", "removed": "Removed", "changed": "Changed", "moved": "Moved", "settings": "Setting"}
+SPANS = {0: "All orders", 1: "Last day", 7: "Last 7 days", 30: "Last 30 days"}
+OUTCOMES = {"acts": "acts", "passed over": "passed over", "fails": "does not hold", "unknown": "lacks a value"}
+NONE, OTHERWISE = "(none)", "otherwise"
+
+
+class Words:
+    """What a book's values are called in a language."""
+
+    def __init__(self, speech: Vocabulary, language: Language, tr: Translate) -> None:
+        self.speech, self.language, self.tr = speech, language, tr
+
+    def verb(self, verb: str) -> str:
+        known = VERBS[verb]
+        return known.zh if self.language == "zh" else known.en
+
+    def argument(self, verb: str, argument: str) -> str:
+        if not argument:
+            return "" if verb == "priority" else self.tr(NONE)
+        return self.speech.of_verb(VERBS[verb]).written[self.language].get(argument, argument)
+
+    def arguments(self, verb: str, values: pl.Series) -> pl.Series:
+        """Of a column of arguments."""
+        known = {value: self.argument(verb, value) for value in values.unique()}
+        return values.replace_strict(known, return_dtype=pl.String) if known else values
+
+    def rule(self, name: str) -> str:
+        return self.tr(OTHERWISE) if name == OTHERWISE else name
+
+
+def tiles(found: Figures, tr: Translate) -> Iterator[Tile]:
+    """The figures that matter first; what nobody can know is left out."""
+    yield tr("Orders compared"), f"{found.orders:,}", tr("{n} change").format(n=f"{found.changed:,}"), "plain"
+    yield tr("Go to another warehouse"), f"{found.moved:,}", _share(found.moved, found.orders), "plain"
+    gifts = tr("{won} orders get more, {lost} less").format(won=f"{found.gifts_won:,}", lost=f"{found.gifts_lost:,}")
+    yield tr("Pieces of gifts"), _pair(found.pieces), gifts, "bad" if found.gifts_lost else "plain"
+    held = tr("{won} more, {lost} no longer").format(won=f"{found.held_won:,}", lost=f"{found.held_lost:,}")
+    yield tr("Wait for a person"), _pair(found.held), held, _worse(found.held)
+    if found.parcels:
+        yield tr("Parcels"), _pair(found.parcels), "", "plain"
+    if found.freight_minor:
+        note = tr("{n} orders without a price").format(n=f"{found.unpriced[1]:,}") if any(found.unpriced) else ""
+        yield tr("Freight"), _amounts(found.freight_minor), note, "bad" if found.unpriced[1] else "plain"
+    if found.hours_over:
+        yield tr("Hours over the limit"), _pair(found.hours_over), "", _worse(found.hours_over)
+    if found.at_risk:
+        yield tr("Promises at risk"), _pair(found.at_risk), "", _worse(found.at_risk)
+
+
+def _pair(pair: tuple[int, int]) -> str:
+    return f"{pair[0]:,} → {pair[1]:,}" if pair[0] != pair[1] else f"{pair[0]:,}"
+
+
+def _amounts(pair: tuple[int, int]) -> str:
+    return f"{pair[0] / 100:,.2f} → {pair[1] / 100:,.2f}"
+
+
+def _share(some: int, of: int) -> str:
+    return f"{some / of:.1%}" if of else ""
+
+
+def _worse(pair: tuple[int, int]) -> str:
+    return "bad" if pair[1] > pair[0] else "good" if pair[1] < pair[0] else "plain"
+
+
+# -- sliders
+
+
+def thresholds(known: Sequence[Threshold], words: Words) -> dict[str, int]:
+    """To choose from: the place of each by what it says."""
+    told: dict[str, int] = {}
+    for number, one in enumerate(known):
+        name = f"{one.rule}: {print_condition(one.asked, words.speech, words.language)}"
+        if len(one.asked.values) > 1:
+            name += f" ({words.tr('from') if one.end == 0 else words.tr('to')})"
+        told[name if name not in told else f"{name} · {number + 1}"] = number
+    return told
+
+
+def shown(one: Threshold, value: int) -> float:
+    """Where a slider stands: in major units; of a time of day in hours; of an instant in days since 1970."""
+    field = field_of(one.asked)
+    if field.kind is Kind.INSTANT:
+        return value / 86_400_000_000
+    return value / 60 if field.kind is Kind.TIME_OF_DAY else value / 10**field.decimals
+
+
+def meant(one: Threshold, scale: Scale, step: int) -> Scalar:
+    """The value at a step of a slider."""
+    number = min(scale.first + step * scale.step, scale.last)
+    if field_of(one.asked).kind is Kind.INSTANT:
+        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=number)
+    return number
+
+
+def told(one: Threshold, value: Scalar, words: Words) -> str:
+    """A value of a threshold as people write it."""
+    return written(value, field_of(one.asked), words.speech, words.language)
