@@ -103,15 +103,16 @@ def moving(folder: Path) -> tuple[Any, Any, Callable[[], Any]]:
 
 
 def matrix(folder: Path) -> Callable[[], Any]:
-    from orderhub_core import i18n
     from orderhub_core.charts import lab as charts
+    from orderhub_core.rules.lab import board
     from orderhub_core.rules.lab.comparing import compare
 
     index, before, moved = moving(folder)
+    words = board.words(before, "en")
 
     def redraw() -> Any:
         compared = compare(index, before, moved())
-        return charts.matrix(compared.matrix(), i18n.translator("en")).to_dict(), compared
+        return charts.matrix(compared.matrix(), board.VERB, words).to_dict(), compared
 
     redraw()
     return redraw

@@ -148,6 +148,53 @@ def table(frame: pl.DataFrame, *, page_size: int = 10, selection: Any = None, **
     return mo.ui.table(words, **(house | options))
 
 
+ROW = "#"
+"""A hidden column of tables to choose from: the place of each row."""
+
+
+def pickable(frame: pl.DataFrame, act: Callable[[int], None], **options: Any) -> mo.ui.table:
+    """A table of which one row may be chosen; what is done with it is told its place in the frame."""
+
+    def chosen(rows: Any) -> None:
+        if len(rows):
+            act(int(rows[ROW][0]))
+
+    numbered = frame.with_row_index(ROW)
+    return table(numbered, selection="single", hidden_columns=[ROW], on_change=chosen, **options)
+
+
+def listing(
+    title: str,
+    frame: pl.DataFrame,
+    file: str,
+    tr: i18n.Translate,
+    *,
+    note: str = "",
+    nothing: str = "",
+    act: Callable[[int], None] | None = None,
+) -> mo.Html:
+    """A section with what it means, a table of which a row may be chosen if something is done with it, and the file of
+    it; where it would be empty, what that means."""
+    told = [mo.Html(f'<p class="oh-kpi-note">{escape(note)}</p>')] if note else []
+    if frame.is_empty():
+        return section(title, *told, rows(frame, nothing))
+    shown = table(frame) if act is None else pickable(frame, act)
+    return section(title, *told, shown, download_csv(frame, f"{file}.csv", tr("Download CSV")))
+
+
+def clickable(chart: Any, act: Callable[[Mapping[str, Any]], None]) -> mo.ui.altair_chart:
+    """A chart with a selection of its own; what is done with a click is told the values of its fields."""
+
+    def clicked(_: Any) -> None:
+        for found in drawn.selections.values():
+            values = {name: some[0] for name, some in found.items() if isinstance(some, list) and some}
+            if values:
+                act(values)
+
+    drawn = mo.ui.altair_chart(chart, chart_selection=False, legend_selection=False, on_change=clicked)
+    return drawn
+
+
 def rows(frame: pl.DataFrame, nothing: str) -> mo.Html:
     """A table, or where it would be empty, what that means."""
     return table(frame) if frame.height else note(nothing, "good")
@@ -211,9 +258,13 @@ def progress(steps: Sequence[Any], title: str) -> Iterable[Any]:
     return bar
 
 
-def download_csv(frame: pl.DataFrame, filename: str, label: str) -> mo.download:
-    """A button that writes the frame as CSV when it is pressed, not before."""
-    return mo.download(lambda: BOM + frame.write_csv().encode(), filename=filename, mimetype="text/csv", label=label)
+def download_csv(frame: pl.DataFrame | Callable[[], pl.DataFrame], filename: str, label: str) -> mo.download:
+    """A button that writes the frame as CSV when it is pressed, not before; makes it then, if it is a function."""
+
+    def write() -> bytes:
+        return BOM + (frame if isinstance(frame, pl.DataFrame) else frame()).write_csv().encode()
+
+    return mo.download(write, filename=filename, mimetype="text/csv", label=label)
 
 
 def download_xlsx(write: Callable[[], bytes], filename: str, tr: i18n.Translate) -> mo.download:

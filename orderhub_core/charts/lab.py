@@ -7,49 +7,100 @@ import polars as pl
 
 from orderhub_core.charts import theme
 from orderhub_core.i18n import Translate
+from orderhub_core.rules.lab import tables
+from orderhub_core.rules.lab.texts import Words
 
-CELL = 46
-"""Pixels of a cell of the matrix."""
+CELL = 44
+"""Pixels of a row of the matrix."""
+INK = "#1b1d22"
 PICK = "cell"
+"""The selection of a cell: fields `before` and `after`, what both books want."""
 
 
-def matrix(rows: pl.DataFrame, tr: Translate) -> alt.LayerChart:
-    """Heatmap of `lab.comparing.MATRIX`: rows are the book in force, columns the draft. Who stays is grey, since it is
-    most; a click picks a cell."""
-    none = tr("(none)")
-    # A cell is shaded by its share of those who move: next to those who stay all others would look empty.
-    moving = rows.with_columns(
-        pl.col("from", "to").replace("", none),
+def matrix(rows: pl.DataFrame, verb: str, words: Words) -> alt.LayerChart:
+    """Heatmap of MATRIX (`lab.comparing`) of a verb: rows are what the book in force wants, columns the draft. Who
+    stays is grey, as most do; the others are shaded by their number. A click picks a cell."""
+    tr = words.tr
+    told = tables.matrix(rows, verb, words).select(
+        "orders",
+        before="from",
+        after="to",
+        row="from_name",
+        column="to_name",
         stays=pl.col("from") == pl.col("to"),
-        number=pl.col("orders").map_elements("{:,}".format, pl.String),
+        number=pl.col("orders").cast(pl.String),
         amount=pl.col("amount_minor") / 100,
     )
-    words = sorted({*moving["from"], *moving["to"]} - {none}) + (
-        [none] if none in {*moving["from"], *moving["to"]} else []
+    names = dict(sorted({*told.select("before", "row").iter_rows(), *told.select("after", "column").iter_rows()}))
+    # Nothing wanted comes last, and has an empty key.
+    domain = [name for key, name in names.items() if key] + [name for key, name in names.items() if not key]
+    most = max(told.filter(~pl.col("stays"))["orders"].to_list(), default=1)
+    base = alt.Chart(told).encode(
+        alt.X(
+            "column:N",
+            title=tr("Under the draft"),
+            scale=alt.Scale(domain=domain),
+            axis=alt.Axis(orient="top", labelAngle=-30, labelLimit=90),
+        ),
+        alt.Y("row:N", title=tr("In force"), scale=alt.Scale(domain=domain), axis=alt.Axis(labelLimit=90)),
     )
-    most = max(moving.filter(~pl.col("stays"))["orders"].to_list(), default=1)
-    base = alt.Chart(moving).encode(
-        alt.X("to:N", title=tr("Under the draft"), sort=words, scale=alt.Scale(domain=words),
-              axis=alt.Axis(orient="top", labelAngle=-35)),
-        alt.Y("from:N", title=tr("In force"), sort=words, scale=alt.Scale(domain=words)),
-    )  # fmt: skip
-    colour = alt.condition(
-        "datum.stays",
-        alt.value(theme.QUIET),
-        alt.Color("orders:Q", scale=alt.Scale(domain=[0, most], range=list(theme.RAMP)), legend=None),
+    shade = alt.Color("orders:Q", scale=alt.Scale(domain=[0, most], range=list(theme.RAMP)), legend=None)
+    cells = (
+        base.mark_rect(cursor="pointer", stroke="white", strokeWidth=1)
+        .encode(
+            color=alt.condition("datum.stays", alt.value(theme.QUIET), shade),
+            fillOpacity=alt.condition("datum.stays", alt.value(0.3), alt.value(1.0)),
+            tooltip=[
+                alt.Tooltip("row:N", title=tr("In force")),
+                alt.Tooltip("column:N", title=tr("Under the draft")),
+                alt.Tooltip("orders:Q", title=tr("Orders"), format=","),
+                alt.Tooltip("amount:Q", title=tr("Amount"), format=",.2f"),
+            ],
+        )
+        .add_params(alt.selection_point(PICK, fields=["before", "after"], empty=False))
     )
-    hints = [
-        alt.Tooltip("from:N", title=tr("In force")),
-        alt.Tooltip("to:N", title=tr("Under the draft")),
-        alt.Tooltip("orders:Q", title=tr("Orders"), format=","),
-        alt.Tooltip("amount:Q", title=tr("Amount"), format=",.2f"),
+    return alt.LayerChart(layer=[cells, *_numbers(base, most)]).properties(width="container", height=alt.Step(CELL))
+
+
+def _numbers(base: alt.Chart, most: int) -> list[alt.Chart]:
+    """Dark on light cells, light on dark ones; on those of who stays, whose ground follows the page, as the page's."""
+    dark = f"datum.orders > {most * 0.5}"
+    numbers = base.mark_text(fontSize=12).encode(text=alt.Text("orders:Q", format=","))
+    return [
+        numbers.transform_filter("datum.stays"),
+        numbers.transform_filter("!datum.stays").encode(color=alt.condition(dark, alt.value("white"), alt.value(INK))),
     ]
-    cells = base.mark_rect(cursor="pointer").encode(
-        color=colour, opacity=alt.condition("datum.stays", alt.value(0.35), alt.value(1.0)), tooltip=hints
+
+
+def hours(rows: pl.DataFrame, limit: int | None, zone: str, tr: Translate) -> alt.LayerChart:
+    """What comes to one warehouse (of `lab.loads.LOADS`) hour by hour under both books, and what it can do."""
+    names = {"before": tr("In force"), "after": tr("Under the draft")}
+    local = pl.col("hour").dt.convert_time_zone(zone).dt.replace_time_zone(None)
+    long = (
+        rows.select(local, *names)
+        .unpivot(list(names), index="hour", variable_name="book", value_name="orders")
+        .with_columns(pl.col("book").replace(names))
     )
-    dark = f"!datum.stays && datum.orders > {most * 0.55}"
-    numbers = base.mark_text(fontSize=12).encode(
-        text="number:N", color=alt.condition(dark, alt.value("white"), alt.value("#1b1d22")), tooltip=hints
+    lines = (
+        alt.Chart(long)
+        .mark_line(interpolate="step-after", strokeWidth=1.5)
+        .encode(
+            alt.X("hour:T", title=None, scale=alt.Scale(type="utc")),
+            alt.Y("orders:Q", title=tr("Orders an hour")),
+            alt.Color(
+                "book:N",
+                title=None,
+                scale=alt.Scale(domain=list(names.values()), range=[theme.QUIET, theme.ACCENT]),
+            ),
+            tooltip=[
+                alt.Tooltip("hour:T", title=tr("Hour"), format="%Y-%m-%d %H:%M"),
+                alt.Tooltip("book:N", title=tr("Book")),
+                alt.Tooltip("orders:Q", title=tr("Orders"), format=","),
+            ],
+        )
     )
-    drawn: alt.LayerChart = alt.LayerChart(layer=[cells, numbers]).properties(width="container", height=alt.Step(CELL))
-    return drawn
+    layers: list[alt.Chart] = [lines]
+    if limit is not None:
+        line = alt.Chart(pl.DataFrame({"limit": [limit]})).mark_rule(color=theme.BAD, strokeDash=[5, 4])
+        layers.append(line.encode(alt.Y("limit:Q"), tooltip=alt.Tooltip("limit:Q", title=tr("Limit an hour"))))
+    return alt.LayerChart(layer=layers).properties(width="container", height=200)

@@ -1,94 +1,40 @@
 """What the rule lab works on: past orders as the hub decided on them, the books that there are, and what warehouses can
 do and cost.
 
-What parcels cost stands in the folder `freight` of the hub's data (or of a snapshot): `weights.csv` (sku, weight_g),
-`zones.csv` (warehouse, province, zone) and `tariffs.csv` (warehouse, zone, from_g, base_minor, step_g, step_minor).
+What parcels cost stands in the folder `freight` of the hub's data (or of a snapshot), see `tariffs`.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol, runtime_checkable
+from typing import Any, Literal, NamedTuple, Protocol, cast, runtime_checkable
 
+import msgspec
 import polars as pl
 
-from orderhub_core.errors import UserMistake
-from orderhub_core.flows import intend
+from orderhub_core.errors import OrderHubError, UserMistake
+from orderhub_core.flows import intend, tariffs
 from orderhub_core.flows.editions import Editions
-from orderhub_core.rules import freight, needs, rulebook
-from orderhub_core.rules.index import Index
-from orderhub_core.rules.lab import asked, thresholds, traffic
-from orderhub_core.rules.lab.comparing import Comparison
+from orderhub_core.flows.ground import Ground
+from orderhub_core.i18n import Translate, translator
+from orderhub_core.model import BookAct
+from orderhub_core.rules import rulebook
+from orderhub_core.rules.lab import asked as past
+from orderhub_core.rules.lab import board
 from orderhub_core.rules.lab.loads import CAPACITY
-from orderhub_core.rules.lab.missed import missed_gifts
-from orderhub_core.rules.lab.parcels import WEIGHTS, Prices
-from orderhub_core.rules.lab.result import Pick, Result, picked, result
-from orderhub_core.rules.lab.wants import Wanted, wanted
+from orderhub_core.rules.lab.parcels import Prices
+from orderhub_core.rules.lab.texts import KEPT_AS, READ_ONLY
+from orderhub_core.rules.lab.wants import Wanted
+from orderhub_core.rules.language.mistakes import Mistake, told
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.settings import Settings, read_text
 from orderhub_core.store.books import Edition
 from orderhub_core.store.homes import Home
 
+Said = tuple[str, Literal["info", "good", "warn", "bad"]]
 FREIGHT = "freight"
-_FILES = {"weights": WEIGHTS, "zones": freight.ZONES, "tariffs": freight.TARIFFS}
-
-
-class Ground:
-    """Orders on which any number of books are tried, for all sessions of a process: each condition is computed once."""
-
-    def __init__(self, orders: pl.DataFrame, lines: pl.DataFrame, reports: pl.DataFrame | None = None) -> None:
-        self.orders, self.lines, self._reports = orders, lines, reports
-        self._indexes: dict[str, Index] = {}
-        self._lock = threading.RLock()
-        """An index learns while it answers."""
-
-    def index(self, zone: str) -> Index:
-        with self._lock:
-            if zone not in self._indexes:
-                self._indexes[zone] = Index(self.orders, self.lines, zone=zone, reports=self._reports)
-            return self._indexes[zone]
-
-    def wanted(self, book: Rulebook) -> Wanted:
-        """Raises UserMistake for what the book asks and the orders do not have."""
-        needs.check(book, self.orders.schema, self.lines.schema)
-        with self._lock:
-            return wanted(self.index(book.zone), book)
-
-    def compared(self, before: Wanted, draft: Rulebook) -> Comparison:
-        return Comparison(self.index(draft.zone), before, self.wanted(draft))
-
-    def result(self, compared: Comparison, capacity: pl.DataFrame | None, prices: Prices | None) -> Result:
-        with self._lock:
-            return result(compared, capacity, prices)
-
-    def traffic(self, book: Rulebook) -> traffic.Traffic:
-        with self._lock:
-            return traffic.traffic(self.index(book.zone), book)
-
-    def cliffs(self, book: Rulebook) -> pl.DataFrame:
-        with self._lock:
-            return thresholds.cliffs(self.index(book.zone), book)
-
-    def scale(self, book: Rulebook, one: thresholds.Threshold) -> thresholds.Scale:
-        with self._lock:
-            return thresholds.scale(self.index(book.zone), one)
-
-    def picked(self, found: Result, draft: Rulebook, pick: Pick) -> pl.DataFrame:
-        """The orders that somebody wants to see, with what both books want of them."""
-        with self._lock:
-            return found.compared.told(picked(found, draft, pick))
-
-    def missed(self, book: Rulebook) -> pl.DataFrame:
-        """Gifts that these orders should have been given and were not; see `missed_gifts`."""
-        needs.check(book, self.orders.schema, self.lines.schema)
-        return missed_gifts(Index(self.orders, self.lines, zone=book.zone, reports=self._reports), book)
-
-    def order(self, order_id: int) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """One of them, and its lines, to be explained."""
-        return tuple(frame.filter(pl.col("order_id") == order_id) for frame in (self.orders, self.lines))  # type: ignore[return-value]  # two of them
 
 
 class Place(Protocol):
@@ -123,6 +69,19 @@ class Period(NamedTuple):
 ALWAYS = Period()
 
 
+class Tried(NamedTuple):
+    draft: Rulebook
+    refused: str
+    """Why the hub could not carry it out; empty where it could."""
+    force: Rulebook
+    """What it is compared with."""
+    before: Wanted
+    """What that one wants."""
+    ground: Ground
+    trouble: str
+    """Why nothing can be compared; empty where it can."""
+
+
 class Lab:
     """Over a hub, or over a snapshot, which has no versions."""
 
@@ -138,7 +97,7 @@ class Lab:
         return self._place.remembered(("rule lab", period), lambda: self._ground(period))  # type: ignore[no-any-return]
 
     def _ground(self, period: Period) -> Ground:
-        return Ground(asked.as_decided(self._paid(period)), self._place.frame("lines"))
+        return Ground(past.as_decided(self._paid(period)), self._place.frame("lines"))
 
     def _paid(self, period: Period) -> pl.DataFrame:
         orders = self._place.frame("orders")
@@ -146,10 +105,14 @@ class Lab:
         return orders.filter(*wanted, *([pl.col("paid_at") < period.until] if period.until else []), True)
 
     def missed(self, book: Rulebook, period: Period = ALWAYS) -> pl.DataFrame:
-        """Gifts missing from past orders whose buyers are still entitled to them, with what the hub had added."""
+        """Gifts missing from past orders whose buyers are still entitled to them."""
+        ground: Ground = self._place.remembered(("rule lab, entitled", period), lambda: self._entitled(period))
+        return ground.missed(book)
+
+    def _entitled(self, period: Period) -> Ground:
         paid = self._paid(period)
-        entitled = paid.filter(pl.col("order_id").is_in(asked.entitled(paid).implode()))
-        return Ground(asked.as_decided(entitled), self._place.frame("lines")).missed(book)
+        still = paid.filter(pl.col("order_id").is_in(past.entitled(paid).implode()))
+        return Ground(past.as_decided(still), self._place.frame("lines"))
 
     def periods(self) -> dict[int, Period]:
         """The last so many days up to the newest payment, by their number; 0 for all."""
@@ -165,11 +128,42 @@ class Lab:
         """Versions, the newest first; a snapshot has none."""
         return [] if self.editions is None else self.editions.kept()
 
+    def states(self) -> list[tuple[str, str]]:
+        """Each version and how far it has come; of a hub that keeps none, its settings' rulebook as ("", "file")."""
+        kept: list[tuple[str, str]] = [(one.version, one.state) for one in self.kept()]
+        return kept or ([("", "file")] if self.file() else [])
+
     def text(self, version: str) -> str:
         """Of a version that is kept, or where there is none the file of the settings."""
         if self.editions is not None and any(one.version == version for one in self.kept()):
             return self.editions.text(version)
         return self.file()
+
+    def opened(self, choice: str, uploaded: bytes | None, lang: str) -> tuple[str, list[Said]]:
+        """The text to begin with: what was put in, or one of `board.starts`; and what is wrong with it."""
+        try:
+            if uploaded is not None:
+                return uploaded.decode("utf-8-sig"), []
+            return board.example(choice, lang) or self.text(choice), []
+        except UnicodeDecodeError:
+            return "", [(translator(lang)("The file is not UTF-8 text; save it again as UTF-8."), "bad")]
+        except UserMistake as mistake:
+            return "", [(str(mistake), "bad")]
+
+    def tried(self, text: str, against: str, period: Period, tr: Translate) -> Tried:
+        """A draft on the orders of a period, beside another version (or `board.NOTHING`)."""
+        given = draft(text)
+        force, ground = Rulebook(zone=given.book.zone), self.ground(period)
+        trouble = told(given.mistakes, tr)
+        try:
+            if against != board.NOTHING:
+                force = rulebook.read(self.text(against)).book
+            before = ground.wanted(force)
+            if not trouble:
+                ground.wanted(given.book)
+            return Tried(given.book, given.refused, force, before, ground, trouble)
+        except UserMistake as mistake:
+            return Tried(given.book, given.refused, force, ground.wanted(Rulebook()), ground, trouble or str(mistake))
 
     def file(self) -> str:
         """The text of the settings' rulebook; empty where they name none, or it does not lie here."""
@@ -183,6 +177,48 @@ class Lab:
         found = [one.version for one in self.kept() if one.state == "active"]
         return self.text(found[0]) if found else self.file()
 
+    @property
+    def writable(self) -> bool:
+        return self.editions is not None
+
+    def keep(self, asked: Mapping[str, Any], text: str, book: Rulebook, tr: Translate) -> Said:
+        """Save a draft under a version, and have it tried or published, as it is `asked`: `do` (of `texts.ACTS`),
+        `version`, `by`, `comment`. `text` is kept as it was written where it says what `book` does; a book of which a
+        threshold was moved is written anew. Returns what came of it."""
+        named = msgspec.structs.replace(book, version=(asked["version"] or "").strip() or book.version)
+        written = text if rulebook.read(text).book == named else rulebook.dump(named)
+        by, comment = _who(asked)
+
+        def saved(editions: Editions) -> Edition:
+            made = editions.save(written, by=by, comment=comment)
+            if asked["do"] == "save":
+                return made
+            act: BookAct = "shadow" if asked["do"] == "shadow" else "publish"
+            return editions.change(act, made.version, by=by, comment=comment, anyway=asked["do"] == "anyway")
+
+        return self._done(saved, tr)
+
+    def move(self, asked: Mapping[str, Any], tr: Translate) -> Said:
+        """Have a version that is kept reviewed, tried, published (which is to go back, where it was active before) …:
+        `rows`, the one of `tables.editions`, `do` (of `texts.STEPS`), `by`, `comment`. Returns what came of it."""
+        if not len(asked["rows"]):
+            return tr("Choose a version first."), "warn"
+        version, act = str(asked["rows"].row(0)[0]), cast(BookAct, asked["do"])
+        by, comment = _who(asked)
+        # Who goes back to a version has seen it at work.
+        anyway = any(one.version == version and one.published_at is not None for one in self.kept())
+        return self._done(lambda kept: kept.change(act, version, by=by, comment=comment, anyway=anyway), tr)
+
+    def _done(self, change: Callable[[Editions], Edition], tr: Translate) -> Said:
+        if self.editions is None:
+            return tr(READ_ONLY), "bad"
+        try:
+            made = change(self.editions)
+        except OrderHubError as error:
+            return tr("Nothing was changed: {reason}").format(reason=error), "bad"
+        state = tr(KEPT_AS[made.state])
+        return tr("Version {version} is now: {state}.").format(version=made.version, state=state), "good"
+
     # -- warehouses
 
     def capacity(self) -> pl.DataFrame:
@@ -192,49 +228,27 @@ class Lab:
 
     def prices(self) -> Prices | None:
         """None where no tariffs lie in the hub's folder. Raises UserMistake for files that cannot be used."""
-        return None if self._folder is None else prices(self._folder / FREIGHT)
+        return None if self._folder is None else tariffs.read(self._folder / FREIGHT)
 
 
-def prices(folder: Path) -> Prices | None:
-    """What parcels cost, from the files of a folder; None where it has none of them. Raises UserMistake."""
-    if not any((folder / f"{name}.csv").exists() for name in _FILES):
-        return None
-    return Prices(**{name: _table(folder / f"{name}.csv", schema) for name, schema in _FILES.items()})
-
-
-def _table(path: Path, schema: pl.Schema) -> pl.DataFrame:
-    text = read_text(path, f"{path.stem} of the freight")
-    try:
-        frame = pl.read_csv(text.encode(), infer_schema=False)
-    except pl.exceptions.PolarsError:
-        raise UserMistake(f"{path} is no CSV file with a line of headings") from None
-    if missing := [name for name in schema if name not in frame]:
-        raise UserMistake(f"{path}: there is no column {missing[0]!r}; it has {', '.join(frame.columns)}")
-    told = frame.select(schema.names())
-    for name, dtype in schema.items():
-        cast = told[name].str.strip_chars().cast(dtype, strict=False)
-        if cast.null_count():
-            row = int(cast.is_null().arg_max() or 0) + 2
-            raise UserMistake(f"{path}, line {row}: {name} is {told[name][row - 2]!r}; write a value like the others'")
-        told = told.with_columns(cast)
-    return told
+def _who(asked: Mapping[str, Any]) -> tuple[str, str]:
+    return (asked["by"] or "").strip(), (asked["comment"] or "").strip()
 
 
 class Draft(NamedTuple):
     """A text as the lab takes it: with mistakes it is only shown."""
 
     book: Rulebook
-    mistakes: tuple[Any, ...]
+    mistakes: tuple[Mistake, ...]
     refused: str
     """Why the hub could not carry it out, though it can be read; empty where it could."""
 
 
 def draft(text: str) -> Draft:
     book, mistakes = rulebook.read(text)
-    if mistakes:
-        return Draft(book, mistakes, "")
     try:
-        intend.refuse(book)
+        if not mistakes:
+            intend.refuse(book)
     except UserMistake as mistake:
         return Draft(book, (), str(mistake))
-    return Draft(book, (), "")
+    return Draft(book, mistakes, "")

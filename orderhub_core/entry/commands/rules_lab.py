@@ -18,14 +18,17 @@ from orderhub_core import hub, i18n
 from orderhub_core.entry.commands.rules_eval import Lang
 from orderhub_core.entry.options import AsJson, instant, stored, tell
 from orderhub_core.errors import UserMistake
-from orderhub_core.flows.lab import Ground, Lab, Period, prices
+from orderhub_core.flows import tariffs
+from orderhub_core.flows.ground import Ground
+from orderhub_core.flows.lab import Lab, Period
 from orderhub_core.frames import INSTANT
 from orderhub_core.rules import exports, rulebook
 from orderhub_core.rules.lab import tables, texts
 from orderhub_core.rules.lab.comparing import ONCE
 from orderhub_core.rules.lab.loads import CAPACITY
 from orderhub_core.rules.lab.parcels import Prices
-from orderhub_core.rules.lab.result import document, result
+from orderhub_core.rules.lab.result import Figures, Result, document, result
+from orderhub_core.rules.lab.sections import sections
 from orderhub_core.rules.language.vocabulary import of_book
 from orderhub_core.rules.tree import Rulebook
 
@@ -83,7 +86,7 @@ def replay(
         source = _Source(_filed(after, before, place, lines, signals, period), _capacity(capacity or []), None)
     else:
         source = _Source(place.ground(period), place.capacity(), place.prices())
-    if freight and (found := prices(freight)) is None:
+    if freight and (found := tariffs.read(freight)) is None:
         raise UserMistake(f"--freight {freight}: there is no weights.csv, zones.csv or tariffs.csv")
     if freight:
         source = source._replace(prices=found)
@@ -97,7 +100,8 @@ def replay(
         before=compared.before.version, after=compared.after.version, n=f"{compared.orders:,}"
     )
     lines_told = [heading, *(f"  {line}" for line in _tiles(figures.figures, words))]
-    for title, table in _tables(figures, rules, cliffs, verbs, words):
+    every = [(one.title, one.shown) for one in sections(figures, rules, cliffs, words)]
+    for title, table in [*_matrices(figures, verbs, words), *every]:
         lines_told += ["", title, *_rows(table)]
     tell(document(figures, rules, cliffs, verbs=verbs), "\n".join(lines_told), as_json=as_json)
     return 1 if figures.figures.changed else 0
@@ -197,35 +201,16 @@ def _capacity(written: list[str]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=CAPACITY, orient="row")
 
 
-def _tiles(figures: Any, words: texts.Words) -> Iterator[str]:
+def _tiles(figures: Figures, words: texts.Words) -> Iterator[str]:
     for name, value, note, tone in texts.tiles(figures, words.tr):
         mark = {"bad": " !", "good": " ✓"}.get(tone, "")
         yield f"{name}: {value}{mark}" + (f" ({note})" if note else "")
 
 
-def _tables(
-    found: Any, rules: Any, cliffs: pl.DataFrame, verbs: tuple[str, ...], words: texts.Words
-) -> Iterator[tuple[str, pl.DataFrame]]:
-    """Those that have rows."""
-    tr = words.tr
+def _matrices(found: Result, verbs: tuple[str, ...], words: texts.Words) -> Iterator[tuple[str, pl.DataFrame]]:
     for verb in verbs:
-        title = tr("From where to where: {verb}").format(verb=words.verb(verb))
+        title = words.tr("From where to where: {verb}").format(verb=words.verb(verb))
         yield title, tables.matrix_table(found.compared.matrix(verb), verb, words)
-    changed = found.differences.filter((pl.col("won") > 0) | (pl.col("lost") > 0))
-    every = [
-        (tr("Won and lost"), tables.differences(changed, words)),
-        (tr("Warehouses"), tables.overloads(found.overloads, words)),
-        (tr("Promises"), tables.promises(found.promises, tr)),
-        (tr("Parcels"), tables.splits(found.splits, words)),
-        (tr("The draft's rules with these orders"), tables.rules(rules.rules, words)),
-        (tr("Rules that take orders from others"), tables.shadows(rules.shadows, tr)),
-        (tr("Rules that want different things"), tables.overlaps(rules.overlaps, words)),
-        (tr("Not covered"), tables.uncovered(rules.uncovered, tr)),
-        (tr("Near a threshold"), tables.cliffs(cliffs.filter(pl.col("just_in") + pl.col("just_out") > 0), words)),
-    ]
-    if found.freight is not None:
-        every.insert(4, (tr("Freight"), tables.freight(found.freight, words)))
-    yield from ((title, table) for title, table in every if table.height)
 
 
 def _rows(table: pl.DataFrame, most: int = TOLD) -> Iterator[str]:

@@ -4,11 +4,14 @@ import has cost buyers, order by order."""
 from __future__ import annotations
 
 import msgspec
+import numpy as np
 import polars as pl
 
 from orderhub_core.frames import INSTANT
+from orderhub_core.rules.bits import Bools
 from orderhub_core.rules.decide import decided
 from orderhub_core.rules.index import Index
+from orderhub_core.rules.lab.wants import amounts, wanted
 from orderhub_core.rules.tree import Group, Rule, Rulebook
 
 MISSED = pl.Schema(
@@ -35,21 +38,44 @@ def missed_gifts(index: Index, book: Rulebook) -> pl.DataFrame:
     """MISSED, of all orders of the index: which of them had a right to gifts at all is the caller's to say. A group's
     rules that give nothing stay in it: where the first that holds acts, one of them may take the order."""
     giving = msgspec.structs.replace(book, groups=tuple(group for group in book.groups if _gives(group)))
+    late = index.raw_orders[np.flatnonzero(_lacking(index, giving))]
+    lines = index.raw_lines.filter(pl.col("order_id").is_in(late["order_id"].implode()))
+    # Reasons are most of the work of a decision: only of these orders they are told.
+    few = Index(late, lines, zone=index.zone, reports=index.reports, at=index.at)
+    due = _due(few, giving).join(given(lines), on=["order_id", "sku"], how="left", maintain_order="left")
+    lacking = due.with_columns(pl.col("given").fill_null(0)).filter(pl.col("due") > pl.col("given"))
+    names = [name for name in ("shop", "order_no", "paid_at") if name in late]
+    orders = late.select("order_id", *names).with_row_index("row")
+    named = lacking.join(orders, on="order_id", how="left", maintain_order="left").sort("row", maintain_order=True)
+    absent = [pl.lit(None, MISSED[name]).alias(name) for name in MISSED if name not in (*named.columns, "missing")]
+    told = named.with_columns(*absent, missing=pl.col("due") - pl.col("given"))
+    return told.select(MISSED.names()).cast(MISSED)
+
+
+def _lacking(index: Index, giving: Rulebook) -> Bools:
+    """The orders that lack pieces of some gift."""
+    has = given(index.raw_lines)
+    rows = index.raw_orders.select("order_id").with_row_index("row")
+    due = wanted(index, giving)
+    found = np.zeros(due.height, np.bool_)
+    for want, planes in due.planes.items():
+        if want.verb == "add_gift":
+            own = has.filter(pl.col("sku") == want.argument).join(rows, on="order_id", how="inner")
+            pieces = np.zeros(due.height, np.int64)
+            pieces[own["row"].to_numpy()] = own["given"].to_numpy()
+            found |= amounts(planes, due.height) > pieces
+    return found
+
+
+def _due(index: Index, giving: Rulebook) -> pl.DataFrame:
+    """order_id, sku, and what the rules give."""
     decisions = decided(index, giving).filter(pl.col("action") == "add_gift")
-    due = decisions.group_by("order_id", pl.col("argument").alias("sku"), maintain_order=True).agg(
+    return decisions.group_by("order_id", pl.col("argument").alias("sku"), maintain_order=True).agg(
         due=pl.col("quantity").cast(pl.Int64).sum(),
         rules=pl.col("rule").str.join(", "),
         reason=pl.col("reason").str.join("; "),
         parent=pl.col("parent").min(),
     )
-    told = due.join(given(index.raw_lines), on=["order_id", "sku"], how="left", maintain_order="left")
-    told = told.with_columns(pl.col("given").fill_null(0))
-    lacking = told.filter(pl.col("due") > pl.col("given")).with_columns(missing=pl.col("due") - pl.col("given"))
-    names = [name for name in ("shop", "order_no", "paid_at") if name in index.raw_orders]
-    orders = index.raw_orders.select("order_id", *names).with_row_index("row")
-    named = lacking.join(orders, on="order_id", how="left", maintain_order="left").sort("row", maintain_order=True)
-    missing = [pl.lit(None, MISSED[name]).alias(name) for name in MISSED if name not in named.columns]
-    return named.with_columns(missing).select(MISSED.names()).cast(MISSED)
 
 
 def given(lines: pl.DataFrame) -> pl.DataFrame:

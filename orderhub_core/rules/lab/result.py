@@ -101,36 +101,35 @@ def _held(compared: Comparison) -> dict[str, Any]:
 
 
 class Pick(NamedTuple):
-    """Orders that somebody wants to see: those of a cell of a matrix, of a difference, of a rule …"""
+    """Orders that somebody wants to see, and what names them: of a `cell` of a matrix its verb and what both books
+    want, of a `difference` verb, argument and `won` or `lost`, of a `rule` its group and itself, of what is `uncovered`
+    the group, of an `overlap` group and rule, twice, of a `cliff` the rule; of those that `change` nothing."""
 
-    kind: Literal["cell", "difference", "rule", "uncovered", "cliff", "changed"] = "changed"
-    first: str = ""
-    """The verb; of a rule its group, of a cliff its rule."""
-    second: str = ""
-    """What the book in force wants; the argument, the rule."""
-    third: str = ""
-    """What the draft wants; `won` or `lost`."""
+    kind: Literal["cell", "difference", "rule", "uncovered", "overlap", "cliff", "change"] = "change"
+    keys: tuple[str, ...] = ()
     place: tuple[int, int] = (0, 0)
     """Of a threshold."""
 
 
 def picked(found: Result, draft: Rulebook, pick: Pick) -> Numbers:
     """Their rows. Of what is no longer there, none."""
-    compared, height = found.compared, found.compared.orders
+    compared, index, keys = found.compared, found.compared.index, pick.keys
     match pick.kind:
         case "cell":
-            return compared.cell(pick.first, pick.second, pick.third)
+            return compared.cell(*keys)
         case "difference":
-            return compared.rows(Want(pick.first, pick.second), pick.third)
+            return compared.rows(Want(*keys[:2]), keys[2])
         case "rule":
-            where = traffic.hit_rows(compared.index, draft, pick.first, pick.second)
+            where = traffic.hit_rows(index, draft, *keys)
         case "uncovered":
-            where = traffic.uncovered_rows(compared.index, draft, pick.first)
+            where = traffic.uncovered_rows(index, draft, *keys)
+        case "overlap":
+            where = traffic.together(index, draft, keys[:2], keys[2:])
         case "cliff":
-            return thresholds.cliff_rows(compared.index, draft, pick.first, *pick.place)
+            return thresholds.cliff_rows(index, draft, keys[0], *pick.place)
         case _:
             where = compared.changed
-    return np.flatnonzero(bits.unpack(where, height))
+    return np.flatnonzero(bits.unpack(where, compared.orders))
 
 
 def document(found: Result, rules: Traffic, cliffs: pl.DataFrame, *, verbs: tuple[str, ...]) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Protocol
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -11,7 +12,15 @@ import polars as pl
 from orderhub_core.i18n import Translate
 from orderhub_core.rules.dictionary import FIELDS
 from orderhub_core.rules.explain import Answer, Asked, Explanation
-from orderhub_core.rules.lab.texts import FINDINGS, KEPT_AS, KINDS, OTHERWISE, OUTCOMES, RISKS, Words
+from orderhub_core.rules.lab.texts import (
+    FINDINGS,
+    KEPT_AS,
+    KINDS,
+    OTHERWISE,
+    OUTCOMES,
+    RISKS,
+    Words,
+)
 from orderhub_core.rules.language.printing import print_actions
 
 
@@ -233,15 +242,25 @@ def _condition(one: Asked, words: Words) -> str:
 # -- versions
 
 
-def editions(kept: Sequence[Mapping[str, object]], zone: str, tr: Translate) -> pl.DataFrame:
-    """Of `books.Edition`, as mappings."""
+class Edition(Protocol):
+    """A version, as the store keeps it."""
 
-    def at(us: object) -> str:
-        return "" if not isinstance(us, int) else f"{datetime.fromtimestamp(us / 1e6, ZoneInfo(zone)):%Y-%m-%d %H:%M}"
+    version: str
+    state: str
+    author: str
+    comment: str
+    saved_at: int
+    reviewed_by: str
+    published_at: int | None
+
+
+def editions(kept: Sequence[Edition], zone: str, tr: Translate) -> pl.DataFrame:
+    def at(us: int | None) -> str:
+        return "" if us is None else f"{datetime.fromtimestamp(us / 1e6, ZoneInfo(zone)):%Y-%m-%d %H:%M}"
 
     rows = [
-        (one["version"], tr(KEPT_AS[str(one["state"])]), one["author"], at(one["saved_at"]), one["reviewed_by"],
-         at(one["published_at"]), one["comment"])
+        (one.version, tr(KEPT_AS[one.state]), one.author, at(one.saved_at), one.reviewed_by, at(one.published_at),
+         one.comment)
         for one in kept
     ]  # fmt: skip
     names = ("Version", "State", "Author", "Saved", "Reviewed by", "Published", "Comment")

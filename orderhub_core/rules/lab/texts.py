@@ -12,10 +12,9 @@ from orderhub_core.rules.actions import VERBS
 from orderhub_core.rules.compile import field_of
 from orderhub_core.rules.dictionary import Kind
 from orderhub_core.rules.lab.result import Figures
-from orderhub_core.rules.lab.thresholds import Scale, Threshold
+from orderhub_core.rules.lab.thresholds import Scale, Threshold, number
 from orderhub_core.rules.language.operators import Language
 from orderhub_core.rules.language.printing import print_condition
-from orderhub_core.rules.language.values import written
 from orderhub_core.rules.language.vocabulary import Vocabulary
 from orderhub_core.rules.tree import Scalar
 
@@ -28,6 +27,33 @@ HELP = (
     "Stock and room are not asked: an order may want a warehouse that has nothing left. Addresses, amounts and lines "
     "are as they stand now."
 )
+NO_ORDERS = "There are no paid orders yet: connect a shop or import a file, then try rules on them."
+WRITE = "Change the draft's text (it is read when you leave the field)"
+CLICK = "Click a cell, or choose a row of any table: below stand its orders, and why."
+NEAR = (
+    "Orders within 5 % of an amount or a number, or 30 minutes of a time, for which that threshold decides. Just in: "
+    "the rule holds, and would not if the threshold moved a little; just out: the other way round."
+)
+MISSED = (
+    "Paid orders, neither refunded nor cancelled, to which the draft's rules give a gift that no line of theirs has."
+)
+NONE_MISSED = "No order misses a gift."
+READ_ONLY = "This is a copy of a hub: drafts are kept and published in the hub itself."
+ASKED = {"version": "Version (empty: the draft's own)", "by": "Who says so", "comment": "Why"}
+ACTS = {
+    "save": "Save as a draft",
+    "shadow": "Save, and let it decide beside the active one; nothing is done of it",
+    "publish": "Save and publish: it decides on all new orders",
+    "anyway": "Publish although some rule does not do what it says",
+}
+STEPS = {
+    "publish": "Publish it, or go back to it",
+    "review": "Say that you have looked at it and agree",
+    "shadow": "Let it decide beside the active one",
+    "pause": "Pause it",
+    "discard": "Throw the draft away",
+}
+WHY = {"after": "Why, under the draft", "before": "Why, in force"}
 FINDINGS = {
     "never_hit": "No order meets it",
     "shadowed": "Others take all its orders",
@@ -112,23 +138,20 @@ def _worse(pair: tuple[int, int]) -> str:
 # -- sliders
 
 
-def thresholds(known: Sequence[Threshold], words: Words) -> dict[str, int]:
-    """To choose from: the place of each by what it says."""
-    told: dict[str, int] = {}
-    for number, one in enumerate(known):
+def number_of(one: Threshold) -> int:
+    """Its present value as a slider counts."""
+    return number(one.value)
+
+
+def thresholds(known: Sequence[Threshold], words: Words) -> dict[str, Threshold]:
+    """To choose from, each by what it says."""
+    told: dict[str, Threshold] = {}
+    for place, one in enumerate(known):
         name = f"{one.rule}: {print_condition(one.asked, words.speech, words.language)}"
         if len(one.asked.values) > 1:
             name += f" ({words.tr('from') if one.end == 0 else words.tr('to')})"
-        told[name if name not in told else f"{name} · {number + 1}"] = number
+        told[name if name not in told else f"{name} · {place + 1}"] = one
     return told
-
-
-def shown(one: Threshold, value: int) -> float:
-    """Where a slider stands: in major units; of a time of day in hours; of an instant in days since 1970."""
-    field = field_of(one.asked)
-    if field.kind is Kind.INSTANT:
-        return value / 86_400_000_000
-    return value / 60 if field.kind is Kind.TIME_OF_DAY else value / 10**field.decimals
 
 
 def meant(one: Threshold, scale: Scale, step: int) -> Scalar:
@@ -137,8 +160,3 @@ def meant(one: Threshold, scale: Scale, step: int) -> Scalar:
     if field_of(one.asked).kind is Kind.INSTANT:
         return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=number)
     return number
-
-
-def told(one: Threshold, value: Scalar, words: Words) -> str:
-    """A value of a threshold as people write it."""
-    return written(value, field_of(one.asked), words.speech, words.language)

@@ -6,7 +6,7 @@ Which rules hold of which orders is asked of the index as a decision asks it; ev
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -101,6 +101,19 @@ def hit_rows(index: Index, book: Rulebook, group: str, rule: str) -> Bits:
     return found[0] if found else bits.nowhere(index.orders.height)
 
 
+def together(index: Index, book: Rulebook, rule: Sequence[str], before: Sequence[str]) -> Bits:
+    """The orders of an overlap of two rules, each named by its group and its name."""
+    found = [part for name in (before, rule) for part in _parts(index, book)
+             if [part.group.name, part.rule.name] == [*name]]  # fmt: skip
+    return _meeting(*found) if len(found) == 2 else bits.nowhere(index.orders.height)
+
+
+def _meeting(before: Part, part: Part) -> Bits:
+    """Where both hold, if only the first one acts; else where both act."""
+    together = part.group is before.group and part.group.match == "first"
+    return part.holds & before.holds if together else part.acts & before.acts
+
+
 def uncovered_rows(index: Index, book: Rulebook, group: str = "") -> Bits:
     """The orders for which no rule of a group holds; of the whole book, those of which it says nothing."""
     own = [part for part in _parts(index, book) if not group or part.group.name == group]
@@ -143,10 +156,8 @@ def _overlaps(parts: list[Part]) -> Iterator[tuple[str, str, str, str, str, int,
     rules = [part for part in parts if any(VERBS[action.verb].once for action in part.rule.then)]
     for place, part in enumerate(rules):
         for before in rules[:place]:
-            together = part.group is before.group and part.group.match == "first"
-            where = part.holds & before.holds if together else part.acts & before.acts
             for verb, wins in _opposed(before.rule, part.rule):
-                if orders := count(where):
+                if orders := count(_meeting(before, part)):
                     yield (part.group.name, part.rule.name, before.group.name, before.rule.name, verb, orders, wins)
 
 

@@ -1,0 +1,150 @@
+# /// script
+# [tool.orderhub]
+# title = "Rule lab"
+# description = "Try a draft of the rulebook on past orders: who goes elsewhere, what it costs, whose gift is lost."
+# glyph = "rules"
+# position = 6
+#
+# [tool.marimo.display]
+# theme = "system"
+# ///
+import marimo
+
+__generated_with = "0.25.2"
+app = marimo.App(
+    width="full", app_title="OrderHub · Rule lab", css_file="assets/console.css", html_head_file="assets/head.html"
+)
+
+with app.setup:
+    import marimo as mo
+
+    from orderhub_core import errors, hub, i18n, ui
+    from orderhub_core.charts import lab as charts
+    from orderhub_core.charts import theme
+    from orderhub_core.flows import lab as flow
+    from orderhub_core.rules.lab import board, sections, tables, texts
+
+
+@app.cell
+def _():
+    lang = ui.language()
+    tr = i18n.translator(lang)
+    theme.use(lang)
+    _bare = (tr("Rule lab"), tr(texts.INTRO), lang)
+    try:
+        lab = flow.Lab(hub.connect())
+        periods = lab.periods()
+    except errors.OrderHubError as _error:
+        mo.stop(True, ui.page(*_bare, ui.note(tr("The hub cannot be read: {reason}").format(reason=_error), "bad")))
+    mo.stop(len(periods) == 1, ui.page(*_bare, ui.note(tr(texts.NO_ORDERS))))
+    pick, set_pick = mo.state(board.ALL)
+    # The forms that publish stand in the cell that shows what came of it: it must see what itself has set off.
+    said, set_said = mo.state(("", "info"), allow_self_loops=True)
+    start = mo.ui.dropdown(**board.starts(lab.states(), tr), label=tr("Begin with"), full_width=True)
+    file = mo.ui.file(filetypes=[".toml"], label=tr("Or put a file in"), max_size=2_000_000)
+
+    def show(one: sections.Section) -> object:
+        act = (lambda row: set_pick(board.of_row(one, row))) if one.kind else None
+        return ui.listing(one.title, one.shown, "lab", tr, note=one.note, nothing=one.nothing, act=act)
+
+    return file, lab, lang, periods, pick, said, set_pick, set_said, show, start, tr
+
+
+@app.cell
+def _(lab, periods, said, tr):
+    said()
+    against = mo.ui.dropdown(**board.against(lab.states(), tr), label=tr("Compare with"), full_width=True)
+    span = mo.ui.dropdown(**board.spans(periods, tr), label=tr("Orders paid in"), full_width=True)
+    return against, span
+
+
+@app.cell
+def _(file, lab, lang, start, tr):
+    _given, unread = lab.opened(start.value or "", file.contents(), lang)
+    text = mo.ui.text_area(_given, rows=14, label=tr("The draft"), full_width=True)
+    return text, unread
+
+
+@app.cell
+def _(against, file, lang, span, start, text, tr, unread):
+    _form = ui.grid(start, against, span, file, min="200px"), ui.notes(unread)
+    ui.page(tr("Rule lab"), tr(texts.INTRO), lang, *_form, ui.fold(tr(texts.WRITE), text, unfolded=False))
+    return
+
+
+@app.cell
+def _(against, lab, lang, periods, span, text, tr):
+    tried = lab.tried(text.value, against.value or "", periods[span.value or 0], tr)
+    mo.stop(bool(tried.trouble), ui.part(lang, ui.note(tried.trouble, "bad")))
+    ground, words = tried.ground, board.words(tried.draft, lang)
+    moving = mo.ui.dropdown(**board.movable(tried.draft, words), label=tr("Threshold to move"), full_width=True)
+    ui.part(lang, ui.notes(board.doubts(tried.draft, tried.refused, words)))
+    return ground, moving, tried, words
+
+
+@app.cell
+def _(ground, moving, tr, tried):
+    scale = moving.value and ground.scale(tried.draft, moving.value)
+    slider = mo.ui.slider(**board.slider(scale, moving.value), label=tr("Move it"), full_width=True, debounce=True)
+    return scale, slider
+
+
+@app.cell
+def _(ground, lab, lang, moving, scale, set_pick, show, slider, tr, tried, words):
+    book, _reads = board.moved(tried.draft, moving.value, scale, slider.value, words)
+    found = ground.result(ground.compared(tried.before, book), lab.capacity(), lab.prices())
+    _rows = found.compared.matrix()
+    _chart = ui.clickable(charts.matrix(_rows, board.VERB, words), lambda at: set_pick(board.of_cell(board.VERB, at)))
+    _slide = [ui.grid(moving, slider, min="260px"), ui.note(_reads)] if scale else []
+    _matrix = ui.section(tr("Who goes from where to where"), *_slide, _chart, ui.note(tr(texts.CLICK)))
+    place = mo.ui.dropdown(**board.warehouses(found, words), label=tr("Warehouse"), full_width=True)
+    _tiles, _cells = texts.tiles(found.figures, tr), sections.cells(_rows, board.VERB, words)
+    ui.part(lang, ui.kpis(_tiles, min="200px"), _matrix, show(_cells))
+    return book, found, place
+
+
+@app.cell
+def _(book, found, ground, lang, pick, tr, words):
+    _rows = ground.picked(found, book, pick())
+    listed, _shown = _rows["order_id"], tables.orders(_rows.head(board.MOST_TOLD), words, book.zone)
+    orders = ui.table(_shown.with_row_index(ui.ROW), selection="single", hidden_columns=[ui.ROW])
+    _save = ui.download_csv(lambda: tables.orders(_rows, words, book.zone), "orders.csv", tr("Download CSV"))
+    _many = tr("Orders: {n}. Choose one to see why.").format(n=f"{_rows.height:,}")
+    ui.part(lang, ui.section(board.named(pick(), words), _many, orders, _save))
+    return listed, orders
+
+
+@app.cell
+def _(book, ground, lang, listed, orders, tr, tried, words):
+    mo.stop(not len(orders.value))
+    _why = ground.why(listed[int(orders.value[ui.ROW][0])], {"after": book, "before": tried.force}, words)
+    _wide = {"wrapped_columns": _why["after"].columns[2:], "page_size": 6}
+    ui.part(lang, *(ui.section(tr(texts.WHY[side]), ui.table(rows, **_wide)) for side, rows in _why.items()))
+    return
+
+
+@app.cell
+def _(book, found, ground, lab, lang, periods, place, show, span, tr, words):
+    _hours = [place, charts.hours(*board.hours(found, place.value), book.zone, tr)] if place.value else []
+    _late = lab.missed(book, periods[span.value or 0])
+    _parts = sections.sections(found, ground.traffic(book), ground.cliffs(book), words, _late)
+    ui.part(lang, ui.section(tr("Hour by hour"), *_hours), *map(show, _parts))
+    return
+
+
+@app.cell
+def _(book, lab, lang, said, set_said, text, tr, tried, words):
+    mo.stop(not lab.writable, ui.part(lang, ui.note(tr(texts.READ_ONLY)), ui.note(tr(texts.HELP))))
+    _new = ui.table(tables.changes(board.changes(tried.force, book, words), tr), page_size=6)
+    _old = ui.table(tables.editions(lab.kept(), book.zone, tr), selection="single")
+    _to = (lambda to: set_said(lab.keep(to, text.value, book, tr))), (lambda to: set_said(lab.move(to, tr)))
+    _asks, _sure = (ui.questions(*board.keeping(tr)), ui.questions(*board.moving(tr))), tr("Yes, do it")
+    _keep = ui.confirmed(_new, _asks[0], _sure, tr("Keep the draft"), tr, _to[0])
+    _move = ui.confirmed(_old, _asks[1], _sure, tr("Change the version"), tr, _to[1])
+    _draft = ui.section(tr("Keep, try or publish this draft"), ui.notes([said()] if said()[0] else []), _keep)
+    ui.part(lang, _draft, ui.section(tr("Versions"), _move), ui.note(tr(texts.HELP)))
+    return
+
+
+if __name__ == "__main__":
+    app.run()

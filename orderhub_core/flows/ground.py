@@ -1,0 +1,81 @@
+"""Orders on which books are tried, shared by the sessions of a process."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+import polars as pl
+
+from orderhub_core.rules import needs
+from orderhub_core.rules.explain import explain
+from orderhub_core.rules.index import Index
+from orderhub_core.rules.lab import tables, thresholds, traffic
+from orderhub_core.rules.lab.comparing import Comparison
+from orderhub_core.rules.lab.missed import missed_gifts
+from orderhub_core.rules.lab.parcels import Prices
+from orderhub_core.rules.lab.result import Pick, Result, picked, result
+from orderhub_core.rules.lab.texts import Words
+from orderhub_core.rules.lab.wants import Wanted, wanted
+from orderhub_core.rules.tree import Rulebook
+
+
+class Ground:
+    """Orders on which any number of books are tried, for all sessions of a process: each condition is computed once."""
+
+    def __init__(self, orders: pl.DataFrame, lines: pl.DataFrame, reports: pl.DataFrame | None = None) -> None:
+        self.orders, self.lines, self._reports = orders, lines, reports
+        self._indexes: dict[str, Index] = {}
+        self._lock = threading.RLock()
+        """An index learns while it answers."""
+
+    def index(self, zone: str) -> Index:
+        with self._lock:
+            if zone not in self._indexes:
+                self._indexes[zone] = Index(self.orders, self.lines, zone=zone, reports=self._reports)
+            return self._indexes[zone]
+
+    def wanted(self, book: Rulebook) -> Wanted:
+        """Raises UserMistake for what the book asks and the orders do not have."""
+        needs.check(book, self.orders.schema, self.lines.schema)
+        with self._lock:
+            return wanted(self.index(book.zone), book)
+
+    def compared(self, before: Wanted, draft: Rulebook) -> Comparison:
+        return Comparison(self.index(draft.zone), before, self.wanted(draft))
+
+    def result(self, compared: Comparison, capacity: pl.DataFrame | None, prices: Prices | None) -> Result:
+        with self._lock:
+            return result(compared, capacity, prices)
+
+    def traffic(self, book: Rulebook) -> traffic.Traffic:
+        with self._lock:
+            return traffic.traffic(self.index(book.zone), book)
+
+    def cliffs(self, book: Rulebook) -> pl.DataFrame:
+        with self._lock:
+            return thresholds.cliffs(self.index(book.zone), book)
+
+    def scale(self, book: Rulebook, one: thresholds.Threshold) -> thresholds.Scale:
+        with self._lock:
+            return thresholds.scale(self.index(book.zone), one)
+
+    def picked(self, found: Result, draft: Rulebook, pick: Pick) -> pl.DataFrame:
+        """The orders that somebody wants to see, with what both books want of them."""
+        with self._lock:
+            return found.compared.told(picked(found, draft, pick))
+
+    def missed(self, book: Rulebook) -> pl.DataFrame:
+        """Gifts that these orders should have been given and were not; see `missed_gifts`."""
+        needs.check(book, self.orders.schema, self.lines.schema)
+        with self._lock:
+            return missed_gifts(self.index(book.zone), book)
+
+    def why(self, order_id: int, books: Mapping[str, Rulebook], words: Words) -> dict[str, pl.DataFrame]:
+        """Of one of the orders what each book says and why (`tables.why`)."""
+        order, lines = (frame.filter(pl.col("order_id") == order_id) for frame in (self.orders, self.lines))
+        told = {
+            name: explain(order, lines, book, language=words.language, reports=self._reports)
+            for name, book in books.items()
+        }
+        return {name: tables.why(one, words) for name, one in told.items()}

@@ -1,0 +1,282 @@
+"""What stands between the rule lab's figures and its page: what may be chosen, and what a click means."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, TypedDict
+
+import polars as pl
+
+from orderhub_core.i18n import Translate, translator
+from orderhub_core.rules.check import check, sentence
+from orderhub_core.rules.difference import differences
+from orderhub_core.rules.lab import texts
+from orderhub_core.rules.lab.comparing import LOST, ONCE, WON
+from orderhub_core.rules.lab.result import Pick, Result
+from orderhub_core.rules.lab.sections import Section
+from orderhub_core.rules.lab.texts import Words
+from orderhub_core.rules.lab.thresholds import Scale, Threshold, thresholds, with_threshold
+from orderhub_core.rules.language.mistakes import Mistake, told
+from orderhub_core.rules.language.operators import Language
+from orderhub_core.rules.language.printing import print_rule
+from orderhub_core.rules.language.vocabulary import of_book
+from orderhub_core.rules.tree import Rulebook
+
+ALL, VERB = Pick(), ONCE[0]
+NOTHING, EXAMPLE = "nothing", "example"
+"""Choices beside versions: a book without rules, and one to begin with."""
+BOOK = {
+    "en": """version = "draft-1"
+
+[[groups]]
+name = "routing"
+match = "first"
+otherwise = "assign hangzhou"
+
+[[groups.rules]]
+name = "south"
+when = "province in (广东, 福建, 湖南)"
+then = "assign guangzhou"
+
+[[groups]]
+name = "gifts"
+match = "all"
+
+[[groups.rules]]
+name = "from-299"
+when = "total >= 299"
+then = "gift FREE-01"
+""",
+    "zh": """version = "草稿-1"
+
+[[groups]]
+name = "分仓"
+match = "first"
+otherwise = "分仓 hangzhou"
+
+[[groups.rules]]
+name = "华南"
+when = "省份 属于 (广东, 福建, 湖南)"
+then = "分仓 guangzhou"
+
+[[groups]]
+name = "赠品"
+match = "all"
+
+[[groups.rules]]
+name = "满299"
+when = "订单金额 >= 299"
+then = "赠品 FREE-01"
+""",
+}
+MOST_TOLD = 10_000
+"""Orders of a pick that are shown; all of them are in the download."""
+Said = tuple[str, Literal["info", "good", "warn", "bad"]]
+
+
+# -- which books
+
+
+class Options(TypedDict):
+    """What may be chosen, by what is shown, and the first choice."""
+
+    options: dict[str, Any]
+    value: str | None
+
+
+def _options(known: dict[str, Any]) -> Options:
+    return {"options": known, "value": next(iter(known), None)}
+
+
+def starts(states: Sequence[tuple[str, str]], tr: Translate) -> Options:
+    """Versions with their state (see `Lab.states`), and an example. A draft is the first choice."""
+    ordered = sorted(states, key=lambda one: list(texts.KEPT_AS).index(one[1]) if one[1] in texts.KEPT_AS else 0)
+    return _options({**{_named(*one, tr): one[0] for one in ordered}, tr("An example"): EXAMPLE})
+
+
+def against(states: Sequence[tuple[str, str]], tr: Translate) -> Options:
+    """The book that decides comes first."""
+    ordered = sorted(states, key=lambda one: one[1] not in ("active", "file"))
+    return _options({**{_named(*one, tr): one[0] for one in ordered}, tr("No rules at all"): NOTHING})
+
+
+def spans(known: Iterable[int], tr: Translate) -> Options:
+    """Periods by their number of days."""
+    return _options({tr(texts.SPANS[days]): days for days in known})
+
+
+def _named(version: str, state: str, tr: Translate) -> str:
+    return tr("The settings' rulebook") if state == "file" else f"{version} · {tr(texts.KEPT_AS[state])}"
+
+
+def example(choice: str | None, lang: str) -> str:
+    """Its text, if it is chosen."""
+    return BOOK["zh" if lang == "zh" else "en"] if choice == EXAMPLE else ""
+
+
+Questions = tuple[str, dict[str, str], dict[str, str]]
+"""What is asked, the choices by what is shown, and what is asked in words."""
+
+
+def keeping(tr: Translate) -> Questions:
+    """What may be done with a draft."""
+    return _asked(texts.ACTS, texts.ASKED, tr)
+
+
+def moving(tr: Translate) -> Questions:
+    """What may be done with a version."""
+    return _asked(texts.STEPS, {name: said for name, said in texts.ASKED.items() if name != "version"}, tr)
+
+
+def _asked(acts: Mapping[str, str], fields: Mapping[str, str], tr: Translate) -> Questions:
+    return (
+        tr("What to do"),
+        {tr(said): act for act, said in acts.items()},
+        {name: tr(said) for name, said in fields.items()},
+    )
+
+
+def mistakes(found: Sequence[Mistake], tr: Translate) -> str:
+    return told(found, tr)
+
+
+def words(book: Rulebook, lang: str) -> Words:
+    language: Language = "zh" if lang == "zh" else "en"
+    return Words(of_book(book), language, translator(language))
+
+
+def doubts(book: Rulebook, refused: str, words: Words) -> list[Said]:
+    """What is doubtful of a book without any order, and why the hub could not carry it out."""
+    tr = words.tr
+    notes: list[Said] = [
+        (f"{one.group}, {one.rule}: {sentence(one, words.speech, words.language)}", "warn")
+        for one in check(book)
+        if one.level == "warning"
+    ]
+    if refused:
+        notes.append((tr("The hub could not carry it out: {reason}").format(reason=refused), "warn"))
+    return notes
+
+
+def changes(before: Rulebook, after: Rulebook, words: Words) -> Sequence[tuple[str, str, str, str, str]]:
+    """Rule by rule, for `tables.changes`."""
+    return [
+        (one.kind, one.group, one.rule, one.before, one.after) for one in differences(before, after, words.language)
+    ]
+
+
+# -- the slider
+
+
+def movable(book: Rulebook, words: Words) -> Options:
+    """Its thresholds."""
+    return _options(texts.thresholds(list(thresholds(book)), words))
+
+
+def slider(scale: Scale | None, one: Threshold | None) -> dict[str, int]:
+    """Where it goes from and to, in the steps of its scale."""
+    if scale is None or one is None:
+        return {"start": 0, "stop": 1, "value": 0}
+    own = texts.number_of(one)
+    steps = (scale.last - scale.first) // scale.step
+    return {"start": 0, "stop": steps, "step": 1, "value": (own - scale.first) // scale.step}
+
+
+def moved(
+    book: Rulebook, one: Threshold | None, scale: Scale | None, step: int | None, words: Words
+) -> tuple[Rulebook, str]:
+    """The draft with its threshold where the slider stands, and its rule as it then reads."""
+    if one is None or scale is None or step is None:
+        return book, ""
+    value = texts.meant(one, scale, int(step))
+    made = book if value == one.value else with_threshold(book, one.rule, one.leaf, one.end, value)
+    rule = next(rule for group in made.groups for rule in group.rules if rule.name == one.rule)
+    return made, f"{rule.name}: {print_rule(rule, words.speech, words.language)}"
+
+
+# -- warehouses
+
+
+def warehouses(found: Result, words: Words) -> Options:
+    """Those that either book assigns; who gains most comes first."""
+    gains = found.overloads.sort(pl.col("orders_after") - pl.col("orders_before"), descending=True, maintain_order=True)
+    return _options({words.argument(VERB, place): place for place in gains["warehouse"]})
+
+
+def hours(found: Result, warehouse: str) -> tuple[pl.DataFrame, int | None]:
+    """LOADS of one, and its limit."""
+    rows = found.by_hour.filter(pl.col("warehouse") == warehouse)
+    limits = rows["limit"].head(1).to_list()
+    return rows, limits[0] if limits else None
+
+
+# -- what a click means
+
+
+def of_row(one: Section, row: int) -> Pick:
+    """Of a row of a table that stands for orders."""
+    return _PICKS[one.kind](one.rows.row(row, named=True))
+
+
+def of_cell(verb: str, values: Mapping[str, Any]) -> Pick:
+    """Of the values of a cell of the chart."""
+    return Pick("cell", (verb, str(values.get("before", "")), str(values.get("after", ""))))
+
+
+def cell(row: Mapping[str, Any], verb: str = VERB) -> Pick:
+    """Of a row of MATRIX; those below of the other frames."""
+    return Pick("cell", (verb, row["from"], row["to"]))
+
+
+def difference(row: Mapping[str, Any]) -> Pick:
+    """Those that lose it, or where nobody does, those that win it."""
+    return Pick("difference", (row["verb"], row["argument"], LOST if row["lost"] else WON))
+
+
+def rule(row: Mapping[str, Any]) -> Pick:
+    return Pick("rule", (row["group"], row["rule"]))
+
+
+def uncovered(row: Mapping[str, Any]) -> Pick:
+    return Pick("uncovered", (row["group"],))
+
+
+def overlap(row: Mapping[str, Any]) -> Pick:
+    return Pick("overlap", (row["group"], row["rule"], row["other_group"], row["other"]))
+
+
+def cliff(row: Mapping[str, Any]) -> Pick:
+    return Pick("cliff", (row["rule"],), (row["leaf"], row["end"]))
+
+
+_PICKS: Mapping[str, Callable[[Mapping[str, Any]], Pick]] = {
+    "cell": cell,
+    "difference": difference,
+    "rule": rule,
+    "uncovered": uncovered,
+    "overlap": overlap,
+    "cliff": cliff,
+}
+
+
+def named(pick: Pick, words: Words) -> str:
+    """Which orders they are."""
+    tr, keys = words.tr, pick.keys
+    match pick.kind:
+        case "cell":
+            before, after = (words.argument(keys[0], value) for value in keys[1:])
+            return tr("Orders: {before} → {after}").format(before=before, after=after)
+        case "difference":
+            what = f"{words.verb(keys[0])} {words.argument(*keys[:2])}"
+            return (tr("Orders that win {what}") if keys[2] == WON else tr("Orders that lose {what}")).format(what=what)
+        case "rule":
+            return tr("Orders on which {rule} acts").format(rule=words.rule(keys[1]))
+        case "uncovered":
+            return tr("Orders for which no rule holds: {group}").format(group=keys[0] or tr("the whole book"))
+        case "cliff":
+            return tr("Orders near a threshold of {rule}").format(rule=keys[0])
+        case "overlap":
+            both = {"rule": words.rule(keys[1]), "other": words.rule(keys[3])}
+            return tr("Orders for which both {rule} and {other} hold").format(**both)
+        case _:
+            return tr("All orders that change")
