@@ -37,17 +37,17 @@ def _():
     except errors.OrderHubError as _error:
         mo.stop(True, ui.page(*_bare, ui.note(tr("The hub cannot be read: {reason}").format(reason=_error), "bad")))
     mo.stop(len(periods) == 1, ui.page(*_bare, ui.note(tr(texts.NO_ORDERS))))
-    pick, set_pick = mo.state(board.ALL)
-    # The forms that publish stand in the cell that shows what came of it: it must see what itself has set off.
-    said, set_said = mo.state(("", "info"), allow_self_loops=True)
+    (pick, set_pick), live = mo.state(board.ALL), {}
+    said, set_said = mo.state(("", "info"), allow_self_loops=True)  # what came of the forms beside it
     start = mo.ui.dropdown(**board.starts(lab.states(), tr), label=tr("Begin with"), full_width=True)
     file = mo.ui.file(filetypes=[".toml"], label=tr("Or put a file in"), max_size=2_000_000)
 
     def show(one: sections.Section) -> object:
         act = (lambda row: set_pick(board.of_row(one, row))) if one.kind else None
-        return ui.listing(one.title, one.shown, "lab", tr, note=one.note, nothing=one.nothing, act=act)
+        live[one.title] = ui.listing(one.title, one.shown, "lab", tr, note=one.note, nothing=one.nothing, act=act)
+        return live[one.title]
 
-    return file, lab, lang, periods, pick, said, set_pick, set_said, show, start, tr
+    return file, lab, lang, live, periods, pick, said, set_pick, set_said, show, start, tr
 
 
 @app.cell
@@ -94,23 +94,23 @@ def _(ground, lab, lang, moving, scale, set_pick, show, slider, tr, tried, words
     book, _reads = board.moved(tried.draft, moving.value, scale, slider.value, words)
     found = ground.result(ground.compared(tried.before, book), lab.capacity(), lab.prices())
     _rows = found.compared.matrix()
-    _chart = ui.clickable(charts.matrix(_rows, board.VERB, words), lambda at: set_pick(board.of_cell(board.VERB, at)))
+    chart = ui.clickable(charts.matrix(_rows, board.VERB, words), lambda at: set_pick(board.of_cell(board.VERB, at)))
     _slide = [ui.grid(moving, slider, min="260px"), ui.note(_reads)] if scale else []
-    _matrix = ui.section(tr("Who goes from where to where"), *_slide, _chart, ui.note(tr(texts.CLICK)))
+    _matrix = ui.section(tr("Who goes from where to where"), *_slide, chart, ui.note(tr(texts.CLICK)))
     place = mo.ui.dropdown(**board.warehouses(found, words), label=tr("Warehouse"), full_width=True)
     _tiles, _cells = texts.tiles(found.figures, tr), sections.cells(_rows, board.VERB, words)
     ui.part(lang, ui.kpis(_tiles, min="200px"), _matrix, show(_cells))
-    return book, found, place
+    return book, chart, found, place
 
 
 @app.cell
-def _(book, found, ground, lang, pick, tr, words):
+def _(book, found, ground, lang, live, pick, tr, words):
     _rows = ground.picked(found, book, pick())
     listed, _shown = _rows["order_id"], tables.orders(_rows.head(board.MOST_TOLD), words, book.zone)
     orders = ui.table(_shown.with_row_index(ui.ROW), selection="single", hidden_columns=[ui.ROW])
     _save = ui.download_csv(lambda: tables.orders(_rows, words, book.zone), "orders.csv", tr("Download CSV"))
-    _many = tr("Orders: {n}. Choose one to see why.").format(n=f"{_rows.height:,}")
-    ui.part(lang, ui.section(board.named(pick(), words), _many, orders, _save))
+    live[""] = ui.section(board.named(pick(), words), tr(texts.MANY).format(n=f"{_rows.height:,}"), orders, _save)
+    ui.part(lang, live[""])
     return listed, orders
 
 
@@ -139,11 +139,11 @@ def _(book, lab, lang, said, set_said, text, tr, tried, words):
     _old = ui.table(tables.editions(lab.kept(), book.zone, tr), selection="single")
     _to = (lambda to: set_said(lab.keep(to, text.value, book, tr))), (lambda to: set_said(lab.move(to, tr)))
     _asks, _sure = (ui.questions(*board.keeping(tr)), ui.questions(*board.moving(tr))), tr("Yes, do it")
-    _keep = ui.confirmed(_new, _asks[0], _sure, tr("Keep the draft"), tr, _to[0])
-    _move = ui.confirmed(_old, _asks[1], _sure, tr("Change the version"), tr, _to[1])
-    _draft = ui.section(tr("Keep, try or publish this draft"), ui.notes([said()] if said()[0] else []), _keep)
-    ui.part(lang, _draft, ui.section(tr("Versions"), _move), ui.note(tr(texts.HELP)))
-    return
+    keep = ui.confirmed(_new, _asks[0], _sure, tr("Keep the draft"), tr, _to[0])
+    move = ui.confirmed(_old, _asks[1], _sure, tr("Change the version"), tr, _to[1])
+    _draft = ui.section(tr("Keep, try or publish this draft"), ui.notes([said()] if said()[0] else []), keep)
+    ui.part(lang, _draft, ui.section(tr("Versions"), move), ui.note(tr(texts.HELP)))
+    return keep, move
 
 
 if __name__ == "__main__":

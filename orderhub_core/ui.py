@@ -99,8 +99,11 @@ def fold(title: str, *parts: object, unfolded: bool = True) -> mo.Html:
 
 
 def section(title: str, *parts: object) -> mo.Html:
-    """Parts under a heading of their own."""
-    return mo.Html(f'<section class="oh-section"><h2>{escape(title)}</h2>{"".join(map(_html, parts))}</section>')
+    """Parts under a heading of their own. They live as long as it does: marimo forgets an element, and what is done
+    with it, that nothing leads to."""
+    made = mo.Html(f'<section class="oh-section"><h2>{escape(title)}</h2>{"".join(map(_html, parts))}</section>')
+    made.__dict__["parts"] = parts
+    return made
 
 
 def grid(*items: object, min: str = "260px") -> mo.Html:

@@ -35,7 +35,7 @@ def matrix(rows: pl.DataFrame, verb: str, words: Words) -> alt.LayerChart:
     # Nothing wanted comes last, and has an empty key.
     domain = [name for key, name in names.items() if key] + [name for key, name in names.items() if not key]
     most = max(told.filter(~pl.col("stays"))["orders"].to_list(), default=1)
-    base = alt.Chart(told).encode(
+    base = alt.Chart(_inline(told)).encode(
         alt.X(
             "column:N",
             title=tr("Under the draft"),
@@ -72,28 +72,36 @@ def _numbers(base: alt.Chart, most: int) -> list[alt.Chart]:
     ]
 
 
+MOST_STEPS = 500
+"""Points of a line; of a longer time each is the busiest hour of several."""
+
+
 def hours(rows: pl.DataFrame, limit: int | None, zone: str, tr: Translate) -> alt.LayerChart:
     """What comes to one warehouse (of `lab.loads.LOADS`) hour by hour under both books, and what it can do."""
     names = {"before": tr("In force"), "after": tr("Under the draft")}
-    local = pl.col("hour").dt.convert_time_zone(zone).dt.replace_time_zone(None)
+    local = pl.col("hour").dt.convert_time_zone(zone)
+    busiest = (
+        rows.with_row_index("step")
+        .group_by(pl.col("step") // (rows.height // MOST_STEPS + 1), maintain_order=True)
+        .agg(pl.col("hour").first(), *(pl.col(name).max() for name in names))
+    )
     long = (
-        rows.select(local, *names)
-        .unpivot(list(names), index="hour", variable_name="book", value_name="orders")
+        busiest.select(
+            *names, at=local.dt.replace_time_zone(None).dt.epoch("ms"), hour=local.dt.strftime("%Y-%m-%d %H:%M")
+        )
+        .unpivot(list(names), index=["at", "hour"], variable_name="book", value_name="orders")
         .with_columns(pl.col("book").replace(names))
     )
+    colours = alt.Scale(domain=list(names.values()), range=[theme.QUIET, theme.ACCENT])
     lines = (
-        alt.Chart(long)
+        alt.Chart(_inline(long))
         .mark_line(interpolate="step-after", strokeWidth=1.5)
         .encode(
-            alt.X("hour:T", title=None, scale=alt.Scale(type="utc")),
+            alt.X("at:T", title=None, scale=alt.Scale(type="utc")),
             alt.Y("orders:Q", title=tr("Orders an hour")),
-            alt.Color(
-                "book:N",
-                title=None,
-                scale=alt.Scale(domain=list(names.values()), range=[theme.QUIET, theme.ACCENT]),
-            ),
+            alt.Color("book:N", title=None, scale=colours),
             tooltip=[
-                alt.Tooltip("hour:T", title=tr("Hour"), format="%Y-%m-%d %H:%M"),
+                alt.Tooltip("hour:N", title=tr("Hour")),
                 alt.Tooltip("book:N", title=tr("Book")),
                 alt.Tooltip("orders:Q", title=tr("Orders"), format=","),
             ],
@@ -101,6 +109,12 @@ def hours(rows: pl.DataFrame, limit: int | None, zone: str, tr: Translate) -> al
     )
     layers: list[alt.Chart] = [lines]
     if limit is not None:
-        line = alt.Chart(pl.DataFrame({"limit": [limit]})).mark_rule(color=theme.BAD, strokeDash=[5, 4])
+        line = alt.Chart(_inline(pl.DataFrame({"limit": [limit]}))).mark_rule(color=theme.BAD, strokeDash=[5, 4])
         layers.append(line.encode(alt.Y("limit:Q"), tooltip=alt.Tooltip("limit:Q", title=tr("Limit an hour"))))
     return alt.LayerChart(layer=layers).properties(width="container", height=200)
+
+
+def _inline(rows: pl.DataFrame) -> alt.InlineData:
+    """Within the chart itself. Data in a file of their own are gone when the browser asks for them, where a slider has
+    drawn the next chart meanwhile."""
+    return alt.InlineData(rows.to_dicts())

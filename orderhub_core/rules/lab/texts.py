@@ -29,11 +29,12 @@ HELP = (
 )
 NO_ORDERS = "There are no paid orders yet: connect a shop or import a file, then try rules on them."
 WRITE = "Change the draft's text (it is read when you leave the field)"
-CLICK = "Click a cell, or choose a row of any table: below stand its orders, and why."
+CLICK = "Click a cell, or choose a row of any table of this page: its orders are listed here below, and why."
 NEAR = (
     "Orders within 5 % of an amount or a number, or 30 minutes of a time, for which that threshold decides. Just in: "
     "the rule holds, and would not if the threshold moved a little; just out: the other way round."
 )
+MANY = "Orders: {n}. Choose one to see why."
 MISSED = (
     "Paid orders, neither refunded nor cancelled, to which the draft's rules give a gift that no line of theirs has."
 )
