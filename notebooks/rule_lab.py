@@ -21,7 +21,6 @@ with app.setup:
     from orderhub_core import errors, hub, i18n, ui
     from orderhub_core.charts import lab as charts
     from orderhub_core.charts import theme
-    from orderhub_core.flows import lab as flow
     from orderhub_core.rules.lab import board, sections, tables, texts
 
 
@@ -32,7 +31,7 @@ def _():
     theme.use(lang)
     _bare = (tr("Rule lab"), tr(texts.INTRO), lang)
     try:
-        lab = flow.Lab(hub.connect())
+        lab = hub.connect().lab
         periods = lab.periods()
     except errors.OrderHubError as _error:
         mo.stop(True, ui.page(*_bare, ui.note(tr("The hub cannot be read: {reason}").format(reason=_error), "bad")))

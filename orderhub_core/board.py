@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Hashable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import polars as pl
 
@@ -16,10 +16,22 @@ from orderhub_core.store import snapshot
 
 if TYPE_CHECKING:
     from orderhub_core.audit.consistency.audited import Audited
+    from orderhub_core.flows.lab import Lab, Place
     from orderhub_core.flows.spot import Desk
 
 
-class SnapshotHub:
+class Trying:
+    """What a hub and a snapshot of one have alike."""
+
+    @once
+    def lab(self) -> Lab:
+        """Where drafts of the rulebook are tried on past orders. A snapshot keeps and publishes none."""
+        from orderhub_core.flows.lab import Lab  # only its app and its commands need it
+
+        return Lab(cast("Place", self))
+
+
+class SnapshotHub(Trying):
     """A hub of frames only: boards over a Parquet snapshot, no database, nothing to write."""
 
     writable = False

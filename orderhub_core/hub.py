@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from orderhub_core import pseudonym, registry, settings
-from orderhub_core.board import SnapshotHub
+from orderhub_core.board import SnapshotHub, Trying
 from orderhub_core.errors import Unreadable, UserMistake
 from orderhub_core.flows import absorb, dispatch, importing, intend, ledgers, ops, poll, replay
 from orderhub_core.flows.absorb import Outcome, Plan
@@ -53,7 +53,7 @@ def clock() -> int:
     return time.time_ns() // 1_000
 
 
-class Hub:
+class Hub(Trying):
     """A hub with a store. Raises StoreMissing when there is none at its home."""
 
     writable = True

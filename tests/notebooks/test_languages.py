@@ -18,25 +18,30 @@ from orderhub_core.audit.spot import export as spot_export
 from orderhub_core.audit.spot import tables as spot_tables
 from orderhub_core.audit.spot import texts as spot_texts
 from orderhub_core.charts import audit as audit_charts
+from orderhub_core.charts import lab as lab_charts
 from orderhub_core.charts import paper
 from orderhub_core.health import holds as holds_texts
 from orderhub_core.health import queue as queue_texts
 from orderhub_core.health import texts as health_texts
+from orderhub_core.rules.lab import texts as lab_texts
 from orderhub_core.sim import texts as sim_texts
 
 ROOT = Path(__file__).parents[2]
 AUDITS = (audit_texts, consistency_texts, spot_texts, spot_export, credibility_texts, reconcile_texts)
-WORDINGS = (*AUDITS, health_texts, holds_texts, queue_texts, sim_texts)
+WORDINGS = (*AUDITS, health_texts, holds_texts, lab_texts, queue_texts, sim_texts)
+LAB = ("rules/lab/board.py", "rules/lab/sections.py", "rules/lab/tables.py", "flows/lab.py")
 SOURCES = [
     *sorted((ROOT / "notebooks").glob("*.py")),
-    *(Path(str(module.__file__)) for module in (*WORDINGS, spot_tables, paper, audit_charts)),
+    *(Path(str(module.__file__)) for module in (*WORDINGS, spot_tables, paper, audit_charts, lab_charts)),
+    *(ROOT / "orderhub_core" / path for path in LAB),
 ]
 
 
 def literals(source: Path) -> Iterator[str]:
     """What `tr` is called with, either branch of a choice included."""
     for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "tr":
+        called = node.func if isinstance(node, ast.Call) else None
+        if isinstance(called, ast.Name | ast.Attribute) and getattr(called, "id", getattr(called, "attr", "")) == "tr":
             inside = ast.walk(node.args[0]) if isinstance(node.args[0], ast.IfExp | ast.Constant) else ()
             yield from (part.value for part in inside if isinstance(part, ast.Constant) and isinstance(part.value, str))
 

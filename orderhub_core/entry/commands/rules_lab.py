@@ -78,7 +78,7 @@ def replay(
 
     Exit code 1 where it changes anything. Nothing is written.
     """
-    place = orders or Lab(hub.connect())
+    place = orders or hub.connect().lab
     after = _book(draft, place)
     before = _book(against, place) if against else _active(place)
     period = _period(since, until, after.zone)
@@ -125,7 +125,7 @@ def sweep(
 
     Exit code 1 where there is any. Of the hub, orders that were refunded or cancelled are left out.
     """
-    place = orders or Lab(hub.connect())
+    place = orders or hub.connect().lab
     if rules is None and isinstance(place, Path):
         raise UserMistake("name the rulebook by --rules: files have none that decides")
     book = _book(rules, place) if rules else _active(place)

@@ -51,8 +51,8 @@ def differences(rows: pl.DataFrame, words: Words) -> pl.DataFrame:
         pl.Series(tr("Value"), [argument for _, argument in named], pl.String),
         pl.col("before").alias(tr("Orders before")),
         pl.col("after").alias(tr("Orders after")),
-        pl.col("won").alias(tr("Won")),
-        pl.col("lost").alias(tr("Lost")),
+        pl.col("won").alias(tr("Win it")),
+        pl.col("lost").alias(tr("Lose it")),
         pl.col("amount_before").alias(tr("Amount before")),
         pl.col("amount_after").alias(tr("Amount after")),
     )  # fmt: skip
@@ -106,7 +106,7 @@ def freight(rows: pl.DataFrame, words: Words) -> pl.DataFrame:
 
 def rules(rows: pl.DataFrame, words: Words) -> pl.DataFrame:
     tr = words.tr
-    told = [tr(FINDINGS[finding]) + (f" ({other})" if other else "") for finding, other in
+    told = [(tr(FINDINGS[finding]) if finding else "") + (f" ({other})" if other else "") for finding, other in
             rows.select("finding", "other").iter_rows()]  # fmt: skip
     return rows.select(
         pl.col("group").alias(tr("Group")),
@@ -166,7 +166,7 @@ def orders(rows: pl.DataFrame, words: Words, zone: str) -> pl.DataFrame:
     names = {"shop": tr("Shop"), "order_no": tr("Order"), "platform": tr("Channel"), "province": tr("Province")}
     shown = [pl.col(name).alias(said) for name, said in names.items() if name in rows]
     if "paid_at" in rows:
-        shown.append(pl.col("paid_at").dt.convert_time_zone(zone).dt.strftime("%Y-%m-%d %H:%M").alias(tr("Paid")))
+        shown.append(pl.col("paid_at").dt.convert_time_zone(zone).dt.strftime("%Y-%m-%d %H:%M").alias(tr("Paid at")))
     if "total_minor" in rows:
         shown.append((pl.col("total_minor") / 100).alias(tr("Amount")))
     verbs = [name.removesuffix("_before") for name in rows.columns if name.endswith("_before")]
@@ -194,7 +194,7 @@ def missed(rows: pl.DataFrame, words: Words, zone: str) -> pl.DataFrame:
     return rows.select(
         pl.col("shop").alias(tr("Shop")),
         pl.col("order_no").alias(tr("Order")),
-        pl.col("paid_at").dt.convert_time_zone(zone).dt.strftime("%Y-%m-%d %H:%M").alias(tr("Paid")),
+        pl.col("paid_at").dt.convert_time_zone(zone).dt.strftime("%Y-%m-%d %H:%M").alias(tr("Paid at")),
         words.arguments("add_gift", rows["sku"]).alias(tr("Gift")),
         pl.col("due").alias(tr("Due")),
         pl.col("given").alias(tr("Given")),

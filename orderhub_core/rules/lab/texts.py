@@ -59,7 +59,6 @@ FINDINGS = {
     "never_hit": "No order meets it",
     "shadowed": "Others take all its orders",
     "worthless": "Left out, nothing would change",
-    "": "",
 }
 KEPT_AS = {
     "draft": "Draft",
@@ -72,7 +71,7 @@ KEPT_AS = {
 }
 RISKS = {"held": "Wait for a person", "queue": "Behind others of their warehouse"}
 KINDS = {"added": "Added", "removed": "Removed", "changed": "Changed", "moved": "Moved", "settings": "Setting"}
-SPANS = {0: "All orders", 1: "Last day", 7: "Last 7 days", 30: "Last 30 days"}
+SPANS = {0: "All orders", 1: "Last 24 hours", 7: "Last 7 days", 30: "Last 30 days"}
 OUTCOMES = {"acts": "acts", "passed over": "passed over", "fails": "does not hold", "unknown": "lacks a value"}
 NONE, OTHERWISE = "(none)", "otherwise"
 
