@@ -3,7 +3,7 @@
 # title = "Rule lab"
 # description = "Try a draft of the rulebook on past orders: who goes elsewhere, what it costs, whose gift is lost."
 # glyph = "rules"
-# position = 6
+# position = 5
 #
 # [tool.marimo.display]
 # theme = "system"

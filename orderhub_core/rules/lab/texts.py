@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 
 from orderhub_core.i18n import Tile, Translate
-from orderhub_core.rules.actions import VERBS
+from orderhub_core.rules.actions import VERBS as _VERBS
 from orderhub_core.rules.compile import field_of
 from orderhub_core.rules.dictionary import Kind
 from orderhub_core.rules.lab.result import Figures
@@ -83,13 +83,13 @@ class Words:
         self.speech, self.language, self.tr = speech, language, tr
 
     def verb(self, verb: str) -> str:
-        known = VERBS[verb]
+        known = _VERBS[verb]
         return known.zh if self.language == "zh" else known.en
 
     def argument(self, verb: str, argument: str) -> str:
         if not argument:
             return "" if verb == "priority" else self.tr(NONE)
-        return self.speech.of_verb(VERBS[verb]).written[self.language].get(argument, argument)
+        return self.speech.of_verb(_VERBS[verb]).written[self.language].get(argument, argument)
 
     def arguments(self, verb: str, values: pl.Series) -> pl.Series:
         """Of a column of arguments."""
