@@ -15,7 +15,7 @@ import msgspec
 import polars as pl
 
 from orderhub_core.errors import OrderHubError, UserMistake
-from orderhub_core.flows import intend, tariffs
+from orderhub_core.flows import intend, reporting, tariffs
 from orderhub_core.flows.editions import Editions
 from orderhub_core.flows.ground import Ground
 from orderhub_core.i18n import Translate, translator
@@ -30,6 +30,7 @@ from orderhub_core.rules.lab.wants import Wanted
 from orderhub_core.rules.language.mistakes import Mistake, told
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.settings import Settings, read_text
+from orderhub_core.store.base import Store
 from orderhub_core.store.books import Edition
 from orderhub_core.store.homes import Home
 
@@ -51,6 +52,7 @@ class Living(Protocol):
     """A hub that has versions."""
 
     home: Home
+    store: Store
     editions: Editions
 
 
@@ -88,6 +90,7 @@ class Lab:
     def __init__(self, place: Place) -> None:
         self._place = place
         self.editions = place.editions if isinstance(place, Living) else None
+        self._store = place.store if isinstance(place, Living) else None
         self._folder = (
             place.home.data if isinstance(place, Living) else place.folder if isinstance(place, Copy) else None
         )
@@ -97,7 +100,12 @@ class Lab:
         return self._place.remembered(("rule lab", period), lambda: self._ground(period))  # type: ignore[no-any-return]
 
     def _ground(self, period: Period) -> Ground:
-        return Ground(past.as_decided(self._paid(period)), self._place.frame("lines"))
+        return self._over(self._paid(period))
+
+    def _over(self, orders: pl.DataFrame) -> Ground:
+        """With what was reported of the world outside; a snapshot has none of it, so nothing that asks for it holds."""
+        reports = None if self._store is None else reporting.reports(self._store)
+        return Ground(past.as_decided(orders), self._place.frame("lines"), reports)
 
     def _paid(self, period: Period) -> pl.DataFrame:
         orders = self._place.frame("orders")
@@ -112,7 +120,7 @@ class Lab:
     def _entitled(self, period: Period) -> Ground:
         paid = self._paid(period)
         still = paid.filter(pl.col("order_id").is_in(past.entitled(paid).implode()))
-        return Ground(past.as_decided(still), self._place.frame("lines"))
+        return self._over(still)
 
     def periods(self) -> dict[int, Period]:
         """The last so many days up to the newest payment, by their number; 0 for all."""
