@@ -12,6 +12,7 @@ import contextlib
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
+from operator import itemgetter
 from typing import Any
 
 import psycopg
@@ -30,8 +31,12 @@ DUE_LANE = f"""{LANE} WHERE EXISTS (SELECT FROM todo WHERE todo.lane = lanes.lan
 """Of the lanes that have work and no worker, the one that was served least."""
 THIS_LANE = f"{LANE} WHERE lane = %s FOR UPDATE SKIP LOCKED"
 
-TAKE_MESSAGES = f"""SELECT {MESSAGE}, attempts FROM todo JOIN inbox USING (id)
-    WHERE lane = %s AND {DUE.replace("?", "%s")} ORDER BY id LIMIT %s"""
+TAKE_MESSAGES = f"""WITH mine AS MATERIALIZED (SELECT id, attempts FROM todo
+    WHERE lane = %s AND {DUE.replace("?", "%s")} ORDER BY id LIMIT %s)
+    SELECT {MESSAGE}, attempts FROM mine JOIN inbox USING (id)"""
+"""In no order: the planner would get one by walking the whole inbox along its key, whoever's lane the messages are."""
+
+ARRIVAL = itemgetter(0)
 
 PROGRESS = """SELECT version, log_seq, log_hash, next_order_id,
     pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 FROM lanes ORDER BY lane"""
@@ -62,6 +67,11 @@ SESSION = (
     "SET tcp_keepalives_interval = 5",
     "SET tcp_keepalives_count = 3",
 )
+
+
+BY_KEYS = ("SET enable_mergejoin = off", "SET enable_hashjoin = off")
+"""Of whoever claims and commits: a batch is a few rows of great tables. As long as a table is not that great, or nobody
+has counted it, the planner would rather walk all of it, again for each batch."""
 
 
 class PostgresStore(Store):
@@ -185,6 +195,7 @@ class PostgresStore(Store):
         rows = connection.cursor(binary=True).execute(TAKE_MESSAGES, (base.lane, now, now + FURTHEST, limit)).fetchall()
         if not rows:
             return None  # another worker applied them between our look at the queue and our lock
+        rows.sort(key=ARRIVAL)
         attempts = {row[0]: row[-1] for row in rows if row[-1]}
         return base._replace(messages=[Message(*row[:-1]) for row in rows], attempts=attempts)
 
@@ -258,6 +269,8 @@ class PostgresStore(Store):
     def _claiming(self) -> psycopg.Connection[Any]:
         if self._claim_connection is None or self._claim_connection.closed:
             self._claim_connection = self._connect(autocommit=False)
+            for setting in BY_KEYS:
+                self._claim_connection.execute(setting)
             self._claim_connection.commit()
         return self._claim_connection
 
