@@ -34,7 +34,7 @@ def inbox(folder: Path, messages: Sequence[RawMessage], group: int) -> float:
 def write(connection: Any, commit: Sequence[Batch]) -> None:
     """One recorded commit once more: its statements and rows."""
     connection.execute("BEGIN IMMEDIATE")
-    for sql, rows, _ in commit:
+    for sql, rows, *_ in commit:
         connection.executemany(sql, rows)
     connection.execute("COMMIT")
 

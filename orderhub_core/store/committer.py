@@ -152,7 +152,7 @@ def _receive(stream: IO[bytes]) -> Any:
 def _write(store: sqlite.SqliteStore, end: Row, batches: Iterable[Batch]) -> None:
     with store.transaction("hub") as cursor:
         advance(cursor, statements.MOVE_ON, end)
-        for sql, rows, _ in batches:
+        for sql, rows, *_ in batches:
             cursor.executemany(sql, rows)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -22,6 +23,8 @@ WORTH_A_COPY = 20
 """Fewer rows go in one by one, pipelined."""
 
 KINDS: dict[type[Any], str] = {BigInteger: "int8", Integer: "int4", Text: "text", LargeBinary: "bytea"}
+
+VALUES: dict[type[Any], str] = {int: "int8", str: "text"}
 
 WRITE_DOWN = """WITH fresh AS (
     INSERT INTO inbox (id, source, message_id, kind, received_at, digest, body)
@@ -59,7 +62,9 @@ def write_down(cursor: Cursor, rows: list[Row]) -> set[int]:
 
 def write(cursor: Cursor, batch: Batch, translated: str) -> None:
     """What one statement of a batch asks for; `translated` is that statement in the driver's style."""
-    if not batch.table or len(batch.rows) < WORTH_A_COPY:
+    if batch.key and len(batch.rows) >= WORTH_A_COPY and _once_each(batch):
+        _change(cursor, batch)
+    elif not batch.table or len(batch.rows) < WORTH_A_COPY:
         cursor.executemany(translated, batch.rows)
     elif batch.sql == statements.MOVE:
         _move(cursor, batch)
@@ -67,6 +72,37 @@ def write(cursor: Cursor, batch: Batch, translated: str) -> None:
         _copy(cursor, batch.table, statements.columns(batch.table), _types(batch.table), batch.rows)
     else:
         _merge(cursor, batch)
+
+
+def _change(cursor: Cursor, batch: Batch) -> None:
+    """One change for each row: all in one go, their values as arrays."""
+    columns = [list(column) for column in zip(*batch.rows, strict=True)]
+    kinds = tuple(VALUES[type(column[0])] for column in columns)
+    cursor.execute(_at_once(batch.sql, batch.key, kinds), columns, prepare=False)
+
+
+@lru_cache
+def _at_once(change: str, key: str, kinds: tuple[str, ...]) -> str:
+    """The rows are found by their key alone, whatever else is asked of them: nobody knows how many there are of which
+    an index knows that."""
+    names = [f"given_{place}" for place in range(len(kinds))]
+    values = iter(names)
+    text = re.sub(r"\?", lambda _: f"given.{next(values)}", change.replace("%", "%%"))
+    changes, where = text.split(" WHERE ", 1)
+    arrays = ", ".join(f"%s::{kind}[]" for kind in kinds)
+    given = f"unnest({arrays}) AS given ({', '.join(names)})"
+    return f"{changes} FROM {given} WHERE {key} = given.{names[_place(change, key)]} AND (SELECT {where})"
+
+
+def _place(change: str, key: str) -> int:
+    """Which of the values names the row."""
+    return change[: change.index(f"{key} = ?")].count("?")
+
+
+def _once_each(batch: Batch) -> bool:
+    """One statement changes a row once only."""
+    place = _place(batch.sql, batch.key)
+    return len({row[place] for row in batch.rows}) == len(batch.rows)
 
 
 def _merge(cursor: Cursor, batch: Batch) -> None:

@@ -161,6 +161,8 @@ class Batch(NamedTuple):
     sql: str
     rows: list[Row]
     table: str = ""
+    key: str = ""
+    """Of a change of one row: the column that names it."""
 
 
 def end_of(claim: Claim, writes: Writes) -> Row:
@@ -188,9 +190,9 @@ def batches(writes: Writes) -> Iterator[Batch]:
         Batch(insert("outbox") + REPLACE, sorted(writes.latest_effects, key=lambda row: row[0]), "outbox"),
         Batch(insert("outbox") + RENEW, sorted(writes.renewed_effects, key=lambda row: row[0]), "outbox"),
         *(Batch(sql, [row]) for sql, row in writes.words),
-        Batch(RELEASE, sorted(writes.released, key=lambda row: row[2])),
-        Batch(HOLD, [(*row, f"%{row[0]}%") for row in sorted(writes.held, key=lambda row: row[2])]),
-        Batch(FORESTALL, [(*row, row[0]) for row in sorted(writes.forestalled, key=lambda row: row[3])]),
-        Batch(WITHDRAW, sorted(writes.withdrawn, key=lambda row: row[1])),
+        Batch(RELEASE, sorted(writes.released, key=lambda row: row[2]), key="key"),
+        Batch(HOLD, [(*row, f"%{row[0]}%") for row in sorted(writes.held, key=lambda row: row[2])], key="key"),
+        Batch(FORESTALL, [(*row, row[0]) for row in sorted(writes.forestalled, key=lambda row: row[3])], key="key"),
+        Batch(WITHDRAW, sorted(writes.withdrawn, key=lambda row: row[1]), key="key"),
     ]
     return (batch for batch in every if batch.rows)
