@@ -189,7 +189,9 @@ class Intentions:
                 head.warehouse, head.warehouse_by = argument, "rule"
             elif action == "add_gift":
                 gifts.append(Line(FIRST_ADDED_LINE + len(gifts), argument, quantity=quantity, gift_of=parent))
-                self.writes.upserts["lines"].append(rows.line_row(head.order_id, gifts[-1], rule))
+                self.news.rows(self.writes, "lines", head.order_id).append(
+                    rows.line_row(head.order_id, gifts[-1], rule)
+                )
             elif action == "notify":
                 self.writes.new["outbox"].append(rows.notify_row(head, argument, rule, version, message))
             held += _holding(action, argument, rule)
@@ -205,7 +207,9 @@ class Intentions:
 
     def _note(self, head: Head, decisions: Sequence[Decision], version: str, *, shadow: int = 0) -> None:
         at = self.news.last_message[head.order_id].received_at
-        self.writes.new["decisions"] += [
+        created = head.order_id in self.news.created
+        noted = (self.writes.inserts if created else self.writes.new)["decisions"]
+        noted += [
             (head.order_id, version, place, group, rule, action, argument, quantity, reason, at, shadow)
             for place, (group, rule, action, argument, quantity, _, reason) in enumerate(decisions)
         ]

@@ -58,26 +58,26 @@ class News:
         for order_id, head in self.touched.items():
             head.changed_version = stamp
             if order_id in self.created or order_id in self._restated:
-                self._rows(writes, "orders", order_id).append(rows.order_row(head))
+                self.rows(writes, "orders", order_id).append(rows.order_row(head))
             else:
                 writes.moved.append(rows.moved_row(head))
         for order_id, head in self._paid.items():
             if head.paid_minor:
-                self._rows(writes, "payments", order_id).append(rows.payment_row(head))
+                self.rows(writes, "payments", order_id).append(rows.payment_row(head))
             elif order_id not in self.created:
                 writes.unpaid.append((order_id,))
         for order_id, head in self._boxed.items():
-            self._rows(writes, "parcels", order_id).extend(rows.parcel_rows(head))
+            self.rows(writes, "parcels", order_id).extend(rows.parcel_rows(head))
         for order_id, lines in self.lines.items():
             if order_id not in self.created:
                 writes.retired_lines.append((self.last_message[order_id].received_at, order_id))
             numbered = {line.line_no: rows.line_row(order_id, line, "") for line in lines}
-            self._rows(writes, "lines", order_id).extend(numbered.values())
+            self.rows(writes, "lines", order_id).extend(numbered.values())
         for order_id, content in self._persons.items():
             person = content.person or Person()
             row = (order_id, person.name, person.phone, phone_hash(person.phone), person.address, content.note)
-            self._rows(writes, "persons", order_id).append(row)
+            self.rows(writes, "persons", order_id).append(row)
 
-    def _rows(self, writes: Writes, table: str, order_id: int) -> list[Row]:
+    def rows(self, writes: Writes, table: str, order_id: int) -> list[Row]:
         """Of an order that this batch creates nothing can be there yet: its rows need not look for any."""
         return (writes.inserts if order_id in self.created else writes.upserts)[table]
