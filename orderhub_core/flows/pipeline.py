@@ -1,8 +1,9 @@
-"""Absorb while a backlog waits: one batch is planned while the one before is being committed by another process.
+"""Absorb while a backlog waits: one batch is planned while the one before is being committed.
 
-Planning is Python on one core, committing is SQLite on another. Of what is planned ahead nothing is true until all
-before it is committed: when a commit fails, what was planned on it is dropped, and the ordinary way, `absorb`, tries
-again and says why. Without a backlog, or where the store has no such process, that is the only way.
+Planning is Python on one core, committing is a database on another: SQLite in a process of ours, PostgreSQL in its own.
+Of what is planned ahead nothing is true until all before it is committed: when a commit fails, what was planned
+meanwhile is dropped, and the ordinary way, `absorb`, tries again and says why. Without a backlog, or where the store
+commits nothing ahead, that is the only way.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from orderhub_core.store.unit import Claim, Writes
 log = structlog.get_logger()
 
 IDLE_S = 30.0
-"""After so long without a backlog the other process ends."""
+"""After so long without a backlog nobody is kept to commit ahead."""
 UNCOLLECTED = 16
 """Batches between two looks for cycles of garbage: each would walk over all that is kept for the next batch."""
 
@@ -59,6 +60,8 @@ class Pipeline:
             return self._alone(ahead) if flight is None else self._land(flight, ahead)
         finally:
             self._batches += 1
+            if self._flying is None:
+                ahead.drop()
             if self._flying is None or self._batches % UNCOLLECTED == 0:
                 self._uncollected.close()
 
@@ -70,14 +73,18 @@ class Pipeline:
 
     def close(self) -> None:
         """What is on its way is still committed."""
+        flight, _ = self._state()
         if self._ahead is not None:
+            if flight is not None:
+                with contextlib.suppress(Exception), self._remembered(flight):
+                    self._ahead.end()
             self._ahead.close()
-        self._flying = None
         self._uncollected.close()
 
     def _alone(self, ahead: Ahead) -> Plan | None:
         done = absorb(self._context, self._limit)
-        self._backlog = done is not None and len(done.outcomes) >= self._limit
+        # A batch is of one lane: where there are several, the others are likely to have as much.
+        self._backlog = done is not None and len(done.outcomes) * self._context.store.lanes >= self._limit
         if not self._backlog and time.monotonic() - self._used_at > IDLE_S:
             ahead.close()
         return done
@@ -88,12 +95,12 @@ class Pipeline:
             self._ahead = None
             return None
         self._uncollected.enter_context(uncollected())
-        claim = self._context.store.claim(self._limit, self._context.clock())
-        if claim is None or claim.queued:
-            return None
-        flight = self._prepared(claim)
-        if flight is not None:
-            ahead.begin(claim, flight.plan.writes)
+        claim = ahead.first(self._limit, self._context.clock())
+        flight = None if claim is None else self._prepared(claim)
+        if flight is None:
+            ahead.drop()
+        else:
+            ahead.begin(flight.claim, flight.plan.writes)
         return flight
 
     def _land(self, flight: _Flight, ahead: Ahead) -> Plan:
@@ -101,20 +108,28 @@ class Pipeline:
         self._used_at = time.monotonic()
         if self._batches % UNCOLLECTED == 0:
             self._uncollected.enter_context(uncollected())
-        with remembered_if_committed(self._context.recent, flight.claim):
+        with self._remembered(flight):
             following = ahead.claim(self._limit, self._context.clock())
-            planned = None if following is None else self._prepared(following, ahead)
+            unwritten = ahead if following is not None and following.lane == flight.claim.lane else None
+            planned = None if following is None else self._prepared(following, unwritten)
+        with self._remembered(flight), self._remembered(planned or flight):
             ahead.end()
         if planned is not None:
             ahead.begin(planned.claim, planned.plan.writes)
         self._flying, self._backlog = planned, planned is not None
         return Plan(Writes(), flight.plan.outcomes)
 
-    def _prepared(self, claim: Claim, ahead: Ahead | None = None) -> _Flight | None:
+    def _prepared(self, claim: Claim, unwritten: Ahead | None = None) -> _Flight | None:
         """None where planning fails: `absorb` will meet the same failure, and knows what to do about it. Also where
-        what comes next is decided by what this changes."""
+        what comes next is decided by what this changes.
+
+        `unwritten`: what the claim is based on is not in the store yet.
+        """
         if any(message.kind in TURNS for message in claim.messages):
             return None
         with contextlib.suppress(Exception), remembered_if_committed(self._context.recent, claim):
-            return _Flight(claim, prepare(self._context, claim, ahead))
+            return _Flight(claim, prepare(self._context, claim, unwritten))
         return None
+
+    def _remembered(self, flight: _Flight) -> contextlib.AbstractContextManager[None]:
+        return remembered_if_committed(self._context.recent, flight.claim)

@@ -16,10 +16,15 @@ class Reads(Protocol):
 
 
 class Ahead(Reads, Protocol):
-    """Commits one batch while the next is planned: `begin`, then `claim` and plan on what it will leave, then `end`."""
+    """Commits one batch while the next is planned: `first`, then time and again `begin`, `claim` and plan on what that
+    will leave, `end`; at last, or when anything fails, `drop`."""
 
     def open(self) -> bool:
         """Whether anybody is there to commit. Asked before anything is planned for it."""
+        ...
+
+    def first(self, limit: int, now: int) -> Claim | None:
+        """The messages to begin with. None where nothing waits that can be committed ahead. Raises as `Store.claim`."""
         ...
 
     def begin(self, claim: Claim, writes: Writes) -> None:
@@ -27,7 +32,14 @@ class Ahead(Reads, Protocol):
         ...
 
     def claim(self, limit: int, now: int) -> Claim | None:
-        """The next messages, as if what was begun were committed. None where that cannot be known before it is."""
+        """The next messages, as if what was begun were committed. None where that cannot be known before it is.
+
+        Of those of another lane than what was begun, all is in the store that they are based on.
+        """
+        ...
+
+    def drop(self) -> None:
+        """Give back what was claimed and not begun. What was begun goes on."""
         ...
 
     def end(self) -> None:

@@ -58,6 +58,11 @@ class Committer:
                 self._child = _start(sqlite.file_of(self._store.folder, "hub"))
         return self._child is not None
 
+    def first(self, limit: int, now: int) -> Claim | None:
+        """What comes again is absorbed alone: it is not found by the watermark."""
+        claim = self._store.claim(limit, now)
+        return None if claim is None or claim.queued else claim
+
     def begin(self, claim: Claim, writes: Writes) -> None:
         self._flying, self._failed = None, None
         if not self.open() or (child := self._child) is None:
@@ -79,6 +84,9 @@ class Committer:
             return None
         claim, writes = self._flying
         return self._store.claim_after(claim, writes, limit, now)
+
+    def drop(self) -> None:
+        """Nothing: a claim holds nobody up here."""
 
     def order_rows(self, keys: Iterable[tuple[str, str]]) -> list[Row]:
         """As `Store.order_rows`. Who plans ahead remembers the orders of the batch that is being written, and asks for

@@ -19,12 +19,16 @@ REVISIONS = {"inbox": "inbox_0004", "hub": "hub_0010"}
 
 
 def ahead(store: Store) -> Ahead | None:
-    """For one worker, in one of its threads. None where a home has its own way to work side by side."""
-    if not isinstance(store, SqliteStore):
-        return None
-    from orderhub_core.store.committer import Committer
+    """For one worker, in one of its threads. None where a home must see one batch committed before it gives out the
+    next."""
+    if isinstance(store, SqliteStore):
+        from orderhub_core.store.committer import Committer
 
-    return Committer(store)
+        return Committer(store)
+    from orderhub_core.store.postgres import PostgresStore
+    from orderhub_core.store.relay import Relay
+
+    return Relay(store) if type(store) is PostgresStore else None
 
 
 def init(home: Home, revisions: Mapping[str, str] | None = None) -> None:

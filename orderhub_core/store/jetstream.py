@@ -221,10 +221,10 @@ class JetStreamStore(PostgresStore):
     def _forget(self, batch: Batch) -> None:
         self.cluster.purge(batch.lane, batch.upto)
 
-    def _give_back(self) -> None:
+    def give_back(self) -> None:
         if self._claimant == threading.get_ident():
             self._batch = None
-        super()._give_back()
+        super().give_back()
 
     # -- telling
 

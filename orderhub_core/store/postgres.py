@@ -182,10 +182,10 @@ class PostgresStore(Store):
             with _translated():
                 claim = self._claim(self._claiming(), limit, now)
         except BaseException:
-            self._give_back()
+            self.give_back()
             raise
         if claim is None:
-            self._give_back()
+            self.give_back()
         return claim
 
     def _claim(self, connection: psycopg.Connection[Any], limit: int, now: int) -> Claim | None:
@@ -208,9 +208,9 @@ class PostgresStore(Store):
         return Claim([], 0, version, next_order_id, log_seq, bytes(log_hash), lane, self.lanes, stamp, queued=True)
 
     def release(self, claim: Claim) -> None:
-        self._give_back()
+        self.give_back()
 
-    def _give_back(self) -> None:
+    def give_back(self) -> None:
         """End the claim of this thread, if it has one. A connection that is dead has ended it already."""
         if self._claimant != threading.get_ident():
             return
@@ -231,7 +231,7 @@ class PostgresStore(Store):
                 self._write(cursor, claim, writes)
                 connection.commit()
         finally:
-            self._give_back()
+            self.give_back()
 
     def _write(self, cursor: psycopg.Cursor[Any], claim: Claim, writes: Writes) -> None:
         self._move_on(cursor, claim, writes)
