@@ -39,7 +39,8 @@ class InForce(NamedTuple):
 
     @property
     def shadow(self) -> Rulebook | None:
-        return None if self.share else self.candidate
+        shadowed = self.candidate is not None and self.candidate.version != self.active.version and not self.share
+        return self.candidate if shadowed else None
 
     def of(self, shop: str, order_no: str) -> Rulebook:
         """Depends on the order and the candidate's version alone, so that a larger share keeps the orders of a smaller

@@ -27,8 +27,8 @@ from orderhub_core.store.unit import Claim, Message, Receipt, Row, Writes, diges
 
 LANE = "SELECT version, next_order_id, log_seq, log_hash, lane, pg_current_xact_id()::text::bigint FROM lanes"
 DUE_LANE = f"""{LANE} WHERE EXISTS (SELECT FROM todo WHERE todo.lane = lanes.lane AND {DUE.replace("?", "%s")})
-    ORDER BY version LIMIT 1 FOR UPDATE SKIP LOCKED"""
-"""Of the lanes that have work and no worker, the one that was served least."""
+    ORDER BY version, lane LIMIT 1 FOR UPDATE SKIP LOCKED"""
+"""Of the lanes that have work and no worker, the one that was served least; of equals always the same."""
 THIS_LANE = f"{LANE} WHERE lane = %s FOR UPDATE SKIP LOCKED"
 
 TAKE_MESSAGES = f"""WITH mine AS MATERIALIZED (SELECT id, attempts FROM todo

@@ -65,6 +65,15 @@ def test_a_shadow_decides_and_nothing_is_done_of_it(bench):
     ]
 
 
+def test_the_version_that_decides_is_no_shadow_of_itself(bench):
+    """The file of the settings speaks before it is kept; its text may be on trial by then."""
+    bench.editions.save(text("v1", "hangzhou"), by="ann")
+    bench.editions.change("shadow", "v1", by="ann")
+    bench.context = bench.context._replace(book=editions.read(bench.editions.text("v1")))
+    (name,) = bench.orders()
+    assert (bench.decided(), bench.decided(shadow=1)) == ({name: "v1"}, {})
+
+
 def test_what_a_shadow_would_have_done_otherwise_is_told_by_kind(bench):
     silent = GIFT.replace("total >= 1", "total >= 150")
     bench.editions.save(text("v1", "hangzhou", GIFT), by="ann")
