@@ -203,9 +203,10 @@ def test_the_file_of_the_settings_is_the_first_version_and_never_slips_in_later(
     file = tmp_path / "rules.toml"
     file.write_text(text("v1", "hangzhou"), encoding="utf-8")
     bench = Bench(context, order, file=file)
-    assert bench.editions.take_up() == ""
+    assert (bench.editions.take_up(), bench.editions.take_up()) == ("", "")
     drain(bench.context, 100)
     assert bench.states() == {"v1": "active"}
+    assert [one.act for one in bench.editions.changes()] == ["publish", "save"], "another worker's word is the same"
     assert [one.author for one in bench.editions.kept()] == ["settings"]
     file.write_text(text("v2", "guangzhou"), encoding="utf-8")
     assert "`orderhub rules publish rules.toml`" in bench.editions.take_up()
