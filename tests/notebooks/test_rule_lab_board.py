@@ -15,6 +15,7 @@ from orderhub_core import hub, i18n, ui
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import tariffs
 from orderhub_core.rules import rulebook
+from orderhub_core.rules.decide import decided
 from orderhub_core.rules.lab import board, sections, texts
 from orderhub_core.sim.world import Plan, build
 from orderhub_core.store import homes, snapshot
@@ -95,6 +96,16 @@ def test_a_copy_has_the_book_of_its_settings(board: ModuleType, copied: Path) ->
     assert "Hours over the limit" in page(outputs)
 
 
+def test_a_book_of_the_settings_that_cannot_be_used_is_told(board: ModuleType, copied: Path) -> None:
+    (copied / "orderhub.toml").write_text('rulebook = "r.toml"\n', encoding="utf-8")
+    (copied / "r.toml").write_text(text("v7", SOUTH.replace("total", "totla")), encoding="utf-8")
+    hub.connect.cache_clear()
+    words = page(board.app.run()[0])
+    assert "totla" in words and "Orders compared" not in words
+    with pytest.raises(UserMistake, match=r"r\.toml cannot be used"):
+        hub.connect().lab.active()
+
+
 def test_chinese_leaves_no_english_behind(board: ModuleType, copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ui, "language", lambda: "zh")
     words = page(board.app.run()[0])
@@ -133,6 +144,31 @@ def test_a_draft_is_compared_with_the_active_version(living: hub.Hub) -> None:
     why = tried.ground.why(missed["order_id"][0], {"after": tried.draft}, words)["after"]
     assert why.row(0)[:4] == ("routing", "south", "assign guangzhou", "acts")
     assert "✓ total >= 300 [500]" in why.row(0)[4]
+
+
+def test_a_replay_wants_what_the_hub_has_decided_whatever_became_of_the_orders_since(
+    living: hub.Hub, tmp_path: Path
+) -> None:
+    written = text("v2", SOUTH + GIFT)
+    living.editions.save(written, by="ann")
+    living.editions.change("publish", "v2", by="ann")
+    head = "order_no,status,placed_at,paid_at,shipped_at,refunded_at,total,province,sku,quantity,price\n"
+    paid = [f"B{n},paid,2026-11-10 1{n}:00,2026-11-10 1{n}:05,{{}},{90 * n},{'广东省' if n % 2 else '浙江省'},S,1,9"
+            for n in range(1, 9)]  # fmt: skip
+    for number, (shipped, state) in enumerate((("", "paid"), ("2026-11-11 09:00", "shipped")), 1):
+        rows = [row.format(f"{shipped},").replace("paid", state, 1) for row in paid]
+        (tmp_path / f"more-{number}.csv").write_text(head + "\n".join(rows) + "\n", encoding="utf-8")
+        living.import_file(tmp_path / f"more-{number}.csv", "generic", on_error="reject-all", dry_run=False)
+    assert set(living.frame("orders").filter(pl.col("order_no").str.starts_with("B"))["headline"]) == {"shipped"}
+    recorded = living.store.query(
+        "hub", "SELECT order_no, action, argument, quantity FROM decisions JOIN orders USING (order_id)"
+        " WHERE version = 'v2' AND shadow = 0 ORDER BY order_no, place",
+    )  # fmt: skip
+    assert len(recorded) > 8
+    ground, book = living.lab.ground(living.lab.periods()[0]), rulebook.read(written).book
+    again = decided(ground.index(book.zone), book).join(ground.orders.select("order_id", "order_no"), on="order_id")
+    replayed = again.filter(pl.col("order_no").str.starts_with("B")).sort("order_no", maintain_order=True)
+    assert replayed.select("order_no", "action", "argument", "quantity").rows() == [tuple(row) for row in recorded]
 
 
 @pytest.mark.parametrize(

@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rules_oracle import conditions, lines_frame, order_lists, orders_frame, truth
 
+from orderhub_core import frames
 from orderhub_core.errors import UserMistake
 from orderhub_core.rules import rulebook
 from orderhub_core.rules.dictionary import FIELDS
 from orderhub_core.rules.index import Index
-from orderhub_core.rules.lab import comparing, loads, parcels, thresholds, traffic
+from orderhub_core.rules.lab import asked, comparing, loads, parcels, thresholds, traffic
 from orderhub_core.rules.lab.missed import missed_gifts
 from orderhub_core.rules.lab.wants import Want
 from orderhub_core.rules.tree import Action, Either, Every, Group, Leaf, Not, Op, Rule, Rulebook
@@ -404,6 +405,24 @@ def test_a_gift_is_missed_where_the_rules_give_more_than_the_gift_lines_have(ord
     told = missed_gifts(index_of(orders), book)
     assert told.select("order_id", "sku", "due", "given", "missing", "rules").rows() == expected
     assert told["reason"].null_count() == 0
+
+
+def test_past_orders_are_decided_on_as_they_were_when_they_were_paid():
+    at = [START + timedelta(hours=n) for n in (3, 1, 2)]
+    frame = frames.empty("orders").clear(4).with_columns(
+        order_id=pl.Series([1, 2, 3, 4]), paid_at=pl.Series([*at, None], dtype=frames.INSTANT),
+        payment=pl.Series(["settled", "refunded", "paid", "unpaid"], dtype=frames.PAYMENT),
+        fulfilment=pl.Series(["shipped", "waiting", "cancelled", "waiting"], dtype=frames.FULFILMENT),
+        warehouse=pl.lit("hz"), province=pl.lit("浙江省"),
+    )  # fmt: skip
+    then = asked.as_decided(frame)
+    assert then.schema == frames.ORDERS
+    assert then["order_id"].to_list() == [2, 3, 1], "who was paid, the oldest first"
+    assert set(then.select("payment", "fulfilment", "warehouse", "province", "headline").rows()) == {
+        ("paid", "waiting", None, "浙江省", "paid")
+    }
+    assert then["headline_at"].to_list() == sorted(at)
+    assert asked.entitled(frame).to_list() == [1], "neither refunded nor cancelled nor unpaid"
 
 
 # --- warehouses, promises, parcels, freight ---------------------------------------------------------------------------

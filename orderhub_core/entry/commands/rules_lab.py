@@ -154,14 +154,14 @@ def sweep(
 def _book(name: str, place: Lab | Path) -> Rulebook:
     """Of a version that the hub keeps, else of a file."""
     if isinstance(place, Lab) and any(one.version == name for one in place.kept()):
-        return rulebook.read(place.text(name)).book
+        return place.book(name)
     if isinstance(place, Lab) and not Path(name).is_file():
         raise UserMistake(f"{name!r} is neither a version that is kept nor a file; `orderhub rules list` names those")
     return rulebook.load(Path(name))
 
 
 def _active(place: Lab | Path) -> Rulebook:
-    return Rulebook() if isinstance(place, Path) else rulebook.read(place.active()).book
+    return Rulebook() if isinstance(place, Path) else place.active()
 
 
 def _period(since: str | None, until: str | None, zone: str) -> Period:
