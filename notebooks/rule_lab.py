@@ -77,7 +77,7 @@ def _(against, lab, lang, periods, span, text, tr):
     mo.stop(bool(tried.trouble), ui.part(lang, ui.note(tried.trouble, "bad")))
     ground, words = tried.ground, board.words(tried.draft, lang)
     moving = mo.ui.dropdown(**board.movable(tried.draft, words), label=tr("Threshold to move"), full_width=True)
-    ui.part(lang, ui.notes(board.doubts(tried.draft, tried.refused, words)))
+    ui.part(lang, ui.notes(_told)) if (_told := board.doubts(tried.draft, tried.refused, words)) else None
     return ground, moving, tried, words
 
 

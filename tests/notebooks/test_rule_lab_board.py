@@ -200,7 +200,9 @@ def test_a_draft_is_kept_as_it_was_written_and_a_moved_one_anew(living: hub.Hub)
     (slid,) = board.movable(book, board.words(book, "en"))["options"].values()
     ground = lab.ground(lab.periods()[0])
     scale = ground.scale(book, slid)
-    moved, line = board.moved(book, slid, scale, 0, board.words(book, "en"))
+    ends = board.slider(scale, slid)
+    assert (ends["value"], ends["start"]) == (300, scale.first / 100), "in yuan, as people write it"
+    moved, line = board.moved(book, slid, scale, ends["start"], board.words(book, "en"))
     assert line == f"south: province = 广东省 and total >= {scale.first // 100} -> assign guangzhou"
     assert lab.keep(asked("publish", version="v3"), written, moved, EN) == ("Version v3 is now: Active.", "good")
     assert rulebook.read(living.editions.text("v3")).book.groups == moved.groups

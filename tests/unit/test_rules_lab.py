@@ -18,7 +18,7 @@ from orderhub_core.errors import UserMistake
 from orderhub_core.rules import rulebook
 from orderhub_core.rules.dictionary import FIELDS
 from orderhub_core.rules.index import Index
-from orderhub_core.rules.lab import asked, comparing, loads, parcels, thresholds, traffic
+from orderhub_core.rules.lab import asked, board, comparing, loads, parcels, thresholds, traffic
 from orderhub_core.rules.lab.missed import missed_gifts
 from orderhub_core.rules.lab.wants import Want
 from orderhub_core.rules.tree import Action, Either, Every, Group, Leaf, Not, Op, Rule, Rulebook
@@ -380,6 +380,13 @@ def test_a_slider_goes_in_round_steps_over_what_the_orders_have_and_meets_the_pr
         own = thresholds.number(one.value)
         assert first <= own <= last and (own - first) % step == (last - first) % step == 0
         assert (last - first) / step <= 210 or one.kind == "time of day"
+        # Wherever the slider stands, the book has that value; where it stood first, it is the same book.
+        book, ends, scale = book_of(when), board.slider(thresholds.scale(index, one), one), thresholds.scale(index, one)
+        words = board.words(book, "en")
+        assert board.moved(book, one, scale, ends["value"], words)[0] == book
+        for place, wanted in (("start", first), ("stop", last)):
+            (there,) = thresholds.thresholds(board.moved(book, one, scale, ends[place], words)[0])
+            assert thresholds.number(there.value) == wanted
         unit = 60_000_000 if one.kind == "instant" else 1
         assert str(step // unit).rstrip("0") in ("1", "2", "5")
 

@@ -9,13 +9,15 @@ import polars as pl
 
 from orderhub_core.i18n import Translate, translator
 from orderhub_core.rules.check import check, sentence
+from orderhub_core.rules.compile import EPOCH, MICROSECOND, field_of
+from orderhub_core.rules.dictionary import Kind
 from orderhub_core.rules.difference import differences
 from orderhub_core.rules.lab import texts
 from orderhub_core.rules.lab.comparing import LOST, ONCE, WON
 from orderhub_core.rules.lab.result import Pick, Result
 from orderhub_core.rules.lab.sections import Section
 from orderhub_core.rules.lab.texts import Words
-from orderhub_core.rules.lab.thresholds import Scale, Threshold, thresholds, with_threshold
+from orderhub_core.rules.lab.thresholds import Scale, Threshold, number, thresholds, with_threshold
 from orderhub_core.rules.language.mistakes import Mistake, told
 from orderhub_core.rules.language.operators import Language
 from orderhub_core.rules.language.printing import print_rule
@@ -23,6 +25,7 @@ from orderhub_core.rules.language.vocabulary import of_book
 from orderhub_core.rules.tree import Rulebook
 
 ALL, VERB = Pick(), ONCE[0]
+MINUTE_US = 60_000_000
 NOTHING, EXAMPLE = "nothing", "example"
 """Choices beside versions: a book without rules, and one to begin with."""
 BOOK = {
@@ -173,22 +176,35 @@ def movable(book: Rulebook, words: Words) -> Options:
     return _options(texts.thresholds(list(thresholds(book)), words))
 
 
-def slider(scale: Scale | None, one: Threshold | None) -> dict[str, int]:
-    """Where it goes from and to, in the steps of its scale."""
+def slider(scale: Scale | None, one: Threshold | None) -> dict[str, float]:
+    """Where it goes from and to. It shows amounts as people write them, a time of day in minutes since midnight, and an
+    instant in minutes after the present one."""
     if scale is None or one is None:
         return {"start": 0, "stop": 1, "value": 0}
-    own = texts.number_of(one)
-    steps = (scale.last - scale.first) // scale.step
-    return {"start": 0, "stop": steps, "step": 1, "value": (own - scale.first) // scale.step}
+    origin, unit = _shown(one)
+    places = {"start": scale.first, "stop": scale.last, "value": number(one.value)}
+    return {**{name: _parts(place - origin, unit) for name, place in places.items()}, "step": _parts(scale.step, unit)}
+
+
+def _shown(one: Threshold) -> tuple[int, int]:
+    """What a slider shows as 0, and as 1 more."""
+    field = field_of(one.asked)
+    return (number(one.value), MINUTE_US) if field.kind is Kind.INSTANT else (0, 10**field.decimals)
+
+
+def _parts(amount: int, unit: int) -> float:
+    return amount / unit if amount % unit else amount // unit
 
 
 def moved(
-    book: Rulebook, one: Threshold | None, scale: Scale | None, step: int | None, words: Words
+    book: Rulebook, one: Threshold | None, scale: Scale | None, place: float | None, words: Words
 ) -> tuple[Rulebook, str]:
     """The draft with its threshold where the slider stands, and its rule as it then reads."""
-    if one is None or scale is None or step is None:
+    if one is None or scale is None or place is None:
         return book, ""
-    value = texts.meant(one, scale, int(step))
+    origin, unit = _shown(one)
+    at = min(max(origin + round(place * unit), scale.first), scale.last)
+    value = EPOCH + MICROSECOND * at if one.kind is Kind.INSTANT else at
     made = book if value == one.value else with_threshold(book, one.rule, one.leaf, one.end, value)
     rule = next(rule for group in made.groups for rule in group.rules if rule.name == one.rule)
     return made, f"{rule.name}: {print_rule(rule, words.speech, words.language)}"

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime, timedelta
 
 import polars as pl
 
 from orderhub_core.i18n import Tile, Translate
 from orderhub_core.rules.actions import VERBS as _VERBS
-from orderhub_core.rules.compile import field_of
-from orderhub_core.rules.dictionary import Kind
 from orderhub_core.rules.lab.result import Figures
-from orderhub_core.rules.lab.thresholds import Scale, Threshold, number
+from orderhub_core.rules.lab.thresholds import Threshold
 from orderhub_core.rules.language.operators import Language
 from orderhub_core.rules.language.printing import print_condition
 from orderhub_core.rules.language.vocabulary import Vocabulary
-from orderhub_core.rules.tree import Scalar
 
 INTRO = (
     "Try a draft of the rulebook on past orders: who goes elsewhere, what it costs, whose gift is lost. Nothing is "
@@ -138,11 +134,6 @@ def _worse(pair: tuple[int, int]) -> str:
 # -- sliders
 
 
-def number_of(one: Threshold) -> int:
-    """Its present value as a slider counts."""
-    return number(one.value)
-
-
 def thresholds(known: Sequence[Threshold], words: Words) -> dict[str, Threshold]:
     """To choose from, each by what it says."""
     told: dict[str, Threshold] = {}
@@ -152,11 +143,3 @@ def thresholds(known: Sequence[Threshold], words: Words) -> dict[str, Threshold]
             name += f" ({words.tr('from') if one.end == 0 else words.tr('to')})"
         told[name if name not in told else f"{name} · {place + 1}"] = one
     return told
-
-
-def meant(one: Threshold, scale: Scale, step: int) -> Scalar:
-    """The value at a step of a slider."""
-    number = min(scale.first + step * scale.step, scale.last)
-    if field_of(one.asked).kind is Kind.INSTANT:
-        return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=number)
-    return number
