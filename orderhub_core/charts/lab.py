@@ -12,7 +12,7 @@ from orderhub_core.rules.lab.texts import Words
 
 CELL = 44
 """Pixels of a row of the matrix."""
-INK = "#1b1d22"
+INK, STAYS = "#1b1d22", "#c9ced6"
 PICK = "cell"
 """The selection of a cell: fields `before` and `after`, what both books want."""
 
@@ -46,10 +46,9 @@ def matrix(rows: pl.DataFrame, verb: str, words: Words) -> alt.LayerChart:
     )
     shade = alt.Color("orders:Q", scale=alt.Scale(domain=[0, most], range=list(theme.RAMP)), legend=None)
     cells = (
-        base.mark_rect(cursor="pointer", stroke="white", strokeWidth=1)
+        base.mark_rect(cursor="pointer", width=alt.RelativeBandSize(0.98), height=alt.RelativeBandSize(0.94))
         .encode(
-            color=alt.condition("datum.stays", alt.value(theme.QUIET), shade),
-            fillOpacity=alt.condition("datum.stays", alt.value(0.3), alt.value(1.0)),
+            color=alt.condition("datum.stays", alt.value(STAYS), shade),
             tooltip=[
                 alt.Tooltip("row:N", title=tr("In force")),
                 alt.Tooltip("column:N", title=tr("Under the draft")),
@@ -59,17 +58,10 @@ def matrix(rows: pl.DataFrame, verb: str, words: Words) -> alt.LayerChart:
         )
         .add_params(alt.selection_point(PICK, fields=["before", "after"], empty=False))
     )
-    return alt.LayerChart(layer=[cells, *_numbers(base, most)]).properties(width="container", height=alt.Step(CELL))
-
-
-def _numbers(base: alt.Chart, most: int) -> list[alt.Chart]:
-    """Dark on light cells, light on dark ones; on those of who stays, whose ground follows the page, as the page's."""
-    dark = f"datum.orders > {most * 0.5}"
-    numbers = base.mark_text(fontSize=12).encode(text=alt.Text("orders:Q", format=","))
-    return [
-        numbers.transform_filter("datum.stays"),
-        numbers.transform_filter("!datum.stays").encode(color=alt.condition(dark, alt.value("white"), alt.value(INK))),
-    ]
+    # Cells have a ground of their own on light pages and dark ones, so their numbers have a colour of their own, too.
+    light = alt.condition(f"!datum.stays && datum.orders > {most * 0.5}", alt.value("white"), alt.value(INK))
+    numbers = base.mark_text(fontSize=12).encode(text=alt.Text("orders:Q", format=","), color=light)
+    return alt.LayerChart(layer=[cells, numbers]).properties(width="container", height=alt.Step(CELL))
 
 
 MOST_STEPS = 500
