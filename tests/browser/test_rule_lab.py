@@ -84,6 +84,9 @@ def edited(page: Page, version: str) -> None:
     text.fill(said.replace("2026-11-22", version).replace("福建省, 湖南省, ", ""))
     text.blur()
     expect(tile(page, "Go to another warehouse").locator(".oh-kpi-value")).not_to_have_text("0", timeout=LONG_MS)
+    # The last part of the page: until it is drawn anew, what is filled in there would be lost.
+    draft = section(page, "Keep, try or publish this draft")
+    expect(draft.get_by_role("cell", name="south-from-guangzhou", exact=True)).to_be_visible(timeout=LONG_MS)
 
 
 def of_rule(folder: Path, version: str) -> int:
