@@ -290,6 +290,8 @@ class BookChange(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Of `save`: the book, as a file would hold it."""
     share: int = 0
     """Of `rollout`: on how many of 10,000 orders it speaks."""
+    seen: int = 0
+    """The message that had changed the version last when this was said: it holds of nothing newer. 0: of anything."""
 
 
 class Signal(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

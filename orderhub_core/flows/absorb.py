@@ -179,7 +179,7 @@ class _Batch:
         self.writes = Writes()
         self.orders: Orders = {}
         self.news = News()
-        in_force = context.in_force(context.store, context.book)
+        in_force = partial(context.in_force, context.store, context.book)
         told = partial(reporting.reports, context.store)
         self.intentions = Intentions(self.reads, in_force, told, self.news, self.writes)
         self.sightings: dict[tuple[str, str, str], tuple[Sighting, int]] = {}

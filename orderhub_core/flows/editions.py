@@ -11,6 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 import polars as pl
+import structlog
 
 from orderhub_core.errors import NeedsPerson, UserMistake
 from orderhub_core.flows import intend, ops
@@ -27,23 +28,33 @@ from orderhub_core.store import books, recorded
 from orderhub_core.store.base import Store
 from orderhub_core.store.books import Edition
 
+log = structlog.get_logger()
+
 LARGEST = 1_000_000
 """Characters of a book's text."""
+LONGEST_VERSION = 100
 
 
 def in_force(store: Store, first: Rulebook) -> Choice:
-    """The books by which the next orders are decided. `first` speaks until a version is published.
+    """The books by which the next orders are decided. `first` speaks until a version is published. A trial is held
+    against a version that speaks, or not at all; one that cannot be carried out any more is left out.
 
-    Raises NeedsPerson for a version that this version of the hub cannot carry out.
+    Raises NeedsPerson for an active version that this version of the hub cannot carry out.
     """
     found = {one.state: one for one in books.speaking(store)}
-    tried = found.get("rollout") or found.get("shadow")
     try:
         active = read(found["active"].text) if "active" in found else first
-        return InForce(active, read(tried.text), tried.share) if tried else InForce(active)
     except UserMistake as mistake:
         # No message's fault: all wait.
-        raise NeedsPerson(f"a version of the rulebook cannot be carried out: {mistake}") from None
+        raise NeedsPerson(f"the rulebook's active version cannot be carried out: {mistake}") from None
+    tried = found.get("rollout") or found.get("shadow")
+    if tried is None or not active.groups:
+        return InForce(active)
+    try:
+        return InForce(active, read(tried.text), tried.share)
+    except UserMistake as mistake:
+        log.error("a version on trial cannot be carried out", version=tried.version, reason=str(mistake))
+        return InForce(active)
 
 
 @lru_cache(maxsize=16)
@@ -79,7 +90,7 @@ class Editions:
 
     def text(self, version: str) -> str:
         """As it was saved. Raises UserMistake for a version that is not kept."""
-        found = books.text(self._store, version)
+        found = books.text(self._store, version) if ops.is_text(version) else None
         if found is None:
             raise UserMistake(f"no version {version!r} is kept; `orderhub rules list` names those that are")
         return found
@@ -100,12 +111,14 @@ class Editions:
         if len(text) > LARGEST:
             raise UserMistake(f"the rulebook is longer than {LARGEST} characters")
         version = read(text).version
+        if not 0 < len(version) <= LONGEST_VERSION or not version.isprintable():
+            raise UserMistake(f"a version is named by 1 to {LONGEST_VERSION} characters that can be printed")
         known = self._known(version)
         if known is not None and known.state not in ("draft", "reviewed"):
             raise UserMistake(
                 f"version {version} is {known.state} and cannot be written again: give the book another `version`"
             )
-        return self._done(BookChange("save", version, by, comment, text))
+        return self._done(BookChange("save", version, by, comment, text, seen=known.message if known else 0))
 
     def change(
         self, act: BookAct, version: str, *, by: str, comment: str = "", share: int = 0, anyway: bool = False
@@ -116,18 +129,28 @@ class Editions:
 
         Raises UserMistake, and changes nothing, where it may not be done.
         """
-        text, known = self.text(version), self._known(version)
+        known, text = self._known(version), self.text(version)
         if known is None or known.state not in books.STARTS[act]:
             raise UserMistake(f"version {version} is {known and known.state}: it cannot be asked to {act}")
         if act == "review" and by == known.author:
             raise UserMistake(f"{by} has written version {version}: somebody else must review it")
         if act == "rollout" and not 1 <= share < WHOLE:
             raise UserMistake("a rollout is for more than 0 and less than 100 percent of the orders; else publish it")
+        if act in ("shadow", "rollout") and self._file is None and not self._active():
+            raise UserMistake("no version is active that a trial could be held against: publish one first")
+        self.may_speak(act, text, known, anyway=anyway)
+        share = share if act == "rollout" else 0
+        return self._done(BookChange(act, version, by, comment, share=share, seen=known.message))
+
+    def may_speak(self, act: BookAct, text: str, known: Edition | None = None, *, anyway: bool = False) -> None:
+        """Raises UserMistake for a text that does not do what it says, unless it is meant so (`anyway`), and for one
+        that nobody has reviewed where somebody must."""
         if act in ("shadow", "rollout", "publish"):
             _refuse_doubtful(text, anyway=anyway)
-        if self._review and act in ("rollout", "publish") and not known.reviewed_by and known.published_at is None:
+        reviewed = known is not None and (known.reviewed_by or known.published_at is not None)
+        if self._review and act in ("rollout", "publish") and not reviewed:
+            version = read(text).version
             raise UserMistake(f"nobody has reviewed version {version} (`orderhub rules review {version}`)")
-        return self._done(BookChange(act, version, by, comment, share=share if act == "rollout" else 0))
 
     def back(self, *, by: str, comment: str = "") -> Edition:
         """Publish the version that was active before. Raises UserMistake where there is none."""
@@ -144,7 +167,7 @@ class Editions:
             return ""
         text = read_text(self._file, "rulebook")
         version = read(text).version
-        if not self.kept():
+        if all(one.published_at is None for one in self.kept()):
             first = [BookChange("save", version, "settings", text=text), BookChange("publish", version, "settings")]
             # Under one name each, whichever worker begins, and however often.
             self._receive([ops.change(change, 0) for change in first])
@@ -168,16 +191,22 @@ class Editions:
         if not is_worse(new, old):
             return ""
         why = f"{new.held} of {new.orders} orders wait for a person, of {active.version} {old.held} of {old.orders}"
-        self.change("pause", tried.version, by="orderhub", comment=why)
+        self._done(BookChange("pause", tried.version, "orderhub", why, seen=tried.message))
         return f"{tried.version} is paused: {why}"
 
     def _known(self, version: str) -> Edition | None:
         return next((one for one in self.kept() if one.version == version), None)
 
+    def _active(self) -> bool:
+        return any(one.state == "active" for one in self.kept())
+
     def _done(self, asked: BookChange) -> Edition:
         ops.check_change(asked)
         self._say([ops.change(asked, self._clock())])
-        return next(one for one in self.kept() if one.version == asked.version)
+        now = next(one for one in self.kept() if one.version == asked.version)
+        if now.state != books.BECOMES[asked.act] or now.comment != asked.comment:
+            raise UserMistake(f"somebody else has changed version {now.version} meanwhile: it is {now.state} now")
+        return now
 
 
 def _refuse_doubtful(text: str, *, anyway: bool) -> None:

@@ -6,7 +6,7 @@ Pure apart from reading the lines of orders that a batch did not bring.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 import msgspec
@@ -84,9 +84,10 @@ class Intentions:
     """
 
     def __init__(
-        self, reads: Reads, books: Choice, reports: Callable[[], pl.DataFrame], news: News, writes: Writes
-    ) -> None:
-        self.reads, self.books, self.reports, self.news, self.writes = reads, books, reports, news, writes
+        self, reads: Reads, books: Callable[[], Choice], reports: Callable[[int], pl.DataFrame], news: News,
+        writes: Writes,
+    ) -> None:  # fmt: skip
+        self.reads, self._books, self.reports, self.news, self.writes = reads, books, reports, news, writes
         self._decided_on: dict[int, tuple[Line, ...] | None] = {}
         """Orders that this batch decided, and their lines then, if it stated any."""
         self._given: dict[int, list[Line]] = {}
@@ -95,30 +96,45 @@ class Intentions:
         self._held: dict[int, Row] = {}
         self._forestalled: dict[int, Row] = {}
 
+    @cached_property
+    def books(self) -> Choice:
+        """Asked once, and only if there is an order to decide: what people say of versions waits for none."""
+        return self._books()
+
     def awaits(self, head: Head) -> bool:
         """Whether the rulebook must speak on an order before anything else is applied to it."""
-        return self.books.speaks and head.order_id in self.news.touched and _is_undecided(head)
+        return head.order_id in self.news.touched and _is_undecided(head) and self.books.speaks
 
     def decide(self) -> None:
         """Let the rulebook speak on orders that it has not spoken on."""
-        undecided = [head for head in self.news.touched.values() if _is_undecided(head)] if self.books.speaks else []
-        if not undecided:
+        undecided = [head for head in self.news.touched.values() if _is_undecided(head)]
+        if not undecided or not self.books.speaks:
             return
         lines = self._lines_of(undecided)
         if self.books.shadow is not None:
             # First: what is carried out changes the orders.
-            for head, decisions in self._decided(undecided, lines, self.books.shadow):
-                self._note(head, decisions or [SILENCE], self.books.shadow.version, shadow=1)
+            for head, decisions in self._shadowed(undecided, lines, self.books.shadow):
+                self._note(head, decisions, self.books.shadow.version, shadow=1)
         for book, heads in self._shares(undecided):
             for head, decisions in self._decided(heads, lines, book):
                 self._decided_on[head.order_id] = self.news.lines.get(head.order_id)
                 self._carry_out(head, lines[head.order_id], decisions, book.version)
 
+    def _shadowed(
+        self, heads: Sequence[Head], lines: Mapping[int, Sequence[Line]], book: Rulebook
+    ) -> list[tuple[Head, list[Decision]]]:
+        try:
+            made = self._decided(heads, lines, book)
+        except Exception as bug:  # noqa: BLE001 — nothing that a trial does may cost an order anything
+            failed = SILENCE._replace(reason=f"could not decide: {type(bug).__name__}")
+            return [(head, [failed]) for head in heads]
+        return [(head, decisions or [SILENCE]) for head, decisions in made]
+
     def _decided(
         self, heads: Sequence[Head], lines: Mapping[int, Sequence[Line]], book: Rulebook
     ) -> list[tuple[Head, list[Decision]]]:
         """What a book says of each order, if anything."""
-        reports = self.reports() if asks_signals(book) else None
+        reports = self.reports(_first_paid(heads)) if asks_signals(book) else None
         about = [] if reports is None else [name for name in reports["of"].unique(maintain_order=True) if name]
         orders = rows.orders_frame(heads, tuple(dict.fromkeys((*order_columns(book), *about))))
         made = decide(orders, rows.lines_frame({head.order_id: lines[head.order_id] for head in heads}), book,
@@ -229,6 +245,11 @@ class Intentions:
             if line.line_no >= FIRST_ADDED_LINE:
                 added.setdefault(order_id, []).append(line)
         return added
+
+
+def _first_paid(heads: Sequence[Head]) -> int:
+    """Microseconds UTC; 0 where that of one is not known."""
+    return min(head.paid_at or 0 for head in heads)
 
 
 @lru_cache

@@ -104,7 +104,7 @@ class Lab:
 
     def _over(self, orders: pl.DataFrame) -> Ground:
         """With what was reported of the world outside; a snapshot has none of it, so nothing that asks for it holds."""
-        reports = None if self._store is None else reporting.reports(self._store)
+        reports = None if self._store is None else reporting.reports(self._store, 0)
         return Ground(past.as_decided(orders), self._place.frame("lines"), reports)
 
     def _paid(self, period: Period) -> pl.DataFrame:
@@ -201,12 +201,14 @@ class Lab:
         written = text if rulebook.read(text).book == named else rulebook.dump(named)
         by, comment = _who(asked)
 
+        acts: dict[str, BookAct] = {"save": "save", "shadow": "shadow"}
+        act, anyway = acts.get(asked["do"], "publish"), asked["do"] == "anyway"
+
         def saved(editions: Editions) -> Edition:
+            _is_ones_own(editions, named.version, by)
+            editions.may_speak(act, written, anyway=anyway)
             made = editions.save(written, by=by, comment=comment)
-            if asked["do"] == "save":
-                return made
-            act: BookAct = "shadow" if asked["do"] == "shadow" else "publish"
-            return editions.change(act, made.version, by=by, comment=comment, anyway=asked["do"] == "anyway")
+            return made if act == "save" else editions.change(act, made.version, by=by, comment=comment, anyway=anyway)
 
         return self._done(saved, tr)
 
@@ -248,6 +250,13 @@ def _usable(text: str, name: str) -> Rulebook:
     if mistakes:
         raise UserMistake(f"the rulebook {name} cannot be used:\n{told(mistakes, str)}")
     return book
+
+
+def _is_ones_own(editions: Editions, version: str, by: str) -> None:
+    """Raises UserMistake for a version that is somebody else's, or reviewed: what was written there would be lost."""
+    known = next((one for one in editions.kept() if one.version == version), None)
+    if known is not None and (known.author != by or known.reviewed_by):
+        raise UserMistake(f"version {version} is {known.author}'s and {known.state}: give yours another version")
 
 
 def _who(asked: Mapping[str, Any]) -> tuple[str, str]:

@@ -32,6 +32,8 @@ TURN_KEY = "rules"
 WITHDRAWN = -1
 """In the column `consistent` of `reviews`: a judgement that was taken back."""
 LONGEST_REASON, LONGEST_NAME = 500, 100
+EARLIEST, LATEST = 946_684_800_000_000, 4_102_444_800_000_000
+"""Microseconds UTC: the years 2000 and 2100."""
 _json = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -96,6 +98,12 @@ def check_signal(said: Signal | SignalEnd) -> None:
     if not said.by.strip():
         raise UserMistake("a report is somebody's: say whose (--by NAME)")
     _check_words("the comment", said.comment, said.by)
+    if isinstance(said, SignalEnd):
+        return
+    if len(said.subject) > LONGEST_NAME or not said.subject.isprintable():
+        raise UserMistake(f"--of: a value is at most {LONGEST_NAME} characters that can be printed")
+    if not all(EARLIEST <= at < LATEST for at in (said.since, said.until) if at is not None):
+        raise UserMistake("a report begins and ends between the years 2000 and 2100")
 
 
 def signal(said: Signal | SignalEnd, at: int) -> RawMessage:
@@ -118,11 +126,11 @@ def check_release(reason: str, by: str) -> None:
 
 def _check_words(what: str, words: str, by: str) -> None:
     for name, said, most in ((what, words, LONGEST_REASON), ("the name", by, LONGEST_NAME)):
-        if len(said) > most or "\0" in said or not _is_text(said):
+        if len(said) > most or "\0" in said or not is_text(said):
             raise UserMistake(f"{name} is too long, or holds what is no character: write at most {most} characters")
 
 
-def _is_text(said: str) -> bool:
+def is_text(said: str) -> bool:
     """Whether it can be written down; bytes that a terminal did not understand cannot."""
     try:
         said.encode()

@@ -20,11 +20,11 @@ OF = ("shop", "platform", "province", "city")
 """What a report may be about, if not about all orders."""
 
 
-def reports(store: Store) -> pl.DataFrame:
-    """SIGNALS, as rules ask for them."""
+def reports(store: Store, since: int) -> pl.DataFrame:
+    """SIGNALS, as rules ask for them: those that hold at `since` (microseconds UTC) or later."""
     rows = [
         (FIELDS[one.field].column, one.of, one.subject, one.number, None, one.since, one.until)
-        for one in signals.kept(store)
+        for one in signals.holding(store, since)
         if one.field in FIELDS
     ]
     raw = {**SIGNALS, "since": pl.Int64(), "until": pl.Int64()}

@@ -18,7 +18,7 @@ class Fared(NamedTuple):
 
     orders: int
     held: int
-    """Those that wait for a person, whether by a rule or because something went wrong."""
+    """Those that waited for a person, whether by a rule or because something went wrong."""
 
 
 def is_worse(trial: Fared, active: Fared) -> bool:

@@ -23,6 +23,10 @@ STARTS: dict[BookAct, tuple[State, ...]] = {
     "discard": ("draft", "reviewed", "shadow", "rollout", "paused"),
 }
 """From which states an act moves a version on. To publish an archived one is to go back."""
+BECOMES: dict[BookAct, State] = {
+    "save": "draft", "review": "reviewed", "shadow": "shadow", "rollout": "rollout", "pause": "paused",
+    "publish": "active", "discard": "archived",
+}  # fmt: skip
 
 
 class Edition(NamedTuple):
@@ -37,6 +41,8 @@ class Edition(NamedTuple):
     reviewed_by: str
     tried_at: int | None
     published_at: int | None
+    message: int
+    """The one that changed it last."""
 
 
 class Changed(NamedTuple):
@@ -66,12 +72,12 @@ _SAVE = """INSERT INTO rulebooks
     VALUES (?, ?, 'draft', 0, ?, ?, ?, '', NULL, NULL, ?)
     ON CONFLICT (version) DO UPDATE SET body = excluded.body, state = 'draft', author = excluded.author,
     comment = excluded.comment, saved_at = excluded.saved_at, reviewed_by = '', message = excluded.message
-    WHERE rulebooks.state IN ('draft', 'reviewed')"""
-_IS_THERE = "EXISTS (SELECT 1 FROM rulebooks AS other WHERE other.version = ? AND other.state IN ({starts}))"
+    WHERE rulebooks.state IN ('draft', 'reviewed') AND ? IN (0, rulebooks.message)"""
+_IS_THERE = """EXISTS (SELECT 1 FROM rulebooks AS other
+    WHERE other.version = ? AND other.state IN ({starts}) AND ? IN (0, other.message))"""
 _MAKE_ROOM = "UPDATE rulebooks SET state = '{left}', share = 0 WHERE state IN ({taken}) AND version <> ? AND {there}"
-_MOVE = (
-    "UPDATE rulebooks SET state = '{state}', comment = ?, message = ?{more} WHERE version = ? AND state IN ({starts})"
-)
+_MOVE = """UPDATE rulebooks SET state = '{state}', comment = ?, message = ?{more}
+    WHERE version = ? AND state IN ({starts}) AND ? IN (0, message)"""
 
 
 def kept(store: Store) -> list[Edition]:
@@ -85,7 +91,7 @@ def speaking(store: Store) -> list[Speaking]:
 
 _LOOKED_AT = 200_000
 """Entries of the log, the newest."""
-_FARED = """SELECT d.version, count(*), sum(CASE WHEN e.state = 'person' THEN 1 ELSE 0 END)
+_FARED = """SELECT d.version, count(*), sum(CASE WHEN e.state = 'person' OR e.released IS NOT NULL THEN 1 ELSE 0 END)
     FROM (SELECT DISTINCT order_id FROM log WHERE seq > ? AND outcome = 'decided' AND recorded_at >= ?) AS decided
     JOIN orders o ON o.order_id = decided.order_id
     JOIN decisions d ON d.order_id = o.order_id AND d.place = 0 AND d.shadow = 0
@@ -100,7 +106,7 @@ def changes(store: Store) -> list[Changed]:
 
 def fared(store: Store, since: int) -> dict[str, tuple[int, int]]:
     """By version: of how many orders decided since an instant (microseconds UTC) a warehouse was to be told, and how
-    many of these wait for a person. Of the newest ones, where there are very many."""
+    many of these wait for a person, or did until one let them go. Of the newest ones, where there are very many."""
     newest = store.query("hub", "SELECT coalesce(max(seq), 0) FROM log")[0][0]
     rows = store.query("hub", _FARED, (newest - _LOOKED_AT, since))
     return {version: (orders, held) for version, orders, held in rows}
@@ -117,13 +123,14 @@ def steps(said: BookChange, message: int, at: int) -> list[tuple[str, Row]]:
     version, comment = said.version, said.comment
     match said.act:
         case "save":
-            return [(_SAVE, (version, said.text, said.by, comment, at, message))]
+            return [(_SAVE, (version, said.text, said.by, comment, at, message, said.seen))]
         case "review":
             return [_moved(said, "reviewed", message, "reviewed_by = ?", said.by)]
         case "shadow":
             return [_room(said, "archived", ON_TRIAL), _moved(said, "shadow", message, "share = 0, tried_at = ?", at)]
         case "rollout":
-            more = "share = ?, tried_at = CASE WHEN state = 'rollout' THEN tried_at ELSE ? END"
+            # Anew with each share: those of a small one are older, and have fared longer.
+            more = "share = ?, tried_at = ?"
             return [_room(said, "archived", ON_TRIAL), _moved(said, "rollout", message, more, said.share, at)]
         case "pause":
             return [_moved(said, "paused", message, "share = 0")]
@@ -139,12 +146,12 @@ def steps(said: BookChange, message: int, at: int) -> list[tuple[str, Row]]:
 def _room(said: BookChange, left: State, taken: tuple[str, ...]) -> tuple[str, Row]:
     """The others leave the place that this version takes, if it does take it."""
     there = _IS_THERE.format(starts=_listed(STARTS[said.act]))
-    return _MAKE_ROOM.format(left=left, taken=_listed(taken), there=there), (said.version, said.version)
+    return _MAKE_ROOM.format(left=left, taken=_listed(taken), there=there), (said.version, said.version, said.seen)
 
 
 def _moved(said: BookChange, state: State, message: int, more: str, *values: str | int) -> tuple[str, Row]:
     sql = _MOVE.format(state=state, more=f", {more}", starts=_listed(STARTS[said.act]))
-    return sql, (said.comment, message, *values, said.version)
+    return sql, (said.comment, message, *values, said.version, said.seen)
 
 
 def _listed(states: tuple[str, ...]) -> str:

@@ -23,8 +23,8 @@ class Reported(NamedTuple):
     comment: str
 
 
-_KEPT = """SELECT name, field, subject_of, subject, amount, since, until, by, comment FROM signals
-    ORDER BY since DESC, name"""
+_KEPT = "SELECT name, field, subject_of, subject, amount, since, until, by, comment FROM signals"
+_IN_TURN = "ORDER BY since DESC, name"
 _KEEP = """INSERT INTO signals (name, field, subject_of, subject, amount, since, until, by, comment, message)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (name) DO NOTHING"""
 _END = "UPDATE signals SET until = ?, message = ? WHERE name = ? AND since < ? AND (until IS NULL OR until > ?)"
@@ -34,7 +34,13 @@ _TAKE_BACK = "DELETE FROM signals WHERE name = ? AND since >= ?"
 
 def kept(store: Store) -> list[Reported]:
     """All reports, those that begin last first."""
-    return [Reported(*row) for row in store.query("hub", _KEPT)]
+    return [Reported(*row) for row in store.query("hub", f"{_KEPT} {_IN_TURN}")]
+
+
+def holding(store: Store, since: int) -> list[Reported]:
+    """Those that hold at an instant (microseconds UTC) or later."""
+    sql = f"{_KEPT} WHERE until > ? UNION ALL {_KEPT} WHERE until IS NULL {_IN_TURN}"
+    return [Reported(*row) for row in store.query("hub", sql, (since,))]
 
 
 def steps(said: Signal | SignalEnd, name: str, message: int, at: int) -> list[tuple[str, Row]]:

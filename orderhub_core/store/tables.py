@@ -197,6 +197,7 @@ class Signal(HubPart, table=True):
     """What people report of the world outside, for rules that ask for it."""
 
     __tablename__ = "signals"
+    __table_args__ = (Index("ix_signals_until", "until"),)
     name: str = key()
     """The id of the message that reported it."""
     field: str = text()

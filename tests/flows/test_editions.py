@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,9 +12,10 @@ from small_shop import SHOP
 from versions import GIFT, HOLD, NEVER, Bench, text
 
 from orderhub_core.errors import NeedsPerson, UserMistake
-from orderhub_core.flows import editions, ops
+from orderhub_core.flows import editions, intend, ops
 from orderhub_core.flows.absorb import drain
 from orderhub_core.model import BookChange
+from orderhub_core.model import Event as E
 from orderhub_core.rules.guard import FEWEST
 from orderhub_core.rules.inforce import WHOLE, InForce, drawn
 from orderhub_core.rules.tree import Rulebook
@@ -67,11 +70,65 @@ def test_a_shadow_decides_and_nothing_is_done_of_it(bench):
 
 def test_the_version_that_decides_is_no_shadow_of_itself(bench):
     """The file of the settings speaks before it is kept; its text may be on trial by then."""
+    bench.editions._file = Path("rules.toml")
     bench.editions.save(text("v1", "hangzhou"), by="ann")
     bench.editions.change("shadow", "v1", by="ann")
     bench.context = bench.context._replace(book=editions.read(bench.editions.text("v1")))
     (name,) = bench.orders()
     assert (bench.decided(), bench.decided(shadow=1)) == ({name: "v1"}, {})
+
+
+def test_a_trial_before_any_version_decides_leaves_orders_to_the_first_that_does(bench):
+    bench.editions.save(text("v1", "hangzhou"), by="ann")
+    with pytest.raises(UserMistake, match="publish one first"):
+        bench.editions.change("shadow", "v1", by="ann")
+    bench._receive([ops.change(BookChange("rollout", "v1", "ann", share=5_000), bench.clock())])
+    names = bench.orders(8)
+    assert bench.decided() == {}
+    bench.published("v1")
+    for name in names:
+        bench.news(name, E.PLACED, E.PAID, total=20_000, quantity=2)
+    drain(bench.context, 100)
+    assert bench.decided() == dict.fromkeys(names, "v1")
+
+
+def test_whoever_acts_on_what_was_written_anew_meanwhile_is_told(bench, monkeypatch):
+    kept = bench.editions
+    kept.save(text("v1", "hangzhou"), by="ann")
+    say = kept._say
+
+    def late(said):
+        bench._receive([ops.change(BookChange("save", "v1", "ann", "other", text("v1", "mars")), bench.clock())])
+        say(said)
+
+    monkeypatch.setattr(kept, "_say", late)
+    for act in ("review", "publish"):
+        with pytest.raises(UserMistake, match="somebody else has changed version v1"):
+            kept.change(act, "v1", by="bob")
+    assert bench.states() == {"v1": "draft"}
+
+
+def test_an_unreadable_trial_stops_nobody_and_a_bug_in_one_costs_no_order_anything(bench, monkeypatch):
+    for version in ("v1", "v2"):
+        bench.editions.save(text(version, "hangzhou"), by="ann")
+    bench.published("v1")
+    bench.editions.change("shadow", "v2", by="ann")
+    decide = intend.decide
+
+    def broken(orders, lines, book, **rest):
+        if book.version == "v2":
+            raise OverflowError
+        return decide(orders, lines, book, **rest)
+
+    monkeypatch.setattr(intend, "decide", broken)
+    (first,) = bench.orders()
+    assert bench.decided("reason", shadow=1) == {first: "could not decide: OverflowError"}
+    with bench.store.transaction("hub") as cursor:
+        cursor.execute("UPDATE rulebooks SET body = 'version = 1' WHERE version = 'v2'")
+    (second,) = bench.orders()
+    assert bench.decided() == {first: "v1", second: "v1"}
+    assert bench.editions.change("discard", "v2", by="ann").state == "archived"
+    assert rows(bench.context, "SELECT count(*) FROM parked") == [(0,)]
 
 
 def test_what_a_shadow_would_have_done_otherwise_is_told_by_kind(bench):
@@ -126,6 +183,8 @@ def test_a_rollout_that_holds_more_orders_is_paused_and_says_why(bench):
     bench.orders(2 * FEWEST - 10)
     assert bench.editions.watch() == "", "too few to say anything"
     bench.orders(2 * FEWEST)
+    with bench.store.transaction("hub") as cursor:
+        cursor.execute("UPDATE outbox SET state = 'waiting', released = 1 WHERE state = 'person'")
     told = bench.editions.watch()
     tried = sum(version == "v2" for version in bench.decided().values())
     assert told.startswith(f"v2 is paused: {tried} of {tried} orders wait for a person, of v1 0 of ")
@@ -163,8 +222,11 @@ def test_what_may_not_be_done_is_refused_and_changes_nothing(context, order):
         kept.change("publish", "v1", by="ann", anyway=True)
     with pytest.raises(UserMistake, match="somebody else must review"):
         kept.change("review", "v1", by="ann")
-    kept.change("shadow", "v1", by="ann", anyway=True)
     kept.change("discard", "v1", by="ann")
+    with pytest.raises(UserMistake, match="named by 1 to 100 characters"):
+        kept.save(text("v" * 101, "hangzhou"), by="ann")
+    with pytest.raises(UserMistake, match="no version"):
+        kept.change("publish", "v\udcff", by="ann")
     kept.save(text("v2", "hangzhou"), by="ann")
     kept.change("review", "v2", by="bob")
     with pytest.raises(UserMistake, match="less than 100 percent"):
@@ -203,11 +265,13 @@ def test_the_file_of_the_settings_is_the_first_version_and_never_slips_in_later(
     file = tmp_path / "rules.toml"
     file.write_text(text("v1", "hangzhou"), encoding="utf-8")
     bench = Bench(context, order, file=file)
+    bench.editions.save(text("draft", "chengdu"), by="ann")
     assert (bench.editions.take_up(), bench.editions.take_up()) == ("", "")
     drain(bench.context, 100)
-    assert bench.states() == {"v1": "active"}
-    assert [one.act for one in bench.editions.changes()] == ["publish", "save"], "another worker's word is the same"
-    assert [one.author for one in bench.editions.kept()] == ["settings"]
+    assert bench.states() == {"v1": "active", "draft": "draft"}
+    told = [one.act for one in bench.editions.changes()]
+    assert told == ["publish", "save", "save"], "another worker's word is the same"
+    assert {one.version: one.author for one in bench.editions.kept()}["v1"] == "settings"
     file.write_text(text("v2", "guangzhou"), encoding="utf-8")
     assert "`orderhub rules publish rules.toml`" in bench.editions.take_up()
     file.write_text(text("v1", "guangzhou"), encoding="utf-8")

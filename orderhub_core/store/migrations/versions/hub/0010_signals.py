@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("message", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("name"),
     )
+    op.create_index("ix_signals_until", "signals", ["until"])
 
 
 def downgrade() -> None:
