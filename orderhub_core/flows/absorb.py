@@ -185,6 +185,8 @@ class _Batch:
         self.sightings: dict[tuple[str, str, str], tuple[Sighting, int]] = {}
         self.put_off: set[int] = set()
         self.next_order_id = claim.next_order_id
+        self.moment = (claim.version + 1) << 20
+        """Counts the messages of the lane as they are applied, commit by commit: not all are as they came."""
 
     def plan(self) -> Plan:
         read: list[Found] = [
@@ -267,6 +269,7 @@ class _Batch:
             self.orders[head.shop, head.order_no] = Known(head)
 
     def _take(self, message: Message, source: Source, decoded: Decoded) -> Outcome:
+        self.moment += 1
         if isinstance(decoded, Observation):
             return self._observe(message, source, decoded)
         if isinstance(decoded, Sighting):
@@ -287,7 +290,7 @@ class _Batch:
             known.told = content if folded.whole else None
         if folded.changed:
             self.news.note(head, content, folded, message)
-            self.intentions.follow(head, folded.entries, message.id)
+            self.intentions.follow(head, folded.entries, self.moment)
         if source.live and (seen.incomplete or head.lines_digest is None):
             fetch = effects.FetchOrder(head.shop, head.order_no)
             self.writes.latest_effects.append(
@@ -322,7 +325,8 @@ class _Batch:
 
     def _say(self, message: Message, said: ops.Word) -> None:
         known = None if isinstance(said, ops.OF_NO_ORDER) else self.orders.get((said.shop, said.order_no))
-        self.news.entries.append(ops.noted(message, said, known.head.order_id if known else 0, self.writes))
+        number = known.head.order_id if known else 0
+        self.news.entries.append(ops.noted(message, said, number, self.moment, self.writes))
 
     # -- rows
 

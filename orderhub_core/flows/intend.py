@@ -34,7 +34,7 @@ STOPPED = frozenset({"cancelled", "intercepted"})
 SENT = frozenset({"partly_shipped", "shipped"})
 SENT_BY = frozenset({Event.PARTLY_SHIPPED.value, Event.SHIPPED.value})
 FOREVER = (1 << 63) - 1
-"""As the message since which something holds: whatever a person has said."""
+"""As the moment since which something holds: whatever a person has said."""
 _NEVER = ("", 0, 0)
 SILENCE = Decision("", "", "", "", 0, None, "no rule holds")
 """Of a shadow: that it was asked, and wanted nothing."""
@@ -151,12 +151,12 @@ class Intentions:
             shares.setdefault(book.version, (book, []))[1].append(head)
         return list(shares.values())
 
-    def follow(self, head: Head, news: Sequence[Entry], message: int) -> None:
+    def follow(self, head: Head, news: Sequence[Entry], moment: int) -> None:
         """What an order's news mean for what was intended for it, if nobody has performed that yet.
 
         Of an order that is partly refunded only a person knows what is still to be sent. One that is said to be shipped
         before its warehouse was told of it is another hand's; once the carrier has it, nothing is left to be done.
-        Who has let an order go knew all that was known then: only what `message` brought since holds it again.
+        Who has let an order go knew all that was known then: only what was applied after that `moment` holds it again.
         """
         number, key = head.order_id, rows.push_key(head.shop, head.order_no)
         if not head.decided or head.warehouse_by != "rule" or number in self._stopped:
@@ -166,12 +166,12 @@ class Intentions:
             return
         fresh = {entry.event for entry in news}
         if Event.PARTLY_REFUNDED.value in head.facts:
-            since = message if Event.PARTLY_REFUNDED.value in fresh else self._held.get(number, _NEVER)[1]
+            since = moment if Event.PARTLY_REFUNDED.value in fresh else self._held.get(number, _NEVER)[1]
             self._held[number] = ("partly refunded: what is still to be sent?", since, key)
         if head.logistics != "none":
             self._forestalled[number] = ("withdrawn", "the carrier had it before the warehouse was told", FOREVER, key)
         elif head.fulfilment in SENT and self._forestalled.get(number, _NEVER)[0] != "withdrawn":
-            since = message if not SENT_BY.isdisjoint(fresh) else self._forestalled.get(number, _NEVER)[2]
+            since = moment if not SENT_BY.isdisjoint(fresh) else self._forestalled.get(number, _NEVER)[2]
             why = "said to be shipped before the warehouse was told"
             self._forestalled[number] = ("person", why, since, key)
 

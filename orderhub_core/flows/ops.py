@@ -46,14 +46,15 @@ def decode(kind: str, body: bytes) -> Word:
         raise Unreadable(f"not a word of the hub's own people: {kind}") from None
 
 
-def noted(message: Message, said: Word, order_id: int, writes: Writes) -> Entry:
-    """What a person has said is to be written; the log's entry of it. `order_id`: of the order it is about, or 0."""
+def noted(message: Message, said: Word, order_id: int, moment: int, writes: Writes) -> Entry:
+    """What a person has said is to be written; the log's entry of it. `order_id`: of the order it is about, or 0.
+    `moment`: when it is applied, among its lane's messages."""
     match said:
         case Review():
             row, entry = _reviewed(message, said, order_id)
             writes.reviews.append(row)
         case Release():
-            row, entry = _released(message, said, order_id)
+            row, entry = _released(message, said, order_id, moment)
             writes.released.append(row)
         case Dismissal():
             row, entry = _dismissed(message, said)
@@ -174,12 +175,12 @@ def release(said: Release, at: int) -> RawMessage:
     return RawMessage(OPS, f"release:{said.shop}:{said.order_no}:{at}", "release", _json(said), said.order_no)
 
 
-def _released(message: Message, said: Release, order_id: int) -> tuple[Row, Entry]:
+def _released(message: Message, said: Release, order_id: int, moment: int) -> tuple[Row, Entry]:
     """What RELEASE asks for, and the log's entry."""
     at, detail = message.received_at, _json({"reason": said.reason, "by": said.by}).decode()
     who = said.by or "a person"
     entry = Entry(order_id, "order.released", at, at, "", "released", "released", message.source, message.id, detail)
-    return (f"let go by {who}: {said.reason}", message.id, push_key(said.shop, said.order_no)), entry
+    return (f"let go by {who}: {said.reason}", moment, push_key(said.shop, said.order_no)), entry
 
 
 def _reviewed(message: Message, said: Review, order_id: int) -> tuple[Row, Entry]:

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from queue import SimpleQueue
+from threading import Thread
 from typing import Any
 
 from orderhub_core.store.postgres import PostgresStore
 from orderhub_core.store.unit import Claim, Row, Writes
 
+PATIENCE_S = 10.0
+"""With a server that does not answer, at the end."""
 TURN_S = 0.001
 """Planning gives the interpreter to a thread that has something to send within so long. The usual 5 ms are more than
 the server takes over a statement: it would wait for us most of the time."""
@@ -25,14 +29,31 @@ class _Hand:
 
     def __init__(self, url: str) -> None:
         self.store = PostgresStore(url)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="commit")
+        self._asked: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        # A daemon: a server that never answers must not keep the process from ending.
+        self._thread = Thread(target=self._work, name="commit", daemon=True)
+        self._thread.start()
+
+    def _work(self) -> None:
+        while (call := self._asked.get()) is not None:
+            call()
 
     def start(self, call: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        return self._thread.submit(call, *arguments)
+        answer: Future[Any] = Future()
+
+        def run() -> None:
+            try:
+                answer.set_result(call(*arguments))
+            except BaseException as failure:  # noqa: BLE001 — whoever waits for the answer gets it
+                answer.set_exception(failure)
+
+        self._asked.put(run)
+        return answer
 
     def close(self) -> None:
         self.start(self.store.close)
-        self._thread.shutdown()
+        self._asked.put(None)
+        self._thread.join(PATIENCE_S)
 
 
 class Relay:

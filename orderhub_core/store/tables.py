@@ -236,7 +236,7 @@ class Outbox(HubPart, table=True):
     done_at: int | None = instant()
     note: str = text()
     released: int | None = instant()
-    """The message by which a person let it go."""
+    """The moment, among all that its lane has applied, when a person let it go."""
 
 
 NOT_DISMISSED = sql("dismissed_at IS NULL")

@@ -88,7 +88,7 @@ class Writes:
         self.sightings: list[Row] = []
         self.reviews: list[Row] = []
         self.released: list[Row] = []
-        """(note, message, key) of effects that a person lets go."""
+        """(note, moment, key) of effects that a person lets go."""
         self.words: list[tuple[str, Row]] = []
         """Statements on versions of the rulebook and on signals, in the order in which people asked for them."""
         self.latest_effects: list[Row] = []
@@ -96,11 +96,11 @@ class Writes:
         self.withdrawn: list[Row] = []
         """(note, key) of effects that must not be performed any more, if nobody has yet."""
         self.held: list[Row] = []
-        """(note, message, key) of effects that a person must look at before they are performed, if nobody has yet, or
-        has let them go knowing that message."""
+        """(note, moment, key) of effects that a person must look at before they are performed, if nobody has yet, or
+        has let them go after that moment."""
         self.forestalled: list[Row] = []
-        """(state, note, message, key) of effects that somebody else has seen to, if we have not even tried:
-        `withdrawn`, or `person` where that is not certain and nobody has let it go knowing that message."""
+        """(state, note, moment, key) of effects that somebody else has seen to, if we have not even tried:
+        `withdrawn`, or `person` where that is not certain and nobody has let it go after that moment."""
         self.dismissed: list[Row] = []
         """(source, message id, reason, by, at) of parked messages that nobody needs to read any more."""
         self.requeued: list[Requeued] = []

@@ -7,10 +7,11 @@ from small_rules import rulebook, total_from
 from small_shop import SHOP
 
 from orderhub_core import effects
-from orderhub_core.errors import UserMistake
+from orderhub_core.errors import Unreadable, UserMistake
 from orderhub_core.flows import ops
 from orderhub_core.flows.absorb import Source, drain
 from orderhub_core.flows.intend import refuse
+from orderhub_core.flows.replay import replay
 from orderhub_core.model import Event as E
 from orderhub_core.model import Release
 from orderhub_core.rules.tree import Action, Group, Leaf, Op, Rule, Rulebook
@@ -115,6 +116,27 @@ def test_who_lets_an_order_go_decides_on_what_is_known_then(context, order, limi
     assert rows(context, "SELECT state FROM outbox") == [(state,)]
     (logged,) = rows(context, "SELECT after, detail FROM log WHERE event = 'order.released'")
     assert logged == ("released", '{"by":"ann","reason":"the buyer has answered"}')
+
+
+def test_what_came_before_a_person_let_an_order_go_and_is_applied_after_it_holds_it_again(context, order):
+    """A refund that nobody could read at first: whoever let the order go did not know of it."""
+    known = with_people(taken(context, order, book(Action("hold", "risk"))))
+    refund = order("A1", *REFUNDED, at=NOW + 3, total=20_000)
+    readable = known.source
+
+    def unreadable(name):
+        if name == refund.source:
+            raise Unreadable("not yet")
+        return readable(name)
+
+    context.store.accept([refund], NOW + 5)
+    drain(known._replace(source=unreadable), 100)
+    context.store.accept([let_go(NOW)], NOW + 6)
+    drain(known, 100)
+    assert rows(context, "SELECT state FROM outbox") == [("waiting",)]
+    ((parked,),) = rows(context, "SELECT id FROM parked")
+    replay(known, [parked], 100)
+    assert rows(context, "SELECT state FROM outbox") == [("person",)]
 
 
 def test_a_refund_of_an_order_that_a_rule_holds_is_told_to_whoever_lets_it_go(context, order):

@@ -1,4 +1,4 @@
-"""Which message let an effect go that was kept for a person."""
+"""When an effect was let go that was kept for a person."""
 
 import sqlalchemy as sa
 from alembic import op
