@@ -8,9 +8,11 @@ there it must be decided the same by the signals as they were at some moment.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -23,13 +25,13 @@ from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store import books, homes, recorded
 from orderhub_core.store.base import Store
 from orderhub_core.store.homes import Home
-from orderhub_core.store.recorded import NOBODY, Key, Recorded
+from orderhub_core.store.recorded import NOBODY, Heard, Key, Recorded
 from orderhub_core.store.unit import Row
 
 Tell = Callable[[int, int], None]
 """Messages applied so far, and in all."""
-MOMENTS = 50
-"""That are tried, from the first signal on."""
+MOMENTS = 20
+"""Signals by which a lane may be before or behind another's."""
 
 
 class Difference(NamedTuple):
@@ -73,17 +75,17 @@ def reproduce(context: Context, since: int, until: int, tell: Tell = lambda done
     asked = {key for key, version in kept.versions.items() if version in known}
     if not asked:
         return Reproduced(len(kept.versions), 0, unknown=unknown)
-    heard = [(key, message) for key, message in kept.heard if key in asked or key == NOBODY]
+    heard = [one for one in kept.heard if one.key in asked or one.key == NOBODY]
     chosen = {key: known[kept.versions[key]] for key in asked}
-    again, expired = _again(context, chosen, heard, tell)
+    lanes = context.store.lanes
+    again, expired = _again(context, chosen, heard if lanes == 1 else _in_turn(heard), tell)
     if NOBODY in expired:  # some signal is not known any more
         expired |= {key for key in asked if asks_signals(known[kept.versions[key]])}
     expired &= asked
     asked -= expired
-    if context.store.lanes > 1:
-        again |= _at_some_moment(
-            context, kept, heard, chosen, {key for key in asked if kept.decisions[key] != again.get(key)}
-        )
+    if lanes > 1:
+        other = {key for key in asked if kept.decisions[key] != again.get(key)}
+        again |= _a_moment_off(context, kept, heard, chosen, other)
     differences = [
         Difference(*key, kept.versions[key], kept.decisions[key], again.get(key, []))
         for key in sorted(asked)
@@ -100,23 +102,38 @@ def _known_books(context: Context, versions: Iterable[str]) -> dict[str, Ruleboo
     return found
 
 
-def _at_some_moment(
-    context: Context, kept: Recorded, heard: Sequence[tuple[Key, int]], chosen: dict[Key, Rulebook], other: set[Key]
+def _in_turn(heard: Sequence[Heard], off: int = 0) -> list[Heard]:
+    """Of several lanes, as they came: each order's and the signals as they were applied, with as many signals before
+    an order's message as had come by then, and `off` more."""
+    signals = [one for one in heard if one.key == NOBODY]
+    came = list(accumulate((one.at for one in signals), max))
+    latest: dict[Key, int] = {}
+    turns: list[tuple[int, int, int, Heard]] = [(place, 1, 0, one) for place, one in enumerate(signals)]
+    for number, one in enumerate(heard):
+        if one.key != NOBODY:
+            latest[one.key] = max(latest.get(one.key, 0), one.at)
+            turns.append((bisect_right(came, latest[one.key]) + off, 0, number, one))
+    return [one for *_, one in sorted(turns)]
+
+
+def _a_moment_off(
+    context: Context, kept: Recorded, heard: Sequence[Heard], chosen: dict[Key, Rulebook], other: set[Key]
 ) -> dict[Key, list[Row]]:
-    """Of orders that were decided otherwise, those that the recorded way is right for by the signals of some moment."""
+    """Of orders that were decided otherwise, those that are decided as recorded by the signals of a moment before or
+    after."""
     found: dict[Key, list[Row]] = {}
-    told = [one for one in heard if one[0] == NOBODY]
-    for known in range(min(len(told), MOMENTS) + 1):
+    for off in (sign * far for far in range(1, MOMENTS + 1) for sign in (-1, 1)):
         doubtful = {key: chosen[key] for key in other - found.keys() if asks_signals(chosen[key])}
         if not doubtful:
             break
-        again, _ = _again(context, doubtful, [*told[:known], *(one for one in heard if one[0] in doubtful)])
+        some = [one for one in heard if one.key in doubtful or one.key == NOBODY]
+        again, _ = _again(context, doubtful, _in_turn(some, off))
         found |= {key: rows for key, rows in again.items() if rows == kept.decisions[key]}
     return found
 
 
 def _again(
-    context: Context, chosen: dict[Key, Rulebook], heard: Sequence[tuple[Key, int]], tell: Tell = lambda done, of: None
+    context: Context, chosen: dict[Key, Rulebook], heard: Sequence[Heard], tell: Tell = lambda done, of: None
 ) -> tuple[dict[Key, list[Row]], set[Key]]:
     """What is decided once more, and the orders of which some message has expired."""
     with TemporaryDirectory(prefix="orderhub-") as folder:
@@ -131,17 +148,17 @@ def _again(
 
 
 def _apply(
-    context: Context, scratch: Store, chosen: dict[Key, Rulebook], heard: Sequence[tuple[Key, int]], tell: Tell
+    context: Context, scratch: Store, chosen: dict[Key, Rulebook], heard: Sequence[Heard], tell: Tell
 ) -> set[Key]:
     then = _AsRecorded(chosen)
     anew = context._replace(store=scratch, recent=Recent(scratch), in_force=lambda *_: then)
     expired: set[Key] = set()
     done = 0
-    for found in recorded.bodies(context.store, [message for _, message in heard]):
+    for found in recorded.bodies(context.store, [one.message for one in heard]):
         some = heard[done : done + recorded.AT_A_TIME]
-        expired.update(key for key, message in some if message not in found)
+        expired.update(one.key for one in some if one.message not in found)
         # Numbered anew, as they were applied.
-        recorded.put(scratch, {done + place: found[m] for place, (_, m) in enumerate(some, 1) if m in found})
+        recorded.put(scratch, {done + n: found[one.message] for n, one in enumerate(some, 1) if one.message in found})
         while absorb(anew, recorded.AT_A_TIME) is not None:
             pass
         done += len(some)

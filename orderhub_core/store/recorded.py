@@ -14,10 +14,10 @@ from orderhub_core.store.unit import Message, Row, digest_of
 _OF = "shadow = 0 AND decided_at >= ? AND decided_at < ?"
 _DECISIONS = f"""SELECT shop, order_no, version, place, rule_group, rule, action, argument, quantity, reason
     FROM decisions JOIN orders USING (order_id) WHERE {_OF}"""
-_HEARD = f"""SELECT coalesce(shop, ''), coalesce(order_no, ''), message FROM log LEFT JOIN orders USING (order_id)
-    WHERE order_id IN (SELECT order_id FROM decisions WHERE {_OF})
-    OR (order_id = 0 AND event LIKE 'signal.%')
-    GROUP BY shop, order_no, message ORDER BY min(seq)"""
+_HEARD = f"""SELECT min(seq), shop, order_no, message, min(recorded_at) FROM log JOIN orders USING (order_id)
+    WHERE order_id IN (SELECT order_id FROM decisions WHERE {_OF}) GROUP BY shop, order_no, message"""
+_SIGNALS = """SELECT min(seq), '', '', message, min(recorded_at) FROM log
+    WHERE order_id = 0 AND event LIKE 'signal.%' GROUP BY message"""
 _BESIDE = """SELECT shop, order_no, action, argument, quantity, shadow FROM decisions JOIN orders USING (order_id)
     WHERE order_id IN (SELECT order_id FROM decisions WHERE version = ? AND shadow = 1)
     AND (shadow = 0 OR version = ?)"""
@@ -34,15 +34,23 @@ SHADOWED = pl.Schema(
 )  # fmt: skip
 
 
+class Heard(NamedTuple):
+    """A message that changed something about an order, or, under NOBODY, about signals."""
+
+    key: Key
+    message: int
+    at: int
+    """When it came, microseconds UTC."""
+
+
 class Recorded(NamedTuple):
     """Of orders that were decided in a period. `decisions`: place, group, rule, action, argument, quantity, reason."""
 
     versions: dict[Key, str]
     decisions: dict[Key, list[Row]]
-    heard: list[tuple[Key, int]]
-    """The messages that changed something about them, of any time, as they were applied to each order. That may be
-    another order than that in which they came: where one was parked, or had to change lanes. Under NOBODY, those that
-    changed signals."""
+    heard: list[Heard]
+    """Of any time, as they were applied to each order. That may be another order than that in which they came: where
+    one was parked, or had to change lanes."""
 
 
 def decisions(store: Store, since: int, until: int = 1 << 62) -> Recorded:
@@ -52,7 +60,8 @@ def decisions(store: Store, since: int, until: int = 1 << 62) -> Recorded:
     for shop, order_no, version, *decision in store.query("hub", _DECISIONS, (since, until)):
         versions[shop, order_no] = version
         found.setdefault((shop, order_no), []).append(tuple(decision))
-    heard = [((shop, order_no), message) for shop, order_no, message in store.query("hub", _HEARD, (since, until))]
+    rows = sorted([*store.query("hub", _HEARD, (since, until)), *store.query("hub", _SIGNALS)])
+    heard = [Heard((shop, order_no), message, at) for _, shop, order_no, message, at in rows]
     return Recorded(versions, {key: sorted(rows) for key, rows in found.items()}, heard)
 
 

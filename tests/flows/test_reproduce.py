@@ -91,6 +91,16 @@ def test_all_that_was_decided_is_decided_once_more_whatever_versions_came_and_we
     assert decided[1] > 1, "several versions had their say"
 
 
+def test_many_signals_and_an_order_of_a_quiet_lane_are_no_difference(bench):
+    bench.editions.save(text("v1", "hangzhou", STORM), by="ann")
+    bench.published("v1")
+    for number in range(60):
+        bench.signals.report("storm", "yes" if number == 59 else "no", by="ann", since=NOW - 100 + number)
+    bench.orders(20)
+    found = reproduce(bench.context, *EVER)
+    assert (found.orders, found.same, found.differences) == (20, 20, [])
+
+
 def test_what_was_tampered_with_is_found(bench):
     bench.editions.save(text("v1", "hangzhou", GIFT), by="ann")
     bench.published("v1")
