@@ -46,13 +46,15 @@ class Difference(NamedTuple):
 @dataclass(frozen=True)
 class Reproduced:
     orders: int
-    """With decisions recorded in the period. `same`, `differences`, `expired` and `unknown` sum up to it."""
+    """With decisions recorded in the period. `same` and the others sum up to it."""
     same: int
     differences: list[Difference] = field(default_factory=list)
     expired: int = 0
     """Orders of which messages are gone: nobody knows what they said."""
     unknown: Counter[str] = field(default_factory=Counter)
     """Orders by a version that is not kept, and is not the settings' file."""
+    unreadable: Counter[str] = field(default_factory=Counter)
+    """Orders of which a message cannot be read now, by the reason: a secret that is not there, for example."""
 
 
 @dataclass(frozen=True)
@@ -78,11 +80,13 @@ def reproduce(context: Context, since: int, until: int, tell: Tell = lambda done
     heard = [one for one in kept.heard if one.key in asked or one.key == NOBODY]
     chosen = {key: known[kept.versions[key]] for key in asked}
     lanes = context.store.lanes
-    again, expired = _again(context, chosen, heard if lanes == 1 else _in_turn(heard), tell)
+    again, expired, dumb = _again(context, chosen, heard if lanes == 1 else _in_turn(heard), tell)
     if NOBODY in expired:  # some signal is not known any more
         expired |= {key for key in asked if asks_signals(known[kept.versions[key]])}
     expired &= asked
     asked -= expired
+    unreadable = Counter(dumb[key] for key in asked & dumb.keys())
+    asked -= dumb.keys()
     if lanes > 1:
         other = {key for key in asked if kept.decisions[key] != again.get(key)}
         again |= _a_moment_off(context, kept, heard, chosen, other)
@@ -91,7 +95,8 @@ def reproduce(context: Context, since: int, until: int, tell: Tell = lambda done
         for key in sorted(asked)
         if kept.decisions[key] != again.get(key)
     ]
-    return Reproduced(len(kept.versions), len(asked) - len(differences), differences, len(expired), unknown)
+    same = len(asked) - len(differences)
+    return Reproduced(len(kept.versions), same, differences, len(expired), unknown, unreadable)
 
 
 def _known_books(context: Context, versions: Iterable[str]) -> dict[str, Rulebook]:
@@ -127,22 +132,25 @@ def _a_moment_off(
         if not doubtful:
             break
         some = [one for one in heard if one.key in doubtful or one.key == NOBODY]
-        again, _ = _again(context, doubtful, _in_turn(some, off))
+        again, *_ = _again(context, doubtful, _in_turn(some, off))
         found |= {key: rows for key, rows in again.items() if rows == kept.decisions[key]}
     return found
 
 
 def _again(
     context: Context, chosen: dict[Key, Rulebook], heard: Sequence[Heard], tell: Tell = lambda done, of: None
-) -> tuple[dict[Key, list[Row]], set[Key]]:
-    """What is decided once more, and the orders of which some message has expired."""
+) -> tuple[dict[Key, list[Row]], set[Key], dict[Key, str]]:
+    """What is decided once more, the orders of which some message has expired, and those of which one cannot be read,
+    with the reason."""
     with TemporaryDirectory(prefix="orderhub-") as folder:
         home = Home(Path(folder))
         homes.init(home)
         scratch = homes.open_store(home)
         try:
             expired = _apply(context, scratch, chosen, heard, tell)
-            return recorded.decisions(scratch, 0).decisions, expired
+            parked = recorded.parked(scratch)
+            dumb = {one.key: parked[n] for n, one in enumerate(heard, 1) if n in parked}
+            return recorded.decisions(scratch, 0).decisions, expired, dumb
         finally:
             scratch.close()
 

@@ -77,6 +77,11 @@ def bodies(store: Store, ids: Sequence[int]) -> Iterator[dict[int, Message]]:
         yield {message.id: message for message in found if message.body is not None}
 
 
+def parked(store: Store) -> dict[int, str]:
+    """Messages that could not be read, with the reason."""
+    return dict(store.query("hub", "SELECT id, reason FROM parked"))
+
+
 def put(store: Store, messages: Mapping[int, Message]) -> None:
     """Into the inbox of an empty hub, under these ids."""
     rows = [

@@ -6,8 +6,10 @@ import random
 
 import pytest
 from reading import rows
+from small_shop import SHOP
 from versions import GIFT, HOLD, NOW, STORM, Bench, text
 
+from orderhub_core.errors import UserMistake
 from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.reproduce import reproduce
 from orderhub_core.model import Event as E
@@ -136,6 +138,22 @@ def test_what_cannot_be_known_is_counted_and_never_called_the_same(bench):
     found = reproduce(bench.context, *EVER)
     assert (found.orders, found.same, found.expired, dict(found.unknown)) == (3, 1, 1, {"lost": 1})
     assert found.differences == []
+
+
+def test_what_cannot_be_read_now_is_told_with_its_reason_and_is_no_difference(bench):
+    bench.editions.save(text("v1", "hangzhou"), by="ann")
+    bench.published("v1")
+    bench.orders(2)
+    readable = bench.context.source
+
+    def locked(name):
+        if name == SHOP:
+            raise UserMistake("the secret of shop-1 is not there")
+        return readable(name)
+
+    found = reproduce(bench.context._replace(source=locked), *EVER)
+    assert (found.orders, found.same, found.differences) == (2, 0, [])
+    assert found.unreadable == {"the secret of shop-1 is not there": 2}
 
 
 def test_only_the_period_is_looked_at_and_the_hub_is_left_as_it_is(bench):

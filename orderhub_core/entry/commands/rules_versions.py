@@ -215,7 +215,7 @@ def proven(
         )
     answer = {"from": written(begin, ZoneInfo(zone)), "to": written(end, ZoneInfo(zone)), **asdict(found)}
     tell(answer, _proven(found), as_json=as_json)
-    return 1 if found.differences else 0
+    return 1 if found.differences or found.unreadable else 0
 
 
 def _proven(found: reproduce.Reproduced) -> str:
@@ -223,6 +223,7 @@ def _proven(found: reproduce.Reproduced) -> str:
     if found.expired:
         lines.append(f"{found.expired} cannot be looked at: messages of theirs have expired (limits.raw_days)")
     lines += [f"{count} were decided by {version}, which is not kept" for version, count in found.unknown.items()]
+    lines += [f"{count} cannot be read now: {reason}" for reason, count in found.unreadable.items()]
     for one in found.differences[:TOLD]:
         lines.append(f"{one.shop} {one.order_no} by {one.version}")
         lines += [f"  recorded  {' '.join(map(str, row[2:5]))}" for row in one.recorded]
