@@ -43,6 +43,8 @@ class Worker:
         self.stopping = threading.Event()
         self.harm: Stop | None = None
         """Why the worker stopped of itself."""
+        self._took_up = False
+        """Whether the file of the settings was looked at."""
         self.owner = f"{socket.gethostname()}:{os.getpid()}"
         self._dice = SystemRandom()
         self._expiry = Expiry(hub.store, hub.settings.limits.raw_days)
@@ -50,7 +52,7 @@ class Worker:
             self._thread("absorb", self._absorb, IDLE_S, last=self._close_pipeline),
             self._thread("dispatch", self._dispatch, IDLE_S),
             self._thread("snapshot", self._snapshot, SNAPSHOT_EVERY_S, first_pause_s=SNAPSHOT_EVERY_S / 10),
-            self._thread("rulebook", self._watch_rollout, WATCH_ROLLOUT_EVERY_S),
+            self._thread("rulebook", self._watch_rulebook, WATCH_ROLLOUT_EVERY_S),
             self._thread("expire", self._expire, EXPIRE_EVERY_S, first_pause_s=EXPIRE_EVERY_S / 60),
         ]
         for shop in hub.settings.shops:
@@ -65,8 +67,6 @@ class Worker:
         return self.hub.pipeline()
 
     def start(self) -> None:
-        if news := self.hub.editions.take_up():
-            log.warning("rulebook", news=news)
         for thread in self._threads:
             thread.start()
 
@@ -167,7 +167,11 @@ class Worker:
         self.hub.write_snapshot()
         return False
 
-    def _watch_rollout(self) -> bool:
+    def _watch_rulebook(self) -> bool:
+        if not self._took_up:  # not before the threads start: a database that is down just now must end no worker
+            if news := self.hub.editions.take_up():
+                log.warning("rulebook", news=news)
+            self._took_up = True
         if why := self.hub.editions.watch():
             log.warning("rulebook", news=why)
         return False
