@@ -80,7 +80,7 @@ class Hub(Trying):
         path = self.home.data / self.settings.rulebook
         rules = intend.load(path) if self.settings.rulebook else Rulebook()
         hashes = pseudonym.load(self.home.data, self._env)
-        return absorb.Context(self.store, self._source, rules, hashes, Recent(self.store))
+        return absorb.Context(self.store, self.source, rules, hashes, Recent(self.store))
 
     @cached_property
     def receiver(self) -> Receiver:
@@ -110,12 +110,13 @@ class Hub(Trying):
             return self._channels[shop]
 
     @lru_cache(maxsize=256)  # noqa: B019 — a hub lives as long as its process
-    def _source(self, name: str) -> absorb.Source:
+    def source(self, name: str) -> absorb.Source:
+        """How to read what a source has said, for which nobody need be able to sign in there. Raises Unreadable."""
         if endpoint := self.settings.shop(name):
-            channel = self.channel(name)
-            return absorb.Source(name, endpoint.connector, channel.decode, live=channel.fetches)
-        if self.settings.touchpoint(name):
-            return absorb.Source("", "", self.touchpoint(name).decode)
+            decode, fetches = registry.channel_decoder(endpoint)
+            return absorb.Source(name, endpoint.connector, decode, live=fetches)
+        if touchpoint := self.settings.touchpoint(name):
+            return absorb.Source("", "", registry.touchpoint_decoder(touchpoint))
         kind, _, rest = name.partition("/")
         if kind == "file":
             platform, _, shop = rest.partition("/")

@@ -52,13 +52,21 @@ class Head(msgspec.Struct, gc=False):
 
 
 HEAD, ITEMS = msgspec.json.Decoder(Head), msgspec.json.Decoder(list[msgspec.Raw])
+FETCHES = False
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+
+
+def decode(kind: str, body: bytes) -> Observation:
+    if kind != KIND:
+        raise Unreadable(f"message kind {echoed(kind)} is new to us")
+    return _direct_event.decode(body)
 
 
 class Direct:
     """ports.Channel of one shop. `clock` gives seconds since 1970. Raises UserMistake when no secret is set."""
 
-    fetches = False
+    fetches = FETCHES
+    decode = staticmethod(decode)
 
     def __init__(self, endpoint: Endpoint, clock: Callable[[], float] = time.time) -> None:
         self._shop, self._clock = endpoint.id, clock
@@ -76,11 +84,6 @@ class Direct:
 
     def answer(self, failure: OrderHubError | None) -> tuple[int, bytes]:
         return SUCCESS if failure is None else REFUSALS.get(type(failure), TRY_AGAIN)
-
-    def decode(self, kind: str, body: bytes) -> Observation:
-        if kind != KIND:
-            raise Unreadable(f"message kind {echoed(kind)} is new to us")
-        return _direct_event.decode(body)
 
     def poll(self, since: int, until: int) -> Iterator[RawMessage]:
         """Nothing: there is nobody to ask. The sender repeats what was not acknowledged."""

@@ -61,16 +61,24 @@ class OrderDetail(msgspec.Struct):
     shop_order_detail: msgspec.Raw
 
 
+FETCHES = True
 ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 HEAD, ORDER_HEAD = msgspec.json.Decoder(Head), msgspec.json.Decoder(OrderHead)
 ORDER_LIST, ORDER_DETAIL = msgspec.json.Decoder(OrderList), msgspec.json.Decoder(OrderDetail)
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
+def decode(kind: str, body: bytes) -> Observation:
+    if kind not in DECODERS:
+        new_to_us("message kind", kind)
+    return DECODERS[kind](body)
+
+
 class Douyin:
     """ports.Channel of one shop. Raises UserMistake when the shop's key or secret is not set."""
 
-    fetches = True
+    fetches = FETCHES
+    decode = staticmethod(decode)
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._shop, self._app_key, self._secret = endpoint.id, endpoint.app_key, endpoint.secret()
@@ -90,11 +98,6 @@ class Douyin:
 
     def answer(self, failure: OrderHubError | None) -> tuple[int, bytes]:
         return SUCCESS if failure is None else REFUSALS.get(type(failure), TRY_AGAIN)
-
-    def decode(self, kind: str, body: bytes) -> Observation:
-        if kind not in DECODERS:
-            new_to_us("message kind", kind)
-        return DECODERS[kind](body)
 
     def poll(self, since: int, until: int) -> Iterator[RawMessage]:
         """Whole seconds around the window: the platform knows no finer ones. An order may come twice, same id."""

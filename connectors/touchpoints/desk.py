@@ -53,12 +53,22 @@ ROW, ROWS = msgspec.json.Decoder(Row), msgspec.json.Decoder(Rows)
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
+def decode(kind: str, body: bytes) -> Sighting:
+    try:
+        row = ROW.decode(body)
+    except UNREADABLE as error:
+        raise Unreadable(f"not a row of a desk: {error}") from None
+    return Sighting(row.shop, row.order_no, row.status, instant(row.updated_at))
+
+
 class Desk:
     """ports.Touchpoint. A row shown twice is one message: its id is what it says.
 
     So a touchpoint that names no update times cannot tell that an order came back to an earlier status: its feed
     numbers no rows, and that row looks like the earlier one.
     """
+
+    decode = staticmethod(decode)
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._name, self._secret = endpoint.id, endpoint.secret()
@@ -81,13 +91,6 @@ class Desk:
             body = msgspec.json.encode({"order_nos": order_nos[start : start + PAGE_SIZE]})
             found += self._ask(self._link.build_request("POST", f"{self._path}/lookup", content=body)).rows
         return found
-
-    def decode(self, kind: str, body: bytes) -> Sighting:
-        try:
-            row = ROW.decode(body)
-        except UNREADABLE as error:
-            raise Unreadable(f"not a row of {self._name}: {error}") from None
-        return Sighting(row.shop, row.order_no, row.status, instant(row.updated_at))
 
     def _ask(self, request: httpx.Request) -> Page[RawMessage]:
         request.headers["x-desk-sign"] = signature(self._secret, request)

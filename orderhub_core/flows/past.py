@@ -20,17 +20,17 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from orderhub_core.errors import OrderHubError, UserMistake
+from orderhub_core.flows.absorb import Source
 from orderhub_core.fold import FACT_COLUMNS
 from orderhub_core.frames import INSTANT, SIGHTINGS
-from orderhub_core.model import Sighting
-from orderhub_core.ports import Touchpoint
+from orderhub_core.model import Decoded, Sighting
 from orderhub_core.store import history
 from orderhub_core.store.base import Store
 from orderhub_core.store.unit import Message
 
 KEY = ["shop", "order_no"]
 
-Decode = Callable[[str, bytes], Sighting]
+Decode = Callable[[str, bytes], Decoded]
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +69,7 @@ class Messages(Protocol):
 
     store: Store
 
-    def touchpoint(self, name: str) -> Touchpoint: ...
+    def source(self, name: str) -> Source: ...
 
 
 def of(hub: Frames, at: int) -> Past:
@@ -103,7 +103,7 @@ def _instant(at: int) -> datetime:
 
 def _said(hub: Messages, name: str, until: int) -> Said:
     try:
-        decode = hub.touchpoint(name).decode
+        decode = hub.source(name).decode
     except OrderHubError:
         return Said((), None, until)
     return Said(history.said(hub.store, name, until), decode, history.newest_expired(hub.store, name, until))
@@ -171,8 +171,7 @@ def _shown(name: str, keys: set[tuple[str, str]], left: Said) -> dict[tuple[str,
             seen = left.decode(message.kind, message.body)
         except OrderHubError:
             continue
-        key = (seen.shop, seen.order_no)
-        if key in keys:
+        if isinstance(seen, Sighting) and (key := (seen.shop, seen.order_no)) in keys:
             at = message.received_at if seen.at is None else seen.at
             if key not in newest or at >= newest[key][4]:
                 newest[key] = (name, *key, seen.status, at, message.received_at)

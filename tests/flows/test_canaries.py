@@ -61,12 +61,12 @@ def boom():
 async def forgotten():
     raise RuntimeError(TEXT)
 
-real_decode = direct.Direct.decode
-def decode(self, kind, body):
+real_decode = direct.decode
+def decode(kind, body):
     if b'"SO-7"' in body:
         raise RuntimeError(TEXT)
-    return real_decode(self, kind, body)
-direct.Direct.decode = decode
+    return real_decode(kind, body)
+direct.decode = decode
 once(pseudonym.Pseudonyms, "phone")
 once(hub.Hub, "absorb")
 once(hub.Hub, "dispatch")

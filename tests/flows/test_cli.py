@@ -449,6 +449,21 @@ def test_a_rulebook_is_saved_compared_published_and_taken_back(orderhub, held, t
     assert orderhub("db", "check", *held)[0] == 0
 
 
+def test_stored_messages_are_read_without_the_secrets_of_their_shops(orderhub, held, tmp_path):
+    """Whoever proves decisions, or tries parked messages again, need not be able to sign in anywhere."""
+    settings = '[[shops]]\nid = "d"\nconnector = "direct"\nsecret_env = "NOT_SET"\n'
+    with (held[1] / "orderhub.toml").open("a", encoding="utf-8") as file:
+        file.write(settings)
+    hub = Hub(homes.Home(held[1]), {"ORDERHUB_PEPPER": "of some length, for a test"})
+    at = "2026-01-01T10:00:00+08:00"
+    body = json.dumps({"id": "e1", "order_no": "D1", "at": at, "facts": {"order.placed": at}}).encode()
+    hub.receive([RawMessage("d", "e1", "event", body)])
+    hub.drain()
+    assert hub.parked() == []
+    assert "D1" in hub.frame("orders")["order_no"].to_list()
+    hub.close()
+
+
 def test_what_was_decided_is_proven_from_the_messages(orderhub, held):
     code, out, _ = orderhub("rules", "reproduce", *held)
     assert (code, out) == (0, "2 of 2 orders with decisions are decided the same once more\n")

@@ -193,7 +193,7 @@ def test_those_that_never_let_go_are_told(take, home, monkeypatch):
 
 @pytest.mark.parametrize("dry_run", [False, True])
 def test_parked_messages_are_refused_rows_with_a_reason(hub, take, dry_run):
-    source = hub._source
+    source = hub.source
 
     def mistaken(name):
         decode = source(name).decode
@@ -205,7 +205,7 @@ def test_parked_messages_are_refused_rows_with_a_reason(hub, take, dry_run):
 
         return source(name)._replace(decode=reads_all_but_a2)
 
-    hub._source = mistaken
+    hub.source = mistaken
     for _ in range(2):
         imported = take(GOOD, dry_run=dry_run)
         assert imported.refused == 1
@@ -213,7 +213,7 @@ def test_parked_messages_are_refused_rows_with_a_reason(hub, take, dry_run):
         assert row_no == 3
         assert "A2 is beyond us" in reason
     del hub.__dict__["context"]
-    hub._source = source
+    hub.source = source
     if not dry_run:
         assert set(hub.replay().values()) == {"imported"}
         assert counts(take(GOOD)) == (2, 0, 0, 2, 0)

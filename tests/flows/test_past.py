@@ -84,7 +84,7 @@ class Shop:
         drain(self.context, 100)
         self.then.append((received_at, {name: self.known.frame(name) for name in ("orders", "events", "sightings")}))
 
-    def touchpoint(self, name: str):
+    def source(self, name: str):
         return source(name)
 
     def frame(self, name: str) -> pl.DataFrame:

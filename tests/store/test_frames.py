@@ -29,7 +29,7 @@ def source(name):
 
 def opened(home):
     hub = Hub(home)
-    hub._source = source
+    hub.source = source
     return hub
 
 
