@@ -9,6 +9,7 @@ OrderHubError
   x NeedsPerson            retrying cannot help; a person must look
     + BadCredentials
     + RefusedByTarget
+    + NobodyThere          the settings have no such target: nothing was sent, and it may go once they do
     + StoreMissing
   x Stop                   going on would do harm: chain broken, wrong SQLite, second writer
   x Unreadable             a message nobody can read yet: parked with this reason, replayable
@@ -59,6 +60,10 @@ class BadCredentials(NeedsPerson):
 
 class RefusedByTarget(NeedsPerson):
     """The other side understood and said no."""
+
+
+class NobodyThere(NeedsPerson):
+    """The settings have no such target, or do not reach it: nothing was sent."""
 
 
 class StoreMissing(NeedsPerson):

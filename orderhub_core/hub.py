@@ -301,13 +301,12 @@ class Hub(Trying):
     @cached_property
     def signals(self) -> Signals:
         """What is reported of the world outside."""
-        return Signals(self.store, clock, self._say)
+        return Signals(self.store, clock, self._say, [shop.id for shop in self.settings.shops])
 
     @cached_property
     def editions(self) -> Editions:
         """Versions of the rulebook."""
-        path = self.home.data / self.settings.rulebook if self.settings.rulebook else None
-        return Editions(self.store, clock, self.receive, self._say, file=path, review=self.settings.review_rules)
+        return Editions(self.store, clock, self.receive, self._say, self.settings, self.home.data)
 
     @once
     def spot(self) -> Desk:

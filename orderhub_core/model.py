@@ -276,7 +276,7 @@ class Release(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     by: str = ""
 
 
-BookAct = Literal["save", "review", "shadow", "rollout", "pause", "publish", "discard"]
+BookAct = Literal["save", "review", "shadow", "rollout", "pause", "publish", "rollback", "discard"]
 
 
 class BookChange(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import inspect
 import os
 from collections.abc import Callable
@@ -15,6 +16,9 @@ import msgspec
 import typer
 
 from orderhub_core.errors import UserMistake
+from orderhub_core.flows.ops import LONGEST_NAME
+
+INSTANTS = frozenset({"at", "since", "until"})
 
 Data = Annotated[
     Path | None, typer.Option("--data", metavar="DIR", help="Folder of the hub (ORDERHUB_DATA; default ./data).")
@@ -27,6 +31,8 @@ Inbox = Annotated[
     str | None,
     typer.Option("--inbox", metavar="URL", help="NATS JetStream that takes messages in (ORDERHUB_INBOX_URL)."),
 ]
+By = Annotated[str | None, typer.Option(help="Whose word it is; by default your login.")]
+Comment = Annotated[str, typer.Option(help="Why; the log keeps it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on the last line.")]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -84,6 +90,23 @@ def instant(text: str, zone: str = "", option: str = "--as-of") -> int:
     if moment.tzinfo is None:
         raise UserMistake(f"{option} {text}: add the time zone, e.g. {text}+08:00")
     return round(moment.timestamp() * 1_000_000)
+
+
+def who(by: str | None) -> str:
+    """Whose word it is; empty where nobody says so and the machine does not know who we are."""
+    if by is not None:
+        return by
+    try:
+        return getpass.getuser()[:LONGEST_NAME]
+    except (OSError, KeyError):
+        return ""
+
+
+def dated(row: dict[str, Any], zone: tzinfo) -> dict[str, Any]:
+    """Instants (`at`, `since`, `until`, and names that end in `_at`) as people write them, in the hub's time zone."""
+    return {
+        name: written(value, zone) if name in INSTANTS or name.endswith("_at") else value for name, value in row.items()
+    }
 
 
 def written(at: int | None, zone: tzinfo) -> str | None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 
 from orderhub_core.effects import Effect, decode
-from orderhub_core.errors import Busy, Later, OrderHubError, Stop
+from orderhub_core.errors import Busy, Later, NobodyThere, OrderHubError, Stop
 from orderhub_core.flows.gates import Gates
 from orderhub_core.store.base import FURTHEST, Store
 from orderhub_core.store.unit import Finished, Leased
@@ -81,6 +81,9 @@ def _perform(
     except Busy as ours:  # the hub's own database: the target did nothing, and it was no try
         untried = leased._replace(attempts=leased.attempts - 1)
         return Finished(untried, "waiting", clock() + SECOND, str(ours), tried=False)
+    except NobodyThere as failure:  # nor did anybody hear of this
+        untried = leased._replace(attempts=leased.attempts - 1)
+        return Finished(untried, "person", clock(), str(failure), tried=False)
     except Later as failure:
         gates.failed(leased.target, failure.after_s)
         if leased.attempts >= attempts:

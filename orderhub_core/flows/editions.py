@@ -18,12 +18,12 @@ from orderhub_core.flows import intend, ops
 from orderhub_core.model import BookAct, BookChange, RawMessage
 from orderhub_core.rules import rulebook, trial
 from orderhub_core.rules.check import check, sentence
+from orderhub_core.rules.dictionary import nearest
 from orderhub_core.rules.guard import Fared, is_worse
 from orderhub_core.rules.inforce import WHOLE, Choice, InForce
-from orderhub_core.rules.language.mistakes import told
 from orderhub_core.rules.language.vocabulary import of_book
 from orderhub_core.rules.tree import Rulebook
-from orderhub_core.settings import read_text
+from orderhub_core.settings import Settings, read_text
 from orderhub_core.store import books, recorded
 from orderhub_core.store.base import Store
 from orderhub_core.store.books import Edition
@@ -60,16 +60,14 @@ def in_force(store: Store, first: Rulebook) -> Choice:
 @lru_cache(maxsize=16)
 def read(text: str) -> Rulebook:
     """A book that the hub can carry out. Raises UserMistake that tells all that is wrong with it."""
-    book, mistakes = rulebook.read(text)
-    if mistakes:
-        raise UserMistake(f"the rulebook cannot be used:\n{told(mistakes, str)}")
+    book = rulebook.usable(text, "as it is given")
     intend.refuse(book)
     return book
 
 
 class Editions:
-    """Of one hub. `file`: the rulebook of the settings, which is the first version. `review`: whether somebody else
-    than its author must have looked at a version before it decides."""
+    """Of one hub. The rulebook of its settings, which lies in `folder`, is the first version. With `review_rules`
+    somebody else than its author must have looked at a version before it decides."""
 
     def __init__(
         self,
@@ -77,12 +75,12 @@ class Editions:
         clock: Callable[[], int],
         receive: Callable[[Sequence[RawMessage]], object],
         say: Callable[[Sequence[RawMessage]], None],
-        *,
-        file: Path | None,
-        review: bool,
+        settings: Settings,
+        folder: Path,
     ) -> None:
         self._store, self._clock, self._receive, self._say = store, clock, receive, say
-        self._file, self._review = file, review
+        self._settings = settings
+        self._file = folder / settings.rulebook if settings.rulebook else None
 
     def kept(self) -> list[Edition]:
         """Every version, the newest first."""
@@ -92,7 +90,10 @@ class Editions:
         """As it was saved. Raises UserMistake for a version that is not kept."""
         found = books.text(self._store, version) if ops.is_text(version) else None
         if found is None:
-            raise UserMistake(f"no version {version!r} is kept; `orderhub rules list` names those that are")
+            raise UserMistake(
+                f"no version {version!r} is kept; `orderhub rules list` names those that are, and `orderhub rules save"
+                " FILE` keeps a file"
+            )
         return found
 
     def changes(self) -> list[books.Changed]:
@@ -111,8 +112,11 @@ class Editions:
         if len(text) > LARGEST:
             raise UserMistake(f"the rulebook is longer than {LARGEST} characters")
         version = read(text).version
+        if version == Rulebook().version:
+            raise UserMistake('the rulebook has no name: begin it with a line like version = "2026-12"')
         if not 0 < len(version) <= LONGEST_VERSION or not version.isprintable():
             raise UserMistake(f"a version is named by 1 to {LONGEST_VERSION} characters that can be printed")
+        _refuse_unknown(read(text), self._settings)
         known = self._known(version)
         if known is not None and known.state not in ("draft", "reviewed"):
             raise UserMistake(
@@ -131,9 +135,11 @@ class Editions:
         """
         known, text = self._known(version), self.text(version)
         if known is None or known.state not in books.STARTS[act]:
-            raise UserMistake(f"version {version} is {known and known.state}: it cannot be asked to {act}")
+            state = "not kept" if known is None else known.state
+            may = ", ".join(one for one, starts in books.STARTS.items() if state in starts) or "nothing"
+            raise UserMistake(f"version {version} is {state}: it cannot be asked to {act}, only to: {may}")
         if act == "review" and by == known.author:
-            raise UserMistake(f"{by} has written version {version}: somebody else must review it")
+            raise UserMistake(f"{by} has written version {version}: somebody else must review it (--by NAME)")
         if act == "rollout" and not 1 <= share < WHOLE:
             raise UserMistake("a rollout is for more than 0 and less than 100 percent of the orders; else publish it")
         if act in ("shadow", "rollout") and self._file is None and not self._active():
@@ -146,19 +152,27 @@ class Editions:
         """Raises UserMistake for a text that does not do what it says, unless it is meant so (`anyway`), and for one
         that nobody has reviewed where somebody must."""
         if act in ("shadow", "rollout", "publish"):
+            _refuse_unknown(read(text), self._settings)
             _refuse_doubtful(text, anyway=anyway)
         reviewed = known is not None and (known.reviewed_by or known.published_at is not None)
-        if self._review and act in ("rollout", "publish") and not reviewed:
+        if self._settings.review_rules and act in ("rollout", "publish") and not reviewed:
             version = read(text).version
             raise UserMistake(f"nobody has reviewed version {version} (`orderhub rules review {version}`)")
 
     def back(self, *, by: str, comment: str = "") -> Edition:
-        """Publish the version that was active before. Raises UserMistake where there is none."""
-        before = [one for one in self.kept() if one.state == "archived" and one.published_at is not None]
+        """Have the version decide again that was published before the active one; done again, it goes further back.
+        Raises UserMistake where there is none."""
+        kept = self.kept()
+        now = next((one.published_at or 0 for one in kept if one.state == "active"), 0)
+        before = [one for one in kept if one.state == "archived" and one.published_at and one.published_at < now]
         if not before:
-            raise UserMistake("no version was active before this one")
-        last = max(before, key=lambda one: one.published_at or 0)
-        return self.change("publish", last.version, by=by, comment=comment, anyway=True)
+            raise UserMistake(
+                "no version was published before the one that is active; `orderhub rules list` names all, and"
+                " `orderhub rules publish VERSION` makes one active"
+            )
+        return self.change(
+            "rollback", max(before, key=lambda one: one.published_at or 0).version, by=by, comment=comment
+        )
 
     def take_up(self) -> str:
         """Where no version is kept yet, the file of the settings becomes the first. Returns what somebody should know
@@ -209,9 +223,34 @@ class Editions:
         return now
 
 
-def _refuse_doubtful(text: str, *, anyway: bool) -> None:
+def doubts(text: str) -> list[str]:
+    """What does not do what it says, a sentence each."""
     book = read(text)
-    doubts = [finding for finding in check(book) if finding.level == "warning"]
-    if doubts and not anyway:
-        lines = "\n".join(f"  {one.group}, {one.rule}: {sentence(one, of_book(book), 'en')}" for one in doubts)
-        raise UserMistake(f"version {book.version} does not do what it says (--anyway: it is meant so):\n{lines}")
+    found = [finding for finding in check(book) if finding.level == "warning"]
+    places = [", ".join(filter(None, (one.group, one.rule))) or "the book" for one in found]
+    return [f"{place}: {sentence(one, of_book(book), 'en')}" for place, one in zip(places, found, strict=True)]
+
+
+def _refuse_doubtful(text: str, *, anyway: bool) -> None:
+    if not anyway and (found := doubts(text)):
+        lines = "\n".join(f"  {doubt}" for doubt in found)
+        raise UserMistake(f"version {read(text).version} does not do what it says (--anyway: it is meant so):\n{lines}")
+
+
+def _refuse_unknown(book: Rulebook, settings: Settings) -> None:
+    """Raises UserMistake for places that no order can be sent to and people who cannot be told. Where the settings
+    have no warehouse, orders are handed over by hand, wherever to."""
+    warehouses, notifiers = ([one.id for one in some] for some in (settings.warehouses, settings.notifiers))
+    known = {
+        "notify": ("notifier", notifiers),
+        **({"assign_warehouse": ("warehouse", warehouses)} if warehouses else {}),
+    }
+    for group in book.groups:
+        for action in (*group.otherwise, *(action for rule in group.rules for action in rule.then)):
+            what, names = known.get(action.verb, ("", [action.argument]))
+            if action.argument not in names:
+                near = nearest(action.argument, names)
+                raise UserMistake(
+                    f"group {group.name!r} names the {what} {action.argument!r}, which the settings do not have"
+                    + (f"; {near!r}?" if near else f"; they have {', '.join(names) or 'none'}")
+                )

@@ -165,7 +165,7 @@ class Lab:
         trouble = told(given.mistakes, tr)
         try:
             if against != board.NOTHING:
-                force = _usable(self.text(against), against)
+                force = rulebook.usable(self.text(against), against)
             before = ground.wanted(force)
             if not trouble:
                 ground.wanted(given.book)
@@ -182,12 +182,12 @@ class Lab:
 
     def book(self, version: str) -> Rulebook:
         """Of a version that is kept. Raises UserMistake."""
-        return _usable(self.text(version), version)
+        return rulebook.usable(self.text(version), version)
 
     def active(self) -> Rulebook:
         """What decides now; without rules where nothing does. Raises UserMistake for a file that cannot be used."""
         found = [one.version for one in self.kept() if one.state == "active"]
-        return self.book(found[0]) if found else _usable(self.file(), self._place.settings.rulebook)
+        return self.book(found[0]) if found else rulebook.usable(self.file(), self._place.settings.rulebook)
 
     @property
     def writable(self) -> bool:
@@ -243,13 +243,6 @@ class Lab:
     def prices(self) -> Prices | None:
         """None where no tariffs lie in the hub's folder. Raises UserMistake for files that cannot be used."""
         return None if self._folder is None else tariffs.read(self._folder / FREIGHT)
-
-
-def _usable(text: str, name: str) -> Rulebook:
-    book, mistakes = rulebook.read(text)
-    if mistakes:
-        raise UserMistake(f"the rulebook {name} cannot be used:\n{told(mistakes, str)}")
-    return book
 
 
 def _is_ones_own(editions: Editions, version: str, by: str) -> None:

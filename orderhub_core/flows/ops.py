@@ -157,7 +157,9 @@ def releasable(held: Sequence[Held], order_no: str) -> Held:
     """The one effect of an order that may be let go. Raises UserMistake where there is none, or more than one."""
     pushes = [one for one in held if one.key == push_key(one.shop, one.order_no)]
     if not pushes:
-        raise UserMistake(f"order {order_no} is not kept from its warehouse; `orderhub holds` lists those that are")
+        raise UserMistake(
+            f"order {order_no} is not kept from its warehouse; `orderhub holds list` names those that are"
+        )
     if len(pushes) > 1:
         shops = ", ".join(one.shop for one in pushes)
         raise UserMistake(f"several shops have an order {order_no} that is kept back ({shops}): say which (--shop)")

@@ -34,8 +34,10 @@ def reports(store: Store, since: int) -> pl.DataFrame:
 class Signals:
     """Of one hub."""
 
-    def __init__(self, store: Store, clock: Callable[[], int], say: Callable[[Sequence[RawMessage]], None]) -> None:
-        self._store, self._clock, self._say = store, clock, say
+    def __init__(
+        self, store: Store, clock: Callable[[], int], say: Callable[[Sequence[RawMessage]], None], shops: Sequence[str]
+    ) -> None:
+        self._store, self._clock, self._say, self._shops = store, clock, say, shops
 
     def kept(self) -> list[Reported]:
         """All reports, those that begin last first."""
@@ -49,7 +51,7 @@ class Signals:
         in microseconds UTC. `about`: `province=广东省`, or nothing for all orders. Orders that are decided after this
         are told what held when they were paid. Raises UserMistake."""
         known = _field(field)
-        of, subject = _about(about)
+        of, subject = _about(about, self._shops)
         begin = self._clock() if since is None else since
         if until is not None and until <= begin:
             raise UserMistake("the report ends before it begins: give it a later end")
@@ -80,12 +82,16 @@ def _field(name: str) -> Field:
     return field
 
 
-def _about(about: str) -> tuple[str, str]:
+def _about(about: str, shops: Sequence[str]) -> tuple[str, str]:
     if not about:
         return "", ""
     of, equals, subject = (part.strip() for part in about.partition("="))
     if of not in OF or not equals or not subject:
         raise UserMistake(f"--of {about!r}: write one of {', '.join(OF)}, = and its value, e.g. province=广东省")
+    usual = FIELDS["province"].spellings if of == "province" else {shop: shop for shop in shops if of == "shop"}
+    subject = usual.get(subject, subject)
+    if subject not in usual.values() and (near := nearest(subject, usual.values())):
+        raise UserMistake(f"--of {about!r}: {near}? No order is of {subject}")
     return of, subject
 
 

@@ -8,7 +8,7 @@ from typing import Any, assert_never
 
 from orderhub_core import registry
 from orderhub_core.effects import Effect, FetchOrder, Notify, PushToWarehouse
-from orderhub_core.errors import RefusedByTarget, Unreachable
+from orderhub_core.errors import NobodyThere, Unreachable
 from orderhub_core.model import RawMessage
 from orderhub_core.ports import Channel, Notifier, Warehouse
 from orderhub_core.settings import Settings
@@ -24,25 +24,23 @@ class Targets:
 
     @lru_cache(maxsize=64)  # noqa: B019 — they live as long as their hub
     def warehouse(self, name: str) -> Warehouse:
-        """Raises RefusedByTarget where orders cannot be sent."""
+        """Raises NobodyThere where orders cannot be sent."""
         for endpoint in self._settings.warehouses:
             if endpoint.id == name:
                 if not endpoint.enabled:
-                    raise RefusedByTarget(f"warehouse {name} is disabled in the settings; a rule or an order names it")
+                    raise NobodyThere(f"warehouse {name} is disabled in the settings; a rule or an order names it")
                 if not endpoint.connector:
-                    raise RefusedByTarget(
-                        f"warehouse {name} has no connector in the settings: hand the order over by hand"
-                    )
+                    raise NobodyThere(f"warehouse {name} has no connector in the settings: hand the order over by hand")
                 return registry.warehouse(endpoint)
-        raise RefusedByTarget(f"no warehouse {name!r} in the settings; a rule names it")
+        raise NobodyThere(f"no warehouse {name!r} in the settings; a rule names it")
 
     @lru_cache(maxsize=64)  # noqa: B019
     def notifier(self, name: str) -> Notifier:
-        """Raises RefusedByTarget for one that the settings do not know."""
+        """Raises NobodyThere for one that the settings do not know."""
         for endpoint in self._settings.notifiers:
             if endpoint.id == name:
                 return registry.notifier(endpoint)
-        raise RefusedByTarget(f"no notifier {name!r} in the settings; a rule names it")
+        raise NobodyThere(f"no notifier {name!r} in the settings; a rule names it")
 
     def perform(self, effect: Effect, key: str) -> None:
         """Do an effect under its idempotency key, and read back that it is done. Raises `errors`."""

@@ -35,6 +35,7 @@ from orderhub_core.rules.tree import (
 )
 
 FINDINGS: Mapping[str, str] = {
+    "empty": "it has no rule: nothing is decided, and orders go nowhere",
     "never": "it can never hold: no order meets all of its conditions",
     "never_both": "it can never hold: {first} and {second} contradict each other",
     "dead": "it is never reached: {other}, which stands before it, takes every order that it would take",
@@ -74,7 +75,8 @@ def check(book: Rulebook) -> list[Finding]:
     rules = [rule for group in book.groups for rule in group.rules]
     examples = {rule.name: example([Wish(rule.when, Want.TRUE)]) for rule in rules}
     found = [finding for group in book.groups for finding in _of_group(group, examples)]
-    return [*found, *_conflicts(book, examples), *_unsent(book)]
+    empty = [] if rules or any(group.otherwise for group in book.groups) else [Finding("empty", "")]
+    return [*empty, *found, *_conflicts(book, examples), *_unsent(book)]
 
 
 def sentence(finding: Finding, speech: Vocabulary, language: Language) -> str:

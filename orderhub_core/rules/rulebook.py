@@ -48,16 +48,21 @@ class Draft(NamedTuple):
 
 def load(path: Path, tr: Translate = str) -> Rulebook:
     """Raises UserMistake that tells all that is wrong with it."""
-    book, mistakes = read(read_text(path, "rulebook"))
+    return usable(read_text(path, "rulebook"), path, tr)
+
+
+def usable(text: str, name: Path | str, tr: Translate = str) -> Rulebook:
+    """A rulebook from the text of its file, which is called `name`. Raises UserMistake as `load`."""
+    book, mistakes = read(text)
     if mistakes:
-        raise UserMistake(refusal(path, mistakes, tr))
+        raise UserMistake(refusal(name, mistakes, tr))
     return book
 
 
-def refusal(path: Path, mistakes: Sequence[Mistake], tr: Translate) -> str:
+def refusal(name: Path | str, mistakes: Sequence[Mistake], tr: Translate) -> str:
     """All that is wrong with a file, for people: how much, and then each mistake."""
     count = tr("one mistake") if len(mistakes) == 1 else tr("{n} mistakes").format(n=len(mistakes))
-    heading = tr("rulebook {path}: {count}").format(path=path, count=count)
+    heading = tr("rulebook {path}: {count}").format(path=name, count=count)
     return f"{heading}\n{told(mistakes, tr)}"
 
 

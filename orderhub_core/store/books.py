@@ -20,12 +20,13 @@ STARTS: dict[BookAct, tuple[State, ...]] = {
     "rollout": ("draft", "reviewed", "shadow", "rollout", "paused", "archived"),
     "pause": ("shadow", "rollout"),
     "publish": ("draft", "reviewed", "shadow", "rollout", "paused", "archived"),
+    "rollback": ("archived",),
     "discard": ("draft", "reviewed", "shadow", "rollout", "paused"),
 }
-"""From which states an act moves a version on. To publish an archived one is to go back."""
+"""From which states an act moves a version on."""
 BECOMES: dict[BookAct, State] = {
     "save": "draft", "review": "reviewed", "shadow": "shadow", "rollout": "rollout", "pause": "paused",
-    "publish": "active", "discard": "archived",
+    "publish": "active", "rollback": "active", "discard": "archived",
 }  # fmt: skip
 
 
@@ -139,6 +140,9 @@ def steps(said: BookChange, message: int, at: int) -> list[tuple[str, Row]]:
                 _room(said, "archived", ("active",)),
                 _moved(said, "active", message, "share = 0, published_at = ?", at),
             ]
+        case "rollback":
+            # When it was published stays: whoever goes back again goes further.
+            return [_room(said, "archived", ("active",)), _moved(said, "active", message, "share = 0")]
         case "discard":
             return [_moved(said, "archived", message, "share = 0")]
 

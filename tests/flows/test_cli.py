@@ -436,14 +436,16 @@ def test_a_rulebook_is_saved_compared_published_and_taken_back(orderhub, held, t
     code, _, err = orderhub("rules", "publish", "3", *held)
     assert (code, "no version '3' is kept" in err) == (2, True)
     assert last_object(orderhub("rules", "publish", "2", "--by", "bob", "--json", *held)[1])["state"] == "active"
-    assert orderhub("rules", "rollback", "--by", "eve", "--comment", "calm", *held)[1] == "version 1 is active\n"
+    assert orderhub("rules", "rollback", "--by", "eve", "--comment", "calm", *held)[1] == (
+        "version 1 is active\nversion 2, which was active, is archived now\n"
+    )
     told = last_object(orderhub("rules", "list", "--json", *held)[1])["versions"]
     assert {(one["version"], one["state"], one["author"]) for one in told} == {
         ("1", "active", "ann"),
         ("2", "archived", "ann"),
     }
     assert [one["act"] for one in last_object(orderhub("rules", "history", "--json", *held)[1])["changes"]] == [
-        "publish", "publish", "save", "publish", "save",
+        "rollback", "publish", "save", "publish", "save",
     ]  # fmt: skip
     assert orderhub("rules", "show", "2", *held)[1] == file.read_text(encoding="utf-8")
     assert orderhub("db", "check", *held)[0] == 0

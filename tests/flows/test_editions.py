@@ -19,6 +19,7 @@ from orderhub_core.model import Event as E
 from orderhub_core.rules.guard import FEWEST
 from orderhub_core.rules.inforce import WHOLE, InForce, drawn
 from orderhub_core.rules.tree import Rulebook
+from orderhub_core.settings import Settings, WarehouseSettings
 from orderhub_core.store import books
 
 
@@ -42,13 +43,46 @@ def test_what_is_published_decides_on_what_comes_and_the_version_before_can_come
     assert bench.decided("argument")[second] == "guangzhou"
     assert nobody not in bench.decided()
     assert bench.states() == {"v2": "archived", "v1": "active"}
-    bench.editions.back(by="eve")
-    assert bench.states() == {"v2": "active", "v1": "archived"}
+    with pytest.raises(UserMistake, match="no version was published before"):
+        bench.editions.back(by="eve")
     told = [(one.act, one.version) for one in reversed(bench.editions.changes())]
-    assert told == [("save", "v1"), ("publish", "v1"), ("save", "v2"), ("publish", "v2"), ("publish", "v1"),
-                    ("publish", "v2")]  # fmt: skip
-    assert '"comment":"too dear"' in bench.editions.changes()[1].detail
+    assert told == [("save", "v1"), ("publish", "v1"), ("save", "v2"), ("publish", "v2"), ("rollback", "v1")]
+    assert '"comment":"too dear"' in bench.editions.changes()[0].detail
     assert bench.store.verify_log().broken_seq is None
+
+
+def test_going_back_again_goes_further_and_never_to_what_was_fled_from(bench):
+    for version in ("v1", "v2", "v3"):
+        bench.editions.save(text(version, "hangzhou"), by="ann")
+        bench.published(version)
+    assert [bench.editions.back(by="ann").version for _ in range(2)] == ["v2", "v1"]
+    bench.published("v3")
+    assert bench.editions.back(by="ann").version == "v2", "what was published last before it"
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ("", "the warehouse 'hangzou', which the settings do not have; 'hangzhou'"),
+        (GIFT.replace("gift FREE-1", "notify team"), "the notifier 'team', which the settings do not have"),
+    ],
+)
+def test_what_nobody_could_be_sent_to_is_not_even_saved(context, order, more, told):
+    settings = Settings(warehouses=(WarehouseSettings(id="hangzhou", connector=""),))
+    kept = Bench(context, order, settings=settings).editions
+    with pytest.raises(UserMistake, match=told):
+        kept.save(text("v1", "hangzhou" if more else "hangzou", more), by="ann")
+    assert kept.kept() == []
+    kept.save(text("v1", "hangzhou"), by="ann")
+
+
+def test_a_book_without_rules_or_without_a_name_does_not_slip_in(bench):
+    with pytest.raises(UserMistake, match="has no name"):
+        bench.editions.save(text("v1", "hangzhou").split("\n", 1)[1], by="ann")
+    bench.editions.save('version = "v1"\n', by="ann")
+    with pytest.raises(UserMistake, match="the book: it has no rule"):
+        bench.editions.change("publish", "v1", by="ann")
+    assert bench.states() == {"v1": "draft"}
 
 
 def test_a_shadow_decides_and_nothing_is_done_of_it(bench):
@@ -204,9 +238,9 @@ def test_a_rollout_that_does_as_well_goes_on(bench):
 
 
 def test_what_may_not_be_done_is_refused_and_changes_nothing(context, order):
-    bench = Bench(context, order, review=True)
+    bench = Bench(context, order, settings=Settings(review_rules=True))
     kept = bench.editions
-    with pytest.raises(UserMistake, match="rulebook cannot be used"):
+    with pytest.raises(UserMistake, match="rulebook as it is given: "):
         kept.save("version = 1", by="ann")
     with pytest.raises(UserMistake, match="does not carry out 'carrier'"):
         kept.save(text("v1", "hangzhou", GIFT.replace("gift FREE-1", "carrier sf")), by="ann")
@@ -239,7 +273,7 @@ def test_what_may_not_be_done_is_refused_and_changes_nothing(context, order):
 
 
 def test_a_draft_that_is_written_again_must_be_reviewed_again(context, order):
-    kept = Bench(context, order, review=True).editions
+    kept = Bench(context, order, settings=Settings(review_rules=True)).editions
     kept.save(text("v1", "hangzhou"), by="ann")
     kept.change("review", "v1", by="bob")
     kept.save(text("v1", "guangzhou"), by="ann")
@@ -264,7 +298,7 @@ def test_a_version_that_cannot_be_carried_out_any_more_costs_no_message(bench):
 def test_the_file_of_the_settings_is_the_first_version_and_never_slips_in_later(context, order, tmp_path):
     file = tmp_path / "rules.toml"
     file.write_text(text("v1", "hangzhou"), encoding="utf-8")
-    bench = Bench(context, order, file=file)
+    bench = Bench(context, order, settings=Settings(rulebook="rules.toml"), folder=tmp_path)
     bench.editions.save(text("draft", "chengdu"), by="ann")
     assert (bench.editions.take_up(), bench.editions.take_up()) == ("", "")
     drain(bench.context, 100)
@@ -301,11 +335,18 @@ class Paper:
             if state not in (None, "active", "archived"):
                 self.states[version] = "archived"
         elif state is not None and state != "active" and not (act == "shadow" and state == "shadow"):
-            taken = {"publish": ("active",)}.get(act, ("shadow", "rollout", "paused"))
+            if act == "rollback" and state != "archived":
+                return
+            taken = ("active",) if act in ("publish", "rollback") else ("shadow", "rollout", "paused")
             for other, theirs in self.states.items():
                 if other != version and theirs in taken:
                     self.states[other] = "archived"
-            self.states[version] = {"publish": "active", "shadow": "shadow", "rollout": "rollout"}[act]
+            self.states[version] = {
+                "publish": "active",
+                "rollback": "active",
+                "shadow": "shadow",
+                "rollout": "rollout",
+            }[act]
 
 
 def test_whatever_people_ask_for_at_once_one_version_is_active_and_one_on_trial(bench):

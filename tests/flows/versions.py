@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import count
+from pathlib import Path
 
 from reading import rows
 from small_shop import source
@@ -13,6 +14,7 @@ from orderhub_core.flows.editions import Editions
 from orderhub_core.flows.reporting import Signals
 from orderhub_core.model import Event as E
 from orderhub_core.rules.tree import Rulebook
+from orderhub_core.settings import Settings
 
 NOW = 1_700_000_000_000_000
 
@@ -47,7 +49,7 @@ NEVER = GIFT.replace("total >= 1", "total >= 300 and total < 200")
 class Bench:
     """A hub's flow, and the versions of its rulebook. Orders are named as they come: A1, A2 …"""
 
-    def __init__(self, context, order, *, review=False, file=None):
+    def __init__(self, context, order, *, settings=None, folder=Path()):
         def known(name):
             return Source("", "", ops.decode) if name == ops.OPS else source(name)
 
@@ -56,10 +58,11 @@ class Bench:
         self.store = context.store
         self.editions = Editions(
             self.store, self.clock, self._receive, lambda said: self._receive(said) or drain(self.context, 100),
-            file=file, review=review,
+            settings or Settings(), folder,
         )  # fmt: skip
 
-        self.signals = Signals(self.store, self.clock, lambda said: self._receive(said) or drain(self.context, 100))
+        self.signals = Signals(self.store, self.clock, lambda said: self._receive(said) or drain(self.context, 100),
+                               ["shop-1"])  # fmt: skip
 
     def clock(self):
         return next(self._ticks)

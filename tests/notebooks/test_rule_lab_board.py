@@ -103,7 +103,7 @@ def test_a_book_of_the_settings_that_cannot_be_used_is_told(board: ModuleType, c
     hub.connect.cache_clear()
     words = page(board.app.run()[0])
     assert "totla" in words and "Orders compared" not in words
-    with pytest.raises(UserMistake, match=r"r\.toml cannot be used"):
+    with pytest.raises(UserMistake, match=r"rulebook r\.toml: "):
         hub.connect().lab.active()
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
 
 from orderhub_core import hub
-from orderhub_core.entry.options import AsJson, stored, tell, written
+from orderhub_core.entry.options import AsJson, By, dated, stored, tell, who, written
 from orderhub_core.store.aside import Held
 
 app = typer.Typer(no_args_is_help=True)
@@ -22,7 +21,7 @@ def listed(shop: Shop = None, as_json: AsJson = False) -> int:
     """What waits for a person, the oldest first: which order, for which target, since when, and why."""
     opened = hub.Hub(hub.home())
     found, zone = opened.holds.kept(shop=shop), ZoneInfo(opened.settings.time_zone)
-    told = [{**one._asdict(), "since": written(one.since, zone)} for one in found]
+    told = [dated(one._asdict(), zone) for one in found]
     tell({"held": told}, _told(found, zone), as_json=as_json)
     return 1 if found else 0
 
@@ -44,12 +43,12 @@ def release(
     order_no: Annotated[str, typer.Argument(help="The order's number.")],
     reason: Annotated[str, typer.Option(help="Why it may go; the log keeps it.")],
     shop: Annotated[str | None, typer.Option(help="Its shop, where several have such an order.")] = None,
-    by: Annotated[str | None, typer.Option(help="Whose word it is; by default your login.")] = None,
+    by: By = None,
     as_json: AsJson = False,
 ) -> int:
     """Let an order go to its warehouse. What is learnt of it later, a refund for example, may keep it back again."""
     opened = hub.Hub(hub.home())
-    held = opened.holds.release(order_no, shop=shop, reason=reason, by=by or getpass.getuser())
+    held = opened.holds.release(order_no, shop=shop, reason=reason, by=who(by))
     tell(
         held._asdict(), f"{held.shop} {order_no} goes to {held.target}; it was kept back: {held.note}", as_json=as_json
     )

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
 
 from orderhub_core import hub
-from orderhub_core.entry.options import AsJson, counted, stored, tell, written
-from orderhub_core.flows import ops
+from orderhub_core.entry.options import AsJson, By, counted, dated, stored, tell, who
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -72,11 +70,11 @@ def parked(
     reasons = [] if dismissed else opened.reasons(source=source)
     rows = opened.parked(limit, source=source, dismissed=dismissed)
     zone, now = ZoneInfo(opened.settings.time_zone), opened.as_of()
-    messages = [_dated(row, zone) | {"age_s": _age_s(now, row["received_at"] or row["parked_at"])} for row in rows]
+    messages = [dated(row, zone) | {"age_s": _age_s(now, row["received_at"] or row["parked_at"])} for row in rows]
     answer: dict[str, Any] = {"messages": messages}
     if not dismissed:
         total = sum(reason.messages for reason in reasons)
-        told = [_dated(reason._asdict(), zone) for reason in reasons]
+        told = [dated(reason._asdict(), zone) for reason in reasons]
         answer = {"parked": total, "reasons": told, **answer}
     tell(answer, _listed(answer) or "nothing is dismissed", as_json=as_json)
     return 0
@@ -111,22 +109,14 @@ def _listed(answer: dict[str, Any]) -> str:
 def dismiss(
     ids: Annotated[list[int], typer.Argument(help="Ids from `inbox parked`.")],
     reason: Annotated[str, typer.Option(help="Why nobody needs to read them. Kept for ever: name no customer.")],
-    by: Annotated[str | None, typer.Option(help="Whose word it is; by default your login.")] = None,
+    by: By = None,
     as_json: AsJson = False,
 ) -> int:
     """Say that parked messages will never be read and need not be. They stay in the inbox, and `inbox replay ID` takes
     it back; the log keeps who said so, when and why."""
-    done = hub.Hub(hub.home()).dismiss(ids, reason=reason, by=_login() if by is None else by)
+    done = hub.Hub(hub.home()).dismiss(ids, reason=reason, by=who(by))
     tell({"dismissed": done}, f"dismissed {done}; `orderhub inbox parked --dismissed` lists them", as_json=as_json)
     return 0
-
-
-def _login() -> str:
-    """Empty where the machine does not know who we are."""
-    try:
-        return getpass.getuser()[: ops.LONGEST_NAME]
-    except (OSError, KeyError):
-        return ""
 
 
 @app.command()
@@ -140,7 +130,7 @@ def conflicts(source: Source = None, limit: Limit = MOST, as_json: AsJson = Fals
     counts = dict(opened.flow().conflicts)
     total = sum(counts.values()) if source is None else counts.get(source, 0)
     zone = ZoneInfo(opened.settings.time_zone)
-    found = [_dated(row._asdict(), zone) for row in opened.conflicts(limit, source=source)]
+    found = [dated(row._asdict(), zone) for row in opened.conflicts(limit, source=source)]
     tell({"conflicts": total, "messages": found}, _contradictions(total, found), as_json=as_json)
     return 0
 
@@ -158,11 +148,6 @@ def _contradictions(total: int, found: list[dict[str, Any]]) -> str:
 
 def _size(size: int | None) -> str:
     return "body expired" if size is None else f"{size:,} bytes"
-
-
-def _dated(row: dict[str, Any], zone: ZoneInfo) -> dict[str, Any]:
-    """Instants (their names end in `_at`) as people write them, in the hub's time zone."""
-    return {name: written(value, zone) if name.endswith("_at") else value for name, value in row.items()}
 
 
 def _age_s(now: int, at: int) -> float:

@@ -105,8 +105,9 @@ def _otherwise(group: Group, book: Rulebook, language: Language) -> list[str]:
 def _line(finding: Finding, book: Rulebook, language: Language) -> str:
     tr = i18n.translator(language)
     level = tr("warning") if finding.level == "warning" else tr("note")
-    place = tr(", ").join([finding.group, *([finding.rule] if finding.rule else [])])
-    return f"{level}{tr(': ')}{place}{tr(': ')}{sentence(finding, of_book(book), language)}"
+    place = tr(", ").join(filter(None, (finding.group, finding.rule)))
+    told = sentence(finding, of_book(book), language)
+    return tr(": ").join(filter(None, (level, place, told)))
 
 
 def _answer(draft: rulebook.Draft, findings: Sequence[Finding], language: Language) -> dict[str, Any]:

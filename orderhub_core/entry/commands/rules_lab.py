@@ -15,14 +15,16 @@ import polars as pl
 import typer
 
 from orderhub_core import hub, i18n
+from orderhub_core.entry.books import named
 from orderhub_core.entry.commands.rules_eval import Lang
 from orderhub_core.entry.options import AsJson, instant, stored, tell
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import tariffs
+from orderhub_core.flows.editions import Editions
 from orderhub_core.flows.ground import Ground
 from orderhub_core.flows.lab import Lab, Period
 from orderhub_core.frames import INSTANT
-from orderhub_core.rules import exports, rulebook
+from orderhub_core.rules import exports
 from orderhub_core.rules.lab import tables, texts
 from orderhub_core.rules.lab.comparing import ONCE
 from orderhub_core.rules.lab.loads import CAPACITY
@@ -79,8 +81,8 @@ def replay(
     Exit code 1 where it changes anything. Nothing is written.
     """
     place = orders or hub.connect().lab
-    after = _book(draft, place)
-    before = _book(against, place) if against else _active(place)
+    after = named(draft, _editions(place))
+    before = named(against, _editions(place)) if against else _active(place)
     period = _period(since, until, after.zone)
     if isinstance(place, Path):
         source = _Source(_filed(after, before, place, lines, signals, period), _capacity(capacity or []), None)
@@ -128,7 +130,7 @@ def sweep(
     place = orders or hub.connect().lab
     if rules is None and isinstance(place, Path):
         raise UserMistake("name the rulebook by --rules: files have none that decides")
-    book = _book(rules, place) if rules else _active(place)
+    book = named(rules, _editions(place)) if rules else _active(place)
     period = _period(since, until, book.zone)
     if isinstance(place, Path):
         found = _filed(book, Rulebook(), place, lines, signals, period).missed(book)
@@ -151,13 +153,8 @@ def sweep(
     return 1 if found.height else 0
 
 
-def _book(name: str, place: Lab | Path) -> Rulebook:
-    """Of a version that the hub keeps, else of a file."""
-    if isinstance(place, Lab) and any(one.version == name for one in place.kept()):
-        return place.book(name)
-    if isinstance(place, Lab) and not Path(name).is_file():
-        raise UserMistake(f"{name!r} is neither a version that is kept nor a file; `orderhub rules list` names those")
-    return rulebook.load(Path(name))
+def _editions(place: Lab | Path) -> Editions | None:
+    return place.editions if isinstance(place, Lab) else None
 
 
 def _active(place: Lab | Path) -> Rulebook:

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-import getpass
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import tzinfo
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import polars as pl
 import typer
 
 from orderhub_core import hub
+from orderhub_core.entry.books import named
 from orderhub_core.entry.commands.rules_eval import Lang
-from orderhub_core.entry.options import AsJson, instant, stored, tell, written
+from orderhub_core.entry.options import AsJson, By, Comment, dated, instant, stored, tell, who, written
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import reproduce
-from orderhub_core.flows.editions import Editions
+from orderhub_core.flows.editions import Editions, doubts
 from orderhub_core.model import BookAct
-from orderhub_core.rules import rulebook
 from orderhub_core.rules.difference import differences
-from orderhub_core.rules.tree import Rulebook
 from orderhub_core.settings import read_text
 from orderhub_core.store.books import Edition
 
@@ -31,8 +30,6 @@ DAY_US = 86_400_000_000
 TOLD = 20
 """Differences that are told in words."""
 Version = Annotated[str, typer.Argument(help="A version that `orderhub rules list` names.")]
-Comment = Annotated[str, typer.Option(help="Why; the log keeps it.")]
-By = Annotated[str | None, typer.Option(help="Whose word it is; by default your login.")]
 Anyway = Annotated[bool, typer.Option("--anyway", help="Though some rule does not do what it says.")]
 
 
@@ -42,7 +39,7 @@ def listed(as_json: AsJson = False) -> int:
     """Versions of the rulebook and how far each has come: which decides, which is on trial, whose they are."""
     opened = hub.Hub(hub.home())
     kept, zone = opened.editions.kept(), ZoneInfo(opened.settings.time_zone)
-    told = [_dated(one._asdict(), zone) for one in kept]
+    told = [dated(one._asdict(), zone) for one in kept]
     lines = [_line(one, zone) for one in kept] or ["no version is kept; `orderhub rules save FILE` keeps one"]
     tell({"versions": told}, "\n".join(lines), as_json=as_json)
     return 0
@@ -54,7 +51,7 @@ def history(as_json: AsJson = False) -> int:
     """What was done with which version, by whom and why, the newest first, from the log."""
     opened = hub.Hub(hub.home())
     zone = ZoneInfo(opened.settings.time_zone)
-    told = [_dated(one._asdict(), zone) for one in opened.editions.changes()]
+    told = [dated(one._asdict(), zone) for one in opened.editions.changes()]
     lines = [f"{one['at']}  {one['act']:<8} {one['version']}  {one['detail']}" for one in told]
     tell({"changes": told}, "\n".join(lines) or "nothing was done yet", as_json=as_json)
     return 0
@@ -79,7 +76,7 @@ def compared(
     """What differs between two versions or files, rule by rule. Exit code 1 where something does."""
     editions = hub.Hub(hub.home()).editions
     names = (_active(editions), before) if after is None else (before, after)
-    then, now = (_book(editions, name) for name in names)
+    then, now = (named(name, editions) for name in names)
     found = differences(then, now, lang.value)
     lines = [f"{names[0]} → {names[1]}"]
     for one in found:
@@ -99,8 +96,9 @@ def save(
     as_json: AsJson = False,
 ) -> int:
     """Keep a rulebook as a draft, under the version that it gives itself. A draft of that version is replaced."""
-    saved = hub.Hub(hub.home()).editions.save(read_text(file, "rulebook"), by=_who(by), comment=comment)
-    return _told(saved, as_json)
+    editions, text = hub.Hub(hub.home()).editions, read_text(file, "rulebook")
+    before, saved = editions.kept(), editions.save(text, by=who(by), comment=comment)
+    return _told(editions, before, saved, as_json, doubts=doubts(text))
 
 
 @app.command()
@@ -123,7 +121,7 @@ def shadow(
 @stored
 def rollout(
     version: Version,
-    percent: Annotated[float, typer.Option(min=0.01, max=99.99, help="Of the new orders.")],
+    percent: Annotated[float, typer.Option(help="Of the new orders; less than 100.")],
     comment: Comment = "",
     by: By = None,
     anyway: Anyway = False,
@@ -151,17 +149,21 @@ def publish(
 ) -> int:
     """Let a version decide on all new orders from now on; the one before it is archived. What was decided stays."""
     editions = hub.Hub(hub.home()).editions
-    known = any(one.version == version for one in editions.kept())
+    before = editions.kept()
+    known = any(one.version == version for one in before)
     if not known and Path(version).is_file():
-        version = editions.save(read_text(Path(version), "rulebook"), by=_who(by), comment=comment).version
-    return _told(editions.change("publish", version, by=_who(by), comment=comment, anyway=anyway), as_json)
+        version = editions.save(read_text(Path(version), "rulebook"), by=who(by), comment=comment).version
+    now = editions.change("publish", version, by=who(by), comment=comment, anyway=anyway)
+    return _told(editions, before, now, as_json)
 
 
 @app.command()
 @stored
 def rollback(comment: Comment = "", by: By = None, as_json: AsJson = False) -> int:
-    """Publish the version that was active before this one. Doing it twice undoes it."""
-    return _told(hub.Hub(hub.home()).editions.back(by=_who(by), comment=comment), as_json)
+    """Let the version decide again that was published before the active one. Done again, it goes further back."""
+    editions = hub.Hub(hub.home()).editions
+    before, now = editions.kept(), editions.back(by=who(by), comment=comment)
+    return _told(editions, before, now, as_json)
 
 
 @app.command()
@@ -185,6 +187,8 @@ def trial(version: Version, as_json: AsJson = False) -> int:
         "moves": other.to_dicts(),
     }
     lines = [f"{version} would treat {answer['otherwise']} of {answer['orders']} orders otherwise"]
+    if found.is_empty():
+        lines = [f"{version} has been no order's shadow yet: `orderhub rules shadow {version}` makes it one"]
     for row in other.head(TOLD).iter_rows(named=True):
         now, then = ("; ".join(row[name]) or "nothing" for name in ("now", "then"))
         lines.append(f"{row['orders']:>6}  {now} → {then}  ({', '.join(row['some'])})")
@@ -237,16 +241,22 @@ def _change(
     act: BookAct, version: str, comment: str, by: str | None, as_json: bool, *, share: int = 0, anyway: bool = False
 ) -> int:
     editions = hub.Hub(hub.home()).editions
-    return _told(editions.change(act, version, by=_who(by), comment=comment, share=share, anyway=anyway), as_json)
+    before = editions.kept()
+    now = editions.change(act, version, by=who(by), comment=comment, share=share, anyway=anyway)
+    return _told(editions, before, now, as_json)
 
 
-def _told(now: Edition, as_json: bool) -> int:
-    tell(now._asdict(), f"version {now.version} is {_state(now)}", as_json=as_json)
+def _told(
+    editions: Editions, before: Sequence[Edition], now: Edition, as_json: bool, doubts: Sequence[str] = ()
+) -> int:
+    """What a version is now, and what became of others by that."""
+    was = {one.version: one.state for one in before}
+    moved = [one for one in editions.kept() if one.version != now.version and was.get(one.version) != one.state]
+    lines = [f"version {now.version} is {_state(now)}"]
+    lines += [f"version {one.version}, which was {was.get(one.version)}, is {_state(one)} now" for one in moved]
+    lines += [f"doubtful: {doubt}" for doubt in doubts]
+    tell({**now._asdict(), "doubts": list(doubts)}, "\n".join(lines), as_json=as_json)
     return 0
-
-
-def _who(by: str | None) -> str:
-    return by or getpass.getuser()
 
 
 def _active(editions: Editions) -> str:
@@ -254,14 +264,6 @@ def _active(editions: Editions) -> str:
     if not found:
         raise UserMistake("no version is active: name two")
     return found[0]
-
-
-def _book(editions: Editions, name: str) -> Rulebook:
-    if any(one.version == name for one in editions.kept()):
-        return rulebook.read(editions.text(name)).book
-    if not Path(name).is_file():
-        raise UserMistake(f"{name!r} is neither a version that is kept nor a file; `orderhub rules list` names those")
-    return rulebook.load(Path(name))
 
 
 def _state(one: Edition) -> str:
@@ -275,10 +277,3 @@ def _line(one: Edition, zone: tzinfo) -> str:
     if one.published_at is not None:
         told.append(f"published {written(one.published_at, zone)}")
     return ", ".join([*told, *([one.comment] if one.comment else [])])
-
-
-def _dated(row: dict[str, Any], zone: tzinfo) -> dict[str, Any]:
-    """Instants as people write them."""
-    return {
-        name: written(value, zone) if name == "at" or name.endswith("_at") else value for name, value in row.items()
-    }

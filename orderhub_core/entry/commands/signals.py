@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import getpass
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
 import typer
 
 from orderhub_core import hub
-from orderhub_core.entry.options import AsJson, instant, stored, tell, written
+from orderhub_core.entry.options import AsJson, By, Comment, dated, instant, stored, tell, who, written
 from orderhub_core.store.signals import Reported
 
 app = typer.Typer(no_args_is_help=True)
-By = Annotated[str | None, typer.Option(help="Whose word it is; by default your login.")]
-Comment = Annotated[str, typer.Option(help="Why; the log keeps it.")]
 
 
 @app.command("list")
@@ -23,7 +20,7 @@ def listed(as_json: AsJson = False) -> int:
     """All reports, those that begin last first."""
     opened = hub.Hub(hub.home())
     found, zone = opened.signals.kept(), ZoneInfo(opened.settings.time_zone)
-    told = [{**one._asdict(), "since": written(one.since, zone), "until": written(one.until, zone)} for one in found]
+    told = [dated(one._asdict(), zone) for one in found]
     lines = [_line(one, zone) for one in found]
     tell({"signals": told}, "\n".join(lines) or "nothing is reported", as_json=as_json)
     return 0
@@ -45,8 +42,7 @@ def report(
     opened = hub.Hub(hub.home())
     zone = opened.settings.time_zone
     begin, end = (instant(text, zone, name) if text else None for text, name in ((since, "--from"), (until, "--to")))
-    who = by or getpass.getuser()
-    one = opened.signals.report(signal, value, by=who, about=of, since=begin, until=end, comment=comment)
+    one = opened.signals.report(signal, value, by=who(by), about=of, since=begin, until=end, comment=comment)
     tell(one._asdict(), _line(one, ZoneInfo(zone)), as_json=as_json)
     return 0
 
@@ -59,7 +55,7 @@ def end(
     by: By = None,
 ) -> int:
     """Say that a report holds no longer, from now on; one that has not begun yet is taken back."""
-    hub.Hub(hub.home()).signals.end(name, by=by or getpass.getuser(), comment=comment)
+    hub.Hub(hub.home()).signals.end(name, by=who(by), comment=comment)
     typer.echo(f"{name} has ended")
     return 0
 
