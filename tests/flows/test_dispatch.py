@@ -8,6 +8,8 @@ from orderhub_core import effects
 from orderhub_core.errors import BadCredentials, Stop, Throttled, Unreachable
 from orderhub_core.flows.dispatch import LEASE_S, LONGEST_S, LONGEST_WAIT_S, SECOND, dispatch, next_try
 from orderhub_core.flows.gates import FAILURES_IN_A_ROW, FIRST_PAUSE_S, LONGEST_PAUSE_S, Gates
+from orderhub_core.flows.targets import Targets
+from orderhub_core.settings import Settings
 from orderhub_core.store import homes, statements
 
 NOW = 1_700_000_000_000_000
@@ -58,6 +60,20 @@ def run(store, perform, now=NOW, attempts=8, *, owner="me", limit=10, clock=None
 
 def state(store):
     return store.query("hub", "SELECT state, attempts, note FROM outbox")[0]
+
+
+def test_a_target_that_the_settings_do_not_have_was_not_tried_and_gets_it_once_they_do(store):
+    missing = Targets(Settings(), lambda shop: None, lambda messages: None)
+    (done,) = run(store, missing.perform)
+    assert (done.state, done.tried) == ("person", False)
+    told, attempts, note = state(store)
+    assert (told, attempts) == ("person", 0), "whoever mends the settings may let it go"
+    assert "no warehouse 'hangzhou' in the settings" in note
+    with store.transaction("hub") as cursor:
+        cursor.execute(store.sql(statements.RELEASE), ("let go", 1, "push:A1"))
+    seen = []
+    run(store, lambda effect, key: seen.append(key))
+    assert (seen, state(store)[0]) == (["push:A1"], "done")
 
 
 def test_an_effect_is_performed_under_its_key_and_then_done(store):
