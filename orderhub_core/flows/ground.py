@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from orderhub_core.rules import needs
+from orderhub_core.rules import gifts, needs
 from orderhub_core.rules.explain import explain
 from orderhub_core.rules.index import Index
 from orderhub_core.rules.lab import tables, thresholds, traffic
@@ -37,7 +37,7 @@ class Ground:
 
     def wanted(self, book: Rulebook) -> Wanted:
         """Raises UserMistake for what the book asks and the orders do not have."""
-        needs.check(book, self.orders.schema, self.lines.schema)
+        needs.check(book, self.orders.schema, self.lines.schema, counts=True)
         with self._lock:
             return wanted(self.index(book.zone), book)
 
@@ -67,7 +67,8 @@ class Ground:
 
     def missed(self, book: Rulebook) -> pl.DataFrame:
         """Gifts that these orders should have been given and were not; see `missed_gifts`."""
-        needs.check(book, self.orders.schema, self.lines.schema)
+        needs.check(book, self.orders.schema, self.lines.schema, counts=True)
+        gifts.check(book, self.orders.schema)
         with self._lock:
             return missed_gifts(self.index(book.zone), book)
 

@@ -159,5 +159,7 @@ BY_ANY_NAME: Mapping[str, Verb] = {
     for verb in VERBS.values()
     for name in dict.fromkeys((verb.name, verb.en, verb.zh, *verb.aliases, verb.en.replace("_", "-")))
 }
+MOST_PIECES = 10_000
+"""Of one gift for one order."""
 LONGEST_PRIORITY = 1_000
 """Points that one rule may give or take."""

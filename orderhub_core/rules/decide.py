@@ -11,21 +11,11 @@ import polars as pl
 from orderhub_core.rules import bits
 from orderhub_core.rules.bits import Numbers
 from orderhub_core.rules.booktables import OTHERWISE
-from orderhub_core.rules.compile import conditions, field_of
+from orderhub_core.rules.compile import conditions
+from orderhub_core.rules.earning import parents, quantities
 from orderhub_core.rules.index import NO_LINE, Index
 from orderhub_core.rules.reason import Asking, reasons
-from orderhub_core.rules.tree import (
-    ALWAYS,
-    Action,
-    Condition,
-    Either,
-    Every,
-    Group,
-    Leaf,
-    Lines,
-    Rule,
-    Rulebook,
-)  # fmt: skip
+from orderhub_core.rules.tree import ALWAYS, Action, Group, Rule, Rulebook
 
 DECISIONS = pl.Schema(
     {
@@ -40,6 +30,7 @@ DECISIONS = pl.Schema(
     }
 )
 """One row per decision; of one order in the order of groups, rules and actions. `action` is a verb of `actions.VERBS`.
+A gift for every so many bought has no row where fewer were. What is limited is granted afterwards, by `gifts`.
 `parent`: of `add_gift` the number of the line that the gift travels with, the first that earned it."""
 NO_RULE = "no rule before it holds"
 """The reason where a group's `otherwise` acts."""
@@ -93,6 +84,9 @@ def decided(index: Index, book: Rulebook) -> pl.DataFrame:
         _parents(index, blocks),
         _reasons(index, blocks),
     )
+    if any(action.per for _, action in blocks):
+        pieces = np.concatenate([quantities(index, hit.rows, hit.rule.when, action) for hit, action in blocks])
+        made = made.with_columns(quantity=pl.Series(pieces).cast(pl.Int32)).filter(pl.col("quantity") > 0)
     return made.select(DECISIONS.names())
 
 
@@ -134,7 +128,7 @@ def _reasons(index: Index, blocks: Sequence[tuple[Hit, Action]]) -> pl.Series:
 
 def _parents(index: Index, blocks: Sequence[tuple[Hit, Action]]) -> pl.Series:
     gifts = {id(hit): hit for hit, action in blocks if action.verb == "add_gift"}
-    of_hits = {number: _parent(index, hit) for number, hit in gifts.items()}
+    of_hits = {number: parents(index, hit.rows, hit.rule.when) for number, hit in gifts.items()}
     found = [
         of_hits[id(hit)] if action.verb == "add_gift" else np.full(len(hit.rows), NO_LINE) for hit, action in blocks
     ]
@@ -142,41 +136,3 @@ def _parents(index: Index, blocks: Sequence[tuple[Hit, Action]]) -> pl.Series:
     none = pl.Series([None], dtype=pl.Int32).new_from_index(0, len(numbers))
     known = numbers != NO_LINE
     return pl.Series("parent", np.where(known, numbers, 0).astype(np.int32)).zip_with(pl.Series(known), none)
-
-
-def _parent(index: Index, hit: Hit) -> Numbers:
-    """Of the orders of a hit the first line that meets all that the rule asks of lines, else some of it, else the
-    first one."""
-    found = np.full(len(hit.rows), NO_LINE)
-    wishes = list(_wishes(hit.rule.when))
-    for truth in index.of_lines((_earning(hit.rule.when) or ALWAYS, Either(tuple(wishes)))) if wishes else ():
-        least = index.least_line(np.flatnonzero(truth))[hit.rows]
-        found = np.where(found == NO_LINE, least, found)
-    return np.where(found == NO_LINE, index.first_line[hit.rows], found)
-
-
-def _earning(when: Condition) -> Condition | None:
-    """What a condition asks of one line, as a condition on that line; None where it asks nothing."""
-    match when:
-        case Leaf():
-            return when if field_of(when).level == "line" else None
-        case Lines("some" | "every", part):
-            return part
-        case Every(parts):
-            own = tuple(found for part in parts if (found := _earning(part)))
-            return Every(own) if own else None
-        case Either(parts):
-            own = tuple(found for part in parts if (found := _earning(part)))
-            return Either(own) if own else None
-        case _:
-            return None
-
-
-def _wishes(when: Condition) -> Iterator[Condition]:
-    """Each thing that it asks of some line."""
-    match when:
-        case Every(parts) | Either(parts):
-            for part in parts:
-                yield from _wishes(part)
-        case _ if found := _earning(when):
-            yield found

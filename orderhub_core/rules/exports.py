@@ -11,7 +11,8 @@ import polars as pl
 
 from orderhub_core.errors import UserMistake
 from orderhub_core.frames import LINES
-from orderhub_core.rules import needs
+from orderhub_core.rules import gifts, needs, speeds
+from orderhub_core.rules.claims import LEDGER
 from orderhub_core.rules.decide import decided
 from orderhub_core.rules.dictionary import FIELDS, Field, lookup, nearest
 from orderhub_core.rules.index import Index
@@ -20,6 +21,8 @@ from orderhub_core.rules.tree import Rulebook
 
 NAMED = 3
 """Of what is wrong in many places as many are named."""
+MACHINE_CODE_FROM = 100_000
+"""Orders from which on it pays to have the turns of limited gifts as machine code."""
 MOST_LINES = 2**31 - 1
 """The largest number that a decision may name as the line of its gift."""
 
@@ -32,6 +35,10 @@ class Evaluated(NamedTuple):
     """Orders about which the rulebook says nothing."""
     stray_lines: int
     """Lines of orders that are not there."""
+    refusals: pl.DataFrame
+    """quotas.REFUSALS: limited gifts that were not there any more."""
+    findings: pl.DataFrame
+    """claims.FINDINGS."""
 
 
 class Exported(NamedTuple):
@@ -48,22 +55,41 @@ class Exported(NamedTuple):
 def evaluate(exported: Exported, book: Rulebook) -> Evaluated:
     orders = exported.orders
     index = Index(orders, exported.lines, zone=book.zone, reports=exported.reports)
-    decisions = decided(index, book).sort("order_id", maintain_order=True)
+    made = decided(index, book)
+    many = orders.height >= MACHINE_CODE_FROM and any(gifts.limited(book))
+    found = gifts.given(made, orders, book, run=speeds.compiled() if many else speeds.plain)
+    decisions = found.decisions.sort("order_id", maintain_order=True)
     keys = [name for name in ("shop", "order_no") if name in orders]
     named = orders.select("order_id", *keys).join(decisions, on="order_id", how="inner", maintain_order="right")
     return Evaluated(
         named.drop("order_id"),
         orders.height,
-        orders.height - decisions["order_id"].n_unique(),
+        orders.height - made["order_id"].n_unique(),
         exported.stray_lines,
+        found.refusals,
+        found.findings,
     )
+
+
+def granted(exported: Exported, book: Rulebook, order: pl.DataFrame, decisions: pl.DataFrame) -> gifts.Given:
+    """What is left of one order's decisions, among the others whose turns come before it."""
+    counters = gifts.quotas(book)["rule"]
+    if counters.is_empty():
+        return gifts.given(decisions, order, book)
+    own = pl.col("order_id") == order["order_id"][0]
+    whole = evaluate(exported, gifts.giving(book))
+    refusals, findings = whole.refusals.filter(own), whole.findings.filter(own)
+    gone = counters if findings.height else refusals["rule"]
+    limited = (pl.col("action") == "add_gift") & gifts.COUNTER.is_in(gone.implode())
+    return gifts.Given(decisions.filter(~limited), refusals, LEDGER.to_frame(), findings)
 
 
 def read(book: Rulebook, orders: Path, lines: Path | None, reports: Path | None = None) -> Exported:
     """Raises UserMistake, which names the file, for what cannot be read and for what the rulebook misses there."""
     own = _numbered(_parquet(orders, "order"), orders)
     bought, stray = (LINES.to_frame(), 0) if lines is None else _placed(_parquet(lines, "line"), own, lines)
-    needs.check(book, own.schema, bought.schema)
+    needs.check(book, own.schema, bought.schema, counts=True)
+    gifts.check(book, own.schema)
     if needs.gives(book) and lines is not None:
         _check_line_numbers(bought, lines)
     if needs.asks_signals(book) and reports is None:
@@ -120,7 +146,9 @@ def _from_people(field: Field, name: str, dtype: pl.DataType, path: Path) -> pl.
 
 
 def _numbered(orders: pl.DataFrame, path: Path) -> pl.DataFrame:
-    """With an `order_id` of their own, their place in the file."""
+    """With an `order_id` of their own, their place in the file; `buyer_ref` tells buyers apart as `buyer` does."""
+    if "buyer_ref" in orders and gifts.BUYER not in orders:
+        orders = orders.rename({"buyer_ref": gifts.BUYER})
     if "order_no" not in orders:
         raise UserMistake(f"{path}: there is no column 'order_no'; it has {', '.join(orders.columns[:12]) or 'none'}")
     if orders["order_no"].dtype != pl.String:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import polars as pl
 
 from orderhub_core.errors import UserMistake
+from orderhub_core.rules.booktables import OTHERWISE
 from orderhub_core.rules.compile import field_of
 from orderhub_core.rules.dictionary import FIELDS, Field, Kind
 from orderhub_core.rules.facts import DERIVED, sources
-from orderhub_core.rules.tree import Rule, Rulebook, leaves
+from orderhub_core.rules.tree import ALWAYS, Action, Rule, Rulebook, leaves
 
 
 @lru_cache(maxsize=64)
@@ -40,14 +42,23 @@ def of_lines(book: Rulebook) -> tuple[str, ...]:
     """The rules that ask for lines or for what sums them up: of an order without lines they know nothing."""
     rules = (rule for group in book.groups for rule in group.rules)
     return tuple(
-        rule.name for rule in rules if any(sources(field_of(leaf))[0] == "lines" for leaf in leaves(rule.when))
+        rule.name
+        for rule in rules
+        if any(sources(field_of(leaf))[0] == "lines" for leaf in leaves(rule.when))
+        or any(action.per for action in rule.then)
     )
 
 
 def gives(book: Rulebook) -> bool:
     """Whether it adds gifts, which go with a line."""
-    acting = (then for group in book.groups for then in (group.otherwise, *(rule.then for rule in group.rules)))
-    return any(action.verb == "add_gift" for then in acting for action in then)
+    return any(action.verb == "add_gift" for _, action in _acting(book))
+
+
+def _acting(book: Rulebook) -> Iterator[tuple[str, Action]]:
+    """Every action with its rule."""
+    for group in book.groups:
+        for rule in (*group.rules, Rule(OTHERWISE, ALWAYS, group.otherwise)):
+            yield from ((rule.name, action) for action in rule.then)
 
 
 def is_stored(field: Field) -> bool:
@@ -55,9 +66,19 @@ def is_stored(field: Field) -> bool:
     return sources(field)[1] == (field.column,)
 
 
-def check(book: Rulebook, orders: pl.Schema, lines: pl.Schema) -> None:
+def check(book: Rulebook, orders: pl.Schema, lines: pl.Schema, *, counts: bool = False) -> None:
     """Raises UserMistake for the first field that frames of these schemas have no column for, or one of another
-    type."""
+    type. `counts`: whoever asks counts the gifts that there are only so many of, or says that it does not; else a book
+    that has some is refused: they would be given without end."""
+    for name, action in _acting(book):
+        if action.is_limited and not counts:
+            raise UserMistake(f"rule {name!r} limits its gift {action.argument}, and nobody counts it here")
+        if action.is_limited:
+            who = f"rule {name!r} limits its gift, and orders take turns by their payment"
+            _check(who, FIELDS["paid_at"], "orders", "paid_at", orders)
+        if action.per:
+            who = f"rule {name!r} gives {action.argument} for every {action.per} bought"
+            _check(who, FIELDS["quantity"], "lines", "quantity", lines)
     for field, rule in asked(book):
         frame, columns = sources(field)
         if frame == "signals":

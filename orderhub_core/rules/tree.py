@@ -97,6 +97,18 @@ class Action(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     verb: str
     argument: str = ""
     quantity: int = 1
+    per: int = 0
+    """Of a gift: its pieces are given for every so many bought of what earns it. 0: once an order."""
+    total: int = 0
+    """Of a gift: pieces that there are of it; 0: any number. So with the next two: what is granted in the order of
+    payments, whole or not at all, see `quotas`."""
+    per_day: int = 0
+    """On one day of payment."""
+    per_buyer: int = 0
+
+    @property
+    def is_limited(self) -> bool:
+        return bool(self.total or self.per_day or self.per_buyer)
 
 
 class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

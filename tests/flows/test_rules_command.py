@@ -147,3 +147,42 @@ def test_one_order_is_explained_in_either_language(files):
     told = json.loads(run(folder, "explain", "A3", "--json").stdout)
     assert [rule["outcome"] for rule in told["rules"]] == ["unknown", "fails", "acts", "fails"]
     assert run(folder, "explain", "A7").returncode == 2
+
+
+def test_a_limited_gift_is_given_to_who_paid_first_and_the_other_is_told_why(files):
+    limited = BOOK.replace("gift POUCH x 2", "gift POUCH x 2 limit 3; gift CARD per 1")
+    lines = LINES.with_columns(quantity=pl.lit(2))
+    orders = ORDERS.with_columns(paid_at=pl.Series([NOON, NOON - dt.timedelta(seconds=1), None]))
+    folder = files(orders, lines, limited)
+    told = json.loads(run(folder, "eval", "--out", "decisions.parquet", "--json").stdout.splitlines()[-1])
+    assert told["refused"] == [{"rule": "gifts / pouch / POUCH", "quota": "total", "orders": 1}]
+    made = pl.read_parquet(folder / "decisions.parquet").filter(pl.col("action") == "add_gift")
+    assert made.select("order_no", "argument", "quantity").rows() == [
+        ("A1", "CARD", 4),
+        ("A2", "POUCH", 2),
+        ("A2", "CARD", 2),
+    ]
+    assert "gifts / pouch / POUCH: refused, the limit was reached" in run(folder, "eval", "--out", "d.parquet").stdout
+    told = run(folder, "explain", "A1").stdout
+    assert "! gifts / pouch / POUCH: not given: of 3 in all 1 are left, 2 asked" in told
+    assert "未赠送：总量 3 件，剩 1 件，需 2 件" in run(folder, "explain", "A1", "--lang", "zh").stdout
+    whole = json.loads(run(folder, "explain", "A1", "--json").stdout.splitlines()[-1])
+    assert [each["argument"] for each in whole["decisions"]] == ["hangzhou", "CARD"]
+    assert whole["refused"] == [{"rule": "gifts / pouch / POUCH", "quota": "total", "left": 1, "asked": 2, "limit": 3}]
+    assert json.loads(run(folder, "explain", "A2", "--json").stdout.splitlines()[-1])["refused"] == []
+
+
+@pytest.mark.parametrize(
+    ("clause", "told"),
+    [
+        ("limit 0", "0 is no such number; write a whole number from 1 to"),
+        ("limit many", "many is no such number"),
+        ("per 2 per 3", "per is said twice of one gift"),
+        ("buyer 1", "nothing tells buyers apart here: orders need a column 'buyer'"),
+        ("per 1", "the lines have no column 'quantity': rule 'pouch' gives POUCH for every 1 bought"),
+    ],
+)
+def test_a_gift_that_cannot_be_counted_ends_in_a_sentence(files, clause, told):
+    folder = files(book=BOOK.replace("gift POUCH x 2", f"gift POUCH {clause}"))
+    done = run(folder, "eval", "--out", "decisions.parquet")
+    assert (done.returncode, told in done.stderr) == (2, True), done.stderr

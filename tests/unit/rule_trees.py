@@ -88,7 +88,10 @@ def actions(draw):
         "number": st.integers(-1000, 1000).map(str),
         "choice": st.sampled_from(sorted(verb.words.values()) or [""]),
     }
-    return Action(verb.name, draw(arguments[verb.takes]), draw(st.integers(1, 10_000)) if verb.quantity else 1)
+    if not verb.quantity:
+        return Action(verb.name, draw(arguments[verb.takes]))
+    clauses = draw(st.lists(st.just(0) | st.integers(1, 10**8), min_size=4, max_size=4))
+    return Action(verb.name, draw(arguments[verb.takes]), draw(st.integers(1, 10_000)), *clauses)
 
 
 deeds = st.lists(actions(), min_size=1, max_size=3).map(tuple)

@@ -12,19 +12,26 @@ import typer
 from orderhub_core.entry.demo import setting
 from orderhub_core.entry.demo.supervisor import free_port, only_one, running, until_told
 from orderhub_core.entry.options import AsJson, Data, Database, tell
+from orderhub_core.errors import UserMistake
 from orderhub_core.flows.ledgers import FOLDER
 from orderhub_core.sim.world import BIG_SHOPS, Plan, World, books, build
+from orderhub_core.sim.world import campaign as stream
 from orderhub_core.store import snapshot
 
 app = typer.Typer()
 DATA = Path("data/demo")
 DAYS_OF_BIG_WORLD = 30
+CAMPAIGN_ORDERS = 12_000
 
 
 @app.command()
 def demo(
     orders: Annotated[int, typer.Option(min=0, help="Make a world of so many orders as Parquet instead, and end.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Where to write that world; default DIR/world.")] = None,
+    campaign: Annotated[
+        bool,
+        typer.Option("--campaign", help="With --orders: a campaign's stream and its rulebook, for `rules eval`."),
+    ] = False,
     seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same world.")] = 7,
     port: Annotated[int, typer.Option(help="The console's port; the next free one is taken.")] = 8800,
     data: Data = None,
@@ -33,6 +40,10 @@ def demo(
 ) -> None:
     """Start a pretend world and the hub over it, or write a big world to Parquet (--orders)."""
     folder = data or DATA
+    if campaign:
+        answer = write_campaign(orders or CAMPAIGN_ORDERS, out or folder / "campaign", seed)
+        tell(answer, f"{answer['orders']} orders and rules.toml in {answer['folder']}", as_json=as_json)
+        return
     if orders:
         answer = write_world(orders, out or folder / "world", seed)
         tell(
@@ -56,6 +67,19 @@ def write_world(orders: int, folder: Path, seed: int) -> dict[str, object]:
     world.planted.write_parquet(folder / "planted.parquet")
     write_books(folder, world, now)
     return {"folder": str(folder), "orders": orders, "seed": seed, "seconds": time.perf_counter() - begun}
+
+
+def write_campaign(orders: int, folder: Path, seed: int) -> dict[str, object]:
+    """The stream of a campaign with its rulebook, and which orders were put to an edge."""
+    made = stream.campaign(seed, orders)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, frame in made._asdict().items():
+            frame.write_parquet(folder / f"{name}.parquet")
+        (folder / "rules.toml").write_text(stream.rulebook(), encoding="utf-8")
+    except OSError as error:
+        raise UserMistake(f"--out {folder}: cannot be written ({error.strerror or error})") from None
+    return {"folder": str(folder), "orders": made.orders.height, "seed": seed}
 
 
 def write_books(folder: Path, world: World, now: int) -> None:

@@ -17,9 +17,11 @@ from orderhub_core.rules import exports, rulebook
 from orderhub_core.rules.dictionary import FIELDS
 from orderhub_core.rules.explain import Answer, Asked, Explanation
 from orderhub_core.rules.explain import explain as explained
+from orderhub_core.rules.gifts import Given
 from orderhub_core.rules.language.operators import Language
 from orderhub_core.rules.language.printing import print_actions
 from orderhub_core.rules.language.vocabulary import Vocabulary, of_book
+from orderhub_core.rules.shortages import refusals
 from orderhub_core.rules.tree import Rulebook
 
 Rules = Annotated[Path, typer.Option("--rules", metavar="FILE", help="The rulebook, a TOML file.")]
@@ -53,6 +55,8 @@ def evaluate(
         "decisions": found.decisions.height,
         "undecided": found.undecided,
         "stray_lines": found.stray_lines,
+        "refused": _refused(found).to_dicts(),
+        "unpaid": found.findings.filter(pl.col("finding") == "not_paid").height,
         "rules_without_lines": exported.blind,
         "by_rule": counted.to_dicts(),
         "out": str(out),
@@ -67,11 +71,25 @@ def _write(decisions: pl.DataFrame, out: Path) -> None:
         raise UserMistake(f"--out {out}: cannot be written ({error.strerror or error})") from None
 
 
+LIMITS = {"total": "the limit", "day": "that day's limit", "buyer": "the limit for the buyer"}
+
+
+def _refused(found: exports.Evaluated) -> pl.DataFrame:
+    """How many orders each limit of a gift kept from it; one that several limits refuse counts at the first."""
+    first = found.refusals.unique(["order_id", "rule"], keep="first", maintain_order=True)
+    return first.group_by("rule", pl.col("quota").cast(pl.String), maintain_order=True).len("orders")
+
+
 def _summary(found: exports.Evaluated, counted: pl.DataFrame, out: Path) -> str:
     told = [f"{found.orders} orders, {found.decisions.height} decisions, written to {out}"]
     told += [f"  {n:>9}  {group} / {rule} -> {verb} {what}" for group, rule, verb, what, n in counted.iter_rows()]
     if found.undecided:
         told.append(f"of {found.undecided} orders the rulebook says nothing")
+    told += [
+        f"  {n:>9}  {rule}: refused, {LIMITS[quota]} was reached" for rule, quota, n in _refused(found).iter_rows()
+    ]
+    if unpaid := found.findings.filter(pl.col("finding") == "not_paid").height:
+        told.append(f"! {unpaid} orders have no paid_at and so no turn: they get no limited gift")
     if found.stray_lines:
         told.append(f"! {found.stray_lines} lines belong to none of these orders and were left out")
     return "\n".join(told)
@@ -104,8 +122,22 @@ def explain(
     order = _one(exported.orders, order_no, shop)
     own = exported.lines.filter(pl.col("order_id") == order["order_id"][0])
     found = explained(order, own, book, language=lang.value, reports=exported.reports)
-    told = [*sentences(found, book, lang.value), *without_lines(exported, translator(lang.value))]
-    tell(document(order_no, found) | {"rules_without_lines": exported.blind}, "\n".join(told), as_json=as_json)
+    given = exports.granted(exported, book, order, found.decisions)
+    tr = translator(lang.value)
+    told = [*sentences(found, book, lang.value), *_unlucky(given, tr), *without_lines(exported, tr)]
+    whole = document(order_no, found._replace(decisions=given.decisions)) | {
+        "refused": given.refusals.drop("order_id").to_dicts(),
+        "rules_without_lines": exported.blind,
+    }
+    tell(whole, "\n".join(told), as_json=as_json)
+
+
+def _unlucky(given: Given, tr: Translate) -> Iterator[str]:
+    """The gifts that the order has earned and does not get."""
+    for _, rule, why in refusals(given.refusals, tr).iter_rows():
+        yield tr("! {rule}: not given: {why}").format(rule=rule, why=why)
+    if given.findings.height:
+        yield tr("! it has no paid_at and so no turn: it gets no limited gift")
 
 
 def _one(orders: pl.DataFrame, order_no: str, shop: str) -> pl.DataFrame:

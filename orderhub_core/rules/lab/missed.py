@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from orderhub_core.frames import INSTANT
+from orderhub_core.rules import gifts
 from orderhub_core.rules.bits import Bools
 from orderhub_core.rules.decide import decided
 from orderhub_core.rules.index import Index
@@ -35,14 +36,16 @@ MISSED = pl.Schema(
 
 
 def missed_gifts(index: Index, book: Rulebook) -> pl.DataFrame:
-    """MISSED, of all orders of the index: which of them had a right to gifts at all is the caller's to say. A group's
+    """MISSED, of all orders of the index: which of them had a right to gifts at all is the caller's to say. Of limited
+    gifts the first ones paid had it, as many as there were; see `gifts`. A group's
     rules that give nothing stay in it: where the first that holds acts, one of them may take the order."""
     giving = msgspec.structs.replace(book, groups=tuple(group for group in book.groups if _gives(group)))
     late = index.raw_orders[np.flatnonzero(_lacking(index, giving))]
     lines = index.raw_lines.filter(pl.col("order_id").is_in(late["order_id"].implode()))
     # Reasons are most of the work of a decision: only of these orders they are told.
     few = Index(late, lines, zone=index.zone, reports=index.reports, at=index.at)
-    due = _due(few, giving).join(given(lines), on=["order_id", "sku"], how="left", maintain_order="left")
+    owed = _due(few, giving, _refused(index, giving))
+    due = owed.join(given(lines), on=["order_id", "sku"], how="left", maintain_order="left")
     lacking = due.with_columns(pl.col("given").fill_null(0)).filter(pl.col("due") > pl.col("given"))
     names = [name for name in ("shop", "order_no", "paid_at") if name in late]
     orders = late.select("order_id", *names).with_row_index("row")
@@ -67,9 +70,23 @@ def _lacking(index: Index, giving: Rulebook) -> Bools:
     return found
 
 
-def _due(index: Index, giving: Rulebook) -> pl.DataFrame:
+def _refused(index: Index, giving: Rulebook) -> pl.DataFrame:
+    """`order_id`, `rule`: limited gifts of which nothing was left when the order was paid."""
+    book = gifts.giving(giving)
+    if not book.groups:
+        return pl.DataFrame(schema={"order_id": pl.Int64, "rule": pl.String})
+    found = gifts.given(decided(index, book), index.raw_orders, book)
+    unpaid = found.findings.filter(pl.col("finding") == "not_paid")["order_id"]
+    everywhere = gifts.quotas(book).select("rule").join(unpaid.to_frame(), how="cross")
+    return pl.concat([found.refusals.select("order_id", "rule"), everywhere.select("order_id", "rule")])
+
+
+def _due(index: Index, giving: Rulebook, refused: pl.DataFrame) -> pl.DataFrame:
     """order_id, sku, and what the rules give."""
-    decisions = decided(index, giving).filter(pl.col("action") == "add_gift")
+    earned = decided(index, giving).filter(pl.col("action") == "add_gift")
+    decisions = earned.with_columns(counter=gifts.COUNTER).join(
+        refused, left_on=["order_id", "counter"], right_on=["order_id", "rule"], how="anti", maintain_order="left"
+    )
     return decisions.group_by("order_id", pl.col("argument").alias("sku"), maintain_order=True).agg(
         due=pl.col("quantity").cast(pl.Int64).sum(),
         rules=pl.col("rule").str.join(", "),

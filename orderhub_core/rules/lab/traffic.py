@@ -14,11 +14,11 @@ import polars as pl
 
 from orderhub_core.rules import bits
 from orderhub_core.rules.actions import VERBS
-from orderhub_core.rules.bits import Bits
+from orderhub_core.rules.bits import Bits, Numbers
 from orderhub_core.rules.booktables import OTHERWISE
 from orderhub_core.rules.compile import conditions
 from orderhub_core.rules.index import Index
-from orderhub_core.rules.lab.wants import Deed, Wanted, changed, count, tallied
+from orderhub_core.rules.lab.wants import Deed, Planes, Wanted, changed, count, deeds_of, multiples, tallied
 from orderhub_core.rules.tree import ALWAYS, Group, Rule, Rulebook
 
 RULES = pl.Schema(
@@ -71,10 +71,16 @@ class Part(NamedTuple):
     rule: Rule
     holds: Bits
     acts: Bits
+    multiples: tuple[Planes, ...]
 
     @property
     def deeds(self) -> list[Deed]:
-        return [Deed(action, self.acts) for action in self.rule.then]
+        return list(deeds_of(self.rule, self.multiples, self.acts))
+
+    def near(self, some: Numbers) -> Part:
+        """Only these bytes of every bitmap."""
+        multiples = tuple(tuple(plane[some] for plane in planes) for planes in self.multiples)
+        return self._replace(holds=self.holds[some], acts=self.acts[some], multiples=multiples)
 
 
 def traffic(index: Index, book: Rulebook) -> Traffic:
@@ -128,10 +134,12 @@ def _parts(index: Index, book: Rulebook) -> list[Part]:
         free = bits.everywhere(height)
         for rule in group.rules:
             holds = next(truths)
-            found.append(Part(group, rule, holds, holds & free if group.match == "first" else holds))
+            acts = holds & free if group.match == "first" else holds
+            found.append(Part(group, rule, holds, acts, multiples(index, rule)))
             free &= ~holds
         if group.match == "first" and group.otherwise:
-            found.append(Part(group, Rule(OTHERWISE, ALWAYS, group.otherwise), free, free))
+            last = Rule(OTHERWISE, ALWAYS, group.otherwise)
+            found.append(Part(group, last, free, free, multiples(index, last)))
     return found
 
 
@@ -196,7 +204,7 @@ def _worth(parts: list[Part], place: int, whole: Wanted) -> int:
     near = np.flatnonzero(parts[place].acts)
     if not len(near):
         return 0
-    fewer = [part._replace(holds=part.holds[near], acts=part.acts[near]) for part in parts]
+    fewer = [part.near(near) for part in parts]
     deeds = [deed for part in _without(fewer, place) for deed in part.deeds]
     before = Wanted("", 8 * len(near), {want: tuple(p[near] for p in planes) for want, planes in whole.planes.items()})
     return count(changed(before, Wanted("", before.height, tallied(deeds, before.height))))

@@ -6,17 +6,18 @@ orders want is compared here, not what they would get of each other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from orderhub_core.rules import bits
-from orderhub_core.rules.actions import NEVER, VERBS
+from orderhub_core.rules.actions import MOST_PIECES, NEVER, VERBS
 from orderhub_core.rules.bits import Bits, Bools, Numbers
 from orderhub_core.rules.decide import hits
+from orderhub_core.rules.earning import quantities
 from orderhub_core.rules.index import Index
-from orderhub_core.rules.tree import Action, Rulebook
+from orderhub_core.rules.tree import Action, Rule, Rulebook
 
 COUNTED = frozenset({"add_gift", "priority"})
 """Of these every rule's share is summed up: pieces of a SKU, points."""
@@ -64,8 +65,34 @@ def wanted(index: Index, book: Rulebook) -> Wanted:
     if book.zone != index.zone:
         raise ValueError(f"the rulebook's zone is {book.zone}, that of the orders {index.zone}")
     height = index.orders.height
-    deeds = [Deed(action, at(hit.rows, height)) for hit in hits(index, book) for action in hit.rule.then]
+    deeds = [
+        deed
+        for hit in hits(index, book)
+        for deed in deeds_of(hit.rule, multiples(index, hit.rule), at(hit.rows, height))
+    ]
     return Wanted(book.version, height, tallied(deeds, height))
+
+
+def multiples(index: Index, rule: Rule) -> tuple[Planes, ...]:
+    """Of each of its actions how many pieces every order would get of it, as binary digits; of one that always gives
+    the same none."""
+    rows = np.arange(index.orders.height)
+    return tuple(
+        _digits(quantities(index, rows, rule.when, action)) if action.per else () for action in rule.then
+    )  # fmt: skip
+
+
+def _digits(amounts: Numbers) -> Planes:
+    return tuple(bits.pack((amounts >> place & 1).astype(np.bool_)) for place in range(MOST_PIECES.bit_length()))
+
+
+def deeds_of(rule: Rule, multiples: Sequence[Planes], where: Bits) -> Iterator[Deed]:
+    """What a rule does where it acts: a gift of different sizes is one of each power of two."""
+    for action, planes in zip(rule.then, multiples, strict=True):
+        if not action.per:
+            yield Deed(action, where)
+        for place, plane in enumerate(planes):
+            yield Deed(Action(action.verb, action.argument, 1 << place), where & plane)
 
 
 def tallied(deeds: Sequence[Deed], height: int) -> dict[Want, Planes]:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import re
 
-from orderhub_core.rules.actions import BY_ANY_NAME, LONGEST_PRIORITY, VERBS, Verb
+from orderhub_core.rules.actions import BY_ANY_NAME, LONGEST_PRIORITY, MOST_PIECES, VERBS, Verb
 from orderhub_core.rules.dictionary import nearest
 from orderhub_core.rules.language.lexing import Sort, Token
-from orderhub_core.rules.language.operators import AND_WORDS, RESERVED
+from orderhub_core.rules.language.operators import AND_WORDS, CLAUSES, RESERVED
 from orderhub_core.rules.language.reader import Reader
 from orderhub_core.rules.language.values import Misread, listed, meant, narrow
 from orderhub_core.rules.language.vocabulary import Vocabulary
 from orderhub_core.rules.tree import Action
 
-MOST_PIECES = 10_000
 EXAMPLE = {"en": "assign hangzhou", "zh": "分仓 hangzhou"}
 _PIECES = re.compile(r"(\d{1,9})(?:件|个|份|pcs)?")
+_CLAUSE = {word: clause for clause, spoken in CLAUSES.items() for word in (*spoken.en, *spoken.zh)}
+_JOINED = re.compile(rf"({'|'.join(sorted(_CLAUSE, key=len, reverse=True))})(\d{{1,9}})(?:件|个|份|pcs)?")
+"""A clause and its number without a blank between them: 每2件."""
+MOST_GIVEN = 100_000_000
+"""Pieces that a limit may name."""
 _TIMES = re.compile(r"[xX×](\d{1,9})(?:件|个|份|pcs)?")
 _POINTS = re.compile(r"[+-]?\d{1,9}")
 _PHRASES: dict[tuple[str, ...], Verb] = {
@@ -48,7 +52,8 @@ def _action(reader: Reader) -> Action | None:
     if not argument:
         _skip(reader)
         return None
-    return Action(verb.name, argument, _quantity(reader, verb, first))
+    quantity = _quantity(reader, verb, first)
+    return Action(verb.name, argument, quantity, **_clauses(reader, verb, first))
 
 
 def _skip(reader: Reader) -> None:
@@ -91,6 +96,29 @@ def _quantity(reader: Reader, verb: Verb, first: Token) -> int:
     return 1
 
 
+def _clauses(reader: Reader, verb: Verb, first: Token) -> dict[str, int]:
+    """What stands after the pieces of a gift: for how many bought it is given, and how many of it there are."""
+    found: dict[str, int] = {}
+    while reader.here.sort is Sort.WORD:
+        start = reader.here
+        joined = _JOINED.fullmatch(narrow(start.text.lower()))
+        clause = joined[1] if joined else start.text.lower()
+        if clause not in _CLAUSE:
+            break
+        reader.take()
+        last = start if joined else reader.take()
+        number = joined[2] if joined else (match[1] if (match := _PIECES.fullmatch(narrow(last.text))) else "")
+        if not verb.quantity:
+            reader.note("no_quantity", start, last, name=first.text)
+        elif _CLAUSE[clause] in found:
+            reader.note("clause_twice", start, last, word=start.text)
+        elif not number or not 1 <= int(number) <= MOST_GIVEN:
+            reader.note("bad_limit", start, last, word=last.text, most=str(MOST_GIVEN))
+        else:
+            found[_CLAUSE[clause]] = int(number)
+    return found
+
+
 def read(text: str, verb: Verb, speech: Vocabulary, *, quoted: bool = False) -> str:
     """The argument that is written. Raises Misread."""
     meanings = speech.of_verb(verb)
@@ -122,12 +150,21 @@ def fits(action: Action, speech: Vocabulary) -> None:
         raise Misread("no_quantity", name=verb.name)
     if not 1 <= action.quantity <= MOST_PIECES:
         raise Misread("bad_quantity", word=str(action.quantity), most=str(MOST_PIECES))
+    _fit_clauses(action, verb)
     if verb.takes == "choice" and action.argument not in verb.words.values():
         known = sorted(verb.words.values())
         suggestion = nearest(action.argument, known)
         raise Misread("unknown_value", suggestion, word=action.argument, name=verb.name, known=listed(known))
     if verb.takes == "number" and not _points(action.argument):
         raise Misread("bad_priority", word=action.argument, most=str(LONGEST_PRIORITY))
+
+
+def _fit_clauses(action: Action, verb: Verb) -> None:
+    for number in (action.per, action.total, action.per_day, action.per_buyer):
+        if number and not verb.quantity:
+            raise Misread("no_quantity", name=verb.name)
+        if not 0 <= number <= MOST_GIVEN:
+            raise Misread("bad_limit", word=str(number), most=str(MOST_GIVEN))
 
 
 def _points(text: str) -> bool:

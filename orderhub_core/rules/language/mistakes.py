@@ -49,6 +49,8 @@ MISTAKES: Mapping[str, str] = {
     "no_argument": "the action {name} needs to know what: write it after {name}",
     "no_quantity": "the action {name} takes no number of pieces",
     "bad_quantity": "{word} is no number of pieces; write a whole number from 1 to {most}",
+    "bad_limit": "{word} is no such number; write a whole number from 1 to {most}",
+    "clause_twice": "{word} is said twice of one gift",
     "bad_priority": "{word} is no number of points; write a whole number from -{most} to {most}",
     "too_few_parts": "`either` joins no condition here, and would never hold",
     "not_toml": "this is not TOML: {reason}",

@@ -71,6 +71,13 @@ EVERY = Spoken(("every line", "all lines", "each line"), ("每一行", "每行",
 NONE = Spoken(("no line",), ("没有一行", "无一行"))
 LINES: Mapping[Literal["some", "every", "no"], Spoken] = {"some": SOME, "every": EVERY, "no": NONE}
 ARROW = Spoken(("->",), ("→",))
+CLAUSES: Mapping[str, Spoken] = {
+    "per": Spoken(("per",), ("每",)),
+    "total": Spoken(("limit", "total"), ("限量", "共", "总限")),
+    "per_day": Spoken(("daily",), ("每日", "每天", "日限")),
+    "per_buyer": Spoken(("buyer",), ("每人", "每位买家", "人限")),
+}
+"""What may stand after a gift's pieces, each with a number: fields of `tree.Action`."""
 
 LINE_PHRASES: Mapping[tuple[str, ...], Literal["some", "every", "no"]] = {
     tuple(phrase.split()): which for which, spoken in LINES.items() for phrase in (*spoken.en, *spoken.zh)

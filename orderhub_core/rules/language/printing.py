@@ -60,4 +60,6 @@ def _action(action: Action, speech: Vocabulary, language: Language) -> str:
     verb = VERBS[action.verb]
     name = verb.zh if language == "zh" else verb.en
     argument = action.argument if verb.takes == "number" else word(action.argument, speech.of_verb(verb), language)
-    return f"{name} {argument} × {action.quantity}" if action.quantity != 1 else f"{name} {argument}"
+    pieces = f" × {action.quantity}" if action.quantity != 1 else ""
+    clauses = ((said.CLAUSES[clause], getattr(action, clause)) for clause in said.CLAUSES)
+    return f"{name} {argument}{pieces}" + "".join(f" {each.printed(language)} {n}" for each, n in clauses if n)

@@ -17,6 +17,7 @@ from typing import Any, Literal, cast
 
 from orderhub_core.rules.dictionary import FIELDS, Kind, nearest
 from orderhub_core.rules.language.mistakes import Mistake
+from orderhub_core.rules.language.operators import CLAUSES
 from orderhub_core.rules.language.parsing import DEEPEST
 from orderhub_core.rules.language.values import LARGEST
 from orderhub_core.rules.tree import ALWAYS, Action, Condition, Either, Every, Leaf, Lines, Not, Op, Scalar
@@ -129,11 +130,15 @@ class Tables:
             if not isinstance(table, Mapping):
                 self.note("wrong_type", path, word=path, kind="table")
                 continue
-            self._keys(table, ("verb", "argument", "quantity"), path)
+            self._keys(table, ("verb", "argument", "quantity", *CLAUSES), path)
             verb, argument, quantity = table.get("verb"), table.get("argument", ""), table.get("quantity", 1)
-            whole = isinstance(quantity, int) and not isinstance(quantity, bool) and abs(quantity) <= LARGEST
-            if isinstance(verb, str) and isinstance(argument, str) and whole:
-                found.append(Action(verb, argument, quantity))
+            numbers = (quantity, *(table.get(clause, 0) for clause in CLAUSES))
+            if isinstance(verb, str) and isinstance(argument, str) and all(map(_is_whole, numbers)):
+                found.append(Action(verb, argument, *numbers))
             else:
                 self.note("bad_action", path)
         return tuple(found)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= LARGEST
