@@ -178,3 +178,13 @@ def test_on_a_phone_nothing_is_cut_off(shop: tuple[str, Path], visit: Visit, scr
     page.screenshot(path=screenshots / "rule-lab-390.png", full_page=True)
     assert page.evaluate(looking.OVERFLOW) == 0
     assert looking.unnamed(page) == []
+
+
+def test_a_choice_is_a_round_button_with_a_dot(shop: tuple[str, Path], visit: Visit) -> None:
+    page = opened(shop, visit)
+    radio = section(page, "Keep, try or publish this draft").get_by_role("radio", name="Save as a draft")
+    expect(radio).to_be_checked(timeout=LONG_MS)
+    button, dot = (part.bounding_box() for part in (radio, radio.locator("circle")))
+    assert button is not None and dot is not None
+    assert button["width"] == button["height"]
+    assert dot["width"] > button["width"] / 3
