@@ -134,12 +134,13 @@ def _(book, found, ground, lab, lang, periods, place, show, span, tr, words):
 @app.cell
 def _(book, lab, lang, said, set_said, text, tr, tried, words):
     mo.stop(not lab.writable, ui.part(lang, ui.note(tr(texts.READ_ONLY)), ui.note(tr(texts.HELP))))
-    _new = ui.table(tables.changes(board.changes(tried.force, book, words), tr), page_size=6)
-    _old = ui.table(tables.editions(lab.kept(), book.zone, tr), selection="single")
+    _new, _kept = tables.changes(board.changes(tried.force, book, words), tr), lab.kept()
     _to = (lambda to: set_said(lab.keep(to, text.value, book, tr))), (lambda to: set_said(lab.move(to, tr)))
-    _asks, _sure = (ui.questions(*board.keeping(tr)), ui.questions(*board.moving(tr))), tr("Yes, do it")
-    keep = ui.confirmed(_new, _asks[0], _sure, tr("Keep the draft"), tr, _to[0])
-    move = ui.confirmed(_old, _asks[1], _sure, tr("Change the version"), tr, _to[1])
+    _which = mo.ui.dropdown([one.version for one in _kept], label=tr("Version"), full_width=True)
+    _asks, _of_it = ui.questions(*board.keeping(tr)), {"version": _which, **ui.questions(*board.moving(tr))}
+    _sure, _go, _lacks = tr("Yes, do it"), tr("Change the version"), lambda asked: board.lacks(asked, tr)
+    keep = ui.confirmed(ui.table(_new, page_size=6), _asks, _sure, tr("Keep the draft"), tr, _to[0])
+    move = ui.confirmed(ui.table(tables.editions(_kept, book.zone, tr)), _of_it, _sure, _go, tr, _to[1], _lacks)
     _draft = ui.section(tr("Keep, try or publish this draft"), ui.notes([said()] if said()[0] else []), keep)
     ui.part(lang, _draft, ui.section(tr("Versions"), move), ui.note(tr(texts.HELP)))
     return keep, move

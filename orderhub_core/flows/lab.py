@@ -214,10 +214,8 @@ class Lab:
 
     def move(self, asked: Mapping[str, Any], tr: Translate) -> Said:
         """Have a version that is kept reviewed, tried, published (which is to go back, where it was active before) …:
-        `rows`, the one of `tables.editions`, `do` (of `texts.STEPS`), `by`, `comment`. Returns what came of it."""
-        if not len(asked["rows"]):
-            return tr("Choose a version first."), "warn"
-        version, act = str(asked["rows"].row(0)[0]), cast(BookAct, asked["do"])
+        `version`, `do` (of `texts.STEPS`), `by`, `comment`. Returns what came of it."""
+        version, act = str(asked["version"]), cast(BookAct, asked["do"])
         by, comment = _who(asked)
         # Who goes back to a version has seen it at work.
         anyway = any(one.version == version and one.published_at is not None for one in self.kept())

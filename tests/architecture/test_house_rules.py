@@ -36,7 +36,7 @@ IMPURE = {
 }
 ONLY_IN = {
     "altair": ("orderhub_core/charts/",),
-    "marimo": ("orderhub_core/ui.py", "orderhub_core/entry/console/"),
+    "marimo": ("orderhub_core/ui/", "orderhub_core/entry/console/"),
     "sqlalchemy": ("orderhub_core/store/",),
     "sqlmodel": ("orderhub_core/store/",),
     "pysqlite3": ("orderhub_core/store/", "orderhub_core/runtime.py"),

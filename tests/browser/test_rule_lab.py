@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from shutil import copy
 
@@ -28,8 +29,21 @@ LONG_MS = 20_000
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """A console and a worker over a hub with a few hundred paid orders and a rulebook: its address and folder."""
-    folder = tmp_path_factory.mktemp("lab")
+    """A console and a worker over a hub with a few hundred paid orders and a rulebook, which nobody changes: its
+    address and folder."""
+    with begun(tmp_path_factory.mktemp("lab")) as home:
+        yield home
+
+
+@pytest.fixture
+def own_shop(tmp_path: Path) -> Iterator[tuple[str, Path]]:
+    """Such a shop of which the rulebook may be changed."""
+    with begun(tmp_path) as home:
+        yield home
+
+
+@contextmanager
+def begun(folder: Path) -> Iterator[tuple[str, Path]]:
     copy(BOOK, folder / "rulebook.toml")
     limits = {"hangzhou": 6, "guangzhou": 5, "chengdu": 3}
     warehouses = [
@@ -103,6 +117,8 @@ def test_an_analyst_opens_a_draft_moves_a_threshold_and_sees_who_moves_and_why(
     page = opened(shop, visit, height=1_200)
     expect(tile(page, "Go to another warehouse").locator(".oh-kpi-value")).to_have_text("0")
     edited(page, "2026-12")
+    other = page.locator(".oh-languages a[lang=zh]:visible")
+    expect(other).to_have_attribute("href", "/apps/rule_lab/?lang=zh")  # though the page was drawn anew
     gifts = tile(page, "Pieces of gifts").locator(".oh-kpi-value")
     before = gifts.inner_text()
     slider = page.get_by_role("slider").first
@@ -144,8 +160,8 @@ def test_a_draft_with_a_mistake_is_told_its_mistakes_and_nothing_else(shop: tupl
     expect(page.locator(".oh-kpi:visible")).to_have_count(0)
 
 
-def test_a_draft_is_published_and_gone_back_from(shop: tuple[str, Path], visit: Visit, screenshots: Path) -> None:
-    page = opened(shop, visit, height=1_200)
+def test_a_draft_is_published_and_gone_back_from(own_shop: tuple[str, Path], visit: Visit, screenshots: Path) -> None:
+    page, (_, folder) = opened(own_shop, visit, height=1_200), own_shop
     edited(page, "2026-12")
     draft = section(page, "Keep, try or publish this draft")
     draft.get_by_role("radio", name=re.compile("Save and publish")).click()
@@ -153,21 +169,22 @@ def test_a_draft_is_published_and_gone_back_from(shop: tuple[str, Path], visit: 
     draft.get_by_label("Why").fill("the south is full")
     draft.get_by_role("button", name="Keep the draft").click()
     expect(page.get_by_text("Tick the box first.")).to_be_visible(timeout=LONG_MS)
-    assert not of_rule(shop[1], "2026-12")
+    assert not of_rule(folder, "2026-12")
     draft.get_by_role("checkbox", name="Yes, do it").click()
     draft.get_by_role("button", name="Keep the draft").click()
     expect(page.get_by_text("Version 2026-12 is now: Active.")).to_be_visible(timeout=LONG_MS)
-    assert of_rule(shop[1], "2026-12") and not of_rule(shop[1], "2026-11-22")
+    assert of_rule(folder, "2026-12") and not of_rule(folder, "2026-11-22")
     page.screenshot(path=screenshots / "rule-lab-published-1280.png", full_page=True)
 
     versions = section(page, "Versions")
-    versions.locator("tr", has_text="2026-11-22").locator("[role=checkbox]").click()
+    expect(versions.locator("tr", has_text="2026-11-22")).to_contain_text("Archived")
+    versions.get_by_label("Version").select_option("2026-11-22")
     versions.get_by_role("radio", name=re.compile("go back to it")).click()
     versions.get_by_label("Who says so").fill("bob")
     versions.get_by_role("checkbox", name="Yes, do it").click()
     versions.get_by_role("button", name="Change the version").click()
     expect(page.get_by_text("Version 2026-11-22 is now: Active.")).to_be_visible(timeout=LONG_MS)
-    assert of_rule(shop[1], "2026-11-22") and not of_rule(shop[1], "2026-12")
+    assert of_rule(folder, "2026-11-22") and not of_rule(folder, "2026-12")
 
 
 def test_on_a_phone_nothing_is_cut_off(shop: tuple[str, Path], visit: Visit, screenshots: Path) -> None:

@@ -23,6 +23,7 @@ from orderhub_core.entry import cli
 from orderhub_core.model import Event, RawMessage
 from orderhub_core.sim.world import Plan, build
 from orderhub_core.store import homes, snapshot
+from orderhub_core.ui.choice import NUMBER
 
 NOTEBOOK = "credibility"
 START = 1_762_000_000_000_000
@@ -71,7 +72,7 @@ def test_one_click_leads_to_the_orders_that_cost_the_points(board: ModuleType) -
     lost, picked = names["lost"], names["picked"]
     assert picked.value["#"].to_list() == [1]
     for row in (0, 3):
-        picked._update([str(row)])
+        picked._update([str(picked.data[NUMBER][row])])
         assert board.texts.chosen(lost, picked.value) == lost.row(row, named=True)
         shown = board.texts.members(names["found"], lost.row(row, named=True), "UTC", str)
         assert shown.height == lost["orders"][row]

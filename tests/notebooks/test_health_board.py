@@ -21,6 +21,7 @@ from orderhub_core.model import RawMessage
 from orderhub_core.rules.actions import HOLDS
 from orderhub_core.sim.world import Plan, build
 from orderhub_core.store import homes, snapshot
+from orderhub_core.ui.choice import NUMBER
 
 NOTEBOOK = "health"
 START = 1_762_000_000_000_000
@@ -135,7 +136,13 @@ def test_a_replay_wants_to_be_confirmed(board: ModuleType, busy: hub.Hub) -> Non
 
 def test_a_dismissal_wants_messages_a_reason_and_a_name(board: ModuleType, busy: hub.Hub) -> None:
     form = board.app.run()[1]["held"]
-    whole = {"rows": [1], "do": "dismiss", "reason": "noise", "by": "ann", "sure": True}
+    whole = {
+        "rows": form.element["rows"].data[NUMBER].to_list()[1:2],
+        "do": "dismiss",
+        "reason": "noise",
+        "by": "ann",
+        "sure": True,
+    }
     assert form.validate(whole) is None
     assert form.validate({**whole, "sure": False}) == "Tick the box first."
     assert form.validate({**whole, "rows": []}) == "Choose the messages to dismiss."

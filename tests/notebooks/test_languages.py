@@ -33,7 +33,7 @@ LAB = ("rules/lab/board.py", "rules/lab/sections.py", "rules/lab/tables.py", "fl
 SOURCES = [
     *sorted((ROOT / "notebooks").glob("*.py")),
     *(Path(str(module.__file__)) for module in (*WORDINGS, spot_tables, paper, audit_charts, lab_charts)),
-    *(ROOT / "orderhub_core" / path for path in LAB),
+    *(ROOT / "orderhub_core" / path for path in ("ui/__init__.py", *LAB)),
 ]
 
 

@@ -18,6 +18,7 @@ from orderhub_core.entry.commands.demo import write_books
 from orderhub_core.model import RawMessage, Review
 from orderhub_core.sim.world import Plan, build
 from orderhub_core.store import homes, snapshot
+from orderhub_core.ui.choice import NUMBER
 
 NOTEBOOK = "reconciliation"
 NOW = 1_790_000_000_000_000
@@ -148,9 +149,10 @@ def test_many_answers_are_handed_in_together(living: hub.Hub, monkeypatch: pytes
 def test_a_reason_is_wanted() -> None:
     table = ui.table(pl.DataFrame({"a": [1]}), selection="multi")
     form = ui.reasoned(table, {"reason": "Reason"}, "Go", i18n.translator("en"), lambda _: None)
-    assert form.validate({"rows": pl.DataFrame(), "reason": "x"}) == "Choose rows first."
-    assert form.validate({"rows": pl.DataFrame({"a": [1]}), "reason": " "}) == "Give a reason first."
-    assert form.validate({"rows": pl.DataFrame({"a": [1]}), "reason": "x"}) is None
+    rows = table.data[NUMBER].to_list()
+    assert form.validate({"rows": [], "reason": "x"}) == "Choose rows first."
+    assert form.validate({"rows": rows, "reason": " "}) == "Give a reason first."
+    assert form.validate({"rows": rows, "reason": "x"}) is None
 
 
 def test_chinese_leaves_no_english_behind(board: ModuleType, living: hub.Hub, monkeypatch: pytest.MonkeyPatch) -> None:

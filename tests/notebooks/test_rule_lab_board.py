@@ -213,11 +213,10 @@ def test_a_draft_is_kept_as_it_was_written_and_a_moved_one_anew(living: hub.Hub)
 def test_going_back_is_publishing_a_version_that_was_active(living: hub.Hub) -> None:
     lab = living.lab
     lab.keep(asked("publish"), text("v2", SOUTH), rulebook.read(text("v2", SOUTH)).book, EN)
-    rows = pl.DataFrame({"Version": ["v1"]})
-    assert lab.move(asked("publish", rows=rows), EN) == ("Version v1 is now: Active.", "good")
+    assert lab.move(asked("publish", version="v1"), EN) == ("Version v1 is now: Active.", "good")
     assert states(living) == {"v1": "active", "v2": "archived"}
-    assert lab.move(asked("publish", rows=rows.clear()), EN)[1] == "warn"
-    said, tone = lab.move(asked("review", rows=rows), EN)
+    assert board.lacks(asked("publish", version=[]), EN) and not board.lacks(asked("publish", version=["v2"]), EN)
+    said, tone = lab.move(asked("review", version="v1"), EN)
     assert tone == "bad" and "v1 is active" in said
 
 

@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import polars as pl
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,6 +43,16 @@ def test_the_chinese_page_says_so_and_marks_its_switch() -> None:
     assert '<main class="oh-page" lang="zh-CN">' in text
     assert re.search(r'lang="zh" hreflang="zh" aria-current="true">中文', text)
     assert "订单中枢" in text
+
+
+@pytest.mark.parametrize("door", ["", "ws", "sse", "api/kernel/instantiate", "api/kernel/set_ui_element_value"])
+def test_the_language_switch_leads_to_the_page_whatever_drew_it(door: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = SimpleNamespace(url={"path": f"/apps/rule_lab/{door}"})
+    monkeypatch.setattr(ui.mo, "app_meta", lambda: SimpleNamespace(request=request))
+    assert re.findall('href="([^"]*lang=[^"]*)"', ui.page("Title", "", "en").text) == [
+        "/apps/rule_lab/?lang=en",
+        "/apps/rule_lab/?lang=zh",
+    ]
 
 
 def colours(css: str) -> list[str]:

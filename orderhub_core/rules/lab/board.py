@@ -131,6 +131,11 @@ def moving(tr: Translate) -> Questions:
     return _asked(texts.STEPS, {name: said for name, said in texts.ASKED.items() if name != "version"}, tr)
 
 
+def lacks(asked: Mapping[str, Any], tr: Translate) -> str:
+    """What is missing of an answer to `moving`; empty when nothing is."""
+    return "" if asked["version"] else tr("Choose a version first.")
+
+
 def _asked(acts: Mapping[str, str], fields: Mapping[str, str], tr: Translate) -> Questions:
     return (
         tr("What to do"),

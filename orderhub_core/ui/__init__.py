@@ -6,6 +6,7 @@ page. The look is in notebooks/assets/console.css.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from html import escape
 from typing import Any, Literal
@@ -14,8 +15,11 @@ import marimo as mo
 import polars as pl
 
 from orderhub_core import i18n
+from orderhub_core.ui.choice import Choice
 
 LANGUAGE_COOKIE = "orderhub_lang"
+_DOORS = re.compile(r"(?:ws|sse|api/kernel/\w+)$")
+"""Below an app: where its page asks for what it shows, first and when something is changed."""
 BOM = b"\xef\xbb\xbf"
 """Without it spreadsheet programs read UTF-8 Chinese as something else."""
 
@@ -134,7 +138,8 @@ def note(text: str, kind: Kind = "info") -> mo.Html:
 
 
 def table(frame: pl.DataFrame, *, page_size: int = 10, selection: Any = None, **options: Any) -> mo.ui.table:
-    """A table as the house shows it; `options` are marimo's. Enums become text, because its search skips them."""
+    """A table as the house shows it; `options` are marimo's. Enums become text, because its search skips them. With a
+    `selection` it is a Choice."""
     words = frame.with_columns(
         pl.col(name).cast(pl.String)
         for name, kind in frame.schema.items()
@@ -148,7 +153,7 @@ def table(frame: pl.DataFrame, *, page_size: int = 10, selection: Any = None, **
         "show_data_types": False,
         "show_download": False,
     }
-    return mo.ui.table(words, **(house | options))
+    return mo.ui.table(words, **(house | options)) if selection is None else Choice(words, **(house | options))
 
 
 ROW = "#"
@@ -212,18 +217,13 @@ def confirmed(
     act: Callable[[Any], None],
     lacks: Callable[[Any], str] = lambda _: "",
 ) -> mo.Html:
-    """A table to choose from, what is asked besides, and a button that does something with `rows`, those chosen, and
-    the answers, once `sure` is ticked and `lacks` says of the answers that nothing is missing."""
-
-    def missing(asked: Any) -> str | None:
-        return lacks(asked) or (None if asked["sure"] else tr("Tick the box first."))
-
+    """A table, perhaps to choose from, what is asked besides, and a button that does something with `rows`, those
+    chosen, and the answers, once `sure` is ticked and `lacks` says of the answers that nothing is missing."""
     cells = "".join(f'<div class="oh-sure">{{{name}}}</div>' for name in (*asks, "sure"))
     parts = mo.Html("{rows}" + cells).batch(rows=table, **asks, sure=mo.ui.checkbox(label=sure))
-    form: mo.Html = parts.form(
-        bordered=False, submit_button_label=label, clear_on_submit=True, validate=missing, on_change=act
+    return _asking(
+        parts, label, tr, act, lambda asked: lacks(asked) or ("" if asked["sure"] else tr("Tick the box first."))
     )
-    return form
 
 
 def reasoned(
@@ -233,18 +233,38 @@ def reasoned(
     `rows`, those chosen, and the texts, once rows are chosen and the first text is written."""
     first = next(iter(fields))
 
-    def missing(asked: Any) -> str | None:
+    def lacks(asked: Any) -> str:
         if not len(asked["rows"]):
             return tr("Choose rows first.")
-        return None if (asked[first] or "").strip() else tr("Give a reason first.")
+        return "" if (asked[first] or "").strip() else tr("Give a reason first.")
 
     holes = "".join(f'<div class="oh-cell">{{{name}}}</div>' for name in fields)
     texts = {name: mo.ui.text(label=said, full_width=True) for name, said in fields.items()}
     parts = mo.Html(f'{{rows}}<div class="oh-grid" style="--oh-min:220px">{holes}</div>').batch(rows=table, **texts)
-    form: mo.Html = parts.form(
-        bordered=False, submit_button_label=label, clear_on_submit=True, validate=missing, on_change=act
+    return _asking(parts, label, tr, act, lacks)
+
+
+def _asking(
+    parts: Any, label: str, tr: i18n.Translate, act: Callable[[Any], None], lacks: Callable[[Any], str]
+) -> mo.Html:
+    """A form that acts once nothing is missing, and only on rows that its table still has."""
+    stale, rows = tr("The table has changed meanwhile. Nothing was done: choose again."), parts["rows"]
+
+    def missing(asked: Any) -> str | None:
+        return stale if isinstance(rows, Choice) and rows.stale(asked["rows"]) else lacks(asked) or None
+
+    def done(asked: Any) -> None:
+        # The table may change after it was asked what is missing.
+        if getattr(asking.element["rows"], "missed", False):
+            mo.status.toast(stale, kind="danger")
+        else:
+            act(asked)
+
+    asking: Any = parts.form(
+        bordered=False, submit_button_label=label, clear_on_submit=True, validate=missing, on_change=done
     )
-    return form
+    made: mo.Html = asking
+    return made
 
 
 def questions(label: str, choices: Mapping[str, str], words: Mapping[str, str]) -> dict[str, Any]:
@@ -288,7 +308,7 @@ def _html(part: object) -> str:
 def _language_links(lang: str) -> str:
     # Whole paths: marimo's <base> points at its assets, so a bare "?lang=" would lead there.
     request = mo.app_meta().request
-    here = str(request.url["path"]).removesuffix("ws").removesuffix("sse") if request else ""
+    here = _DOORS.sub("", str(request.url["path"])) if request else ""
     present = {lang: ' aria-current="true"'}
     return "".join(
         f'<a href="{escape(here)}?lang={code}" lang="{code}" hreflang="{code}"{present.get(code, "")}>{name}</a>'
