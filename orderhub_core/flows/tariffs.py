@@ -3,6 +3,7 @@ zone) and `tariffs.csv` (warehouse, zone, from_g, base_minor, step_g, step_minor
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import polars as pl
@@ -19,22 +20,36 @@ def read(folder: Path) -> Prices | None:
     """What parcels cost, from the files of a folder; None where it has none of them. Raises UserMistake."""
     if not any((folder / f"{name}.csv").exists() for name in _FILES):
         return None
-    return Prices(**{name: _table(folder / f"{name}.csv", schema) for name, schema in _FILES.items()})
+    return Prices(**{name: table(folder / f"{name}.csv", schema) for name, schema in _FILES.items()})
 
 
-def _table(path: Path, schema: pl.Schema) -> pl.DataFrame:
-    text = read_text(path, f"{path.stem} of the freight")
+def table(path: Path, schema: pl.Schema, optional: Mapping[str, str] | None = None) -> pl.DataFrame:
+    """A CSV file with these columns; of optional ones, what stands for a cell that is empty or not there: nothing at
+    all where that is empty, too. Raises UserMistake."""
+    text = read_text(path, path.stem)
     try:
         frame = pl.read_csv(text.encode(), infer_schema=False)
     except pl.exceptions.PolarsError:
         raise UserMistake(f"{path} is no CSV file with a line of headings") from None
+    absent = {name: pl.lit("") for name in optional or () if name in schema and name not in frame}
+    frame = frame.with_columns(**absent)
     if missing := [name for name in schema if name not in frame]:
         raise UserMistake(f"{path}: there is no column {missing[0]!r}; it has {', '.join(frame.columns)}")
     told = frame.select(schema.names())
     for name, dtype in schema.items():
-        cast = told[name].str.strip_chars().cast(dtype, strict=False)
-        if cast.null_count():
-            row = int(cast.is_null().arg_max() or 0) + 2
+        words = told[name].str.strip_chars()
+        if optional and name in optional:
+            words = words.fill_null("").replace("", optional[name] or None)
+        cast = _cast(words, dtype)
+        wrong = cast.is_null() & words.is_not_null() if optional and optional.get(name) == "" else cast.is_null()
+        if wrong.any():
+            row = int(wrong.arg_max() or 0) + 2
             raise UserMistake(f"{path}, line {row}: {name} is {told[name][row - 2]!r}; write a value like the others'")
         told = told.with_columns(cast)
     return told
+
+
+def _cast(words: pl.Series, dtype: pl.DataType | type[pl.DataType]) -> pl.Series:
+    if dtype == pl.Boolean:
+        return words.str.to_lowercase().replace_strict({"true": True, "false": False}, default=None, return_dtype=dtype)
+    return words.cast(dtype, strict=False)

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import polars as pl
 import typer
 
+from orderhub_core.entry.commands import rules_questions
 from orderhub_core.entry.options import AsJson, tell
 from orderhub_core.errors import UserMistake
 from orderhub_core.i18n import Translate, translator
@@ -112,6 +113,16 @@ def explain(
     lines: Lines = None,
     signals: Signals = None,
     shop: Annotated[str, typer.Option(help="Its shop, where several have such an order.")] = "",
+    questions: Annotated[
+        bool, typer.Option("--questions", help="Answer the nine questions, too: why split, what it costs, …")
+    ] = False,
+    stock: Annotated[Path | None, typer.Option(metavar="FILE", help="CSV: warehouse, sku, on_hand, safety.")] = None,
+    warehouses: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="CSV: warehouse, latitude, longitude, orders_per_day, …")
+    ] = None,
+    freight: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="weights.csv, zones.csv, tariffs.csv: what parcels cost.")
+    ] = None,
     lang: Annotated[Lang, typer.Option(help="In which language it is told.")] = Lang.EN,
     as_json: AsJson = False,
 ) -> None:
@@ -129,6 +140,11 @@ def explain(
         "refused": given.refusals.drop("order_id").to_dicts(),
         "rules_without_lines": exported.blind,
     }
+    if questions or stock or warehouses or freight:
+        known = rules_questions.known(stock, warehouses, freight)
+        answers = rules_questions.answered(exported, book, order["order_id"][0], known, tr)
+        told += ["", *rules_questions.lines(answers, tr)]
+        whole["questions"] = rules_questions.document(answers)
     tell(whole, "\n".join(told), as_json=as_json)
 
 

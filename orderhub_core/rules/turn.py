@@ -1,0 +1,173 @@
+"""One order of many at its turn: what those that were paid before it had left, where it could go, what that costs."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import polars as pl
+
+from orderhub_core.frames import LINES
+from orderhub_core.rules import freight, ledger, routing, speeds
+from orderhub_core.rules.actions import NEAREST, NEVER
+from orderhub_core.rules.asking import wanted
+from orderhub_core.rules.claims import BOOKED, Outcome, Question, Resources
+from orderhub_core.rules.resources import allocate
+from orderhub_core.rules.speeds import Run
+
+FIRST_GIFT = 1_000
+"""The number of the first line that a rule adds."""
+_PLACE = ("latitude", "longitude")
+
+
+class Known(NamedTuple):
+    """What may be known beside orders and lines; None: nobody has said."""
+
+    stock: pl.DataFrame | None = None
+    """claims.STOCK, before the first of the orders."""
+    warehouses: pl.DataFrame | None = None
+    """routing.WAREHOUSES."""
+    weights: pl.DataFrame | None = None
+    """`sku`, `weight_g`."""
+    zones: pl.DataFrame | None = None
+    tariffs: pl.DataFrame | None = None
+
+
+class Case(NamedTuple):
+    """One order at its turn."""
+
+    order: dict[str, Any]
+    lines: pl.DataFrame
+    decisions: pl.DataFrame
+    """DECISIONS of it."""
+    outcome: Outcome | None
+    """None where no stock is known."""
+    stock: pl.DataFrame | None
+    """STOCK at its turn, of its SKUs."""
+    routes: pl.DataFrame
+    """routing.ROUTES of it."""
+    costs: pl.DataFrame
+    """`parcel`, `warehouse`, `cost_minor`: each parcel from where it goes, and as parcel 0 the whole order from
+    everywhere."""
+
+    def of(self, verb: str) -> list[dict[str, Any]]:
+        return self.decisions.filter(pl.col("action") == verb).to_dicts()
+
+
+def case(order_id: int, orders: pl.DataFrame, lines: pl.DataFrame, decisions: pl.DataFrame, known: Known, *,
+         zone: str, run: Run = speeds.plain) -> Case:  # fmt: skip
+    """Of the order, once those that were paid before it have taken what they need; their gifts, too. `decisions`:
+    DECISIONS of all the orders, their gifts granted."""
+    row = orders.filter(pl.col("order_id") == order_id)
+    own = decisions.filter(pl.col("order_id") == order_id)
+    routes = _routes(orders, decisions, known)
+    outcome, stock = None, None
+    if known.stock is not None and "paid_at" in orders:
+        asked = _asking(orders, decisions, routes["warehouse"].n_unique())
+        earlier = _before(orders, row)
+        left = Resources(known.stock, routing.limits(_warehouses(known, decisions)), pl.DataFrame(schema=BOOKED))
+        needed = _with_gifts(lines, decisions)
+        first = allocate(_question(asked, needed, routes, earlier), left, zone=zone, run=run)
+        left = ledger.after(left, first.ledger)
+        outcome = allocate(_question(asked, needed, routes, row["order_id"]), left, zone=zone)
+        bought = needed.filter(pl.col("order_id") == order_id)["sku"].drop_nulls().unique()
+        stock = left.stock.filter(pl.col("sku").is_in(bought.implode())).sort("sku", "warehouse")
+    mine = lines.filter(pl.col("order_id") == order_id)
+    told = routes.filter(pl.col("order_id") == order_id)
+    return Case(row.to_dicts()[0], mine, own, outcome, stock, told, _costs(row, mine, outcome, own, known))
+
+
+def _before(orders: pl.DataFrame, row: pl.DataFrame) -> pl.Series:
+    """The orders whose turn comes before it."""
+    turn = orders.filter(pl.col("paid_at").is_not_null()).sort("paid_at", "order_id")["order_id"]
+    place = turn.index_of(row["order_id"][0])
+    return turn.head(len(turn) if place is None else place)
+
+
+def _question(asked: pl.DataFrame, lines: pl.DataFrame, routes: pl.DataFrame, ids: pl.Series) -> Question:
+    own = pl.col("order_id").is_in(ids.implode())
+    candidates = routes.select("order_id", "rank", "warehouse", "closed")
+    return Question(asked.filter(own), wanted(lines).filter(own), candidates.filter(own))
+
+
+def _with_gifts(lines: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
+    """LINES, those of the gifts that rules add among them, each bound to its parent."""
+    told = lines.select(
+        (pl.col(name) if name in lines else pl.lit(None)).cast(dtype).alias(name) for name, dtype in LINES.items()
+    )
+    given = decisions.filter(pl.col("action") == "add_gift").select(
+        "order_id",
+        line_no=(pl.int_range(pl.len()).over("order_id") + FIRST_GIFT).cast(pl.Int32),
+        sku="argument",
+        quantity="quantity",
+        gift_of="parent",
+    )
+    return pl.concat([told, given.match_to_schema(LINES, missing_columns="insert")])
+
+
+def _asking(orders: pl.DataFrame, decisions: pl.DataFrame, places: int) -> pl.DataFrame:
+    """claims.ASKING: an order that a rule splits by warehouse or stock may go from as many places as there are."""
+    first = decisions.filter(pl.col("action") == "split").group_by("order_id", maintain_order=True)
+    how = first.agg(pl.col("argument").first(), never=(pl.col("argument") == NEVER).any())
+    told = orders.select("order_id", "paid_at").join(how, on="order_id", how="left", maintain_order="left")
+    may = pl.col("argument").is_in(["warehouse", "stock"]).fill_null(False) & ~pl.col("never").fill_null(False)
+    return told.select(
+        "order_id",
+        "paid_at",
+        turn=pl.lit(0, pl.Int64),
+        parcels=pl.when(may).then(max(places, 1)).otherwise(1).cast(pl.Int32),
+        partly=may & (pl.col("argument") == "stock"),
+    ).select("order_id", "turn", "paid_at", "parcels", "partly")
+
+
+def _warehouses(known: Known, decisions: pl.DataFrame) -> pl.DataFrame:
+    """Those that are told, and those that rules name beside them."""
+    named = decisions.filter((pl.col("action") == "assign_warehouse") & (pl.col("argument") != NEAREST))["argument"]
+    stocked = known.stock["warehouse"] if known.stock is not None else named.clear()
+    told = routing.WAREHOUSES.to_frame() if known.warehouses is None else known.warehouses
+    names = pl.concat([stocked, named]).drop_nulls().unique(maintain_order=True)
+    rest = names.filter(~names.is_in(told["warehouse"].implode())).to_frame("warehouse")
+    return pl.concat([told, rest.match_to_schema(routing.WAREHOUSES, missing_columns="insert")])
+
+
+def _routes(orders: pl.DataFrame, decisions: pl.DataFrame, known: Known) -> pl.DataFrame:
+    """Where orders may go: where a rule sends them first, then the nearest, then the others."""
+    if "paid_at" not in orders:
+        return routing.ROUTES.to_frame()
+    sent = decisions.filter((pl.col("action") == "assign_warehouse") & (pl.col("argument") != NEAREST))
+    wished = sent.group_by("order_id", maintain_order=True).agg(wished="argument")
+    places = [pl.col(name) if name in orders else pl.lit(None, pl.Float64).alias(name) for name in _PLACE]
+    going = orders.select("order_id", "paid_at", *places).join(wished, on="order_id", how="left", maintain_order="left")
+    return routing.routes(going, _warehouses(known, decisions), routing.WINDOWS.to_frame())
+
+
+def _costs(row: pl.DataFrame, lines: pl.DataFrame, outcome: Outcome | None, decisions: pl.DataFrame,
+           known: Known) -> pl.DataFrame:  # fmt: skip
+    """`parcel`, `warehouse`, `cost_minor`."""
+    if known.weights is None or known.zones is None or known.tariffs is None or "province" not in row:
+        return pl.DataFrame(schema={"parcel": pl.Int64, "warehouse": pl.String, "cost_minor": pl.Int64})
+    goes = _goes(lines, outcome, decisions)
+    weighed = goes.join(known.weights, on="sku", how="left", maintain_order="left").with_columns(
+        weight_g=pl.col("quantity").cast(pl.Int64) * pl.col("weight_g")
+    )
+    both = pl.concat([weighed, weighed.with_columns(parcel=pl.lit(0, pl.Int64))]).drop_nulls("parcel")
+    parcels = both.group_by("parcel", maintain_order=True).agg(
+        pl.col("warehouse").first(),
+        weight_g=pl.when(pl.col("weight_g").null_count() == 0).then(pl.col("weight_g").sum()),
+    )
+    asked = parcels.select(
+        order_id="parcel", province=pl.lit(row["province"].cast(pl.String)[0]).cast(pl.String), weight_g="weight_g"
+    )
+    costs = freight.costs(asked, known.zones, known.tariffs).rename({"order_id": "parcel"})
+    from_own = costs.join(parcels.select("parcel", own="warehouse"), on="parcel", how="left", maintain_order="left")
+    return from_own.filter((pl.col("parcel") == 0) | (pl.col("warehouse") == pl.col("own"))).drop("own")
+
+
+def _goes(lines: pl.DataFrame, outcome: Outcome | None, decisions: pl.DataFrame) -> pl.DataFrame:
+    """Lines with the `parcel` and the `warehouse` that they go in and from; null where they go nowhere yet."""
+    if outcome is not None:
+        placed = outcome.lines.select("line_no", "warehouse", parcel=pl.col("parcel").cast(pl.Int64))
+        return lines.join(placed, on="line_no", how="left", maintain_order="left")
+    sent = decisions.filter((pl.col("action") == "assign_warehouse") & (pl.col("argument") != NEAREST))["argument"]
+    return lines.with_columns(
+        warehouse=pl.lit(sent[0] if len(sent) else None, pl.String), parcel=pl.lit(1 if len(sent) else None, pl.Int64)
+    )
