@@ -6,7 +6,7 @@ may talk to the network and raises only the classes of `errors`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -109,6 +109,17 @@ class LedgerReading(Protocol):
     def decimals(self) -> int: ...
 
 
+class SheetReading(Protocol):
+    """A table of which the caller named the columns, see `connectors.files.sheets.Sheet`."""
+
+    @property
+    def rows(self) -> pl.DataFrame: ...
+    @property
+    def findings(self) -> pl.DataFrame: ...
+    @property
+    def has(self) -> frozenset[str]: ...
+
+
 class Files(Protocol):
     """Export files as a source of orders, and of ledgers (the module `connectors.files`)."""
 
@@ -117,6 +128,9 @@ class Files(Protocol):
     def observe(self, table: pl.DataFrame, mapping: Any, /) -> FileReading: ...
     def decode(self, kind: str, body: bytes, /) -> Observation: ...
     def conventions(self, own: Path | None = None, /) -> Any: ...
+    def read_sheet(
+        self, path: Path, columns: Mapping[str, tuple[str, Sequence[str]]], required: Sequence[str], zone: str, /
+    ) -> SheetReading: ...
     def read_ledger(self, path: Path, source: str, known: Any, /) -> LedgerReading: ...
 
 

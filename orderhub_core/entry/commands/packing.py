@@ -1,0 +1,154 @@
+"""`orderhub packing check`: the three checks of parcels with gifts, over files, as one table."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import polars as pl
+import typer
+
+from orderhub_core import hub, registry, settings
+from orderhub_core.effects import Notify
+from orderhub_core.entry.commands.rules_eval import Lang
+from orderhub_core.entry.options import AsJson, instant, tell
+from orderhub_core.errors import UserMistake
+from orderhub_core.flows import sheets
+from orderhub_core.i18n import Translate, translator
+from orderhub_core.packing import checks, texts
+from orderhub_core.rules import speeds
+
+app = typer.Typer(no_args_is_help=True, help="Parcels with gifts: before packing, while packing, after shipping.")
+app.callback()(lambda: None)
+_ORDER = ("id", ("订单编号", "订单号", "平台单号", "order number"))
+_SKU = ("id", ("商家编码", "货号", "商品编码", "SKU编码"))
+_WAREHOUSE = ("text", ("仓库", "发货仓", "发货仓库"))
+_PIECES = ("whole", ("数量", "件数", "购买数量"))
+PARCELS: sheets.Columns = {
+    "order_no": _ORDER,
+    "warehouse": _WAREHOUSE,
+    "paid_at": ("time", ("付款时间", "支付时间")),
+    "shipped_at": ("time", ("发货时间", "出库时间")),
+    "tracking_no": ("id", ("运单号", "快递单号", "物流单号")),
+    "keeper": ("text", ("仓管", "仓管员", "负责人")),
+}
+LINES: sheets.Columns = {
+    "order_no": _ORDER,
+    "sku": _SKU,
+    "quantity": _PIECES,
+    "gift": ("text", ("是否赠品", "赠品", "gift_of")),
+}
+ON_HAND: sheets.Columns = {
+    "warehouse": _WAREHOUSE,
+    "sku": _SKU,
+    "on_hand": ("whole", ("库存", "可用库存", "现有库存", "剩余库存")),
+}
+SCANS: sheets.Columns = {"order_no": _ORDER, "code": ("id", ("条码", "扫描码", "扫码", "barcode")), "quantity": _PIECES}
+NO = ("否", "no", "false", "n")
+"""In the column that tells gifts; a gift is whatever else stands there."""
+MANY = 100_000
+"""Orders from which on it pays to have the turns as machine code."""
+
+
+@app.command("check")
+def check(
+    orders: Annotated[Path, typer.Option(metavar="FILE", help="CSV or XLSX, one row per order.")],
+    lines: Annotated[Path, typer.Option(metavar="FILE", help="One row per line, gifts marked as such.")],
+    stock: Annotated[Path | None, typer.Option(metavar="FILE", help="Gift stock as the ERP has it now.")] = None,
+    scans: Annotated[Path | None, typer.Option(metavar="FILE", help="What was scanned into boxes.")] = None,
+    at: Annotated[str, typer.Option(metavar="TIME", help="As of when; default: now.")] = "",
+    within: Annotated[int, typer.Option(min=0, help="Minutes that a parcel may be without a tracking number.")] = 15,
+    zone: Annotated[str, typer.Option(help="In which times without an offset are meant.")] = "Asia/Shanghai",
+    notify: Annotated[str, typer.Option(metavar="ID", help="Tell keepers through this notifier of the settings.")] = "",
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the whole table as CSV.")] = None,
+    lang: Annotated[Lang, typer.Option(help="In which language it is told.")] = Lang.EN,
+    as_json: AsJson = False,
+) -> None:
+    """Gift stock before packing (go or hold), scans while packing (what is missing), and tracking numbers that have not
+    come 15 minutes after shipping. Exit code 1 where something is wrong."""
+    floor, notes = _floor(orders, lines, stock, scans, zone)
+    now = instant(at, zone, "--at") if at else time.time_ns() // 1_000
+    run = speeds.compiled() if floor.parcels.height >= MANY else speeds.plain
+    table = checks.checks(floor, now, within_s=within * 60, run=run)
+    if out:
+        _write(table, out)
+    tr = translator(lang.value)
+    told = [*texts.sentences(table, tr), *(f"! {note}" for note in notes)]
+    tell(document(table, notes), "\n".join(told or [tr("nothing to check")]), as_json=as_json)
+    if notify:
+        _notify(notify, table, tr)
+    if table["verdict"].is_in(checks.BAD).any():
+        raise typer.Exit(1)
+
+
+def _floor(
+    orders: Path, lines: Path, stock: Path | None, scans: Path | None, zone: str
+) -> tuple[checks.Floor, list[str]]:
+    read = sheets.read(orders, PARCELS, ["order_no"], zone)
+    parcels = sheets.once(read.rows, "order_no", orders).select(checks.PARCELS.names()).cast(checks.PARCELS)
+    bought = sheets.read(lines, LINES, ["order_no", "sku", "quantity", "gift"], zone)
+    gift = pl.col("gift").is_not_null() & ~pl.col("gift").str.to_lowercase().is_in(NO)
+    goods = bought.rows.filter(pl.col("order_no").is_not_null()).select(
+        "order_no",
+        line_no=pl.int_range(1, pl.len() + 1),
+        sku="sku",
+        quantity=pl.col("quantity").fill_null(0).clip(0, 1_000_000),
+        gift_of=pl.when(gift).then(1),
+    )
+    notes = [*read.notes, *bought.notes]
+    there = scanned = None
+    if stock is not None:
+        own = sheets.read(stock, ON_HAND, ["sku", "on_hand"], zone)
+        if "warehouse" in own.has and "warehouse" not in read.has:
+            raise UserMistake(
+                f"{stock.name} tells stock by warehouse, and {orders.name} has no column for the warehouse"
+            )
+        there = own.rows.select(checks.ON_HAND.names()).cast(checks.ON_HAND)
+        there = there if "warehouse" in own.has else _everywhere(there, parcels)
+        notes += own.notes
+        notes += [f"{stock.name}: {sku} stands at {n}; it counts as none" for sku, n in there.filter(
+            pl.col("on_hand") < 0).select("sku", "on_hand").iter_rows()]  # fmt: skip
+    if scans is not None:
+        told = sheets.read(scans, SCANS, ["order_no", "code"], zone)
+        scanned = told.rows.select(checks.SCANS.names()).cast(checks.SCANS)
+        notes += told.notes
+    if stray := goods.join(parcels, on="order_no", how="anti").height:
+        notes.append(f"{lines.name}: {stray} lines belong to none of these orders")
+    return checks.Floor(parcels, goods.cast(checks.LINES), there, scanned), notes
+
+
+def _everywhere(stock: pl.DataFrame, parcels: pl.DataFrame) -> pl.DataFrame:
+    """Stock that is told of no warehouse: that of the only one that there is. Raises UserMistake where there are
+    several."""
+    names = parcels["warehouse"].unique().to_list()
+    if len(names) > 1:
+        raise UserMistake("the orders are of several warehouses, and the stock does not say of which it is")
+    return stock.with_columns(warehouse=pl.lit(names[0] if names else None, pl.String))
+
+
+def _write(table: pl.DataFrame, out: Path) -> None:
+    try:
+        table.write_csv(out, include_bom=True)
+    except OSError as error:
+        raise UserMistake(f"--out {out}: cannot be written ({error.strerror or error})") from None
+
+
+def document(table: pl.DataFrame, notes: list[str]) -> dict[str, Any]:
+    by_stage = table.unique(["stage", "order_no"]).group_by("stage", "verdict").len("orders").sort("stage", "verdict")
+    faults = table.filter(pl.col("verdict").is_in(checks.BAD))
+    return {"orders": by_stage.to_dicts(), "faults": faults.to_dicts(), "notes": notes}
+
+
+def _notify(name: str, table: pl.DataFrame, tr: Translate) -> None:
+    """Raises UserMistake for a notifier that nobody has set up."""
+    known = settings.load(hub.home().data).notifiers
+    endpoint = next((each for each in known if each.id == name), None)
+    if endpoint is None:
+        names = ", ".join(each.id for each in known) or "none"
+        raise UserMistake(f"--notify {name}: there is no such notifier in the settings; there are: {names}")
+    for keeper, text in texts.alerts(table, tr):
+        title = tr("No tracking number: {keeper}").format(keeper=keeper or tr("the keeper"))
+        key = hashlib.sha256(f"{title}\n{text}".encode()).hexdigest()
+        registry.notifier(endpoint).push(Notify(name, title, text), key)

@@ -1,0 +1,49 @@
+"""The table of packing checks in people's words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import polars as pl
+
+from orderhub_core.i18n import Translate
+from orderhub_core.packing.checks import BAD
+
+STAGES: Mapping[str, str] = {
+    "before_packing": "Before packing: is the gift there?",
+    "while_packing": "While packing: is everything in the box?",
+    "after_shipping": "After shipping: has a tracking number come?",
+}
+FAULTS: Mapping[tuple[str, str], str] = {
+    ("hold", "gift"): "hold: of the gift {sku} {needed} are needed and {there} are left",
+    ("fail", "gift"): "fail: the gift {sku} is missing: {there} of {needed} scanned",
+    ("fail", "main"): "fail: {sku} is missing: {there} of {needed} scanned",
+    ("fail", "box"): "fail: the box itself was not scanned",
+    ("fail", "stranger"): "fail: {sku} does not belong there: {there} scanned, {needed} needed",
+    ("alert", "tracking_no"): "alert: no tracking number since it left at {since}",
+}
+
+
+def fault(row: Mapping[str, Any], tr: Translate) -> str:
+    """What is wrong with an order, of a row of checks.TABLE that is BAD."""
+    since = row["since"] and row["since"].isoformat(sep=" ", timespec="seconds")
+    return tr(FAULTS[row["verdict"], row["item"]]).format(**{**row, "since": since})
+
+
+def sentences(table: pl.DataFrame, tr: Translate) -> Iterator[str]:
+    """By check how many orders pass it, and of the others each thing at fault."""
+    for stage in table["stage"].unique(maintain_order=True):
+        own = table.filter(pl.col("stage") == stage)
+        counted = own.unique("order_no")["verdict"].cast(pl.String).value_counts(sort=True)
+        yield f"{tr(STAGES[stage])} {tr(', ').join(f'{tr(verdict)} {n}' for verdict, n in counted.iter_rows())}"
+        for row in own.filter(pl.col("verdict").is_in(BAD)).iter_rows(named=True):
+            yield f"  {row['order_no']}{tr(': ')}{fault(row, tr)}"
+
+
+def alerts(table: pl.DataFrame, tr: Translate) -> Iterator[tuple[str, str]]:
+    """By keeper what to tell them: the parcels without a tracking number."""
+    late = table.filter(pl.col("verdict") == "alert").with_columns(pl.col("keeper").fill_null(""))
+    for (keeper,), rows in late.group_by("keeper", maintain_order=True):
+        told = [f"{row['order_no']}{tr(': ')}{fault(row, tr)}" for row in rows.iter_rows(named=True)]
+        yield str(keeper), "\n".join(told)
