@@ -33,11 +33,8 @@ def _():
     tr = i18n.translator(lang)
     theme.use(lang)
     top = (tr(texts.TITLE), tr(texts.INTRO), lang)
-    try:
+    with ui.readable(*top):
         connected = hub.connect()
-    except errors.OrderHubError as _error:
-        _lost = tr("The hub cannot be read: {reason}").format(reason=_error)
-        mo.stop(True, ui.page(*top, ui.note(_lost, "bad")))
     zone = connected.settings.time_zone
     chosen, set_chosen = mo.state(None)
     trouble, set_trouble = mo.state("")

@@ -21,7 +21,7 @@ app = marimo.App(
 with app.setup:
     import marimo as mo
 
-    from orderhub_core import errors, hub, i18n, ui
+    from orderhub_core import hub, i18n, ui
     from orderhub_core.audit.credibility import change, history, index, losses, texts
     from orderhub_core.charts import credibility as charts
     from orderhub_core.charts import theme
@@ -39,13 +39,10 @@ def _():
         tr("How far what the hub says of orders can be relied on, and why not further."),
         lang,
     )
-    try:
+    with ui.readable(*top):
         connected = hub.connect()
         _question = ("credibility", connected.as_of() // HOUR_US)
         found = connected.remembered(_question, lambda: index.of_hub(connected))
-    except errors.OrderHubError as _error:
-        _lost = tr("The hub cannot be read: {reason}").format(reason=_error)
-        mo.stop(True, ui.page(*top, ui.note(_lost, "bad")))
     _how = tr("There are no orders yet: connect a shop or import a file, and this page fills itself.")
     mo.stop(found.orders.is_empty(), ui.page(*top, ui.note(_how)))
     zone = connected.settings.time_zone

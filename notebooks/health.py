@@ -70,8 +70,7 @@ def _(connected, parked, set_said, tr):
     def _act(answer: dict) -> None:
         set_said(queue.carried_out(answer, connected, lambda steps: ui.progress(steps, tr("Trying again")), tr))
 
-    _how = {"selection": "multi", "wrapped_columns": [tr("Reason")], "column_widths": {tr("Reason"): 320}}
-    _rows = ui.table(queue.parked(parked(), ZONE, tr), **_how)
+    _rows = ui.table(queue.parked(parked(), ZONE, tr), selection="multi", wide={tr("Reason"): 320})
     _asks = ui.questions(tr("With those chosen:"), queue.choices(tr), queue.words(tr))
     _form = ui.confirmed(_rows, _asks, tr(queue.SURE), tr("Do it"), tr, _act, lambda asked: queue.lacks(asked, tr))
     held = _form if connected.writable else ui.grid(_rows, ui.note(tr(queue.READ_ONLY)), min="100%")
@@ -80,8 +79,8 @@ def _(connected, parked, set_said, tr):
 
 @app.cell
 def _(back, tr):
-    _rows, _how = holds.table(back(), ZONE, tr), {"wrapped_columns": [tr("Reasons")]}
-    _table = ui.table(_rows, **_how, column_widths={tr("Reasons"): 360})
+    _rows = holds.table(back(), ZONE, tr)
+    _table = ui.table(_rows, wide={tr("Reasons"): 360})
     _save = ui.download_csv(_rows, "held-orders.csv", tr("Download CSV"))
     _full = [_table, _save, *map(ui.note, holds.remarks(back(), tr))]
     keeping = ui.section(tr("Held orders"), *(_full if back() else [ui.note(tr(holds.NOTHING), "good")]))

@@ -93,7 +93,7 @@ def _(chosen, connected, set_answered, set_said, tr):
 def _(answered, connected, found, said, settle, tr):
     rows = queue.queue(found, answered())
     _waits, _done = (queue.table(part, found, tr) for part in queue.parted(rows))
-    _how = {"selection": "multi", "wrapped_columns": [tr("Conflict"), tr("Advice")], "column_widths": queue.widths(tr)}
+    _how = {"selection": "multi", "wide": queue.widths(tr)}
     _sheets = [ui.table(part, **_how, format_mapping=texts.formats(part)) for part in (_waits, _done)]
     _asked = {"reason": tr("Reason"), "reviewer": tr("Who says so")}
     _forms = [
@@ -125,8 +125,7 @@ def _(cause, found, tr):
         return [cause, ui.note(tr(texts.ADVICE[code])), ui.table(listed, format_mapping=texts.formats(listed)), save]
 
     _causes, _channels = texts.causes(found, tr), texts.channels(found, tr)
-    _wide = {"wrapped_columns": [tr("Advice")], "column_widths": {tr("Advice"): 340}}
-    _table = ui.table(_causes, page_size=25, format_mapping=texts.formats(_causes), **_wide)
+    _table = ui.table(_causes, page_size=25, format_mapping=texts.formats(_causes), wide={tr("Advice"): 340})
     why = ui.section(tr("The gap by cause"), charts.waterfall(found, tr), ui.note(tr(texts.SIGNS)), _table)
     members = ui.section(tr("Orders of a cause"), *([] if cause.value is None else _members(cause.value)))
     channels = ui.section(tr("Channels"), ui.table(_channels, format_mapping=texts.formats(_channels)))

@@ -18,10 +18,10 @@ app = marimo.App(
 with app.setup:
     import marimo as mo
 
-    from orderhub_core import errors, hub, i18n, ui
+    from orderhub_core import hub, i18n, ui
     from orderhub_core.charts import lab as charts
     from orderhub_core.charts import theme
-    from orderhub_core.rules.lab import board, sections, tables, texts
+    from orderhub_core.rules.lab import asking, board, sections, tables, texts
 
 
 @app.cell
@@ -29,24 +29,20 @@ def _():
     lang = ui.language()
     tr = i18n.translator(lang)
     theme.use(lang)
-    _bare = (tr("Rule lab"), tr(texts.INTRO), lang)
-    try:
+    top = (tr("Rule lab"), tr(texts.INTRO), lang)
+    with ui.readable(*top):
         lab = hub.connect().lab
         periods = lab.periods()
-    except errors.OrderHubError as _error:
-        mo.stop(True, ui.page(*_bare, ui.note(tr("The hub cannot be read: {reason}").format(reason=_error), "bad")))
-    mo.stop(len(periods) == 1, ui.page(*_bare, ui.note(tr(texts.NO_ORDERS))))
+    mo.stop(len(periods) == 1, ui.page(*top, ui.note(tr(texts.NO_ORDERS))))
     (pick, set_pick), live = mo.state(board.ALL), {}
-    said, set_said = mo.state(("", "info"), allow_self_loops=True)  # what came of the forms beside it
-    start = mo.ui.dropdown(**board.starts(lab.states(), tr), label=tr("Begin with"), full_width=True)
+    said, set_said = mo.state({}, allow_self_loops=True)  # what came of the forms, by form
     file = mo.ui.file(filetypes=[".toml"], label=tr("Or put a file in"), max_size=2_000_000)
 
     def show(one: sections.Section) -> object:
-        act = (lambda row: set_pick(board.of_row(one, row))) if one.kind else None
-        live[one.title] = ui.listing(one.title, one.shown, "lab", tr, note=one.note, nothing=one.nothing, act=act)
+        live[one.title] = ui.listing(one, "lab", tr, lambda row: set_pick(board.of_row(one, row)))
         return live[one.title]
 
-    return file, lab, lang, live, periods, pick, said, set_pick, set_said, show, start, tr
+    return file, lab, lang, live, periods, pick, said, set_pick, set_said, show, top, tr
 
 
 @app.cell
@@ -58,6 +54,12 @@ def _(lab, periods, said, tr):
 
 
 @app.cell
+def _(file, lab, tr):
+    start = mo.ui.dropdown(**board.starts(lab.states(), tr, file.name()), label=tr("Begin with"), full_width=True)
+    return (start,)
+
+
+@app.cell
 def _(file, lab, lang, start, tr):
     _given, unread = lab.opened(start.value or "", file.contents(), lang)
     text = mo.ui.text_area(_given, rows=14, label=tr("The draft"), full_width=True)
@@ -65,19 +67,18 @@ def _(file, lab, lang, start, tr):
 
 
 @app.cell
-def _(against, file, lang, span, start, text, tr, unread):
-    _form = ui.grid(start, against, span, file, min="200px"), ui.notes(unread)
-    ui.page(tr("Rule lab"), tr(texts.INTRO), lang, *_form, ui.fold(tr(texts.WRITE), text, unfolded=False))
+def _(against, file, span, start, text, top, tr):
+    ui.page(*top, ui.grid(start, against, span, file, min="200px"), ui.fold(tr(texts.WRITE), text, unfolded=False))
     return
 
 
 @app.cell
-def _(against, lab, lang, periods, span, text, tr):
+def _(against, file, lab, lang, periods, span, start, text, tr, unread):
     tried = lab.tried(text.value, against.value or "", periods[span.value or 0], tr)
-    mo.stop(bool(tried.trouble), ui.part(lang, ui.note(tried.trouble, "bad")))
+    mo.stop(bool(_wrong := tried.trouble or ("" if text.value else unread)), ui.part(lang, ui.note(_wrong, "bad")))
     ground, words = tried.ground, board.words(tried.draft, lang)
     moving = mo.ui.dropdown(**board.movable(tried.draft, words), label=tr("Threshold to move"), full_width=True)
-    ui.part(lang, ui.notes(_told)) if (_told := board.doubts(tried.draft, tried.refused, words)) else None
+    ui.part(lang, ui.notes(board.remarks(against.value, start.value, file.name(), tried, words)))
     return ground, moving, tried, words
 
 
@@ -134,15 +135,14 @@ def _(book, found, ground, lab, lang, periods, place, show, span, tr, words):
 @app.cell
 def _(book, lab, lang, said, set_said, text, tr, tried, words):
     mo.stop(not lab.writable, ui.part(lang, ui.note(tr(texts.READ_ONLY)), ui.note(tr(texts.HELP))))
-    _new, _kept = tables.changes(board.changes(tried.force, book, words), tr), lab.kept()
-    _to = (lambda to: set_said(lab.keep(to, text.value, book, tr))), (lambda to: set_said(lab.move(to, tr)))
-    _which = mo.ui.dropdown([one.version for one in _kept], label=tr("Version"), full_width=True)
-    _asks, _of_it = ui.questions(*board.keeping(tr)), {"version": _which, **ui.questions(*board.moving(tr))}
-    _sure, _go, _lacks = tr("Yes, do it"), tr("Change the version"), lambda asked: board.lacks(asked, tr)
-    keep = ui.confirmed(ui.table(_new, page_size=6), _asks, _sure, tr("Keep the draft"), tr, _to[0])
-    move = ui.confirmed(ui.table(tables.editions(_kept, book.zone, tr)), _of_it, _sure, _go, tr, _to[1], _lacks)
-    _draft = ui.section(tr("Keep, try or publish this draft"), ui.notes([said()] if said()[0] else []), keep)
-    ui.part(lang, _draft, ui.section(tr("Versions"), move), ui.note(tr(texts.HELP)))
+    _rows, _kept = tables.changes(board.changes(tried.force, book, words), tr), lab.kept()
+    _new = ui.table(_rows, page_size=6, wide=dict.fromkeys((tr("Before"), tr("After")), 320))
+    _old, _asks = ui.table(tables.editions(_kept, book.zone, tr)), ui.questions(*asking.moving(_kept, tr))
+    _go, _keep = (tr("Yes, do it"), tr("Do it"), tr), lambda to: lab.keep(to, text.value, book, tr)
+    keep = ui.confirmed(_new, ui.questions(*asking.keeping(tr)), *_go, lambda to: set_said({"keep": [_keep(to)]}))
+    move = ui.confirmed(_old, _asks, *_go, lambda to: set_said({"move": [lab.move(to, tr)]}))
+    _draft = ui.section(tr("Keep, try or publish this draft"), ui.notes(said().get("keep", [])), keep)
+    ui.part(lang, _draft, ui.section(tr("Versions"), ui.notes(said().get("move", [])), move), ui.note(tr(texts.HELP)))
     return keep, move
 
 

@@ -29,11 +29,8 @@ def _():
     lang = ui.language()
     tr = i18n.translator(lang)
     theme.use(lang)
-    try:
+    with ui.readable(tr("Spot audit"), "", lang):
         connected = hub.connect()
-    except errors.OrderHubError as _error:
-        _lost = tr("The hub cannot be read: {reason}").format(reason=_error)
-        mo.stop(True, ui.page(tr("Spot audit"), "", lang, ui.note(_lost, "bad")))
     desk, zone = connected.spot, connected.settings.time_zone
     reading, set_reading = mo.state(None)
     opened, set_opened = mo.state(next(iter(desk.audits()), ""))

@@ -147,16 +147,16 @@ class Lab:
             return self.editions.text(version)
         return self.file()
 
-    def opened(self, choice: str, uploaded: bytes | None, lang: str) -> tuple[str, list[Said]]:
-        """The text to begin with: what was put in, or one of `board.starts`; and what is wrong with it."""
+    def opened(self, choice: str, uploaded: bytes | None, lang: str) -> tuple[str, str]:
+        """The text to begin with, of one of `board.starts`, and what is wrong with it. `uploaded`: what was put in."""
         try:
-            if uploaded is not None:
-                return uploaded.decode("utf-8-sig"), []
-            return board.example(choice, lang) or self.text(choice), []
+            if choice == board.FILE and uploaded is not None:
+                return uploaded.decode("utf-8-sig"), ""
+            return board.example(choice, lang) or self.text(choice), ""
         except UnicodeDecodeError:
-            return "", [(translator(lang)("The file is not UTF-8 text; save it again as UTF-8."), "bad")]
+            return "", translator(lang)("The file is not UTF-8 text; save it again as UTF-8.")
         except UserMistake as mistake:
-            return "", [(str(mistake), "bad")]
+            return "", str(mistake)
 
     def tried(self, text: str, against: str, period: Period, tr: Translate) -> Tried:
         """A draft on the orders of a period, beside another version (or `board.NOTHING`)."""

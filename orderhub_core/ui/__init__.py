@@ -7,15 +7,20 @@ page. The look is in notebooks/assets/console.css.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from html import escape
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import marimo as mo
 import polars as pl
 
 from orderhub_core import i18n
+from orderhub_core.errors import OrderHubError
 from orderhub_core.ui.choice import Choice
+from orderhub_core.ui.forms import confirmed, form, questions, reasoned
+
+__all__ = ["confirmed", "form", "questions", "reasoned"]
 
 LANGUAGE_COOKIE = "orderhub_lang"
 _DOORS = re.compile(r"(?:ws|sse|api/kernel/\w+)$")
@@ -52,6 +57,16 @@ def page(title: str, subtitle: str, lang: str, *parts: object) -> mo.Html:
     return mo.Html(f'<main class="oh-page" lang="{spoken}">{head}{body}</main>')
 
 
+@contextmanager
+def readable(title: str, subtitle: str, lang: str) -> Iterator[None]:
+    """A hub that cannot be read, as what is done inside finds, ends the page with the reason."""
+    try:
+        yield
+    except OrderHubError as error:
+        told = i18n.translator(lang)("The hub cannot be read: {reason}").format(reason=error)
+        mo.stop(True, page(title, subtitle, lang, note(told, "bad")))
+
+
 def part(lang: str, *parts: object) -> mo.Html:
     """More of a page, shown by a cell of its own: what changes often must not redraw the rest."""
     body = "".join(f'<div class="oh-part">{_html(part)}</div>' for part in parts)
@@ -69,14 +84,6 @@ def keyed(parts: Mapping[str, object]) -> mo.Html:
 def notes(said: Iterable[tuple[str, Kind]]) -> mo.Html:
     """Remarks one below the other."""
     return mo.Html("".join(f'<div class="oh-part">{note(*one).text}</div>' for one in said))
-
-
-def form(fields: Mapping[str, Any], label: str, act: Callable[[Any], None]) -> mo.Html:
-    """Fields side by side and a button that does something with their values, by name."""
-    holes = "".join(f'<div class="oh-cell">{{{name}}}</div>' for name in fields)
-    parts = mo.Html(f'<div class="oh-grid" style="--oh-min:180px">{holes}</div>').batch(**fields)
-    made: mo.Html = parts.form(bordered=False, submit_button_label=label, on_change=act)
-    return made
 
 
 def gauge(done: int, of: int, said: str) -> mo.Html:
@@ -132,14 +139,17 @@ def kpis(tiles: Iterable[tuple[str, str, str, Tone]], *, min: str = "150px") -> 
 
 
 def note(text: str, kind: Kind = "info") -> mo.Html:
-    """A remark in a box. A bad one is announced to screen readers."""
-    role = "alert" if kind == "bad" else "note"
-    return mo.Html(f'<div class="oh-note oh-note-{kind}" role="{role}">{escape(text)}</div>')
+    """A remark in a box; one of several lines keeps them, and what stands below what. A bad one is announced to screen
+    readers."""
+    role, lines = "alert" if kind == "bad" else "note", " oh-lines" if "\n" in text else ""
+    return mo.Html(f'<div class="oh-note oh-note-{kind}{lines}" role="{role}">{escape(text)}</div>')
 
 
-def table(frame: pl.DataFrame, *, page_size: int = 10, selection: Any = None, **options: Any) -> mo.ui.table:
+def table(
+    frame: pl.DataFrame, *, page_size: int = 10, selection: Any = None, wide: Mapping[str, int] = {}, **options: Any
+) -> mo.ui.table:
     """A table as the house shows it; `options` are marimo's. Enums become text, because its search skips them. With a
-    `selection` it is a Choice."""
+    `selection` it is a Choice. `wide`: columns of sentences, which are wrapped, and their widths in pixels."""
     words = frame.with_columns(
         pl.col(name).cast(pl.String)
         for name, kind in frame.schema.items()
@@ -153,6 +163,7 @@ def table(frame: pl.DataFrame, *, page_size: int = 10, selection: Any = None, **
         "show_data_types": False,
         "show_download": False,
     }
+    house |= {"wrapped_columns": list(wide), "column_widths": dict(wide)} if wide else {}
     return mo.ui.table(words, **(house | options)) if selection is None else Choice(words, **(house | options))
 
 
@@ -171,23 +182,29 @@ def pickable(frame: pl.DataFrame, act: Callable[[int], None], **options: Any) ->
     return table(numbered, selection="single", hidden_columns=[ROW], on_change=chosen, **options)
 
 
-def listing(
-    title: str,
-    frame: pl.DataFrame,
-    file: str,
-    tr: i18n.Translate,
-    *,
-    note: str = "",
-    nothing: str = "",
-    act: Callable[[int], None] | None = None,
-) -> mo.Html:
-    """A section with what it means, a table of which a row may be chosen if something is done with it, and the file of
-    it; where it would be empty, what that means."""
-    told = [mo.Html(f'<p class="oh-kpi-note">{escape(note)}</p>')] if note else []
-    if frame.is_empty():
-        return section(title, *told, rows(frame, nothing))
-    shown = table(frame) if act is None else pickable(frame, act)
-    return section(title, *told, shown, download_csv(frame, f"{file}.csv", tr("Download CSV")))
+class Listed(Protocol):
+    """A table under its title, and what it means; where it would be empty, what that means. `kind`: what a row stands
+    for; empty where nothing is done with one."""
+
+    @property
+    def title(self) -> str: ...
+    @property
+    def shown(self) -> pl.DataFrame: ...
+    @property
+    def kind(self) -> str: ...
+    @property
+    def note(self) -> str: ...
+    @property
+    def nothing(self) -> str: ...
+
+
+def listing(one: Listed, file: str, tr: i18n.Translate, act: Callable[[int], None]) -> mo.Html:
+    """A section of it, with its file; what is done with a row that is chosen is told its place."""
+    told = [mo.Html(f'<p class="oh-kpi-note">{escape(one.note)}</p>')] if one.note else []
+    if one.shown.is_empty():
+        return section(one.title, *told, rows(one.shown, one.nothing))
+    shown = pickable(one.shown, act) if one.kind else table(one.shown)
+    return section(one.title, *told, shown, download_csv(one.shown, f"{file}.csv", tr("Download CSV")))
 
 
 def clickable(chart: Any, act: Callable[[Mapping[str, Any]], None]) -> mo.ui.altair_chart:
@@ -206,71 +223,6 @@ def clickable(chart: Any, act: Callable[[Mapping[str, Any]], None]) -> mo.ui.alt
 def rows(frame: pl.DataFrame, nothing: str) -> mo.Html:
     """A table, or where it would be empty, what that means."""
     return table(frame) if frame.height else note(nothing, "good")
-
-
-def confirmed(
-    table: mo.ui.table,
-    asks: Mapping[str, Any],
-    sure: str,
-    label: str,
-    tr: i18n.Translate,
-    act: Callable[[Any], None],
-    lacks: Callable[[Any], str] = lambda _: "",
-) -> mo.Html:
-    """A table, perhaps to choose from, what is asked besides, and a button that does something with `rows`, those
-    chosen, and the answers, once `sure` is ticked and `lacks` says of the answers that nothing is missing."""
-    cells = "".join(f'<div class="oh-sure">{{{name}}}</div>' for name in (*asks, "sure"))
-    parts = mo.Html("{rows}" + cells).batch(rows=table, **asks, sure=mo.ui.checkbox(label=sure))
-    return _asking(
-        parts, label, tr, act, lambda asked: lacks(asked) or ("" if asked["sure"] else tr("Tick the box first."))
-    )
-
-
-def reasoned(
-    table: mo.ui.table, fields: Mapping[str, str], label: str, tr: i18n.Translate, act: Callable[[Any], None]
-) -> mo.Html:
-    """A table to choose from, a text for each of `fields` (name to label), and a button that does something with
-    `rows`, those chosen, and the texts, once rows are chosen and the first text is written."""
-    first = next(iter(fields))
-
-    def lacks(asked: Any) -> str:
-        if not len(asked["rows"]):
-            return tr("Choose rows first.")
-        return "" if (asked[first] or "").strip() else tr("Give a reason first.")
-
-    holes = "".join(f'<div class="oh-cell">{{{name}}}</div>' for name in fields)
-    texts = {name: mo.ui.text(label=said, full_width=True) for name, said in fields.items()}
-    parts = mo.Html(f'{{rows}}<div class="oh-grid" style="--oh-min:220px">{holes}</div>').batch(rows=table, **texts)
-    return _asking(parts, label, tr, act, lacks)
-
-
-def _asking(
-    parts: Any, label: str, tr: i18n.Translate, act: Callable[[Any], None], lacks: Callable[[Any], str]
-) -> mo.Html:
-    """A form that acts once nothing is missing, and only on rows that its table still has."""
-    stale, rows = tr("The table has changed meanwhile. Nothing was done: choose again."), parts["rows"]
-
-    def missing(asked: Any) -> str | None:
-        return stale if isinstance(rows, Choice) and rows.stale(asked["rows"]) else lacks(asked) or None
-
-    def done(asked: Any) -> None:
-        # The table may change after it was asked what is missing.
-        if getattr(asking.element["rows"], "missed", False):
-            mo.status.toast(stale, kind="danger")
-        else:
-            act(asked)
-
-    asking: Any = parts.form(
-        bordered=False, submit_button_label=label, clear_on_submit=True, validate=missing, on_change=done
-    )
-    made: mo.Html = asking
-    return made
-
-
-def questions(label: str, choices: Mapping[str, str], words: Mapping[str, str]) -> dict[str, Any]:
-    """For `confirmed`: what to `do`, the first choice unless another is made, and what is asked in words."""
-    asked = {name: mo.ui.text(label=text, full_width=True) for name, text in words.items()}
-    return {"do": mo.ui.radio(dict(choices), value=next(iter(choices)), label=label), **asked}
 
 
 def progress(steps: Sequence[Any], title: str) -> Iterable[Any]:

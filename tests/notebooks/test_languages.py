@@ -29,11 +29,11 @@ from orderhub_core.sim import texts as sim_texts
 ROOT = Path(__file__).parents[2]
 AUDITS = (audit_texts, consistency_texts, spot_texts, spot_export, credibility_texts, reconcile_texts)
 WORDINGS = (*AUDITS, health_texts, holds_texts, lab_texts, queue_texts, sim_texts)
-LAB = ("rules/lab/board.py", "rules/lab/sections.py", "rules/lab/tables.py", "flows/lab.py")
+LAB = ("rules/lab/asking.py", "rules/lab/board.py", "rules/lab/sections.py", "rules/lab/tables.py", "flows/lab.py")
 SOURCES = [
     *sorted((ROOT / "notebooks").glob("*.py")),
     *(Path(str(module.__file__)) for module in (*WORDINGS, spot_tables, paper, audit_charts, lab_charts)),
-    *(ROOT / "orderhub_core" / path for path in ("ui/__init__.py", *LAB)),
+    *(ROOT / "orderhub_core" / path for path in ("ui/__init__.py", "ui/forms.py", *LAB)),
 ]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, Protocol, TypedDict
 
 import polars as pl
 
@@ -18,7 +18,6 @@ from orderhub_core.rules.lab.result import Pick, Result
 from orderhub_core.rules.lab.sections import Section
 from orderhub_core.rules.lab.texts import Words
 from orderhub_core.rules.lab.thresholds import Scale, Threshold, number, thresholds, with_threshold
-from orderhub_core.rules.language.mistakes import Mistake, told
 from orderhub_core.rules.language.operators import Language
 from orderhub_core.rules.language.printing import print_rule
 from orderhub_core.rules.language.vocabulary import of_book
@@ -26,8 +25,8 @@ from orderhub_core.rules.tree import Rulebook
 
 ALL, VERB = Pick(), ONCE[0]
 MINUTE_US = 60_000_000
-NOTHING, EXAMPLE = "nothing", "example"
-"""Choices beside versions: a book without rules, and one to begin with."""
+NOTHING, EXAMPLE, FILE = "nothing", "example", "put in"
+"""Choices beside versions: a book without rules, one to begin with, and the file that was put in."""
 BOOK = {
     "en": """version = "draft-1"
 
@@ -91,10 +90,12 @@ def _options(known: dict[str, Any]) -> Options:
     return {"options": known, "value": next(iter(known), None)}
 
 
-def starts(states: Sequence[tuple[str, str]], tr: Translate) -> Options:
-    """Versions with their state (see `Lab.states`), and an example. A draft is the first choice."""
+def starts(states: Sequence[tuple[str, str]], tr: Translate, file: str | None = None) -> Options:
+    """Versions with their state (see `Lab.states`), and an example. The `file` that was put in is the first choice, or
+    else a draft."""
+    given = {tr("The file {name}").format(name=file): FILE} if file else {}
     ordered = sorted(states, key=lambda one: list(texts.KEPT_AS).index(one[1]) if one[1] in texts.KEPT_AS else 0)
-    return _options({**{_named(*one, tr): one[0] for one in ordered}, tr("An example"): EXAMPLE})
+    return _options({**given, **{_named(*one, tr): one[0] for one in ordered}, tr("An example"): EXAMPLE})
 
 
 def against(states: Sequence[tuple[str, str]], tr: Translate) -> Options:
@@ -112,40 +113,32 @@ def _named(version: str, state: str, tr: Translate) -> str:
     return tr("The settings' rulebook") if state == "file" else f"{version} · {tr(texts.KEPT_AS[state])}"
 
 
+class Tried(Protocol):
+    """A draft beside another book, as `flows.lab` has them."""
+
+    @property
+    def draft(self) -> Rulebook: ...
+    @property
+    def force(self) -> Rulebook: ...
+    @property
+    def refused(self) -> str: ...
+
+
+def remarks(against: str | None, start: str | None, file: str | None, tried: Tried, words: Words) -> list[Said]:
+    """Which books stand beside each other, by their versions, and what is doubtful of the draft. `against` and `start`:
+    what was chosen; `file`: the name of the one that was put in."""
+    tr = words.tr
+    then = tr("No rules at all") if against == NOTHING else tried.force.version or tr(texts.NONE)
+    now = tried.draft.version or tr(texts.NONE)
+    if file and start == FILE:
+        now = tr("{version} (file {name})").format(version=now, name=file)
+    compared = tr("Compared: {before} → {after}").format(before=then, after=now)
+    return [(compared, "info"), *doubts(tried.draft, tried.refused, words)]
+
+
 def example(choice: str | None, lang: str) -> str:
     """Its text, if it is chosen."""
     return BOOK["zh" if lang == "zh" else "en"] if choice == EXAMPLE else ""
-
-
-Questions = tuple[str, dict[str, str], dict[str, str]]
-"""What is asked, the choices by what is shown, and what is asked in words."""
-
-
-def keeping(tr: Translate) -> Questions:
-    """What may be done with a draft."""
-    return _asked(texts.ACTS, texts.ASKED, tr)
-
-
-def moving(tr: Translate) -> Questions:
-    """What may be done with a version."""
-    return _asked(texts.STEPS, {name: said for name, said in texts.ASKED.items() if name != "version"}, tr)
-
-
-def lacks(asked: Mapping[str, Any], tr: Translate) -> str:
-    """What is missing of an answer to `moving`; empty when nothing is."""
-    return "" if asked["version"] else tr("Choose a version first.")
-
-
-def _asked(acts: Mapping[str, str], fields: Mapping[str, str], tr: Translate) -> Questions:
-    return (
-        tr("What to do"),
-        {tr(said): act for act, said in acts.items()},
-        {name: tr(said) for name, said in fields.items()},
-    )
-
-
-def mistakes(found: Sequence[Mistake], tr: Translate) -> str:
-    return told(found, tr)
 
 
 def words(book: Rulebook, lang: str) -> Words:

@@ -53,8 +53,8 @@ def differences(rows: pl.DataFrame, words: Words) -> pl.DataFrame:
         pl.col("after").alias(tr("Orders after")),
         pl.col("won").alias(tr("Win it")),
         pl.col("lost").alias(tr("Lose it")),
-        pl.col("amount_before").alias(tr("Amount before")),
-        pl.col("amount_after").alias(tr("Amount after")),
+        pl.col("amount_before").alias(tr("Pieces or points before")),
+        pl.col("amount_after").alias(tr("Pieces or points after")),
     )  # fmt: skip
 
 

@@ -1,0 +1,100 @@
+"""Forms: what is asked side by side, and a button that does something with the answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import marimo as mo
+
+from orderhub_core import i18n
+from orderhub_core.ui.choice import Choice
+
+
+def form(fields: Mapping[str, Any], label: str, act: Callable[[Any], None]) -> mo.Html:
+    """Fields side by side and a button that does something with their values, by name."""
+    holes = "".join(f'<div class="oh-cell">{{{name}}}</div>' for name in fields)
+    parts = mo.Html(f'<div class="oh-grid" style="--oh-min:180px">{holes}</div>').batch(**fields)
+    made: mo.Html = parts.form(bordered=False, submit_button_label=label, on_change=act)
+    return made
+
+
+def confirmed(
+    table: mo.ui.table,
+    asks: Mapping[str, Any],
+    sure: str,
+    label: str,
+    tr: i18n.Translate,
+    act: Callable[[Any], None],
+    lacks: Callable[[Any], str] = lambda _: "",
+) -> mo.Html:
+    """A table, perhaps to choose from, what is asked besides, and a button that does something with `rows`, those
+    chosen, and the answers, once `sure` is ticked and `lacks` says of the answers that nothing is missing."""
+    cells = "".join(f'<div class="oh-sure">{{{name}}}</div>' for name in (*asks, "sure"))
+    parts = mo.Html("{rows}" + cells).batch(rows=table, **asks, sure=mo.ui.checkbox(label=sure))
+    return _asking(
+        parts, label, tr, act, lambda asked: lacks(asked) or ("" if asked["sure"] else tr("Tick the box first."))
+    )
+
+
+def reasoned(
+    table: mo.ui.table, fields: Mapping[str, str], label: str, tr: i18n.Translate, act: Callable[[Any], None]
+) -> mo.Html:
+    """A table to choose from, a text for each of `fields` (name to label), and a button that does something with
+    `rows`, those chosen, and the texts, once rows are chosen and the first text is written."""
+    first = next(iter(fields))
+
+    def lacks(asked: Any) -> str:
+        if not len(asked["rows"]):
+            return tr("Choose rows first.")
+        return "" if (asked[first] or "").strip() else tr("Give a reason first.")
+
+    holes = "".join(f'<div class="oh-cell">{{{name}}}</div>' for name in fields)
+    texts = {name: mo.ui.text(label=said, full_width=True) for name, said in fields.items()}
+    parts = mo.Html(f'{{rows}}<div class="oh-grid" style="--oh-min:220px">{holes}</div>').batch(rows=table, **texts)
+    return _asking(parts, label, tr, act, lacks)
+
+
+def _asking(
+    parts: Any, label: str, tr: i18n.Translate, act: Callable[[Any], None], lacks: Callable[[Any], str]
+) -> mo.Html:
+    """A form that acts once nothing is missing, a choice is made from each list, and only on what still is in its
+    tables and lists."""
+    stale = tr("The table has changed meanwhile. Nothing was done: choose again.")
+    tables = {name: one for name, one in parts.items() if isinstance(one, Choice)}
+    lists = {name: one for name, one in parts.items() if isinstance(one, mo.ui.dropdown)}
+
+    def missing(asked: Any) -> str | None:
+        if not all(asked[name] for name in lists):
+            return tr("Choose from the list first.")
+        gone = any(one.stale(asked[name]) for name, one in tables.items())
+        gone = gone or not all(one.options.keys() >= set(asked[name]) for name, one in lists.items())
+        return stale if gone else lacks(asked) or None
+
+    def done(asked: Any) -> None:
+        # The table may change after it was asked what is missing.
+        if any(asking.element[name].missed for name in tables):
+            mo.status.toast(stale, kind="danger")
+        else:
+            act(asked)
+
+    asking: Any = parts.form(
+        bordered=False, submit_button_label=label, clear_on_submit=True, validate=missing, on_change=done
+    )
+    made: mo.Html = asking
+    return made
+
+
+def questions(
+    label: str,
+    choices: Mapping[str, str],
+    words: Mapping[str, str],
+    which: Mapping[str, tuple[str, Sequence[str]]] | None = None,
+) -> dict[str, Any]:
+    """For `confirmed`: what to `do`, the first choice unless another is made, what is asked in words, and before them
+    lists to choose from: their labels and names. No name is chosen yet."""
+    lists = {
+        name: mo.ui.dropdown(list(some), label=said, full_width=True) for name, (said, some) in (which or {}).items()
+    }
+    asked = {name: mo.ui.text(label=text, full_width=True) for name, text in words.items()}
+    return {**lists, "do": mo.ui.radio(dict(choices), value=next(iter(choices)), label=label), **asked}
