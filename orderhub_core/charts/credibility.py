@@ -17,7 +17,7 @@ LABELS = 4
 COLOURS = dict(zip(texts.PARTS, theme.CATEGORIES, strict=False))
 
 
-def losses(rows: pl.DataFrame, tr: Translate) -> alt.LayerChart:
+def losses(rows: pl.DataFrame, tr: Translate) -> alt.Chart:
     """Bars of the dearest of `credibility.losses`, coloured by part, each under its name: phones are narrow."""
     names = [tr(name) for name in texts.PARTS.values()]
     hints = [
@@ -25,14 +25,15 @@ def losses(rows: pl.DataFrame, tr: Translate) -> alt.LayerChart:
         alt.Tooltip("points:Q", title=tr("Points lost"), format=".4f"),
         alt.Tooltip("orders:Q", title=tr("Orders"), format=","),
     ]
-    base = alt.Chart(texts.labelled(rows.head(SHOWN), tr)).encode(alt.Y("label:N", title=None, sort=None, axis=None))
+    base = alt.Chart(texts.labelled(rows.head(SHOWN), tr)).encode(
+        alt.Y("label:N", title=None, sort=None, axis=theme.ABOVE)
+    )
     bars = base.mark_bar(height=10, yOffset=9).encode(
         alt.X("points:Q", title=tr("Points lost"), axis=alt.Axis(format=".2~f")),
         alt.Color("part:N", title=None, scale=alt.Scale(domain=names, range=list(COLOURS.values()))),
         tooltip=hints,
     )
-    words = base.mark_text(align="left", baseline="bottom", fontSize=12).encode(x=alt.value(2), text="label:N")
-    drawn: alt.LayerChart = alt.LayerChart(layer=[bars, words]).properties(width="container", height=alt.Step(38))
+    drawn: alt.Chart = bars.properties(width="container", height=alt.Step(38))
     return drawn
 
 

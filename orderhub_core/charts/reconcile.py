@@ -73,13 +73,12 @@ def waterfall(found: Reconciliation, tr: Translate) -> alt.LayerChart:
         legend=alt.Legend(columns=2),
     )
     hints = [alt.Tooltip("name:N", title=tr("Step")), alt.Tooltip("said:N", title=tr("Amount"))]
-    base = alt.Chart(rows).encode(alt.Y("name:N", title=None, sort=rows["name"].to_list(), axis=None))
+    base = alt.Chart(rows).encode(alt.Y("label:N", title=None, sort=rows["label"].to_list(), axis=theme.ABOVE))
     bars = base.transform_filter("!datum.whole").mark_bar(height=11, yOffset=9)
     bars = bars.encode(
         alt.X("start:Q", title=found.currency, axis=axis, scale=across), alt.X2("end:Q"), colour, tooltip=hints
     )
     totals = base.transform_filter("datum.whole").mark_tick(thickness=4, size=17, yOffset=9)
     totals = totals.encode(alt.X("end:Q", scale=across), colour, tooltip=hints)
-    words = base.mark_text(align="left", baseline="bottom", fontSize=12).encode(x=alt.value(2), text="label:N")
-    drawn: alt.LayerChart = alt.LayerChart(layer=[bars, totals, words])
+    drawn: alt.LayerChart = alt.LayerChart(layer=[bars, totals])
     return drawn.properties(width="container", height=alt.Step(38))

@@ -90,6 +90,12 @@ def config(language: str) -> alt.theme.ThemeConfig:
     return alt.theme.ThemeConfig({"config": style})  # type: ignore[typeddict-item]  # checked by Vega-Lite's schema in the tests
 
 
+ABOVE = alt.Axis(
+    domain=False, ticks=False, grid=False, labelAlign="left", labelBaseline="bottom", labelPadding=-2, labelLimit=0
+)
+"""Names above their bars, because phones are narrow. A mark of text would be black on a dark page, too."""
+
+
 def use(language: str) -> None:
     """Draw this thread's charts in the house style of a language from now on."""
     alt.theme.enable(_name(language))

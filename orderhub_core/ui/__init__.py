@@ -167,19 +167,16 @@ def table(
     return mo.ui.table(words, **(house | options)) if selection is None else Choice(words, **(house | options))
 
 
-ROW = "#"
-"""A hidden column of tables to choose from: the place of each row."""
-
-
-def pickable(frame: pl.DataFrame, act: Callable[[int], None], **options: Any) -> mo.ui.table:
+def pickable(frame: pl.DataFrame, act: Callable[[int], None]) -> mo.ui.table:
     """A table of which one row may be chosen; what is done with it is told its place in the frame."""
 
-    def chosen(rows: Any) -> None:
-        if len(rows):
-            act(int(rows[ROW][0]))
+    def chosen(_: Any) -> None:
+        for place in picked.places:
+            act(place)
 
-    numbered = frame.with_row_index(ROW)
-    return table(numbered, selection="single", hidden_columns=[ROW], on_change=chosen, **options)
+    picked: Any = table(frame, selection="single", on_change=chosen)
+    made: mo.ui.table = picked
+    return made
 
 
 class Listed(Protocol):

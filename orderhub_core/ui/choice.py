@@ -7,7 +7,7 @@ choice among old rows finds the same row in the new table, or none.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,6 +32,8 @@ class Choice(mo.ui.table):
 
     missed = False
     """Whether what it was last told is `stale`; the rows that it still has are its value."""
+    places: Sequence[int] = ()
+    """Where those rows stand in the frame."""
 
     def __init__(self, frame: pl.DataFrame, *, initial_selection: Iterable[int] | None = None, **options: Any) -> None:
         rows = numbered(frame)
@@ -45,7 +47,9 @@ class Choice(mo.ui.table):
         return not self._there.issuperset(map(int, chosen))
 
     def _convert_value(self, value: Any) -> Any:
-        self.missed = self.stale(value)
+        chosen = set(map(int, value))
+        self.missed = self.stale(chosen)
+        self.places = [place for place, number in enumerate(self._numbers) if number in chosen]
         return super()._convert_value(value)
 
     def _get_row_ids(self, args: Any) -> Any:

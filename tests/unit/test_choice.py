@@ -39,7 +39,7 @@ def test_a_choice_among_old_rows_finds_the_same_rows_or_none(before: list[Any], 
     for number, row in zip(there, old.rows(), strict=True):
         table._update([number])
         found = pl.DataFrame(table.value).rows()
-        assert found in ([], [row])
+        assert found in ([], [row]) and [new.row(place) for place in table.places] == found
         assert table.missed == (found == [])
     if before == after:
         table._update(there)
