@@ -1,0 +1,175 @@
+"""`orderhub presale`: deposits that count for more than was paid, and batches of what is still to come, over files."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import polars as pl
+import typer
+
+from orderhub_core.entry.commands.rules_eval import Lang
+from orderhub_core.entry.options import AsJson, instant, tell
+from orderhub_core.errors import UserMistake
+from orderhub_core.flows import sheets
+from orderhub_core.i18n import translator
+from orderhub_core.presale import batches as plans
+from orderhub_core.presale import deposits as reckoning
+from orderhub_core.presale import texts
+
+app = typer.Typer(no_args_is_help=True, help="Presales: what deposits are worth, and which batch an order goes with.")
+_ORDER = ("id", ("订单编号", "订单号", "平台单号", "order number"))
+_SKU = ("id", ("商家编码", "货号", "商品编码", "SKU编码"))
+_PIECES = ("whole", ("数量", "件数", "购买数量"))
+BOUGHT: sheets.Columns = {
+    "order_no": _ORDER,
+    "sku": _SKU,
+    "quantity": _PIECES,
+    "goods": ("money", ("商品金额", "商品总价", "预售价")),
+    "freight": ("money", ("运费",)),
+    "discount": ("money", ("优惠金额", "优惠")),
+    "deposit": ("money", ("定金", "实付定金", "已付定金")),
+    "deposit_at": ("time", ("定金时间", "定金支付时间", "付定金时间")),
+    "balance": ("money", ("尾款", "实付尾款", "已付尾款")),
+    "balance_at": ("time", ("尾款时间", "尾款支付时间", "付尾款时间")),
+    "refunded": ("money", ("退款金额", "已退金额")),
+    "refunded_at": ("time", ("退款时间",)),
+    "shop_fault": ("text", ("商家责任", "商家取消")),
+    "told_worth": ("money", ("膨胀金额", "定金抵扣", "定金膨胀")),
+    "told_due": ("money", ("应付尾款",)),
+    "told_paid": ("money", ("实付总额", "实付金额")),
+}
+TERMS: sheets.Columns = {
+    "sku": _SKU,
+    "deposit": ("money", ("定金",)),
+    "worth": ("money", ("膨胀金额", "抵扣金额", "膨胀后")),
+    "since": ("time", ("尾款开始时间", "尾款开始")),
+    "until": ("time", ("尾款截止时间", "尾款截止")),
+    "refundable": ("text", ("定金可退", "可退")),
+}
+LINES: sheets.Columns = {
+    "order_no": _ORDER,
+    "sku": _SKU,
+    "quantity": _PIECES,
+    "paid_at": ("time", ("付款时间", "支付时间", "定金时间")),
+    "promised_at": ("time", ("承诺发货时间", "承诺时间")),
+    "cancelled": ("text", ("已取消", "已退款", "是否取消")),
+}
+BATCHES: sheets.Columns = {
+    "sku": _SKU,
+    "batch": ("text", ("批次", "批次号")),
+    "pieces": ("whole", ("件数", "数量", "批次数量")),
+    "ready_at": ("time", ("到货时间", "计划到货", "计划时间")),
+    "delayed_to": ("time", ("延期至", "实际到货", "最新到货")),
+    "promised_at": ("time", ("承诺发货时间", "承诺时间")),
+}
+NO = ("否", "no", "false", "n")
+_Orders = Annotated[Path, typer.Option("--orders", metavar="FILE", help="CSV or XLSX of presale orders.")]
+_Zone = Annotated[str, typer.Option(help="In which times without an offset are meant.")]
+_Language = Annotated[Lang, typer.Option(help="In which language it is told.")]
+_Out = Annotated[Path | None, typer.Option(metavar="FILE", help="Write every row as CSV.")]
+
+
+@app.command()
+def deposits(
+    orders: _Orders,
+    terms: Annotated[Path, typer.Option(metavar="FILE", help="What deposits are worth, by SKU.")],
+    at: Annotated[str, typer.Option(metavar="TIME", help="As of when; default: now.")] = "",
+    zone: _Zone = "Asia/Shanghai",
+    out: _Out = None,
+    lang: _Language = Lang.EN,
+    as_json: AsJson = False,
+) -> None:
+    """A ledger of deposits: what each order owes and what became of its money, to the cent, and where the platform says
+    otherwise. Exit code 1 where it does."""
+    read, promised = (
+        sheets.read(orders, BOUGHT, ["order_no", "goods", "deposit"], zone),
+        sheets.read(terms, TERMS, ["deposit", "worth"], zone),
+    )
+    bought = _bought(sheets.once(read.rows, "order_no", orders))
+    now = instant(at, zone, "--at") if at else time.time_ns() // 1_000
+    found, findings = reckoning.settle(bought, _terms(promised.rows, terms), now)
+    books = reckoning.ledger(found)
+    _write(books, out)
+    tr, notes = translator(lang.value), [*read.notes, *promised.notes]
+    told = [*texts.deposits(found, books, findings, tr), *(f"! {note}" for note in notes)]
+    sums = {f"{book}.{account}": amount for book, account, amount in books.group_by(
+        "book", "account", maintain_order=True).agg(pl.col("amount_minor").sum()).iter_rows()}  # fmt: skip
+    states = dict(found["state"].cast(pl.String).value_counts(sort=True).iter_rows())
+    answer = {
+        "states": states,
+        "sums": sums,
+        "orders": found.to_dicts(),
+        "findings": findings.to_dicts(),
+        "notes": notes,
+    }
+    tell(answer, "\n".join(told), as_json=as_json)
+    if findings.height:
+        raise typer.Exit(1)
+
+
+@app.command()
+def batches(
+    orders: _Orders,
+    batches: Annotated[Path, typer.Option("--batches", metavar="FILE", help="What comes when, by SKU.")],
+    zone: _Zone = "Asia/Shanghai",
+    out: _Out = None,
+    lang: _Language = Lang.EN,
+    as_json: AsJson = False,
+) -> None:
+    """Which batch each order goes with, as planned and as it is known now; first paid, first served. Exit code 1 where
+    a promise is at risk."""
+    read = sheets.read(orders, LINES, ["order_no", "sku", "quantity"], zone)
+    coming = sheets.read(batches, BATCHES, ["sku", "batch", "pieces", "ready_at"], zone)
+    wanted = read.rows.filter(pl.col("order_no").is_not_null(), ~_said("cancelled"))
+    lines, there = wanted.select(plans.LINES.names()), coming.rows.select(plans.BATCHES.names())
+    found = plans.schedule(lines.cast(plans.LINES), there.cast(plans.BATCHES))
+    found = plans.Planned(*(_local(frame, zone) for frame in found))
+    _write(found.lines, out)
+    tr, notes = translator(lang.value), [*read.notes, *coming.notes]
+    told = [*texts.batches(found, tr), *(f"! {note}" for note in notes)]
+    answer = {name: frame.to_dicts() for name, frame in found._asdict().items()} | {"notes": notes}
+    tell(answer, "\n".join(told), as_json=as_json)
+    if found.orders["at_risk"].any():
+        raise typer.Exit(1)
+
+
+def _bought(rows: pl.DataFrame) -> pl.DataFrame:
+    amounts = {name: f"{name}_minor" for name, (holds, _) in BOUGHT.items() if holds == "money"}
+    named = rows.with_columns(shop_fault=_said("shop_fault")).rename(amounts)
+    return named.select(reckoning.BOUGHT.names()).cast(reckoning.BOUGHT)
+
+
+def _terms(rows: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """Raises UserMistake for terms that cannot be meant."""
+    named = rows.with_columns(refundable=_said("refundable")).rename(
+        {"deposit": "deposit_minor", "worth": "worth_minor"}
+    )
+    less = named.filter((pl.col("worth_minor") < pl.col("deposit_minor")).fill_null(True))
+    if less.height:
+        raise UserMistake(
+            f"{path.name}, row {less['row_no'][0]}: a deposit needs an amount and a worth that is not less"
+        )
+    twice = named.filter(pl.col("sku").is_duplicated())
+    if twice.height:
+        raise UserMistake(f"{path.name}, row {twice['row_no'][1]}: there are terms for this SKU already; keep one row")
+    return named.select(reckoning.TERMS.names()).cast(reckoning.TERMS)
+
+
+def _said(column: str) -> pl.Expr:
+    """Whether a cell says yes: anything but nothing, and a no."""
+    return pl.col(column).is_not_null() & ~pl.col(column).str.to_lowercase().is_in(NO).fill_null(True)
+
+
+def _local(frame: pl.DataFrame, zone: str) -> pl.DataFrame:
+    return frame.with_columns(pl.col(pl.Datetime("us", "UTC")).dt.convert_time_zone(ZoneInfo(zone).key))
+
+
+def _write(frame: pl.DataFrame, out: Path | None) -> None:
+    try:
+        if out is not None:
+            frame.write_csv(out, include_bom=True)
+    except OSError as error:
+        raise UserMistake(f"--out {out}: cannot be written ({error.strerror or error})") from None
