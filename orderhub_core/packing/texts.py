@@ -9,6 +9,8 @@ import polars as pl
 
 from orderhub_core.i18n import Translate
 from orderhub_core.packing.checks import BAD
+from orderhub_core.packing.combine import Combined
+from orderhub_core.packing.evidence import CROWD, EVIDENCE, GUARDS
 
 STAGES: Mapping[str, str] = {
     "before_packing": "Before packing: is the gift there?",
@@ -47,3 +49,41 @@ def alerts(table: pl.DataFrame, tr: Translate) -> Iterator[tuple[str, str]]:
     for (keeper,), rows in late.group_by("keeper", maintain_order=True):
         told = [f"{row['order_no']}{tr(': ')}{fault(row, tr)}" for row in rows.iter_rows(named=True)]
         yield str(keeper), "\n".join(told)
+
+
+SHOWN = 50
+"""Pairs that are told to people; all of them are in `--json` and `--out`."""
+
+
+def reasons(row: Mapping[str, Any], tr: Translate) -> str:
+    """Of a row of combine.PAIRS what forbids it, or what a person said; then each piece of evidence with its points."""
+    told = []
+    if row["guard"]:
+        blanks = {"order": row["guarded"], "by": row["by"] or tr("somebody"), "reason": row["reason"]}
+        told.append(tr(GUARDS[row["guard"]]).format(**blanks))
+    elif row["by"] or row["reason"]:
+        told.append(tr("{by} says so: {reason}").format(by=row["by"] or tr("somebody"), reason=row["reason"]))
+    told += [f"{tr(name)} {row[key]:+d}" for key, (name, _) in EVIDENCE.items() if row[key]]
+    return tr(", ").join(told)
+
+
+def combined(found: Combined, tr: Translate) -> Iterator[str]:
+    """The groups, then the pairs that people are asked about and those that are forbidden, with reasons."""
+    counted = dict(found.pairs["verdict"].cast(pl.String).value_counts().iter_rows())
+    text = tr(
+        "parcels of several orders: {groups}, orders in them: {orders}; pairs to ask about: {ask}, forbidden: {no}"
+    )
+    yield text.format(
+        groups=found.groups["group"].n_unique(), orders=found.groups.height, ask=counted.get("ask", 0),
+        no=counted.get("forbidden", 0),
+    )  # fmt: skip
+    for group, names in found.groups.group_by("group", maintain_order=True).agg("order_no").head(SHOWN).iter_rows():
+        yield f"  {group}{tr(': ')}{tr(', ').join(names)}"
+    titles = {"merge": tr("together"), "ask": tr("ask"), "forbidden": tr("never")}
+    for verdict, title in titles.items():
+        for row in found.pairs.filter(pl.col("verdict") == verdict).head(SHOWN).iter_rows(named=True):
+            pair = f"{row['order_no']} + {row['other']}"
+            yield f"  {title}{tr(': ')}{pair} = {row['score']}{tr('; ')}{reasons(row, tr)}"
+    for key, orders in found.crowds.iter_rows():
+        text = tr("! {orders} orders share a {key} with more than {most} others: it was not counted")
+        yield text.format(orders=orders, key=key, most=CROWD)

@@ -12,6 +12,7 @@ import typer
 
 from orderhub_core import hub, registry, settings
 from orderhub_core.effects import Notify
+from orderhub_core.entry.commands import packing_combine
 from orderhub_core.entry.commands.rules_eval import Lang
 from orderhub_core.entry.options import AsJson, instant, tell
 from orderhub_core.errors import UserMistake
@@ -21,7 +22,8 @@ from orderhub_core.packing import checks, texts
 from orderhub_core.rules import speeds
 
 app = typer.Typer(no_args_is_help=True, help="Parcels with gifts: before packing, while packing, after shipping.")
-app.callback()(lambda: None)
+app.command()(packing_combine.combine)
+app.command()(packing_combine.say)
 _ORDER = ("id", ("订单编号", "订单号", "平台单号", "order number"))
 _SKU = ("id", ("商家编码", "货号", "商品编码", "SKU编码"))
 _WAREHOUSE = ("text", ("仓库", "发货仓", "发货仓库"))

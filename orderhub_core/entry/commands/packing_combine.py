@@ -1,0 +1,165 @@
+"""`orderhub packing combine` and `say`: which orders go in one parcel, with reasons, and people's words on it."""
+
+from __future__ import annotations
+
+import csv
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import polars as pl
+import typer
+
+from orderhub_core.entry.commands.rules_eval import Lang
+from orderhub_core.entry.options import AsJson, tell, who
+from orderhub_core.errors import UserMistake
+from orderhub_core.flows import sheets
+from orderhub_core.i18n import translator
+from orderhub_core.packing import combine as combining
+from orderhub_core.packing import evidence, texts
+
+_ORDER = ("id", ("订单编号", "订单号", "平台单号", "order number"))
+ORDERS: sheets.Columns = {
+    "order_no": _ORDER,
+    "channel": ("text", ("渠道", "平台", "platform", "店铺", "shop")),
+    "paid_at": ("time", ("付款时间", "支付时间")),
+    "warehouse": ("text", ("仓库", "发货仓", "发货仓库")),
+    "province": ("text", ("省份", "收货省份")),
+    "city": ("text", ("城市", "收货城市")),
+    "phone": ("text", ("电话摘要", "手机摘要", "phone_digest")),
+    "receiver": ("text", ("收件人摘要", "person_digest", "receiver_digest")),
+    "address": ("text", ("地址摘要", "address_digest")),
+    "buyer": ("text", ("买家", "买家标识", "buyer_ref", "buyer_key")),
+    "sealed": ("text", ("密封", "禁止合并")),
+    "refund": ("text", ("退款中", "已退款", "售后")),
+    "presale": ("text", ("预售",)),
+    "gone": ("text", ("已打包", "已发货")),
+}
+LINES: sheets.Columns = {
+    "order_no": _ORDER,
+    "sku": ("id", ("商家编码", "货号", "商品编码", "SKU编码")),
+    "quantity": ("whole", ("数量", "件数", "购买数量")),
+}
+WORDS: sheets.Columns = dict.fromkeys(combining.WORDS.names(), ("text", ()))
+HEADINGS = [*combining.WORDS.names(), "at"]
+FLAGS = ("sealed", "refund", "presale", "gone")
+NO = ("否", "no", "false", "n", "none")
+DIGESTS = ("phone", "receiver", "address")
+DIGEST = r"^[0-9A-Fa-f]{16,128}$"
+LIKE_A_PERSON = r"^\+?[\d\- ]{7,15}$|\p{Han}|@"
+"""What a pseudonym never looks like: a number that can be called, a name, an address."""
+_Words = Annotated[Path | None, typer.Option("--words", metavar="FILE", help="What people have said, by `say`.")]
+
+
+def combine(
+    orders: Annotated[Path, typer.Option(metavar="FILE", help="CSV or XLSX: one row per order, digests and no names.")],
+    lines: Annotated[Path | None, typer.Option(metavar="FILE", help="Their lines, to see a repeated order.")] = None,
+    words: _Words = None,
+    merge: Annotated[int, typer.Option(help="Points from which on orders are packed together.")] = evidence.MERGE,
+    ask: Annotated[int, typer.Option(help="Points from which on a person is asked.")] = evidence.ASK,
+    zone: Annotated[str, typer.Option(help="In which times without an offset are meant.")] = "Asia/Shanghai",
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every pair with its evidence as CSV.")] = None,
+    lang: Annotated[Lang, typer.Option(help="In which language it is told.")] = Lang.EN,
+    as_json: AsJson = False,
+) -> None:
+    """Which orders go in one parcel, across channels, by several pieces of evidence; with the reasons. Exit code 1
+    where a person is to be asked."""
+    if ask > merge:
+        raise UserMistake(f"--ask {ask} is more than --merge {merge}: people are asked below what is certain")
+    frame, notes = _orders(orders, lines, zone)
+    found = combining.combine(frame, _words(words, zone), merge=merge, ask=ask)
+    _write(found.pairs, out)
+    tr = translator(lang.value)
+    told = [*texts.combined(found, tr), *(f"! {note}" for note in notes)]
+    tell(document(found, notes, tr), "\n".join(told), as_json=as_json)
+    if (found.pairs["verdict"] == "ask").any():
+        raise typer.Exit(1)
+
+
+def say(
+    what: Annotated[Literal["apart", "together"], typer.Argument(help="Part two orders, or answer a doubt.")],
+    order_no: Annotated[str, typer.Argument(help="The one order's number.")],
+    other: Annotated[str, typer.Argument(help="The other one's.")],
+    words: Annotated[
+        Path, typer.Option("--words", metavar="FILE", help="The file that keeps it; it is only added to.")
+    ],
+    reason: Annotated[str, typer.Option(help="Why.")],
+    by: Annotated[str | None, typer.Option(help="Whose word it is; by default your login.")] = None,
+) -> None:
+    """Keep a person's word on two orders: who has said it, when and why. The last word on a pair holds."""
+    if order_no == other:
+        raise UserMistake(f"{order_no} and {other} are one order")
+    if not reason.strip():
+        raise UserMistake("--reason is empty: say why, for whoever reads it next")
+    row = [order_no, other, what, who(by), reason, datetime.now(UTC).isoformat(timespec="seconds")]
+    try:
+        fresh = not words.exists()
+        with words.open("a", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([HEADINGS, row] if fresh else [row])
+    except OSError as error:
+        raise UserMistake(f"--words {words}: cannot be written ({error.strerror or error})") from None
+    typer.echo(f"{order_no}, {other}: {what}, kept in {words}")
+
+
+def _orders(path: Path, lines: Path | None, zone: str) -> tuple[pl.DataFrame, list[str]]:
+    """evidence.ORDERS. Raises UserMistake for a file that holds what identifies people."""
+    read = sheets.read(path, ORDERS, ["order_no", "paid_at"], zone)
+    rows = sheets.once(read.rows, "order_no", path)
+    _no_persons(rows, path)
+    whole = rows.with_columns(
+        *(pl.col(flag).is_not_null() & ~pl.col(flag).str.to_lowercase().is_in(NO).fill_null(True) for flag in FLAGS),
+        place=pl.concat_str("province", "city", separator=" "),
+    )
+    if lines is None:
+        return whole.with_columns(skus=pl.lit(None, pl.String)).select(evidence.ORDERS.names()), [*read.notes]
+    own = sheets.read(lines, LINES, ["order_no", "sku"], zone)
+    each = own.rows.drop_nulls(["order_no", "sku"]).group_by("order_no", "sku").agg(
+        pl.col("quantity").fill_null(1).sum()).sort("sku")  # fmt: skip
+    held = each.group_by("order_no").agg(skus=pl.format("{} × {}", "sku", "quantity").str.join(", "))
+    told = whole.join(held, on="order_no", how="left", maintain_order="left")
+    return told.select(evidence.ORDERS.names()), [*read.notes, *own.notes]
+
+
+def _no_persons(rows: pl.DataFrame, path: Path) -> None:
+    for column in DIGESTS:
+        if (~rows[column].drop_nulls().str.contains(DIGEST)).any():
+            raise UserMistake(f"{path.name}: the column {column} does not hold digests (16 or more hexadecimal signs);"
+                              " names, phones and addresses are not read here")  # fmt: skip
+    if rows["buyer"].drop_nulls().str.contains(LIKE_A_PERSON).any():
+        raise UserMistake(f"{path.name}: the column buyer holds what identifies people; give the channel's pseudonyms")
+
+
+def _words(path: Path | None, zone: str) -> pl.DataFrame:
+    if path is None or not path.exists():
+        return combining.WORDS.to_frame()
+    rows = sheets.read(path, WORDS, ["order_no", "other", "say"], zone).rows
+    known = rows["say"].is_in(["apart", "together"])
+    if not known.all():
+        row = rows.filter(~known.fill_null(False))["row_no"][0]
+        raise UserMistake(f"{path.name}, row {row}: say is neither apart nor together")
+    return rows.select(combining.WORDS.names()).cast(combining.WORDS)
+
+
+def _write(frame: pl.DataFrame, out: Path | None) -> None:
+    try:
+        if out is not None:
+            frame.write_csv(out, include_bom=True)
+    except OSError as error:
+        raise UserMistake(f"--out {out}: cannot be written ({error.strerror or error})") from None
+
+
+def document(found: combining.Combined, notes: list[str], tr: Any) -> dict[str, Any]:
+    groups = found.groups.group_by("group", maintain_order=True).agg("order_no")
+    told = found.pairs.filter(pl.col("verdict") != "apart")
+    return {
+        "groups": groups.to_dicts(),
+        "pairs": [
+            {
+                **{name: row[name] for name in ("order_no", "other", "verdict", "score")},
+                "reasons": texts.reasons(row, tr),
+            }
+            for row in told.iter_rows(named=True)
+        ],
+        "crowds": found.crowds.to_dicts(),
+        "notes": notes,
+    }

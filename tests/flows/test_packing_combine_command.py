@@ -1,0 +1,97 @@
+"""`orderhub packing combine` and `say`: over files, with people's words, and never over what identifies anybody."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from orderhub_core.entry.commands.packing import app
+from orderhub_core.errors import UserMistake
+
+P, R, A, B = ("0123456789abcdef" + letter * 16 for letter in "abcd")
+ORDERS = f"""订单编号,渠道,付款时间,省份,城市,电话摘要,收件人摘要,地址摘要,密封
+D1,douyin,2026-11-11 10:00:00,浙江省,杭州市,{P},{R},{A},
+W1,weixin,2026-11-11 10:02:00,浙江省,杭州市,{P},{R},{A},否
+T1,taobao,2026-11-11 10:05:00,浙江省,杭州市,{P},{R},{B},
+S1,taobao,2026-11-11 10:06:00,浙江省,杭州市,{P},{R},{A},是
+"""
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "orders.csv").write_text(ORDERS, encoding="gb18030")
+    return tmp_path
+
+
+def run(*arguments):
+    done = CliRunner().invoke(app, [str(each) for each in arguments])
+    if isinstance(done.exception, UserMistake):
+        return 2, str(done.exception)
+    assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
+    return done.exit_code, done.output
+
+
+def combined(folder, *more):
+    return run("combine", "--orders", folder / "orders.csv", "--words", folder / "words.csv", *more)
+
+
+def said(folder, what, *pair):
+    return run("say", what, *pair, "--words", folder / "words.csv", "--reason", "asked them", "--by", "li")
+
+
+def test_orders_of_two_channels_go_in_one_parcel_and_doubts_are_asked_about(folder):
+    code, out = combined(folder, "--json", "--out", folder / "pairs.csv")
+    told = json.loads(out)
+    assert (code, told["groups"]) == (1, [{"group": "D1", "order_no": ["D1", "W1"]}])
+    pairs = {(each["order_no"], each["other"]): each for each in told["pairs"]}
+    assert (
+        pairs["D1", "W1"]["reasons"] == "same phone +10, same receiver +6, same address +9, paid within ten minutes +3"
+    )
+    assert pairs["D1", "T1"]["verdict"] == "ask" and "another address -8" in pairs["D1", "T1"]["reasons"]
+    assert pairs["D1", "S1"]["verdict"] == "forbidden" and pairs["D1", "S1"]["reasons"].startswith("S1 is sealed")
+    assert len((folder / "pairs.csv").read_text(encoding="utf-8-sig").splitlines()) == 1 + 6
+    assert "  合并：D1 + W1 = 28；同手机 +10、同收件人 +6" in combined(folder, "--lang", "zh")[1]
+
+
+def test_a_persons_word_parts_and_joins_and_is_kept_with_who_when_and_why(folder):
+    assert said(folder, "apart", "D1", "W1")[0] == 0
+    told = json.loads(combined(folder, "--json")[1])
+    assert told["groups"] == []
+    assert next(each for each in told["pairs"] if each["other"] == "W1")["reasons"].startswith(
+        "li has parted them: asked"
+    )
+    said(folder, "together", "T1", "D1")
+    said(folder, "together", "W1", "D1")
+    assert json.loads(combined(folder, "--json")[1])["groups"] == [{"group": "D1", "order_no": ["D1", "W1"]}]
+    said(folder, "together", "W1", "T1")
+    assert json.loads(combined(folder, "--json")[1])["groups"] == [{"group": "D1", "order_no": ["D1", "W1", "T1"]}]
+    kept = (folder / "words.csv").read_text(encoding="utf-8").splitlines()
+    assert kept[0] == "order_no,other,say,by,reason,at" and len(kept) == 5
+    assert kept[1].startswith("D1,W1,apart,li,asked them,20")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        (P, "13800138000", "the column phone does not hold digests"),
+        (A, "文三路 1 号", "the column address does not hold digests"),
+        (R, "张三", "the column receiver does not hold digests"),
+        ("密封", "买家", "buyer holds what identifies people"),
+        ("付款时间", "时间", "orders.csv: no column for paid_at"),
+        ("W1,", "D1,", "order_no D1 stands twice"),
+    ],
+)
+def test_files_that_do_not_fit_or_tell_of_people_end_in_one_sentence(folder, before, after, told):
+    (folder / "orders.csv").write_text(ORDERS.replace(before, after), encoding="utf-8")
+    code, out = combined(folder)
+    assert (code, told in out) == (2, True), out
+    assert "张三" not in out and "13800138000" not in out
+
+
+def test_words_that_nobody_could_mean_are_refused(folder):
+    assert said(folder, "apart", "D1", "D1") == (2, "D1 and D1 are one order")
+    (folder / "words.csv").write_text("order_no,other,say\nD1,W1,perhaps\n", encoding="utf-8")
+    assert "words.csv, row 2: say is neither apart nor together" in combined(folder)[1]
+    assert "people are asked below what is certain" in combined(folder, "--ask", "20")[1]
