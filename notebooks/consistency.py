@@ -72,10 +72,12 @@ def _(chosen, form, now, top, tr, trouble):
 
 
 @app.cell
-def _(chosen, connected, top, tr):
+def _(chosen, connected, top, tr, zone):
     _at, _lang = chosen(), top[2]
-    _then = _at is not None
+    _then = None
     try:
+        if _at is not None:
+            _then = texts.begun(connected.scan("events"), connected.scan("sightings"), zone)
         found = connected.audited(_at)
     except errors.OrderHubError as _error:
         mo.stop(True, ui.part(_lang, ui.note(*texts.lost(_error, tr, then=_then))))
@@ -89,8 +91,8 @@ def _(chosen, connected, top, tr):
 def _(chosen, found, only, top, tr, zone):
     _listed = texts.problems(found, only.value, zone, tr)
     _save = ui.download_csv(_listed, f"audit-{texts.local(found.as_of, zone):%Y%m%d-%H%M}.csv", tr("Download CSV"))
-    _wide = {"wrapped_columns": [tr("Why")], "column_widths": {tr("Why"): 260}}
-    _orders = [only, ui.table(_listed, **_wide), _save] if found.problems.height else [ui.note(tr(texts.NONE), "good")]
+    _table = ui.table(_listed, wide={tr("Why"): 260})
+    _orders = [only, _table, _save] if found.problems.height else [ui.note(tr(texts.NONE), "good")]
     _bars = [charts.suspects(texts.suspects(found, tr), tr)] if found.problems.height else []
     _when = ui.note(texts.as_of(found, zone, tr, then=chosen() is not None))
     outcome = ui.part(

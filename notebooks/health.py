@@ -34,11 +34,9 @@ def _():
     _said = tr("What comes in right now, where orders stay too long, and where to go first, at most three places.")
     top = (tr("Order health"), _said, lang)
     lost = tr("The hub cannot be read: {reason}")
-    try:
+    with ui.readable(*top):
         connected = hub.connect()
-        connected.as_of()
-    except errors.OrderHubError as _error:
-        mo.stop(True, ui.page(*top, ui.note(lost.format(reason=_error), "bad")))
+        connected.as_of(), connected.frame("orders")
     tick = mo.ui.refresh(options=["5s", "30s"], default_interval="5s", label=tr("Flow every"))
     look = mo.ui.refresh(options=["1m", "5m", "15m"], default_interval="5m", label=tr("Diagnosis every"))
     (parked, set_parked), (back, set_back), (said, set_said) = mo.state([]), mo.state([]), mo.state(("", "info"))

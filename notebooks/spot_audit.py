@@ -106,7 +106,8 @@ def _(connected, desk, lang, opened, set_reading, tr, zone):
 def _(desk, folio, reviewer, set_asked, set_turn, tr):
     _turned, _ended = (lambda *_, _set=_set: _set(lambda n: n + 1) for _set in (set_turn, set_asked))
     chair = seat.Seat(desk, folio, (reviewer.value or "").strip(), _turned, _ended)
-    _acts = (lambda _: chair.judge(True), lambda _: chair.judge(False), lambda _: chair.undo(), _ended)
+    _end = lambda _: (_ended(), _turned())  # noqa: E731
+    _acts = (lambda _: chair.judge(True), lambda _: chair.judge(False), lambda _: chair.undo(), _end)
     _named = zip(texts.KEYS.items(), _acts, strict=True)
     buttons = {key: mo.ui.button(label=tr(name), on_click=act, full_width=True) for (key, name), act in _named}
     return buttons, chair
@@ -114,10 +115,10 @@ def _(desk, folio, reviewer, set_asked, set_turn, tr):
 
 @app.cell
 def _(buttons, chair, lang, peek, tr, turn, zone):
-    turn()
+    _card = f"{chair.book.sheet.audit} {turn()}"
     remark = mo.ui.text(value=chair.note, label=tr("Note (N)"), full_width=True, on_change=chair.write)
     _now = chair.now(peek.value)
-    _keys = ui.keyed(buttons), ui.gauge(*texts.progress(_now, tr)), ui.notes(texts.remarks(_now, tr))
+    _keys = ui.keyed(buttons, _card), ui.gauge(*texts.progress(_now, tr)), ui.notes(texts.remarks(_now, tr))
     _line = [ui.keyed({"n": remark}), *([ui.timeline(*texts.life(_now, zone, tr))] if _now.key else [])]
     card = ui.section(texts.title(_now, tr), ui.kpis(texts.sides(_now, zone, tr), min="200px"), *_keys, *_line)
     ui.part(lang, card)
@@ -133,7 +134,7 @@ def _(asked, chair, desk, folio, lang, shown, tr, zone):
     _xlsx = ui.download_xlsx(lambda: export.workbook(*_all), f"{_of.audit}.xlsx", tr)
     _pdf = ui.download_pdf(lambda: paper.pdf(*_all), f"{_of.audit}.pdf", tr)
     _save = ui.grid(_xlsx, _pdf if lang == "en" or paper.letters() else ui.note(tr(texts.NO_FONT), "warn"), min="140px")
-    _trend = ui.section(tr("Week by week"), texts.trend(weeks, tr), charts.weeks(weeks, tr))
+    _trend = ui.section(tr("Week by week"), texts.trend(weeks, tr), *charts.weeks(weeks, tr))
     _tables = [ui.section(name, ui.rows(*rest)) for name, *rest in tables.parts(*_all)]
     _verdicts = ui.section(tr("Verdicts"), charts.verdicts(charts.shares(folio.report.by_verdict(), tr), tr))
     _every = ui.section(tr("All drawn orders"), shown, ui.table(tables.cards(*_all[:2], zone, tr, only=shown.value)))

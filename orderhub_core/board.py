@@ -76,14 +76,17 @@ class SnapshotHub(Trying):
         return self.remembered(("ledgers", chosen.stamp()), lambda: ledgers.gather(chosen, self.frame))
 
     def scan(self, name: str) -> pl.LazyFrame:
-        """A frame to filter before it is read."""
-        return snapshot.scan(self.folder, name)
+        """A frame to filter before it is read. Raises StoreMissing for a file that is missing or damaged."""
+        with snapshot.readable(self.folder):
+            return snapshot.scan(self.folder, name)
 
     def frame(self, name: str) -> pl.DataFrame:
-        """A frame of `frames.SCHEMAS`, shared by all sessions of the process; read again when the snapshot changed."""
+        """A frame of `frames.SCHEMAS`, shared by all sessions of the process; read again when the snapshot changed.
+        Raises StoreMissing as `scan`."""
         stamp = self._stamp()
         with self._lock:
             if (name, stamp) not in self._frames:
                 self._frames = {key: frame for key, frame in self._frames.items() if key[1] == stamp}
-                self._frames[name, stamp] = self.scan(name).collect()
+                with snapshot.readable(self.folder):
+                    self._frames[name, stamp] = self.scan(name).collect()
             return self._frames[name, stamp]

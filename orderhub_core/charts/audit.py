@@ -65,12 +65,12 @@ def suspects(rows: pl.DataFrame, tr: Translate) -> alt.Chart:
     return drawn.properties(width="container", height=alt.Step(30))
 
 
-def weeks(rows: pl.DataFrame, tr: Translate) -> alt.LayerChart | str:
+def weeks(rows: pl.DataFrame, tr: Translate) -> list[alt.LayerChart]:
     """One point per week of `trend.rates`, the rule its exact interval. Weeks without judgements stay empty; where all
-    do, there is nothing to draw, which is said instead."""
+    do, there is no chart."""
     names = rows.filter(pl.col("judged") > 0).with_columns(pl.col("week").cast(pl.String))
     if names.is_empty():
-        return tr("None.")
+        return []
     down = alt.Y("rate:Q", title=tr("Consistent"), axis=alt.Axis(format=".0%"), scale=alt.Scale(zero=False))
     hints = [
         alt.Tooltip("week:N", title=tr("Week of")),
@@ -82,4 +82,4 @@ def weeks(rows: pl.DataFrame, tr: Translate) -> alt.LayerChart | str:
     base = alt.Chart(names).encode(alt.X("week:O", title=tr("Week of"), axis=alt.Axis(labelAngle=0)), tooltip=hints)
     proved = base.mark_rule(strokeWidth=2).encode(alt.Y("low:Q", title=None), alt.Y2("high:Q"))
     drawn: alt.LayerChart = alt.LayerChart(layer=[proved, base.mark_point(size=80).encode(down)])
-    return drawn.properties(width="container", height=180)
+    return [drawn.properties(width="container", height=180)]

@@ -238,8 +238,13 @@ def _refuse_doubtful(text: str, *, anyway: bool) -> None:
 
 
 def _refuse_unknown(book: Rulebook, settings: Settings) -> None:
-    """Raises UserMistake for places that no order can be sent to and people who cannot be told. Where the settings
-    have no warehouse, orders are handed over by hand, wherever to."""
+    if told := unknown(book, settings):
+        raise UserMistake(told)
+
+
+def unknown(book: Rulebook, settings: Settings) -> str:
+    """A place that no order can be sent to, or somebody who cannot be told, in a sentence; "" where there is none.
+    Where the settings have no warehouse, orders are handed over by hand, wherever to."""
     warehouses, notifiers = ([one.id for one in some] for some in (settings.warehouses, settings.notifiers))
     known = {
         "notify": ("notifier", notifiers),
@@ -250,7 +255,7 @@ def _refuse_unknown(book: Rulebook, settings: Settings) -> None:
             what, names = known.get(action.verb, ("", [action.argument]))
             if action.argument not in names:
                 near = nearest(action.argument, names)
-                raise UserMistake(
-                    f"group {group.name!r} names the {what} {action.argument!r}, which the settings do not have"
-                    + (f"; {near!r}?" if near else f"; they have {', '.join(names) or 'none'}")
-                )
+                instead = f"; {near!r}?" if near else f"; they have {', '.join(names) or 'none'}"
+                named = f"group {group.name!r} names the {what} {action.argument!r}"
+                return f"{named}, which the settings do not have{instead}"
+    return ""

@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import msgspec
@@ -138,7 +138,14 @@ def scan(folder: Path, name: str, known: Meta | None = None) -> pl.LazyFrame:
 
 def rows(folder: Path, known: Meta) -> dict[str, int]:
     """Of each frame, as its file says. Raises StoreMissing for files that are missing, cut off or too old."""
-    try:
+    with readable(folder):
         return {name: scan(folder, name, known).select(pl.len()).collect().item() for name in SCHEMAS}
+
+
+@contextlib.contextmanager
+def readable(folder: Path) -> Iterator[None]:
+    """What is read inside raises StoreMissing for files that are missing or damaged."""
+    try:
+        yield
     except (OSError, pl.exceptions.PolarsError):
         raise StoreMissing(f"the snapshot in {folder} is damaged: write it anew with `orderhub db snapshot`") from None

@@ -73,12 +73,13 @@ def part(lang: str, *parts: object) -> mo.Html:
     return mo.Html(f'<div class="oh-page oh-more" lang="{"zh-CN" if lang == "zh" else "en"}">{body}</div>')
 
 
-def keyed(parts: Mapping[str, object]) -> mo.Html:
-    """Buttons and inputs that a key press works, while nobody is typing: it presses the one and enters the other."""
+def keyed(parts: Mapping[str, object], of: str = "") -> mo.Html:
+    """Buttons and inputs that a key press works, while nobody is typing: it presses the one and enters the other. `of`:
+    what they stand for now; one press is taken, and further ones when they stand for something else."""
     cells = "".join(
         f'<div class="oh-cell" data-oh-key="{escape(key.lower())}">{_html(one)}</div>' for key, one in parts.items()
     )
-    return mo.Html(f'<div class="oh-keys">{cells}</div>')
+    return mo.Html(f'<div class="oh-keys" data-oh-of="{escape(of)}">{cells}</div>')
 
 
 def notes(said: Iterable[tuple[str, Kind]]) -> mo.Html:

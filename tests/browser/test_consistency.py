@@ -48,6 +48,12 @@ def test_a_moment_to_come_is_refused_in_the_readers_language(home: str, visit: V
     expect(page.get_by_text("这一时刻尚未到来：请选过去的时刻。")).to_be_visible(timeout=20_000)
     page.screenshot(path=screenshots / "consistency-refused.png")
     assert page.evaluate(looking.OVERFLOW) == 0
+    for _ in range(3):
+        year.press("ArrowDown")
+    page.get_by_role("button", name="核对该时刻").click()
+    expect(page.get_by_text("那一时刻展示过订单的触点不足两个：请选 2026-")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("这一时刻尚未到来：请选过去的时刻。")).to_have_count(0)
+    page.screenshot(path=screenshots / "consistency-too-early.png")
 
 
 def test_the_orders_of_one_verdict_are_taken_along(home: str, visit: Visit) -> None:

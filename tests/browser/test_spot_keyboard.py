@@ -195,3 +195,17 @@ def test_a_second_reviewer_sees_the_same_cards_and_may_differ(
     expect(page.get_by_text("1 单有分歧").locator("visible=true").first).to_be_visible(timeout=PATIENCE_MS)
     assert page.evaluate(looking.OVERFLOW) <= 0
     page.screenshot(path=screenshots / "spot-phone-zh.png", full_page=True)
+
+
+def test_a_key_pressed_twice_judges_no_order_that_nobody_has_seen(shop: tuple[str, Path], visit: Visit) -> None:
+    page = opened(shop[0], visit, "lang=en&reviewer=eve")
+    looking.begin(page)
+    first = until_title_is_not(page, "")
+    page.evaluate("""() => { for (let n = 0; n < 3; n++)
+        document.dispatchEvent(new KeyboardEvent("keydown", { key: "j", bubbles: true, composed: true })); }""")
+    second = until_title_is_not(page, first)
+    page.wait_for_timeout(1_500)
+    assert title(page) == second
+    expect(page.get_by_text(re.compile("^1 / .* judged by eve")).locator("visible=true").first).to_be_visible()
+    page.keyboard.press("j")
+    until_title_is_not(page, second)

@@ -80,6 +80,16 @@ def test_import_ends_with_one_object_and_the_log_is_whole(orderhub, export, tmp_
     code, out, _ = orderhub("log", "show", "B1", "--data", tmp_path / "d")
     assert code == 0
     assert "payment.paid" in out
+    entries = out.splitlines()
+    assert all("+08:00  " in line and "+08:00, " in line and "Z" not in line for line in entries), "the settings' zone"
+
+
+def test_a_report_of_yes_or_no_is_told_as_it_was_given(orderhub, export, tmp_path):
+    orderhub("import", export, "--mapping", "generic", "--data", tmp_path / "d")
+    for signal, value, told in (("storm", "yes", "storm yes"), ("livestream_audience", "1200", "audience 1,200")):
+        code, out, err = orderhub("signals", "report", signal, value, "--by", "ann", "--data", tmp_path / "d")
+        assert (code, told in out) == (0, True), err
+    assert "storm yes from" in orderhub("signals", "list", "--data", tmp_path / "d")[1]
 
 
 def test_a_tampered_log_exits_1_and_names_the_entry(orderhub, export, tmp_path):

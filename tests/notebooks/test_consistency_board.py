@@ -179,7 +179,14 @@ def test_what_cannot_be_looked_back_at_is_said(board: ModuleType, living: hub.Hu
     assert names["trouble"]() == "" and names["chosen"]() is not None
     with pytest.raises(errors.UserMistake) as refused:
         living.audited(names["chosen"]())
-    assert texts.lost(refused.value, EN, then=True) == (texts.TOO_FEW_THEN, "info")
+    zone = living.settings.time_zone
+    begun = texts.begun(living.scan("events"), living.scan("sightings"), zone)
+    said, kind = texts.lost(refused.value, EN, then=begun)
+    assert kind == "info" and said == texts.TOO_FEW_THEN.format(since=begun.compared)
+    after = datetime.strptime(begun.compared, f"%Y-%m-%d %H:%M:%S ({zone})") + timedelta(seconds=1)
+    time.sleep(1.1)
+    assert living.audited(texts.moment(after, zone, living.as_of())), "the moment that it names can be audited"
+    assert texts.lost(refused.value, EN, then=texts.Begun("", "")) == (texts.TOO_FEW, "info")
     names["back"]()
     assert names["chosen"]() is None
 

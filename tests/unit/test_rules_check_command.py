@@ -145,3 +145,11 @@ def test_a_file_that_is_not_there_is_the_users_mistake(tmp_path, monkeypatch, ca
     monkeypatch.setattr("sys.argv", ["orderhub", "rules", "check", str(tmp_path / "none.toml")])
     assert cli.main() == 2
     assert "none.toml cannot be read" in capsys.readouterr().err
+
+
+def test_places_are_held_against_the_settings_of_a_hub(tmp_path: Path):
+    (tmp_path / "orderhub.toml").write_text('[[warehouses]]\nid = "hangzhuo"\nconnector = ""\n', encoding="utf-8")
+    code, told = run(tmp_path, GOOD, "--data", str(tmp_path))
+    assert code == 2 and "names the warehouse 'hangzhou', which the settings do not have; 'hangzhuo'?" in told
+    (tmp_path / "orderhub.toml").write_text('[[warehouses]]\nid = "hangzhou"\nconnector = ""\n', encoding="utf-8")
+    assert run(tmp_path, GOOD, "--data", str(tmp_path))[0] == 0

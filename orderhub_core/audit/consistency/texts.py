@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -23,12 +23,12 @@ INTRO = (
     "What every touchpoint shows of every order, compared by machine: where they differ, who is probably wrong, why."
 )
 NO_ORDERS = "There are no orders yet: connect a shop or import a file, and this page fills itself."
-NO_ORDERS_THEN = "The hub knew of no orders at that moment: choose a later one."
+NO_ORDERS_THEN = "The hub knew of no orders at that moment: choose one after {since}."
 TOO_FEW = (
     "Fewer than two touchpoints have shown orders: there is nothing to compare. Add [[touchpoints]] to the settings, "
     "and this page fills itself."
 )
-TOO_FEW_THEN = "Fewer than two touchpoints had shown orders at that moment: choose a later one."
+TOO_FEW_THEN = "Fewer than two touchpoints had shown orders at that moment: choose one after {since}."
 TO_COME = "This moment is still to come: choose a past one."
 NO_MOMENT = "Choose a day and a time first."
 NONE = "All orders are consistent."
@@ -59,16 +59,38 @@ def local(at: int, zone: str) -> datetime:
     return datetime.fromtimestamp(at // 1_000_000, UTC).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
 
 
-def lost(error: OrderHubError, tr: Translate, *, then: bool) -> tuple[str, Kind]:
-    """Why there is no audit, as a note."""
+class Begun(NamedTuple):
+    """From when on, at the latest, the hub knew of orders, and of what two touchpoints show; "" where it does not."""
+
+    orders: str
+    compared: str
+
+
+def begun(events: pl.LazyFrame, sightings: pl.LazyFrame, zone: str) -> Begun:
+    """Of the hub's frames, as times of day in `zone`."""
+    first = events.select(pl.col("recorded_at").min()).collect().to_series()
+    shown = sightings.group_by("touchpoint").agg(pl.col("seen_at").min()).sort("seen_at").collect()["seen_at"]
+    moments = (one.min() for one in (first, shown[1:2]))
+    return Begun(
+        *(
+            f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M:%S} ({zone})" if isinstance(at, datetime) else ""
+            for at in moments
+        )
+    )
+
+
+def lost(error: OrderHubError, tr: Translate, *, then: Begun | None) -> tuple[str, Kind]:
+    """Why there is no audit, as a note; `then`: of a past moment."""
     if isinstance(error, Incomparable):
-        return tr(TOO_FEW_THEN if then else TOO_FEW), "info"
+        return tr(TOO_FEW_THEN).format(since=then.compared) if then and then.compared else tr(TOO_FEW), "info"
     return tr("The audit cannot be made: {reason}").format(reason=error), "bad"
 
 
-def nothing(found: Audited, tr: Translate, *, then: bool) -> str:
+def nothing(found: Audited, tr: Translate, *, then: Begun | None) -> str:
     """What an audit of no orders means; "" where there are some."""
-    return tr(NO_ORDERS_THEN if then else NO_ORDERS) if found.orders.is_empty() else ""
+    if not found.orders.is_empty():
+        return ""
+    return tr(NO_ORDERS_THEN).format(since=then.orders) if then and then.orders else tr(NO_ORDERS)
 
 
 def as_of(found: Audited, zone: str, tr: Translate, *, then: bool) -> str:

@@ -80,6 +80,7 @@ CHANGES = {
     "better": "Better: {last} in the week of {week}, {earlier} before; chance alone would hardly do that.",
     "worse": "Worse: {last} in the week of {week}, {earlier} before; chance alone would hardly do that.",
 }
+NO_WEEK = "Nothing has been judged yet: weeks are compared once there are judgements."
 FIRST_WEEK = "This is the first week with judgements: nothing to compare with yet."
 _NONE = "not even {most} orders would, the most that one audit draws"
 NEEDED = ("orders of a simple draw are needed with this many misfits", _NONE)
@@ -282,6 +283,8 @@ def _size(orders: int | None, remarks: tuple[str, str], tr: Translate) -> tuple[
 
 def trend(weeks: pl.DataFrame, tr: Translate) -> str:
     """What the weeks (`trend.rates` or `trend.weighted`) say, without saying more than they do."""
+    if not weeks["judged"].sum():
+        return tr(NO_WEEK)
     change = weekly.apart(weeks) if "surely_low" in weeks.columns else weekly.change(weeks, LEVEL)
     if weeks.height < 2 or change.last is None or change.earlier is None:
         return tr(FIRST_WEEK)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import typer
@@ -28,8 +30,9 @@ def verify(as_json: AsJson = False) -> int:
 @app.command()
 @stored
 def show(order_no: Annotated[str, typer.Argument(help="The order number.")], as_json: AsJson = False) -> int:
-    """What happened to an order, as the hub came to know it."""
+    """What happened to an order, as the hub came to know it; times in the time zone of the settings."""
     opened = hub.Hub(hub.home())
+    zone = ZoneInfo(opened.settings.time_zone)
     orders = opened.frame("orders").filter(pl.col("order_no") == order_no)
     if orders.is_empty():
         raise UserMistake(f"no order {order_no!r} in {opened.home}: check the number, or import its shop's export")
@@ -37,10 +40,15 @@ def show(order_no: Annotated[str, typer.Argument(help="The order number.")], as_
     details = opened.store.details_of(orders["order_id"])
     told = [{**event, "detail": details.get(event["seq"], "")} for event in events.iter_rows(named=True)]
     lines = [
-        f"{e['recorded_at']:%Y-%m-%d %H:%M:%SZ}  {e['event']:<28}{e['before'] or '·'} → {e['after'] or '·'}"
-        f"  {e['outcome']} (happened {e['occurred_at']:%Y-%m-%d %H:%M:%SZ}, {e['source']})"
+        f"{_clock(e['recorded_at'], zone)}  {e['event']:<28}{e['before'] or '·'} → {e['after'] or '·'}"
+        f"  {e['outcome']} (happened {_clock(e['occurred_at'], zone)}, {e['source']})"
         + (f"  {e['detail']}" if e["detail"] else "")
         for e in told
     ]
     tell(told, "\n".join(lines), as_json=as_json)
     return 0
+
+
+def _clock(at: datetime, zone: ZoneInfo) -> str:
+    """As `written`, of a frame's instant."""
+    return at.astimezone(zone).isoformat(sep=" ", timespec="seconds")

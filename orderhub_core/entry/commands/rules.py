@@ -13,6 +13,7 @@ from orderhub_core.entry.commands import rules_eval, rules_example, rules_lab, r
 from orderhub_core.entry.commands.rules_eval import Lang
 from orderhub_core.entry.options import AsJson, tell
 from orderhub_core.errors import UserMistake
+from orderhub_core.flows.editions import unknown
 from orderhub_core.rules import rulebook
 from orderhub_core.rules.check import Finding, check, sentence
 from orderhub_core.rules.language import mistakes
@@ -20,7 +21,7 @@ from orderhub_core.rules.language.operators import Language
 from orderhub_core.rules.language.printing import print_actions, print_rule
 from orderhub_core.rules.language.vocabulary import of_book
 from orderhub_core.rules.tree import Group, Rulebook
-from orderhub_core.settings import read_text
+from orderhub_core.settings import load, read_text
 
 app = typer.Typer(no_args_is_help=True, help="Rulebooks, and the versions that the hub decides by.")
 app.command("eval")(rules_eval.evaluate)
@@ -40,6 +41,10 @@ def check_file(
         Path | None,
         typer.Option(metavar="FILE", help="Write it again, all of it in that language; comments are left out."),
     ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option("--data", metavar="DIR", help="Hold its warehouses and notifiers against that hub's settings."),
+    ] = None,
     lang: Annotated[Lang, typer.Option(help="In which language rules and findings are told.")] = Lang.EN,
     as_json: AsJson = False,
 ) -> None:
@@ -48,18 +53,23 @@ def check_file(
     Exit code 2 where it cannot be used, and nothing is written; 1 where a rule does not do what it says.
     """
     draft = rulebook.read(read_text(file, "rulebook"))
+    refused = "" if data is None or draft.mistakes else unknown(draft.book, load(data))
     findings = [] if draft.mistakes else check(draft.book)
     answer = _answer(draft, findings, lang.value)
     if draft.mistakes:
         shown = rulebook.refusal(file, draft.mistakes, i18n.translator(lang.value))
     else:
         shown = _shown(draft.book, findings, lang.value)
-    if write and not draft.mistakes:
+    if refused:
+        answer |= {"refused": refused}
+        shown += f"\n{file}: {refused}"
+    usable = not draft.mistakes and not refused
+    if write and usable:
         _write(rulebook.dump(draft.book, lang.value), write)
         answer |= {"written": str(write)}
         shown += "\n" + i18n.translator(lang.value)("written to {path}").format(path=write)
     tell(answer, shown, as_json=as_json)
-    if draft.mistakes:
+    if not usable:
         raise typer.Exit(MISTAKEN)
     if any(finding.level == "warning" for finding in findings):
         raise typer.Exit(DOUBTFUL)

@@ -37,6 +37,7 @@ PULSE = {
     "waiting": "Waiting",
     "parked": "Parked",
     "effects_waiting": "Effects waiting",
+    "effects_for_person": "Effects for a person",
     "refused_signatures": "Refused signatures",
 }
 """Fields of a live hub's pulse, and what the page calls them."""

@@ -1,0 +1,31 @@
+"""A snapshot with a damaged file: the apps that show its orders say so in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from orderhub_core import hub
+from orderhub_core.sim.world import Plan, build
+from orderhub_core.store import snapshot
+
+NOW = 20_768 * 86_400_000_000
+BOARDS = ("consistency", "credibility", "health", "reconciliation", "rule_lab")
+
+
+@pytest.mark.parametrize("name", BOARDS)
+@pytest.mark.parametrize("damage", ["cut off", "gone"])
+def test_a_damaged_file_is_one_sentence(
+    load_notebook: Callable[[str], ModuleType], folder: Path, name: str, damage: str
+) -> None:
+    frames = build(Plan(seed=3, orders=60, start=NOW - 9 * 86_400_000_000, end=NOW)).until(NOW)
+    snapshot.write(folder, frames, snapshot.Meta(as_of=NOW))
+    for file in folder.glob("*/*.parquet"):
+        file.write_bytes(file.read_bytes()[:-20]) if damage == "cut off" else file.unlink()
+    hub.connect.cache_clear()
+    outputs, _ = load_notebook(name).app.run()
+    shown = "".join(str(getattr(output, "text", "")) for output in outputs)
+    assert shown.count("is damaged: write it anew with `orderhub db snapshot`") == 1
