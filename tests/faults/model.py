@@ -2,7 +2,7 @@
 
 Written from the README's words, not from the product's fold: facts join by their first instant (what may happen
 again by its last), each field of the content by its newest statement, parcels by tracking number; a push is intended
-once per order, a fetch renews itself. Two things are asked of the product because they are tables or keys rather than
+once per order, a fetch renews itself. What people say of versions and of the world outside is kept in `ruling`. Two things are asked of the product because they are tables or keys rather than
 behaviour: `lifecycle.settle` and `headline` over the model's own fact set, and the keyed hashes of people.
 """
 
@@ -12,10 +12,23 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 import msgspec
+from desk import NOTHING, Wish
+from ruling import Desk, Speaking
 from talk import HASHES, SECOND, Decoder, Said
 
 from orderhub_core.lifecycle import Given, headline, settle
-from orderhub_core.model import Content, Event, Line, Observation, Review, Sighting
+from orderhub_core.model import (
+    BookChange,
+    Content,
+    Event,
+    Line,
+    Observation,
+    Release,
+    Review,
+    Sighting,
+    Signal,
+    SignalEnd,
+)
 
 Key = tuple[str, str]
 """Source and message id, or shop and order number."""
@@ -32,6 +45,7 @@ COLUMN_OF = {
     "logistics.collected": "collected_at",
     "logistics.delivered": "delivered_at",
 }
+SHIPPED = ("fulfilment.partly_shipped", "fulfilment.shipped")
 NUMBERS = ("total_minor", "paid_minor", "freight_minor", "discount_minor")
 WORDS = ("currency", "payment_method", "province", "city")
 TRIES = 5
@@ -76,7 +90,8 @@ class Order:
         self.warehouse: str | None = None
         self.warehouse_by = ""
         self.decided = False
-        self.decisions: set[tuple[str, str, str]] = set()
+        self.decisions: set[tuple[Any, ...]] = set()
+        """Version, place, group, rule, action, argument, quantity, when, and 1 where a shadow said so."""
         self.updated_at: int | None = None
         self.log: list[Logged] = []
         self._row: dict[str, Any] | None = None
@@ -219,9 +234,13 @@ _BLANK = {**dict.fromkeys(NUMBERS, 0), **dict.fromkeys(WORDS, ""), "buyer_key": 
 class Effect:
     """An effect as it must stand in the outbox."""
 
-    def __init__(self, target: str, due: int, goods: list[tuple[str, int, str]] | None) -> None:
+    def __init__(
+        self, target: str, due: int, goods: list[tuple[str, int, str]] | None, state: str = "waiting"
+    ) -> None:
         self.target, self.goods, self.next_at = target, goods, due
-        self.state, self.attempts, self.intent = "waiting", 0, 0
+        self.state, self.attempts, self.intent = state, 0, 0
+        self.released = -1
+        """The moment when a person let it go."""
         self.owner, self.lease_until, self.done_at = "", 0, None
         self.generation = -1
         """As the hub numbered the newest intent we saw leased."""
@@ -263,7 +282,12 @@ class Model:
         self.reviews: dict[tuple[str, str, str, str], tuple[int, int]] = {}
         """What was said (-1: taken back) and when."""
         self.strays: list[Logged] = []
-        """Log entries of reviews whose order nobody knew."""
+        """Log entries of what is said of no order, or of one that nobody knew."""
+        self.desk = Desk()
+        self.numbers: dict[int, Key] = {}
+        """Inbox numbers of messages that were applied."""
+        self.moment = 0
+        """Counts the messages as they are applied."""
 
     # -- accept
 
@@ -315,8 +339,8 @@ class Model:
             )
         self.put_off[key] = (tries, due)
 
-    def apply(self, keys: list[Key]) -> dict[Key, str]:
-        """One committed batch. What must have become of each message."""
+    def apply(self, keys: list[Key], speaking: Speaking | None) -> dict[Key, str]:
+        """One committed batch, decided by what spoke when it was planned. What must have become of each message."""
         outcomes: dict[Key, str] = {}
         for key in keys:
             if key not in self.waiting:
@@ -325,43 +349,68 @@ class Model:
             tries, _ = self.put_off.pop(key, (0, 0))
             if self.said[key].needs == "trouble" and not self.decoder.reads(self.said[key]) and tries < len(PAUSES_S):
                 raise Mismatch(f"{key} was given up after {tries} tries")
-            outcomes[key] = self._understand(key)
+            outcomes[key] = self._understand(key, speaking)
         return outcomes
 
-    def _understand(self, key: Key) -> str:
+    def _understand(self, key: Key, speaking: Speaking | None) -> str:
         said, (received_at, _) = self.said[key], self.inbox[key]
+        self.moment += 1
         if said.poison or not self.decoder.reads(said):
             self.parked[key] = None
             return "parked"
         match said.means:
             case Observation() as seen:
-                return self._observe(key, said, seen, received_at)
+                return self._observe(key, said, seen, speaking)
             case Sighting() as shown:
                 at = received_at if shown.at is None else shown.at
                 place = (said.key[0], shown.shop, shown.order_no)
                 if place not in self.sightings or at >= self.sightings[place][1]:
                     self.sightings[place] = (shown.status, at, received_at)
+            case BookChange() as asked:
+                self.desk.change(asked, key, received_at, self.numbers.get(asked.seen, key) if asked.seen else None)
+                self._log(("", ""), f"rulebook.{asked.act}", asked.version, "changed", key)
+            case Signal() as told:
+                self.desk.report(told, key[1], key)
+                self._log(("", ""), "signal.reported", told.field, "changed", key)
+            case SignalEnd() as told:
+                self.desk.end(told, key, received_at)
+                self._log(("", ""), "signal.ended", told.name, "changed", key)
+            case Release() as let:
+                self._release(f"push:{let.shop}:{let.order_no}")
+                self._log((let.shop, let.order_no), "order.released", "released", "released", key)
             case Review() as judged:
                 said_so = -1 if judged.withdrawn else int(judged.consistent)
                 place = (judged.audit, judged.shop, judged.order_no, judged.reviewer)
                 if received_at >= self.reviews.get(place, (0, 0))[1]:
                     self.reviews[place] = (said_so, received_at)
-                order = self.orders.get((judged.shop, judged.order_no))
                 verdict = {-1: "withdrawn", 0: "inconsistent", 1: "consistent"}[said_so]
-                entry = Logged("audit.reviewed", received_at, received_at, "", verdict, "reviewed", key[0], key)
-                (order.log if order else self.strays).append(entry)
+                self._log((judged.shop, judged.order_no), "audit.reviewed", verdict, "reviewed", key)
         return "noted"
 
-    def _observe(self, key: Key, said: Said, seen: Observation, received_at: int) -> str:
-        source = self.decoder.source(key[0])
+    def _log(self, about: Key, event: str, what: str, outcome: str, cause: Key) -> None:
+        """A person's word."""
+        order, (at, _) = self.orders.get(about), self.inbox[cause]
+        (order.log if order else self.strays).append(Logged(event, at, at, "", what, outcome, cause[0], cause))
+
+    def _release(self, name: str) -> None:
+        """What was tried may have arrived: it stays as it is."""
+        effect = self.outbox.get(name)
+        if effect is None or effect.state in ("done", "withdrawn"):
+            return
+        effect.released = self.moment
+        if effect.state == "person" and not effect.attempts:
+            effect.state = "waiting"
+
+    def _observe(self, key: Key, said: Said, seen: Observation, speaking: Speaking | None) -> str:
+        source, (received_at, _) = self.decoder.source(key[0]), self.inbox[key]
         order_key = (source.shop, seen.order_no)
         new = order_key not in self.orders
         order = self.orders.setdefault(order_key, Order(*order_key, source.platform))
         entries, taken, lines = order.take(seen, said, received_at)
         order.log += entries
         if taken:
-            self._withdraw(order, lines)
-            self._decide(order, key)
+            self._follow(order, {entry.event for entry in entries}, lines)
+            self._decide(order, key, speaking)
         if source.live and (seen.incomplete or "lines" not in order.stated):
             name = "fetch:{}:{}".format(*order_key)
             known = self.outbox.setdefault(name, Effect(order.shop, received_at, None))
@@ -369,7 +418,8 @@ class Model:
             known.intent += 1
         return "imported" if new else "updated" if entries else "unchanged"
 
-    def _withdraw(self, order: Order, relined: bool) -> None:
+    def _follow(self, order: Order, fresh: set[str], relined: bool) -> None:
+        """What news mean for a push that nobody has performed. Who has let it go knew all that had been applied."""
         if not order.decided or order.warehouse_by != "rule":
             return
         push = self.outbox[f"push:{order.shop}:{order.order_no}"]
@@ -381,47 +431,61 @@ class Model:
             if open_ or (push.state == "person" and not push.attempts):
                 push.state = "person" if push.attempts > (push.state == "leased") else "withdrawn"
             return
-        if "payment.partly_refunded" in order.facts and open_:
+
+        def unknown_to_who_let_it_go(*events: str) -> bool:
+            return push.released < (self.moment if fresh.intersection(events) else 0)
+
+        if "payment.partly_refunded" in order.facts and open_ and unknown_to_who_let_it_go("payment.partly_refunded"):
             push.state = "person"
         if push.attempts == 0 and push.state in ("waiting", "person"):
             if now.logistics != "none":
                 push.state = "withdrawn"
-            elif now.fulfilment in ("partly_shipped", "shipped"):
+            elif now.fulfilment in ("partly_shipped", "shipped") and unknown_to_who_let_it_go(*SHIPPED):
                 push.state = "person"
 
-    def _decide(self, order: Order, cause: Key) -> None:
+    def _decide(self, order: Order, cause: Key, speaking: Speaking | None) -> None:
         now = order.settled()
         if order.decided or now.payment != "paid" or now.fulfilment != "waiting" or "lines" not in order.stated:
             return
+        if speaking is None:
+            raise Mismatch(f"{order.shop} {order.order_no} was decided, but nobody asked which version decides")
         order.touch()
         sold = [line for line in order.lines if line.gift_of is None]
-        if any(line.category == "连体衣" for line in sold):
-            decided = [("onesies-south", "assign_warehouse", "guangzhou", None)]
-        else:
-            decided = [("otherwise", "assign_warehouse", "hangzhou", None)]
-        if order.warehouse is not None:
-            decided = []
-        if order.holds.get("total_minor", 0) >= 10_000:
-            decided.append(("over-100", "add_gift", "GIFT-1", min((line.line_no for line in sold), default=None)))
-        if ones := [line.line_no for line in sold if line.sku == "ONE"]:
-            decided.append(("onesie-bib", "add_gift", "BIB", min(ones)))
-        received_at = self.inbox[cause][0]
-        for rule, action, argument, parent in decided:
-            if action == "assign_warehouse":
-                order.warehouse, order.warehouse_by = argument, "rule"
-            else:
-                gift = Line(1_000 + len(order.gifts), argument, gift_of=parent)
-                order.gifts = (*order.gifts, (gift, rule))
-            order.decisions.add((rule, action, argument))
-            order.log.append(
-                Logged(f"rule.{action}", received_at, received_at, "", argument, "decided", "rules", cause)
-            )
+        about = {"shop": order.shop, **{name: order.holds.get(name, "") for name in ("province", "city")}}
+        asked = speaking.asked(sold, order.holds.get("total_minor", 0), order.facts["payment.paid"], about)
+        if (shadow := speaking.shadow) is not None:
+            self._note(order, shadow.version, shadow.wishes(asked) or [NOTHING], cause, shadow=1)
+        book = speaking.of(order.shop, order.order_no)
+        done = [wish for wish in book.wishes(asked) if wish.action != "assign_warehouse" or order.warehouse is None]
+        for wish in done:
+            self._carry_out(order, wish, cause)
+        self._note(order, book.version, done, cause)
         order.decided = True
         if order.warehouse_by == "rule":
-            name = f"push:{order.shop}:{order.order_no}"
-            if name in self.outbox:
-                raise Mismatch(f"{name} would be intended twice")
-            self.outbox[name] = Effect(order.warehouse or "", received_at, order.goods)
+            state = "person" if any(wish.action in ("hold", "approve") for wish in done) else "waiting"
+            push = Effect(order.warehouse or "", self.inbox[cause][0], order.goods, state)
+            self._intend(f"push:{order.shop}:{order.order_no}", push)
+
+    def _carry_out(self, order: Order, wish: Wish, cause: Key) -> None:
+        at = self.inbox[cause][0]
+        if wish.action == "assign_warehouse":
+            order.warehouse, order.warehouse_by = wish.argument, "rule"
+        elif wish.action == "add_gift":
+            gift = Line(1_000 + len(order.gifts), wish.argument, quantity=wish.quantity, gift_of=wish.parent)
+            order.gifts = (*order.gifts, (gift, wish.rule))
+        elif wish.action == "notify":
+            name = f"notify:{wish.argument}:{wish.rule}:{order.shop}:{order.order_no}"
+            self._intend(name, Effect(wish.argument, at, None))
+        order.log.append(Logged(f"rule.{wish.action}", at, at, "", wish.argument, "decided", "rules", cause))
+
+    def _note(self, order: Order, version: str, wishes: list[Wish], cause: Key, *, shadow: int = 0) -> None:
+        at = self.inbox[cause][0]
+        order.decisions |= {(version, place, *wish[:5], at, shadow) for place, wish in enumerate(wishes)}
+
+    def _intend(self, name: str, effect: Effect) -> None:
+        if name in self.outbox:
+            raise Mismatch(f"{name} would be intended twice")
+        self.outbox[name] = effect
 
     # -- effects
 

@@ -1,9 +1,13 @@
 """A hub driven at random through its real code, against a model in plain dicts, on SQLite and PostgreSQL at once.
 
 One step is one rule: messages received (new, again, under a used id, unreadable, poisonous), batches absorbed, effects
-leased, performed and finished, workers racing, processes dying before, within and after a commit, connections cut,
-clocks jumping, decoders mended, parked messages replayed. After every step the answers are compared with the model's,
-every few steps the whole hub; at the end everything is replayed into an empty hub, in the same and in another order.
+leased, performed and finished, words on versions of the rulebook, reports of the world outside, held orders let go,
+workers racing, processes dying before, within and after a commit, connections cut, clocks jumping, decoders mended,
+parked messages replayed. After every step the answers are compared with the model's, every some steps the whole hub;
+at the end everything is replayed into an empty hub, in the same or in another order.
+
+The homes lie in memory, and the server that is started for it does not wait for its disk: this is about what a hub
+holds, not about what a power cut leaves of it, which `powercut` and `kills` see to.
 """
 
 from __future__ import annotations
@@ -24,6 +28,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))  # as a script; pytest does so itself
 
+import desk
 import hypothesis
 import hypothesis.strategies as st
 import talk
@@ -39,15 +44,19 @@ from orderhub_core.flows import absorb as flow
 from orderhub_core.flows import replay as retrying
 from orderhub_core.flows.dispatch import LEASE_S, dispatch
 from orderhub_core.flows.receive import Receiver
+from orderhub_core.model import BookAct, Release
 from orderhub_core.store.unit import Finished
 
 retrying.PAUSE_S = 0.0  # nobody else works here
 
-CHECK_EVERY = 25
+CHECK_EVERY = 50
 OWNERS = ("alpha", "beta")
 ENDS = ("done", "waiting", "person")
 
-_orders = st.integers(0, len(talk.ORDERS) - 1)
+NEWEST = 3
+_orders = st.integers(0, len(talk.ORDERS) - 1 + NEWEST)
+"""One of a few, or of those that were sold last."""
+_workers = st.sampled_from(("first", "first", "second"))
 _facts = st.integers(0, len(talk.FACTS) - 1)
 _seconds = st.integers(0, 7)
 _extras = st.integers(0, 191)
@@ -106,6 +115,9 @@ class Machine(RuleBasedStateMachine):
         self.uptime_s = 0.0
         self.numbers = count(1)
         self.told: list[Said] = []
+        """All that was said, in the same words everywhere."""
+        self.sold: list[tuple[str, str]] = []
+        self.reports: list[str] = []
         self.held: dict[str, list[tuple[Any, str]]] = {}
         self.steps = 0
         self.broken = False
@@ -116,15 +128,22 @@ class Machine(RuleBasedStateMachine):
     # -- receiving
 
     def _accept(self, said: list[Said]) -> None:
-        for house in self.homes:
-            worker = house.worker()
-            house.model.spoken.update(((one.key, one.message.body), one) for one in said)
-            receipts = patient(lambda: worker.accept([one.message for one in said], self.now))  # noqa: B023
+        receipts = [self._accept_at(house, said) for house in self.homes][-1]
         self.tally["acknowledged"] += receipts.count("new")
         self.told += said
 
+    def _accept_at(self, house: House, said: list[Said]) -> list[str]:
+        worker = house.worker()
+        house.model.spoken.update(((one.key, one.message.body), one) for one in said)
+        receipts: list[str] = patient(lambda: worker.accept([one.message for one in said], self.now))
+        return receipts
+
+    def _order(self, which: int) -> tuple[str, str]:
+        known = [*talk.ORDERS, *self.sold[-NEWEST:]]
+        return known[which % len(known)]
+
     def _new(self, order: int, what: int, at: int, extra: int) -> Said:
-        return talk.order_message(next(self.numbers), order, what, at, extra)
+        return talk.order_message(next(self.numbers), self._order(order), what, at, extra)
 
     @step(order=_orders, what=_facts, at=_seconds, extra=_extras)
     def news(self, order: int, what: int, at: int, extra: int) -> None:
@@ -134,6 +153,13 @@ class Machine(RuleBasedStateMachine):
     def paid(self, order: int, at: int, extra: int) -> None:
         """What the rules wait for comes often enough to matter."""
         self._accept([self._new(order, 1, at, extra // 8 * 8 + 3)])
+
+    @step(shop=st.sampled_from(("shop-1", "shop-2")), at=st.integers(0, 11), extra=_extras)
+    def sells(self, shop: str, at: int, extra: int) -> None:
+        """A new order on which the rulebook speaks; some are paid only now."""
+        number = next(self.numbers)
+        self.sold.append((shop, f"N{number}"))
+        self._accept([talk.sale(number, self.sold[-1], DAWN + at * SECOND if at < 8 else self.now, extra)])
 
     @step(several=_several, again=_any)
     def group(self, several: list[tuple[int, int, int, int]], again: int) -> None:
@@ -161,18 +187,64 @@ class Machine(RuleBasedStateMachine):
     def unreadable(self, order: int, what: int, at: int, extra: int, why: str) -> None:
         number = next(self.numbers)
         if why == "poison":
-            self._accept([talk.poison(number, order, extra)])
+            self._accept([talk.poison(number, self._order(order), extra)])
         elif why:
-            self._accept([talk.order_message(number, order, what, at, extra, needs=why)])
+            self._accept([talk.order_message(number, self._order(order), what, at, extra, needs=why)])
         else:
             self._accept([talk.unreadable(number)])
 
     @step(order=_orders, at=_seconds, extra=_extras, by=st.sampled_from(("touchpoint", "reviewer")))
     def seen(self, order: int, at: int, extra: int, by: str) -> None:
-        number = next(self.numbers)
+        number, about = next(self.numbers), self._order(order)
         self._accept(
-            [talk.sighting(number, order, at, extra) if by == "touchpoint" else talk.review(number, order, extra)]
+            [talk.sighting(number, about, at, extra) if by == "touchpoint" else talk.review(number, about, extra)]
         )
+
+    # -- what the hub's own people say
+
+    @step(
+        what=st.sampled_from(desk.ACTS),
+        which=_any,
+        seen=st.sampled_from(("", "", "last", "stale")),
+    )
+    def version(self, what: tuple[str, BookAct], which: int, seen: str) -> None:
+        """A word on a version as it is, or as it was when whoever speaks looked at it."""
+        number = next(self.numbers)
+        if not seen:
+            self._accept([desk.change(number, *what, which)])
+            return
+        for house in self.homes:  # each has numbers of its own
+            last = house.last_change(what[0]) if seen == "last" else house.some_number(which)
+            self._accept_at(house, [desk.change(number, *what, which, seen=last)])
+        self.tally["acknowledged"] += 1
+
+    @step(
+        version=st.sampled_from(desk.VERSIONS), act=st.sampled_from(("publish", "publish", "shadow", "rollout")), which=_any
+    )
+    def file(self, version: str, act: BookAct, which: int) -> None:
+        """A book out of its file, kept and at once put to use."""
+        self._accept([desk.change(next(self.numbers), version, one, which) for one in ("save", act)])
+
+    @step(which=_any, begin=st.integers(-2, 8), end=st.integers(-2, 10))
+    def report(self, which: int, begin: int, end: int) -> None:
+        said = desk.signal(next(self.numbers), which, begin, end)
+        self.reports.append(said.key[1])
+        self._accept([said])
+
+    @step(which=_any)
+    def end(self, which: int) -> None:
+        if self.reports:
+            self._accept([desk.signal_end(next(self.numbers), self.reports[which % len(self.reports)], which)])
+
+    @step(which=_any)
+    def release(self, which: int) -> None:
+        """Of an order that was, or is, to go to its warehouse; most often one that is held."""
+        first, *others = (house.model.outbox for house in self.homes)
+        pushes = [key for key in first if key.startswith("push:") and all(key in other for other in others)]
+        held = [key for key in pushes if first[key].state == "person"]
+        if known := held if held and which % 4 else pushes:
+            _, shop, order_no = known[which % len(known)].split(":")
+            self._accept([desk.release(next(self.numbers), shop, order_no, which)])
 
     @step(several=_several, which=_any)
     def senders(self, several: list[tuple[int, int, int, int]], which: int) -> None:
@@ -193,7 +265,7 @@ class Machine(RuleBasedStateMachine):
 
     def _dies_accepting(self, number: int, where: str) -> None:
         """The sender gets no answer and sends again."""
-        said = self._new(number % len(talk.ORDERS), number, number % 8, number % 192)
+        said = self._new(number, number, number % 8, number % 192)
         for house in self.homes:
             house.model.spoken[said.key, said.message.body] = said
             with _dying(house, where):
@@ -219,10 +291,10 @@ class Machine(RuleBasedStateMachine):
             raise Mismatch(f"{house.name}: absorbed {done}, but {worker.committed - before} commits")
         return done is not None
 
-    @step(limit=_sizes)
-    def absorb(self, limit: int) -> None:
+    @step(limit=_sizes, name=_workers)
+    def absorb(self, limit: int, name: str) -> None:
         for house in self.homes:
-            if not self._absorb(house, limit) and (due := _due(house)):
+            if not self._absorb(house, limit, name) and (due := _due(house)):
                 raise Mismatch(f"{house.name}: nothing absorbed, but {due} wait")
 
     @step(order=_orders, told=st.lists(st.tuples(_facts, _seconds, _extras), min_size=3, max_size=3))
@@ -272,7 +344,8 @@ class Machine(RuleBasedStateMachine):
     @step(order=_orders, variety=st.integers(0, 1), what=_facts, extra=_extras, limit=_sizes)
     def overtaken(self, order: int, variety: int, what: int, extra: int, limit: int) -> None:
         """While a worker finds out which message breaks its batch, another does so faster, and new messages come."""
-        broken, late = talk.poison(next(self.numbers), order, variety), self._new(order, what, 0, extra)
+        broken = talk.poison(next(self.numbers), self._order(order), variety)
+        late = self._new(order, what, 0, extra)
         self._accept([broken])
         for house in self.homes:
             worker = house.worker()
@@ -421,11 +494,11 @@ class Machine(RuleBasedStateMachine):
         self.now += by_s * SECOND
         self.uptime_s += max(0, by_s)
 
-    @step(cut=_seldom)
-    def restart(self, cut: bool) -> None:
-        """The process begins anew, or only its connections do."""
+    @step(what=st.sampled_from(("cut", "first", "second", "all")))
+    def restart(self, what: str) -> None:
+        """A process begins anew, or all do, or only their connections."""
         for house in self.homes:
-            house.sever() if cut else house.restart()
+            house.sever() if what == "cut" else house.restart("" if what == "all" else what)
 
     def compare(self, *, whole: bool = False) -> None:
         for house in self.homes:
@@ -449,8 +522,7 @@ class Machine(RuleBasedStateMachine):
         """Faults have stopped, everything is mended: nothing waits for ever, and nothing stays parked but poison."""
         self.decoder.mended = set(talk.LACKS)
         for house in self.homes:
-            house.restart()
-            house.worker().requeue(_parked(house, poison=False))
+            _with_connections(house).worker().requeue(_parked(house, poison=False))
             for ahead in (0, FURTHEST + 60 * SECOND):  # what was put off is due by then
                 house.now = self.now + ahead
                 while self._absorb(house, 200):
@@ -463,8 +535,12 @@ class Machine(RuleBasedStateMachine):
         house.begin(self.decoder)
         house.now = self.now
         house.model.spoken = model.spoken
-        # Poison is dear to find among others, and was found often enough.
-        inbox = [(key, at) for key, (at, _) in model.inbox.items() if not model.said[key].poison]
+        # Poison is dear to find among others, and was found often enough. Nobody lets go what nobody holds yet.
+        inbox = [
+            (key, at)
+            for key, (at, _) in model.inbox.items()
+            if not model.said[key].poison and not isinstance(model.said[key].means, Release)
+        ]
         dice = Random(len(inbox))
         if shuffled:
             dice.shuffle(inbox)
@@ -474,6 +550,16 @@ class Machine(RuleBasedStateMachine):
             pass
         house.check()
         return _state(house)
+
+
+OFTEN = {
+    "absorb": 24, "news": 8, "sells": 8, "dispatch": 6, "clock": 4, "file": 4, "version": 4, "release": 4, "report": 3,
+    "paid": 3, "group": 3, "again": 3, "mend": 2, "late": 2, "end": 2, "twist": 2, "seen": 2, "unreadable": 2,
+}  # fmt: skip
+"""How many times as often as the others, which are dear: their workers begin anew, or wait for each other."""
+for name, times in OFTEN.items():
+    for number in range(1, times):
+        setattr(Machine, f"{name}_{number}", getattr(Machine, name))
 
 
 def _twist(said: Said, number: int) -> Said:
@@ -575,7 +661,7 @@ def _first_difference(one: dict[Any, Any], other: dict[Any, Any]) -> str:
 
 
 def run(
-    rounds: int, seed: int, *, homes: str = "sqlite", postgres: str = "", life: int = 100, shrink: bool = True
+    rounds: int, seed: int, *, homes: str = "sqlite", postgres: str = "", life: int = 250, shrink: bool = True
 ) -> Report:
     """`rounds` steps in lives of `life` steps each; ends at the first broken promise, with its shortest trace."""
     report = Report(f"stateful ({homes})", seed)
@@ -632,7 +718,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--homes", choices=("sqlite", "both"), default="both")
-    parser.add_argument("--life", type=int, default=100)
+    parser.add_argument("--life", type=int, default=250)
     parser.add_argument("--no-shrink", action="store_true", help="tell the first trace, not the shortest")
     given = parser.parse_args()
     report = run(given.rounds, given.seed, homes=given.homes, life=given.life, shrink=not given.no_shrink)

@@ -14,6 +14,7 @@ from small_rules import one_of, rulebook, total_from
 from orderhub_core.errors import Unreachable, Unreadable
 from orderhub_core.flows.absorb import Source
 from orderhub_core.model import (
+    BookChange,
     Content,
     Decoded,
     Event,
@@ -22,8 +23,11 @@ from orderhub_core.model import (
     Parcel,
     Person,
     RawMessage,
+    Release,
     Review,
     Sighting,
+    Signal,
+    SignalEnd,
 )
 from orderhub_core.pseudonym import Pseudonyms
 
@@ -71,6 +75,13 @@ LINES: tuple[tuple[Line, ...] | None, ...] = (
 PEOPLE = (Person("张三丰", "19900001234", "somewhere 5"), None, Person("李四", "13800005678", "elsewhere 7"))
 
 
+MEANINGS: dict[str, type[Decoded]] = {
+    "order": Observation, "sighting": Sighting, "review": Review, "release": Release,
+    "rulebook": BookChange, "signal": Signal, "signal_end": SignalEnd,
+}  # fmt: skip
+"""By the kind of message."""
+
+
 class Said(NamedTuple):
     """A message and what it means to whoever can read it."""
 
@@ -112,7 +123,7 @@ class Decoder:
             raise Unreadable("unknown word")
         if word == "garbage":
             raise Unreadable("not JSON")
-        return msgspec.json.decode(body, type={"order": Observation, "sighting": Sighting, "review": Review}[word])
+        return msgspec.json.decode(body, type=MEANINGS[word])
 
     def reads(self, said: Said) -> bool:
         return said.means is not None and (not said.needs or said.needs in self.mended)
@@ -154,8 +165,10 @@ def _content(variant: int, base: int) -> Content:
     )
 
 
-def order_message(number: int, order: int, what: int, at: int, extra: int, *, needs: str = "") -> Said:
-    shop, order_no = ORDERS[order]
+def order_message(
+    number: int, order: tuple[str, str], what: int, at: int, extra: int, *, needs: str = ""
+) -> Said:
+    shop, order_no = order
     seen = observation(order_no, what, at, extra)
     source = NOBODY if needs == "settings" else FILE if shop == "shop-1" and extra % 7 == 6 else shop
     if needs == "settings":
@@ -166,13 +179,22 @@ def order_message(number: int, order: int, what: int, at: int, extra: int, *, ne
     return Said(RawMessage(source, f"m{number}", kind, msgspec.json.encode(seen), hint), seen, needs)
 
 
+def sale(number: int, order: tuple[str, str], paid_at: int, extra: int) -> Said:
+    """All that the rulebook waits for, of an order that is new most often."""
+    shop, order_no = order
+    content = msgspec.structs.replace(_content(extra, paid_at), lines=LINES[extra % 4] or LINES[0], warehouse="")
+    facts = {E.PLACED.value: paid_at - SECOND, E.PAID.value: paid_at}
+    seen = Observation(order_no, facts, paid_at, content)
+    return Said(RawMessage(shop, f"m{number}", "order", msgspec.json.encode(seen), order_no), seen)
+
+
 def unreadable(number: int) -> Said:
     return Said(RawMessage("shop-1", f"m{number}", "garbage", b"\xff{%d" % number), None)
 
 
-def poison(number: int, order: int, variety: int) -> Said:
+def poison(number: int, order: tuple[str, str], variety: int) -> Said:
     """A decoder should have refused it, but did not."""
-    shop, order_no = ORDERS[order]
+    shop, order_no = order
     if variety % 2:
         # Newer than all else that is ever said, or its amount would not matter.
         seen = Observation(order_no, {E.PLACED.value: DAWN}, DAWN + 10**6 * SECOND, Content(total_minor=2**63 + number))
@@ -181,14 +203,14 @@ def poison(number: int, order: int, variety: int) -> Said:
     return Said(RawMessage(shop, f"m{number}", "order", msgspec.json.encode(seen)), seen, poison=True)
 
 
-def sighting(number: int, order: int, at: int, extra: int) -> Said:
-    shop, order_no = ORDERS[order]
+def sighting(number: int, order: tuple[str, str], at: int, extra: int) -> Said:
+    shop, order_no = order
     seen = Sighting(shop, order_no, ("待发货", "已发货", "已签收")[extra % 3], None if at == 7 else DAWN + at * SECOND)
     return Said(RawMessage(PAGES[extra // 3 % 2], f"m{number}", "sighting", msgspec.json.encode(seen)), seen)
 
 
-def review(number: int, order: int, extra: int) -> Said:
-    shop, order_no = ORDERS[order]
+def review(number: int, order: tuple[str, str], extra: int) -> Said:
+    shop, order_no = order
     reviewer, withdrawn = ("wang", "li")[extra // 2 % 2], extra % 3 == 2
     seen = Review("autumn", shop, order_no, extra % 2 == 0, reviewer, "", {"page": "已发货"}, withdrawn)
     return Said(RawMessage("ops", f"m{number}", "review", msgspec.json.encode(seen)), seen)

@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import astuple
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -17,18 +18,29 @@ from unittest import mock
 import msgspec
 import psycopg
 from model import Key, Logged, Mismatch, Model
+from ruling import Speaking
 from talk import BOOK, HASHES, Decoder
 
 from orderhub_core.errors import Unreachable
+from orderhub_core.flows import editions
 from orderhub_core.flows.absorb import Context
 from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.recent import Recent
 from orderhub_core.model import RawMessage
+from orderhub_core.rules.inforce import Choice
+from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store import homes, schema, statements
 from orderhub_core.store.base import Overtaken, Store
 from orderhub_core.store.homes import Home
 from orderhub_core.store.sqlite import file_of
 
+DECISIONS = "order_id, version, place, rule_group, rule, action, argument, quantity, decided_at, shadow"
+EDITIONS = (
+    "version, body, author, comment, saved_at, message, state, share, reviewed_by, tried_at, published_at"
+)
+REPORTS = "name, field, subject_of, subject, amount, since, until, by, message"
+NEVER = 10**9
+"""No message has this number."""
 LANES = 3
 """So few that a lane holds several orders; every lane costs a commit of its own."""
 
@@ -70,6 +82,8 @@ class Watched:
         self.outcomes: dict[Key, str] = {}
         """Of the last commit, as the model has them."""
         self.on_finish: Callable[[Any, int], None] | None = None
+        self.speaking: Speaking | None = None
+        """What spoke when the books were asked for in this claim."""
         self.committed = self.claimed = 0
         self.gates: Gates | None = None
         self.recent = Recent(self)  # type: ignore[arg-type]
@@ -102,6 +116,7 @@ class Watched:
     @_telling
     def claim(self, limit: int, now: int) -> Any:
         self._wait_for_others()
+        self.speaking = None
         claim = self.store.claim(limit, now)
         if claim is not None:
             if not 0 < len(claim.messages) <= limit:
@@ -123,10 +138,11 @@ class Watched:
             _set_trap(writes)
         self.store.commit(claim, writes)
         keys = {message.id: (message.source, message.message_id) for message in claim.messages}
+        self.model.numbers |= keys
         for again in writes.requeued:
             self.model.try_later(keys.pop(again.id), again.attempts, again.next_at, self.house.now)
         keys = list(keys.values())
-        self.outcomes = self.model.apply(keys)
+        self.outcomes = self.model.apply(keys, self.speaking)
         self.model.became |= self.outcomes
         self.committed += 1
         self._die("after")
@@ -214,7 +230,14 @@ class House:
 
     def context(self, name: str = "first") -> Context:
         worker = self.worker(name)
-        return Context(worker, self.decoder.source, BOOK, HASHES, worker.recent, lambda: self.now)  # type: ignore[arg-type]
+
+        def in_force(store: Store, first: Rulebook) -> Choice:
+            worker.speaking = self.model.desk.speaking()
+            return editions.in_force(store, first)
+
+        return Context(
+            worker, self.decoder.source, BOOK, HASHES, worker.recent, lambda: self.now, in_force  # type: ignore[arg-type]
+        )
 
     def tick(self) -> int:
         """A clock that goes on by itself, for who waits for it."""
@@ -244,6 +267,18 @@ class House:
         while mine.execute(f"SELECT 1 {theirs}").fetchone():
             if time.monotonic() > deadline:
                 raise TimeoutError("the server's connections do not end")
+
+    # -- what whoever speaks of a version may know
+
+    def last_change(self, version: str) -> int:
+        """The number of the message that changed it last; of one that is not there, one that never did."""
+        edition = self.model.desk.editions.get(version)
+        numbers = [number for number, key in self.model.numbers.items() if edition and key == edition.message]
+        return numbers[0] if numbers else NEVER
+
+    def some_number(self, which: int) -> int:
+        known = list(self.model.numbers)
+        return known[which % len(known)] if known else NEVER
 
     # -- comparing
 
@@ -279,7 +314,9 @@ class House:
         for name, mine in self._parts(keys).items():
             self._same(name, mine, self._expected(name))
         self._outbox()
-        self._log(keys)
+        causes = {row[0]: row[1:] for row in self.rows("inbox", "id, source, message_id", part="inbox")}
+        self._desk(causes)
+        self._log(keys, causes)
         count, _ = patient(lambda: self.worker().waiting())
         self._same("waiting", count, len(model.waiting))
         if whole:
@@ -306,7 +343,7 @@ class House:
                 (keys[r[0]], *r[1:]) for r in self.rows("payments", "order_id, amount_minor, currency, method, paid_at")
             },
             "decisions": {
-                (keys[row[0]], *row[1:]) for row in self.rows("decisions", "order_id, rule, action, argument")
+                (keys[row[0]], *row[1:]) for row in self.rows("decisions", DECISIONS)
             },
             "sightings": set(self.rows("sightings", "touchpoint, shop, order_no, status, at, seen_at")),
             "reviews": set(self.rows("reviews", "audit, shop, order_no, reviewer, consistent, at")),
@@ -370,7 +407,14 @@ class House:
         }
         self._same("outbox", found, expected)
 
-    def _log(self, keys: dict[int, Key]) -> None:
+    def _desk(self, causes: dict[int, Key]) -> None:
+        desk = self.model.desk
+        found = {row[0]: (*row[1:5], causes[row[5]], *row[6:]) for row in self.rows("rulebooks", EDITIONS)}
+        self._same("versions", found, {name: astuple(one) for name, one in desk.editions.items()})
+        told = {row[0]: (*row[1:-1], causes[row[-1]]) for row in self.rows("signals", REPORTS)}
+        self._same("reports", told, {name: tuple(one) for name, one in desk.reports.items()})
+
+    def _log(self, keys: dict[int, Key], causes: dict[int, Key]) -> None:
         names = "order_id, event, occurred_at, recorded_at, before, after, outcome, source, message, seq, hash"
         rows = self.rows("log", names, "ORDER BY seq")
         marks = [row[-2:] for row in rows]
@@ -378,7 +422,6 @@ class House:
         if gone:
             raise Mismatch(f"{self.name}: log entries were changed or removed: {gone[:3]}")
         self._seen = marks
-        causes = {row[0]: row[1:] for row in self.rows("inbox", "id, source, message_id", part="inbox")}
         by_order: dict[Key | None, list[Logged]] = {}
         for order_id, *entry, message, _, _ in rows:
             key = keys[order_id] if order_id else None
@@ -390,7 +433,7 @@ class House:
                     f"{self.name}: log of {key}: {len(mine)} entries, the model has {len(order.log)};"
                     f" first difference at {at}: {mine[at : at + 1]} and {order.log[at : at + 1]}"
                 )
-        self._same("log of reviews", sorted(by_order.pop(None, [])), sorted(self.model.strays))
+        self._same("log of no order", sorted(by_order.pop(None, [])), sorted(self.model.strays))
         self._same("log", by_order, {})
 
     def _whole(self) -> None:
