@@ -23,7 +23,9 @@ from functools import wraps
 from itertools import count, groupby
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))  # as a script; pytest does so itself
@@ -41,6 +43,7 @@ from watched import Crash, House, houses, patient
 
 from orderhub_core.errors import Later, RefusedByTarget, Stop, Throttled, Unreachable
 from orderhub_core.flows import absorb as flow
+from orderhub_core.flows import editions
 from orderhub_core.flows import replay as retrying
 from orderhub_core.flows.dispatch import LEASE_S, dispatch
 from orderhub_core.flows.receive import Receiver
@@ -513,7 +516,10 @@ class Machine(RuleBasedStateMachine):
         states = [_state(house) for house in self.homes]
         if any(state != states[0] for state in states):
             raise Mismatch(f"the homes differ: {_first_difference(states[0], states[-1])}")
-        shuffled = len(self.homes[0].model.inbox) % 2 == 0
+        said = len(self.homes[0].model.inbox)
+        if said % 2:
+            return  # once more for every other life will do
+        shuffled = said % 4 == 0
         if (anew := self._replayed(shuffled)) != states[0]:
             how = "in another order" if shuffled else "in the same order"
             raise Mismatch(f"replayed {how} into an empty hub: {_first_difference(states[0], anew)}")
@@ -553,8 +559,8 @@ class Machine(RuleBasedStateMachine):
 
 
 OFTEN = {
-    "absorb": 24, "news": 8, "sells": 8, "dispatch": 6, "clock": 4, "file": 4, "version": 4, "release": 4, "report": 3,
-    "paid": 3, "group": 3, "again": 3, "mend": 2, "late": 2, "end": 2, "twist": 2, "seen": 2, "unreadable": 2,
+    "absorb": 14, "news": 10, "dispatch": 6, "sells": 4, "clock": 4, "group": 4, "again": 4, "version": 3, "release": 3,
+    "paid": 3, "seen": 3, "twist": 3, "file": 2, "report": 2, "mend": 2, "late": 2, "unreadable": 2,
 }  # fmt: skip
 """How many times as often as the others, which are dear: their workers begin anew, or wait for each other."""
 for name, times in OFTEN.items():
@@ -667,7 +673,9 @@ def run(
     report = Report(f"stateful ({homes})", seed)
     began = time.monotonic()
     tally: Counter[str] = Counter()
-    with houses(homes, postgres) as made:
+    # That the outdated version's trial is left out is told with each batch.
+    untold = SimpleNamespace(error=lambda *_, **__: None)
+    with mock.patch.object(editions, "log", untold), houses(homes, postgres) as made:
 
         class Life(Machine):
             pass
