@@ -508,8 +508,18 @@ class Machine(RuleBasedStateMachine):
             house.check(whole=whole)
 
     def teardown(self) -> None:
-        if self.broken:
-            return
+        try:
+            if not self.broken:
+                self._end()
+        except BaseException:
+            self.broken = True
+            raise
+        finally:
+            if self.broken:
+                for house in self.homes:
+                    house.restart()
+
+    def _end(self) -> None:
         self.compare(whole=True)
         self._drain()
         self.compare(whole=True)

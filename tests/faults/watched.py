@@ -217,16 +217,28 @@ class House:
         """The worker's clock, and the one that no jump sets back."""
 
     def begin(self, decoder: Decoder) -> None:
-        self.restart()
+        """Connections to a server are good for another life: they are dear, and no worker remembers anything in them.
+        Whoever ends a life in the middle of something ends them."""
+        stores = {name: worker.store for name, worker in self.workers.items()}
+        if self.home.database and not self.cut_off:
+            self.workers.clear()
+        else:
+            self.restart()
+            stores.clear()
         self._blank()
         self.decoder, self.model = decoder, Model(decoder)
         self._seen: list[tuple[Any, ...]] = []
+        for name, store in stores.items():
+            self._employ(name, store)
 
     def worker(self, name: str = "first") -> Watched:
         if name not in self.workers:
-            self.workers[name] = Watched(homes.open_store(self.home), self)
-            self.workers[name].gates = Gates({"hangzhou": 600}, lambda: self.uptime_s)
+            self._employ(name, homes.open_store(self.home))
         return self.workers[name]
+
+    def _employ(self, name: str, store: Store) -> None:
+        self.workers[name] = Watched(store, self)
+        self.workers[name].gates = Gates({"hangzhou": 600}, lambda: self.uptime_s)
 
     def context(self, name: str = "first") -> Context:
         worker = self.worker(name)
