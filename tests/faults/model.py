@@ -350,6 +350,8 @@ class Model:
             if self.said[key].needs == "trouble" and not self.decoder.reads(self.said[key]) and tries < len(PAUSES_S):
                 raise Mismatch(f"{key} was given up after {tries} tries")
             outcomes[key] = self._understand(key, speaking)
+            if isinstance(self.said[key].means, BookChange | Signal | SignalEnd):
+                speaking = self.desk.speaking()  # whatever comes after a word is decided accordingly
         return outcomes
 
     def _understand(self, key: Key, speaking: Speaking | None) -> str:

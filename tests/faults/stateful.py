@@ -47,7 +47,7 @@ from orderhub_core.flows import editions
 from orderhub_core.flows import replay as retrying
 from orderhub_core.flows.dispatch import LEASE_S, dispatch
 from orderhub_core.flows.receive import Receiver
-from orderhub_core.model import BookAct, Release
+from orderhub_core.model import BookAct, Event, Release
 from orderhub_core.store.unit import Finished
 
 retrying.PAUSE_S = 0.0  # nobody else works here
@@ -242,12 +242,24 @@ class Machine(RuleBasedStateMachine):
     @step(which=_any)
     def release(self, which: int) -> None:
         """Of an order that was, or is, to go to its warehouse; most often one that is held."""
+        if order := self._to_be_sent("person" if which % 4 else "", which):
+            self._accept([desk.release(next(self.numbers), *order, which)])
+
+    @step(which=_any, what=st.sampled_from(talk.AFTERWARDS), at=_seconds)
+    def afterwards(self, which: int, what: Event, at: int) -> None:
+        """Something happens to an order that is not sent yet; most often to one that waits."""
+        if order := self._to_be_sent("waiting" if which % 2 else "", which):
+            self._accept([talk.fact(next(self.numbers), order, what, at)])
+
+    def _to_be_sent(self, state: str, which: int) -> tuple[str, str] | None:
+        """An order that every home is to hand over, one in this state where there is any."""
         first, *others = (house.model.outbox for house in self.homes)
         pushes = [key for key in first if key.startswith("push:") and all(key in other for other in others)]
-        held = [key for key in pushes if first[key].state == "person"]
-        if known := held if held and which % 4 else pushes:
-            _, shop, order_no = known[which % len(known)].split(":")
-            self._accept([desk.release(next(self.numbers), shop, order_no, which)])
+        some = [key for key in pushes if first[key].state == state] or pushes
+        if not some:
+            return None
+        _, shop, order_no = some[which % len(some)].split(":")
+        return shop, order_no
 
     @step(several=_several, which=_any)
     def senders(self, several: list[tuple[int, int, int, int]], which: int) -> None:
@@ -570,7 +582,7 @@ class Machine(RuleBasedStateMachine):
 
 OFTEN = {
     "absorb": 14, "news": 10, "dispatch": 6, "sells": 4, "clock": 4, "group": 4, "again": 4, "version": 3, "release": 3,
-    "paid": 3, "seen": 3, "twist": 3, "file": 2, "report": 2, "mend": 2, "late": 2, "unreadable": 2,
+    "afterwards": 3, "paid": 3, "seen": 3, "twist": 3, "file": 2, "report": 2, "mend": 2, "late": 2, "unreadable": 2,
 }  # fmt: skip
 """How many times as often as the others, which are dear: their workers begin anew, or wait for each other."""
 for name, times in OFTEN.items():

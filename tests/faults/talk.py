@@ -65,6 +65,11 @@ FACTS: tuple[tuple[Event, ...], ...] = (
     (E.AFTER_SALE_APPLIED, E.REFUND_AGREED, E.AFTER_SALE_REFUNDED),
     (),
 )
+AFTERWARDS = (
+    E.PARTLY_REFUNDED, E.PARTLY_REFUNDED, E.PARTLY_SHIPPED, E.SHIPPED, E.COLLECTED, E.CANCELLED, E.REFUNDED,
+    E.INVOICE_REQUESTED, E.INVOICE_REQUESTED,
+)  # fmt: skip
+"""What decides whether an order that is to be sent still is."""
 LINES: tuple[tuple[Line, ...] | None, ...] = (
     (Line(1, "HOODIE", "hoodie", "卫衣", 1, 5_000),),
     (Line(1, "ONE", "onesie", "连体衣", 2, 4_500), Line(2, "HOODIE", "hoodie", "卫衣", 1, 6_000)),
@@ -185,6 +190,13 @@ def sale(number: int, order: tuple[str, str], paid_at: int, extra: int) -> Said:
     content = msgspec.structs.replace(_content(extra, paid_at), lines=LINES[extra % 4] or LINES[0], warehouse="")
     facts = {E.PLACED.value: paid_at - SECOND, E.PAID.value: paid_at}
     seen = Observation(order_no, facts, paid_at, content)
+    return Said(RawMessage(shop, f"m{number}", "order", msgspec.json.encode(seen), order_no), seen)
+
+
+def fact(number: int, order: tuple[str, str], event: Event, at: int) -> Said:
+    shop, order_no = order
+    when = DAWN + (10 + at) * SECOND
+    seen = Observation(order_no, {event.value: when}, when)
     return Said(RawMessage(shop, f"m{number}", "order", msgspec.json.encode(seen), order_no), seen)
 
 

@@ -1,4 +1,4 @@
-"""The stateful harness finds nothing in the product as it is, and finds each of ten ways to break it."""
+"""The stateful harness finds nothing in the product as it is, and finds each of eighteen ways to break it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ import pytest
 import stateful
 
 from orderhub_core import fold
-from orderhub_core.flows import intend, rows
+from orderhub_core.flows import intend, ops, rows
 from orderhub_core.flows.recent import Recent
-from orderhub_core.store import sqlite, statements
+from orderhub_core.rules.inforce import InForce
+from orderhub_core.store import books, signals, sqlite, statements
 from orderhub_core.store.base import Store
+from orderhub_core.store.postgres import PostgresStore
 from orderhub_core.store.sqlite import SqliteStore
 
 pytestmark = pytest.mark.faults
@@ -30,6 +32,14 @@ def test_a_hub_driven_at_random_is_what_the_model_says():
 def test_both_homes_driven_by_one_stream_are_what_the_model_says(postgres_server):
     report = stateful.run(250, seed=20_261_122, homes="both", postgres=postgres_server)
     assert report.fine, report
+
+
+@pytest.mark.postgres
+def test_what_only_postgresql_does_wrong_is_found(postgres_server, monkeypatch):
+    monkeypatch.setattr(PostgresStore, "_known", lambda *_: "duplicate")
+    report = stateful.run(5_000, seed=7, homes="both", postgres=postgres_server, shrink=False)
+    assert not report.fine
+    assert "postgres: " in report.broken[0] or "receipts" in report.broken[0]
 
 
 def the_newest_instant_counts_for_every_fact(patch):
@@ -109,6 +119,36 @@ def what_is_replayed_is_forgotten(patch):
     patch.setattr(Store, "requeue", losing)
 
 
+def a_word_on_a_version_does_not_end_its_batch(patch):
+    """What follows on it is then decided by the version before."""
+    patch.setattr(ops, "turning", len)
+
+
+def what_has_become_of_a_version_meanwhile_is_not_looked_at(patch):
+    patch.setattr(books, "_MOVE", books._MOVE.replace("? IN (0, message)", "? >= 0"))
+
+
+def two_versions_are_on_trial_at_once(patch):
+    patch.setattr(books, "_MAKE_ROOM", f"{books._MAKE_ROOM} AND share > 10000")
+
+
+def a_shadow_decides(patch):
+    patch.setattr(InForce, "of", lambda self, shop, order_no: self.candidate or self.active)
+
+
+def a_report_never_ends(patch):
+    patch.setattr(signals, "_END", f"{signals._END} AND since > 1 << 60")
+
+
+def what_was_tried_is_let_go_once_more(patch):
+    lax = statements.RELEASE.replace("state = 'person' AND attempts = 0", "state = 'person'")
+    patch.setattr(statements, "RELEASE", lax)
+
+
+def a_refund_that_was_known_holds_what_was_let_go(patch):
+    patch.setattr(statements, "HOLD", statements.HOLD.replace("coalesce(released, -1) < ?", "? >= 0"))
+
+
 @pytest.mark.parametrize(
     "break_it",
     [
@@ -122,6 +162,13 @@ def what_is_replayed_is_forgotten(patch):
         an_effects_key_changes_with_every_try,
         a_worker_that_lost_its_lease_still_counts,
         what_is_replayed_is_forgotten,
+        a_word_on_a_version_does_not_end_its_batch,
+        what_has_become_of_a_version_meanwhile_is_not_looked_at,
+        two_versions_are_on_trial_at_once,
+        a_shadow_decides,
+        a_report_never_ends,
+        what_was_tried_is_let_go_once_more,
+        a_refund_that_was_known_holds_what_was_let_go,
     ],
     ids=lambda control: control.__name__,
 )
