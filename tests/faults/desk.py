@@ -121,7 +121,9 @@ BODIES: tuple[tuple[Wishes, str], ...] = (
     (
         _weather,
         _routed("ningbo", _rule("wet", "storm", "assign xian"))
-        + _all("care", _rule("crowd", CROWD, "tag busy; priority 50"), _rule("stuck", "courier_outage", "hold address")),
+        + _all(
+            "care", _rule("crowd", CROWD, "tag busy; priority 50"), _rule("stuck", "courier_outage", "hold address")
+        ),
     ),
     (
         _cautious,
@@ -149,9 +151,7 @@ def _text(version: str, body: str) -> str:
 TEXTS = {version: [_text(version, body) for _, body in BODIES] for version in VERSIONS} | {
     OUTDATED: [_text(OUTDATED, _routed("hangzhou") + _all("care", _rule("any", "total >= 0", "hold courier")))]
 }
-BOOKS = {
-    _text(version, body): Book(version, wishes) for version in VERSIONS for wishes, body in BODIES
-}
+BOOKS = {_text(version, body): Book(version, wishes) for version in VERSIONS for wishes, body in BODIES}
 """By their text; those that can be carried out."""
 
 # -- words
@@ -160,6 +160,7 @@ _TRYING: tuple[BookAct, ...] = ("save", "review", "shadow", "rollout", "pause", 
 _USING: tuple[BookAct, ...] = (*_TRYING, "publish", "publish", "rollback", "rollback")
 ACTS = [*((version, act) for version in VERSIONS for act in _USING), *((OUTDATED, act) for act in _TRYING)]
 """What may be said of which version."""
+USES: tuple[BookAct, ...] = ("publish", "publish", "shadow", "rollout")
 SHARES = (2_500, 5_000, 9_999)
 STAFF = ("ann", "bob")
 HINTS = (TURN_KEY, TURN_KEY, TURN_KEY, "", "A1")

@@ -1,12 +1,15 @@
-"""A long campaign of the stateful harness in pieces, each noted in a file with its seed: `longrun.py --log FILE` goes on
-where the file ends, and stops at the first broken promise. Any piece runs again by `stateful.py --seed S --rounds N`.
+"""A long campaign of the stateful harness in pieces, each noted in a file with its seed: `longrun.py --log FILE` goes
+on where the file ends, and stops at the first broken promise. Any piece runs again by `.ci/faults stateful --seed S
+--rounds N` with its number of steps.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -31,6 +34,8 @@ def main() -> int:
     asked = parser.parse_args()
     import stateful
 
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # connections that are cut on purpose
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
     done = [json.loads(line) for line in asked.log.read_text().splitlines()] if asked.log.exists() else []
     seed = max((piece["seed"] + 1 for piece in done), default=asked.seed)
     steps = sum(piece["steps"] for piece in done if piece["fine"])

@@ -2,8 +2,9 @@
 
 Written from the README's words, not from the product's fold: facts join by their first instant (what may happen
 again by its last), each field of the content by its newest statement, parcels by tracking number; a push is intended
-once per order, a fetch renews itself. What people say of versions and of the world outside is kept in `ruling`. Two things are asked of the product because they are tables or keys rather than
-behaviour: `lifecycle.settle` and `headline` over the model's own fact set, and the keyed hashes of people.
+once per order, a fetch renews itself. What people say of versions and of the world outside is kept in `ruling`. Two
+things are asked of the product because they are tables or keys rather than behaviour: `lifecycle.settle` and `headline`
+over the model's own fact set, and the keyed hashes of people.
 """
 
 from __future__ import annotations
@@ -234,9 +235,7 @@ _BLANK = {**dict.fromkeys(NUMBERS, 0), **dict.fromkeys(WORDS, ""), "buyer_key": 
 class Effect:
     """An effect as it must stand in the outbox."""
 
-    def __init__(
-        self, target: str, due: int, goods: list[tuple[str, int, str]] | None, state: str = "waiting"
-    ) -> None:
+    def __init__(self, target: str, due: int, goods: list[tuple[str, int, str]] | None, state: str = "waiting") -> None:
         self.target, self.goods, self.next_at = target, goods, due
         self.state, self.attempts, self.intent = state, 0, 0
         self.released = -1

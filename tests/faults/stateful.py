@@ -221,9 +221,7 @@ class Machine(RuleBasedStateMachine):
             self._accept_at(house, [desk.change(number, *what, which, seen=last)])
         self.tally["acknowledged"] += 1
 
-    @step(
-        version=st.sampled_from(desk.VERSIONS), act=st.sampled_from(("publish", "publish", "shadow", "rollout")), which=_any
-    )
+    @step(version=st.sampled_from(desk.VERSIONS), act=st.sampled_from(desk.USES), which=_any)
     def file(self, version: str, act: BookAct, which: int) -> None:
         """A book out of its file, kept and at once put to use."""
         self._accept([desk.change(next(self.numbers), version, one, which) for one in ("save", act)])

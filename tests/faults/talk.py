@@ -170,9 +170,7 @@ def _content(variant: int, base: int) -> Content:
     )
 
 
-def order_message(
-    number: int, order: tuple[str, str], what: int, at: int, extra: int, *, needs: str = ""
-) -> Said:
+def order_message(number: int, order: tuple[str, str], what: int, at: int, extra: int, *, needs: str = "") -> Said:
     shop, order_no = order
     seen = observation(order_no, what, at, extra)
     source = NOBODY if needs == "settings" else FILE if shop == "shop-1" and extra % 7 == 6 else shop

@@ -35,9 +35,7 @@ from orderhub_core.store.homes import Home
 from orderhub_core.store.sqlite import file_of
 
 DECISIONS = "order_id, version, place, rule_group, rule, action, argument, quantity, decided_at, shadow"
-EDITIONS = (
-    "version, body, author, comment, saved_at, message, state, share, reviewed_by, tried_at, published_at"
-)
+EDITIONS = "version, body, author, comment, saved_at, message, state, share, reviewed_by, tried_at, published_at"
 REPORTS = "name, field, subject_of, subject, amount, since, until, by, message"
 NEVER = 10**9
 """No message has this number."""
@@ -248,7 +246,13 @@ class House:
             return editions.in_force(store, first)
 
         return Context(
-            worker, self.decoder.source, BOOK, HASHES, worker.recent, lambda: self.now, in_force  # type: ignore[arg-type]
+            worker,
+            self.decoder.source,
+            BOOK,
+            HASHES,
+            worker.recent,
+            lambda: self.now,
+            in_force,  # type: ignore[arg-type]
         )
 
     def tick(self) -> int:
@@ -354,9 +358,7 @@ class House:
             "payments": {
                 (keys[r[0]], *r[1:]) for r in self.rows("payments", "order_id, amount_minor, currency, method, paid_at")
             },
-            "decisions": {
-                (keys[row[0]], *row[1:]) for row in self.rows("decisions", DECISIONS)
-            },
+            "decisions": {(keys[row[0]], *row[1:]) for row in self.rows("decisions", DECISIONS)},
             "sightings": set(self.rows("sightings", "touchpoint, shop, order_no, status, at, seen_at")),
             "reviews": set(self.rows("reviews", "audit, shop, order_no, reviewer, consistent, at")),
             "parked": set(self.rows("parked", "source, message_id")),
