@@ -174,5 +174,5 @@ def a_refund_that_was_known_holds_what_was_let_go(patch):
 )
 def test_a_hub_that_is_broken_on_purpose_is_found(break_it: Callable[..., None], monkeypatch):
     break_it(monkeypatch)
-    report = stateful.run(20_000, seed=7, shrink=False)
+    report = stateful.run(30_000, seed=7, shrink=False)
     assert not report.fine
