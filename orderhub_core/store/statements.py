@@ -88,9 +88,10 @@ RELEASE = f"""UPDATE outbox SET note = ? || {BEFORE}, released = ?,
     WHERE key = ? AND state NOT IN ('done', 'withdrawn')"""
 """A person lets it go, who knew what was known when saying so. What was tried may have arrived: it stays as it is."""
 HOLD = f"""UPDATE outbox SET state = 'person', note = ? || {BEFORE}
-    WHERE coalesce(released, -1) < ? AND key = ?
+    WHERE (coalesce(released, -1) < ? OR (? > 0 AND attempts > 0)) AND key = ?
     AND (state IN ('waiting', 'leased') OR (state = 'person' AND attempts = 0 AND note NOT LIKE ?))"""
-"""Also what a rule holds already: whoever lets it go must know of this, too. Told once."""
+"""Also what a rule holds already: whoever lets it go must know of this, too. Told once. What was tried and is held since
+a moment of this batch is not let go again by who spoke later in it, no more than in a batch of its own."""
 WITHDRAW = f"""UPDATE outbox SET note = ? || {BEFORE},
     state = CASE WHEN attempts > CASE WHEN state = 'leased' THEN 1 ELSE 0 END THEN 'person' ELSE 'withdrawn' END
     WHERE key = ? AND (state IN ('waiting', 'leased') OR (state = 'person' AND attempts = 0))"""
@@ -191,7 +192,11 @@ def batches(writes: Writes) -> Iterator[Batch]:
         Batch(insert("outbox") + RENEW, sorted(writes.renewed_effects, key=lambda row: row[0]), "outbox"),
         *(Batch(sql, [row]) for sql, row in writes.words),
         Batch(RELEASE, sorted(writes.released, key=lambda row: row[2]), key="key"),
-        Batch(HOLD, [(*row, f"%{row[0]}%") for row in sorted(writes.held, key=lambda row: row[2])], key="key"),
+        Batch(
+            HOLD,
+            [(why, since, since, key, f"%{why}%") for why, since, key in sorted(writes.held, key=lambda row: row[2])],
+            key="key",
+        ),
         Batch(FORESTALL, [(*row, row[0]) for row in sorted(writes.forestalled, key=lambda row: row[3])], key="key"),
         Batch(WITHDRAW, sorted(writes.withdrawn, key=lambda row: row[1]), key="key"),
     ]

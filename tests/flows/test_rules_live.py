@@ -120,6 +120,16 @@ def test_who_lets_an_order_go_decides_on_what_is_known_then(context, order, limi
     assert logged == ("released", '{"by":"ann","reason":"the buyer has answered"}')
 
 
+def test_what_is_being_sent_and_was_refunded_meanwhile_is_not_let_go_again(context, order, limit):
+    """It may have arrived already, however the refund and the word on it fall into batches."""
+    known = with_people(taken(context, order, rulebook(default="hangzhou")))
+    context.store.lease(now=NOW + 1, until=NOW + 10**9, owner="me", limit=1)
+    for message in (order("A1", *REFUNDED, at=NOW + 3, total=20_000), let_go(NOW)):
+        context.store.accept([msgspec.structs.replace(message, key="A1")], NOW + 5)
+    drain(known, limit)
+    assert rows(context, "SELECT state, attempts FROM outbox") == [("person", 1)]
+
+
 def test_what_came_before_a_person_let_an_order_go_and_is_applied_after_it_holds_it_again(context, order):
     """A refund that nobody could read at first: whoever let the order go did not know of it."""
     known = with_people(taken(context, order, book(Action("hold", "risk"))))
