@@ -90,8 +90,8 @@ RELEASE = f"""UPDATE outbox SET note = ? || {BEFORE}, released = ?,
 HOLD = f"""UPDATE outbox SET state = 'person', note = ? || {BEFORE}
     WHERE (coalesce(released, -1) < ? OR (? > 0 AND attempts > 0)) AND key = ?
     AND (state IN ('waiting', 'leased') OR (state = 'person' AND attempts = 0 AND note NOT LIKE ?))"""
-"""Also what a rule holds already: whoever lets it go must know of this, too. Told once. What was tried and is held since
-a moment of this batch is not let go again by who spoke later in it, no more than in a batch of its own."""
+"""Also what a rule holds already: whoever lets it go must know of this, too. Told once. What was tried and is held
+since a moment of this batch is not let go again by who spoke later in it, no more than in a batch of its own."""
 WITHDRAW = f"""UPDATE outbox SET note = ? || {BEFORE},
     state = CASE WHEN attempts > CASE WHEN state = 'leased' THEN 1 ELSE 0 END THEN 'person' ELSE 'withdrawn' END
     WHERE key = ? AND (state IN ('waiting', 'leased') OR (state = 'person' AND attempts = 0))"""

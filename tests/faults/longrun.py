@@ -39,11 +39,12 @@ def main() -> int:
     done = [json.loads(line) for line in asked.log.read_text().splitlines()] if asked.log.exists() else []
     seed = max((piece["seed"] + 1 for piece in done), default=asked.seed)
     steps = sum(piece["steps"] for piece in done if piece["fine"])
+    commit = _commit()
     while steps < asked.rounds:
         report = stateful.run(min(asked.piece, asked.rounds - steps), seed, homes="both")
         steps += report.rounds if report.fine else 0
         _note(asked.log, seed=seed, steps=report.rounds, seconds=round(report.seconds, 1), fine=report.fine,
-              acknowledged=report.acknowledged, total=steps, broken=report.broken)  # fmt: skip
+              acknowledged=report.acknowledged, total=steps, commit=commit, broken=report.broken)  # fmt: skip
         if not report.fine:
             print(report)
             return 1
@@ -54,14 +55,14 @@ def main() -> int:
 
 def _note(log: Path, **what: Any) -> None:
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    line = json.dumps({"at": at, "commit": _commit(), **what}, ensure_ascii=False)
+    line = json.dumps({"at": at, **what}, ensure_ascii=False)
     with log.open("a") as file:
         file.write(f"{line}\n")
     print(line, flush=True)
 
 
 def _commit() -> str:
-    """What ran; with a plus where it was changed since."""
+    """What runs; with a plus where it was changed since."""
     head = subprocess.run(["git", "rev-parse", "--short=12", "HEAD"], cwd=ROOT, capture_output=True, text=True)
     changed = subprocess.run(["git", "status", "--porcelain", "-uno"], cwd=ROOT, capture_output=True, text=True)
     return head.stdout.strip() + "+" * bool(changed.stdout)
