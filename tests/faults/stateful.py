@@ -243,7 +243,7 @@ class Machine(RuleBasedStateMachine):
         if order := self._to_be_sent("person" if which % 4 else "", which):
             self._accept([desk.release(next(self.numbers), *order, which)])
 
-    @step(which=_any, what=st.lists(st.sampled_from((*talk.AFTERWARDS, "let go")), min_size=1, max_size=3), at=_seconds)
+    @step(which=_any, what=st.lists(st.sampled_from(talk.AFTERWARDS), min_size=1, max_size=4), at=_seconds)
     def afterwards(self, which: int, what: list[Event | str], at: int) -> None:
         """Things happen to an order that is not sent yet; most often to one that waits."""
         if order := self._to_be_sent("waiting" if which % 2 else "", which):
