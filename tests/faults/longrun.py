@@ -1,5 +1,5 @@
 """A long campaign of the stateful harness in pieces, each noted in a file with its seed: `longrun.py --log FILE` goes
-on where the file ends, and stops at the first broken promise. Any piece runs again by `.ci/faults stateful --seed S
+on where the file ends, and stops at the first broken promise, or after a piece when it is terminated. Any piece runs again by `.ci/faults stateful --seed S
 --rounds N` with its number of steps.
 """
 
@@ -35,12 +35,13 @@ def main() -> int:
     import stateful
 
     logging.getLogger("psycopg").setLevel(logging.ERROR)  # connections that are cut on purpose
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit("stopped"))
+    asked_to_end: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: asked_to_end.append(number))
     done = [json.loads(line) for line in asked.log.read_text().splitlines()] if asked.log.exists() else []
     seed = max((piece["seed"] + 1 for piece in done), default=asked.seed)
     steps = sum(piece["steps"] for piece in done if piece["fine"])
     commit = _commit()
-    while steps < asked.rounds:
+    while steps < asked.rounds and not asked_to_end:
         report = stateful.run(min(asked.piece, asked.rounds - steps), seed, homes="both")
         steps += report.rounds if report.fine else 0
         _note(asked.log, seed=seed, steps=report.rounds, seconds=round(report.seconds, 1), fine=report.fine,
