@@ -1,6 +1,6 @@
 """A long campaign of the stateful harness in pieces, each noted in a file with its seed: `longrun.py --log FILE` goes
-on where the file ends, and stops at the first broken promise, or after a piece when it is terminated. Any piece runs again by `.ci/faults stateful --seed S
---rounds N` with its number of steps.
+on where the file ends. It stops at the first broken promise, or, terminated, after the piece that it is at. Any piece
+runs again by `.ci/faults stateful --seed S --rounds N` with its number of steps.
 """
 
 from __future__ import annotations
