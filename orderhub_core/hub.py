@@ -20,21 +20,24 @@ import polars as pl
 from orderhub_core import pseudonym, registry, settings
 from orderhub_core.board import SnapshotHub, Trying
 from orderhub_core.errors import Unreadable, UserMistake
-from orderhub_core.flows import absorb, dispatch, importing, intend, ledgers, ops, poll, replay
+from orderhub_core.flows import absorb, allotting, dispatch, importing, intend, ledgers, ops, poll, replay
 from orderhub_core.flows.absorb import Outcome, Plan
+from orderhub_core.flows.context import Context, Source
 from orderhub_core.flows.editions import Editions
 from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.holding import Holds
+from orderhub_core.flows.parking import Parking
 from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.flows.receive import GroupWritten, Receiver
 from orderhub_core.flows.recent import Recent
 from orderhub_core.flows.reporting import Signals
+from orderhub_core.flows.stocking import Stock
 from orderhub_core.flows.targets import Targets
 from orderhub_core.memory import Answer, Memory, once
-from orderhub_core.model import Dismissal, RawMessage, Review
+from orderhub_core.model import RawMessage, Review
 from orderhub_core.ports import Channel, Touchpoint
 from orderhub_core.rules.tree import Rulebook
-from orderhub_core.store import aside, chain, expiry, flow, homes, reviewed
+from orderhub_core.store import aside, chain, flow, homes, reviewed
 from orderhub_core.store.home import SHEETS
 from orderhub_core.store.homes import Home
 from orderhub_core.store.known import KnownFrames
@@ -76,11 +79,13 @@ class Hub(Trying):
     # -- composition
 
     @cached_property
-    def context(self) -> absorb.Context:
+    def context(self) -> Context:
         path = self.home.data / self.settings.rulebook
         rules = intend.load(path) if self.settings.rulebook else Rulebook()
         hashes = pseudonym.load(self.home.data, self._env)
-        return absorb.Context(self.store, self.source, rules, hashes, Recent(self.store))
+        return Context(
+            self.store, self.source, rules, hashes, Recent(self.store), places=allotting.places(self.settings)
+        )  # fmt: skip
 
     @cached_property
     def receiver(self) -> Receiver:
@@ -110,19 +115,19 @@ class Hub(Trying):
             return self._channels[shop]
 
     @lru_cache(maxsize=256)  # noqa: B019 — a hub lives as long as its process
-    def source(self, name: str) -> absorb.Source:
+    def source(self, name: str) -> Source:
         """How to read what a source has said, for which nobody need be able to sign in there. Raises Unreadable."""
         if endpoint := self.settings.shop(name):
             decode, fetches = registry.channel_decoder(endpoint)
-            return absorb.Source(name, endpoint.connector, decode, live=fetches)
+            return Source(name, endpoint.connector, decode, live=fetches)
         if touchpoint := self.settings.touchpoint(name):
-            return absorb.Source("", "", registry.touchpoint_decoder(touchpoint))
+            return Source("", "", registry.touchpoint_decoder(touchpoint))
         kind, _, rest = name.partition("/")
         if kind == "file":
             platform, _, shop = rest.partition("/")
-            return absorb.Source(shop, platform, registry.files().decode)
+            return Source(shop, platform, registry.files().decode)
         if name == ops.OPS:
-            return absorb.Source("", "", ops.decode)
+            return Source("", "", ops.decode)
         raise Unreadable(f"no shop or touchpoint named {name!r} in the settings")
 
     @lru_cache(maxsize=64)  # noqa: B019
@@ -155,40 +160,16 @@ class Hub(Trying):
         return len(absorb.drain(self.context, self.settings.limits.batch))
 
     def replay(self, ids: Sequence[int] | None = None) -> dict[tuple[str, str], Outcome]:
-        """Try parked messages again: all that wait for a person, or those named, dismissed ones too. What became of
-        each, by source and message id.
-
-        Raises UserMistake for an id that is not parked, or was dismissed and has expired; then none is tried.
-        """
-        asked = aside.waiting(self.store) if ids is None else sorted(set(ids))
-        if ids is not None:
-            self._check_replay(asked)
-        try:
-            return replay.replay(self.context, asked, self.settings.limits.batch)
-        finally:
-            self.flow.forget()
-
-    def _check_replay(self, ids: Sequence[int]) -> None:
-        standing, days = aside.standing(self.store, ids), self.settings.limits.raw_days
-        if unknown := sorted(set(ids).difference(row.id for row in standing)):
-            expiry.refuse_expired(self.store, unknown, days)
-            raise _not_parked(unknown)
-        dismissed = [row.id for row in standing if row.dismissed]
-        expiry.refuse_expired(self.store, dismissed, days, before=clock() - days * expiry.DAY_US)
+        """As `Parking.replay`."""
+        return self._parking.replay(ids)
 
     def dismiss(self, ids: Sequence[int], *, reason: str, by: str = "") -> int:
-        """Say of parked messages that nobody needs to read them: a message of ours, applied when this returns. They
-        stay where they are; replaying one takes it back. Returns how many were dismissed.
+        """As `Parking.dismiss`."""
+        return self._parking.dismiss(ids, reason=reason, by=by)
 
-        Raises UserMistake for an id that does not wait, or without a reason; then none is dismissed.
-        """
-        ops.check_dismissal(reason, by)
-        rows = [row for row in aside.standing(self.store, ids) if not row.dismissed]
-        if unknown := sorted(set(ids).difference(row.id for row in rows)):
-            raise _not_parked(unknown)
-        said = [Dismissal(row.source, row.message_id, reason, by) for row in rows]
-        self._say([ops.dismissal(word, clock()) for word in said])
-        return len(said)
+    @cached_property
+    def _parking(self) -> Parking:
+        return Parking(self.context, clock, self._say, self.flow.forget, self.settings.limits)
 
     def _say(self, messages: Sequence[RawMessage]) -> None:
         """Take in what people say, and have it applied before this returns."""
@@ -301,7 +282,12 @@ class Hub(Trying):
     @cached_property
     def signals(self) -> Signals:
         """What is reported of the world outside."""
-        return Signals(self.store, clock, self._say, [shop.id for shop in self.settings.shops])
+        return Signals(self.store, clock, self._say, self.settings)
+
+    @cached_property
+    def stock(self) -> Stock:
+        """What warehouses have, and who took it."""
+        return Stock(self.store, clock, self._say, self.settings)
 
     @cached_property
     def editions(self) -> Editions:
@@ -342,10 +328,6 @@ class Hub(Trying):
         if "receiver" in self.__dict__:
             self.receiver.close()
         self.store.close()
-
-
-def _not_parked(unknown: Sequence[int]) -> UserMistake:
-    return UserMistake(f"not parked: {', '.join(map(str, unknown))}; `orderhub inbox parked` lists what is")
 
 
 @lru_cache

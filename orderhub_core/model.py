@@ -319,7 +319,19 @@ class SignalEnd(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     comment: str = ""
 
 
-Decoded = Observation | Sighting | Review | Dismissal | Release | BookChange | Signal | SignalEnd
+class StockReport(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What a warehouse has of some SKUs. A later report of the same SKU takes the place of this one."""
+
+    warehouse: str
+    at: int
+    """As of when, microseconds UTC: what had left the warehouse by then is not in it."""
+    rows: tuple[tuple[str, int, int], ...]
+    """SKU, pieces on hand, pieces that orders must leave."""
+    by: str
+    comment: str = ""
+
+
+Decoded = Observation | Sighting | Review | Dismissal | Release | BookChange | Signal | SignalEnd | StockReport
 
 
 class RawMessage(msgspec.Struct, frozen=True, gc=False):

@@ -63,6 +63,16 @@ class WarehouseSettings(Endpoint, frozen=True, forbid_unknown_fields=True):
     """Nothing is pushed to one that is not: what rules send there waits for a person."""
     orders_per_hour: int = 0
     """What it can send, for the rule lab, which tells where a draft would have more come; 0: nobody knows."""
+    orders_per_day: int = 0
+    """More than this are not routed there: they wait for a person, or go where the next nearest is. 0: any number."""
+    temporary: bool = False
+    """The nearest one is sought among the others first."""
+    province: str = ""
+    """Where it stands, for the choice of the nearest; or more exactly by `latitude` and `longitude`, in degrees."""
+    latitude: float | None = None
+    longitude: float | None = None
+    safety_stock: int = 0
+    """Pieces of each SKU that orders must leave there, where its reports of stock do not say."""
 
 
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -172,6 +182,8 @@ def _mistakes(settings: Settings) -> Iterator[str]:
         yield from (f"{kind}: the id {again!r} stands twice; give each its own" for again in _repeated(endpoints))
         for endpoint in endpoints:
             yield from (f"{kind}: {endpoint.id!r}: {text}" for text in _endpoint_mistakes(endpoint))
+    for warehouse in settings.warehouses:
+        yield from (f"warehouses: {warehouse.id!r}: {text}" for text in _warehouse_mistakes(warehouse))
     for name in Limits.__struct_fields__:
         if getattr(settings.limits, name) < 1:
             yield f"limits: {name} is {getattr(settings.limits, name)}; write 1 or more"
@@ -192,6 +204,18 @@ def _credibility_mistakes(credibility: Credibility) -> Iterator[str]:
     for name, target_s in credibility.targets.items():
         if not 0 < target_s < float("inf"):
             yield f"credibility.targets: {name!r} is {target_s:g}; write seconds, more than 0"
+
+
+def _warehouse_mistakes(one: WarehouseSettings) -> Iterator[str]:
+    for name in ("orders_per_hour", "orders_per_day", "safety_stock"):
+        if getattr(one, name) < 0:
+            yield f"{name} is {getattr(one, name)}; write 0 or more"
+    degrees = {"latitude": (one.latitude, 90), "longitude": (one.longitude, 180)}
+    if (one.latitude is None) != (one.longitude is None):
+        yield "latitude and longitude belong together: write both, or neither"
+    for name, (said, most) in degrees.items():
+        if said is not None and not -most <= said <= most:
+            yield f"{name} is {said:g}; write degrees from -{most} to {most}"
 
 
 def _repeated(endpoints: Iterable[Endpoint]) -> list[str]:

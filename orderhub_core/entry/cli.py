@@ -39,6 +39,7 @@ COMMANDS = {
     "diagnose": Command("diagnose", "Where orders get stuck, and why."),
     "inbox": Command("inbox", "Messages that wait or are parked."),
     "holds": Command("holds", "Orders that are kept from their warehouse, and letting them go."),
+    "stock": Command("stock", "What warehouses have, and which orders took it."),
     "signals": Command("signals", "What goes on outside, for rules that ask for it."),
     "log": Command("log", "The tamper-evident event log."),
     "db": Command("db", "Make, migrate, check and snapshot the hub's storage."),

@@ -6,8 +6,6 @@ without the commit. A message that cannot be read is parked alone; the rest of i
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
 from functools import partial
 from operator import attrgetter
 from typing import Literal, NamedTuple
@@ -16,19 +14,17 @@ import msgspec
 
 from orderhub_core import effects
 from orderhub_core.errors import Later, NeedsPerson, OrderHubError, Stop
-from orderhub_core.flows import editions, ops, reporting, rows
+from orderhub_core.flows import ops, reporting, rows
+from orderhub_core.flows.context import Context, Source
 from orderhub_core.flows.garbage import uncollected
-from orderhub_core.flows.intend import Intentions
+from orderhub_core.flows.intend import Intentions, Outside
 from orderhub_core.flows.news import News
-from orderhub_core.flows.recent import Known, Orders, Recent, remembered_if_committed
+from orderhub_core.flows.recent import Known, Orders, remembered_if_committed
 from orderhub_core.fold import Head, Origin, Pseudonymous, fold
-from orderhub_core.model import Content, Decoded, Dismissal, Observation, Release, Review, Sighting
-from orderhub_core.pseudonym import Pseudonyms
-from orderhub_core.rules.inforce import Choice
-from orderhub_core.rules.tree import Rulebook
-from orderhub_core.store import chain
+from orderhub_core.model import Content, Decoded, Dismissal, Observation, Release, Review, Sighting, StockReport
+from orderhub_core.store import chain, ledger
 from orderhub_core.store.ahead import Reads
-from orderhub_core.store.base import FURTHEST, Overtaken, Store
+from orderhub_core.store.base import FURTHEST, Overtaken
 from orderhub_core.store.unit import Claim, Message, Requeued, Writes, lane_of
 
 Outcome = Literal["imported", "updated", "unchanged", "parked", "noted"]
@@ -36,35 +32,6 @@ NOTHING_HIDDEN = Pseudonymous()
 PAUSES_S = (2, 10)
 """Before the second and the third try of a message that failed for a passing reason; after that a person must look."""
 _json = msgspec.json.Encoder(order="deterministic").encode
-
-
-def wall_clock() -> int:
-    """Microseconds UTC."""
-    return time.time_ns() // 1_000
-
-
-class Source(NamedTuple):
-    """Who speaks: the shop its orders belong to, and how to read it. `live` sources can be asked for a whole order."""
-
-    shop: str
-    platform: str
-    decode: Callable[[str, bytes], Decoded]
-    live: bool = False
-
-
-class Context(NamedTuple):
-    """What absorbing needs besides the messages."""
-
-    store: Store
-    source: Callable[[str], Source]
-    """Raises Unreadable for a source that the settings do not know, Later for one that cannot be had just now."""
-    book: Rulebook
-    """Speaks until a version is published in the hub itself."""
-    pseudonyms: Pseudonyms
-    recent: Recent | None = None
-    """Remembers the orders of `store` between batches; without it they are read each time."""
-    clock: Callable[[], int] = wall_clock
-    in_force: Callable[[Store, Rulebook], Choice] = editions.in_force
 
 
 class Plan(NamedTuple):
@@ -122,17 +89,17 @@ def _absorb(context: Context, claim: Claim) -> Plan:
         return _apply(context, claim, prepare(context, claim))
 
 
-def prepare(context: Context, claim: Claim, ahead: Reads | None = None) -> Plan:
+def prepare(context: Context, claim: Claim, ahead: Reads | None = None, *, unwritten: bool = False) -> Plan:
     """Plan a claim, by what is remembered of its orders; what it makes of them is remembered in turn, as if it were
-    committed already.
+    committed already. `ahead` is asked for what the store may not have yet.
 
-    With `ahead`, what the claim is based on is not in the store yet, only its orders are remembered: `ahead` is asked
-    for the rows of others. Raises Overtaken when they are not, because somebody else has taken them in meanwhile.
+    Where it is `unwritten`, what the claim is based on is not in the store yet, only its orders are remembered. Raises
+    Overtaken when they are not, because somebody else has taken them in meanwhile.
     """
     if context.recent is None:
         return _Batch(context, claim, {}).plan()
     kept = context.recent.take(context.store, claim)
-    if kept is None and ahead is not None:
+    if kept is None and unwritten:
         raise Overtaken("what the batch before has made of its orders is not remembered")
     kept = kept or {}
     batch = _Batch(context, claim, kept, ahead)
@@ -180,8 +147,11 @@ class _Batch:
         self.orders: Orders = {}
         self.news = News()
         in_force = partial(context.in_force, context.store, context.book)
-        told = partial(reporting.reports, context.store)
-        self.intentions = Intentions(self.reads, in_force, told, self.news, self.writes)
+        outside = Outside(partial(reporting.reports, context.store), partial(reporting.closings, context.store))
+        self.counters = context.counters(self.reads, context.places.zone)
+        self.intentions = Intentions(
+            self.reads, in_force, outside, context.places, self.counters, self.news, self.writes
+        )  # fmt: skip
         self.sightings: dict[tuple[str, str, str], tuple[Sighting, int]] = {}
         self.put_off: set[int] = set()
         self.next_order_id = claim.next_order_id
@@ -327,12 +297,21 @@ class _Batch:
         known = None if isinstance(said, ops.OF_NO_ORDER) else self.orders.get((said.shop, said.order_no))
         number = known.head.order_id if known else 0
         self.news.entries.append(ops.noted(message, said, number, self.moment, self.writes))
+        if isinstance(said, StockReport):
+            self._count(message, said)
+
+    def _count(self, message: Message, said: StockReport) -> None:
+        """One that speaks of an earlier moment than the last says nothing new."""
+        if said.at >= self.reads.counted().get(said.warehouse, 0):
+            promised = ledger.promised(self.context.store, said.warehouse, [sku for sku, *_ in said.rows], said.at)
+            self.counters.count(said, promised, message)
 
     # -- rows
 
     def write(self) -> None:
         writes, version = self.writes, self.claim.stamp
         self.news.write(writes, version, self.context.pseudonyms.phone)
+        self.counters.write(writes)
         for (touchpoint, shop, order_no), (sighting, seen_at) in self.sightings.items():
             at = seen_at if sighting.at is None else sighting.at
             writes.sightings.append((touchpoint, shop, order_no, sighting.status, at, seen_at, version))

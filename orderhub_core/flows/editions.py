@@ -17,6 +17,7 @@ from orderhub_core.errors import NeedsPerson, UserMistake
 from orderhub_core.flows import intend, ops
 from orderhub_core.model import BookAct, BookChange, RawMessage
 from orderhub_core.rules import rulebook, trial
+from orderhub_core.rules.actions import NEAREST
 from orderhub_core.rules.check import check, sentence
 from orderhub_core.rules.dictionary import nearest
 from orderhub_core.rules.guard import Fared, is_worse
@@ -248,10 +249,12 @@ def unknown(book: Rulebook, settings: Settings) -> str:
     warehouses, notifiers = ([one.id for one in some] for some in (settings.warehouses, settings.notifiers))
     known = {
         "notify": ("notifier", notifiers),
-        **({"assign_warehouse": ("warehouse", warehouses)} if warehouses else {}),
+        **({"assign_warehouse": ("warehouse", [*warehouses, NEAREST])} if warehouses else {}),
     }
     for group in book.groups:
         for action in (*group.otherwise, *(action for rule in group.rules for action in rule.then)):
+            if action.argument == NEAREST and action.verb == "assign_warehouse" and not warehouses:
+                raise UserMistake(f"group {group.name!r} asks for the nearest warehouse, but the settings have none")
             what, names = known.get(action.verb, ("", [action.argument]))
             if action.argument not in names:
                 near = nearest(action.argument, names)

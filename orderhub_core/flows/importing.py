@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from orderhub_core.errors import Busy, UserMistake
-from orderhub_core.flows.absorb import Context, Outcome, drain, plan
+from orderhub_core.flows.absorb import Outcome, drain, plan
+from orderhub_core.flows.context import Context
 from orderhub_core.model import RawMessage
 from orderhub_core.ports import Files
 from orderhub_core.store.base import Progress, Store

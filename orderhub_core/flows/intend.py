@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 import polars as pl
@@ -15,21 +16,22 @@ import polars as pl
 from orderhub_core import frames
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import rows
+from orderhub_core.flows.allotting import FIRST_ADDED_LINE, Counters, Made, Places, Settled, settle
 from orderhub_core.flows.news import News
 from orderhub_core.fold import Entry, Head
 from orderhub_core.model import Event, Line
 from orderhub_core.rules import rulebook
-from orderhub_core.rules.actions import HOLDS, NEAREST
+from orderhub_core.rules.actions import HOLDS
 from orderhub_core.rules.decide import Decision, decide
 from orderhub_core.rules.inforce import Choice
 from orderhub_core.rules.needs import asked, asks_signals, check, order_columns
+from orderhub_core.rules.routing import WINDOWS
 from orderhub_core.rules.tree import Action, Rulebook
 from orderhub_core.store.ahead import Reads
 from orderhub_core.store.unit import Row, Writes
 
 CARRIED_OUT = frozenset({"assign_warehouse", "add_gift", "tag", "priority", "hold", "approve", "notify"})
 """Verbs that come true. Tags and points are kept with the order's decisions, for whoever reads them."""
-FIRST_ADDED_LINE = 1_000
 STOPPED = frozenset({"cancelled", "intercepted"})
 SENT = frozenset({"partly_shipped", "shipped"})
 SENT_BY = frozenset({Event.PARTLY_SHIPPED.value, Event.SHIPPED.value})
@@ -66,13 +68,20 @@ def refuse(book: Rulebook) -> None:
 
 def _impossible(action: Action) -> str:
     """Why the hub cannot do what an action says; empty where it can."""
-    if action.verb == "assign_warehouse" and action.argument == NEAREST:
-        return "it assigns the nearest warehouse, but none has a place yet"
     if action.verb == "hold" and "push" not in HOLDS[action.argument].blocks:
         return f"a hold of the kind {action.argument} would keep nothing back: the hub's last step is the push"
     if action.verb not in CARRIED_OUT:
         return f"the hub does not carry out {action.verb!r} yet"
     return ""
+
+
+class Outside(NamedTuple):
+    """What is reported of the world, of those reports that hold at an instant (microseconds UTC) or later."""
+
+    reports: Callable[[int], pl.DataFrame]
+    """SIGNALS, for rules."""
+    closings: Callable[[int], pl.DataFrame]
+    """WINDOWS, for routing."""
 
 
 class Intentions:
@@ -84,10 +93,11 @@ class Intentions:
     """
 
     def __init__(
-        self, reads: Reads, books: Callable[[], Choice], reports: Callable[[int], pl.DataFrame], news: News,
-        writes: Writes,
+        self, reads: Reads, books: Callable[[], Choice], outside: Outside, places: Places, counters: Counters,
+        news: News, writes: Writes,
     ) -> None:  # fmt: skip
-        self.reads, self._books, self.reports, self.news, self.writes = reads, books, reports, news, writes
+        self.reads, self._books, self.outside, self.news, self.writes = reads, books, outside, news, writes
+        self.places, self.counters = places, counters
         self._decided_on: dict[int, tuple[Line, ...] | None] = {}
         """Orders that this batch decided, and their lines then, if it stated any."""
         self._given: dict[int, list[Line]] = {}
@@ -111,30 +121,37 @@ class Intentions:
         if not undecided or not self.books.speaks:
             return
         lines = self._lines_of(undecided)
-        if self.books.shadow is not None:
-            # First: what is carried out changes the orders.
-            for head, decisions in self._shadowed(undecided, lines, self.books.shadow):
-                self._note(head, decisions, self.books.shadow.version, shadow=1)
-        for book, heads in self._shares(undecided):
-            for head, decisions in self._decided(heads, lines, book):
-                self._decided_on[head.order_id] = self.news.lines.get(head.order_id)
-                self._carry_out(head, lines[head.order_id], decisions, book.version)
+        windows = self._windows(undecided)
+        if (shadow := self.books.shadow) is not None:
+            # First: what is carried out changes the orders, and takes what there is.
+            for head, decisions in self._shadowed(undecided, lines, shadow, windows):
+                self._note(head, decisions, shadow.version, shadow=1)
+        made = [one for book, heads in self._shares(undecided) for one in self._decided(heads, lines, book)]
+        # As they became decidable: whoever came first takes first, and so it is in whatever batches they come.
+        made.sort(key=lambda one: one.message.id)
+        for one, settled in zip(made, settle(made, self.places, windows, self.counters), strict=True):
+            self._decided_on[one.head.order_id] = self.news.lines.get(one.head.order_id)
+            self._carry_out(one, settled)
+
+    def _windows(self, heads: Sequence[Head]) -> pl.DataFrame:
+        if self.places.warehouses.is_empty():
+            return pl.DataFrame(schema=WINDOWS)
+        return self.outside.closings(_first_paid(heads))
 
     def _shadowed(
-        self, heads: Sequence[Head], lines: Mapping[int, Sequence[Line]], book: Rulebook
+        self, heads: Sequence[Head], lines: Mapping[int, Sequence[Line]], book: Rulebook, windows: pl.DataFrame
     ) -> list[tuple[Head, list[Decision]]]:
         try:
-            made = self._decided(heads, lines, book)
+            made = sorted(self._decided(heads, lines, book), key=lambda one: one.message.id)
+            settled = settle(made, self.places, windows, self.counters, trying=True)
         except Exception as bug:  # noqa: BLE001 — nothing that a trial does may cost an order anything
             failed = SILENCE._replace(reason=f"could not decide: {type(bug).__name__}")
             return [(head, [failed]) for head in heads]
-        return [(head, decisions or [SILENCE]) for head, decisions in made]
+        return [(one.head, all_.decisions or [SILENCE]) for one, all_ in zip(made, settled, strict=True)]
 
-    def _decided(
-        self, heads: Sequence[Head], lines: Mapping[int, Sequence[Line]], book: Rulebook
-    ) -> list[tuple[Head, list[Decision]]]:
+    def _decided(self, heads: Sequence[Head], lines: Mapping[int, Sequence[Line]], book: Rulebook) -> list[Made]:
         """What a book says of each order, if anything."""
-        reports = self.reports(_first_paid(heads)) if asks_signals(book) else None
+        reports = self.outside.reports(_first_paid(heads)) if asks_signals(book) else None
         about = [] if reports is None else [name for name in reports["of"].unique(maintain_order=True) if name]
         orders = rows.orders_frame(heads, tuple(dict.fromkeys((*order_columns(book), *about))))
         made = decide(orders, rows.lines_frame({head.order_id: lines[head.order_id] for head in heads}), book,
@@ -142,7 +159,11 @@ class Intentions:
         by_order: dict[int, list[Decision]] = {}
         for order_id, *decision in made.iter_rows():
             by_order.setdefault(order_id, []).append(Decision(*decision))
-        return [(head, by_order.get(head.order_id, [])) for head in heads]
+        return [
+            Made(head, by_order.get(number, []), book.version, lines[number], self.news.last_message[number])
+            for head in heads
+            for number in (head.order_id,)
+        ]
 
     def _shares(self, heads: Sequence[Head]) -> list[tuple[Rulebook, list[Head]]]:
         shares: dict[str, tuple[Rulebook, list[Head]]] = {}
@@ -191,13 +212,13 @@ class Intentions:
         """Whether its lines changed after the rulebook spoke on it."""
         return self._decided_on.get(head.order_id) is not self.news.lines[head.order_id]
 
-    def _carry_out(self, head: Head, lines: Sequence[Line], decisions: list[Decision], version: str) -> None:
-        message = self.news.last_message[head.order_id]
+    def _carry_out(self, made: Made, settled: Settled) -> None:
+        head, _, version, lines, message = made
         at = message.received_at
         gifts: list[Line] = []
         held: list[str] = []
         done: list[Decision] = []
-        for decision in decisions:
+        for decision in settled.decisions:
             _, rule, action, argument, quantity, parent, _ = decision
             if action == "assign_warehouse":
                 if head.warehouse is not None:
@@ -210,7 +231,7 @@ class Intentions:
                 )
             elif action == "notify":
                 self.writes.new["outbox"].append(rows.notify_row(head, argument, rule, version, message))
-            held += _holding(action, argument, rule)
+            held += _holding(action, argument, rule, settled.lack)
             detail = _cause(rule, version)
             self.news.entries.append(
                 Entry(head.order_id, f"rule.{action}", at, at, "", argument, "decided", "rules", message.id, detail)
@@ -257,10 +278,13 @@ def _cause(rule: str, version: str) -> str:
     return _json({"rule": rule, "version": version}).decode()
 
 
-def _holding(action: str, argument: str, rule: str) -> list[str]:
-    """Why a decision keeps the order from its warehouse until a person lets it go; empty where it does not."""
+def _holding(action: str, argument: str, rule: str, lack: str) -> list[str]:
+    """Why a decision keeps the order from its warehouse until a person lets it go; empty where it does not. `lack`:
+    what was not there, where the hold is for that."""
     if action == "approve":
         return [f"rule {rule} asks for the approval of {argument}"]
+    if action == "hold" and argument == "stock" and lack:
+        return [lack]
     if action == "hold" and "push" in HOLDS[argument].blocks:
         return [f"rule {rule} holds it: {argument}"]
     return []

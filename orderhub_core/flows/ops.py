@@ -10,23 +10,25 @@ import msgspec
 from orderhub_core.errors import Unreadable, UserMistake
 from orderhub_core.flows.rows import push_key
 from orderhub_core.fold import Entry
-from orderhub_core.model import BookChange, Dismissal, RawMessage, Release, Review, Signal, SignalEnd
+from orderhub_core.model import BookChange, Dismissal, RawMessage, Release, Review, Signal, SignalEnd, StockReport
 from orderhub_core.settings import RESERVED
 from orderhub_core.store import books, signals
 from orderhub_core.store.aside import Held
 from orderhub_core.store.unit import Message, Row, Writes
 
 OPS = RESERVED
-Word = Review | Dismissal | Release | BookChange | Signal | SignalEnd
+Word = Review | Dismissal | Release | BookChange | Signal | SignalEnd | StockReport
 KINDS: dict[str, type[Word]] = {
     "review": Review, "dismissal": Dismissal, "release": Release, "rulebook": BookChange,
-    "signal": Signal, "signal_end": SignalEnd,
+    "signal": Signal, "signal_end": SignalEnd, "stock": StockReport,
 }  # fmt: skip
-OF_NO_ORDER = Dismissal | BookChange | Signal | SignalEnd
-TURNING = BookChange | Signal | SignalEnd
+OF_NO_ORDER = Dismissal | BookChange | Signal | SignalEnd | StockReport
+TURNING = BookChange | Signal | SignalEnd | StockReport
 """What orders after it are decided differently by: it ends its batch."""
-TURNS = frozenset({"rulebook", "signal", "signal_end"})
+TURNS = frozenset({"rulebook", "signal", "signal_end", "stock"})
 """Their kinds."""
+ALONE = "stock"
+"""A kind that is a batch of its own: it counts what all before it have taken, as the store has that."""
 TURN_KEY = "rules"
 """In place of an order's number: all of them are one lane's, and hold as they were said, one by one."""
 WITHDRAWN = -1
@@ -62,6 +64,8 @@ def noted(message: Message, said: Word, order_id: int, moment: int, writes: Writ
         case BookChange():
             writes.words += books.steps(said, message.id, message.received_at)
             entry = _changed(message, said)
+        case StockReport():
+            entry = _counted(message, said)
         case Signal() | SignalEnd():
             writes.words += signals.steps(said, message.message_id, message.id, message.received_at)
             entry = _reported(message, said)
@@ -113,9 +117,12 @@ def signal(said: Signal | SignalEnd, at: int) -> RawMessage:
 
 
 def turning(messages: Sequence[Message]) -> int:
-    """How many messages there are up to, and with, the first one that orders after it are decided differently by."""
-    turns = (place for place, message in enumerate(messages, 1) if message.kind in TURNS and message.source == OPS)
-    return next(turns, len(messages))
+    """How many messages there are up to, and with, the first one that orders after it are decided differently by; or
+    without it, where it is to be a batch of its own."""
+    for place, message in enumerate(messages):
+        if message.kind in TURNS and message.source == OPS:
+            return place if message.kind == ALONE and place else place + 1
+    return len(messages)
 
 
 def check_release(reason: str, by: str) -> None:
@@ -204,6 +211,26 @@ def _changed(message: Message, said: BookChange) -> Entry:
         told["digest"] = blake2b(said.text.encode(), digest_size=16).hexdigest()
     detail = _json(told).decode()
     return Entry(0, f"rulebook.{said.act}", at, at, "", said.version, "changed", message.source, message.id, detail)
+
+
+def check_stock(said: StockReport) -> None:
+    """Raises UserMistake. The log keeps its words for ever."""
+    if not said.by.strip():
+        raise UserMistake("a report of stock is somebody's: say whose (--by NAME)")
+    _check_words("the comment", said.comment, said.by)
+
+
+def stock(said: StockReport, at: int, number: int) -> RawMessage:
+    """`number`: of a report that comes in several messages."""
+    return RawMessage(OPS, f"stock:{said.warehouse}:{at}:{number}", "stock", _json(said), TURN_KEY)
+
+
+def _counted(message: Message, said: StockReport) -> Entry:
+    at, told = message.received_at, {"by": said.by, "comment": said.comment, "skus": len(said.rows)}
+    detail = _json(told).decode()
+    return Entry(
+        0, "stock.reported", said.at, at, "", said.warehouse, "changed", message.source, message.id, detail
+    )  # fmt: skip
 
 
 def _reported(message: Message, said: Signal | SignalEnd) -> Entry:

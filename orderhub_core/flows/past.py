@@ -20,7 +20,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from orderhub_core.errors import OrderHubError, UserMistake
-from orderhub_core.flows.absorb import Source
+from orderhub_core.flows.context import Source
 from orderhub_core.fold import FACT_COLUMNS
 from orderhub_core.frames import INSTANT, SIGHTINGS
 from orderhub_core.model import Decoded, Sighting

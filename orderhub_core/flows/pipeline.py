@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import structlog
 
-from orderhub_core.flows.absorb import Context, Plan, absorb, prepare
+from orderhub_core.flows.absorb import Plan, absorb, prepare
+from orderhub_core.flows.context import Context
 from orderhub_core.flows.garbage import uncollected
 from orderhub_core.flows.ops import TURNS
 from orderhub_core.flows.recent import remembered_if_committed
@@ -110,8 +111,7 @@ class Pipeline:
             self._uncollected.enter_context(uncollected())
         with self._remembered(flight):
             following = ahead.claim(self._limit, self._context.clock())
-            unwritten = ahead if following is not None and following.lane == flight.claim.lane else None
-            planned = None if following is None else self._prepared(following, unwritten)
+            planned = None if following is None else self._prepared(following, ahead, flight.claim.lane)
         with self._remembered(flight), self._remembered(planned or flight):
             ahead.end()
         if planned is not None:
@@ -119,16 +119,16 @@ class Pipeline:
         self._flying, self._backlog = planned, planned is not None
         return Plan(Writes(), flight.plan.outcomes)
 
-    def _prepared(self, claim: Claim, unwritten: Ahead | None = None) -> _Flight | None:
+    def _prepared(self, claim: Claim, ahead: Ahead | None = None, lane: int | None = None) -> _Flight | None:
         """None where planning fails: `absorb` will meet the same failure, and knows what to do about it. Also where
         what comes next is decided by what this changes.
 
-        `unwritten`: what the claim is based on is not in the store yet.
+        `lane`: of what `ahead` commits meanwhile.
         """
         if any(message.kind in TURNS for message in claim.messages):
             return None
         with contextlib.suppress(Exception), remembered_if_committed(self._context.recent, claim):
-            return _Flight(claim, prepare(self._context, claim, unwritten))
+            return _Flight(claim, prepare(self._context, claim, ahead, unwritten=claim.lane == lane))
         return None
 
     def _remembered(self, flight: _Flight) -> contextlib.AbstractContextManager[None]:

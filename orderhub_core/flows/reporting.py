@@ -11,13 +11,19 @@ from orderhub_core.flows import ops
 from orderhub_core.frames import INSTANT
 from orderhub_core.model import RawMessage, Signal, SignalEnd
 from orderhub_core.rules.dictionary import FIELDS, Field, Kind, lookup, nearest
+from orderhub_core.rules.routing import WINDOWS
 from orderhub_core.rules.signals import SIGNALS
+from orderhub_core.settings import Settings
 from orderhub_core.store import signals
 from orderhub_core.store.base import Store
 from orderhub_core.store.signals import Reported
 
 OF = ("shop", "platform", "province", "city")
 """What a report may be about, if not about all orders."""
+CLOSED = Field(
+    "warehouse_closed", "仓库停用", Kind.FLAG, "signal", "warehouse_closed",
+    "Whether a warehouse takes nothing; `no` opens one that the settings disable. For routing: no rule can ask for it.",
+)  # fmt: skip
 
 
 def reports(store: Store, since: int) -> pl.DataFrame:
@@ -31,13 +37,25 @@ def reports(store: Store, since: int) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=raw, orient="row").cast({"since": INSTANT, "until": INSTANT})
 
 
+def closings(store: Store, since: int) -> pl.DataFrame:
+    """routing.WINDOWS of what was reported of warehouses: those that hold at `since` (microseconds UTC) or later."""
+    rows = [
+        (one.subject, not one.number, one.since, one.until, one.comment or None)
+        for one in signals.holding(store, since)
+        if one.field == CLOSED.name
+    ]
+    raw = {**WINDOWS, "since": pl.Int64(), "until": pl.Int64()}
+    return pl.DataFrame(rows, schema=raw, orient="row").cast({"since": INSTANT, "until": INSTANT})
+
+
 class Signals:
     """Of one hub."""
 
     def __init__(
-        self, store: Store, clock: Callable[[], int], say: Callable[[Sequence[RawMessage]], None], shops: Sequence[str]
+        self, store: Store, clock: Callable[[], int], say: Callable[[Sequence[RawMessage]], None], settings: Settings
     ) -> None:
-        self._store, self._clock, self._say, self._shops = store, clock, say, shops
+        self._store, self._clock, self._say = store, clock, say
+        self._shops, self._warehouses = ([one.id for one in some] for some in (settings.shops, settings.warehouses))
 
     def kept(self) -> list[Reported]:
         """All reports, those that begin last first."""
@@ -51,7 +69,9 @@ class Signals:
         in microseconds UTC. `about`: `province=广东省`, or nothing for all orders. Orders that are decided after this
         are told what held when they were paid. Raises UserMistake."""
         known = _field(field)
-        of, subject = _about(about, self._shops)
+        of, subject = (
+            _warehouse(about, self._warehouses) if known == CLOSED else _about(about, self._shops)
+        )  # fmt: skip
         begin = self._clock() if since is None else since
         if until is not None and until <= begin:
             raise UserMistake("the report ends before it begins: give it a later end")
@@ -73,13 +93,22 @@ class Signals:
 
 
 def _field(name: str) -> Field:
-    field = lookup(name)
+    field = CLOSED if name in (CLOSED.name, CLOSED.zh) else lookup(name)
     if field is None or field.level != "signal":
-        known = [one for one in FIELDS.values() if one.level == "signal"]
+        known = [*(one for one in FIELDS.values() if one.level == "signal"), CLOSED]
         near = nearest(name, [word for one in known for word in (one.name, one.zh)])
         listed = ", ".join(f"{one.name} ({one.zh})" for one in known)
         raise UserMistake(f"{name!r} is no signal{f'; {near}?' if near else ''} Known are {listed}")
     return field
+
+
+def _warehouse(about: str, warehouses: Sequence[str]) -> tuple[str, str]:
+    of, _, subject = (part.strip() for part in about.partition("="))
+    if of != "warehouse" or subject not in warehouses:
+        raise UserMistake(
+            f"say which warehouse is closed: --of warehouse=ID, one of {', '.join(warehouses) or 'none'} (the settings)"
+        )
+    return of, subject
 
 
 def _about(about: str, shops: Sequence[str]) -> tuple[str, str]:

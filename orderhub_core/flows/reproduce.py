@@ -18,7 +18,8 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from orderhub_core.flows import editions
-from orderhub_core.flows.absorb import Context, absorb
+from orderhub_core.flows.absorb import absorb
+from orderhub_core.flows.context import Context
 from orderhub_core.flows.recent import Recent
 from orderhub_core.rules.needs import asks_signals
 from orderhub_core.rules.tree import Rulebook

@@ -37,10 +37,11 @@ class Overtaken(Later):
     """Another writer committed first; claim again."""
 
 
-def advance(cursor: Any, move_on: str, end: Row) -> None:
-    """A lane moves to the `end` of its plan. Raises Overtaken when it stands elsewhere than the plan begins."""
-    if cursor.execute(move_on, end).rowcount != 1:
-        raise Overtaken("another writer applied messages meanwhile")
+def advance(cursor: Any, ends: Iterable[tuple[str, Row]]) -> None:
+    """What a plan begins on moves to the ends of it. Raises Overtaken when something stands elsewhere."""
+    for move_on, end in ends:
+        if cursor.execute(move_on, end).rowcount != 1:
+            raise Overtaken("another writer applied messages meanwhile")
 
 
 class Progress(NamedTuple):
@@ -174,6 +175,17 @@ class Store(ABC):
             (self.listed(order_ids),),
         )
 
+    def counted(self) -> dict[str, int]:
+        """Warehouses that report their stock, and as of when they did last (microseconds UTC). As the last of the words
+        left it that end their batch: no batch of others changes it."""
+        return dict(self.query("hub", "SELECT place, balance FROM resources WHERE kind = 'told'"))
+
+    def resource_rows(self, subjects: Iterable[str]) -> list[Row]:
+        """kind, subject, place, balance, safety of these SKUs and days, and of the ledger's turn, as of one commit."""
+        sql = f"""SELECT kind, subject, place, balance, safety FROM resources WHERE kind = 'turn'
+            OR (kind IN ('stock', 'capacity') AND {self.among("subject")})"""
+        return self.query("hub", sql, (self.listed(subjects),))
+
     def message_ids(self, source: str, message_ids: Iterable[str]) -> dict[str, int]:
         """Inbox ids by message id."""
         sql = f"SELECT message_id, id FROM inbox WHERE source = ? AND {self.among('message_id')}"
@@ -211,7 +223,7 @@ class Store(ABC):
 
     def _move_on(self, cursor: Any, claim: Claim, writes: Writes) -> None:
         """The lane's own row, and its queue."""
-        advance(cursor, self.sql(statements.MOVE_ON), statements.end_of(claim, writes))
+        advance(cursor, ((self.sql(move_on), end) for move_on, end in statements.ends_of(claim, writes)))
         if claim.queued:
             ids = self.listed([message.id for message in claim.messages])
             cursor.execute(self.sql(f"DELETE FROM todo WHERE lane = ? AND {self.among('id')}"), (claim.lane, ids))

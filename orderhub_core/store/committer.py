@@ -69,7 +69,7 @@ class Committer:
             self._failed = _gone()
             return
         try:
-            order = _encode((statements.end_of(claim, writes), list(statements.batches(writes))))
+            order = _encode((statements.ends_of(claim, writes), list(statements.batches(writes))))
         except Exception as bug:  # noqa: BLE001 — nothing was handed over; `absorb` finds the message that does this
             self._failed = bug
             return
@@ -97,6 +97,14 @@ class Committer:
         """As `Store.line_rows`, once the batch is written: it may hold some of them. Raises as `end`."""
         self.end()
         return self._store.line_rows(order_ids)
+
+    def counted(self) -> dict[str, int]:
+        return self._store.counted()
+
+    def resource_rows(self, subjects: Iterable[str]) -> list[Row]:
+        """As `Store.resource_rows`, once the batch is written: it may take of them. Raises as `end`."""
+        self.end()
+        return self._store.resource_rows(subjects)
 
     def end(self) -> None:
         if self._flying is not None and self._failed is None and self._child is not None:
@@ -157,9 +165,9 @@ def _receive(stream: IO[bytes]) -> Any:
     return _decode(data) if len(data) == length else None
 
 
-def _write(store: sqlite.SqliteStore, end: Row, batches: Iterable[Batch]) -> None:
+def _write(store: sqlite.SqliteStore, ends: Iterable[tuple[str, Row]], batches: Iterable[Batch]) -> None:
     with store.transaction("hub") as cursor:
-        advance(cursor, statements.MOVE_ON, end)
+        advance(cursor, ends)
         for sql, rows, *_ in batches:
             cursor.executemany(sql, rows)
 

@@ -102,6 +102,15 @@ class Relay:
     def line_rows(self, order_ids: Iterable[int]) -> list[Row]:
         return self._store.line_rows(order_ids)
 
+    def counted(self) -> dict[str, int]:
+        return self._store.counted()
+
+    def resource_rows(self, subjects: Iterable[str]) -> list[Row]:
+        """As `Store.resource_rows`, once the batch is written, of whichever lane it is: it may take of them. Raises as
+        `end`."""
+        self.end()
+        return self._store.resource_rows(subjects)
+
     def end(self) -> None:
         if self._flying is not None:
             self._flying.result()

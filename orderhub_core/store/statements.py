@@ -150,6 +150,10 @@ MOVE_ON = """UPDATE lanes SET version = version + 1, next_order_id = ?, log_seq 
     applied_upto = CASE WHEN applied_upto < ? THEN ? ELSE applied_upto END
     WHERE lane = ? AND version = ?"""
 
+TAKE_TURN = "UPDATE resources SET balance = ? WHERE kind = 'turn' AND balance = ?"
+"""What is taken of stock and room was there when it was planned: whoever else took of it meanwhile, of whichever lane,
+has moved this on."""
+
 HEADS = """SELECT log_seq, log_hash, (SELECT max(seq) FROM log WHERE seq > lanes.log_seq
     AND (seq - 1) % (SELECT count(*) FROM lanes) = lanes.lane) FROM lanes ORDER BY lane"""
 """The end of each lane's log as the lane knows it, and the last entry beyond that, which should not be."""
@@ -166,10 +170,12 @@ class Batch(NamedTuple):
     """Of a change of one row: the column that names it."""
 
 
-def end_of(claim: Claim, writes: Writes) -> Row:
-    """What MOVE_ON asks for: where the lane stands after these writes, and where it must stand before them."""
+def ends_of(claim: Claim, writes: Writes) -> list[tuple[str, Row]]:
+    """Statements that change a row each, or the plan was overtaken: where the lane, and the ledger where they take part
+    in it, stand after these writes, and must stand before them."""
     upto = claim.upto
-    return writes.next_order_id, writes.log_seq, writes.log_hash, upto, upto, claim.lane, claim.version
+    lane = (writes.next_order_id, writes.log_seq, writes.log_hash, upto, upto, claim.lane, claim.version)
+    return [(MOVE_ON, lane), *([(TAKE_TURN, writes.turn)] if writes.turn else [])]
 
 
 def batches(writes: Writes) -> Iterator[Batch]:

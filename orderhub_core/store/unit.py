@@ -105,6 +105,8 @@ class Writes:
         """(source, message id, reason, by, at) of parked messages that nobody needs to read any more."""
         self.requeued: list[Requeued] = []
         """Messages of the claim that were not applied: they belong to another lane, or wait for a better moment."""
+        self.turn: tuple[int, int] | None = None
+        """The ledger's last entry, and which was the last when this was planned; None where it takes no part in it."""
         self.next_order_id = 1
         self.log_seq = 0
         self.log_hash = b""

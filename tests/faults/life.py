@@ -156,7 +156,7 @@ def absorbing(store: Any, pseudonyms: Any) -> Any:
     import msgspec
 
     from orderhub_core.errors import Unreadable
-    from orderhub_core.flows.absorb import Context, Source
+    from orderhub_core.flows.context import Context, Source
     from orderhub_core.model import Observation
     from orderhub_core.rules.tree import Action, Group, Leaf, Op, Rule, Rulebook
 

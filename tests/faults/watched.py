@@ -23,7 +23,7 @@ from talk import BOOK, HASHES, Decoder
 
 from orderhub_core.errors import Unreachable
 from orderhub_core.flows import editions
-from orderhub_core.flows.absorb import Context
+from orderhub_core.flows.context import Context
 from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.recent import Recent
 from orderhub_core.model import RawMessage

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from small_shop import BOOK, SHOP, source
 
-from orderhub_core.flows.absorb import Context
+from orderhub_core.flows.context import Context
 from orderhub_core.model import Content, Event, Line, Observation, Person, RawMessage
 from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.store import homes

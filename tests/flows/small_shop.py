@@ -6,7 +6,7 @@ import msgspec
 from small_rules import one_of, rulebook, total_from
 
 from orderhub_core.errors import Unreadable
-from orderhub_core.flows.absorb import Source
+from orderhub_core.flows.context import Source
 from orderhub_core.model import Decoded, Observation, Review, Sighting
 
 SHOP = "shop-1"

@@ -14,7 +14,8 @@ from small_rules import one_of, rulebook
 
 from orderhub_core.errors import Unreachable
 from orderhub_core.flows import ops
-from orderhub_core.flows.absorb import Context, Source, absorb, drain, plan
+from orderhub_core.flows.absorb import absorb, drain, plan
+from orderhub_core.flows.context import Context, Source
 from orderhub_core.flows.dispatch import dispatch
 from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.replay import replay

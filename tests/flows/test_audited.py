@@ -14,8 +14,9 @@ from small_shop import BOOK, SHOP, source
 from orderhub_core.audit.consistency.audited import Audited, begin
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import audited
-from orderhub_core.flows.absorb import Context, drain
+from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.audited import ANEW_US, Standing, whole
+from orderhub_core.flows.context import Context
 from orderhub_core.model import Event, Observation, RawMessage, Sighting
 from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.store import homes

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from reading import rows
 from small_shop import BOOK, SHOP, source
 
-from orderhub_core.flows.absorb import Context, absorb
+from orderhub_core.flows.absorb import absorb
+from orderhub_core.flows.context import Context
 from orderhub_core.model import Content, Event, Line, Observation, RawMessage, Review
 from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.store import homes

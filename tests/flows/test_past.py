@@ -20,7 +20,8 @@ from orderhub_core.audit.report import audit
 from orderhub_core.entry import cli
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import past
-from orderhub_core.flows.absorb import Context, drain
+from orderhub_core.flows.absorb import drain
+from orderhub_core.flows.context import Context
 from orderhub_core.flows.past import Past
 from orderhub_core.frames import SIGHTINGS
 from orderhub_core.hub import Hub, SnapshotHub, connect

@@ -15,7 +15,8 @@ import pytest
 from reading import rows, whole
 
 from orderhub_core.errors import Busy, Unreachable
-from orderhub_core.flows.absorb import Source, absorb, drain
+from orderhub_core.flows.absorb import absorb, drain
+from orderhub_core.flows.context import Source
 from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.flows.recent import Recent
 from orderhub_core.model import Event, Parcel

@@ -8,7 +8,8 @@ import msgspec
 import pytest
 from reading import rows, state, whole
 
-from orderhub_core.flows.absorb import Context, absorb, drain, plan
+from orderhub_core.flows.absorb import absorb, drain, plan
+from orderhub_core.flows.context import Context
 from orderhub_core.flows.recent import Recent
 from orderhub_core.model import Event, Observation, Parcel, Person, RawMessage
 from orderhub_core.store import homes, statements

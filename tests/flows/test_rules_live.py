@@ -10,7 +10,8 @@ from small_shop import SHOP
 from orderhub_core import effects
 from orderhub_core.errors import Unreadable, UserMistake
 from orderhub_core.flows import ops
-from orderhub_core.flows.absorb import Source, drain
+from orderhub_core.flows.absorb import drain
+from orderhub_core.flows.context import Source
 from orderhub_core.flows.intend import refuse
 from orderhub_core.flows.replay import replay
 from orderhub_core.model import Event as E

@@ -9,12 +9,14 @@ from reading import rows
 from small_shop import source
 
 from orderhub_core.flows import ops
-from orderhub_core.flows.absorb import Source, drain
+from orderhub_core.flows.absorb import drain
+from orderhub_core.flows.allotting import places
+from orderhub_core.flows.context import Source
 from orderhub_core.flows.editions import Editions
 from orderhub_core.flows.reporting import Signals
 from orderhub_core.model import Event as E
 from orderhub_core.rules.tree import Rulebook
-from orderhub_core.settings import Settings
+from orderhub_core.settings import Endpoint, Settings
 
 NOW = 1_700_000_000_000_000
 
@@ -53,7 +55,8 @@ class Bench:
         def known(name):
             return Source("", "", ops.decode) if name == ops.OPS else source(name)
 
-        self.context, self._order = context._replace(source=known, book=Rulebook()), order
+        self.context = context._replace(source=known, book=Rulebook(), places=places(settings or Settings()))
+        self._order = order
         self._ticks, self._numbers = count(NOW), count(1)
         self.store = context.store
         self.editions = Editions(
@@ -62,7 +65,7 @@ class Bench:
         )  # fmt: skip
 
         self.signals = Signals(self.store, self.clock, lambda said: self._receive(said) or drain(self.context, 100),
-                               ["shop-1"])  # fmt: skip
+                               settings or Settings(shops=(Endpoint("shop-1", "douyin"),)))  # fmt: skip
 
     def clock(self):
         return next(self._ticks)

@@ -14,7 +14,7 @@ from small_rules import rulebook, total_from
 
 from orderhub_core.errors import Busy, OrderHubError, StoreMissing, UserMistake
 from orderhub_core.flows import absorb
-from orderhub_core.flows.absorb import Context, Source
+from orderhub_core.flows.context import Context, Source
 from orderhub_core.model import Content, Event, Line, Observation, Parcel, Person, RawMessage
 from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.rules.tree import Rulebook

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from orderhub_core.entry.worker import Worker
 from orderhub_core.errors import Unreadable, UserMistake
 from orderhub_core.flows import absorb, replay
-from orderhub_core.flows.absorb import Context, Source
+from orderhub_core.flows.context import Context, Source
 from orderhub_core.hub import Hub
 from orderhub_core.model import Event, Observation, RawMessage
 from orderhub_core.pseudonym import Pseudonyms

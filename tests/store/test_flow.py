@@ -8,7 +8,7 @@ import pytest
 
 from orderhub_core.errors import Unreadable
 from orderhub_core.flows import absorb
-from orderhub_core.flows.absorb import Context
+from orderhub_core.flows.context import Context
 from orderhub_core.model import RawMessage
 from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.rules.tree import Rulebook

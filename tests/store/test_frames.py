@@ -10,7 +10,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from orderhub_core.errors import StoreMissing
-from orderhub_core.flows.absorb import Source
+from orderhub_core.flows.context import Source
 from orderhub_core.frames import SCHEMAS
 from orderhub_core.hub import Hub
 from orderhub_core.model import Content, Event, Line, Observation, RawMessage, Review, Sighting

@@ -21,7 +21,8 @@ from nats_cluster import NatsCluster
 from small_rules import rulebook, total_from
 
 from orderhub_core.errors import Busy, Unreachable, Unreadable, UserMistake
-from orderhub_core.flows.absorb import Context, Source, drain
+from orderhub_core.flows.absorb import drain
+from orderhub_core.flows.context import Context, Source
 from orderhub_core.model import Content, Event, Line, Observation, Person, RawMessage
 from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.rules.tree import Rulebook

@@ -1,0 +1,107 @@
+"""Stock: what warehouses report to have, and what is left of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple
+
+import polars as pl
+
+from orderhub_core.errors import UserMistake
+from orderhub_core.flows import ops
+from orderhub_core.model import RawMessage, StockReport
+from orderhub_core.settings import Settings
+from orderhub_core.store import ledger
+from orderhub_core.store.base import Store
+
+AT_A_TIME = 2_000
+"""SKUs in a message: some 60 KB."""
+COUNTED = pl.Schema({"warehouse": pl.String(), "sku": pl.String(), "on_hand": pl.Int64(), "safety": pl.Int64()})
+"""One row per SKU in a warehouse: pieces that lie there, and those that orders must leave; null: as the settings
+say."""
+
+
+class Taken(NamedTuple):
+    """What became of a report."""
+
+    skus: int
+    warehouses: list[str]
+    doubts: list[str]
+    """What was taken in otherwise than it was written."""
+
+
+class Stock:
+    """Of one hub."""
+
+    def __init__(
+        self, store: Store, clock: Callable[[], int], say: Callable[[Sequence[RawMessage]], None], settings: Settings
+    ) -> None:
+        self._store, self._clock, self._say, self._settings = store, clock, say, settings
+
+    def report(self, counts: pl.DataFrame, *, by: str, at: int | None = None, comment: str = "") -> Taken:
+        """Say what warehouses have, `at` an instant (microseconds UTC; now): COUNTED. It is taken in when this returns:
+        what orders have taken by then and has not left is subtracted. SKUs that are not named stay as they were; in a
+        warehouse that reports any, what was never named is not there.
+
+        Raises UserMistake for a warehouse that the settings do not have, or no rows; then nothing is taken in.
+        """
+        now = self._clock()
+        if at is not None and not ops.EARLIEST <= at <= now:
+            raise UserMistake("stock is reported as of now or a moment before, not of one that is still to come (--at)")
+        rows, doubts = self._sound(counts)
+        said = list(self._reports(rows, now if at is None else at, by, comment))
+        for report in said:
+            ops.check_stock(report)
+        late = [one for one in dict.fromkeys(report.warehouse for report in said) if self._told(one) > said[0].at]
+        if late:
+            raise UserMistake(f"{', '.join(late)}: a later report has been taken in already; this one says nothing new")
+        self._say([ops.stock(report, now, number) for number, report in enumerate(said)])
+        return Taken(rows.height, list(rows["warehouse"].unique(maintain_order=True)), doubts)
+
+    def left(self, *, warehouse: str = "", sku: str = "") -> list[ledger.Left]:
+        """What orders may still take, by warehouse and SKU."""
+        return ledger.left(self._store, "stock", place=warehouse, subject=sku)
+
+    def booked(self, *, warehouse: str = "", day: str = "") -> list[ledger.Left]:
+        """Orders that the days of warehouses with a limit have."""
+        return ledger.left(self._store, "capacity", place=warehouse, subject=day)
+
+    def told(self) -> dict[str, int]:
+        """Warehouses that report their stock, and as of when they did last (microseconds UTC)."""
+        return ledger.told(self._store)
+
+    def history(self, warehouse: str, subject: str, limit: int) -> list[ledger.Entry]:
+        """Who took of a SKU there, and what was reported of it; or who took a day's room. The newest first."""
+        return ledger.newest(self._store, place=warehouse, subject=subject, limit=limit)
+
+    def _told(self, warehouse: str) -> int:
+        return self.told().get(warehouse, 0)
+
+    def _sound(self, counts: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+        known = {one.id: one.safety_stock for one in self._settings.warehouses}
+        strangers = counts.filter(~pl.col("warehouse").is_in(list(known)) | pl.col("warehouse").is_null())
+        if strangers.height:
+            names = ", ".join(sorted({str(name) for name in strangers["warehouse"]}))
+            raise UserMistake(f"the settings have no warehouse {names}; they have {', '.join(known) or 'none'}")
+        if counts.is_empty():
+            raise UserMistake("the report has no rows: it says nothing of any SKU")
+        negative = counts.filter(pl.col("on_hand") < 0)
+        twice = counts.filter(pl.struct("warehouse", "sku").is_duplicated())
+        doubts = [
+            f"{row['warehouse']}: {row['sku']} is reported at {row['on_hand']}; it counts as none"
+            for row in negative.head(20).iter_rows(named=True)
+        ]
+        doubts += [
+            f"{warehouse}: {sku} is reported twice; the lesser counts"
+            for warehouse, sku in twice.select("warehouse", "sku").unique(maintain_order=True).head(20).iter_rows()
+        ]
+        usual = pl.col("warehouse").replace_strict(known, return_dtype=pl.Int64)
+        rows = counts.group_by("warehouse", "sku", maintain_order=True).agg(
+            pl.col("on_hand").min().clip(0), pl.col("safety").max()
+        )
+        return rows.with_columns(pl.col("safety").fill_null(usual).clip(0)), doubts
+
+    def _reports(self, rows: pl.DataFrame, at: int, by: str, comment: str) -> Iterator[StockReport]:
+        for (warehouse,), some in rows.group_by("warehouse", maintain_order=True):
+            for part in some.select("sku", "on_hand", "safety").iter_slices(AT_A_TIME):
+                yield StockReport(str(warehouse), at, tuple(part.rows()), by, comment)

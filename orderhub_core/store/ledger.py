@@ -1,0 +1,73 @@
+"""The ledger of stock and room: what is left, who took it, and what is promised and still there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from orderhub_core.store.base import Store
+
+_PROMISED = """SELECT ledger.subject, -sum(ledger.quantity) FROM ledger JOIN orders USING (order_id)
+    WHERE ledger.kind = 'stock' AND ledger.place = ? AND ledger.order_id > 0 AND {those}
+    AND orders.fulfilment NOT IN ('cancelled', 'intercepted')
+    AND orders.payment IN ('paid', 'partly_refunded', 'settled')
+    AND (orders.shipped_at IS NULL OR orders.shipped_at > ?) GROUP BY ledger.subject"""
+_LEFT = """SELECT place, subject, balance, safety FROM resources
+    WHERE kind = ? AND (place = ? OR ? = '') AND (subject = ? OR ? = '') ORDER BY place, subject"""
+_TOLD = "SELECT place, balance FROM resources WHERE kind = 'told' ORDER BY place"
+_ENTRIES = """SELECT seq, kind, subject, place, ledger.order_id, coalesce(shop, ''), coalesce(order_no, ''), quantity,
+    balance, safety, message FROM ledger LEFT JOIN orders USING (order_id)"""
+AT_A_TIME = 10_000
+
+
+class Left(NamedTuple):
+    """Of one SKU in one warehouse: pieces that are neither promised nor gone, and those that orders must leave; or of
+    one of its days: orders."""
+
+    place: str
+    subject: str
+    balance: int
+    safety: int
+
+
+class Entry(NamedTuple):
+    seq: int
+    kind: str
+    subject: str
+    place: str
+    order_id: int
+    shop: str
+    order_no: str
+    quantity: int
+    balance: int
+    safety: int
+    message: int
+
+
+def promised(store: Store, warehouse: str, skus: Sequence[str], at: int) -> dict[str, int]:
+    """Pieces of these SKUs that orders have taken there, that are still theirs, and had not left it `at` (microseconds
+    UTC)."""
+    sql = _PROMISED.format(those=store.among("ledger.subject"))
+    return dict(store.query("hub", sql, (warehouse, store.listed(skus), at)))
+
+
+def left(store: Store, kind: str, *, place: str = "", subject: str = "") -> list[Left]:
+    """Of the kind `stock` or `capacity`; of one warehouse, SKU or day, or of all."""
+    return [Left(*row) for row in store.query("hub", _LEFT, (kind, place, place, subject, subject))]
+
+
+def told(store: Store) -> dict[str, int]:
+    """Warehouses that report their stock, and as of when they did last."""
+    return dict(store.query("hub", _TOLD))
+
+
+def entries(store: Store) -> Iterator[list[Entry]]:
+    """All of the ledger in its order, some at a time."""
+    for rows in store.pieces("hub", f"{_ENTRIES} ORDER BY seq", (), AT_A_TIME):
+        yield [Entry(*row) for row in rows]
+
+
+def newest(store: Store, *, place: str, subject: str, limit: int) -> list[Entry]:
+    """Entries of one SKU or day in one warehouse, the newest first."""
+    sql = f"{_ENTRIES} WHERE subject = ? AND place = ? AND kind IN ('stock', 'capacity') ORDER BY seq DESC LIMIT ?"
+    return [Entry(*row) for row in store.query("hub", sql, (subject, place, limit))]
