@@ -83,12 +83,10 @@ class Counters(Protocol):
         """Warehouses that report their stock."""
         ...
 
-    def allot(self, calls: pl.DataFrame, wanted: pl.DataFrame, world: World, made: Mapping[int, Made]) -> Allotted:
-        """`made`: the orders of the calls, by id."""
-        ...
-
-    def try_out(self, calls: pl.DataFrame, wanted: pl.DataFrame, world: World) -> Allotted:
-        """The same, and nothing is taken."""
+    def allot(
+        self, calls: pl.DataFrame, wanted: pl.DataFrame, world: World, made: Mapping[int, Made], *, trying: bool = False
+    ) -> Allotted:
+        """`made`: the orders of the calls, by id. `trying`: nothing is taken."""
         ...
 
     def count(self, said: StockReport, promised: Mapping[str, int], message: Message) -> None:
@@ -114,7 +112,7 @@ def settle(
         return [Settled(one.decisions) for one in made]
     mine = {one.head.order_id: one for one in made if one.head.order_id in asking}
     calls, wanted = _calls(mine, asking), _wanted(mine.values())
-    found = counters.try_out(calls, wanted, world) if trying else counters.allot(calls, wanted, world, mine)
+    found = counters.allot(calls, wanted, world, mine, trying=trying)
     told = {row[0]: row[1:] for row in found.orders.iter_rows()}
     return [
         _settled(one, asking[one.head.order_id], *told[one.head.order_id])
@@ -177,8 +175,17 @@ class LiveCounters:
     def counted(self) -> frozenset[str]:
         return frozenset(self._reads.counted())
 
-    def allot(self, calls: pl.DataFrame, wanted: pl.DataFrame, world: World, made: Mapping[int, Made]) -> Allotted:
-        found = self.try_out(calls, wanted, world)
+    def allot(
+        self, calls: pl.DataFrame, wanted: pl.DataFrame, world: World, made: Mapping[int, Made], *, trying: bool = False
+    ) -> Allotted:
+        days = calls["paid_at"].dt.convert_time_zone(self._zone).dt.date().dt.to_string("iso")
+        self._load({*wanted["sku"].drop_nulls(), *days.drop_nulls()})
+        found = allot(calls, wanted, world, resources(self._left), zone=self._zone, tr=_english)
+        if not trying:
+            self._take(found, made)
+        return found
+
+    def _take(self, found: Allotted, made: Mapping[int, Made]) -> None:
         taken: dict[int, list[Row]] = {}
         for kind, place, subject, order_id, *entry in found.ledger.iter_rows():
             taken.setdefault(order_id, []).append(((kind, subject, place), *entry))
@@ -189,12 +196,6 @@ class LiveCounters:
                 safety = self._left.get(resource, (0, 0))[1]
                 self._enter(resource, order_id, line_no, quantity, balance, 0, message)
                 self._set(resource, balance, safety)
-        return found
-
-    def try_out(self, calls: pl.DataFrame, wanted: pl.DataFrame, world: World) -> Allotted:
-        days = calls["paid_at"].dt.convert_time_zone(self._zone).dt.date().dt.to_string("iso")
-        self._load({*wanted["sku"].drop_nulls(), *days.drop_nulls()})
-        return allot(calls, wanted, world, resources(self._left), zone=self._zone, tr=_english)
 
     def count(self, said: StockReport, promised: Mapping[str, int], message: Message) -> None:
         told = ("told", "", said.warehouse)

@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -21,9 +21,10 @@ from orderhub_core.flows import editions
 from orderhub_core.flows.absorb import absorb
 from orderhub_core.flows.context import Context
 from orderhub_core.flows.recent import Recent
+from orderhub_core.flows.recount import AsRecorded
 from orderhub_core.rules.needs import asks_signals
 from orderhub_core.rules.tree import Rulebook
-from orderhub_core.store import books, homes, recorded
+from orderhub_core.store import books, homes, ledger, recorded
 from orderhub_core.store.base import Store
 from orderhub_core.store.homes import Home
 from orderhub_core.store.recorded import NOBODY, Heard, Key, Recorded
@@ -59,7 +60,7 @@ class Reproduced:
 
 
 @dataclass(frozen=True)
-class _AsRecorded:
+class _Versions:
     """Each order's own version; on others nothing is said."""
 
     books: dict[Key, Rulebook]
@@ -159,8 +160,11 @@ def _again(
 def _apply(
     context: Context, scratch: Store, chosen: dict[Key, Rulebook], heard: Sequence[Heard], tell: Tell
 ) -> set[Key]:
-    then = _AsRecorded(chosen)
-    anew = context._replace(store=scratch, recent=Recent(scratch), in_force=lambda *_: then)
+    then = _Versions(chosen)
+    there = AsRecorded(chain.from_iterable(ledger.entries(context.store)), context.places.zone)
+    anew = context._replace(
+        store=scratch, recent=Recent(scratch), in_force=lambda *_: then, counters=lambda *_: there
+    )  # fmt: skip
     expired: set[Key] = set()
     done = 0
     for found in recorded.bodies(context.store, [one.message for one in heard]):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,7 +17,7 @@ from orderhub_core.errors import Stop
 from orderhub_core.fold import FACT_COLUMNS, Head, Parcels, turning_event
 from orderhub_core.lifecycle import Given, headline, in_order, settle
 from orderhub_core.model import Event
-from orderhub_core.store import archive, homes, schema, statements
+from orderhub_core.store import archive, homes, ledger, schema, statements
 from orderhub_core.store import sqlite as sqlite_home
 from orderhub_core.store.base import Store
 from orderhub_core.store.homes import Home
@@ -27,6 +28,7 @@ RESTORE = "stop the hub and restore a backup: `orderhub db restore`"
 REPLAY = "restore a backup that still has it, or ask its sender for it again"
 EVENTS = frozenset(event.value for event in Event)
 BLOCK = 5_000
+MOST_OF_A_KIND = 5
 
 _instants = msgspec.json.Decoder(dict[str, int]).decode
 _boxes = msgspec.json.Decoder(Parcels).decode
@@ -60,7 +62,12 @@ def findings(home: Home, *, quick: bool = False, tell: archive.Tell = lambda *_:
             "parts": partial(_parts, store),
         }
         if not quick:
-            steps |= {"log": partial(_log, store), "bodies": partial(_bodies, store), "orders": partial(_orders, store)}
+            steps |= {
+                "log": partial(_log, store),
+                "bodies": partial(_bodies, store),
+                "orders": partial(_orders, store),
+                "ledger": partial(_ledger, store),
+            }
         for name, step in steps.items():
             tell(f"check {name}", 0, 0)
             found += _guarded(name, step)
@@ -101,6 +108,11 @@ def _log(store: Store) -> Iterator[Finding]:
     verdict = store.verify_log()
     if verdict.broken_seq is not None:
         yield Finding("log", verdict.reason, f"{RESTORE}; what is after the break cannot be trusted")
+
+
+def _ledger(store: Store) -> Iterator[Finding]:
+    for what in islice(ledger.broken(store), MOST_OF_A_KIND):
+        yield Finding("ledger", what, RESTORE)
 
 
 # -- the inbox against the hub
@@ -180,7 +192,7 @@ def _orders(store: Store) -> Iterator[Finding]:
     ):
         wrong |= _settled(store, _unlike(store, rows))
         after = rows[-1][0]
-    for order_id, reason in sorted(wrong.items())[:5]:
+    for order_id, reason in sorted(wrong.items())[:MOST_OF_A_KIND]:
         yield Finding("orders", f"order {order_id}: {reason} ({len(wrong)} such orders)", RESTORE)
 
 

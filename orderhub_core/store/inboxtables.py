@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
-from sqlalchemy import Index, LargeBinary, MetaData, UniqueConstraint
+from sqlalchemy import Index, LargeBinary, UniqueConstraint
 from sqlalchemy import text as sql
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
 from orderhub_core.store.columns import BIG_KEY, CLUSTERED, blob, key, number, text
-
-
-class InboxPart(SQLModel):
-    metadata: ClassVar[MetaData] = MetaData()
+from orderhub_core.store.parts import InboxPart
 
 
 class Inbox(InboxPart, table=True):

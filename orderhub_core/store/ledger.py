@@ -67,6 +67,32 @@ def entries(store: Store) -> Iterator[list[Entry]]:
         yield [Entry(*row) for row in rows]
 
 
+def broken(store: Store) -> Iterator[str]:
+    """What does not follow from the entries before it, by resource. What is taken meanwhile is not looked at."""
+    now = store.query("hub", "SELECT kind, subject, place, balance FROM resources WHERE kind <> 'told'")
+    last = next((row[3] for row in now if row[0] == "turn"), None)
+    if last is None:
+        yield "the ledger's turn is missing"
+        return
+    balances: dict[tuple[str, str, str], int] = {}
+    expected = 0
+    sql = "SELECT seq, kind, subject, place, quantity, balance FROM ledger WHERE seq <= ? ORDER BY seq"
+    for rows in store.pieces("hub", sql, (last,), AT_A_TIME):
+        for seq, kind, subject, place, quantity, balance in rows:
+            expected += 1
+            if seq != expected:
+                yield f"entry {expected} of the ledger is missing"
+                return
+            if kind != "turn" and balances.get((kind, subject, place), 0) + quantity != balance:
+                yield f"entry {seq} of the ledger ({place}, {subject}) does not follow from those before it"
+            balances[kind, subject, place] = balance
+    if expected != last:
+        yield f"entry {last} of the ledger is missing"
+    for kind, subject, place, balance in now:
+        if kind != "turn" and balances.get((kind, subject, place)) != balance:
+            yield f"{place}, {subject}: {balance} are left by the table, others by the ledger"
+
+
 def newest(store: Store, *, place: str, subject: str, limit: int) -> list[Entry]:
     """Entries of one SKU or day in one warehouse, the newest first."""
     sql = f"{_ENTRIES} WHERE subject = ? AND place = ? AND kind IN ('stock', 'capacity') ORDER BY seq DESC LIMIT ?"

@@ -7,18 +7,13 @@ BIGINT minor units, and of orders and lines `deleted_at` is the only deletion th
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from sqlalchemy import BigInteger, Index, Integer, MetaData, UniqueConstraint
 from sqlalchemy import text as sql
-from sqlmodel import Field, SQLModel
+from sqlmodel import Field
 
+from orderhub_core.store import inboxtables, stocktables
 from orderhub_core.store.columns import BIG_KEY, CLUSTERED, blob, instant, key, number, text, word
-from orderhub_core.store.inboxtables import InboxPart
-
-
-class HubPart(SQLModel):
-    metadata: ClassVar[MetaData] = MetaData()
+from orderhub_core.store.parts import HubPart
 
 
 class Order(HubPart, table=True):
@@ -214,46 +209,6 @@ class Signal(HubPart, table=True):
     """The one that changed it last."""
 
 
-class Resource(HubPart, table=True):
-    """What there is only so much of, as the last entry of the ledger left it."""
-
-    __tablename__ = "resources"
-    __table_args__ = CLUSTERED
-    kind: str = key()
-    """stock; capacity; told (of a warehouse: `balance` is as of when its stock was reported last); turn (one row,
-    the sequence number of the ledger's last entry: who takes anything compares and sets it)."""
-    subject: str = key()
-    """The SKU, or the day; empty where the kind says it all."""
-    place: str = key()
-    """The warehouse."""
-    balance: int = number()
-    """Pieces that are neither promised nor gone; orders that the day has."""
-    safety: int = number()
-    """Pieces that orders must leave."""
-
-
-class Entry(HubPart, table=True):
-    """The ledger of resources: append-only, in the order in which they were taken."""
-
-    __tablename__ = "ledger"
-    __table_args__ = (Index("ix_ledger_resource", "kind", "subject", "place"), Index("ix_ledger_order_id", "order_id"))
-    seq: int = key(BIG_KEY)
-    kind: str = text()
-    """stock, capacity, or turn: that it was an order's turn, which tells what it has seen."""
-    subject: str = text()
-    place: str = text()
-    order_id: int = number()
-    """0: of what a warehouse has reported."""
-    line_no: int | None = Field(default=None, sa_type=Integer, nullable=True)
-    quantity: int = number()
-    balance: int = number()
-    """After it."""
-    safety: int = number()
-    """Of what was reported."""
-    message: int = number()
-    """The one that caused it."""
-
-
 class Outbox(HubPart, table=True):
     """Effects on their way out. The key is derived from the cause, so that a replay inserts nothing."""
 
@@ -368,4 +323,4 @@ class Cursor(HubPart, table=True):
     upto: int = number()
 
 
-PARTS: dict[str, MetaData] = {"inbox": InboxPart.metadata, "hub": HubPart.metadata}
+PARTS: dict[str, MetaData] = {"inbox": inboxtables.Inbox.metadata, "hub": stocktables.Resource.metadata}

@@ -203,7 +203,6 @@ def test_every_action_of_a_rule_is_kept_and_logged(context, order):
 @pytest.mark.parametrize(
     ("rules", "told"),
     [
-        (rulebook(default="nearest"), "assigns the nearest warehouse"),
         (rulebook(routing={("odd", "w"): Leaf("colour", Op.IS, ("red",))}), "no field 'colour'"),
     ],
 )

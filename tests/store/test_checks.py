@@ -12,7 +12,9 @@ from pysqlite3 import dbapi2 as sqlite
 from test_backup import NOW, SHOP, Hub, messages
 
 from orderhub_core.entry.commands import db
+from orderhub_core.flows.allotting import places
 from orderhub_core.model import RawMessage
+from orderhub_core.settings import Settings, WarehouseSettings
 from orderhub_core.store import backup, checks, homes
 from orderhub_core.store import sqlite as sqlite_store
 from orderhub_core.store.homes import Home
@@ -31,6 +33,9 @@ DAMAGES = {
     "a waiting body": ("inbox", "UPDATE inbox SET body = NULL WHERE message_id = 'm99.0'", "without their body"),
     "the log": ("hub", "UPDATE log SET after = 'void' WHERE seq = 5", "entry 5"),
     "the log's end": ("hub", "UPDATE lanes SET log_seq = log_seq - 1 WHERE log_seq > 20", "log"),
+    "an entry of the ledger": ("hub", "UPDATE ledger SET balance = balance + 1 WHERE seq = 4", "does not follow"),
+    "a lost entry of the ledger": ("hub", "DELETE FROM ledger WHERE seq = 3", "entry 3 of the ledger is missing"),
+    "what is left": ("hub", "UPDATE resources SET balance = 77 WHERE kind = 'capacity'", "77 are left by the table"),
     "the schema": ("hub", "DROP INDEX ix_orders_order_no", "by hand"),
     "the schema's revision": ("inbox", "UPDATE alembic_version_inbox SET version_num = 'inbox_0001'", "schema"),
 }
@@ -54,6 +59,8 @@ def template(request, tmp_path_factory):
     home = Home(tmp_path_factory.mktemp("template"), url)
     homes.init(home)
     hub = Hub(home)
+    rooms = places(Settings(warehouses=(WarehouseSettings("hangzhou", "dock", orders_per_day=100),)))
+    hub.context = hub.context._replace(places=rooms)
     with contextlib.closing(hub.store):
         lives = messages(8)
         hub.take(lives[:20])  # paid, and the rulebook speaks

@@ -1,0 +1,49 @@
+"""The tables of what there is only so much of, and of who took it."""
+
+from __future__ import annotations
+
+from sqlalchemy import Index, Integer
+from sqlmodel import Field
+
+from orderhub_core.store.columns import BIG_KEY, CLUSTERED, key, number, text
+from orderhub_core.store.parts import HubPart
+
+
+class Resource(HubPart, table=True):
+    """What there is only so much of, as the last entry of the ledger left it."""
+
+    __tablename__ = "resources"
+    __table_args__ = CLUSTERED
+    kind: str = key()
+    """stock; capacity; told (of a warehouse: `balance` is as of when its stock was reported last); turn (one row,
+    the sequence number of the ledger's last entry: who takes anything compares and sets it)."""
+    subject: str = key()
+    """The SKU, or the day; empty where the kind says it all."""
+    place: str = key()
+    """The warehouse."""
+    balance: int = number()
+    """Pieces that are neither promised nor gone; orders that the day has."""
+    safety: int = number()
+    """Pieces that orders must leave."""
+
+
+class Entry(HubPart, table=True):
+    """The ledger of resources: append-only, in the order in which they were taken."""
+
+    __tablename__ = "ledger"
+    __table_args__ = (Index("ix_ledger_resource", "kind", "subject", "place"), Index("ix_ledger_order_id", "order_id"))
+    seq: int = key(BIG_KEY)
+    kind: str = text()
+    """stock, capacity, or turn: that it was an order's turn, which tells what it has seen."""
+    subject: str = text()
+    place: str = text()
+    order_id: int = number()
+    """0: of what a warehouse has reported."""
+    line_no: int | None = Field(default=None, sa_type=Integer, nullable=True)
+    quantity: int = number()
+    balance: int = number()
+    """After it."""
+    safety: int = number()
+    """Of what was reported."""
+    message: int = number()
+    """The one that caused it."""

@@ -1,0 +1,328 @@
+"""Stock and room, live: orders take what there is one after the other, whatever batches they come in, and what is not
+there is waited for."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import Counter
+from datetime import UTC, datetime
+
+import msgspec
+import polars as pl
+import pytest
+from reading import rows
+from versions import GIFT, NOW, Bench, text
+
+from orderhub_core.errors import OrderHubError, UserMistake
+from orderhub_core.flows.absorb import drain
+from orderhub_core.flows.pipeline import Pipeline
+from orderhub_core.flows.recent import Recent
+from orderhub_core.flows.reproduce import reproduce
+from orderhub_core.flows.stocking import COUNTED, Stock
+from orderhub_core.model import Content, Line, Observation, RawMessage
+from orderhub_core.model import Event as E
+from orderhub_core.settings import Endpoint, Settings, WarehouseSettings
+from orderhub_core.store import homes
+from orderhub_core.store.homes import Home
+
+EVER = (0, 1 << 62)
+DAY = datetime.fromtimestamp(NOW / 1e6, UTC).date().isoformat()
+
+
+def shop(**limits):
+    """Three warehouses, the last one for what overflows; `limits`: orders a day."""
+    seats = {"hangzhou": "浙江省", "guangzhou": "广东省", "attic": "江苏省"}
+    return Settings(
+        shops=(Endpoint("shop-1", "douyin"),),
+        warehouses=tuple(
+            WarehouseSettings(
+                name, "dock", province=seat, orders_per_day=limits.get(name, 0), temporary=name == "attic"
+            )
+            for name, seat in seats.items()
+        ),
+        time_zone="UTC",
+    )
+
+
+class Place(Bench):
+    def __init__(self, context, order, settings, book=None):
+        super().__init__(context, order, settings=settings)
+        self.stock = Stock(
+            self.store, self.clock, lambda said: self._receive(said) or drain(self.context, 100), settings
+        )
+        self.editions.save(book or text("v1", "nearest"), by="ann")
+        self.published("v1")
+
+    def counted(self, *counts, **rest):
+        frame = pl.DataFrame([(*count, None)[:4] for count in counts], schema=COUNTED, orient="row")
+        return self.stock.report(frame, by="bob", **rest)
+
+    def bought(self, *wanted, province="浙江省", limit=100):
+        """An order each, of so many pieces of SKU-1; where they went, or why they wait."""
+        names = []
+        for pieces in wanted:
+            names.append(f"A{next(self._numbers)}")
+            self._receive([self.order(names[-1], pieces, province)])
+        drain(self.context, limit)
+        return [self.fate(name) for name in names]
+
+    def order(self, name, pieces, province, *events, sku="SKU-1", at=NOW):
+        content = Content(
+            total_minor=10_000, paid_minor=10_000, province=province, lines=(Line(1, sku, quantity=pieces),)
+        )
+        seen = self._order(name, *(events or (E.PLACED, E.PAID)), at=at)
+        return with_content(seen, content)
+
+    def fate(self, name):
+        ((state, target, note),) = rows(
+            self.context,
+            f"SELECT state, target, outbox.note FROM outbox JOIN orders USING (order_id) WHERE order_no = '{name}'"
+            " AND key LIKE 'push:%'",
+        )
+        return target if state == "waiting" else f"{target}? {note}" if state == "person" else state
+
+    def left(self, warehouse, sku="SKU-1"):
+        return next((one.balance for one in self.stock.left(warehouse=warehouse, sku=sku)), None)
+
+
+def with_content(message, content):
+    seen = msgspec.structs.replace(msgspec.json.decode(message.body, type=Observation), content=content)
+    body = msgspec.json.encode(seen)
+    return RawMessage(message.source, f"{seen.order_no}:{hash(body)}", message.kind, body)
+
+
+def test_the_nearest_that_has_it_all_and_then_the_next_and_the_temporary_one_last(context, order):
+    place = Place(context, order, shop())
+    place.counted(("hangzhou", "SKU-1", 5), ("guangzhou", "SKU-1", 3), ("attic", "SKU-1", 10))
+    # One by one: of several lanes, nobody knows whose turn comes first.
+    bought = [place.bought(2)[0] for _ in range(5)]
+    assert bought == ["hangzhou", "hangzhou", "guangzhou", "attic", "attic"]
+    assert (place.left("hangzhou"), place.left("guangzhou"), place.left("attic")) == (1, 1, 6)
+    assert place.bought(1) == ["hangzhou"]
+    (why,) = place.bought(9)
+    assert why == (
+        "hangzhou? nothing was taken: hangzhou: 0 of SKU-1 left, 9 asked; guangzhou: 1 of SKU-1 left, 9 asked;"
+        " attic: 6 of SKU-1 left, 9 asked"
+    )
+    assert place.left("attic") == 6, "who waits has taken nothing"
+    reasons = place.decided("reason")
+    assert reasons["A1"].endswith("the nearest that has all of it, 0 km")
+    assert reasons["A3"].endswith("the nearest that has all of it, 1053 km; hangzhou: 1 of SKU-1 left, 2 asked")
+
+
+def test_a_day_that_is_full_overflows_and_the_next_day_has_room_again(context, order):
+    place = Place(context, order, shop(hangzhou=2))
+    assert sorted(place.bought(1, 1, 1)) == ["guangzhou", "hangzhou", "hangzhou"]
+    (booked,) = place.stock.booked()
+    assert (booked.place, booked.subject, booked.balance) == ("hangzhou", DAY, 2)
+    place._receive([place.order("B1", 1, "浙江省", at=NOW + 86_400_000_000)])
+    drain(place.context, 100)
+    assert place.fate("B1") == "hangzhou"
+
+
+def test_a_warehouse_that_is_reported_closed_is_passed_over_until_it_opens(context, order):
+    place = Place(context, order, shop())
+    closed = place.signals.report(
+        "仓库停用", "yes", about="warehouse=hangzhou", by="ann", since=NOW - 5, comment="blackout"
+    )
+    assert place.bought(1) == ["guangzhou"]
+    (why,) = rows(context, "SELECT reason FROM decisions")[0]
+    assert why.endswith("hangzhou: closed (blackout)")
+    place.signals.end(closed.name, by="ann")
+    place._receive([place.order("B1", 1, "浙江省", at=place.clock() + 5)])
+    drain(place.context, 100)
+    assert place.fate("B1") == "hangzhou"
+    with pytest.raises(UserMistake, match="which warehouse"):
+        place.signals.report("warehouse_closed", "yes", about="province=浙江省", by="ann")
+
+
+def test_who_is_sent_to_a_named_warehouse_waits_there_for_what_it_does_not_have(context, order):
+    place = Place(context, order, shop(), text("v1", "guangzhou", GIFT))
+    assert place.bought(1) == ["guangzhou"], "nobody reports: it has everything"
+    place.counted(("guangzhou", "SKU-1", 9))
+    assert place.bought(1) == ["guangzhou? nothing was taken: guangzhou: 0 of FREE-1 left, 1 asked"]
+    place.counted(("guangzhou", "FREE-1", 1, 1))
+    assert "0 of FREE-1 left" in place.bought(1)[0], "one must stay"
+    place.counted(("guangzhou", "FREE-1", 2, 1))
+    assert place.bought(1) == ["guangzhou"]
+
+
+def test_a_report_counts_what_is_promised_and_still_there_and_what_is_cancelled_no_more(context, order):
+    place = Place(context, order, shop())
+    place.counted(("hangzhou", "SKU-1", 10))
+    place.bought(1, 2, 3)  # A1, A2, A3
+    assert place.left("hangzhou") == 4
+    place.news("A1", E.SHIPPED)
+    place.news("A3", E.CANCELLED)
+    drain(place.context, 100)
+    place.counted(("hangzhou", "SKU-1", 9))  # one has left; two are promised to A2
+    assert place.left("hangzhou") == 7
+    before = place.clock()
+    place.news("A2", E.SHIPPED)
+    drain(place.context, 100)
+    place.counted(("hangzhou", "SKU-1", 9), at=before)
+    assert place.left("hangzhou") == 7, "A2's were still there then"
+    with pytest.raises(UserMistake, match="later report"):
+        place.counted(("hangzhou", "SKU-1", 99), at=before - 1)
+    place.counted(("hangzhou", "SKU-1", 7))
+    assert place.left("hangzhou") == 7
+
+
+@pytest.mark.parametrize(
+    ("counts", "told"),
+    [
+        ([("atlantis", "SKU-1", 3)], "no warehouse atlantis"),
+        ([], "no rows"),
+    ],
+)
+def test_a_report_that_cannot_be_meant_is_refused_whole(context, order, counts, told):
+    place = Place(context, order, shop())
+    with pytest.raises(UserMistake, match=told):
+        place.counted(*counts)
+    assert place.stock.told() == {}
+
+
+def test_what_is_below_nothing_or_told_twice_is_taken_in_cautiously_and_said(context, order):
+    place = Place(context, order, shop())
+    done = place.counted(("hangzhou", "SKU-1", -3), ("guangzhou", "SKU-1", 5), ("guangzhou", "SKU-1", 2))
+    assert (place.left("hangzhou"), place.left("guangzhou")) == (0, 2)
+    assert len(done.doubts) == 2 and "-3" in done.doubts[0] and "twice" in done.doubts[1]
+
+
+def test_a_shadow_sees_what_there_is_and_takes_nothing(context, order):
+    place = Place(context, order, shop())
+    place.editions.save(text("v2", "nearest", GIFT), by="ann")
+    place.editions.change("shadow", "v2", by="ann")
+    place.counted(("hangzhou", "SKU-1", 1), ("hangzhou", "FREE-1", 9), ("guangzhou", "SKU-1", 1))
+    assert place.bought(1) == ["hangzhou"]
+    assert place.left("hangzhou", "FREE-1") == 9
+    assert place.decided("argument") == place.decided("argument", shadow=1) == {"A1": "hangzhou"}
+
+
+def some_days(place, dice, limit):
+    """Orders, reports, closings and cancellations in any order. What an independent count says is left."""
+    for step in range(60):
+        what = dice.random()
+        if what < 0.6:
+            sku = dice.choice(["SKU-1", "SKU-2"])
+            place._receive(
+                [place.order(f"B{step}", dice.choice([1, 2, 5]), dice.choice(["浙江省", "广东省"]), sku=sku)]
+            )
+        elif what < 0.75:
+            counts = [
+                (warehouse, sku, dice.randrange(12), dice.choice([None, 1]))
+                for warehouse in ("hangzhou", "guangzhou")
+                for sku in ("SKU-1", "SKU-2")
+                if dice.random() < 0.6
+            ]
+            if counts:
+                place.counted(*counts)
+        elif what < 0.85:
+            place.signals.report(
+                "warehouse_closed", dice.choice(["yes", "no"]), about="warehouse=hangzhou", by="ann", since=NOW - step
+            )
+        else:
+            place.news(f"B{dice.randrange(60)}", dice.choice([E.CANCELLED, E.SHIPPED]))
+        if dice.random() < 0.4:
+            drain(place.context, limit)
+    drain(place.context, limit)
+
+
+def ledger_is_whole(context):
+    """By plain counting."""
+    left = Counter()
+    for kind, subject, place, quantity, balance in rows(
+        context, "SELECT kind, subject, place, quantity, balance FROM ledger WHERE kind <> 'turn' ORDER BY seq"
+    ):
+        left[kind, subject, place] += quantity
+        assert left[kind, subject, place] == balance
+    now = {(k, s, p): b for k, s, p, b in rows(context, "SELECT kind, subject, place, balance FROM resources")
+           if k in ("stock", "capacity")}  # fmt: skip
+    assert now == dict(left)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_it_makes_no_difference_in_which_batches_orders_come_and_all_is_decided_once_more(
+    context, order, tmp_path, seed
+):
+    known = []
+    for limit in (1, 3, 100):
+        other = Home(tmp_path / str(limit))
+        homes.init(other)
+        store = homes.open_store(other)
+        try:
+            place = Place(context._replace(store=store), order, shop(hangzhou=9, guangzhou=12))
+            some_days(place, random.Random(seed), limit)
+            ledger_is_whole(place.context)
+            known.append(rows(place.context, "SELECT kind, subject, place, quantity, balance FROM ledger ORDER BY seq"))
+            found = reproduce(place.context, *EVER)
+            assert (found.differences, found.same) == ([], found.orders)
+            assert found.orders > 20
+        finally:
+            store.close()
+    assert known[0] == known[1] == known[2]
+    assert any(row[0] == "stock" and row[3] < 0 for row in known[0]), "something was taken"
+
+
+def test_a_decision_that_does_not_follow_from_what_there_was_is_found(context, order):
+    place = Place(context, order, shop())
+    place.counted(("hangzhou", "SKU-1", 2), ("guangzhou", "SKU-1", 3))
+    place.bought(1, 1, 1)
+    with place.store.transaction("hub") as cursor:
+        cursor.execute("UPDATE ledger SET balance = 0 WHERE kind = 'stock' AND place = 'hangzhou' AND order_id = 0")
+    found = reproduce(place.context, *EVER)
+    assert (found.orders, found.same) == (3, 1), "two would have gone to Guangzhou"
+
+
+def crowd(place, many):
+    """Orders that wait, of one piece each."""
+    place._receive([place.order(f"C{number}", 1, "浙江省") for number in range(many)])
+
+
+def is_shared_out(place):
+    ledger_is_whole(place.context)
+    at = Counter(place.fate(f"C{number}").split("?")[0] for number in range(300))
+    waiting = sum("?" in place.fate(f"C{number}") for number in range(300))
+    assert (at["guangzhou"], waiting) == (80, 300 - 200)
+    assert (place.left("hangzhou"), place.left("guangzhou")) == (0, 0)
+
+
+def test_while_one_batch_is_being_committed_the_next_finds_what_that_will_leave(context, order):
+    place = Place(context._replace(recent=Recent(context.store)), order, shop())
+    place.counted(("hangzhou", "SKU-1", 120), ("guangzhou", "SKU-1", 80), ("attic", "SKU-1", 0))
+    crowd(place, 300)
+    pipeline = Pipeline(place.context, 20)
+    try:
+        while pipeline.step() is not None or place.store.waiting()[0]:
+            pass
+    finally:
+        pipeline.close()
+    is_shared_out(place)
+
+
+def test_several_workers_at_once_never_give_anything_twice(context, order, home):
+    place = Place(context, order, shop())
+    place.counted(("hangzhou", "SKU-1", 120), ("guangzhou", "SKU-1", 80), ("attic", "SKU-1", 0))
+    crowd(place, 300)
+    failures = []
+
+    def work():
+        store = homes.open_store(home)
+        try:
+            drain(place.context._replace(store=store), 15, patience=2_000)
+        except OrderHubError as failure:
+            failures.append(failure)
+        finally:
+            store.close()
+
+    workers = [threading.Thread(target=work) for _ in range(3)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    assert not failures
+    drain(place.context, 100)
+    is_shared_out(place)
+    found = reproduce(place.context, *EVER)
+    assert (found.differences, found.same) == ([], 300)
