@@ -33,19 +33,47 @@ class WarehouseLine(msgspec.Struct, frozen=True):
     """SKU of the line that this gift travels with; empty for goods that were sold."""
 
 
-class PushToWarehouse(msgspec.Struct, frozen=True, tag="push_to_warehouse"):
+class Marks(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What rules say of how an order is to be handled."""
+
+    carrier: str = ""
+    """Who takes the parcel; empty where the warehouse chooses."""
+    tags: tuple[str, ...] = ()
+    priority: int = 0
+    """Points; the more, the sooner it is picked."""
+
+
+class PushToWarehouse(msgspec.Struct, frozen=True, tag="push_to_warehouse", omit_defaults=True):
     """Hand the order to its warehouse, gifts bound to their parents."""
 
     shop: str
     order_no: str
     warehouse: str
     lines: tuple[WarehouseLine, ...]
+    marks: Marks = Marks()
 
     mode: Mode = "once"
 
     @property
     def target(self) -> str:
         return self.warehouse
+
+
+class OrderProduction(msgspec.Struct, frozen=True, tag="order_production"):
+    """Have a production base make what was ordered."""
+
+    shop: str
+    order_no: str
+    base: str
+    number: str
+    """Of the work order: the same order has the same one, however often it is asked for."""
+    lines: tuple[WarehouseLine, ...]
+
+    mode: Mode = "once"
+
+    @property
+    def target(self) -> str:
+        return self.base
 
 
 class Notify(msgspec.Struct, frozen=True, tag="notify"):
@@ -62,7 +90,7 @@ class Notify(msgspec.Struct, frozen=True, tag="notify"):
         return self.channel
 
 
-Effect = FetchOrder | PushToWarehouse | Notify
+Effect = FetchOrder | PushToWarehouse | OrderProduction | Notify
 
 
 def encode(effect: Effect) -> bytes:

@@ -101,7 +101,7 @@ class Hub(Trying):
     @cached_property
     def _gates(self) -> Gates:
         known = self.settings
-        targets = (*known.shops, *known.warehouses, *known.notifiers)
+        targets = (*known.shops, *known.warehouses, *known.bases, *known.notifiers)
         return Gates({target.id: target.calls_per_minute for target in targets}, time.monotonic)
 
     def channel(self, shop: str) -> Channel:

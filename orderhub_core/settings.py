@@ -75,6 +75,13 @@ class WarehouseSettings(Endpoint, frozen=True, forbid_unknown_fields=True):
     """Pieces of each SKU that orders must leave there, where its reports of stock do not say."""
 
 
+class BaseSettings(Endpoint, frozen=True, forbid_unknown_fields=True):
+    """A production base that work orders may be sent to. `connector` is a warehouse's."""
+
+    province: str = ""
+    """Where it stands, for the choice of the nearest."""
+
+
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     body_bytes: int = 4 * 1024 * 1024
     """A larger webhook body is answered with 413."""
@@ -107,6 +114,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     shops: tuple[Endpoint, ...] = ()
     touchpoints: tuple[Endpoint, ...] = ()
     warehouses: tuple[WarehouseSettings, ...] = ()
+    bases: tuple[BaseSettings, ...] = ()
     notifiers: tuple[Endpoint, ...] = ()
     rulebook: str = ""
     """Path of the rulebook, relative to the settings file. It speaks until a version is published."""
@@ -177,6 +185,7 @@ def _mistakes(settings: Settings) -> Iterator[str]:
     for kind, endpoints in {
         "shops and touchpoints": (*settings.shops, *settings.touchpoints),
         "warehouses": settings.warehouses,
+        "bases": settings.bases,
         "notifiers": settings.notifiers,
     }.items():
         yield from (f"{kind}: the id {again!r} stands twice; give each its own" for again in _repeated(endpoints))

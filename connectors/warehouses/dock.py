@@ -1,6 +1,7 @@
 """A warehouse that takes orders over a small JSON interface.
 
-    POST {url}/{warehouse}/orders              {"shop", "order_no", "lines": [{"sku", "quantity", "gift_of"}]}
+    POST {url}/{warehouse}/orders              {"shop", "order_no", "lines": [{"sku", "quantity", "gift_of"}],
+                                                "marks": {"carrier", "tags": [], "priority"}, those that are said}
     GET  {url}/{warehouse}/orders/{order_no}?shop=     the same shape, or 404
 
 `Idempotency-Key` names the hand-over: the same key twice is one order there. `Authorization: Bearer {secret}`.
@@ -14,7 +15,7 @@ from urllib.parse import quote
 import msgspec
 
 from connectors._kit import http
-from orderhub_core.effects import PushToWarehouse, WarehouseLine
+from orderhub_core.effects import Marks, PushToWarehouse, WarehouseLine
 from orderhub_core.errors import RefusedByTarget
 from orderhub_core.settings import Endpoint
 
@@ -23,6 +24,7 @@ class Handover(msgspec.Struct):
     shop: str
     order_no: str
     lines: tuple[WarehouseLine, ...]
+    marks: Marks = Marks()
 
 
 HANDOVER = msgspec.json.Decoder(Handover)
@@ -38,7 +40,7 @@ class Dock:
 
     def push(self, effect: PushToWarehouse, key: str) -> None:
         """Raises RefusedByTarget when the warehouse holds this order already with other lines."""
-        body = msgspec.json.encode(Handover(effect.shop, effect.order_no, effect.lines))
+        body = msgspec.json.encode(Handover(effect.shop, effect.order_no, effect.lines, effect.marks))
         headers = {"idempotency-key": key}
         request = self._link.build_request("POST", f"{effect.warehouse}/orders", content=body, headers=headers)
         http.ask(self._link, request, self._name)
@@ -55,7 +57,8 @@ class Dock:
             raise RefusedByTarget(
                 f"{self._name}: its answer about order {effect.order_no} cannot be read ({error})"
             ) from None
-        return held.shop == effect.shop and Counter(held.lines) == Counter(effect.lines)
+        same = held.shop == effect.shop and held.marks == effect.marks
+        return same and Counter(held.lines) == Counter(effect.lines)
 
 
 def connect(endpoint: Endpoint) -> Dock:

@@ -20,9 +20,9 @@ from orderhub_core.rules.actions import NEAREST
 from orderhub_core.rules.allotting import CALLS, Allotted, World, allot
 from orderhub_core.rules.claims import BOOKED, LIMITS, STOCK, WANTED, Resources
 from orderhub_core.rules.decide import Decision
-from orderhub_core.rules.provinces import SEATS
-from orderhub_core.rules.routing import WAREHOUSES
-from orderhub_core.settings import Settings, WarehouseSettings
+from orderhub_core.rules.provinces import SEATS, located
+from orderhub_core.rules.routing import WAREHOUSES, WINDOWS, routes
+from orderhub_core.settings import BaseSettings, Settings, WarehouseSettings
 from orderhub_core.store.ahead import Reads
 from orderhub_core.store.unit import Message, Row, Writes
 
@@ -37,25 +37,34 @@ class Places(NamedTuple):
 
     warehouses: pl.DataFrame = pl.DataFrame(schema=WAREHOUSES)
     zone: str = "UTC"
+    bases: pl.DataFrame = pl.DataFrame(schema=WAREHOUSES)
+    """Where things are made: as of warehouses, their names and where they stand."""
 
 
 NOWHERE = Places()
 
 
 def places(settings: Settings) -> Places:
-    """Raises UserMistake for a warehouse in a province that there is not."""
-    rows = [
-        (one.id, *_at(one), one.enabled, one.temporary, one.orders_per_day or None) for one in settings.warehouses
+    """Raises UserMistake for a place in a province that there is not."""
+    warehouses = [
+        (one.id, *(_at(one) if one.latitude is None else (one.latitude, one.longitude)), one.enabled, one.temporary,
+         one.orders_per_day or None)
+        for one in settings.warehouses
     ]  # fmt: skip
-    return Places(pl.DataFrame(rows, schema=WAREHOUSES, orient="row"), settings.time_zone)
+    bases = [(one.id, *_at(one), True, False, None) for one in settings.bases]
+    return Places(
+        pl.DataFrame(warehouses, schema=WAREHOUSES, orient="row"),
+        settings.time_zone,
+        pl.DataFrame(bases, schema=WAREHOUSES, orient="row"),
+    )
 
 
-def _at(one: WarehouseSettings) -> tuple[float | None, float | None]:
+def _at(one: WarehouseSettings | BaseSettings) -> tuple[float | None, float | None]:
     """Degrees north and east."""
-    if one.latitude is not None or not one.province:
-        return one.latitude, one.longitude
+    if not one.province:
+        return None, None
     if (seat := SEATS.get(one.province.strip()[:2])) is None:
-        raise UserMistake(f"warehouse {one.id}: there is no province {one.province!r}; write one like 浙江省")
+        raise UserMistake(f"{one.id}: there is no province {one.province!r}; write one like 浙江省")
     return seat
 
 
@@ -101,6 +110,7 @@ def settle(
 ) -> list[Settled]:
     """Where each order goes, in the order in which they were decided. `windows`: routing.WINDOWS. `trying`: nothing is
     taken."""
+    made = _with_bases(made, places.bases)
     world = World(places.warehouses, windows, counters.counted())
     watched, wishes = world.watched(), [_wish(one) for one in made]
     asking = {
@@ -120,6 +130,37 @@ def settle(
         else Settled(one.decisions)
         for one in made
     ]
+
+
+def _with_bases(made: Sequence[Made], bases: pl.DataFrame) -> Sequence[Made]:
+    """Where the nearest production base is asked for, it is named."""
+    asking = [one for one in made if any(map(_is_for_any_base, one.decisions))]
+    if not asking or bases.is_empty():
+        return made
+    calls = pl.DataFrame(
+        [(one.head.order_id, one.head.paid_at, one.head.province) for one in asking],
+        schema={"order_id": pl.Int64, "paid_at": pl.Int64, "province": pl.String},
+        orient="row",
+    )
+    ways = routes(
+        located(calls.with_columns(pl.col("paid_at").cast(INSTANT), wished=pl.lit(None, pl.List(pl.String)))),
+        bases,
+        pl.DataFrame(schema=WINDOWS),
+    )
+    nearest = dict(ways.filter(pl.col("rank") == 1).select("order_id", "warehouse").iter_rows())
+    return [
+        one._replace(
+            decisions=[
+                said._replace(argument=nearest[one.head.order_id]) if _is_for_any_base(said) else said
+                for said in one.decisions
+            ]
+        )
+        for one in made
+    ]
+
+
+def _is_for_any_base(decision: Decision) -> bool:
+    return decision.action == "work_order" and decision.argument == NEAREST
 
 
 def _wish(one: Made) -> Decision | None:

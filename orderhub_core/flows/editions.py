@@ -247,8 +247,10 @@ def unknown(book: Rulebook, settings: Settings) -> str:
     """A place that no order can be sent to, or somebody who cannot be told, in a sentence; "" where there is none.
     Where the settings have no warehouse, orders are handed over by hand, wherever to."""
     warehouses, notifiers = ([one.id for one in some] for some in (settings.warehouses, settings.notifiers))
+    bases = [one.id for one in settings.bases]
     known = {
         "notify": ("notifier", notifiers),
+        "work_order": ("production base", [*bases, *([NEAREST] if bases else [])]),
         **({"assign_warehouse": ("warehouse", [*warehouses, NEAREST])} if warehouses else {}),
     }
     for group in book.groups:

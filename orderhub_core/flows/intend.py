@@ -14,6 +14,7 @@ import msgspec
 import polars as pl
 
 from orderhub_core import frames
+from orderhub_core.effects import Marks
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import rows
 from orderhub_core.flows.allotting import FIRST_ADDED_LINE, Counters, Made, Places, Settled, settle
@@ -21,7 +22,7 @@ from orderhub_core.flows.news import News
 from orderhub_core.fold import Entry, Head
 from orderhub_core.model import Event, Line
 from orderhub_core.rules import rulebook
-from orderhub_core.rules.actions import HOLDS
+from orderhub_core.rules.actions import HOLDS, NEVER
 from orderhub_core.rules.decide import Decision, decide
 from orderhub_core.rules.inforce import Choice
 from orderhub_core.rules.needs import asked, asks_signals, check, order_columns
@@ -30,8 +31,10 @@ from orderhub_core.rules.tree import Action, Rulebook
 from orderhub_core.store.ahead import Reads
 from orderhub_core.store.unit import Row, Writes
 
-CARRIED_OUT = frozenset({"assign_warehouse", "add_gift", "tag", "priority", "hold", "approve", "notify"})
-"""Verbs that come true. Tags and points are kept with the order's decisions, for whoever reads them."""
+CARRIED_OUT = frozenset(
+    {"assign_warehouse", "add_gift", "tag", "priority", "carrier", "work_order", "hold", "approve", "notify"}
+)
+"""Verbs that come true. Tags, points and the carrier are kept with the order's decisions, and told to its warehouse."""
 STOPPED = frozenset({"cancelled", "intercepted"})
 SENT = frozenset({"partly_shipped", "shipped"})
 SENT_BY = frozenset({Event.PARTLY_SHIPPED.value, Event.SHIPPED.value})
@@ -70,6 +73,8 @@ def _impossible(action: Action) -> str:
     """Why the hub cannot do what an action says; empty where it can."""
     if action.verb == "hold" and "push" not in HOLDS[action.argument].blocks:
         return f"a hold of the kind {action.argument} would keep nothing back: the hub's last step is the push"
+    if action.argument == NEVER and action.verb in ("split", "merge"):
+        return ""  # the hub hands every order over whole and alone
     if action.verb not in CARRIED_OUT:
         return f"the hub does not carry out {action.verb!r} yet"
     return ""
@@ -102,6 +107,7 @@ class Intentions:
         """Orders that this batch decided, and their lines then, if it stated any."""
         self._given: dict[int, list[Line]] = {}
         """Their gifts."""
+        self._marked: dict[int, Marks] = {}
         self._stopped: dict[int, Row] = {}
         self._held: dict[int, Row] = {}
         self._forestalled: dict[int, Row] = {}
@@ -201,12 +207,17 @@ class Intentions:
         self.writes.withdrawn += self._stopped.values()
         self.writes.held += self._held.values()
         self.writes.forestalled += self._forestalled.values()
+        if not self.places.bases.is_empty():
+            self.writes.withdrawn += map(_of_work, self._stopped.values())
+            self.writes.held += map(_of_work, self._held.values())
         relined = [self.news.touched[number] for number in self.news.lines]
         renewed = [head for head in relined if head.decided and head.warehouse_by == "rule" and self._is_renewed(head)]
-        gifts = self._added_lines([head for head in renewed if head.order_id not in self._decided_on]) | self._given
+        earlier = [head.order_id for head in renewed if head.order_id not in self._decided_on]
+        gifts, marked = self._added_lines(earlier) | self._given, self._marks_of(earlier) | self._marked
         for head in renewed:
-            lines = [*self.news.lines[head.order_id], *gifts.get(head.order_id, ())]
-            self.writes.renewed_effects.append(rows.push_row(head, lines, self.news.last_message[head.order_id]))
+            number = head.order_id
+            lines, marks = [*self.news.lines[number], *gifts.get(number, ())], marked.get(number, rows.UNMARKED)
+            self.writes.renewed_effects.append(rows.push_row(head, lines, self.news.last_message[number], marked=marks))
 
     def _is_renewed(self, head: Head) -> bool:
         """Whether its lines changed after the rulebook spoke on it."""
@@ -218,6 +229,7 @@ class Intentions:
         gifts: list[Line] = []
         held: list[str] = []
         done: list[Decision] = []
+        made_at = ""
         for decision in settled.decisions:
             _, rule, action, argument, quantity, parent, _ = decision
             if action == "assign_warehouse":
@@ -229,6 +241,8 @@ class Intentions:
                 self.news.rows(self.writes, "lines", head.order_id).append(
                     rows.line_row(head.order_id, gifts[-1], rule)
                 )
+            elif action == "work_order":
+                made_at = argument
             elif action == "notify":
                 self.writes.new["outbox"].append(rows.notify_row(head, argument, rule, version, message))
             held += _holding(action, argument, rule, settled.lack)
@@ -239,8 +253,11 @@ class Intentions:
             done.append(decision)
         self._note(head, done, version)
         head.decided, self._given[head.order_id] = 1, gifts
+        marked = self._marked[head.order_id] = rows.marks((one.action, one.argument) for one in done)
+        if made_at:
+            self.writes.new["outbox"].append(rows.work_row(head, made_at, lines, message, "; ".join(held)))
         if head.warehouse_by == "rule":
-            self.writes.new["outbox"].append(rows.push_row(head, [*lines, *gifts], message, "; ".join(held)))
+            self.writes.new["outbox"].append(rows.push_row(head, [*lines, *gifts], message, "; ".join(held), marked))
 
     def _note(self, head: Head, decisions: Sequence[Decision], version: str, *, shadow: int = 0) -> None:
         at = self.news.last_message[head.order_id].received_at
@@ -259,13 +276,24 @@ class Intentions:
             stored[order_id].append(Line(*fields))
         return {head.order_id: told.get(head.order_id, stored.get(head.order_id, ())) for head in heads}
 
-    def _added_lines(self, heads: Sequence[Head]) -> dict[int, list[Line]]:
+    def _marks_of(self, orders: Sequence[int]) -> dict[int, Marks]:
+        decided: dict[int, list[tuple[str, str]]] = {}
+        for order_id, action, argument in self.reads.decided_rows(orders) if orders else ():
+            decided.setdefault(order_id, []).append((action, argument))
+        return {order_id: rows.marks(some) for order_id, some in decided.items()}
+
+    def _added_lines(self, orders: Sequence[int]) -> dict[int, list[Line]]:
         added: dict[int, list[Line]] = {}
-        for order_id, *fields in self.reads.line_rows([h.order_id for h in heads]) if heads else ():
+        for order_id, *fields in self.reads.line_rows(orders) if orders else ():
             line = Line(*fields)
             if line.line_no >= FIRST_ADDED_LINE:
                 added.setdefault(order_id, []).append(line)
         return added
+
+
+def _of_work(row: Row) -> Row:
+    """What is asked of the hand-over to a warehouse, of the work order of the same order."""
+    return (*row[:-1], f"work{row[-1].removeprefix('push')}")
 
 
 def _first_paid(heads: Sequence[Head]) -> int:

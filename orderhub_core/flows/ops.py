@@ -8,7 +8,7 @@ from hashlib import blake2b
 import msgspec
 
 from orderhub_core.errors import Unreadable, UserMistake
-from orderhub_core.flows.rows import push_key
+from orderhub_core.flows.rows import push_key, work_key
 from orderhub_core.fold import Entry
 from orderhub_core.model import BookChange, Dismissal, RawMessage, Release, Review, Signal, SignalEnd, StockReport
 from orderhub_core.settings import RESERVED
@@ -56,8 +56,8 @@ def noted(message: Message, said: Word, order_id: int, moment: int, writes: Writ
             row, entry = _reviewed(message, said, order_id)
             writes.reviews.append(row)
         case Release():
-            row, entry = _released(message, said, order_id, moment)
-            writes.released.append(row)
+            released, entry = _released(message, said, order_id, moment)
+            writes.released += released
         case Dismissal():
             row, entry = _dismissed(message, said)
             writes.dismissed.append(row)
@@ -162,7 +162,12 @@ def _dismissed(message: Message, said: Dismissal) -> tuple[Row, Entry]:
 
 def releasable(held: Sequence[Held], order_no: str) -> Held:
     """The one effect of an order that may be let go. Raises UserMistake where there is none, or more than one."""
-    pushes = [one for one in held if one.key == push_key(one.shop, one.order_no)]
+    by_key = {one.key: one for one in held}
+    pushes = [one for one in held if one.key == push_key(one.shop, one.order_no)] + [
+        one
+        for one in held
+        if one.key == work_key(one.shop, one.order_no) and push_key(one.shop, one.order_no) not in by_key
+    ]
     if not pushes:
         raise UserMistake(
             f"order {order_no} is not kept from its warehouse; `orderhub holds list` names those that are"
@@ -184,12 +189,13 @@ def release(said: Release, at: int) -> RawMessage:
     return RawMessage(OPS, f"release:{said.shop}:{said.order_no}:{at}", "release", _json(said), said.order_no)
 
 
-def _released(message: Message, said: Release, order_id: int, moment: int) -> tuple[Row, Entry]:
-    """What RELEASE asks for, and the log's entry."""
+def _released(message: Message, said: Release, order_id: int, moment: int) -> tuple[list[Row], Entry]:
+    """What RELEASE asks for, of its hand-over and its work order, and the log's entry."""
     at, detail = message.received_at, _json({"reason": said.reason, "by": said.by}).decode()
     who = said.by or "a person"
     entry = Entry(order_id, "order.released", at, at, "", "released", "released", message.source, message.id, detail)
-    return (f"let go by {who}: {said.reason}", moment, push_key(said.shop, said.order_no)), entry
+    keys = (push_key(said.shop, said.order_no), work_key(said.shop, said.order_no))
+    return [(f"let go by {who}: {said.reason}", moment, key) for key in keys], entry
 
 
 def _reviewed(message: Message, said: Review, order_id: int) -> tuple[Row, Entry]:

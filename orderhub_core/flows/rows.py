@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from operator import attrgetter
 
 import msgspec
@@ -17,6 +17,8 @@ from orderhub_core.store.unit import Message, Row
 _json = msgspec.json.Encoder(order="deterministic").encode
 _instants = msgspec.json.Decoder(dict[str, int]).decode
 _boxes = msgspec.json.Decoder(Parcels).decode
+
+UNMARKED = effects.Marks()
 
 _FIELDS = [field.name for field in msgspec.structs.fields(Head)]
 _PACKED = ("facts", "stated", "parcels")
@@ -62,12 +64,38 @@ def push_key(shop: str, order_no: str) -> str:
     return f"push:{shop}:{order_no}"
 
 
-def push_row(head: Head, lines: Sequence[Line], message: Message, held: str = "") -> Row:
+def work_key(shop: str, order_no: str) -> str:
+    return f"work:{shop}:{order_no}"
+
+
+def marks(decided: Iterable[tuple[str, str]]) -> effects.Marks:
+    """Of the actions and arguments that were decided of an order."""
+    named: dict[str, list[str]] = {}
+    for action, argument in decided:
+        named.setdefault(action, []).append(argument)
+    (carrier,) = named.get("carrier", [""])[:1]
+    tags = tuple(dict.fromkeys(named.get("tag", ())))
+    return effects.Marks(carrier, tags, sum(map(int, named.get("priority", ()))))
+
+
+def push_row(
+    head: Head, lines: Sequence[Line], message: Message, held: str = "", marked: effects.Marks = UNMARKED
+) -> Row:  # fmt: skip
     """`held`: why it must wait for a person."""
-    skus = {line.line_no: line.sku for line in lines}
-    goods = tuple(effects.WarehouseLine(line.sku, line.quantity, skus.get(line.gift_of or 0, "")) for line in lines)
-    effect = effects.PushToWarehouse(head.shop, head.order_no, head.warehouse or "", goods)
+    effect = effects.PushToWarehouse(head.shop, head.order_no, head.warehouse or "", _goods(lines), marked)
     return effect_row(push_key(head.shop, head.order_no), head, effect, message, held)
+
+
+def work_row(head: Head, base: str, lines: Sequence[Line], message: Message, held: str = "") -> Row:
+    """`held`: as of `push_row`."""
+    number = f"WO-{head.shop}-{head.order_no}"
+    effect = effects.OrderProduction(head.shop, head.order_no, base, number, _goods(lines))
+    return effect_row(work_key(head.shop, head.order_no), head, effect, message, held)
+
+
+def _goods(lines: Sequence[Line]) -> tuple[effects.WarehouseLine, ...]:
+    skus = {line.line_no: line.sku for line in lines}
+    return tuple(effects.WarehouseLine(line.sku, line.quantity, skus.get(line.gift_of or 0, "")) for line in lines)
 
 
 def notify_row(head: Head, channel: str, rule: str, version: str, message: Message) -> Row:

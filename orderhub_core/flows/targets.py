@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, assert_never
 
 from orderhub_core import registry
-from orderhub_core.effects import Effect, FetchOrder, Notify, PushToWarehouse
+from orderhub_core.effects import Effect, FetchOrder, Notify, OrderProduction, PushToWarehouse
 from orderhub_core.errors import NobodyThere, Unreachable
 from orderhub_core.model import RawMessage
 from orderhub_core.ports import Channel, Notifier, Warehouse
@@ -35,6 +35,14 @@ class Targets:
         raise NobodyThere(f"no warehouse {name!r} in the settings; a rule names it")
 
     @lru_cache(maxsize=64)  # noqa: B019
+    def base(self, name: str) -> Warehouse:
+        """A production base takes work orders as a warehouse takes orders. Raises NobodyThere."""
+        for endpoint in self._settings.bases:
+            if endpoint.id == name:
+                return registry.warehouse(endpoint)
+        raise NobodyThere(f"no production base {name!r} in the settings; a rule names it")
+
+    @lru_cache(maxsize=64)  # noqa: B019
     def notifier(self, name: str) -> Notifier:
         """Raises NobodyThere for one that the settings do not know."""
         for endpoint in self._settings.notifiers:
@@ -52,7 +60,17 @@ class Targets:
                 warehouse.push(effect, key)
                 if not warehouse.holds(effect):
                     raise Unreachable(f"{effect.warehouse} took {effect.order_no} but does not show it yet")
+            case OrderProduction():
+                base, asked = self.base(effect.base), as_handover(effect)
+                base.push(asked, key)
+                if not base.holds(asked):
+                    raise Unreachable(f"{effect.base} took {effect.number} but does not show it yet")
             case Notify():
                 self.notifier(effect.channel).push(effect, key)
             case _:
                 assert_never(effect)
+
+
+def as_handover(effect: OrderProduction) -> PushToWarehouse:
+    """A work order, as the order that the base knows by its number."""
+    return PushToWarehouse(effect.shop, effect.number, effect.base, effect.lines)

@@ -175,6 +175,12 @@ class Store(ABC):
             (self.listed(order_ids),),
         )
 
+    def decided_rows(self, order_ids: Iterable[int]) -> list[Row]:
+        """order_id, action, argument of what was decided of these orders, in the order in which it was."""
+        sql = f"""SELECT order_id, action, argument FROM decisions WHERE shadow = 0 AND {self.among("order_id")}
+            ORDER BY order_id, place"""
+        return self.query("hub", sql, (self.listed(order_ids),))
+
     def counted(self) -> dict[str, int]:
         """Warehouses that report their stock, and as of when they did last (microseconds UTC). As the last of the words
         left it that end their batch: no batch of others changes it."""

@@ -98,6 +98,11 @@ class Committer:
         self.end()
         return self._store.line_rows(order_ids)
 
+    def decided_rows(self, order_ids: Iterable[int]) -> list[Row]:
+        """As `Store.decided_rows`, once the batch is written, as `line_rows`."""
+        self.end()
+        return self._store.decided_rows(order_ids)
+
     def counted(self) -> dict[str, int]:
         return self._store.counted()
 

@@ -102,6 +102,9 @@ class Relay:
     def line_rows(self, order_ids: Iterable[int]) -> list[Row]:
         return self._store.line_rows(order_ids)
 
+    def decided_rows(self, order_ids: Iterable[int]) -> list[Row]:
+        return self._store.decided_rows(order_ids)
+
     def counted(self) -> dict[str, int]:
         return self._store.counted()
 

@@ -11,12 +11,14 @@ from orderhub_core import effects
 from orderhub_core.errors import Unreadable, UserMistake
 from orderhub_core.flows import ops
 from orderhub_core.flows.absorb import drain
+from orderhub_core.flows.allotting import places
 from orderhub_core.flows.context import Source
 from orderhub_core.flows.intend import refuse
 from orderhub_core.flows.replay import replay
 from orderhub_core.model import Event as E
 from orderhub_core.model import Release
 from orderhub_core.rules.tree import Action, Group, Leaf, Op, Rule, Rulebook
+from orderhub_core.settings import BaseSettings, Settings
 
 NOW = 1_700_000_000_000_000
 EVERYBODY = total_from(1)
@@ -174,7 +176,7 @@ def test_people_are_told_once_and_nothing_that_a_rule_has_read(context, order):
 
 @pytest.mark.parametrize(
     "action",
-    [Action("carrier", "sf"), Action("split", "never"), Action("merge", "never"), Action("hold", "courier")],
+    [Action("split", "stock"), Action("merge", "buyer"), Action("hold", "courier")],
     ids=lambda action: f"{action.verb} {action.argument}",
 )
 def test_what_the_hub_would_not_do_is_refused_before_anything_is_decided(action):
@@ -209,3 +211,71 @@ def test_every_action_of_a_rule_is_kept_and_logged(context, order):
 def test_what_the_hub_cannot_tell_is_refused_before_anything_is_decided(rules, told):
     with pytest.raises(UserMistake, match=told):
         refuse(rules)
+
+
+MARKED = book(
+    Action("carrier", "sf"),
+    Action("tag", "vip"),
+    Action("tag", "vip"),
+    Action("priority", "100"),
+    Action("priority", "-30"),
+)
+
+
+def test_the_warehouse_is_told_of_carrier_tags_and_points_also_when_lines_change(context, order, limit):
+    known = context._replace(book=MARKED)
+    context.store.accept(
+        [order("A1", E.PLACED, E.PAID, at=NOW, total=20_000), order("A1", at=NOW + 1, total=20_000, quantity=7)], NOW
+    )
+    drain(known, limit)
+    ((payload,),) = rows(context, "SELECT payload FROM outbox")
+    told = effects.decode(payload)
+    assert told.marks == effects.Marks("sf", ("vip",), 70)
+    assert told.lines[0].quantity == 7
+
+
+def made(context, order, argument, *news):
+    settings = Settings(
+        bases=(
+            BaseSettings("south", "dock", province="广东省"),
+            BaseSettings("east", "dock", province="浙江省"),
+        )
+    )
+    known = context._replace(book=book(Action("work_order", argument)), places=places(settings))
+    context.store.accept([order("A1", E.PLACED, E.PAID, at=NOW, total=20_000), *news], NOW)
+    drain(known, 100)
+    return rows(context, "SELECT target, state, note, payload FROM outbox WHERE key LIKE 'work:%'")
+
+
+def test_a_production_base_gets_one_work_order_with_a_number_that_lasts(context, order):
+    ((target, state, _, payload),) = made(context, order, "south")
+    assert (target, state) == ("south", "waiting")
+    told = effects.decode(payload)
+    assert (told.number, [line.sku for line in told.lines]) == ("WO-shop-1-A1", ["SKU-1"])
+
+
+def test_the_nearest_base_is_named_in_the_decision(context, order):
+    made(context, order, "nearest")
+    ((argument,),) = rows(context, "SELECT argument FROM decisions WHERE action = 'work_order'")
+    assert argument == "south", "of equals, or where nobody knows how far it is, the first"
+
+
+def test_a_cancelled_order_is_not_made(context, order):
+    ((_, state, note, _),) = made(context, order, "south", order("A1", E.CANCELLED, at=NOW + 1))
+    assert (state, note) == ("withdrawn", "the order is cancelled")
+
+
+def test_what_a_rule_holds_is_not_made_either(context, order):
+    known = context._replace(book=book(Action("work_order", "south"), Action("approve", "lead")))
+    context.store.accept([order("A1", E.PLACED, E.PAID, at=NOW, total=20_000)], NOW)
+    drain(known, 100)
+    held = rows(context, "SELECT key, state FROM outbox ORDER BY key")
+    assert held == [("push:shop-1:A1", "person"), ("work:shop-1:A1", "person")]
+    word = ops.release(Release("shop-1", "A1", "it may go", "bob"), NOW + 5)
+
+    def known_to(name):
+        return Source("", "", ops.decode) if name == ops.OPS else known.source(name)
+
+    context.store.accept([word], NOW + 5)
+    drain(known._replace(source=known_to), 100)
+    assert rows(context, "SELECT state FROM outbox") == [("waiting",), ("waiting",)]
