@@ -242,8 +242,9 @@ def made(context, order, argument, *news):
         )
     )
     known = context._replace(book=book(Action("work_order", argument)), places=places(settings))
-    context.store.accept([order("A1", E.PLACED, E.PAID, at=NOW, total=20_000), *news], NOW)
-    drain(known, 100)
+    for number, message in enumerate([order("A1", E.PLACED, E.PAID, at=NOW, total=20_000), *news]):
+        context.store.accept([message], NOW + number)
+        drain(known, 100)
     return rows(context, "SELECT target, state, note, payload FROM outbox WHERE key LIKE 'work:%'")
 
 
