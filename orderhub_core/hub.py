@@ -20,7 +20,7 @@ import polars as pl
 from orderhub_core import pseudonym, registry, settings
 from orderhub_core.board import SnapshotHub, Trying
 from orderhub_core.errors import Unreadable, UserMistake
-from orderhub_core.flows import absorb, allotting, dispatch, importing, intend, ledgers, ops, poll, replay
+from orderhub_core.flows import absorb, dispatch, importing, intend, ledgers, ops, poll, replay
 from orderhub_core.flows.absorb import Outcome, Plan
 from orderhub_core.flows.context import Context, Source
 from orderhub_core.flows.editions import Editions
@@ -28,6 +28,7 @@ from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.holding import Holds
 from orderhub_core.flows.parking import Parking
 from orderhub_core.flows.pipeline import Pipeline
+from orderhub_core.flows.places import places
 from orderhub_core.flows.receive import GroupWritten, Receiver
 from orderhub_core.flows.recent import Recent
 from orderhub_core.flows.reporting import Signals
@@ -84,7 +85,7 @@ class Hub(Trying):
         rules = intend.load(path) if self.settings.rulebook else Rulebook()
         hashes = pseudonym.load(self.home.data, self._env)
         return Context(
-            self.store, self.source, rules, hashes, Recent(self.store), places=allotting.places(self.settings)
+            self.store, self.source, rules, hashes, Recent(self.store), places=places(self.settings)
         )  # fmt: skip
 
     @cached_property

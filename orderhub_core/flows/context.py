@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from orderhub_core.flows import editions
-from orderhub_core.flows.allotting import NOWHERE, Counters, LiveCounters, Places
+from orderhub_core.flows.counters import Counters, LiveCounters
+from orderhub_core.flows.places import NOWHERE, Places
 from orderhub_core.flows.recent import Recent
 from orderhub_core.model import Decoded
 from orderhub_core.pseudonym import Pseudonyms

@@ -17,8 +17,10 @@ from orderhub_core import frames
 from orderhub_core.effects import Marks
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import rows
-from orderhub_core.flows.allotting import FIRST_ADDED_LINE, Counters, Made, Places, Settled, settle
+from orderhub_core.flows.allotting import FIRST_ADDED_LINE, Settled, settle
+from orderhub_core.flows.counters import Counters, Made
 from orderhub_core.flows.news import News
+from orderhub_core.flows.places import Places
 from orderhub_core.fold import Entry, Head
 from orderhub_core.model import Event, Line
 from orderhub_core.rules import rulebook
@@ -57,7 +59,7 @@ def load(path: Path) -> Rulebook:
 def refuse(book: Rulebook) -> None:
     """Raises UserMistake for what a rulebook asks for and the live path does not have: better now than never to hold,
     unnoticed."""
-    check(book, frames.ORDERS, frames.LINES)
+    check(book, frames.ORDERS, frames.LINES, counts=True)
     for field, rule in asked(book):
         if field.level == "buyer":
             raise UserMistake(
@@ -166,7 +168,7 @@ class Intentions:
         for order_id, *decision in made.iter_rows():
             by_order.setdefault(order_id, []).append(Decision(*decision))
         return [
-            Made(head, by_order.get(number, []), book.version, lines[number], self.news.last_message[number])
+            Made(head, by_order.get(number, []), book, lines[number], self.news.last_message[number])
             for head in heads
             for number in (head.order_id,)
         ]
@@ -224,8 +226,8 @@ class Intentions:
         return self._decided_on.get(head.order_id) is not self.news.lines[head.order_id]
 
     def _carry_out(self, made: Made, settled: Settled) -> None:
-        head, _, version, lines, message = made
-        at = message.received_at
+        head, _, book, lines, message = made
+        at, version = message.received_at, book.version
         gifts: list[Line] = []
         held: list[str] = []
         done: list[Decision] = []
@@ -236,7 +238,7 @@ class Intentions:
                 if head.warehouse is not None:
                     continue
                 head.warehouse, head.warehouse_by = argument, "rule"
-            elif action == "add_gift":
+            elif action == "add_gift" and quantity:
                 gifts.append(Line(FIRST_ADDED_LINE + len(gifts), argument, quantity=quantity, gift_of=parent))
                 self.news.rows(self.writes, "lines", head.order_id).append(
                     rows.line_row(head.order_id, gifts[-1], rule)

@@ -6,11 +6,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import polars as pl
 
-from orderhub_core.flows.allotting import Made, Resource, resources
+from orderhub_core.flows.counters import Made, Resource, resources, used
 from orderhub_core.i18n import translator
 from orderhub_core.model import StockReport
 from orderhub_core.rules.allotting import ALLOTTED, Allotted, World, allot
 from orderhub_core.rules.claims import LEDGER
+from orderhub_core.rules.gifts import quotas
+from orderhub_core.rules.quotas import Granted, grant
+from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store.ledger import Entry
 from orderhub_core.store.unit import Message, Writes
 
@@ -23,15 +26,15 @@ class AsRecorded:
 
     def __init__(self, entries: Iterable[Entry], zone: str) -> None:
         self._entries, self._zone = [*entries], zone
-        self._turns: dict[tuple[str, str], int] = {}
-        """Of each order, by shop and number, its place among the entries."""
+        self._turns: dict[tuple[str, str, str], int] = {}
+        """For what ("stock" or "gifts"), shop and number of the order: the place of its turn among the entries."""
         self._ends: dict[int, int] = {}
         """Of each turn, where what the order took ends."""
         self._reported: dict[str, int] = {}
         """Of each warehouse, its first report."""
         for place, entry in enumerate(self._entries):
             if entry.kind == "turn":
-                turn = self._turns.setdefault((entry.shop, entry.order_no), place)
+                turn = self._turns.setdefault((entry.subject, entry.shop, entry.order_no), place)
             elif entry.order_id == 0:
                 self._reported.setdefault(entry.place, place)
             if entry.order_id:
@@ -43,27 +46,44 @@ class AsRecorded:
         """Whoever ever reported: whether they had by then, is asked of each order."""
         return frozenset(self._reported)
 
+    def grant(self, claims: pl.DataFrame, book: Rulebook, made: Mapping[int, Made], *, trying: bool = False) -> Granted:
+        turns = self._turns_of("gifts", made)
+        found = [
+            grant(some, quotas(book), used(self._before(first)), zone=book.zone)
+            for some, first in self._parts(claims, turns)
+        ]
+        none = grant(claims.clear(), quotas(book), used({}), zone=book.zone)
+        parts = zip(*[none, *found], strict=True)
+        return Granted(*(pl.concat(list(frames)) for frames in parts))
+
     def allot(
         self, calls: pl.DataFrame, wanted: pl.DataFrame, world: World, made: Mapping[int, Made], *, trying: bool = False
     ) -> Allotted:
-        turns = {
-            number: turn
-            for number, one in made.items()
-            if (turn := self._turns.get((one.head.shop, one.head.order_no))) is not None
-        }
-        ordered = calls.with_columns(turn=pl.col("order_id").replace_strict(turns, default=-1, return_dtype=pl.Int64))
+        turns = self._turns_of("stock", made)
         found = [
             allot(
-                ordered.filter(pl.col("order_id").is_in(run)),
-                wanted.filter(pl.col("order_id").is_in(run)),
-                world._replace(counted=frozenset(p for p, first in self._reported.items() if first < turns[run[0]])),
-                resources(self._before(turns[run[0]])),
+                some,
+                wanted.filter(pl.col("order_id").is_in(some["order_id"].implode())),
+                world._replace(counted=frozenset(p for p, since in self._reported.items() if since < first)),
+                resources(self._before(first)),
                 zone=self._zone,
                 tr=_english,
             ).orders
-            for run in self._runs(turns)
+            for some, first in self._parts(calls, turns)
         ]
         return Allotted(pl.concat([pl.DataFrame(schema=ALLOTTED), *found]), pl.DataFrame(schema=LEDGER))
+
+    def _turns_of(self, what: str, made: Mapping[int, Made]) -> dict[int, int]:
+        keys = {number: (what, one.head.shop, one.head.order_no) for number, one in made.items()}
+        return {number: self._turns[key] for number, key in keys.items() if key in self._turns}
+
+    def _parts(self, asking: pl.DataFrame, turns: Mapping[int, int]) -> Iterator[tuple[pl.DataFrame, int]]:
+        """The rows of orders that took their turns one at once after the other, and the first of these turns."""
+        ordered = asking.with_columns(
+            turn=pl.col("order_id").replace_strict(turns, default=-1, return_dtype=pl.Int64)
+        )  # fmt: skip
+        for run in self._runs(turns):
+            yield ordered.filter(pl.col("order_id").is_in(run)), turns[run[0]]
 
     def count(self, said: StockReport, promised: Mapping[str, int], message: Message) -> None:
         """The ledger has it already."""

@@ -187,9 +187,10 @@ class Store(ABC):
         return dict(self.query("hub", "SELECT place, balance FROM resources WHERE kind = 'told'"))
 
     def resource_rows(self, subjects: Iterable[str]) -> list[Row]:
-        """kind, subject, place, balance, safety of these SKUs and days, and of the ledger's turn, as of one commit."""
+        """kind, subject, place, balance, safety of these SKUs, days and quotas, and of the ledger's turn, as of one
+        commit."""
         sql = f"""SELECT kind, subject, place, balance, safety FROM resources WHERE kind = 'turn'
-            OR (kind IN ('stock', 'capacity') AND {self.among("subject")})"""
+            OR (kind IN ('stock', 'capacity', 'quota') AND {self.among("subject")})"""
         return self.query("hub", sql, (self.listed(subjects),))
 
     def message_ids(self, source: str, message_ids: Iterable[str]) -> dict[str, int]:

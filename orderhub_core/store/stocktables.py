@@ -15,7 +15,7 @@ class Resource(HubPart, table=True):
     __tablename__ = "resources"
     __table_args__ = CLUSTERED
     kind: str = key()
-    """stock; capacity; told (of a warehouse: `balance` is as of when its stock was reported last); turn (one row,
+    """stock; capacity; quota (of a gift: pieces granted); told (of a warehouse: `balance` is as of when its stock was reported last); turn (one row,
     the sequence number of the ledger's last entry: who takes anything compares and sets it)."""
     subject: str = key()
     """The SKU, or the day; empty where the kind says it all."""
@@ -34,7 +34,7 @@ class Entry(HubPart, table=True):
     __table_args__ = (Index("ix_ledger_resource", "kind", "subject", "place"), Index("ix_ledger_order_id", "order_id"))
     seq: int = key(BIG_KEY)
     kind: str = text()
-    """stock, capacity, or turn: that it was an order's turn, which tells what it has seen."""
+    """stock, capacity, quota, or turn: that it was an order's, which tells what it has seen (`subject`: stock, gifts)."""
     subject: str = text()
     place: str = text()
     order_id: int = number()

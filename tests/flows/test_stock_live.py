@@ -27,6 +27,7 @@ from orderhub_core.store import homes
 from orderhub_core.store.homes import Home
 
 EVER = (0, 1 << 62)
+DAY_US = 86_400_000_000
 DAY = datetime.fromtimestamp(NOW / 1e6, UTC).date().isoformat()
 
 
@@ -43,6 +44,16 @@ def shop(**limits):
         ),
         time_zone="UTC",
     )
+
+
+FEW = """[[groups]]
+name = "gifts"
+match = "all"
+[[groups.rules]]
+name = "few"
+when = "total >= 1"
+then = "gift FREE-1 x 2 limit 30 daily 21 buyer 8"
+"""
 
 
 class Place(Bench):
@@ -67,9 +78,13 @@ class Place(Bench):
         drain(self.context, limit)
         return [self.fate(name) for name in names]
 
-    def order(self, name, pieces, province, *events, sku="SKU-1", at=NOW):
+    def order(self, name, pieces, province, *events, sku="SKU-1", at=NOW, buyer=""):
         content = Content(
-            total_minor=10_000, paid_minor=10_000, province=province, lines=(Line(1, sku, quantity=pieces),)
+            total_minor=10_000,
+            paid_minor=10_000,
+            buyer_ref=buyer,
+            province=province,
+            lines=(Line(1, sku, quantity=pieces),),
         )
         seen = self._order(name, *(events or (E.PLACED, E.PAID)), at=at)
         return with_content(seen, content)
@@ -116,7 +131,7 @@ def test_a_day_that_is_full_overflows_and_the_next_day_has_room_again(context, o
     assert sorted(place.bought(1, 1, 1)) == ["guangzhou", "hangzhou", "hangzhou"]
     (booked,) = place.stock.booked()
     assert (booked.place, booked.subject, booked.balance) == ("hangzhou", DAY, 2)
-    place._receive([place.order("B1", 1, "浙江省", at=NOW + 86_400_000_000)])
+    place._receive([place.order("B1", 1, "浙江省", at=NOW + DAY_US)])
     drain(place.context, 100)
     assert place.fate("B1") == "hangzhou"
 
@@ -206,9 +221,9 @@ def some_days(place, dice, limit):
         what = dice.random()
         if what < 0.6:
             sku = dice.choice(["SKU-1", "SKU-2"])
-            place._receive(
-                [place.order(f"B{step}", dice.choice([1, 2, 5]), dice.choice(["浙江省", "广东省"]), sku=sku)]
-            )
+            pieces, where = dice.choice([1, 2, 5]), dice.choice(["浙江省", "广东省"])
+            about = {"at": NOW + dice.choice([0, DAY_US]), "buyer": dice.choice(["", "b1", "b2"]), "sku": sku}
+            place._receive([place.order(f"B{step}", pieces, where, **about)])
         elif what < 0.75:
             counts = [
                 (warehouse, sku, dice.randrange(12), dice.choice([None, 1]))
@@ -238,8 +253,32 @@ def ledger_is_whole(context):
         left[kind, subject, place] += quantity
         assert left[kind, subject, place] == balance
     now = {(k, s, p): b for k, s, p, b in rows(context, "SELECT kind, subject, place, balance FROM resources")
-           if k in ("stock", "capacity")}  # fmt: skip
+           if k in ("stock", "capacity", "quota")}  # fmt: skip
     assert now == dict(left)
+
+
+def gifts_are_granted_in_turn(context):
+    """By plain counting, of FEW."""
+    left, given = {"": 30}, Counter()
+    told = rows(
+        context,
+        """SELECT seq, order_id, paid_at, buyer_key, d.quantity FROM ledger JOIN orders USING (order_id)
+        JOIN decisions d USING (order_id)
+        WHERE kind = 'turn' AND subject = 'gifts' AND d.action = 'add_gift' ORDER BY seq""",
+    )
+    for _, number, paid_at, buyer, pieces in told:
+        mine = [("", 30), (paid_at // DAY_US, 21), (f"b{buyer}" if buyer else f"o{number}", 8)]
+        counters = [left.setdefault(name, limit) for name, limit in mine]
+        fits = all(counter >= 2 for counter in counters)
+        assert pieces == (2 if fits else 0)
+        given[number] = pieces
+        for name, _ in mine:
+            left[name] -= pieces
+    lines = Counter(
+        dict(rows(context, "SELECT order_id, sum(quantity) FROM lines WHERE rule = 'few' GROUP BY order_id"))
+    )
+    assert +given == +lines
+    assert len(told) > 20 and left[""] >= 0
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -252,9 +291,11 @@ def test_it_makes_no_difference_in_which_batches_orders_come_and_all_is_decided_
         homes.init(other)
         store = homes.open_store(other)
         try:
-            place = Place(context._replace(store=store), order, shop(hangzhou=9, guangzhou=12))
+            book = text("v1", "nearest", FEW)
+            place = Place(context._replace(store=store), order, shop(hangzhou=9, guangzhou=12), book)
             some_days(place, random.Random(seed), limit)
             ledger_is_whole(place.context)
+            gifts_are_granted_in_turn(place.context)
             known.append(rows(place.context, "SELECT kind, subject, place, quantity, balance FROM ledger ORDER BY seq"))
             found = reproduce(place.context, *EVER)
             assert (found.differences, found.same) == ([], found.orders)
@@ -263,6 +304,21 @@ def test_it_makes_no_difference_in_which_batches_orders_come_and_all_is_decided_
             store.close()
     assert known[0] == known[1] == known[2]
     assert any(row[0] == "stock" and row[3] < 0 for row in known[0]), "something was taken"
+
+
+def test_who_is_refused_a_gift_that_has_run_out_is_told_why(context, order):
+    place = Place(context, order, shop(), text("v1", "hangzhou", FEW.replace("limit 30 daily 21 buyer 8", "limit 5")))
+    place.bought(1), place.bought(1), place.bought(1)
+    given = rows(context, "SELECT order_no, d.quantity, reason FROM decisions d JOIN orders USING (order_id)"
+                          " WHERE action = 'add_gift' ORDER BY order_no")  # fmt: skip
+    assert [row[:2] for row in given] == [("A1", 2), ("A2", 2), ("A3", 0)]
+    assert given[2][2].endswith("not granted: of 5 in all 1 are left, 2 asked")
+    assert rows(context, "SELECT count(*) FROM lines WHERE sku = 'FREE-1'") == [(2,)]
+    # A new version goes on counting.
+    place.editions.save(text("v2", "hangzhou", FEW.replace("limit 30 daily 21 buyer 8", "limit 7")), by="ann")
+    place.published("v2")
+    place.bought(1), place.bought(1)
+    assert rows(context, "SELECT sum(quantity) FROM lines WHERE sku = 'FREE-1'") == [(6,)]
 
 
 def test_a_decision_that_does_not_follow_from_what_there_was_is_found(context, order):

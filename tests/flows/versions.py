@@ -10,9 +10,9 @@ from small_shop import source
 
 from orderhub_core.flows import ops
 from orderhub_core.flows.absorb import drain
-from orderhub_core.flows.allotting import places
 from orderhub_core.flows.context import Source
 from orderhub_core.flows.editions import Editions
+from orderhub_core.flows.places import places
 from orderhub_core.flows.reporting import Signals
 from orderhub_core.model import Event as E
 from orderhub_core.rules.tree import Rulebook

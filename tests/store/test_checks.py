@@ -12,7 +12,7 @@ from pysqlite3 import dbapi2 as sqlite
 from test_backup import NOW, SHOP, Hub, messages
 
 from orderhub_core.entry.commands import db
-from orderhub_core.flows.allotting import places
+from orderhub_core.flows.places import places
 from orderhub_core.model import RawMessage
 from orderhub_core.settings import Settings, WarehouseSettings
 from orderhub_core.store import backup, checks, homes
