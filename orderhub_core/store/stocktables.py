@@ -15,14 +15,14 @@ class Resource(HubPart, table=True):
     __tablename__ = "resources"
     __table_args__ = CLUSTERED
     kind: str = key()
-    """stock; capacity; quota (of a gift: pieces granted); told (of a warehouse: `balance` is as of when its stock was reported last); turn (one row,
-    the sequence number of the ledger's last entry: who takes anything compares and sets it)."""
+    """stock; capacity; quota; told (of a warehouse: `balance` is as of when its stock was reported last); turn (one
+    row, the sequence number of the ledger's last entry: who takes anything compares and sets it)."""
     subject: str = key()
-    """The SKU, or the day; empty where the kind says it all."""
+    """The SKU, the day, or what a quota counts; empty where the kind says it all."""
     place: str = key()
-    """The warehouse."""
+    """The warehouse, or the gift that there are only so many of."""
     balance: int = number()
-    """Pieces that are neither promised nor gone; orders that the day has."""
+    """Pieces that are neither promised nor gone; orders that the day has; pieces of the gift that were granted."""
     safety: int = number()
     """Pieces that orders must leave."""
 
@@ -34,7 +34,7 @@ class Entry(HubPart, table=True):
     __table_args__ = (Index("ix_ledger_resource", "kind", "subject", "place"), Index("ix_ledger_order_id", "order_id"))
     seq: int = key(BIG_KEY)
     kind: str = text()
-    """stock, capacity, quota, or turn: that it was an order's, which tells what it has seen (`subject`: stock, gifts)."""
+    """As of resources; or turn: that it was an order's, which tells what it has seen (of `subject`: stock, gifts)."""
     subject: str = text()
     place: str = text()
     order_id: int = number()

@@ -12,16 +12,20 @@ import msgspec
 import polars as pl
 import pytest
 from reading import rows
+from small_shop import source
 from versions import GIFT, NOW, Bench, text
 
 from orderhub_core.errors import OrderHubError, UserMistake
 from orderhub_core.flows.absorb import drain
+from orderhub_core.flows.context import Context
 from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.flows.recent import Recent
 from orderhub_core.flows.reproduce import reproduce
 from orderhub_core.flows.stocking import COUNTED, Stock
 from orderhub_core.model import Content, Line, Observation, RawMessage
 from orderhub_core.model import Event as E
+from orderhub_core.pseudonym import Pseudonyms
+from orderhub_core.rules.tree import Rulebook
 from orderhub_core.settings import Endpoint, Settings, WarehouseSettings
 from orderhub_core.store import homes
 from orderhub_core.store.homes import Home
@@ -257,6 +261,18 @@ def ledger_is_whole(context):
     assert now == dict(left)
 
 
+def by_resource(context):
+    """Who took of each, one after the other."""
+    found = {}
+    for *resource, order_no, quantity, balance in rows(
+        context,
+        "SELECT kind, subject, place, order_no, quantity, balance FROM ledger LEFT JOIN orders USING (order_id)"
+        " ORDER BY seq",
+    ):
+        found.setdefault(tuple(resource), []).append((order_no, quantity, balance))
+    return found
+
+
 def gifts_are_granted_in_turn(context):
     """By plain counting, of FEW."""
     left, given = {"": 30}, Counter()
@@ -281,10 +297,8 @@ def gifts_are_granted_in_turn(context):
     assert len(told) > 20 and left[""] >= 0
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_it_makes_no_difference_in_which_batches_orders_come_and_all_is_decided_once_more(
-    context, order, tmp_path, seed
-):
+@pytest.mark.parametrize("seed", range(6))
+def test_it_makes_no_difference_in_which_batches_orders_come_and_all_is_decided_once_more(order, tmp_path, seed):
     known = []
     for limit in (1, 3, 100):
         other = Home(tmp_path / str(limit))
@@ -292,18 +306,20 @@ def test_it_makes_no_difference_in_which_batches_orders_come_and_all_is_decided_
         store = homes.open_store(other)
         try:
             book = text("v1", "nearest", FEW)
-            place = Place(context._replace(store=store), order, shop(hangzhou=9, guangzhou=12), book)
+            context = Context(store, source, Rulebook(), Pseudonyms(b"a pepper of some length"))
+            place = Place(context, order, shop(hangzhou=9, guangzhou=12), book)
             some_days(place, random.Random(seed), limit)
             ledger_is_whole(place.context)
             gifts_are_granted_in_turn(place.context)
-            known.append(rows(place.context, "SELECT kind, subject, place, quantity, balance FROM ledger ORDER BY seq"))
+            known.append(by_resource(place.context))
             found = reproduce(place.context, *EVER)
             assert (found.differences, found.same) == ([], found.orders)
             assert found.orders > 20
         finally:
             store.close()
     assert known[0] == known[1] == known[2]
-    assert any(row[0] == "stock" and row[3] < 0 for row in known[0]), "something was taken"
+    taken = [row for (kind, *_), some in known[0].items() if kind == "stock" for row in some if row[1] < 0]
+    assert taken, "something was taken"
 
 
 def test_who_is_refused_a_gift_that_has_run_out_is_told_why(context, order):
