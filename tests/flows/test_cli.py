@@ -490,3 +490,28 @@ def test_what_was_decided_is_proven_from_the_messages(orderhub, held):
         0, "0 of 0 orders with decisions are decided the same once more\n",
     )  # fmt: skip
     assert "--from" in orderhub("rules", "reproduce", "--from", "soon", *held)[2]
+
+
+def test_stock_is_reported_listed_and_told_by_order(orderhub, tmp_path):
+    data, counts = tmp_path / "data", tmp_path / "stock.csv"
+    orderhub("db", "init", "--data", data)
+    (data / "orderhub.toml").write_text(
+        '[[warehouses]]\nid = "hangzhou"\nconnector = "dock"\nprovince = "浙江省"\nsafety_stock = 2\n', encoding="utf-8"
+    )
+    counts.write_text("仓库,商品编码,库存\nhangzhou,A-1,7\nhangzhou,A-2,-1\n", encoding="utf-8")
+    code, out, _ = orderhub("stock", "list", "--data", data)
+    assert (code, out.strip()) == (0, "no warehouse reports its stock (`orderhub stock report FILE`)")
+    code, out, _ = orderhub("stock", "report", counts, "--by", "ann", "--data", data)
+    assert code == 0 and out.splitlines() == [
+        "2 SKUs taken in: hangzhou",
+        "hangzhou: A-2 is reported at -1; it counts as none",
+    ]
+    code, out, _ = orderhub("stock", "list", "--warehouse", "hangzhou", "--data", data)
+    assert "hangzhou  A-1: 7 left (2 must stay)" in out.splitlines()
+    assert out.startswith("hangzhou: as reported of 20") and "+08:00" in out.splitlines()[0]
+    found = last_object(orderhub("stock", "history", "hangzhou", "A-1", "--json", "--data", data)[1])["entries"]
+    assert [(one["quantity"], one["balance"], one["order_no"]) for one in found] == [(7, 7, "")]
+    counts.write_text("仓库,商品编码,库存\natlantis,A-1,7\n", encoding="utf-8")
+    code, _, err = orderhub("stock", "report", counts, "--by", "ann", "--data", data)
+    assert code == 2 and "the settings have no warehouse atlantis; they have hangzhou" in err
+    assert orderhub("db", "check", "--data", data)[0] == 0
