@@ -14,6 +14,7 @@ import mmap
 import os
 import sys
 import threading
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,9 @@ def sqlite_copies(maps: Path = Path("/proc/self/maps")) -> list[str]:
     return copies
 
 
+@cache
 def _holds_sqlite(path: Path) -> bool:
+    """Once for each file: a process that has loaded everything has half a gigabyte of them."""
     try:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
             return content.find(FILE_HEADER) >= 0
