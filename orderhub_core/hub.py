@@ -9,7 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from random import Random
 from types import MappingProxyType
@@ -20,7 +20,7 @@ import polars as pl
 from orderhub_core import pseudonym, registry, settings
 from orderhub_core.board import SnapshotHub, Trying
 from orderhub_core.errors import Unreadable, UserMistake
-from orderhub_core.flows import absorb, dispatch, importing, intend, ledgers, ops, poll, replay
+from orderhub_core.flows import absorb, dispatch, importing, intend, ledgers, ops, poll, replay, reporting
 from orderhub_core.flows.absorb import Outcome, Plan
 from orderhub_core.flows.context import Context, Source
 from orderhub_core.flows.editions import Editions
@@ -140,7 +140,8 @@ class Hub(Trying):
 
     @cached_property
     def targets(self) -> Targets:
-        return Targets(self.settings, self.channel, self.receive)
+        opened = partial(reporting.is_opened, self.store, clock)
+        return Targets(self.settings, self.channel, self.receive, opened)
 
     # -- flows
 

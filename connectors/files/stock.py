@@ -24,7 +24,9 @@ def read_stock(path: Path, warehouse: str = "") -> pl.DataFrame:
     """warehouse, sku, on_hand, safety (null where it is not said), one row each. `warehouse`: of a file that does not
     say. Raises UserMistake for rows that cannot be meant, the first of them by their number."""
     sheet = read_sheet(path, COLUMNS, ["sku", "on_hand"] if warehouse else ["warehouse", "sku", "on_hand"], "UTC")
-    rows = sheet.rows.with_columns(pl.lit(warehouse).alias("warehouse")) if warehouse else sheet.rows
+    rows = sheet.rows.with_columns(pl.col("warehouse").fill_null(warehouse)) if warehouse else sheet.rows
+    if warehouse and (others := sorted(set(rows["warehouse"]) - {warehouse})):
+        raise UserMistake(f"{path.name} speaks of {', '.join(others)}, and --warehouse of {warehouse}: leave one out")
     unread = pl.col(ROW).is_in(sheet.findings.filter(pl.col("column") == "safety")["first_row"].implode())
     lacking = {
         "no warehouse": pl.col("warehouse").is_null(),

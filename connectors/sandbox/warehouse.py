@@ -32,8 +32,8 @@ class Dock:
         try:
             body = json.loads(await request.body())
             name = (str(body["shop"]), str(body["order_no"]))
-            lines, marks = list(body["lines"]), dict(body.get("marks", {}))
-            order = {"shop": name[0], "order_no": name[1], "lines": lines, "marks": marks}
+            marks = {"marks": dict(body["marks"])} if "marks" in body else {}
+            order = {"shop": name[0], "order_no": name[1], "lines": list(body["lines"]), **marks}
         except (ValueError, KeyError, TypeError):
             return _refusal(400, 'the body is {"shop", "order_no", "lines": [...]}')
         if not key or not order["lines"]:

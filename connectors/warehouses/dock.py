@@ -20,11 +20,11 @@ from orderhub_core.errors import RefusedByTarget
 from orderhub_core.settings import Endpoint
 
 
-class Handover(msgspec.Struct):
+class Handover(msgspec.Struct, omit_defaults=True):
     shop: str
     order_no: str
     lines: tuple[WarehouseLine, ...]
-    marks: Marks = Marks()
+    marks: Marks | None = None
 
 
 HANDOVER = msgspec.json.Decoder(Handover)
@@ -40,7 +40,7 @@ class Dock:
 
     def push(self, effect: PushToWarehouse, key: str) -> None:
         """Raises RefusedByTarget when the warehouse holds this order already with other lines."""
-        body = msgspec.json.encode(Handover(effect.shop, effect.order_no, effect.lines, effect.marks))
+        body = msgspec.json.encode(Handover(effect.shop, effect.order_no, effect.lines, _said(effect.marks)))
         headers = {"idempotency-key": key}
         request = self._link.build_request("POST", f"{effect.warehouse}/orders", content=body, headers=headers)
         http.ask(self._link, request, self._name)
@@ -57,8 +57,17 @@ class Dock:
             raise RefusedByTarget(
                 f"{self._name}: its answer about order {effect.order_no} cannot be read ({error})"
             ) from None
-        same = held.shop == effect.shop and held.marks == effect.marks
-        return same and Counter(held.lines) == Counter(effect.lines)
+        # A warehouse that does not tell how an order is marked has it all the same.
+        marked = held.marks is None or _told(held.marks) == _told(effect.marks)
+        return held.shop == effect.shop and marked and Counter(held.lines) == Counter(effect.lines)
+
+
+def _said(marks: Marks) -> Marks | None:
+    return marks if marks != Marks() else None
+
+
+def _told(marks: Marks) -> tuple[str, frozenset[str], int]:
+    return marks.carrier, frozenset(marks.tags), marks.priority
 
 
 def connect(endpoint: Endpoint) -> Dock:

@@ -53,7 +53,8 @@ def _next(context: Context, limit: int) -> Plan | None:
     claim = context.store.claim(limit, context.clock())
     if claim is None:
         return None
-    if (most := ops.turning(claim.messages)) < len(claim.messages):
+    # A claim may be longer than it was asked to be, and is then as short as can be.
+    if (most := ops.turning(claim.messages)) < min(len(claim.messages), limit):
         context.store.release(claim)
         return _next(context, most)
     try:
@@ -303,7 +304,7 @@ class _Batch:
     def _count(self, message: Message, said: StockReport) -> None:
         """One that speaks of an earlier moment than the last says nothing new."""
         if said.at >= self.reads.counted().get(said.warehouse, 0):
-            promised = ledger.promised(self.context.store, said.warehouse, [sku for sku, *_ in said.rows], said.at)
+            promised = partial(ledger.promised, self.context.store, said.warehouse, said.at)
             self.counters.count(said, promised, message)
 
     # -- rows

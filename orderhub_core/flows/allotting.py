@@ -93,7 +93,12 @@ def _wanted(made: Iterable[Made]) -> pl.DataFrame:
     rows: list[Row] = []
     for one in made:
         number = one.head.order_id
-        rows += [(number, line.line_no, line.sku or None, line.quantity, line.gift_of, True) for line in one.lines]
+        # What is made for it lies nowhere yet, and of what has no SKU nobody knows where it lies.
+        made_for_it = any(said.action == "work_order" for said in one.decisions)
+        rows += [
+            (number, line.line_no, line.sku or None, line.quantity, line.gift_of, bool(line.sku) and not made_for_it)
+            for line in one.lines
+        ]
         given = [decision for decision in one.decisions if decision.action == "add_gift" and decision.quantity]
         rows += [
             (number, FIRST_ADDED_LINE + place, gift.argument, gift.quantity, gift.parent, True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 import polars as pl
@@ -52,8 +52,8 @@ class Counters(Protocol):
         """Where orders go: CALLS. The rest as of `grant`."""
         ...
 
-    def count(self, said: StockReport, promised: Mapping[str, int], message: Message) -> None:
-        """Take in what a warehouse has; `promised`: pieces by SKU that orders have taken and that have not left it."""
+    def count(self, said: StockReport, promised: Callable[[], Mapping[str, int]], message: Message) -> None:
+        """Take in what a warehouse has; `promised`: pieces by SKU of orders that are to leave it and have not."""
         ...
 
     def write(self, writes: Writes) -> None: ...
@@ -108,15 +108,18 @@ class LiveCounters:
                 self._enter(resource, order_id, line_no, quantity, balance, 0, message)
                 self._set(resource, balance, safety)
 
-    def count(self, said: StockReport, promised: Mapping[str, int], message: Message) -> None:
-        told = ("told", "", said.warehouse)
+    def count(self, said: StockReport, promised: Callable[[], Mapping[str, int]], message: Message) -> None:
         self._load({sku for sku, *_ in said.rows})
+        # After the ledger's turn was read: what is promised meanwhile moves that on.
+        gone = promised()
+        self._enter(("told", "", said.warehouse), 0, None, 0, said.at, 0, message.id)
         for sku, on_hand, safety in said.rows:
             resource = ("stock", sku, said.warehouse)
-            before, balance = self._left.get(resource, (0, 0))[0], on_hand - promised.get(sku, 0)
-            self._enter(resource, 0, None, balance - before, balance, safety, message.id)
-            self._set(resource, balance, safety)
-        self._set(told, said.at, 0)
+            before, balance = self._left.get(resource), on_hand - gone.get(sku, 0)
+            if before != (balance, safety):
+                self._enter(resource, 0, None, balance - (before or (0, 0))[0], balance, safety, message.id)
+                self._set(resource, balance, safety)
+        self._set(("told", "", said.warehouse), said.at, 0)
 
     def write(self, writes: Writes) -> None:
         if not self._entries:
@@ -129,12 +132,12 @@ class LiveCounters:
         missing = subjects - self._asked
         if not missing and self._turn >= 0:
             return
-        self._asked |= missing
         for kind, subject, place, balance, safety in self._reads.resource_rows(missing):
             if kind != "turn":
                 self._left[kind, subject, place] = balance, safety
             elif self._turn < 0:
                 self._turn = self._first = balance
+        self._asked |= missing
 
     def _enter(self, resource: Resource, order_id: int, line_no: int | None, *rest: int) -> None:
         self._turn += 1

@@ -14,8 +14,7 @@ import msgspec
 import polars as pl
 
 from orderhub_core import frames
-from orderhub_core.effects import Marks
-from orderhub_core.errors import UserMistake
+from orderhub_core.errors import Later, NeedsPerson, Stop, UserMistake
 from orderhub_core.flows import rows
 from orderhub_core.flows.allotting import FIRST_ADDED_LINE, Settled, settle
 from orderhub_core.flows.counters import Counters, Made
@@ -109,7 +108,8 @@ class Intentions:
         """Orders that this batch decided, and their lines then, if it stated any."""
         self._given: dict[int, list[Line]] = {}
         """Their gifts."""
-        self._marked: dict[int, Marks] = {}
+        self._done: dict[int, list[tuple[str, str]]] = {}
+        """Actions and arguments that were carried out on them."""
         self._stopped: dict[int, Row] = {}
         self._held: dict[int, Row] = {}
         self._forestalled: dict[int, Row] = {}
@@ -152,6 +152,8 @@ class Intentions:
         try:
             made = sorted(self._decided(heads, lines, book), key=lambda one: one.message.id)
             settled = settle(made, self.places, windows, self.counters, trying=True)
+        except (Later, NeedsPerson, Stop):
+            raise  # the store's own trouble is nothing that the trial did
         except Exception as bug:  # noqa: BLE001 — nothing that a trial does may cost an order anything
             failed = SILENCE._replace(reason=f"could not decide: {type(bug).__name__}")
             return [(head, [failed]) for head in heads]
@@ -188,7 +190,8 @@ class Intentions:
         Who has let an order go knew all that was known then: only what was applied after that `moment` holds it again.
         """
         number, key = head.order_id, rows.push_key(head.shop, head.order_no)
-        if not head.decided or head.warehouse_by != "rule" or number in self._stopped:
+        ours = head.warehouse_by == "rule" or not self.places.bases.is_empty()
+        if not head.decided or not ours or number in self._stopped:
             return
         if head.fulfilment in STOPPED or head.payment not in PAID:
             self._stopped[number] = (f"the order is {head.headline}", key)
@@ -210,16 +213,25 @@ class Intentions:
         self.writes.held += self._held.values()
         self.writes.forestalled += self._forestalled.values()
         if not self.places.bases.is_empty():
-            self.writes.withdrawn += map(_of_work, self._stopped.values())
-            self.writes.held += map(_of_work, self._held.values())
+            for rows_of in (self.writes.withdrawn, self.writes.held, self.writes.forestalled):
+                rows_of += [_of_work(row) for row in rows_of]
         relined = [self.news.touched[number] for number in self.news.lines]
-        renewed = [head for head in relined if head.decided and head.warehouse_by == "rule" and self._is_renewed(head)]
-        earlier = [head.order_id for head in renewed if head.order_id not in self._decided_on]
-        gifts, marked = self._added_lines(earlier) | self._given, self._marks_of(earlier) | self._marked
-        for head in renewed:
-            number = head.order_id
-            lines, marks = [*self.news.lines[number], *gifts.get(number, ())], marked.get(number, rows.UNMARKED)
-            self.writes.renewed_effects.append(rows.push_row(head, lines, self.news.last_message[number], marked=marks))
+        self._renew([head for head in relined if head.decided and self._is_renewed(head)])
+
+    def _renew(self, heads: Sequence[Head]) -> None:
+        """What is handed over, and made, is what the order consists of now."""
+        earlier = [head.order_id for head in heads if head.order_id not in self._decided_on]
+        gifts, done = self._added_lines(earlier) | self._given, self._done_for(earlier) | self._done
+        for head in heads:
+            number, message = head.order_id, self.news.last_message[head.order_id]
+            bought, decided = self.news.lines[number], done.get(number, [])
+            if head.warehouse_by == "rule":
+                lines = [*bought, *gifts.get(number, ())]
+                renewed = rows.push_row(head, lines, message, marked=rows.marks(decided))
+                self.writes.renewed_effects.append(renewed)
+            self.writes.renewed_effects += [
+                rows.work_row(head, base, bought, message) for action, base in decided if action == "work_order"
+            ]
 
     def _is_renewed(self, head: Head) -> bool:
         """Whether its lines changed after the rulebook spoke on it."""
@@ -231,7 +243,6 @@ class Intentions:
         gifts: list[Line] = []
         held: list[str] = []
         done: list[Decision] = []
-        made_at = ""
         for decision in settled.decisions:
             _, rule, action, argument, quantity, parent, _ = decision
             if action == "assign_warehouse":
@@ -243,11 +254,13 @@ class Intentions:
                 self.news.rows(self.writes, "lines", head.order_id).append(
                     rows.line_row(head.order_id, gifts[-1], rule)
                 )
-            elif action == "work_order":
-                made_at = argument
             elif action == "notify":
                 self.writes.new["outbox"].append(rows.notify_row(head, argument, rule, version, message))
-            held += _holding(action, argument, rule, settled.lack)
+            lacks = bool(settled.lack) and decision.reason == settled.lack
+            held += [settled.lack] if lacks else _holding(action, argument, rule)
+            if action == "add_gift" and not quantity:
+                done.append(decision)
+                continue
             detail = _cause(rule, version)
             self.news.entries.append(
                 Entry(head.order_id, f"rule.{action}", at, at, "", argument, "decided", "rules", message.id, detail)
@@ -255,11 +268,16 @@ class Intentions:
             done.append(decision)
         self._note(head, done, version)
         head.decided, self._given[head.order_id] = 1, gifts
-        marked = self._marked[head.order_id] = rows.marks((one.action, one.argument) for one in done)
-        if made_at:
-            self.writes.new["outbox"].append(rows.work_row(head, made_at, lines, message, "; ".join(held)))
+        named = self._done[head.order_id] = [(one.action, one.argument) for one in done]
+        self.writes.new["outbox"] += [
+            rows.work_row(head, base, lines, message, "; ".join(held))
+            for action, base in named
+            if action == "work_order"
+        ]
         if head.warehouse_by == "rule":
-            self.writes.new["outbox"].append(rows.push_row(head, [*lines, *gifts], message, "; ".join(held), marked))
+            self.writes.new["outbox"].append(
+                rows.push_row(head, [*lines, *gifts], message, "; ".join(held), rows.marks(named))
+            )
 
     def _note(self, head: Head, decisions: Sequence[Decision], version: str, *, shadow: int = 0) -> None:
         at = self.news.last_message[head.order_id].received_at
@@ -278,11 +296,11 @@ class Intentions:
             stored[order_id].append(Line(*fields))
         return {head.order_id: told.get(head.order_id, stored.get(head.order_id, ())) for head in heads}
 
-    def _marks_of(self, orders: Sequence[int]) -> dict[int, Marks]:
+    def _done_for(self, orders: Sequence[int]) -> dict[int, list[tuple[str, str]]]:
         decided: dict[int, list[tuple[str, str]]] = {}
         for order_id, action, argument in self.reads.decided_rows(orders) if orders else ():
             decided.setdefault(order_id, []).append((action, argument))
-        return {order_id: rows.marks(some) for order_id, some in decided.items()}
+        return decided
 
     def _added_lines(self, orders: Sequence[int]) -> dict[int, list[Line]]:
         added: dict[int, list[Line]] = {}
@@ -308,13 +326,10 @@ def _cause(rule: str, version: str) -> str:
     return _json({"rule": rule, "version": version}).decode()
 
 
-def _holding(action: str, argument: str, rule: str, lack: str) -> list[str]:
-    """Why a decision keeps the order from its warehouse until a person lets it go; empty where it does not. `lack`:
-    what was not there, where the hold is for that."""
+def _holding(action: str, argument: str, rule: str) -> list[str]:
+    """Why a decision keeps the order from its warehouse until a person lets it go; empty where it does not."""
     if action == "approve":
         return [f"rule {rule} asks for the approval of {argument}"]
-    if action == "hold" and argument == "stock" and lack:
-        return [lack]
     if action == "hold" and "push" in HOLDS[argument].blocks:
         return [f"rule {rule} holds it: {argument}"]
     return []

@@ -162,12 +162,9 @@ def _dismissed(message: Message, said: Dismissal) -> tuple[Row, Entry]:
 
 def releasable(held: Sequence[Held], order_no: str) -> Held:
     """The one effect of an order that may be let go. Raises UserMistake where there is none, or more than one."""
-    by_key = {one.key: one for one in held}
-    pushes = [one for one in held if one.key == push_key(one.shop, one.order_no)] + [
-        one
-        for one in held
-        if one.key == work_key(one.shop, one.order_no) and push_key(one.shop, one.order_no) not in by_key
-    ]
+    own = [one for one in held if one.key in (push_key(one.shop, one.order_no), work_key(one.shop, one.order_no))]
+    # Of a hand-over and a work order of the same order one word lets both go; what was not tried may go.
+    pushes = list({one.shop: one for one in sorted(own, key=lambda one: -one.tries)}.values())
     if not pushes:
         raise UserMistake(
             f"order {order_no} is not kept from its warehouse; `orderhub holds list` names those that are"
@@ -226,9 +223,8 @@ def check_stock(said: StockReport) -> None:
     _check_words("the comment", said.comment, said.by)
 
 
-def stock(said: StockReport, at: int, number: int) -> RawMessage:
-    """`number`: of a report that comes in several messages."""
-    return RawMessage(OPS, f"stock:{said.warehouse}:{at}:{number}", "stock", _json(said), TURN_KEY)
+def stock(said: StockReport, at: int) -> RawMessage:
+    return RawMessage(OPS, f"stock:{said.warehouse}:{at}", "stock", _json(said), TURN_KEY)
 
 
 def _counted(message: Message, said: StockReport) -> Entry:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 import polars as pl
 
@@ -14,14 +14,14 @@ from orderhub_core.rules.claims import LEDGER
 from orderhub_core.rules.gifts import quotas
 from orderhub_core.rules.quotas import Granted, grant
 from orderhub_core.rules.tree import Rulebook
-from orderhub_core.store.ledger import Entry
+from orderhub_core.store.ledger import MARKERS, Entry
 from orderhub_core.store.unit import Message, Writes
 
 _english = translator("en")
 
 
 class AsRecorded:
-    """`allotting.Counters`. Each order finds what it found then; of those that followed one another at once, each finds
+    """`counters.Counters`. Each order finds what it found then; of those that followed one another at once, each finds
     what the one before it has left this time. An order that took no turn asks for nothing."""
 
     def __init__(self, entries: Iterable[Entry], zone: str) -> None:
@@ -35,12 +35,12 @@ class AsRecorded:
         for place, entry in enumerate(self._entries):
             if entry.kind == "turn":
                 turn = self._turns.setdefault((entry.subject, entry.shop, entry.order_no), place)
-            elif entry.order_id == 0:
+            elif entry.kind == "told":
                 self._reported.setdefault(entry.place, place)
             if entry.order_id:
                 self._ends[turn] = place + 1
-        self._left: dict[Resource, tuple[int, int]] = {}
-        self._upto = 0
+        self._left: dict[str, dict[Resource, tuple[int, int]]] = {"stock": {}, "gifts": {}}
+        self._upto = {"stock": 0, "gifts": 0}
 
     def counted(self) -> frozenset[str]:
         """Whoever ever reported: whether they had by then, is asked of each order."""
@@ -49,7 +49,7 @@ class AsRecorded:
     def grant(self, claims: pl.DataFrame, book: Rulebook, made: Mapping[int, Made], *, trying: bool = False) -> Granted:
         turns = self._turns_of("gifts", made)
         found = [
-            grant(some, quotas(book), used(self._before(first)), zone=book.zone)
+            grant(some, quotas(book), used(self._before("gifts", first)), zone=book.zone)
             for some, first in self._parts(claims, turns)
         ]
         none = grant(claims.clear(), quotas(book), used({}), zone=book.zone)
@@ -65,7 +65,7 @@ class AsRecorded:
                 some,
                 wanted.filter(pl.col("order_id").is_in(some["order_id"].implode())),
                 world._replace(counted=frozenset(p for p, since in self._reported.items() if since < first)),
-                resources(self._before(first)),
+                resources(self._before("stock", first)),
                 zone=self._zone,
                 tr=_english,
             ).orders
@@ -85,7 +85,7 @@ class AsRecorded:
         for run in self._runs(turns):
             yield ordered.filter(pl.col("order_id").is_in(run)), turns[run[0]]
 
-    def count(self, said: StockReport, promised: Mapping[str, int], message: Message) -> None:
+    def count(self, said: StockReport, promised: Callable[[], Mapping[str, int]], message: Message) -> None:
         """The ledger has it already."""
 
     def write(self, writes: Writes) -> None:
@@ -102,13 +102,15 @@ class AsRecorded:
         if run:
             yield run
 
-    def _before(self, place: int) -> dict[Resource, tuple[int, int]]:
-        if place < self._upto:
-            self._left, self._upto = {}, 0
-        for entry in self._entries[self._upto : place]:
-            if entry.kind != "turn":
+    def _before(self, what: str, place: int) -> dict[Resource, tuple[int, int]]:
+        """What was left before an entry, of what is asked for in turns of that kind: they go forward, mostly."""
+        if place < self._upto[what]:
+            self._left[what], self._upto[what] = {}, 0
+        left = self._left[what]
+        for entry in self._entries[self._upto[what] : place]:
+            if entry.kind not in MARKERS and (entry.kind == "quota") == (what == "gifts"):
                 resource = (entry.kind, entry.subject, entry.place)
-                safety = entry.safety if entry.order_id == 0 else self._left.get(resource, (0, 0))[1]
-                self._left[resource] = entry.balance, safety
-        self._upto = place
-        return self._left
+                safety = entry.safety if entry.order_id == 0 else left.get(resource, (0, 0))[1]
+                left[resource] = entry.balance, safety
+        self._upto[what] = place
+        return left

@@ -48,6 +48,17 @@ def closings(store: Store, since: int) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=raw, orient="row").cast({"since": INSTANT, "until": INSTANT})
 
 
+def is_opened(store: Store, clock: Callable[[], int], warehouse: str) -> bool:
+    """Whether the report of a warehouse that holds now, if any, is that it is open."""
+    now = clock()
+    holding = [
+        one
+        for one in signals.holding(store, now)
+        if one.field == CLOSED.name and one.subject == warehouse and one.since <= now
+    ]
+    return bool(holding) and not holding[0].number
+
+
 class Signals:
     """Of one hub."""
 

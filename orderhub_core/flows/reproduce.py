@@ -17,7 +17,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from orderhub_core.flows import editions
+from orderhub_core.flows import editions, reporting
 from orderhub_core.flows.absorb import absorb
 from orderhub_core.flows.context import Context
 from orderhub_core.flows.recent import Recent
@@ -84,7 +84,7 @@ def reproduce(context: Context, since: int, until: int, tell: Tell = lambda done
     lanes = context.store.lanes
     again, expired, dumb = _again(context, chosen, heard if lanes == 1 else _in_turn(heard), tell)
     if NOBODY in expired:  # some signal is not known any more
-        expired |= {key for key in asked if asks_signals(known[kept.versions[key]])}
+        expired |= {key for key in asked if _hears(context, known[kept.versions[key]])}
     expired &= asked
     asked -= expired
     unreadable = Counter(dumb[key] for key in asked & dumb.keys())
@@ -123,6 +123,11 @@ def _in_turn(heard: Sequence[Heard], off: int = 0) -> list[Heard]:
     return [one for *_, one in sorted(turns)]
 
 
+def _hears(context: Context, book: Rulebook) -> bool:
+    """Whether its decisions may depend on what was reported: of the world, or of warehouses that were closed."""
+    return asks_signals(book) or not reporting.closings(context.store, 0).is_empty()
+
+
 def _a_moment_off(
     context: Context, kept: Recorded, heard: Sequence[Heard], chosen: dict[Key, Rulebook], other: set[Key]
 ) -> dict[Key, list[Row]]:
@@ -130,7 +135,7 @@ def _a_moment_off(
     after."""
     found: dict[Key, list[Row]] = {}
     for off in (sign * far for far in range(1, MOMENTS + 1) for sign in (-1, 1)):
-        doubtful = {key: chosen[key] for key in other - found.keys() if asks_signals(chosen[key])}
+        doubtful = {key: chosen[key] for key in other - found.keys() if _hears(context, chosen[key])}
         if not doubtful:
             break
         some = [one for one in heard if one.key in doubtful or one.key == NOBODY]

@@ -14,8 +14,8 @@ from orderhub_core.settings import Settings
 from orderhub_core.store import ledger
 from orderhub_core.store.base import Store
 
-AT_A_TIME = 2_000
-"""SKUs in a message: some 60 KB."""
+MOST_SKUS = 100_000
+"""Of one warehouse in one report, which is one message and holds as a whole: some 3 MB."""
 COUNTED = pl.Schema({"warehouse": pl.String(), "sku": pl.String(), "on_hand": pl.Int64(), "safety": pl.Int64()})
 """One row per SKU in a warehouse: pieces that lie there, and those that orders must leave; null: as the settings
 say."""
@@ -40,7 +40,7 @@ class Stock:
 
     def report(self, counts: pl.DataFrame, *, by: str, at: int | None = None, comment: str = "") -> Taken:
         """Say what warehouses have, `at` an instant (microseconds UTC; now): COUNTED. It is taken in when this returns:
-        what orders have taken by then and has not left is subtracted. SKUs that are not named stay as they were; in a
+        what is to leave a warehouse and has not is subtracted. SKUs that are not named stay as they were; in a
         warehouse that reports any, what was never named is not there.
 
         Raises UserMistake for a warehouse that the settings do not have, or no rows; then nothing is taken in.
@@ -55,7 +55,10 @@ class Stock:
         late = [one for one in dict.fromkeys(report.warehouse for report in said) if self._told(one) > said[0].at]
         if late:
             raise UserMistake(f"{', '.join(late)}: a later report has been taken in already; this one says nothing new")
-        self._say([ops.stock(report, now, number) for number, report in enumerate(said)])
+        messages = [ops.stock(report, now) for report in said]
+        self._say(messages)
+        if parked := self._store.parked_among(ops.OPS, [message.message_id for message in messages]):
+            raise UserMistake(f"the report was set aside: {next(iter(parked.values()))}; see `orderhub inbox parked`")
         return Taken(rows.height, list(rows["warehouse"].unique(maintain_order=True)), doubts)
 
     def left(self, *, warehouse: str = "", sku: str = "") -> list[ledger.Left]:
@@ -103,5 +106,6 @@ class Stock:
 
     def _reports(self, rows: pl.DataFrame, at: int, by: str, comment: str) -> Iterator[StockReport]:
         for (warehouse,), some in rows.group_by("warehouse", maintain_order=True):
-            for part in some.select("sku", "on_hand", "safety").iter_slices(AT_A_TIME):
-                yield StockReport(str(warehouse), at, tuple(part.rows()), by, comment)
+            if some.height > MOST_SKUS:
+                raise UserMistake(f"{warehouse}: a report has {MOST_SKUS:,} SKUs at most; report the rest after it")
+            yield StockReport(str(warehouse), at, tuple(some.select("sku", "on_hand", "safety").rows()), by, comment)

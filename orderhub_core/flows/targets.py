@@ -18,17 +18,17 @@ class Targets:
     """Those of the settings, each connected when it is first needed. `receive` takes in what was fetched."""
 
     def __init__(
-        self, settings: Settings, channel: Callable[[str], Channel], receive: Callable[[Sequence[RawMessage]], Any]
-    ) -> None:
-        self._settings, self._channel, self._receive = settings, channel, receive
+        self, settings: Settings, channel: Callable[[str], Channel], receive: Callable[[Sequence[RawMessage]], Any],
+        opened: Callable[[str], bool] = lambda _: False,
+    ) -> None:  # fmt: skip
+        """`opened`: whether a warehouse that the settings disable is reported open just now."""
+        self._settings, self._channel, self._receive, self._opened = settings, channel, receive, opened
 
     @lru_cache(maxsize=64)  # noqa: B019 — they live as long as their hub
     def warehouse(self, name: str) -> Warehouse:
         """Raises NobodyThere where orders cannot be sent."""
         for endpoint in self._settings.warehouses:
             if endpoint.id == name:
-                if not endpoint.enabled:
-                    raise NobodyThere(f"warehouse {name} is disabled in the settings; a rule or an order names it")
                 if not endpoint.connector:
                     raise NobodyThere(f"warehouse {name} has no connector in the settings: hand the order over by hand")
                 return registry.warehouse(endpoint)
@@ -50,6 +50,12 @@ class Targets:
                 return registry.notifier(endpoint)
         raise NobodyThere(f"no notifier {name!r} in the settings; a rule names it")
 
+    def _check_open(self, name: str) -> None:
+        """Asked each time: what was opened may have been closed again."""
+        disabled = any(one.id == name and not one.enabled for one in self._settings.warehouses)
+        if disabled and not self._opened(name):
+            raise NobodyThere(f"warehouse {name} is disabled in the settings; a rule or an order names it")
+
     def perform(self, effect: Effect, key: str) -> None:
         """Do an effect under its idempotency key, and read back that it is done. Raises `errors`."""
         match effect:
@@ -57,6 +63,7 @@ class Targets:
                 self._receive([self._channel(effect.shop).fetch(effect.order_no)])
             case PushToWarehouse():
                 warehouse = self.warehouse(effect.warehouse)
+                self._check_open(effect.warehouse)
                 warehouse.push(effect, key)
                 if not warehouse.holds(effect):
                     raise Unreachable(f"{effect.warehouse} took {effect.order_no} but does not show it yet")

@@ -40,7 +40,9 @@ class World(NamedTuple):
 
     def watched(self) -> frozenset[str]:
         """Warehouses that may have no room, or not everything; whoever goes to another one goes."""
-        full = self.warehouses.filter(pl.col("orders_per_day").is_not_null())["warehouse"]
+        full = self.warehouses.filter(pl.col("orders_per_day").is_not_null() | ~pl.col("enabled").fill_null(True))[
+            "warehouse"
+        ]
         return self.counted | frozenset(full) | frozenset(self.windows["warehouse"])
 
 

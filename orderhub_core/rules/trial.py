@@ -16,7 +16,7 @@ _ORDER = ["shop", "order_no"]
 def moves(shadowed: pl.DataFrame) -> pl.DataFrame:
     """MOVES of decisions in the columns of `store.recorded.SHADOWED`. Who wanted nothing has an empty
     list; a shadow notes that with an empty action."""
-    pieces = pl.when(pl.col("quantity") > 1).then(pl.format(" × {}", "quantity")).otherwise(pl.lit(""))
+    pieces = pl.when(pl.col("quantity") != 1).then(pl.format(" × {}", "quantity")).otherwise(pl.lit(""))
     meant = pl.col("action") != ""
     said = shadowed.with_columns(wish=pl.format("{} {}{}", "action", "argument", pieces))
     wishes = said.group_by(_ORDER).agg(

@@ -182,15 +182,14 @@ class Store(ABC):
         return self.query("hub", sql, (self.listed(order_ids),))
 
     def counted(self) -> dict[str, int]:
-        """Warehouses that report their stock, and as of when they did last (microseconds UTC). As the last of the words
-        left it that end their batch: no batch of others changes it."""
+        """Warehouses that report their stock, and as of when they did last (microseconds UTC). Only words
+        change it that end their batch."""
         return dict(self.query("hub", "SELECT place, balance FROM resources WHERE kind = 'told'"))
 
     def resource_rows(self, subjects: Iterable[str]) -> list[Row]:
         """kind, subject, place, balance, safety of these SKUs, days and quotas, and of the ledger's turn, as of one
         commit."""
-        sql = f"""SELECT kind, subject, place, balance, safety FROM resources WHERE kind = 'turn'
-            OR (kind IN ('stock', 'capacity', 'quota') AND {self.among("subject")})"""
+        sql = statements.RESOURCES.format(those=self.among("subject"))
         return self.query("hub", sql, (self.listed(subjects),))
 
     def message_ids(self, source: str, message_ids: Iterable[str]) -> dict[str, int]:

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from orderhub_core.store.base import Store
 
-_PROMISED = """SELECT ledger.subject, -sum(ledger.quantity) FROM ledger JOIN orders USING (order_id)
-    WHERE ledger.kind = 'stock' AND ledger.place = ? AND ledger.order_id > 0 AND {those}
-    AND orders.fulfilment NOT IN ('cancelled', 'intercepted')
+_PROMISED = """SELECT lines.sku, sum(lines.quantity) FROM orders JOIN lines USING (order_id)
+    WHERE orders.warehouse = ? AND lines.deleted_at IS NULL AND orders.deleted_at IS NULL
     AND orders.payment IN ('paid', 'partly_refunded', 'settled')
-    AND (orders.shipped_at IS NULL OR orders.shipped_at > ?) GROUP BY ledger.subject"""
+    AND orders.fulfilment NOT IN ('cancelled', 'intercepted')
+    AND (orders.shipped_at IS NULL OR orders.shipped_at > ?)
+    AND (orders.collected_at IS NULL OR orders.collected_at > ?)
+    AND (orders.delivered_at IS NULL OR orders.delivered_at > ?) GROUP BY lines.sku"""
 _LEFT = """SELECT place, subject, balance, safety FROM resources
     WHERE kind = ? AND (place = ? OR ? = '') AND (subject = ? OR ? = '') ORDER BY place, subject"""
 _TOLD = "SELECT place, balance FROM resources WHERE kind = 'told' ORDER BY place"
 _ENTRIES = """SELECT seq, kind, subject, place, ledger.order_id, coalesce(shop, ''), coalesce(order_no, ''), quantity,
     balance, safety, message FROM ledger LEFT JOIN orders USING (order_id)"""
 AT_A_TIME = 10_000
+MARKERS = ("turn", "told")
+"""Kinds of entries that take nothing: an order's turn, and that a warehouse has reported."""
 
 
 class Left(NamedTuple):
@@ -44,11 +48,10 @@ class Entry(NamedTuple):
     message: int
 
 
-def promised(store: Store, warehouse: str, skus: Sequence[str], at: int) -> dict[str, int]:
-    """Pieces of these SKUs that orders have taken there, that are still theirs, and had not left it `at` (microseconds
-    UTC)."""
-    sql = _PROMISED.format(those=store.among("ledger.subject"))
-    return dict(store.query("hub", sql, (warehouse, store.listed(skus), at)))
+def promised(store: Store, warehouse: str, at: int) -> dict[str, int]:
+    """Pieces by SKU of all paid orders that are to leave a warehouse, whoever sent them there, and had not left it `at`
+    (microseconds UTC), those that wait for a person among them. One pass over the orders."""
+    return {sku: int(pieces) for sku, pieces in store.query("hub", _PROMISED, (warehouse, at, at, at))}
 
 
 def left(store: Store, kind: str, *, place: str = "", subject: str = "") -> list[Left]:
@@ -83,14 +86,15 @@ def broken(store: Store) -> Iterator[str]:
             if seq != expected:
                 yield f"entry {expected} of the ledger is missing"
                 return
-            if kind != "turn" and balances.get((kind, subject, place), 0) + quantity != balance:
-                yield f"entry {seq} of the ledger ({place}, {subject}) does not follow from those before it"
+            if kind not in MARKERS and balances.get((kind, subject, place), 0) + quantity != balance:
+                yield f"entry {seq} of the ledger ({place}) does not follow from those before it"
             balances[kind, subject, place] = balance
     if expected != last:
         yield f"entry {last} of the ledger is missing"
     for kind, subject, place, balance in now:
         if kind != "turn" and balances.get((kind, subject, place)) != balance:
-            yield f"{place}, {subject}: {balance} are left by the table, others by the ledger"
+            what = place if kind == "quota" else f"{place}, {subject}"  # a quota's subject may be a buyer
+            yield f"{what}: {balance} are left by the table, others by the ledger"
 
 
 def newest(store: Store, *, place: str, subject: str, limit: int) -> list[Entry]:

@@ -238,6 +238,17 @@ class PostgresStore(Store):
         for batch in statements.batches(writes):
             copying.write(cursor, batch, _translate(batch.sql))
 
+    def resource_rows(self, subjects: Iterable[str]) -> list[Row]:
+        """Whoever has a claim keeps the ledger's turn until its commit: others wait, rather than plan in vain."""
+        if self._claimant != threading.get_ident() or self._claim_connection is None:
+            return super().resource_rows(subjects)
+        with _translated():
+            connection = self._claim_connection
+            connection.execute("SELECT 1 FROM resources WHERE kind = 'turn' FOR UPDATE")
+            sql = _translate(statements.RESOURCES.format(those=self.among("subject")))
+            rows: list[Row] = connection.execute(sql, (self.listed(subjects),)).fetchall()
+            return rows
+
     def waiting(self) -> tuple[int, int | None]:
         # The oldest by its id, not by a join of all that wait: ids commit out of order by a moment at most.
         sql = "SELECT count(*), (SELECT received_at FROM inbox WHERE inbox.id = min(todo.id)) FROM todo"

@@ -112,7 +112,10 @@ class Relay:
         """As `Store.resource_rows`, once the batch is written, of whichever lane it is: it may take of them. Raises as
         `end`."""
         self.end()
-        return self._store.resource_rows(subjects)
+        # By the connection that has the claim, and keeps the ledger's turn with it.
+        first = self._hands[0]
+        rows: list[Row] = first.start(first.store.resource_rows, list(subjects)).result()
+        return rows
 
     def end(self) -> None:
         if self._flying is not None:

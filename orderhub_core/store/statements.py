@@ -150,6 +150,8 @@ MOVE_ON = """UPDATE lanes SET version = version + 1, next_order_id = ?, log_seq 
     applied_upto = CASE WHEN applied_upto < ? THEN ? ELSE applied_upto END
     WHERE lane = ? AND version = ?"""
 
+RESOURCES = """SELECT kind, subject, place, balance, safety FROM resources WHERE kind = 'turn'
+    OR (kind IN ('stock', 'capacity', 'quota') AND {those})"""
 TAKE_TURN = "UPDATE resources SET balance = ? WHERE kind = 'turn' AND balance = ?"
 """What is taken of stock and room was there when it was planned: whoever else took of it meanwhile, of whichever lane,
 has moved this on."""

@@ -34,7 +34,8 @@ class Entry(HubPart, table=True):
     __table_args__ = (Index("ix_ledger_resource", "kind", "subject", "place"), Index("ix_ledger_order_id", "order_id"))
     seq: int = key(BIG_KEY)
     kind: str = text()
-    """As of resources; or turn: that it was an order's, which tells what it has seen (of `subject`: stock, gifts)."""
+    """As of resources; told: that a warehouse has reported; turn: that it was an order's, which tells what it has seen
+    (of `subject`: stock, gifts)."""
     subject: str = text()
     place: str = text()
     order_id: int = number()

@@ -280,3 +280,20 @@ def test_what_a_rule_holds_is_not_made_either(context, order):
     context.store.accept([word], NOW + 5)
     drain(known._replace(source=known_to), 100)
     assert rows(context, "SELECT state FROM outbox") == [("waiting",), ("waiting",)]
+
+
+def test_what_is_made_follows_the_order_though_no_warehouse_is_ours(context, order):
+    rules = Rulebook("v1", (Group("more", "all", (Rule("dear", EVERYBODY, (Action("work_order", "south"),)),)),))
+    settings = Settings(bases=(BaseSettings("south", "dock"),))
+    known = context._replace(book=rules, places=places(settings))
+
+    def heard(*messages):
+        for number, message in enumerate(messages):
+            context.store.accept([message], NOW + number)
+            drain(known, 100)
+        ((state, payload),) = rows(context, "SELECT state, payload FROM outbox")
+        return state, effects.decode(payload).lines[0].quantity
+
+    assert heard(order("A1", E.PLACED, E.PAID, at=NOW, total=20_000)) == ("waiting", 1)
+    assert heard(order("A1", at=NOW + 1, total=20_000, quantity=7)) == ("waiting", 7)
+    assert heard(order("A1", E.CANCELLED, at=NOW + 2))[0] == "withdrawn"

@@ -15,7 +15,8 @@ from reading import rows
 from small_shop import source
 from versions import GIFT, NOW, Bench, text
 
-from orderhub_core.errors import OrderHubError, UserMistake
+from orderhub_core.errors import Busy, OrderHubError, UserMistake
+from orderhub_core.flows import reporting
 from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.context import Context
 from orderhub_core.flows.pipeline import Pipeline
@@ -26,7 +27,7 @@ from orderhub_core.model import Content, Line, Observation, RawMessage
 from orderhub_core.model import Event as E
 from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.rules.tree import Rulebook
-from orderhub_core.settings import Endpoint, Settings, WarehouseSettings
+from orderhub_core.settings import BaseSettings, Endpoint, Settings, WarehouseSettings
 from orderhub_core.store import homes
 from orderhub_core.store.homes import Home
 
@@ -161,9 +162,10 @@ def test_who_is_sent_to_a_named_warehouse_waits_there_for_what_it_does_not_have(
     assert place.bought(1) == ["guangzhou"], "nobody reports: it has everything"
     place.counted(("guangzhou", "SKU-1", 9))
     assert place.bought(1) == ["guangzhou? nothing was taken: guangzhou: 0 of FREE-1 left, 1 asked"]
-    place.counted(("guangzhou", "FREE-1", 1, 1))
+    place.counted(("guangzhou", "FREE-1", 3, 1))
+    assert place.left("guangzhou", "FREE-1") == 1, "one is to leave with the first order, one with whoever waits"
     assert "0 of FREE-1 left" in place.bought(1)[0], "one must stay"
-    place.counted(("guangzhou", "FREE-1", 2, 1))
+    place.counted(("guangzhou", "FREE-1", 5, 1))
     assert place.bought(1) == ["guangzhou"]
 
 
@@ -252,7 +254,8 @@ def ledger_is_whole(context):
     """By plain counting."""
     left = Counter()
     for kind, subject, place, quantity, balance in rows(
-        context, "SELECT kind, subject, place, quantity, balance FROM ledger WHERE kind <> 'turn' ORDER BY seq"
+        context,
+        "SELECT kind, subject, place, quantity, balance FROM ledger WHERE kind NOT IN ('turn', 'told') ORDER BY seq",
     ):
         left[kind, subject, place] += quantity
         assert left[kind, subject, place] == balance
@@ -398,3 +401,72 @@ def test_several_workers_at_once_never_give_anything_twice(context, order, home)
     is_shared_out(place)
     found = reproduce(place.context, *EVER)
     assert (found.differences, found.same) == ([], 300)
+
+
+def test_the_first_report_knows_what_was_sent_there_before_it(context, order):
+    place = Place(context, order, shop())
+    place.bought(2, 3)
+    place.counted(("hangzhou", "SKU-1", 6))
+    assert place.left("hangzhou") == 1
+    assert place.bought(2)[0].startswith("guangzhou"), "who reports nothing has everything"
+
+
+def test_what_has_no_sku_or_is_made_for_the_order_is_not_looked_for_in_stock(context, order):
+    settings = msgspec.structs.replace(shop(), bases=(BaseSettings("south", "dock"),))
+    made = GIFT.replace("gift FREE-1", "work_order south").replace("total >= 1", "SKU = MADE")
+    place = Place(context, order, settings, text("v1", "nearest", made))
+    place.counted(("hangzhou", "SKU-1", 1), ("guangzhou", "SKU-1", 1), ("attic", "SKU-1", 1))
+    for name, sku in {"B1": "", "B2": "MADE"}.items():
+        place._receive([place.order(name, 4, "浙江省", sku=sku)])
+    drain(place.context, 100)
+    assert (place.fate("B1"), place.fate("B2")) == ("hangzhou", "hangzhou")
+    assert place.bought(4)[0].startswith("hangzhou? nothing was taken")
+
+
+def test_a_warehouse_that_a_report_has_opened_gets_its_orders(context, order):
+    disabled = msgspec.structs.replace(shop().warehouses[0], enabled=False)
+    settings = msgspec.structs.replace(shop(), warehouses=(disabled, *shop().warehouses[1:]))
+    place = Place(context, order, settings)
+    assert place.bought(1) == ["guangzhou"]
+    opened = place.signals.report("warehouse_closed", "no", about="warehouse=hangzhou", by="ann", since=NOW - 5)
+    assert place.bought(1) == ["hangzhou"]
+    assert reporting.is_opened(place.store, place.clock, "hangzhou")
+    place.signals.end(opened.name, by="ann")
+    assert not reporting.is_opened(place.store, place.clock, "hangzhou")
+
+
+def test_a_shadow_that_finds_the_store_out_of_reach_costs_no_order_what_there_is(context, order, monkeypatch):
+    place = Place(context, order, shop())
+    place.editions.save(text("v2", "nearest", GIFT), by="ann")
+    place.editions.change("shadow", "v2", by="ann")
+    place.counted(("hangzhou", "SKU-1", 5), ("hangzhou", "FREE-1", 5))
+    asked, reads = [], place.store.resource_rows
+
+    def once_out_of_reach(subjects):
+        asked.append(subjects)
+        if len(asked) == 1:
+            raise Busy("just now")
+        return reads(subjects)
+
+    monkeypatch.setattr(place.store, "resource_rows", once_out_of_reach)
+    place._receive([place.order("B1", 1, "浙江省")])
+    with pytest.raises(Busy):
+        drain(place.context, 100)
+    drain(place.context, 100)
+    assert place.fate("B1") == "hangzhou"
+
+
+def test_a_claim_that_is_longer_than_it_was_asked_to_be_is_worked_on_all_the_same(context, order, monkeypatch):
+    """As of a cluster, which puts a note of what it has lost before the messages."""
+    place = Place(context, order, shop())
+    claims = place.store.claim
+    report = pl.DataFrame([("hangzhou", "SKU-1", 5, None)], schema=COUNTED, orient="row")
+
+    def longer(limit, now):
+        return claims(max(limit, 2), now)
+
+    monkeypatch.setattr(place.store, "claim", longer)
+    place._receive([place.order("B1", 1, "浙江省")])
+    place.stock.report(report, by="bob")
+    assert place.fate("B1") == "hangzhou"
+    assert place.left("hangzhou") is not None
