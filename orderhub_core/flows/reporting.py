@@ -113,6 +113,11 @@ def _field(name: str) -> Field:
     return field
 
 
+def is_flag(name: str) -> bool:
+    """Whether a signal is a yes or no."""
+    return _field(name).kind is Kind.FLAG
+
+
 def _warehouse(about: str, warehouses: Sequence[str]) -> tuple[str, str]:
     of, _, subject = (part.strip() for part in about.partition("="))
     if of != "warehouse" or subject not in warehouses:

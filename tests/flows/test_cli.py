@@ -514,4 +514,8 @@ def test_stock_is_reported_listed_and_told_by_order(orderhub, tmp_path):
     counts.write_text("仓库,商品编码,库存\natlantis,A-1,7\n", encoding="utf-8")
     code, _, err = orderhub("stock", "report", counts, "--by", "ann", "--data", data)
     assert code == 2 and "the settings have no warehouse atlantis; they have hangzhou" in err
+    closed = ("warehouse_closed", "yes", "--of", "warehouse=hangzhou", "--by", "ann", "--comment", "blackout")
+    code, out, _ = orderhub("signals", "report", *closed, "--data", data)
+    assert code == 0 and out.startswith("warehouse_closed yes of warehouse=hangzhou from 20")
+    assert orderhub("signals", "list", "--data", data)[1] == out
     assert orderhub("db", "check", "--data", data)[0] == 0

@@ -9,7 +9,7 @@ import typer
 
 from orderhub_core import hub
 from orderhub_core.entry.options import AsJson, By, Comment, dated, instant, stored, tell, who, written
-from orderhub_core.rules.dictionary import FIELDS, Kind
+from orderhub_core.flows.reporting import is_flag
 from orderhub_core.store.signals import Reported
 
 app = typer.Typer(no_args_is_help=True)
@@ -65,5 +65,5 @@ def _line(one: Reported, zone: ZoneInfo) -> str:
     about = f" of {one.of}={one.subject}" if one.of else ""
     ending = f"to {written(one.until, zone)}" if one.until is not None else "until further notice"
     said = f", {one.comment}" if one.comment else ""
-    number = ("no", "yes")[bool(one.number)] if FIELDS[one.field].kind is Kind.FLAG else f"{one.number:,}"
+    number = ("no", "yes")[bool(one.number)] if is_flag(one.field) else f"{one.number:,}"
     return f"{one.field} {number}{about} from {written(one.since, zone)} {ending}, by {one.by}{said}  ({one.name})"
