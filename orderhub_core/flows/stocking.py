@@ -98,6 +98,8 @@ class Stock:
             f"{warehouse}: {sku} is reported twice; the lesser counts"
             for warehouse, sku in twice.select("warehouse", "sku").unique(maintain_order=True).head(20).iter_rows()
         ]
+        if (more := negative.height + twice.select("warehouse", "sku").n_unique() - len(doubts)) > 0:
+            doubts.append(f"and {more:,} more of that kind")
         usual = pl.col("warehouse").replace_strict(known, return_dtype=pl.Int64)
         rows = counts.group_by("warehouse", "sku", maintain_order=True).agg(
             pl.col("on_hand").min().clip(0), pl.col("safety").max()

@@ -16,7 +16,7 @@ from orderhub_core.rules.claims import LEDGER, STOCK, Question, Resources
 from orderhub_core.rules.provinces import located
 from orderhub_core.rules.resources import allocate
 from orderhub_core.rules.routing import WAREHOUSES, WINDOWS, limits, routes
-from orderhub_core.rules.shortages import shortages
+from orderhub_core.rules.shortages import filled, shortages
 
 CALLS = pl.Schema(
     {"order_id": pl.Int64(), "turn": pl.Int64(), "paid_at": INSTANT, "province": pl.String(), "named": pl.String()}
@@ -71,7 +71,7 @@ def allot(
     kept = (pl.col("kind") == "stock") & pl.col("place").is_in(sorted(world.counted))
     ledger = outcome.ledger.filter(kept | ((pl.col("kind") == "capacity") & pl.col("place").is_in(limited.implode())))
     whole = outcome.orders.filter(pl.col("outcome") == "whole").select("order_id", short=pl.lit(False))
-    taken = whole.join(_places(outcome.lines, ways), on="order_id", how="left", maintain_order="left")
+    taken = whole.join(_places(outcome.ledger, ways), on="order_id", how="left", maintain_order="left")
     why = shortages(outcome.lacks, tr)
     return Allotted(_told(calls, ways, taken, why, tr), ledger.match_to_schema(LEDGER))
 
@@ -86,9 +86,9 @@ def _stock(stock: pl.DataFrame, wanted: pl.DataFrame, world: World) -> pl.DataFr
     return pl.concat([counted.match_to_schema(STOCK), everything.match_to_schema(STOCK)])
 
 
-def _places(lines: pl.DataFrame, ways: pl.DataFrame) -> pl.DataFrame:
-    """Where the orders that took all they ask for go; each of them to one place."""
-    own = lines.drop_nulls("warehouse").unique("order_id", maintain_order=True).select("order_id", "warehouse")
+def _places(ledger: pl.DataFrame, ways: pl.DataFrame) -> pl.DataFrame:
+    """Where the orders that took all they ask for have room; each of them in one place."""
+    own = ledger.filter(pl.col("kind") == "capacity").select("order_id", warehouse="place")
     return own.join(ways.select("order_id", "warehouse", "distance_km"), on=["order_id", "warehouse"], how="left")
 
 
@@ -104,10 +104,10 @@ def _told(
         .with_columns(pl.col("short").fill_null(pl.col("first").is_not_null()))
     )
     near = pl.when(pl.col("distance_km").is_null()).then(pl.lit(tr("the first that has all of it"))).otherwise(
-        _filled(tr("the nearest that has all of it, {km} km"), "km", pl.col("distance_km").round(0).cast(pl.Int64))
+        filled(tr("the nearest that has all of it, {km} km"), km=pl.col("distance_km").round(0).cast(pl.Int64))
     )  # fmt: skip
     passed = pl.when(pl.col("why").is_null()).then(pl.lit("")).otherwise(pl.format("; {}", "why"))
-    lacking = _filled(tr("nothing was taken: {why}"), "why", pl.col("why").fill_null(tr("it has no lines")))
+    lacking = filled(tr("nothing was taken: {why}"), why=pl.col("why"))
     said = (
         pl.when("short")
         .then(lacking)
@@ -117,8 +117,3 @@ def _told(
     )
     where = pl.coalesce("warehouse", "named", "first")
     return found.select("order_id", warehouse=where, short="short", why=said).match_to_schema(ALLOTTED)
-
-
-def _filled(text: str, name: str, value: pl.Expr) -> pl.Expr:
-    before, _, after = text.partition(f"{{{name}}}")
-    return pl.concat_str(pl.lit(before), value.cast(pl.String), pl.lit(after))

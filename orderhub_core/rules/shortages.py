@@ -19,17 +19,17 @@ def shortages(lacks: pl.DataFrame, tr: Translate) -> pl.DataFrame:
     sku = pl.col("sku").fill_null(tr("a piece without a name"))
     told = lacks.with_columns(
         what=pl.when(pl.col("lack") == "closed")
-        .then(_filled(tr("closed ({reason})"), reason=pl.col("closed").replace(reasons)))
+        .then(filled(tr("closed ({reason})"), reason=pl.col("closed").replace(reasons)))
         .when(pl.col("lack") == "full")
         .then(
-            _filled(
+            filled(
                 tr("full, {orders} of {limit}"),
                 orders=_counted(lacks["asked"] - lacks["left"]),
                 limit=_counted(lacks["asked"]),
             )
         )
         .otherwise(
-            _filled(
+            filled(
                 tr("{left} of {sku} left, {asked} asked"),
                 left=_counted(lacks["left"]),
                 sku=sku,
@@ -40,7 +40,7 @@ def shortages(lacks: pl.DataFrame, tr: Translate) -> pl.DataFrame:
     places = told.group_by("order_id", "rank", "warehouse", maintain_order=True).agg(
         pl.col("what").str.join(tr(", "))
     )  # fmt: skip
-    named = _filled(tr("{warehouse}: {lacks}"), warehouse=pl.col("warehouse"), lacks=pl.col("what"))
+    named = filled(tr("{warehouse}: {lacks}"), warehouse=pl.col("warehouse"), lacks=pl.col("what"))
     return places.group_by("order_id", maintain_order=True).agg(why=named.str.join(tr("; ")))
 
 
@@ -52,7 +52,7 @@ def refusals(refused: pl.DataFrame, tr: Translate) -> pl.DataFrame:
         "buyer": tr("of {limit} for this buyer {left} are left, {asked} asked"),
     }
     numbers = {name: _counted(refused[name]) for name in ("limit", "left", "asked")}
-    told = pl.coalesce(pl.when(pl.col("quota") == kind).then(_filled(text, **numbers)) for kind, text in texts.items())
+    told = pl.coalesce(pl.when(pl.col("quota") == kind).then(filled(text, **numbers)) for kind, text in texts.items())
     return refused.group_by("order_id", "rule", maintain_order=True).agg(why=told.str.join(tr("; ")))
 
 
@@ -83,7 +83,7 @@ def _counted(numbers: pl.Series) -> pl.Expr:
     return pl.lit(numbers.replace_strict(words, return_dtype=pl.String) if words else numbers.cast(pl.String))
 
 
-def _filled(text: str, **blanks: pl.Expr) -> pl.Expr:
+def filled(text: str, **blanks: pl.Expr) -> pl.Expr:
     """The text with its blanks filled row by row."""
     pieces: list[pl.Expr] = []
     for literal, name, _, _ in Formatter().parse(text):

@@ -91,10 +91,13 @@ def broken(store: Store) -> Iterator[str]:
             balances[kind, subject, place] = balance
     if expected != last:
         yield f"entry {last} of the ledger is missing"
-    for kind, subject, place, balance in now:
-        if kind != "turn" and balances.get((kind, subject, place)) != balance:
+    table = {(kind, subject, place): balance for kind, subject, place, balance in now if kind != "turn"}
+    entered = {resource: balance for resource, balance in balances.items() if resource[0] not in MARKERS}
+    for kind, subject, place in sorted(table.keys() | entered.keys()):
+        resource = (kind, subject, place)
+        if table.get(resource) != entered.get(resource):
             what = place if kind == "quota" else f"{place}, {subject}"  # a quota's subject may be a buyer
-            yield f"{what}: {balance} are left by the table, others by the ledger"
+            yield f"{what}: {table.get(resource)} are left by the table, {entered.get(resource)} by the ledger"
 
 
 def newest(store: Store, *, place: str, subject: str, limit: int) -> list[Entry]:

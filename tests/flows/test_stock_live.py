@@ -470,3 +470,11 @@ def test_a_claim_that_is_longer_than_it_was_asked_to_be_is_worked_on_all_the_sam
     place.stock.report(report, by="bob")
     assert place.fate("B1") == "hangzhou"
     assert place.left("hangzhou") is not None
+
+
+def test_an_order_without_lines_goes_where_its_room_is(context, order):
+    place = Place(context, order, shop(hangzhou=1))
+    place.bought(1)
+    place._receive([with_content(place.order("B1", 1, "浙江省"), Content(province="浙江省", lines=()))])
+    drain(place.context, 100)
+    assert place.fate("B1") == "guangzhou"
