@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from orderhub_core.audit.blocks import BLOCK, taken
+from orderhub_core.audit.blocks import BLOCK, at_once, taken
 from orderhub_core.audit.merge import ABSENT, Marks, Rows, Twice, merged
 from orderhub_core.audit.sources import KEY, NEVER, Source
 
@@ -106,7 +106,7 @@ def align(sources: Sequence[Source], population: pl.DataFrame | None = None) -> 
     keys = _same_shops([*(source.keys for source in sources), *known])
     with_shops = keys[0]["shop"].dtype != pl.Null
     marks = (_pieces(frame, _MARK, with_shops) for frame in keys)
-    rows, found = merged(marks, [_whole(frame, _CHECK, with_shops) for frame in keys])
+    rows, found = merged(marks, at_once(lambda frame: _whole(frame, _CHECK, with_shops), keys))
     if len(found.row):
         _choose_newest(rows, found, sources)
     twice = np.zeros((len(sources), rows.shape[1]), dtype=np.bool_)

@@ -15,6 +15,7 @@ import polars as pl
 from orderhub_core.audit import fields as dictionary
 from orderhub_core.audit import presets, sampling
 from orderhub_core.audit.align import align
+from orderhub_core.audit.blocks import at_once
 from orderhub_core.audit.calibration import Calibration
 from orderhub_core.audit.engine import Judged, judge
 from orderhub_core.audit.fields import Dictionary
@@ -206,8 +207,7 @@ def _share(orders: pl.DataFrame) -> Share:
 
 
 def _counts(verdicts: Verdicts) -> dict[str, int]:
-    counted = np.bincount(verdicts[verdicts != NOTHING], minlength=len(VERDICTS))
-    return dict(zip(VERDICTS, counted.tolist(), strict=True))
+    return {name: int(np.count_nonzero(verdicts == place)) for place, name in enumerate(VERDICTS)}
 
 
 def _verdicts(codes: Verdicts) -> pl.Series:
@@ -274,7 +274,7 @@ def look(
         )
     compared = [(fields or dictionary.default()).field(name) for name in shared_columns(sightings)]
     couriers = presets.default().scanning() if scanning is None else scanning
-    sources = [source(name, frame, compared, scans=name in couriers) for name, frame in sightings.items()]
+    sources = at_once(lambda shown: source(shown[0], shown[1], compared, scans=shown[0] in couriers), sightings.items())
     aligned = align(sources, population)
     return scene(sources, aligned, meanings(sources, words or default()), compared, _facts(population))
 
