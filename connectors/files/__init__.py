@@ -2,7 +2,7 @@
 
 `load_mapping` says how the file reads, `read_table` reads it, `observe` says what it claims and what it refuses;
 `decode` is the way back from a stored message. `read_touchpoint` reads plain files for the audit, `read_ledger` those
-for the reconciliation, `read_stock` what warehouses have, `read_sheet` any table whose columns the caller names.
+for the reconciliation, `read_sheet` any table whose columns the caller names.
 """
 
 from connectors.files.bodies import KIND, decode
@@ -11,7 +11,6 @@ from connectors.files.mapping import Mapping, load_mapping, shipped_mappings
 from connectors.files.observing import REFUSED, Reading, observe
 from connectors.files.reading import parse_table, read_table
 from connectors.files.sheets import read_sheet
-from connectors.files.stock import read_stock
 from connectors.files.touchpoint import read_touchpoint, read_values
 
 __all__ = [
@@ -26,7 +25,6 @@ __all__ = [
     "parse_table",
     "read_ledger",
     "read_sheet",
-    "read_stock",
     "read_table",
     "read_touchpoint",
     "read_values",

@@ -5,8 +5,10 @@ from __future__ import annotations
 import getpass
 import inspect
 import os
+import time
 from collections.abc import Callable
 from datetime import datetime, tzinfo
+from enum import StrEnum
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_type_hints
@@ -34,6 +36,19 @@ Inbox = Annotated[
 By = Annotated[str | None, typer.Option(help="Whose word it is; by default your login.")]
 Comment = Annotated[str, typer.Option(help="Why; the log keeps it.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object on the last line.")]
+
+
+class Lang(StrEnum):
+    EN = "en"
+    ZH = "zh"
+
+
+InLanguage = Annotated[Lang, typer.Option("--lang", help="In which language it is told.")]
+ZONE = "Asia/Shanghai"
+"""Of files that say none."""
+Zone = Annotated[str, typer.Option(help="In which times without an offset are meant.")]
+At = Annotated[str, typer.Option(metavar="TIME", help="As of when; default: now.")]
+Out = Annotated[Path | None, typer.Option(metavar="FILE", help="Write every row as CSV.")]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -90,6 +105,11 @@ def instant(text: str, zone: str = "", option: str = "--as-of") -> int:
     if moment.tzinfo is None:
         raise UserMistake(f"{option} {text}: add the time zone, e.g. {text}+08:00")
     return round(moment.timestamp() * 1_000_000)
+
+
+def moment(at: str, zone: str) -> int:
+    """What a user wrote after `--at`, or now: microseconds UTC. Raises UserMistake as `instant`."""
+    return instant(at, zone, "--at") if at else time.time_ns() // 1_000
 
 
 def who(by: str | None) -> str:

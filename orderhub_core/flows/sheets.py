@@ -13,12 +13,21 @@ from orderhub_core.errors import UserMistake
 
 Columns = Mapping[str, tuple[str, Sequence[str]]]
 """By name what a column holds (`id`, `text`, `time`, `money` or `whole`), and its headings beside its own name."""
+ORDER_NO = ("id", ("订单编号", "订单号", "平台单号", "order number"))
+SKU = ("id", ("sku_id", "商家编码", "商品编码", "货号", "规格编码", "SKU编码"))
+PIECES = ("whole", ("数量", "件数", "购买数量"))
+WAREHOUSE = ("text", ("warehouse_id", "仓库", "发货仓", "发货仓库", "仓库编码", "仓库编号"))
+PAID_AT = ("time", ("付款时间", "支付时间"))
+NO = ("否", "无", "no", "none", "false", "n", "0")
+"""Cells that say no, where any other text says yes."""
 
 
 class Read(NamedTuple):
     rows: pl.DataFrame
     notes: tuple[str, ...]
     """Sentences about cells that could not be read."""
+    findings: pl.DataFrame
+    """The same as column, rows, first_row, reason."""
     has: frozenset[str]
 
 
@@ -29,7 +38,7 @@ def read(path: Path, columns: Columns, required: Sequence[str], zone: str) -> Re
         f"{path.name}, {column}: {rows} cells, the first in row {first}: {reason}"
         for column, rows, first, reason in sheet.findings.iter_rows()
     )
-    return Read(sheet.rows, notes, sheet.has)
+    return Read(sheet.rows, notes, sheet.findings, sheet.has)
 
 
 def once(rows: pl.DataFrame, key: str, path: Path) -> pl.DataFrame:
@@ -39,3 +48,17 @@ def once(rows: pl.DataFrame, key: str, path: Path) -> pl.DataFrame:
     if twice.height:
         raise UserMistake(f"{path.name}, row {twice['row_no'][1]}: {key} {twice[key][1]} stands twice; keep one row")
     return known
+
+
+def says_yes(column: str) -> pl.Expr:
+    """Whether a cell says yes: anything but nothing, and a no. Never null."""
+    return pl.col(column).is_not_null() & ~pl.col(column).str.strip_chars().str.to_lowercase().is_in(NO).fill_null(True)
+
+
+def write(table: pl.DataFrame, out: Path | None) -> None:
+    """As CSV that Excel reads, where somebody wants it. Raises UserMistake where it cannot be written."""
+    try:
+        if out is not None:
+            table.write_csv(out, include_bom=True)
+    except OSError as error:
+        raise UserMistake(f"--out {out}: cannot be written ({error.strerror or error})") from None

@@ -1,14 +1,15 @@
-"""Stock: what warehouses report to have, and what is left of it."""
+"""Stock: what warehouses report to have, in a file or by a program, and what is left of it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import polars as pl
 
 from orderhub_core.errors import UserMistake
-from orderhub_core.flows import ops
+from orderhub_core.flows import ops, sheets
 from orderhub_core.model import RawMessage, StockReport
 from orderhub_core.settings import Settings
 from orderhub_core.store import ledger
@@ -19,6 +20,38 @@ MOST_SKUS = 100_000
 COUNTED = pl.Schema({"warehouse": pl.String(), "sku": pl.String(), "on_hand": pl.Int64(), "safety": pl.Int64()})
 """One row per SKU in a warehouse: pieces that lie there, and those that orders must leave; null: as the settings
 say."""
+
+COLUMNS: sheets.Columns = {
+    "warehouse": sheets.WAREHOUSE,
+    "sku": sheets.SKU,
+    "on_hand": ("whole", ("quantity", "stock", "qty", "库存", "在库数量", "实物库存", "库存数量", "数量")),
+    "safety": ("whole", ("safety_stock", "安全库存")),
+}
+MOST_PIECES = 1_000_000_000
+MOST_TOLD = 5
+"""Rows that are named when a file is refused."""
+
+
+def read(path: Path, warehouse: str = "") -> pl.DataFrame:
+    """COUNTED, from a file, one row per SKU; as it is written, whatever the settings say. `warehouse`: of a file that
+    does not say. Raises UserMistake for rows that cannot be meant, the first of them by their number."""
+    required = ["sku", "on_hand"] if warehouse else ["warehouse", "sku", "on_hand"]
+    sheet = sheets.read(path, COLUMNS, required, "UTC")
+    rows = sheet.rows.with_columns(pl.col("warehouse").fill_null(warehouse)) if warehouse else sheet.rows
+    if warehouse and (others := sorted(set(rows["warehouse"]) - {warehouse})):
+        raise UserMistake(f"{path.name} speaks of {', '.join(others)}, and --warehouse of {warehouse}: leave one out")
+    unread = pl.col("row_no").is_in(sheet.findings.filter(pl.col("column") == "safety")["first_row"].implode())
+    lacking = {
+        "no warehouse": pl.col("warehouse").is_null(),
+        "no SKU that can be read": pl.col("sku").is_null(),
+        "no number of pieces": pl.col("on_hand").is_null() | (pl.col("on_hand").abs() > MOST_PIECES),
+        "the safety stock is no number of pieces": unread | (pl.col("safety").abs() > MOST_PIECES),
+    }
+    told = [f"row {row}: {what}" for what, rule in lacking.items() for row in rows.filter(rule)["row_no"]]
+    if told:
+        more = f" and {len(told) - MOST_TOLD} more" if len(told) > MOST_TOLD else ""
+        raise UserMistake(f"{path.name}: {'; '.join(told[:MOST_TOLD])}{more}. Mend them; nothing was taken in")
+    return rows.select(COUNTED.names())
 
 
 class Taken(NamedTuple):

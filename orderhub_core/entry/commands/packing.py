@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import time
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,8 +12,7 @@ import typer
 from orderhub_core import hub, registry, settings
 from orderhub_core.effects import Notify
 from orderhub_core.entry.commands import packing_combine
-from orderhub_core.entry.commands.rules_eval import Lang
-from orderhub_core.entry.options import AsJson, instant, tell
+from orderhub_core.entry.options import ZONE, AsJson, At, InLanguage, Lang, Out, Zone, moment, tell
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import sheets
 from orderhub_core.i18n import Translate, translator
@@ -24,32 +22,30 @@ from orderhub_core.rules import speeds
 app = typer.Typer(no_args_is_help=True, help="Parcels with gifts: before packing, while packing, after shipping.")
 app.command()(packing_combine.combine)
 app.command()(packing_combine.say)
-_ORDER = ("id", ("订单编号", "订单号", "平台单号", "order number"))
-_SKU = ("id", ("商家编码", "货号", "商品编码", "SKU编码"))
-_WAREHOUSE = ("text", ("仓库", "发货仓", "发货仓库"))
-_PIECES = ("whole", ("数量", "件数", "购买数量"))
 PARCELS: sheets.Columns = {
-    "order_no": _ORDER,
-    "warehouse": _WAREHOUSE,
-    "paid_at": ("time", ("付款时间", "支付时间")),
+    "order_no": sheets.ORDER_NO,
+    "warehouse": sheets.WAREHOUSE,
+    "paid_at": sheets.PAID_AT,
     "shipped_at": ("time", ("发货时间", "出库时间")),
     "tracking_no": ("id", ("运单号", "快递单号", "物流单号")),
     "keeper": ("text", ("仓管", "仓管员", "负责人")),
 }
 LINES: sheets.Columns = {
-    "order_no": _ORDER,
-    "sku": _SKU,
-    "quantity": _PIECES,
+    "order_no": sheets.ORDER_NO,
+    "sku": sheets.SKU,
+    "quantity": sheets.PIECES,
     "gift": ("text", ("是否赠品", "赠品", "gift_of")),
 }
 ON_HAND: sheets.Columns = {
-    "warehouse": _WAREHOUSE,
-    "sku": _SKU,
+    "warehouse": sheets.WAREHOUSE,
+    "sku": sheets.SKU,
     "on_hand": ("whole", ("库存", "可用库存", "现有库存", "剩余库存")),
 }
-SCANS: sheets.Columns = {"order_no": _ORDER, "code": ("id", ("条码", "扫描码", "扫码", "barcode")), "quantity": _PIECES}
-NO = ("否", "no", "false", "n")
-"""In the column that tells gifts; a gift is whatever else stands there."""
+SCANS: sheets.Columns = {
+    "order_no": sheets.ORDER_NO,
+    "code": ("id", ("条码", "扫描码", "扫码", "barcode")),
+    "quantity": sheets.PIECES,
+}
 MANY = 100_000
 """Orders from which on it pays to have the turns as machine code."""
 
@@ -60,22 +56,20 @@ def check(
     lines: Annotated[Path, typer.Option(metavar="FILE", help="One row per line, gifts marked as such.")],
     stock: Annotated[Path | None, typer.Option(metavar="FILE", help="Gift stock as the ERP has it now.")] = None,
     scans: Annotated[Path | None, typer.Option(metavar="FILE", help="What was scanned into boxes.")] = None,
-    at: Annotated[str, typer.Option(metavar="TIME", help="As of when; default: now.")] = "",
+    at: At = "",
     within: Annotated[int, typer.Option(min=0, help="Minutes that a parcel may be without a tracking number.")] = 15,
-    zone: Annotated[str, typer.Option(help="In which times without an offset are meant.")] = "Asia/Shanghai",
+    zone: Zone = ZONE,
     notify: Annotated[str, typer.Option(metavar="ID", help="Tell keepers through this notifier of the settings.")] = "",
-    out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the whole table as CSV.")] = None,
-    lang: Annotated[Lang, typer.Option(help="In which language it is told.")] = Lang.EN,
+    out: Out = None,
+    lang: InLanguage = Lang.EN,
     as_json: AsJson = False,
 ) -> None:
     """Gift stock before packing (go or hold), scans while packing (what is missing), and tracking numbers that have not
     come 15 minutes after shipping. Exit code 1 where something is wrong."""
     floor, notes = _floor(orders, lines, stock, scans, zone)
-    now = instant(at, zone, "--at") if at else time.time_ns() // 1_000
     run = speeds.compiled() if floor.parcels.height >= MANY else speeds.plain
-    table = checks.checks(floor, now, within_s=within * 60, run=run)
-    if out:
-        _write(table, out)
+    table = checks.checks(floor, moment(at, zone), within_s=within * 60, run=run)
+    sheets.write(table, out)
     tr = translator(lang.value)
     told = [*texts.sentences(table, tr), *(f"! {note}" for note in notes)]
     tell(document(table, notes), "\n".join(told or [tr("nothing to check")]), as_json=as_json)
@@ -91,13 +85,12 @@ def _floor(
     read = sheets.read(orders, PARCELS, ["order_no"], zone)
     parcels = sheets.once(read.rows, "order_no", orders).select(checks.PARCELS.names()).cast(checks.PARCELS)
     bought = sheets.read(lines, LINES, ["order_no", "sku", "quantity", "gift"], zone)
-    gift = pl.col("gift").is_not_null() & ~pl.col("gift").str.to_lowercase().is_in(NO)
     goods = bought.rows.filter(pl.col("order_no").is_not_null()).select(
         "order_no",
         line_no=pl.int_range(1, pl.len() + 1),
         sku="sku",
         quantity=pl.col("quantity").fill_null(0).clip(0, 1_000_000),
-        gift_of=pl.when(gift).then(1),
+        gift_of=pl.when(sheets.says_yes("gift")).then(1),
     )
     notes = [*read.notes, *bought.notes]
     there = scanned = None
@@ -128,13 +121,6 @@ def _everywhere(stock: pl.DataFrame, parcels: pl.DataFrame) -> pl.DataFrame:
     if len(names) > 1:
         raise UserMistake("the orders are of several warehouses, and the stock does not say of which it is")
     return stock.with_columns(warehouse=pl.lit(names[0] if names else None, pl.String))
-
-
-def _write(table: pl.DataFrame, out: Path) -> None:
-    try:
-        table.write_csv(out, include_bom=True)
-    except OSError as error:
-        raise UserMistake(f"--out {out}: cannot be written ({error.strerror or error})") from None
 
 
 def document(table: pl.DataFrame, notes: list[str]) -> dict[str, Any]:

@@ -10,20 +10,18 @@ from typing import Annotated, Any, Literal
 import polars as pl
 import typer
 
-from orderhub_core.entry.commands.rules_eval import Lang
-from orderhub_core.entry.options import AsJson, tell, who
+from orderhub_core.entry.options import ZONE, AsJson, By, InLanguage, Lang, Zone, tell, who
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import sheets
 from orderhub_core.i18n import translator
 from orderhub_core.packing import combine as combining
 from orderhub_core.packing import evidence, texts
 
-_ORDER = ("id", ("订单编号", "订单号", "平台单号", "order number"))
 ORDERS: sheets.Columns = {
-    "order_no": _ORDER,
+    "order_no": sheets.ORDER_NO,
     "channel": ("text", ("渠道", "平台", "platform", "店铺", "shop")),
-    "paid_at": ("time", ("付款时间", "支付时间")),
-    "warehouse": ("text", ("仓库", "发货仓", "发货仓库")),
+    "paid_at": sheets.PAID_AT,
+    "warehouse": sheets.WAREHOUSE,
     "province": ("text", ("省份", "收货省份")),
     "city": ("text", ("城市", "收货城市")),
     "phone": ("text", ("电话摘要", "手机摘要", "phone_digest")),
@@ -36,14 +34,13 @@ ORDERS: sheets.Columns = {
     "gone": ("text", ("已打包", "已发货")),
 }
 LINES: sheets.Columns = {
-    "order_no": _ORDER,
-    "sku": ("id", ("商家编码", "货号", "商品编码", "SKU编码")),
-    "quantity": ("whole", ("数量", "件数", "购买数量")),
+    "order_no": sheets.ORDER_NO,
+    "sku": sheets.SKU,
+    "quantity": sheets.PIECES,
 }
 WORDS: sheets.Columns = dict.fromkeys(combining.WORDS.names(), ("text", ()))
 HEADINGS = [*combining.WORDS.names(), "at"]
 FLAGS = ("sealed", "refund", "presale", "gone")
-NO = ("否", "no", "false", "n", "none")
 DIGESTS = ("phone", "receiver", "address")
 DIGEST = r"^[0-9A-Fa-f]{16,128}$"
 LIKE_A_PERSON = r"^\+?[\d\- ]{7,15}$|\p{Han}|@"
@@ -57,9 +54,9 @@ def combine(
     words: _Words = None,
     merge: Annotated[int, typer.Option(help="Points from which on orders are packed together.")] = evidence.MERGE,
     ask: Annotated[int, typer.Option(help="Points from which on a person is asked.")] = evidence.ASK,
-    zone: Annotated[str, typer.Option(help="In which times without an offset are meant.")] = "Asia/Shanghai",
+    zone: Zone = ZONE,
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every pair with its evidence as CSV.")] = None,
-    lang: Annotated[Lang, typer.Option(help="In which language it is told.")] = Lang.EN,
+    lang: InLanguage = Lang.EN,
     as_json: AsJson = False,
 ) -> None:
     """Which orders go in one parcel, across channels, by several pieces of evidence; with the reasons. Exit code 1
@@ -68,7 +65,7 @@ def combine(
         raise UserMistake(f"--ask {ask} is more than --merge {merge}: people are asked below what is certain")
     frame, notes = _orders(orders, lines, zone)
     found = combining.combine(frame, _words(words, zone), merge=merge, ask=ask)
-    _write(found.pairs, out)
+    sheets.write(found.pairs, out)
     tr = translator(lang.value)
     told = [*texts.combined(found, tr), *(f"! {note}" for note in notes)]
     tell(document(found, notes, tr), "\n".join(told), as_json=as_json)
@@ -84,7 +81,7 @@ def say(
         Path, typer.Option("--words", metavar="FILE", help="The file that keeps it; it is only added to.")
     ],
     reason: Annotated[str, typer.Option(help="Why.")],
-    by: Annotated[str | None, typer.Option(help="Whose word it is; by default your login.")] = None,
+    by: By = None,
 ) -> None:
     """Keep a person's word on two orders: who has said it, when and why. The last word on a pair holds."""
     if order_no == other:
@@ -107,7 +104,7 @@ def _orders(path: Path, lines: Path | None, zone: str) -> tuple[pl.DataFrame, li
     rows = sheets.once(read.rows, "order_no", path)
     _no_persons(rows, path)
     whole = rows.with_columns(
-        *(pl.col(flag).is_not_null() & ~pl.col(flag).str.to_lowercase().is_in(NO).fill_null(True) for flag in FLAGS),
+        *(sheets.says_yes(flag).alias(flag) for flag in FLAGS),
         place=pl.concat_str("province", "city", separator=" "),
     )
     if lines is None:
@@ -138,14 +135,6 @@ def _words(path: Path | None, zone: str) -> pl.DataFrame:
         row = rows.filter(~known.fill_null(False))["row_no"][0]
         raise UserMistake(f"{path.name}, row {row}: say is neither apart nor together")
     return rows.select(combining.WORDS.names()).cast(combining.WORDS)
-
-
-def _write(frame: pl.DataFrame, out: Path | None) -> None:
-    try:
-        if out is not None:
-            frame.write_csv(out, include_bom=True)
-    except OSError as error:
-        raise UserMistake(f"--out {out}: cannot be written ({error.strerror or error})") from None
 
 
 def document(found: combining.Combined, notes: list[str], tr: Any) -> dict[str, Any]:

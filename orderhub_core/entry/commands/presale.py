@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -10,8 +9,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import typer
 
-from orderhub_core.entry.commands.rules_eval import Lang
-from orderhub_core.entry.options import AsJson, instant, tell
+from orderhub_core.entry.options import ZONE, AsJson, At, InLanguage, Lang, Out, Zone, moment, tell
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import sheets
 from orderhub_core.i18n import translator
@@ -20,13 +18,10 @@ from orderhub_core.presale import deposits as reckoning
 from orderhub_core.presale import texts
 
 app = typer.Typer(no_args_is_help=True, help="Presales: what deposits are worth, and which batch an order goes with.")
-_ORDER = ("id", ("订单编号", "订单号", "平台单号", "order number"))
-_SKU = ("id", ("商家编码", "货号", "商品编码", "SKU编码"))
-_PIECES = ("whole", ("数量", "件数", "购买数量"))
 BOUGHT: sheets.Columns = {
-    "order_no": _ORDER,
-    "sku": _SKU,
-    "quantity": _PIECES,
+    "order_no": sheets.ORDER_NO,
+    "sku": sheets.SKU,
+    "quantity": sheets.PIECES,
     "goods": ("money", ("商品金额", "商品总价", "预售价")),
     "freight": ("money", ("运费",)),
     "discount": ("money", ("优惠金额", "优惠")),
@@ -42,7 +37,7 @@ BOUGHT: sheets.Columns = {
     "told_paid": ("money", ("实付总额", "实付金额")),
 }
 TERMS: sheets.Columns = {
-    "sku": _SKU,
+    "sku": sheets.SKU,
     "deposit": ("money", ("定金",)),
     "worth": ("money", ("膨胀金额", "抵扣金额", "膨胀后")),
     "since": ("time", ("尾款开始时间", "尾款开始")),
@@ -50,36 +45,32 @@ TERMS: sheets.Columns = {
     "refundable": ("text", ("定金可退", "可退")),
 }
 LINES: sheets.Columns = {
-    "order_no": _ORDER,
-    "sku": _SKU,
-    "quantity": _PIECES,
+    "order_no": sheets.ORDER_NO,
+    "sku": sheets.SKU,
+    "quantity": sheets.PIECES,
     "paid_at": ("time", ("付款时间", "支付时间", "定金时间")),
     "promised_at": ("time", ("承诺发货时间", "承诺时间")),
     "cancelled": ("text", ("已取消", "已退款", "是否取消")),
 }
 BATCHES: sheets.Columns = {
-    "sku": _SKU,
+    "sku": sheets.SKU,
     "batch": ("text", ("批次", "批次号")),
     "pieces": ("whole", ("件数", "数量", "批次数量")),
     "ready_at": ("time", ("到货时间", "计划到货", "计划时间")),
     "delayed_to": ("time", ("延期至", "实际到货", "最新到货")),
     "promised_at": ("time", ("承诺发货时间", "承诺时间")),
 }
-NO = ("否", "no", "false", "n")
 _Orders = Annotated[Path, typer.Option("--orders", metavar="FILE", help="CSV or XLSX of presale orders.")]
-_Zone = Annotated[str, typer.Option(help="In which times without an offset are meant.")]
-_Language = Annotated[Lang, typer.Option(help="In which language it is told.")]
-_Out = Annotated[Path | None, typer.Option(metavar="FILE", help="Write every row as CSV.")]
 
 
 @app.command()
 def deposits(
     orders: _Orders,
     terms: Annotated[Path, typer.Option(metavar="FILE", help="What deposits are worth, by SKU.")],
-    at: Annotated[str, typer.Option(metavar="TIME", help="As of when; default: now.")] = "",
-    zone: _Zone = "Asia/Shanghai",
-    out: _Out = None,
-    lang: _Language = Lang.EN,
+    at: At = "",
+    zone: Zone = ZONE,
+    out: Out = None,
+    lang: InLanguage = Lang.EN,
     as_json: AsJson = False,
 ) -> None:
     """A ledger of deposits: what each order owes and what became of its money, to the cent, and where the platform says
@@ -89,10 +80,9 @@ def deposits(
         sheets.read(terms, TERMS, ["deposit", "worth"], zone),
     )
     bought = _bought(sheets.once(read.rows, "order_no", orders))
-    now = instant(at, zone, "--at") if at else time.time_ns() // 1_000
-    found, findings = reckoning.settle(bought, _terms(promised.rows, terms), now)
+    found, findings = reckoning.settle(bought, _terms(promised.rows, terms), moment(at, zone))
     books = reckoning.ledger(found)
-    _write(books, out)
+    sheets.write(books, out)
     tr, notes = translator(lang.value), [*read.notes, *promised.notes]
     told = [*texts.deposits(found, books, findings, tr), *(f"! {note}" for note in notes)]
     sums = {f"{book}.{account}": amount for book, account, amount in books.group_by(
@@ -114,20 +104,20 @@ def deposits(
 def batches(
     orders: _Orders,
     batches: Annotated[Path, typer.Option("--batches", metavar="FILE", help="What comes when, by SKU.")],
-    zone: _Zone = "Asia/Shanghai",
-    out: _Out = None,
-    lang: _Language = Lang.EN,
+    zone: Zone = ZONE,
+    out: Out = None,
+    lang: InLanguage = Lang.EN,
     as_json: AsJson = False,
 ) -> None:
     """Which batch each order goes with, as planned and as it is known now; first paid, first served. Exit code 1 where
     a promise is at risk."""
     read = sheets.read(orders, LINES, ["order_no", "sku", "quantity"], zone)
     coming = sheets.read(batches, BATCHES, ["sku", "batch", "pieces", "ready_at"], zone)
-    wanted = read.rows.filter(pl.col("order_no").is_not_null(), ~_said("cancelled"))
+    wanted = read.rows.filter(pl.col("order_no").is_not_null(), ~sheets.says_yes("cancelled"))
     lines, there = wanted.select(plans.LINES.names()), coming.rows.select(plans.BATCHES.names())
     found = plans.schedule(lines.cast(plans.LINES), there.cast(plans.BATCHES))
     found = plans.Planned(*(_local(frame, zone) for frame in found))
-    _write(found.lines, out)
+    sheets.write(found.lines, out)
     tr, notes = translator(lang.value), [*read.notes, *coming.notes]
     told = [*texts.batches(found, tr), *(f"! {note}" for note in notes)]
     answer = {name: frame.to_dicts() for name, frame in found._asdict().items()} | {"notes": notes}
@@ -138,13 +128,13 @@ def batches(
 
 def _bought(rows: pl.DataFrame) -> pl.DataFrame:
     amounts = {name: f"{name}_minor" for name, (holds, _) in BOUGHT.items() if holds == "money"}
-    named = rows.with_columns(shop_fault=_said("shop_fault")).rename(amounts)
+    named = rows.with_columns(shop_fault=sheets.says_yes("shop_fault")).rename(amounts)
     return named.select(reckoning.BOUGHT.names()).cast(reckoning.BOUGHT)
 
 
 def _terms(rows: pl.DataFrame, path: Path) -> pl.DataFrame:
     """Raises UserMistake for terms that cannot be meant."""
-    named = rows.with_columns(refundable=_said("refundable")).rename(
+    named = rows.with_columns(refundable=sheets.says_yes("refundable")).rename(
         {"deposit": "deposit_minor", "worth": "worth_minor"}
     )
     less = named.filter((pl.col("worth_minor") < pl.col("deposit_minor")).fill_null(True))
@@ -158,18 +148,5 @@ def _terms(rows: pl.DataFrame, path: Path) -> pl.DataFrame:
     return named.select(reckoning.TERMS.names()).cast(reckoning.TERMS)
 
 
-def _said(column: str) -> pl.Expr:
-    """Whether a cell says yes: anything but nothing, and a no."""
-    return pl.col(column).is_not_null() & ~pl.col(column).str.to_lowercase().is_in(NO).fill_null(True)
-
-
 def _local(frame: pl.DataFrame, zone: str) -> pl.DataFrame:
     return frame.with_columns(pl.col(pl.Datetime("us", "UTC")).dt.convert_time_zone(ZoneInfo(zone).key))
-
-
-def _write(frame: pl.DataFrame, out: Path | None) -> None:
-    try:
-        if out is not None:
-            frame.write_csv(out, include_bom=True)
-    except OSError as error:
-        raise UserMistake(f"--out {out}: cannot be written ({error.strerror or error})") from None

@@ -10,8 +10,7 @@ import typer
 
 from orderhub_core import i18n
 from orderhub_core.entry.commands import rules_eval, rules_example, rules_lab, rules_versions
-from orderhub_core.entry.commands.rules_eval import Lang
-from orderhub_core.entry.options import AsJson, tell
+from orderhub_core.entry.options import AsJson, InLanguage, Lang, tell
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows.editions import unknown
 from orderhub_core.rules import rulebook
@@ -45,7 +44,7 @@ def check_file(
         Path | None,
         typer.Option("--data", metavar="DIR", help="Hold its warehouses and notifiers against that hub's settings."),
     ] = None,
-    lang: Annotated[Lang, typer.Option(help="In which language rules and findings are told.")] = Lang.EN,
+    lang: InLanguage = Lang.EN,
     as_json: AsJson = False,
 ) -> None:
     """Read a rulebook aloud: each rule as one line, and all that is wrong with it or doubtful about it.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +10,7 @@ import polars as pl
 import typer
 
 from orderhub_core.entry.commands import rules_questions
-from orderhub_core.entry.options import AsJson, tell
+from orderhub_core.entry.options import AsJson, InLanguage, Lang, tell
 from orderhub_core.errors import UserMistake
 from orderhub_core.i18n import Translate, translator
 from orderhub_core.rules import exports, rulebook
@@ -29,11 +28,6 @@ Rules = Annotated[Path, typer.Option("--rules", metavar="FILE", help="The rulebo
 Orders = Annotated[Path, typer.Option("--orders", metavar="FILE", help="Parquet, one row per order.")]
 Lines = Annotated[Path | None, typer.Option("--lines", metavar="FILE", help="Parquet, one row per line of an order.")]
 Signals = Annotated[Path | None, typer.Option("--signals", metavar="FILE", help="Parquet, one row per report.")]
-
-
-class Lang(StrEnum):
-    EN = "en"
-    ZH = "zh"
 
 
 def evaluate(
@@ -123,7 +117,7 @@ def explain(
     freight: Annotated[
         Path | None, typer.Option(metavar="DIR", help="weights.csv, zones.csv, tariffs.csv: what parcels cost.")
     ] = None,
-    lang: Annotated[Lang, typer.Option(help="In which language it is told.")] = Lang.EN,
+    lang: InLanguage = Lang.EN,
     as_json: AsJson = False,
 ) -> None:
     """Why the rulebook decides on one order as it does: every condition with the order's values, and what the rules

@@ -11,8 +11,8 @@ from typing import Annotated, Any, NamedTuple
 import polars as pl
 import typer
 
-from orderhub_core.entry.commands.rules_eval import Lang, Lines, Orders, Signals, without_lines
-from orderhub_core.entry.options import AsJson, tell
+from orderhub_core.entry.commands.rules_eval import Lines, Orders, Signals, without_lines
+from orderhub_core.entry.options import AsJson, InLanguage, Lang, tell
 from orderhub_core.errors import UserMistake
 from orderhub_core.i18n import translator
 from orderhub_core.rules import exports, needs, rulebook
@@ -49,7 +49,7 @@ def example(
     ] = None,
     best: Annotated[int, typer.Option(metavar="N", help="Candidates at most.")] = 3,
     shop: Annotated[str, typer.Option(help="Their shop, where several have such orders.")] = "",
-    lang: Annotated[Lang, typer.Option(help="In which language it is told.")] = Lang.EN,
+    lang: InLanguage = Lang.EN,
     as_json: AsJson = False,
 ) -> None:
     """The shortest rules that take some orders of a file and not others, what each gets wrong, and which orders to

@@ -16,8 +16,7 @@ import typer
 
 from orderhub_core import hub, i18n
 from orderhub_core.entry.books import named
-from orderhub_core.entry.commands.rules_eval import Lang
-from orderhub_core.entry.options import AsJson, instant, stored, tell
+from orderhub_core.entry.options import AsJson, InLanguage, Lang, instant, stored, tell
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import tariffs
 from orderhub_core.flows.editions import Editions
@@ -44,7 +43,6 @@ Lines = Annotated[Path | None, typer.Option("--lines", metavar="FILE", help="Par
 Signals = Annotated[Path | None, typer.Option("--signals", metavar="FILE", help="Parquet, one row per report.")]
 From = Annotated[str | None, typer.Option("--from", metavar="TIME", help="Orders paid from then on.")]
 To = Annotated[str | None, typer.Option("--to", metavar="TIME", help="Orders paid before then.")]
-Told = Annotated[Lang, typer.Option("--lang", help="In which language it is told.")]
 
 
 class _Source(NamedTuple):
@@ -73,7 +71,7 @@ def replay(
     freight: Annotated[
         Path | None, typer.Option(metavar="DIR", help="weights.csv, zones.csv, tariffs.csv; see docs/rules.md.")
     ] = None,
-    lang: Told = Lang.EN,
+    lang: InLanguage = Lang.EN,
     as_json: AsJson = False,
 ) -> int:
     """What a draft does to past orders: who goes elsewhere, what it costs, whose gift is lost, which rules do nothing.
@@ -120,7 +118,7 @@ def sweep(
     signals: Signals = None,
     since: From = None,
     until: To = None,
-    lang: Told = Lang.EN,
+    lang: InLanguage = Lang.EN,
     as_json: AsJson = False,
 ) -> int:
     """Past orders that a gift rule gives a gift to and that have none: order, gift, pieces, rule and reason.

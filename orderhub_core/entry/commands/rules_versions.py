@@ -15,8 +15,19 @@ import typer
 
 from orderhub_core import hub
 from orderhub_core.entry.books import named
-from orderhub_core.entry.commands.rules_eval import Lang
-from orderhub_core.entry.options import AsJson, By, Comment, dated, instant, stored, tell, who, written
+from orderhub_core.entry.options import (
+    AsJson,
+    By,
+    Comment,
+    InLanguage,
+    Lang,
+    dated,
+    instant,
+    stored,
+    tell,
+    who,
+    written,
+)
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import reproduce
 from orderhub_core.flows.editions import Editions, doubts
@@ -70,7 +81,7 @@ def show(version: Version) -> int:
 def compared(
     before: Annotated[str, typer.Argument(help="A version, or a rulebook's file.")],
     after: Annotated[str | None, typer.Argument(help="Another; by default the active one comes before.")] = None,
-    lang: Annotated[Lang, typer.Option(help="In which language rules are told.")] = Lang.EN,
+    lang: InLanguage = Lang.EN,
     as_json: AsJson = False,
 ) -> int:
     """What differs between two versions or files, rule by rule. Exit code 1 where something does."""

@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 
 import typer
 
-from orderhub_core import hub, registry
+from orderhub_core import hub
 from orderhub_core.entry.options import AsJson, By, Comment, counted, instant, stored, tell, who, written
+from orderhub_core.flows import stocking
 from orderhub_core.store.ledger import Entry, Left
 
 app = typer.Typer(no_args_is_help=True)
@@ -33,7 +34,7 @@ def report(
     where everything is there."""
     opened = hub.Hub(hub.home())
     moment = instant(at, opened.settings.time_zone, "--at") if at else None
-    counts = registry.files().read_stock(file, warehouse)
+    counts = stocking.read(file, warehouse)
     done = opened.stock.report(counts, by=who(by), at=moment, comment=comment)
     lines = [f"{counted(done.skus, 'SKU')} taken in: {', '.join(done.warehouses)}", *done.doubts]
     tell(done._asdict(), "\n".join(lines), as_json=as_json)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.files import read_stock
 from orderhub_core.errors import UserMistake
+from orderhub_core.flows import stocking
 
 
 def file(folder: Path, text: str, encoding: str = "utf-8") -> Path:
@@ -19,12 +19,12 @@ def file(folder: Path, text: str, encoding: str = "utf-8") -> Path:
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
 def test_chinese_headings_in_any_encoding(tmp_path: Path, encoding: str) -> None:
     path = file(tmp_path, '仓库,商品编码,库存,安全库存\nhangzhou,连体衣-M,"1,250",5\nattic,A-1,-3,\n', encoding)
-    assert read_stock(path).rows() == [("hangzhou", "连体衣-M", 1_250, 5), ("attic", "A-1", -3, None)]
+    assert stocking.read(path).rows() == [("hangzhou", "连体衣-M", 1_250, 5), ("attic", "A-1", -3, None)]
 
 
 def test_the_warehouse_may_be_said_beside_the_file(tmp_path: Path) -> None:
     path = file(tmp_path, "SKU,On_Hand,note\nA-1,7,x\nA-2,0,y\n")
-    assert read_stock(path, "hangzhou").rows() == [("hangzhou", "A-1", 7, None), ("hangzhou", "A-2", 0, None)]
+    assert stocking.read(path, "hangzhou").rows() == [("hangzhou", "A-1", 7, None), ("hangzhou", "A-2", 0, None)]
 
 
 @pytest.mark.parametrize(
@@ -38,4 +38,4 @@ def test_the_warehouse_may_be_said_beside_the_file(tmp_path: Path) -> None:
 )
 def test_a_file_that_cannot_be_meant_is_refused_with_its_rows(tmp_path: Path, text: str, told: str) -> None:
     with pytest.raises(UserMistake, match=told):
-        read_stock(file(tmp_path, text))
+        stocking.read(file(tmp_path, text))
