@@ -30,6 +30,11 @@ def check_connectors(hub: Hub) -> None:
                 raise UserMistake(f"{hub.home.data / FILE_NAME}: {endpoint.id!r}: {mistake}") from None
 
 
+def check_rulebook(hub: Hub) -> None:
+    """Raises UserMistake for a rulebook that the hub could not carry out: better now than with the first paid order."""
+    hub.context  # noqa: B018 — what reads it
+
+
 def tell_start(hub: Hub, role: str, **more: object) -> None:
     """One line of the log: what has begun, over which kind of home, for whom. Names of the settings, no addresses:
     those of a database or a cluster may hold passwords."""

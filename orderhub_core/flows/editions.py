@@ -256,7 +256,7 @@ def unknown(book: Rulebook, settings: Settings) -> str:
     for group in book.groups:
         for action in (*group.otherwise, *(action for rule in group.rules for action in rule.then)):
             if action.argument == NEAREST and action.verb == "assign_warehouse" and not warehouses:
-                raise UserMistake(f"group {group.name!r} asks for the nearest warehouse, but the settings have none")
+                return f"group {group.name!r} asks for the nearest warehouse, but the settings have none"
             what, names = known.get(action.verb, ("", [action.argument]))
             if action.argument not in names:
                 near = nearest(action.argument, names)

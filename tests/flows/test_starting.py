@@ -128,6 +128,23 @@ def test_settings_that_cannot_work_stop_the_start(orderhub, served, tmp_path, st
     assert not served
 
 
+@pytest.mark.parametrize("started", ["serve", "worker"])
+def test_a_rulebook_that_names_a_warehouse_of_nobody_stops_the_start(orderhub, served, tmp_path, started):
+    (tmp_path / "d").mkdir()
+    rule = 'when = "platform = douyin"\nthen = "assign hangzou"\n'
+    book = f'version = "v1"\n[[groups]]\nname = "routing"\nmatch = "first"\n[[groups.rules]]\nname = "r"\n{rule}'
+    (tmp_path / "d" / "rules.toml").write_text(book, encoding="utf-8")
+    warehouse = '[[warehouses]]\nid = "hangzhou"\nconnector = "dock"\nurl = "http://127.0.0.1:1"\n'
+    (tmp_path / "d" / "orderhub.toml").write_text(f'rulebook = "rules.toml"\n{warehouse}', encoding="utf-8")
+    orderhub("db", "init", "--data", tmp_path / "d")
+    where = ["--port", free_port()] if started == "serve" else []
+    code, said = orderhub(started, "--data", tmp_path / "d", *where)
+    assert code == 2
+    assert "rules.toml" in said
+    assert not served
+    assert "'hangzou', which the settings do not have; 'hangzhou'?" in said
+
+
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
 def test_the_other_loopback_is_an_address_too(orderhub, served, tmp_path):
     port = free_port()

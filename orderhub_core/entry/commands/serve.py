@@ -20,7 +20,7 @@ from orderhub_core.entry.logs import to_stderr
 from orderhub_core.entry.metrics import Meters
 from orderhub_core.entry.options import stored
 from orderhub_core.entry.probes import Ready
-from orderhub_core.entry.start import check_connectors, tell_doubts, tell_start
+from orderhub_core.entry.start import check_connectors, check_rulebook, tell_doubts, tell_start
 from orderhub_core.entry.web import run
 from orderhub_core.entry.worker import Worker
 from orderhub_core.errors import UserMistake
@@ -54,6 +54,7 @@ def serve(
     meters = Meters(board)
     takes_messages = isinstance(board, hub.Hub) and not read_only
     if isinstance(board, hub.Hub) and takes_messages and not no_worker:
+        check_rulebook(board)
         worker = Worker(board, meters=meters)
         worker.start()
     shown = f"[{host}]" if ":" in host else host
