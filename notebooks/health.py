@@ -39,13 +39,14 @@ def _():
         connected.as_of(), connected.frame("orders")
     tick = mo.ui.refresh(options=["5s", "30s"], default_interval="5s", label=tr("Flow every"))
     look = mo.ui.refresh(options=["1m", "5m", "15m"], default_interval="5m", label=tr("Diagnosis every"))
-    (parked, set_parked), (back, set_back), (said, set_said) = mo.state([]), mo.state([]), mo.state(("", "info"))
-    return back, connected, look, lost, parked, said, set_back, set_parked, set_said, tick, top, tr
+    (parked, set_parked), (said, set_said) = mo.state([]), mo.state(("", "info"))
+    (back, set_back), (gone, set_gone) = mo.state([]), mo.state(("", "info"))
+    return back, connected, gone, look, lost, parked, said, set_back, set_gone, set_parked, set_said, tick, top, tr
 
 
 @app.cell
-def _(back, connected, lost, parked, said, set_back, set_parked, tick, top, tr):
-    tick.value, said()
+def _(back, connected, gone, lost, parked, said, set_back, set_parked, tick, top, tr):
+    tick.value, said(), gone()
     try:
         flowing = connected.flow() if isinstance(connected, hub.Hub) else None
         _parked = connected.parked(queue.MOST) if flowing and flowing.parked else []
@@ -76,25 +77,30 @@ def _(connected, parked, set_said, tr):
 
 
 @app.cell
-def _(back, tr):
+def _(back, connected, set_gone, tr):
+    def _act(answer: dict) -> None:
+        set_gone(holds.let_go(answer, connected.holds, tr))
+
     _rows = holds.table(back(), ZONE, tr)
-    _table = ui.table(_rows, wide={tr("Reasons"): 360})
+    _table = ui.table(_rows, selection="multi" if connected.writable else None, wide={tr("Reasons"): 360})
+    _form = ui.reasoned(_table, holds.words(tr), tr("Let them go"), tr, _act) if connected.writable else _table
     _save = ui.download_csv(_rows, "held-orders.csv", tr("Download CSV"))
-    _full = [_table, _save, *map(ui.note, holds.remarks(back(), tr))]
-    keeping = ui.section(tr("Held orders"), *(_full if back() else [ui.note(tr(holds.NOTHING), "good")]))
+    _notes = holds.remarks(back(), tr, writable=connected.writable)
+    keeping = [_form, _save, *map(ui.note, _notes)] if back() else [ui.note(tr(holds.NOTHING), "good")]
     return (keeping,)
 
 
 @app.cell
-def _(connected, flowing, held, keeping, parked, said, tr):
+def _(connected, flowing, gone, held, keeping, parked, said, tr):
     def _queue() -> list:
         rows = queue.sources(flowing, [shop.id for shop in connected.settings.shops], ZONE, tr)
         sources = ui.section(tr("Sources"), ui.rows(rows, tr("Nothing has come in yet.")))
         effects = ui.rows(queue.effects(flowing, tr), tr("Every effect is done."))
         pair = ui.grid(sources, ui.section(tr("Effects that are not done"), effects), min="340px")
-        told = [ui.note(*said())] if said()[0] else []
+        told, let = ([ui.note(*one())] if one()[0] else [] for one in (said, gone))
         aside = held if parked() else ui.note(tr("Nothing is parked."), "good")
-        return [ui.kpis(queue.tiles(flowing, tr)), pair, keeping, ui.section(tr("Parked messages"), aside, *told)]
+        sections = ui.section(tr("Held orders"), *keeping, *let), ui.section(tr("Parked messages"), aside, *told)
+        return [ui.kpis(queue.tiles(flowing, tr)), pair, *sections]
 
     waiting = ui.section(tr("Queue"), *(_queue() if flowing else [ui.note(tr(queue.SNAPSHOT))]))
     return (waiting,)

@@ -1,4 +1,4 @@
-"""Orders that are kept from their warehouse until a person lets them go, in people's words. Pure.
+"""Orders that are kept from their warehouse until a person lets them go, in people's words, and letting them go.
 
 The hub tells why as sentences joined by "; ", the newest first; those it makes itself are known here and shown in the
 reader's language, any other (a warehouse's own answer) as it came. Nothing personal is in them.
@@ -7,13 +7,14 @@ reader's language, any other (a warehouse's own answer) as it came. Nothing pers
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Literal, Protocol
 from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from orderhub_core.errors import OrderHubError
 from orderhub_core.i18n import Translate
 
 MOST = 500
@@ -41,6 +42,12 @@ KINDS = {
 }
 """What a rule holds an order for."""
 _FORMS = {code: re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(text))) for code, text in REASONS.items()}
+
+
+class Desk(Protocol):
+    """What is done with held orders."""
+
+    def release(self, order_no: str, /, *, shop: str, reason: str, by: str) -> Any: ...
 
 
 class Held(Protocol):
@@ -75,10 +82,29 @@ def table(rows: Sequence[Held], zone: str, tr: Translate) -> pl.DataFrame:
     return pl.DataFrame(told, schema=dict(zip(names, kinds, strict=True)), orient="row")
 
 
-def remarks(rows: Sequence[Held], tr: Translate) -> list[str]:
-    """What to know of the table: whether it is all, and how an order is let go."""
+def remarks(rows: Sequence[Held], tr: Translate, *, writable: bool) -> list[str]:
+    """What to know of the table: whether it is all, and how an order is let go where that cannot be done here."""
     cut = [tr(OLDEST).format(n=f"{len(rows):,}")] if len(rows) >= MOST else []
-    return [*cut, tr(RELEASE)]
+    return cut if writable else [*cut, tr(RELEASE)]
+
+
+def words(tr: Translate) -> dict[str, str]:
+    """What is asked in words of whoever lets orders go."""
+    return {"reason": tr("Why they may go (name no customer)"), "by": tr("Your name")}
+
+
+def let_go(answer: Mapping[str, Any], desk: Desk, tr: Translate) -> tuple[str, Literal["good", "bad"]]:
+    """Let the orders of the chosen `rows` go, and tell what became of that: of one that may not go why, and the others
+    go all the same."""
+    chosen = answer["rows"].select(tr("Shop"), tr("Order")).unique(maintain_order=True)
+    refused = []
+    for shop, order_no in chosen.iter_rows():
+        try:
+            desk.release(order_no, shop=shop, reason=answer["reason"], by=answer["by"] or "")
+        except OrderHubError as failure:
+            refused.append(str(failure))
+    gone = tr("Let go: {n}. They are handed over next.").format(n=chosen.height - len(refused))
+    return "\n\n".join([gone, *refused]), "bad" if refused else "good"
 
 
 def reasons(note: str, tr: Translate) -> str:

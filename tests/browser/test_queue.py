@@ -78,3 +78,64 @@ def test_parked_messages_are_tried_again_once_that_is_confirmed(living: str, vis
     page.get_by_role("button", name="Do it").click()
     expect(page.get_by_text("Tried 1 again: 0 were read, 1 are still parked.")).to_be_visible(timeout=40_000)
     expect(page.locator("[role=progressbar]")).to_have_count(0)
+
+
+RULES = """
+version = "v1"
+[[groups]]
+name = "risk"
+match = "all"
+[[groups.rules]]
+name = "dear"
+when = "实付 >= 100"
+then = "hold risk"
+[[groups]]
+name = "routing"
+match = "first"
+[[groups.rules]]
+name = "any"
+when = "实付 >= 0"
+then = "assign hangzhou"
+"""
+PAID = """订单编号,订单状态,下单时间,付款时间,实付金额,商家编码,购买数量
+H1,已付款,2026-11-11 20:00:00,2026-11-11 20:01:00,300,A-1,1
+H2,已付款,2026-11-11 20:00:00,2026-11-11 20:02:00,400,A-1,1
+H3,已付款,2026-11-11 20:00:00,2026-11-11 20:03:00,50,A-1,1
+"""
+
+
+@pytest.fixture
+def holding(tmp_path: Path) -> Iterator[str]:
+    """A console over a hub whose rulebook holds two of three paid orders."""
+    homes.init(Home(tmp_path))
+    (tmp_path / "rules.toml").write_text(RULES, encoding="utf-8")
+    (tmp_path / "orderhub.toml").write_text('rulebook = "rules.toml"\n', encoding="utf-8")
+    (tmp_path / "paid.csv").write_text(PAID, encoding="utf-8")
+    opened = Hub(Home(tmp_path))
+    opened.import_file(tmp_path / "paid.csv", "generic", on_error="reject-all", dry_run=False)
+    assert [one.order_no for one in opened.holds.kept()] == ["H1", "H2"]
+    opened.close()
+    with serving(
+        ["orderhub_core.entry.cli", "serve", "--data", str(tmp_path), "--no-worker"], tmp_path / "log"
+    ) as home:
+        yield home
+
+
+@pytest.mark.parametrize(("language", "width"), [("en", 1280), ("zh", 390)])
+def test_a_held_order_is_let_go_with_a_reason(
+    holding: str, visit: Visit, screenshots: Path, language: str, width: int
+) -> None:
+    page = opened(holding, visit, language, width=width, height=2_400)
+    button, lacks, gone, reason = {
+        "en": ("Let them go", "Choose rows first.", "Let go: 1. They are handed over next.", "Why they may go"),
+        "zh": ("放行", "请先选择订单。", "已放行 1 单，接着就会交给仓库。", "为何可以放行"),
+    }[language]
+    page.get_by_role("button", name=button, exact=True).click()
+    expect(page.get_by_text(lacks)).to_be_visible()
+    page.locator("tbody [role=checkbox]").nth(0).click()
+    page.get_by_label(reason).fill("known buyer")
+    page.screenshot(path=screenshots / f"holds-{language}-{width}.png")
+    assert page.evaluate(looking.OVERFLOW) == 0
+    page.get_by_role("button", name=button, exact=True).click()
+    expect(page.get_by_text(gone)).to_be_visible(timeout=40_000)
+    expect(page.locator("tbody [role=checkbox]")).to_have_count(1, timeout=40_000)

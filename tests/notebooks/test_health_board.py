@@ -223,20 +223,35 @@ def test_held_orders_stand_in_a_table_with_their_reasons(board: ModuleType, hold
         "L2": "rule 大额 holds it: risk; rule 特大 asks for the approval of finance",
     }
     assert shown["Since"].str.to_datetime("%Y-%m-%d %H:%M:%S").is_sorted()
-    words = names["keeping"].text
-    assert "Held orders" in words and "held-orders.csv" in words and "orderhub holds release" in words
+    words = names["waiting"].text
+    assert "Held orders" in words and "held-orders.csv" in words
     assert not any(part in words + page(outputs) for part in ("小明", "小红", "1380013", "1390013"))
     holding.holds.release("L1", reason="known buyer", by="ann")
     _, after = board.app.run()
     assert [one.order_no for one in after["back"]()] == ["L2"]
 
 
+def test_chosen_orders_are_let_go_and_of_the_others_it_is_told_why_not(holding: hub.Hub) -> None:
+    tr = i18n.translator("en")
+    shown = holds.table(holding.holds.kept(), "UTC", tr)
+    holding.holds.release("L1", reason="known buyer", by="ann")
+    answer = {"rows": shown, "reason": "finance has agreed", "by": "ann"}
+    told, kind = holds.let_go(answer, holding.holds, tr)
+    assert kind == "bad"
+    assert told.splitlines()[0] == "Let go: 1. They are handed over next."
+    assert "order L1 is not kept from its warehouse" in told
+    assert holding.holds.kept() == []
+    log = holding.store.query("hub", "SELECT detail FROM log WHERE detail LIKE '%finance has agreed%'")
+    assert len(log) == 1, "who, and why, is in the log"
+
+
 def test_of_many_held_orders_the_oldest_are_shown_and_that_is_said(holding: hub.Hub) -> None:
     everything = holding.holds.kept()
     assert [one.order_no for one in holding.holds.kept(limit=1)] == [everything[0].order_no]
     tr = i18n.translator("en")
-    assert holds.remarks(everything, tr) == [holds.RELEASE]
-    (cut, _) = holds.remarks(everything * holds.MOST, tr)
+    assert holds.remarks(everything, tr, writable=True) == []
+    assert holds.remarks(everything, tr, writable=False) == [holds.RELEASE]
+    (cut, _) = holds.remarks(everything * holds.MOST, tr, writable=False)
     assert cut.startswith("The oldest 1,000 are shown")
 
 
