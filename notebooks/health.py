@@ -33,7 +33,6 @@ def _():
     theme.use(lang)
     _said = tr("What comes in right now, where orders stay too long, and where to go first, at most three places.")
     top = (tr("Order health"), _said, lang)
-    lost = tr("The hub cannot be read: {reason}")
     with ui.readable(*top):
         connected = hub.connect()
         connected.as_of(), connected.frame("orders")
@@ -41,11 +40,11 @@ def _():
     look = mo.ui.refresh(options=["1m", "5m", "15m"], default_interval="5m", label=tr("Diagnosis every"))
     (parked, set_parked), (said, set_said) = mo.state([]), mo.state(("", "info"))
     (back, set_back), (gone, set_gone) = mo.state([]), mo.state(("", "info"))
-    return back, connected, gone, look, lost, parked, said, set_back, set_gone, set_parked, set_said, tick, top, tr
+    return back, connected, gone, look, parked, said, set_back, set_gone, set_parked, set_said, tick, top, tr
 
 
 @app.cell
-def _(back, connected, gone, lost, parked, said, set_back, set_parked, tick, top, tr):
+def _(back, connected, gone, parked, said, set_back, set_parked, tick, top, tr):
     tick.value, said(), gone()
     try:
         flowing = connected.flow() if isinstance(connected, hub.Hub) else None
@@ -54,12 +53,11 @@ def _(back, connected, gone, lost, parked, said, set_back, set_parked, tick, top
         _now = flowing.as_of if flowing else connected.as_of()
         _rows = flow.per_minute(connected.scan("events"), _now)
     except errors.OrderHubError as _error:
-        mo.stop(True, ui.page(*top, ui.note(lost.format(reason=_error), "bad"), tick))
+        mo.stop(True, ui.page(*top, ui.note(tr("The hub cannot be read: {reason}").format(reason=_error), "bad"), tick))
     for _new, _old, _set in ((_parked, parked, set_parked), (_back, back, set_back)):
         if _new != _old():  # else what was chosen or sorted in their tables would be lost
             _set(_new)
-    _nothing = ui.note(tr("Nothing happened in the last hour."))
-    _picture = charts.flow(_rows, _now, ZONE, tr) if _rows.height else _nothing
+    _picture = charts.flow(_rows, _now, ZONE, tr) if _rows.height else ui.note(tr("Nothing happened in the last hour."))
     live = ui.section(tr("Live flow"), ui.kpis(texts.tiles(_rows, _now, ZONE, tr)), _picture)
     return flowing, live
 
@@ -81,12 +79,12 @@ def _(back, connected, set_gone, tr):
     def _act(answer: dict) -> None:
         set_gone(holds.let_go(answer, connected.holds, tr))
 
-    _rows = holds.table(back(), ZONE, tr)
-    _table = ui.table(_rows, selection="multi" if connected.writable else None, wide={tr("Reasons"): 360})
-    _form = ui.reasoned(_table, holds.words(tr), tr("Let them go"), tr, _act) if connected.writable else _table
-    _save = ui.download_csv(_rows, "held-orders.csv", tr("Download CSV"))
-    _notes = holds.remarks(back(), tr, writable=connected.writable)
-    keeping = [_form, _save, *map(ui.note, _notes)] if back() else [ui.note(tr(holds.NOTHING), "good")]
+    _rows, _free = holds.table(back(), ZONE, tr), connected.writable
+    _table = ui.table(_rows, selection="multi" if _free else None, wide={tr("Reasons"): 360})
+    _form = ui.reasoned(_table, holds.words(tr), tr("Let them go"), tr, _act) if _free else _table
+    _notes = map(ui.note, holds.remarks(back(), tr, writable=_free))
+    _full = [_form, ui.download_csv(_rows, "held-orders.csv", tr("Download CSV")), *_notes]
+    keeping = _full if back() else [ui.note(tr(holds.NOTHING), "good")]
     return (keeping,)
 
 

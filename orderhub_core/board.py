@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, cast
 import polars as pl
 
 from orderhub_core import settings
-from orderhub_core.flows import ledgers
+from orderhub_core.flows import ledgers, packing
 from orderhub_core.memory import Answer, Memory, once
+from orderhub_core.packing.floor import Known
 from orderhub_core.store import snapshot
 
 if TYPE_CHECKING:
@@ -58,6 +59,10 @@ class SnapshotHub(Trying):
         from orderhub_core.flows import audited  # as above
 
         return self.remembered(("audited", at), lambda: audited.whole(self, at))
+
+    def floor(self) -> Known:
+        """As a hub's; what lies in the warehouses is in no snapshot."""
+        return packing.known(self, None)
 
     def remembered(self, question: Hashable, compute: Callable[[], Answer]) -> Answer:
         """The answer to a question about the frames, computed once per snapshot and process."""

@@ -20,7 +20,19 @@ import polars as pl
 from orderhub_core import pseudonym, registry, settings
 from orderhub_core.board import SnapshotHub, Trying
 from orderhub_core.errors import Unreadable, UserMistake
-from orderhub_core.flows import absorb, dispatch, editions, importing, intend, ledgers, ops, poll, replay, reporting
+from orderhub_core.flows import (
+    absorb,
+    dispatch,
+    editions,
+    importing,
+    intend,
+    ledgers,
+    ops,
+    packing,
+    poll,
+    replay,
+    reporting,
+)
 from orderhub_core.flows.absorb import Outcome, Plan
 from orderhub_core.flows.context import Context, Source
 from orderhub_core.flows.editions import Editions
@@ -36,6 +48,7 @@ from orderhub_core.flows.stocking import Stock
 from orderhub_core.flows.targets import Targets
 from orderhub_core.memory import Answer, Memory, once
 from orderhub_core.model import RawMessage, Review
+from orderhub_core.packing.floor import Known
 from orderhub_core.ports import Channel, Touchpoint
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store import aside, chain, flow, homes, reviewed
@@ -293,6 +306,10 @@ class Hub(Trying):
     def stock(self) -> Stock:
         """What warehouses have, and who took it."""
         return Stock(self.store, clock, self._say, self.settings)
+
+    def floor(self) -> Known:
+        """The orders that warehouses are to pack, or have sent lately, and what lies there."""
+        return packing.known(self, self.store)
 
     @cached_property
     def editions(self) -> Editions:

@@ -1,4 +1,4 @@
-"""`orderhub packing check`: the three checks of parcels with gifts, over files, as one table."""
+"""`orderhub packing check`: the three checks of parcels with gifts, over a hub or over files, as one table."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ import typer
 from orderhub_core import hub, registry, settings
 from orderhub_core.effects import Notify
 from orderhub_core.entry.commands import packing_combine
-from orderhub_core.entry.options import ZONE, AsJson, At, InLanguage, Lang, Out, Zone, moment, tell
+from orderhub_core.entry.options import ZONE, AsJson, At, InLanguage, Lang, Out, Zone, instant, moment, stored, tell
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import sheets
 from orderhub_core.i18n import Translate, translator
 from orderhub_core.packing import checks, texts
+from orderhub_core.packing import floor as of_hub
 from orderhub_core.rules import speeds
 
 app = typer.Typer(no_args_is_help=True, help="Parcels with gifts: before packing, while packing, after shipping.")
@@ -51,9 +52,12 @@ MANY = 100_000
 
 
 @app.command("check")
+@stored
 def check(
-    orders: Annotated[Path, typer.Option(metavar="FILE", help="CSV or XLSX, one row per order.")],
-    lines: Annotated[Path, typer.Option(metavar="FILE", help="One row per line, gifts marked as such.")],
+    orders: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="CSV or XLSX, one row per order; else the hub's.")
+    ] = None,
+    lines: Annotated[Path | None, typer.Option(metavar="FILE", help="One row per line, gifts marked as such.")] = None,
     stock: Annotated[Path | None, typer.Option(metavar="FILE", help="Gift stock as the ERP has it now.")] = None,
     scans: Annotated[Path | None, typer.Option(metavar="FILE", help="What was scanned into boxes.")] = None,
     at: At = "",
@@ -63,20 +67,33 @@ def check(
     out: Out = None,
     lang: InLanguage = Lang.EN,
     as_json: AsJson = False,
-) -> None:
+) -> int:
     """Gift stock before packing (go or hold), scans while packing (what is missing), and tracking numbers that have not
     come 15 minutes after shipping. Exit code 1 where something is wrong."""
-    floor, notes = _floor(orders, lines, stock, scans, zone)
-    run = speeds.compiled() if floor.parcels.height >= MANY else speeds.plain
-    table = checks.checks(floor, moment(at, zone), within_s=within * 60, run=run)
+    table, notes = _checked((orders, lines, stock, scans), at, within * 60, zone)
     sheets.write(table, out)
     tr = translator(lang.value)
     told = [*texts.sentences(table, tr), *(f"! {note}" for note in notes)]
     tell(document(table, notes), "\n".join(told or [tr("nothing to check")]), as_json=as_json)
     if notify:
         _notify(notify, table, tr)
-    if table["verdict"].is_in(checks.BAD).any():
-        raise typer.Exit(1)
+    return int(table["verdict"].is_in(checks.BAD).any())
+
+
+def _checked(
+    files: tuple[Path | None, Path | None, Path | None, Path | None], at: str, within_s: int, zone: str
+) -> tuple[pl.DataFrame, list[str]]:
+    """The table, and what to know of the files. Raises UserMistake where they are not enough."""
+    orders, lines, stock, scans = files
+    if orders is not None and lines is not None:
+        floor, notes = _floor(orders, lines, stock, scans, zone)
+        run = speeds.compiled() if floor.parcels.height >= MANY else speeds.plain
+        return checks.checks(floor, moment(at, zone), within_s=within_s, run=run), notes
+    if any(file is not None for file in files):
+        raise UserMistake("name both --orders and --lines; without any file the hub's own orders are checked")
+    connected = hub.connect()
+    now = instant(at, connected.settings.time_zone, "--at") if at else connected.as_of()
+    return of_hub.table(connected.floor(), now, within_s=within_s), []
 
 
 def _floor(

@@ -1,0 +1,93 @@
+# /// script
+# [tool.orderhub]
+# title = "Packing floor"
+# description = "Are gifts there before packing, is everything in the box, has each parcel a tracking number?"
+# glyph = "parcel"
+# position = 6
+#
+# [tool.marimo.display]
+# theme = "system"
+# ///
+import marimo
+
+__generated_with = "0.25.2"
+app = marimo.App(
+    width="full", app_title="OrderHub · Packing floor", css_file="assets/console.css", html_head_file="assets/head.html"
+)
+
+with app.setup:
+    import marimo as mo
+
+    from orderhub_core import hub, i18n, ui
+    from orderhub_core.charts import packing as charts
+    from orderhub_core.charts import theme
+    from orderhub_core.packing import board, floor, texts
+
+    MINUTE_US = 60_000_000
+
+
+@app.cell
+def _():
+    lang = ui.language()
+    tr = i18n.translator(lang)
+    theme.use(lang)
+    _said = tr("Are gifts there before packing, is everything in the box, has each parcel a tracking number?")
+    top = (tr("Packing floor"), _said, lang)
+    with ui.readable(*top):
+        connected = hub.connect()
+        _names = board.warehouses(connected.frame("orders"), tr)
+    look = mo.ui.refresh(options=["1m", "5m"], default_interval="1m", label=tr("Look every"))
+    where = mo.ui.dropdown(_names, value=next(iter(_names)), label=tr("Warehouse"), full_width=True)
+    return connected, look, top, tr, where
+
+
+@app.cell
+def _(connected, look, top):
+    look.value
+    with ui.readable(*top):
+        now = connected.as_of()
+        known = connected.remembered(("floor", now // MINUTE_US), connected.floor)
+    found = floor.table(known, now)
+    return found, known, now
+
+
+@app.cell
+def _(tr):
+    box = mo.ui.text(label=tr("Order or tracking number"), full_width=True)
+    codes = mo.ui.text_area(label=tr("Scanned codes, one to a line"), rows=4, full_width=True)
+    return box, codes
+
+
+@app.cell
+def _(box, codes, known, now, tr):
+    _name, _codes = box.value.strip(), board.scanned(codes.value)
+    _said = board.box(_name, floor.boxed(known, _name, _codes, now), _codes, tr)
+    packing = ui.section(tr(texts.STAGES["while_packing"]), ui.grid(box, codes, min="240px"), ui.notes(_said))
+    return (packing,)
+
+
+@app.cell
+def _(found, known, look, now, packing, top, tr, where):
+    def _faults(stage: str) -> list:
+        rows = board.faults(own, stage, tr)
+        full = [ui.table(rows, wide={tr("What is wrong"): 320})]
+        full.append(ui.download_csv(rows, f"{stage}.csv", tr("Download CSV")))
+        return full if rows.height else [ui.note(tr(board.FINE[stage]), "good")]
+
+    own, _orders = board.of(found, where.value), board.of(known.orders, where.value)
+    _waiting = charts.waiting(board.ages(_orders, now, tr), tr)
+    _gifts = [ui.note(tr(board.NOT_ASKED))] if known.on_hand is None else _faults("before_packing")
+    _none = ui.note(tr("Nothing waits here, and nothing has left in the last three days."))
+    _parts = [
+        ui.kpis(board.tiles(own, _orders, tr)),
+        packing,
+        ui.section(tr("Waiting to be packed, since they were paid"), _waiting),
+        ui.section(tr(texts.STAGES["before_packing"]), *_gifts),
+        ui.section(tr(texts.STAGES["after_shipping"]), *_faults("after_shipping")),
+    ]
+    ui.page(*top, ui.grid(where, look, min="200px"), *(_parts if known.orders.height else [_none]))
+    return
+
+
+if __name__ == "__main__":
+    app.run()

@@ -1,0 +1,105 @@
+"""The packing floor for its keepers: counts, what is at fault, and what a box still lacks, in people's words. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Literal
+
+import polars as pl
+
+from orderhub_core.i18n import Tile, Translate
+from orderhub_core.packing.checks import BAD
+from orderhub_core.packing.texts import fault
+
+Said = tuple[str, Literal["good", "warn", "bad", "info"]]
+EVERYWHERE = "All warehouses"
+FINE = {
+    "before_packing": "No order waits for a gift.",
+    "after_shipping": "Every parcel that has left has a tracking number, or has just left.",
+}
+NOT_ASKED = "No warehouse reports its stock (`orderhub stock report FILE`): whether gifts are there is not asked."
+NO_BOX = "No order on the floor has that order or tracking number."
+WHOLE = "{order} ({shop}): everything is in the box."
+NO_CODES = "Scan the box, then everything that goes into it."
+HOUR_US = 3_600_000_000
+AGES = {
+    "under an hour": 1, "1 to 4 hours": 4, "4 to 12 hours": 12, "12 to 24 hours": 24, "1 to 2 days": 48,
+    "more than 2 days": 10**6,
+}  # fmt: skip
+"""Since payment, and how many hours each ends after."""
+LATE_H = 24
+"""What platforms fine first is a parcel that has not left after a day."""
+NEEDED = {"main": "to be packed: {needed} × {sku}", "gift": "to be packed, a gift: {needed} × {sku}"}
+
+
+def warehouses(orders: pl.DataFrame, tr: Translate) -> dict[str, str]:
+    """Names to choose from, all of them first; "" stands for all."""
+    return {tr(EVERYWHERE): "", **{name: name for name in orders["warehouse"].drop_nulls().unique().sort()}}
+
+
+def of(table: pl.DataFrame, warehouse: str) -> pl.DataFrame:
+    """The rows of one warehouse, or of all. `table`: any with a column `warehouse`."""
+    return table.filter(pl.col("warehouse") == warehouse) if warehouse else table
+
+
+def tiles(table: pl.DataFrame, orders: pl.DataFrame, tr: Translate) -> list[Tile]:
+    """Orders by what their check says; of the first check only where it was asked. `orders`: those on the floor."""
+    counted = table.unique(["stage", "shop", "order_no"]).group_by("verdict").len()
+    n = {str(verdict): orders for verdict, orders in counted.iter_rows()}
+    asked = (table["stage"] == "before_packing").any()
+    gifts: list[Tile] = [
+        (tr("Gifts are there"), f"{n.get('go', 0):,}", tr("ready to be packed"), "plain"),
+        (tr("Wait for a gift"), f"{n.get('hold', 0):,}", tr("do not pack"), "bad" if n.get("hold") else "plain"),
+    ]
+    late, waiting = n.get("alert", 0), orders["shipped_at"].null_count()
+    return [
+        (tr("To be packed"), f"{waiting:,}", tr("paid, and still here"), "plain"),
+        *(gifts if asked else []),
+        (tr("No tracking number"), f"{late:,}", tr("left 15 minutes ago or more"), "bad" if late else "plain"),
+        (tr("Number still to come"), f"{n.get('wait', 0):,}", tr("left just now"), "plain"),
+        (tr("Left, with a number"), f"{n.get('ok', 0):,}", tr("in the last three days"), "plain"),
+    ]
+
+
+def ages(orders: pl.DataFrame, now: int, tr: Translate) -> pl.DataFrame:
+    """How long orders have waited to be packed, since they were paid: `age`, `orders`, `late`, one row per span.
+    `now`: microseconds UTC. Of whom nobody knows the payment is not counted."""
+    waited = orders.filter(pl.col("shipped_at").is_null()).select(
+        hours=(now - pl.col("paid_at").cast(pl.Int64)) / HOUR_US
+    )
+    ends = list(AGES.values())
+    rows = [
+        (tr(name), waited.filter(pl.col("hours") < end, pl.col("hours") >= begin).height, begin >= LATE_H)
+        for (name, end), begin in zip(AGES.items(), [-(10**6), *ends[:-1]], strict=True)
+    ]
+    return pl.DataFrame(rows, schema={"age": pl.String, "orders": pl.Int64, "late": pl.Boolean}, orient="row")
+
+
+def faults(table: pl.DataFrame, stage: str, tr: Translate) -> pl.DataFrame:
+    """What is at fault in one check, an order's things one below the other."""
+    own = table.filter(pl.col("stage") == stage, pl.col("verdict").is_in(BAD))
+    told = [(row["order_no"], row["shop"], row["warehouse"], fault(row, tr)) for row in own.iter_rows(named=True)]
+    names = [tr("Order"), tr("Shop"), tr("Warehouse"), tr("What is wrong")]
+    return pl.DataFrame(told, schema=dict.fromkeys(names, pl.String), orient="row")
+
+
+def scanned(text: str) -> list[str]:
+    """The codes of a field that a scanner types into: one to a line, or parted by blanks or commas."""
+    return [code for code in re.split(r"[\s,，;；]+", text) if code]
+
+
+def box(name: str, table: pl.DataFrame, codes: Sequence[str], tr: Translate) -> list[Said]:
+    """What the scans of a box say, of the rows of floor.boxed; before anything is scanned, what belongs there."""
+    if not name:
+        return [(tr(NO_CODES), "info")]
+    if table.is_empty():
+        return [(tr(NO_BOX), "bad")]
+    if not codes:
+        return [(tr(NEEDED[row["item"]]).format(**row), "info") for row in table.iter_rows(named=True) if row["item"]]
+    return [
+        (fault(row, tr), "bad")
+        if row["verdict"] == "fail"
+        else (tr(WHOLE).format(order=row["order_no"], shop=row["shop"]), "good")
+        for row in table.iter_rows(named=True)
+    ]

@@ -1,0 +1,92 @@
+"""The packing floor of a hub: orders that warehouses are to pack or have just sent, and what lies there of gifts."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import polars as pl
+
+from orderhub_core.frames import INSTANT
+from orderhub_core.packing import checks
+from orderhub_core.packing.checks import Floor
+
+DAY_US = 86_400_000_000
+LATELY_US = 3 * DAY_US
+"""So long after it left a parcel is looked at: whoever has no tracking number then is found by the audits."""
+LEFT = pl.Schema({"warehouse": pl.String(), "sku": pl.String(), "left": pl.Int64()})
+"""What orders may still take of warehouses that report their stock: what lies there, less what is promised."""
+TABLE = pl.Schema({**checks.TABLE, "shop": pl.String(), "tracking_no": pl.String()})
+"""checks.TABLE, with the shop whose order it is, and the tracking number if there is one."""
+_PLENTY = 1 << 40
+"""Pieces of every gift, in a warehouse that reports no stock."""
+_TO_LEAVE = (
+    pl.col("payment").cast(pl.String).is_in(["paid", "partly_refunded", "settled"])
+    & ~pl.col("fulfilment").cast(pl.String).is_in(["cancelled", "intercepted"])
+    & pl.all_horizontal(pl.col("shipped_at", "collected_at", "delivered_at").is_null())
+)
+
+
+class Known(NamedTuple):
+    """The orders on the floor, by a number of their own: two shops may have the same order number."""
+
+    orders: pl.DataFrame
+    """`key`, `shop`, `order_no`, and the columns of checks.PARCELS."""
+    lines: pl.DataFrame
+    """checks.LINES, with the `key` as order number."""
+    on_hand: pl.DataFrame | None
+    """checks.ON_HAND; None where no warehouse reports its stock."""
+
+
+def known(orders: pl.DataFrame, lines: pl.DataFrame, left: pl.DataFrame, now: int) -> Known:
+    """Of frames.ORDERS and frames.LINES those that are to leave, and those that have left lately. `left`: LEFT. `now`:
+    microseconds UTC."""
+    lately = pl.col("shipped_at").is_between(pl.lit(now - LATELY_US).cast(INSTANT), pl.lit(now).cast(INSTANT))
+    here = orders.filter(_TO_LEAVE | (lately & pl.col("delivered_at").is_null())).sort("paid_at", "order_id")
+    there = lines.join(here.select("order_id", "warehouse"), on="order_id", how="inner")
+    parcels = here.select(
+        "shop", "order_no", "warehouse", "paid_at", "shipped_at", "tracking_no",
+        key=pl.col("order_id").cast(pl.String), keeper="warehouse",
+    )  # fmt: skip
+    own = there.sort("order_id", "line_no").select(
+        "line_no", "sku", "quantity", "gift_of", order_no=pl.col("order_id").cast(pl.String)
+    )
+    return Known(parcels, own.select(checks.LINES.names()).cast(checks.LINES), _on_hand(here, there, left))
+
+
+def _on_hand(here: pl.DataFrame, there: pl.DataFrame, left: pl.DataFrame) -> pl.DataFrame | None:
+    """What lies there: what is left, and what these orders are promised; everything, where no stock is reported."""
+    if left.is_empty():
+        return None
+    waiting = there.join(here.filter(_TO_LEAVE).select("order_id"), on="order_id", how="semi")
+    promised = waiting.group_by("warehouse", "sku").agg(pl.col("quantity").cast(pl.Int64).sum().alias("promised"))
+    counted = left.join(promised, on=["warehouse", "sku"], how="left").select(
+        "warehouse", "sku", on_hand=(pl.col("left") + pl.col("promised").fill_null(0)).clip(0)
+    )
+    silent = promised.join(left.select("warehouse").unique(), on="warehouse", how="anti", nulls_equal=True)
+    told = pl.concat([counted, silent.select("warehouse", "sku", on_hand=pl.lit(_PLENTY))])
+    return told.match_to_schema(checks.ON_HAND)
+
+
+def table(floor: Known, now: int, *, within_s: int = checks.TRACKING_S) -> pl.DataFrame:
+    """TABLE of all of the floor: see checks.checks."""
+    parcels = floor.orders.drop("order_no").rename({"key": "order_no"}).select(checks.PARCELS.names())
+    return _named(
+        checks.checks(Floor(parcels.cast(checks.PARCELS), floor.lines, floor.on_hand), now, within_s=within_s), floor
+    )
+
+
+def boxed(floor: Known, box: str, codes: list[str], now: int) -> pl.DataFrame:
+    """TABLE of one box while it is packed: of the orders with that order or tracking number, what is still to be
+    scanned and what does not belong there. The box itself counts as scanned. No row where there is none."""
+    mine = floor.orders.filter((pl.col("order_no") == box) | (pl.col("tracking_no") == box))
+    parcels = mine.drop("order_no").rename({"key": "order_no"}).select(checks.PARCELS.names()).cast(checks.PARCELS)
+    pairs = [(key, code, 1) for key in parcels["order_no"] for code in (key, *codes)]
+    scans = pl.DataFrame(pairs, schema=checks.SCANS, orient="row")
+    found = checks.checks(Floor(parcels, floor.lines, None, scans), now)
+    return _named(found.filter(pl.col("stage") == "while_packing"), floor)
+
+
+def _named(found: pl.DataFrame, floor: Known) -> pl.DataFrame:
+    names = floor.orders.select("key", "shop", "tracking_no", number="order_no")
+    told = found.join(names, left_on="order_no", right_on="key", how="left", maintain_order="left")
+    return told.with_columns(order_no="number").select(TABLE.names()).cast(TABLE)

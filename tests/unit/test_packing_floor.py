@@ -1,0 +1,142 @@
+"""The packing floor of a hub against a plain reading of its orders, and a box while it is packed."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orderhub_core import frames
+from orderhub_core.i18n import translator
+from orderhub_core.packing import board, checks, floor
+
+NOW = datetime(2026, 11, 11, 12, tzinfo=UTC)
+NOW_US = int(NOW.timestamp()) * 1_000_000
+
+
+def order(number: int, **known: Any) -> dict[str, Any]:
+    given = {"order_id": number, "shop": "s", "order_no": f"A{number}", "warehouse": "w1", "payment": "paid"}
+    return dict.fromkeys(frames.ORDERS) | given | {"fulfilment": "waiting", "paid_at": NOW - timedelta(hours=1)} | known
+
+
+def line(number: int, line_no: int, sku: str, gift_of: int | None = None, quantity: int = 1) -> dict[str, Any]:
+    own = {"order_id": number, "line_no": line_no, "sku": sku, "quantity": quantity, "gift_of": gift_of}
+    return dict.fromkeys(frames.LINES) | own
+
+
+def known(orders: list[dict[str, Any]], lines: list[dict[str, Any]], left: list[tuple[str, str, int]]) -> floor.Known:
+    return floor.known(
+        pl.DataFrame(orders, schema=frames.ORDERS),
+        pl.DataFrame(lines, schema=frames.LINES),
+        pl.DataFrame(left, schema=floor.LEFT, orient="row"),
+        NOW_US,
+    )
+
+
+def told(found: floor.Known) -> dict[tuple[str, str], str]:
+    table = floor.table(found, NOW_US)
+    return {(row["shop"], row["order_no"]): row["verdict"] for row in table.iter_rows(named=True)}
+
+
+def test_orders_with_one_number_in_two_shops_are_two():
+    found = known(
+        [order(1, order_no="X"), order(2, shop="t", order_no="X", paid_at=NOW)],
+        [line(1, 1, "GIFT", 1), line(2, 1, "GIFT", 1)],
+        [("w1", "GIFT", -1)],  # two are promised and one lies there
+    )
+    assert told(found) == {("s", "X"): "go", ("t", "X"): "hold"}
+
+
+def test_a_warehouse_that_reports_no_stock_has_every_gift_and_nobody_is_asked_where_none_does():
+    orders, lines = [order(1), order(2, warehouse="w2")], [line(1, 1, "GIFT", 1), line(2, 1, "GIFT", 1)]
+    assert told(known(orders, lines, [("w1", "OTHER", 5)])) == {("s", "A1"): "hold", ("s", "A2"): "go"}
+    assert told(known(orders, lines, [])) == {}
+
+
+def test_who_is_sent_without_a_number_is_told_after_a_quarter_of_an_hour_and_for_three_days():
+    ago = {1: 14, 2: 15, 3: 60, 4: 60 * 24 * 3 + 1, 5: 20, 6: 20}
+    orders = [order(n, shipped_at=NOW - timedelta(minutes=m), fulfilment="shipped") for n, m in ago.items()]
+    orders[2]["tracking_no"], orders[4]["delivered_at"], orders[5]["payment"] = "SF1", NOW, "refunded"
+    assert told(known(orders, [], [])) == {
+        ("s", "A1"): "wait", ("s", "A2"): "alert", ("s", "A3"): "ok", ("s", "A6"): "alert",
+    }  # fmt: skip
+
+
+STATES = st.tuples(
+    st.sampled_from(["unpaid", "paid", "partly_refunded", "refunded", "settled"]),
+    st.sampled_from(["waiting", "cancelled", "intercepted", "shipped"]),
+    st.sampled_from(["w1", "w2", None]),
+    st.lists(st.tuples(st.sampled_from("AB"), st.booleans(), st.integers(1, 3)), max_size=3),
+    st.booleans(),
+)
+
+
+@given(st.lists(STATES, max_size=8), st.dictionaries(st.sampled_from("AB"), st.integers(-4, 6), min_size=1))
+def test_gifts_go_to_whoever_paid_first_out_of_what_lies_there(states, left):
+    """Against a plain reading: all that is promised still lies there, and is given out in the order of payment."""
+    orders, lines, waiting = [], [], []
+    for number, (payment, fulfilment, warehouse, wanted, sent) in enumerate(states, 1):
+        shipped = NOW - timedelta(minutes=1) if sent else None
+        orders.append(order(number, payment=payment, fulfilment=fulfilment, warehouse=warehouse, shipped_at=shipped,
+                            paid_at=NOW - timedelta(minutes=number)))  # fmt: skip
+        lines += [line(number, n, sku, 1 if gift else None, pieces) for n, (sku, gift, pieces) in enumerate(wanted, 1)]
+        if payment in ("paid", "partly_refunded", "settled") and fulfilment in ("waiting", "shipped") and not sent:
+            waiting.append((number, warehouse, wanted))
+    there = {sku: n + sum(pieces for _, place, wanted in waiting if place == "w1" for one, _, pieces in wanted
+                          if one == sku) for sku, n in left.items()}  # fmt: skip
+    there = {sku: max(n, 0) for sku, n in there.items()}
+    expected = {}
+    for number, place, wanted in reversed(waiting):
+        needs: dict[str, int] = {}
+        for sku, gift, pieces in wanted:
+            needs[sku] = needs.get(sku, 0) + pieces * gift
+        needs = {sku: n for sku, n in needs.items() if n}
+        if needs:
+            fits = place != "w1" or all(there.get(sku, 0) >= n for sku, n in needs.items())
+            expected[f"A{number}"] = "go" if fits else "hold"
+            if fits and place == "w1":
+                there = {sku: n - needs.get(sku, 0) for sku, n in there.items()}
+    table = floor.table(known(orders, lines, [("w1", sku, n) for sku, n in left.items()]), NOW_US)
+    first = table.filter(pl.col("stage") == "before_packing")
+    assert dict(first.select("order_no", pl.col("verdict").cast(pl.String)).iter_rows()) == expected
+
+
+@pytest.mark.parametrize(
+    ("box", "codes", "said"),
+    [
+        ("", "BODY", ["Scan the box, then everything that goes into it."]),
+        ("A1", "", ["to be packed: 1 × BODY", "to be packed, a gift: 1 × POUCH"]),
+        ("A1", "BODY", ["fail: the gift POUCH is missing: 0 of 1 scanned"]),
+        ("A1", "BODY\nPOUCH", ["A1 (s): everything is in the box."]),
+        ("SF1", "BODY，POUCH BODY", ["fail: BODY does not belong there: 2 scanned, 1 needed"]),
+        ("A2", "BODY", ["No order on the floor has that order or tracking number."]),
+    ],
+)
+def test_a_box_is_told_what_it_lacks(box, codes, said):
+    found = known([order(1, tracking_no="SF1")], [line(1, 1, "BODY"), line(1, 2, "POUCH", 1)], [])
+    scans = board.scanned(codes)
+    assert [text for text, _ in board.box(box, floor.boxed(found, box, scans, NOW_US), scans, translator("en"))] == said
+
+
+def test_tiles_count_orders_not_faults():
+    found = known([order(1)], [line(1, 1, "G1", 1), line(1, 2, "G2", 1)], [("w1", "OTHER", 1)])
+    table = floor.table(found, NOW_US)
+    assert table.height == 2
+    tiles = {name: value for name, value, _, _ in board.tiles(table, found.orders, translator("en"))}
+    assert (tiles["Wait for a gift"], tiles["To be packed"]) == ("1", "1")
+    assert set(board.faults(table, "before_packing", translator("zh")).columns) == {"订单号", "店铺", "仓库", "问题"}
+    assert table.schema == floor.TABLE
+    assert table.schema["stage"] == checks.STAGES
+
+
+def test_who_has_waited_how_long_is_told_in_spans():
+    hours = {1: 0, 2: 0.99, 3: 1, 4: 23, 5: 24, 6: 47, 7: 48, 8: 5_000}
+    orders = [order(n, paid_at=NOW - timedelta(hours=h)) for n, h in hours.items()]
+    orders += [order(9, shipped_at=NOW, fulfilment="shipped"), order(10, paid_at=None)]
+    told = board.ages(known(orders, [], []).orders, NOW_US, str)
+    assert told["orders"].to_list() == [2, 1, 0, 1, 2, 2]
+    assert told["late"].to_list() == [False] * 4 + [True] * 2
