@@ -31,7 +31,7 @@ import _bare
 import _orm
 import _workload
 
-from orderhub_core.flows import absorb, intend, rows
+from orderhub_core.flows import absorb, following, intend, rows
 from orderhub_core.hub import Hub
 from orderhub_core.model import RawMessage
 from orderhub_core.store import homes, sqlite, statements
@@ -162,7 +162,7 @@ STAGES: dict[str, list[tuple[Any, str]]] = {
     "read (decode)": [(absorb._Batch, "_read")],
     "known orders": [(absorb._Batch, "_load")],
     "fold": [(absorb._Batch, "_take")],
-    "rules, pushes": [(intend.Intentions, "decide"), (intend.Intentions, "settle")],
+    "rules, pushes": [(intend.Intentions, "decide"), (following.Following, "settle")],
     "rows, chain": [(absorb._Batch, "write")],
     "write, commit": [(sqlite.SqliteStore, "commit")],
 }

@@ -44,13 +44,17 @@ class Marks(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class PushToWarehouse(msgspec.Struct, frozen=True, tag="push_to_warehouse", omit_defaults=True):
-    """Hand the order to its warehouse, gifts bound to their parents."""
+    """Hand the order, or one parcel of it, to its warehouse, gifts bound to their parents."""
 
     shop: str
     order_no: str
     warehouse: str
     lines: tuple[WarehouseLine, ...]
     marks: Marks = Marks()
+    parcel: int = 1
+    """Its number within the order."""
+    parcels: int = 1
+    """In how many the order goes."""
 
     mode: Mode = "once"
 

@@ -274,6 +274,8 @@ class Release(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     order_no: str
     reason: str
     by: str = ""
+    parcel: int = 0
+    """The one of its parcels that may; 0: all of them."""
 
 
 BookAct = Literal["save", "review", "shadow", "rollout", "pause", "publish", "rollback", "discard"]

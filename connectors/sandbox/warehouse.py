@@ -10,14 +10,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+Name = tuple[str, str, int]
+"""Shop, order number, and of one that goes in several parcels the parcel's."""
+
 
 class Dock:
-    """Orders live in memory, by (shop, order_no), as long as the process does."""
+    """Orders live in memory, by (shop, order_no, parcel), as long as the process does."""
 
     def __init__(self, name: str, *, secret: str) -> None:
         self._name, self._secret = name, secret
-        self._keys: dict[str, tuple[str, str]] = {}
-        self.orders: dict[tuple[str, str], dict[str, Any]] = {}
+        self._keys: dict[str, Name] = {}
+        self.orders: dict[Name, dict[str, Any]] = {}
 
     def routes(self) -> list[Route]:
         return [
@@ -31,9 +34,10 @@ class Dock:
         key = request.headers.get("idempotency-key", "")
         try:
             body = json.loads(await request.body())
-            name = (str(body["shop"]), str(body["order_no"]))
+            name = (str(body["shop"]), str(body["order_no"]), int(body.get("parcel", 1)))
             marks = {"marks": dict(body["marks"])} if "marks" in body else {}
-            order = {"shop": name[0], "order_no": name[1], "lines": list(body["lines"]), **marks}
+            of = {"parcel": name[2], "parcels": int(body["parcels"])} if "parcels" in body else {}
+            order = {"shop": name[0], "order_no": name[1], "lines": list(body["lines"]), **marks, **of}
         except (ValueError, KeyError, TypeError):
             return _refusal(400, 'the body is {"shop", "order_no", "lines": [...]}')
         if not key or not order["lines"]:
@@ -48,7 +52,10 @@ class Dock:
     async def _show(self, request: Request) -> Response:
         if not self._proven(request):
             return _refusal(401, "who are you?")
-        held = self.orders.get((request.query_params.get("shop", ""), request.path_params["order_no"]))
+        asked = request.query_params
+        parcel = asked.get("parcel", "1")
+        number = int(parcel) if parcel.isdecimal() else 0
+        held = self.orders.get((asked.get("shop", ""), request.path_params["order_no"], number))
         return JSONResponse(held) if held else _refusal(404, "no such order here")
 
     def _proven(self, request: Request) -> bool:

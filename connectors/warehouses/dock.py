@@ -1,8 +1,9 @@
 """A warehouse that takes orders over a small JSON interface.
 
     POST {url}/{warehouse}/orders              {"shop", "order_no", "lines": [{"sku", "quantity", "gift_of"}],
-                                                "marks": {"carrier", "tags": [], "priority"}, those that are said}
-    GET  {url}/{warehouse}/orders/{order_no}?shop=     the same shape, or 404
+                                                "marks": {"carrier", "tags": [], "priority"}, those that are said,
+                                                "parcel", "parcels": of one that goes in several}
+    GET  {url}/{warehouse}/orders/{order_no}?shop=     the same shape, or 404; of one that goes in several &parcel=
 
 `Idempotency-Key` names the hand-over: the same key twice is one order there. `Authorization: Bearer {secret}`.
 """
@@ -25,6 +26,9 @@ class Handover(msgspec.Struct, omit_defaults=True):
     order_no: str
     lines: tuple[WarehouseLine, ...]
     marks: Marks | None = None
+    parcel: int | None = None
+    parcels: int | None = None
+    """Both of an order that goes in several."""
 
 
 HANDOVER = msgspec.json.Decoder(Handover)
@@ -40,14 +44,16 @@ class Dock:
 
     def push(self, effect: PushToWarehouse, key: str) -> None:
         """Raises RefusedByTarget when the warehouse holds this order already with other lines."""
-        body = msgspec.json.encode(Handover(effect.shop, effect.order_no, effect.lines, _said(effect.marks)))
+        of = (effect.parcel, effect.parcels) if effect.parcels > 1 else (None, None)
+        body = msgspec.json.encode(Handover(effect.shop, effect.order_no, effect.lines, _said(effect.marks), *of))
         headers = {"idempotency-key": key}
         request = self._link.build_request("POST", f"{effect.warehouse}/orders", content=body, headers=headers)
         http.ask(self._link, request, self._name)
 
     def holds(self, effect: PushToWarehouse) -> bool:
         path = f"{effect.warehouse}/orders/{quote(effect.order_no, safe='')}"
-        request = self._link.build_request("GET", path, params={"shop": effect.shop})
+        of = {"parcel": effect.parcel} if effect.parcels > 1 else {}
+        request = self._link.build_request("GET", path, params={"shop": effect.shop, **of})
         response = http.ask(self._link, request, self._name, absent_ok=True)
         if response.status_code == 404:
             return False
@@ -59,7 +65,9 @@ class Dock:
             ) from None
         # A warehouse that does not tell how an order is marked has it all the same.
         marked = held.marks is None or _told(held.marks) == _told(effect.marks)
-        return held.shop == effect.shop and marked and Counter(held.lines) == Counter(effect.lines)
+        parcel = (held.parcel or 1, held.parcels or 1)
+        same = held.shop == effect.shop and parcel == (effect.parcel, effect.parcels)
+        return same and marked and Counter(held.lines) == Counter(effect.lines)
 
 
 def _said(marks: Marks) -> Marks | None:

@@ -171,7 +171,7 @@ class _Batch:
             # What follows in the batch on the message that makes an order the rulebook's waits until that has spoken.
             read = self._take_all(read, outcomes)
             self.intentions.decide()
-        self.intentions.settle()
+        self.intentions.following.settle()
         self.write()
         return Plan(self.writes, outcomes)
 
@@ -261,7 +261,7 @@ class _Batch:
             known.told = content if folded.whole else None
         if folded.changed:
             self.news.note(head, content, folded, message)
-            self.intentions.follow(head, folded.entries, self.moment)
+            self.intentions.following.follow(head, folded.entries, self.moment)
         if source.live and (seen.incomplete or head.lines_digest is None):
             fetch = effects.FetchOrder(head.shop, head.order_no)
             self.writes.latest_effects.append(
@@ -296,8 +296,8 @@ class _Batch:
 
     def _say(self, message: Message, said: ops.Word) -> None:
         known = None if isinstance(said, ops.OF_NO_ORDER) else self.orders.get((said.shop, said.order_no))
-        number = known.head.order_id if known else 0
-        self.news.entries.append(ops.noted(message, said, number, self.moment, self.writes))
+        head = known.head if known else None
+        self.news.entries.append(ops.noted(message, said, head, self.moment, self.writes))
         if isinstance(said, StockReport):
             self._count(message, said)
 

@@ -1,7 +1,7 @@
 """Where the orders of a batch go, and what they get, one after the other, of what there is only so much of.
 
 Nothing is asked of a hub whose warehouses report no stock, have no limit and are not reported closed, and whose rules
-limit no gift, unless a rule leaves the choice of the place to it.
+limit no gift, unless a rule leaves the choice of the place to it, or splits an order by what warehouses have.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from typing import NamedTuple
 
 import polars as pl
 
+from orderhub_core.flows import parcelling
 from orderhub_core.flows.counters import Counters, Made
+from orderhub_core.flows.parcelling import FIRST_ADDED_LINE, Parts
 from orderhub_core.flows.places import Places
 from orderhub_core.frames import INSTANT
 from orderhub_core.i18n import translator
@@ -27,7 +29,6 @@ from orderhub_core.rules.routing import WINDOWS, routes
 from orderhub_core.rules.shortages import refusals
 from orderhub_core.store.unit import Row
 
-FIRST_ADDED_LINE = 1_000
 _english = translator("en")
 
 
@@ -36,6 +37,10 @@ class Settled(NamedTuple):
     """With the warehouse that it goes to."""
     lack: str = ""
     """Why it must wait: what was not there."""
+    parts: Parts = ()
+    """Of an order that goes in several parcels."""
+    rest: int = 0
+    """The parcel that alone must wait; 0: all of them must."""
 
 
 def settle(
@@ -44,6 +49,16 @@ def settle(
     """Where each order goes, in the order in which they were decided. `windows`: routing.WINDOWS. `trying`: nothing is
     taken."""
     made = _with_bases(_with_granted(made, counters, trying=trying), places.bases)
+    split = parcelling.ways(made)
+    settled = _placed(made, split, places, windows, counters, trying=trying)
+    return _in_parcels(made, settled, split) if split else settled
+
+
+def _placed(
+    made: Sequence[Made], split: Mapping[int, str], places: Places, windows: pl.DataFrame, counters: Counters, *,
+    trying: bool,
+) -> list[Settled]:  # fmt: skip
+    """With the warehouse of each. `split`: ways, by order."""
     world = World(places.warehouses, windows, counters.counted())
     watched, wishes = world.watched(), [_wish(one) for one in made]
     asking = {
@@ -54,11 +69,14 @@ def settle(
     if not asking:
         return [Settled(one.decisions) for one in made]
     mine = {one.head.order_id: one for one in made if one.head.order_id in asking}
-    calls, wanted = _calls(mine, asking), _wanted(mine.values())
+    calls, wanted = _calls(mine, asking, split), _wanted(mine.values())
     found = counters.allot(calls, wanted, world, mine, trying=trying)
     told = {row[0]: row[1:] for row in found.orders.iter_rows()}
+    parts = parcelling.of_rows(
+        (number, line_no, parcel, warehouse) for number, line_no, warehouse, parcel in found.parts.iter_rows()
+    )
     return [
-        _settled(one, asking[one.head.order_id], *told[one.head.order_id])
+        _settled(one, asking[one.head.order_id], told[one.head.order_id], parts.get(one.head.order_id, ()))
         if one.head.order_id in told
         else Settled(one.decisions)
         for one in made
@@ -71,17 +89,39 @@ def _wish(one: Made) -> Decision | None:
     return next((decision for decision in one.decisions if decision.action == "assign_warehouse"), None)
 
 
-def _settled(one: Made, wish: Decision, warehouse: str | None, short: bool, why: str) -> Settled:
+def _settled(one: Made, wish: Decision, told: Row, parts: Parts) -> Settled:
+    """`told`: of ALLOTTED, without the order."""
+    warehouse, short, why = told
     goes = wish._replace(argument=warehouse or wish.argument, reason="; ".join(filter(None, (wish.reason, why))))
     decisions = [goes if decision is wish else decision for decision in one.decisions]
     if not short:
-        return Settled(decisions)
-    return Settled([*decisions, Decision(wish.group, wish.rule, "hold", "stock", 1, None, why)], why)
+        return Settled(decisions, parts=parts)
+    decisions.append(Decision(wish.group, wish.rule, "hold", "stock", 1, None, why))
+    return Settled(decisions, why, parts, parcelling.count(parts) if parts else 0)
 
 
-def _calls(made: Mapping[int, Made], asking: Mapping[int, Decision]) -> pl.DataFrame:
+def _in_parcels(made: Sequence[Made], settled: list[Settled], split: Mapping[int, str]) -> list[Settled]:
+    """With the parcels of those that are split by kinds, and told in their decisions."""
+    decided = [one._replace(decisions=done.decisions) for one, done in zip(made, settled, strict=True)]
+    goes = {one.head.order_id: wish.argument for one in decided if (wish := _wish(one)) is not None}
+    by_kind = parcelling.by_kind(decided, split, goes)
+    every = [done.parts or by_kind.get(one.head.order_id, ()) for one, done in zip(decided, settled, strict=True)]
+    return [
+        done._replace(parts=parts, decisions=parcelling.told(done.decisions, parts)) if parts else done
+        for done, parts in zip(settled, every, strict=True)
+    ]
+
+
+def _calls(made: Mapping[int, Made], asking: Mapping[int, Decision], split: Mapping[int, str]) -> pl.DataFrame:
     rows = [
-        (number, turn, one.head.paid_at, one.head.province, None if wish.argument == NEAREST else wish.argument)
+        (
+            number,
+            turn,
+            one.head.paid_at,
+            one.head.province,
+            None if wish.argument == NEAREST else wish.argument,
+            split.get(number, ""),
+        )
         for turn, (number, wish) in enumerate(asking.items())
         for one in (made[number],)
     ]

@@ -21,13 +21,15 @@ class Holds:
         """Effects that wait for a person, the oldest first, at most `limit`."""
         return aside.held(self._store, shop=shop, order_no=order_no, limit=limit)
 
-    def release(self, order_no: str, *, shop: str | None = None, reason: str, by: str = "") -> Held:
-        """Let an order go to its warehouse that a rule or a doubt has kept back: a message of ours, applied when this
-        returns. What is learnt of the order after this may keep it back again.
+    def release(
+        self, order_no: str, *, shop: str | None = None, parcel: int = 0, reason: str, by: str = ""
+    ) -> Held:  # fmt: skip
+        """Let an order, or one parcel of it, go to its warehouse that a rule or a doubt has kept back: a message of
+        ours, applied when this returns. What is learnt of the order after this may keep it back again.
 
         Raises UserMistake where no such order is kept back, several are, or it was tried already.
         """
         ops.check_release(reason, by)
-        found = ops.releasable(self.kept(shop=shop, order_no=order_no), order_no)
-        self._say([ops.release(Release(found.shop, order_no, reason, by), self._clock())])
+        found = ops.releasable(self.kept(shop=shop, order_no=order_no), order_no, parcel)
+        self._say([ops.release(Release(found.shop, order_no, reason, by, parcel), self._clock())])
         return found

@@ -1,4 +1,5 @@
-"""What the hub intends for the orders of a batch: a warehouse, gifts, a push, and what is taken back of that.
+"""What the hub intends for the orders of a batch: a warehouse, gifts, a push for each parcel. What becomes of that as
+news come: `following`.
 
 Pure apart from reading the lines of orders that a batch did not bring.
 """
@@ -13,15 +14,17 @@ from typing import NamedTuple
 import msgspec
 import polars as pl
 
-from orderhub_core import frames
+from orderhub_core import effects, frames
 from orderhub_core.errors import Later, NeedsPerson, Stop, UserMistake
-from orderhub_core.flows import rows
-from orderhub_core.flows.allotting import FIRST_ADDED_LINE, Settled, settle
+from orderhub_core.flows import parcelling, rows
+from orderhub_core.flows.allotting import Settled, settle
 from orderhub_core.flows.counters import Counters, Made
+from orderhub_core.flows.following import Carried, Following
 from orderhub_core.flows.news import News
+from orderhub_core.flows.parcelling import FIRST_ADDED_LINE
 from orderhub_core.flows.places import Places
 from orderhub_core.fold import Entry, Head
-from orderhub_core.model import Event, Line
+from orderhub_core.model import Line
 from orderhub_core.rules import rulebook
 from orderhub_core.rules.actions import HOLDS, NEVER
 from orderhub_core.rules.decide import Decision, decide
@@ -33,18 +36,11 @@ from orderhub_core.store.ahead import Reads
 from orderhub_core.store.unit import Row, Writes
 
 CARRIED_OUT = frozenset(
-    {"assign_warehouse", "add_gift", "tag", "priority", "carrier", "work_order", "hold", "approve", "notify"}
+    {"assign_warehouse", "add_gift", "tag", "priority", "carrier", "work_order", "hold", "split", "approve", "notify"}
 )
 """Verbs that come true. Tags, points and the carrier are kept with the order's decisions, and told to its warehouse."""
-STOPPED = frozenset({"cancelled", "intercepted"})
-SENT = frozenset({"partly_shipped", "shipped"})
-SENT_BY = frozenset({Event.PARTLY_SHIPPED.value, Event.SHIPPED.value})
-FOREVER = (1 << 63) - 1
-"""As the moment since which something holds: whatever a person has said."""
-_NEVER = ("", 0, 0)
 SILENCE = Decision("", "", "", "", 0, None, "no rule holds")
 """Of a shadow: that it was asked, and wanted nothing."""
-PAID = frozenset({"paid", "partly_refunded", "settled"})
 _json = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -74,8 +70,8 @@ def _impossible(action: Action) -> str:
     """Why the hub cannot do what an action says; empty where it can."""
     if action.verb == "hold" and "push" not in HOLDS[action.argument].blocks:
         return f"a hold of the kind {action.argument} would keep nothing back: the hub's last step is the push"
-    if action.argument == NEVER and action.verb in ("split", "merge"):
-        return ""  # the hub hands every order over whole and alone
+    if action.argument == NEVER and action.verb == "merge":
+        return ""  # the hub hands every order over alone
     if action.verb not in CARRIED_OUT:
         return f"the hub does not carry out {action.verb!r} yet"
     return ""
@@ -94,8 +90,8 @@ class Intentions:
     """Those of one batch, written into its `writes` and the log entries of its news.
 
     The rulebook speaks on an order as the message left it that made it paid, its lines known and nothing done for it
-    yet; what the batch has of it after that is told to `follow`. So it makes no difference to any decision, nor to what
-    becomes of it, into which batches the messages of an order fall: only their order does.
+    yet; what the batch has of it after that is told to `following`. So it makes no difference to any decision, nor to
+    what becomes of it, into which batches the messages of an order fall: only their order does.
     """
 
     def __init__(
@@ -104,15 +100,7 @@ class Intentions:
     ) -> None:  # fmt: skip
         self.reads, self._books, self.outside, self.news, self.writes = reads, books, outside, news, writes
         self.places, self.counters = places, counters
-        self._decided_on: dict[int, tuple[Line, ...] | None] = {}
-        """Orders that this batch decided, and their lines then, if it stated any."""
-        self._given: dict[int, list[Line]] = {}
-        """Their gifts."""
-        self._done: dict[int, list[tuple[str, str]]] = {}
-        """Actions and arguments that were carried out on them."""
-        self._stopped: dict[int, Row] = {}
-        self._held: dict[int, Row] = {}
-        self._forestalled: dict[int, Row] = {}
+        self.following = Following(reads, places, news, writes)
 
     @cached_property
     def books(self) -> Choice:
@@ -138,7 +126,6 @@ class Intentions:
         # As they became decidable: whoever came first takes first, and so it is in whatever batches they come.
         made.sort(key=lambda one: one.message.id)
         for one, settled in zip(made, settle(made, self.places, windows, self.counters), strict=True):
-            self._decided_on[one.head.order_id] = self.news.lines.get(one.head.order_id)
             self._carry_out(one, settled)
 
     def _windows(self, heads: Sequence[Head]) -> pl.DataFrame:
@@ -182,61 +169,6 @@ class Intentions:
             shares.setdefault(book.version, (book, []))[1].append(head)
         return list(shares.values())
 
-    def follow(self, head: Head, news: Sequence[Entry], moment: int) -> None:
-        """What an order's news mean for what was intended for it, if nobody has performed that yet.
-
-        Of an order that is partly refunded only a person knows what is still to be sent. One that is said to be shipped
-        before its warehouse was told of it is another hand's; once the carrier has it, nothing is left to be done.
-        Who has let an order go knew all that was known then: only what was applied after that `moment` holds it again.
-        """
-        number, key = head.order_id, rows.push_key(head.shop, head.order_no)
-        ours = head.warehouse_by == "rule" or not self.places.bases.is_empty()
-        if not head.decided or not ours or number in self._stopped:
-            return
-        if head.fulfilment in STOPPED or head.payment not in PAID:
-            self._stopped[number] = (f"the order is {head.headline}", key)
-            return
-        fresh = {entry.event for entry in news}
-        if Event.PARTLY_REFUNDED.value in head.facts:
-            since = moment if Event.PARTLY_REFUNDED.value in fresh else self._held.get(number, _NEVER)[1]
-            self._held[number] = ("partly refunded: what is still to be sent?", since, key)
-        if head.logistics != "none":
-            self._forestalled[number] = ("withdrawn", "the carrier had it before the warehouse was told", FOREVER, key)
-        elif head.fulfilment in SENT and self._forestalled.get(number, _NEVER)[0] != "withdrawn":
-            since = moment if not SENT_BY.isdisjoint(fresh) else self._forestalled.get(number, _NEVER)[2]
-            why = "said to be shipped before the warehouse was told"
-            self._forestalled[number] = ("person", why, since, key)
-
-    def settle(self) -> None:
-        """Write what the news of the batch mean for what is not performed yet."""
-        self.writes.withdrawn += self._stopped.values()
-        self.writes.held += self._held.values()
-        self.writes.forestalled += self._forestalled.values()
-        if not self.places.bases.is_empty():
-            for rows_of in (self.writes.withdrawn, self.writes.held, self.writes.forestalled):
-                rows_of += [_of_work(row) for row in rows_of]
-        relined = [self.news.touched[number] for number in self.news.lines]
-        self._renew([head for head in relined if head.decided and self._is_renewed(head)])
-
-    def _renew(self, heads: Sequence[Head]) -> None:
-        """What is handed over, and made, is what the order consists of now."""
-        earlier = [head.order_id for head in heads if head.order_id not in self._decided_on]
-        gifts, done = self._added_lines(earlier) | self._given, self._done_for(earlier) | self._done
-        for head in heads:
-            number, message = head.order_id, self.news.last_message[head.order_id]
-            bought, decided = self.news.lines[number], done.get(number, [])
-            if head.warehouse_by == "rule":
-                lines = [*bought, *gifts.get(number, ())]
-                renewed = rows.push_row(head, lines, message, marked=rows.marks(decided))
-                self.writes.renewed_effects.append(renewed)
-            self.writes.renewed_effects += [
-                rows.work_row(head, base, bought, message) for action, base in decided if action == "work_order"
-            ]
-
-    def _is_renewed(self, head: Head) -> bool:
-        """Whether its lines changed after the rulebook spoke on it."""
-        return self._decided_on.get(head.order_id) is not self.news.lines[head.order_id]
-
     def _carry_out(self, made: Made, settled: Settled) -> None:
         head, _, book, lines, message = made
         at, version = message.received_at, book.version
@@ -257,36 +189,52 @@ class Intentions:
             elif action == "notify":
                 self.writes.new["outbox"].append(rows.notify_row(head, argument, rule, version, message))
             lacks = bool(settled.lack) and decision.reason == settled.lack
-            held += [settled.lack] if lacks else _holding(action, argument, rule)
+            held += [] if lacks else _holding(action, argument, rule)
             if action == "add_gift" and not quantity:
                 done.append(decision)
                 continue
             detail = _cause(rule, version)
+            if action == "split" and quantity > 1:
+                detail = _json({"parcels": parcelling.named(settled.parts), "rule": rule, "version": version}).decode()
             self.news.entries.append(
                 Entry(head.order_id, f"rule.{action}", at, at, "", argument, "decided", "rules", message.id, detail)
             )
             done.append(decision)
         self._note(head, done, version)
-        head.decided, self._given[head.order_id] = 1, gifts
-        named = self._done[head.order_id] = [(one.action, one.argument) for one in done]
+        named = [(one.action, one.argument) for one in done]
+        self.following.carried[head.order_id] = Carried(
+            self.news.lines.get(head.order_id), lines, gifts, named, settled.parts
+        )
+        head.decided = parcelling.count(settled.parts) if settled.parts else 1
+        kept_back = [*held, settled.lack] if settled.lack and not settled.rest else held
         self.writes.new["outbox"] += [
-            rows.work_row(head, base, lines, message, "; ".join(held))
+            rows.work_row(head, base, lines, message, "; ".join(kept_back))
             for action, base in named
             if action == "work_order"
         ]
         if head.warehouse_by == "rule":
-            self.writes.new["outbox"].append(
-                rows.push_row(head, [*lines, *gifts], message, "; ".join(held), rows.marks(named))
-            )
+            self._hand_over(made, settled, [*lines, *gifts], held, rows.marks(named))
+
+    def _hand_over(
+        self, made: Made, settled: Settled, lines: Sequence[Line], held: list[str], marked: effects.Marks
+    ) -> None:  # fmt: skip
+        number = made.head.order_id
+        if settled.parts:
+            self._first("splits", made.head).extend((number, *part) for part in settled.parts)
+        self.writes.new["outbox"] += parcelling.push_rows(
+            made.head, lines, settled.parts, made.message, marked, held=held, lack=settled.lack, rest=settled.rest
+        )
 
     def _note(self, head: Head, decisions: Sequence[Decision], version: str, *, shadow: int = 0) -> None:
         at = self.news.last_message[head.order_id].received_at
-        created = head.order_id in self.news.created
-        noted = (self.writes.inserts if created else self.writes.new)["decisions"]
-        noted += [
+        self._first("decisions", head).extend(
             (head.order_id, version, place, group, rule, action, argument, quantity, reason, at, shadow)
             for place, (group, rule, action, argument, quantity, _, reason) in enumerate(decisions)
-        ]
+        )
+
+    def _first(self, table: str, head: Head) -> list[Row]:
+        """Where rows are put that stay as they are, whoever says something else later."""
+        return (self.writes.inserts if head.order_id in self.news.created else self.writes.new)[table]
 
     def _lines_of(self, heads: Sequence[Head]) -> dict[int, Sequence[Line]]:
         told = {**self.news.stated_lines, **self.news.lines}
@@ -295,25 +243,6 @@ class Intentions:
         for order_id, *fields in self.reads.line_rows(missing) if missing else ():
             stored[order_id].append(Line(*fields))
         return {head.order_id: told.get(head.order_id, stored.get(head.order_id, ())) for head in heads}
-
-    def _done_for(self, orders: Sequence[int]) -> dict[int, list[tuple[str, str]]]:
-        decided: dict[int, list[tuple[str, str]]] = {}
-        for order_id, action, argument in self.reads.decided_rows(orders) if orders else ():
-            decided.setdefault(order_id, []).append((action, argument))
-        return decided
-
-    def _added_lines(self, orders: Sequence[int]) -> dict[int, list[Line]]:
-        added: dict[int, list[Line]] = {}
-        for order_id, *fields in self.reads.line_rows(orders) if orders else ():
-            line = Line(*fields)
-            if line.line_no >= FIRST_ADDED_LINE:
-                added.setdefault(order_id, []).append(line)
-        return added
-
-
-def _of_work(row: Row) -> Row:
-    """What is asked of the hand-over to a warehouse, of the work order of the same order."""
-    return (*row[:-1], f"work{row[-1].removeprefix('push')}")
 
 
 def _first_paid(heads: Sequence[Head]) -> int:

@@ -8,8 +8,8 @@ from hashlib import blake2b
 import msgspec
 
 from orderhub_core.errors import Unreadable, UserMistake
-from orderhub_core.flows.rows import push_key, work_key
-from orderhub_core.fold import Entry
+from orderhub_core.flows.rows import push_key, push_keys, work_key
+from orderhub_core.fold import Entry, Head
 from orderhub_core.model import BookChange, Dismissal, RawMessage, Release, Review, Signal, SignalEnd, StockReport
 from orderhub_core.settings import RESERVED
 from orderhub_core.store import books, signals
@@ -48,15 +48,16 @@ def decode(kind: str, body: bytes) -> Word:
         raise Unreadable(f"not a word of the hub's own people: {kind}") from None
 
 
-def noted(message: Message, said: Word, order_id: int, moment: int, writes: Writes) -> Entry:
-    """What a person has said is to be written; the log's entry of it. `order_id`: of the order it is about, or 0.
+def noted(message: Message, said: Word, head: Head | None, moment: int, writes: Writes) -> Entry:
+    """What a person has said is to be written; the log's entry of it. `head`: of the order it is about, if any.
     `moment`: when it is applied, among its lane's messages."""
+    order_id = head.order_id if head else 0
     match said:
         case Review():
             row, entry = _reviewed(message, said, order_id)
             writes.reviews.append(row)
         case Release():
-            released, entry = _released(message, said, order_id, moment)
+            released, entry = _released(message, said, head, moment)
             writes.released += released
         case Dismissal():
             row, entry = _dismissed(message, said)
@@ -160,15 +161,15 @@ def _dismissed(message: Message, said: Dismissal) -> tuple[Row, Entry]:
     return (said.source, said.message_id, said.reason, said.by, at), entry
 
 
-def releasable(held: Sequence[Held], order_no: str) -> Held:
-    """The one effect of an order that may be let go. Raises UserMistake where there is none, or more than one."""
-    own = [one for one in held if one.key in (push_key(one.shop, one.order_no), work_key(one.shop, one.order_no))]
-    # Of a hand-over and a work order of the same order one word lets both go; what was not tried may go.
+def releasable(held: Sequence[Held], order_no: str, parcel: int = 0) -> Held:
+    """The one effect of an order that may be let go, or the first of those that one word lets go. Raises UserMistake
+    where there is none, or where they are of several orders."""
+    own = [one for one in held if one.key in _own_keys(one) and parcel in (0, one.parcel)]
+    # Of parcels and a work order of the same order one word lets all go; what was not tried may go.
     pushes = list({one.shop: one for one in sorted(own, key=lambda one: -one.tries)}.values())
     if not pushes:
-        raise UserMistake(
-            f"order {order_no} is not kept from its warehouse; `orderhub holds list` names those that are"
-        )
+        what = f"parcel {parcel} of order {order_no}" if parcel else f"order {order_no}"
+        raise UserMistake(f"{what} is not kept from its warehouse; `orderhub holds list` names those that are")
     if len(pushes) > 1:
         shops = ", ".join(one.shop for one in pushes)
         raise UserMistake(f"several shops have an order {order_no} that is kept back ({shops}): say which (--shop)")
@@ -181,17 +182,24 @@ def releasable(held: Sequence[Held], order_no: str) -> Held:
     return found
 
 
+def _own_keys(one: Held) -> tuple[str, str]:
+    return push_key(one.shop, one.order_no, one.parcel or 1), work_key(one.shop, one.order_no)
+
+
 def release(said: Release, at: int) -> RawMessage:
     """`at`, microseconds UTC, tells a second release from a first one that is sent again."""
-    return RawMessage(OPS, f"release:{said.shop}:{said.order_no}:{at}", "release", _json(said), said.order_no)
+    of = f"{said.shop}:{said.order_no}:{said.parcel}" if said.parcel else f"{said.shop}:{said.order_no}"
+    return RawMessage(OPS, f"release:{of}:{at}", "release", _json(said), said.order_no)
 
 
-def _released(message: Message, said: Release, order_id: int, moment: int) -> tuple[list[Row], Entry]:
-    """What RELEASE asks for, of its hand-over and its work order, and the log's entry."""
-    at, detail = message.received_at, _json({"reason": said.reason, "by": said.by}).decode()
-    who = said.by or "a person"
+def _released(message: Message, said: Release, head: Head | None, moment: int) -> tuple[list[Row], Entry]:
+    """What RELEASE asks for, of its parcels and its work order, and the log's entry."""
+    which = {"parcel": said.parcel} if said.parcel else {}
+    at, detail = message.received_at, _json({"reason": said.reason, "by": said.by, **which}).decode()
+    who, order_id = said.by or "a person", head.order_id if head else 0
     entry = Entry(order_id, "order.released", at, at, "", "released", "released", message.source, message.id, detail)
-    keys = (push_key(said.shop, said.order_no), work_key(said.shop, said.order_no))
+    parcels = push_keys(head) if head and head.decided > 1 else [push_key(said.shop, said.order_no)]
+    keys = parcels[said.parcel - 1 : said.parcel] if said.parcel else [*parcels, work_key(said.shop, said.order_no)]
     return [(f"let go by {who}: {said.reason}", moment, key) for key in keys], entry
 
 

@@ -10,7 +10,7 @@ from orderhub_core.flows.counters import Made, Resource, resources, used
 from orderhub_core.i18n import translator
 from orderhub_core.model import StockReport
 from orderhub_core.rules.allotting import ALLOTTED, Allotted, World, allot
-from orderhub_core.rules.claims import LEDGER
+from orderhub_core.rules.claims import ASSIGNED, LEDGER
 from orderhub_core.rules.gifts import quotas
 from orderhub_core.rules.quotas import Granted, grant
 from orderhub_core.rules.tree import Rulebook
@@ -68,10 +68,12 @@ class AsRecorded:
                 resources(self._before("stock", first)),
                 zone=self._zone,
                 tr=_english,
-            ).orders
+            )
             for some, first in self._parts(calls, turns)
         ]
-        return Allotted(pl.concat([pl.DataFrame(schema=ALLOTTED), *found]), pl.DataFrame(schema=LEDGER))
+        none = Allotted(ALLOTTED.to_frame(), LEDGER.to_frame(), ASSIGNED.to_frame())
+        parts = zip(*[none, *found], strict=True)
+        return Allotted(*(pl.concat(list(frames)) for frames in parts))
 
     def _turns_of(self, what: str, made: Mapping[int, Made]) -> dict[int, int]:
         keys = {number: (what, one.head.shop, one.head.order_no) for number, one in made.items()}

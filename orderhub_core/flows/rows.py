@@ -60,8 +60,14 @@ def _bytes(value: bytes | memoryview | None) -> bytes | None:
     return None if value is None else bytes(value)
 
 
-def push_key(shop: str, order_no: str) -> str:
-    return f"push:{shop}:{order_no}"
+def push_key(shop: str, order_no: str, parcel: int = 1) -> str:
+    """Of a parcel of an order. Its number comes first: an order's own may end in anything."""
+    return f"push:{shop}:{order_no}" if parcel == 1 else f"push-{parcel}:{shop}:{order_no}"
+
+
+def push_keys(head: Head) -> list[str]:
+    """Of all parcels of an order that the rulebook has spoken on."""
+    return [push_key(head.shop, head.order_no, parcel) for parcel in range(1, head.decided + 1)]
 
 
 def work_key(shop: str, order_no: str) -> str:
@@ -81,9 +87,20 @@ def marks(decided: Iterable[tuple[str, str]]) -> effects.Marks:
 def push_row(
     head: Head, lines: Sequence[Line], message: Message, held: str = "", marked: effects.Marks = UNMARKED
 ) -> Row:  # fmt: skip
-    """`held`: why it must wait for a person."""
+    """Of an order that goes whole. `held`: why it must wait for a person."""
     effect = effects.PushToWarehouse(head.shop, head.order_no, head.warehouse or "", _goods(lines), marked)
     return effect_row(push_key(head.shop, head.order_no), head, effect, message, held)
+
+
+def parcel_push_row(
+    head: Head, parcel: int, warehouse: str, lines: Sequence[Line], every: Sequence[Line], message: Message, held: str,
+    marked: effects.Marks,
+) -> Row:  # fmt: skip
+    """Of one of the parcels of an order, whose lines are `every`. `held`: as of `push_row`."""
+    effect = effects.PushToWarehouse(
+        head.shop, head.order_no, warehouse, _goods(lines, every), marked, parcel, parcels=head.decided
+    )
+    return effect_row(push_key(head.shop, head.order_no, parcel), head, effect, message, held)
 
 
 def work_row(head: Head, base: str, lines: Sequence[Line], message: Message, held: str = "") -> Row:
@@ -93,8 +110,9 @@ def work_row(head: Head, base: str, lines: Sequence[Line], message: Message, hel
     return effect_row(work_key(head.shop, head.order_no), head, effect, message, held)
 
 
-def _goods(lines: Sequence[Line]) -> tuple[effects.WarehouseLine, ...]:
-    skus = {line.line_no: line.sku for line in lines}
+def _goods(lines: Sequence[Line], every: Sequence[Line] = ()) -> tuple[effects.WarehouseLine, ...]:
+    """`every`: the lines of the order, where these are some of them."""
+    skus = {line.line_no: line.sku for line in every or lines}
     return tuple(effects.WarehouseLine(line.sku, line.quantity, skus.get(line.gift_of or 0, "")) for line in lines)
 
 

@@ -61,6 +61,8 @@ class Targets:
         match effect:
             case FetchOrder():
                 self._receive([self._channel(effect.shop).fetch(effect.order_no)])
+            case PushToWarehouse(lines=(), parcels=several) if several > 1:
+                pass  # nothing is left of this parcel, and somebody has let it go all the same
             case PushToWarehouse():
                 warehouse = self.warehouse(effect.warehouse)
                 self._check_open(effect.warehouse)

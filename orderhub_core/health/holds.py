@@ -28,6 +28,7 @@ REASONS = {
     "approval": "rule {rule} asks for the approval of {role}",
     "partly_refunded": "partly refunded: what is still to be sent?",
     "shipped": "said to be shipped before the warehouse was told",
+    "relined": "its lines changed after it was split: what goes in which parcel?",
     "gave_up": "gave up after {tries} tries: {answer}",
 }
 KINDS = {
@@ -47,7 +48,7 @@ _FORMS = {code: re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(text)
 class Desk(Protocol):
     """What is done with held orders."""
 
-    def release(self, order_no: str, /, *, shop: str, reason: str, by: str) -> Any: ...
+    def release(self, order_no: str, /, *, shop: str, parcel: int, reason: str, by: str) -> Any: ...
 
 
 class Held(Protocol):
@@ -65,6 +66,10 @@ class Held(Protocol):
     def tries(self) -> int: ...
     @property
     def since(self) -> int: ...
+    @property
+    def parcel(self) -> int: ...
+    @property
+    def parcels(self) -> int: ...
 
 
 def any_of(effects: Sequence[tuple[str, str, int]]) -> bool:
@@ -75,11 +80,17 @@ def any_of(effects: Sequence[tuple[str, str, int]]) -> bool:
 def table(rows: Sequence[Held], zone: str, tr: Translate) -> pl.DataFrame:
     """The orders, the oldest first as they are told; times sort as they are written, in the clock of `zone`."""
     told = [
-        (one.order_no, one.shop, _clock(one.since, zone), reasons(one.note, tr), one.target, one.tries) for one in rows
+        (one.order_no, one.shop, _clock(one.since, zone), reasons(one.note, tr), one.target, _parcel(one), one.tries)
+        for one in rows
     ]
-    names = [tr("Order"), tr("Shop"), tr("Since"), tr("Reasons"), tr("Target"), tr("Tries")]
-    kinds = (pl.String, pl.String, pl.String, pl.String, pl.String, pl.Int64)
+    names = [tr("Order"), tr("Shop"), tr("Since"), tr("Reasons"), tr("Target"), tr("Parcel"), tr("Tries")]
+    kinds = (*[pl.String] * 6, pl.Int64)
     return pl.DataFrame(told, schema=dict(zip(names, kinds, strict=True)), orient="row")
+
+
+def _parcel(one: Held) -> str:
+    """Empty of an order that goes whole."""
+    return f"{one.parcel}/{one.parcels}" if one.parcel else ""
 
 
 def remarks(rows: Sequence[Held], tr: Translate, *, writable: bool) -> list[str]:
@@ -94,13 +105,14 @@ def words(tr: Translate) -> dict[str, str]:
 
 
 def let_go(answer: Mapping[str, Any], desk: Desk, tr: Translate) -> tuple[str, Literal["good", "bad"]]:
-    """Let the orders of the chosen `rows` go, and tell what became of that: of one that may not go why, and the others
-    go all the same."""
-    chosen = answer["rows"].select(tr("Shop"), tr("Order")).unique(maintain_order=True)
+    """Let the orders of the chosen `rows` go, of one in several parcels those that are chosen, and tell what became of
+    that: of one that may not go why, and the others go all the same."""
+    chosen = answer["rows"].select(tr("Shop"), tr("Order"), tr("Parcel")).unique(maintain_order=True)
     refused = []
-    for shop, order_no in chosen.iter_rows():
+    for shop, order_no, parcel in chosen.iter_rows():
+        number = int(parcel.partition("/")[0] or 0)
         try:
-            desk.release(order_no, shop=shop, reason=answer["reason"], by=answer["by"] or "")
+            desk.release(order_no, shop=shop, parcel=number, reason=answer["reason"], by=answer["by"] or "")
         except OrderHubError as failure:
             refused.append(str(failure))
     gone = tr("Let go: {n}. They are handed over next.").format(n=chosen.height - len(refused))

@@ -1,7 +1,8 @@
 """Which warehouse each order of a batch goes to, and what it takes there: routes, then turns, then why in words.
 
 An order that a rule sends to a named warehouse takes from that one alone; one that is to go to the nearest takes from
-the first that has all of it. Where none has, it takes nothing, and is told what each of them lacked.
+the first that has all of it. Where none has, one that may be split takes from the fewest that have it between them, or
+what is there; else it takes nothing. It is told what each of them lacked.
 """
 
 from __future__ import annotations
@@ -12,22 +13,25 @@ import polars as pl
 
 from orderhub_core.frames import INSTANT
 from orderhub_core.i18n import Translate
-from orderhub_core.rules.claims import LEDGER, STOCK, Question, Resources
+from orderhub_core.rules.claims import ASSIGNED, LEDGER, STOCK, Outcome, Question, Resources
 from orderhub_core.rules.provinces import located
 from orderhub_core.rules.resources import allocate
 from orderhub_core.rules.routing import WAREHOUSES, WINDOWS, limits, routes
 from orderhub_core.rules.shortages import filled, shortages
+from orderhub_core.rules.splitting import asked
 
 CALLS = pl.Schema(
-    {"order_id": pl.Int64(), "turn": pl.Int64(), "paid_at": INSTANT, "province": pl.String(), "named": pl.String()}
-)
+    {"order_id": pl.Int64(), "turn": pl.Int64(), "paid_at": INSTANT, "province": pl.String(), "named": pl.String(),
+     "way": pl.String()}
+)  # fmt: skip
 """Orders that are to go to a warehouse: the one that is `named`, or the nearest, where that is null. They take turns by
-`turn`."""
+`turn`. `way`: as of `splitting.way`."""
 ALLOTTED = pl.Schema(
     {"order_id": pl.Int64(), "warehouse": pl.String(), "short": pl.Boolean(), "why": pl.String()}
 )  # fmt: skip
-"""One row per call, as they took turns. `warehouse`: where it goes; null where there is none at all. `short`: it is the
-first of them that is open, though it lacks something. `why`: what decided; empty where the rule alone did."""
+"""One row per call, as they took turns. `warehouse`: where it goes, or its first parcel; null where there is none at
+all. `short`: it lacks something; where it takes nothing, the warehouse is the first of them that is open. `why`: what
+decided; empty where the rule alone did."""
 PLENTY = 1 << 40
 """Pieces of everything, in a warehouse that reports no stock."""
 
@@ -51,6 +55,9 @@ class Allotted(NamedTuple):
     """ALLOTTED."""
     ledger: pl.DataFrame
     """claims.LEDGER: of warehouses that report their stock, and of days that have an end."""
+    parts: pl.DataFrame
+    """claims.ASSIGNED: every line of the orders that go in several parcels. What is not there yet is the last one, of
+    the first warehouse that is open."""
 
 
 def allot(
@@ -62,18 +69,31 @@ def allot(
     ways = ways.join(calls.select("order_id", "named"), on="order_id", how="left", maintain_order="left").filter(
         pl.col("named").is_null() | (pl.col("named") == pl.col("warehouse"))
     )
+    way = pl.col("way")
     asking = calls.select(
-        "order_id", "turn", "paid_at", parcels=pl.lit(1, pl.Int32), partly=pl.lit(False)
+        "order_id", "turn", "paid_at", parcels=asked(way, world.warehouses.height), partly=way == "stock"
     )  # fmt: skip
     known = resources._replace(stock=_stock(resources.stock, wanted, world), limits=limits(world.warehouses))
     outcome = allocate(Question(asking, wanted, ways), known, zone=zone)
     limited = known.limits.filter(pl.col("orders").is_not_null())["warehouse"]
     kept = (pl.col("kind") == "stock") & pl.col("place").is_in(sorted(world.counted))
     ledger = outcome.ledger.filter(kept | ((pl.col("kind") == "capacity") & pl.col("place").is_in(limited.implode())))
-    whole = outcome.orders.filter(pl.col("outcome") == "whole").select("order_id", short=pl.lit(False))
-    taken = whole.join(_places(outcome.ledger, ways), on="order_id", how="left", maintain_order="left")
-    why = shortages(outcome.lacks, tr)
-    return Allotted(_told(calls, ways, taken, why, tr), ledger.match_to_schema(LEDGER))
+    goes = pl.col("outcome") != "short"
+    going = outcome.orders.filter(goes).select("order_id", "outcome", "parcels", short=pl.col("outcome") == "partial")
+    taken = going.join(_places(outcome.ledger, ways), on="order_id", how="left", maintain_order="left")
+    told = _told(calls, ways, taken, shortages(outcome.lacks, tr), tr)
+    return Allotted(told, ledger.match_to_schema(LEDGER), _parts(outcome, ways))
+
+
+def _parts(outcome: Outcome, ways: pl.DataFrame) -> pl.DataFrame:
+    several = outcome.orders.filter(pl.col("outcome").is_in(["split", "partial"]))
+    if several.is_empty():
+        return ASSIGNED.to_frame()
+    lines = outcome.lines.join(several.select("order_id", "parcels"), on="order_id", how="inner", maintain_order="left")
+    told = lines.join(_best(ways), on="order_id", how="left", maintain_order="left").with_columns(
+        pl.col("parcel").fill_null(pl.col("parcels") + 1), pl.coalesce("warehouse", "first")
+    )
+    return told.match_to_schema(ASSIGNED, extra_columns="ignore")
 
 
 def _stock(stock: pl.DataFrame, wanted: pl.DataFrame, world: World) -> pl.DataFrame:
@@ -87,19 +107,25 @@ def _stock(stock: pl.DataFrame, wanted: pl.DataFrame, world: World) -> pl.DataFr
 
 
 def _places(ledger: pl.DataFrame, ways: pl.DataFrame) -> pl.DataFrame:
-    """Where the orders that took all they ask for have room; each of them in one place."""
-    own = ledger.filter(pl.col("kind") == "capacity").select("order_id", warehouse="place")
+    """Where the orders that took anything have room; of one that goes from several, the first."""
+    booked = ledger.filter(pl.col("kind") == "capacity").select("order_id", warehouse="place")
+    own = booked.unique("order_id", keep="first", maintain_order=True)
     return own.join(ways.select("order_id", "warehouse", "distance_km"), on=["order_id", "warehouse"], how="left")
+
+
+def _best(ways: pl.DataFrame) -> pl.DataFrame:
+    """`order_id` and the `first` warehouse that is open; where none is, the first."""
+    ranked = ways.sort(pl.col("closed").is_not_null(), "rank", maintain_order=True)
+    return ranked.unique("order_id", keep="first").select("order_id", first="warehouse")
 
 
 def _told(
     calls: pl.DataFrame, ways: pl.DataFrame, taken: pl.DataFrame, why: pl.DataFrame, tr: Translate
 ) -> pl.DataFrame:
-    best = ways.sort(pl.col("closed").is_not_null(), "rank", maintain_order=True).unique("order_id", keep="first")
     ordered = calls.sort("turn", "paid_at", "order_id", maintain_order=True)
     found = (
         ordered.join(taken, on="order_id", how="left", maintain_order="left")
-        .join(best.select("order_id", first="warehouse"), on="order_id", how="left", maintain_order="left")
+        .join(_best(ways), on="order_id", how="left", maintain_order="left")
         .join(why, on="order_id", how="left", maintain_order="left")
         .with_columns(pl.col("short").fill_null(pl.col("first").is_not_null()))
     )
@@ -108,8 +134,14 @@ def _told(
     )  # fmt: skip
     passed = pl.when(pl.col("why").is_null()).then(pl.lit("")).otherwise(pl.format("; {}", "why"))
     lacking = filled(tr("nothing was taken: {why}"), why=pl.col("why"))
+    several = filled(tr("from {n} warehouses, as none has all of it: {why}"), n=pl.col("parcels"), why=pl.col("why"))
+    partial = filled(tr("what is there goes first, and the rest waits: {why}"), why=pl.col("why"))
     said = (
-        pl.when("short")
+        pl.when(pl.col("outcome") == "split")
+        .then(several)
+        .when(pl.col("outcome") == "partial")
+        .then(partial)
+        .when("short")
         .then(lacking)
         .when(pl.col("named").is_not_null() | pl.col("first").is_null())
         .then(pl.lit(""))

@@ -8,6 +8,7 @@ from functools import lru_cache
 import polars as pl
 
 from orderhub_core.errors import UserMistake
+from orderhub_core.rules.actions import NEVER
 from orderhub_core.rules.booktables import OTHERWISE
 from orderhub_core.rules.compile import field_of
 from orderhub_core.rules.dictionary import FIELDS, Field, Kind
@@ -52,6 +53,11 @@ def of_lines(book: Rulebook) -> tuple[str, ...]:
 def gives(book: Rulebook) -> bool:
     """Whether it adds gifts, which go with a line."""
     return any(action.verb == "add_gift" for _, action in _acting(book))
+
+
+def splits(book: Rulebook) -> bool:
+    """Whether it has any order go in several parcels."""
+    return any(action.verb == "split" and action.argument != NEVER for _, action in _acting(book))
 
 
 def _acting(book: Rulebook) -> Iterator[tuple[str, Action]]:

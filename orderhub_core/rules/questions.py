@@ -57,9 +57,9 @@ def _split(one: Case, tr: Translate) -> Answer:
         return Answer("", tr("It is not split: {rules}").format(rules=told))
     goods = next((each["argument"] for each in rules[:1] if each["argument"] in ("category", "sku")), "")
     if goods:
-        return Answer(
-            "", tr("A rule puts each {goods} into parcels of its own: {rules}").format(goods=goods, rules=told)
-        )
+        text = tr("A rule puts each {goods} into parcels of its own: {rules}")
+        going = one.goes.drop_nulls("parcel").select("line_no", "warehouse", "parcel").to_dicts()
+        return Answer("", text.format(goods=goods, rules=told), tuple(going))
     if one.outcome is None:
         text = tr("Rules split it: {rules}") if rules else tr("It is not split: no rule asks for it.")
         return Answer("", text.format(rules=told))

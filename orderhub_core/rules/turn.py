@@ -8,11 +8,12 @@ import polars as pl
 
 from orderhub_core.frames import LINES
 from orderhub_core.rules import freight, ledger, routing, speeds
-from orderhub_core.rules.actions import NEAREST, NEVER
+from orderhub_core.rules.actions import NEAREST
 from orderhub_core.rules.asking import wanted
-from orderhub_core.rules.claims import BOOKED, Outcome, Question, Resources
+from orderhub_core.rules.claims import ASKING, BOOKED, Outcome, Question, Resources
 from orderhub_core.rules.resources import allocate
 from orderhub_core.rules.speeds import Run
+from orderhub_core.rules.splitting import BY_KIND, asked, parted, ways
 
 FIRST_GIFT = 1_000
 """The number of the first line that a rule adds."""
@@ -45,6 +46,8 @@ class Case(NamedTuple):
     """STOCK at its turn, of its SKUs."""
     routes: pl.DataFrame
     """routing.ROUTES of it."""
+    goes: pl.DataFrame
+    """Its lines with the `parcel` and the `warehouse` that they go in and from; null where they go nowhere yet."""
     costs: pl.DataFrame
     """`parcel`, `warehouse`, `cost_minor`: each parcel from where it goes, and as parcel 0 the whole order from
     everywhere."""
@@ -62,18 +65,19 @@ def case(order_id: int, orders: pl.DataFrame, lines: pl.DataFrame, decisions: pl
     routes = _routes(orders, decisions, known)
     outcome, stock = None, None
     if known.stock is not None and "paid_at" in orders:
-        asked = _asking(orders, decisions, routes["warehouse"].n_unique())
+        asking = _asking(orders, decisions, routes["warehouse"].n_unique())
         earlier = _before(orders, row)
         left = Resources(known.stock, routing.limits(_warehouses(known, decisions)), pl.DataFrame(schema=BOOKED))
         needed = _with_gifts(lines, decisions)
-        first = allocate(_question(asked, needed, routes, earlier), left, zone=zone, run=run)
+        first = allocate(_question(asking, needed, routes, earlier), left, zone=zone, run=run)
         left = ledger.after(left, first.ledger)
-        outcome = allocate(_question(asked, needed, routes, row["order_id"]), left, zone=zone)
+        outcome = allocate(_question(asking, needed, routes, row["order_id"]), left, zone=zone)
         bought = needed.filter(pl.col("order_id") == order_id)["sku"].drop_nulls().unique()
         stock = left.stock.filter(pl.col("sku").is_in(bought.implode())).sort("sku", "warehouse")
     mine = lines.filter(pl.col("order_id") == order_id)
     told = routes.filter(pl.col("order_id") == order_id)
-    return Case(row.to_dicts()[0], mine, own, outcome, stock, told, _costs(row, mine, outcome, own, known))
+    goes = _goes(mine, outcome, own)
+    return Case(row.to_dicts()[0], mine, own, outcome, stock, told, goes, _costs(row, goes, known))
 
 
 def _before(orders: pl.DataFrame, row: pl.DataFrame) -> pl.Series:
@@ -83,10 +87,10 @@ def _before(orders: pl.DataFrame, row: pl.DataFrame) -> pl.Series:
     return turn.head(len(turn) if place is None else place)
 
 
-def _question(asked: pl.DataFrame, lines: pl.DataFrame, routes: pl.DataFrame, ids: pl.Series) -> Question:
+def _question(asking: pl.DataFrame, lines: pl.DataFrame, routes: pl.DataFrame, ids: pl.Series) -> Question:
     own = pl.col("order_id").is_in(ids.implode())
     candidates = routes.select("order_id", "rank", "warehouse", "closed")
-    return Question(asked.filter(own), wanted(lines).filter(own), candidates.filter(own))
+    return Question(asking.filter(own), wanted(lines).filter(own), candidates.filter(own))
 
 
 def _with_gifts(lines: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
@@ -106,17 +110,11 @@ def _with_gifts(lines: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
 
 def _asking(orders: pl.DataFrame, decisions: pl.DataFrame, places: int) -> pl.DataFrame:
     """claims.ASKING: an order that a rule splits by warehouse or stock may go from as many places as there are."""
-    first = decisions.filter(pl.col("action") == "split").group_by("order_id", maintain_order=True)
-    how = first.agg(pl.col("argument").first(), never=(pl.col("argument") == NEVER).any())
-    told = orders.select("order_id", "paid_at").join(how, on="order_id", how="left", maintain_order="left")
-    may = pl.col("argument").is_in(["warehouse", "stock"]).fill_null(False) & ~pl.col("never").fill_null(False)
+    told = orders.select("order_id", "paid_at").join(ways(decisions), on="order_id", how="left", maintain_order="left")
+    way = pl.col("way").fill_null("")
     return told.select(
-        "order_id",
-        "paid_at",
-        turn=pl.lit(0, pl.Int64),
-        parcels=pl.when(may).then(max(places, 1)).otherwise(1).cast(pl.Int32),
-        partly=may & (pl.col("argument") == "stock"),
-    ).select("order_id", "turn", "paid_at", "parcels", "partly")
+        "order_id", "paid_at", turn=pl.lit(0, pl.Int64), parcels=asked(way, places), partly=way == "stock"
+    ).match_to_schema(ASKING)
 
 
 def _warehouses(known: Known, decisions: pl.DataFrame) -> pl.DataFrame:
@@ -140,12 +138,10 @@ def _routes(orders: pl.DataFrame, decisions: pl.DataFrame, known: Known) -> pl.D
     return routing.routes(going, _warehouses(known, decisions), routing.WINDOWS.to_frame())
 
 
-def _costs(row: pl.DataFrame, lines: pl.DataFrame, outcome: Outcome | None, decisions: pl.DataFrame,
-           known: Known) -> pl.DataFrame:  # fmt: skip
+def _costs(row: pl.DataFrame, goes: pl.DataFrame, known: Known) -> pl.DataFrame:
     """`parcel`, `warehouse`, `cost_minor`."""
     if known.weights is None or known.zones is None or known.tariffs is None or "province" not in row:
         return pl.DataFrame(schema={"parcel": pl.Int64, "warehouse": pl.String, "cost_minor": pl.Int64})
-    goes = _goes(lines, outcome, decisions)
     weighed = goes.join(known.weights, on="sku", how="left", maintain_order="left").with_columns(
         weight_g=pl.col("quantity").cast(pl.Int64) * pl.col("weight_g")
     )
@@ -163,11 +159,24 @@ def _costs(row: pl.DataFrame, lines: pl.DataFrame, outcome: Outcome | None, deci
 
 
 def _goes(lines: pl.DataFrame, outcome: Outcome | None, decisions: pl.DataFrame) -> pl.DataFrame:
-    """Lines with the `parcel` and the `warehouse` that they go in and from; null where they go nowhere yet."""
+    """As of `Case`."""
     if outcome is not None:
         placed = outcome.lines.select("line_no", "warehouse", parcel=pl.col("parcel").cast(pl.Int64))
-        return lines.join(placed, on="line_no", how="left", maintain_order="left")
+        return _by_kind(lines.join(placed, on="line_no", how="left", maintain_order="left"), decisions)
     sent = decisions.filter((pl.col("action") == "assign_warehouse") & (pl.col("argument") != NEAREST))["argument"]
-    return lines.with_columns(
+    whole = lines.with_columns(
         warehouse=pl.lit(sent[0] if len(sent) else None, pl.String), parcel=pl.lit(1 if len(sent) else None, pl.Int64)
     )
+    return _by_kind(whole, decisions)
+
+
+def _by_kind(goes: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
+    """With a parcel for each kind, where a rule wants that and the order goes."""
+    column = next((BY_KIND[way] for way in ways(decisions)["way"] if way in BY_KIND), "")
+    if column not in goes:
+        return goes
+    kinds = goes.select("order_id", "line_no", "gift_of", kind=column) if "gift_of" in goes else goes.select(
+        "order_id", "line_no", gift_of=pl.lit(None, pl.Int32), kind=column)  # fmt: skip
+    parcels = parted(kinds).select("line_no", of_kind=pl.col("parcel").cast(pl.Int64))
+    told = goes.join(parcels, on="line_no", how="left", maintain_order="left")
+    return told.with_columns(pl.when(pl.col("parcel").is_not_null()).then("of_kind").alias("parcel")).drop("of_kind")

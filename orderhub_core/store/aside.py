@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from orderhub_core import effects
 from orderhub_core.store import statements
 from orderhub_core.store.base import Store
 from orderhub_core.store.unit import Row
@@ -46,6 +47,9 @@ class Held(NamedTuple):
     tries: int
     since: int
     """When it was intended, microseconds UTC."""
+    parcel: int = 0
+    """Of an order that goes in several parcels, which of them; else 0."""
+    parcels: int = 1
 
 
 class Reason(NamedTuple):
@@ -135,8 +139,16 @@ def held(store: Store, *, shop: str | None = None, order_no: str | None = None, 
     asked = [("o.shop", shop), ("o.order_no", order_no)]
     which = "".join(f" AND {column} = ?" for column, value in asked if value is not None)
     sql = (
-        "SELECT o.shop, o.order_no, e.key, e.target, e.note, e.attempts, e.intended_at FROM outbox e"
+        "SELECT o.shop, o.order_no, e.key, e.target, e.note, e.attempts, e.intended_at, e.payload FROM outbox e"
         f" JOIN orders o ON o.order_id = e.order_id WHERE e.state = 'person'{which} ORDER BY e.intended_at, e.key"
     )
     sql += "" if limit is None else f" LIMIT {int(limit)}"
-    return [Held(*row) for row in store.query("hub", sql, [value for _, value in asked if value is not None])]
+    rows = store.query("hub", sql, [value for _, value in asked if value is not None])
+    return [Held(*(*row[:-1], *_parcel(row[-1]))) for row in rows]
+
+
+def _parcel(payload: str) -> tuple[int, int]:
+    effect = effects.decode(payload)
+    if isinstance(effect, effects.PushToWarehouse) and effect.parcels > 1:
+        return effect.parcel, effect.parcels
+    return 0, 1

@@ -181,6 +181,11 @@ class Store(ABC):
             ORDER BY order_id, place"""
         return self.query("hub", sql, (self.listed(order_ids),))
 
+    def split_rows(self, order_ids: Iterable[int]) -> list[Row]:
+        """Rows of `splits` of these orders, in column order."""
+        sql = f"SELECT order_id, line_no, parcel, warehouse FROM splits WHERE {self.among('order_id')}"
+        return self.query("hub", sql, (self.listed(order_ids),))
+
     def counted(self) -> dict[str, int]:
         """Warehouses that report their stock, and as of when they did last (microseconds UTC). Only words
         change it that end their batch."""

@@ -92,7 +92,10 @@ def speaking(store: Store) -> list[Speaking]:
 
 _LOOKED_AT = 200_000
 """Entries of the log, the newest."""
-_FARED = """SELECT d.version, count(*), sum(CASE WHEN e.state = 'person' OR e.released IS NOT NULL THEN 1 ELSE 0 END)
+_HELD = "(e.state = 'person' OR e.released IS NOT NULL)"
+_FARED = f"""SELECT d.version, count(*), sum(CASE WHEN {_HELD} OR EXISTS (SELECT 1 FROM splits s
+        JOIN outbox e ON e.key = 'push-' || s.parcel || ':' || o.shop || ':' || o.order_no
+        WHERE s.order_id = o.order_id AND {_HELD}) THEN 1 ELSE 0 END)
     FROM (SELECT DISTINCT order_id FROM log WHERE seq > ? AND outcome = 'decided' AND recorded_at >= ?) AS decided
     JOIN orders o ON o.order_id = decided.order_id
     JOIN decisions d ON d.order_id = o.order_id AND d.place = 0 AND d.shadow = 0

@@ -67,6 +67,7 @@ def findings(home: Home, *, quick: bool = False, tell: archive.Tell = lambda *_:
                 "bodies": partial(_bodies, store),
                 "orders": partial(_orders, store),
                 "ledger": partial(_ledger, store),
+                "splits": partial(_splits, store),
             }
         for name, step in steps.items():
             tell(f"check {name}", 0, 0)
@@ -113,6 +114,18 @@ def _log(store: Store) -> Iterator[Finding]:
 def _ledger(store: Store) -> Iterator[Finding]:
     for what in islice(ledger.broken(store), MOST_OF_A_KIND):
         yield Finding("ledger", what, RESTORE)
+
+
+_LOST_PARCELS = f"""SELECT o.shop, o.order_no, s.parcel FROM (SELECT DISTINCT order_id, parcel FROM splits) AS s
+    JOIN orders AS o ON o.order_id = s.order_id LEFT JOIN outbox AS e
+    ON e.key = CASE s.parcel WHEN 1 THEN 'push:' ELSE 'push-' || s.parcel || ':' END || o.shop || ':' || o.order_no
+    WHERE e.key IS NULL OR s.parcel > o.decided ORDER BY s.order_id, s.parcel LIMIT {MOST_OF_A_KIND}"""
+
+
+def _splits(store: Store) -> Iterator[Finding]:
+    """Every parcel of an order that goes in several is handed over, or waits for it."""
+    for shop, order_no, parcel in store.query("hub", _LOST_PARCELS):
+        yield Finding("splits", f"parcel {parcel} of order {order_no} of {shop} is handed over by nobody", RESTORE)
 
 
 # -- the inbox against the hub

@@ -103,6 +103,11 @@ class Committer:
         self.end()
         return self._store.decided_rows(order_ids)
 
+    def split_rows(self, order_ids: Iterable[int]) -> list[Row]:
+        """As `Store.split_rows`, once the batch is written, as `line_rows`."""
+        self.end()
+        return self._store.split_rows(order_ids)
+
     def counted(self) -> dict[str, int]:
         return self._store.counted()
 

@@ -7,13 +7,20 @@ from typing import NamedTuple
 
 from orderhub_core.store.base import Store
 
-_PROMISED = """SELECT lines.sku, sum(lines.quantity) FROM orders JOIN lines USING (order_id)
-    WHERE orders.warehouse = ? AND lines.deleted_at IS NULL AND orders.deleted_at IS NULL
+_STILL_THERE = """lines.deleted_at IS NULL AND orders.deleted_at IS NULL
     AND orders.payment IN ('paid', 'partly_refunded', 'settled')
     AND orders.fulfilment NOT IN ('cancelled', 'intercepted')
     AND (orders.shipped_at IS NULL OR orders.shipped_at > ?)
-    AND (orders.collected_at IS NULL OR orders.collected_at > ?)
-    AND (orders.delivered_at IS NULL OR orders.delivered_at > ?) GROUP BY lines.sku"""
+    AND (orders.collected_at IS NULL OR orders.collected_at > ? OR orders.decided > 1)
+    AND (orders.delivered_at IS NULL OR orders.delivered_at > ? OR orders.decided > 1)"""
+"""Of an order that goes in several parcels a carrier may have one and not yet the others."""
+_PROMISED = f"""SELECT sku, sum(quantity) FROM (
+    SELECT lines.sku, lines.quantity FROM orders JOIN lines USING (order_id)
+    WHERE orders.warehouse = ? AND {_STILL_THERE} AND (orders.decided < 2
+    OR NOT EXISTS (SELECT 1 FROM splits WHERE splits.order_id = lines.order_id AND splits.line_no = lines.line_no))
+    UNION ALL SELECT lines.sku, lines.quantity FROM splits JOIN orders USING (order_id)
+    JOIN lines ON lines.order_id = splits.order_id AND lines.line_no = splits.line_no
+    WHERE splits.warehouse = ? AND {_STILL_THERE}) AS wanted GROUP BY sku"""
 _LEFT = """SELECT place, subject, balance, safety FROM resources
     WHERE kind = ? AND (place = ? OR ? = '') AND (subject = ? OR ? = '') ORDER BY place, subject"""
 _TOLD = "SELECT place, balance FROM resources WHERE kind = 'told' ORDER BY place"
@@ -51,7 +58,8 @@ class Entry(NamedTuple):
 def promised(store: Store, warehouse: str, at: int) -> dict[str, int]:
     """Pieces by SKU of all paid orders that are to leave a warehouse, whoever sent them there, and had not left it `at`
     (microseconds UTC), those that wait for a person among them. One pass over the orders."""
-    return {sku: int(pieces) for sku, pieces in store.query("hub", _PROMISED, (warehouse, at, at, at))}
+    asked = (warehouse, at, at, at)
+    return {sku: int(pieces) for sku, pieces in store.query("hub", _PROMISED, asked * 2)}
 
 
 def left(store: Store, kind: str, *, place: str = "", subject: str = "") -> list[Left]:

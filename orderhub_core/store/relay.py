@@ -105,6 +105,9 @@ class Relay:
     def decided_rows(self, order_ids: Iterable[int]) -> list[Row]:
         return self._store.decided_rows(order_ids)
 
+    def split_rows(self, order_ids: Iterable[int]) -> list[Row]:
+        return self._store.split_rows(order_ids)
+
     def counted(self) -> dict[str, int]:
         return self._store.counted()
 

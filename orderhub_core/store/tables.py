@@ -60,7 +60,7 @@ class Order(HubPart, table=True):
     buyer_key: str = text()
     contradictions: int = number()
     decided: int = number()
-    """1 once the rulebook has spoken on it."""
+    """0 until the rulebook has spoken on it; then in how many parcels it goes."""
     facts: str = text("{}")
     """JSON: event to instant."""
     stated: str = text("{}")
@@ -162,6 +162,19 @@ class Decision(HubPart, table=True):
     decided_at: int = number()
     shadow: int = number()
     """1 where it was only noted what a version on trial would have decided."""
+
+
+class Split(HubPart, table=True):
+    """Of an order that goes in several parcels, where each of its lines goes: as it was decided, whatever becomes of
+    the lines. What comes later goes in the first parcel."""
+
+    __tablename__ = "splits"
+    __table_args__ = CLUSTERED
+    order_id: int = key(BigInteger)
+    line_no: int = key(Integer)
+    parcel: int = number()
+    """From 1."""
+    warehouse: str = text()
 
 
 class Book(HubPart, table=True):

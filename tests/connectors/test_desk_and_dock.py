@@ -93,6 +93,23 @@ def test_reading_back_compares_the_lines(start: Start) -> None:
         warehouse.push(without_gift, "key-2")
 
 
+def test_parcels_of_an_order_are_taken_and_read_back_one_by_one(start: Start) -> None:
+    warehouse = dock.connect(start().dock())
+    first, second = (
+        PushToWarehouse(ORDER.shop, ORDER.order_no, ORDER.warehouse, (line,), parcel=number, parcels=2)
+        for number, line in enumerate(LINES, 1)
+    )
+    warehouse.push(first, "key-1")
+    assert [warehouse.holds(effect) for effect in (first, second, ORDER)] == [True, False, False]
+    warehouse.push(second, "key-2")
+    warehouse.push(second, "key-2")
+    assert [warehouse.holds(effect) for effect in (first, second)] == [True, True]
+    with pytest.raises(RefusedByTarget, match="409"):
+        warehouse.push(ORDER, "key-3")
+    with pytest.raises(RefusedByTarget, match="409"):
+        warehouse.push(first, "key-2")
+
+
 def test_a_key_names_one_order_only(start: Start) -> None:
     warehouse = dock.connect(start().dock())
     warehouse.push(ORDER, "key-1")

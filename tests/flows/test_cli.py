@@ -415,6 +415,41 @@ def held(orderhub, tmp_path):
     return "--data", data
 
 
+PARCELS = """[[groups]]
+name = "parcels"
+match = "all"
+[[groups.rules]]
+name = "apart"
+when = "total >= 100"
+then = "split sku"
+"""
+
+
+def test_one_parcel_of_an_order_that_is_held_is_let_go_alone(orderhub, tmp_path):
+    (tmp_path / "rules.toml").write_text(RULEBOOK + PARCELS, encoding="utf-8")
+    (tmp_path / "orderhub.toml").write_text('rulebook = "rules.toml"\n', encoding="utf-8")
+    (tmp_path / "paid.csv").write_text(
+        "order_no,status,placed_at,paid_at,total,sku,quantity\n"
+        "L1,paid,2026-01-01 10:00:00,2026-01-01 10:01:00,100,S-1,1\n"
+        "L1,paid,2026-01-01 10:00:00,2026-01-01 10:01:00,100,S-2,3\n",
+        encoding="utf-8",
+    )
+    here = ("--data", tmp_path)
+    assert orderhub("import", tmp_path / "paid.csv", "--mapping", "generic", *here)[0] == 0
+    out = orderhub("holds", "list", *here)[1]
+    assert "L1 parcel 1 of 2  to hangzhou" in out and "L1 parcel 2 of 2  to hangzhou" in out
+    code, out, _ = orderhub("holds", "release", "L1", "--parcel", "2", "--reason", "known buyer", *here)
+    assert (code, "L1 parcel 2 goes to hangzhou" in out) == (0, True)
+    (left,) = last_object(orderhub("holds", "list", *here, "--json")[1])["held"]
+    assert (left["parcel"], left["parcels"]) == (1, 2)
+    code, _, err = orderhub("holds", "release", "L1", "--parcel", "2", "--reason", "again", *here)
+    assert (code, "parcel 2 of order L1 is not kept" in err) == (2, True)
+    told = orderhub("log", "show", "L1", *here)[1]
+    assert '{"lines":[2],"no":2,"warehouse":"hangzhou"}' in told
+    assert orderhub("db", "check", *here)[0] == 0
+    assert orderhub("rules", "reproduce", *here)[0] == 0
+
+
 def test_an_order_that_is_held_is_told_and_let_go_with_a_reason(orderhub, held):
     code, out, _ = orderhub("holds", "list", *held)
     assert (code, "L1  to hangzhou" in out, "rule large holds it: risk" in out) == (1, True, True)

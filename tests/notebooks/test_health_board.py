@@ -15,7 +15,7 @@ import pytest
 
 from orderhub_core import errors, frames, hub, i18n, ui
 from orderhub_core.charts import health as charts
-from orderhub_core.flows import intend
+from orderhub_core.flows import following
 from orderhub_core.health import diagnosis, holds, queue
 from orderhub_core.model import RawMessage
 from orderhub_core.rules.actions import HOLDS
@@ -265,8 +265,10 @@ def test_the_reasons_of_held_orders_are_told_in_chinese(board: ModuleType, holdi
     told = " ".join(holds.table(board.app.run()[1]["back"](), "UTC", tr).to_series(3))
     assert not re.findall("[A-Za-z]{3,}", told.replace("finance", ""))
     assert {kind: tr(name) for kind, name in holds.KINDS.items()} == {kind: hold.zh for kind, hold in HOLDS.items()}
-    partly, shipped = holds.REASONS["partly_refunded"], holds.REASONS["shipped"]
-    assert {partly, shipped} <= set(re.findall(r'"([^"\n]+)"', inspect.getsource(intend))), "as the hub words them"
+    partly, shipped, relined = (holds.REASONS[name] for name in ("partly_refunded", "shipped", "relined"))
+    assert {partly, shipped, relined} <= set(re.findall(r'"([^"\n]+)"', inspect.getsource(following))), (
+        "as the hub words them"
+    )
     note = f"{shipped}; before: {partly}; before: gave up after 5 tries: no stock"
     assert (
         holds.reasons(note, tr)

@@ -17,14 +17,16 @@ from orderhub_core.flows import absorb
 from orderhub_core.flows.context import Context, Source
 from orderhub_core.model import Content, Event, Line, Observation, Parcel, Person, RawMessage
 from orderhub_core.pseudonym import Pseudonyms
-from orderhub_core.rules.tree import Rulebook
+from orderhub_core.rules.tree import Action, Group, Rule, Rulebook
 from orderhub_core.store import archive, backup, backup_postgres, backup_sqlite, checks, homes, schema, statements
 from orderhub_core.store.homes import Home
 from orderhub_core.store.tables import PARTS
 
 SHOP = "shop-1"
 NOW = 1_700_000_000_000_000
-BOOK = rulebook(default="hangzhou", gifts={("any", "GIFT"): total_from(100)})
+PLAIN = rulebook(default="hangzhou", gifts={("any", "GIFT"): total_from(100)})
+PARCELS = Group("parcels", "all", (Rule("kinds", total_from(1), (Action("split", "category"),)),))
+BOOK = Rulebook(PLAIN.version, (*PLAIN.groups, PARCELS))
 ENV = {"ORDERHUB_PEPPER": "the pepper of these tests"}
 _names = count()
 

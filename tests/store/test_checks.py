@@ -37,6 +37,7 @@ DAMAGES = {
     "a lost entry of the ledger": ("hub", "DELETE FROM ledger WHERE seq = 3", "entry 3 of the ledger is missing"),
     "what is left": ("hub", "UPDATE resources SET balance = 77 WHERE kind = 'capacity'", "77 are left by the table"),
     "what is left, lost": ("hub", "DELETE FROM resources WHERE kind = 'capacity'", "None are left by the table"),
+    "a lost hand-over": ("hub", "DELETE FROM outbox WHERE key LIKE 'push-2:%:A3'", "parcel 2 of order A3"),
     "the schema": ("hub", "DROP INDEX ix_orders_order_no", "by hand"),
     "the schema's revision": ("inbox", "UPDATE alembic_version_inbox SET version_num = 'inbox_0001'", "schema"),
 }

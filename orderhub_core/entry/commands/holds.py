@@ -32,7 +32,8 @@ def _told(found: list[Held], zone: ZoneInfo) -> str:
     lines = []
     for one in found:
         tried = f", tried {one.tries} times" if one.tries else ""
-        lines.append(f"{one.shop} {one.order_no}  to {one.target} since {written(one.since, zone)}{tried}")
+        of = f" parcel {one.parcel} of {one.parcels}" if one.parcel else ""
+        lines.append(f"{one.shop} {one.order_no}{of}  to {one.target} since {written(one.since, zone)}{tried}")
         lines.append(f"  {one.note}")
     return "\n".join([*lines, "`orderhub holds release NO --reason TEXT` lets one go that was not tried yet"])
 
@@ -43,13 +44,14 @@ def release(
     order_no: Annotated[str, typer.Argument(help="The order's number.")],
     reason: Annotated[str, typer.Option(help="Why it may go; the log keeps it.")],
     shop: Annotated[str | None, typer.Option(help="Its shop, where several have such an order.")] = None,
+    parcel: Annotated[int, typer.Option(min=0, help="Only this one of its parcels.")] = 0,
     by: By = None,
     as_json: AsJson = False,
 ) -> int:
     """Let an order go to its warehouse. What is learnt of it later, a refund for example, may keep it back again."""
     opened = hub.Hub(hub.home())
-    held = opened.holds.release(order_no, shop=shop, reason=reason, by=who(by))
-    tell(
-        held._asdict(), f"{held.shop} {order_no} goes to {held.target}; it was kept back: {held.note}", as_json=as_json
-    )
+    held = opened.holds.release(order_no, shop=shop, parcel=parcel, reason=reason, by=who(by))
+    of = f" parcel {parcel}" if parcel else ""
+    told = f"{held.shop} {order_no}{of} goes to {held.target}; it was kept back: {held.note}"
+    tell(held._asdict(), told, as_json=as_json)
     return 0

@@ -14,6 +14,7 @@ from orderhub_core.rules.index import Index
 from orderhub_core.rules.lab.comparing import Comparison
 from orderhub_core.rules.lab.loads import Table
 from orderhub_core.rules.lab.wants import NOTHING, Choice
+from orderhub_core.rules.splitting import BY_KIND, parted
 
 SPLITS = pl.Schema(
     {
@@ -41,7 +42,6 @@ FREIGHT = pl.Schema(
 """What it costs to send each order as one parcel from its warehouse; and how many orders have no price there: of a
 place without a zone, or a weight that nobody knows."""
 WEIGHTS = pl.Schema({"sku": pl.String(), "weight_g": pl.Int64()})
-_PER_LINES = {"category": "category", "sku": "sku"}
 
 
 class Prices(NamedTuple):
@@ -68,14 +68,16 @@ def _parts(index: Index, how: str) -> Numbers | None:
     """Parcels of each order that goes so; None where its lines do not say. One without lines is one parcel."""
     if how in (NOTHING, "never"):
         return np.ones(index.orders.height, np.int64)
-    if how not in _PER_LINES or not index.lines.height:
+    if how not in BY_KIND or not index.lines.height:
         return None
-    kinds = index.lines.column(FIELDS[_PER_LINES[how]])
-    known = kinds.unique().drop_nulls().sort()
-    codes = kinds.cast(pl.Enum(known)).to_physical().cast(pl.Int64).fill_null(len(known)).to_numpy()
-    pairs = np.sort(index.place * (len(known) + 1) + codes)
-    different = pairs[np.diff(pairs, prepend=-1) != 0] // (len(known) + 1)
-    return np.maximum(np.bincount(different, minlength=index.orders.height), 1)
+    kinds = index.lines.column(FIELDS[BY_KIND[how]])
+    sold = pl.DataFrame([pl.Series("order_id", index.place), kinds.alias("kind")]).with_columns(
+        line_no=pl.int_range(pl.len(), dtype=pl.Int32), gift_of=pl.lit(None, pl.Int32)
+    )
+    parcels = parted(sold)
+    counts = np.ones(index.orders.height, np.int64)
+    np.maximum.at(counts, parcels["order_id"].to_numpy(), parcels["parcel"].to_numpy())
+    return counts
 
 
 def freights(compared: Comparison, prices: Prices) -> pl.DataFrame:

@@ -1,0 +1,174 @@
+"""What later news of an order mean for what was intended for it, if nobody has performed that yet.
+
+An order that goes in several parcels is followed in all of them. Of these one may be on its way as another still waits:
+what is said to be shipped, or is with a carrier, is held for a person there and never withdrawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from orderhub_core.flows import parcelling, rows
+from orderhub_core.flows.news import News
+from orderhub_core.flows.parcelling import FIRST_ADDED_LINE, Parts
+from orderhub_core.flows.places import Places
+from orderhub_core.fold import Entry, Head
+from orderhub_core.model import Event, Line
+from orderhub_core.store.ahead import Reads
+from orderhub_core.store.unit import Writes
+
+STOPPED = frozenset({"cancelled", "intercepted"})
+SENT = frozenset({"partly_shipped", "shipped"})
+SENT_BY = frozenset({Event.PARTLY_SHIPPED.value, Event.SHIPPED.value})
+UNDER_WAY_BY = SENT_BY | {Event.COLLECTED.value}
+PAID = frozenset({"paid", "partly_refunded", "settled"})
+FOREVER = (1 << 63) - 1
+"""As the moment since which something holds: whatever a person has said."""
+REFUNDED = "partly refunded: what is still to be sent?"
+RELINED = "its lines changed after it was split: what goes in which parcel?"
+SHIPPED = "said to be shipped before the warehouse was told"
+
+
+class Carried(NamedTuple):
+    """What this batch has carried out on an order."""
+
+    stated: tuple[Line, ...] | None
+    """Its lines, if the batch had stated any by then."""
+    bought: Sequence[Line]
+    gifts: list[Line]
+    done: list[tuple[str, str]]
+    """Actions and arguments."""
+    parts: Parts
+
+
+Forestalled = tuple[str, str, int]
+"""The state that the hand-over takes, why, and since which moment."""
+_UNTOLD: Forestalled = ("", "", 0)
+
+
+class Following:
+    """That of one batch, written into its `writes`."""
+
+    def __init__(self, reads: Reads, places: Places, news: News, writes: Writes) -> None:
+        self.reads, self.news, self.writes = reads, news, writes
+        self._makes = not places.bases.is_empty()
+        """Whether there is anybody to make what was ordered."""
+        self.carried: dict[int, Carried] = {}
+        """By whoever decides."""
+        self._stopped: dict[int, str] = {}
+        self._held: dict[int, dict[str, int]] = {}
+        """Why, and since which moment."""
+        self._forestalled: dict[int, Forestalled] = {}
+        self._seen: dict[int, tuple[Line, ...]] = {}
+        """Of orders in several parcels, the lines that were looked at last."""
+
+    def follow(self, head: Head, news: Sequence[Entry], moment: int) -> None:
+        """Take in what an order's news mean.
+
+        Of an order that is partly refunded only a person knows what is still to be sent. One that is said to be shipped
+        before its warehouse was told of it is another hand's; once the carrier has it, nothing is left to be done.
+        Who has let an order go knew all that was known then: only what was applied after that `moment` holds it again.
+        """
+        number = head.order_id
+        ours = head.warehouse_by == "rule" or self._makes
+        if not head.decided or not ours or number in self._stopped:
+            return
+        if head.fulfilment in STOPPED or head.payment not in PAID:
+            self._stopped[number] = f"the order is {head.headline}"
+            return
+        fresh = {entry.event for entry in news}
+        if Event.PARTLY_REFUNDED.value in head.facts:
+            self._hold(number, REFUNDED, moment if Event.PARTLY_REFUNDED.value in fresh else 0)
+        if head.decided > 1 and self._is_relined(number):
+            self._hold(number, RELINED, moment)
+        if head.logistics != "none" and head.decided == 1:
+            self._forestalled[number] = ("withdrawn", "the carrier had it before the warehouse was told", FOREVER)
+        elif head.fulfilment in SENT or head.logistics != "none":
+            state, _, before = self._forestalled.get(number, _UNTOLD)
+            if state != "withdrawn":
+                by = UNDER_WAY_BY if head.decided > 1 else SENT_BY
+                self._forestalled[number] = ("person", SHIPPED, before if by.isdisjoint(fresh) else moment)
+
+    def _hold(self, number: int, why: str, since: int) -> None:
+        held = self._held.setdefault(number, {})
+        held[why] = since or held.get(why, 0)
+
+    def _is_relined(self, number: int) -> bool:
+        """Whether an order in several parcels consists of other lines since it was looked at last."""
+        lines, carried = self.news.lines.get(number), self.carried.get(number)
+        if lines is None or lines is self._seen.get(number) or (carried is not None and lines is carried.stated):
+            return False
+        before: Iterable[Line] | None = self._seen.get(number)
+        if before is None:
+            before = carried.bought if carried else self._bought(number)
+        self._seen[number] = lines
+        return _kinds(before) != _kinds(lines)
+
+    def _bought(self, number: int) -> list[Line]:
+        lines = (Line(*fields) for _, *fields in self.reads.line_rows([number]))
+        return [line for line in lines if line.line_no < FIRST_ADDED_LINE]
+
+    def settle(self) -> None:
+        """Write what the news of the batch mean for what is not performed yet."""
+        for number, why in self._stopped.items():
+            self.writes.withdrawn += [(why, key) for key in self._keys(number)]
+        for number, reasons in self._held.items():
+            in_turn = sorted(reasons.items(), key=lambda reason: reason[1])
+            self.writes.held += [(why, since, key) for key in self._keys(number) for why, since in in_turn]
+        for number, forestalled in self._forestalled.items():
+            for key in self._keys(number):
+                self.writes.forestalled.append((*forestalled, key))
+        relined = [self.news.touched[number] for number in self.news.lines]
+        self._renew([head for head in relined if head.decided and self._is_renewed(head)])
+
+    def _keys(self, number: int) -> list[str]:
+        """Of all that is to be handed over of an order, or made for it."""
+        head = self.news.touched[number]
+        keys = rows.push_keys(head)
+        return [*keys, rows.work_key(head.shop, head.order_no)] if self._makes else keys
+
+    def _renew(self, heads: Sequence[Head]) -> None:
+        """What is handed over, and made, is what the order consists of now."""
+        carried = self.carried
+        earlier = [head for head in heads if head.order_id not in carried]
+        gifts, done = self._added_lines(earlier), self._done_for(earlier)
+        several = [head.order_id for head in earlier if head.decided > 1]
+        parts = parcelling.of_rows(self.reads.split_rows(several)) if several else {}
+        for head in heads:
+            number, message = head.order_id, self.news.last_message[head.order_id]
+            own = carried.get(number) or Carried(None, (), gifts.get(number, []), done.get(number, []),
+                                                 parts.get(number, ()))  # fmt: skip
+            bought = self.news.lines[number]
+            if head.warehouse_by == "rule":
+                self.writes.renewed_effects += parcelling.push_rows(
+                    head, [*bought, *own.gifts], own.parts, message, rows.marks(own.done)
+                )
+            self.writes.renewed_effects += [
+                rows.work_row(head, base, bought, message) for action, base in own.done if action == "work_order"
+            ]
+
+    def _is_renewed(self, head: Head) -> bool:
+        """Whether its lines changed after the rulebook spoke on it."""
+        carried = self.carried.get(head.order_id)
+        return carried is None or carried.stated is not self.news.lines[head.order_id]
+
+    def _done_for(self, heads: Sequence[Head]) -> dict[int, list[tuple[str, str]]]:
+        decided: dict[int, list[tuple[str, str]]] = {}
+        orders = [head.order_id for head in heads]
+        for order_id, action, argument in self.reads.decided_rows(orders) if orders else ():
+            decided.setdefault(order_id, []).append((action, argument))
+        return decided
+
+    def _added_lines(self, heads: Sequence[Head]) -> dict[int, list[Line]]:
+        added: dict[int, list[Line]] = {}
+        orders = [head.order_id for head in heads]
+        for order_id, *fields in self.reads.line_rows(orders) if orders else ():
+            line = Line(*fields)
+            if line.line_no >= FIRST_ADDED_LINE:
+                added.setdefault(order_id, []).append(line)
+        return added
+
+
+def _kinds(lines: Iterable[Line]) -> set[tuple[int, str]]:
+    return {(line.line_no, line.sku) for line in lines}

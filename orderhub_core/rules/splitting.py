@@ -1,0 +1,69 @@
+"""In how many parcels an order goes, and which of its lines goes in which: one answer for the live hub, the lab, the
+questions and a replay.
+
+By category and by SKU the lines say it: each kind has a parcel of its own, and all of them leave from one warehouse. By
+warehouse and by stock it is what warehouses have: see `resources`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+import polars as pl
+
+from orderhub_core.rules.actions import NEVER
+
+BY_KIND: Mapping[str, str] = MappingProxyType({"category": "category", "sku": "sku"})
+"""Ways that the lines decide, and the column of theirs that does."""
+BY_PLACE = ("warehouse", "stock")
+"""Ways that warehouses decide: by what they have between them; and, where they have not all of it, what is there goes
+before the rest."""
+MOST_PARCELS = 10
+"""Of one order. What would need one more goes with the last."""
+KINDS = pl.Schema({"order_id": pl.Int64(), "line_no": pl.Int32(), "gift_of": pl.Int32(), "kind": pl.String()})
+"""Lines, with what keeps them apart; null counts as a kind."""
+
+
+def way(decided: Iterable[tuple[str, str]]) -> str:
+    """How an order of these actions and arguments is split; empty where it is not. The first one that speaks of it
+    holds, but `never` keeps it whole whatever others say."""
+    ways = [argument for action, argument in decided if action == "split"]
+    return ways[0] if ways and NEVER not in ways else ""
+
+
+def ways(decisions: pl.DataFrame) -> pl.DataFrame:
+    """`order_id` and its `way`, of the orders of DECISIONS that are split."""
+    said = decisions.filter(pl.col("action") == "split").group_by("order_id", maintain_order=True)
+    told = said.agg(way=pl.col("argument").first(), never=(pl.col("argument") == NEVER).any())
+    return told.filter(~pl.col("never")).select("order_id", "way")
+
+
+def most(way: str, places: int) -> int:
+    """In how many parcels an order may go that is split by what so many places have."""
+    if way not in BY_PLACE:
+        return 1
+    return min(max(places, 1) + (way == "stock"), MOST_PARCELS)
+
+
+def asked(way: pl.Expr, places: int) -> pl.Expr:
+    """`most` of a column of ways."""
+    return way.replace_strict({one: most(one, places) for one in BY_PLACE}, default=1, return_dtype=pl.Int32)
+
+
+def parted(lines: pl.DataFrame) -> pl.DataFrame:
+    """`order_id`, `line_no`, `parcel` of KINDS: kinds in the order of their first lines, from 1. What is given with a
+    line goes with it; with one that is not there, in the first parcel."""
+    own = lines.with_columns(pl.col("kind").fill_null(""))
+    sold = own.filter(pl.col("gift_of").is_null())
+    first = sold.group_by("order_id", "kind").agg(first=pl.col("line_no").min())
+    numbers = first.select(
+        "order_id", "kind", parcel=pl.col("first").rank("dense").over("order_id").clip(1, MOST_PARCELS).cast(pl.Int32)
+    )
+    placed = sold.join(numbers, on=["order_id", "kind"], how="left", maintain_order="left")
+    parents = placed.unique(["order_id", "line_no"], keep="first").select("order_id", "parcel", gift_of="line_no")
+    given = own.filter(pl.col("gift_of").is_not_null()).join(
+        parents, on=["order_id", "gift_of"], how="left", maintain_order="left"
+    )
+    told = ["order_id", "line_no", "parcel"]
+    return pl.concat([placed.select(told), given.select(told)]).with_columns(pl.col("parcel").fill_null(1))

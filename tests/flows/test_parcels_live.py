@@ -1,0 +1,357 @@
+"""Orders that go in several parcels, live: what goes in which, that each is sent once, and what later news mean for all
+of them."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+
+import msgspec
+import pytest
+from reading import rows
+from small_shop import SHOP, source
+from test_stock_live import DAY_US, EVER, Place, ledger_is_whole, shop, with_content
+from versions import GIFT, NOW, text
+
+from orderhub_core import effects
+from orderhub_core.flows import ops
+from orderhub_core.flows.absorb import drain
+from orderhub_core.flows.context import Context
+from orderhub_core.flows.reproduce import reproduce
+from orderhub_core.model import Content, Line, Release
+from orderhub_core.model import Event as E
+from orderhub_core.pseudonym import Pseudonyms
+from orderhub_core.rules.splitting import MOST_PARCELS
+from orderhub_core.rules.tree import Rulebook
+from orderhub_core.store import homes
+from orderhub_core.store.homes import Home
+from orderhub_core.store.unit import Finished
+
+
+def split(how, when="total >= 1", name="parts"):
+    return f"""[[groups]]
+name = "{name}"
+match = "all"
+[[groups.rules]]
+name = "r-{name}"
+when = "{when}"
+then = "split {how}"
+"""
+
+
+class Yard(Place):
+    """A shop whose orders have several lines: (SKU, pieces), or (SKU, pieces, category)."""
+
+    def basket(self, name, *wanted, events=(E.PLACED, E.PAID), at=NOW, province="浙江省", buyer="", total=10_000):
+        lines = tuple(
+            Line(number, sku, quantity=pieces, category=rest[0] if rest else "")
+            for number, (sku, pieces, *rest) in enumerate(wanted, 1)
+        )
+        content = Content(total_minor=total, paid_minor=total, buyer_ref=buyer, province=province, lines=lines)
+        return with_content(self._order(name, *events, at=at), content)
+
+    def buy(self, *wanted, name="A1", limit=100, **rest):
+        self.say(self.basket(name, *wanted, **rest), limit=limit)
+        return self.sent(name)
+
+    def say(self, *messages, limit=100):
+        for message in messages:
+            # With its order's number, so that every home applies them in this order.
+            number = message.key or msgspec.json.decode(message.body)["order_no"]
+            self._receive([msgspec.structs.replace(message, key=number)])
+            if limit == 1:
+                drain(self.context, 1)
+        drain(self.context, limit)
+
+    def tell(self, *events, name="A1", **rest):
+        self._receive([self._order(name, *events, at=next(self._ticks), **rest)])
+        drain(self.context, 100)
+
+    def parcels(self, name="A1"):
+        """Each hand-over of an order: its row, and what is asked."""
+        found = rows(
+            self.context,
+            "SELECT key, state, o.note, payload FROM outbox o JOIN orders USING (order_id)"
+            f" WHERE order_no = '{name}' AND key LIKE 'push%'",
+        )
+        told = [(key, state, note, effects.decode(payload)) for key, state, note, payload in found]
+        return sorted(told, key=lambda one: one[3].parcel)
+
+    def sent(self, name="A1"):
+        """Of each parcel its warehouse and what is in it; with a question mark where it waits for a person."""
+        return [
+            (
+                asked.warehouse + {"person": "?", "withdrawn": "!", "done": "."}.get(state, ""),
+                {line.sku: line.quantity for line in asked.lines},
+            )
+            for _, state, _, asked in self.parcels(name)
+        ]
+
+
+TWO = [("SHIRT", 1, "shirt"), ("CUP", 2, "cup"), ("SOCKS", 1, "shirt")]
+
+
+def test_each_kind_of_goods_has_a_parcel_of_its_own_from_one_warehouse(context, order):
+    yard = Yard(context, order, shop(), text("v1", "hangzhou", split("category")))
+    assert yard.buy(*TWO) == [("hangzhou", {"SHIRT": 1, "SOCKS": 1}), ("hangzhou", {"CUP": 2})]
+    keys = [(key, asked.parcel, asked.parcels) for key, _, _, asked in yard.parcels()]
+    assert keys == [(f"push:{SHOP}:A1", 1, 2), (f"push-2:{SHOP}:A1", 2, 2)]
+    assert rows(context, "SELECT decided FROM orders") == [(2,)]
+    ((quantity, reason),) = rows(context, "SELECT quantity, reason FROM decisions WHERE action = 'split'")
+    assert quantity == 2
+    assert reason.endswith("; parcel 1 from hangzhou: lines 1, 3; parcel 2 from hangzhou: lines 2")
+    ((detail,),) = rows(context, "SELECT detail FROM log WHERE event = 'rule.split'")
+    assert msgspec.json.decode(detail)["parcels"] == [
+        {"no": 1, "warehouse": "hangzhou", "lines": [1, 3]},
+        {"no": 2, "warehouse": "hangzhou", "lines": [2]},
+    ]
+
+
+def test_an_order_of_one_kind_goes_whole_as_ever(context, order):
+    yard = Yard(context, order, shop(), text("v1", "hangzhou", split("category")))
+    assert yard.buy(("A", 1, "cup"), ("B", 1, "cup")) == [("hangzhou", {"A": 1, "B": 1})]
+    ((key, _, _, asked),) = yard.parcels()
+    assert (key, asked.parcels) == (f"push:{SHOP}:A1", 1)
+    assert "parcel" not in effects.encode(asked).decode()
+    assert rows(context, "SELECT quantity FROM decisions WHERE action = 'split'") == [(1,)]
+    assert rows(context, "SELECT count(*) FROM splits") == [(0,)]
+
+
+def test_never_wins_over_any_other_way_and_the_first_way_over_a_later_one(context, order):
+    sealed = split("never", "total >= 50", "sealed")
+    later = split("sku", "total >= 50", "later")
+    yard = Yard(context, order, shop(), text("v1", "hangzhou"))
+    for version, more, parcels in (("v2", sealed, 1), ("v3", later, 2)):
+        yard.editions.save(text(version, "hangzhou", split("category") + more), by="ann")
+        yard.editions.change("publish", version, by="ann", anyway=True)
+        assert len(yard.buy(*TWO, name=version)) == parcels
+
+
+def test_a_gift_travels_with_the_line_that_earned_it_and_else_in_the_first_parcel(context, order):
+    gift = GIFT.replace("total >= 1", "sku = CUP")
+    yard = Yard(context, order, shop(), text("v1", "hangzhou", gift + split("sku")))
+    assert yard.buy(*TWO) == [
+        ("hangzhou", {"SHIRT": 1}), ("hangzhou", {"CUP": 2, "FREE-1": 1}), ("hangzhou", {"SOCKS": 1})
+    ]  # fmt: skip
+    (line,) = [line for line in yard.parcels()[1][3].lines if line.sku == "FREE-1"]
+    assert line.gift_of == "CUP"
+
+
+def test_there_is_a_most_of_parcels(context, order):
+    yard = Yard(context, order, shop(), text("v1", "hangzhou", split("sku")))
+    bought = [(f"S{number}", 1) for number in range(MOST_PARCELS + 3)]
+    sent = yard.buy(*bought)
+    assert len(sent) == MOST_PARCELS and len(sent[-1][1]) == 4
+
+
+def test_an_order_that_no_warehouse_has_whole_goes_from_several(context, order):
+    yard = Yard(context, order, shop(), text("v1", "nearest", split("warehouse")))
+    yard.counted(("hangzhou", "SHIRT", 5), ("guangzhou", "CUP", 5), ("attic", "SHIRT", 0))
+    assert yard.buy(("SHIRT", 2), ("CUP", 1)) == [("hangzhou", {"SHIRT": 2}), ("guangzhou", {"CUP": 1})]
+    assert (yard.left("hangzhou", "SHIRT"), yard.left("guangzhou", "CUP")) == (3, 4)
+    assert rows(context, "SELECT warehouse, decided FROM orders") == [("hangzhou", 2)]
+    reason = yard.decided("reason")["A1"]
+    assert "from 2 warehouses, as none has all of it: hangzhou: 0 of CUP left, 1 asked" in reason
+    # What has all of it goes whole; what nobody has waits whole.
+    yard.counted(("attic", "SHIRT", 9), ("attic", "CUP", 9))
+    assert yard.buy(("SHIRT", 1), ("CUP", 1), name="A2") == [("attic", {"SHIRT": 1, "CUP": 1})]
+    assert yard.buy(("SHIRT", 1), ("HAT", 1), name="A3") == [("hangzhou?", {"SHIRT": 1, "HAT": 1})]
+    assert yard.left("hangzhou", "SHIRT") == 3
+    ledger_is_whole(context)
+
+
+def test_what_is_there_goes_and_the_rest_waits_until_somebody_lets_it_go(context, order):
+    yard = Yard(context, order, shop(), text("v1", "nearest", split("stock")))
+    yard.counted(("hangzhou", "SHIRT", 5), ("guangzhou", "SHIRT", 1), ("attic", "SHIRT", 0))
+    assert yard.buy(("SHIRT", 2), ("CUP", 1)) == [("hangzhou", {"SHIRT": 2}), ("hangzhou?", {"CUP": 1})]
+    (_, (_, _, note, _)) = yard.parcels()
+    assert note.startswith("what is there goes first, and the rest waits: hangzhou: 0 of CUP left, 1 asked")
+    assert rows(context, "SELECT action, argument FROM decisions ORDER BY place") == [
+        ("assign_warehouse", "hangzhou"), ("split", "stock"), ("hold", "stock")
+    ]  # fmt: skip
+    # From the next report on the rest's pieces are kept for it, and so are those that have not left.
+    yard.counted(("hangzhou", "SHIRT", 5), ("hangzhou", "CUP", 1))
+    assert (yard.left("hangzhou", "SHIRT"), yard.left("hangzhou", "CUP")) == (3, 0)
+    yard.say(ops.release(Release(SHOP, "A1", "it has come", "bob", 2), NOW + 5))
+    assert yard.sent() == [("hangzhou", {"SHIRT": 2}), ("hangzhou", {"CUP": 1})]
+
+
+def test_a_named_warehouse_sends_what_it_has_and_no_other_one_does(context, order):
+    yard = Yard(context, order, shop(), text("v1", "guangzhou", split("stock")))
+    yard.counted(("guangzhou", "SHIRT", 5), ("hangzhou", "CUP", 5))
+    assert yard.buy(("SHIRT", 2), ("CUP", 1)) == [("guangzhou", {"SHIRT": 2}), ("guangzhou?", {"CUP": 1})]
+
+
+def test_pieces_of_parcels_are_counted_where_they_lie_until_all_of_it_has_left(context, order):
+    yard = Yard(context, order, shop(), text("v1", "nearest", split("warehouse")))
+    yard.counted(("hangzhou", "SHIRT", 5), ("guangzhou", "CUP", 5), ("attic", "SHIRT", 0))
+    yard.buy(("SHIRT", 2), ("CUP", 1))
+    yard.tell(E.PARTLY_SHIPPED, E.COLLECTED)
+    yard.counted(("hangzhou", "SHIRT", 9), ("guangzhou", "CUP", 9), ("hangzhou", "CUP", 9))
+    assert [yard.left(*one) for one in (("hangzhou", "SHIRT"), ("guangzhou", "CUP"), ("hangzhou", "CUP"))] == [7, 8, 9]
+    yard.tell(E.SHIPPED)
+    yard.counted(("hangzhou", "SHIRT", 7), ("guangzhou", "CUP", 8))
+    assert (yard.left("hangzhou", "SHIRT"), yard.left("guangzhou", "CUP")) == (7, 8)
+
+
+def test_every_parcel_takes_room_of_its_warehouse(context, order):
+    yard = Yard(context, order, shop(hangzhou=5, guangzhou=5), text("v1", "nearest", split("warehouse")))
+    yard.counted(("hangzhou", "SHIRT", 5), ("guangzhou", "CUP", 5), ("attic", "SHIRT", 0))
+    yard.buy(("SHIRT", 2), ("CUP", 1))
+    assert {one.place: one.balance for one in yard.stock.booked()} == {"hangzhou": 1, "guangzhou": 1}
+
+
+@pytest.mark.parametrize("limit", [1, 100], ids=["one by one", "in one batch"])
+@pytest.mark.parametrize(
+    ("events", "told"),
+    [
+        ((E.CANCELLED,), "hangzhou! hangzhou!"),
+        ((E.REFUNDED,), "hangzhou! hangzhou!"),
+        ((E.PARTLY_REFUNDED,), "hangzhou? hangzhou?"),
+        ((E.SHIPPED,), "hangzhou? hangzhou?"),
+        ((E.PARTLY_SHIPPED,), "hangzhou? hangzhou?"),
+        ((E.SHIPPED, E.COLLECTED), "hangzhou? hangzhou?"),
+    ],
+    ids=lambda one: one if isinstance(one, str) else "+".join(event.value for event in one),
+)
+def test_news_of_an_order_are_news_of_all_its_parcels(context, order, limit, events, told):
+    yard = Yard(context, order, shop(), text("v1", "hangzhou", split("category")))
+    later = [order("A1", event, at=NOW + 9 + place) for place, event in enumerate(events)]
+    yard.say(yard.basket("A1", *TWO), *later, limit=limit)
+    assert " ".join(where for where, _ in yard.sent()) == told
+    yard.say(ops.release(Release(SHOP, "A1", "looked at", "bob"), NOW + 50))
+    assert " ".join(where for where, _ in yard.sent()) == told.replace("?", "")
+
+
+def test_one_parcel_that_is_with_the_carrier_does_not_withdraw_the_other(context, order):
+    """As it would an order that goes whole."""
+    yard = Yard(context, order, shop(), text("v1", "nearest", split("stock")))
+    yard.counted(("hangzhou", "SHIRT", 5), ("guangzhou", "SHIRT", 1), ("attic", "SHIRT", 0))
+    yard.buy(("SHIRT", 2), ("CUP", 1))
+    (leased,) = yard.store.lease(now=NOW + DAY_US, until=NOW + 2 * DAY_US, owner="me", limit=9)
+    yard.store.finish([Finished(leased, "done", NOW + DAY_US, "")], owner="me", now=NOW + DAY_US)
+    yard.tell(E.PARTLY_SHIPPED, E.COLLECTED)
+    assert yard.sent() == [("hangzhou.", {"SHIRT": 2}), ("hangzhou?", {"CUP": 1})]
+    assert rows(context, "SELECT fulfilment FROM orders") == [("partly_shipped",)]
+    yard.say(ops.release(Release(SHOP, "A1", "it has come", "bob"), NOW + 50))
+    assert yard.sent() == [("hangzhou.", {"SHIRT": 2}), ("hangzhou", {"CUP": 1})]
+
+
+@pytest.mark.parametrize("limit", [1, 100], ids=["one by one", "in one batch"])
+def test_a_line_that_changes_changes_in_its_own_parcel(context, order, limit):
+    yard = Yard(
+        context, order, shop(), text("v1", "hangzhou", GIFT.replace("total >= 1", "sku = CUP") + split("category"))
+    )
+    more = [(sku, pieces + 3, kind) for sku, pieces, kind in TWO]
+    yard.say(yard.basket("A1", *TWO), yard.basket("A1", *more, at=NOW + 5, events=()), limit=limit)
+    assert yard.sent() == [("hangzhou", {"SHIRT": 4, "SOCKS": 4}), ("hangzhou", {"CUP": 5, "FREE-1": 1})]
+
+
+@pytest.mark.parametrize("limit", [1, 100], ids=["one by one", "in one batch"])
+def test_other_lines_are_a_persons_to_look_at_and_none_is_lost(context, order, limit):
+    yard = Yard(context, order, shop(), text("v1", "hangzhou", split("sku")))
+    yard.say(
+        yard.basket("A1", *TWO), yard.basket("A1", TWO[0], ("HAT", 7), events=(), at=NOW + 5),
+        yard.basket("A1", TWO[0], ("HAT", 7), TWO[2], ("TIE", 1), events=(), at=NOW + 6), limit=limit,
+    )  # fmt: skip
+    assert yard.sent() == [
+        ("hangzhou?", {"SHIRT": 1, "TIE": 1}),
+        ("hangzhou?", {"HAT": 7}),
+        ("hangzhou?", {"SOCKS": 1}),
+    ]
+    assert {note for _, _, note, _ in yard.parcels()} == {
+        "its lines changed after it was split: what goes in which parcel?"
+    }
+
+
+def test_numbers_of_orders_may_look_like_those_of_parcels(context, order):
+    yard = Yard(context, order, shop(), text("v1", "hangzhou", split("category")))
+    for name in ("A1", "A1:2", "2:A1"):
+        assert len(yard.buy(*TWO, name=name)) == 2
+    assert rows(context, "SELECT count(*) FROM outbox") == [(6,)]
+
+
+def test_a_shadow_tells_the_parcels_and_sends_none(context, order):
+    yard = Yard(context, order, shop(), text("v1", "hangzhou"))
+    yard.editions.save(text("v2", "hangzhou", split("category")), by="ann")
+    yard.editions.change("shadow", "v2", by="ann")
+    assert len(yard.buy(*TWO)) == 1
+    assert rows(context, "SELECT quantity FROM decisions WHERE shadow = 1 AND action = 'split'") == [(2,)]
+    assert rows(context, "SELECT count(*) FROM splits") == [(0,)]
+
+
+def some_days(yard, dice, limit):
+    skus = ["A", "B", "C"]
+    for step in range(50):
+        what = dice.random()
+        if what < 0.6:
+            wanted = [(sku, dice.choice([1, 2, 4]), dice.choice("xy")) for sku in skus if dice.random() < 0.7]
+            about = {"province": dice.choice(["浙江省", "广东省"]), "total": dice.choice([1, 2, 3]) * 10_000}
+            yard._receive([yard.basket(f"B{step}", *(wanted or [("A", 1)]), **about)])
+        elif what < 0.75:
+            yard.counted(*((place, sku, dice.randrange(9)) for place in ("hangzhou", "guangzhou") for sku in skus))
+        elif what < 0.85:
+            name = f"B{dice.randrange(step + 1)}"
+            relined = [(sku, dice.choice([1, 3])) for sku in dice.sample(skus, 2)]
+            yard._receive([yard.basket(name, *relined, events=(), at=NOW + step)])
+        else:
+            yard.news(f"B{dice.randrange(50)}", dice.choice([E.CANCELLED, E.PARTLY_SHIPPED, E.PARTLY_REFUNDED]))
+        if dice.random() < 0.4:
+            drain(yard.context, limit)
+    drain(yard.context, limit)
+
+
+RULES = (
+    split("stock", "total < 150", "small")
+    + split("warehouse", "total >= 150 and total < 250", "middling")
+    + split("category", "total >= 250", "dear")
+    + GIFT.replace("total >= 1", "sku = A")
+)
+
+
+def everything_is_sent_once(context):
+    """By plain counting: all parcels of an order together are its lines, numbered from 1 to as many as it has."""
+    lines = {}
+    for name, sku, pieces in rows(
+        context, "SELECT order_no, sku, l.quantity FROM lines l JOIN orders USING (order_id) WHERE l.deleted_at IS NULL"
+    ):
+        lines.setdefault(name, Counter())[sku] += pieces
+    sent, numbers = {}, {}
+    for name, payload in rows(
+        context, "SELECT order_no, payload FROM outbox JOIN orders USING (order_id) WHERE key LIKE 'push%'"
+    ):
+        asked = effects.decode(payload)
+        numbers.setdefault(name, []).append((asked.parcel, asked.parcels))
+        for line in asked.lines:
+            sent.setdefault(name, Counter())[line.sku] += line.quantity
+    for name, own in sent.items():
+        assert own == lines[name], name
+    several = 0
+    for told in numbers.values():
+        assert sorted(told) == [(n, len(told)) for n in range(1, len(told) + 1)]
+        several += len(told) > 1
+    assert several > 3, "some were split"
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_in_whatever_batches_all_of_it_is_sent_once_and_is_decided_once_more(order, tmp_path, seed):
+    known = []
+    for limit in (1, 3, 100):
+        home = Home(tmp_path / str(limit))
+        homes.init(home)
+        store = homes.open_store(home)
+        try:
+            context = Context(store, source, Rulebook(), Pseudonyms(b"a pepper of some length"))
+            yard = Yard(context, order, shop(hangzhou=20), text("v1", "nearest", RULES))
+            some_days(yard, random.Random(seed), limit)
+            everything_is_sent_once(context)
+            ledger_is_whole(context)
+            known.append(
+                rows(context, "SELECT key, target, state, payload, o.note FROM outbox o ORDER BY key")
+                + rows(context, "SELECT * FROM splits ORDER BY order_id, line_no")
+            )
+            found = reproduce(yard.context, *EVER)
+            assert (found.differences, found.same) == ([], found.orders)
+        finally:
+            store.close()
+    assert known[0] == known[1] == known[2]
