@@ -60,7 +60,13 @@ def _first(asked: Asked) -> list[Wish]:
         wishes.append(Wish("gifts", "over-100", "add_gift", "GIFT-1", 1, asked.first))
     if ones := [line.line_no for line in asked.sold if line.sku == "ONE"]:
         wishes.append(Wish("gifts", "onesie-bib", "add_gift", "BIB", 1, min(ones)))
+        wishes.append(_apart_by_sku(asked))
     return wishes
+
+
+def _apart_by_sku(asked: Asked) -> Wish:
+    """A parcel for each SKU."""
+    return Wish("parcels", "apart", "split", "sku", max(1, len({line.sku for line in asked.sold})))
 
 
 FIRST = Book(BOOK.version, _first)
@@ -103,6 +109,17 @@ def _told(asked: Asked) -> list[Wish]:
     return []
 
 
+def _apart(asked: Asked) -> list[Wish]:
+    """Where it is dear, a parcel for each SKU; where it is very dear, all of them wait for a person."""
+    wishes = [Wish("routing", "otherwise", "assign_warehouse", "hangzhou")]
+    if asked.total >= 5_000:
+        wishes.append(Wish("gifts", "welcome", "add_gift", "FREE-1", 2, asked.first))
+        wishes.append(_apart_by_sku(asked))
+    if asked.total >= 20_000:
+        wishes.append(Wish("parcels", "dear", "hold", "review"))
+    return wishes
+
+
 def _routed(warehouse: str, routes: str = "") -> str:
     return f'[[groups]]\nname = "routing"\nmatch = "first"\notherwise = "assign {warehouse}"\n{routes}'
 
@@ -133,6 +150,12 @@ BODIES: tuple[tuple[Wishes, str], ...] = (
             _rule("looked-at", "total >= 50", "hold review; notify duty"),
             _rule("hoodies", "sku = HOODIE", "approve boss"),
         ),
+    ),
+    (
+        _apart,
+        _routed("hangzhou")
+        + _all("gifts", _rule("welcome", "total >= 50", "gift FREE-1 × 2"))
+        + _all("parcels", _rule("apart", "total >= 50", "split sku"), _rule("dear", "total >= 200", "hold review")),
     ),
     (_tags, _all("tags", _rule("dear", "total >= 200", "tag dear"))),
     (_told, _all("news", _rule("crowd", CROWD, "notify studio"))),
@@ -195,7 +218,7 @@ def signal_end(number: int, name: str, which: int) -> Said:
 
 
 def release(number: int, shop: str, order_no: str, which: int) -> Said:
-    said = Release(shop, order_no, "it is all right", STAFF[which % 2])
+    said = Release(shop, order_no, "it is all right", STAFF[which % 2], (0, 0, 2, 1)[which // 2 % 4])
     return Said(_message(number, "release", said, order_no), said)
 
 

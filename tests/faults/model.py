@@ -90,7 +90,10 @@ class Order:
         self.person: tuple[str, str, str, str] | None = None
         self.warehouse: str | None = None
         self.warehouse_by = ""
-        self.decided = False
+        self.decided = 0
+        """In how many parcels it goes, once it is."""
+        self.goes: dict[int, int] = {}
+        """Line to parcel, as they were when it was decided. What came later goes in the first."""
         self.decisions: set[tuple[Any, ...]] = set()
         """Version, place, group, rule, action, argument, quantity, when, and 1 where a shadow said so."""
         self.updated_at: int | None = None
@@ -103,11 +106,25 @@ class Order:
             Given(bool(self.boxes), any(labelled for _, labelled in self.boxes.values())),
         )
 
-    @property
-    def goods(self) -> list[tuple[str, int, str]]:
+    def goods(self, parcel: int) -> list[tuple[str, int, str]]:
         lines = [*self.lines, *(gift for gift, _ in self.gifts)]
         skus = {line.line_no: line.sku for line in lines}
-        return [(line.sku, line.quantity, skus.get(line.gift_of or 0, "")) for line in lines]
+        own = [line for line in lines if self.goes.get(line.line_no, 1) == parcel]
+        return [(line.sku, line.quantity, skus.get(line.gift_of or 0, "")) for line in own]
+
+    def pushes(self) -> dict[str, int]:
+        """Key to parcel."""
+        keys = {f"push:{self.shop}:{self.order_no}": 1}
+        return keys | {f"push-{n}:{self.shop}:{self.order_no}": n for n in range(2, self.decided + 1)}
+
+    def part(self) -> int:
+        """Put its lines into parcels, one for each SKU. How many those are."""
+        sold = sorted((line for line in self.lines if line.gift_of is None), key=lambda line: line.line_no)
+        skus = list(dict.fromkeys(line.sku for line in sold))
+        own = {line.line_no: skus.index(line.sku) + 1 for line in sold}
+        given = [line for line in (*self.lines, *(gift for gift, _ in self.gifts)) if line.gift_of is not None]
+        self.goes = own | {line.line_no: own.get(line.gift_of or 0, 1) for line in given}
+        return max(1, len(skus))
 
     # -- joining
 
@@ -210,7 +227,7 @@ class Order:
             "carrier": self.boxes[box][0] or None if box else None,
             "buyer_key": self.holds.get("buyer_key", ""),
             "contradictions": sum(step.outcome == "refused" for step in now.steps),
-            "decided": int(self.decided),
+            "decided": self.decided,
             "facts": self.facts,
             "stated": self.stated,
             "parcels": self.boxes,
@@ -377,7 +394,10 @@ class Model:
                 self.desk.end(told, key, received_at)
                 self._log(("", ""), "signal.ended", told.name, "changed", key)
             case Release() as let:
-                self._release(f"push:{let.shop}:{let.order_no}")
+                about = self.orders.get((let.shop, let.order_no))
+                for name, parcel in (about.pushes() if about else {}).items():
+                    if let.parcel in (0, parcel):
+                        self._release(name)
                 self._log((let.shop, let.order_no), "order.released", "released", "released", key)
             case Review() as judged:
                 said_so = -1 if judged.withdrawn else int(judged.consistent)
@@ -407,10 +427,13 @@ class Model:
         order_key = (source.shop, seen.order_no)
         new = order_key not in self.orders
         order = self.orders.setdefault(order_key, Order(*order_key, source.platform))
+        before = {(line.line_no, line.sku) for line in order.lines}
         entries, taken, lines = order.take(seen, said, received_at)
+        others = before != {(line.line_no, line.sku) for line in order.lines}
         order.log += entries
         if taken:
-            self._follow(order, {entry.event for entry in entries}, lines)
+            for name, parcel in order.pushes().items() if order.decided and order.warehouse_by == "rule" else ():
+                self._follow(order, self.outbox[name], parcel, {entry.event for entry in entries}, lines, others)
             self._decide(order, key, speaking)
         if source.live and (seen.incomplete or "lines" not in order.stated):
             name = "fetch:{}:{}".format(*order_key)
@@ -419,13 +442,13 @@ class Model:
             known.intent += 1
         return "imported" if new else "updated" if entries else "unchanged"
 
-    def _follow(self, order: Order, fresh: set[str], relined: bool) -> None:
-        """What news mean for a push that nobody has performed. Who has let it go knew all that had been applied."""
-        if not order.decided or order.warehouse_by != "rule":
-            return
-        push = self.outbox[f"push:{order.shop}:{order.order_no}"]
+    def _follow(
+        self, order: Order, push: Effect, parcel: int, fresh: set[str], relined: bool, others: bool
+    ) -> None:  # fmt: skip
+        """What news mean for a push that nobody has performed. Who has let it go knew all that had been applied.
+        `relined`: its lines were stated anew; `others`: they are others."""
         if relined and push.state != "done":
-            push.goods = order.goods
+            push.goods = order.goods(parcel)
         now = order.settled()
         open_ = push.state in ("waiting", "leased")
         if now.fulfilment in ("cancelled", "intercepted") or now.payment not in ("paid", "settled", "partly_refunded"):
@@ -438,8 +461,14 @@ class Model:
 
         if "payment.partly_refunded" in order.facts and open_ and unknown_to_who_let_it_go("payment.partly_refunded"):
             push.state = "person"
+        several = order.decided > 1
+        if several and others and push.state in ("waiting", "leased"):
+            push.state = "person"
         if push.attempts == 0 and push.state in ("waiting", "person"):
-            if now.logistics != "none":
+            if several and (now.logistics != "none" or now.fulfilment in ("partly_shipped", "shipped")):
+                if unknown_to_who_let_it_go(*SHIPPED, "logistics.collected"):
+                    push.state = "person"
+            elif now.logistics != "none":
                 push.state = "withdrawn"
             elif now.fulfilment in ("partly_shipped", "shipped") and unknown_to_who_let_it_go(*SHIPPED):
                 push.state = "person"
@@ -458,14 +487,16 @@ class Model:
             self._note(order, shadow.version, shadow.wishes(asked) or [NOTHING], cause, shadow=1)
         book = speaking.of(order.shop, order.order_no)
         done = [wish for wish in book.wishes(asked) if wish.action != "assign_warehouse" or order.warehouse is None]
+        if all(wish.action != "assign_warehouse" for wish in done):
+            done = [wish._replace(quantity=1) if wish.action == "split" else wish for wish in done]
         for wish in done:
             self._carry_out(order, wish, cause)
         self._note(order, book.version, done, cause)
-        order.decided = True
-        if order.warehouse_by == "rule":
-            state = "person" if any(wish.action in ("hold", "approve") for wish in done) else "waiting"
-            push = Effect(order.warehouse or "", self.inbox[cause][0], order.goods, state)
-            self._intend(f"push:{order.shop}:{order.order_no}", push)
+        ours = order.warehouse_by == "rule"
+        order.decided = order.part() if ours and any(wish.action == "split" for wish in done) else 1
+        state = "person" if any(wish.action in ("hold", "approve") for wish in done) else "waiting"
+        for name, parcel in order.pushes().items() if ours else ():
+            self._intend(name, Effect(order.warehouse or "", self.inbox[cause][0], order.goods(parcel), state))
 
     def _carry_out(self, order: Order, wish: Wish, cause: Key) -> None:
         at = self.inbox[cause][0]

@@ -258,7 +258,7 @@ class Machine(RuleBasedStateMachine):
     def _to_be_sent(self, state: str, which: int) -> tuple[str, str] | None:
         """An order that every home is to hand over, one in this state where there is any."""
         first, *others = (house.model.outbox for house in self.homes)
-        pushes = [key for key in first if key.startswith("push:") and all(key in other for other in others)]
+        pushes = [key for key in first if key.startswith("push") and all(key in other for other in others)]
         some = [key for key in pushes if first[key].state == state] or pushes
         if not some:
             return None

@@ -30,6 +30,7 @@ from orderhub_core.model import (
     SignalEnd,
 )
 from orderhub_core.pseudonym import Pseudonyms
+from orderhub_core.rules.tree import Action, Group, Rule, Rulebook
 
 SECOND = 1_000_000
 DAWN = 1_767_225_600 * SECOND
@@ -46,11 +47,13 @@ LACKS = ("word", "bug", "settings", "trouble")
 """What keeps a message from being read until it is mended."""
 
 HASHES = Pseudonyms(b"a pepper of some length")
-BOOK = rulebook(
+_PLAIN = rulebook(
     default="hangzhou",
     routing={("onesies-south", "guangzhou"): one_of("category", "连体衣")},
     gifts={("over-100", "GIFT-1"): total_from(10_000), ("onesie-bib", "BIB"): one_of("sku", "ONE")},
 )
+_APART = Group("parcels", "all", (Rule("apart", one_of("sku", "ONE"), (Action("split", "sku"),)),))
+BOOK = Rulebook(_PLAIN.version, (*_PLAIN.groups, _APART))
 
 FACTS: tuple[tuple[Event, ...], ...] = (
     (E.PLACED,),

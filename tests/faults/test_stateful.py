@@ -99,7 +99,7 @@ def orders_in_memory_outlive_other_workers_commits(patch):
 def an_effects_key_changes_with_every_try(patch):
     numbers = count()
     for module in (rows, intend.rows):
-        patch.setattr(module, "push_key", lambda shop, order_no: f"push:{shop}:{order_no}:{next(numbers)}")
+        patch.setattr(module, "push_key", lambda shop, order_no, *_: f"push:{shop}:{order_no}:{next(numbers)}")
 
 
 def a_worker_that_lost_its_lease_still_counts(patch):
