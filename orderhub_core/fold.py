@@ -133,15 +133,22 @@ PLAIN = (
 
 PAYMENT = frozenset({"payment_method", "currency", "paid_minor"})
 
+DIGESTS = {"lines": "lines_digest", "person": "person_digest"}
+"""Where other fields stand, of which the order's own row holds only a digest."""
+
+NAMELESS = {"buyer_key": "buyer", "lines": "lines", "person": "receiver"}
+"""What is logged of a change without its value, and how."""
+
 REPEATABLE = frozenset(event.value for event in Event if axis_of(event) in (Axis.AFTER_SALE, Axis.INVOICE)) | {
     Event.MOVED.value,
     Event.OUT_FOR_DELIVERY.value,
 }
 """What may happen again counts when it happened last; everything else when it happened first."""
 
+PAID = Event.PAID.value
 FACT_COLUMNS = {
     Event.PLACED.value: "placed_at",
-    Event.PAID.value: "paid_at",
+    PAID: "paid_at",
     Event.SHIPPED.value: "shipped_at",
     Event.COLLECTED.value: "collected_at",
     Event.DELIVERED.value: "delivered_at",
@@ -237,7 +244,7 @@ def _take_facts(head: Head, facts: Mapping[str, int], origin: Origin, folded: Fo
         states = now.states
         if column := FACT_COLUMNS.get(event):
             setattr(head, column, known[event])
-    folded.paid = Event.PAID.value in news
+    folded.paid = PAID in news
     if now is not None:
         _take_state(head, now)
     return True
@@ -312,46 +319,51 @@ def _take_content(
     head: Head, content: Content, at: int, origin: Origin, folded: Folded, hidden: Pseudonymous, told: Content | None
 ) -> bool:
     """Whether any field was taken, if only because it was stated anew."""
-    versions = dict(head.stated)
-    changes: dict[str, Any] = {}
-    won = 0
+    before, said = head.stated, _said(head, content, hidden, told)
+    if before and at <= max(before.values()):
+        said = {field: both for field, both in said.items() if _wins(*both, at, before.get(field))}
+    fresh = {field: value for field, (value, known) in said.items() if value != known}
+    if fresh and before:
+        changes = {NAMELESS.get(field, field): [] if field in NAMELESS else said[field][::-1] for field in fresh}
+        folded.entries.append(_entry(head, "order.content", at, "", "", "changed", origin, _json(changes).decode()))
+    for field, value in fresh.items():
+        setattr(head, DIGESTS.get(field, field), value)
+    if "warehouse" in fresh:
+        head.warehouse_by = "channel"
+    if "lines" in fresh and content.lines is not None:
+        head.item_count, folded.lines = sum([line.quantity for line in content.lines]), content.lines
+    head.stated = before | dict.fromkeys(said, at)
+    folded.person = "person" in fresh
+    folded.restated = bool(fresh)
+    folded.whole = len(said) == len(head.stated)
+    folded.paid |= not PAYMENT.isdisjoint(fresh)
+    return bool(said)
 
-    def wins(field: str, value: Any, known: Any) -> bool:
-        """The newer statement; of two with one version, the greater value, so that both orders end alike."""
-        nonlocal won
-        before = versions.get(field)
-        if before is not None and (at < before or (at == before and (known is None or value <= known))):
-            return False
-        versions[field] = at
-        won += 1
-        return bool(value != known)
 
-    for field, value, known in zip(PLAIN, _plain(content), _plain(head), strict=True):
-        if value not in (None, "") and wins(field, value, known):
-            changes[field] = [known, value]
-            setattr(head, field, value)
-    if hidden.buyer_key and wins("buyer_key", hidden.buyer_key, head.buyer_key):
-        head.buyer_key = hidden.buyer_key
-        changes["buyer"] = []
-    if content.warehouse and head.warehouse_by != "rule" and wins("warehouse", content.warehouse, head.warehouse):
-        changes["warehouse"] = [head.warehouse, content.warehouse]
-        head.warehouse, head.warehouse_by = content.warehouse, "channel"
+def _said(
+    head: Head, content: Content, hidden: Pseudonymous, told: Content | None
+) -> dict[str, tuple[Any, Any]]:  # fmt: skip
+    """What a content states, by field: the value, and the one that is known."""
+    said = {
+        field: (value, known)
+        for field, value, known in zip(PLAIN, _plain(content), _plain(head), strict=True)
+        if value is not None and value != ""
+    }
+    if hidden.buyer_key:
+        said["buyer_key"] = hidden.buyer_key, head.buyer_key
+    if content.warehouse and head.warehouse_by != "rule":
+        said["warehouse"] = content.warehouse, head.warehouse
     if content.lines is not None:
         same = told is not None and content.lines == told.lines and head.lines_digest
-        fresh = same or blake2b(_json(content.lines), digest_size=16).digest()
-        if wins("lines", fresh, head.lines_digest):
-            head.lines_digest, head.item_count = fresh, sum([line.quantity for line in content.lines])
-            changes["lines"], folded.lines = [], content.lines
-    if hidden.person_digest is not None and wins("person", hidden.person_digest, head.person_digest):
-        head.person_digest = hidden.person_digest
-        changes["receiver"], folded.person = [], True
-    if changes and head.stated:
-        folded.entries.append(_entry(head, "order.content", at, "", "", "changed", origin, _json(changes).decode()))
-    folded.restated = bool(changes)
-    folded.whole = won == len(versions)
-    folded.paid |= not PAYMENT.isdisjoint(changes)
-    head.stated = versions
-    return won > 0
+        said["lines"] = same or blake2b(_json(content.lines), digest_size=16).digest(), head.lines_digest
+    if hidden.person_digest is not None:
+        said["person"] = hidden.person_digest, head.person_digest
+    return said
+
+
+def _wins(value: Any, known: Any, at: int, before: int | None) -> bool:
+    """The newer statement; of two with one version, the greater value, so that both orders end alike."""
+    return before is None or at > before or (at == before and known is not None and value > known)
 
 
 def _entry(

@@ -5,8 +5,8 @@ Types carry the limits, so that the parser checks them while it reads; only inst
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from typing import Annotated
 
 import msgspec
@@ -80,8 +80,8 @@ class Event(msgspec.Struct, gc=False, forbid_unknown_fields=True):
 
 EVENT, CONTENT = msgspec.json.Decoder(Event), msgspec.json.Decoder(Content | None)
 SAME_AGAIN, LONGEST_KEPT = 2_048, 4_096
-"""Most platforms tell the whole order with each of its events: what was read lately need not be read again. Contents
-kept, and the bytes of one."""
+"""Most platforms tell the whole order with each of its events: what was read lately need not be read again. Orders
+whose last content is kept, and the bytes of one."""
 WORDS = frozenset(event.value for event in model.Event)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -91,7 +91,7 @@ def decode(body: bytes) -> Observation:
     """Raises Unreadable, whatever the bytes are."""
     try:
         told = EVENT.decode(body)
-        content = _content_of(bytes(told.content))
+        content = _content_of(told.order_no, told.content)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Unreadable(f"not an order event: {error}") from None
     except RecursionError:
@@ -118,16 +118,28 @@ def us(at: datetime, what: str) -> int:
     return found
 
 
-def _content_of(body: bytes) -> model.Content | None:
+_kept: OrderedDict[str, tuple[msgspec.Raw, model.Content | None]] = OrderedDict()
+"""By order number: of two shops with one number, each has its own content read."""
+
+
+def _content_of(order_no: str, said: msgspec.Raw) -> model.Content | None:
+    last = _kept.get(order_no)
+    if last is not None and last[0] == said:
+        return last[1]
     try:
-        return _known_content(body) if len(body) <= LONGEST_KEPT else _content(body)
+        content = _content(said)
     except msgspec.ValidationError as error:
         what, at, where = str(error).partition(" - at `$")
         raise Unreadable(f"not an order event: {what} - at `$.content{where if at else '`'}") from None
+    if len(said) <= LONGEST_KEPT:
+        _kept[order_no] = said.copy(), content
+        if len(_kept) > SAME_AGAIN:
+            _kept.popitem(last=False)
+    return content
 
 
-def _content(body: bytes) -> model.Content | None:
-    told = CONTENT.decode(body)
+def _content(said: msgspec.Raw) -> model.Content | None:
+    told = CONTENT.decode(said)
     if told is None:
         return None
     # Positions instead of names, here and below: a third of the time, and a test holds the two orders together.
@@ -147,9 +159,6 @@ def _content(body: bytes) -> model.Content | None:
         None if told.lines is None else tuple([_line(line) for line in told.lines]),
         None if (person := told.person) is None else model.Person(person.name, person.phone, person.address),
     )
-
-
-_known_content = lru_cache(SAME_AGAIN)(_content)
 
 
 def _line(told: Line) -> model.Line:

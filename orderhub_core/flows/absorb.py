@@ -135,8 +135,9 @@ def plan(context: Context, claim: Claim) -> Plan:
     return _Batch(context, claim, {}).plan()
 
 
-Found = tuple[Message, tuple[Source, Decoded] | None]
-"""A message, and what it says; None where that cannot be read."""
+Key = tuple[str, str]
+Found = tuple[Message, tuple[Source, Decoded] | None, Key | None]
+"""A message, what it says (None where that cannot be read), and of which order that must be known to apply it."""
 
 
 class _Batch:
@@ -161,11 +162,11 @@ class _Batch:
 
     def plan(self) -> Plan:
         read: list[Found] = [
-            (message, found)
+            (message, found, None if found is None else _key(*found))
             for message in self.claim.messages
             if not self._passed_on(message, found := self._read(message))
         ]
-        self._load({key for _, found in read if found is not None and (key := _key(*found)) is not None})
+        self._load({key for _, _, key in read if key is not None})
         outcomes: dict[tuple[str, str], Outcome] = {}
         while read:
             # What follows in the batch on the message that makes an order the rulebook's waits until that has spoken.
@@ -178,13 +179,15 @@ class _Batch:
     def _take_all(self, read: list[Found], outcomes: dict[tuple[str, str], Outcome]) -> list[Found]:
         """The messages whose order must wait for the rulebook."""
         waiting: list[Found] = []
-        for message, found in read:
+        for one in read:
+            message, found, key = one
+            known = None if key is None else self.orders.get(key)
             if found is None:
                 outcomes[message.source, message.message_id] = "parked"
-            elif (key := _key(*found)) and (known := self.orders.get(key)) and self.intentions.awaits(known.head):
-                waiting.append((message, found))
+            elif known is not None and self.intentions.awaits(known.head):
+                waiting.append(one)
             else:
-                outcomes[message.source, message.message_id] = self._take(message, *found)
+                outcomes[message.source, message.message_id] = self._take(message, *found, known)
         return waiting
 
     def _read(self, message: Message) -> tuple[Source, Decoded] | None:
@@ -228,7 +231,7 @@ class _Batch:
         row = (message.id, message.source, message.message_id, reason, self.context.clock(), None, None, None)
         self.writes.upserts["parked"].append(row)
 
-    def _load(self, keys: set[tuple[str, str]]) -> None:
+    def _load(self, keys: set[Key]) -> None:
         unknown = []
         for key in keys:
             if known := self.kept.pop(key, None):
@@ -239,18 +242,17 @@ class _Batch:
             head = rows.head(row)
             self.orders[head.shop, head.order_no] = Known(head)
 
-    def _take(self, message: Message, source: Source, decoded: Decoded) -> Outcome:
+    def _take(self, message: Message, source: Source, decoded: Decoded, known: Known | None) -> Outcome:
         self.moment += 1
         if isinstance(decoded, Observation):
-            return self._observe(message, source, decoded)
+            return self._observe(message, source, decoded, known)
         if isinstance(decoded, Sighting):
             self._sight(message, decoded)
         else:
-            self._say(message, decoded)
+            self._say(message, decoded, known)
         return "noted"
 
-    def _observe(self, message: Message, source: Source, seen: Observation) -> Outcome:
-        known = self.orders.get((source.shop, seen.order_no))
+    def _observe(self, message: Message, source: Source, seen: Observation, known: Known | None) -> Outcome:
         new = known is None
         if known is None:
             known = self._create(source, seen.order_no)
@@ -294,8 +296,7 @@ class _Batch:
         if known is None or at >= (known[0].at or known[1]):
             self.sightings[key] = (sighting, message.received_at)
 
-    def _say(self, message: Message, said: ops.Word) -> None:
-        known = None if isinstance(said, ops.OF_NO_ORDER) else self.orders.get((said.shop, said.order_no))
+    def _say(self, message: Message, said: ops.Word, known: Known | None) -> None:
         head = known.head if known else None
         self.news.entries.append(ops.noted(message, said, head, self.moment, self.writes))
         if isinstance(said, StockReport):
@@ -327,7 +328,7 @@ _personal = attrgetter("buyer_ref", "person", "note")
 """What is hashed of a content."""
 
 
-def _key(source: Source, decoded: Decoded) -> tuple[str, str] | None:
+def _key(source: Source, decoded: Decoded) -> Key | None:
     """The order that a message speaks of, where that order must be known to apply it."""
     if isinstance(decoded, Observation):
         return source.shop, decoded.order_no

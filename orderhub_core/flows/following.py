@@ -22,6 +22,7 @@ STOPPED = frozenset({"cancelled", "intercepted"})
 SENT = frozenset({"partly_shipped", "shipped"})
 SENT_BY = frozenset({Event.PARTLY_SHIPPED.value, Event.SHIPPED.value})
 UNDER_WAY_BY = SENT_BY | {Event.COLLECTED.value}
+PARTLY_REFUNDED = Event.PARTLY_REFUNDED.value
 PAID = frozenset({"paid", "partly_refunded", "settled"})
 FOREVER = (1 << 63) - 1
 """As the moment since which something holds: whatever a person has said."""
@@ -78,8 +79,8 @@ class Following:
             self._stopped[number] = f"the order is {head.headline}"
             return
         fresh = {entry.event for entry in news}
-        if Event.PARTLY_REFUNDED.value in head.facts:
-            self._hold(number, REFUNDED, moment if Event.PARTLY_REFUNDED.value in fresh else 0)
+        if PARTLY_REFUNDED in head.facts:
+            self._hold(number, REFUNDED, moment if PARTLY_REFUNDED in fresh else 0)
         if head.decided > 1 and self._is_relined(number):
             self._hold(number, RELINED, moment)
         if head.logistics != "none" and head.decided == 1:

@@ -109,7 +109,7 @@ class Intentions:
 
     def awaits(self, head: Head) -> bool:
         """Whether the rulebook must speak on an order before anything else is applied to it."""
-        return head.order_id in self.news.touched and _is_undecided(head) and self.books.speaks
+        return _is_undecided(head) and head.order_id in self.news.touched and self.books.speaks
 
     def decide(self) -> None:
         """Let the rulebook speak on orders that it has not spoken on."""
@@ -267,5 +267,5 @@ def _holding(action: str, argument: str, rule: str) -> list[str]:
 def _is_undecided(head: Head) -> bool:
     """Paid, its lines known, nothing done for it yet, and the rulebook has not spoken."""
     return (
-        head.payment == "paid" and head.fulfilment == "waiting" and not head.decided and head.lines_digest is not None
+        not head.decided and head.payment == "paid" and head.fulfilment == "waiting" and head.lines_digest is not None
     )

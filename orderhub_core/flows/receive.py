@@ -258,9 +258,11 @@ def _storable(message: RawMessage) -> RawMessage:
     PostgreSQL knows no NUL, no database knows half a character, and keys are short.
     """
     known = message.message_id
-    with contextlib.suppress(UnicodeEncodeError):
-        known.encode()
-        if len(known) <= LONGEST_ID and "\0" not in known:
+    if len(known) <= LONGEST_ID and "\0" not in known:
+        if known.isascii():
+            return message
+        with contextlib.suppress(UnicodeEncodeError):
+            known.encode()
             return message
     digest = blake2b(known.encode("utf-8", "surrogatepass"), digest_size=16)
     digest.update(message.body)

@@ -8,6 +8,7 @@ based on. The SQLite library is `pysqlite3`'s, never the system's (see `runtime`
 from __future__ import annotations
 
 import contextlib
+import itertools
 import shutil
 import threading
 import time
@@ -50,14 +51,14 @@ ROOM_BYTES = 1_048_576
 PATIENCE_S, LOOK_EVERY_S = 5.0, 0.0005
 """For another writer of the file."""
 
-TOGETHER = 64
-"""Messages inserted by one statement."""
+TOGETHER = (512, 256, 128, *range(64, 0, -1))
+"""Messages inserted by one statement: not any number, for each is a statement to be kept."""
 KEPT_STATEMENTS = 256
 """Compiled, of a connection."""
 INSERTS = {
     count: "INSERT INTO inbox (source, message_id, kind, received_at, digest, body) VALUES "
     + ", ".join(["(?, ?, ?, ?, ?, ?)"] * count)
-    for count in range(1, TOGETHER + 1)
+    for count in TOGETHER
 }
 
 
@@ -167,10 +168,10 @@ class SqliteStore(Store):
     def _insert_at_once(self, rows: list[Row]) -> bool:
         """One statement is a transaction of its own, at half the calls: each hands the interpreter over, and a busy
         server takes its time to give it back. False, and nothing written, where a message is there already."""
-        if not 0 < len(rows) <= TOGETHER:
+        if len(rows) not in INSERTS:
             return False
         with self._locks["inbox"], _translated(self.folder, "inbox"), contextlib.suppress(sqlite.IntegrityError):
-            self._writer("inbox").execute(INSERTS[len(rows)], [value for row in rows for value in row])
+            self._writer("inbox").execute(INSERTS[len(rows)], list(itertools.chain.from_iterable(rows)))
             return True
         return False
 
@@ -285,9 +286,10 @@ class SqliteStore(Store):
 
 def _insert_messages(cursor: Any, rows: Sequence[Row]) -> None:
     """What is there already is left as it is."""
-    for at in range(0, len(rows), TOGETHER):
-        some = rows[at : at + TOGETHER]
-        cursor.execute(f"{INSERTS[len(some)]} ON CONFLICT DO NOTHING", [value for row in some for value in row])
+    while rows:
+        count = next(count for count in TOGETHER if count <= len(rows))
+        some, rows = rows[:count], rows[count:]
+        cursor.execute(f"{INSERTS[count]} ON CONFLICT DO NOTHING", list(itertools.chain.from_iterable(some)))
 
 
 @contextlib.contextmanager
