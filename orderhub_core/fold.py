@@ -155,8 +155,8 @@ FACT_COLUMNS = {
 }
 
 _plain = attrgetter(*PLAIN)
-_states = attrgetter(*(axis.value for axis in Axis))
-_AXIS_OF = {event.value: None if (axis := axis_of(event)) is None else list(Axis).index(axis) for event in Event}
+_AXIS_OF = {event.value: "" if (axis := axis_of(event)) is None else axis.value for event in Event}
+"""As the order's row names it."""
 
 
 def fold(
@@ -185,7 +185,7 @@ def fold(
     if folded.changed:
         # A parcel has no version: an order that is only a parcel has no time of its own.
         stated_at = _version(head) if folded.whole else max(head.stated.values(), default=None)
-        happened_at = max(head.facts.values(), default=stated_at)
+        happened_at = max(head.facts.values()) if head.facts else stated_at
         head.updated_at = happened_at if stated_at is None or (happened_at or 0) > stated_at else stated_at
     return folded
 
@@ -229,24 +229,22 @@ def _take_facts(head: Head, facts: Mapping[str, int], origin: Origin, folded: Fo
         return False
     head.facts = known = dict(known)
     given = _given(head)
-    now = standing(in_order(known), given) if folded.boxed else None
-    # A head is what follows from its facts: only what a new parcel changes must be asked for.
-    states = _states(head) if now is None else now.states
-    for event in sorted(news, key=facts.__getitem__):
+    if folded.boxed:
+        # A head is what follows from its facts: only what a new parcel changes must be asked for.
+        _take_state(head, standing(in_order(known), given))
+    for event in sorted(news, key=facts.__getitem__) if len(news) > 1 else news:
+        at, axis = facts[event], _AXIS_OF[event]
         corrected = event in known and event not in REPEATABLE
-        known[event] = facts[event]
+        known[event] = at
+        before = getattr(head, axis) if axis else ""
         now = standing(in_order(known), given)
-        outcome, detail = now.steps[event]
-        place = _AXIS_OF[event]
-        was, then = ("", now.headline) if place is None else (states[place], now.states[place])
-        outcome = "late" if corrected else outcome
-        folded.entries.append(_entry(head, event, known[event], was, then, outcome, origin, detail))
-        states = now.states
-        if column := FACT_COLUMNS.get(event):
-            setattr(head, column, known[event])
-    folded.paid = PAID in news
-    if now is not None:
         _take_state(head, now)
+        outcome, detail = now.steps[event]
+        after, outcome = getattr(head, axis or "headline"), "late" if corrected else outcome
+        folded.entries.append(_entry(head, event, at, before, after, outcome, origin, detail))
+        if column := FACT_COLUMNS.get(event):
+            setattr(head, column, at)
+    folded.paid = PAID in news
     return True
 
 
