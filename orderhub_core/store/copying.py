@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
 import psycopg
+from psycopg.types.string import BytesBinaryDumper
 from sqlalchemy import BigInteger, Integer, LargeBinary, Text
 
 from orderhub_core.store import statements
@@ -15,6 +16,10 @@ from orderhub_core.store.statements import Batch
 from orderhub_core.store.unit import Row
 
 Cursor = psycopg.Cursor[Any]
+
+psycopg.adapters.register_dumper(bytes, BytesBinaryDumper)
+"""The driver would take the one that also knows the DB-API's `Binary`, and that one is written in Python: a quarter of
+what it costs to copy an order and its log."""
 
 FEW = 200
 """Up to so many messages go in as arrays of one statement; more of them are worth a COPY of their own."""
@@ -45,8 +50,14 @@ ARRIVED = {"place": "int4", "lane": "int4", "source": "text", "message_id": "tex
            "received_at": "int8", "digest": "bytea", "body": "bytea"}  # fmt: skip
 FROM_ARRAYS = (
     f"WITH arrived ({', '.join(ARRIVED)}) AS (SELECT * FROM"
-    f" unnest({', '.join(f'%s::{kind}[]' for kind in ARRIVED.values())})), {WRITE_DOWN.removeprefix('WITH ')}"
+    f" unnest({', '.join(f'%b::{kind}[]' for kind in ARRIVED.values())})), {WRITE_DOWN.removeprefix('WITH ')}"
 )
+
+
+def array(values: Iterable[int | str]) -> str:
+    """As PostgreSQL reads an array; the driver takes four times as long to write it."""
+    texts = [str(value).replace("\\", "\\\\").replace('"', '\\"') for value in values]
+    return f"""{{"{'","'.join(texts)}"}}""" if texts else "{}"
 
 
 def write_down(cursor: Cursor, rows: list[Row]) -> set[int]:
@@ -76,9 +87,9 @@ def write(cursor: Cursor, batch: Batch, translated: str) -> None:
 
 def _change(cursor: Cursor, batch: Batch) -> None:
     """One change for each row: all in one go, their values as arrays."""
-    columns = [list(column) for column in zip(*batch.rows, strict=True)]
+    columns = list(zip(*batch.rows, strict=True))
     kinds = tuple(VALUES[type(column[0])] for column in columns)
-    cursor.execute(_at_once(batch.sql, batch.key, kinds), columns, prepare=False)
+    cursor.execute(_at_once(batch.sql, batch.key, kinds), list(map(array, columns)), prepare=False)
 
 
 @lru_cache

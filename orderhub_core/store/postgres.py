@@ -96,8 +96,8 @@ class PostgresStore(Store):
     def among(self, column: str) -> str:
         return f"{column} = ANY(?)"
 
-    def listed(self, values: Iterable[Any]) -> list[Any]:
-        return list(values)
+    def listed(self, values: Iterable[Any]) -> str:
+        return copying.array(values)
 
     def query(self, part: str, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         with _translated(), self._connection() as connection:
@@ -197,7 +197,7 @@ class PostgresStore(Store):
             return None  # another worker applied them between our look at the queue and our lock
         rows.sort(key=ARRIVAL)
         attempts = {row[0]: row[-1] for row in rows if row[-1]}
-        return base._replace(messages=[Message(*row[:-1]) for row in rows], attempts=attempts)
+        return base._replace(messages=[Message._make(row[:-1]) for row in rows], attempts=attempts)
 
     def _take_lane(self, connection: psycopg.Connection[Any], sql: str, *parameters: int) -> Claim | None:
         """A claim of a lane, without messages yet."""

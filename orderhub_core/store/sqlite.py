@@ -208,7 +208,7 @@ class SqliteStore(Store):
 
     def _after(self, number: int, limit: int) -> list[Message]:
         sql = f"SELECT {MESSAGE} FROM inbox WHERE id > ? ORDER BY id LIMIT ?"
-        return [Message(*row) for row in self.query("inbox", sql, (number, limit))]
+        return list(map(Message._make, self.query("inbox", sql, (number, limit))))
 
     def claim_after(self, before: Claim, writes: Writes, limit: int, now: int) -> Claim | None:
         """The messages after a claim that is being committed with these writes. None where something else comes first,

@@ -142,3 +142,17 @@ def test_damaged_bytes_are_read_or_refused(data: st.DataObject) -> None:
 def test_noise_is_refused(body: bytes) -> None:
     with pytest.raises(Unreadable, match=r"."):
         decode(body)
+
+
+@given(st.lists(st.tuples(st.sampled_from("AB"), st.integers(0, 2)), max_size=20))
+def test_what_an_order_is_told_to_be_is_read_anew_whatever_was_told_before(tellings: list[tuple[str, int]]) -> None:
+    for order_no, note in tellings:
+        seen = decode(changed(order_no=order_no, content={**CREATED["content"], "note": f"note {note}"}))
+        assert seen.content is not None
+        assert (seen.order_no, seen.content.note) == (order_no, f"note {note}")
+
+
+def test_of_many_orders_only_the_last_are_kept() -> None:
+    for number in range(_direct_event.SAME_AGAIN + 10):
+        decode(changed(order_no=f"many-{number}"))
+    assert len(_direct_event._kept) == _direct_event.SAME_AGAIN

@@ -6,10 +6,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from orderhub_core.errors import StoreMissing, Unreachable, UserMistake
 from orderhub_core.model import RawMessage
-from orderhub_core.store import chain, homes, schema, statements
+from orderhub_core.store import chain, copying, homes, schema, statements
 from orderhub_core.store.homes import Home
 from orderhub_core.store.jetstream import JetStreamStore
 from orderhub_core.store.unit import Finished, Requeued, Writes
@@ -377,7 +379,7 @@ def test_what_another_lane_is_to_apply_is_claimed_there(store):
     store.release(again)
 
 
-@pytest.mark.parametrize("count", [3, 300])
+@pytest.mark.parametrize("count", [3, 300, 707])
 def test_few_and_many_messages_are_told_new_from_known_alike(store, count):
     assert store.accept([message(n) for n in range(count)], NOW) == ["new"] * count
     mixed = [message(n, b"other" if n % 3 == 0 else b"{}") for n in range(count * 2)]
@@ -408,6 +410,18 @@ def test_workers_share_the_lanes_and_none_is_applied_twice(any_home):
     assert sorted(applied) == sorted(f"m{n}" for n in range(200))
     one.close()
     other.close()
+
+
+@pytest.mark.postgres
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]))),
+    st.lists(st.integers(-(1 << 63), (1 << 63) - 1)),
+)
+def test_a_list_reaches_postgresql_as_it_is(postgres_server, texts, numbers):
+    with psycopg.connect(postgres_server) as connection:
+        written = (copying.array(texts), copying.array(numbers))
+        assert connection.execute("SELECT %s::text[], %s::int8[]", written).fetchone() == (texts, numbers)
 
 
 @pytest.mark.postgres
