@@ -331,16 +331,13 @@ def _take_content(
     if "lines" in fresh and content.lines is not None:
         head.item_count, folded.lines = sum([line.quantity for line in content.lines]), content.lines
     head.stated = before | dict.fromkeys(said, at)
-    folded.person = "person" in fresh
-    folded.restated = bool(fresh)
+    folded.person, folded.restated = "person" in fresh, bool(fresh)
     folded.whole = len(said) == len(head.stated)
     folded.paid |= not PAYMENT.isdisjoint(fresh)
     return bool(said)
 
 
-def _said(
-    head: Head, content: Content, hidden: Pseudonymous, told: Content | None
-) -> dict[str, tuple[Any, Any]]:  # fmt: skip
+def _said(head: Head, content: Content, hidden: Pseudonymous, told: Content | None) -> dict[str, tuple[Any, Any]]:
     """What a content states, by field: the value, and the one that is known."""
     said = {
         field: (value, known)
