@@ -44,7 +44,7 @@ from orderhub_core.flows.places import places
 from orderhub_core.flows.receive import GroupWritten, Receiver
 from orderhub_core.flows.recent import Recent
 from orderhub_core.flows.reporting import Signals
-from orderhub_core.flows.stocking import Stock
+from orderhub_core.flows.stocking import COUNTED, Stock, Taken
 from orderhub_core.flows.targets import Targets
 from orderhub_core.memory import Answer, Memory, once
 from orderhub_core.model import RawMessage, Review
@@ -306,6 +306,14 @@ class Hub(Trying):
     def stock(self) -> Stock:
         """What warehouses have, and who took it."""
         return Stock(self.store, clock, self._say, self.settings)
+
+    def ask_stock(self, warehouse: str) -> Taken:
+        """Ask a warehouse what it has, and take that in as its report. Raises as the warehouse's connector and
+        `Stock.report`."""
+        told = self.targets.warehouse(warehouse).stock(warehouse)
+        rows = [(warehouse, *row) for row in told.rows]
+        at = None if told.at is None else min(told.at, clock())  # its clock may be ahead of ours
+        return self.stock.report(pl.DataFrame(rows, schema=COUNTED, orient="row"), by=warehouse, at=at)
 
     def floor(self) -> Known:
         """The orders that warehouses are to pack, or have sent lately, and what lies there."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import polars as pl
 
@@ -62,6 +62,15 @@ class Touchpoint(Protocol):
     def decode(self, kind: str, body: bytes) -> Sighting: ...
 
 
+class Counted(NamedTuple):
+    """What a warehouse has."""
+
+    at: int | None
+    """As of when, microseconds UTC; None: of the moment of asking."""
+    rows: Sequence[tuple[str, int, int | None]]
+    """By SKU the pieces that lie there, and those that orders must leave, where the warehouse says so."""
+
+
 class Warehouse(Protocol):
     def push(self, effect: PushToWarehouse, key: str) -> None:
         """Hand the order over; `key` is the idempotency key, so the same key twice is one order there."""
@@ -69,6 +78,10 @@ class Warehouse(Protocol):
 
     def holds(self, effect: PushToWarehouse) -> bool:
         """Read back: does the warehouse have this order, with these lines?"""
+        ...
+
+    def stock(self, warehouse: str) -> Counted:
+        """What lies there. Raises NobodyThere where it does not tell."""
         ...
 
 

@@ -73,6 +73,8 @@ class WarehouseSettings(Endpoint, frozen=True, forbid_unknown_fields=True):
     longitude: float | None = None
     safety_stock: int = 0
     """Pieces of each SKU that orders must leave there, where its reports of stock do not say."""
+    stock_every_s: float = 0
+    """How often it is asked for its stock; 0: it is reported by somebody else, or not at all."""
 
 
 class BaseSettings(Endpoint, frozen=True, forbid_unknown_fields=True):
@@ -219,6 +221,10 @@ def _warehouse_mistakes(one: WarehouseSettings) -> Iterator[str]:
     for name in ("orders_per_hour", "orders_per_day", "safety_stock"):
         if getattr(one, name) < 0:
             yield f"{name} is {getattr(one, name)}; write 0 or more"
+    if not 0 <= one.stock_every_s < float("inf"):
+        yield f"stock_every_s is {one.stock_every_s:g}; write seconds, or 0 not to ask"
+    elif one.stock_every_s and not one.connector:
+        yield "stock_every_s needs a connector that can be asked"
     degrees = {"latitude": (one.latitude, 90), "longitude": (one.longitude, 180)}
     if (one.latitude is None) != (one.longitude is None):
         yield "latitude and longitude belong together: write both, or neither"

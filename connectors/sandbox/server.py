@@ -55,6 +55,8 @@ class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Pushes go to {hub_url}/hooks/{shop}; empty: the platform never pushes."""
     touchpoint_secret_env: str = ""
     warehouse_secret_env: str = ""
+    stock: dict[str, dict[str, int]] = {}
+    """By warehouse pieces by SKU; those that are not named tell nobody what they have."""
     faults: Faults = Faults()
     token_lifetime_s: float = TOKEN_S
     calls_per_s: int = 0
@@ -83,7 +85,7 @@ def app(
         secrets.get(name, "") for name in (config.touchpoint_secret_env, config.warehouse_secret_env)
     )
     desks = [Desk(world, name, secret=desk_secret, clock=clock) for name in _names(world.sightings["touchpoint"])]
-    docks = [Dock(name, secret=dock_secret) for name in _names(world.orders["warehouse"])]
+    docks = [Dock(name, secret=dock_secret, stock=config.stock.get(name)) for name in _names(world.orders["warehouse"])]
     routes.append(Mount("/touchpoints", routes=[route for desk in desks for route in desk.routes()]))
     routes.append(Mount("/warehouses", routes=[route for dock in docks for route in dock.routes()]))
 

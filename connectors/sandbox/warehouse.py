@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -17,8 +18,9 @@ Name = tuple[str, str, int]
 class Dock:
     """Orders live in memory, by (shop, order_no, parcel), as long as the process does."""
 
-    def __init__(self, name: str, *, secret: str) -> None:
-        self._name, self._secret = name, secret
+    def __init__(self, name: str, *, secret: str, stock: Mapping[str, int] | None = None) -> None:
+        """`stock`: pieces by SKU; None: it tells nobody."""
+        self._name, self._secret, self.stock = name, secret, None if stock is None else dict(stock)
         self._keys: dict[str, Name] = {}
         self.orders: dict[Name, dict[str, Any]] = {}
 
@@ -26,6 +28,7 @@ class Dock:
         return [
             Route(f"/{self._name}/orders", self._take, methods=["POST"]),
             Route(f"/{self._name}/orders/{{order_no}}", self._show, methods=["GET"]),
+            Route(f"/{self._name}/stock", self._count, methods=["GET"]),
         ]
 
     async def _take(self, request: Request) -> Response:
@@ -57,6 +60,13 @@ class Dock:
         number = int(parcel) if parcel.isdecimal() else 0
         held = self.orders.get((asked.get("shop", ""), request.path_params["order_no"], number))
         return JSONResponse(held) if held else _refusal(404, "no such order here")
+
+    async def _count(self, request: Request) -> Response:
+        if not self._proven(request):
+            return _refusal(401, "who are you?")
+        if self.stock is None:
+            return _refusal(404, "nobody counts here")
+        return JSONResponse({"stock": [{"sku": sku, "on_hand": n} for sku, n in self.stock.items()]})
 
     def _proven(self, request: Request) -> bool:
         expected = f"Bearer {self._secret}".encode()

@@ -4,6 +4,8 @@
                                                 "marks": {"carrier", "tags": [], "priority"}, those that are said,
                                                 "parcel", "parcels": of one that goes in several}
     GET  {url}/{warehouse}/orders/{order_no}?shop=     the same shape, or 404; of one that goes in several &parcel=
+    GET  {url}/{warehouse}/stock               {"stock": [{"sku", "on_hand", "safety"}], "at": an ISO-8601 instant};
+                                               `safety` and `at` may be left out, and 404 says that it tells no stock
 
 `Idempotency-Key` names the hand-over: the same key twice is one order there. `Authorization: Bearer {secret}`.
 """
@@ -11,13 +13,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import datetime
+from typing import Annotated
 from urllib.parse import quote
 
 import msgspec
 
 from connectors._kit import http
 from orderhub_core.effects import Marks, PushToWarehouse, WarehouseLine
-from orderhub_core.errors import RefusedByTarget
+from orderhub_core.errors import NobodyThere, RefusedByTarget
+from orderhub_core.ports import Counted
 from orderhub_core.settings import Endpoint
 
 
@@ -31,6 +36,18 @@ class Handover(msgspec.Struct, omit_defaults=True):
     """Both of an order that goes in several."""
 
 
+class Lying(msgspec.Struct):
+    sku: str
+    on_hand: int
+    safety: int | None = None
+
+
+class Stock(msgspec.Struct):
+    stock: tuple[Lying, ...]
+    at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+
+
+STOCK = msgspec.json.Decoder(Stock)
 HANDOVER = msgspec.json.Decoder(Handover)
 
 
@@ -68,6 +85,18 @@ class Dock:
         parcel = (held.parcel or 1, held.parcels or 1)
         same = held.shop == effect.shop and parcel == (effect.parcel, effect.parcels)
         return same and marked and Counter(held.lines) == Counter(effect.lines)
+
+    def stock(self, warehouse: str) -> Counted:
+        request = self._link.build_request("GET", f"{warehouse}/stock")
+        response = http.ask(self._link, request, self._name, absent_ok=True)
+        if response.status_code == 404:
+            raise NobodyThere(f"{self._name} tells nobody what it has")
+        try:
+            told = STOCK.decode(response.content)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise RefusedByTarget(f"{self._name}: its answer about its stock cannot be read ({error})") from None
+        at = None if told.at is None else round(told.at.timestamp() * 1_000_000)
+        return Counted(at, [(one.sku, one.on_hand, one.safety) for one in told.stock])
 
 
 def _said(marks: Marks) -> Marks | None:

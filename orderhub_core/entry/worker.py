@@ -61,6 +61,10 @@ class Worker:
         for touchpoint in hub.settings.touchpoints:
             step = self._poller(hub.poll_touchpoint, touchpoint.id)
             self._threads.append(self._thread(f"poll {touchpoint.id}", step, touchpoint.poll_every_s))
+        for warehouse in hub.settings.warehouses:
+            if warehouse.stock_every_s:
+                step = self._counter(warehouse.id)
+                self._threads.append(self._thread(f"stock {warehouse.id}", step, warehouse.stock_every_s))
 
     @cached_property
     def _pipeline(self) -> Pipeline:
@@ -180,6 +184,17 @@ class Worker:
         more = self._expiry.step(clock()) is not None
         self.stopping.wait(PAUSE_S)  # whoever accepts messages writes to the same file
         return more
+
+    def _counter(self, warehouse: str) -> Callable[[], bool]:
+        def step() -> bool:
+            taken = self.hub.ask_stock(warehouse)
+            for doubt in taken.doubts:
+                log.warning("stock", doubt=doubt)
+            if taken.let_go:
+                log.info("what was waited for is there", warehouse=warehouse, let_go=taken.let_go)
+            return False
+
+        return step
 
     def _poller(self, poll: Callable[..., int], name: str) -> Callable[[], bool]:
         def step() -> bool:

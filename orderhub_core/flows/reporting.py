@@ -48,15 +48,19 @@ def closings(store: Store, since: int) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=raw, orient="row").cast({"since": INSTANT, "until": INSTANT})
 
 
-def is_opened(store: Store, clock: Callable[[], int], warehouse: str) -> bool:
-    """Whether the report of a warehouse that holds now, if any, is that it is open."""
-    now = clock()
+def is_closed(store: Store, now: int, warehouse: str) -> bool | None:
+    """What the report of a warehouse says that holds now; None where none does."""
     holding = [
         one
         for one in signals.holding(store, now)
         if one.field == CLOSED.name and one.subject == warehouse and one.since <= now
     ]
-    return bool(holding) and not holding[0].number
+    return bool(holding[0].number) if holding else None
+
+
+def is_opened(store: Store, clock: Callable[[], int], warehouse: str) -> bool:
+    """Whether the report of a warehouse that holds now, if any, is that it is open."""
+    return is_closed(store, clock(), warehouse) is False
 
 
 class Signals:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
 from orderhub_core.errors import UserMistake
-from orderhub_core.flows import ops, sheets
-from orderhub_core.model import RawMessage, StockReport
+from orderhub_core.flows import ops, reporting, sheets
+from orderhub_core.flows.restocking import fitting
+from orderhub_core.model import RawMessage, Release, StockReport
 from orderhub_core.settings import Settings
-from orderhub_core.store import ledger
+from orderhub_core.store import aside, ledger
+from orderhub_core.store.aside import Lacking
 from orderhub_core.store.base import Store
 
 MOST_SKUS = 100_000
@@ -29,6 +33,9 @@ COLUMNS: sheets.Columns = {
 }
 MOST_PIECES = 1_000_000_000
 MOST_TOLD = 5
+OURSELVES = "orderhub"
+BACK = "{warehouse} has reported that everything is there"
+AT_A_TIME = 1_000
 """Rows that are named when a file is refused."""
 
 
@@ -61,6 +68,8 @@ class Taken(NamedTuple):
     warehouses: list[str]
     doubts: list[str]
     """What was taken in otherwise than it was written."""
+    let_go: int = 0
+    """Orders, or parcels of orders, that had waited for what is there now."""
 
 
 class Stock:
@@ -70,11 +79,12 @@ class Stock:
         self, store: Store, clock: Callable[[], int], say: Callable[[Sequence[RawMessage]], None], settings: Settings
     ) -> None:
         self._store, self._clock, self._say, self._settings = store, clock, say, settings
+        self._places = {one.id: one for one in settings.warehouses}
 
     def report(self, counts: pl.DataFrame, *, by: str, at: int | None = None, comment: str = "") -> Taken:
         """Say what warehouses have, `at` an instant (microseconds UTC; now): COUNTED. It is taken in when this returns:
-        what is to leave a warehouse and has not is subtracted. SKUs that are not named stay as they were; in a
-        warehouse that reports any, what was never named is not there.
+        what is to leave a warehouse and has not is subtracted, and who has waited for what is there now is let go.
+        SKUs that are not named stay as they were; in a warehouse that reports any, what was never named is not there.
 
         Raises UserMistake for a warehouse that the settings do not have, or no rows; then nothing is taken in.
         """
@@ -92,7 +102,39 @@ class Stock:
         self._say(messages)
         if parked := self._store.parked_among(ops.OPS, [message.message_id for message in messages]):
             raise UserMistake(f"the report was set aside: {next(iter(parked.values()))}; see `orderhub inbox parked`")
-        return Taken(rows.height, list(rows["warehouse"].unique(maintain_order=True)), doubts)
+        names = list(rows["warehouse"].unique(maintain_order=True))
+        return Taken(rows.height, names, doubts, sum(self._let_go(name, rows) for name in names))
+
+    def _let_go(self, warehouse: str, rows: pl.DataFrame) -> int:
+        """Who has waited for what is there now needs nobody's word: the hub says it."""
+        now = self._clock()
+        if self._is_closed(warehouse, now):
+            return 0
+        waiting = [one for one in aside.lacking(self._store, warehouse) if self._has_room(warehouse, one, now)]
+        named = set(rows.filter(pl.col("warehouse") == warehouse)["sku"])
+        there = self.left(warehouse=warehouse) if waiting else []
+        left = {one.subject: (one.balance, one.safety) for one in there if one.subject in named}
+        going = [one.asked for one in fitting(waiting, left)]
+        words = [
+            Release(one.shop, one.order_no, BACK.format(warehouse=warehouse), OURSELVES, one.parcel * (one.parcels > 1))
+            for one in going
+        ]
+        for at in range(0, len(words), AT_A_TIME):
+            self._say([ops.release(said, now) for said in words[at : at + AT_A_TIME]])
+        return len(words)
+
+    def _is_closed(self, warehouse: str, now: int) -> bool:
+        told = reporting.is_closed(self._store, now, warehouse)
+        return not self._places[warehouse].enabled if told is None else told
+
+    def _has_room(self, warehouse: str, one: Lacking, now: int) -> bool:
+        """Of a day that is full nobody goes by itself until it is over."""
+        most, zone = self._places[warehouse].orders_per_day, ZoneInfo(self._settings.time_zone)
+        if not most or one.paid_at is None:
+            return True
+        paid, today = (datetime.fromtimestamp(at / 1e6, zone).date().isoformat() for at in (one.paid_at, now))
+        booked = next((day.balance for day in self.booked(warehouse=warehouse, day=paid)), 0)
+        return paid < today or booked < most
 
     def left(self, *, warehouse: str = "", sku: str = "") -> list[ledger.Left]:
         """What orders may still take, by warehouse and SKU."""

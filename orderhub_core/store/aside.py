@@ -35,6 +35,23 @@ class Conflict(NamedTuple):
     first_bytes: int | None
 
 
+LACKING = """SELECT o.paid_at, e.payload FROM outbox e JOIN orders o ON o.order_id = e.order_id
+    WHERE e.state = 'person' AND e.target = ? AND e.attempts = 0 AND EXISTS (SELECT 1 FROM decisions d
+    WHERE d.order_id = e.order_id AND d.action = 'hold' AND d.argument = 'stock' AND d.shadow = 0 AND d.reason = e.note)
+    AND EXISTS (SELECT 1 FROM ledger l WHERE l.order_id = e.order_id AND l.kind = 'turn' AND l.subject = 'stock'
+    AND l.seq < (SELECT max(t.seq) FROM ledger t WHERE t.kind = 'told' AND t.subject = '' AND t.place = ?))
+    ORDER BY e.intended_at, e.order_id, e.key"""
+"""Of a warehouse what is held because it lacked something there, and for no other reason, when the last report came."""
+
+
+class Lacking(NamedTuple):
+    """A parcel that waits for what its warehouse did not have, and for nothing else."""
+
+    paid_at: int | None
+    """Microseconds UTC."""
+    asked: effects.PushToWarehouse
+
+
 class Held(NamedTuple):
     """An effect that waits for a person. `tries`: of one that was tried nobody knows whether it has arrived."""
 
@@ -145,6 +162,14 @@ def held(store: Store, *, shop: str | None = None, order_no: str | None = None, 
     sql += "" if limit is None else f" LIMIT {int(limit)}"
     rows = store.query("hub", sql, [value for _, value in asked if value is not None])
     return [Held(*(*row[:-1], *_parcel(row[-1]))) for row in rows]
+
+
+def lacking(store: Store, warehouse: str) -> list[Lacking]:
+    """What had waited for the stock of a warehouse when it last reported and was never tried, the oldest first. Who has
+    come since took of what that report left, and is no part of what it promises."""
+    rows = store.query("hub", LACKING, (warehouse, warehouse))
+    asked = [(paid_at, effects.decode(payload)) for paid_at, payload in rows]
+    return [Lacking(paid_at, one) for paid_at, one in asked if isinstance(one, effects.PushToWarehouse)]
 
 
 def _parcel(payload: str) -> tuple[int, int]:

@@ -7,7 +7,7 @@ import pytest
 from orderhub_core.frames import SCHEMAS, empty
 from orderhub_core.hub import Hub
 from orderhub_core.model import RawMessage
-from orderhub_core.store import expiry, flow, frames, sqlite, statements
+from orderhub_core.store import aside, expiry, flow, frames, sqlite, statements
 from orderhub_core.store.base import NOTHING
 from orderhub_core.store.unit import Finished
 
@@ -127,6 +127,11 @@ def test_open_effects_are_counted_without_reading_them(asked):
 def test_orders_that_are_held_are_found_without_reading_what_is_not(asked):
     asked.hub.holds.kept()
     asked.hub.holds.kept(shop="nobody", order_no="A1")
+    assert asked.walks() == set()
+
+
+def test_who_waits_for_the_stock_of_a_warehouse_is_found_without_reading_who_does_not(asked):
+    assert aside.lacking(asked.hub.store, "hangzhou") == []
     assert asked.walks() == set()
 
 

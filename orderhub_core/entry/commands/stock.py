@@ -35,10 +35,23 @@ def report(
     opened = hub.Hub(hub.home())
     moment = instant(at, opened.settings.time_zone, "--at") if at else None
     counts = stocking.read(file, warehouse)
-    done = opened.stock.report(counts, by=who(by), at=moment, comment=comment)
-    lines = [f"{counted(done.skus, 'SKU')} taken in: {', '.join(done.warehouses)}", *done.doubts]
-    tell(done._asdict(), "\n".join(lines), as_json=as_json)
+    _tell(opened.stock.report(counts, by=who(by), at=moment, comment=comment), as_json=as_json)
     return 0
+
+
+@app.command()
+@stored
+def ask(warehouse: Annotated[str, typer.Argument(help="One of the settings.")], as_json: AsJson = False) -> int:
+    """Ask a warehouse what it has, and take that in as its report. `stock_every_s` of the settings has the worker do
+    it."""
+    _tell(hub.Hub(hub.home()).ask_stock(warehouse), as_json=as_json)
+    return 0
+
+
+def _tell(done: stocking.Taken, *, as_json: bool) -> None:
+    lines = [f"{counted(done.skus, 'SKU')} taken in: {', '.join(done.warehouses)}", *done.doubts]
+    lines += [f"{counted(done.let_go, 'held order')} let go: what they waited for is there"] * bool(done.let_go)
+    tell(done._asdict(), "\n".join(lines), as_json=as_json)
 
 
 @app.command("list")

@@ -1,0 +1,144 @@
+"""What was held for its stock goes by itself once its warehouse has reported that everything is there."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from reading import rows
+from test_stock_live import NOW, Place, shop
+from versions import HOLD, text
+
+from orderhub_core.flows.absorb import drain
+from orderhub_core.flows.stocking import Stock
+from orderhub_core.model import Event as E
+from orderhub_core.settings import Settings, WarehouseSettings
+
+NAMED = text("v1", "hangzhou")
+
+
+@pytest.fixture
+def place(context, order):
+    return Place(context, order, shop(), NAMED)
+
+
+def waits(fate):
+    return "?" in fate
+
+
+def test_who_waited_goes_with_the_report_that_has_it_all_and_the_log_says_who_let_it_go(place):
+    place.counted(("hangzhou", "SKU-1", 2))
+    assert [waits(fate) for fate in place.bought(2) + place.bought(3) + place.bought(4)] == [False, True, True]
+    assert place.counted(("hangzhou", "SKU-1", 5)).let_go == 1, "two of five are promised to the first"
+    assert (place.fate("A2"), waits(place.fate("A3"))) == ("hangzhou", True)
+    assert place.left("hangzhou") == -4, "A3's are kept, though they are not there"
+    assert place.counted(("hangzhou", "SKU-1", 9)).let_go == 1
+    assert place.left("hangzhou") == 0
+    told = rows(place.context, "SELECT detail FROM log WHERE event = 'order.released' ORDER BY seq")
+    assert len(told) == 2
+    assert all('"by":"orderhub"' in detail and "hangzhou has reported" in detail for (detail,) in told)
+    assert place.counted(("hangzhou", "SKU-1", 9)).let_go == 0
+
+
+def test_who_does_not_fit_is_passed_over_and_keeps_nothing_from_those_behind(place):
+    place.counted(("hangzhou", "SKU-1", 0))
+    place.bought(5), place.bought(2), place.bought(1)
+    assert place.counted(("hangzhou", "SKU-1", 4)).let_go == 2
+    assert [waits(place.fate(f"A{n}")) for n in (1, 2, 3)] == [True, False, False]
+
+
+def test_what_must_stay_stays_and_what_was_not_reported_is_nobody_s(place):
+    place.counted(("hangzhou", "SKU-1", 0), ("hangzhou", "SKU-2", 9))
+    place.bought(2)
+    assert place.counted(("hangzhou", "SKU-2", 9)).let_go == 0, "the report does not name what it needs"
+    assert place.counted(("hangzhou", "SKU-1", 3, 2)).let_go == 0, "two must stay"
+    assert place.counted(("hangzhou", "SKU-1", 4, 2)).let_go == 1
+
+
+def test_who_is_held_for_another_reason_too_waits_for_a_person(context, order):
+    place = Place(context, order, shop(), text("v1", "hangzhou", HOLD))
+    place.counted(("hangzhou", "SKU-1", 0))
+    place.bought(1)
+    assert place.counted(("hangzhou", "SKU-1", 9)).let_go == 0
+
+
+def test_a_refund_or_a_cancellation_meanwhile_is_a_person_s_or_nobody_s(place):
+    place.counted(("hangzhou", "SKU-1", 0))
+    place.bought(1, 1)
+    place.news("A1", E.PARTLY_REFUNDED)
+    place.news("A2", E.CANCELLED)
+    drain(place.context, 100)
+    assert place.counted(("hangzhou", "SKU-1", 9)).let_go == 0
+
+
+def test_a_closed_warehouse_and_a_full_day_let_nobody_go(context, order):
+    place = Place(context, order, shop(hangzhou=1), NAMED)
+    place.counted(("hangzhou", "SKU-1", 1))
+    place.bought(1), place.bought(1)
+    assert place.counted(("hangzhou", "SKU-1", 9)).let_go == 0, "its day is full"
+    place._ticks = iter(range(NOW + 2 * 86_400_000_000, 1 << 62))
+    closed = place.signals.report("warehouse_closed", "yes", about="warehouse=hangzhou", by="ann")
+    assert place.counted(("hangzhou", "SKU-1", 9)).let_go == 0
+    place.signals.end(closed.name, by="ann")
+    assert place.counted(("hangzhou", "SKU-1", 9)).let_go == 1, "the day is over"
+
+
+def test_a_disabled_warehouse_lets_nobody_go(context, order):
+    place = Place(context, order, shop(), NAMED)
+    place.counted(("hangzhou", "SKU-1", 0))
+    place.bought(1)
+    disabled = Settings(warehouses=(WarehouseSettings("hangzhou", "dock", enabled=False),), time_zone="UTC")
+    place.stock = Stock(place.store, place.clock, place.stock._say, disabled)
+    assert place.counted(("hangzhou", "SKU-1", 9)).let_go == 0
+
+
+def test_who_comes_after_the_report_is_no_part_of_what_it_promises(place):
+    """Its pieces were not subtracted, so they must not be given back either."""
+    place.counted(("hangzhou", "SKU-1", 0))
+    say, late = place.stock._say, iter([7])
+
+    def and_then_somebody_buys(said):
+        say(said)
+        for pieces in late:
+            assert waits(place.bought(pieces)[0])
+
+    place.stock._say = and_then_somebody_buys
+    assert place.counted(("hangzhou", "SKU-1", 5)).let_go == 0
+    assert waits(place.fate("A1"))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_it_is_as_a_plain_count_says(place, seed):
+    """Orders and reports in any order: an order goes if the last report, less all that was promised then and all that
+    went since, has it; held ones in turn at each report."""
+    dice = random.Random(seed)
+    wants: dict[str, dict[str, int]] = {}
+    going: dict[str, bool] = {}
+    free = {"SKU-1": 0, "SKU-2": 0}
+    place.counted(("hangzhou", "SKU-1", 0), ("hangzhou", "SKU-2", 0))
+    for step in range(60):
+        if dice.random() < 0.7:
+            name, sku, pieces = f"B{step}", dice.choice(list(free)), dice.choice([1, 2, 5])
+            place._receive([place.order(name, pieces, "浙江省", sku=sku)])
+            drain(place.context, dice.choice([1, 100]))
+            wants[name], going[name] = {sku: pieces}, free[sku] >= pieces
+            free[sku] -= pieces * going[name]
+        else:
+            there = {sku: dice.randrange(30) for sku in free}
+            gone = {name for name in going if going[name] and dice.random() < 0.5}
+            for name in gone:  # they have left: what is there now is there without them
+                place.news(name, E.SHIPPED)
+                del going[name]
+            drain(place.context, 100)
+            free = {sku: n - sum(wants[name].get(sku, 0) for name, goes in going.items() if goes)
+                    for sku, n in there.items()}  # fmt: skip
+            let_go = 0
+            for name in [name for name, goes in going.items() if not goes]:
+                ((sku, pieces),) = wants[name].items()
+                if free[sku] >= pieces:
+                    going[name], let_go = True, let_go + 1
+                free[sku] -= pieces * going[name]
+            assert place.counted(*(("hangzhou", sku, n) for sku, n in there.items())).let_go == let_go
+            held = {sku: sum(wants[name].get(sku, 0) for name, goes in going.items() if not goes) for sku in free}
+            free = {sku: n - held[sku] for sku, n in free.items()}
+        assert {name: not waits(place.fate(name)) for name in going} == going
