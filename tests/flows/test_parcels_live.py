@@ -160,7 +160,7 @@ def test_an_order_that_no_warehouse_has_whole_goes_from_several(context, order):
     ledger_is_whole(context)
 
 
-def test_what_is_there_goes_and_the_rest_waits_until_somebody_lets_it_go(context, order):
+def test_what_is_there_goes_and_the_rest_waits_until_it_is_there_or_somebody_lets_it_go(context, order):
     yard = Yard(context, order, shop(), text("v1", "nearest", split("stock")))
     yard.counted(("hangzhou", "SHIRT", 5), ("guangzhou", "SHIRT", 1), ("attic", "SHIRT", 0))
     assert yard.buy(("SHIRT", 2), ("CUP", 1)) == [("hangzhou", {"SHIRT": 2}), ("hangzhou?", {"CUP": 1})]
@@ -169,10 +169,12 @@ def test_what_is_there_goes_and_the_rest_waits_until_somebody_lets_it_go(context
     assert rows(context, "SELECT action, argument FROM decisions ORDER BY place") == [
         ("assign_warehouse", "hangzhou"), ("split", "stock"), ("hold", "stock")
     ]  # fmt: skip
+    yard.buy(("SHIRT", 1), ("CUP", 2), name="A2")
+    yard.say(ops.release(Release(SHOP, "A2", "made by hand", "bob", 2), NOW + 5))
+    assert yard.sent("A2") == [("hangzhou", {"SHIRT": 1}), ("hangzhou", {"CUP": 2})]
     # From the next report on the rest's pieces are kept for it, and so are those that have not left.
-    yard.counted(("hangzhou", "SHIRT", 5), ("hangzhou", "CUP", 1))
-    assert (yard.left("hangzhou", "SHIRT"), yard.left("hangzhou", "CUP")) == (3, 0)
-    yard.say(ops.release(Release(SHOP, "A1", "it has come", "bob", 2), NOW + 5))
+    assert yard.counted(("hangzhou", "SHIRT", 5), ("hangzhou", "CUP", 3)).let_go == 1
+    assert (yard.left("hangzhou", "SHIRT"), yard.left("hangzhou", "CUP")) == (2, 0)
     assert yard.sent() == [("hangzhou", {"SHIRT": 2}), ("hangzhou", {"CUP": 1})]
 
 
