@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 from zoneinfo import ZoneInfo
@@ -67,7 +68,10 @@ def listed(warehouse: Warehouse = "", sku: str = "", as_json: AsJson = False) ->
     lines += [_left(one) for one in left[:MOST_LISTED]]
     if len(left) > MOST_LISTED:
         lines.append(f"… and {len(left) - MOST_LISTED:,} more: ask for one --warehouse or --sku, or all by --json")
-    lines += [f"{one.place}  {one.subject}: {counted(one.balance, 'order')} booked" for one in booked]
+    today = datetime.now(zone).date().isoformat()  # whose room is gone, that of days before
+    lines += [
+        f"{one.place}  {one.subject}: {counted(one.balance, 'order')} booked" for one in booked if one.subject >= today
+    ]
     answer = {
         "reported": told,
         "stock": [one._asdict() for one in left],
