@@ -7,7 +7,7 @@ from typing import Protocol
 import polars as pl
 
 from orderhub_core.packing import floor
-from orderhub_core.packing.floor import LEFT, Known
+from orderhub_core.packing.floor import LEFT, PARCELS, Known
 from orderhub_core.store import ledger
 from orderhub_core.store.base import Store
 
@@ -18,7 +18,10 @@ class Frames(Protocol):
 
 
 def known(hub: Frames, store: Store | None) -> Known:
-    """The orders on its floor. Without a `store`, as in a snapshot, nobody knows what lies there."""
+    """The orders on its floor. Without a `store`, as in a snapshot, nobody knows what lies there, nor which of them go
+    in several parcels."""
+    here = floor.present(hub.frame("orders"), hub.as_of())
     rows = [] if store is None else [(one.place, one.subject, one.balance) for one in ledger.left(store, "stock")]
     left = pl.DataFrame(rows, schema=LEFT, orient="row")
-    return floor.known(hub.frame("orders"), hub.frame("lines"), left, hub.as_of())
+    parcels = [] if store is None else store.split_rows(here["order_id"])
+    return floor.known(here, hub.frame("lines"), left, pl.DataFrame(parcels, schema=PARCELS, orient="row"))

@@ -15,6 +15,10 @@ LATELY_US = 3 * DAY_US
 """So long after it left a parcel is looked at: whoever has no tracking number then is found by the audits."""
 LEFT = pl.Schema({"warehouse": pl.String(), "sku": pl.String(), "left": pl.Int64()})
 """What orders may still take of warehouses that report their stock: what lies there, less what is promised."""
+PARCELS = pl.Schema(
+    {"order_id": pl.Int64(), "line_no": pl.Int32(), "parcel": pl.Int64(), "warehouse": pl.String()}
+)  # fmt: skip
+"""Of orders that go in several parcels, where each line goes. A line without a row goes in the first."""
 TABLE = pl.Schema({**checks.TABLE, "shop": pl.String(), "tracking_no": pl.String()})
 """checks.TABLE, with the shop whose order it is, and the tracking number if there is one."""
 _PLENTY = 1 << 40
@@ -27,30 +31,52 @@ _TO_LEAVE = (
 
 
 class Known(NamedTuple):
-    """The orders on the floor, by a number of their own: two shops may have the same order number."""
+    """What is on the floor, by a number of its own: two shops may have the same order number."""
 
     orders: pl.DataFrame
-    """`key`, `shop`, `order_no`, and the columns of checks.PARCELS."""
+    """`key`, `shop`, `order_no`, and the columns of checks.PARCELS. Of an order that goes in several parcels a row for
+    each: `A1/2` is the second of A1."""
     lines: pl.DataFrame
     """checks.LINES, with the `key` as order number."""
     on_hand: pl.DataFrame | None
     """checks.ON_HAND; None where no warehouse reports its stock."""
 
 
-def known(orders: pl.DataFrame, lines: pl.DataFrame, left: pl.DataFrame, now: int) -> Known:
-    """Of frames.ORDERS and frames.LINES those that are to leave, and those that have left lately. `left`: LEFT. `now`:
-    microseconds UTC."""
+def present(orders: pl.DataFrame, now: int) -> pl.DataFrame:
+    """Of frames.ORDERS those that are to leave, and those that have left lately. `now`: microseconds UTC."""
     lately = pl.col("shipped_at").is_between(pl.lit(now - LATELY_US).cast(INSTANT), pl.lit(now).cast(INSTANT))
-    here = orders.filter(_TO_LEAVE | (lately & pl.col("delivered_at").is_null())).sort("paid_at", "order_id")
-    there = lines.join(here.select("order_id", "warehouse"), on="order_id", how="inner")
-    parcels = here.select(
-        "shop", "order_no", "warehouse", "paid_at", "shipped_at", "tracking_no",
-        key=pl.col("order_id").cast(pl.String), keeper="warehouse",
+    return orders.filter(_TO_LEAVE | (lately & pl.col("delivered_at").is_null())).sort("paid_at", "order_id")
+
+
+def known(here: pl.DataFrame, lines: pl.DataFrame, left: pl.DataFrame, parcels: pl.DataFrame) -> Known:
+    """Of orders that are `present` and of frames.LINES. `left`: LEFT; `parcels`: PARCELS."""
+    several = parcels.select("order_id", "parcel", at="warehouse").unique(["order_id", "parcel"]).sort("parcel")
+    boxes = here.join(several, on="order_id", how="left", maintain_order="left").with_columns(
+        pl.coalesce("at", "warehouse").alias("warehouse")
+    )
+    # A line that came after the order was split goes in its first parcel, and leaves from there.
+    first = several.filter(pl.col("parcel") == 1).select("order_id", of="parcel", at="at")
+    there = (
+        lines.join(here.select("order_id", own="warehouse"), on="order_id", how="inner")
+        .join(parcels, on=["order_id", "line_no"], how="left")
+        .join(first, on="order_id", how="left")
+        .with_columns(
+            pl.coalesce("parcel", "of").alias("parcel"), pl.coalesce("warehouse", "at", "own").alias("warehouse")
+        )
+    )
+    floor = boxes.select(
+        "shop", "warehouse", "paid_at", "shipped_at", "tracking_no",
+        order_no=_in_parcels(pl.col("order_no")), key=_in_parcels(pl.col("order_id").cast(pl.String)),
+        keeper="warehouse",
     )  # fmt: skip
     own = there.sort("order_id", "line_no").select(
-        "line_no", "sku", "quantity", "gift_of", order_no=pl.col("order_id").cast(pl.String)
+        "line_no", "sku", "quantity", "gift_of", order_no=_in_parcels(pl.col("order_id").cast(pl.String))
     )
-    return Known(parcels, own.select(checks.LINES.names()).cast(checks.LINES), _on_hand(here, there, left))
+    return Known(floor, own.select(checks.LINES.names()).cast(checks.LINES), _on_hand(here, there, left))
+
+
+def _in_parcels(number: pl.Expr) -> pl.Expr:
+    return pl.when(pl.col("parcel").is_null()).then(number).otherwise(pl.format("{}/{}", number, "parcel"))
 
 
 def _on_hand(here: pl.DataFrame, there: pl.DataFrame, left: pl.DataFrame) -> pl.DataFrame | None:

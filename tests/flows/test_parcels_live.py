@@ -4,25 +4,36 @@ of them."""
 from __future__ import annotations
 
 import random
+import threading
+import time
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import msgspec
 import pytest
+import uvicorn
 from reading import rows
 from small_shop import SHOP, source
+from starlette.applications import Starlette
 from test_stock_live import DAY_US, EVER, Place, ledger_is_whole, shop, with_content
 from versions import GIFT, NOW, text
 
+from connectors.sandbox.warehouse import Dock
 from orderhub_core import effects
 from orderhub_core.flows import ops
 from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.context import Context
+from orderhub_core.flows.dispatch import SECOND, dispatch
+from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.reproduce import reproduce
+from orderhub_core.flows.targets import Targets
 from orderhub_core.model import Content, Line, Release
 from orderhub_core.model import Event as E
 from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.rules.splitting import MOST_PARCELS
 from orderhub_core.rules.tree import Rulebook
+from orderhub_core.settings import Endpoint, Settings, WarehouseSettings
 from orderhub_core.store import homes
 from orderhub_core.store.homes import Home
 from orderhub_core.store.unit import Finished
@@ -280,6 +291,77 @@ def test_a_shadow_tells_the_parcels_and_sends_none(context, order):
     assert len(yard.buy(*TWO)) == 1
     assert rows(context, "SELECT quantity FROM decisions WHERE shadow = 1 AND action = 'split'") == [(2,)]
     assert rows(context, "SELECT count(*) FROM splits") == [(0,)]
+
+
+def test_several_workers_at_once_split_without_giving_anything_twice(context, order, home):
+    yard = Yard(context, order, shop(), text("v1", "nearest", split("stock")))
+    yard.counted(("hangzhou", "A", 60), ("guangzhou", "B", 40), ("attic", "C", 0))
+    yard._receive([yard.basket(f"C{number}", ("A", 1), ("B", 1)) for number in range(80)])
+
+    def work():
+        store = homes.open_store(home)
+        try:
+            drain(yard.context._replace(store=store), 15, patience=2_000)
+        finally:
+            store.close()
+
+    with ThreadPoolExecutor(3) as workers:
+        for done in [workers.submit(work) for _ in range(3)]:
+            done.result()
+    drain(yard.context, 100)
+    ledger_is_whole(context)
+    sent = [yard.sent(f"C{number}") for number in range(80)]
+    whole = [("hangzhou", {"A": 1}), ("guangzhou", {"B": 1})]
+    partly = [("hangzhou", {"A": 1}), ("hangzhou?", {"B": 1})]
+    nothing = [("hangzhou?", {"A": 1, "B": 1})]
+    assert [sent.count(way) for way in (whole, partly, nothing)] == [40, 20, 20]
+    found = reproduce(yard.context, *EVER)
+    assert (found.differences, found.same) == ([], 80)
+
+
+@contextmanager
+def a_dock(monkeypatch):
+    """A pretend warehouse on a loopback port, and settings that lead there."""
+    monkeypatch.setenv("DOCK_SECRET", "a secret of some length")
+    dock = Dock("hangzhou", secret="a secret of some length")
+    config = uvicorn.Config(
+        Starlette(routes=dock.routes()), host="127.0.0.1", port=0, log_level="critical", ws="none", lifespan="off"
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.005)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    place = WarehouseSettings("hangzhou", "dock", url=f"http://127.0.0.1:{port}", secret_env="DOCK_SECRET")
+    try:
+        yield dock, Settings(shops=(Endpoint(SHOP, "douyin"),), warehouses=(place,), time_zone="UTC")
+    finally:
+        server.should_exit = True
+        thread.join(timeout=10)
+
+
+def test_every_parcel_reaches_its_warehouse_once_though_a_worker_dies_between_them(context, order, monkeypatch):
+    with a_dock(monkeypatch) as (dock, settings):
+        yard = Yard(context, order, settings, text("v1", "hangzhou", split("sku")))
+        yard.buy(*TWO)
+        targets = Targets(settings, lambda name: None, lambda said: None)
+        # The first worker hands two over, and dies before it can say so of the second.
+        now = NOW + DAY_US
+        first, second = yard.store.lease(now=now, until=now + SECOND, owner="dead", limit=2)
+        for leased in (first, second):
+            targets.perform(effects.decode(leased.payload), leased.key)
+        yard.store.finish([Finished(first, "done", now, "")], owner="dead", now=now)
+        results = dispatch(
+            yard.store, targets.perform, gates=Gates({}, lambda: 0.0), clock=lambda: now + 2 * SECOND, owner="me",
+            dice=random.Random(1), limit=10, attempts=8,
+        )  # fmt: skip
+        assert [one.state for one in results] == ["done", "done"]
+        held = {parcel: told for (_, _, parcel), told in dock.orders.items()}
+        assert {n: (told["parcels"], [line["sku"] for line in told["lines"]]) for n, told in held.items()} == {
+            1: (3, ["SHIRT"]), 2: (3, ["CUP"]), 3: (3, ["SOCKS"])
+        }  # fmt: skip
+        assert [where for where, _ in yard.sent()] == ["hangzhou."] * 3
 
 
 def some_days(yard, dice, limit):

@@ -28,12 +28,17 @@ def line(number: int, line_no: int, sku: str, gift_of: int | None = None, quanti
     return dict.fromkeys(frames.LINES) | own
 
 
-def known(orders: list[dict[str, Any]], lines: list[dict[str, Any]], left: list[tuple[str, str, int]]) -> floor.Known:
+def known(
+    orders: list[dict[str, Any]],
+    lines: list[dict[str, Any]],
+    left: list[tuple[str, str, int]],
+    parcels: tuple[tuple[int, int, int, str], ...] = (),
+) -> floor.Known:
     return floor.known(
-        pl.DataFrame(orders, schema=frames.ORDERS),
+        floor.present(pl.DataFrame(orders, schema=frames.ORDERS), NOW_US),
         pl.DataFrame(lines, schema=frames.LINES),
         pl.DataFrame(left, schema=floor.LEFT, orient="row"),
-        NOW_US,
+        pl.DataFrame(parcels, schema=floor.PARCELS, orient="row"),
     )
 
 
@@ -49,6 +54,22 @@ def test_orders_with_one_number_in_two_shops_are_two():
         [("w1", "GIFT", -1)],  # two are promised and one lies there
     )
     assert told(found) == {("s", "X"): "go", ("t", "X"): "hold"}
+
+
+def test_each_parcel_of_an_order_is_a_box_of_its_own_in_its_own_warehouse():
+    lines = [line(1, 1, "A"), line(1, 2, "B"), line(1, 3, "NEW"), line(1, 1_000, "GIFT", 2), line(2, 1, "A")]
+    parcels = ((1, 1, 1, "w1"), (1, 2, 2, "w2"), (1, 1_000, 2, "w2"))
+    found = known([order(1), order(2)], lines, [("w1", "OTHER", 9), ("w2", "GIFT", -1)], parcels)
+    assert {row["order_no"]: row["warehouse"] for row in found.orders.iter_rows(named=True)} == {
+        "A1/1": "w1", "A1/2": "w2", "A2": "w1"
+    }  # fmt: skip
+    assert told(found)["s", "A1/2"] == "hold", "what was promised to it does not lie there"
+
+    def lacking(box: str, *codes: str) -> set[str]:
+        return set(floor.boxed(found, box, list(codes), NOW_US)["sku"].drop_nulls())
+
+    assert (lacking("A1/1"), lacking("A1/2"), lacking("A2")) == ({"A", "NEW"}, {"B", "GIFT"}, {"A"})
+    assert lacking("A1/2", "B", "GIFT") == set()
 
 
 def test_a_warehouse_that_reports_no_stock_has_every_gift_and_nobody_is_asked_where_none_does():
