@@ -68,10 +68,10 @@ def case(order_id: int, orders: pl.DataFrame, lines: pl.DataFrame, decisions: pl
         asking = _asking(orders, decisions, routes["warehouse"].n_unique())
         earlier = _before(orders, row)
         left = Resources(known.stock, routing.limits(_warehouses(known, decisions)), pl.DataFrame(schema=BOOKED))
-        needed = _with_gifts(lines, decisions)
-        first = allocate(_question(asking, needed, routes, earlier), left, zone=zone, run=run)
+        needed, open_to = _with_gifts(lines, decisions), _allowed(routes, decisions)
+        first = allocate(_question(asking, needed, open_to, earlier), left, zone=zone, run=run)
         left = ledger.after(left, first.ledger)
-        outcome = allocate(_question(asking, needed, routes, row["order_id"]), left, zone=zone)
+        outcome = allocate(_question(asking, needed, open_to, row["order_id"]), left, zone=zone)
         bought = needed.filter(pl.col("order_id") == order_id)["sku"].drop_nulls().unique()
         stock = left.stock.filter(pl.col("sku").is_in(bought.implode())).sort("sku", "warehouse")
     mine = lines.filter(pl.col("order_id") == order_id)
@@ -136,6 +136,14 @@ def _routes(orders: pl.DataFrame, decisions: pl.DataFrame, known: Known) -> pl.D
     places = [pl.col(name) if name in orders else pl.lit(None, pl.Float64).alias(name) for name in _PLACE]
     going = orders.select("order_id", "paid_at", *places).join(wished, on="order_id", how="left", maintain_order="left")
     return routing.routes(going, _warehouses(known, decisions), routing.WINDOWS.to_frame())
+
+
+def _allowed(routes: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
+    """ROUTES that an order may take: the one that a rule names alone, as it is live."""
+    sent = decisions.filter(pl.col("action") == "assign_warehouse").group_by("order_id", maintain_order=True)
+    named = sent.agg(named=pl.col("argument").first()).filter(pl.col("named") != NEAREST)
+    told = routes.join(named, on="order_id", how="left", maintain_order="left")
+    return told.filter(pl.col("named").is_null() | (pl.col("named") == pl.col("warehouse"))).drop("named")
 
 
 def _costs(row: pl.DataFrame, goes: pl.DataFrame, known: Known) -> pl.DataFrame:

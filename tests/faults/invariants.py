@@ -45,10 +45,13 @@ STATE = {
     " FROM decisions JOIN orders USING (order_id)",
     "parked": "SELECT source, message_id, reason FROM parked",
     "dismissed": "SELECT source, message_id, dismissal, dismissed_by FROM parked WHERE dismissed_at IS NOT NULL",
-    "pushes": "SELECT key, target, payload FROM outbox WHERE key LIKE 'push:%'",
+    "pushes": "SELECT key, target, payload FROM outbox WHERE key LIKE 'push%'",
 }
 """What must be equal in every hub that got the same messages: numbers of rows and of commits are not."""
 
+KINDS = """SELECT order_no, count(DISTINCT sku) FROM orders JOIN lines USING (order_id)
+    WHERE rule = '' AND lines.deleted_at IS NULL AND total_minor >= 30000 GROUP BY order_no"""
+"""SKUs of orders that go in a parcel for each, by outside.RULES."""
 FIRST_BOOK = {"rulebook:save:faults-1:0", "rulebook:publish:faults-1:0"}
 """Messages of the workers' own: the file of the settings becomes the first version, once."""
 
@@ -198,9 +201,11 @@ class Witness:
         """I6 and I7: what the rules intend is a row, once, and reached the warehouse under one key."""
         say = self.found.say
         paid = eyes.inbox("SELECT message_id FROM inbox WHERE message_id LIKE '%:payment.paid'")
-        intended = {name.partition(":")[0] for (name,) in paid}
+        kinds = dict(eyes.hub(KINDS))
+        numbers = {name.partition(":")[0] for (name,) in paid}
+        intended = numbers | {f"{no}/{n}" for no in numbers for n in range(2, kinds.get(no, 1) + 1)}
         rows = dict(eyes.hub("SELECT key, state FROM outbox"))
-        pushed = {key.rpartition(":")[2] for key in rows if key.startswith("push:")}
+        pushed = {_parcel(key) for key in rows if key.startswith("push")}
         say("I6 intended and not written", intended - pushed)
         say("I6 written and not intended", pushed - intended)
         say("I6 effects that are not done", (f"{key} {state}" for key, state in rows.items() if state != "done"))
@@ -222,6 +227,12 @@ class Witness:
                     f"I4 {name} differ from an undisturbed hub's: {_first(missing)} expected, {_first(extra)} found"
                     f" ({len(missing)} and {len(extra)} rows)"
                 )
+
+
+def _parcel(key: str) -> str:
+    """As `outside.named`."""
+    kind, _, number = key.split(":")
+    return f"{number}/{kind.removeprefix('push-')}" if "-" in kind else number
 
 
 def _fed(fresh: Home, eyes: Eyes) -> Home:

@@ -48,7 +48,7 @@ STATE = {
     "lines": "SELECT order_no, line_no, sku, quantity, price_minor, gift_of, rule FROM lines"
     " JOIN orders USING (order_id) WHERE lines.deleted_at IS NULL",
     "persons": "SELECT order_no, name, phone, note FROM persons JOIN orders USING (order_id)",
-    "pushes": "SELECT key, target, payload FROM outbox WHERE key LIKE 'push:%'",
+    "pushes": "SELECT key, target, payload FROM outbox WHERE key LIKE 'push%'",
     "parked": "SELECT source, message_id FROM parked",
 }
 """What must be equal in every hub that got the same messages, whatever their numbers."""

@@ -28,7 +28,7 @@ import roles
 from invariants import Eyes, Findings, Witness, outbox_open, told_by_itself, waiting
 from kills import HOUR, REST_S, Zygote, _free_port, hash_of
 from orders import SHOP, Stream
-from outside import RULES, SECRETS, WAREHOUSES, Outside, Yard, running
+from outside import RULES, SECRETS, WAREHOUSES, Outside, Yard, named, running
 from proxy import Proxy
 from report import Report
 from senders import HttpDoor, Journal, Senders
@@ -86,7 +86,7 @@ class Docks(Yard):
 
     async def take(self, request: Request) -> Response:
         body = json.loads(await request.body())
-        no, key = str(body["order_no"]), request.headers.get("idempotency-key", "")
+        no, key = named(body), request.headers.get("idempotency-key", "")
         self.sent.setdefault(no, Counter())[key] += 1
         if self.sent[no].total() == 1 and Random(f"{self.seed}:{no}").random() < FORGETS:
             return JSONResponse(body, status_code=201)
@@ -101,7 +101,7 @@ class Docks(Yard):
         return self.docks[request.path_params["name"]]
 
     def holds(self, target: str, effect: dict[str, Any]) -> bool:
-        held = self.docks[target].orders.get((effect["shop"], effect["order_no"]))
+        held = self.docks[target].orders.get((effect["shop"], effect["order_no"], effect.get("parcel", 1)))
         return held is not None and held["lines"] == effect["lines"]
 
 
@@ -256,7 +256,7 @@ class Storm:
 
     def _held(self, eyes: Eyes) -> None:
         """I8: at any moment, what is called done can be read back."""
-        done = eyes.hub("SELECT key, target, payload FROM outbox WHERE key LIKE 'push:%' AND state = 'done'")
+        done = eyes.hub("SELECT key, target, payload FROM outbox WHERE key LIKE 'push%' AND state = 'done'")
         self.found.say(
             "I8 done, and the warehouse holds nothing of it",
             {key for key, target, payload in done if not self.docks.holds(target, json.loads(payload))},

@@ -9,7 +9,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from random import Random
 from typing import Any
@@ -32,13 +32,19 @@ os.environ.update(SECRETS)
 WAREHOUSES = ("east", "west")
 
 
+def named(body: Mapping[str, Any]) -> str:
+    """An order's number, and that of one of its parcels but the first."""
+    number, parcel = str(body["order_no"]), int(body.get("parcel", 1))
+    return number if parcel == 1 else f"{number}/{parcel}"
+
+
 class Yard:
     """A warehouse without opinions: a key that it has not seen is another parcel sent, whoever's order it is for."""
 
     def __init__(self, dice: Random, *, trouble: float = 0.1) -> None:
         self.dice, self.trouble = dice, trouble
         self.sent: dict[str, Counter[str]] = {}
-        """By order: how often each key was handed over."""
+        """By order, or parcel of one: how often each key was handed over."""
         self.held: dict[str, dict[str, Any]] = {}
         self.wrong: list[str] = []
 
@@ -47,7 +53,7 @@ class Yard:
         if luck < self.trouble / 3:
             return JSONResponse({}, status_code=503)
         body = json.loads(await request.body())
-        no, key = str(body["order_no"]), request.headers.get("idempotency-key", "")
+        no, key = named(body), request.headers.get("idempotency-key", "")
         if not key:
             self.wrong.append(f"order {no} was handed over without a key")
         held = self.held.setdefault(no, body)
@@ -61,7 +67,8 @@ class Yard:
         return JSONResponse(held, status_code=201)
 
     async def show(self, request: Request) -> Response:
-        held = self.held.get(request.path_params["order_no"])
+        asked = {"order_no": request.path_params["order_no"], **request.query_params}
+        held = self.held.get(named(asked))
         if held is None or self.dice.random() < self.trouble / 5:
             return JSONResponse({}, status_code=404)
         return JSONResponse(held)
@@ -127,6 +134,13 @@ match = "all"
 name = "over-300"
 when = "total >= 300"
 then = "gift GIFT-1"
+[[groups]]
+name = "parcels"
+match = "all"
+[[groups.rules]]
+name = "apart"
+when = "total >= 300"
+then = "split sku"
 """
 
 

@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import msgspec
+import polars as pl
 import pytest
 import uvicorn
 from reading import rows
@@ -26,11 +27,17 @@ from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.context import Context
 from orderhub_core.flows.dispatch import SECOND, dispatch
 from orderhub_core.flows.gates import Gates
+from orderhub_core.flows.places import places
 from orderhub_core.flows.reproduce import reproduce
 from orderhub_core.flows.targets import Targets
+from orderhub_core.frames import INSTANT, LINES
 from orderhub_core.model import Content, Line, Release
 from orderhub_core.model import Event as E
 from orderhub_core.pseudonym import Pseudonyms
+from orderhub_core.rules import rulebook, turn
+from orderhub_core.rules.claims import STOCK
+from orderhub_core.rules.decide import decide
+from orderhub_core.rules.provinces import located
 from orderhub_core.rules.splitting import MOST_PARCELS
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.settings import Endpoint, Settings, WarehouseSettings
@@ -439,3 +446,61 @@ def test_in_whatever_batches_all_of_it_is_sent_once_and_is_decided_once_more(ord
         finally:
             store.close()
     assert known[0] == known[1] == known[2]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_who_asks_of_a_file_is_told_the_parcels_that_the_hub_makes(context, order, seed):
+    """`rules explain --questions` over the same orders and stock."""
+    dice, skus = random.Random(seed), ["A", "B", "C"]
+    settings, rules = shop(), text("v1", "nearest", RULES).replace('otherwise = "assign nearest"', ROUTES)
+    yard = Yard(context, order, settings, rules)
+    stock = [
+        (place, sku, dice.randrange(12)) for place in ("hangzhou", "guangzhou", "attic") for sku in (*skus, "FREE-1")
+    ]
+    yard.counted(*stock)
+    for number in range(25):
+        wanted = [(sku, dice.choice([1, 2, 4]), dice.choice("xy")) for sku in skus if dice.random() < 0.7]
+        about = {"province": dice.choice(["浙江省", "广东省"]), "total": dice.choice([1, 2, 3, 4]) * 10_000}
+        yard.buy(*(wanted or [("A", 1)]), name=f"B{number:02}", at=NOW + number, **about)
+    orders = pl.DataFrame(
+        rows(context, "SELECT order_id, order_no, total_minor, paid_at, province FROM orders ORDER BY order_id"),
+        schema={"order_id": pl.Int64, "order_no": pl.String, "total_minor": pl.Int64, "paid_at": pl.Int64,
+                "province": pl.String}, orient="row",
+    ).with_columns(pl.col("paid_at").cast(INSTANT))  # fmt: skip
+    bought = pl.DataFrame(
+        [row for row in context.store.line_rows(orders["order_id"]) if row[1] < 1_000], schema=LINES, orient="row"
+    )
+    decisions = decide(orders, bought, rulebook.usable(rules, "these"))
+    known = turn.Known(
+        pl.DataFrame([(*row, 0) for row in stock], schema=STOCK, orient="row"), places(settings).warehouses
+    )
+    live = {row[:2]: row[2:] for row in context.store.split_rows(orders["order_id"])}
+    fates = {
+        number: (warehouse, state, decided)
+        for number, warehouse, state, decided in rows(
+            context,
+            "SELECT o.order_id, warehouse, state, decided FROM orders o"
+            " JOIN outbox e ON e.key = 'push:shop-1:' || order_no",
+        )
+    }
+    several = 0
+    for number in orders["order_id"]:
+        case = turn.case(number, located(orders), bought, decisions, known, zone="UTC")
+        warehouse, state, parcels = fates[number]
+        several += parcels > 1
+        for line_no, place, parcel in case.goes.select("line_no", "warehouse", "parcel").iter_rows():
+            if state == "person":
+                assert (parcel, place) == (None, None), "it takes nothing, and all of it waits"
+            elif parcel is None:
+                assert live[number, line_no][0] == parcels, "the rest, which waits"
+            else:
+                assert live.get((number, line_no), (1, warehouse)) == (parcel, place)
+    assert several > 3
+
+
+ROUTES = """otherwise = "assign nearest"
+[[groups.rules]]
+name = "very-dear"
+when = "total >= 400"
+then = "assign guangzhou"
+"""
