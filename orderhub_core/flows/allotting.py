@@ -6,7 +6,7 @@ limit no gift, unless a rule leaves the choice of the place to it, or splits an 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
@@ -23,10 +23,12 @@ from orderhub_core.rules.actions import NEAREST
 from orderhub_core.rules.allotting import CALLS, World
 from orderhub_core.rules.claims import WANTED
 from orderhub_core.rules.decide import Decision
+from orderhub_core.rules.needs import named
 from orderhub_core.rules.provinces import located
 from orderhub_core.rules.quotas import CLAIMS
 from orderhub_core.rules.routing import WINDOWS, routes
 from orderhub_core.rules.shortages import refusals
+from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store.unit import Row
 
 _english = translator("en")
@@ -60,11 +62,11 @@ def _placed(
 ) -> list[Settled]:  # fmt: skip
     """With the warehouse of each. `split`: ways, by order."""
     world = World(places.warehouses, windows, counters.counted())
-    watched, wishes = world.watched(), [_wish(one) for one in made]
+    contended, books = world.watched() | {NEAREST}, _books(made)
     asking = {
         one.head.order_id: wish
-        for one, wish in zip(made, wishes, strict=True)
-        if wish is not None and (wish.argument == NEAREST or wish.argument in watched)
+        for one in ([] if all(contended.isdisjoint(named(book, "assign_warehouse")) for book in books) else made)
+        if (wish := _wish(one)) is not None and wish.argument in contended
     }
     if not asking:
         return [Settled(one.decisions) for one in made]
@@ -83,10 +85,16 @@ def _placed(
     ]
 
 
+def _books(made: Sequence[Made]) -> Collection[Rulebook]:
+    return {one.book.version: one.book for one in made}.values()
+
+
 def _wish(one: Made) -> Decision | None:
-    if one.head.warehouse is not None:
-        return None
-    return next((decision for decision in one.decisions if decision.action == "assign_warehouse"), None)
+    if one.head.warehouse is None:
+        for decision in one.decisions:
+            if decision.action == "assign_warehouse":
+                return decision
+    return None
 
 
 def _settled(one: Made, wish: Decision, told: Row, parts: Parts) -> Settled:
@@ -149,6 +157,8 @@ def _wanted(made: Iterable[Made]) -> pl.DataFrame:
 
 def _with_granted(made: Sequence[Made], counters: Counters, *, trying: bool) -> Sequence[Made]:
     """Of limited gifts, those that there still were; of the others none, and why."""
+    if not any(any(gifts.limited(book)) for book in _books(made)):
+        return made
     found: list[Made] = []
     for _, some in groupby(made, key=lambda one: one.book.version):
         run = list(some)
@@ -192,8 +202,8 @@ def _refused(one: Made, said: Decision, why: Mapping[tuple[int, str], str]) -> D
 
 def _with_bases(made: Sequence[Made], bases: pl.DataFrame) -> Sequence[Made]:
     """Where the nearest production base is asked for, it is named."""
-    asking = [one for one in made if any(map(_is_for_any_base, one.decisions))]
-    if not asking or bases.is_empty():
+    asking = [] if bases.is_empty() else [one for one in made if any(map(_is_for_any_base, one.decisions))]
+    if not asking:
         return made
     raw = pl.DataFrame(
         [(one.head.order_id, one.head.paid_at, one.head.province) for one in asking],

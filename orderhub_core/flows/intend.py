@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, lru_cache
+from operator import attrgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,6 +40,7 @@ CARRIED_OUT = frozenset(
     {"assign_warehouse", "add_gift", "tag", "priority", "carrier", "work_order", "hold", "split", "approve", "notify"}
 )
 """Verbs that come true. Tags, points and the carrier are kept with the order's decisions, and told to its warehouse."""
+_by_id = attrgetter("order_id")
 SILENCE = Decision("", "", "", "", 0, None, "no rule holds")
 """Of a shadow: that it was asked, and wanted nothing."""
 _json = msgspec.json.Encoder(order="deterministic").encode
@@ -148,16 +150,18 @@ class Intentions:
 
     def _decided(self, heads: Sequence[Head], lines: Mapping[int, Sequence[Line]], book: Rulebook) -> list[Made]:
         """What a book says of each order, if anything."""
+        heads = sorted(heads, key=_by_id)  # frames that are sorted by it are told apart without a join
         reports = self.outside.reports(_first_paid(heads)) if asks_signals(book) else None
         about = [] if reports is None else [name for name in reports["of"].unique(maintain_order=True) if name]
         orders = rows.orders_frame(heads, tuple(dict.fromkeys((*order_columns(book), *about))))
         made = decide(orders, rows.lines_frame({head.order_id: lines[head.order_id] for head in heads}), book,
                       reports=reports)  # fmt: skip
-        by_order: dict[int, list[Decision]] = {}
-        for order_id, *decision in made.iter_rows():
-            by_order.setdefault(order_id, []).append(Decision(*decision))
+        said: dict[int, list[Decision]] = {head.order_id: [] for head in heads}
+        of, *columns = (column.to_list() for column in made)
+        for order_id, decision in zip(of, zip(*columns, strict=True), strict=True):
+            said[order_id].append(Decision._make(decision))
         return [
-            Made(head, by_order.get(number, []), book, lines[number], self.news.last_message[number])
+            Made(head, said[number], book, lines[number], self.news.last_message[number])
             for head in heads
             for number in (head.order_id,)
         ]

@@ -44,6 +44,8 @@ def closings(store: Store, since: int) -> pl.DataFrame:
         for one in signals.holding(store, since)
         if one.field == CLOSED.name
     ]
+    if not rows:
+        return WINDOWS.to_frame()
     raw = {**WINDOWS, "since": pl.Int64(), "until": pl.Int64()}
     return pl.DataFrame(rows, schema=raw, orient="row").cast({"since": INSTANT, "until": INSTANT})
 

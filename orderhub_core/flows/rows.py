@@ -21,6 +21,7 @@ _boxes = msgspec.json.Decoder(Parcels).decode
 UNMARKED = effects.Marks()
 
 _FIELDS = [field.name for field in msgspec.structs.fields(Head)]
+_LINE_FIELDS = [field.name for field in msgspec.structs.fields(Line)]
 _PACKED = ("facts", "stated", "parcels")
 _FACTS, _STATED, _PARCELS = (_FIELDS.index(name) for name in _PACKED)
 _moved = itemgetter(*map(_FIELDS.index, MOVED[: -len(_PACKED)]))
@@ -148,6 +149,7 @@ def _series(name: str, values: list[object]) -> pl.Series:
 
 def lines_frame(lines: Mapping[int, Sequence[Line]]) -> pl.DataFrame:
     """All columns, in the types of LINES: a number that no frame can hold is found here, before it is in the hub."""
-    rows = [(order_id, *msgspec.structs.astuple(line)) for order_id, some in lines.items() for line in some]
-    columns = zip(*rows, strict=True) if rows else [()] * len(frames.LINES)
-    return pl.DataFrame(dict(zip(frames.LINES, columns, strict=True)), schema=frames.LINES)
+    flat = [line for some in lines.values() for line in some]
+    columns: dict[str, list[object]] = {"order_id": [order_id for order_id, some in lines.items() for _ in some]}
+    columns |= {name: [getattr(line, name) for line in flat] for name in _LINE_FIELDS}
+    return pl.DataFrame([pl.Series(name, values, frames.LINES[name]) for name, values in columns.items()])

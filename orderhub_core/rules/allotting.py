@@ -44,10 +44,10 @@ class World(NamedTuple):
 
     def watched(self) -> frozenset[str]:
         """Warehouses that may have no room, or not everything; whoever goes to another one goes."""
-        full = self.warehouses.filter(pl.col("orders_per_day").is_not_null() | ~pl.col("enabled").fill_null(True))[
-            "warehouse"
-        ]
-        return self.counted | frozenset(full) | frozenset(self.windows["warehouse"])
+        columns = (self.warehouses[name].to_list() for name in ("warehouse", "enabled", "orders_per_day"))
+        told = zip(*columns, strict=True)
+        full = {warehouse for warehouse, enabled, most in told if most is not None or enabled is False}
+        return self.counted | full | frozenset(self.windows["warehouse"])
 
 
 class Allotted(NamedTuple):

@@ -161,7 +161,6 @@ def number(value: Scalar) -> Scalar:
     return (value - EPOCH) // MICROSECOND if isinstance(value, datetime) else value
 
 
-@lru_cache(maxsize=4096)
 def _of_words(leaf: Leaf) -> pl.Expr:
     on = pl.col(field_of(leaf).column)
     values = [str(value) for value in leaf.values]

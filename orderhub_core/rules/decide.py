@@ -14,7 +14,7 @@ from orderhub_core.rules.booktables import OTHERWISE
 from orderhub_core.rules.compile import conditions
 from orderhub_core.rules.earning import parents, quantities
 from orderhub_core.rules.index import NO_LINE, Index
-from orderhub_core.rules.reason import Asking, reasons
+from orderhub_core.rules.reason import Slot, Telling, reasons, slots
 from orderhub_core.rules.tree import ALWAYS, Action, Group, Rule, Rulebook
 
 DECISIONS = pl.Schema(
@@ -113,17 +113,15 @@ def _parted(found: np.ndarray[tuple[int], np.dtype[np.uint32]], count: int) -> l
 
 def _reasons(index: Index, blocks: Sequence[tuple[Hit, Action]]) -> pl.Series:
     acting = list({id(hit): hit for hit, _ in blocks}.values())
-    own = [hit for hit in acting if not hit.otherwise]
-    made = reasons(index, [Asking(hit.rule.when, hit.rows) for hit in own]) if own else pl.Series([], dtype=pl.String)
-    starts = dict(zip(map(id, own), np.cumsum([0, *(len(hit.rows) for hit in own)]).tolist(), strict=False))
-    return pl.concat(
-        [
-            pl.Series([NO_RULE]).new_from_index(0, len(hit.rows))
-            if hit.otherwise
-            else made.slice(starts[id(hit)], len(hit.rows))
-            for hit, _ in blocks
-        ]
-    ).alias("reason")
+    made = reasons(index, [Telling(_told(hit, index.zone), hit.rows) for hit in acting])
+    if len(acting) < len(blocks):
+        starts = dict(zip(map(id, acting), np.cumsum([0, *(len(hit.rows) for hit in acting)]).tolist(), strict=False))
+        made = made[np.concatenate([starts[id(hit)] + np.arange(len(hit.rows)) for hit, _ in blocks])]
+    return made.alias("reason")
+
+
+def _told(hit: Hit, zone: str) -> tuple[Slot, ...]:
+    return (Slot(NO_RULE),) if hit.otherwise else slots(hit.rule.when, zone)
 
 
 def _parents(index: Index, blocks: Sequence[tuple[Hit, Action]]) -> pl.Series:

@@ -5,14 +5,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import chain
 
 import numpy as np
 import polars as pl
 
 from orderhub_core.frames import INSTANT
-from orderhub_core.rules import bits, facts, signals, wording
+from orderhub_core.rules import bits, facts, signals
 from orderhub_core.rules.bits import Bits, Bools, Numbers
 from orderhub_core.rules.compile import (
     WORDS,
@@ -118,11 +118,15 @@ def _compared(asked: Is, field: Field, column: facts.Measured) -> Bits:
 def _truths(frame: pl.DataFrame, asked: Sequence[Is]) -> list[pl.Series]:
     """Of texts, over the rows of a frame that has the columns; what is unknown is neither true nor false."""
     gaps = {column.name for column in frame if column.null_count()}
-    sure: list[pl.Expr] = []
-    for place, (leaf, wanted) in enumerate(asked):
-        truth = expression(leaf) if wanted else ~expression(leaf)
-        sure.append((truth.fill_null(False) if field_of(leaf).column in gaps else truth).alias(str(place)))
-    return frame.select(sure).get_columns()
+    sure = (_sure(each, field_of(each.leaf).column in gaps).alias(str(place)) for place, each in enumerate(asked))
+    return facts.computed(frame, sure).get_columns()
+
+
+@lru_cache(maxsize=4096)
+def _sure(asked: Is, gaps: bool) -> pl.Expr:
+    """Where it is known to be so. `gaps`: whether a value may be missing."""
+    truth = expression(asked.leaf) if asked.wanted else ~expression(asked.leaf)
+    return truth.fill_null(False) if gaps else truth
 
 
 class Index:
@@ -145,15 +149,14 @@ class Index:
         self.raw_orders, self.raw_lines, self.zone = orders, lines, zone
         self.reports, self.at = reports, at
         self.orders = Level(orders.height, self._of_orders)
-        self._line_words: dict[str, pl.Series] = {}
 
     @cached_property
     def _placed(self) -> tuple[pl.DataFrame, Numbers]:
         """The lines that count, and of each the row of its order."""
-        sold = self.raw_lines.filter(pl.col("gift_of").is_null()) if "gift_of" in self.raw_lines else self.raw_lines
-        rows = self.raw_orders.select("order_id").with_row_index("place")
-        placed = sold.join(rows, on="order_id", how="inner", maintain_order="left")
-        return placed.drop("place"), placed["place"].to_numpy().astype(np.int64)
+        sold = self.raw_lines
+        if "gift_of" in sold and sold["gift_of"].null_count() < sold.height:
+            sold = sold.filter(pl.col("gift_of").is_null())
+        return facts.placed(sold, self.raw_orders["order_id"])
 
     @property
     def place(self) -> Numbers:
@@ -162,7 +165,7 @@ class Index:
     @cached_property
     def lines(self) -> Level:
         sold = self._placed[0]
-        return Level(sold.height, lambda fields: sold.select(facts.of_lines(field) for field in fields).get_columns())
+        return Level(sold.height, lambda fields: facts.computed(sold, map(facts.of_lines, fields)).get_columns())
 
     @cached_property
     def line_no(self) -> Numbers:
@@ -179,17 +182,6 @@ class Index:
         found = np.full(self.orders.height, NO_LINE)
         np.minimum.at(found, self.place[chosen], self.line_no[chosen])
         return found
-
-    def line_words(self, field: Field) -> pl.Series:
-        """Of each order what its lines have there, each value once, in words; null where none has any."""
-        if field.column not in self._line_words:
-            told = pl.DataFrame([self.lines.column(field)])
-            told = told.select(words=wording.column(field, self.zone), place=pl.Series(self.place)).drop_nulls()
-            each = told.group_by("place", maintain_order=True).agg(pl.col("words").unique().sort())
-            every = pl.DataFrame({"place": np.arange(self.orders.height, dtype=np.int64)})
-            joined = every.join(each, on="place", how="left", maintain_order="left")
-            self._line_words[field.column] = joined.select(pl.col("words").list.join(", ")).to_series()
-        return self._line_words[field.column]
 
     def holds(self, conditions: tuple[Condition, ...]) -> list[Bits]:
         """Of each condition the orders for which it is true."""
@@ -228,7 +220,9 @@ class Index:
         summed = [field.column for field in fields if field.column in facts.TOTALS]
         totals = facts.totals(summed, *self._placed, self.orders.height) if summed else pl.DataFrame()
         plain = [f for f in fields if f.level != "signal" and f.column not in facts.TOTALS]
-        made = self.raw_orders.select(facts.of_orders(field, self.zone) for field in plain) if plain else totals
+        made = (
+            facts.computed(self.raw_orders, (facts.of_orders(field, self.zone) for field in plain)) if plain else totals
+        )
         return [
             totals[field.column]
             if field.column in summed

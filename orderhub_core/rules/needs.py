@@ -60,6 +60,12 @@ def splits(book: Rulebook) -> bool:
     return any(action.verb == "split" and action.argument != NEVER for _, action in _acting(book))
 
 
+@lru_cache(maxsize=64)
+def named(book: Rulebook, verb: str) -> frozenset[str]:
+    """What its actions of a verb name: the warehouses that it assigns."""
+    return frozenset(action.argument for _, action in _acting(book) if action.verb == verb)
+
+
 def _acting(book: Rulebook) -> Iterator[tuple[str, Action]]:
     """Every action with its rule."""
     for group in book.groups:

@@ -39,7 +39,7 @@ class Op(StrEnum):
     """The two that speak of missing values, and are true or false of them."""
 
 
-class Leaf(msgspec.Struct, frozen=True, tag="leaf", forbid_unknown_fields=True):
+class Leaf(msgspec.Struct, frozen=True, cache_hash=True, tag="leaf", forbid_unknown_fields=True):
     """One condition. Of a line's field, outside of `Lines`, it asks whether some line has it."""
 
     field: str
@@ -49,23 +49,23 @@ class Leaf(msgspec.Struct, frozen=True, tag="leaf", forbid_unknown_fields=True):
     """One, two for WITHIN, one or more for the lists, none for IS_KNOWN and IS_MISSING."""
 
 
-class Every(msgspec.Struct, frozen=True, tag="every", forbid_unknown_fields=True):
+class Every(msgspec.Struct, frozen=True, cache_hash=True, tag="every", forbid_unknown_fields=True):
     """All parts hold; with none it always does."""
 
     parts: tuple[Condition, ...] = ()
 
 
-class Either(msgspec.Struct, frozen=True, tag="either", forbid_unknown_fields=True):
+class Either(msgspec.Struct, frozen=True, cache_hash=True, tag="either", forbid_unknown_fields=True):
     """At least one part holds."""
 
     parts: tuple[Condition, ...]
 
 
-class Not(msgspec.Struct, frozen=True, tag="not", forbid_unknown_fields=True):
+class Not(msgspec.Struct, frozen=True, cache_hash=True, tag="not", forbid_unknown_fields=True):
     part: Condition
 
 
-class Lines(msgspec.Struct, frozen=True, tag="lines", forbid_unknown_fields=True):
+class Lines(msgspec.Struct, frozen=True, cache_hash=True, tag="lines", forbid_unknown_fields=True):
     """A condition on one and the same line: that some line, every line or no line meets it. Gift lines that the hub
     added itself do not count."""
 
@@ -91,7 +91,7 @@ def leaves(condition: Condition) -> Iterator[Leaf]:
             yield from leaves(part)
 
 
-class Action(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Action(msgspec.Struct, frozen=True, cache_hash=True, forbid_unknown_fields=True):
     """What a rule wants done: a verb of `actions.VERBS`, and its argument."""
 
     verb: str
@@ -111,7 +111,7 @@ class Action(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return bool(self.total or self.per_day or self.per_buyer)
 
 
-class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Rule(msgspec.Struct, frozen=True, cache_hash=True, forbid_unknown_fields=True):
     name: str
     when: Condition
     then: tuple[Action, ...]
@@ -119,7 +119,7 @@ class Rule(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Why the rule is there, for whoever reads it next."""
 
 
-class Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Group(msgspec.Struct, frozen=True, cache_hash=True, forbid_unknown_fields=True):
     """Rules that belong together. `first`: of the rules that hold the first one acts; `all`: each that holds acts."""
 
     name: str
@@ -129,7 +129,7 @@ class Group(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of a `first` group, where no rule holds."""
 
 
-class Word(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Word(msgspec.Struct, frozen=True, cache_hash=True, forbid_unknown_fields=True):
     """A word that a business has for a value: `杭州仓` for the warehouse `hangzhou`."""
 
     of: str
@@ -138,7 +138,7 @@ class Word(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     value: str
 
 
-class Rulebook(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class Rulebook(msgspec.Struct, frozen=True, cache_hash=True, forbid_unknown_fields=True):
     version: str = "none"
     groups: tuple[Group, ...] = ()
     zone: str = "Asia/Shanghai"

@@ -10,6 +10,7 @@ from typing import cast
 import numpy as np
 import polars as pl
 
+from orderhub_core.rules import spoken
 from orderhub_core.rules.dictionary import FIELDS, Field
 from orderhub_core.rules.example.atoms import fields
 from orderhub_core.rules.example.lengths import CHANGING, Ruler, is_word
@@ -32,7 +33,8 @@ class Likeness:
         self._columns = [_numbers(index.orders.column(field), field, ruler) for field in own]
         if any(field.name == GOODS for field in there):
             self._names.append(GOODS)
-            self._columns.append(_codes(index.line_words(FIELDS[GOODS])))
+            (goods,) = spoken.of_lines(index, [FIELDS[GOODS]], np.arange(index.orders.height))
+            self._columns.append(_codes(goods))
 
     def nearest(self, to: Rows, among: Rows, count: int) -> Rows:
         """The rows that are most like one of `to`, the most alike first, and of those alike the earlier."""
