@@ -3,6 +3,7 @@ the stock as a table of SKUs by warehouses, the room as counters of days by ware
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,15 +15,24 @@ from orderhub_core.rules.turns import CLOSED, Asked, Left, Taken
 Numbers = np.ndarray[tuple[int], np.dtype[np.int64]]
 WITHOUT_LIMIT = 2**62
 CELL, GATE = ["sku", "warehouse"], ["day", "warehouse"]
-_ORDER = pl.col("order").cast(pl.Int64)
 _GROUP = pl.coalesce("together", "line_no")
+
+
+class InTurn(NamedTuple):
+    """Rows of orders in the order of their turns."""
+
+    frame: pl.DataFrame
+    order: Numbers
+    """Of each row, the number of its order."""
+    runs: Numbers
+    """Where the rows of each order begin; and where the last one's end."""
 
 
 class Numbered(NamedTuple):
     orders: pl.DataFrame
-    """In the order of their turns; `day`, and `order`, their number."""
-    lines: pl.DataFrame
-    candidates: pl.DataFrame
+    """In the order of their turns."""
+    lines: InTurn
+    candidates: InTurn
     supplies: pl.DataFrame
     skus: pl.Series
     """The names of the rows of the stock; one row more, of nothing, stands for what takes none and what has no name."""
@@ -47,28 +57,31 @@ class Numbered(NamedTuple):
 
 def numbered(question: Question, resources: Resources, zone: str) -> Numbered:
     """Of a question without findings; see `resources.allocate`."""
-    orders = _in_turn(question.orders, zone)
-    turns = orders.select("order_id", "order", "day")
-    lines = _of_orders(question.lines, turns, _GROUP, pl.col("line_no"))
-    candidates = _of_orders(question.candidates, turns, pl.col("rank"))
+    orders = question.orders.sort("turn", "paid_at", "order_id")
+    turns = orders["order_id"]
+    lines = in_turn(question.lines.with_columns(group=_GROUP), turns, ["group", "line_no"])
+    candidates = in_turn(question.candidates, turns, ["rank"])
     supplies = question.supplies.sort("at", maintain_order=True)
-    places = _spoken_of(candidates["warehouse"], supplies["warehouse"])
-    skus = _spoken_of(lines.filter("stocked")["sku"], supplies["sku"])
-    days = orders["day"].unique().sort()
+    sku, stocked, warehouse = lines.frame["sku"], lines.frame["stocked"], candidates.frame["warehouse"]
+    places = _spoken_of(warehouse, supplies["warehouse"])
+    skus = _spoken_of(sku if stocked.all() else sku.filter(stocked), supplies["sku"])
+    of_day = orders["paid_at"].dt.convert_time_zone(zone).dt.date()
+    days = of_day.unique().sort()
     stock, floor = _stock(resources.stock, skus, places)
     room, limit = _room(resources, days, places)
-    place = codes(candidates["warehouse"], places)
-    gate = codes(candidates["day"], days) * len(places) + place
-    new_group = _starts(lines.select("order", _GROUP.alias("group")))
+    place = codes(warehouse, places)
+    gate = np.repeat(codes(of_day, days) * len(places), np.diff(candidates.runs)) + place
+    new_group = _starts(lines)
+    row = codes(sku, skus)
     asked = Asked(
-        groups=_runs(lines["order"].to_numpy()[new_group], orders.height),
-        lines=np.append(new_group, lines.height),
-        candidates=_runs(candidates["order"].to_numpy(), orders.height),
+        groups=np.searchsorted(new_group, lines.runs),
+        lines=np.append(new_group, len(lines.order)),
+        candidates=candidates.runs,
         supplies=_arrived(orders, supplies),
-        sku=np.where(lines["stocked"] & lines["sku"].is_not_null(), codes(lines["sku"], skus), len(skus)),
-        need=lines["quantity"].cast(pl.Int64).to_numpy() * lines["stocked"].to_numpy(),
+        sku=np.where(stocked.to_numpy() & (row >= 0), row, len(skus)),
+        need=lines.frame["quantity"].cast(pl.Int64).to_numpy() * stocked.to_numpy(),
         place=place,
-        gate=np.where(candidates["closed"].is_null().to_numpy(), gate, CLOSED),
+        gate=_closed(gate, candidates.frame["closed"]),
         parcels=orders["parcels"].cast(pl.Int64).to_numpy(),
         partly=orders["partly"].cast(pl.Int64).to_numpy(),
         cell=codes(supplies["sku"], skus) * len(places) + codes(supplies["warehouse"], places),
@@ -90,29 +103,57 @@ def codes(column: pl.Series, words: pl.Series) -> Numbers:
     return words.search_sorted(column).cast(pl.Int64).to_numpy()
 
 
-def _in_turn(orders: pl.DataFrame, zone: str) -> pl.DataFrame:
-    ordered = orders.sort("turn", "paid_at", "order_id")
-    day = pl.col("paid_at").dt.convert_time_zone(zone).dt.date()
-    return ordered.with_columns(day=day).with_row_index("order")
+def in_turn(frame: pl.DataFrame, turns: pl.Series, then: Sequence[str]) -> InTurn:
+    """The rows of these orders (ids) in the order of their turns, and within one by the columns `then`, whole numbers;
+    of equals in the order in which they were."""
+    own = frame if _is_sorted(frame, ["order_id", *then]) else frame.sort("order_id", *then, maintain_order=True)
+    own = own.slice(own["order_id"].null_count())
+    ids, asked = own["order_id"].to_numpy(), turns.to_numpy()
+    # Rows that are sorted by order lie in runs: taking the turns is to take the runs, and sorts nothing.
+    first = np.flatnonzero(_changes(ids))
+    owners, ends = ids[first], np.append(first, len(ids))
+    if len(owners) == len(asked) and (owners == asked).all():
+        return InTurn(own, np.repeat(np.arange(len(asked)), np.diff(ends)), ends)
+    at = np.searchsorted(owners, asked)
+    there = at < len(owners)
+    there[there] = owners[at[there]] == asked[there]
+    begins, sizes = np.zeros(len(asked), np.int64), np.zeros(len(asked), np.int64)
+    begins[there], sizes[there] = ends[at[there]], np.diff(ends)[at[there]]
+    runs = np.append(0, np.cumsum(sizes))
+    rows = np.arange(runs[-1]) + np.repeat(begins - runs[:-1], sizes)
+    return InTurn(own[rows], np.repeat(np.arange(len(asked)), sizes), runs)
 
 
-def _of_orders(frame: pl.DataFrame, turns: pl.DataFrame, *then: pl.Expr) -> pl.DataFrame:
-    """The rows of these orders, in the order of their turns and within one by `then`."""
-    own = frame.join(turns, on="order_id", how="inner")
-    return own.sort(pl.col("order"), *then, maintain_order=True)
+def _is_sorted(frame: pl.DataFrame, by: Sequence[str]) -> bool:
+    """By these columns of whole numbers, one after the other. A missing one comes first, and is not looked for."""
+    columns = [frame[name] for name in by]
+    if any(column.null_count() for column in columns):
+        return False
+    follows = np.ones(max(frame.height - 1, 0), np.bool_)
+    for column in reversed(columns):
+        numbers = column.to_numpy()
+        before, after = numbers[:-1], numbers[1:]
+        follows = (before < after) | ((before == after) & follows)
+    return bool(follows.all())
 
 
-def _runs(owner: Numbers, owners: int) -> Numbers:
-    """Where the rows of each owner begin, of rows sorted by it; and where the last one's end."""
-    return np.searchsorted(owner, np.arange(owners + 1))
+def _changes(numbers: Numbers) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Where another one begins."""
+    other = np.ones(len(numbers), np.bool_)
+    np.not_equal(numbers[1:], numbers[:-1], out=other[1:])
+    return other
 
 
-def _starts(keys: pl.DataFrame) -> Numbers:
-    """The rows at which another key begins."""
-    order, group = keys["order"].to_numpy(), keys["group"].to_numpy()
-    other = np.ones(len(order), np.bool_)
-    other[1:] = (order[1:] != order[:-1]) | (group[1:] != group[:-1])
-    return np.flatnonzero(other)
+def _starts(lines: InTurn) -> Numbers:
+    """The rows at which another group of lines begins; a line without a number is a group of its own."""
+    group = lines.frame["group"]
+    begins = _changes(lines.order) | _changes(group.fill_null(0).to_numpy())
+    return np.flatnonzero(begins | group.is_null().to_numpy() if group.null_count() else begins)
+
+
+def _closed(gate: Numbers, why: pl.Series) -> Numbers:
+    """Of each candidate its gate, or CLOSED."""
+    return gate if why.null_count() == len(why) else np.where(why.is_null().to_numpy(), gate, CLOSED)
 
 
 def _arrived(orders: pl.DataFrame, supplies: pl.DataFrame) -> Numbers:

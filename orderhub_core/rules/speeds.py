@@ -35,8 +35,10 @@ def compiled() -> Run:
     from numba import njit
     from numba.extending import register_jitable
 
+    # Else each call hands over all that the arrays consist of, which takes longer than most parts do.
+    inlined = register_jitable(forceinline=True)
     for part in PARTS:
-        register_jitable(part)
+        inlined(part)
     made: Any
     try:
         made = njit(cache=True)(run)

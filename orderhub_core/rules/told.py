@@ -26,12 +26,12 @@ def told(numbers: Numbered, taken: Taken, findings: pl.DataFrame) -> Outcome:
 def _outcomes(numbers: Numbered, taken: Taken, booked: Numbers) -> pl.DataFrame:
     orders = numbers.orders.height
     parcels = np.bincount(booked, minlength=orders)
-    waiting = np.bincount(numbers.lines["order"].to_numpy()[taken.candidate == NOWHERE], minlength=orders)
+    waiting = np.bincount(numbers.lines.order[taken.candidate == NOWHERE], minlength=orders)
     outcome = np.select([parcels == 0, waiting > 0, parcels > 1], [3, 2, 1], 0)
     return pl.DataFrame(
         [
             numbers.orders["order_id"],
-            _words(HOW.categories, outcome, "outcome").cast(HOW),
+            _rows(pl.Series("outcome", HOW.categories, HOW), outcome),
             pl.Series("parcels", parcels.astype(np.int32)),
         ]
     )
@@ -40,22 +40,24 @@ def _outcomes(numbers: Numbered, taken: Taken, booked: Numbers) -> pl.DataFrame:
 def _assigned(numbers: Numbered, taken: Taken) -> pl.DataFrame:
     goes = taken.candidate != NOWHERE
     place = np.where(goes, numbers.asked.place[taken.candidate], -1) if len(numbers.asked.place) else taken.candidate
-    parcel = pl.Series("parcel", taken.parcel.astype(np.int32)).set(pl.Series(~goes), None)
-    return numbers.lines.select("order_id", "line_no").with_columns(_words(numbers.places, place, "warehouse"), parcel)
+    parcel = pl.Series("parcel", taken.parcel.astype(np.int32))
+    return numbers.lines.frame.select("order_id", "line_no").with_columns(
+        _rows(numbers.places.alias("warehouse"), place), parcel if goes.all() else parcel.set(pl.Series(~goes), None)
+    )
 
 
 def _lacks(numbers: Numbered, candidate: Numbers, line: Numbers, left: Numbers) -> pl.DataFrame:
-    offered = numbers.candidates.select("order_id", "rank", "warehouse", "closed")[candidate]
-    of_line = np.where(line >= 0, line, -1)
-    wanted = _rows(pl.Series(numbers.asked.need), of_line)
-    limit = _rows(pl.Series(numbers.limit), np.where(line == FULL, numbers.asked.gate[candidate], -1))
-    what = np.select([line == CLOSED, line == FULL], [0, 1], 2)
+    offered = numbers.candidates.frame.select("order_id", "rank", "warehouse", "closed")[candidate]
+    of_line, full = line >= 0, line == FULL
+    asked = np.zeros(len(line), np.int64)
+    asked[of_line] = numbers.asked.need[line[of_line]]
+    asked[full] = numbers.limit[numbers.asked.gate[candidate[full]]]
+    what, lines = np.select([line == CLOSED, full], [0, 1], 2), numbers.lines.frame
     return offered.with_columns(
-        _words(WHAT.categories, what, "lack").cast(WHAT),
-        _rows(numbers.lines["line_no"], of_line),
-        _rows(numbers.lines["sku"], of_line),
+        _rows(pl.Series("lack", WHAT.categories, WHAT), what),
+        *(_rows(lines[name], np.where(of_line, line, -1)) for name in ("line_no", "sku")),
         pl.Series("left", left),
-        wanted.zip_with(wanted.is_not_null(), limit).fill_null(0).alias("asked"),
+        pl.Series("asked", asked),
     ).select(LACKS.names())
 
 
@@ -63,32 +65,28 @@ def _ledger(
     numbers: Numbered, order: Numbers, line: Numbers, counter: Numbers, quantity: Numbers, left: Numbers
 ) -> pl.DataFrame:
     """Of stock, what is on hand after each entry; of room, how much is booked: the pass counts what is left of both."""
-    books, comes = (line == CAPACITY) & (order != SUPPLY), order == SUPPLY
-    places = len(numbers.places)
+    comes = order == SUPPLY
+    books = (line == CAPACITY) & ~comes
+    subject, place = np.divmod(counter, max(len(numbers.places), 1))
     subjects = pl.concat([numbers.skus, numbers.days.dt.to_string("iso")])
-    subject = counter // max(places, 1) + np.where(books, len(numbers.skus), 0)
-    cell, gate = np.where(books, 0, counter), np.where(books, counter, 0)
-    balance = np.where(books, numbers.limit[gate] - left, left + numbers.safety[cell]) if len(order) else left
-    number = np.where(comes, -1, order)
-    of_line = np.where(books | comes, -1, line)
+    of_gate = np.where(books, len(numbers.safety), 0)
+    of_counter = np.concatenate([numbers.safety, numbers.limit, [0]])[counter + of_gate]
     return pl.DataFrame(
         [
-            _words(pl.Series(["stock", "capacity"]), books.astype(np.int64), "kind").cast(LEDGER["kind"]),
-            _words(numbers.places, counter % max(places, 1), "place"),
-            _words(subjects, subject, "subject"),
-            _rows(numbers.orders["order_id"], number),
-            _rows(numbers.lines["line_no"], of_line),
+            _rows(pl.Series("kind", ["stock", "capacity"], LEDGER["kind"]), books.astype(np.int64)),
+            _rows(numbers.places.alias("place"), place),
+            _rows(subjects.alias("subject"), subject + np.where(books, len(numbers.skus), 0)),
+            _rows(numbers.orders["order_id"], order),
+            _rows(numbers.lines.frame["line_no"], np.where(books | comes, -1, line)),
             pl.Series("quantity", np.where(books, 1, quantity)),
-            pl.Series("balance", balance),
+            pl.Series("balance", of_counter + np.where(books, -left, left)),
         ],
     )
 
 
-def _words(words: pl.Series, rows: Numbers, name: str) -> pl.Series:
-    return _rows(words.alias(name), rows)
-
-
 def _rows(values: pl.Series, rows: Numbers) -> pl.Series:
-    """The values of these rows; null where the row is -1."""
-    known = pl.Series(rows)
-    return values.gather(known.set(known < 0, None)) if len(rows) else values.clear()
+    """The values of these rows; null where the row is below 0."""
+    none = rows < 0
+    if not none.any():
+        return values[rows]
+    return pl.concat([values, pl.Series([None], dtype=values.dtype)])[np.where(none, len(values), rows)]
