@@ -40,8 +40,11 @@ LACKING = """SELECT o.paid_at, e.payload FROM outbox e JOIN orders o ON o.order_
     WHERE d.order_id = e.order_id AND d.action = 'hold' AND d.argument = 'stock' AND d.shadow = 0 AND d.reason = e.note)
     AND EXISTS (SELECT 1 FROM ledger l WHERE l.order_id = e.order_id AND l.kind = 'turn' AND l.subject = 'stock'
     AND l.seq < (SELECT max(t.seq) FROM ledger t WHERE t.kind = 'told' AND t.subject = '' AND t.place = ?))
+    AND (o.fulfilment NOT IN ('partly_shipped', 'shipped') OR (o.fulfilment = 'partly_shipped' AND EXISTS
+    (SELECT 1 FROM outbox f WHERE f.key = 'push:' || o.shop || ':' || o.order_no AND f.state = 'done')))
     ORDER BY e.intended_at, e.order_id, e.key"""
-"""Of a warehouse what is held because it lacked something there, and for no other reason, when the last report came."""
+"""Of a warehouse what is held because it lacked something there, and for no other reason, when the last report came.
+What is said to be shipped may have left by another hand, unless it was the first of its order's parcels."""
 
 
 class Lacking(NamedTuple):

@@ -257,6 +257,22 @@ def test_one_parcel_that_is_with_the_carrier_does_not_withdraw_the_other(context
     assert yard.sent() == [("hangzhou.", {"SHIRT": 2}), ("hangzhou", {"CUP": 1})]
 
 
+@pytest.mark.parametrize(
+    ("handed_over", "word", "goes"),
+    [(True, E.PARTLY_SHIPPED, True), (True, E.SHIPPED, False), (False, E.PARTLY_SHIPPED, False)],
+)
+def test_the_rest_goes_by_itself_unless_it_may_have_left_already(context, order, handed_over, word, goes):
+    yard = Yard(context, order, shop(), text("v1", "hangzhou", split("stock")))
+    yard.counted(("hangzhou", "SHIRT", 5))
+    yard.buy(("SHIRT", 2), ("CUP", 1))
+    if handed_over:
+        (leased,) = yard.store.lease(now=NOW + DAY_US, until=NOW + 2 * DAY_US, owner="me", limit=9)
+        yard.store.finish([Finished(leased, "done", NOW + DAY_US, "")], owner="me", now=NOW + DAY_US)
+    yard.tell(word)
+    assert yard.counted(("hangzhou", "CUP", 3)).let_go == goes
+    assert yard.sent()[1] == ("hangzhou" if goes else "hangzhou?", {"CUP": 1})
+
+
 @pytest.mark.parametrize("limit", [1, 100], ids=["one by one", "in one batch"])
 def test_a_line_that_changes_changes_in_its_own_parcel(context, order, limit):
     yard = Yard(

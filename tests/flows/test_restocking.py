@@ -55,6 +55,16 @@ def test_what_must_stay_stays_and_what_was_not_reported_is_nobody_s(place):
     assert place.counted(("hangzhou", "SKU-1", 4, 2)).let_go == 1
 
 
+@pytest.mark.parametrize("word", [E.SHIPPED, E.PARTLY_SHIPPED])
+def test_what_is_said_to_be_shipped_by_another_hand_does_not_go_by_itself(place, word):
+    place.counted(("hangzhou", "SKU-1", 0))
+    place.bought(2)
+    place.news("A1", word)
+    drain(place.context, 100)
+    assert place.counted(("hangzhou", "SKU-1", 9)).let_go == 0
+    assert waits(place.fate("A1"))
+
+
 def test_who_is_held_for_another_reason_too_waits_for_a_person(context, order):
     place = Place(context, order, shop(), text("v1", "hangzhou", HOLD))
     place.counted(("hangzhou", "SKU-1", 0))
