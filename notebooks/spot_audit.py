@@ -126,11 +126,11 @@ def _(buttons, chair, lang, peek, tr, turn, zone):
 
 
 @app.cell
-def _(asked, chair, desk, folio, lang, shown, tr, zone):
-    asked()
-    _of, _said = folio.sheet, chair.reviews
+def _(asked, desk, folio, lang, shown, tr, zone):
+    asked()  # and not at each judgement, nor for another reviewer: the next card must not wait for this
+    _of, _said = folio.sheet, desk.reviews(folio.sheet.audit)
     found, weeks = result.result(_of, folio.sample, _said), result.weeks(desk.history(_of.spec), _of, zone)
-    _all = (folio, chair.reviews, found, weeks, zone, tr)
+    _all = (folio, _said, found, weeks, zone, tr)
     _xlsx = ui.download_xlsx(lambda: export.workbook(*_all), f"{_of.audit}.xlsx", tr)
     _pdf = ui.download_pdf(lambda: paper.pdf(*_all), f"{_of.audit}.pdf", tr)
     _save = ui.grid(_xlsx, _pdf if lang == "en" or paper.letters() else ui.note(tr(texts.NO_FONT), "warn"), min="140px")
