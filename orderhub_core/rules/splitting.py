@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
+import numpy as np
 import polars as pl
 
 from orderhub_core.rules.actions import NEVER
+from orderhub_core.rules.bits import Numbers
 
 BY_KIND: Mapping[str, str] = MappingProxyType({"category": "category", "sku": "sku"})
 """Ways that the lines decide, and the column of theirs that does."""
@@ -49,6 +51,18 @@ def most(way: str, places: int) -> int:
 def asked(way: pl.Expr, places: int) -> pl.Expr:
     """`most` of a column of ways."""
     return way.replace_strict({one: most(one, places) for one in BY_PLACE}, default=1, return_dtype=pl.Int32)
+
+
+def counts(places: Numbers, kinds: pl.Series, orders: int) -> Numbers:
+    """In how many parcels `parted` puts each of so many orders: of what was sold, the `places` of the lines' orders, and
+    their kinds. An order without lines is one parcel. Not to ask which line goes where takes a twentieth of the time."""
+    known = kinds.fill_null("")
+    words = known.unique().sort()
+    codes = known.cast(pl.Enum(words)).to_physical().cast(pl.Int64).to_numpy()
+    pairs = np.sort(places * len(words) + codes)
+    different = pairs[np.diff(pairs, prepend=-1) != 0] // max(len(words), 1)
+    found: Numbers = np.clip(np.bincount(different, minlength=orders), 1, MOST_PARCELS)
+    return found
 
 
 def parted(lines: pl.DataFrame) -> pl.DataFrame:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orderhub_core.rules.decide import DECISIONS
-from orderhub_core.rules.splitting import KINDS, MOST_PARCELS, asked, most, parted, way, ways
+from orderhub_core.rules.splitting import KINDS, MOST_PARCELS, asked, counts, most, parted, way, ways
 
 _lines = st.lists(
     st.tuples(st.integers(1, 3), st.sampled_from(["a", "b", "c", "", None]), st.none() | st.integers(0, 13)),
@@ -45,9 +46,19 @@ def test_lines_part_by_kind_and_what_is_given_with_a_line_stays_with_it(lines, d
     assert told.height == len(rows)
 
 
+@given(_lines)
+def test_how_many_parcels_there_are_is_counted_as_they_are_made(lines):
+    rows = [(order, number, None, kind) for number, (order, kind, _) in enumerate(lines)]
+    frame = pl.DataFrame(rows, schema=KINDS, orient="row")
+    made = dict(parted(frame).group_by("order_id").agg(pl.col("parcel").max()).iter_rows())
+    told = counts(frame["order_id"].to_numpy(), frame["kind"], 4).tolist()
+    assert told == [made.get(order, 1) for order in range(4)]
+
+
 def test_of_very_many_kinds_the_last_parcel_has_the_rest():
     rows = [(1, number, None, f"k{number}") for number in range(MOST_PARCELS + 5)]
     told = parted(pl.DataFrame(rows, schema=KINDS, orient="row"))
+    assert counts(np.ones(len(rows), np.int64), pl.Series([row[3] for row in rows]), 2).tolist() == [1, MOST_PARCELS]
     assert told["parcel"].value_counts().sort("parcel")["count"].to_list() == [1] * (MOST_PARCELS - 1) + [6]
 
 

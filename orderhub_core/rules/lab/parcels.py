@@ -14,7 +14,7 @@ from orderhub_core.rules.index import Index
 from orderhub_core.rules.lab.comparing import Comparison
 from orderhub_core.rules.lab.loads import Table
 from orderhub_core.rules.lab.wants import NOTHING, Choice
-from orderhub_core.rules.splitting import BY_KIND, parted
+from orderhub_core.rules.splitting import BY_KIND, counts
 
 SPLITS = pl.Schema(
     {
@@ -70,14 +70,7 @@ def _parts(index: Index, how: str) -> Numbers | None:
         return np.ones(index.orders.height, np.int64)
     if how not in BY_KIND or not index.lines.height:
         return None
-    kinds = index.lines.column(FIELDS[BY_KIND[how]])
-    sold = pl.DataFrame([pl.Series("order_id", index.place), kinds.alias("kind")]).with_columns(
-        line_no=pl.int_range(pl.len(), dtype=pl.Int32), gift_of=pl.lit(None, pl.Int32)
-    )
-    parcels = parted(sold)
-    counts = np.ones(index.orders.height, np.int64)
-    np.maximum.at(counts, parcels["order_id"].to_numpy(), parcels["parcel"].to_numpy())
-    return counts
+    return counts(index.place, index.lines.column(FIELDS[BY_KIND[how]]), index.orders.height)
 
 
 def freights(compared: Comparison, prices: Prices) -> pl.DataFrame:
