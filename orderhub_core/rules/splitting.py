@@ -54,8 +54,8 @@ def asked(way: pl.Expr, places: int) -> pl.Expr:
 
 
 def counts(places: Numbers, kinds: pl.Series, orders: int) -> Numbers:
-    """In how many parcels `parted` puts each of so many orders: of what was sold, the `places` of the lines' orders, and
-    their kinds. An order without lines is one parcel. Not to ask which line goes where takes a twentieth of the time."""
+    """In how many parcels `parted` puts each of so many orders: of what was sold, the `places` of the lines' orders and
+    their kinds. An order without lines is one parcel. Which line goes where is not asked: a twentieth of the time."""
     known = kinds.fill_null("")
     words = known.unique().sort()
     codes = known.cast(pl.Enum(words)).to_physical().cast(pl.Int64).to_numpy()
