@@ -269,11 +269,14 @@ def live(root: Path, orders: int, rounds: int) -> bool:
         "with 50 rules": _rulebook.live_book(50),
     }
     rates: dict[str, list[float]] = {name: [] for name in books}
+    worked: dict[str, list[float]] = {name: [] for name in books}
     for turn in range(rounds):
         for name, rules in books.items():
             hub = prepared(root / f"{name}-{turn}", messages)
             hub.__dict__["context"] = hub.context._replace(book=rules)
-            rates[name].append(len(messages) / timed(lambda: absorb_all(hub)).wall * 1e6)  # noqa: B023 — called here
+            cost = timed(lambda: absorb_all(hub))  # noqa: B023 — called here
+            rates[name].append(len(messages) / cost.wall * 1e6)
+            worked[name].append(cost.cpu)
             checked(hub)
             if rules.groups:
                 ((decided,),) = hub.store.query("hub", "SELECT count(DISTINCT order_id) FROM decisions")
@@ -285,6 +288,8 @@ def live(root: Path, orders: int, rounds: int) -> bool:
         [mine / other for other, mine in zip(rates[name], rates["with 50 rules"], strict=True)]
         for name in ("with 2 rules", "without rules")
     )
+    by_processor = [bare / ruled for bare, ruled in zip(worked["without rules"], worked["with 50 rules"], strict=True)]
+    print(f"{'  the same by the processor time of planning and writing':<58}{median(by_processor):>8.2f}")
     print(f"{'  of the rate with 2 rules, which decide and push as much':<58}{median(few):>8.2f}")
     return bar("absorbing keeps of its rate", median(kept), BARS["live"])
 

@@ -30,7 +30,7 @@ from orderhub_core.rules import rulebook
 from orderhub_core.rules.actions import HOLDS, NEVER
 from orderhub_core.rules.decide import Decision, decide
 from orderhub_core.rules.inforce import Choice
-from orderhub_core.rules.needs import asked, asks_signals, check, order_columns
+from orderhub_core.rules.needs import asked, asks_signals, check, line_columns, order_columns
 from orderhub_core.rules.routing import WINDOWS
 from orderhub_core.rules.tree import Action, Rulebook
 from orderhub_core.store.ahead import Reads
@@ -44,6 +44,8 @@ _by_id = attrgetter("order_id")
 SILENCE = Decision("", "", "", "", 0, None, "no rule holds")
 """Of a shadow: that it was asked, and wanted nothing."""
 _json = msgspec.json.Encoder(order="deterministic").encode
+_marks = lru_cache(maxsize=1024)(rows.marks)
+"""Rules decide few different things."""
 
 
 def load(path: Path) -> Rulebook:
@@ -154,8 +156,8 @@ class Intentions:
         reports = self.outside.reports(_first_paid(heads)) if asks_signals(book) else None
         about = [] if reports is None else [name for name in reports["of"].unique(maintain_order=True) if name]
         orders = rows.orders_frame(heads, tuple(dict.fromkeys((*order_columns(book), *about))))
-        made = decide(orders, rows.lines_frame({head.order_id: lines[head.order_id] for head in heads}), book,
-                      reports=reports)  # fmt: skip
+        bought = rows.lines_frame({head.order_id: lines[head.order_id] for head in heads}, line_columns(book))
+        made = decide(orders, bought, book, reports=reports)
         said: dict[int, list[Decision]] = {head.order_id: [] for head in heads}
         of, *columns = (column.to_list() for column in made)
         for order_id, decision in zip(of, zip(*columns, strict=True), strict=True):
@@ -217,7 +219,7 @@ class Intentions:
             if action == "work_order"
         ]
         if head.warehouse_by == "rule":
-            self._hand_over(made, settled, [*lines, *gifts], held, rows.marks(named))
+            self._hand_over(made, settled, [*lines, *gifts], held, _marks(tuple(named)))
 
     def _hand_over(
         self, made: Made, settled: Settled, lines: Sequence[Line], held: list[str], marked: effects.Marks

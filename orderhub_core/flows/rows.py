@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from operator import itemgetter
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from operator import attrgetter, itemgetter
 
 import msgspec
 import polars as pl
@@ -21,7 +21,7 @@ _boxes = msgspec.json.Decoder(Parcels).decode
 UNMARKED = effects.Marks()
 
 _FIELDS = [field.name for field in msgspec.structs.fields(Head)]
-_LINE_FIELDS = [field.name for field in msgspec.structs.fields(Line)]
+_LINE_FIELDS = {field.name: attrgetter(field.name) for field in msgspec.structs.fields(Line)}
 _PACKED = ("facts", "stated", "parcels")
 _FACTS, _STATED, _PARCELS = (_FIELDS.index(name) for name in _PACKED)
 _moved = itemgetter(*map(_FIELDS.index, MOVED[: -len(_PACKED)]))
@@ -147,9 +147,13 @@ def _series(name: str, values: list[object]) -> pl.Series:
     return pl.Series(name, values, pl.String if isinstance(kind, pl.Enum) else kind)
 
 
-def lines_frame(lines: Mapping[int, Sequence[Line]]) -> pl.DataFrame:
-    """All columns, in the types of LINES: a number that no frame can hold is found here, before it is in the hub."""
+def lines_frame(lines: Mapping[int, Sequence[Line]], texts: Collection[str]) -> pl.DataFrame:
+    """Of LINES every number, and of the texts these: a number that no frame can hold is found here, before it is in the
+    hub."""
     flat = [line for some in lines.values() for line in some]
     columns: dict[str, list[object]] = {"order_id": [order_id for order_id, some in lines.items() for _ in some]}
-    columns |= {name: [getattr(line, name) for line in flat] for name in _LINE_FIELDS}
+    columns |= {
+        name: list(map(of, flat)) for name, of in _LINE_FIELDS.items()
+        if name in texts or frames.LINES[name] != pl.String
+    }  # fmt: skip
     return pl.DataFrame([pl.Series(name, values, frames.LINES[name]) for name, values in columns.items()])

@@ -3,7 +3,7 @@ them. A text that is empty is missing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -113,13 +113,17 @@ def placed(lines: pl.DataFrame, orders: pl.Series) -> tuple[pl.DataFrame, Number
     return joined.drop("place"), joined["place"].to_numpy().astype(np.int64)
 
 
-def totals(columns: Iterable[str], lines: pl.DataFrame, place: Numbers, orders: int) -> pl.DataFrame:
+def totals(columns: Collection[str], lines: pl.DataFrame, place: Numbers, orders: int) -> pl.DataFrame:
     """Those of TOTALS, one row per order. `place`: of each line, the row of its order. Null where there is no line, and
     where a sum is larger than any number that a rule may name."""
-    summed = lines.group_by(place=pl.Series(place)).agg(_counted(TOTALS[name][1]).alias(name) for name in columns)
-    at = summed.get_column("place")
-    rows = np.arange(orders)
-    return pl.DataFrame([spread(column, at, orders, rows) for column in summed.drop("place")])
+    counted = np.bincount(place, minlength=orders)
+    there = np.flatnonzero(counted)
+    found = [pl.Series("line_count", counted[there])] if "line_count" in columns else []
+    if summed := [_counted(TOTALS[name][1]).alias(name) for name in columns if name != "line_count"]:
+        each = lines.group_by(place=pl.Series(place)).agg(summed).sort("place")
+        found += each.drop("place").get_columns()
+    at, rows = pl.Series(there), np.arange(orders)
+    return pl.DataFrame([spread(column, at, orders, rows) for column in found])
 
 
 def spread(values: pl.Series, place: pl.Series, orders: int, rows: Numbers) -> pl.Series:

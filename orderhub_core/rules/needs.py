@@ -35,6 +35,15 @@ def order_columns(book: Rulebook) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*found, *(["paid_at"] if asks_signals(book) else [])]))
 
 
+@lru_cache(maxsize=64)
+def line_columns(book: Rulebook) -> frozenset[str]:
+    """The columns of lines that its conditions need."""
+    return frozenset(
+        column for field, _ in asked(book) for frame, columns in [sources(field)] for column in columns
+        if frame == "lines"
+    )  # fmt: skip
+
+
 def asks_signals(book: Rulebook) -> bool:
     return any(field.level == "signal" for field, _ in asked(book))
 
