@@ -310,9 +310,10 @@ class Hub(Trying):
     def ask_stock(self, warehouse: str) -> Taken:
         """Ask a warehouse what it has, and take that in as its report. Raises as the warehouse's connector and
         `Stock.report`."""
+        asked = clock()  # what leaves while the answer is on its way is in it
         told = self.targets.warehouse(warehouse).stock(warehouse)
         rows = [(warehouse, *row) for row in told.rows]
-        at = None if told.at is None else min(told.at, clock())  # its clock may be ahead of ours
+        at = asked if told.at is None else min(told.at, asked)  # its clock may be ahead of ours
         return self.stock.report(pl.DataFrame(rows, schema=COUNTED, orient="row"), by=warehouse, at=at)
 
     def floor(self) -> Known:

@@ -188,8 +188,9 @@ def _own_keys(one: Held) -> tuple[str, str]:
 
 def release(said: Release, at: int) -> RawMessage:
     """`at`, microseconds UTC, tells a second release from a first one that is sent again."""
-    of = f"{said.shop}:{said.order_no}:{said.parcel}" if said.parcel else f"{said.shop}:{said.order_no}"
-    return RawMessage(OPS, f"release:{of}:{at}", "release", _json(said), said.order_no)
+    # An order's number may end as a parcel's does, and be as long as an id may be.
+    which = blake2b(f"{said.shop}\0{said.order_no}\0{said.parcel}".encode(), digest_size=16).hexdigest()
+    return RawMessage(OPS, f"release:{at}:{which}", "release", _json(said), said.order_no)
 
 
 def _released(message: Message, said: Release, head: Head | None, moment: int) -> tuple[list[Row], Entry]:

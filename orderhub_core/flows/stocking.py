@@ -12,7 +12,7 @@ import polars as pl
 
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import ops, reporting, sheets
-from orderhub_core.flows.restocking import fitting
+from orderhub_core.flows.restocking import fitting, waiting
 from orderhub_core.model import RawMessage, Release, StockReport
 from orderhub_core.settings import Settings
 from orderhub_core.store import aside, ledger
@@ -110,15 +110,12 @@ class Stock:
         now = self._clock()
         if self._is_closed(warehouse, now):
             return 0
-        waiting = [one for one in aside.lacking(self._store, warehouse) if self._has_room(warehouse, one, now)]
+        lacking = [one for one in aside.lacking(self._store, warehouse) if self._has_room(warehouse, one, now)]
         named = set(rows.filter(pl.col("warehouse") == warehouse)["sku"])
-        there = self.left(warehouse=warehouse) if waiting else []
+        there = self.left(warehouse=warehouse) if lacking else []
         left = {one.subject: (one.balance, one.safety) for one in there if one.subject in named}
-        going = [one.asked for one in fitting(waiting, left)]
-        words = [
-            Release(one.shop, one.order_no, BACK.format(warehouse=warehouse), OURSELVES, one.parcel * (one.parcels > 1))
-            for one in going
-        ]
+        why = BACK.format(warehouse=warehouse)
+        words = [Release(one.shop, one.order_no, why, OURSELVES, one.parcel) for one in fitting(waiting(lacking), left)]
         for at in range(0, len(words), AT_A_TIME):
             self._say([ops.release(said, now) for said in words[at : at + AT_A_TIME]])
         return len(words)
@@ -128,13 +125,12 @@ class Stock:
         return not self._places[warehouse].enabled if told is None else told
 
     def _has_room(self, warehouse: str, one: Lacking, now: int) -> bool:
-        """Of a day that is full nobody goes by itself until it is over."""
-        most, zone = self._places[warehouse].orders_per_day, ZoneInfo(self._settings.time_zone)
-        if not most or one.paid_at is None:
+        """Who waits has no place among the orders of a day: where these have an end, nobody goes before it is over."""
+        if not self._places[warehouse].orders_per_day or one.paid_at is None:
             return True
-        paid, today = (datetime.fromtimestamp(at / 1e6, zone).date().isoformat() for at in (one.paid_at, now))
-        booked = next((day.balance for day in self.booked(warehouse=warehouse, day=paid)), 0)
-        return paid < today or booked < most
+        zone = ZoneInfo(self._settings.time_zone)
+        paid, today = (datetime.fromtimestamp(at / 1e6, zone).date() for at in (one.paid_at, now))
+        return paid < today
 
     def left(self, *, warehouse: str = "", sku: str = "") -> list[ledger.Left]:
         """What orders may still take, by warehouse and SKU."""

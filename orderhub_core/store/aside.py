@@ -35,16 +35,22 @@ class Conflict(NamedTuple):
     first_bytes: int | None
 
 
-LACKING = """SELECT o.paid_at, e.payload FROM outbox e JOIN orders o ON o.order_id = e.order_id
+LACKING = """SELECT o.paid_at, o.decided, e.payload FROM outbox e JOIN orders o ON o.order_id = e.order_id
     WHERE e.state = 'person' AND e.target = ? AND e.attempts = 0 AND EXISTS (SELECT 1 FROM decisions d
     WHERE d.order_id = e.order_id AND d.action = 'hold' AND d.argument = 'stock' AND d.shadow = 0 AND d.reason = e.note)
+    AND NOT EXISTS (SELECT 1 FROM decisions w
+    WHERE w.order_id = e.order_id AND w.action = 'work_order' AND w.shadow = 0)
     AND EXISTS (SELECT 1 FROM ledger l WHERE l.order_id = e.order_id AND l.kind = 'turn' AND l.subject = 'stock'
     AND l.seq < (SELECT max(t.seq) FROM ledger t WHERE t.kind = 'told' AND t.subject = '' AND t.place = ?))
-    AND (o.fulfilment NOT IN ('partly_shipped', 'shipped') OR (o.fulfilment = 'partly_shipped' AND EXISTS
-    (SELECT 1 FROM outbox f WHERE f.key = 'push:' || o.shop || ':' || o.order_no AND f.state = 'done')))
+    AND o.deleted_at IS NULL AND o.payment = 'paid' AND o.after_sale IN ('none', 'rejected', 'closed')
+    AND o.shipped_at IS NULL AND ((o.fulfilment = 'waiting' AND o.logistics = 'none')
+    OR (o.fulfilment = 'partly_shipped' AND EXISTS (SELECT 1 FROM outbox f
+    WHERE f.key = 'push:' || o.shop || ':' || o.order_no AND f.state = 'done')))
     ORDER BY e.intended_at, e.order_id, e.key"""
-"""Of a warehouse what is held because it lacked something there, and for no other reason, when the last report came.
-What is said to be shipped may have left by another hand, unless it was the first of its order's parcels."""
+"""Of a warehouse what is held because it lacked something there, and for no other reason, when the last report came;
+each of them is among what ledger.promised subtracts from a report. What is said to be shipped may have left by another
+hand, unless it was the first of its order's parcels; of what the buyer wants back, and of what is made for the order,
+a person decides."""
 
 
 class Lacking(NamedTuple):
@@ -52,6 +58,8 @@ class Lacking(NamedTuple):
 
     paid_at: int | None
     """Microseconds UTC."""
+    parcels: int
+    """In how many its order goes."""
     asked: effects.PushToWarehouse
 
 
@@ -171,8 +179,8 @@ def lacking(store: Store, warehouse: str) -> list[Lacking]:
     """What had waited for the stock of a warehouse when it last reported and was never tried, the oldest first. Who has
     come since took of what that report left, and is no part of what it promises."""
     rows = store.query("hub", LACKING, (warehouse, warehouse))
-    asked = [(paid_at, effects.decode(payload)) for paid_at, payload in rows]
-    return [Lacking(paid_at, one) for paid_at, one in asked if isinstance(one, effects.PushToWarehouse)]
+    asked = [(paid_at, parcels, effects.decode(payload)) for paid_at, parcels, payload in rows]
+    return [Lacking(at, parcels, one) for at, parcels, one in asked if isinstance(one, effects.PushToWarehouse)]
 
 
 def _parcel(payload: str) -> tuple[int, int]:

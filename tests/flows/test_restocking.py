@@ -7,12 +7,12 @@ import random
 import pytest
 from reading import rows
 from test_stock_live import NOW, Place, shop
-from versions import HOLD, text
+from versions import GIFT, HOLD, text
 
 from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.stocking import Stock
 from orderhub_core.model import Event as E
-from orderhub_core.settings import Settings, WarehouseSettings
+from orderhub_core.settings import BaseSettings, Settings, WarehouseSettings
 
 NAMED = text("v1", "hangzhou")
 
@@ -72,20 +72,57 @@ def test_who_is_held_for_another_reason_too_waits_for_a_person(context, order):
     assert place.counted(("hangzhou", "SKU-1", 9)).let_go == 0
 
 
-def test_a_refund_or_a_cancellation_meanwhile_is_a_person_s_or_nobody_s(place):
+@pytest.mark.parametrize(
+    "news",
+    [
+        E.PARTLY_REFUNDED, E.CANCELLED, E.SHIPPED, E.PARTLY_SHIPPED, E.COLLECTED, E.AFTER_SALE_APPLIED, E.REFUND_AGREED,
+        E.AFTER_SALE_REFUNDED, E.REFUNDED,
+    ],
+)  # fmt: skip
+def test_what_is_no_more_to_be_sent_or_was_sent_by_hand_is_nobody_s_to_let_go(place, news):
     place.counted(("hangzhou", "SKU-1", 0))
-    place.bought(1, 1)
-    place.news("A1", E.PARTLY_REFUNDED)
-    place.news("A2", E.CANCELLED)
+    place.bought(1), place.bought(1)
+    place.news("A1", news)
     drain(place.context, 100)
-    assert place.counted(("hangzhou", "SKU-1", 9)).let_go == 0
+    # Of one piece there is one for A2, unless A1's is still promised: it must be there twice then.
+    assert place.counted(("hangzhou", "SKU-1", 2)).let_go == 1
+    assert (waits(place.fate("A2")), place.fate("A1") == "hangzhou") == (False, False)
+
+
+def test_who_left_by_another_hand_gives_its_pieces_to_nobody(place):
+    place.counted(("hangzhou", "SKU-1", 0))
+    for number in range(1, 6):
+        place.bought(1)
+        place.news(f"A{number}", E.SHIPPED)
+    place.bought(1)
+    drain(place.context, 100)
+    assert place.counted(("hangzhou", "SKU-1", 0)).let_go == 0
+    assert place.counted(("hangzhou", "SKU-1", 1)).let_go == 1
+
+
+def test_orders_whose_numbers_look_like_parcels_all_go(place):
+    place.counted(("hangzhou", "SKU-1", 0))
+    for name in ("X", "X:0", "X:2"):
+        place._receive([place.order(name, 1, "浙江省")])
+    drain(place.context, 100)
+    assert place.counted(("hangzhou", "SKU-1", 3)).let_go == 3
+    assert [place.fate(name) for name in ("X", "X:0", "X:2")] == ["hangzhou"] * 3
+
+
+def test_what_is_made_for_an_order_is_a_person_s(context, order):
+    bases = Settings(warehouses=shop().warehouses, bases=(BaseSettings("south", "dock"),), time_zone="UTC")
+    work = GIFT.replace("gift FREE-1", "gift FREE-1; work_order south")
+    place = Place(context, order, bases, text("v1", "hangzhou", work))
+    place.counted(("hangzhou", "FREE-1", 0))
+    assert waits(place.bought(1)[0])
+    assert place.counted(("hangzhou", "FREE-1", 9)).let_go == 0
 
 
 def test_a_closed_warehouse_and_a_full_day_let_nobody_go(context, order):
-    place = Place(context, order, shop(hangzhou=1), NAMED)
+    place = Place(context, order, shop(hangzhou=3), NAMED)
     place.counted(("hangzhou", "SKU-1", 1))
     place.bought(1), place.bought(1)
-    assert place.counted(("hangzhou", "SKU-1", 9)).let_go == 0, "its day is full"
+    assert place.counted(("hangzhou", "SKU-1", 9)).let_go == 0, "nobody has kept room of the day for it"
     place._ticks = iter(range(NOW + 2 * 86_400_000_000, 1 << 62))
     closed = place.signals.report("warehouse_closed", "yes", about="warehouse=hangzhou", by="ann")
     assert place.counted(("hangzhou", "SKU-1", 9)).let_go == 0
