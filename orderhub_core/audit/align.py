@@ -106,7 +106,9 @@ def align(sources: Sequence[Source], population: pl.DataFrame | None = None) -> 
     keys = _same_shops([*(source.keys for source in sources), *known])
     with_shops = keys[0]["shop"].dtype != pl.Null
     marks = (_pieces(frame, _MARK, with_shops) for frame in keys)
-    rows, found = merged(marks, at_once(lambda frame: _whole(frame, _CHECK, with_shops), keys))
+    rows, found = merged(
+        marks, at_once(lambda frame: _whole(frame, _CHECK, with_shops), keys, sum(frame.height for frame in keys))
+    )
     if len(found.row):
         _choose_newest(rows, found, sources)
     twice = np.zeros((len(sources), rows.shape[1]), dtype=np.bool_)

@@ -15,7 +15,7 @@ import polars as pl
 from orderhub_core.audit import fields as dictionary
 from orderhub_core.audit import presets, sampling
 from orderhub_core.audit.align import align
-from orderhub_core.audit.blocks import at_once
+from orderhub_core.audit.blocks import BLOCK, at_once
 from orderhub_core.audit.calibration import Calibration
 from orderhub_core.audit.engine import Judged, judge
 from orderhub_core.audit.fields import Dictionary
@@ -274,7 +274,8 @@ def look(
         )
     compared = [(fields or dictionary.default()).field(name) for name in shared_columns(sightings)]
     couriers = presets.default().scanning() if scanning is None else scanning
-    sources = at_once(lambda shown: source(shown[0], shown[1], compared, scans=shown[0] in couriers), sightings.items())
+    rows = sum(frame.height if isinstance(frame, pl.DataFrame) else BLOCK for frame in sightings.values())
+    sources = at_once(lambda shown: source(*shown, compared, scans=shown[0] in couriers), sightings.items(), rows)
     aligned = align(sources, population)
     return scene(sources, aligned, meanings(sources, words or default()), compared, _facts(population))
 
