@@ -23,8 +23,6 @@ with app.setup:
     from orderhub_core.charts import theme
     from orderhub_core.packing import board, floor, texts
 
-    MINUTE_US = 60_000_000
-
 
 @app.cell
 def _():
@@ -45,8 +43,7 @@ def _():
 def _(connected, look, top):
     look.value
     with ui.readable(*top):
-        now = connected.as_of()
-        known = connected.remembered(("floor", now // MINUTE_US), connected.floor)
+        known, now = connected.remembered("floor", connected.floor), connected.as_of()
     found = floor.table(known, now)
     return found, known, now
 
@@ -72,6 +69,7 @@ def _(found, known, look, now, packing, top, tr, where):
         rows = board.faults(own, stage, tr)
         full = [ui.table(rows, wide={tr("What is wrong"): 320})]
         full.append(ui.download_csv(rows, f"{stage}.csv", tr("Download CSV")))
+        full += [ui.note(tr(board.CUT).format(n=f"{board.MOST:,}"))] * (rows.height >= board.MOST)
         return full if rows.height else [ui.note(tr(board.FINE[stage]), "good")]
 
     own, _orders = board.of(found, where.value), board.of(known.orders, where.value)

@@ -60,9 +60,9 @@ class SnapshotHub(Trying):
 
         return self.remembered(("audited", at), lambda: audited.whole(self, at))
 
-    def floor(self) -> Known:
+    def floor(self, now: int | None = None) -> Known:
         """As a hub's; what lies in the warehouses is in no snapshot."""
-        return packing.known(self, None)
+        return packing.known(self, None, now)
 
     def remembered(self, question: Hashable, compute: Callable[[], Answer]) -> Answer:
         """The answer to a question about the frames, computed once per snapshot and process."""

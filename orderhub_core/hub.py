@@ -23,7 +23,6 @@ from orderhub_core.errors import Unreadable, UserMistake
 from orderhub_core.flows import (
     absorb,
     dispatch,
-    editions,
     importing,
     intend,
     ledgers,
@@ -44,7 +43,7 @@ from orderhub_core.flows.places import places
 from orderhub_core.flows.receive import GroupWritten, Receiver
 from orderhub_core.flows.recent import Recent
 from orderhub_core.flows.reporting import Signals
-from orderhub_core.flows.stocking import COUNTED, Stock, Taken
+from orderhub_core.flows.stocking import Stock, Taken
 from orderhub_core.flows.targets import Targets
 from orderhub_core.memory import Answer, Memory, once
 from orderhub_core.model import RawMessage, Review
@@ -94,11 +93,8 @@ class Hub(Trying):
 
     @cached_property
     def context(self) -> Context:
-        """Raises UserMistake for a rulebook of the settings that the hub cannot carry out."""
         path = self.home.data / self.settings.rulebook
         rules = intend.load(path) if self.settings.rulebook else Rulebook()
-        if told := editions.unknown(rules, self.settings):
-            raise UserMistake(f"{path}: {told}")
         hashes = pseudonym.load(self.home.data, self._env)
         return Context(
             self.store, self.source, rules, hashes, Recent(self.store), places=places(self.settings)
@@ -213,17 +209,10 @@ class Hub(Trying):
 
     def dispatch(self, *, owner: str, dice: Random, limit: int = 100) -> list[Finished]:
         """Perform effects that are due."""
-        attempts = self.settings.limits.attempts
         return dispatch.dispatch(
-            self.store,
-            self.targets.perform,
-            gates=self._gates,
-            clock=clock,
-            owner=owner,
-            dice=dice,
-            limit=limit,
-            attempts=attempts,
-        )
+            self.store, self.targets.perform, gates=self._gates, clock=clock, owner=owner, dice=dice, limit=limit,
+            attempts=self.settings.limits.attempts,
+        )  # fmt: skip
 
     def import_file(self, path: Path, mapping: str, *, on_error: str, dry_run: bool) -> importing.Imported:
         return importing.import_file(
@@ -307,18 +296,13 @@ class Hub(Trying):
         """What warehouses have, and who took it."""
         return Stock(self.store, clock, self._say, self.settings)
 
-    def ask_stock(self, warehouse: str) -> Taken:
-        """Ask a warehouse what it has, and take that in as its report. Raises as the warehouse's connector and
-        `Stock.report`."""
-        asked = clock()  # what leaves while the answer is on its way is in it
-        told = self.targets.warehouse(warehouse).stock(warehouse)
-        rows = [(warehouse, *row) for row in told.rows]
-        at = asked if told.at is None else min(told.at, asked)  # its clock may be ahead of ours
-        return self.stock.report(pl.DataFrame(rows, schema=COUNTED, orient="row"), by=warehouse, at=at)
+    def ask_stock(self, warehouse: str, *, every_s: float = 0) -> Taken | None:
+        """As `Stock.ask`, over the warehouse's connector."""
+        return self.stock.ask(warehouse, self.targets.warehouse, every_s=every_s)
 
-    def floor(self) -> Known:
-        """The orders that warehouses are to pack, or have sent lately, and what lies there."""
-        return packing.known(self, self.store)
+    def floor(self, now: int | None = None) -> Known:
+        """What warehouses are to pack, or have sent lately, as of `now` (microseconds UTC), and what lies there."""
+        return packing.known(self, self.store, now)
 
     @cached_property
     def editions(self) -> Editions:

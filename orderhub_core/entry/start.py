@@ -5,7 +5,8 @@ from __future__ import annotations
 import structlog
 
 from orderhub_core import registry
-from orderhub_core.errors import UserMistake
+from orderhub_core.errors import NeedsPerson, UserMistake
+from orderhub_core.flows import editions
 from orderhub_core.hub import Hub
 from orderhub_core.settings import FILE_NAME
 
@@ -31,8 +32,16 @@ def check_connectors(hub: Hub) -> None:
 
 
 def check_rulebook(hub: Hub) -> None:
-    """Raises UserMistake for a rulebook that the hub could not carry out: better now than with the first paid order."""
-    hub.context  # noqa: B018 — what reads it
+    """Raises UserMistake where what decides just now could not be carried out: better now than with the first paid
+    order. The file of the settings decides until a version is published."""
+    context = hub.context
+    try:
+        book = editions.in_force(hub.store, context.book).active
+    except NeedsPerson as reason:
+        raise UserMistake(str(reason)) from None
+    if told := editions.unknown(book, hub.settings):
+        where = f"version {book.version}" if book is not context.book else hub.home.data / hub.settings.rulebook
+        raise UserMistake(f"{where}: {told}")
 
 
 def tell_start(hub: Hub, role: str, **more: object) -> None:

@@ -63,7 +63,7 @@ class Worker:
             self._threads.append(self._thread(f"poll {touchpoint.id}", step, touchpoint.poll_every_s))
         for warehouse in hub.settings.warehouses:
             if warehouse.stock_every_s:
-                step = self._counter(warehouse.id)
+                step = self._counter(warehouse.id, warehouse.stock_every_s)
                 self._threads.append(self._thread(f"stock {warehouse.id}", step, warehouse.stock_every_s))
 
     @cached_property
@@ -185,9 +185,11 @@ class Worker:
         self.stopping.wait(PAUSE_S)  # whoever accepts messages writes to the same file
         return more
 
-    def _counter(self, warehouse: str) -> Callable[[], bool]:
+    def _counter(self, warehouse: str, every_s: float) -> Callable[[], bool]:
         def step() -> bool:
-            taken = self.hub.ask_stock(warehouse)
+            taken = self.hub.ask_stock(warehouse, every_s=every_s)
+            if taken is None:  # another worker has asked
+                return False
             for doubt in taken.doubts:
                 log.warning("stock", doubt=doubt)
             if taken.let_go:

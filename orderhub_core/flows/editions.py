@@ -21,7 +21,7 @@ from orderhub_core.rules.actions import NEAREST
 from orderhub_core.rules.check import check, sentence
 from orderhub_core.rules.dictionary import nearest
 from orderhub_core.rules.guard import Fared, is_worse
-from orderhub_core.rules.inforce import WHOLE, Choice, InForce
+from orderhub_core.rules.inforce import WHOLE, InForce
 from orderhub_core.rules.language.vocabulary import of_book
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.settings import Settings, read_text
@@ -36,7 +36,7 @@ LARGEST = 1_000_000
 LONGEST_VERSION = 100
 
 
-def in_force(store: Store, first: Rulebook) -> Choice:
+def in_force(store: Store, first: Rulebook) -> InForce:
     """The books by which the next orders are decided. `first` speaks until a version is published. A trial is held
     against a version that speaks, or not at all; one that cannot be carried out any more is left out.
 

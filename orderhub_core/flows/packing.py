@@ -7,8 +7,8 @@ from typing import Protocol
 import polars as pl
 
 from orderhub_core.packing import floor
-from orderhub_core.packing.floor import LEFT, PARCELS, Known
-from orderhub_core.store import ledger
+from orderhub_core.packing.floor import HELD, LEFT, PARCELS, Known
+from orderhub_core.store import aside, ledger
 from orderhub_core.store.base import Store
 
 
@@ -17,11 +17,18 @@ class Frames(Protocol):
     def as_of(self) -> int: ...
 
 
-def known(hub: Frames, store: Store | None) -> Known:
-    """The orders on its floor. Without a `store`, as in a snapshot, nobody knows what lies there, nor which of them go
-    in several parcels."""
-    here = floor.present(hub.frame("orders"), hub.as_of())
+def known(hub: Frames, store: Store | None, now: int | None = None) -> Known:
+    """What is on its floor, as of `now` (microseconds UTC). Without a `store`, as in a snapshot, nobody knows what lies
+    there, which of the orders go in several parcels, and which are held."""
+    here = floor.present(hub.frame("orders"), hub.as_of() if now is None else now)
     rows = [] if store is None else [(one.place, one.subject, one.balance) for one in ledger.left(store, "stock")]
     left = pl.DataFrame(rows, schema=LEFT, orient="row")
     parcels = [] if store is None else store.split_rows(here["order_id"])
-    return floor.known(here, hub.frame("lines"), left, pl.DataFrame(parcels, schema=PARCELS, orient="row"))
+    held = [] if store is None else [(one.shop, one.order_no, one.parcel or None) for one in aside.held(store)]
+    return floor.known(
+        here,
+        hub.frame("lines"),
+        left,
+        pl.DataFrame(parcels, schema=PARCELS, orient="row"),
+        pl.DataFrame(held, schema=HELD, orient="row"),
+    )

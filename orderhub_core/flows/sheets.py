@@ -14,9 +14,9 @@ from orderhub_core.errors import UserMistake
 Columns = Mapping[str, tuple[str, Sequence[str]]]
 """By name what a column holds (`id`, `text`, `time`, `money` or `whole`), and its headings beside its own name."""
 ORDER_NO = ("id", ("订单编号", "订单号", "平台单号", "order number"))
-SKU = ("id", ("sku_id", "商家编码", "商品编码", "货号", "规格编码", "SKU编码"))
+SKU = ("id", ("商家编码", "货号", "商品编码", "SKU编码"))
 PIECES = ("whole", ("数量", "件数", "购买数量"))
-WAREHOUSE = ("text", ("warehouse_id", "仓库", "发货仓", "发货仓库", "仓库编码", "仓库编号"))
+WAREHOUSE = ("text", ("仓库", "发货仓", "发货仓库"))
 PAID_AT = ("time", ("付款时间", "支付时间"))
 NO = ("否", "无", "no", "none", "false", "n", "0")
 """Cells that say no, where any other text says yes."""

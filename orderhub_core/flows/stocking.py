@@ -14,6 +14,7 @@ from orderhub_core.errors import UserMistake
 from orderhub_core.flows import ops, reporting, sheets
 from orderhub_core.flows.restocking import fitting, waiting
 from orderhub_core.model import RawMessage, Release, StockReport
+from orderhub_core.ports import Warehouse
 from orderhub_core.settings import Settings
 from orderhub_core.store import aside, ledger
 from orderhub_core.store.aside import Lacking
@@ -26,8 +27,8 @@ COUNTED = pl.Schema({"warehouse": pl.String(), "sku": pl.String(), "on_hand": pl
 say."""
 
 COLUMNS: sheets.Columns = {
-    "warehouse": sheets.WAREHOUSE,
-    "sku": sheets.SKU,
+    "warehouse": ("text", ("warehouse_id", "仓库", "仓库编码", "仓库编号")),
+    "sku": ("id", ("sku_id", "商品编码", "规格编码", "货号", "商家编码")),
     "on_hand": ("whole", ("quantity", "stock", "qty", "库存", "在库数量", "实物库存", "库存数量", "数量")),
     "safety": ("whole", ("safety_stock", "安全库存")),
 }
@@ -36,6 +37,8 @@ MOST_TOLD = 5
 OURSELVES = "orderhub"
 BACK = "{warehouse} has reported that everything is there"
 AT_A_TIME = 1_000
+EARLY_US = 900_000
+"""Of a second: workers that ask in turn need not wait for each other's clocks."""
 """Rows that are named when a file is refused."""
 
 
@@ -104,6 +107,23 @@ class Stock:
             raise UserMistake(f"the report was set aside: {next(iter(parked.values()))}; see `orderhub inbox parked`")
         names = list(rows["warehouse"].unique(maintain_order=True))
         return Taken(rows.height, names, doubts, sum(self._let_go(name, rows) for name in names))
+
+    def ask(self, warehouse: str, connected: Callable[[str], Warehouse], *, every_s: float = 0) -> Taken | None:
+        """Ask a warehouse what it has, and take that in as its report. `connected`: where warehouses are reached. With
+        `every_s` not again before so many seconds are over, whichever worker asks; then None.
+
+        Raises as the warehouse's connector and `report`.
+        """
+        asked, name = self._clock(), f"stock:{warehouse}"  # what leaves while the answer is on its way is in it
+        if every_s:
+            before = self._store.cursor_of(name)
+            if before is not None and 0 <= asked - before < every_s * EARLY_US:
+                return None
+            self._store.set_cursor(name, asked)
+        told = connected(warehouse).stock(warehouse)
+        counts = pl.DataFrame([(warehouse, *row) for row in told.rows], schema=COUNTED, orient="row")
+        # Its clock may be ahead of ours.
+        return self.report(counts, by=warehouse, at=asked if told.at is None else min(told.at, asked))
 
     def _let_go(self, warehouse: str, rows: pl.DataFrame) -> int:
         """Who has waited for what is there now needs nobody's word: the hub says it."""

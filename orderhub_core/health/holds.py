@@ -48,6 +48,7 @@ _FORMS = {code: re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(text)
 class Desk(Protocol):
     """What is done with held orders."""
 
+    def kept(self, *, shop: str, order_no: str) -> Sequence[Held]: ...
     def release(self, order_no: str, /, *, shop: str, parcel: int, reason: str, by: str) -> Any: ...
 
 
@@ -107,16 +108,30 @@ def words(tr: Translate) -> dict[str, str]:
 def let_go(answer: Mapping[str, Any], desk: Desk, tr: Translate) -> tuple[str, Literal["good", "bad"]]:
     """Let the orders of the chosen `rows` go, of one in several parcels those that are chosen, and tell what became of
     that: of one that may not go why, and the others go all the same."""
-    chosen = answer["rows"].select(tr("Shop"), tr("Order"), tr("Parcel")).unique(maintain_order=True)
     refused = []
-    for shop, order_no, parcel in chosen.iter_rows():
-        number = int(parcel.partition("/")[0] or 0)
+    for row in answer["rows"].iter_rows(named=True):
+        shop, order_no, number = row[tr("Shop")], row[tr("Order")], int(row[tr("Parcel")].partition("/")[0] or 0)
         try:
-            desk.release(order_no, shop=shop, parcel=number, reason=answer["reason"], by=answer["by"] or "")
+            if news := _news(row, answer["rows"], desk.kept(shop=shop, order_no=order_no), tr):
+                refused.append(news)
+            else:
+                desk.release(order_no, shop=shop, parcel=number, reason=answer["reason"], by=answer["by"] or "")
         except OrderHubError as failure:
             refused.append(str(failure))
-    gone = tr("Let go: {n}. They are handed over next.").format(n=chosen.height - len(refused))
+    gone = tr("Let go: {n}. They are handed over next.").format(n=answer["rows"].height - len(refused))
     return "\n\n".join([gone, *refused]), "bad" if refused else "good"
+
+
+def _news(row: Mapping[str, Any], chosen: pl.DataFrame, now: Sequence[Held], tr: Translate) -> str:
+    """Why an order is not let go though it was chosen: for a reason that nobody has seen, or with parcels that nobody
+    has chosen. Empty where neither is so."""
+    order_no, same = row[tr("Order")], [one for one in now if _parcel(one) == row[tr("Parcel")]]
+    if same and not any(reasons(one.note, tr) == row[tr("Reasons")] for one in same):
+        return tr("{order}: there are other reasons to hold it now; look at them first.").format(order=order_no)
+    mine = chosen.filter(pl.col(tr("Shop")) == row[tr("Shop")], pl.col(tr("Order")) == order_no)[tr("Parcel")].to_list()
+    if not row[tr("Parcel")] and any(_parcel(one) not in mine for one in now):
+        return tr("{order}: what is made for it goes with its parcels; choose them, too.").format(order=order_no)
+    return ""
 
 
 def reasons(note: str, tr: Translate) -> str:

@@ -10,9 +10,12 @@ import polars as pl
 
 from orderhub_core.i18n import Tile, Translate
 from orderhub_core.packing.checks import BAD
-from orderhub_core.packing.texts import fault
+from orderhub_core.packing.texts import fault, whose
 
 Said = tuple[str, Literal["good", "warn", "bad", "info"]]
+MOST = 1_000
+"""Rows that one page shows."""
+CUT = "The first {n} are shown; `orderhub packing check --out FILE` writes all."
 EVERYWHERE = "All warehouses"
 FINE = {
     "before_packing": "No order waits for a gift.",
@@ -77,8 +80,8 @@ def ages(orders: pl.DataFrame, now: int, tr: Translate) -> pl.DataFrame:
 
 
 def faults(table: pl.DataFrame, stage: str, tr: Translate) -> pl.DataFrame:
-    """What is at fault in one check, an order's things one below the other."""
-    own = table.filter(pl.col("stage") == stage, pl.col("verdict").is_in(BAD))
+    """What is at fault in one check, an order's things one below the other; at most MOST."""
+    own = table.filter(pl.col("stage") == stage, pl.col("verdict").is_in(BAD)).head(MOST)
     told = [(row["order_no"], row["shop"], row["warehouse"], fault(row, tr)) for row in own.iter_rows(named=True)]
     names = [tr("Order"), tr("Shop"), tr("Warehouse"), tr("What is wrong")]
     return pl.DataFrame(told, schema=dict.fromkeys(names, pl.String), orient="row")
@@ -97,8 +100,9 @@ def box(name: str, table: pl.DataFrame, codes: Sequence[str], tr: Translate) -> 
         return [(tr(NO_BOX), "bad")]
     if not codes:
         return [(tr(NEEDED[row["item"]]).format(**row), "info") for row in table.iter_rows(named=True) if row["item"]]
+    several = table.n_unique(["shop", "order_no"]) > 1  # parcels of one order, or two shops' orders of one number
     return [
-        (fault(row, tr), "bad")
+        (f"{whose(row)}{tr(': ')}{fault(row, tr)}" if several else fault(row, tr), "bad")
         if row["verdict"] == "fail"
         else (tr(WHOLE).format(order=row["order_no"], shop=row["shop"]), "good")
         for row in table.iter_rows(named=True)

@@ -9,8 +9,11 @@ import polars as pl
 from orderhub_core.frames import INSTANT
 from orderhub_core.packing import checks
 from orderhub_core.packing.checks import Floor
+from orderhub_core.rules import speeds
 
 DAY_US = 86_400_000_000
+MANY = 100_000
+"""Parcels from which on it pays to have the turns as machine code."""
 LATELY_US = 3 * DAY_US
 """So long after it left a parcel is looked at: whoever has no tracking number then is found by the audits."""
 LEFT = pl.Schema({"warehouse": pl.String(), "sku": pl.String(), "left": pl.Int64()})
@@ -19,6 +22,8 @@ PARCELS = pl.Schema(
     {"order_id": pl.Int64(), "line_no": pl.Int32(), "parcel": pl.Int64(), "warehouse": pl.String()}
 )  # fmt: skip
 """Of orders that go in several parcels, where each line goes. A line without a row goes in the first."""
+HELD = pl.Schema({"shop": pl.String(), "order_no": pl.String(), "parcel": pl.Int64()})
+"""What a person must let go first: orders, or one parcel of them; null: the order goes whole."""
 TABLE = pl.Schema({**checks.TABLE, "shop": pl.String(), "tracking_no": pl.String()})
 """checks.TABLE, with the shop whose order it is, and the tracking number if there is one."""
 _PLENTY = 1 << 40
@@ -48,12 +53,16 @@ def present(orders: pl.DataFrame, now: int) -> pl.DataFrame:
     return orders.filter(_TO_LEAVE | (lately & pl.col("delivered_at").is_null())).sort("paid_at", "order_id")
 
 
-def known(here: pl.DataFrame, lines: pl.DataFrame, left: pl.DataFrame, parcels: pl.DataFrame) -> Known:
-    """Of orders that are `present` and of frames.LINES. `left`: LEFT; `parcels`: PARCELS."""
+def known(
+    here: pl.DataFrame, lines: pl.DataFrame, left: pl.DataFrame, parcels: pl.DataFrame, held: pl.DataFrame
+) -> Known:
+    """Of orders that are `present` and of frames.LINES. `left`: LEFT; `parcels`: PARCELS; `held`: HELD, which are no
+    keeper's yet, and whose pieces are not counted as lying there."""
     several = parcels.select("order_id", "parcel", at="warehouse").unique(["order_id", "parcel"]).sort("parcel")
     boxes = here.join(several, on="order_id", how="left", maintain_order="left").with_columns(
         pl.coalesce("at", "warehouse").alias("warehouse")
     )
+    boxes = boxes.join(held, on=["shop", "order_no", "parcel"], how="anti", nulls_equal=True, maintain_order="left")
     # A line that came after the order was split goes in its first parcel, and leaves from there.
     first = several.filter(pl.col("parcel") == 1).select("order_id", of="parcel", at="at")
     there = (
@@ -66,13 +75,17 @@ def known(here: pl.DataFrame, lines: pl.DataFrame, left: pl.DataFrame, parcels: 
     )
     floor = boxes.select(
         "shop", "warehouse", "paid_at", "shipped_at", "tracking_no",
-        order_no=_in_parcels(pl.col("order_no")), key=_in_parcels(pl.col("order_id").cast(pl.String)),
+        order_no=_in_parcels(pl.col("order_no")), key=_key(),
         keeper="warehouse",
     )  # fmt: skip
-    own = there.sort("order_id", "line_no").select(
-        "line_no", "sku", "quantity", "gift_of", order_no=_in_parcels(pl.col("order_id").cast(pl.String))
-    )
+    there = there.join(boxes.select("order_id", "parcel"), on=["order_id", "parcel"], how="semi", nulls_equal=True)
+    own = there.sort("order_id", "line_no").select("line_no", "sku", "quantity", "gift_of", order_no=_key())
     return Known(floor, own.select(checks.LINES.names()).cast(checks.LINES), _on_hand(here, there, left))
+
+
+def _key() -> pl.Expr:
+    """With a blank, which no scanned code has."""
+    return _in_parcels(pl.format("order {}", "order_id"))
 
 
 def _in_parcels(number: pl.Expr) -> pl.Expr:
@@ -95,21 +108,25 @@ def _on_hand(here: pl.DataFrame, there: pl.DataFrame, left: pl.DataFrame) -> pl.
 
 def table(floor: Known, now: int, *, within_s: int = checks.TRACKING_S) -> pl.DataFrame:
     """TABLE of all of the floor: see checks.checks."""
-    parcels = floor.orders.drop("order_no").rename({"key": "order_no"}).select(checks.PARCELS.names())
-    return _named(
-        checks.checks(Floor(parcels.cast(checks.PARCELS), floor.lines, floor.on_hand), now, within_s=within_s), floor
-    )
+    known = Floor(_parcels(floor.orders), floor.lines, floor.on_hand)
+    run = speeds.compiled() if floor.orders.height >= MANY else speeds.plain
+    return _named(checks.checks(known, now, within_s=within_s, run=run), floor)
 
 
 def boxed(floor: Known, box: str, codes: list[str], now: int) -> pl.DataFrame:
     """TABLE of one box while it is packed: of the orders with that order or tracking number, what is still to be
     scanned and what does not belong there. The box itself counts as scanned. No row where there is none."""
     mine = floor.orders.filter((pl.col("order_no") == box) | (pl.col("tracking_no") == box))
-    parcels = mine.drop("order_no").rename({"key": "order_no"}).select(checks.PARCELS.names()).cast(checks.PARCELS)
-    pairs = [(key, code, 1) for key in parcels["order_no"] for code in (key, *codes)]
+    parcels, its_own = _parcels(mine), {*mine["order_no"], *mine["tracking_no"].drop_nulls()}
+    pairs = [(key, code, 1) for key in parcels["order_no"] for code in (key, *codes) if code not in its_own]
     scans = pl.DataFrame(pairs, schema=checks.SCANS, orient="row")
     found = checks.checks(Floor(parcels, floor.lines, None, scans), now)
     return _named(found.filter(pl.col("stage") == "while_packing"), floor)
+
+
+def _parcels(orders: pl.DataFrame) -> pl.DataFrame:
+    """As checks know them: by their keys."""
+    return orders.drop("order_no").rename({"key": "order_no"}).select(checks.PARCELS.names()).cast(checks.PARCELS)
 
 
 def _named(found: pl.DataFrame, floor: Known) -> pl.DataFrame:

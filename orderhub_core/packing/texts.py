@@ -33,21 +33,30 @@ def fault(row: Mapping[str, Any], tr: Translate) -> str:
     return tr(FAULTS[row["verdict"], row["item"]]).format(**{**row, "since": since})
 
 
+def whose(row: Mapping[str, Any]) -> str:
+    """Its order, with the shop where that is told."""
+    return f"{row['order_no']} ({row['shop']})" if row.get("shop") else str(row["order_no"])
+
+
 def sentences(table: pl.DataFrame, tr: Translate) -> Iterator[str]:
     """By check how many orders pass it, and of the others each thing at fault."""
     for stage in table["stage"].unique(maintain_order=True):
         own = table.filter(pl.col("stage") == stage)
-        counted = own.unique("order_no")["verdict"].cast(pl.String).value_counts(sort=True)
+        counted = (
+            own.unique([name for name in ("shop", "order_no") if name in own])["verdict"]
+            .cast(pl.String)
+            .value_counts(sort=True)
+        )
         yield f"{tr(STAGES[stage])} {tr(', ').join(f'{tr(verdict)} {n}' for verdict, n in counted.iter_rows())}"
         for row in own.filter(pl.col("verdict").is_in(BAD)).iter_rows(named=True):
-            yield f"  {row['order_no']}{tr(': ')}{fault(row, tr)}"
+            yield f"  {whose(row)}{tr(': ')}{fault(row, tr)}"
 
 
 def alerts(table: pl.DataFrame, tr: Translate) -> Iterator[tuple[str, str]]:
     """By keeper what to tell them: the parcels without a tracking number."""
     late = table.filter(pl.col("verdict") == "alert").with_columns(pl.col("keeper").fill_null(""))
     for (keeper,), rows in late.group_by("keeper", maintain_order=True):
-        told = [f"{row['order_no']}{tr(': ')}{fault(row, tr)}" for row in rows.iter_rows(named=True)]
+        told = [f"{whose(row)}{tr(': ')}{fault(row, tr)}" for row in rows.iter_rows(named=True)]
         yield str(keeper), "\n".join(told)
 
 

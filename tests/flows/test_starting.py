@@ -23,9 +23,12 @@ from orderhub_core.entry.commands import serve as command
 from orderhub_core.entry.commands import worker as worker_command
 from orderhub_core.entry.console.serve import kept_secret
 from orderhub_core.entry.demo import supervisor
-from orderhub_core.errors import Stop
+from orderhub_core.entry.start import check_rulebook
+from orderhub_core.errors import Stop, UserMistake
 from orderhub_core.flows.pipeline import Pipeline
+from orderhub_core.hub import Hub
 from orderhub_core.store import homes
+from orderhub_core.store.homes import Home
 
 SETTINGS = '[[shops]]\nid = "a"\nconnector = "douyin"\n'
 
@@ -143,6 +146,27 @@ def test_a_rulebook_that_names_a_warehouse_of_nobody_stops_the_start(orderhub, s
     assert "rules.toml" in said
     assert not served
     assert "'hangzou', which the settings do not have; 'hangzhou'?" in said
+
+
+def test_what_decides_is_looked_at_and_not_a_file_that_no_longer_does(orderhub, tmp_path, monkeypatch):
+    """Also the other way round: a published version of which a warehouse was taken away since."""
+    where = tmp_path / "d"
+    where.mkdir()
+    book = 'version = "{}"\n[[groups]]\nname = "routing"\nmatch = "first"\notherwise = "assign {}"\n'
+    settings = 'rulebook = "rules.toml"\n[[warehouses]]\nid = "{}"\nconnector = ""\n'
+    (where / "rules.toml").write_text(book.format("v1", "hangzhou"), encoding="utf-8")
+    (where / "orderhub.toml").write_text(settings.format("hangzhou"), encoding="utf-8")
+    orderhub("db", "init", "--data", where)
+    opened = Hub(Home(where))
+    check_rulebook(opened)
+    opened.editions.take_up()
+    opened.drain()
+    opened.close()
+    (where / "rules.toml").write_text(book.format("v9", "atlantis"), encoding="utf-8")
+    check_rulebook(Hub(Home(where)))
+    (where / "orderhub.toml").write_text(settings.format("guangzhou"), encoding="utf-8")
+    with pytest.raises(UserMistake, match=r"version v1: group 'routing' names the warehouse 'hangzhou'"):
+        check_rulebook(Hub(Home(where)))
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")

@@ -245,6 +245,16 @@ def test_chosen_orders_are_let_go_and_of_the_others_it_is_told_why_not(holding: 
     assert len(log) == 1, "who, and why, is in the log"
 
 
+def test_what_has_another_reason_now_is_not_let_go_unseen(holding: hub.Hub) -> None:
+    tr = i18n.translator("zh")
+    seen = holds.table(holding.holds.kept(), "UTC", tr)
+    with holding.store.transaction("hub") as cursor:
+        cursor.execute("UPDATE outbox SET note = 'partly refunded: what is still to be sent?; before: ' || note")
+    told, kind = holds.let_go({"rows": seen.head(1), "reason": "ok", "by": "ann"}, holding.holds, tr)
+    assert (kind, "请先看清" in told) == ("bad", True)
+    assert len(holding.holds.kept()) == 2
+
+
 def test_of_many_held_orders_the_oldest_are_shown_and_that_is_said(holding: hub.Hub) -> None:
     everything = holding.holds.kept()
     assert [one.order_no for one in holding.holds.kept(limit=1)] == [everything[0].order_no]

@@ -33,12 +33,14 @@ def known(
     lines: list[dict[str, Any]],
     left: list[tuple[str, str, int]],
     parcels: tuple[tuple[int, int, int, str], ...] = (),
+    held: tuple[tuple[str, str, int | None], ...] = (),
 ) -> floor.Known:
     return floor.known(
         floor.present(pl.DataFrame(orders, schema=frames.ORDERS), NOW_US),
         pl.DataFrame(lines, schema=frames.LINES),
         pl.DataFrame(left, schema=floor.LEFT, orient="row"),
         pl.DataFrame(parcels, schema=floor.PARCELS, orient="row"),
+        pl.DataFrame(held, schema=floor.HELD, orient="row"),
     )
 
 
@@ -70,6 +72,16 @@ def test_each_parcel_of_an_order_is_a_box_of_its_own_in_its_own_warehouse():
 
     assert (lacking("A1/1"), lacking("A1/2"), lacking("A2")) == ({"A", "NEW"}, {"B", "GIFT"}, {"A"})
     assert lacking("A1/2", "B", "GIFT") == set()
+
+
+def test_what_is_held_is_no_keeper_s_yet_and_its_pieces_do_not_lie_there():
+    orders, lines = [order(1), order(2)], [line(1, 1, "FREE", 1), line(2, 1, "FREE", 1)]
+    assert told(known(orders, lines, [("w1", "FREE", -1)], held=(("s", "A1", None),))) == {("s", "A2"): "hold"}
+    assert told(known(orders, lines, [("w1", "FREE", 0)], held=(("s", "A1", None),))) == {("s", "A2"): "go"}
+    parts = ((1, 1, 1, "w1"), (1, 2, 2, "w2"))
+    found = known(orders[:1], [line(1, 1, "A"), line(1, 2, "B")], [], parts, held=(("s", "A1", 2),))
+    assert found.orders["order_no"].to_list() == ["A1/1"]
+    assert found.lines["sku"].to_list() == ["A"]
 
 
 def test_a_warehouse_that_reports_no_stock_has_every_gift_and_nobody_is_asked_where_none_does():
@@ -134,6 +146,8 @@ def test_gifts_go_to_whoever_paid_first_out_of_what_lies_there(states, left):
         ("A1", "BODY", ["fail: the gift POUCH is missing: 0 of 1 scanned"]),
         ("A1", "BODY\nPOUCH", ["A1 (s): everything is in the box."]),
         ("SF1", "BODY，POUCH BODY", ["fail: BODY does not belong there: 2 scanned, 1 needed"]),
+        ("A1", "A1 SF1 BODY POUCH", ["A1 (s): everything is in the box."]),
+        ("A1", "BODY POUCH 1", ["fail: 1 does not belong there: 1 scanned, 0 needed"]),
         ("A2", "BODY", ["No order on the floor has that order or tracking number."]),
     ],
 )

@@ -47,8 +47,6 @@ SCANS: sheets.Columns = {
     "code": ("id", ("条码", "扫描码", "扫码", "barcode")),
     "quantity": sheets.PIECES,
 }
-MANY = 100_000
-"""Orders from which on it pays to have the turns as machine code."""
 
 
 @app.command("check")
@@ -87,13 +85,13 @@ def _checked(
     orders, lines, stock, scans = files
     if orders is not None and lines is not None:
         floor, notes = _floor(orders, lines, stock, scans, zone)
-        run = speeds.compiled() if floor.parcels.height >= MANY else speeds.plain
+        run = speeds.compiled() if floor.parcels.height >= of_hub.MANY else speeds.plain
         return checks.checks(floor, moment(at, zone), within_s=within_s, run=run), notes
     if any(file is not None for file in files):
         raise UserMistake("name both --orders and --lines; without any file the hub's own orders are checked")
     connected = hub.connect()
     now = instant(at, connected.settings.time_zone, "--at") if at else connected.as_of()
-    return of_hub.table(connected.floor(), now, within_s=within_s), []
+    return of_hub.table(connected.floor(now), now, within_s=within_s), []
 
 
 def _floor(
@@ -141,7 +139,8 @@ def _everywhere(stock: pl.DataFrame, parcels: pl.DataFrame) -> pl.DataFrame:
 
 
 def document(table: pl.DataFrame, notes: list[str]) -> dict[str, Any]:
-    by_stage = table.unique(["stage", "order_no"]).group_by("stage", "verdict").len("orders").sort("stage", "verdict")
+    which = [name for name in ("stage", "shop", "order_no") if name in table]  # two shops may have the same number
+    by_stage = table.unique(which).group_by("stage", "verdict").len("orders").sort("stage", "verdict")
     faults = table.filter(pl.col("verdict").is_in(checks.BAD))
     return {"orders": by_stage.to_dicts(), "faults": faults.to_dicts(), "notes": notes}
 

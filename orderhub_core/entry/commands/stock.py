@@ -45,7 +45,8 @@ def report(
 def ask(warehouse: Annotated[str, typer.Argument(help="One of the settings.")], as_json: AsJson = False) -> int:
     """Ask a warehouse what it has, and take that in as its report. `stock_every_s` of the settings has the worker do
     it."""
-    _tell(hub.Hub(hub.home()).ask_stock(warehouse), as_json=as_json)
+    if taken := hub.Hub(hub.home()).ask_stock(warehouse):
+        _tell(taken, as_json=as_json)
     return 0
 
 
