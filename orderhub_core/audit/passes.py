@@ -80,9 +80,7 @@ class Pass:
 
     @cached_property
     def index(self) -> Index:
-        names = self.judged.names
-        order = np.argsort(names.marks)
-        return Index(names.marks[order], names.checks[order], order)
+        return _index(self.judged.names)
 
 
 def whole(report: Report) -> Pass:
@@ -136,8 +134,14 @@ def refreshed(
     result = Pass(before.touchpoints, merged, before.calibration)
     index = before.index.with_new(added, len(before.judged.verdict)) if len(new) else before.index
     result.__dict__["index"] = index
-    gone = touched.select(KEY).join(names.keys, on=KEY, how="anti")
-    return _without(result, index.find(_named(gone, before.judged.names), merged.names))
+    asked = _named(touched.select(KEY), names)
+    gone = asked.take(np.flatnonzero(_index(names).find(asked, names) == _UNKNOWN))
+    return _without(result, index.find(gone, merged.names)) if gone.height else result
+
+
+def _index(names: Names) -> Index:
+    order = np.argsort(names.marks)
+    return Index(names.marks[order], names.checks[order], order)
 
 
 def _alike(names: Names, others: Names) -> Names:

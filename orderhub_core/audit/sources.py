@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from orderhub_core.audit.blocks import blocks, taken
+from orderhub_core.audit.blocks import BLOCK, blocks, taken
 from orderhub_core.audit.fields import Field, Kind
 from orderhub_core.frames import INSTANT
 
@@ -58,6 +58,8 @@ def source(name: str, frame: pl.DataFrame | pl.LazyFrame, fields: Iterable[Field
     wanted = [column for column in (*KEY, STATUS, "at", *named, *(RAW + field for field in named)) if column in present]
     wanted = list(dict.fromkeys(wanted))
     rows = frame[wanted] if isinstance(frame, pl.DataFrame) else frame.select(wanted).collect()
+    if rows.height < BLOCK:  # what is asked of each piece would cost more than putting them together
+        rows = rows.rechunk()
     shop = rows["shop"] if "shop" in present else pl.Series("shop", [None]).new_from_index(0, rows.height)
     carried = [field for field in named if field != STATUS and field in present]
     return Source(
@@ -121,7 +123,7 @@ def _micros(rows: pl.DataFrame, column: str) -> Instants | None:
         return None
     result, at = np.empty(rows.height, dtype=np.int64), 0
     for piece in rows[column].cast(INSTANT).to_physical().get_chunks():
-        result[at : at + len(piece)] = piece.fill_null(NEVER).to_numpy()
+        result[at : at + len(piece)] = (piece.fill_null(NEVER) if piece.null_count() else piece).to_numpy()
         at += len(piece)
     return result
 
