@@ -275,10 +275,12 @@ def _one_of(asked: Asked, left: Left, taken: Taken, group: int, places: list[int
 
 
 def _partly(asked: Asked, left: Left, taken: Taken, order: int) -> bool:
-    """What is there, from as many places as leave one parcel for the rest. Whether anything goes."""
+    """What is there, from as many places as leave one parcel for the rest. Whether anything goes: what lies in no stock
+    goes with what does, and never alone."""
     if asked.partly[order] == 0:
         return False
     used = 0
+    from_line, to_line = asked.lines[asked.groups[order]], asked.lines[asked.groups[order + 1]]
     for candidate in _opened(asked, left, order):
         if used == asked.parcels[order] - 1:
             break
@@ -286,9 +288,14 @@ def _partly(asked: Asked, left: Left, taken: Taken, order: int) -> bool:
         for group in range(asked.groups[order], asked.groups[order + 1]):
             first, end = asked.lines[group], asked.lines[group + 1]
             if taken.candidate[first] == NOWHERE and _take(asked, left, taken, candidate, first, end):
-                found = True
+                for line in range(first, end):
+                    found = found or asked.need[line] > 0
         if found:
             used += 1
+        else:
+            for line in range(from_line, to_line):
+                if taken.candidate[line] == candidate:
+                    taken.candidate[line] = NOWHERE
     return used > 0
 
 

@@ -196,6 +196,15 @@ def test_what_is_there_goes_and_the_rest_waits_until_it_is_there_or_somebody_let
     assert yard.sent() == [("hangzhou", {"SHIRT": 2}), ("hangzhou", {"CUP": 1})]
 
 
+def test_what_lies_in_no_stock_never_goes_alone(context, order):
+    yard = Yard(context, order, shop(), text("v1", "hangzhou", split("stock")))
+    yard.counted(("hangzhou", "SHIRT", 0), ("hangzhou", "CUP", 1))
+    assert yard.buy(("SHIRT", 1), ("", 1)) == [("hangzhou?", {"SHIRT": 1, "": 1})]
+    assert yard.buy(("SHIRT", 1), ("", 1), ("CUP", 1), name="A2") == [
+        ("hangzhou", {"": 1, "CUP": 1}), ("hangzhou?", {"SHIRT": 1})
+    ]  # fmt: skip
+
+
 def test_a_named_warehouse_sends_what_it_has_and_no_other_one_does(context, order):
     yard = Yard(context, order, shop(), text("v1", "guangzhou", split("stock")))
     yard.counted(("guangzhou", "SHIRT", 5), ("hangzhou", "CUP", 5))

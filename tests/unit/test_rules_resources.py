@@ -194,6 +194,10 @@ class Oracle:
             for number, group in enumerate(groups):
                 if chosen[number] is None and (rest := self.without(hand, place, group)) is not None:
                     hand, chosen[number] = rest, place
+            here = [number for number, there in enumerate(chosen) if there == place]
+            if not any(line.stocked and line.quantity for number in here for _, line in groups[number]):
+                for number in here:  # what lies in no stock goes with something that does
+                    chosen[number] = None
         for place in set(chosen) - {None}:
             self.book(order, place)
         return chosen
