@@ -31,6 +31,10 @@ REASONS = {
     "relined": "its lines changed after it was split: what goes in which parcel?",
     "gave_up": "gave up after {tries} tries: {answer}",
 }
+LACKING = ("nothing was taken: {why}", "what is there goes first, and the rest waits: {why}")
+LACKED = "{warehouse}: {lacks}"
+LACKS = ("{left} of {sku} left, {asked} asked", "closed ({reason})", "full, {orders} of {limit}")
+"""What one warehouse lacked, as rules word it; there may be several, and several warehouses."""
 KINDS = {
     "review": "review",
     "risk": "risk",
@@ -42,7 +46,14 @@ KINDS = {
     "courier": "no courier goes there",
 }
 """What a rule holds an order for."""
-_FORMS = {code: re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+)", re.escape(text))) for code, text in REASONS.items()}
+
+
+def _form(text: str) -> re.Pattern[str]:
+    """Up to the end, or the next of several."""
+    return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+?)", re.escape(text)) + "(?=, |$)")
+
+
+_FORMS = {text: _form(text) for text in (*REASONS.values(), LACKED, *LACKS)}
 
 
 class Desk(Protocol):
@@ -142,12 +153,31 @@ def reasons(note: str, tr: Translate) -> str:
 def _reason(said: str, tr: Translate) -> str:
     if said.startswith(EARLIER):
         return tr(EARLIER) + _reason(said.removeprefix(EARLIER), tr)
-    for code, form in _FORMS.items():
-        if found := form.fullmatch(said):
+    for lacking in LACKING:
+        before = lacking.removesuffix("{why}")
+        if said.startswith(before):
+            return tr(lacking).format(why=_lacked(said.removeprefix(before), tr))
+    for text in REASONS.values():
+        if found := _FORMS[text].fullmatch(said):
             given = found.groupdict()
             kind = {"kind": tr(KINDS.get(given["kind"], given["kind"]))} if "kind" in given else {}
-            return tr(REASONS[code]).format(**(given | kind))
-    return said
+            return tr(text).format(**(given | kind))
+    return _lacked(said, tr)
+
+
+def _lacked(said: str, tr: Translate) -> str:
+    """What a warehouse lacked; anything else as it came."""
+    if not (found := _FORMS[LACKED].fullmatch(said)):
+        return said
+    rest, told = found["lacks"], []
+    while rest:
+        form = next(((text, match) for text in LACKS if (match := _FORMS[text].match(rest))), None)
+        if form is None:
+            return said
+        text, match = form
+        told.append(tr(text).format(**match.groupdict()))
+        rest = rest[match.end() :].removeprefix(", ")
+    return tr(LACKED).format(warehouse=found["warehouse"], lacks=tr(", ").join(told))
 
 
 def _clock(at: int, zone: str) -> str:

@@ -18,6 +18,7 @@ from orderhub_core.charts import health as charts
 from orderhub_core.flows import following
 from orderhub_core.health import diagnosis, holds, queue
 from orderhub_core.model import RawMessage
+from orderhub_core.rules import allotting, shortages
 from orderhub_core.rules.actions import HOLDS
 from orderhub_core.sim.world import Plan, build
 from orderhub_core.store import homes, snapshot
@@ -285,6 +286,16 @@ def test_the_reasons_of_held_orders_are_told_in_chinese(board: ModuleType, holdi
         == "未通知仓库就已标记发货；此前：已部分退款：还要发什么？；此前：尝试 5 次后放弃：no stock"
     )
     assert holds.reasons(note, str) == note
+    some = "1,200 of SKU-1 left, 2,000 asked, 0 of CUP left, 1 asked"
+    lack = f"nothing was taken: hangzhou: {some}; attic: closed (blackout)"
+    assert holds.reasons(f"{lack}; south: full, 30 of 30", tr) == (
+        "没有取用：hangzhou：SKU-1 剩 1,200 件，需 2,000 件、CUP 剩 0 件，需 1 件；attic：未开放（blackout）；"
+        "south：已满，30 单已接 30 单"
+    )
+    assert holds.reasons(lack, str) == lack
+    assert {*holds.LACKING, holds.LACKED, *holds.LACKS} <= set(
+        re.findall(r'"([^"\n]+)"', inspect.getsource(shortages) + inspect.getsource(allotting))
+    ), "as the hub words them"
     assert holds.reasons("a warehouse's own answer", tr) == "a warehouse's own answer"
 
 
