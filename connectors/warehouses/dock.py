@@ -80,6 +80,11 @@ class Dock:
             raise RefusedByTarget(
                 f"{self._name}: its answer about order {effect.order_no} cannot be read ({error})"
             ) from None
+        if effect.parcels > 1 and held.parcels is None:
+            raise RefusedByTarget(
+                f"{self._name} knows no parcels: order {effect.order_no} goes in {effect.parcels}, and its answer says"
+                " nothing of that. See there what has arrived, and let no rule split what goes to this warehouse"
+            )
         # A warehouse that does not tell how an order is marked has it all the same.
         marked = held.marks is None or _told(held.marks) == _told(effect.marks)
         parcel = (held.parcel or 1, held.parcels or 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import polars as pl
@@ -110,6 +110,17 @@ def test_parcels_of_an_order_are_taken_and_read_back_one_by_one(start: Start) ->
         warehouse.push(first, "key-2")
 
 
+def test_a_warehouse_that_knows_no_parcels_is_told_of_at_once(answering: Callable[[bytes], str]) -> None:
+    """It took the first and may have put the second with it: nothing that trying again would mend."""
+    lines = b'[{"sku": "ROMPER-01", "quantity": 1}]'
+    url = answering(b'{"shop": "douyin-main", "order_no": "6921458730912345671", "lines": ' + lines + b"}")
+    warehouse = dock.connect(Endpoint("hangzhou", "dock", url=url, secret_env="TEST_DOCK_SECRET"))
+    half = PushToWarehouse(ORDER.shop, ORDER.order_no, ORDER.warehouse, LINES[:1], parcel=1, parcels=2)
+    with pytest.raises(RefusedByTarget, match="knows no parcels"):
+        warehouse.holds(half)
+    assert warehouse.holds(PushToWarehouse(ORDER.shop, ORDER.order_no, ORDER.warehouse, LINES[:1]))
+
+
 def test_a_key_names_one_order_only(start: Start) -> None:
     warehouse = dock.connect(start().dock())
     warehouse.push(ORDER, "key-1")
@@ -126,6 +137,31 @@ def test_a_dock_that_cannot_be_used_says_who_and_where(sandbox: Sandbox, nobody:
         dock.connect(sandbox.dock(url=nobody)).push(ORDER, "k")
     with pytest.raises(RefusedByTarget, match="404"):
         dock.connect(sandbox.dock()).push(PushToWarehouse("s", "1", "atlantis", LINES), "k")
+
+
+@pytest.fixture
+def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bytes], str]]:
+    """Starts a server that answers every question with the same bytes; gives its address."""
+    monkeypatch.setenv("TEST_DOCK_SECRET", "s")
+    servers: list[HTTPServer] = []
+
+    def begin(body: bytes) -> str:
+        class Box(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *args: object) -> None: ...
+
+        servers.append(HTTPServer(("127.0.0.1", 0), Box))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return f"http://127.0.0.1:{servers[-1].server_port}"
+
+    yield begin
+    for server in servers:
+        server.shutdown()
+        server.server_close()
 
 
 @pytest.fixture
