@@ -42,6 +42,8 @@ class Reading(msgspec.Struct, frozen=True):
     """`REFUSED`, one row per refused row, in file order. `column` is the heading of the first trouble, null where the
     row as a whole is in trouble; `value` is the start of its cell, of a person's cell only the shape; further reasons
     are joined with `; `, each after its own column and value."""
+    unread: list[str]
+    """Headings of the file that the mapping has no use for."""
 
 
 def observe(table: pl.DataFrame, mapping: Mapping) -> Reading:
@@ -72,6 +74,7 @@ def observe(table: pl.DataFrame, mapping: Mapping) -> Reading:
         messages=_messages(claims, mapping.source),
         message_rows=claims[ROW].to_list(),
         refused=_one_per_row(pl.concat([refused, rivals])),
+        unread=[heading for heading in table.columns if heading != ROW and heading not in headings.values()],
     )
 
 

@@ -40,6 +40,8 @@ class Imported(msgspec.Struct, frozen=True):
     them: they are kept, and `orderhub inbox replay` tries them again."""
     rejected: bool = False
     """True when refused rows kept the whole file out."""
+    unread: list[str] = []
+    """Headings of the file that the mapping has no use for: one of them may be misspelt."""
 
 
 def import_file(
@@ -74,6 +76,7 @@ def import_file(
         refused=reading.refused.height + len(parked),
         reasons=reading.refused.to_dicts() + parked,
         rejected=rejected,
+        unread=reading.unread,
     )
 
 

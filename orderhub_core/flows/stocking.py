@@ -34,6 +34,7 @@ COLUMNS: sheets.Columns = {
 }
 MOST_PIECES = 1_000_000_000
 MOST_TOLD = 5
+MOST_NAMED = 20
 OURSELVES = "orderhub"
 BACK = "{warehouse} has reported that everything is there"
 AT_A_TIME = 1_000
@@ -73,6 +74,8 @@ class Taken(NamedTuple):
     """What was taken in otherwise than it was written."""
     let_go: int = 0
     """Orders, or parcels of orders, that had waited for what is there now."""
+    gone: tuple[str, ...] = ()
+    """The numbers of the first of them."""
 
 
 class Stock:
@@ -106,7 +109,8 @@ class Stock:
         if parked := self._store.parked_among(ops.OPS, [message.message_id for message in messages]):
             raise UserMistake(f"the report was set aside: {next(iter(parked.values()))}; see `orderhub inbox parked`")
         names = list(rows["warehouse"].unique(maintain_order=True))
-        return Taken(rows.height, names, doubts, sum(self._let_go(name, rows) for name in names))
+        gone = [order_no for name in names for order_no in self._let_go(name, rows)]
+        return Taken(rows.height, names, doubts, len(gone), tuple(gone[:MOST_NAMED]))
 
     def ask(self, warehouse: str, connected: Callable[[str], Warehouse], *, every_s: float = 0) -> Taken | None:
         """Ask a warehouse what it has, and take that in as its report. `connected`: where warehouses are reached. With
@@ -125,11 +129,11 @@ class Stock:
         # Its clock may be ahead of ours.
         return self.report(counts, by=warehouse, at=asked if told.at is None else min(told.at, asked))
 
-    def _let_go(self, warehouse: str, rows: pl.DataFrame) -> int:
-        """Who has waited for what is there now needs nobody's word: the hub says it."""
+    def _let_go(self, warehouse: str, rows: pl.DataFrame) -> list[str]:
+        """Who has waited for what is there now needs nobody's word: the hub says it. Returns their numbers."""
         now = self._clock()
         if self._is_closed(warehouse, now):
-            return 0
+            return []
         lacking = [one for one in aside.lacking(self._store, warehouse) if self._has_room(warehouse, one, now)]
         named = set(rows.filter(pl.col("warehouse") == warehouse)["sku"])
         there = self.left(warehouse=warehouse) if lacking else []
@@ -138,7 +142,7 @@ class Stock:
         words = [Release(one.shop, one.order_no, why, OURSELVES, one.parcel) for one in fitting(waiting(lacking), left)]
         for at in range(0, len(words), AT_A_TIME):
             self._say([ops.release(said, now) for said in words[at : at + AT_A_TIME]])
-        return len(words)
+        return [said.order_no for said in words]
 
     def _is_closed(self, warehouse: str, now: int) -> bool:
         told = reporting.is_closed(self._store, now, warehouse)
@@ -165,7 +169,12 @@ class Stock:
         return ledger.told(self._store)
 
     def history(self, warehouse: str, subject: str, limit: int) -> list[ledger.Entry]:
-        """Who took of a SKU there, and what was reported of it; or who took a day's room. The newest first."""
+        """Who took of a SKU there, and what was reported of it; or who took a day's room. The newest first. Raises
+        UserMistake for a warehouse that neither the settings nor the ledger know."""
+        if warehouse not in self._places and warehouse not in self.told():
+            raise UserMistake(
+                f"the settings have no warehouse {warehouse}; they have {', '.join(self._places) or 'none'}"
+            )
         return ledger.newest(self._store, place=warehouse, subject=subject, limit=limit)
 
     def _told(self, warehouse: str) -> int:

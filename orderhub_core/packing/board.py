@@ -21,7 +21,7 @@ FINE = {
     "before_packing": "No order waits for a gift.",
     "after_shipping": "Every parcel that has left has a tracking number, or has just left.",
 }
-NOT_ASKED = "No warehouse reports its stock (`orderhub stock report FILE`): whether gifts are there is not asked."
+NOT_ASKED = "No warehouse reports its stock, so nobody knows whether gifts are there."
 NO_BOX = "No order on the floor has that order or tracking number."
 WHOLE = "{order} ({shop}): everything is in the box."
 NO_CODES = "Scan the box, then everything that goes into it."

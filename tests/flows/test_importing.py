@@ -68,6 +68,12 @@ def test_a_file_becomes_orders_once(hub, take):
     assert hub.verify_log().broken_seq is None
 
 
+def test_a_heading_that_is_read_by_nobody_is_named(take):
+    assert take(GOOD).unread == []
+    assert take(GOOD.replace("total\n", "totall\n", 1).replace("no,", "no,note,", 1).replace("A1,", "A1,x,").replace(
+        "A2,", "A2,y,"), dry_run=True).unread == ["note", "totall"]  # fmt: skip
+
+
 def test_what_changed_is_updated_and_the_rest_is_unchanged(take):
     take(GOOD)
     later = GOOD.replace("2026-01-01 11:00:00,,new,3", "2026-01-01 11:00:00,2026-01-01 12:00:00,paid,3")

@@ -9,6 +9,7 @@ from reading import rows
 from test_stock_live import NOW, Place, shop
 from versions import GIFT, HOLD, text
 
+from orderhub_core.errors import UserMistake
 from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.stocking import Stock
 from orderhub_core.model import Event as E
@@ -32,7 +33,8 @@ def test_who_waited_goes_with_the_report_that_has_it_all_and_the_log_says_who_le
     assert place.counted(("hangzhou", "SKU-1", 5)).let_go == 1, "two of five are promised to the first"
     assert (place.fate("A2"), waits(place.fate("A3"))) == ("hangzhou", True)
     assert place.left("hangzhou") == -4, "A3's are kept, though they are not there"
-    assert place.counted(("hangzhou", "SKU-1", 9)).let_go == 1
+    gone = place.counted(("hangzhou", "SKU-1", 9))
+    assert (gone.let_go, gone.gone) == (1, ("A3",))
     assert place.left("hangzhou") == 0
     told = rows(place.context, "SELECT detail FROM log WHERE event = 'order.released' ORDER BY seq")
     assert len(told) == 2
@@ -189,3 +191,8 @@ def test_it_is_as_a_plain_count_says(place, seed):
             held = {sku: sum(wants[name].get(sku, 0) for name, goes in going.items() if not goes) for sku in free}
             free = {sku: n - held[sku] for sku, n in free.items()}
         assert {name: not waits(place.fate(name)) for name in going} == going
+
+
+def test_who_asks_for_the_history_of_a_warehouse_of_nobody_is_told(place):
+    with pytest.raises(UserMistake, match="no warehouse hangzou; they have hangzhou"):
+        place.stock.history("hangzou", "SKU-1", 9)

@@ -86,6 +86,8 @@ def _sentences(imported: Imported) -> str:
         f"{imported.file}: {counted(imported.rows, 'row')}; {verb}imported {imported.imported}, updated"
         f" {imported.updated}, unchanged {imported.unchanged}, refused {imported.refused}"
     ]
+    if imported.unread:
+        lines.append(f"  columns that mapping {imported.mapping} does not read: {', '.join(imported.unread)}")
     for reason in imported.reasons[:SHOWN]:
         cell = "" if reason["value"] is None else f" = {reason['value']!r}"
         where = f"{reason['column']}{cell}: " if reason["column"] else ""

@@ -52,7 +52,10 @@ def ask(warehouse: Annotated[str, typer.Argument(help="One of the settings.")], 
 
 def _tell(done: stocking.Taken, *, as_json: bool) -> None:
     lines = [f"{counted(done.skus, 'SKU')} taken in: {', '.join(done.warehouses)}", *done.doubts]
-    lines += [f"{counted(done.let_go, 'held order')} let go: what they waited for is there"] * bool(done.let_go)
+    if done.let_go:
+        more = ", …" if done.let_go > len(done.gone) else ""
+        gone = f"{counted(done.let_go, 'held order')} let go, for what they waited for is there"
+        lines.append(f"{gone}: {', '.join(done.gone)}{more}")
     tell(done._asdict(), "\n".join(lines), as_json=as_json)
 
 
