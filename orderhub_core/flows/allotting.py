@@ -14,7 +14,7 @@ import polars as pl
 
 from orderhub_core.flows import parcelling
 from orderhub_core.flows.counters import Counters, Made
-from orderhub_core.flows.parcelling import FIRST_ADDED_LINE, Parts
+from orderhub_core.flows.parcelling import Parts
 from orderhub_core.flows.places import Places
 from orderhub_core.frames import INSTANT
 from orderhub_core.i18n import translator
@@ -149,7 +149,7 @@ def _wanted(made: Iterable[Made]) -> pl.DataFrame:
         ]
         given = [decision for decision in one.decisions if decision.action == "add_gift" and decision.quantity]
         rows += [
-            (number, FIRST_ADDED_LINE + place, gift.argument, gift.quantity, gift.parent, True)
+            (number, gifts.FIRST_ADDED_LINE + place, gift.argument, gift.quantity, gift.parent, True)
             for place, gift in enumerate(given)
         ]
     return pl.DataFrame(rows, schema=WANTED, orient="row")

@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 from orderhub_core.flows import parcelling, rows
 from orderhub_core.flows.news import News
-from orderhub_core.flows.parcelling import FIRST_ADDED_LINE, Parts
+from orderhub_core.flows.parcelling import Parts
 from orderhub_core.flows.places import Places
 from orderhub_core.fold import Entry, Head
 from orderhub_core.model import Event, Line
+from orderhub_core.rules.gifts import FIRST_ADDED_LINE
 from orderhub_core.store.ahead import Reads
 from orderhub_core.store.unit import Writes
 

@@ -22,13 +22,13 @@ from orderhub_core.flows.allotting import Settled, settle
 from orderhub_core.flows.counters import Counters, Made
 from orderhub_core.flows.following import Carried, Following
 from orderhub_core.flows.news import News
-from orderhub_core.flows.parcelling import FIRST_ADDED_LINE
 from orderhub_core.flows.places import Places
 from orderhub_core.fold import Entry, Head
 from orderhub_core.model import Line
 from orderhub_core.rules import rulebook
 from orderhub_core.rules.actions import HOLDS, NEVER
 from orderhub_core.rules.decide import Decision, decide
+from orderhub_core.rules.gifts import FIRST_ADDED_LINE
 from orderhub_core.rules.inforce import Choice
 from orderhub_core.rules.needs import asked, asks_signals, check, line_columns, order_columns
 from orderhub_core.rules.routing import WINDOWS

@@ -13,11 +13,10 @@ from orderhub_core.flows.counters import Made
 from orderhub_core.fold import Head
 from orderhub_core.model import Line
 from orderhub_core.rules.decide import Decision
+from orderhub_core.rules.gifts import FIRST_ADDED_LINE
 from orderhub_core.rules.needs import splits
 from orderhub_core.rules.splitting import BY_KIND, KINDS, parted, way
 from orderhub_core.store.unit import Message, Row
-
-FIRST_ADDED_LINE = 1_000
 
 
 class Part(NamedTuple):

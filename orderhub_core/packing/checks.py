@@ -59,6 +59,8 @@ TABLE = pl.Schema(
 """One row per order and check that it passes; of one that it does not, one row for each thing at fault: `item` and
 `sku` name it, `needed` and `there` are pieces. A `stranger` was scanned and does not belong there. `since`: of the
 check after shipping when it left. In the order of the checks, within each that of the orders."""
+MANY = 100_000
+"""Parcels from which on it pays to have the turns as machine code."""
 TRACKING_S = 15 * 60
 """So long after it left a parcel may be without a tracking number."""
 
@@ -72,13 +74,14 @@ class Floor(NamedTuple):
     scans: pl.DataFrame | None = None
 
 
-def checks(floor: Floor, now: int, *, within_s: int = TRACKING_S, run: Run = speeds.plain) -> pl.DataFrame:
+def checks(floor: Floor, now: int, *, within_s: int = TRACKING_S) -> pl.DataFrame:
     """TABLE. `now`: microseconds UTC.
 
     Before packing: orders that have not left take the gifts they need one after the other, the first paid first, all of
     an order's or none. While packing: of orders with a scan. After shipping: of orders that have left; without a number
     at the very end of `within_s` it is an alert.
     """
+    run = speeds.compiled() if floor.parcels.height >= MANY else speeds.plain
     parts = [
         *([] if floor.on_hand is None else [_before_packing(floor, floor.on_hand, run)]),
         *([] if floor.scans is None else [_while_packing(floor, floor.scans)]),

@@ -9,11 +9,8 @@ import polars as pl
 from orderhub_core.frames import INSTANT
 from orderhub_core.packing import checks
 from orderhub_core.packing.checks import Floor
-from orderhub_core.rules import speeds
 
 DAY_US = 86_400_000_000
-MANY = 100_000
-"""Parcels from which on it pays to have the turns as machine code."""
 LATELY_US = 3 * DAY_US
 """So long after it left a parcel is looked at: whoever has no tracking number then is found by the audits."""
 LEFT = pl.Schema({"warehouse": pl.String(), "sku": pl.String(), "left": pl.Int64()})
@@ -109,8 +106,7 @@ def _on_hand(here: pl.DataFrame, there: pl.DataFrame, left: pl.DataFrame) -> pl.
 def table(floor: Known, now: int, *, within_s: int = checks.TRACKING_S) -> pl.DataFrame:
     """TABLE of all of the floor: see checks.checks."""
     known = Floor(_parcels(floor.orders), floor.lines, floor.on_hand)
-    run = speeds.compiled() if floor.orders.height >= MANY else speeds.plain
-    return _named(checks.checks(known, now, within_s=within_s, run=run), floor)
+    return _named(checks.checks(known, now, within_s=within_s), floor)
 
 
 def boxed(floor: Known, box: str, codes: list[str], now: int) -> pl.DataFrame:

@@ -11,11 +11,11 @@ from orderhub_core.rules import freight, ledger, routing, speeds
 from orderhub_core.rules.actions import NEAREST
 from orderhub_core.rules.asking import wanted
 from orderhub_core.rules.claims import ASKING, BOOKED, Outcome, Question, Resources
+from orderhub_core.rules.gifts import FIRST_ADDED_LINE
 from orderhub_core.rules.resources import allocate
 from orderhub_core.rules.speeds import Run
 from orderhub_core.rules.splitting import BY_KIND, asked, parted, ways
 
-FIRST_GIFT = 1_000
 """The number of the first line that a rule adds."""
 _PLACE = ("latitude", "longitude")
 
@@ -100,7 +100,7 @@ def _with_gifts(lines: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
     )
     given = decisions.filter(pl.col("action") == "add_gift").select(
         "order_id",
-        line_no=(pl.int_range(pl.len()).over("order_id") + FIRST_GIFT).cast(pl.Int32),
+        line_no=(pl.int_range(pl.len()).over("order_id") + FIRST_ADDED_LINE).cast(pl.Int32),
         sku="argument",
         quantity="quantity",
         gift_of="parent",

@@ -18,7 +18,6 @@ from orderhub_core.flows import sheets
 from orderhub_core.i18n import Translate, translator
 from orderhub_core.packing import checks, texts
 from orderhub_core.packing import floor as of_hub
-from orderhub_core.rules import speeds
 
 app = typer.Typer(no_args_is_help=True, help="Parcels with gifts: before packing, while packing, after shipping.")
 app.command()(packing_combine.combine)
@@ -85,8 +84,7 @@ def _checked(
     orders, lines, stock, scans = files
     if orders is not None and lines is not None:
         floor, notes = _floor(orders, lines, stock, scans, zone)
-        run = speeds.compiled() if floor.parcels.height >= of_hub.MANY else speeds.plain
-        return checks.checks(floor, moment(at, zone), within_s=within_s, run=run), notes
+        return checks.checks(floor, moment(at, zone), within_s=within_s), notes
     if any(file is not None for file in files):
         raise UserMistake("name both --orders and --lines; without any file the hub's own orders are checked")
     connected = hub.connect()
