@@ -25,48 +25,84 @@ _MARK, _CHECK = 0, 1
 
 
 @dataclass(frozen=True, eq=False)
+class Keys:
+    """`shop`, `order_no`, and the fingerprints of each row, the same only within a process."""
+
+    frame: pl.DataFrame
+    with_shops: bool
+    """Are shops part of the fingerprints?"""
+
+    @cached_property
+    def marks(self) -> Marks:
+        return self._whole(_MARK)
+
+    @cached_property
+    def checks(self) -> Marks:
+        return self._whole(_CHECK)
+
+    def pieces(self) -> Iterator[Marks]:
+        """`marks`, block by block, and not kept."""
+        return self._pieces(_MARK)
+
+    def _whole(self, seed: int) -> Marks:
+        marks, at = np.empty(self.frame.height, dtype=np.uint64), 0
+        for piece in self._pieces(seed):
+            marks[at : at + len(piece)] = piece
+            at += len(piece)
+        return marks
+
+    def _pieces(self, seed: int) -> Iterator[Marks]:
+        for part in self.frame.iter_slices(BLOCK):
+            names = part["order_no"].hash(seed).to_numpy()
+            yield names ^ part["shop"].hash(seed + 1_000_003).to_numpy() if self.with_shops else names
+
+
+@dataclass(frozen=True, eq=False)
 class Names:
     """The keys of orders, fetched only where somebody reads them: a million texts cost more than their verdicts."""
 
-    frame: pl.DataFrame
-    """`shop`, `order_no`, among other rows those of the orders."""
+    among: Keys
+    """Among other rows those of the orders."""
     rows: Rows
-    """Per order its row in `frame`."""
-    with_shops: bool
-    """Are shops part of the fingerprints?"""
+    """Per order its row there."""
 
     @property
     def height(self) -> int:
         return len(self.rows)
 
+    @property
+    def with_shops(self) -> bool:
+        return self.among.with_shops
+
     @cached_property
     def keys(self) -> pl.DataFrame:
-        return _filled(self.frame[self.rows])
+        return _filled(self.among.frame[self.rows])
 
     @cached_property
     def marks(self) -> Marks:
         """Per order its fingerprint."""
-        return _whole(self.frame, _MARK, self.with_shops)[self.rows]
+        return self.among.marks[self.rows]
 
     @cached_property
     def checks(self) -> Marks:
         """Per order its second fingerprint."""
-        return _whole(self.frame, _CHECK, self.with_shops)[self.rows]
+        return self.among.checks[self.rows]
 
     def take(self, places: npt.NDArray[np.integer]) -> Names:
-        return Names(self.frame, self.rows[places], self.with_shops)
+        return Names(self.among, self.rows[places])
 
     def beside(self, column: npt.NDArray[np.int8]) -> tuple[pl.DataFrame, npt.NDArray[np.int8]]:
         """The keys and a column of the orders side by side, in whatever order is cheapest."""
-        if self.height != self.frame.height:
+        if self.height != self.among.frame.height:
             return self.keys, column
         spread = np.empty_like(column)
         spread[self.rows] = column
-        return _filled(self.frame), spread
+        return _filled(self.among.frame), spread
 
     def with_more(self, more: Names) -> Names:
-        frame = pl.concat([_filled(self.frame), _filled(more.frame)], rechunk=False)
-        return Names(frame, np.concatenate([self.rows, more.rows + np.int32(self.frame.height)]), self.with_shops)
+        known = self.among.frame
+        frame = pl.concat([_filled(known), _filled(more.among.frame)], rechunk=False)
+        return Names(Keys(frame, self.with_shops), np.concatenate([self.rows, more.rows + np.int32(known.height)]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,65 +139,48 @@ def picked(column: npt.NDArray[Entry], rows: Rows, absent: int) -> npt.NDArray[E
 def align(sources: Sequence[Source], population: pl.DataFrame | None = None) -> Aligned:
     """The orders of all sources, or those of `population` (`shop`, `order_no`), and where each stands."""
     known = [] if population is None else [population.select(KEY)]
-    keys = _same_shops([*(source.keys for source in sources), *known])
-    with_shops = keys[0]["shop"].dtype != pl.Null
-    marks = (_pieces(frame, _MARK, with_shops) for frame in keys)
-    rows, found = merged(
-        marks, at_once(lambda frame: _whole(frame, _CHECK, with_shops), keys, sum(frame.height for frame in keys))
-    )
+    keys = _comparable([*(source.keys for source in sources), *known])
+    every = sum(own.frame.height for own in keys)
+    marks = ([own.marks] if every < BLOCK else own.pieces() for own in keys)
+    rows, found = merged(marks, at_once(lambda own: own.checks, keys, every))
     if len(found.row):
         _choose_newest(rows, found, sources)
     twice = np.zeros((len(sources), rows.shape[1]), dtype=np.bool_)
     own = found.source < len(sources)
     twice[found.source[own], found.order[own]] = True
     if population is None:
-        return Aligned(_names(keys, rows, with_shops), rows, twice)
+        return Aligned(_names(keys, rows), rows, twice)
     wanted = np.flatnonzero(rows[-1] != ABSENT)
-    names = Names(keys[-1], rows[-1, wanted], with_shops)
+    names = Names(keys[-1], rows[-1, wanted])
     return Aligned(names, rows[:-1, wanted], twice[:, wanted], names.rows)
 
 
-def _whole(keys: pl.DataFrame, seed: int, with_shops: bool) -> Marks:
-    """A number for each row of `shop`, `order_no`; the same only within a process."""
-    marks, at = np.empty(keys.height, dtype=np.uint64), 0
-    for piece in _pieces(keys, seed, with_shops):
-        marks[at : at + len(piece)] = piece
-        at += len(piece)
-    return marks
-
-
-def _pieces(keys: pl.DataFrame, seed: int, with_shops: bool) -> Iterator[Marks]:
-    """The same, block by block."""
-    for part in keys.iter_slices(BLOCK):
-        names = part["order_no"].hash(seed).to_numpy()
-        yield names ^ part["shop"].hash(seed + 1_000_003).to_numpy() if with_shops else names
-
-
-def _same_shops(frames: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
-    """Keys that can be compared: no shop anywhere is one shop, and costs nothing."""
+def _comparable(frames: Sequence[pl.DataFrame]) -> list[Keys]:
+    """No shop anywhere is one shop, and costs nothing."""
     if all(frame["shop"].dtype == pl.Null for frame in frames):
-        return list(frames)
-    return [_filled(frame) for frame in frames]
+        return [Keys(frame, with_shops=False) for frame in frames]
+    return [Keys(_filled(frame), with_shops=True) for frame in frames]
 
 
 def _filled(keys: pl.DataFrame) -> pl.DataFrame:
     return keys.with_columns(pl.col("shop").cast(pl.String).fill_null(""))
 
 
-def _names(keys: Sequence[pl.DataFrame], rows: Rows, with_shops: bool) -> Names:
+def _names(keys: Sequence[Keys], rows: Rows) -> Names:
     """From the largest touchpoint, and of orders that it does not have from the first that has them."""
-    largest = max(range(len(keys)), key=lambda place: keys[place].height)
-    frames, height = [keys[largest]], keys[largest].height
+    largest = max(range(len(keys)), key=lambda place: keys[place].frame.height)
+    known = keys[largest]
+    frames, height = [known.frame], known.frame.height
     told = rows[largest].copy()
     left = np.flatnonzero(told == ABSENT)
-    for frame, own in zip(keys, rows, strict=True):
-        new = left[own[left] != ABSENT]
+    for own, there in zip(keys, rows, strict=True):
+        new = left[there[left] != ABSENT]
         if len(new):
-            frames.append(frame[own[new]])
+            frames.append(own.frame[there[new]])
             told[new] = np.arange(height, height + len(new), dtype=np.int32)
             height += len(new)
-            left = left[own[left] == ABSENT]
-    return Names(pl.concat(frames, rechunk=False), told, with_shops)
+            left = left[there[left] == ABSENT]
+    return Names(known if len(frames) == 1 else Keys(pl.concat(frames, rechunk=False), known.with_shops), told)
 
 
 def _choose_newest(rows: Rows, twice: Twice, sources: Sequence[Source]) -> None:

@@ -87,6 +87,8 @@ def encoded(texts: pl.Series) -> Words:
 
 
 _FEW, _SLICE = 200, 16
+_AT_ONCE = 500
+"""Rows of which new words are learned: all of a block would be sorted for the sake of a dozen."""
 
 
 def _by_hash(texts: pl.Series, shift: int) -> Words | None:
@@ -98,8 +100,7 @@ def _by_hash(texts: pl.Series, shift: int) -> Words | None:
     for block in blocks(texts.len()):
         told = texts[block].hash().to_numpy()
         slots = (told >> np.uint64(shift)).astype(np.uint16)
-        strange = np.flatnonzero(hashes[slots] != told)
-        if len(strange):
+        while len(strange := np.flatnonzero(hashes[slots] != told)[:_AT_ONCE]):
             new, first = np.unique(told[strange], return_index=True)
             places = slots[strange[first]]
             words += texts[block].gather(strange[first]).to_list()

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orderhub_core.audit import passes
+from orderhub_core.audit.align import Keys, Names
 from orderhub_core.audit.passes import Pass, due, refreshed, rows_of, whole
 from orderhub_core.audit.report import audit
 from orderhub_core.audit.window import Moments
@@ -140,3 +141,23 @@ def test_of_two_instants_of_an_order_the_sooner_counts(one, other):
         place: min(own[place] for own in (one, other) if place in own) for place in one | other
     }
     assert both.places.tolist() == sorted(one | other)
+
+
+@pytest.mark.parametrize("known", [1, 7, 5_000])
+def test_an_order_is_found_where_it_stands_among_any_number(known):
+    """By name, as a dictionary would: those that are there, those that are not, and once more are appended."""
+    rng = np.random.default_rng(known)
+    every = [str(number) for number in rng.choice(10**9, known * 3, replace=False)]
+    first, later = every[:known], every[known : known * 2]
+    names = {what: _names(some) for what, some in (("first", first), ("both", first + later))}
+    index = passes._index(names["first"])
+    grown = index.with_new(_names(later), known)
+    asked = [every[at] for at in rng.permutation(len(every))]
+    for found, among, told in ((index, "first", first), (grown, "both", first + later)):
+        places = {name: place for place, name in enumerate(told)}
+        assert found.find(_names(asked), names[among]).tolist() == [places.get(name, -1) for name in asked]
+
+
+def _names(numbers: list[str]) -> Names:
+    keys = pl.DataFrame({"shop": [None] * len(numbers), "order_no": numbers}, schema_overrides={"shop": pl.Null})
+    return Names(Keys(keys, with_shops=False), np.arange(len(numbers), dtype=np.int32))
