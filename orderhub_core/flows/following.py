@@ -1,17 +1,19 @@
 """What later news of an order mean for what was intended for it, if nobody has performed that yet.
 
 An order that goes in several parcels is followed in all of them. Of these one may be on its way as another still waits:
-what is said to be shipped, or is with a carrier, is held for a person there and never withdrawn.
+what is said to be shipped, or is with a carrier, is held for a person there and never withdrawn. And lines that come
+after it was split go in a parcel of their own: any other may have been handed over before they are known.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from orderhub_core.flows import parcelling, rows
 from orderhub_core.flows.news import News
-from orderhub_core.flows.parcelling import Parts
+from orderhub_core.flows.parcelling import Part, Parts
 from orderhub_core.flows.places import Places
 from orderhub_core.fold import Entry, Head
 from orderhub_core.model import Event, Line
@@ -64,6 +66,8 @@ class Following:
         self._forestalled: dict[int, Forestalled] = {}
         self._seen: dict[int, tuple[Line, ...]] = {}
         """Of orders in several parcels, the lines that were looked at last."""
+        self._parts: dict[int, Parts] = {}
+        """Where the lines of orders go that were split before this batch, or that got more lines since."""
 
     def follow(self, head: Head, news: Sequence[Entry], moment: int) -> None:
         """Take in what an order's news mean.
@@ -74,7 +78,12 @@ class Following:
         """
         number = head.order_id
         ours = head.warehouse_by == "rule" or self._makes
-        if not head.decided or not ours or number in self._stopped:
+        if not head.decided or not ours:
+            return
+        relined = head.decided > 1 and self._is_relined(number)
+        if head.decided > 1 and number in self.news.lines:
+            self._place_new(head)
+        if number in self._stopped:
             return
         if head.fulfilment in STOPPED or head.payment not in PAID:
             self._stopped[number] = f"the order is {head.headline}"
@@ -82,7 +91,7 @@ class Following:
         fresh = {entry.event for entry in news}
         if PARTLY_REFUNDED in head.facts:
             self._hold(number, REFUNDED, moment if PARTLY_REFUNDED in fresh else 0)
-        if head.decided > 1 and self._is_relined(number):
+        if relined:
             self._hold(number, RELINED, moment)
         if head.logistics != "none" and head.decided == 1:
             self._forestalled[number] = ("withdrawn", "the carrier had it before the warehouse was told", FOREVER)
@@ -106,6 +115,36 @@ class Following:
             before = carried.bought if carried else self._bought(number)
         self._seen[number] = lines
         return _kinds(before) != _kinds(lines)
+
+    def _place_new(self, head: Head) -> None:
+        """Put the lines that no parcel has in one more, from where the first one leaves."""
+        number = head.order_id
+        parts = self._parts_of([head])[number]
+        known = {part.line_no for part in parts}
+        new = [line.line_no for line in self.news.lines[number] if line.line_no not in known]
+        if not new:
+            return
+        head.decided += 1
+        warehouse = min(parts, key=attrgetter("parcel")).warehouse
+        placed = tuple(Part(line_no, head.decided, warehouse) for line_no in dict.fromkeys(new))
+        self._parts[number] = parts + placed
+        self.news.lasting_rows(self.writes, "splits", number).extend((number, *part) for part in placed)
+        # Since now; what is in it, `_renew` tells.
+        message = self.news.last_message[number]
+        self.writes.new["outbox"].append(
+            rows.parcel_push_row(head, head.decided, warehouse, (), (), message, "", rows.UNMARKED)
+        )
+
+    def _parts_of(self, heads: Iterable[Head]) -> dict[int, Parts]:
+        """By order, of those that go in several parcels."""
+        several = [head.order_id for head in heads if head.decided > 1]
+        self._parts |= {
+            number: own.parts for number in several if number not in self._parts and (own := self.carried.get(number))
+        }
+        missing = [number for number in several if number not in self._parts]
+        if missing:
+            self._parts |= parcelling.of_rows(self.reads.split_rows(missing))
+        return self._parts
 
     def _bought(self, number: int) -> list[Line]:
         lines = (Line(*fields) for _, *fields in self.reads.line_rows([number]))
@@ -135,16 +174,14 @@ class Following:
         carried = self.carried
         earlier = [head for head in heads if head.order_id not in carried]
         gifts, done = self._added_lines(earlier), self._done_for(earlier)
-        several = [head.order_id for head in earlier if head.decided > 1]
-        parts = parcelling.of_rows(self.reads.split_rows(several)) if several else {}
+        parts = self._parts_of(heads)
         for head in heads:
             number, message = head.order_id, self.news.last_message[head.order_id]
-            own = carried.get(number) or Carried(None, (), gifts.get(number, []), done.get(number, []),
-                                                 parts.get(number, ()))  # fmt: skip
+            own = carried.get(number) or Carried(None, (), gifts.get(number, []), done.get(number, []), ())
             bought = self.news.lines[number]
             if head.warehouse_by == "rule":
                 self.writes.renewed_effects += parcelling.push_rows(
-                    head, [*bought, *own.gifts], own.parts, message, rows.marks(own.done)
+                    head, [*bought, *own.gifts], parts.get(number, ()), message, rows.marks(own.done)
                 )
             self.writes.renewed_effects += [
                 rows.work_row(head, base, bought, message) for action, base in own.done if action == "work_order"

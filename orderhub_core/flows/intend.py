@@ -34,7 +34,7 @@ from orderhub_core.rules.needs import asked, asks_signals, check, line_columns, 
 from orderhub_core.rules.routing import WINDOWS
 from orderhub_core.rules.tree import Action, Rulebook
 from orderhub_core.store.ahead import Reads
-from orderhub_core.store.unit import Row, Writes
+from orderhub_core.store.unit import Writes
 
 CARRIED_OUT = frozenset(
     {"assign_warehouse", "add_gift", "tag", "priority", "carrier", "work_order", "hold", "split", "approve", "notify"}
@@ -226,21 +226,17 @@ class Intentions:
     ) -> None:  # fmt: skip
         number = made.head.order_id
         if settled.parts:
-            self._first("splits", made.head).extend((number, *part) for part in settled.parts)
+            self.news.lasting_rows(self.writes, "splits", number).extend((number, *part) for part in settled.parts)
         self.writes.new["outbox"] += parcelling.push_rows(
             made.head, lines, settled.parts, made.message, marked, held=held, lack=settled.lack, rest=settled.rest
         )
 
     def _note(self, head: Head, decisions: Sequence[Decision], version: str, *, shadow: int = 0) -> None:
         at = self.news.last_message[head.order_id].received_at
-        self._first("decisions", head).extend(
+        self.news.lasting_rows(self.writes, "decisions", head.order_id).extend(
             (head.order_id, version, place, group, rule, action, argument, quantity, reason, at, shadow)
             for place, (group, rule, action, argument, quantity, _, reason) in enumerate(decisions)
         )
-
-    def _first(self, table: str, head: Head) -> list[Row]:
-        """Where rows are put that stay as they are, whoever says something else later."""
-        return (self.writes.inserts if head.order_id in self.news.created else self.writes.new)[table]
 
     def _lines_of(self, heads: Sequence[Head]) -> dict[int, Sequence[Line]]:
         told = {**self.news.stated_lines, **self.news.lines}

@@ -81,3 +81,7 @@ class News:
     def rows(self, writes: Writes, table: str, order_id: int) -> list[Row]:
         """Of an order that this batch creates nothing can be there yet: its rows need not look for any."""
         return (writes.inserts if order_id in self.created else writes.upserts)[table]
+
+    def lasting_rows(self, writes: Writes, table: str, order_id: int) -> list[Row]:
+        """Where rows are put that stay as they are, whoever says something else later."""
+        return (writes.inserts if order_id in self.created else writes.new)[table]

@@ -93,14 +93,14 @@ def push_rows(
     held: Sequence[str] = (), lack: str = "", rest: int = 0,
 ) -> list[Row]:  # fmt: skip
     """One for each parcel. `held`: why they must wait for a person; `lack`: why the parcel `rest` must, too, or all of
-    them, where that is 0. Lines that `parts` do not know go in the first parcel."""
+    them, where that is 0."""
     if not parts:
         return [rows.push_row(head, lines, message, "; ".join([*held, lack] if lack else held), marked)]
     goes = {part.line_no: part.parcel for part in parts}
     found = []
     for parcel in named(parts):
         number, warehouse = parcel["no"], parcel["warehouse"]
-        own = [line for line in lines if goes.get(line.line_no, 1) == number]
+        own = [line for line in lines if goes[line.line_no] == number]
         why = "; ".join([*held, lack] if lack and rest in (0, number) else held)
         found.append(rows.parcel_push_row(head, number, warehouse, own, lines, message, why, marked))
     return found

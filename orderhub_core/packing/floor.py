@@ -18,7 +18,7 @@ LEFT = pl.Schema({"warehouse": pl.String(), "sku": pl.String(), "left": pl.Int64
 PARCELS = pl.Schema(
     {"order_id": pl.Int64(), "line_no": pl.Int32(), "parcel": pl.Int64(), "warehouse": pl.String()}
 )  # fmt: skip
-"""Of orders that go in several parcels, where each line goes. A line without a row goes in the first."""
+"""Of orders that go in several parcels, where each line goes."""
 HELD = pl.Schema({"shop": pl.String(), "order_no": pl.String(), "parcel": pl.Int64()})
 """What a person must let go first: orders, or one parcel of them; null: the order goes whole."""
 TABLE = pl.Schema({**checks.TABLE, "shop": pl.String(), "tracking_no": pl.String()})
@@ -60,15 +60,10 @@ def known(
         pl.coalesce("at", "warehouse").alias("warehouse")
     )
     boxes = boxes.join(held, on=["shop", "order_no", "parcel"], how="anti", nulls_equal=True, maintain_order="left")
-    # A line that came after the order was split goes in its first parcel, and leaves from there.
-    first = several.filter(pl.col("parcel") == 1).select("order_id", of="parcel", at="at")
     there = (
         lines.join(here.select("order_id", own="warehouse"), on="order_id", how="inner")
         .join(parcels, on=["order_id", "line_no"], how="left")
-        .join(first, on="order_id", how="left")
-        .with_columns(
-            pl.coalesce("parcel", "of").alias("parcel"), pl.coalesce("warehouse", "at", "own").alias("warehouse")
-        )
+        .with_columns(pl.coalesce("warehouse", "own").alias("warehouse"))
     )
     floor = boxes.select(
         "shop", "warehouse", "paid_at", "shipped_at", "tracking_no",

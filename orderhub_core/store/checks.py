@@ -122,8 +122,16 @@ _LOST_PARCELS = f"""SELECT o.shop, o.order_no, s.parcel FROM (SELECT DISTINCT or
     WHERE e.key IS NULL OR s.parcel > o.decided ORDER BY s.order_id, s.parcel LIMIT {MOST_OF_A_KIND}"""
 
 
+_LOST_LINES = f"""SELECT o.shop, o.order_no, l.line_no FROM orders AS o JOIN lines AS l ON l.order_id = o.order_id
+    LEFT JOIN splits AS s ON s.order_id = l.order_id AND s.line_no = l.line_no
+    WHERE o.decided > 1 AND l.deleted_at IS NULL AND s.parcel IS NULL
+    ORDER BY l.order_id, l.line_no LIMIT {MOST_OF_A_KIND}"""
+
+
 def _splits(store: Store) -> Iterator[Finding]:
-    """Every parcel of an order that goes in several is handed over, or waits for it."""
+    """Every line of an order that goes in several parcels is in one, and each is handed over, or waits for it."""
+    for shop, order_no, line_no in store.query("hub", _LOST_LINES):
+        yield Finding("splits", f"line {line_no} of order {order_no} of {shop} goes in no parcel", RESTORE)
     for shop, order_no, parcel in store.query("hub", _LOST_PARCELS):
         yield Finding("splits", f"parcel {parcel} of order {order_no} of {shop} is handed over by nobody", RESTORE)
 

@@ -16,8 +16,7 @@ _STILL_THERE = """lines.deleted_at IS NULL AND orders.deleted_at IS NULL
 """Of an order that goes in several parcels a carrier may have one and not yet the others."""
 _PROMISED = f"""SELECT sku, sum(quantity) FROM (
     SELECT lines.sku, lines.quantity FROM orders JOIN lines USING (order_id)
-    WHERE orders.warehouse = ? AND {_STILL_THERE} AND (orders.decided < 2
-    OR NOT EXISTS (SELECT 1 FROM splits WHERE splits.order_id = lines.order_id AND splits.line_no = lines.line_no))
+    WHERE orders.warehouse = ? AND {_STILL_THERE} AND orders.decided < 2
     UNION ALL SELECT lines.sku, lines.quantity FROM splits JOIN orders USING (order_id)
     JOIN lines ON lines.order_id = splits.order_id AND lines.line_no = splits.line_no
     WHERE splits.warehouse = ? AND {_STILL_THERE}) AS wanted GROUP BY sku"""

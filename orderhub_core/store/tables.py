@@ -166,7 +166,7 @@ class Decision(HubPart, table=True):
 
 class Split(HubPart, table=True):
     """Of an order that goes in several parcels, where each of its lines goes: as it was decided, whatever becomes of
-    the lines. What comes later goes in the first parcel."""
+    the lines. What comes later goes in one more parcel."""
 
     __tablename__ = "splits"
     __table_args__ = CLUSTERED

@@ -93,7 +93,7 @@ class Order:
         self.decided = 0
         """In how many parcels it goes, once it is."""
         self.goes: dict[int, int] = {}
-        """Line to parcel, as they were when it was decided. What came later goes in the first."""
+        """Line to parcel, as they were when it was decided. What came later has one of its own."""
         self.decisions: set[tuple[Any, ...]] = set()
         """Version, place, group, rule, action, argument, quantity, when, and 1 where a shadow said so."""
         self.updated_at: int | None = None
@@ -109,7 +109,7 @@ class Order:
     def goods(self, parcel: int) -> list[tuple[str, int, str]]:
         lines = [*self.lines, *(gift for gift, _ in self.gifts)]
         skus = {line.line_no: line.sku for line in lines}
-        own = [line for line in lines if self.goes.get(line.line_no, 1) == parcel]
+        own = [line for line in lines if self.decided < 2 or self.goes[line.line_no] == parcel]
         return [(line.sku, line.quantity, skus.get(line.gift_of or 0, "")) for line in own]
 
     def pushes(self) -> dict[str, int]:
@@ -432,6 +432,12 @@ class Model:
         others = before != {(line.line_no, line.sku) for line in order.lines}
         order.log += entries
         if taken:
+            later = [line.line_no for line in order.lines if line.line_no not in order.goes]
+            if order.decided > 1 and later:
+                order.decided += 1
+                order.goes |= dict.fromkeys(later, order.decided)
+                *_, name = order.pushes()
+                self._intend(name, Effect(order.warehouse or "", received_at, order.goods(order.decided)))
             for name, parcel in order.pushes().items() if order.decided and order.warehouse_by == "rule" else ():
                 self._follow(order, self.outbox[name], parcel, {entry.event for entry in entries}, lines, others)
             self._decide(order, key, speaking)

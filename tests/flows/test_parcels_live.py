@@ -41,7 +41,7 @@ from orderhub_core.rules.provinces import located
 from orderhub_core.rules.splitting import MOST_PARCELS
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.settings import Endpoint, Settings, WarehouseSettings
-from orderhub_core.store import homes
+from orderhub_core.store import checks, homes
 from orderhub_core.store.homes import Home
 from orderhub_core.store.unit import Finished
 
@@ -300,13 +300,86 @@ def test_other_lines_are_a_persons_to_look_at_and_none_is_lost(context, order, l
         yard.basket("A1", TWO[0], ("HAT", 7), TWO[2], ("TIE", 1), events=(), at=NOW + 6), limit=limit,
     )  # fmt: skip
     assert yard.sent() == [
-        ("hangzhou?", {"SHIRT": 1, "TIE": 1}),
+        ("hangzhou?", {"SHIRT": 1}),
         ("hangzhou?", {"HAT": 7}),
         ("hangzhou?", {"SOCKS": 1}),
+        ("hangzhou?", {"TIE": 1}),
     ]
     assert {note for _, _, note, _ in yard.parcels()} == {
         "its lines changed after it was split: what goes in which parcel?"
     }
+
+
+@pytest.mark.parametrize("let_go", [True, False], ids=["let go", "not yet"])
+def test_a_line_that_comes_after_parcels_were_handed_over_goes_in_one_of_its_own(context, order, let_go):
+    yard = Yard(context, order, shop(), text("v1", "hangzhou", split("sku")))
+    yard.buy(*TWO[:2])
+    leased = yard.store.lease(now=NOW + DAY_US, until=NOW + 2 * DAY_US, owner="me", limit=1)
+    yard.store.finish([Finished(one, "done", NOW + DAY_US, "") for one in leased], owner="me", now=NOW + DAY_US)
+    yard.say(yard.basket("A1", *TWO[:2], ("TIE", 1), events=(), at=NOW + 5))
+    if let_go:
+        yard.say(ops.release(Release(SHOP, "A1", "the buyer wants it so", "ann"), NOW + 50))
+    there = "hangzhou" if let_go else "hangzhou?"
+    assert sorted(yard.sent(), key=str) == sorted(
+        [("hangzhou.", leased_of(leased)), *((there, {sku: pieces}) for sku, pieces in
+         {"SHIRT": 1, "CUP": 2, "TIE": 1}.items() if {sku: pieces} != leased_of(leased))], key=str
+    )  # fmt: skip
+    assert rows(context, "SELECT decided FROM orders") == [(3,)]
+    assert not list(checks._splits(context.store))
+
+
+@contextmanager
+def a_hub(folder):
+    homes.init(Home(folder))
+    store = homes.open_store(Home(folder))
+    try:
+        yield Context(store, source, Rulebook(), Pseudonyms(b"a pepper of some length"))
+    finally:
+        store.close()
+
+
+def leased_of(leased):
+    (one,) = leased
+    return {line.sku: line.quantity for line in effects.decode(one.payload).lines}
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whatever_lines_come_and_go_each_is_in_one_parcel_and_batches_do_not_matter(tmp_path, order, seed):
+    """Lines are added, taken away and changed, the order is cancelled meanwhile, or not."""
+    dice = random.Random(seed)
+    said, lines = [], dict.fromkeys(range(1, dice.randint(3, 5)), 1)
+    for at in range(6):
+        said.append((at, dict(lines), dice.random() < 0.1 and at > 0))
+        for _ in range(dice.randint(1, 2)):
+            number = dice.randint(1, 8)
+            lines = {**lines, number: dice.randint(1, 3)} if dice.random() < 0.7 else lines
+            lines = {no: n for no, n in lines.items() if no != number or dice.random() < 0.8} or lines
+    found = []
+    for limit in (1, 2, 100):
+        with a_hub(tmp_path / str(limit)) as context:
+            yard = Yard(context, order, shop(), text("v1", "hangzhou", GIFT + split("sku")))
+            yard.say(*(stated(yard, *one) for one in said), limit=limit)
+            # What had held a parcel before it was withdrawn, its note goes on to say.
+            told = [
+                (asked.parcel, asked.parcels, note.partition("; before")[0], asked.lines, state)
+                for _, state, note, asked in yard.parcels()
+            ]
+            found.append((told, rows(context, "SELECT line_no, parcel, warehouse FROM splits ORDER BY line_no")))
+            assert not list(checks._splits(context.store))
+            in_parcels = sorted((line.sku, line.quantity) for _, _, _, goods, _ in told for line in goods)
+            there = rows(context, "SELECT sku, quantity FROM lines WHERE deleted_at IS NULL")
+            assert in_parcels == sorted(there)
+    assert found[0] == found[1] == found[2]
+
+
+def stated(yard, at, lines, cancelled):
+    """All lines of the order, by their numbers."""
+    content = Content(
+        total_minor=10_000, paid_minor=10_000, province="浙江省",
+        lines=tuple(Line(number, f"S{number}", quantity=pieces) for number, pieces in sorted(lines.items())),
+    )  # fmt: skip
+    events = (E.PLACED, E.PAID) if not at else (E.CANCELLED,) if cancelled else ()
+    return with_content(yard._order("A1", *events, at=NOW + at), content)
 
 
 def test_numbers_of_orders_may_look_like_those_of_parcels(context, order):

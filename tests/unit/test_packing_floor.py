@@ -60,7 +60,7 @@ def test_orders_with_one_number_in_two_shops_are_two():
 
 def test_each_parcel_of_an_order_is_a_box_of_its_own_in_its_own_warehouse():
     lines = [line(1, 1, "A"), line(1, 2, "B"), line(1, 3, "NEW"), line(1, 1_000, "GIFT", 2), line(2, 1, "A")]
-    parcels = ((1, 1, 1, "w1"), (1, 2, 2, "w2"), (1, 1_000, 2, "w2"))
+    parcels = ((1, 1, 1, "w1"), (1, 2, 2, "w2"), (1, 3, 1, "w1"), (1, 1_000, 2, "w2"))
     found = known([order(1), order(2)], lines, [("w1", "OTHER", 9), ("w2", "GIFT", -1)], parcels)
     assert {row["order_no"]: row["warehouse"] for row in found.orders.iter_rows(named=True)} == {
         "A1/1": "w1", "A1/2": "w2", "A2": "w1"
