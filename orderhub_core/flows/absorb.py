@@ -152,7 +152,8 @@ class _Batch:
         outside = Outside(partial(reporting.reports, context.store), partial(reporting.closings, context.store))
         self.counters = context.counters(self.reads, context.places.zone)
         self.intentions = Intentions(
-            self.reads, in_force, outside, context.places, self.counters, self.news, self.writes
+            self.reads, in_force, outside, context.places, self.counters, context.buyers(self.reads), self.news,
+            self.writes,
         )  # fmt: skip
         self.sightings: dict[tuple[str, str, str], tuple[Sighting, int]] = {}
         self.put_off: set[int] = set()
@@ -177,18 +178,38 @@ class _Batch:
         return Plan(self.writes, outcomes)
 
     def _take_all(self, read: list[Found], outcomes: dict[tuple[str, str], Outcome]) -> list[Found]:
-        """The messages whose order must wait for the rulebook."""
+        """The messages whose order must wait for the rulebook. Where that reads of a buyer what other orders have, all
+        messages of a buyer are applied in turn: so it reads the same in whatever batches they come."""
         waiting: list[Found] = []
+        behind: set[Key] = set()
+        buyers: set[str] = set()
+        """Of orders `behind`, of which some message waits for a rulebook that asks for buyers, or makes it speak."""
         for one in read:
             message, found, key = one
             known = None if key is None else self.orders.get(key)
             if found is None:
                 outcomes[message.source, message.message_id] = "parked"
-            elif known is not None and self.intentions.awaits(known.head):
+                continue
+            if known is not None and self.intentions.awaits(known.head):
                 waiting.append(one)
+                reads = bool(behind)
+            elif behind and (key in behind or buyers & self._buyers(*found, known)):
+                waiting.append(one)
+                reads = True
             else:
                 outcomes[message.source, message.message_id] = self._take(message, *found, known)
+                known = None if key is None else self.orders.get(key)
+                reads = known is not None and self.intentions.reads_buyer(known.head)
+            if reads and key is not None:
+                behind.add(key)
+                buyers |= self._buyers(*found, known)
         return waiting
+
+    def _buyers(self, source: Source, decoded: Decoded, known: Known | None) -> set[str]:
+        """Whose order it was, and will be when the message is applied."""
+        content = decoded.content if isinstance(decoded, Observation) else None
+        said = "" if content is None else self.context.pseudonyms.buyer(source.shop, content.buyer_ref)
+        return {said, known.head.buyer_key if known else ""} - {""}
 
     def _read(self, message: Message) -> tuple[Source, Decoded] | None:
         try:

@@ -10,6 +10,7 @@ from orderhub_core.flows import editions
 from orderhub_core.flows.counters import Counters, LiveCounters
 from orderhub_core.flows.places import NOWHERE, Places
 from orderhub_core.flows.recent import Recent
+from orderhub_core.flows.regarding import Buyers, LiveBuyers
 from orderhub_core.model import Decoded
 from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.rules.inforce import Choice
@@ -48,3 +49,4 @@ class Context(NamedTuple):
     places: Places = NOWHERE
     counters: Callable[[Reads, str], Counters] = LiveCounters
     """What is left in those places, for one batch; told the zone of their days."""
+    buyers: Callable[[Reads], Buyers] = LiveBuyers

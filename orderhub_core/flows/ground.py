@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import polars as pl
 
@@ -23,8 +23,14 @@ from orderhub_core.rules.tree import Rulebook
 class Ground:
     """Orders on which any number of books are tried, for all sessions of a process: each condition is computed once."""
 
-    def __init__(self, orders: pl.DataFrame, lines: pl.DataFrame, reports: pl.DataFrame | None = None) -> None:
+    def __init__(
+        self, orders: pl.DataFrame, lines: pl.DataFrame, reports: pl.DataFrame | None = None,
+        histories: Callable[[], pl.DataFrame] | None = None,
+    ) -> None:  # fmt: skip
         self.orders, self.lines, self._reports = orders, lines, reports
+        self._histories = histories
+        """`order_id` and what is known of its buyer, for the first book that asks; None where orders have all of it
+        that there is."""
         self._indexes: dict[str, Index] = {}
         self._lock = threading.RLock()
         """An index learns while it answers."""
@@ -37,9 +43,17 @@ class Ground:
 
     def wanted(self, book: Rulebook) -> Wanted:
         """Raises UserMistake for what the book asks and the orders do not have."""
+        self._learn(book)
         needs.check(book, self.orders.schema, self.lines.schema, counts=True)
         with self._lock:
             return wanted(self.index(book.zone), book)
+
+    def _learn(self, book: Rulebook) -> None:
+        with self._lock:
+            if self._histories is not None and needs.asks_buyers(book):
+                self.orders = self.orders.join(self._histories(), on="order_id", how="left", maintain_order="left")
+                self._histories = None
+                self._indexes.clear()
 
     def compared(self, before: Wanted, draft: Rulebook) -> Comparison:
         return Comparison(self.index(draft.zone), before, self.wanted(draft))
@@ -67,6 +81,7 @@ class Ground:
 
     def missed(self, book: Rulebook) -> pl.DataFrame:
         """Gifts that these orders should have been given and were not; see `missed_gifts`."""
+        self._learn(book)
         needs.check(book, self.orders.schema, self.lines.schema, counts=True)
         gifts.check(book, self.orders.schema)
         with self._lock:

@@ -10,27 +10,29 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property, lru_cache
 from operator import attrgetter
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import polars as pl
 
 from orderhub_core import effects, frames
 from orderhub_core.errors import Later, NeedsPerson, Stop, UserMistake
-from orderhub_core.flows import parcelling, rows
+from orderhub_core.flows import parcelling, regarding, rows
 from orderhub_core.flows.allotting import Settled, settle
 from orderhub_core.flows.counters import Counters, Made
 from orderhub_core.flows.following import Carried, Following
 from orderhub_core.flows.news import News
 from orderhub_core.flows.places import Places
+from orderhub_core.flows.regarding import Buyers
 from orderhub_core.fold import Entry, Head
 from orderhub_core.model import Line
 from orderhub_core.rules import rulebook
 from orderhub_core.rules.actions import HOLDS, NEVER
+from orderhub_core.rules.buyers import HISTORY
 from orderhub_core.rules.decide import Decision, decide
 from orderhub_core.rules.gifts import FIRST_ADDED_LINE
 from orderhub_core.rules.inforce import Choice
-from orderhub_core.rules.needs import asked, asks_signals, check, line_columns, order_columns
+from orderhub_core.rules.needs import asks_buyers, asks_signals, check, line_columns, order_columns
 from orderhub_core.rules.routing import WINDOWS
 from orderhub_core.rules.tree import Action, Rulebook
 from orderhub_core.store.ahead import Reads
@@ -58,12 +60,7 @@ def load(path: Path) -> Rulebook:
 def refuse(book: Rulebook) -> None:
     """Raises UserMistake for what a rulebook asks for and the live path does not have: better now than never to hold,
     unnoticed."""
-    check(book, frames.ORDERS, frames.LINES, counts=True)
-    for field, rule in asked(book):
-        if field.level == "buyer":
-            raise UserMistake(
-                f"rule {rule.name!r} asks for {field.name} ({field.zh}), of which the hub is told nothing"
-            )
+    check(book, pl.Schema({**frames.ORDERS, **HISTORY}), frames.LINES, counts=True)
     for group in book.groups:
         for action in (*group.otherwise, *(action for rule in group.rules for action in rule.then)):
             if why := _impossible(action):
@@ -100,11 +97,15 @@ class Intentions:
 
     def __init__(
         self, reads: Reads, books: Callable[[], Choice], outside: Outside, places: Places, counters: Counters,
-        news: News, writes: Writes,
+        buyers: Buyers, news: News, writes: Writes,
     ) -> None:  # fmt: skip
         self.reads, self._books, self.outside, self.news, self.writes = reads, books, outside, news, writes
-        self.places, self.counters = places, counters
+        self.places, self.counters, self.buyers = places, counters, buyers
         self.following = Following(reads, places, news, writes)
+        self._asking: dict[str, bool] = {}
+        """Whether a version asks for buyers."""
+        self._read: dict[int, Mapping[str, Any]] = {}
+        """What was read of buyers, by order."""
 
     @cached_property
     def books(self) -> Choice:
@@ -114,6 +115,19 @@ class Intentions:
     def awaits(self, head: Head) -> bool:
         """Whether the rulebook must speak on an order before anything else is applied to it."""
         return _is_undecided(head) and head.order_id in self.news.touched and self.books.speaks
+
+    def reads_buyer(self, head: Head) -> bool:
+        """Whether the rulebook must speak on an order, and will read what its buyer's other orders are."""
+        if not self.awaits(head):
+            return False
+        books = [self.books.of(head.shop, head.order_no), self.books.shadow]
+        return any(book is not None and self._asks_buyers(book) for book in books)
+
+    def _asks_buyers(self, book: Rulebook) -> bool:
+        """To ask the book itself takes longer than all else that is asked of a message."""
+        if book.version not in self._asking:
+            self._asking[book.version] = asks_buyers(book)
+        return self._asking[book.version]
 
     def decide(self) -> None:
         """Let the rulebook speak on orders that it has not spoken on."""
@@ -126,6 +140,7 @@ class Intentions:
             # First: what is carried out changes the orders, and takes what there is.
             for head, decisions in self._shadowed(undecided, lines, shadow, windows):
                 self._note(head, decisions, shadow.version, shadow=1)
+            self._read.clear()
         made = [one for book, heads in self._shares(undecided) for one in self._decided(heads, lines, book)]
         # As they became decidable: whoever came first takes first, and so it is in whatever batches they come.
         made.sort(key=lambda one: one.message.id)
@@ -156,6 +171,10 @@ class Intentions:
         reports = self.outside.reports(_first_paid(heads)) if asks_signals(book) else None
         about = [] if reports is None else [name for name in reports["of"].unique(maintain_order=True) if name]
         orders = rows.orders_frame(heads, tuple(dict.fromkeys((*order_columns(book), *about))))
+        if asks_buyers(book):
+            read = self.buyers.of(heads, self.news.touched)
+            self._read |= zip(orders["order_id"], read.to_dicts(), strict=True)
+            orders = orders.hstack(read)
         bought = rows.lines_frame({head.order_id: lines[head.order_id] for head in heads}, line_columns(book))
         made = decide(orders, bought, book, reports=reports)
         said: dict[int, list[Decision]] = {head.order_id: [] for head in heads}
@@ -181,6 +200,8 @@ class Intentions:
         gifts: list[Line] = []
         held: list[str] = []
         done: list[Decision] = []
+        if read := self._read.get(head.order_id):
+            self.news.entries.append(regarding.entry(head.order_id, read, message))
         for decision in settled.decisions:
             _, rule, action, argument, quantity, parent, _ = decision
             if action == "assign_warehouse":

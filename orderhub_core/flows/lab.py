@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, Protocol, cast, runtime_checkable
 
@@ -15,7 +16,7 @@ import msgspec
 import polars as pl
 
 from orderhub_core.errors import OrderHubError, UserMistake
-from orderhub_core.flows import intend, reporting, tariffs
+from orderhub_core.flows import intend, regarding, reporting, tariffs
 from orderhub_core.flows.editions import Editions
 from orderhub_core.flows.ground import Ground
 from orderhub_core.i18n import Translate, translator
@@ -103,9 +104,12 @@ class Lab:
         return self._over(self._paid(period))
 
     def _over(self, orders: pl.DataFrame) -> Ground:
-        """With what was reported of the world outside; a snapshot has none of it, so nothing that asks for it holds."""
-        reports = None if self._store is None else reporting.reports(self._store, 0)
-        return Ground(past.as_decided(orders), self._place.frame("lines"), reports)
+        """With what was reported of the world outside, and what is known of buyers. A snapshot has nothing of either:
+        what asks for the one never holds, a book that asks for the other cannot be tried."""
+        asked, lines = past.as_decided(orders), self._place.frame("lines")
+        if self._store is None:
+            return Ground(asked, lines)
+        return Ground(asked, lines, reporting.reports(self._store, 0), partial(regarding.histories, self._store))
 
     def _paid(self, period: Period) -> pl.DataFrame:
         orders = self._place.frame("orders")

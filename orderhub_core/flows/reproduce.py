@@ -12,6 +12,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import accumulate, chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -22,6 +23,7 @@ from orderhub_core.flows.absorb import absorb
 from orderhub_core.flows.context import Context
 from orderhub_core.flows.recent import Recent
 from orderhub_core.flows.recount import AsRecorded
+from orderhub_core.flows.regarding import READ, AsRead
 from orderhub_core.rules.needs import asks_signals
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store import books, homes, ledger, recorded
@@ -167,8 +169,10 @@ def _apply(
 ) -> set[Key]:
     then = _Versions(chosen)
     there = AsRecorded(chain.from_iterable(ledger.entries(context.store)), context.places.zone)
+    read = AsRead(partial(recorded.read, context.store, READ))
     anew = context._replace(
-        store=scratch, recent=Recent(scratch), in_force=lambda *_: then, counters=lambda *_: there
+        store=scratch, recent=Recent(scratch), in_force=lambda *_: then, counters=lambda *_: there,
+        buyers=lambda *_: read,
     )  # fmt: skip
     expired: set[Key] = set()
     done = 0

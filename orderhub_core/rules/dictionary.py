@@ -192,6 +192,55 @@ _LINE = (
     ),
 )
 
+_BUYER = (
+    Field(
+        "buyer_orders",
+        "买家订单数",
+        Kind.NUMBER,
+        "buyer",
+        "buyer_orders",
+        "Orders that the same buyer has paid before this one.",
+        aliases=("历史订单数",),
+    ),
+    Field(
+        "buyer_spent",
+        "买家累计实付",
+        Kind.MONEY,
+        "buyer",
+        "buyer_spent_minor",
+        "What the buyer has paid for them, in this order's currency, whatever was refunded since.",
+        decimals=2,
+        aliases=("累计实付",),
+    ),
+    Field(
+        "buyer_first",
+        "首单",
+        Kind.FLAG,
+        "buyer",
+        "buyer_first",
+        "Whether the buyer has paid none before.",
+        aliases=("新买家",),
+    ),
+    Field(
+        "buyer_gap_days",
+        "复购间隔",
+        Kind.NUMBER,
+        "buyer",
+        "buyer_gap_days",
+        "Whole days since the buyer's last payment before this one.",
+        aliases=("复购间隔天数",),
+    ),
+    Field(
+        "buyer_refunds",
+        "买家退款数",
+        Kind.NUMBER,
+        "buyer",
+        "buyer_refunds",
+        "Orders of the buyer of which something was refunded before this one was paid.",
+        aliases=("历史退款数",),
+    ),
+)
+
 _SIGNAL = (
     Field(
         "livestream_audience",
@@ -214,7 +263,7 @@ _SIGNAL = (
     ),
 )
 
-FIELDS: Mapping[str, Field] = {field.name: field for field in (*_ORDER, *_LINE, *_SIGNAL)}
+FIELDS: Mapping[str, Field] = {field.name: field for field in (*_ORDER, *_LINE, *_BUYER, *_SIGNAL)}
 """By English name."""
 
 _BY_ANY_NAME = {

@@ -11,7 +11,7 @@ import polars as pl
 
 from orderhub_core.errors import UserMistake
 from orderhub_core.frames import LINES
-from orderhub_core.rules import gifts, needs, speeds
+from orderhub_core.rules import buyers, gifts, needs, speeds
 from orderhub_core.rules.claims import LEDGER
 from orderhub_core.rules.decide import decided
 from orderhub_core.rules.dictionary import FIELDS, Field, lookup, nearest
@@ -86,7 +86,7 @@ def granted(exported: Exported, book: Rulebook, order: pl.DataFrame, decisions: 
 
 def read(book: Rulebook, orders: Path, lines: Path | None, reports: Path | None = None) -> Exported:
     """Raises UserMistake, which names the file, for what cannot be read and for what the rulebook misses there."""
-    own = _numbered(_parquet(orders, "order"), orders)
+    own = buyers.completed(_numbered(_parquet(orders, "order"), orders), book)
     bought, stray = (LINES.to_frame(), 0) if lines is None else _placed(_parquet(lines, "line"), own, lines)
     needs.check(book, own.schema, bought.schema, counts=True)
     gifts.check(book, own.schema)

@@ -29,9 +29,9 @@ def asked(book: Rulebook) -> tuple[tuple[Field, Rule], ...]:
 
 @lru_cache(maxsize=64)
 def order_columns(book: Rulebook) -> tuple[str, ...]:
-    """The columns of orders that it needs, besides their id."""
+    """The columns of orders that it needs, besides their id and what is told of their buyers."""
     found = [column for field, _ in asked(book) for frame, columns in [sources(field)] for column in columns
-             if frame == "orders"]  # fmt: skip
+             if frame == "orders" and field.level != "buyer"]  # fmt: skip
     return tuple(dict.fromkeys([*found, *(["paid_at"] if asks_signals(book) else [])]))
 
 
@@ -46,6 +46,10 @@ def line_columns(book: Rulebook) -> frozenset[str]:
 
 def asks_signals(book: Rulebook) -> bool:
     return any(field.level == "signal" for field, _ in asked(book))
+
+
+def asks_buyers(book: Rulebook) -> bool:
+    return any(field.level == "buyer" for field, _ in asked(book))
 
 
 def of_lines(book: Rulebook) -> tuple[str, ...]:

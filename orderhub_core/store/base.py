@@ -186,6 +186,14 @@ class Store(ABC):
         sql = f"SELECT order_id, line_no, parcel, warehouse FROM splits WHERE {self.among('order_id')}"
         return self.query("hub", sql, (self.listed(order_ids),))
 
+    def purchase_rows(self, buyers: Iterable[str] | None = None) -> list[Row]:
+        """order_id, buyer_key, paid_at, paid_minor, currency, facts (JSON) of the orders that these buyers have paid;
+        None: of all whose buyer is known."""
+        which, whose = ("buyer_key <> ''", []) if buyers is None else (self.among("buyer_key"), [self.listed(buyers)])
+        sql = f"""SELECT order_id, buyer_key, paid_at, paid_minor, currency, facts FROM orders
+            WHERE {which} AND paid_at IS NOT NULL AND deleted_at IS NULL"""
+        return self.query("hub", sql, whose)
+
     def counted(self) -> dict[str, int]:
         """Warehouses that report their stock, and as of when they did last (microseconds UTC). Only words
         change it that end their batch."""

@@ -108,6 +108,11 @@ class Committer:
         self.end()
         return self._store.split_rows(order_ids)
 
+    def purchase_rows(self, buyers: Iterable[str]) -> list[Row]:
+        """As `Store.purchase_rows`, once the batch is written, as `line_rows`."""
+        self.end()
+        return self._store.purchase_rows(buyers)
+
     def counted(self) -> dict[str, int]:
         return self._store.counted()
 

@@ -21,6 +21,8 @@ _SIGNALS = """SELECT min(seq), '', '', message, min(recorded_at) FROM log
 _BESIDE = """SELECT shop, order_no, action, argument, quantity, shadow FROM decisions JOIN orders USING (order_id)
     WHERE order_id IN (SELECT order_id FROM decisions WHERE version = ? AND shadow = 1)
     AND (shadow = 0 OR version = ?)"""
+_READ = """SELECT shop, order_no, detail FROM log JOIN orders USING (order_id)
+    WHERE event = ? ORDER BY seq"""
 AT_A_TIME = 2_000
 
 Key = tuple[str, str]
@@ -63,6 +65,11 @@ def decisions(store: Store, since: int, until: int = 1 << 62) -> Recorded:
     rows = sorted([*store.query("hub", _HEARD, (since, until)), *store.query("hub", _SIGNALS)])
     heard = [Heard((shop, order_no), message, at) for _, shop, order_no, message, at in rows]
     return Recorded(versions, {key: sorted(rows) for key, rows in found.items()}, heard)
+
+
+def read(store: Store, event: str) -> dict[Key, str]:
+    """The detail of an entry that orders have once at most."""
+    return {(shop, order_no): detail for shop, order_no, detail in store.query("hub", _READ, (event,))}
 
 
 def beside(store: Store, version: str) -> pl.DataFrame:

@@ -108,6 +108,12 @@ class Relay:
     def split_rows(self, order_ids: Iterable[int]) -> list[Row]:
         return self._store.split_rows(order_ids)
 
+    def purchase_rows(self, buyers: Iterable[str]) -> list[Row]:
+        """As `Store.purchase_rows`, once the batch is written, of whichever lane it is: a buyer's orders lie in any.
+        Raises as `end`."""
+        self.end()
+        return self._store.purchase_rows(buyers)
+
     def counted(self) -> dict[str, int]:
         return self._store.counted()
 

@@ -24,6 +24,7 @@ class Order(HubPart, table=True):
         UniqueConstraint("shop", "order_no"),
         Index("ix_orders_order_no", "order_no"),
         Index("ix_orders_changed_version", "changed_version"),
+        Index("ix_orders_buyer_key", "buyer_key"),
     )
     order_id: int = key(BIG_KEY)
     shop: str = text()

@@ -23,7 +23,7 @@ from orderhub_core.flows.editions import Editions
 from orderhub_core.flows.ground import Ground
 from orderhub_core.flows.lab import Lab, Period
 from orderhub_core.frames import INSTANT
-from orderhub_core.rules import exports
+from orderhub_core.rules import buyers, exports
 from orderhub_core.rules.lab import tables, texts
 from orderhub_core.rules.lab.comparing import ONCE
 from orderhub_core.rules.lab.loads import CAPACITY
@@ -172,7 +172,7 @@ def _filed(
 ) -> Ground:
     """Orders of files, as they stand there."""
     exported = exports.read(book, orders, lines, signals)
-    own = exported.orders
+    own = buyers.completed(exported.orders, other)  # before a period leaves out what was paid before it
     if period != Period():
         if "paid_at" not in own:
             raise UserMistake(f"{orders}: there is no column 'paid_at', and --from and --to ask for it")

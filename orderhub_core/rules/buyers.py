@@ -1,0 +1,122 @@
+"""What is known of an order's buyer when it is decided: what the same buyer has paid before.
+
+All of it is as of the order's payment, by the channel's own times. An order that was paid at the same instant is none
+of before; without a buyer or a payment nothing is known.
+"""
+
+from __future__ import annotations
+
+import polars as pl
+
+from orderhub_core.errors import UserMistake
+from orderhub_core.frames import INSTANT
+from orderhub_core.rules.needs import asked
+from orderhub_core.rules.tree import Rulebook
+
+BUYER = "buyer"
+"""A column of orders: a pseudonym that tells buyers apart."""
+PURCHASES = pl.Schema(
+    [
+        (BUYER, pl.String()),
+        ("paid_at", INSTANT),
+        ("paid_minor", pl.Int64()),
+        ("currency", pl.String()),
+        ("refunded_at", INSTANT),
+    ]
+)
+"""One row per order that was paid. `refunded_at`: when any of it was refunded first; null: nothing was."""
+HISTORY = pl.Schema(
+    {
+        "buyer_orders": pl.Int64(),
+        "buyer_spent_minor": pl.Int64(),
+        "buyer_first": pl.Boolean(),
+        "buyer_gap_days": pl.Int64(),
+        "buyer_refunds": pl.Int64(),
+    }
+)
+"""The columns of the fields of buyers."""
+SOURCES = {
+    "buyer_orders": (BUYER, "paid_at"),
+    "buyer_spent_minor": (BUYER, "paid_at", "paid_minor", "currency"),
+    "buyer_first": (BUYER, "paid_at"),
+    "buyer_gap_days": (BUYER, "paid_at"),
+    "buyer_refunds": (BUYER, "paid_at", "refunded_at"),
+}
+"""Of each, the columns of orders that it follows from."""
+
+
+def history(asking: pl.DataFrame, purchases: pl.DataFrame) -> pl.DataFrame:
+    """HISTORY of these orders (`buyer`, `paid_at` and `currency` of each), row by row. An order may be among the
+    PURCHASES itself."""
+    known = _known(asking.select(BUYER, "paid_at", "currency").with_row_index("row"))
+    bought = _known(purchases).sort("paid_at", maintain_order=True)
+    counted = bought.select(BUYER, "paid_at", orders=_nth(), last="paid_at")
+    summed = bought.select(BUYER, "currency", "paid_at", spent=_spent(), there=True)
+    back = bought.select(BUYER, paid_at="refunded_at").drop_nulls().sort("paid_at")
+    found = _before(known, counted, BUYER)
+    found = _before(found, summed, BUYER, "currency")
+    found = _before(found, back.with_columns(refunds=_nth()), BUYER)
+    made = found.select(
+        "row",
+        buyer_orders=pl.col("orders").fill_null(0),
+        buyer_spent_minor=pl.when("there").then("spent").otherwise(0),
+        buyer_first=pl.col("orders").is_null(),
+        buyer_gap_days=(pl.col("paid_at") - pl.col("last")).dt.total_days(),
+        buyer_refunds=pl.col("refunds").fill_null(0),
+    )
+    rows = pl.DataFrame({"row": range(asking.height)}, schema={"row": made.schema["row"]})
+    return rows.join(made, on="row", how="left", maintain_order="left").select(HISTORY.names()).cast(dict(HISTORY))  # type: ignore[arg-type]
+
+
+def _known(orders: pl.DataFrame) -> pl.DataFrame:
+    return orders.filter(pl.col(BUYER).fill_null("") != "", pl.col("paid_at").is_not_null())
+
+
+def _nth() -> pl.Expr:
+    """Of each row the how manieth of its buyer it is."""
+    return pl.int_range(1, pl.len() + 1, dtype=pl.Int64).over(BUYER)
+
+
+def _spent() -> pl.Expr:
+    """Up to and with each row. Null from an amount on that nobody knows, and where 64 bits do not hold the sum."""
+    paid = pl.col("paid_minor")
+    whole = paid.is_null().cast(pl.Int64).cum_sum() == 0
+    total = paid.fill_null(0).cast(pl.Int128).cum_sum().cast(pl.Int64, strict=False)
+    return pl.when(whole).then(total).over(BUYER, "currency")
+
+
+def _before(asking: pl.DataFrame, told: pl.DataFrame, *by: str) -> pl.DataFrame:
+    """With what was told last before each payment."""
+    return asking.sort("paid_at").join_asof(
+        told, on="paid_at", by=list(by), allow_exact_matches=False, check_sortedness=False
+    )
+
+
+def completed(orders: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
+    """Orders with the columns that a book asks of their buyers, of which they are all that is known: those that they
+    have not are computed. Raises UserMistake for what these follow from and the orders have not."""
+    wanted = [(field, rule) for field, rule in asked(book) if field.level == "buyer" and field.column not in orders]
+    if not wanted:
+        return orders
+    for field, rule in wanted:
+        for column in SOURCES[field.column]:
+            if column not in orders and column != "currency":
+                raise UserMistake(
+                    f"the orders have no column {field.name!r} ({field.zh}), and none called {column!r} that it could"
+                    f" be computed from: rule {rule.name!r} asks for it"
+                )
+    made = history(*_purchases(orders))
+    return orders.hstack(made.select([field.column for field, _ in wanted]))
+
+
+def _purchases(orders: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """As both that `history` asks for; what the orders do not tell is null."""
+    for name, kind in PURCHASES.items():
+        if name in orders and kind == INSTANT and not isinstance(orders.schema[name], pl.Datetime | pl.Null):
+            raise UserMistake(f"the column {name!r} of the orders holds {orders.schema[name]}, not instants")
+    told = [
+        pl.col(name).cast(kind) if name in orders else pl.lit(None, kind).alias(name)
+        for name, kind in PURCHASES.items()
+    ]
+    bought = orders.select(told).with_columns(pl.col("currency").fill_null(""))
+    return bought, bought
