@@ -43,6 +43,13 @@ class Marks(msgspec.Struct, frozen=True, omit_defaults=True):
     """Points; the more, the sooner it is picked."""
 
 
+class Companion(msgspec.Struct, frozen=True, order=True):
+    """An order that is packed together with another one."""
+
+    shop: str
+    order_no: str
+
+
 class PushToWarehouse(msgspec.Struct, frozen=True, tag="push_to_warehouse", omit_defaults=True):
     """Hand the order, or one parcel of it, to its warehouse, gifts bound to their parents."""
 
@@ -55,6 +62,8 @@ class PushToWarehouse(msgspec.Struct, frozen=True, tag="push_to_warehouse", omit
     """Its number within the order."""
     parcels: int = 1
     """In how many the order goes."""
+    pack_with: tuple[Companion, ...] = ()
+    """Orders that go in one parcel with it, each of which says so of this one."""
 
     mode: Mode = "once"
 

@@ -20,23 +20,13 @@ import polars as pl
 from orderhub_core import pseudonym, registry, settings
 from orderhub_core.board import SnapshotHub, Trying
 from orderhub_core.errors import Unreadable, UserMistake
-from orderhub_core.flows import (
-    absorb,
-    dispatch,
-    importing,
-    intend,
-    ledgers,
-    ops,
-    packing,
-    poll,
-    replay,
-    reporting,
-)
+from orderhub_core.flows import absorb, dispatch, importing, intend, ledgers, ops, packing, poll, replay, reporting
 from orderhub_core.flows.absorb import Outcome, Plan
 from orderhub_core.flows.context import Context, Source
 from orderhub_core.flows.editions import Editions
 from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.holding import Holds
+from orderhub_core.flows.merging import Merging
 from orderhub_core.flows.parking import Parking
 from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.flows.places import places
@@ -50,7 +40,7 @@ from orderhub_core.model import RawMessage, Review
 from orderhub_core.packing.floor import Known
 from orderhub_core.ports import Channel, Touchpoint
 from orderhub_core.rules.tree import Rulebook
-from orderhub_core.store import aside, chain, flow, homes, reviewed
+from orderhub_core.store import aside, chain, flow, homes, packs, reviewed
 from orderhub_core.store.home import SHEETS
 from orderhub_core.store.homes import Home
 from orderhub_core.store.known import KnownFrames
@@ -97,7 +87,8 @@ class Hub(Trying):
         rules = intend.load(path) if self.settings.rulebook else Rulebook()
         hashes = pseudonym.load(self.home.data, self._env)
         return Context(
-            self.store, self.source, rules, hashes, Recent(self.store), places=places(self.settings)
+            self.store, self.source, rules, hashes, Recent(self.store), places=places(self.settings),
+            merge_wait_us=int(self.settings.merge_wait_s * 1_000_000),
         )  # fmt: skip
 
     @cached_property
@@ -153,7 +144,7 @@ class Hub(Trying):
     @cached_property
     def targets(self) -> Targets:
         opened = partial(reporting.is_opened, self.store, clock)
-        return Targets(self.settings, self.channel, self.receive, opened)
+        return Targets(self.settings, self.channel, self.receive, opened, partial(packs.hand_overs, self.store))
 
     # -- flows
 
@@ -299,6 +290,11 @@ class Hub(Trying):
     def ask_stock(self, warehouse: str, *, every_s: float = 0) -> Taken | None:
         """As `Stock.ask`, over the warehouse's connector."""
         return self.stock.ask(warehouse, self.targets.warehouse, every_s=every_s)
+
+    @cached_property
+    def merging(self) -> Merging:
+        """Orders that wait for others to be packed with."""
+        return Merging(self.store, clock, self._say, lambda: self.context.pseudonyms)
 
     def floor(self, now: int | None = None) -> Known:
         """What warehouses are to pack, or have sent lately, as of `now` (microseconds UTC), and what lies there."""

@@ -278,6 +278,32 @@ class Release(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The one of its parcels that may; 0: all of them."""
 
 
+class Packing(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """The hub's word on an order that has waited for others to be packed with: it goes now, and with which of them."""
+
+    shop: str
+    order_no: str
+    reason: str
+    companions: tuple[tuple[str, str], ...] = ()
+    """Shop and order number of each; none: it goes alone."""
+    doubts: tuple[tuple[str, str], ...] = ()
+    """Orders that may belong with it, of which only a person could have said so."""
+    missed: bool = False
+    """One that has gone was told to be packed with it, and it is not: a person must look at it."""
+
+
+class Pairing(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A person's word on whether an order is packed with another one. The last word on two orders holds."""
+
+    shop: str
+    order_no: str
+    other_shop: str
+    other: str
+    say: Literal["apart", "together"]
+    reason: str
+    by: str = ""
+
+
 BookAct = Literal["save", "review", "shadow", "rollout", "pause", "publish", "rollback", "discard"]
 
 
@@ -333,7 +359,19 @@ class StockReport(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     comment: str = ""
 
 
-Decoded = Observation | Sighting | Review | Dismissal | Release | BookChange | Signal | SignalEnd | StockReport
+Decoded = (
+    Observation
+    | Sighting
+    | Review
+    | Dismissal
+    | Release
+    | Packing
+    | Pairing
+    | BookChange
+    | Signal
+    | SignalEnd
+    | StockReport
+)
 
 
 class RawMessage(msgspec.Struct, frozen=True, gc=False):

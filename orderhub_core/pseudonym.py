@@ -31,7 +31,7 @@ class Pseudonyms:
         # Copied for every value: setting up a keyed hash costs more than hashing a name.
         self._fresh = {
             purpose: hashlib.blake2b(digest_size=16, key=key, person=purpose.encode())
-            for purpose in ("phone", "buyer", "person")
+            for purpose in ("phone", "buyer", "person", "receiver", "address")
         }
 
     def phone(self, phone: str) -> bytes | None:
@@ -48,6 +48,19 @@ class Pseudonyms:
     def person(self, person: Person, note: str = "") -> bytes:
         """Whether two statements name the same receiver and note can be told from this, and nothing else."""
         return self._hash("person", "\0".join((person.name, person.phone, person.address, note)))
+
+    def receiver(self, name: str) -> str:
+        """The pseudonym of a receiver's name however it is spaced; empty for a masked or missing one."""
+        return self._alike("receiver", name)
+
+    def address(self, address: str) -> str:
+        """That of an address, likewise; signs between its parts do not count."""
+        return self._alike("address", address)
+
+    def _alike(self, purpose: str, value: str) -> str:
+        plain = unicodedata.normalize("NFKC", value).casefold()
+        letters = "".join(sign for sign in plain if sign.isalnum())
+        return self._hash(purpose, letters).hex() if letters and "*" not in plain else ""
 
     def _hash(self, purpose: str, value: str) -> bytes:
         digest = self._fresh[purpose].copy()

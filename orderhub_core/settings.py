@@ -20,6 +20,8 @@ from orderhub_core.errors import UserMistake
 FILE_NAME, PAGE = "orderhub.toml", "docs/settings.md"
 LONGEST_TIMEOUT_S = 30.0
 """A worker that performs an effect must be done before its lease runs out."""
+LONGEST_MERGE_WAIT_S = 4 * 3600.0
+"""What is to be done later than anybody plans ahead is taken for an error of the clock."""
 RESERVED = "ops"
 """The hub's own message source; those of files have a slash."""
 
@@ -122,6 +124,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Path of the rulebook, relative to the settings file. It speaks until a version is published."""
     review_rules: bool = False
     """Whether somebody else than its author must have reviewed a version before it decides."""
+    merge_wait_s: float = 600.0
+    """How long an order waits for others, where a rule says `merge`; 0: it does not wait, and is packed alone."""
     time_zone: str = "Asia/Shanghai"
     """The zone in which people read times; storage is UTC."""
     limits: Limits = Limits()
@@ -198,6 +202,8 @@ def _mistakes(settings: Settings) -> Iterator[str]:
     for name in Limits.__struct_fields__:
         if getattr(settings.limits, name) < 1:
             yield f"limits: {name} is {getattr(settings.limits, name)}; write 1 or more"
+    if not 0 <= settings.merge_wait_s <= LONGEST_MERGE_WAIT_S:
+        yield f"merge_wait_s is {settings.merge_wait_s:g}; write seconds, at most {LONGEST_MERGE_WAIT_S:g}, or 0"
     yield from _credibility_mistakes(settings.credibility)
     try:
         ZoneInfo(settings.time_zone)

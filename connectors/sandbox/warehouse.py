@@ -40,7 +40,8 @@ class Dock:
             name = (str(body["shop"]), str(body["order_no"]), int(body.get("parcel", 1)))
             marks = {"marks": dict(body["marks"])} if "marks" in body else {}
             of = {"parcel": name[2], "parcels": int(body["parcels"])} if "parcels" in body else {}
-            order = {"shop": name[0], "order_no": name[1], "lines": list(body["lines"]), **marks, **of}
+            packed = {"pack_with": list(body["pack_with"])} if "pack_with" in body else {}
+            order = {"shop": name[0], "order_no": name[1], "lines": list(body["lines"]), **marks, **of, **packed}
         except (ValueError, KeyError, TypeError):
             return _refusal(400, 'the body is {"shop", "order_no", "lines": [...]}')
         if not key or not order["lines"]:

@@ -2,7 +2,8 @@
 
     POST {url}/{warehouse}/orders              {"shop", "order_no", "lines": [{"sku", "quantity", "gift_of"}],
                                                 "marks": {"carrier", "tags": [], "priority"}, those that are said,
-                                                "parcel", "parcels": of one that goes in several}
+                                                "parcel", "parcels": of one that goes in several,
+                                                "pack_with": [{"shop", "order_no"}], those it goes in one parcel with}
     GET  {url}/{warehouse}/orders/{order_no}?shop=     the same shape, or 404; of one that goes in several &parcel=
     GET  {url}/{warehouse}/stock               {"stock": [{"sku", "on_hand", "safety"}], "at": an ISO-8601 instant};
                                                `safety` and `at` may be left out, and 404 says that it tells no stock
@@ -20,7 +21,7 @@ from urllib.parse import quote
 import msgspec
 
 from connectors._kit import http
-from orderhub_core.effects import Marks, PushToWarehouse, WarehouseLine
+from orderhub_core.effects import Companion, Marks, PushToWarehouse, WarehouseLine
 from orderhub_core.errors import NobodyThere, RefusedByTarget
 from orderhub_core.ports import Counted
 from orderhub_core.settings import Endpoint
@@ -34,6 +35,7 @@ class Handover(msgspec.Struct, omit_defaults=True):
     parcel: int | None = None
     parcels: int | None = None
     """Both of an order that goes in several."""
+    pack_with: tuple[Companion, ...] = ()
 
 
 class Lying(msgspec.Struct):
@@ -61,8 +63,11 @@ class Dock:
 
     def push(self, effect: PushToWarehouse, key: str) -> None:
         """Raises RefusedByTarget when the warehouse holds this order already with other lines."""
-        of = (effect.parcel, effect.parcels) if effect.parcels > 1 else (None, None)
-        body = msgspec.json.encode(Handover(effect.shop, effect.order_no, effect.lines, _said(effect.marks), *of))
+        parcel, parcels = (effect.parcel, effect.parcels) if effect.parcels > 1 else (None, None)
+        asked = Handover(
+            effect.shop, effect.order_no, effect.lines, _said(effect.marks), parcel, parcels, effect.pack_with
+        )
+        body = msgspec.json.encode(asked)
         headers = {"idempotency-key": key}
         request = self._link.build_request("POST", f"{effect.warehouse}/orders", content=body, headers=headers)
         http.ask(self._link, request, self._name)
@@ -85,11 +90,12 @@ class Dock:
                 f"{self._name} knows no parcels: order {effect.order_no} goes in {effect.parcels}, and its answer says"
                 " nothing of that. See there what has arrived, and let no rule split what goes to this warehouse"
             )
-        # A warehouse that does not tell how an order is marked has it all the same.
+        # A warehouse that does not tell how an order is marked, or what it is packed with, has it all the same.
         marked = held.marks is None or _told(held.marks) == _told(effect.marks)
+        together = not held.pack_with or set(held.pack_with) == set(effect.pack_with)
         parcel = (held.parcel or 1, held.parcels or 1)
         same = held.shop == effect.shop and parcel == (effect.parcel, effect.parcels)
-        return same and marked and Counter(held.lines) == Counter(effect.lines)
+        return same and marked and together and Counter(held.lines) == Counter(effect.lines)
 
     def stock(self, warehouse: str) -> Counted:
         request = self._link.build_request("GET", f"{warehouse}/stock")

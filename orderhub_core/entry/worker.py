@@ -31,6 +31,7 @@ PAUSE_AFTER_FAILURE_S, PAUSE_FOR_PERSON_S = 5.0, 60.0
 SNAPSHOT_EVERY_S = 300.0
 EXPIRE_EVERY_S = 3600.0
 WATCH_ROLLOUT_EVERY_S = 60.0
+MERGE_EVERY_S = 3.0
 HISTORY_S = 7 * 86_400
 """How far back the first poll of a source looks."""
 
@@ -53,6 +54,7 @@ class Worker:
             self._thread("dispatch", self._dispatch, IDLE_S),
             self._thread("snapshot", self._snapshot, SNAPSHOT_EVERY_S, first_pause_s=SNAPSHOT_EVERY_S / 10),
             self._thread("rulebook", self._watch_rulebook, WATCH_ROLLOUT_EVERY_S),
+            self._thread("merge", self._merge, MERGE_EVERY_S),
             self._thread("expire", self._expire, EXPIRE_EVERY_S, first_pause_s=EXPIRE_EVERY_S / 60),
         ]
         for shop in hub.settings.shops:
@@ -178,6 +180,12 @@ class Worker:
             self._took_up = True
         if why := self.hub.editions.watch():
             log.warning("rulebook", news=why)
+        return False
+
+    def _merge(self) -> bool:
+        passed = self.hub.merging.step(every_s=MERGE_EVERY_S)
+        if any(passed):
+            log.info("packed together", **passed._asdict())
         return False
 
     def _expire(self) -> bool:

@@ -21,7 +21,7 @@ from orderhub_core.flows.intend import Intentions, Outside
 from orderhub_core.flows.news import News
 from orderhub_core.flows.recent import Known, Orders, remembered_if_committed
 from orderhub_core.fold import Head, Origin, Pseudonymous, fold
-from orderhub_core.model import Content, Decoded, Dismissal, Observation, Release, Review, Sighting, StockReport
+from orderhub_core.model import Content, Decoded, Dismissal, Observation, Packing, Sighting, StockReport
 from orderhub_core.store import chain, ledger
 from orderhub_core.store.ahead import Reads
 from orderhub_core.store.base import FURTHEST, Overtaken
@@ -153,7 +153,7 @@ class _Batch:
         self.counters = context.counters(self.reads, context.places.zone)
         self.intentions = Intentions(
             self.reads, in_force, outside, context.places, self.counters, context.buyers(self.reads), self.news,
-            self.writes,
+            self.writes, context.merge_wait_us,
         )  # fmt: skip
         self.sightings: dict[tuple[str, str, str], tuple[Sighting, int]] = {}
         self.put_off: set[int] = set()
@@ -322,6 +322,8 @@ class _Batch:
         self.news.entries.append(ops.noted(message, said, head, self.moment, self.writes))
         if isinstance(said, StockReport):
             self._count(message, said)
+        elif isinstance(said, Packing) and head is not None:
+            self.intentions.following.pack(head, said, message, self.moment)
 
     def _count(self, message: Message, said: StockReport) -> None:
         """One that speaks of an earlier moment than the last says nothing new."""
@@ -353,4 +355,4 @@ def _key(source: Source, decoded: Decoded) -> Key | None:
     """The order that a message speaks of, where that order must be known to apply it."""
     if isinstance(decoded, Observation):
         return source.shop, decoded.order_no
-    return (decoded.shop, decoded.order_no) if isinstance(decoded, Review | Release) else None
+    return (decoded.shop, decoded.order_no) if isinstance(decoded, ops.OF_AN_ORDER) else None

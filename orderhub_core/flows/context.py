@@ -47,6 +47,8 @@ class Context(NamedTuple):
     clock: Callable[[], int] = wall_clock
     in_force: Callable[[Store, Rulebook], Choice] = editions.in_force
     places: Places = NOWHERE
+    merge_wait_us: int = 0
+    """How long an order waits for others that it may be packed with, where a rule asks for that."""
     counters: Callable[[Reads, str], Counters] = LiveCounters
     """What is left in those places, for one batch; told the zone of their days."""
     buyers: Callable[[Reads], Buyers] = LiveBuyers

@@ -11,15 +11,17 @@ from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
+from orderhub_core.effects import Companion
 from orderhub_core.flows import parcelling, rows
 from orderhub_core.flows.news import News
 from orderhub_core.flows.parcelling import Part, Parts
 from orderhub_core.flows.places import Places
 from orderhub_core.fold import Entry, Head
-from orderhub_core.model import Event, Line
+from orderhub_core.model import Event, Line, Packing
 from orderhub_core.rules.gifts import FIRST_ADDED_LINE
+from orderhub_core.rules.merging import wish
 from orderhub_core.store.ahead import Reads
-from orderhub_core.store.unit import Writes
+from orderhub_core.store.unit import Message, Writes
 
 STOPPED = frozenset({"cancelled", "intercepted"})
 SENT = frozenset({"partly_shipped", "shipped"})
@@ -31,6 +33,7 @@ FOREVER = (1 << 63) - 1
 """As the moment since which something holds: whatever a person has said."""
 REFUNDED = "partly refunded: what is still to be sent?"
 RELINED = "its lines changed after it was split: what goes in which parcel?"
+MISSED = "was to be packed with an order that has gone, and is not: what is in which parcel?"
 SHIPPED = "said to be shipped before the warehouse was told"
 
 
@@ -68,6 +71,8 @@ class Following:
         """Of orders in several parcels, the lines that were looked at last."""
         self._parts: dict[int, Parts] = {}
         """Where the lines of orders go that were split before this batch, or that got more lines since."""
+        self._packed: dict[int, tuple[Head, Packing, Message]] = {}
+        """What was said last of who is packed with whom."""
 
     def follow(self, head: Head, news: Sequence[Entry], moment: int) -> None:
         """Take in what an order's news mean.
@@ -100,6 +105,13 @@ class Following:
             if state != "withdrawn":
                 by = UNDER_WAY_BY if head.decided > 1 else SENT_BY
                 self._forestalled[number] = ("person", SHIPPED, before if by.isdisjoint(fresh) else moment)
+
+    def pack(self, head: Head, said: Packing, message: Message, moment: int) -> None:
+        """Take in with whom an order is packed. One that goes in several parcels, or is nobody's of ours, is not."""
+        if head.decided == 1 and head.warehouse_by == "rule":
+            self._packed[head.order_id] = (head, said, message)
+            if said.missed:
+                self.writes.held.append((MISSED, moment, rows.push_key(head.shop, head.order_no)))
 
     def _hold(self, number: int, why: str, since: int) -> None:
         held = self._held.setdefault(number, {})
@@ -161,7 +173,8 @@ class Following:
             for key in self._keys(number):
                 self.writes.forestalled.append((*forestalled, key))
         relined = [self.news.touched[number] for number in self.news.lines]
-        self._renew([head for head in relined if head.decided and self._is_renewed(head)])
+        packed = [head for head, *_ in self._packed.values() if head.order_id not in self.news.lines]
+        self._renew([*(head for head in relined if head.decided and self._is_renewed(head)), *packed])
 
     def _keys(self, number: int) -> list[str]:
         """Of all that is to be handed over of an order, or made for it."""
@@ -173,16 +186,20 @@ class Following:
         """What is handed over, and made, is what the order consists of now."""
         carried = self.carried
         earlier = [head for head in heads if head.order_id not in carried]
-        gifts, done = self._added_lines(earlier), self._done_for(earlier)
+        lines, done = self._lines_of(earlier), self._done_for(earlier)
+        companions = self._companions(heads, done)
         parts = self._parts_of(heads)
         for head in heads:
-            number, message = head.order_id, self.news.last_message[head.order_id]
-            own = carried.get(number) or Carried(None, (), gifts.get(number, []), done.get(number, []), ())
-            bought = self.news.lines[number]
+            number = head.order_id
+            message = self.news.last_message[number] if number in self.news.lines else self._packed[number][2]
+            before, gifts = lines.get(number, ([], []))
+            own = carried.get(number) or Carried(None, before, gifts, done.get(number, []), ())
+            bought = self.news.lines.get(number, own.bought)
             if head.warehouse_by == "rule":
                 self.writes.renewed_effects += parcelling.push_rows(
-                    head, [*bought, *own.gifts], parts.get(number, ()), message, rows.marks(own.done)
-                )
+                    head, [*bought, *own.gifts], parts.get(number, ()), message, rows.marks(own.done),
+                    pack_with=sorted(companions.get(number, ())),
+                )  # fmt: skip
             self.writes.renewed_effects += [
                 rows.work_row(head, base, bought, message) for action, base in own.done if action == "work_order"
             ]
@@ -199,14 +216,25 @@ class Following:
             decided.setdefault(order_id, []).append((action, argument))
         return decided
 
-    def _added_lines(self, heads: Sequence[Head]) -> dict[int, list[Line]]:
-        added: dict[int, list[Line]] = {}
+    def _companions(
+        self, heads: Sequence[Head], done: dict[int, list[tuple[str, str]]]
+    ) -> dict[int, list[Companion]]:  # fmt: skip
+        """What orders are packed with: as this batch was told, or they were before."""
+        told = {head.order_id: said.companions for head, said, _ in self._packed.values()}
+        before = [number for head in heads if (number := head.order_id) not in told and wish(done.get(number, ()))]
+        found = {number: [Companion(*one) for one in names] for number, names in told.items()}
+        for number, *name in self.reads.pack_rows(before) if before else ():
+            found.setdefault(number, []).append(Companion(*name))
+        return found
+
+    def _lines_of(self, heads: Sequence[Head]) -> dict[int, tuple[list[Line], list[Line]]]:
+        """What was bought, and what a rule has added."""
+        found: dict[int, tuple[list[Line], list[Line]]] = {}
         orders = [head.order_id for head in heads]
         for order_id, *fields in self.reads.line_rows(orders) if orders else ():
             line = Line(*fields)
-            if line.line_no >= FIRST_ADDED_LINE:
-                added.setdefault(order_id, []).append(line)
-        return added
+            found.setdefault(order_id, ([], []))[line.line_no >= FIRST_ADDED_LINE].append(line)
+        return found
 
 
 def _kinds(lines: Iterable[Line]) -> set[tuple[int, str]]:

@@ -27,11 +27,12 @@ from orderhub_core.flows.regarding import Buyers
 from orderhub_core.fold import Entry, Head
 from orderhub_core.model import Line
 from orderhub_core.rules import rulebook
-from orderhub_core.rules.actions import HOLDS, NEVER
+from orderhub_core.rules.actions import HOLDS
 from orderhub_core.rules.buyers import HISTORY
 from orderhub_core.rules.decide import Decision, decide
 from orderhub_core.rules.gifts import FIRST_ADDED_LINE
 from orderhub_core.rules.inforce import Choice
+from orderhub_core.rules.merging import wish
 from orderhub_core.rules.needs import asks_buyers, asks_signals, check, line_columns, order_columns
 from orderhub_core.rules.routing import WINDOWS
 from orderhub_core.rules.tree import Action, Rulebook
@@ -39,7 +40,19 @@ from orderhub_core.store.ahead import Reads
 from orderhub_core.store.unit import Writes
 
 CARRIED_OUT = frozenset(
-    {"assign_warehouse", "add_gift", "tag", "priority", "carrier", "work_order", "hold", "split", "approve", "notify"}
+    {
+        "assign_warehouse",
+        "add_gift",
+        "tag",
+        "priority",
+        "carrier",
+        "work_order",
+        "hold",
+        "split",
+        "merge",
+        "approve",
+        "notify",
+    }
 )
 """Verbs that come true. Tags, points and the carrier are kept with the order's decisions, and told to its warehouse."""
 _by_id = attrgetter("order_id")
@@ -71,8 +84,6 @@ def _impossible(action: Action) -> str:
     """Why the hub cannot do what an action says; empty where it can."""
     if action.verb == "hold" and "push" not in HOLDS[action.argument].blocks:
         return f"a hold of the kind {action.argument} would keep nothing back: the hub's last step is the push"
-    if action.argument == NEVER and action.verb == "merge":
-        return ""  # the hub hands every order over alone
     if action.verb not in CARRIED_OUT:
         return f"the hub does not carry out {action.verb!r} yet"
     return ""
@@ -97,8 +108,9 @@ class Intentions:
 
     def __init__(
         self, reads: Reads, books: Callable[[], Choice], outside: Outside, places: Places, counters: Counters,
-        buyers: Buyers, news: News, writes: Writes,
+        buyers: Buyers, news: News, writes: Writes, merge_wait_us: int = 0,
     ) -> None:  # fmt: skip
+        self._merge_wait_us = merge_wait_us
         self.reads, self._books, self.outside, self.news, self.writes = reads, books, outside, news, writes
         self.places, self.counters, self.buyers = places, counters, buyers
         self.following = Following(reads, places, news, writes)
@@ -240,17 +252,29 @@ class Intentions:
             if action == "work_order"
         ]
         if head.warehouse_by == "rule":
-            self._hand_over(made, settled, [*lines, *gifts], held, _marks(tuple(named)))
+            until = self._waits_until(made, settled, named)
+            self._hand_over(made, settled, [*lines, *gifts], held, _marks(tuple(named)), until)
 
     def _hand_over(
-        self, made: Made, settled: Settled, lines: Sequence[Line], held: list[str], marked: effects.Marks
+        self, made: Made, settled: Settled, lines: Sequence[Line], held: list[str], marked: effects.Marks, until: int
     ) -> None:  # fmt: skip
         number = made.head.order_id
+        if until:
+            self.news.lasting_rows(self.writes, "packs", number).append((number, "", ""))
         if settled.parts:
             self.news.lasting_rows(self.writes, "splits", number).extend((number, *part) for part in settled.parts)
         self.writes.new["outbox"] += parcelling.push_rows(
-            made.head, lines, settled.parts, made.message, marked, held=held, lack=settled.lack, rest=settled.rest
-        )
+            made.head, lines, settled.parts, made.message, marked, held=held, lack=settled.lack, rest=settled.rest,
+            until=until,
+        )  # fmt: skip
+
+    def _waits_until(self, made: Made, settled: Settled, named: Sequence[tuple[str, str]]) -> int:
+        """How long an order waits for others to be packed with: never past its promise. 0 where it does not."""
+        if settled.parts or not self._merge_wait_us or not wish(named):
+            return 0
+        at, promised = made.message.received_at, made.head.promised_at
+        until = at + self._merge_wait_us if promised is None else min(at + self._merge_wait_us, promised)
+        return until if until > at else 0
 
     def _note(self, head: Head, decisions: Sequence[Decision], version: str, *, shadow: int = 0) -> None:
         at = self.news.last_message[head.order_id].received_at

@@ -10,19 +10,31 @@ import msgspec
 from orderhub_core.errors import Unreadable, UserMistake
 from orderhub_core.flows.rows import push_key, push_keys, work_key
 from orderhub_core.fold import Entry, Head
-from orderhub_core.model import BookChange, Dismissal, RawMessage, Release, Review, Signal, SignalEnd, StockReport
+from orderhub_core.model import (
+    BookChange,
+    Dismissal,
+    Packing,
+    Pairing,
+    RawMessage,
+    Release,
+    Review,
+    Signal,
+    SignalEnd,
+    StockReport,
+)
 from orderhub_core.settings import RESERVED
-from orderhub_core.store import books, signals
+from orderhub_core.store import books, packs, signals
 from orderhub_core.store.aside import Held
 from orderhub_core.store.unit import Message, Row, Writes
 
 OPS = RESERVED
-Word = Review | Dismissal | Release | BookChange | Signal | SignalEnd | StockReport
+Word = Review | Dismissal | Release | Packing | Pairing | BookChange | Signal | SignalEnd | StockReport
 KINDS: dict[str, type[Word]] = {
-    "review": Review, "dismissal": Dismissal, "release": Release, "rulebook": BookChange,
+    "review": Review, "dismissal": Dismissal, "release": Release, "packing": Packing, "pairing": Pairing,
+    "rulebook": BookChange,
     "signal": Signal, "signal_end": SignalEnd, "stock": StockReport,
 }  # fmt: skip
-OF_NO_ORDER = Dismissal | BookChange | Signal | SignalEnd | StockReport
+OF_AN_ORDER = Review | Release | Packing | Pairing
 TURNING = BookChange | Signal | SignalEnd | StockReport
 """What orders after it are decided differently by: it ends its batch."""
 TURNS = frozenset({"rulebook", "signal", "signal_end", "stock"})
@@ -59,6 +71,14 @@ def noted(message: Message, said: Word, head: Head | None, moment: int, writes: 
         case Release():
             released, entry = _released(message, said, head, moment)
             writes.released += released
+        case Packing():
+            key = push_key(said.shop, said.order_no)
+            writes.words += packs.steps(said, order_id, key)
+            writes.let_go.append((message.received_at, key, message.received_at))
+            entry = _told(message, said, order_id, "order.packed", "together" if said.companions else "alone")
+        case Pairing():
+            writes.words.append(packs.pairing(said, message.received_at))
+            entry = _told(message, said, order_id, "order.paired", said.say)
         case Dismissal():
             row, entry = _dismissed(message, said)
             writes.dismissed.append(row)
@@ -202,6 +222,33 @@ def _released(message: Message, said: Release, head: Head | None, moment: int) -
     parcels = push_keys(head) if head and head.decided > 1 else [push_key(said.shop, said.order_no)]
     keys = parcels[said.parcel - 1 : said.parcel] if said.parcel else [*parcels, work_key(said.shop, said.order_no)]
     return [(f"let go by {who}: {said.reason}", moment, key) for key in keys], entry
+
+
+def packing(said: Packing, at: int) -> RawMessage:
+    """`at`, microseconds UTC, tells a second word from a first one that is sent again."""
+    body = _json(said)
+    which = blake2b(body, digest_size=16).hexdigest()
+    return RawMessage(OPS, f"packing:{at}:{which}", "packing", body, said.order_no)
+
+
+def check_pairing(said: Pairing) -> None:
+    """Raises UserMistake. The log keeps its words for ever."""
+    if (said.shop, said.order_no) == (said.other_shop, said.other):
+        raise UserMistake(f"{said.order_no} and {said.other} are one order")
+    if not said.reason.strip():
+        raise UserMistake("--reason is empty: say why, for whoever reads it next")
+    _check_words("the reason", said.reason, said.by)
+
+
+def pairing(said: Pairing, at: int) -> RawMessage:
+    body = _json(said)
+    which = blake2b(body, digest_size=16).hexdigest()
+    return RawMessage(OPS, f"pairing:{at}:{which}", "pairing", body, said.order_no)
+
+
+def _told(message: Message, said: Packing | Pairing, order_id: int, event: str, what: str) -> Entry:
+    at, detail = message.received_at, _json(said).decode()
+    return Entry(order_id, event, at, at, "", what, "decided", message.source, message.id, detail)
 
 
 def _reviewed(message: Message, said: Review, order_id: int) -> tuple[Row, Entry]:

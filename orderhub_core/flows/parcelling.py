@@ -90,12 +90,14 @@ def named(parts: Parts) -> list[dict[str, Any]]:
 
 def push_rows(
     head: Head, lines: Sequence[Line], parts: Parts, message: Message, marked: effects.Marks, *,
-    held: Sequence[str] = (), lack: str = "", rest: int = 0,
+    held: Sequence[str] = (), lack: str = "", rest: int = 0, until: int = 0,
+    pack_with: Sequence[effects.Companion] = (),
 ) -> list[Row]:  # fmt: skip
     """One for each parcel. `held`: why they must wait for a person; `lack`: why the parcel `rest` must, too, or all of
     them, where that is 0."""
     if not parts:
-        return [rows.push_row(head, lines, message, "; ".join([*held, lack] if lack else held), marked)]
+        why = "; ".join([*held, lack] if lack else held)
+        return [rows.push_row(head, lines, message, why, marked, until=until, pack_with=pack_with)]
     goes = {part.line_no: part.parcel for part in parts}
     found = []
     for parcel in named(parts):

@@ -87,11 +87,15 @@ def marks(decided: Iterable[tuple[str, str]]) -> effects.Marks:
 
 
 def push_row(
-    head: Head, lines: Sequence[Line], message: Message, held: str = "", marked: effects.Marks = UNMARKED
+    head: Head, lines: Sequence[Line], message: Message, held: str = "", marked: effects.Marks = UNMARKED, *,
+    until: int = 0, pack_with: Sequence[effects.Companion] = (),
 ) -> Row:  # fmt: skip
-    """Of an order that goes whole. `held`: why it must wait for a person."""
-    effect = effects.PushToWarehouse(head.shop, head.order_no, head.warehouse or "", _goods(lines), marked)
-    return effect_row(push_key(head.shop, head.order_no), head, effect, message, held)
+    """Of an order that goes whole. `held`: why it must wait for a person; `until`: how long for others that it may be
+    packed with."""
+    effect = effects.PushToWarehouse(
+        head.shop, head.order_no, head.warehouse or "", _goods(lines), marked, pack_with=tuple(pack_with)
+    )
+    return effect_row(push_key(head.shop, head.order_no), head, effect, message, held, until)
 
 
 def parcel_push_row(
@@ -124,10 +128,12 @@ def notify_row(head: Head, channel: str, rule: str, version: str, message: Messa
     return effect_row(f"notify:{channel}:{rule}:{head.shop}:{head.order_no}", head, effect, message)
 
 
-def effect_row(key: str, head: Head, effect: effects.Effect, message: Message, held: str = "") -> Row:
+def effect_row(
+    key: str, head: Head, effect: effects.Effect, message: Message, held: str = "", until: int = 0
+) -> Row:  # fmt: skip
     at, payload = message.received_at, effects.encode(effect).decode()
     state = "person" if held else "waiting"
-    return (key, head.order_id, effect.target, payload, state, 0, 0, at, None, "", at, None, held, None)
+    return (key, head.order_id, effect.target, payload, state, 0, 0, max(at, until), None, "", at, None, held, None)
 
 
 def line_row(order_id: int, line: Line, rule: str) -> Row:

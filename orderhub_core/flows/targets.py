@@ -8,7 +8,8 @@ from typing import Any, assert_never
 
 from orderhub_core import registry
 from orderhub_core.effects import Effect, FetchOrder, Notify, OrderProduction, PushToWarehouse
-from orderhub_core.errors import NobodyThere, Unreachable
+from orderhub_core.errors import Busy, NobodyThere, Unreachable
+from orderhub_core.flows.companions import HandOvers, key_of, unready
 from orderhub_core.model import RawMessage
 from orderhub_core.ports import Channel, Notifier, Warehouse
 from orderhub_core.settings import Settings
@@ -20,8 +21,11 @@ class Targets:
     def __init__(
         self, settings: Settings, channel: Callable[[str], Channel], receive: Callable[[Sequence[RawMessage]], Any],
         opened: Callable[[str], bool] = lambda _: False,
+        beside: Callable[[Sequence[str]], HandOvers] = lambda _: {},
     ) -> None:  # fmt: skip
-        """`opened`: whether a warehouse that the settings disable is reported open just now."""
+        """`opened`: whether a warehouse that the settings disable is reported open just now. `beside`: the hand-overs
+        of these keys, as they stand."""
+        self._beside = beside
         self._settings, self._channel, self._receive, self._opened = settings, channel, receive, opened
 
     @lru_cache(maxsize=64)  # noqa: B019 — they live as long as their hub
@@ -56,6 +60,12 @@ class Targets:
         if disabled and not self._opened(name):
             raise NobodyThere(f"warehouse {name} is disabled in the settings; a rule or an order names it")
 
+    def _check_companions(self, effect: PushToWarehouse) -> None:
+        """Who is packed with others says so only if they do. Raises Busy: whoever looks after those that wait is about
+        to tell it anew."""
+        if effect.pack_with and (missing := unready(effect, self._beside([*map(key_of, effect.pack_with)]))):
+            raise Busy(f"{missing} is not packed with it just now")
+
     def perform(self, effect: Effect, key: str) -> None:
         """Do an effect under its idempotency key, and read back that it is done. Raises `errors`."""
         match effect:
@@ -64,6 +74,7 @@ class Targets:
             case PushToWarehouse(lines=(), parcels=several) if several > 1:
                 pass  # nothing is left of this parcel, and somebody has let it go all the same
             case PushToWarehouse():
+                self._check_companions(effect)
                 warehouse = self.warehouse(effect.warehouse)
                 self._check_open(effect.warehouse)
                 warehouse.push(effect, key)

@@ -53,11 +53,11 @@ def combine(
     parted, joined = (pl.col("say") == "apart").fill_null(False), (pl.col("say") == "together").fill_null(False)
     made = made.with_columns(guard=pl.coalesce("guard", pl.when(parted).then(pl.lit("parted"))))
     doubtful = pl.any_horizontal(pl.col(name) != 0 for name in evidence.DOUBTS)
-    sure = (pl.col("score") >= merge) & (pl.col("strong") >= evidence.TWO) & ~doubtful
+    sure = pl.col("wished") & (pl.col("score") >= merge) & (pl.col("strong") >= evidence.TWO) & ~doubtful
     verdict = (
         pl.when(pl.col("guard").is_not_null()).then(pl.lit("forbidden"))
         .when(joined | sure).then(pl.lit("merge"))
-        .when(pl.col("score") >= ask).then(pl.lit("ask")).otherwise(pl.lit("apart"))
+        .when(pl.col("wished") & (pl.col("score") >= ask)).then(pl.lit("ask")).otherwise(pl.lit("apart"))
     )  # fmt: skip
     judged = made.with_columns(verdict=verdict.cast(VERDICTS))
     group = _grouped(judged.filter(pl.col("verdict") == "merge"), orders.height)

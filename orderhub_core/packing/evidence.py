@@ -30,10 +30,12 @@ ORDERS = pl.Schema(
         "refund": pl.Boolean(),
         "presale": pl.Boolean(),
         "gone": pl.Boolean(),
+        "asks": pl.String(),
     }
 )
 """One row per order. `place`: province and city. `phone`, `receiver`, `address`: keyed digests; `buyer`: the channel's
 pseudonym of a buyer, who is another one elsewhere. `skus`: what it holds, as one text. `gone`: packed or sent already.
+`asks`: what others must share to be packed with it, of SHARED; null: nothing in particular.
 What is null is not known, and says nothing."""
 GUARDS: Mapping[str, str] = {
     "sealed": "{order} is sealed",
@@ -71,6 +73,8 @@ may have been ordered twice by mistake."""
 STRONG = ("phone_same", "receiver_same", "address_same", "buyer_same")
 TWO = 2
 """Merging needs so many of the strong ones: never a hash alone."""
+SHARED: Mapping[str, tuple[str, ...]] = {"buyer": ("buyer_same",), "receiver": ("receiver_same", "phone_same")}
+"""What a rule may ask for, and the evidence of which one will do."""
 MINUTE = 60_000_000
 WINDOW = 72 * 60 * MINUTE
 CROWD = 50
@@ -118,8 +122,9 @@ def _within(at: str, apart: int) -> pl.Expr:
 
 
 def scored(orders: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
-    """Of each pair every piece of evidence as its points, 0 where it does not hold; `score`, `strong`: how many strong
-    ones; and `guard`: the first of GUARDS that forbids it, null where none does, with `guarded`: the order it is of."""
+    """Of each pair every piece of evidence as its points, 0 where it does not hold; `score`; `strong`: how many strong
+    ones; `wished`: whether they share what both ask for; and `guard`: the first of GUARDS that forbids it, null where
+    none does, with `guarded`: the order it is of."""
     rows = orders.with_columns(at=pl.col("paid_at").to_physical())
     one = rows[found["a"]].select(pl.all().name.prefix("a_"))
     other = rows[found["b"]].select(pl.all().name.prefix("b_"))
@@ -145,10 +150,18 @@ def scored(orders: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
     return told.select(
         "a", "b", *EVIDENCE,
         score=pl.sum_horizontal(*EVIDENCE),
+        wished=pl.all_horizontal(_wished(side) for side in ("a", "b")),
         strong=pl.sum_horizontal((pl.col(name) > 0).cast(pl.Int64) for name in STRONG),
         guard=pl.coalesce(pl.when(when).then(pl.lit(name)) for name, when, _ in guards),
         guarded=pl.coalesce(pl.when(when).then(whose) for _, when, whose in guards),
     )  # fmt: skip
+
+
+def _wished(side: str) -> pl.Expr:
+    asks = pl.col(f"{side}_asks")
+    told = [asks.is_null(), *((asks == what) & pl.any_horizontal(pl.col(name) > 0 for name in names)
+                              for what, names in SHARED.items())]  # fmt: skip
+    return pl.any_horizontal(told)
 
 
 def _alike(key: str) -> pl.Expr:

@@ -194,6 +194,11 @@ class Store(ABC):
             WHERE {which} AND paid_at IS NOT NULL AND deleted_at IS NULL"""
         return self.query("hub", sql, whose)
 
+    def pack_rows(self, order_ids: Iterable[int]) -> list[Row]:
+        """order_id, shop, order_no of what these orders are packed with."""
+        sql = f"SELECT order_id, shop, order_no FROM packs WHERE order_no <> '' AND {self.among('order_id')}"
+        return self.query("hub", sql, (self.listed(order_ids),))
+
     def counted(self) -> dict[str, int]:
         """Warehouses that report their stock, and as of when they did last (microseconds UTC). Only words
         change it that end their batch."""

@@ -113,6 +113,11 @@ class Committer:
         self.end()
         return self._store.purchase_rows(buyers)
 
+    def pack_rows(self, order_ids: Iterable[int]) -> list[Row]:
+        """As `Store.pack_rows`, once the batch is written, as `line_rows`."""
+        self.end()
+        return self._store.pack_rows(order_ids)
+
     def counted(self) -> dict[str, int]:
         return self._store.counted()
 

@@ -114,6 +114,9 @@ class Relay:
         self.end()
         return self._store.purchase_rows(buyers)
 
+    def pack_rows(self, order_ids: Iterable[int]) -> list[Row]:
+        return self._store.pack_rows(order_ids)
+
     def counted(self) -> dict[str, int]:
         return self._store.counted()
 

@@ -87,17 +87,27 @@ RELEASE = f"""UPDATE outbox SET note = ? || {BEFORE}, released = ?,
     state = CASE WHEN state = 'person' AND attempts = 0 THEN 'waiting' ELSE state END
     WHERE key = ? AND state NOT IN ('done', 'withdrawn')"""
 """A person lets it go, who knew what was known when saying so. What was tried may have arrived: it stays as it is."""
+LET_GO = """UPDATE outbox SET next_at = ?
+    WHERE key = ? AND state = 'waiting' AND attempts = 0 AND next_at > ?"""
+"""It need wait for others no longer."""
 HOLD = f"""UPDATE outbox SET state = 'person', note = ? || {BEFORE}
     WHERE (coalesce(released, -1) < ? OR (? > 0 AND attempts > 0)) AND key = ?
     AND (state IN ('waiting', 'leased') OR (state = 'person' AND attempts = 0 AND note NOT LIKE ?))"""
 """Also what a rule holds already: whoever lets it go must know of this, too. Told once. What was tried and is held
 since a moment of this batch is not let go again by who spoke later in it, no more than in a batch of its own."""
+EXPECTED = """EXISTS (SELECT 1 FROM orders mine
+    JOIN packs p ON mine.order_id = outbox.order_id AND p.shop = mine.shop AND p.order_no = mine.order_no
+    JOIN orders other ON other.order_id = p.order_id
+    JOIN outbox gone ON gone.key = 'push:' || other.shop || ':' || other.order_no
+    AND gone.state IN ('leased', 'done'))"""
+"""Whether a warehouse was told of another order that it is packed with this one."""
 WITHDRAW = f"""UPDATE outbox SET note = ? || {BEFORE},
-    state = CASE WHEN attempts > CASE WHEN state = 'leased' THEN 1 ELSE 0 END THEN 'person' ELSE 'withdrawn' END
+    state = CASE WHEN attempts > CASE WHEN state = 'leased' THEN 1 ELSE 0 END OR {EXPECTED}
+    THEN 'person' ELSE 'withdrawn' END
     WHERE key = ? AND (state IN ('waiting', 'leased') OR (state = 'person' AND attempts = 0))"""
-"""What was tried in vain may have arrived all the same: a person must look."""
+"""What was tried in vain may have arrived all the same, and what is waited for is missed: a person must look."""
 
-FORESTALL = f"""UPDATE outbox SET state = ?, note = ? || {BEFORE}
+FORESTALL = f"""UPDATE outbox SET state = CASE WHEN {EXPECTED} THEN 'person' ELSE ? END, note = ? || {BEFORE}
     WHERE coalesce(released, -1) < ? AND key = ? AND attempts = 0 AND state IN ('waiting', 'person') AND state <> ?"""
 
 DUE_TARGETS = """WITH RECURSIVE known (target) AS (
@@ -199,6 +209,7 @@ def batches(writes: Writes) -> Iterator[Batch]:
         Batch(insert("outbox") + REPLACE, sorted(writes.latest_effects, key=lambda row: row[0]), "outbox"),
         Batch(insert("outbox") + RENEW, sorted(writes.renewed_effects, key=lambda row: row[0]), "outbox"),
         *(Batch(sql, [row]) for sql, row in writes.words),
+        Batch(LET_GO, sorted(writes.let_go, key=lambda row: row[1]), key="key"),
         Batch(RELEASE, sorted(writes.released, key=lambda row: row[2]), key="key"),
         Batch(
             HOLD,

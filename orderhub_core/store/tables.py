@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Index, Integer, MetaData, UniqueConstraint
 from sqlalchemy import text as sql
 from sqlmodel import Field
 
-from orderhub_core.store import inboxtables, stocktables
+from orderhub_core.store import inboxtables, packtables, stocktables  # noqa: F401 — imported, a table is known
 from orderhub_core.store.columns import BIG_KEY, CLUSTERED, blob, instant, key, number, text, word
 from orderhub_core.store.parts import HubPart
 

@@ -93,7 +93,10 @@ class Writes:
         self.released: list[Row] = []
         """(note, moment, key) of effects that a person lets go."""
         self.words: list[tuple[str, Row]] = []
-        """Statements on versions of the rulebook and on signals, in the order in which people asked for them."""
+        """Statements on versions of the rulebook, on signals and on what is packed together, in the order in which they
+        were said."""
+        self.let_go: list[Row] = []
+        """(at, key, at) of effects that need wait no longer than until then."""
         self.latest_effects: list[Row] = []
         self.renewed_effects: list[Row] = []
         self.withdrawn: list[Row] = []

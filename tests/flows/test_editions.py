@@ -242,8 +242,8 @@ def test_what_may_not_be_done_is_refused_and_changes_nothing(context, order):
     kept = bench.editions
     with pytest.raises(UserMistake, match="rulebook as it is given: "):
         kept.save("version = 1", by="ann")
-    with pytest.raises(UserMistake, match="does not carry out 'merge'"):
-        kept.save(text("v1", "hangzhou", GIFT.replace("gift FREE-1", "merge buyer")), by="ann")
+    with pytest.raises(UserMistake, match="would keep nothing back"):
+        kept.save(text("v1", "hangzhou", GIFT.replace("gift FREE-1", "hold courier")), by="ann")
     with pytest.raises(UserMistake, match="say whose"):
         kept.save(text("v1", "hangzhou"), by=" ")
     with pytest.raises(UserMistake, match="no version 'v9'"):

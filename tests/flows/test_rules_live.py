@@ -176,7 +176,7 @@ def test_people_are_told_once_and_nothing_that_a_rule_has_read(context, order):
 
 @pytest.mark.parametrize(
     "action",
-    [Action("merge", "buyer"), Action("merge", "receiver"), Action("hold", "courier")],
+    [Action("hold", "courier")],
     ids=lambda action: f"{action.verb} {action.argument}",
 )
 def test_what_the_hub_would_not_do_is_refused_before_anything_is_decided(action):

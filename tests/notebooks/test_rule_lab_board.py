@@ -177,7 +177,7 @@ def test_a_replay_wants_what_the_hub_has_decided_whatever_became_of_the_orders_s
     [
         ("version = ", "TOML"),
         (text("v2", SOUTH.replace("total", "totla")), "totla"),
-        (text("v2", SOUTH.replace("assign guangzhou", "merge buyer")), "merge"),
+        (text("v2", SOUTH.replace("assign guangzhou", "hold courier")), "courier"),
     ],
 )
 def test_what_cannot_be_tried_or_carried_out_is_told(living: hub.Hub, draft: str, told: str) -> None:

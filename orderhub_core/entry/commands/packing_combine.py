@@ -106,6 +106,7 @@ def _orders(path: Path, lines: Path | None, zone: str) -> tuple[pl.DataFrame, li
     whole = rows.with_columns(
         *(sheets.says_yes(flag).alias(flag) for flag in FLAGS),
         place=pl.concat_str("province", "city", separator=" "),
+        asks=pl.lit(None, pl.String),
     )
     if lines is None:
         return whole.with_columns(skus=pl.lit(None, pl.String)).select(evidence.ORDERS.names()), [*read.notes]

@@ -1,0 +1,104 @@
+"""Orders that wait to be packed with others, what hand-overs say of that, what people say, and the statements that keep
+it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from orderhub_core import effects
+from orderhub_core.effects import PushToWarehouse
+from orderhub_core.model import Packing, Pairing, Person
+from orderhub_core.store.base import Store
+from orderhub_core.store.unit import Row
+
+_WAITING = """SELECT e.state, e.attempts, e.next_at, e.payload, o.order_id, o.paid_at, o.after_sale, o.province, o.city,
+    o.buyer_key, p.phone_hash, p.name, p.phone, p.address
+    FROM outbox e JOIN orders o ON o.order_id = e.order_id LEFT JOIN persons p ON p.order_id = e.order_id
+    WHERE e.state = 'waiting' AND e.attempts = 0 AND e.key = 'push:' || o.shop || ':' || o.order_no
+    AND EXISTS (SELECT 1 FROM packs k WHERE k.order_id = e.order_id)
+    ORDER BY o.order_id"""
+_BESIDE = "SELECT key, state, attempts, next_at, payload FROM outbox WHERE {those}"
+_SAID = """SELECT shop, order_no, other_shop, other, say, by, reason FROM pairings WHERE {those}
+    ORDER BY said_at, shop, order_no, other_shop, other"""
+_PAIR = """INSERT INTO pairings (shop, order_no, other_shop, other, say, by, reason, said_at)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (shop, order_no, other_shop, other)
+    DO UPDATE SET say = excluded.say, by = excluded.by, reason = excluded.reason, said_at = excluded.said_at"""
+_OPEN = "EXISTS (SELECT 1 FROM outbox WHERE key = ? AND state <> 'done')"
+_PART = f"DELETE FROM packs WHERE order_id = ? AND {_OPEN}"
+_JOIN = f"INSERT INTO packs (order_id, shop, order_no) SELECT ?, ?, ? WHERE {_OPEN} ON CONFLICT DO NOTHING"
+"""Of what is handed over already nothing changes any more."""
+
+
+class HandOver(NamedTuple):
+    """An order's way to its warehouse. Instants in microseconds UTC."""
+
+    state: str
+    tries: int
+    until: int
+    """How long it waits for others, if it was not tried yet."""
+    asked: PushToWarehouse
+
+
+class Waiting(NamedTuple):
+    """An order that waits for others, or is to go with some and has not gone yet."""
+
+    order_id: int
+    handed: HandOver
+    paid_at: int | None
+    after_sale: str
+    place: tuple[str, str]
+    """Province and city."""
+    buyer: str
+    """The shop's pseudonym."""
+    phone: str
+    """Its keyed hash; empty where there is none."""
+    person: Person
+    """To be hashed at once, and kept nowhere else."""
+
+
+def waiting(store: Store) -> list[Waiting]:
+    """Whatever of packing together has not gone to its warehouse yet, and was not even tried. A hub that packs nothing
+    together is not asked for what waits."""
+    if not store.query("hub", "SELECT 1 FROM packs LIMIT 1"):
+        return []
+    return [one for row in store.query("hub", _WAITING) if (one := _waiting(*row)) is not None]
+
+
+def _waiting(
+    state: str, tries: int, until: int, payload: str, number: int, paid_at: int | None, after_sale: str,
+    province: str, city: str, buyer: str, phone_hash: bytes | None, name: str | None, phone: str | None,
+    address: str | None,
+) -> Waiting | None:  # fmt: skip
+    asked = effects.decode(payload)
+    if not isinstance(asked, PushToWarehouse):
+        return None
+    person = Person(name or "", phone or "", address or "")
+    hashed = "" if phone_hash is None else bytes(phone_hash).hex()
+    handed = HandOver(state, tries, until, asked)
+    return Waiting(number, handed, paid_at, after_sale, (province, city), buyer, hashed, person)
+
+
+def hand_overs(store: Store, keys: Iterable[str]) -> dict[str, HandOver]:
+    """By their keys, those that there are."""
+    asked = list(keys)
+    rows = store.query("hub", _BESIDE.format(those=store.among("key")), (store.listed(asked),)) if asked else []
+    told = [(key, HandOver(state, tries, at, effects.decode(payload))) for key, state, tries, at, payload in rows]  # type: ignore[arg-type]
+    return {key: one for key, one in told if isinstance(one.asked, PushToWarehouse)}
+
+
+def said(store: Store, numbers: Iterable[str]) -> list[Row]:
+    """shop, order_no, other shop and number, what was said, by whom and why, of the pairs that are named by orders of
+    these numbers: the last word last."""
+    return store.query("hub", _SAID.format(those=store.among("order_no")), (store.listed(numbers),))
+
+
+def pairing(said: Pairing, at: int) -> tuple[str, Row]:
+    """The statement that keeps a person's word. `at`: microseconds UTC."""
+    return _PAIR, (said.shop, said.order_no, said.other_shop, said.other, said.say, said.by, said.reason, at)
+
+
+def steps(said: Packing, order_id: int, key: str) -> Sequence[tuple[str, Row]]:
+    """The statements that keep what an order is packed with; `key`: of its hand-over."""
+    joined = [(_JOIN, (order_id, shop, order_no, key)) for shop, order_no in said.companions]
+    return [(_PART, (order_id, key)), *joined]
