@@ -26,6 +26,7 @@ from orderhub_core.flows.context import Context, Source
 from orderhub_core.flows.editions import Editions
 from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.holding import Holds
+from orderhub_core.flows.measuring import Measures
 from orderhub_core.flows.merging import Merging
 from orderhub_core.flows.parking import Parking
 from orderhub_core.flows.pipeline import Pipeline
@@ -295,6 +296,11 @@ class Hub(Trying):
     def merging(self) -> Merging:
         """Orders that wait for others to be packed with."""
         return Merging(self.store, clock, self._say, lambda: self.context.pseudonyms)
+
+    @cached_property
+    def measures(self) -> Measures:
+        """What rules ask of its own warehouses."""
+        return Measures(self.store, clock, self._say, self.settings, self.stock, self.context.book)
 
     def floor(self, now: int | None = None) -> Known:
         """What warehouses are to pack, or have sent lately, as of `now` (microseconds UTC), and what lies there."""

@@ -20,6 +20,7 @@ import structlog
 
 from orderhub_core.entry.metrics import Meters
 from orderhub_core.errors import Busy, NeedsPerson, OrderHubError, Stop, UserMistake
+from orderhub_core.flows.measuring import EVERY_S
 from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.hub import Hub, clock
 from orderhub_core.store.expiry import PAUSE_S, Expiry
@@ -55,6 +56,7 @@ class Worker:
             self._thread("snapshot", self._snapshot, SNAPSHOT_EVERY_S, first_pause_s=SNAPSHOT_EVERY_S / 10),
             self._thread("rulebook", self._watch_rulebook, WATCH_ROLLOUT_EVERY_S),
             self._thread("merge", self._merge, MERGE_EVERY_S),
+            self._thread("measure", self._measure, EVERY_S),
             self._thread("expire", self._expire, EXPIRE_EVERY_S, first_pause_s=EXPIRE_EVERY_S / 60),
         ]
         for shop in hub.settings.shops:
@@ -186,6 +188,11 @@ class Worker:
         passed = self.hub.merging.step(every_s=MERGE_EVERY_S)
         if any(passed):
             log.info("packed together", **passed._asdict())
+        return False
+
+    def _measure(self) -> bool:
+        for said in self.hub.measures.measure():
+            log.info("measured", signal=said.field, of=said.subject, number=said.number)
         return False
 
     def _expire(self) -> bool:

@@ -15,6 +15,7 @@ import msgspec
 from orderhub_core import effects
 from orderhub_core.errors import Later, NeedsPerson, OrderHubError, Stop
 from orderhub_core.flows import ops, reporting, rows
+from orderhub_core.flows.behind import Behind, Key
 from orderhub_core.flows.context import Context, Source
 from orderhub_core.flows.garbage import uncollected
 from orderhub_core.flows.intend import Intentions, Outside
@@ -135,7 +136,6 @@ def plan(context: Context, claim: Claim) -> Plan:
     return _Batch(context, claim, {}).plan()
 
 
-Key = tuple[str, str]
 Found = tuple[Message, tuple[Source, Decoded] | None, Key | None]
 """A message, what it says (None where that cannot be read), and of which order that must be known to apply it."""
 
@@ -178,38 +178,25 @@ class _Batch:
         return Plan(self.writes, outcomes)
 
     def _take_all(self, read: list[Found], outcomes: dict[tuple[str, str], Outcome]) -> list[Found]:
-        """The messages whose order must wait for the rulebook. Where that reads of a buyer what other orders have, all
-        messages of a buyer are applied in turn: so it reads the same in whatever batches they come."""
+        """The messages whose order must wait for the rulebook."""
         waiting: list[Found] = []
-        behind: set[Key] = set()
-        buyers: set[str] = set()
-        """Of orders `behind`, of which some message waits for a rulebook that asks for buyers, or makes it speak."""
+        behind = Behind(self.context.pseudonyms)
         for one in read:
             message, found, key = one
             known = None if key is None else self.orders.get(key)
             if found is None:
                 outcomes[message.source, message.message_id] = "parked"
                 continue
-            if known is not None and self.intentions.awaits(known.head):
+            if (known is not None and self.intentions.awaits(known.head)) or behind.holds(key, *found, known):
                 waiting.append(one)
                 reads = bool(behind)
-            elif behind and (key in behind or buyers & self._buyers(*found, known)):
-                waiting.append(one)
-                reads = True
             else:
                 outcomes[message.source, message.message_id] = self._take(message, *found, known)
                 known = None if key is None else self.orders.get(key)
                 reads = known is not None and self.intentions.reads_buyer(known.head)
             if reads and key is not None:
-                behind.add(key)
-                buyers |= self._buyers(*found, known)
+                behind.add(key, *found, known)
         return waiting
-
-    def _buyers(self, source: Source, decoded: Decoded, known: Known | None) -> set[str]:
-        """Whose order it was, and will be when the message is applied."""
-        content = decoded.content if isinstance(decoded, Observation) else None
-        said = "" if content is None else self.context.pseudonyms.buyer(source.shop, content.buyer_ref)
-        return {said, known.head.buyer_key if known else ""} - {""}
 
     def _read(self, message: Message) -> tuple[Source, Decoded] | None:
         try:

@@ -23,6 +23,7 @@ from orderhub_core.rules.dictionary import nearest
 from orderhub_core.rules.guard import Fared, is_worse
 from orderhub_core.rules.inforce import WHOLE, InForce
 from orderhub_core.rules.language.vocabulary import of_book
+from orderhub_core.rules.needs import asked
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.settings import Settings, read_text
 from orderhub_core.store import books, recorded
@@ -248,6 +249,10 @@ def unknown(book: Rulebook, settings: Settings) -> str:
     Where the settings have no warehouse, orders are handed over by hand, wherever to."""
     warehouses, notifiers = ([one.id for one in some] for some in (settings.warehouses, settings.notifiers))
     bases = [one.id for one in settings.bases]
+    for field, rule in asked(book):
+        if field.about == "warehouse" and warehouses and field.subject not in warehouses:
+            named = f"rule {rule.name!r} asks for {field.signal} of the warehouse {field.subject!r}"
+            return f"{named}, which the settings do not have{_instead(field.subject, warehouses)}"
     known = {
         "notify": ("notifier", notifiers),
         "work_order": ("production base", [*bases, *([NEAREST] if bases else [])]),
@@ -259,8 +264,11 @@ def unknown(book: Rulebook, settings: Settings) -> str:
                 return f"group {group.name!r} asks for the nearest warehouse, but the settings have none"
             what, names = known.get(action.verb, ("", [action.argument]))
             if action.argument not in names:
-                near = nearest(action.argument, names)
-                instead = f"; {near!r}?" if near else f"; they have {', '.join(names) or 'none'}"
                 named = f"group {group.name!r} names the {what} {action.argument!r}"
-                return f"{named}, which the settings do not have{instead}"
+                return f"{named}, which the settings do not have{_instead(action.argument, names)}"
     return ""
+
+
+def _instead(word: str, names: Sequence[str]) -> str:
+    near = nearest(word, names)
+    return f"; {near!r}?" if near else f"; they have {', '.join(names) or 'none'}"

@@ -181,7 +181,11 @@ class Intentions:
         """What a book says of each order, if anything."""
         heads = sorted(heads, key=_by_id)  # frames that are sorted by it are told apart without a join
         reports = self.outside.reports(_first_paid(heads)) if asks_signals(book) else None
-        about = [] if reports is None else [name for name in reports["of"].unique(maintain_order=True) if name]
+        about = (
+            []
+            if reports is None
+            else [name for name in reports["of"].unique(maintain_order=True) if name in frames.ORDERS]
+        )
         orders = rows.orders_frame(heads, tuple(dict.fromkeys((*order_columns(book), *about))))
         if asks_buyers(book):
             read = self.buyers.of(heads, self.news.touched)

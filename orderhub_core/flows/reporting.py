@@ -10,9 +10,9 @@ from orderhub_core.errors import UserMistake
 from orderhub_core.flows import ops
 from orderhub_core.frames import INSTANT
 from orderhub_core.model import RawMessage, Signal, SignalEnd
-from orderhub_core.rules.dictionary import FIELDS, Field, Kind, lookup, nearest
+from orderhub_core.rules.dictionary import FIELDS, SIGNALS, Field, Kind, lookup, measured, nearest
 from orderhub_core.rules.routing import WINDOWS
-from orderhub_core.rules.signals import SIGNALS
+from orderhub_core.rules.signals import SIGNALS as REPORTS
 from orderhub_core.settings import Settings
 from orderhub_core.store import signals
 from orderhub_core.store.base import Store
@@ -26,14 +26,17 @@ CLOSED = Field(
 )  # fmt: skip
 
 
+KNOWN = frozenset(field.signal for field in SIGNALS)
+
+
 def reports(store: Store, since: int) -> pl.DataFrame:
-    """SIGNALS, as rules ask for them: those that hold at `since` (microseconds UTC) or later."""
+    """`rules.signals.SIGNALS`, as rules ask for them: those that hold at `since` (microseconds UTC) or later."""
     rows = [
-        (FIELDS[one.field].column, one.of, one.subject, one.number, None, one.since, one.until)
+        (one.field, one.of, one.subject, one.number, None, one.since, one.until)
         for one in signals.holding(store, since)
-        if one.field in FIELDS
+        if one.field in KNOWN
     ]
-    raw = {**SIGNALS, "since": pl.Int64(), "until": pl.Int64()}
+    raw = {**REPORTS, "since": pl.Int64(), "until": pl.Int64()}
     return pl.DataFrame(rows, schema=raw, orient="row").cast({"since": INSTANT, "until": INSTANT})
 
 
@@ -86,9 +89,7 @@ class Signals:
         in microseconds UTC. `about`: `province=广东省`, or nothing for all orders. Orders that are decided after this
         are told what held when they were paid. Raises UserMistake."""
         known = _field(field)
-        of, subject = (
-            _warehouse(about, self._warehouses) if known == CLOSED else _about(about, self._shops)
-        )  # fmt: skip
+        of, subject = self._subject(known, about)
         begin = self._clock() if since is None else since
         if until is not None and until <= begin:
             raise UserMistake("the report ends before it begins: give it a later end")
@@ -97,6 +98,13 @@ class Signals:
         message = ops.signal(said, self._clock())
         self._say([message])
         return next(one for one in self.kept() if one.name == message.message_id)
+
+    def _subject(self, field: Field, about: str) -> tuple[str, str]:
+        if field.about == "sku":
+            return _sku(field, about)
+        if field == CLOSED or field.about:
+            return _warehouse(field, about, self._warehouses)
+        return _about(about, self._shops)
 
     def end(self, name: str, *, by: str, comment: str = "") -> None:
         """A report holds no longer, from now on; one that has not begun is taken back. Raises UserMistake for one that
@@ -110,9 +118,9 @@ class Signals:
 
 
 def _field(name: str) -> Field:
-    field = CLOSED if name in (CLOSED.name, CLOSED.zh) else lookup(name)
+    field = CLOSED if name in (CLOSED.name, CLOSED.zh) else measured(name) or lookup(name)
     if field is None or field.level != "signal":
-        known = [*(one for one in FIELDS.values() if one.level == "signal"), CLOSED]
+        known = [*SIGNALS, CLOSED]
         near = nearest(name, [word for one in known for word in (one.name, one.zh)])
         listed = ", ".join(f"{one.name} ({one.zh})" for one in known)
         raise UserMistake(f"{name!r} is no signal{f'; {near}?' if near else ''} Known are {listed}")
@@ -124,11 +132,19 @@ def is_flag(name: str) -> bool:
     return _field(name).kind is Kind.FLAG
 
 
-def _warehouse(about: str, warehouses: Sequence[str]) -> tuple[str, str]:
+def _sku(field: Field, about: str) -> tuple[str, str]:
+    of, _, subject = (part.strip() for part in about.partition("="))
+    if of != "sku" or not subject:
+        raise UserMistake(f"say of which SKU {field.name} is told: --of sku=ID")
+    return of, subject
+
+
+def _warehouse(field: Field, about: str, warehouses: Sequence[str]) -> tuple[str, str]:
     of, _, subject = (part.strip() for part in about.partition("="))
     if of != "warehouse" or subject not in warehouses:
         raise UserMistake(
-            f"say which warehouse is closed: --of warehouse=ID, one of {', '.join(warehouses) or 'none'} (the settings)"
+            f"say of which warehouse {field.name} is told: --of warehouse=ID, one of"
+            f" {', '.join(warehouses) or 'none'} (the settings)"
         )
     return of, subject
 

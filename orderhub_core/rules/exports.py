@@ -14,7 +14,8 @@ from orderhub_core.frames import LINES
 from orderhub_core.rules import buyers, gifts, needs, speeds
 from orderhub_core.rules.claims import LEDGER
 from orderhub_core.rules.decide import decided
-from orderhub_core.rules.dictionary import FIELDS, Field, lookup, nearest
+from orderhub_core.rules.dictionary import FIELDS, MEASURED, Field, lookup, nearest
+from orderhub_core.rules.dictionary import SIGNALS as SIGNALED
 from orderhub_core.rules.index import Index
 from orderhub_core.rules.signals import SIGNALS
 from orderhub_core.rules.tree import Rulebook
@@ -210,9 +211,12 @@ def _reports(path: Path, orders: Sequence[str]) -> pl.DataFrame:
     told = frame.select(SIGNALS.names()).cast(SIGNALS).with_columns(pl.col("of", "subject").fill_null(""))
     if endless := told["since"].null_count():
         raise UserMistake(f"{path}: {endless} reports do not say since when they hold, in the column 'since'")
-    signals = [field.column for field in FIELDS.values() if field.level == "signal"]
-    _check_known(told["signal"], signals, f"{path}: there is no signal")
-    _check_known(told["of"], ["", *orders], f"{path}: in 'of' stands what orders have no column for:")
+    _check_known(told["signal"], [field.signal for field in SIGNALED], f"{path}: there is no signal")
+    own = told.filter(~pl.col("signal").is_in(list(MEASURED)))
+    _check_known(own["of"], ["", *orders], f"{path}: in 'of' stands what orders have no column for:")
+    for field in MEASURED.values():
+        about = told.filter(pl.col("signal") == field.name)
+        _check_known(about["of"], [field.about], f"{path}: {field.name} is of a {field.about}, and in 'of' stands")
     return told
 
 

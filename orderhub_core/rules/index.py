@@ -235,7 +235,10 @@ class Index:
     def _signal(self, field: Field) -> pl.Series:
         kind = "word" if field.kind in WORDS else "number"
         reports = signals.SIGNALS.to_frame() if self.reports is None else self.reports
-        own = reports.filter(pl.col("signal") == field.column)
+        own = reports.filter(pl.col("signal") == field.signal)
+        if field.subject:  # whatever the order is
+            told = own.filter(pl.col("of") == field.about, pl.col("subject") == field.subject)
+            own = told.with_columns(of=pl.lit(""), subject=pl.lit(""))
         value = signals.as_of(self.raw_orders, self.raw_orders[self.at].cast(INSTANT), own, kind)
         return value.cast(pl.Boolean) if field.kind is Kind.FLAG else value
 

@@ -12,7 +12,7 @@ from orderhub_core import i18n
 from orderhub_core.rules import rulebook
 from orderhub_core.rules.actions import HOLDS, VERBS
 from orderhub_core.rules.check import check
-from orderhub_core.rules.dictionary import FIELDS
+from orderhub_core.rules.dictionary import FIELDS, MEASURED
 from orderhub_core.rules.language import mistakes
 from orderhub_core.rules.language.operators import OPERATORS
 from orderhub_core.rules.language.vocabulary import vocabulary
@@ -54,7 +54,7 @@ def test_the_book_shown_is_without_fault(name: str) -> None:
 @pytest.mark.parametrize(("name", "language"), list(zip(NAMES, ("en", "zh"), strict=True)))
 def test_every_field_action_and_hold_is_listed_with_what_it_means(name: str, language: str) -> None:
     tr = i18n.translator(language)
-    told = [(field.name, field.zh, field.doc) for field in FIELDS.values()]
+    told = [(field.name, field.zh, field.doc) for field in (*FIELDS.values(), *MEASURED.values())]
     told += [(verb.en, verb.zh, verb.doc) for verb in VERBS.values()]
     told += [(kind, hold.zh, hold.doc) for kind, hold in HOLDS.items()]
     rows = [row for row in text(name).splitlines() if row.startswith("|")]

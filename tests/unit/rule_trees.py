@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from hypothesis import strategies as st
 
 from orderhub_core.rules.actions import VERBS
-from orderhub_core.rules.dictionary import FIELDS, Kind
+from orderhub_core.rules.dictionary import FIELDS, MEASURED, Kind, of_subject
 from orderhub_core.rules.language.operators import FITTING
 from orderhub_core.rules.tree import Action, Either, Every, Group, Leaf, Lines, Not, Op, Rule, Rulebook, Word
 
@@ -62,7 +62,8 @@ def asked(field, op):
 
 @st.composite
 def leaves(draw, level=None):
-    field = draw(st.sampled_from([field for field in FIELDS.values() if level is None or field.level == level]))
+    told = [of_subject(field, draw(texts)) for field in MEASURED.values()] if level in (None, "signal") else []
+    field = draw(st.sampled_from([*(one for one in FIELDS.values() if level in (None, one.level)), *told]))
     op = draw(st.sampled_from(FITTING[field.kind]))
     return Leaf(field.name, op, draw(asked(field, op)))
 

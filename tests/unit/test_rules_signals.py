@@ -94,3 +94,30 @@ def test_flags_are_numbers_that_are_zero_or_one(value):
         orders_frame(orders), lines_frame(orders), zone="UTC", reports=reports_frame([("", value, 0, None)], "storm")
     )
     assert index.truths((Leaf("storm", Op.IS, (True,)),))[0].to_list() == [bool(value)]
+
+
+@settings(deadline=None, max_examples=100)
+@given(report_lists, asked)
+def test_the_load_of_a_warehouse_is_what_was_reported_of_it_whichever_order_asks(reports, some):
+    orders = [order(n, *each) for n, each in enumerate(some, 1)]
+    told = reports_frame(reports, "load").filter(pl.col("of") != "").with_columns(of=pl.lit("warehouse"))
+    others = [
+        reports_frame(reports, "livestream_audience"),
+        told.with_columns(signal=pl.lit("stock"), of=pl.lit("sku")),
+    ]
+    index = Index(orders_frame(orders), lines_frame(orders), zone="UTC", reports=pl.concat([told, *others]))
+    asks = (Leaf("load(a)", Op.MORE, (5_000,)), Leaf("stock(b)", Op.MORE, (5_000,)), BUSY)
+    named = [one for one in reports if one[0]]
+    for truth, subject in zip(index.truths(asks), ("a", "b"), strict=False):
+        values = [value_of(named, subject, minute) for _, minute in some]
+        assert truth.to_list() == [None if value is None else value > 5_000 for value in values]
+
+
+def test_what_is_not_reported_of_a_warehouse_is_neither_met_nor_unmet():
+    told = reports_frame([("b", 9_000, 0, None)], "load").with_columns(of=pl.lit("warehouse"))
+    full = Leaf("load(a)", Op.MORE, (90,))
+    book = Rulebook("v", (Group("g", "all", tuple(Rule(n, when, (Action("tag", n),)) for n, when in
+                    {"full": full, "not": Not(full), "silent": Leaf("load(a)", Op.IS_MISSING)}.items())),))  # fmt: skip
+    orders = [order(1, "a", 5)]
+    made = decide(orders_frame(orders), lines_frame(orders), book, reports=told)
+    assert made["rule"].to_list() == ["silent"]

@@ -10,6 +10,7 @@ import typer
 from orderhub_core import hub
 from orderhub_core.entry.options import AsJson, By, Comment, dated, instant, stored, tell, who, written
 from orderhub_core.flows.reporting import is_flag
+from orderhub_core.flows.stocking import OURSELVES
 from orderhub_core.store.signals import Reported
 
 app = typer.Typer(no_args_is_help=True)
@@ -17,10 +18,14 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.command("list")
 @stored
-def listed(as_json: AsJson = False) -> int:
+def listed(
+    measured: Annotated[bool, typer.Option("--all", help="Also what the hub itself has measured.")] = False,
+    as_json: AsJson = False,
+) -> int:
     """All reports, those that begin last first."""
     opened = hub.Hub(hub.home())
-    found, zone = opened.signals.kept(), ZoneInfo(opened.settings.time_zone)
+    kept = opened.signals.kept()
+    found, zone = [one for one in kept if measured or one.by != OURSELVES], ZoneInfo(opened.settings.time_zone)
     told = [dated(one._asdict(), zone) for one in found]
     lines = [_line(one, zone) for one in found]
     tell({"signals": told}, "\n".join(lines) or "nothing is reported", as_json=as_json)
@@ -30,9 +35,13 @@ def listed(as_json: AsJson = False) -> int:
 @app.command()
 @stored
 def report(
-    signal: Annotated[str, typer.Argument(help="E.g. storm, courier_outage, livestream_audience, or 暴雨.")],
+    signal: Annotated[
+        str, typer.Argument(help="E.g. storm, courier_outage, livestream_audience, load, stock, or 暴雨.")
+    ],
     value: Annotated[str, typer.Argument(help="yes or no, or a whole number.")],
-    of: Annotated[str, typer.Option(help="Which orders: shop, platform, province or city=VALUE; else all.")] = "",
+    of: Annotated[
+        str, typer.Option(help="shop, platform, province or city=VALUE; of load a warehouse=ID, of stock a sku=ID.")
+    ] = "",
     since: Annotated[str, typer.Option("--from", metavar="TIME", help="By default now.")] = "",
     until: Annotated[str, typer.Option("--to", metavar="TIME", help="By default until further notice.")] = "",
     comment: Comment = "",

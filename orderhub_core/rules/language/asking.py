@@ -5,13 +5,24 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from orderhub_core.rules.dictionary import Field, Kind, chinese_prefix, lookup, nearest, nearest_field
+from orderhub_core.rules.dictionary import (
+    FIELDS,
+    Field,
+    Kind,
+    chinese_prefix,
+    lookup,
+    measured,
+    nearest,
+    nearest_field,
+    of_subject,
+)
 from orderhub_core.rules.language import operators as said
 from orderhub_core.rules.language.lexing import Sort, Token
 from orderhub_core.rules.language.reader import Reader
 from orderhub_core.rules.language.values import Misread, fits, read
 from orderhub_core.rules.tree import ALWAYS, Condition, Leaf, Not, Op, Scalar
 
+EXAMPLES = {"warehouse": "hangzhou", "sku": "SKU-1"}
 RANGES = {Kind.INSTANT: ("2026-11-01", "2026-12-01"), Kind.TIME_OF_DAY: ("20:00", "02:00")}
 _WORDED = (Kind.TEXT, Kind.CHOICE)
 _ENDS = (Sort.END, Sort.CLOSE, Sort.ARROW)
@@ -37,7 +48,7 @@ def leaf(reader: Reader, of_lines: bool) -> Condition:
     """Notes a wrong word and reads on; ALWAYS stands in for what cannot be used. Raises Halt where it cannot go on."""
     _unglue_name(reader)
     name = reader.take()
-    field = _field(reader, name)
+    field = _measured(reader, name) or _field(reader, name)
     if field and of_lines and field.level != "line":
         reader.note("order_field_in_lines", name, name=name.text)
     if field and field.kind is Kind.FLAG and _ends(reader):
@@ -58,6 +69,23 @@ def leaf(reader: Reader, of_lines: bool) -> Condition:
     except Misread as misread:
         reader.note_misread(misread, first, reader.before)
     return Not(found) if asked.negated else found
+
+
+def _measured(reader: Reader, name: Token) -> Field | None:
+    """`负荷(杭州仓)`; None where the name is none that must be told of what."""
+    field = measured(name.text)
+    if field is None:
+        return None
+    opening = reader.here
+    if not reader.takes(Sort.OPEN):
+        raise reader.halt("needs_subject", name, name=name.text, example=f"{name.text}({EXAMPLES[field.about]})")
+    token = reader.value(name.text)
+    subject = read(token.text, FIELDS[field.about], reader.speech, quoted=token.sort is Sort.QUOTED)
+    if not reader.takes(Sort.CLOSE):
+        raise reader.halt("unclosed_bracket", opening)
+    if not subject:
+        raise reader.halt("empty_text", token)
+    return of_subject(field, str(subject))
 
 
 def _ends(reader: Reader) -> bool:

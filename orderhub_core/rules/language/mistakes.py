@@ -44,6 +44,7 @@ MISTAKES: Mapping[str, str] = {
     "empty_text": "an empty text cannot be asked for; write `is missing`",
     "empty_window": "no value lies in the range from {low} up to {high}",
     "wrong_count": "{name} takes {count} here, not {given}",
+    "needs_subject": "{name} must be told of what: write {example}",
     "order_field_in_lines": "{name} belongs to the whole order and cannot stand in a condition on lines",
     "lines_in_lines": "a condition on lines cannot stand within another one",
     "no_argument": "the action {name} needs to know what: write it after {name}",

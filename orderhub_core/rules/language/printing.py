@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from orderhub_core.rules.actions import VERBS
-from orderhub_core.rules.dictionary import FIELDS
+from orderhub_core.rules.dictionary import FIELDS, MEASURED, Field
 from orderhub_core.rules.language import operators as said
 from orderhub_core.rules.language.operators import Language
 from orderhub_core.rules.language.values import word, written
@@ -43,13 +43,22 @@ def _part(part: Condition, speech: Vocabulary, language: Language) -> str:
 
 def _leaf(leaf: Leaf, speech: Vocabulary, language: Language) -> str:
     field = FIELDS[leaf.field]
-    name = field.zh if language == "zh" else field.name
+    name = name_of(field, speech, language)
     op = said.OPERATORS[leaf.op].printed(language)
     values = [written(value, field, speech, language) for value in leaf.values]
     if leaf.op in (Op.AMONG, Op.NOT_AMONG):
         return f"{name} {op} ({', '.join(values)})"
     joined = f" {said.TO.printed(language)} ".join(values)
     return f"{name} {op} {joined}" if values else f"{name} {op}"
+
+
+def name_of(field: Field, speech: Vocabulary, language: Language) -> str:
+    """With the word of what it is told of: `负荷(杭州仓)`."""
+    base = MEASURED.get(field.signal) if field.subject else None
+    if base is None:
+        return field.zh if language == "zh" else field.name
+    subject = word(field.subject, speech.of_field(FIELDS[field.about]), language)
+    return f"{base.zh if language == 'zh' else base.name}({subject})"
 
 
 def print_actions(actions: Sequence[Action], speech: Vocabulary, language: Language) -> str:

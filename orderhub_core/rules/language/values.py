@@ -94,7 +94,7 @@ def named(field: Field, beside: str) -> str:
 
 def _number(text: str, field: Field, speech: Vocabulary) -> int:
     spelled = meant(text, speech.of_field(field))
-    found = _NUMBER.fullmatch(spelled or narrow(text))
+    found = _NUMBER.fullmatch(spelled or narrow(text).removesuffix(field.unit))
     if found is None:
         if field.kind is Kind.MONEY:
             raise Misread("bad_amount", word=text)
