@@ -9,6 +9,7 @@ import polars as pl
 from hypothesis import strategies as st
 
 from orderhub_core import frames
+from orderhub_core.rules.buyers import HISTORY
 from orderhub_core.rules.dictionary import FIELDS
 from orderhub_core.rules.tree import (
     Action,
@@ -182,8 +183,11 @@ ORDER_COLUMNS = {
 
 
 def orders_frame(orders):
-    rows = [tuple(order[name] for name in ORDER_COLUMNS) for order in orders]
-    return pl.DataFrame(rows, schema=ORDER_COLUMNS, orient="row")
+    told = {name: kind for name, kind in HISTORY.items() if not orders or any(name in order for order in orders)}
+    rows = [
+        (*(order[name] for name in ORDER_COLUMNS), *(order.get(name) for name in told)) for order in orders
+    ]  # fmt: skip
+    return pl.DataFrame(rows, schema={**ORDER_COLUMNS, **told}, orient="row")
 
 
 def lines_frame(orders):
@@ -221,6 +225,9 @@ order_lists = st.lists(
             "province": texts | st.none(),
             "total_minor": amounts | st.none(),
             "paid_at": st.none() | st.sampled_from(INSTANTS),
+            "buyer_orders": st.sampled_from([0, 1, 2]) | st.none(),
+            "buyer_spent_minor": amounts | st.none(),
+            "buyer_first": st.booleans() | st.none(),
             "lines": st.lists(line_values, max_size=3).map(
                 lambda lines: [{"line_no": n, **line} for n, line in enumerate(lines, 1)]
             ),
@@ -255,6 +262,11 @@ order_leaves = st.one_of(
     leaves_of("sku_count", ORDERED, st.sampled_from([0, 1, 2])),
     leaves_of("goods_amount", ORDERED, st.sampled_from([0, 1, 198, 29_900, DEAREST, 99 * DEAREST])),
 )
+buyer_leaves = st.one_of(
+    leaves_of("buyer_orders", ORDERED, st.sampled_from([0, 1, 2])),
+    leaves_of("buyer_spent", ORDERED, amounts),
+    leaves_of("buyer_first", [Op.IS, Op.IS_NOT], st.booleans()),
+)
 line_leaves = st.one_of(
     leaves_of("category", WORDED, wanted_texts),
     leaves_of("sku", WORDED, wanted_texts),
@@ -276,7 +288,7 @@ def grown(leaf):
 
 
 line_conditions = st.builds(Lines, st.sampled_from(["some", "every", "no"]), grown(line_leaves))
-conditions = grown(order_leaves | line_leaves | line_conditions)
+conditions = grown(order_leaves | buyer_leaves | line_leaves | line_conditions)
 actions = st.sampled_from([Action("assign_warehouse", "hz"), Action("tag", "vip"), Action("add_gift", "GIFT", 2)])
 
 

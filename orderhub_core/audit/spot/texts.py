@@ -23,6 +23,7 @@ from orderhub_core.model import Event
 EVENTS: dict[str, str] = {
     "rule.assign_warehouse": "Warehouse assigned",
     "rule.add_gift": "Gift added",
+    "rule.read": "What rules read of the buyer",
     "order.content": "Content changed",
     "order.parcel": "Parcel news",
     Event.PLACED: "Order placed",
