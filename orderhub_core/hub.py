@@ -31,6 +31,7 @@ from orderhub_core.flows.merging import Merging
 from orderhub_core.flows.parking import Parking
 from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.flows.places import places
+from orderhub_core.flows.preselling import Presale
 from orderhub_core.flows.receive import GroupWritten, Receiver
 from orderhub_core.flows.recent import Recent
 from orderhub_core.flows.reporting import Signals
@@ -301,6 +302,10 @@ class Hub(Trying):
     def measures(self) -> Measures:
         """What rules ask of its own warehouses."""
         return Measures(self.store, clock, self._say, self.settings, self.stock, self.context.book)
+
+    @cached_property
+    def presale(self) -> Presale:
+        return Presale(self.store, clock, self._say, self.settings)
 
     def floor(self, now: int | None = None) -> Known:
         """What warehouses are to pack, or have sent lately, as of `now` (microseconds UTC), and what lies there."""

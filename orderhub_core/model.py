@@ -276,6 +276,8 @@ class Release(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     by: str = ""
     parcel: int = 0
     """The one of its parcels that may; 0: all of them."""
+    held_for: str = ""
+    """It may if this is still all that it is kept for; empty: whatever that is by now."""
 
 
 class Packing(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -359,19 +361,25 @@ class StockReport(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     comment: str = ""
 
 
+class BatchPlan(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What is to come of goods that are sold ahead. A later word on the same batch of a SKU takes this one's place."""
+
+    rows: tuple[tuple[str, str, int, int | None, int | None, int | None, int | None], ...]
+    """SKU, batch, pieces; microseconds UTC: ready at, delayed to, promised until, there since."""
+    by: str
+    comment: str = ""
+
+
+class Dealing(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """That what is there of presale batches is dealt to the orders that wait for it, in turn."""
+
+    by: str
+
+
 Decoded = (
-    Observation
-    | Sighting
-    | Review
-    | Dismissal
-    | Release
-    | Packing
-    | Pairing
-    | BookChange
-    | Signal
-    | SignalEnd
-    | StockReport
-)
+    Observation | Sighting | Review | Dismissal | Release | Packing | Pairing | BookChange | Signal | SignalEnd
+    | StockReport | BatchPlan | Dealing
+)  # fmt: skip
 
 
 class RawMessage(msgspec.Struct, frozen=True, gc=False):

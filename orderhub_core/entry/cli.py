@@ -34,7 +34,7 @@ COMMANDS = {
     "audit": Command("audit", "Compare what the systems show of every order."),
     "rules": Command("rules", "What a rulebook says, and what is wrong with it."),
     "packing": Command("packing", "Are gifts there, is everything in the box, has a tracking number come?"),
-    "presale": Command("presale", "What deposits are worth, and which batch an order goes with."),
+    "presale": Command("presale", "What deposits are worth, which batch an order goes with, and what is there."),
     "simulate": Command("simulate", "Rehearse a flash sale."),
     "diagnose": Command("diagnose", "Where orders get stuck, and why."),
     "inbox": Command("inbox", "Messages that wait or are parked."),

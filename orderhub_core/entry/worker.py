@@ -33,6 +33,7 @@ SNAPSHOT_EVERY_S = 300.0
 EXPIRE_EVERY_S = 3600.0
 WATCH_ROLLOUT_EVERY_S = 60.0
 MERGE_EVERY_S = 3.0
+PRESALE_EVERY_S = 30.0
 HISTORY_S = 7 * 86_400
 """How far back the first poll of a source looks."""
 
@@ -57,6 +58,7 @@ class Worker:
             self._thread("rulebook", self._watch_rulebook, WATCH_ROLLOUT_EVERY_S),
             self._thread("merge", self._merge, MERGE_EVERY_S),
             self._thread("measure", self._measure, EVERY_S),
+            self._thread("presale", self._presale, PRESALE_EVERY_S, first_pause_s=PRESALE_EVERY_S / 10),
             self._thread("expire", self._expire, EXPIRE_EVERY_S, first_pause_s=EXPIRE_EVERY_S / 60),
         ]
         for shop in hub.settings.shops:
@@ -199,6 +201,11 @@ class Worker:
         more = self._expiry.step(clock()) is not None
         self.stopping.wait(PAUSE_S)  # whoever accepts messages writes to the same file
         return more
+
+    def _presale(self) -> bool:
+        if gone := self.hub.presale.let_go():
+            log.info("their batch is there", let_go=len(gone))
+        return False
 
     def _counter(self, warehouse: str, every_s: float) -> Callable[[], bool]:
         def step() -> bool:

@@ -14,15 +14,16 @@ import msgspec
 
 from orderhub_core import effects
 from orderhub_core.errors import Later, NeedsPerson, OrderHubError, Stop
-from orderhub_core.flows import ops, reporting, rows
+from orderhub_core.flows import dealing, ops, reporting, rows
 from orderhub_core.flows.behind import Behind, Key
 from orderhub_core.flows.context import Context, Source
 from orderhub_core.flows.garbage import uncollected
 from orderhub_core.flows.intend import Intentions, Outside
 from orderhub_core.flows.news import News
 from orderhub_core.flows.recent import Known, Orders, remembered_if_committed
+from orderhub_core.flows.sighted import Sightings
 from orderhub_core.fold import Head, Origin, Pseudonymous, fold
-from orderhub_core.model import Content, Decoded, Dismissal, Observation, Packing, Sighting, StockReport
+from orderhub_core.model import Content, Dealing, Decoded, Dismissal, Observation, Packing, Sighting, StockReport
 from orderhub_core.store import chain, ledger
 from orderhub_core.store.ahead import Reads
 from orderhub_core.store.base import FURTHEST, Overtaken
@@ -155,7 +156,7 @@ class _Batch:
             self.reads, in_force, outside, context.places, self.counters, context.buyers(self.reads), self.news,
             self.writes, context.merge_wait_us,
         )  # fmt: skip
-        self.sightings: dict[tuple[str, str, str], tuple[Sighting, int]] = {}
+        self.sightings = Sightings()
         self.put_off: set[int] = set()
         self.next_order_id = claim.next_order_id
         self.moment = (claim.version + 1) << 20
@@ -255,9 +256,9 @@ class _Batch:
         if isinstance(decoded, Observation):
             return self._observe(message, source, decoded, known)
         if isinstance(decoded, Sighting):
-            self._sight(message, decoded)
+            self.sightings.add(message, decoded)
         else:
-            self._say(message, decoded, known)
+            self._say(message, decoded, known.head if known else None)
         return "noted"
 
     def _observe(self, message: Message, source: Source, seen: Observation, known: Known | None) -> Outcome:
@@ -297,20 +298,14 @@ class _Batch:
             hashes.buyer(head.shop, content.buyer_ref), None if person is None else hashes.person(person, content.note)
         )
 
-    def _sight(self, message: Message, sighting: Sighting) -> None:
-        key = (message.source, sighting.shop, sighting.order_no)
-        at = message.received_at if sighting.at is None else sighting.at
-        known = self.sightings.get(key)
-        if known is None or at >= (known[0].at or known[1]):
-            self.sightings[key] = (sighting, message.received_at)
-
-    def _say(self, message: Message, said: ops.Word, known: Known | None) -> None:
-        head = known.head if known else None
+    def _say(self, message: Message, said: ops.Word, head: Head | None) -> None:
         self.news.entries.append(ops.noted(message, said, head, self.moment, self.writes))
         if isinstance(said, StockReport):
             self._count(message, said)
         elif isinstance(said, Packing) and head is not None:
             self.intentions.following.pack(head, said, message, self.moment)
+        elif isinstance(said, Dealing):
+            self.writes.words += dealing.steps(self.context.store, message)
 
     def _count(self, message: Message, said: StockReport) -> None:
         """One that speaks of an earlier moment than the last says nothing new."""
@@ -324,9 +319,7 @@ class _Batch:
         writes, version = self.writes, self.claim.stamp
         self.news.write(writes, version, self.context.pseudonyms.phone)
         self.counters.write(writes)
-        for (touchpoint, shop, order_no), (sighting, seen_at) in self.sightings.items():
-            at = seen_at if sighting.at is None else sighting.at
-            writes.sightings.append((touchpoint, shop, order_no, sighting.status, at, seen_at, version))
+        self.sightings.write(writes, version)
         end = chain.Head(self.claim.log_seq, self.claim.log_hash)
         writes.inserts["log"], (writes.log_seq, writes.log_hash) = chain.extend(
             end, self.news.entries, self.claim.lanes

@@ -232,7 +232,7 @@ class Intentions:
             elif action == "notify":
                 self.writes.new["outbox"].append(rows.notify_row(head, argument, rule, version, message))
             lacks = bool(settled.lack) and decision.reason == settled.lack
-            held += [] if lacks else _holding(action, argument, rule)
+            held += [] if lacks else rows.holding(action, argument, rule)
             if action == "add_gift" and not quantity:
                 done.append(decision)
                 continue
@@ -304,15 +304,6 @@ def _first_paid(heads: Sequence[Head]) -> int:
 @lru_cache
 def _cause(rule: str, version: str) -> str:
     return _json({"rule": rule, "version": version}).decode()
-
-
-def _holding(action: str, argument: str, rule: str) -> list[str]:
-    """Why a decision keeps the order from its warehouse until a person lets it go; empty where it does not."""
-    if action == "approve":
-        return [f"rule {rule} asks for the approval of {argument}"]
-    if action == "hold" and "push" in HOLDS[argument].blocks:
-        return [f"rule {rule} holds it: {argument}"]
-    return []
 
 
 def _is_undecided(head: Head) -> bool:

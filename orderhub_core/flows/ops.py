@@ -11,7 +11,9 @@ from orderhub_core.errors import Unreadable, UserMistake
 from orderhub_core.flows.rows import push_key, push_keys, work_key
 from orderhub_core.fold import Entry, Head
 from orderhub_core.model import (
+    BatchPlan,
     BookChange,
+    Dealing,
     Dismissal,
     Packing,
     Pairing,
@@ -23,24 +25,37 @@ from orderhub_core.model import (
     StockReport,
 )
 from orderhub_core.settings import RESERVED
-from orderhub_core.store import books, packs, signals
+from orderhub_core.store import books, packs, presale, signals
 from orderhub_core.store.aside import Held
+from orderhub_core.store.statements import GO
 from orderhub_core.store.unit import Message, Row, Writes
 
 OPS = RESERVED
-Word = Review | Dismissal | Release | Packing | Pairing | BookChange | Signal | SignalEnd | StockReport
+Word = (
+    Review
+    | Dismissal
+    | Release
+    | Packing
+    | Pairing
+    | BookChange
+    | Signal
+    | SignalEnd
+    | StockReport
+    | BatchPlan
+    | Dealing
+)
 KINDS: dict[str, type[Word]] = {
     "review": Review, "dismissal": Dismissal, "release": Release, "packing": Packing, "pairing": Pairing,
     "rulebook": BookChange,
-    "signal": Signal, "signal_end": SignalEnd, "stock": StockReport,
+    "signal": Signal, "signal_end": SignalEnd, "stock": StockReport, "batches": BatchPlan, "dealing": Dealing,
 }  # fmt: skip
 OF_AN_ORDER = Review | Release | Packing | Pairing
-TURNING = BookChange | Signal | SignalEnd | StockReport
-"""What orders after it are decided differently by: it ends its batch."""
-TURNS = frozenset({"rulebook", "signal", "signal_end", "stock"})
+TURNING = BookChange | Signal | SignalEnd | StockReport | BatchPlan | Dealing
+"""What is said after it is decided differently by: it ends its batch."""
+TURNS = frozenset({"rulebook", "signal", "signal_end", "stock", "batches", "dealing"})
 """Their kinds."""
-ALONE = "stock"
-"""A kind that is a batch of its own: it counts what all before it have taken, as the store has that."""
+ALONE = frozenset({"stock", "dealing"})
+"""Kinds that are a batch of their own: they count what all before them have taken, as the store has that."""
 TURN_KEY = "rules"
 """In place of an order's number: all of them are one lane's, and hold as they were said, one by one."""
 WITHDRAWN = -1
@@ -70,7 +85,10 @@ def noted(message: Message, said: Word, head: Head | None, moment: int, writes: 
             writes.reviews.append(row)
         case Release():
             released, entry = _released(message, said, head, moment)
-            writes.released += released
+            if said.held_for:
+                writes.words += [(GO, (note, key, said.held_for)) for note, _, key in released]
+            else:
+                writes.released += released
         case Packing():
             key = push_key(said.shop, said.order_no)
             writes.words += packs.steps(said, order_id, key)
@@ -87,6 +105,12 @@ def noted(message: Message, said: Word, head: Head | None, moment: int, writes: 
             entry = _changed(message, said)
         case StockReport():
             entry = _counted(message, said)
+        case BatchPlan():
+            writes.words += presale.steps(said, message.id)
+            entry = _planned(message, said)
+        case Dealing():
+            at = message.received_at
+            entry = Entry(0, "presale.dealt", at, at, "", "", "changed", message.source, message.id, "")
         case Signal() | SignalEnd():
             writes.words += signals.steps(said, message.message_id, message.id, message.received_at)
             entry = _reported(message, said)
@@ -142,7 +166,7 @@ def turning(messages: Sequence[Message]) -> int:
     without it, where it is to be a batch of its own."""
     for place, message in enumerate(messages):
         if message.kind in TURNS and message.source == OPS:
-            return place if message.kind == ALONE and place else place + 1
+            return place if message.kind in ALONE and place else place + 1
     return len(messages)
 
 
@@ -289,6 +313,27 @@ def _counted(message: Message, said: StockReport) -> Entry:
     return Entry(
         0, "stock.reported", said.at, at, "", said.warehouse, "changed", message.source, message.id, detail
     )  # fmt: skip
+
+
+def check_batches(said: BatchPlan) -> None:
+    """Raises UserMistake. The log keeps its words for ever."""
+    if not said.by.strip():
+        raise UserMistake("a plan of batches is somebody's: say whose (--by NAME)")
+    _check_words("the comment", said.comment, said.by)
+
+
+def batches(said: BatchPlan, at: int) -> RawMessage:
+    return RawMessage(OPS, f"batches:{at}", "batches", _json(said), TURN_KEY)
+
+
+def dealing(said: Dealing, at: int) -> RawMessage:
+    return RawMessage(OPS, f"dealing:{at}", "dealing", _json(said), TURN_KEY)
+
+
+def _planned(message: Message, said: BatchPlan) -> Entry:
+    at, told = message.received_at, {"by": said.by, "comment": said.comment, "batches": len(said.rows)}
+    detail = _json(told).decode()
+    return Entry(0, "presale.planned", at, at, "", "", "changed", message.source, message.id, detail)
 
 
 def _reported(message: Message, said: Signal | SignalEnd) -> Entry:

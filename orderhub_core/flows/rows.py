@@ -11,6 +11,7 @@ import polars as pl
 from orderhub_core import effects, frames
 from orderhub_core.fold import Head, Parcels
 from orderhub_core.model import Line
+from orderhub_core.rules.actions import HOLDS
 from orderhub_core.store.statements import MOVED
 from orderhub_core.store.unit import Message, Row
 
@@ -84,6 +85,15 @@ def marks(decided: Iterable[tuple[str, str]]) -> effects.Marks:
     (carrier,) = named.get("carrier", [""])[:1]
     tags = tuple(dict.fromkeys(named.get("tag", ())))
     return effects.Marks(carrier, tags, sum(map(int, named.get("priority", ()))))
+
+
+def holding(action: str, argument: str, rule: str) -> list[str]:
+    """Why a decision keeps the order from its warehouse until a person lets it go; empty where it does not."""
+    if action == "approve":
+        return [f"rule {rule} asks for the approval of {argument}"]
+    if action == "hold" and "push" in HOLDS[argument].blocks:
+        return [f"rule {rule} holds it: {argument}"]
+    return []
 
 
 def push_row(

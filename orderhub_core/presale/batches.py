@@ -8,6 +8,7 @@ and how many have come up to that batch.
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import polars as pl
@@ -22,15 +23,25 @@ BATCHES = pl.Schema(
         "ready_at": INSTANT,
         "delayed_to": INSTANT,
         "promised_at": INSTANT,
+        "arrived_at": INSTANT,
     }
 )
 """Batches of a SKU come in the order of their days; of equal ones as they are listed. `ready_at`: as planned,
-`delayed_to`: as it is known now, null: as planned. `promised_at`: until when its orders were promised to be sent, if
+`delayed_to`: as it is known now, null: as planned; `arrived_at`: as it was, null: it is not there, or nobody says so.
+`promised_at`: until when its orders were promised to be sent, if
 they have no promise of their own. A day that is null comes last."""
 LINES = pl.Schema(
-    {"order_no": pl.String(), "sku": pl.String(), "quantity": pl.Int64(), "paid_at": INSTANT, "promised_at": INSTANT}
+    {
+        "order_no": pl.String(),
+        "sku": pl.String(),
+        "quantity": pl.Int64(),
+        "paid_at": INSTANT,
+        "promised_at": INSTANT,
+        "taken": pl.Boolean(),
+    }
 )
-"""What presale orders want. They take turns by `paid_at`, then as they are listed; who has none comes last."""
+"""What presale orders want. They take turns by `paid_at`, then as they are listed; who has none comes last. Who has
+`taken` pieces already comes before all who have not (null)."""
 SCHEDULE = pl.Schema(
     {
         "order_no": pl.String(),
@@ -61,6 +72,8 @@ USE = pl.Schema(
 )
 """One row per batch, in the order in which they come now."""
 
+INSTANT_AFTER = timedelta(microseconds=1)
+
 
 class Planned(NamedTuple):
     lines: pl.DataFrame
@@ -75,10 +88,13 @@ class Planned(NamedTuple):
 def schedule(lines: pl.DataFrame, batches: pl.DataFrame) -> Planned:
     """Of LINES and BATCHES. Lines and batches of no pieces, or of fewer, take no part."""
     wanted = lines.with_row_index("place").filter(pl.col("quantity") > 0, pl.col("sku").is_not_null())
-    turns = wanted.sort("paid_at", "place", nulls_last=True, maintain_order=True).with_columns(
+    waits = ~pl.col("taken").fill_null(False)
+    turns = wanted.sort(waits, "paid_at", "place", nulls_last=True, maintain_order=True).with_columns(
         upto=pl.col("quantity").cum_sum().over("sku")
     )
-    coming = batches.filter(pl.col("pieces") > 0).with_columns(now_at=pl.coalesce("delayed_to", "ready_at"))
+    coming = batches.filter(pl.col("pieces") > 0).with_columns(
+        now_at=pl.coalesce("arrived_at", "delayed_to", "ready_at")
+    )
     planned = _dealt(turns, coming, "ready_at").select(
         "place", planned="batch", planned_at="ready_at", told=pl.col("batch_promise")
     )
@@ -89,6 +105,22 @@ def schedule(lines: pl.DataFrame, batches: pl.DataFrame) -> Planned:
         moved=pl.col("planned").ne_missing(pl.col("batch")), at_risk=_late("at"), was_at_risk=_late("planned_at")
     )
     return Planned(made.select(SCHEDULE.names()).cast(SCHEDULE), _orders(made), _use(turns, coming))
+
+
+def awaited(batches: pl.DataFrame, now: datetime) -> pl.DataFrame:
+    """BATCHES as they are known `now`: what nobody has said to be there comes later than now, whatever was planned."""
+    late = pl.coalesce("delayed_to", "ready_at") <= now
+    missing = pl.col("arrived_at").is_null() & late
+    return batches.with_columns(
+        delayed_to=pl.when(missing).then(pl.lit(now + INSTANT_AFTER, INSTANT)).otherwise(pl.col("delayed_to"))
+    )
+
+
+def due(planned: Planned, now: datetime) -> pl.DataFrame:
+    """`order_no` of orders of which all has come, by batches as they are `awaited`, and the last `batch` of each."""
+    there = planned.orders.filter(pl.col("at") <= now).select("order_no")
+    last = planned.lines.sort("at", maintain_order=True).group_by("order_no", maintain_order=True)
+    return there.join(last.agg(pl.col("batch").last()), on="order_no", how="left", maintain_order="left")
 
 
 def _late(at: str) -> pl.Expr:

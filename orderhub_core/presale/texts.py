@@ -69,5 +69,32 @@ def batches(planned: Planned, tr: Translate) -> Iterator[str]:
         yield text.format(order=order_no, promised=_day(promised, tr), at=_day(at, tr))
 
 
+def schedule(
+    orders: pl.DataFrame, batches: pl.DataFrame, unplanned: pl.DataFrame, tr: Translate
+) -> Iterator[str]:  # fmt: skip
+    """Of the hub's own orders: how full each batch is, whose promise is at risk, who waits for what nobody plans."""
+    for sku, name, at, pieces, taken, _, there, overdue in batches.iter_rows():
+        text = tr("{sku} {batch}, ready {at}: {taken} of {pieces} pieces taken")
+        if there:
+            text = tr("{sku} {batch}, there since {at}: {taken} of {pieces} pieces taken")
+        if overdue:
+            text = tr(
+                "! {sku} {batch} is overdue, or nobody has said that it is there: {taken} of {pieces} pieces taken"
+            )
+        yield text.format(sku=sku, batch=name, at=_day(at, tr), taken=taken, pieces=pieces)
+    risky = orders.filter("at_risk")
+    text = tr("orders: {orders}, let go: {gone}, promises at risk: {risk}, of which not so as planned: {new}")
+    yield text.format(
+        orders=orders.height, gone=orders["gone"].sum(), risk=risky.height, new=(~risky["was_at_risk"]).sum()
+    )
+    for shop, order_no, batch, at, promised in risky.select("shop", "order_no", "batch", "at", "promised_at").rows():
+        text = tr("! {shop} {order}: promised until {promised}, with batch {batch}, ready {at}")
+        yield text.format(
+            shop=shop, order=order_no, promised=_day(promised, tr), batch=batch or tr("none"), at=_day(at, tr)
+        )
+    for shop, order_no in unplanned.iter_rows():
+        yield tr("! {shop} {order}: no batch is planned of what it waits for").format(shop=shop, order=order_no)
+
+
 def _day(at: object, tr: Translate) -> str:
     return tr("nobody knows when") if at is None else f"{at:%Y-%m-%d %H:%M}"

@@ -35,22 +35,23 @@ class Conflict(NamedTuple):
     first_bytes: int | None
 
 
-LACKING = """SELECT o.paid_at, o.decided, e.payload FROM outbox e JOIN orders o ON o.order_id = e.order_id
-    WHERE e.state = 'person' AND e.target = ? AND e.attempts = 0 AND EXISTS (SELECT 1 FROM decisions d
-    WHERE d.order_id = e.order_id AND d.action = 'hold' AND d.argument = 'stock' AND d.shadow = 0 AND d.reason = e.note)
-    AND NOT EXISTS (SELECT 1 FROM decisions w
+UNTOUCHED = """NOT EXISTS (SELECT 1 FROM decisions w
     WHERE w.order_id = e.order_id AND w.action = 'work_order' AND w.shadow = 0)
-    AND EXISTS (SELECT 1 FROM ledger l WHERE l.order_id = e.order_id AND l.kind = 'turn' AND l.subject = 'stock'
-    AND l.seq < (SELECT max(t.seq) FROM ledger t WHERE t.kind = 'told' AND t.subject = '' AND t.place = ?))
     AND o.deleted_at IS NULL AND o.payment = 'paid' AND o.after_sale IN ('none', 'rejected', 'closed')
     AND o.shipped_at IS NULL AND ((o.fulfilment = 'waiting' AND o.logistics = 'none')
     OR (o.fulfilment = 'partly_shipped' AND EXISTS (SELECT 1 FROM outbox f
-    WHERE f.key = 'push:' || o.shop || ':' || o.order_no AND f.state = 'done')))
-    ORDER BY e.intended_at, e.order_id, e.key"""
-"""Of a warehouse what is held because it lacked something there, and for no other reason, when the last report came;
-each of them is among what ledger.promised subtracts from a report. What is said to be shipped may have left by another
+    WHERE f.key = 'push:' || o.shop || ':' || o.order_no AND f.state = 'done')))"""
+"""Of an order `o` and its effect `e` that may go without a person. What is said to be shipped may have left by another
 hand, unless it was the first of its order's parcels; of what the buyer wants back, and of what is made for the order,
 a person decides."""
+LACKING = f"""SELECT o.paid_at, o.decided, e.payload FROM outbox e JOIN orders o ON o.order_id = e.order_id
+    WHERE e.state = 'person' AND e.target = ? AND e.attempts = 0 AND EXISTS (SELECT 1 FROM decisions d
+    WHERE d.order_id = e.order_id AND d.action = 'hold' AND d.argument = 'stock' AND d.shadow = 0 AND d.reason = e.note)
+    AND EXISTS (SELECT 1 FROM ledger l WHERE l.order_id = e.order_id AND l.kind = 'turn' AND l.subject = 'stock'
+    AND l.seq < (SELECT max(t.seq) FROM ledger t WHERE t.kind = 'told' AND t.subject = '' AND t.place = ?))
+    AND {UNTOUCHED} ORDER BY e.intended_at, e.order_id, e.key"""
+"""Of a warehouse what is held because it lacked something there, and for no other reason, when the last report came;
+each of them is among what ledger.promised subtracts from a report."""
 
 
 class Lacking(NamedTuple):

@@ -90,6 +90,9 @@ RELEASE = f"""UPDATE outbox SET note = ? || {BEFORE}, released = ?,
 LET_GO = """UPDATE outbox SET next_at = ?
     WHERE key = ? AND state = 'waiting' AND attempts = 0 AND next_at > ?"""
 """It need wait for others no longer."""
+GO = f"""UPDATE outbox SET note = ? || {BEFORE}, state = 'waiting'
+    WHERE key = ? AND state = 'person' AND attempts = 0 AND note = ?"""
+"""It goes if that is all that it is kept for, whatever else was learnt meanwhile."""
 HOLD = f"""UPDATE outbox SET state = 'person', note = ? || {BEFORE}
     WHERE (coalesce(released, -1) < ? OR (? > 0 AND attempts > 0)) AND key = ?
     AND (state IN ('waiting', 'leased') OR (state = 'person' AND attempts = 0 AND note NOT LIKE ?))"""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Index, Integer
+from sqlalchemy import BigInteger, Index, Integer
 from sqlmodel import Field
 
-from orderhub_core.store.columns import BIG_KEY, CLUSTERED, key, number, text
+from orderhub_core.store.columns import BIG_KEY, CLUSTERED, instant, key, number, text
 from orderhub_core.store.parts import HubPart
 
 
@@ -48,3 +48,33 @@ class Entry(HubPart, table=True):
     """Of what was reported."""
     message: int = number()
     """The one that caused it."""
+
+
+class Batch(HubPart, table=True):
+    """What is to come of goods that are sold before they are there, as it was said last."""
+
+    __tablename__ = "batches"
+    __table_args__ = CLUSTERED
+    sku: str = key()
+    batch: str = key()
+    pieces: int = number()
+    ready_at: int | None = instant()
+    delayed_to: int | None = instant()
+    promised_at: int | None = instant()
+    arrived_at: int | None = instant()
+    """Since when it is there; null: it is not."""
+    message: int = number()
+    """The one that changed it last."""
+
+
+class Dealt(HubPart, table=True):
+    """Orders that have their pieces of the batches that are there: nobody who pays later, or is heard of later, takes
+    these from them."""
+
+    __tablename__ = "dealt"
+    __table_args__ = CLUSTERED
+    order_id: int = key(BigInteger)
+    batch: str = text()
+    """The last one that a piece of it is in."""
+    message: int = number()
+    """The one by which it was dealt."""

@@ -145,11 +145,17 @@ class Log(HubPart, table=True):
     hash: bytes = blob()
 
 
+FOR_A_BATCH = sql("action = 'hold' AND argument = 'presale'")
+
+
 class Decision(HubPart, table=True):
     """Why: the rule, its version, what it did, and the values that made it true."""
 
     __tablename__ = "decisions"
-    __table_args__ = CLUSTERED
+    __table_args__ = (
+        Index("ix_decisions_presale", "order_id", sqlite_where=FOR_A_BATCH, postgresql_where=FOR_A_BATCH),
+        CLUSTERED,
+    )
     order_id: int = key(BigInteger)
     version: str = key()
     place: int = key(BigInteger)

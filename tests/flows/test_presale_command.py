@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 
 from orderhub_core.entry.commands.presale import app
 from orderhub_core.errors import UserMistake
+from orderhub_core.store import homes
+from orderhub_core.store.homes import Home
 
 ORDERS = """订单编号,商家编码,商品金额,定金,定金时间,尾款,尾款时间,退款金额,膨胀金额,应付尾款
 P1,COAT,¥399.00,50,2026-10-24 20:00:00,299,2026-11-11 00:10:00,,100,299
@@ -115,3 +117,29 @@ def test_files_that_do_not_fit_end_in_one_sentence(files, name, text, told):
     (files / f"{name}.csv").write_text(text, encoding="utf-8")
     code, said = deposits(files)
     assert (code, told in said) == (2, True), said
+
+
+@pytest.fixture
+def hub_data(tmp_path, monkeypatch):
+    monkeypatch.setenv("ORDERHUB_DATA", "")  # commands set it, for the process that they are
+    homes.init(Home(tmp_path / "data"))
+    return tmp_path / "data"
+
+
+def test_what_is_said_of_batches_is_kept_by_the_hub_and_told(files, hub_data):
+    kept = ("--data", hub_data)
+    assert run("schedule", *kept) == (0, "orders: 0, let go: 0, promises at risk: 0, of which not so as planned: 0\n")
+    assert run("plan", files / "batches.csv", "--by", "ann", *kept) == (0, "2 rows taken in\n")
+    assert run("arrived", "COAT", "一批", "--pieces", 1, "--by", "ann", *kept) == (0, "COAT 一批 is there\n")
+    said = run("schedule", "--json", *kept)[1]
+    told = json.loads(said.splitlines()[-1])["batches"]
+    assert [(one["batch"], one["pieces"], one["is_there"]) for one in told] == [("一批", 1, True), ("二批", 2, False)]
+    assert run("arrived", "COAT", "三批", *kept)[0] == 2
+    assert "一批，" in run("schedule", "--lang", "zh", *kept)[1]
+
+
+@pytest.mark.parametrize("row", ["COAT,,2,2026-11-20,,", "COAT,一批,two,2026-11-20,,", "COAT,一批,2,some day,,"])
+def test_a_plan_with_a_row_that_cannot_be_meant_is_refused_whole(tmp_path, hub_data, row):
+    (tmp_path / "plan.csv").write_text(f"{BATCHES}{row}\n", encoding="utf-8")
+    code, said = run("plan", tmp_path / "plan.csv", "--by", "ann", "--data", hub_data)
+    assert (code, "nothing was taken in" in said) == (2, True)

@@ -21,14 +21,16 @@ days = st.none() | st.integers(0, 6)
 lines = st.lists(
     st.fixed_dictionaries(
         {"order_no": st.sampled_from(["1", "2", "3", "4"]), "sku": st.sampled_from(["A", "B"]),
-         "quantity": st.integers(-1, 4) | st.none(), "paid_at": days.map(day), "promised_at": days.map(day)}
+         "quantity": st.integers(-1, 4) | st.none(), "paid_at": days.map(day), "promised_at": days.map(day),
+         "taken": st.none() | st.booleans()}
     ),
     max_size=8,
 )  # fmt: skip
 batches = st.lists(
     st.fixed_dictionaries(
         {"sku": st.sampled_from(["A", "B"]), "batch": st.sampled_from(["b1", "b2", "b3"]), "pieces": st.integers(-1, 6),
-         "ready_at": days.map(day), "delayed_to": days.map(day), "promised_at": days.map(day)}
+         "ready_at": days.map(day), "delayed_to": days.map(day), "promised_at": days.map(day),
+         "arrived_at": days.map(day)}
     ),
     max_size=6,
 )  # fmt: skip
@@ -37,13 +39,15 @@ batches = st.lists(
 def dealt(told, coming, by_plan):
     """By line (its place): the batch of its last piece; pieces are handed out one at a time."""
     far = datetime.max.replace(tzinfo=UTC)
-    day_of = lambda one: one["ready_at"] if by_plan else one["delayed_to"] or one["ready_at"]  # noqa: E731
+    day_of = lambda one: one["ready_at"] if by_plan else one["arrived_at"] or one["delayed_to"] or one["ready_at"]  # noqa: E731
     found = {}
     for sku in ("A", "B"):
         own = [one for one in coming if one["sku"] == sku]
         pile = [one for one in sorted(own, key=lambda one: day_of(one) or far) for _ in range(max(one["pieces"], 0))]
-        turns = [(one["paid_at"] or far, place) for place, one in enumerate(told) if one["sku"] == sku]
-        for _, place in sorted(turns):
+        turns = [
+            (not one["taken"], one["paid_at"] or far, place) for place, one in enumerate(told) if one["sku"] == sku
+        ]
+        for *_, place in sorted(turns):
             last = None
             for _ in range(max(told[place]["quantity"] or 0, 0)):
                 last = pile.pop(0) if pile else None

@@ -1,4 +1,5 @@
-"""`orderhub presale`: deposits that count for more than was paid, and batches of what is still to come, over files."""
+"""`orderhub presale`: deposits that count for more than was paid, and batches of what is still to come; over files, and
+of the hub's own orders."""
 
 from __future__ import annotations
 
@@ -9,9 +10,27 @@ from zoneinfo import ZoneInfo
 import polars as pl
 import typer
 
-from orderhub_core.entry.options import ZONE, AsJson, At, InLanguage, Lang, Out, Zone, moment, tell
+from orderhub_core import hub
+from orderhub_core.entry.options import (
+    ZONE,
+    AsJson,
+    At,
+    By,
+    Comment,
+    InLanguage,
+    Lang,
+    Out,
+    Zone,
+    counted,
+    instant,
+    moment,
+    stored,
+    tell,
+    who,
+)
 from orderhub_core.errors import UserMistake
-from orderhub_core.flows import sheets
+from orderhub_core.flows import preselling, sheets
+from orderhub_core.flows.stocking import MOST_NAMED
 from orderhub_core.i18n import translator
 from orderhub_core.presale import batches as plans
 from orderhub_core.presale import deposits as reckoning
@@ -51,14 +70,6 @@ LINES: sheets.Columns = {
     "paid_at": ("time", ("付款时间", "支付时间", "定金时间")),
     "promised_at": ("time", ("承诺发货时间", "承诺时间")),
     "cancelled": ("text", ("已取消", "已退款", "是否取消")),
-}
-BATCHES: sheets.Columns = {
-    "sku": sheets.SKU,
-    "batch": ("text", ("批次", "批次号")),
-    "pieces": ("whole", ("件数", "数量", "批次数量")),
-    "ready_at": ("time", ("到货时间", "计划到货", "计划时间")),
-    "delayed_to": ("time", ("延期至", "实际到货", "最新到货")),
-    "promised_at": ("time", ("承诺发货时间", "承诺时间")),
 }
 _Orders = Annotated[Path, typer.Option("--orders", metavar="FILE", help="CSV or XLSX of presale orders.")]
 
@@ -112,9 +123,10 @@ def batches(
     """Which batch each order goes with, as planned and as it is known now; first paid, first served. Exit code 1 where
     a promise is at risk."""
     read = sheets.read(orders, LINES, ["order_no", "sku", "quantity"], zone)
-    coming = sheets.read(batches, BATCHES, ["sku", "batch", "pieces", "ready_at"], zone)
+    coming = sheets.read(batches, preselling.COLUMNS, ["sku", "batch", "pieces", "ready_at"], zone)
     wanted = read.rows.filter(pl.col("order_no").is_not_null(), ~sheets.says_yes("cancelled"))
-    lines, there = wanted.select(plans.LINES.names()), coming.rows.select(plans.BATCHES.names())
+    lines = wanted.with_columns(taken=None).select(plans.LINES.names())
+    there = coming.rows.select(plans.BATCHES.names())
     found = plans.schedule(lines.cast(plans.LINES), there.cast(plans.BATCHES))
     found = plans.Planned(*(_local(frame, zone) for frame in found))
     sheets.write(found.lines, out)
@@ -124,6 +136,62 @@ def batches(
     tell(answer, "\n".join(told), as_json=as_json)
     if found.orders["at_risk"].any():
         raise typer.Exit(1)
+
+
+@app.command()
+@stored
+def plan(
+    file: Annotated[Path, typer.Argument(help="CSV or XLSX: what comes when, by SKU and batch.")],
+    comment: Comment = "",
+    by: By = None,
+    as_json: AsJson = False,
+) -> int:
+    """Say in which batches comes what the hub's orders wait for. Whoever has all its pieces in batches that are there
+    goes to its warehouse, first paid, first served."""
+    opened = hub.Hub(hub.home())
+    coming = preselling.read(file, opened.settings.time_zone)
+    gone = opened.presale.plan(coming, by=who(by), comment=comment)
+    _tell_gone(f"{counted(coming.height, 'row')} taken in", gone, as_json=as_json)
+    return 0
+
+
+@app.command()
+@stored
+def arrived(
+    sku: Annotated[str, typer.Argument(help="Of which SKU.")],
+    batch: Annotated[str, typer.Argument(help="The batch, as the plan names it.")],
+    pieces: Annotated[int | None, typer.Option(min=1, help="If they are not as many as were planned.")] = None,
+    at: Annotated[str, typer.Option(metavar="TIME", help="Since when; by default now.")] = "",
+    by: By = None,
+    as_json: AsJson = False,
+) -> int:
+    """Say that a batch is there. Whoever has all its pieces now goes to its warehouse."""
+    opened = hub.Hub(hub.home())
+    since = instant(at, opened.settings.time_zone, "--at") if at else None
+    gone = opened.presale.arrived(sku, batch, by=who(by), at=since, pieces=pieces)
+    _tell_gone(f"{sku} {batch} is there", gone, as_json=as_json)
+    return 0
+
+
+def _tell_gone(taken: str, gone: list[str], *, as_json: bool) -> None:
+    more = ", …" if len(gone) > MOST_NAMED else ""
+    named = [f"{counted(len(gone), 'order')} let go: {', '.join(gone[:MOST_NAMED])}{more}"] if gone else []
+    tell({"let_go": gone}, "\n".join([taken, *named]), as_json=as_json)
+
+
+@app.command()
+@stored
+def schedule(out: Out = None, lang: InLanguage = Lang.EN, as_json: AsJson = False) -> int:
+    """Which of the hub's orders goes with which batch, and when; first paid, first served. Exit code 1 where a promise
+    is at risk, a batch is overdue, or nobody has said when comes what an order waits for."""
+    opened = hub.Hub(hub.home())
+    found = preselling.Schedule(
+        *(_local(frame, opened.settings.time_zone) for frame in opened.presale.schedule())
+    )  # fmt: skip
+    sheets.write(found.orders, out)
+    told = texts.schedule(*found, translator(lang.value))
+    tell({name: frame.to_dicts() for name, frame in found._asdict().items()}, "\n".join(told), as_json=as_json)
+    return int(found.orders["at_risk"].any() or found.batches["overdue"].any() or found.unplanned.height > 0)
 
 
 def _bought(rows: pl.DataFrame) -> pl.DataFrame:

@@ -1,0 +1,123 @@
+"""Presale in the store: batches as they were said, the orders that wait for them, and who has pieces of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from orderhub_core import effects
+from orderhub_core.model import BatchPlan
+from orderhub_core.store.aside import UNTOUCHED
+from orderhub_core.store.base import Store
+from orderhub_core.store.unit import Row
+
+_FIELDS = "sku, batch, pieces, ready_at, delayed_to, promised_at, arrived_at"
+_BATCHES = f"SELECT {_FIELDS} FROM batches ORDER BY sku, batch"
+_SAY = f"""INSERT INTO batches ({_FIELDS}, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (sku, batch) DO UPDATE SET pieces = excluded.pieces, ready_at = excluded.ready_at,
+    delayed_to = excluded.delayed_to, promised_at = excluded.promised_at, arrived_at = excluded.arrived_at,
+    message = excluded.message"""
+_DEAL = "INSERT INTO dealt (order_id, batch, message) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+_HANDED = " OR ".join(
+    f"f.key = '{name}:' || o.shop || ':' || o.order_no" for name in ("push", *(f"push-{n}" for n in range(2, 11)))
+)
+"""Of any of its parcels; no order goes in more."""
+_WANTED = f"""SELECT o.order_id, o.shop, o.order_no, o.paid_at, o.promised_at, l.sku, l.quantity,
+    EXISTS (SELECT 1 FROM dealt WHERE dealt.order_id = o.order_id)
+    OR o.shipped_at IS NOT NULL OR o.collected_at IS NOT NULL
+    OR EXISTS (SELECT 1 FROM outbox f WHERE ({_HANDED})
+    AND (f.state IN ('waiting', 'leased', 'done') OR (f.state = 'person' AND f.attempts > 0)))
+    FROM orders o JOIN lines l ON l.order_id = o.order_id
+    WHERE EXISTS (SELECT 1 FROM decisions d
+    WHERE d.order_id = o.order_id AND d.action = 'hold' AND d.argument = 'presale' AND d.shadow = 0)
+    AND o.deleted_at IS NULL AND l.deleted_at IS NULL
+    AND ((o.payment IN ('paid', 'partly_refunded', 'settled') AND o.fulfilment NOT IN ('cancelled', 'intercepted'))
+    OR o.shipped_at IS NOT NULL OR o.collected_at IS NOT NULL)
+    ORDER BY o.order_id, l.line_no"""
+"""What was called off before it left wants nothing any more; what has left keeps its pieces, whatever comes back."""
+_KEPT = f"""SELECT o.order_id, o.shop, o.order_no, dealt.batch, dealt.message, e.note, e.payload
+    FROM outbox e JOIN orders o ON o.order_id = e.order_id JOIN dealt ON dealt.order_id = e.order_id
+    WHERE e.state = 'person' AND e.attempts = 0 AND {UNTOUCHED} ORDER BY o.paid_at, e.order_id, e.key"""
+_REASONS = """SELECT d.order_id, d.action, d.argument, d.rule, d.reason FROM decisions d WHERE {those} AND d.shadow = 0
+    AND d.action IN ('hold', 'approve') ORDER BY d.order_id, d.place"""
+
+
+class Batch(NamedTuple):
+    """Instants in microseconds UTC."""
+
+    sku: str
+    batch: str
+    pieces: int
+    ready_at: int | None
+    delayed_to: int | None
+    promised_at: int | None
+    arrived_at: int | None
+
+
+class Wanted(NamedTuple):
+    """A line of an order that a rule holds, or has held, for its batch. Instants in microseconds UTC."""
+
+    order_id: int
+    shop: str
+    order_no: str
+    paid_at: int | None
+    promised_at: int | None
+    sku: str
+    quantity: int
+    taken: bool
+    """It has its pieces, or may have left."""
+
+
+class Kept(NamedTuple):
+    """A parcel whose order has its pieces, and which is kept from its warehouse."""
+
+    order_id: int
+    shop: str
+    order_no: str
+    batch: str
+    message: int
+    """The one by which it was dealt."""
+    note: str
+    asked: effects.PushToWarehouse
+
+
+class Reason(NamedTuple):
+    """Why an order is kept: a decision."""
+
+    order_id: int
+    action: str
+    argument: str
+    rule: str
+    reason: str
+
+
+def batches(store: Store) -> list[Batch]:
+    """All that were said, as they were said last; those that were taken back, too, of 0 pieces."""
+    return [Batch(*row) for row in store.query("hub", _BATCHES)]
+
+
+def wanted(store: Store) -> list[Wanted]:
+    """What all presale orders want, by order and line."""
+    return [Wanted._make((*row[:-1], bool(row[-1]))) for row in store.query("hub", _WANTED)]
+
+
+def kept(store: Store) -> list[Kept]:
+    """Parcels that were never tried, of orders that nothing is known to speak against, as they were paid."""
+    found = ((*row[:-1], effects.decode(row[-1])) for row in store.query("hub", _KEPT))
+    return [Kept(*row) for row in found if isinstance(row[-1], effects.PushToWarehouse)]
+
+
+def reasons(store: Store, order_ids: Iterable[int]) -> list[Reason]:
+    """Why these orders were to be kept, each order's in the order in which it was decided."""
+    sql = _REASONS.format(those=store.among("d.order_id"))
+    return [Reason(*row) for row in store.query("hub", sql, (store.listed(order_ids),))]
+
+
+def steps(said: BatchPlan, message: int) -> list[tuple[str, Row]]:
+    """The statements that carry a person's word out."""
+    return [(_SAY, (*row, message)) for row in said.rows]
+
+
+def dealing(orders: Iterable[tuple[int, str]], message: int) -> list[tuple[str, Row]]:
+    """The statements by which orders have their pieces: each with the batch that its last one is in."""
+    return [(_DEAL, (order_id, batch, message)) for order_id, batch in orders]

@@ -1,0 +1,266 @@
+"""Presale orders of the hub: they wait for their batch, and go by themselves, strictly in turn, once it is there."""
+
+from __future__ import annotations
+
+import random
+import threading
+from datetime import UTC, datetime
+
+import polars as pl
+import pytest
+from reading import rows
+from test_stock_live import NOW, Place, shop, with_content
+from versions import text
+
+from orderhub_core.errors import OrderHubError, UserMistake
+from orderhub_core.flows.absorb import drain
+from orderhub_core.flows.preselling import Presale
+from orderhub_core.model import Content, Line
+from orderhub_core.model import Event as E
+from orderhub_core.presale.batches import BATCHES
+
+DAY_US = 86_400_000_000
+COMES = """[[groups]]
+name = "presale"
+match = "all"
+[[groups.rules]]
+name = "coming"
+when = "sku contains PRE"
+then = "hold presale"
+"""
+BOOK = text("v1", "hangzhou", COMES)
+
+
+def at(us):
+    return datetime.fromtimestamp(us / 1e6, UTC)
+
+
+def batch(sku, name, pieces, *, ready=None, delayed=None, promised=None, there=None):
+    return (sku, name, pieces, *(one and at(one) for one in (ready, delayed, promised, there)))
+
+
+class Shop(Place):
+    def __init__(self, context, order, book=BOOK):
+        super().__init__(context, order, shop(), book)
+        self.presale = Presale(self.store, self.clock, self.said, shop())
+
+    def said(self, messages):
+        self._receive(messages)
+        drain(self.context, 100)
+
+    def planned(self, *batches):
+        return self.presale.plan(pl.DataFrame(batches, schema=BATCHES, orient="row"), by="bob")
+
+    def wants(self, name, wanted, *, paid=NOW, limit=100):
+        content = Content(
+            total_minor=10_000,
+            paid_minor=10_000,
+            province="浙江省",
+            lines=tuple(Line(number, sku, quantity=n) for number, (sku, n) in enumerate(wanted.items(), 1)),
+        )
+        self._receive([with_content(self._order(name, E.PLACED, E.PAID, at=paid), content)])
+        drain(self.context, limit)
+
+    def goes(self, name):
+        return "?" not in self.fate(name)
+
+
+@pytest.fixture
+def place(context, order):
+    return Shop(context, order)
+
+
+def test_who_paid_first_goes_first_and_the_log_says_who_let_it_go(place):
+    for name, pieces, paid in (("A1", 2, 3), ("A2", 2, 1), ("A3", 1, 4), ("A4", 1, 2)):
+        place.wants(name, {"PRE-1": pieces}, paid=NOW + paid)
+    assert not any(place.goes(f"A{n}") for n in range(1, 5))
+    assert place.planned(batch("PRE-1", "first", 4, ready=NOW + DAY_US), batch("PRE-1", "second", 9)) == []
+    assert place.presale.let_go() == [], "what is planned is not there"
+    assert place.presale.arrived("PRE-1", "first", by="bob") == ["A2", "A4"], "A1 needs two, and nobody overtakes it"
+    assert [place.goes(f"A{n}") for n in range(1, 5)] == [False, True, False, True]
+    ((detail,), _) = rows(place.context, "SELECT detail FROM log WHERE event = 'order.released' ORDER BY seq")
+    assert '"by":"orderhub"' in detail
+    assert "first is there" in detail
+    assert place.presale.arrived("PRE-1", "second", by="bob", pieces=1) == ["A1"]
+    assert place.presale.let_go() == []
+
+
+def test_who_is_heard_of_late_takes_nothing_from_those_who_went(place):
+    place.wants("A1", {"PRE-1": 2}, paid=NOW + 5)
+    assert place.planned(batch("PRE-1", "first", 2, there=NOW)) == ["A1"]
+    place.wants("A2", {"PRE-1": 2}, paid=NOW)
+    assert place.presale.let_go() == []
+    place.news("A2", E.CANCELLED)
+    place.wants("A3", {"PRE-1": 1}, paid=NOW + 9)
+    assert place.planned(batch("PRE-1", "second", 1, there=NOW)) == ["A3"], "A2 wants nothing any more"
+
+
+def test_what_is_called_off_before_it_left_gives_its_pieces_back(place):
+    place.wants("A1", {"PRE-1": 2}), place.wants("A2", {"PRE-1": 2}, paid=NOW + 1)
+    assert place.planned(batch("PRE-1", "first", 2, there=NOW)) == ["A1"]
+    place.news("A1", E.CANCELLED)
+    drain(place.context, 100)
+    assert place.presale.let_go() == ["A2"]
+
+
+@pytest.mark.parametrize("news", [E.PARTLY_REFUNDED, E.AFTER_SALE_APPLIED, E.SHIPPED, E.COLLECTED, E.REFUNDED])
+def test_what_a_person_must_decide_does_not_go_by_itself(place, news):
+    place.wants("A1", {"PRE-1": 1})
+    place.news("A1", news)
+    drain(place.context, 100)
+    assert place.planned(batch("PRE-1", "first", 1, there=NOW)) == []
+
+
+def test_who_is_held_for_another_reason_too_waits_for_a_person_and_keeps_its_place(context, order):
+    place = Shop(context, order, text("v1", "hangzhou", COMES.replace("hold presale", "hold presale; hold risk")))
+    place.wants("A1", {"PRE-1": 1})
+    assert place.planned(batch("PRE-1", "first", 1, there=NOW)) == []
+    ((dealt,),) = rows(place.context, "SELECT batch FROM dealt")
+    assert dealt == "first"
+
+
+def test_news_that_are_not_yet_read_keep_an_order_that_was_to_go(place):
+    """Between looking and letting go a refund comes in: it was not known, so the order does not go."""
+    place.wants("A1", {"PRE-1": 1})
+    say = place.presale._say
+
+    def after_a_refund(messages):
+        if any(message.kind == "release" for message in messages):
+            place.news("A1", E.PARTLY_REFUNDED)
+        say(messages)
+
+    place.presale._say = after_a_refund
+    place.planned(batch("PRE-1", "first", 1, there=NOW))
+    assert not place.goes("A1")
+
+
+def test_a_schedule_tells_when_an_order_goes_and_whose_promise_a_late_batch_breaks(place):
+    day = [NOW + n * DAY_US for n in range(9)]
+    for name in ("A1", "A2", "A3"):
+        place.wants(name, {"PRE-1": 1}, paid=NOW + int(name[1]))
+    place.wants("B1", {"PRE-2": 1})
+    place.planned(
+        batch("PRE-1", "first", 1, ready=day[0], there=NOW),
+        batch("PRE-1", "second", 1, ready=day[2], delayed=day[6], promised=day[3]),
+        batch("PRE-1", "third", 1, ready=day[4], promised=day[7]),
+    )
+    found = place.presale.schedule()
+    told = found.orders.select("order_no", "batch", "at", "gone", "at_risk", "was_at_risk").rows()
+    assert told == [
+        ("A1", "first", at(NOW), True, False, False),
+        ("A2", "third", at(day[4]), False, True, False),
+        ("A3", "second", at(day[6]), False, False, False),
+    ]
+    assert found.unplanned.rows() == [("shop-1", "B1")]
+    place._ticks = iter(range(day[8], 1 << 62))
+    late = place.presale.schedule()
+    assert late.batches.select("batch", "is_there", "overdue").rows() == [
+        ("first", True, False), ("second", False, True), ("third", False, True),
+    ]  # fmt: skip
+    assert late.orders["at_risk"].to_list() == [False, True, True]
+
+
+def test_a_plan_that_cannot_be_meant_is_refused(place):
+    with pytest.raises(UserMistake, match="in the future"):
+        place.planned(batch("PRE-1", "first", 1, there=NOW + DAY_US))
+    with pytest.raises(UserMistake, match="0"):
+        place.planned()
+    with pytest.raises(UserMistake, match="no batch second of PRE-1 is planned; there are none"):
+        place.presale.arrived("PRE-1", "second", by="bob")
+    assert place.presale.kept() == []
+    place.planned(batch("PRE-1", "first", 1))
+    place.planned(batch("PRE-1", "first", 0))
+    assert place.presale.kept() == []
+
+
+def test_what_was_never_planned_is_in_stock_and_what_was_taken_back_is_not(place):
+    place.wants("A1", {"PRE-1": 1, "SOCKS": 2}), place.wants("A2", {"PRE-1": 1, "PRE-2": 1})
+    place.planned(batch("PRE-2", "first", 5))
+    place.planned(batch("PRE-2", "first", 0))
+    assert place.planned(batch("PRE-1", "first", 5, there=NOW)) == ["A1"]
+
+
+def test_whoever_is_killed_half_way_is_followed_by_another(place):
+    """After each message that the one had said, another comes and does the same."""
+    for n in range(4):
+        place.wants(f"A{n}", {"PRE-1": 1}, paid=NOW + n)
+    say = place.presale._say
+    for survives in range(3):
+        left = iter(range(survives))
+
+        def killed(messages, left=left):
+            if next(left, None) is None:
+                raise KeyboardInterrupt
+            say(messages)
+
+        place.presale._say = killed
+        with pytest.raises(KeyboardInterrupt):
+            place.planned(batch("PRE-1", f"b{survives}", 1, there=NOW))
+    place.presale._say = say
+    place.presale.let_go()
+    assert [place.goes(f"A{n}") for n in range(4)] == [True, True, False, False]
+
+
+def test_two_workers_deal_each_piece_once(context, order):
+    place = Shop(context, order)
+    for n in range(30):
+        place.wants(f"A{n}", {"PRE-1": 1}, paid=NOW + n)
+    troubles = []
+
+    def work():
+        own = Presale(place.store, place.clock, place.said, shop())
+        for _ in range(4):
+            try:
+                own.let_go()
+            except OrderHubError as trouble:  # another was faster, time and again
+                troubles.append(trouble)
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    place.planned(batch("PRE-1", "first", 1))
+    for thread in threads:
+        thread.start()
+    for n in range(5):
+        place.presale.arrived("PRE-1", "first", by="bob", pieces=4 * (n + 1))
+    for thread in threads:
+        thread.join()
+    place.presale.let_go()
+    assert [place.goes(f"A{n}") for n in range(30)] == [n < 20 for n in range(30)]
+    ((logged,),) = rows(context, "SELECT count(*) FROM log WHERE event = 'order.released'")
+    assert logged == 20, "nobody was let go twice"
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_it_is_as_dealing_by_hand_says(place, seed):
+    """Orders, cancellations and batches in any order, against a pile from which pieces are handed out in turn."""
+    dice = random.Random(seed)
+    wants: dict[str, tuple[int, dict[str, int]]] = {}
+    gone: set[str] = set()
+    there = {"PRE-1": 0, "PRE-2": 0}
+    place.planned(*(batch(sku, "some time", 0) for sku in there))
+    for step in range(40):
+        chance = dice.random()
+        if chance < 0.6:
+            name, paid = f"B{step}", NOW + dice.randrange(1000)
+            wanted = {sku: dice.choice([1, 2, 3]) for sku in dice.sample(list(there), dice.choice([1, 1, 2]))}
+            place.wants(name, wanted, paid=paid, limit=dice.choice([1, 100]))
+            wants[name] = (paid, wanted)
+        elif chance < 0.75 and wants:
+            name = dice.choice(sorted(wants))
+            place.news(name, E.CANCELLED)
+            drain(place.context, 100)
+            gone.discard(name)
+            del wants[name]
+        else:
+            sku, pieces = dice.choice(list(there)), dice.randrange(1, 6)
+            there[sku] += pieces
+            place.planned(batch(sku, f"b{step}", pieces, there=NOW))
+            pile = dict(there)
+            # Who went keeps its pieces; the others in turn, each keeping what it waits for from those behind it.
+            order_of = lambda one: (one not in gone, wants[one][0], int(one[1:]))  # noqa: E731
+            for one in sorted(wants, key=order_of):
+                enough = [pile[sku] >= n for sku, n in wants[one][1].items()]
+                for sku, n in wants[one][1].items():
+                    pile[sku] -= n
+                if all(enough):
+                    gone.add(one)
+            assert {name for name in wants if place.goes(name)} == gone
