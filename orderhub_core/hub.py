@@ -146,7 +146,8 @@ class Hub(Trying):
     @cached_property
     def targets(self) -> Targets:
         opened = partial(reporting.is_opened, self.store, clock)
-        return Targets(self.settings, self.channel, self.receive, opened, partial(packs.hand_overs, self.store))
+        beside, recall = partial(packs.hand_overs, self.store), partial(packs.recall, self.store)
+        return Targets(self.settings, self.channel, self.receive, opened, beside, recall)
 
     # -- flows
 

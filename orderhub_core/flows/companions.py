@@ -49,8 +49,10 @@ def goes(one: HandOver) -> bool:
 
 def unready(asked: PushToWarehouse, beside: HandOvers) -> str:
     """The order number of a companion that does not go with it, so that it must not be handed over as it is; empty
-    where all do."""
+    where all do, and where it may have arrived as it is already. `beside`: its own hand-over, too, which is leased."""
     own = key_of(asked)
+    if own in beside and beside[own].tries > 1:
+        return ""
     for companion in asked.pack_with:
         other = beside.get(key_of(companion))
         if other is None or not goes(other) or own not in named(other):

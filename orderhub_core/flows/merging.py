@@ -6,17 +6,19 @@ it is said, and whoever is killed between two words is followed by somebody who 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import polars as pl
 
+from orderhub_core.errors import UserMistake
 from orderhub_core.flows import companions, ops
 from orderhub_core.flows.companions import key_of
 from orderhub_core.flows.rows import push_key
 from orderhub_core.i18n import translator
-from orderhub_core.model import Packing, RawMessage
+from orderhub_core.model import Packing, Pairing, RawMessage
 from orderhub_core.packing import evidence
 from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.rules.merging import wish
@@ -50,6 +52,15 @@ class Passed(NamedTuple):
     """Orders that were told anew."""
 
 
+class Heard(NamedTuple):
+    """Of whom a person's word comes to nothing."""
+
+    gone: list[str]
+    """They had gone before: what they were told stays."""
+    absent: list[str]
+    """They wait for nobody: no rule merges them, or a person holds them."""
+
+
 class Merging:
     """Of one hub."""
 
@@ -80,6 +91,50 @@ class Merging:
         for at in range(0, len(words), AT_A_TIME):
             self._say([ops.packing(said, now) for said in words[at : at + AT_A_TIME]])
         return passed
+
+    def standing(self) -> Combined:
+        """Who would go with whom if nobody else came, of those that have not gone yet: by their numbers, with the shop
+        where several have the same."""
+        waiting = packs.waiting(self._store)
+        found, names = self.combined(waiting), _names(waiting)
+        groups, pairs = (
+            frame.with_columns(pl.col(column).replace_strict(names, return_dtype=pl.String) for column in columns)
+            for frame, columns in (
+                (found.groups, ["group", "order_no"]),
+                (found.pairs.with_columns(guarded=pl.col("guarded").replace(names)), ["order_no", "other"]),
+            )
+        )
+        return found._replace(groups=groups, pairs=pairs)
+
+    def say(self, said: Pairing) -> Heard:
+        """Part two orders, or join them: messages of ours, applied when this returns. A shop that is not named is the
+        only one that has such an order.
+
+        Raises UserMistake where there is no such order, or several shops have it.
+        """
+        one, other = self._shop(said.order_no, said.shop), self._shop(said.other, said.other_shop)
+        there = msgspec.structs.replace(said, shop=one, other_shop=other)
+        ops.check_pairing(there)
+        back = msgspec.structs.replace(
+            there, shop=other, order_no=said.other, other_shop=one, other=said.order_no
+        )  # fmt: skip
+        now = self._clock()
+        self._say([ops.pairing(word, now) for word in (there, back)])
+        keys = {push_key(word.shop, word.order_no): word.order_no for word in (there, back)}
+        handed, waiting = packs.hand_overs(self._store, keys), _names(packs.waiting(self._store))
+        gone = [key for key in keys if key in handed and companions.is_gone(handed[key])]
+        absent = [number for key, number in keys.items() if key not in waiting and key not in gone]
+        return Heard([keys[key] for key in gone], absent)
+
+    def _shop(self, order_no: str, shop: str) -> str:
+        known = packs.shops(self._store, order_no)
+        if shop in known or (not shop and len(known) == 1):
+            return shop or known[0]
+        if not known or shop:
+            raise UserMistake(f"the hub knows no order {order_no}{shop and f' of {shop}'}")
+        raise UserMistake(
+            f"several shops have an order {order_no} ({', '.join(known)}): say which (--shop, --other-shop)"
+        )
 
     def combined(self, waiting: Sequence[Waiting]) -> Combined:
         """What speaks for packing them together: as of `packing.combine`, by the keys of their hand-overs."""
@@ -199,6 +254,13 @@ def _reasons(found: Combined) -> dict[tuple[str, str], str]:
         for one, other in ((row["order_no"], row["other"]), (row["other"], row["order_no"])):
             told[one, other] = f"{other.rpartition(':')[2]}: {texts.reasons(row, _english)} = {row['score']}"
     return told
+
+
+def _names(waiting: Sequence[Waiting]) -> dict[str, str]:
+    """What to call those that wait, by their keys."""
+    asked = [one.handed.asked for one in waiting]
+    many = Counter(one.order_no for one in asked)
+    return {key_of(one): one.order_no if many[one.order_no] == 1 else f"{one.order_no} ({one.shop})" for one in asked}
 
 
 def _merged(found: Combined) -> set[frozenset[str]]:

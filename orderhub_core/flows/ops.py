@@ -93,10 +93,12 @@ def noted(message: Message, said: Word, head: Head | None, moment: int, writes: 
             key = push_key(said.shop, said.order_no)
             writes.words += packs.steps(said, order_id, key)
             writes.let_go.append((message.received_at, key, message.received_at))
-            entry = _told(message, said, order_id, "order.packed", "together" if said.companions else "alone")
+            entry = _told(
+                message, said, order_id, "order.packed", "together" if said.companions else "alone", "released"
+            )
         case Pairing():
             writes.words.append(packs.pairing(said, message.received_at))
-            entry = _told(message, said, order_id, "order.paired", said.say)
+            entry = _told(message, said, order_id, "order.paired", said.say, "noted")
         case Dismissal():
             row, entry = _dismissed(message, said)
             writes.dismissed.append(row)
@@ -270,9 +272,9 @@ def pairing(said: Pairing, at: int) -> RawMessage:
     return RawMessage(OPS, f"pairing:{at}:{which}", "pairing", body, said.order_no)
 
 
-def _told(message: Message, said: Packing | Pairing, order_id: int, event: str, what: str) -> Entry:
+def _told(message: Message, said: Packing | Pairing, order_id: int, event: str, what: str, outcome: str) -> Entry:
     at, detail = message.received_at, _json(said).decode()
-    return Entry(order_id, event, at, at, "", what, "decided", message.source, message.id, detail)
+    return Entry(order_id, event, at, at, "", what, outcome, message.source, message.id, detail)
 
 
 def _reviewed(message: Message, said: Review, order_id: int) -> tuple[Row, Entry]:

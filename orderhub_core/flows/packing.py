@@ -7,7 +7,7 @@ from typing import Protocol
 import polars as pl
 
 from orderhub_core.packing import floor
-from orderhub_core.packing.floor import HELD, LEFT, PARCELS, Known
+from orderhub_core.packing.floor import HELD, LEFT, PACKS, PARCELS, Known
 from orderhub_core.store import aside, ledger
 from orderhub_core.store.base import Store
 
@@ -19,11 +19,12 @@ class Frames(Protocol):
 
 def known(hub: Frames, store: Store | None, now: int | None = None) -> Known:
     """What is on its floor, as of `now` (microseconds UTC). Without a `store`, as in a snapshot, nobody knows what lies
-    there, which of the orders go in several parcels, and which are held."""
+    there, which of the orders go in several parcels or with others, and which are held."""
     here = floor.present(hub.frame("orders"), hub.as_of() if now is None else now)
     rows = [] if store is None else [(one.place, one.subject, one.balance) for one in ledger.left(store, "stock")]
     left = pl.DataFrame(rows, schema=LEFT, orient="row")
     parcels = [] if store is None else store.split_rows(here["order_id"])
+    packs = [] if store is None else store.pack_rows(here["order_id"])
     held = [] if store is None else [(one.shop, one.order_no, one.parcel or None) for one in aside.held(store)]
     return floor.known(
         here,
@@ -31,4 +32,5 @@ def known(hub: Frames, store: Store | None, now: int | None = None) -> Known:
         left,
         pl.DataFrame(parcels, schema=PARCELS, orient="row"),
         pl.DataFrame(held, schema=HELD, orient="row"),
+        pl.DataFrame(packs, schema=PACKS, orient="row"),
     )

@@ -22,10 +22,12 @@ class Targets:
         self, settings: Settings, channel: Callable[[str], Channel], receive: Callable[[Sequence[RawMessage]], Any],
         opened: Callable[[str], bool] = lambda _: False,
         beside: Callable[[Sequence[str]], HandOvers] = lambda _: {},
+        recall: Callable[[str, Sequence[str]], None] = lambda *_: None,
     ) -> None:  # fmt: skip
         """`opened`: whether a warehouse that the settings disable is reported open just now. `beside`: the hand-overs
-        of these keys, as they stand."""
-        self._beside = beside
+        of these keys, as they stand. `recall`: that an order of this number has gone, and says to be packed with those
+        of these keys."""
+        self._beside, self._recall = beside, recall
         self._settings, self._channel, self._receive, self._opened = settings, channel, receive, opened
 
     @lru_cache(maxsize=64)  # noqa: B019 — they live as long as their hub
@@ -63,7 +65,8 @@ class Targets:
     def _check_companions(self, effect: PushToWarehouse) -> None:
         """Who is packed with others says so only if they do. Raises Busy: whoever looks after those that wait is about
         to tell it anew."""
-        if effect.pack_with and (missing := unready(effect, self._beside([*map(key_of, effect.pack_with)]))):
+        keys = [key_of(effect), *map(key_of, effect.pack_with)]
+        if effect.pack_with and (missing := unready(effect, self._beside(keys))):
             raise Busy(f"{missing} is not packed with it just now")
 
     def perform(self, effect: Effect, key: str) -> None:
@@ -80,6 +83,8 @@ class Targets:
                 warehouse.push(effect, key)
                 if not warehouse.holds(effect):
                     raise Unreachable(f"{effect.warehouse} took {effect.order_no} but does not show it yet")
+                if effect.pack_with:  # one of them may have been withdrawn meanwhile
+                    self._recall(effect.order_no, [*map(key_of, effect.pack_with)])
             case OrderProduction():
                 base, asked = self.base(effect.base), as_handover(effect)
                 base.push(asked, key)

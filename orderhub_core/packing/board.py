@@ -23,6 +23,7 @@ FINE = {
 }
 NOT_ASKED = "No warehouse reports its stock, so nobody knows whether gifts are there."
 NO_BOX = "No order on the floor has that order or tracking number."
+TOGETHER = "{order} goes in one parcel with {others}."
 WHOLE = "{order} ({shop}): everything is in the box."
 NO_CODES = "Scan the box, then everything that goes into it."
 HOUR_US = 3_600_000_000
@@ -90,6 +91,11 @@ def faults(table: pl.DataFrame, stage: str, tr: Translate) -> pl.DataFrame:
 def scanned(text: str) -> list[str]:
     """The codes of a field that a scanner types into: one to a line, or parted by blanks or commas."""
     return [code for code in re.split(r"[\s,，;；]+", text) if code]
+
+
+def together(beside: Sequence[tuple[str, str]], tr: Translate) -> list[Said]:
+    """Of `floor.beside`."""
+    return [(tr(TOGETHER).format(order=order, others=others), "info") for order, others in beside]
 
 
 def box(name: str, table: pl.DataFrame, codes: Sequence[str], tr: Translate) -> list[Said]:

@@ -21,6 +21,8 @@ PARCELS = pl.Schema(
 """Of orders that go in several parcels, where each line goes."""
 HELD = pl.Schema({"shop": pl.String(), "order_no": pl.String(), "parcel": pl.Int64()})
 """What a person must let go first: orders, or one parcel of them; null: the order goes whole."""
+PACKS = pl.Schema({"order_id": pl.Int64(), "shop": pl.String(), "order_no": pl.String()})
+"""Orders, and each other one that goes in one parcel with them."""
 TABLE = pl.Schema({**checks.TABLE, "shop": pl.String(), "tracking_no": pl.String()})
 """checks.TABLE, with the shop whose order it is, and the tracking number if there is one."""
 _PLENTY = 1 << 40
@@ -36,8 +38,9 @@ class Known(NamedTuple):
     """What is on the floor, by a number of its own: two shops may have the same order number."""
 
     orders: pl.DataFrame
-    """`key`, `shop`, `order_no`, and the columns of checks.PARCELS. Of an order that goes in several parcels a row for
-    each: `A1/2` is the second of A1."""
+    """`key`, `shop`, `order_no`, the columns of checks.PARCELS, and `pack_with`: the numbers of those that go in one
+    parcel with it, null where none does. Of an order that goes in several parcels a row for each: `A1/2` is the second
+    of A1."""
     lines: pl.DataFrame
     """checks.LINES, with the `key` as order number."""
     on_hand: pl.DataFrame | None
@@ -51,10 +54,11 @@ def present(orders: pl.DataFrame, now: int) -> pl.DataFrame:
 
 
 def known(
-    here: pl.DataFrame, lines: pl.DataFrame, left: pl.DataFrame, parcels: pl.DataFrame, held: pl.DataFrame
-) -> Known:
+    here: pl.DataFrame, lines: pl.DataFrame, left: pl.DataFrame, parcels: pl.DataFrame, held: pl.DataFrame,
+    packs: pl.DataFrame,
+) -> Known:  # fmt: skip
     """Of orders that are `present` and of frames.LINES. `left`: LEFT; `parcels`: PARCELS; `held`: HELD, which are no
-    keeper's yet, and whose pieces are not counted as lying there."""
+    keeper's yet, and whose pieces are not counted as lying there; `packs`: PACKS."""
     several = parcels.select("order_id", "parcel", at="warehouse").unique(["order_id", "parcel"]).sort("parcel")
     boxes = here.join(several, on="order_id", how="left", maintain_order="left").with_columns(
         pl.coalesce("at", "warehouse").alias("warehouse")
@@ -65,8 +69,9 @@ def known(
         .join(parcels, on=["order_id", "line_no"], how="left")
         .with_columns(pl.coalesce("warehouse", "own").alias("warehouse"))
     )
-    floor = boxes.select(
-        "shop", "warehouse", "paid_at", "shipped_at", "tracking_no",
+    beside = packs.sort("order_no").group_by("order_id").agg(pack_with=pl.col("order_no").str.join(", "))
+    floor = boxes.join(beside, on="order_id", how="left", maintain_order="left").select(
+        "shop", "warehouse", "paid_at", "shipped_at", "tracking_no", "pack_with",
         order_no=_in_parcels(pl.col("order_no")), key=_key(),
         keeper="warehouse",
     )  # fmt: skip
@@ -113,6 +118,12 @@ def boxed(floor: Known, box: str, codes: list[str], now: int) -> pl.DataFrame:
     scans = pl.DataFrame(pairs, schema=checks.SCANS, orient="row")
     found = checks.checks(Floor(parcels, floor.lines, None, scans), now)
     return _named(found.filter(pl.col("stage") == "while_packing"), floor)
+
+
+def beside(floor: Known, box: str) -> list[tuple[str, str]]:
+    """Of the orders with that order or tracking number that are packed with others: their numbers, and the others'."""
+    mine = floor.orders.filter((pl.col("order_no") == box) | (pl.col("tracking_no") == box))
+    return mine.drop_nulls("pack_with").select("order_no", "pack_with").rows()
 
 
 def _parcels(orders: pl.DataFrame) -> pl.DataFrame:

@@ -4,6 +4,7 @@ it."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 from orderhub_core import effects
@@ -16,14 +17,16 @@ _WAITING = """SELECT e.state, e.attempts, e.next_at, e.payload, o.order_id, o.pa
     o.buyer_key, p.phone_hash, p.name, p.phone, p.address
     FROM outbox e JOIN orders o ON o.order_id = e.order_id LEFT JOIN persons p ON p.order_id = e.order_id
     WHERE e.state = 'waiting' AND e.attempts = 0 AND e.key = 'push:' || o.shop || ':' || o.order_no
-    AND EXISTS (SELECT 1 FROM packs k WHERE k.order_id = e.order_id)
-    ORDER BY o.order_id"""
+    AND EXISTS (SELECT 1 FROM packs k WHERE k.order_id = e.order_id)"""
 _BESIDE = "SELECT key, state, attempts, next_at, payload FROM outbox WHERE {those}"
 _SAID = """SELECT shop, order_no, other_shop, other, say, by, reason FROM pairings WHERE {those}
     ORDER BY said_at, shop, order_no, other_shop, other"""
 _PAIR = """INSERT INTO pairings (shop, order_no, other_shop, other, say, by, reason, said_at)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (shop, order_no, other_shop, other)
     DO UPDATE SET say = excluded.say, by = excluded.by, reason = excluded.reason, said_at = excluded.said_at"""
+_RECALL = """UPDATE outbox SET state = 'person', note = ? || '; before: ' || note
+    WHERE state = 'withdrawn' AND attempts = 0 AND {those}"""
+_NUMBERED = "SELECT shop FROM orders WHERE order_no = ? ORDER BY shop"
 _OPEN = "EXISTS (SELECT 1 FROM outbox WHERE key = ? AND state <> 'done')"
 _PART = f"DELETE FROM packs WHERE order_id = ? AND {_OPEN}"
 _JOIN = f"INSERT INTO packs (order_id, shop, order_no) SELECT ?, ?, ? WHERE {_OPEN} ON CONFLICT DO NOTHING"
@@ -62,7 +65,8 @@ def waiting(store: Store) -> list[Waiting]:
     together is not asked for what waits."""
     if not store.query("hub", "SELECT 1 FROM packs LIMIT 1"):
         return []
-    return [one for row in store.query("hub", _WAITING) if (one := _waiting(*row)) is not None]
+    found = [one for row in store.query("hub", _WAITING) if (one := _waiting(*row)) is not None]
+    return sorted(found, key=attrgetter("order_id"))
 
 
 def _waiting(
@@ -85,6 +89,19 @@ def hand_overs(store: Store, keys: Iterable[str]) -> dict[str, HandOver]:
     rows = store.query("hub", _BESIDE.format(those=store.among("key")), (store.listed(asked),)) if asked else []
     told = [(key, HandOver(state, tries, at, effects.decode(payload))) for key, state, tries, at, payload in rows]  # type: ignore[arg-type]
     return {key: one for key, one in told if isinstance(one.asked, PushToWarehouse)}
+
+
+def recall(store: Store, order_no: str, keys: Iterable[str]) -> None:
+    """Have a person look at what was withdrawn while its warehouse was told that an order of this number is packed with
+    it."""
+    with store.transaction("hub") as cursor:
+        why = f"{order_no} has gone, and was to be packed with it"
+        cursor.execute(store.sql(_RECALL.format(those=store.among("key"))), (why, store.listed(keys)))
+
+
+def shops(store: Store, order_no: str) -> list[str]:
+    """Those that have an order of this number."""
+    return [shop for (shop,) in store.query("hub", _NUMBERED, (order_no,))]
 
 
 def said(store: Store, numbers: Iterable[str]) -> list[Row]:

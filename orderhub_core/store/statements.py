@@ -102,12 +102,12 @@ EXPECTED = """EXISTS (SELECT 1 FROM orders mine
     JOIN packs p ON mine.order_id = outbox.order_id AND p.shop = mine.shop AND p.order_no = mine.order_no
     JOIN orders other ON other.order_id = p.order_id
     JOIN outbox gone ON gone.key = 'push:' || other.shop || ':' || other.order_no
-    AND gone.state IN ('leased', 'done'))"""
-"""Whether a warehouse was told of another order that it is packed with this one."""
+    AND (gone.state IN ('leased', 'done') OR gone.attempts > 0))"""
+"""Whether a warehouse was told of another order that it is packed with this one, or may have been."""
 WITHDRAW = f"""UPDATE outbox SET note = ? || {BEFORE},
     state = CASE WHEN attempts > CASE WHEN state = 'leased' THEN 1 ELSE 0 END OR {EXPECTED}
     THEN 'person' ELSE 'withdrawn' END
-    WHERE key = ? AND (state IN ('waiting', 'leased') OR (state = 'person' AND attempts = 0))"""
+    WHERE key = ? AND (state IN ('waiting', 'leased') OR (state = 'person' AND attempts = 0 AND note NOT LIKE ?))"""
 """What was tried in vain may have arrived all the same, and what is waited for is missed: a person must look."""
 
 FORESTALL = f"""UPDATE outbox SET state = CASE WHEN {EXPECTED} THEN 'person' ELSE ? END, note = ? || {BEFORE}
@@ -220,6 +220,10 @@ def batches(writes: Writes) -> Iterator[Batch]:
             key="key",
         ),
         Batch(FORESTALL, [(*row, row[0]) for row in sorted(writes.forestalled, key=lambda row: row[3])], key="key"),
-        Batch(WITHDRAW, sorted(writes.withdrawn, key=lambda row: row[1]), key="key"),
+        Batch(
+            WITHDRAW,
+            [(why, key, f"{why}%") for why, key in sorted(writes.withdrawn, key=lambda row: row[1])],
+            key="key",
+        ),
     ]
     return (batch for batch in every if batch.rows)

@@ -14,16 +14,20 @@ from versions import NOW, Bench, text
 
 from orderhub_core.flows import ops
 from orderhub_core.flows.absorb import drain
-from orderhub_core.flows.context import Source
+from orderhub_core.flows.context import Context, Source
 from orderhub_core.flows.dispatch import SECOND, dispatch
 from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.merging import EARLY_US, Merging
 from orderhub_core.flows.reproduce import reproduce
+from orderhub_core.flows.rows import push_key
 from orderhub_core.flows.targets import Targets
 from orderhub_core.model import Content, Line, Observation, Pairing, Person, RawMessage
 from orderhub_core.model import Event as E
+from orderhub_core.pseudonym import Pseudonyms
+from orderhub_core.rules.tree import Rulebook
 from orderhub_core.settings import Settings
-from orderhub_core.store import packs
+from orderhub_core.store import homes, packs
+from orderhub_core.store.homes import Home
 
 EVER = (0, 1 << 62)
 WAIT = 600 * SECOND
@@ -48,9 +52,9 @@ class Hall(Bench):
     """A hub of two shops whose orders wait for one another, a warehouse that remembers what it was told, and a clock
     that stands until it is moved."""
 
-    def __init__(self, context, order, book=RECEIVER, *, settings=None, wait=WAIT):
+    def __init__(self, context, order, book=RECEIVER, *, settings=None, wait=WAIT, limit=100):
         super().__init__(context, order, settings=settings)
-        self.now = NOW
+        self.now, self.limit = NOW, limit
 
         def known(name):
             if name == ops.OPS:
@@ -74,9 +78,14 @@ class Hall(Bench):
 
     def _said(self, messages):
         self._receive(messages)
-        drain(self.context, 100)
+        drain(self.context, self.limit)
 
     def push(self, effect, key):
+        """Whoever is told that orders are packed together finds all of them on their way, and saying so."""
+        for one in effect.pack_with:
+            (other,) = packs.hand_overs(self.store, [push_key(one.shop, one.order_no)]).values()
+            assert other.state in ("waiting", "leased", "done") or other.tries
+            assert (effect.shop, effect.order_no) in {(it.shop, it.order_no) for it in other.asked.pack_with}
         self.told.append(effect)
 
     def holds(self, effect):
@@ -85,7 +94,7 @@ class Hall(Bench):
     def buy(self, name, person=ZHANG, *, shop=SHOP, sku="", buyer="", events=(E.PLACED, E.PAID), city="杭州市", **rest):
         content = Content(
             total_minor=10_000, paid_minor=10_000, buyer_ref=buyer, province="浙江省", city=city, person=person,
-            lines=(Line(1, sku or f"SKU-{name}"),), **rest,
+            lines=(Line(1, sku or f"SKU-{name}"), *([Line(2, "MORE")] if sku == "PARTS" else [])), **rest,
         )  # fmt: skip
         self.state(name, *events, content=content, shop=shop)
         return name
@@ -300,3 +309,138 @@ def test_what_was_decided_is_decided_once_more(context, order):
     found = reproduce(hall.context, *EVER)
     assert (found.differences, found.same) == ([], 2)
     assert EARLY_US < WAIT
+
+
+PEOPLE = [ZHANG, LI, Person("张三", "13900001111", "文三路 100 号"), Person("王*", "139****3333", "解放路***")]
+SEALED = merge("merge never", "sku = SEALED", "sealed")
+HELD = merge("hold risk", "sku = RISKY", "care")
+PARTS = split("sku", "sku = PARTS")
+
+
+class Lottery:
+    """Some hours of a hall at random; what it was told of each order is written down beside, to judge by."""
+
+    def __init__(self, hall, dice):
+        self.hall, self.dice = hall, dice
+        self.bought = {}
+        """Who gets it now, what is in it, and when it came, by number."""
+        self.parted, self.stopped = set(), set()
+
+    def step(self, number):
+        hall, dice, what = self.hall, self.dice, self.dice.random()
+        hall.later(dice.choice([0, 1, 20, 90]))
+        known = sorted(self.bought)
+        if what < 0.4 or not known:
+            person, sku = (
+                dice.randrange(4),
+                dice.choice([f"SKU-{number}", f"SKU-{number}", "SHIRT", "SEALED", "RISKY", "PARTS"]),
+            )
+            name = f"A{number}"
+            self.bought[name] = (person, sku, hall.now)
+            hall.buy(name, PEOPLE[person], shop=f"shop-{1 + int(name[1:]) % 2}", sku=sku)
+            return
+        name = dice.choice(known)
+        shop, (person, sku, at) = f"shop-{1 + int(name[1:]) % 2}", self.bought[name]
+        if what < 0.5:
+            hall.state(name, dice.choice([E.CANCELLED, E.REFUNDED, E.PARTLY_REFUNDED]), shop=shop)
+            self.stopped.add(name)
+        elif what < 0.55:
+            hall.buy(name, PEOPLE[person], shop=shop, sku=sku, events=())  # once more
+        elif what < 0.62:
+            self.bought[name] = (dice.randrange(4), sku, at)
+            hall.buy(name, PEOPLE[self.bought[name][0]], shop=shop, sku=sku, events=())
+        elif what < 0.68 and len(known) > 1:
+            other = dice.choice([one for one in known if one != name])
+            self.parted.add(frozenset((name, other)))
+            hall.merging.say(Pairing("", name, "", other, "apart", "they asked", "ann"))
+        elif what < 0.85:
+            self.look(cut=dice.random() < 0.4)
+        else:
+            hall.sent()
+
+    def look(self, *, cut=False):
+        """`cut`: whoever says it dies after some words."""
+        hall, said = self.hall, self.hall.merging._say
+        if cut:
+            hall.merging._say = lambda messages: said(messages[: self.dice.randrange(len(messages) + 1)])
+        try:
+            return hall.look()
+        finally:
+            hall.merging._say = said
+
+
+def overdue(hall):
+    return [one for one in packs.waiting(hall.store) if one.handed.until <= hall.now]
+
+
+def is_told_as_it_is(hall, lottery):
+    """By plain looking: what every order that went was told, and what became of those that it names."""
+    fates, told = hall.fates(), {one.order_no: one for one in hall.told if one.parcels == 1}
+    assert len({(one.order_no, one.parcel) for one in hall.told}) == len(hall.told), "each is handed over once"
+    together = 0
+    for name, one in told.items():
+        group = {name, *(other.order_no for other in one.pack_with)}
+        for other in group - {name}:
+            together += 1
+            if fates[other] == "done":
+                assert name in {it.order_no for it in told[other].pack_with}
+            else:
+                assert fates[other] == "person", "it was missed, and somebody is to look"
+        assert len(group) == 1 or not {lottery.bought[other][1] for other in group} & {"SEALED", "RISKY", "PARTS"}
+    return together
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_in_whatever_batches_and_whoever_is_cut_short_all_go_as_they_say(order, tmp_path, seed):
+    ends = []
+    for limit in (1, 3, 100):
+        home = Home(tmp_path / str(limit))
+        homes.init(home)
+        store = homes.open_store(home)
+        try:
+            context = Context(store, source, Rulebook(), Pseudonyms(b"a pepper of some length"))
+            hall = Hall(context, order, RECEIVER + SEALED + HELD + PARTS, limit=limit)
+            lottery = Lottery(hall, random.Random(seed))
+            for number in range(120):
+                lottery.step(number)
+            for _ in range(6):
+                hall.later(2)
+                lottery.look()
+                hall.sent()
+            assert overdue(hall) == [], "nobody waits longer than it may"
+            assert is_told_as_it_is(hall, lottery) > 4
+            ends.append(rows(context, "SELECT key, state, payload, o.note FROM outbox o ORDER BY key"))
+            found = reproduce(hall.context, *EVER)
+            assert (found.differences, found.same) == ([], found.orders)
+        finally:
+            store.close()
+    assert ends[0] == ends[1] == ends[2]
+
+
+def test_whom_it_packs_together_is_whom_a_plain_look_at_each_two_would(context, order):
+    """Of people that share all or nothing, with different goods, at one moment."""
+    dice = random.Random(7)
+    hall = Hall(context, order, RECEIVER + SEALED)
+    bought = {}
+    for number in range(40):
+        name = f"A{number}"
+        bought[name] = (dice.randrange(2), dice.choice([f"SKU-{number}"] * 3 + ["SEALED"]))
+        hall.buy(name, PEOPLE[bought[name][0]], shop=dice.choice(["shop-1", "shop-2"]), sku=bought[name][1])
+    parted = {frozenset(dice.sample(sorted(bought), 2)) for _ in range(10)}
+    for one, other in map(sorted, parted):
+        hall.merging.say(Pairing("", one, "", other, "apart", "they asked", "ann"))
+    hall.look(595)
+    told = {name: {one.order_no for one in asked.pack_with} for name, asked in (
+        (one.handed.asked.order_no, one.handed.asked) for one in packs.waiting(hall.store))}  # fmt: skip
+    for name, (person, sku) in bought.items():
+        may = {
+            other for other, (theirs, goods) in bought.items()
+            if other != name and theirs == person and "SEALED" not in (sku, goods)
+            and frozenset((name, other)) not in parted
+        }  # fmt: skip
+        assert told.get(name, set()) <= may
+        assert all(told[other] | {other} == told[name] | {name} for other in told.get(name, ()))
+        for other in may - told.get(name, set()):
+            assert told[other] - may or told[name] - {
+                one for one in bought if bought[one][0] == person and frozenset((one, other)) not in parted
+            }, "whoever is left out does not go with somebody of the group"

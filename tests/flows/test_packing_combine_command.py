@@ -7,8 +7,12 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+from orderhub_core import hub
 from orderhub_core.entry.commands.packing import app
 from orderhub_core.errors import UserMistake
+from orderhub_core.model import RawMessage
+from orderhub_core.store import homes
+from orderhub_core.store.homes import Home
 
 P, R, A, B = ("0123456789abcdef" + letter * 16 for letter in "abcd")
 ORDERS = f"""订单编号,渠道,付款时间,省份,城市,电话摘要,收件人摘要,地址摘要,密封
@@ -95,3 +99,72 @@ def test_words_that_nobody_could_mean_are_refused(folder):
     (folder / "words.csv").write_text("order_no,other,say\nD1,W1,perhaps\n", encoding="utf-8")
     assert "words.csv, row 2: say is neither apart nor together" in combined(folder)[1]
     assert "people are asked below what is certain" in combined(folder, "--ask", "20")[1]
+
+
+SHOP = """[[shops]]
+id = "main"
+connector = "direct"
+secret_env = "SHOP_SECRET"
+
+[[shops]]
+id = "mini"
+connector = "direct"
+secret_env = "SHOP_SECRET"
+
+[[warehouses]]
+id = "hangzhou"
+connector = ""
+"""
+BOOK = """version = "v1"
+[[groups]]
+name = "routing"
+match = "first"
+otherwise = "assign hangzhou; merge receiver"
+"""
+
+
+@pytest.fixture
+def living(tmp_path, monkeypatch):
+    """A hub of two shops, each with an order of one receiver; and one whose goods are the very same."""
+    data = tmp_path / "data"
+    homes.init(Home(data))
+    (data / "book.toml").write_text(BOOK, encoding="utf-8")
+    (data / "orderhub.toml").write_text('rulebook = "book.toml"\n' + SHOP, encoding="utf-8")
+    monkeypatch.setenv("ORDERHUB_DATA", str(data))
+    for name in ("DATABASE_URL", "INBOX_URL"):
+        monkeypatch.delenv(f"ORDERHUB_{name}", raising=False)
+    opened = hub.Hub(hub.home())
+    said = [said_by("main", "A1", "SHIRT"), said_by("mini", "B1", "CUP"), said_by("main", "C1", "CUP")]
+    opened.receive(said)
+    while opened.absorb() is not None:
+        pass
+    yield opened
+    opened.close()
+
+
+def said_by(shop, number, sku):
+    at = "2026-11-11T10:00:00+08:00"
+    content = {
+        "total_minor": 9_900, "paid_minor": 9_900, "province": "浙江省", "city": "杭州市",
+        "person": {"name": "张三", "phone": "13900001111", "address": "文三路 1 号"},
+        "lines": [{"line_no": 1, "sku": sku, "price_minor": 9_900}],
+    }  # fmt: skip
+    facts = {"order.placed": at, "payment.paid": at}
+    event = {"id": f"{number}:1", "order_no": number, "at": at, "facts": facts, "content": content}
+    return RawMessage(shop, f"{number}:1", "event", json.dumps(event).encode(), number)
+
+
+def test_the_hub_shows_who_waits_for_whom_and_keeps_what_people_say(living):
+    code, out = run("combine", "--json")
+    told = json.loads(out.splitlines()[-1])
+    assert code == 1
+    assert sorted(sorted(each["order_no"]) for each in told["groups"])[0][0] == "A1"
+    assert {each["verdict"] for each in told["pairs"]} == {"merge", "ask"}
+    code, out = run("say", "apart", "A1", "B1", "--reason", "asked them", "--by", "li")
+    assert (code, out) == (0, "A1, B1: apart, kept in the log\n")
+    assert "li has parted them: asked them" in run("combine")[1]
+    assert run("say", "apart", "A1", "Z9", "--reason", "x")[1] == "the hub knows no order Z9"
+    assert run("say", "apart", "A1", "A1", "--reason", "x")[1] == "A1 and A1 are one order"
+    log = living.store.query("hub", "SELECT event, outcome, detail FROM log WHERE event = 'order.paired'")
+    assert len(log) == 2 and all("asked them" in detail for *_, detail in log)
+    assert "asked them" not in str(living.frame("events").rows()), "frames tell nobody's words"

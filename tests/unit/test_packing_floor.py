@@ -34,6 +34,7 @@ def known(
     left: list[tuple[str, str, int]],
     parcels: tuple[tuple[int, int, int, str], ...] = (),
     held: tuple[tuple[str, str, int | None], ...] = (),
+    packs: tuple[tuple[int, str, str], ...] = (),
 ) -> floor.Known:
     return floor.known(
         floor.present(pl.DataFrame(orders, schema=frames.ORDERS), NOW_US),
@@ -41,6 +42,7 @@ def known(
         pl.DataFrame(left, schema=floor.LEFT, orient="row"),
         pl.DataFrame(parcels, schema=floor.PARCELS, orient="row"),
         pl.DataFrame(held, schema=floor.HELD, orient="row"),
+        pl.DataFrame(packs, schema=floor.PACKS, orient="row"),
     )
 
 
@@ -72,6 +74,13 @@ def test_each_parcel_of_an_order_is_a_box_of_its_own_in_its_own_warehouse():
 
     assert (lacking("A1/1"), lacking("A1/2"), lacking("A2")) == ({"A", "NEW"}, {"B", "GIFT"}, {"A"})
     assert lacking("A1/2", "B", "GIFT") == set()
+
+
+def test_a_box_says_which_other_orders_go_in_it():
+    packs = ((1, "s", "A2"), (1, "t", "B7"), (2, "s", "A1"))
+    found = known([order(1), order(2), order(3)], [line(1, 1, "A"), line(3, 1, "A")], [], packs=packs)
+    assert [floor.beside(found, name) for name in ("A1", "A2", "A3")] == [[("A1", "A2, B7")], [("A2", "A1")], []]
+    assert board.together([("A1", "A2, B7")], translator("zh")) == [("A1 与 A2, B7 装在同一个包裹里。", "info")]
 
 
 def test_what_is_held_is_no_keeper_s_yet_and_its_pieces_do_not_lie_there():

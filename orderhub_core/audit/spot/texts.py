@@ -24,6 +24,8 @@ EVENTS: dict[str, str] = {
     "rule.assign_warehouse": "Warehouse assigned",
     "rule.add_gift": "Gift added",
     "rule.read": "What rules read of the buyer",
+    "order.packed": "Told whom it is packed with",
+    "order.paired": "A person's word on what it is packed with",
     "order.content": "Content changed",
     "order.parcel": "Parcel news",
     Event.PLACED: "Order placed",

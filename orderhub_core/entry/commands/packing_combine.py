@@ -10,10 +10,12 @@ from typing import Annotated, Any, Literal
 import polars as pl
 import typer
 
-from orderhub_core.entry.options import ZONE, AsJson, By, InLanguage, Lang, Zone, tell, who
+from orderhub_core import hub
+from orderhub_core.entry.options import ZONE, AsJson, By, InLanguage, Lang, Zone, stored, tell, who
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import sheets
 from orderhub_core.i18n import translator
+from orderhub_core.model import Pairing
 from orderhub_core.packing import combine as combining
 from orderhub_core.packing import evidence, texts
 
@@ -48,8 +50,12 @@ LIKE_A_PERSON = r"^\+?[\d\- ]{7,15}$|\p{Han}|@"
 _Words = Annotated[Path | None, typer.Option("--words", metavar="FILE", help="What people have said, by `say`.")]
 
 
+@stored
 def combine(
-    orders: Annotated[Path, typer.Option(metavar="FILE", help="CSV or XLSX: one row per order, digests and no names.")],
+    orders: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="CSV or XLSX: one row per order, digests and no names; else the hub's."),
+    ] = None,
     lines: Annotated[Path | None, typer.Option(metavar="FILE", help="Their lines, to see a repeated order.")] = None,
     words: _Words = None,
     merge: Annotated[int, typer.Option(help="Points from which on orders are packed together.")] = evidence.MERGE,
@@ -58,32 +64,46 @@ def combine(
     out: Annotated[Path | None, typer.Option(metavar="FILE", help="Write every pair with its evidence as CSV.")] = None,
     lang: InLanguage = Lang.EN,
     as_json: AsJson = False,
-) -> None:
-    """Which orders go in one parcel, across channels, by several pieces of evidence; with the reasons. Exit code 1
-    where a person is to be asked."""
+) -> int:
+    """Which orders go in one parcel, across channels, by several pieces of evidence; with the reasons. Without a file
+    the hub's, which wait for others. Exit code 1 where a person is to be asked."""
     if ask > merge:
         raise UserMistake(f"--ask {ask} is more than --merge {merge}: people are asked below what is certain")
-    frame, notes = _orders(orders, lines, zone)
-    found = combining.combine(frame, _words(words, zone), merge=merge, ask=ask)
+    if orders is not None:
+        frame, notes = _orders(orders, lines, zone)
+        found = combining.combine(frame, _words(words, zone), merge=merge, ask=ask)
+    elif lines or words or (merge, ask) != (evidence.MERGE, evidence.ASK):
+        raise UserMistake("--lines, --words, --merge and --ask are of --orders; without a file the hub's are shown")
+    else:
+        found, notes = hub.Hub(hub.home()).merging.standing(), []
     sheets.write(found.pairs, out)
     tr = translator(lang.value)
     told = [*texts.combined(found, tr), *(f"! {note}" for note in notes)]
     tell(document(found, notes, tr), "\n".join(told), as_json=as_json)
-    if (found.pairs["verdict"] == "ask").any():
-        raise typer.Exit(1)
+    return int((found.pairs["verdict"] == "ask").any())
 
 
+@stored
 def say(
     what: Annotated[Literal["apart", "together"], typer.Argument(help="Part two orders, or answer a doubt.")],
     order_no: Annotated[str, typer.Argument(help="The one order's number.")],
     other: Annotated[str, typer.Argument(help="The other one's.")],
-    words: Annotated[
-        Path, typer.Option("--words", metavar="FILE", help="The file that keeps it; it is only added to.")
-    ],
     reason: Annotated[str, typer.Option(help="Why.")],
+    words: Annotated[
+        Path | None,
+        typer.Option(
+            "--words", metavar="FILE", help="The file that keeps it, and is only added to; else the hub does."
+        ),
+    ] = None,
+    shop: Annotated[str, typer.Option(help="Of the one order, where several shops have such a one.")] = "",
+    other_shop: Annotated[str, typer.Option(help="Of the other one.")] = "",
     by: By = None,
-) -> None:
-    """Keep a person's word on two orders: who has said it, when and why. The last word on a pair holds."""
+) -> int:
+    """Keep a person's word on two orders: who has said it, when and why. The last word on a pair holds, until they have
+    gone to their warehouse."""
+    if words is None:
+        _tell_hub(Pairing(shop, order_no, other_shop, other, what, reason, who(by)))
+        return 0
     if order_no == other:
         raise UserMistake(f"{order_no} and {other} are one order")
     if not reason.strip():
@@ -96,6 +116,16 @@ def say(
     except OSError as error:
         raise UserMistake(f"--words {words}: cannot be written ({error.strerror or error})") from None
     typer.echo(f"{order_no}, {other}: {what}, kept in {words}")
+    return 0
+
+
+def _tell_hub(said: Pairing) -> None:
+    heard = hub.Hub(hub.home()).merging.say(said)
+    typer.echo(f"{said.order_no}, {said.other}: {said.say}, kept in the log")
+    if heard.gone:
+        typer.echo(f"! gone to the warehouse before that, and nothing changes there: {', '.join(heard.gone)}")
+    if heard.absent:
+        typer.echo(f"! waits for no other order, as no rule says so, or a person holds it: {', '.join(heard.absent)}")
 
 
 def _orders(path: Path, lines: Path | None, zone: str) -> tuple[pl.DataFrame, list[str]]:
