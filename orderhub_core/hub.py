@@ -306,7 +306,7 @@ class Hub(Trying):
 
     @cached_property
     def presale(self) -> Presale:
-        return Presale(self.store, clock, self._say, self.settings)
+        return Presale(self.store, clock, self._say, self.stock)
 
     def floor(self, now: int | None = None) -> Known:
         """What warehouses are to pack, or have sent lately, as of `now` (microseconds UTC), and what lies there."""

@@ -10,12 +10,11 @@ from typing import NamedTuple
 import polars as pl
 
 from orderhub_core.errors import UserMistake
-from orderhub_core.flows import dealing, ops, reporting, rows, sheets
-from orderhub_core.flows.stocking import AT_A_TIME, MOST_PIECES, MOST_TOLD, OURSELVES
+from orderhub_core.flows import dealing, ops, rows, sheets
+from orderhub_core.flows.stocking import AT_A_TIME, MOST_PIECES, MOST_TOLD, OURSELVES, Stock
 from orderhub_core.frames import INSTANT
 from orderhub_core.model import BatchPlan, Dealing, RawMessage, Release
 from orderhub_core.presale.batches import BATCHES, USE
-from orderhub_core.settings import Settings
 from orderhub_core.store import presale
 from orderhub_core.store.base import Store
 from orderhub_core.store.presale import Batch, Kept
@@ -79,9 +78,9 @@ class Presale:
     """Of one hub."""
 
     def __init__(
-        self, store: Store, clock: Callable[[], int], say: Callable[[Sequence[RawMessage]], None], settings: Settings
+        self, store: Store, clock: Callable[[], int], say: Callable[[Sequence[RawMessage]], None], stock: Stock
     ) -> None:
-        self._store, self._clock, self._say, self._settings = store, clock, say, settings
+        self._store, self._clock, self._say, self._stock = store, clock, say, stock
 
     def kept(self) -> list[Batch]:
         """All batches that were said and not taken back."""
@@ -140,20 +139,15 @@ class Presale:
         return list(dict.fromkeys(one.order_no for one in free))
 
     def _free(self) -> list[Kept]:
-        """Parcels that nothing but their batch has kept."""
-        kept = presale.kept(self._store)
+        """Parcels that nothing but their batch has kept. What its warehouse lacked, too, goes with its next report."""
+        kept, now = presale.kept(self._store), self._clock()
         told = presale.reasons(self._store, {one.order_id for one in kept}) if kept else []
         waits = {
             order_id: "; ".join(why for one in some if one.argument == "presale" for why in rows.holding(*one[1:4]))
             for order_id, some in groupby(told, key=lambda one: one.order_id)
         }
-        closed = {name for name in {one.asked.warehouse for one in kept} if self._is_closed(name)}
+        closed = {name for name in {one.asked.warehouse for one in kept} if self._stock.is_closed(name, now)}
         return [one for one in kept if one.note == waits.get(one.order_id) and one.asked.warehouse not in closed]
-
-    def _is_closed(self, warehouse: str) -> bool:
-        told = reporting.is_closed(self._store, self._clock(), warehouse)
-        enabled = {one.id: one.enabled for one in self._settings.warehouses}
-        return not enabled.get(warehouse, True) if told is None else told
 
     def schedule(self) -> Schedule:
         """Which order goes with which batch, as it is known now."""

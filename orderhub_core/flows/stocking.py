@@ -132,7 +132,7 @@ class Stock:
     def _let_go(self, warehouse: str, rows: pl.DataFrame) -> list[str]:
         """Who has waited for what is there now needs nobody's word: the hub says it. Returns their numbers."""
         now = self._clock()
-        if self._is_closed(warehouse, now):
+        if self.is_closed(warehouse, now):
             return []
         lacking = [one for one in aside.lacking(self._store, warehouse) if self._has_room(warehouse, one, now)]
         named = set(rows.filter(pl.col("warehouse") == warehouse)["sku"])
@@ -144,9 +144,11 @@ class Stock:
             self._say([ops.release(said, now) for said in words[at : at + AT_A_TIME]])
         return [said.order_no for said in words]
 
-    def _is_closed(self, warehouse: str, now: int) -> bool:
+    def is_closed(self, warehouse: str, now: int) -> bool:
+        """Whether nothing is to go there now."""
         told = reporting.is_closed(self._store, now, warehouse)
-        return not self._places[warehouse].enabled if told is None else told
+        known = self._places.get(warehouse)
+        return told if told is not None else known is not None and not known.enabled
 
     def _has_room(self, warehouse: str, one: Lacking, now: int) -> bool:
         """Who waits has no place among the orders of a day: where these have an end, nobody goes before it is over."""

@@ -46,12 +46,15 @@ hand, unless it was the first of its order's parcels; of what the buyer wants ba
 a person decides."""
 LACKING = f"""SELECT o.paid_at, o.decided, e.payload FROM outbox e JOIN orders o ON o.order_id = e.order_id
     WHERE e.state = 'person' AND e.target = ? AND e.attempts = 0 AND EXISTS (SELECT 1 FROM decisions d
-    WHERE d.order_id = e.order_id AND d.action = 'hold' AND d.argument = 'stock' AND d.shadow = 0 AND d.reason = e.note)
+    WHERE d.order_id = e.order_id AND d.action = 'hold' AND d.argument = 'stock' AND d.shadow = 0
+    AND (d.reason = e.note OR EXISTS (SELECT 1 FROM dealt JOIN decisions p ON p.order_id = dealt.order_id
+    WHERE dealt.order_id = e.order_id AND p.action = 'hold' AND p.argument = 'presale' AND p.shadow = 0
+    AND e.note = 'rule ' || p.rule || ' holds it: presale; ' || d.reason)))
     AND EXISTS (SELECT 1 FROM ledger l WHERE l.order_id = e.order_id AND l.kind = 'turn' AND l.subject = 'stock'
     AND l.seq < (SELECT max(t.seq) FROM ledger t WHERE t.kind = 'told' AND t.subject = '' AND t.place = ?))
     AND {UNTOUCHED} ORDER BY e.intended_at, e.order_id, e.key"""
-"""Of a warehouse what is held because it lacked something there, and for no other reason, when the last report came;
-each of them is among what ledger.promised subtracts from a report."""
+"""Of a warehouse what is held because it lacked something there, and for no other reason when the last report came, but
+that it waited for a batch whose pieces it has by now; each is among what ledger.promised subtracts from a report."""
 
 
 class Lacking(NamedTuple):

@@ -42,7 +42,7 @@ def batch(sku, name, pieces, *, ready=None, delayed=None, promised=None, there=N
 class Shop(Place):
     def __init__(self, context, order, book=BOOK):
         super().__init__(context, order, shop(), book)
-        self.presale = Presale(self.store, self.clock, self.said, shop())
+        self.presale = Presale(self.store, self.clock, self.said, self.stock)
 
     def said(self, messages):
         self._receive(messages)
@@ -201,6 +201,25 @@ def test_whoever_is_killed_half_way_is_followed_by_another(place):
     assert [place.goes(f"A{n}") for n in range(4)] == [True, True, False, False]
 
 
+def test_who_lacks_stock_too_goes_when_its_batch_and_its_stock_are_there(place):
+    place.counted(("hangzhou", "PRE-1", 0), ("hangzhou", "SOCKS", 0))
+    place.wants("A1", {"PRE-1": 1, "SOCKS": 1}), place.wants("A2", {"PRE-1": 1}, paid=NOW + 1)
+    assert place.planned(batch("PRE-1", "first", 2, there=NOW)) == [], "nobody has counted it yet"
+    assert place.presale.let_go() == []
+    assert place.counted(("hangzhou", "PRE-1", 2)).gone == ("A2",), "the socks are still missing"
+    assert place.counted(("hangzhou", "PRE-1", 2), ("hangzhou", "SOCKS", 1)).gone == ("A1",)
+    place.wants("A3", {"PRE-1": 1}, paid=NOW + 2)
+    assert place.counted(("hangzhou", "PRE-1", 9)).let_go == 0, "its batch is still to come"
+
+
+def test_a_closed_warehouse_lets_nobody_go(place):
+    place.wants("A1", {"PRE-1": 1})
+    closed = place.signals.report("warehouse_closed", "yes", about="warehouse=hangzhou", by="ann")
+    assert place.planned(batch("PRE-1", "first", 2, there=NOW)) == []
+    place.signals.end(closed.name, by="ann")
+    assert place.presale.let_go() == ["A1"]
+
+
 def test_two_workers_deal_each_piece_once(context, order):
     place = Shop(context, order)
     for n in range(30):
@@ -208,7 +227,7 @@ def test_two_workers_deal_each_piece_once(context, order):
     troubles = []
 
     def work():
-        own = Presale(place.store, place.clock, place.said, shop())
+        own = Presale(place.store, place.clock, place.said, place.stock)
         for _ in range(4):
             try:
                 own.let_go()
