@@ -56,7 +56,8 @@ class Ground:
                 self._indexes.clear()
 
     def compared(self, before: Wanted, draft: Rulebook) -> Comparison:
-        return Comparison(self.index(draft.zone), before, self.wanted(draft))
+        after = self.wanted(draft)  # first: the index may have to be made anew for it
+        return Comparison(self.index(draft.zone), before, after)
 
     def result(self, compared: Comparison, capacity: pl.DataFrame | None, prices: Prices | None) -> Result:
         with self._lock:

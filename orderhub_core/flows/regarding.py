@@ -16,7 +16,7 @@ import polars as pl
 from orderhub_core.fold import Entry, Head
 from orderhub_core.frames import INSTANT
 from orderhub_core.model import Event
-from orderhub_core.rules.buyers import HISTORY, PURCHASES, history
+from orderhub_core.rules.buyers import BUYER, HISTORY, PURCHASES, history
 from orderhub_core.store.ahead import Reads
 from orderhub_core.store.base import Store
 from orderhub_core.store.recorded import Key
@@ -43,42 +43,48 @@ class LiveBuyers:
 
     def __init__(self, reads: Reads) -> None:
         self._reads = reads
+        self._asked: set[str] = set()
+        self._stored = _frame([])
+        """Of the buyers that were asked for: one may be asked for as often as the batch has orders."""
 
     def of(self, heads: Sequence[Head], touched: Mapping[int, Head]) -> pl.DataFrame:
         buyers = {head.buyer_key for head in heads} - {""}
-        stored = self._reads.purchase_rows(buyers) if buyers else []
-        bought = [_stored(row) for row in stored if row[0] not in touched]
-        bought += [
-            _purchase(head.buyer_key, head.paid_at, head.paid_minor, head.currency, head.facts)
-            for head in touched.values()
-            if head.buyer_key in buyers
-        ]
-        asking = [_purchase(head.buyer_key, head.paid_at, 0, head.currency, {}) for head in heads]
-        return history(_frame(asking), _frame(bought))
+        if missing := buyers - self._asked:
+            self._asked |= missing
+            self._stored = self._stored.vstack(_frame(map(_stored, self._reads.purchase_rows(missing))))
+        here = [_purchase(head) for head in touched.values() if head.buyer_key in buyers]
+        before = self._stored.filter(
+            pl.col(BUYER).is_in(list(buyers)), ~pl.col("order_id").is_in(list(touched))
+        )  # fmt: skip
+        return history(_frame(map(_purchase, heads)), before.vstack(_frame(here)))
 
 
 def histories(store: Store) -> pl.DataFrame:
     """`order_id` and HISTORY of all orders whose buyer is known, by all that the hub knows now of what was paid before
     each."""
-    stored = store.purchase_rows()
-    bought = _frame(map(_stored, stored))
-    return history(bought, bought).insert_column(0, pl.Series("order_id", [row[0] for row in stored], pl.Int64))
+    bought = _frame(map(_stored, store.purchase_rows()))
+    return bought.select("order_id").hstack(history(bought, bought))
 
 
 def _stored(row: Row) -> Row:
-    """Of one of `Store.purchase_rows`."""
-    _, buyer, paid_at, paid_minor, currency, facts = row
-    return _purchase(buyer, paid_at, paid_minor, currency, _facts(facts))
+    """A row of `Store.purchase_rows` as one of PURCHASES, with the order's id."""
+    *plain, facts = row
+    return *plain, _refunded(_facts(facts)) if "refunded" in facts else None
 
 
-def _purchase(buyer: str, paid_at: int | None, paid_minor: int, currency: str, facts: Mapping[str, int]) -> Row:
-    refunded = min((facts[event] for event in REFUNDS if event in facts), default=None)
-    return buyer, paid_at, paid_minor, currency, refunded
+def _purchase(head: Head) -> Row:
+    return head.order_id, head.buyer_key, head.paid_at, head.paid_minor, head.currency, _refunded(head.facts)
+
+
+def _refunded(facts: Mapping[str, int]) -> int | None:
+    return min((facts[event] for event in REFUNDS if event in facts), default=None)
 
 
 def _frame(purchases: Iterable[Row]) -> pl.DataFrame:
-    raw = {name: pl.Int64() if kind == INSTANT else kind for name, kind in PURCHASES.items()}
-    return pl.DataFrame(list(purchases), schema=raw, orient="row").cast(dict(PURCHASES))  # type: ignore[arg-type]
+    """PURCHASES, with the id of each order."""
+    kinds = {"order_id": pl.Int64(), **PURCHASES}
+    raw = {name: pl.Int64() if kind == INSTANT else kind for name, kind in kinds.items()}
+    return pl.DataFrame(list(purchases), schema=raw, orient="row").cast(kinds)  # type: ignore[arg-type]
 
 
 class AsRead:

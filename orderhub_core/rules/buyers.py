@@ -6,6 +6,8 @@ of before; without a buyer or a payment nothing is known.
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import polars as pl
 
 from orderhub_core.errors import UserMistake
@@ -32,6 +34,8 @@ HISTORY = pl.Schema(
         "buyer_first": pl.Boolean(),
         "buyer_gap_days": pl.Int64(),
         "buyer_refunds": pl.Int64(),
+        "buyer_orders_30d": pl.Int64(),
+        "buyer_refunds_30d": pl.Int64(),
     }
 )
 """The columns of the fields of buyers."""
@@ -41,8 +45,11 @@ SOURCES = {
     "buyer_first": (BUYER, "paid_at"),
     "buyer_gap_days": (BUYER, "paid_at"),
     "buyer_refunds": (BUYER, "paid_at", "refunded_at"),
+    "buyer_orders_30d": (BUYER, "paid_at"),
+    "buyer_refunds_30d": (BUYER, "paid_at", "refunded_at"),
 }
 """Of each, the columns of orders that it follows from."""
+WINDOW = timedelta(days=30)
 
 
 def history(asking: pl.DataFrame, purchases: pl.DataFrame) -> pl.DataFrame:
@@ -53,16 +60,23 @@ def history(asking: pl.DataFrame, purchases: pl.DataFrame) -> pl.DataFrame:
     counted = bought.select(BUYER, "paid_at", orders=_nth(), last="paid_at")
     summed = bought.select(BUYER, "currency", "paid_at", spent=_spent(), there=True)
     back = bought.select(BUYER, paid_at="refunded_at").drop_nulls().sort("paid_at")
+    back = back.with_columns(refunds=_nth())
     found = _before(known, counted, BUYER)
     found = _before(found, summed, BUYER, "currency")
-    found = _before(found, back.with_columns(refunds=_nth()), BUYER)
-    made = found.select(
+    found = _before(found, back, BUYER)
+    # What was before the window began, by the same count as of then.
+    found = found.with_columns(pl.col("paid_at") - WINDOW, at="paid_at")
+    found = _before(found, counted.select(BUYER, "paid_at", orders_then="orders"), BUYER)
+    found = _before(found, back.select(BUYER, "paid_at", refunds_then="refunds"), BUYER)
+    made = found.with_columns(pl.col("orders", "refunds", "orders_then", "refunds_then").fill_null(0)).select(
         "row",
-        buyer_orders=pl.col("orders").fill_null(0),
+        buyer_orders="orders",
         buyer_spent_minor=pl.when("there").then("spent").otherwise(0),
-        buyer_first=pl.col("orders").is_null(),
-        buyer_gap_days=(pl.col("paid_at") - pl.col("last")).dt.total_days(),
-        buyer_refunds=pl.col("refunds").fill_null(0),
+        buyer_first=pl.col("orders") == 0,
+        buyer_gap_days=(pl.col("at") - pl.col("last")).dt.total_days(),
+        buyer_refunds="refunds",
+        buyer_orders_30d=pl.col("orders") - pl.col("orders_then"),
+        buyer_refunds_30d=pl.col("refunds") - pl.col("refunds_then"),
     )
     rows = pl.DataFrame({"row": range(asking.height)}, schema={"row": made.schema["row"]})
     return rows.join(made, on="row", how="left", maintain_order="left").select(HISTORY.names()).cast(dict(HISTORY))  # type: ignore[arg-type]

@@ -248,6 +248,24 @@ BUYER = (
         "Orders of the buyer of which something was refunded before this one was paid.",
         aliases=("历史退款数",),
     ),
+    Field(
+        "buyer_orders_30d",
+        "买家近30天订单数",
+        Kind.NUMBER,
+        "buyer",
+        "buyer_orders_30d",
+        "Of the buyer's orders before this one those of the 30 days before its payment.",
+        aliases=("近30天订单数",),
+    ),
+    Field(
+        "buyer_refunds_30d",
+        "买家近30天退款数",
+        Kind.NUMBER,
+        "buyer",
+        "buyer_refunds_30d",
+        "Of the buyer's refunds those of the 30 days before this order was paid.",
+        aliases=("近30天退款数",),
+    ),
 )
 
 SIGNAL = (

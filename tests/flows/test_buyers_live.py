@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 
 import msgspec
 import polars as pl
@@ -15,14 +16,20 @@ from small_shop import SHOP, source
 from orderhub_core import frames
 from orderhub_core.flows.absorb import absorb, drain
 from orderhub_core.flows.context import Context
+from orderhub_core.flows.ground import Ground
 from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.flows.recent import Recent
 from orderhub_core.flows.regarding import histories
 from orderhub_core.flows.reproduce import reproduce
+from orderhub_core.i18n import translator
 from orderhub_core.model import Content, Event, Line, Observation, RawMessage
 from orderhub_core.pseudonym import Pseudonyms
+from orderhub_core.rules import bits
 from orderhub_core.rules.buyers import HISTORY, completed
 from orderhub_core.rules.decide import decide
+from orderhub_core.rules.lab.texts import Words
+from orderhub_core.rules.lab.wants import Want
+from orderhub_core.rules.language.vocabulary import of_book
 from orderhub_core.rules.tree import Action, Group, Leaf, Op, Rule, Rulebook
 from orderhub_core.store import homes
 
@@ -30,12 +37,15 @@ E = Event
 NOW = 1_700_000_000_000_000
 HOUR = 3_600_000_000
 EVER = (0, 1 << 62)
+TAG = Action("tag", "x")
 WHENS = {
     "first": Leaf("buyer_first", Op.IS, (True,)),
     "known": Leaf("buyer_orders", Op.AT_LEAST, (1,)),
     "spent": Leaf("buyer_spent", Op.AT_LEAST, (0,)),
     "again": Leaf("buyer_gap_days", Op.AT_LEAST, (0,)),
     "back": Leaf("buyer_refunds", Op.AT_LEAST, (1,)),
+    "lately": Leaf("buyer_orders_30d", Op.AT_LEAST, (1,)),
+    "back-lately": Leaf("buyer_refunds_30d", Op.AT_LEAST, (1,)),
 }
 ASKING = Rulebook(
     "asks", (Group("buyers", "all", tuple(Rule(name, when, (Action("tag", name),)) for name, when in WHENS.items())),)
@@ -82,16 +92,17 @@ def test_an_order_is_decided_by_what_its_buyer_has_paid_before(asking):
         news("A1", "ann", 0, total=10_050),
         news("A2", "ann", 50, E.REFUNDED, total=300),
         news("B1", "bob", 60),
-        news("A3", "ann", 100),
+        news("A3", "ann", 721),
     )
     assert reasons(asking, "A1").keys() == reasons(asking, "B1").keys() == {"first", "spent"}
     found = reasons(asking, "A3")
-    assert found.keys() == {"known", "spent", "again", "back"}
     assert found == {
         "known": "buyer_orders 2 >= 1",
         "spent": "buyer_spent 103.50 >= 0",
-        "again": "buyer_gap_days 2 >= 0",
+        "again": "buyer_gap_days 27 >= 0",
         "back": "buyer_refunds 1 >= 1",
+        "lately": "buyer_orders_30d 1 >= 1",
+        "back-lately": "buyer_refunds_30d 1 >= 1",
     }
 
 
@@ -113,7 +124,8 @@ def test_what_was_read_is_kept_and_what_is_not_that_is_found(asking):
     (kept,) = rows(asking, "SELECT detail FROM log JOIN orders USING (order_id) WHERE event = 'rule.read'"
                            " AND order_no = 'A2'")  # fmt: skip
     assert msgspec.json.decode(kept[0]) == {
-        "buyer_orders": 1, "buyer_spent_minor": 10_000, "buyer_first": False, "buyer_gap_days": 0, "buyer_refunds": 0
+        "buyer_orders": 1, "buyer_spent_minor": 10_000, "buyer_first": False, "buyer_gap_days": 0, "buyer_refunds": 0,
+        "buyer_orders_30d": 1, "buyer_refunds_30d": 0,
     }  # fmt: skip
     with asking.store.transaction("hub") as cursor:
         cursor.execute("UPDATE decisions SET rule = 'known' WHERE rule = 'first'")
@@ -142,6 +154,27 @@ def test_orders_of_batches_that_are_written_while_the_next_is_planned_are_known(
     pipeline.close()
     told = [reasons(asking, f"A{number}")["known"] for number in range(3, 60)]
     assert told == [f"buyer_orders {number // 3} >= 1" for number in range(3, 60)]
+
+
+def test_the_lab_asks_what_is_known_of_buyers_for_a_draft_that_asks(asking):
+    taken(asking, news("A1", "ann", 0), news("A2", "ann", 50, total=500), news("B1", "bob", 60), news("C1", "", 61))
+    columns = ["order_id", "order_no", "paid_at", "currency", "paid_minor"]
+    raw = {"order_id": pl.Int64(), "order_no": pl.String(), "paid_at": pl.Int64(), "currency": pl.String(),
+           "paid_minor": pl.Int64()}  # fmt: skip
+    told = rows(asking, f"SELECT {', '.join(columns)} FROM orders ORDER BY order_no")
+    orders = pl.DataFrame(told, schema=raw, orient="row").cast({"paid_at": frames.INSTANT}).sort("order_id")
+    ground = Ground(orders, frames.empty("lines"), None, partial(histories, asking.store))
+    silent = Rulebook("silent", (Group("g", "all", (Rule("r", Leaf("order_no", Op.IS, ("A1",)), (TAG,)),)),))
+    before = ground.wanted(silent)
+    compared = ground.compared(before, ASKING)
+    first = compared.after.of(Want("tag", "first"))[0]
+    names = dict(orders.select("order_id", "order_no").rows())
+    height = compared.index.orders.height
+    found = ground.orders["order_id"].filter(pl.Series(bits.unpack(first, height)))
+    assert sorted(names[number] for number in found) == ["A1", "B1"]
+    (second,) = (number for number, name in names.items() if name == "A2")
+    (why,) = ground.why(second, {"draft": ASKING}, Words(of_book(ASKING), "en", translator("en"))).values()
+    assert "✓ buyer_orders >= 1 [1]" in str(why.to_dicts())
 
 
 # --- any batches ------------------------------------------------------------------------------------------------------

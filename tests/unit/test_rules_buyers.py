@@ -21,7 +21,7 @@ def at(hours):
     return None if hours is None else START + timedelta(hours=hours)
 
 
-hours = st.none() | st.integers(0, 60)
+hours = st.none() | st.integers(0, 60) | st.sampled_from([720, 721, 760, 780, 1500])
 purchases = st.lists(
     st.tuples(
         st.sampled_from(["ann", "bob", "", None]),
@@ -37,13 +37,15 @@ purchases = st.lists(
 def read(buyer, paid, currency, others):
     """The columns of HISTORY of one order; `others` may hold the order itself."""
     if not buyer or paid is None:
-        return (None,) * 5
+        return (None,) * 7
     own = [one for one in others if one[0] == buyer and one[1] is not None]
     before = [one for one in own if one[1] < paid]
     amounts = [one[2] for one in before if one[3] == currency]
     spent = None if None in amounts or sum(amounts) > LARGEST else sum(amounts)
     gap = (paid - max(one[1] for one in before)) // 24 if before else None
-    return len(before), spent, not before, gap, sum(one[4] is not None and one[4] < paid for one in own)
+    back = [one[4] for one in own if one[4] is not None and one[4] < paid]
+    late = sum(one[1] >= paid - 720 for one in before), sum(at >= paid - 720 for at in back)
+    return len(before), spent, not before, gap, len(back), *late
 
 
 @settings(deadline=None, max_examples=300)

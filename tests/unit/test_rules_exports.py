@@ -114,3 +114,60 @@ def test_signals_that_nobody_could_look_up_are_told(evaluated, orders, signals, 
 )
 def test_a_report_holds_for_its_subject_or_for_all(evaluated, signals, expected):
     assert evaluated(STORM, signals=signals).decisions["order_no"].to_list() == expected
+
+
+BOUGHT = pl.DataFrame(
+    {
+        "order_no": ["A", "B", "C"],
+        "buyer_ref": ["ann", "ann", ""],
+        "paid_at": [NOON, NOON + timedelta(hours=71), NOON],
+        "paid_minor": [10_050, 1, 1],
+    },
+    schema_overrides={"paid_at": INSTANT},
+)
+
+
+def test_what_a_buyer_paid_before_is_computed_from_the_orders_of_the_file(evaluated):
+    rules = book("buyer_gap_days < 3 and buyer_spent >= 100.50 and not buyer_first", "tag again")
+    assert evaluated(rules, BOUGHT).decisions["order_no"].to_list() == ["B"]
+
+
+def test_a_column_of_that_name_says_it_in_their_stead_as_people_write_amounts(evaluated):
+    orders = BOUGHT.drop("buyer_ref", "paid_minor").with_columns(
+        买家累计实付=pl.Series([1.5, 100.0, None]), buyer_orders=pl.Series([0, 7, 9])
+    )
+    found = evaluated(book("buyer_spent >= 100 or buyer_orders > 8", "tag x"), orders)
+    assert found.decisions["order_no"].to_list() == ["B", "C"]
+    assert found.decisions["reason"].to_list() == ["buyer_spent 100 >= 100", "buyer_orders 9 > 8"]
+
+
+@pytest.mark.parametrize(
+    ("when", "orders", "told"),
+    [
+        ("buyer_first", BOUGHT.drop("buyer_ref"), "no column 'buyer_first' .首单., and none called 'buyer'"),
+        ("buyer_spent > 1", BOUGHT.drop("paid_minor"), "none called 'paid_minor'"),
+        ("buyer_refunds = 0", BOUGHT, "none called 'refunded_at'"),
+        ("buyer_first", BOUGHT.with_columns(paid_at=pl.lit("noon")), "'paid_at' of the orders holds String, not inst"),
+        ("buyer_first", BOUGHT.with_columns(buyer_first=pl.lit("yes")), "holds String, not true or false"),
+    ],
+)
+def test_what_is_lacking_to_know_a_buyer_is_named(evaluated, when, orders, told):
+    with pytest.raises(UserMistake, match=told):
+        evaluated(book(when, "tag x"), orders)
+
+
+LOADED = {"signal": "load", "of": "warehouse", "subject": "hangzhou", "number": 95}
+
+
+def test_how_full_a_warehouse_was_is_told_by_a_file_of_signals(evaluated):
+    rules = book("load(hangzhou) > 90", "assign guangzhou", "assign hangzhou")
+    told = evaluated(rules, signals=reports(**LOADED)).decisions
+    assert told["argument"].to_list() == ["guangzhou", "guangzhou"]
+    assert told["reason"].to_list() == ["load(hangzhou) 95 > 90"] * 2
+    other = evaluated(rules, signals=reports(**LOADED | {"subject": "attic"})).decisions
+    assert other["argument"].to_list() == ["hangzhou", "hangzhou"]
+
+
+def test_a_load_of_something_else_than_a_warehouse_is_refused(evaluated):
+    with pytest.raises(UserMistake, match="load is of a warehouse, and in 'of' stands 'province'"):
+        evaluated(book("load(hangzhou) > 90", "tag x"), signals=reports(**LOADED | {"of": "province"}))
