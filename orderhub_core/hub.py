@@ -210,15 +210,9 @@ class Hub(Trying):
 
     def import_file(self, path: Path, mapping: str, *, on_error: str, dry_run: bool) -> importing.Imported:
         return importing.import_file(
-            self.context,
-            registry.files(),
-            path,
-            mapping,
-            on_error=on_error,
-            dry_run=dry_run,
-            now=clock(),
+            self.context, registry.files(), path, mapping, on_error=on_error, dry_run=dry_run, now=clock(),
             batch=self.settings.limits.batch,
-        )
+        )  # fmt: skip
 
     # -- reading
 
