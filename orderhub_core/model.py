@@ -268,7 +268,7 @@ class Dismissal(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 class Release(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """A person's word that an order which was kept from its warehouse may go there."""
+    """A person's word, or the hub's, that an order which was kept from its warehouse may go there."""
 
     shop: str
     order_no: str
@@ -277,7 +277,8 @@ class Release(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     parcel: int = 0
     """The one of its parcels that may; 0: all of them."""
     held_for: str = ""
-    """It may if this is still all that it is kept for; empty: whatever that is by now."""
+    """Of the hub's own words: it may if this is still all that it is kept for. Empty: whatever that is by now, as far
+    as a person may have known."""
 
 
 class Packing(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

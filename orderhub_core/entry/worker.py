@@ -34,6 +34,7 @@ EXPIRE_EVERY_S = 3600.0
 WATCH_ROLLOUT_EVERY_S = 60.0
 MERGE_EVERY_S = 3.0
 PRESALE_EVERY_S = 30.0
+RESTOCK_EVERY_S = 30.0
 HISTORY_S = 7 * 86_400
 """How far back the first poll of a source looks."""
 
@@ -59,6 +60,7 @@ class Worker:
             self._thread("merge", self._merge, MERGE_EVERY_S),
             self._thread("measure", self._measure, EVERY_S),
             self._thread("presale", self._presale, PRESALE_EVERY_S, first_pause_s=PRESALE_EVERY_S / 10),
+            self._thread("restock", self._restock, RESTOCK_EVERY_S),
             self._thread("expire", self._expire, EXPIRE_EVERY_S, first_pause_s=EXPIRE_EVERY_S / 60),
         ]
         for shop in hub.settings.shops:
@@ -195,6 +197,11 @@ class Worker:
     def _measure(self) -> bool:
         for said in self.hub.measures.measure():
             log.info("measured", signal=said.field, of=said.subject, number=said.number)
+        return False
+
+    def _restock(self) -> bool:
+        if gone := self.hub.stock.catch_up():
+            log.info("let go once more is there", orders=gone)
         return False
 
     def _expire(self) -> bool:

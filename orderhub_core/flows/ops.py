@@ -27,7 +27,6 @@ from orderhub_core.model import (
 from orderhub_core.settings import RESERVED
 from orderhub_core.store import books, packs, presale, signals
 from orderhub_core.store.aside import Held
-from orderhub_core.store.statements import GO
 from orderhub_core.store.unit import Message, Row, Writes
 
 OPS = RESERVED
@@ -84,11 +83,11 @@ def noted(message: Message, said: Word, head: Head | None, moment: int, writes: 
             row, entry = _reviewed(message, said, order_id)
             writes.reviews.append(row)
         case Release():
-            released, entry = _released(message, said, head, moment)
+            note, keys, entry = _released(message, said, head)
             if said.held_for:
-                writes.words += [(GO, (note, key, said.held_for)) for note, _, key in released]
+                writes.freed += [(note, key, said.held_for) for key in keys]
             else:
-                writes.released += released
+                writes.released += [(note, moment, key) for key in keys]
         case Packing():
             key = push_key(said.shop, said.order_no)
             writes.words += packs.steps(said, order_id, key)
@@ -239,15 +238,15 @@ def release(said: Release, at: int) -> RawMessage:
     return RawMessage(OPS, f"release:{at}:{which}", "release", _json(said), said.order_no)
 
 
-def _released(message: Message, said: Release, head: Head | None, moment: int) -> tuple[list[Row], Entry]:
-    """What RELEASE asks for, of its parcels and its work order, and the log's entry."""
+def _released(message: Message, said: Release, head: Head | None) -> tuple[str, list[str], Entry]:
+    """What is noted, the keys of its parcels and its work order, and the log's entry."""
     which = {"parcel": said.parcel} if said.parcel else {}
     at, detail = message.received_at, _json({"reason": said.reason, "by": said.by, **which}).decode()
     who, order_id = said.by or "a person", head.order_id if head else 0
     entry = Entry(order_id, "order.released", at, at, "", "released", "released", message.source, message.id, detail)
     parcels = push_keys(head) if head and head.decided > 1 else [push_key(said.shop, said.order_no)]
     keys = parcels[said.parcel - 1 : said.parcel] if said.parcel else [*parcels, work_key(said.shop, said.order_no)]
-    return [(f"let go by {who}: {said.reason}", moment, key) for key in keys], entry
+    return f"let go by {who}: {said.reason}", keys, entry
 
 
 def packing(said: Packing, at: int) -> RawMessage:

@@ -19,6 +19,8 @@ class Waiting(NamedTuple):
     order_no: str
     parcel: int
     """0: all of it."""
+    why: str
+    """As it is noted of it; of an order that waits as a whole, the same of all its parcels."""
     needs: Mapping[str, int]
     """Pieces by SKU; of what has none nobody knows where it lies."""
 
@@ -31,7 +33,7 @@ def waiting(lacking: Sequence[Lacking]) -> list[Waiting]:
         units = [parcels] if len(parcels) == parcels[0].parcels else [[one] for one in parcels]
         for unit in units:
             number = 0 if len(unit) == unit[0].parcels else unit[0].asked.parcel
-            found.append(Waiting(shop, order_no, number, _needs(unit)))
+            found.append(Waiting(shop, order_no, number, unit[0].note, _needs(unit)))
     return found
 
 

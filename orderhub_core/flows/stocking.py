@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+import msgspec
 import polars as pl
 
 from orderhub_core.errors import UserMistake
@@ -40,7 +41,6 @@ BACK = "{warehouse} has reported that everything is there"
 AT_A_TIME = 1_000
 EARLY_US = 900_000
 """Of a second: workers that ask in turn need not wait for each other's clocks."""
-"""Rows that are named when a file is refused."""
 
 
 def read(path: Path, warehouse: str = "") -> pl.DataFrame:
@@ -109,8 +109,31 @@ class Stock:
         if parked := self._store.parked_among(ops.OPS, [message.message_id for message in messages]):
             raise UserMistake(f"the report was set aside: {next(iter(parked.values()))}; see `orderhub inbox parked`")
         names = list(rows["warehouse"].unique(maintain_order=True))
-        gone = [order_no for name in names for order_no in self._let_go(name, rows)]
+        gone = [order_no for name in names for order_no in self._followed(name)]
         return Taken(rows.height, names, doubts, len(gone), tuple(gone[:MOST_NAMED]))
+
+    def catch_up(self) -> int:
+        """See to what follows from reports whose taker was killed before it could, or whose warehouse was closed. How
+        many orders, or parcels of orders, went."""
+        return sum(len(self._followed(warehouse)) for warehouse in self.told() if warehouse in self._places)
+
+    def _followed(self, warehouse: str) -> list[str]:
+        """What follows from its last report, if nobody has seen to that yet: who goes now, by number. Said once more,
+        it changes nothing. While the warehouse is closed that waits."""
+        last, name = ledger.last_report(self._store, warehouse), f"let go:{warehouse}"
+        if last is None or (self._store.cursor_of(name) or 0) >= last[0]:
+            return []
+        number, message = last
+        if self.is_closed(warehouse, self._clock()):
+            return []
+        gone = [
+            order_no
+            for report in self._store.messages([message])
+            if report.body is not None  # it has expired
+            for order_no in self._let_go(warehouse, report.body)
+        ]
+        self._store.set_cursor(name, number)
+        return gone
 
     def ask(self, warehouse: str, connected: Callable[[str], Warehouse], *, every_s: float = 0) -> Taken | None:
         """Ask a warehouse what it has, and take that in as its report. `connected`: where warehouses are reached. With
@@ -129,17 +152,18 @@ class Stock:
         # Its clock may be ahead of ours.
         return self.report(counts, by=warehouse, at=asked if told.at is None else min(told.at, asked))
 
-    def _let_go(self, warehouse: str, rows: pl.DataFrame) -> list[str]:
+    def _let_go(self, warehouse: str, report: bytes) -> list[str]:
         """Who has waited for what is there now needs nobody's word: the hub says it. Returns their numbers."""
         now = self._clock()
-        if self.is_closed(warehouse, now):
-            return []
         lacking = [one for one in aside.lacking(self._store, warehouse) if self._has_room(warehouse, one, now)]
-        named = set(rows.filter(pl.col("warehouse") == warehouse)["sku"])
+        named = {sku for sku, *_ in msgspec.json.decode(report, type=StockReport).rows}
         there = self.left(warehouse=warehouse) if lacking else []
         left = {one.subject: (one.balance, one.safety) for one in there if one.subject in named}
         why = BACK.format(warehouse=warehouse)
-        words = [Release(one.shop, one.order_no, why, OURSELVES, one.parcel) for one in fitting(waiting(lacking), left)]
+        words = [
+            Release(one.shop, one.order_no, why, OURSELVES, one.parcel, one.why)
+            for one in fitting(waiting(lacking), left)
+        ]
         for at in range(0, len(words), AT_A_TIME):
             self._say([ops.release(said, now) for said in words[at : at + AT_A_TIME]])
         return [said.order_no for said in words]

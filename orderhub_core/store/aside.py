@@ -35,16 +35,10 @@ class Conflict(NamedTuple):
     first_bytes: int | None
 
 
-UNTOUCHED = """NOT EXISTS (SELECT 1 FROM decisions w
-    WHERE w.order_id = e.order_id AND w.action = 'work_order' AND w.shadow = 0)
-    AND o.deleted_at IS NULL AND o.payment = 'paid' AND o.after_sale IN ('none', 'rejected', 'closed')
-    AND o.shipped_at IS NULL AND ((o.fulfilment = 'waiting' AND o.logistics = 'none')
-    OR (o.fulfilment = 'partly_shipped' AND EXISTS (SELECT 1 FROM outbox f
-    WHERE f.key = 'push:' || o.shop || ':' || o.order_no AND f.state = 'done')))"""
-"""Of an order `o` and its effect `e` that may go without a person. What is said to be shipped may have left by another
-hand, unless it was the first of its order's parcels; of what the buyer wants back, and of what is made for the order,
-a person decides."""
-LACKING = f"""SELECT o.paid_at, o.decided, e.payload FROM outbox e JOIN orders o ON o.order_id = e.order_id
+UNTOUCHED = f"""NOT EXISTS (SELECT 1 FROM decisions w
+    WHERE w.order_id = e.order_id AND w.action = 'work_order' AND w.shadow = 0) AND {statements.TO_BE_SENT}"""
+"""Of an order `o` and its effect `e` that may go without a person, who decides of what is made for the order."""
+LACKING = f"""SELECT o.paid_at, o.decided, e.note, e.payload FROM outbox e JOIN orders o ON o.order_id = e.order_id
     WHERE e.state = 'person' AND e.target = ? AND e.attempts = 0 AND EXISTS (SELECT 1 FROM decisions d
     WHERE d.order_id = e.order_id AND d.action = 'hold' AND d.argument = 'stock' AND d.shadow = 0
     AND (d.reason = e.note OR EXISTS (SELECT 1 FROM dealt JOIN decisions p ON p.order_id = dealt.order_id
@@ -64,6 +58,8 @@ class Lacking(NamedTuple):
     """Microseconds UTC."""
     parcels: int
     """In how many its order goes."""
+    note: str
+    """Why it waits."""
     asked: effects.PushToWarehouse
 
 
@@ -183,8 +179,12 @@ def lacking(store: Store, warehouse: str) -> list[Lacking]:
     """What had waited for the stock of a warehouse when it last reported and was never tried, the oldest first. Who has
     come since took of what that report left, and is no part of what it promises."""
     rows = store.query("hub", LACKING, (warehouse, warehouse))
-    asked = [(paid_at, parcels, effects.decode(payload)) for paid_at, parcels, payload in rows]
-    return [Lacking(at, parcels, one) for at, parcels, one in asked if isinstance(one, effects.PushToWarehouse)]
+    asked = [(paid_at, parcels, note, effects.decode(payload)) for paid_at, parcels, note, payload in rows]
+    return [
+        Lacking(paid_at, parcels, note, push)
+        for paid_at, parcels, note, push in asked
+        if isinstance(push, effects.PushToWarehouse)
+    ]
 
 
 def _parcel(payload: str) -> tuple[int, int]:

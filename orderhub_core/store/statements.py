@@ -87,12 +87,19 @@ RELEASE = f"""UPDATE outbox SET note = ? || {BEFORE}, released = ?,
     state = CASE WHEN state = 'person' AND attempts = 0 THEN 'waiting' ELSE state END
     WHERE key = ? AND state NOT IN ('done', 'withdrawn')"""
 """A person lets it go, who knew what was known when saying so. What was tried may have arrived: it stays as it is."""
+TO_BE_SENT = """o.deleted_at IS NULL AND o.payment = 'paid' AND o.after_sale IN ('none', 'rejected', 'closed')
+    AND o.shipped_at IS NULL AND ((o.fulfilment = 'waiting' AND o.logistics = 'none')
+    OR (o.fulfilment = 'partly_shipped' AND EXISTS (SELECT 1 FROM outbox f
+    WHERE f.key = 'push:' || o.shop || ':' || o.order_no AND f.state = 'done')))"""
+"""Of an order `o`: nobody else can have sent it, nor does the buyer want it back. What is said to be shipped may have
+left by another hand, unless it was the first of its parcels."""
+FREE = f"""UPDATE outbox SET note = ? || {BEFORE}, released = coalesce(released, 0), state = 'waiting'
+    WHERE key = ? AND state = 'person' AND attempts = 0 AND note = ?
+    AND EXISTS (SELECT 1 FROM orders o WHERE o.order_id = outbox.order_id AND {TO_BE_SENT})"""
+"""The hub lets go what waits for one thing, and for nothing that was said meanwhile: it knows no more than that."""
 LET_GO = """UPDATE outbox SET next_at = ?
     WHERE key = ? AND state = 'waiting' AND attempts = 0 AND next_at > ?"""
 """It need wait for others no longer."""
-GO = f"""UPDATE outbox SET note = ? || {BEFORE}, state = 'waiting'
-    WHERE key = ? AND state = 'person' AND attempts = 0 AND note = ?"""
-"""It goes if that is all that it is kept for, whatever else was learnt meanwhile."""
 HOLD = f"""UPDATE outbox SET state = 'person', note = ? || {BEFORE}
     WHERE (coalesce(released, -1) < ? OR (? > 0 AND attempts > 0)) AND key = ?
     AND (state IN ('waiting', 'leased') OR (state = 'person' AND attempts = 0 AND note NOT LIKE ?))"""
@@ -225,5 +232,6 @@ def batches(writes: Writes) -> Iterator[Batch]:
             [(why, key, f"{why}%") for why, key in sorted(writes.withdrawn, key=lambda row: row[1])],
             key="key",
         ),
+        Batch(FREE, sorted(writes.freed, key=lambda row: row[1]), key="key"),
     ]
     return (batch for batch in every if batch.rows)

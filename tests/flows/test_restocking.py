@@ -156,6 +156,66 @@ def test_who_comes_after_the_report_is_no_part_of_what_it_promises(place):
     assert waits(place.fate("A1"))
 
 
+class Killed(Exception):
+    pass
+
+
+def test_a_hub_that_dies_after_a_report_sees_to_what_follows_when_it_is_back(place):
+    place.counted(("hangzhou", "SKU-1", 0))
+    place.bought(2), place.bought(3)
+    say, words = place.stock._say, []
+
+    def killed_after_one(said):
+        words.extend(said)
+        if said[0].kind == "stock":
+            say(said)
+            return
+        say(said[:1])
+        raise Killed
+
+    place.stock._say = killed_after_one
+    with pytest.raises(Killed):
+        place.counted(("hangzhou", "SKU-1", 5))
+    assert waits(place.fate("A1")) + waits(place.fate("A2")) == 1
+    place.bought(1)  # comes after the report, which had nothing for it
+    place.stock._say = say
+    assert (place.stock.catch_up(), place.stock.catch_up()) == (1, 0)
+    assert [place.fate("A1"), place.fate("A2"), waits(place.fate("A3"))] == ["hangzhou", "hangzhou", True]
+
+
+def test_what_waits_goes_once_its_warehouse_is_open_again(context, order):
+    place = Place(context, order, shop(), NAMED)
+    place.counted(("hangzhou", "SKU-1", 0))
+    place.bought(1)
+    closed = place.signals.report("warehouse_closed", "yes", about="warehouse=hangzhou", by="ann")
+    assert (place.counted(("hangzhou", "SKU-1", 9)).let_go, place.stock.catch_up()) == (0, 0)
+    place.signals.end(closed.name, by="ann")
+    assert place.stock.catch_up() == 1
+    assert place.fate("A1") == "hangzhou"
+
+
+@pytest.mark.parametrize("word", [E.PARTLY_REFUNDED, E.CANCELLED, E.SHIPPED])
+@pytest.mark.parametrize("limit", [1, 100], ids=["one by one", "in one batch"])
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+def test_what_is_heard_while_the_hub_lets_an_order_go_holds_it(place, word, limit, before):
+    """The hub had looked before it was heard, and knew nothing of it."""
+    place.counted(("hangzhou", "SKU-1", 0))
+    place.bought(1)
+    say = place.stock._say
+
+    def and_it_is_heard(said):
+        if said[0].kind == "stock":
+            say(said)
+            return
+        news = [place._order("A1", word, at=NOW + 9)]
+        place._receive([*news, *said] if before else [*said, *news])
+        drain(place.context, limit)
+
+    place.stock._say = and_it_is_heard
+    place.counted(("hangzhou", "SKU-1", 9))
+    assert place.fate("A1") == "withdrawn" if word == E.CANCELLED else waits(place.fate("A1"))
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_it_is_as_a_plain_count_says(place, seed):
     """Orders and reports in any order: an order goes if the last report, less all that was promised then and all that
