@@ -19,7 +19,7 @@ from orderhub_core.rules.explain import Answer, Asked, Explanation
 from orderhub_core.rules.explain import explain as explained
 from orderhub_core.rules.gifts import Given
 from orderhub_core.rules.language.operators import Language
-from orderhub_core.rules.language.printing import print_actions
+from orderhub_core.rules.language.printing import name_of, print_actions
 from orderhub_core.rules.language.vocabulary import Vocabulary, of_book
 from orderhub_core.rules.shortages import refusals
 from orderhub_core.rules.tree import Rulebook
@@ -195,7 +195,7 @@ def sentences(found: Explanation, book: Rulebook, language: Language) -> Iterato
         acting = [answer for answer in own if answer.outcome == "acts"]
         for answer in acting:
             yield f"  {answer.rule} → {print_actions(answer.then, speech, language)}"
-            yield from (f"    {_told(each, language)}" for each in answer.conditions)
+            yield from (f"    {_told(each, speech, language)}" for each in answer.conditions)
         if not acting:
             yield f"  {tr('no rule acts')}"
         others = sorted((answer for answer in own if answer.outcome != "acts"), key=lambda answer: len(answer.lacks))
@@ -207,15 +207,15 @@ def _passed(answer: Answer, speech: Vocabulary, language: Language) -> str:
     what = f"{answer.rule} → {print_actions(answer.then, speech, language)}"
     if answer.outcome == "passed over":
         return tr("{rule}: passed over, {other} comes first").format(rule=what, other=answer.before)
-    lacks = tr("; ").join(_told(each, language) for each in answer.lacks)
+    lacks = tr("; ").join(_told(each, speech, language) for each in answer.lacks)
     return tr("{rule}: lacks {what}").format(rule=what, what=lacks or tr("nothing that could be had"))
 
 
-def _told(asked: Asked, language: Language) -> str:
+def _told(asked: Asked, speech: Vocabulary, language: Language) -> str:
     tr = translator(language)
     mark = {True: "✓", False: "✗", None: "?"}[asked.holds]
     own = tr(", ").join(
-        f"{FIELDS[name].zh if language == 'zh' else name} {value or tr('missing')}" for name, value in asked.own.items()
+        f"{name_of(FIELDS[name], speech, language)} {value or tr('missing')}" for name, value in asked.own.items()
     )
     condition = asked.condition if asked.wanted else tr("not ({condition})").format(condition=asked.condition)
     return f"{mark} {condition} [{own}]"
