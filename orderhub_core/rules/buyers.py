@@ -6,6 +6,7 @@ of before; without a buyer or a payment nothing is known.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 import polars as pl
@@ -119,8 +120,17 @@ def completed(orders: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
                     f"the orders have no column {field.name!r} ({field.zh}), and none called {column!r} that it could"
                     f" be computed from: rule {rule.name!r} asks for it"
                 )
-    made = history(*_purchases(orders))
-    return orders.hstack(made.select([field.column for field, _ in wanted]))
+    return _with(orders, [field.column for field, _ in wanted])
+
+
+def informed(orders: pl.DataFrame) -> pl.DataFrame:
+    """Orders with all columns of HISTORY that they have, or that follow from what they have."""
+    there = {*orders.columns, "currency"}
+    return _with(orders, [name for name in HISTORY if name not in orders and there.issuperset(SOURCES[name])])
+
+
+def _with(orders: pl.DataFrame, wanted: Sequence[str]) -> pl.DataFrame:
+    return orders.hstack(history(*_purchases(orders)).select(wanted)) if wanted else orders
 
 
 def _purchases(orders: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:

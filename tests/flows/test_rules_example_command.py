@@ -255,3 +255,13 @@ def test_signals_are_asked_as_of_the_payment(files):
     assert overlap["both"] == ORDERS.filter(stormed & DOUYIN & DEAR).height > 0
     files(ORDERS.drop("paid_at"), book=stormy)
     assert "no column 'paid_at'" in refused(run(folder, *asked))
+
+
+def test_what_the_buyers_of_a_file_paid_before_is_asked_for_too(files):
+    named = ORDERS.with_columns(buyer=pl.Series([f"b{n * 7 % 150}" for n in range(COUNT)]))
+    earlier = pl.col("paid_at").rank("min").over("buyer") - 1
+    known = named.with_columns(earlier=earlier).sort("paid_at")
+    wanted, others = (known.filter(rule)["order_no"].to_list() for rule in (earlier == 0, earlier > 0))
+    told = answer(run(files(named), "--json", should=wanted[:10] + wanted[-10:], should_not=others[:15] + others[-15:]))
+    assert told["candidates"][0]["line"] in ("buyer_first", "buyer_first = yes", "buyer_orders = 0", "buyer_orders < 1")
+    assert told["candidates"][0]["taken"] == len(wanted)

@@ -15,7 +15,7 @@ from orderhub_core.entry.commands.rules_eval import Lines, Orders, Signals, with
 from orderhub_core.entry.options import AsJson, InLanguage, Lang, tell
 from orderhub_core.errors import UserMistake
 from orderhub_core.i18n import translator
-from orderhub_core.rules import exports, needs, rulebook
+from orderhub_core.rules import buyers, exports, needs, rulebook
 from orderhub_core.rules.dictionary import FIELDS
 from orderhub_core.rules.example import Alike, Candidate, Findings, Overlap, by_example
 from orderhub_core.rules.index import Index
@@ -61,7 +61,8 @@ def example(
         raise UserMistake(f"--best {best}: ask for one candidate at least")
     book = rulebook.load(rules) if rules else Rulebook()
     wanted = [*_split(should), *(_split(read_text(should_file, "--should-file")) if should_file else [])]
-    exported = exports.read(book, orders, lines, signals)
+    read = exports.read(book, orders, lines, signals)
+    exported = read._replace(orders=buyers.informed(read.orders))
     needs.check_all(exported.orders.schema, exported.lines.schema)
     called = Called(exported.orders, orders, shop)
     marks = _marks(called, wanted, _split(should_not))
