@@ -90,11 +90,14 @@ def resolve(headings: list[str], mapping: Mapping, required: Iterable[str]) -> d
         if wished:
             found[field] = wished[0]
         elif field in required:
-            raise UserMistake(
-                f"no column for {field}: mapping {mapping.name!r} expects {' or '.join(mapping.headings(field))}; "
-                f"the file has {', '.join(heading for heading in headings if heading != ROW) or 'no headings'}"
-            )
+            raise UserMistake(_no_column(field, [heading for heading in headings if heading != ROW], mapping))
     return found
+
+
+def _no_column(field: str, headings: list[str], mapping: Mapping) -> str:
+    known, of = mapping.headings(field), f" by mapping {mapping.name!r}" if mapping.name else ""
+    there = ", ".join(heading + nearest(heading, known) for heading in headings)
+    return f"no column for {field}: it may be headed {' or '.join(known)}{of}; the file has {there or 'no headings'}"
 
 
 def _plain(heading: str) -> str:

@@ -42,7 +42,7 @@ def read_sheet(
     where a required column is missing."""
     table = read_table(path)
     described = Described(
-        name=path.stem, shop="", columns={name: [name, *headings] for name, (_, headings) in columns.items()}
+        name="", shop="", columns={name: [name, *headings] for name, (_, headings) in columns.items()}
     )
     try:
         found = resolve(table.columns, described, required)

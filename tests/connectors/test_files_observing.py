@@ -386,10 +386,9 @@ def test_other_moneys() -> None:
 
 
 def test_a_missing_heading_names_what_is_expected_and_what_is_there() -> None:
-    with pytest.raises(
-        UserMistake, match="no column for placed_at: mapping 'shop-export' expects placed; the file has no"
-    ):
-        read({"no": "1"})
+    told = "no column for placed_at: it may be headed placed by mapping 'shop-export'; the file has no, plaecd"
+    with pytest.raises(UserMistake, match=rf"{told} \(did you mean 'placed'\?\)"):
+        read({"no": "1", "plaecd": "2"})
 
 
 def test_headings_forgive_blanks_case_and_marks() -> None:

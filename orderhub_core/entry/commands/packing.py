@@ -71,7 +71,11 @@ def check(
     sheets.write(table, out)
     tr = translator(lang.value)
     told = [*texts.sentences(table, tr), *(f"! {note}" for note in notes)]
-    tell(document(table, notes), "\n".join(told or [tr("nothing to check")]), as_json=as_json)
+    tell(
+        document(table, notes),
+        "\n".join(told or [tr("nothing to check: no parcel holds a gift, is being packed or has just left")]),
+        as_json=as_json,
+    )
     if notify:
         _notify(notify, table, tr)
     return int(table["verdict"].is_in(checks.BAD).any())
