@@ -239,6 +239,8 @@ class Intentions:
             detail = _cause(rule, version)
             if action == "split" and quantity > 1:
                 detail = _json({"parcels": parcelling.named(settled.parts), "rule": rule, "version": version}).decode()
+            elif lacks and action == "hold":
+                detail = _json({"lacked": settled.lack, "rule": rule, "version": version}).decode()
             self.news.entries.append(
                 Entry(head.order_id, f"rule.{action}", at, at, "", argument, "decided", "rules", message.id, detail)
             )

@@ -125,6 +125,8 @@ def test_the_nearest_that_has_it_all_and_then_the_next_and_the_temporary_one_las
         "hangzhou? nothing was taken: hangzhou: 0 of SKU-1 left, 9 asked; guangzhou: 1 of SKU-1 left, 9 asked;"
         " attic: 6 of SKU-1 left, 9 asked"
     )
+    ((detail,),) = rows(context, "SELECT detail FROM log WHERE event = 'rule.hold'")
+    assert msgspec.json.decode(detail)["lacked"] == why.removeprefix("hangzhou? ")
     assert place.left("attic") == 6, "who waits has taken nothing"
     reasons = place.decided("reason")
     assert reasons["A1"].endswith("the nearest that has all of it, 0 km")
