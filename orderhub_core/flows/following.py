@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from orderhub_core.effects import Companion
 from orderhub_core.flows import parcelling, rows
+from orderhub_core.flows.companions import key_of
 from orderhub_core.flows.news import News
 from orderhub_core.flows.parcelling import Part, Parts
 from orderhub_core.flows.places import Places
@@ -20,8 +21,9 @@ from orderhub_core.fold import Entry, Head
 from orderhub_core.model import Event, Line, Packing
 from orderhub_core.rules.gifts import FIRST_ADDED_LINE
 from orderhub_core.rules.merging import wish
+from orderhub_core.store import packs
 from orderhub_core.store.ahead import Reads
-from orderhub_core.store.unit import Message, Writes
+from orderhub_core.store.unit import Message, Row, Writes
 
 STOPPED = frozenset({"cancelled", "intercepted"})
 SENT = frozenset({"partly_shipped", "shipped"})
@@ -173,8 +175,7 @@ class Following:
             for key in self._keys(number):
                 self.writes.forestalled.append((*forestalled, key))
         relined = [self.news.touched[number] for number in self.news.lines]
-        packed = [head for head, *_ in self._packed.values() if head.order_id not in self.news.lines]
-        self._renew([*(head for head in relined if head.decided and self._is_renewed(head)), *packed])
+        self._renew([head for head in relined if head.decided and self._is_renewed(head)])
 
     def _keys(self, number: int) -> list[str]:
         """Of all that is to be handed over of an order, or made for it."""
@@ -182,27 +183,41 @@ class Following:
         keys = rows.push_keys(head)
         return [*keys, rows.work_key(head.shop, head.order_no)] if self._makes else keys
 
-    def _renew(self, heads: Sequence[Head]) -> None:
-        """What is handed over, and made, is what the order consists of now."""
-        carried = self.carried
-        earlier = [head for head in heads if head.order_id not in carried]
-        lines, done = self._lines_of(earlier), self._done_for(earlier)
+    def _renew(self, relined: Sequence[Head]) -> None:
+        """What is handed over, and made, is what the order consists of now, and says what it is packed with."""
+        packed = [head for head, *_ in self._packed.values()]
+        heads = list({head.order_id: head for head in (*relined, *packed)}.values())
+        earlier = [head for head in heads if head.order_id not in self.carried]
+        lines, done, parts = self._lines_of(earlier), self._done_for(earlier), self._parts_of(heads)
         companions = self._companions(heads, done)
-        parts = self._parts_of(heads)
-        for head in heads:
+
+        def own(number: int) -> Carried:
+            return self.carried.get(number) or Carried(None, *lines.get(number, ([], [])), done.get(number, []), ())
+
+        def pushed(head: Head, message: Message, pack_with: Iterable[Companion]) -> list[Row]:
             number = head.order_id
-            message = self.news.last_message[number] if number in self.news.lines else self._packed[number][2]
-            before, gifts = lines.get(number, ([], []))
-            own = carried.get(number) or Carried(None, before, gifts, done.get(number, []), ())
-            bought = self.news.lines.get(number, own.bought)
+            known = own(number)
+            consists = [*self.news.lines.get(number, known.bought), *known.gifts]
+            return parcelling.push_rows(
+                head, consists, parts.get(number, ()), message, rows.marks(known.done), pack_with=sorted(pack_with)
+            )
+
+        for head in relined:
+            number, message = head.order_id, self.news.last_message[head.order_id]
             if head.warehouse_by == "rule":
-                self.writes.renewed_effects += parcelling.push_rows(
-                    head, [*bought, *own.gifts], parts.get(number, ()), message, rows.marks(own.done),
-                    pack_with=sorted(companions.get(number, ())),
-                )  # fmt: skip
+                self.writes.renewed_effects += pushed(head, message, companions.get(number, ()))
             self.writes.renewed_effects += [
-                rows.work_row(head, base, bought, message) for action, base in own.done if action == "work_order"
+                rows.work_row(head, base, self.news.lines[number], message)
+                for action, base in own(number).done
+                if action == "work_order"
             ]
+        steps, touched = [], set()
+        for head, said, message in self._packed.values():
+            anew = [Companion(*one) for one in said.companions]
+            key, _, _, payload, *_ = pushed(head, message, anew)[0]
+            touched |= {key, *map(key_of, set(companions.get(head.order_id, ())) - set(anew))}
+            steps += packs.steps(said, head.order_id, key, payload, message.received_at)
+        self.writes.words += [*packs.touches(touched), *steps]
 
     def _is_renewed(self, head: Head) -> bool:
         """Whether its lines changed after the rulebook spoke on it."""
@@ -219,11 +234,10 @@ class Following:
     def _companions(
         self, heads: Sequence[Head], done: dict[int, list[tuple[str, str]]]
     ) -> dict[int, list[Companion]]:  # fmt: skip
-        """What orders are packed with: as this batch was told, or they were before."""
-        told = {head.order_id: said.companions for head, said, _ in self._packed.values()}
-        before = [number for head in heads if (number := head.order_id) not in told and wish(done.get(number, ()))]
-        found = {number: [Companion(*one) for one in names] for number, names in told.items()}
-        for number, *name in self.reads.pack_rows(before) if before else ():
+        """What orders say to be packed with before this batch."""
+        merged = [head.order_id for head in heads if wish(done.get(head.order_id, ()))]
+        found: dict[int, list[Companion]] = {}
+        for number, *name in self.reads.pack_rows(merged) if merged else ():
             found.setdefault(number, []).append(Companion(*name))
         return found
 

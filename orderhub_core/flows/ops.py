@@ -89,9 +89,6 @@ def noted(message: Message, said: Word, head: Head | None, moment: int, writes: 
             else:
                 writes.released += [(note, moment, key) for key in keys]
         case Packing():
-            key = push_key(said.shop, said.order_no)
-            writes.words += packs.steps(said, order_id, key)
-            writes.let_go.append((message.received_at, key, message.received_at))
             entry = _told(
                 message, said, order_id, "order.packed", "together" if said.companions else "alone", "released"
             )

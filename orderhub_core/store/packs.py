@@ -3,7 +3,7 @@ it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -27,10 +27,21 @@ _PAIR = """INSERT INTO pairings (shop, order_no, other_shop, other, say, by, rea
 _RECALL = """UPDATE outbox SET state = 'person', note = ? || '; before: ' || note
     WHERE state = 'withdrawn' AND attempts = 0 AND {those}"""
 _NUMBERED = "SELECT shop FROM orders WHERE order_no = ? ORDER BY shop"
-_OPEN = "EXISTS (SELECT 1 FROM outbox WHERE key = ? AND state <> 'done')"
-_PART = f"DELETE FROM packs WHERE order_id = ? AND {_OPEN}"
-_JOIN = f"INSERT INTO packs (order_id, shop, order_no) SELECT ?, ?, ? WHERE {_OPEN} ON CONFLICT DO NOTHING"
-"""Of what is handed over already nothing changes any more."""
+_TOUCH = "UPDATE outbox SET owner = owner WHERE key = ?"
+"""Nobody leases it until this is committed."""
+_PACK = """UPDATE outbox SET payload = ?, next_at = CASE WHEN next_at > ? THEN ? ELSE next_at END
+    WHERE key = ? AND state = 'waiting' AND attempts = 0"""
+_AGREED = """ AND NOT EXISTS (SELECT 1 FROM orders mine
+    JOIN packs p ON mine.order_id = outbox.order_id AND p.shop = mine.shop AND p.order_no = mine.order_no
+    JOIN orders other ON other.order_id = p.order_id{but}
+    JOIN outbox gone ON gone.key = 'push:' || other.shop || ':' || other.order_no
+    AND (gone.state IN ('leased', 'done') OR gone.attempts > 0))"""
+"""Nobody has gone meanwhile who says to be packed with it, but those whom it names: who looked before that knows no
+better, and another look follows."""
+_BUT = " AND NOT (other.shop = ? AND other.order_no = ?)"
+_TOLD = "EXISTS (SELECT 1 FROM outbox WHERE key = ? AND payload = ?)"
+_PART = f"DELETE FROM packs WHERE order_id = ? AND {_TOLD}"
+_JOIN = f"INSERT INTO packs (order_id, shop, order_no) SELECT ?, ?, ? WHERE {_TOLD} ON CONFLICT DO NOTHING"
 
 
 class HandOver(NamedTuple):
@@ -115,7 +126,16 @@ def pairing(said: Pairing, at: int) -> tuple[str, Row]:
     return _PAIR, (said.shop, said.order_no, said.other_shop, said.other, said.say, said.by, said.reason, at)
 
 
-def steps(said: Packing, order_id: int, key: str) -> Sequence[tuple[str, Row]]:
-    """The statements that keep what an order is packed with; `key`: of its hand-over."""
-    joined = [(_JOIN, (order_id, shop, order_no, key)) for shop, order_no in said.companions]
-    return [(_PART, (order_id, key)), *joined]
+def touches(keys: Iterable[str]) -> list[tuple[str, Row]]:
+    """Statements after which these hand-overs stay as they are until what follows is committed. In one order, so that
+    nobody waits in a circle."""
+    return [(_TOUCH, (key,)) for key in sorted(keys)]
+
+
+def steps(said: Packing, order_id: int, key: str, payload: str, at: int) -> list[tuple[str, Row]]:
+    """The statements that have an order's hand-over, of this key, say what it is packed with, which is its `payload`
+    then, and go; unless somebody has gone who would miss it. `at`: microseconds UTC."""
+    agreed = "" if said.missed else _AGREED.format(but=_BUT * len(said.companions))
+    named = () if said.missed else tuple(name for one in said.companions for name in one)
+    joined = [(_JOIN, (order_id, shop, order_no, key, payload)) for shop, order_no in said.companions]
+    return [(_PACK + agreed, (payload, at, at, key, *named)), (_PART, (order_id, key, payload)), *joined]

@@ -97,9 +97,6 @@ FREE = f"""UPDATE outbox SET note = ? || {BEFORE}, released = coalesce(released,
     WHERE key = ? AND state = 'person' AND attempts = 0 AND note = ?
     AND EXISTS (SELECT 1 FROM orders o WHERE o.order_id = outbox.order_id AND {TO_BE_SENT})"""
 """The hub lets go what waits for one thing, and for nothing that was said meanwhile: it knows no more than that."""
-LET_GO = """UPDATE outbox SET next_at = ?
-    WHERE key = ? AND state = 'waiting' AND attempts = 0 AND next_at > ?"""
-"""It need wait for others no longer."""
 HOLD = f"""UPDATE outbox SET state = 'person', note = ? || {BEFORE}
     WHERE (coalesce(released, -1) < ? OR (? > 0 AND attempts > 0)) AND key = ?
     AND (state IN ('waiting', 'leased') OR (state = 'person' AND attempts = 0 AND note NOT LIKE ?))"""
@@ -219,7 +216,6 @@ def batches(writes: Writes) -> Iterator[Batch]:
         Batch(insert("outbox") + REPLACE, sorted(writes.latest_effects, key=lambda row: row[0]), "outbox"),
         Batch(insert("outbox") + RENEW, sorted(writes.renewed_effects, key=lambda row: row[0]), "outbox"),
         *(Batch(sql, [row]) for sql, row in writes.words),
-        Batch(LET_GO, sorted(writes.let_go, key=lambda row: row[1]), key="key"),
         Batch(RELEASE, sorted(writes.released, key=lambda row: row[2]), key="key"),
         Batch(
             HOLD,

@@ -97,8 +97,6 @@ class Writes:
         self.words: list[tuple[str, Row]] = []
         """Statements on versions of the rulebook, on signals and on what is packed together, in the order in which they
         were said."""
-        self.let_go: list[Row] = []
-        """(at, key, at) of effects that need wait no longer than until then."""
         self.latest_effects: list[Row] = []
         self.renewed_effects: list[Row] = []
         self.withdrawn: list[Row] = []

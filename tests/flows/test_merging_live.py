@@ -3,7 +3,12 @@ news come."""
 
 from __future__ import annotations
 
+import contextlib
 import random
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import msgspec
 import pytest
@@ -12,21 +17,23 @@ from small_shop import SHOP, source
 from test_parcels_live import a_dock, split
 from versions import NOW, Bench, text
 
+from orderhub_core.errors import Busy
 from orderhub_core.flows import ops
 from orderhub_core.flows.absorb import drain
-from orderhub_core.flows.context import Context, Source
+from orderhub_core.flows.context import Context, Source, wall_clock
 from orderhub_core.flows.dispatch import SECOND, dispatch
 from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.merging import EARLY_US, Merging
 from orderhub_core.flows.reproduce import reproduce
 from orderhub_core.flows.rows import push_key
 from orderhub_core.flows.targets import Targets
-from orderhub_core.model import Content, Line, Observation, Pairing, Person, RawMessage
+from orderhub_core.model import Content, Line, Observation, Pairing, Person, RawMessage, Release
 from orderhub_core.model import Event as E
 from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.settings import Settings
 from orderhub_core.store import homes, packs
+from orderhub_core.store.base import Overtaken
 from orderhub_core.store.homes import Home
 
 EVER = (0, 1 << 62)
@@ -103,6 +110,21 @@ class Hall(Bench):
         seen = Observation(name, {event.value: self.now for event in events}, self.now, content)
         body = msgspec.json.encode(seen)
         self._said([RawMessage(shop, f"{name}:{hash(body)}:{self.now}", "order", body, name)])
+
+    def message(self, name, person, number):
+        """That it is bought by somebody, or, of nobody, that it is cancelled."""
+        content = person and Content(
+            total_minor=10_000, paid_minor=10_000, province="浙江省", city="杭州市", person=person,
+            lines=(Line(1, f"SKU-{name}"),),
+        )  # fmt: skip
+        events = (E.PLACED, E.PAID) if person else (E.CANCELLED,)
+        seen = Observation(name, {event.value: self.now for event in events}, self.now, content)
+        return RawMessage(SHOP, f"{name}:{number}", "order", msgspec.json.encode(seen), name)
+
+    def is_quiet(self, orders):
+        """Whether all of so many orders are known, and nothing waits any more."""
+        fates = self.fates()
+        return len(fates) == orders and not {"waiting", "leased"} & {*fates.values()} and not self.store.waiting()[0]
 
     def later(self, seconds):
         self.now += int(seconds * SECOND)
@@ -444,3 +466,84 @@ def test_whom_it_packs_together_is_whom_a_plain_look_at_each_two_would(context, 
             assert told[other] - may or told[name] - {
                 one for one in bought if bought[one][0] == person and frozenset((one, other)) not in parted
             }, "whoever is left out does not go with somebody of the group"
+
+
+def test_who_is_let_go_while_others_wait_goes_with_them(context, order):
+    hall = Hall(context, order, RECEIVER + HELD)
+    hall.buy("A1")
+    hall.buy("B1", sku="RISKY")
+    assert hall.fates()["B1"] == "person"
+    hall.later(100)
+    hall._said([ops.release(Release(SHOP, "B1", "looked at", "ann"), hall.now)])
+    assert hall.sent() == {}
+    hall.look(495)
+    assert hall.sent() == {"A1": ["B1"], "B1": ["A1"]}
+
+
+def test_several_workers_at_once_tell_nobody_of_one_that_does_not_go(context, order, home):
+    """Each takes messages in, looks who waits and hands over, all the time; some orders are cancelled meanwhile."""
+    hall = Hall(context, order, wait=SECOND)
+    told, lock, stop = [], threading.Lock(), threading.Event()
+    names = [f"A{number}" for number in range(90)]
+
+    def work(number):
+        store = homes.open_store(home)
+        context = hall.context._replace(store=store)
+
+        def said(messages):
+            store.accept(messages, wall_clock())
+            drain(context, 20, patience=2_000)
+
+        def push(effect, key):
+            with lock:
+                told.append(effect)
+
+        targets = Targets(
+            Settings(), lambda name: None, lambda said: None, beside=lambda keys: packs.hand_overs(store, keys),
+            recall=lambda order_no, keys: packs.recall(store, order_no, keys),
+        )  # fmt: skip
+        targets.warehouse = lambda name: SimpleNamespace(push=push, holds=lambda effect: True)
+        targets._check_open = lambda name: None
+        merging = Merging(store, wall_clock, said, lambda: context.pseudonyms)
+        dice = random.Random(number)
+        try:
+            while not stop.is_set():
+                for one in (
+                    lambda: drain(context, 20, patience=2_000), merging.step,
+                    lambda: dispatch(store, targets.perform, gates=Gates({}, lambda: 0.0), clock=wall_clock,
+                                     owner=f"w{number}", dice=dice, limit=7, attempts=8),
+                ):  # fmt: skip
+                    with contextlib.suppress(Busy, Overtaken):
+                        one()
+        finally:
+            store.close()
+
+    with ThreadPoolExecutor(3) as workers:
+        at_work = [workers.submit(work, number) for number in range(3)]
+        dice = random.Random(5)
+        try:
+            for number, name in enumerate(names):
+                hall.now = wall_clock()
+                hall._receive([hall.message(name, PEOPLE[number // 3 % 2 * 2], number)])
+                if number % 5 == 0 and number:
+                    time.sleep(0.02)
+                    gone = dice.choice(names[max(0, number - 9) : number])
+                    hall._receive([hall.message(gone, None, 100 + number)])
+            until = time.monotonic() + 60
+            while time.monotonic() < until and not hall.is_quiet(len(names)):
+                time.sleep(0.1)
+        finally:
+            stop.set()
+        for one in at_work:
+            one.result()
+    assert hall.is_quiet(len(names))
+    fates, once = hall.fates(), {one.order_no: one for one in told}
+    assert sum(1 for one in once.values() if one.pack_with) > 10
+    for name, one in once.items():
+        for other in one.pack_with:
+            if fates[other.order_no] == "done":
+                assert name in {it.order_no for it in once[other.order_no].pack_with}
+            else:
+                assert fates[other.order_no] == "person", "somebody is to look"
+    verdict = context.store.verify_log()
+    assert verdict.broken_seq is None
