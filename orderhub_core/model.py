@@ -377,10 +377,9 @@ class Dealing(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     by: str
 
 
-Decoded = (
-    Observation | Sighting | Review | Dismissal | Release | Packing | Pairing | BookChange | Signal | SignalEnd
-    | StockReport | BatchPlan | Dealing
-)  # fmt: skip
+OrderWord = Review | Release | Packing | Pairing
+Word = OrderWord | Dismissal | BookChange | Signal | SignalEnd | StockReport | BatchPlan | Dealing
+Decoded = Observation | Sighting | Word
 
 
 class RawMessage(msgspec.Struct, frozen=True, gc=False):

@@ -23,7 +23,18 @@ from orderhub_core.flows.news import News
 from orderhub_core.flows.recent import Known, Orders, remembered_if_committed
 from orderhub_core.flows.sighted import Sightings
 from orderhub_core.fold import Head, Origin, Pseudonymous, fold
-from orderhub_core.model import Content, Dealing, Decoded, Dismissal, Observation, Packing, Sighting, StockReport
+from orderhub_core.model import (
+    Content,
+    Dealing,
+    Decoded,
+    Dismissal,
+    Observation,
+    OrderWord,
+    Packing,
+    Sighting,
+    StockReport,
+    Word,
+)
 from orderhub_core.store import chain, ledger
 from orderhub_core.store.ahead import Reads
 from orderhub_core.store.base import FURTHEST, Overtaken
@@ -298,7 +309,7 @@ class _Batch:
             hashes.buyer(head.shop, content.buyer_ref), None if person is None else hashes.person(person, content.note)
         )
 
-    def _say(self, message: Message, said: ops.Word, head: Head | None) -> None:
+    def _say(self, message: Message, said: Word, head: Head | None) -> None:
         self.news.entries.append(ops.noted(message, said, head, self.moment, self.writes))
         if isinstance(said, StockReport):
             self._count(message, said)
@@ -335,4 +346,4 @@ def _key(source: Source, decoded: Decoded) -> Key | None:
     """The order that a message speaks of, where that order must be known to apply it."""
     if isinstance(decoded, Observation):
         return source.shop, decoded.order_no
-    return (decoded.shop, decoded.order_no) if isinstance(decoded, ops.OF_AN_ORDER) else None
+    return (decoded.shop, decoded.order_no) if isinstance(decoded, OrderWord) else None

@@ -40,7 +40,7 @@ def named(one: HandOver) -> frozenset[str]:
 
 def is_gone(one: HandOver) -> bool:
     """Whether its warehouse may have been told of it as it is."""
-    return one.state in ("leased", "done") or one.tries > 0
+    return one.state in ("leased", "done") or (one.tries > 0 and one.state != "withdrawn")
 
 
 def goes(one: HandOver) -> bool:

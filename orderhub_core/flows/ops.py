@@ -23,6 +23,7 @@ from orderhub_core.model import (
     Signal,
     SignalEnd,
     StockReport,
+    Word,
 )
 from orderhub_core.settings import RESERVED
 from orderhub_core.store import books, packs, presale, signals
@@ -30,25 +31,11 @@ from orderhub_core.store.aside import Held
 from orderhub_core.store.unit import Message, Row, Writes
 
 OPS = RESERVED
-Word = (
-    Review
-    | Dismissal
-    | Release
-    | Packing
-    | Pairing
-    | BookChange
-    | Signal
-    | SignalEnd
-    | StockReport
-    | BatchPlan
-    | Dealing
-)
 KINDS: dict[str, type[Word]] = {
     "review": Review, "dismissal": Dismissal, "release": Release, "packing": Packing, "pairing": Pairing,
     "rulebook": BookChange,
     "signal": Signal, "signal_end": SignalEnd, "stock": StockReport, "batches": BatchPlan, "dealing": Dealing,
 }  # fmt: skip
-OF_AN_ORDER = Review | Release | Packing | Pairing
 TURNING = BookChange | Signal | SignalEnd | StockReport | BatchPlan | Dealing
 """What is said after it is decided differently by: it ends its batch."""
 TURNS = frozenset({"rulebook", "signal", "signal_end", "stock", "batches", "dealing"})

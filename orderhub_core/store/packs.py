@@ -25,7 +25,7 @@ _PAIR = """INSERT INTO pairings (shop, order_no, other_shop, other, say, by, rea
     VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (shop, order_no, other_shop, other)
     DO UPDATE SET say = excluded.say, by = excluded.by, reason = excluded.reason, said_at = excluded.said_at"""
 _RECALL = """UPDATE outbox SET state = 'person', note = ? || '; before: ' || note
-    WHERE state = 'withdrawn' AND attempts = 0 AND {those}"""
+    WHERE state = 'withdrawn' AND {those}"""
 _NUMBERED = "SELECT shop FROM orders WHERE order_no = ? ORDER BY shop"
 _TOUCH = "UPDATE outbox SET owner = owner WHERE key = ?"
 """Nobody leases it until this is committed."""
@@ -35,7 +35,7 @@ _AGREED = """ AND NOT EXISTS (SELECT 1 FROM orders mine
     JOIN packs p ON mine.order_id = outbox.order_id AND p.shop = mine.shop AND p.order_no = mine.order_no
     JOIN orders other ON other.order_id = p.order_id{but}
     JOIN outbox gone ON gone.key = 'push:' || other.shop || ':' || other.order_no
-    AND (gone.state IN ('leased', 'done') OR gone.attempts > 0))"""
+    AND (gone.state IN ('leased', 'done') OR (gone.attempts > 0 AND gone.state <> 'withdrawn')))"""
 """Nobody has gone meanwhile who says to be packed with it, but those whom it names: who looked before that knows no
 better, and another look follows."""
 _BUT = " AND NOT (other.shop = ? AND other.order_no = ?)"

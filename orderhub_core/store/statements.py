@@ -106,7 +106,7 @@ EXPECTED = """EXISTS (SELECT 1 FROM orders mine
     JOIN packs p ON mine.order_id = outbox.order_id AND p.shop = mine.shop AND p.order_no = mine.order_no
     JOIN orders other ON other.order_id = p.order_id
     JOIN outbox gone ON gone.key = 'push:' || other.shop || ':' || other.order_no
-    AND (gone.state IN ('leased', 'done') OR gone.attempts > 0))"""
+    AND (gone.state IN ('leased', 'done') OR (gone.attempts > 0 AND gone.state <> 'withdrawn')))"""
 """Whether a warehouse was told of another order that it is packed with this one, or may have been."""
 WITHDRAW = f"""UPDATE outbox SET note = ? || {BEFORE},
     state = CASE WHEN attempts > CASE WHEN state = 'leased' THEN 1 ELSE 0 END OR {EXPECTED}

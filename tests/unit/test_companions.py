@@ -12,7 +12,7 @@ from orderhub_core.effects import Companion, PushToWarehouse
 from orderhub_core.flows.companions import Told, mended, unready
 from orderhub_core.store.packs import HandOver
 
-STATES = ["waiting", "waiting", "waiting", "waiting", "tried", "leased", "done", "withdrawn", "person"]
+STATES = ["waiting", "waiting", "waiting", "waiting", "tried", "leased", "done", "withdrawn", "left", "person"]
 
 
 def key(number):
@@ -21,7 +21,12 @@ def key(number):
 
 def hand_over(number, state, names):
     asked = PushToWarehouse("s", str(number), "w", (), pack_with=tuple(Companion("s", str(n)) for n in sorted(names)))
-    return HandOver("waiting" if state == "tried" else state, int(state in ("tried", "leased", "done")), 0, asked)
+    tries = int(state in ("tried", "leased", "done", "left"))
+    return HandOver({"tried": "waiting", "left": "withdrawn"}.get(state, state), tries, 0, asked)
+
+
+def is_gone(one):
+    return one.state in ("leased", "done") or (one.tries and one.state == "waiting")
 
 
 def names_of(world, number):
@@ -91,11 +96,12 @@ def test_all_that_waits_may_go_in_the_end_though_every_word_but_one_is_lost(made
             assert may_go(done, number)
             for other in names:
                 assert number in names_of(done, other), "who is named says so, too"
+                assert done[other].state == "waiting" or is_gone(done[other]), "and goes"
                 assert group[number] == group[other], "nobody is told of a stranger"
                 if done[other].state == "waiting" and not done[other].tries:
                     assert (min(number, other), max(number, other)) in pairs
                     assert names - {other} <= names_of(done, other) | {
-                        third for third in names if done[third].state in ("leased", "done") or done[third].tries
+                        third for third in names if is_gone(done[third])
                     }, "each goes with each other one"
 
 
@@ -109,7 +115,7 @@ def test_what_is_handed_over_is_told_nothing_and_who_is_missed_by_it_is_a_person
         lost = names_of(world, number) - {int(one.rpartition(":")[2]) for one in told.companions}
         expected = {
             other for other in lost
-            if (world[other].state in ("leased", "done") or world[other].tries > 0) and number in names_of(world, other)
+            if is_gone(world[other]) and number in names_of(world, other)
         }  # fmt: skip
         assert told.missed <= bool(expected)
         if expected and number not in names_of(world, min(expected)):
