@@ -68,7 +68,7 @@ def _parts(index: Index, how: str) -> Numbers | None:
     """Parcels of each order that goes so; None where its lines do not say. One without lines is one parcel."""
     if how in (NOTHING, "never"):
         return np.ones(index.orders.height, np.int64)
-    if how not in BY_KIND or not index.lines.height:
+    if how not in BY_KIND or index.raw_lines.is_empty():
         return None
     return counts(index.place, index.lines.column(FIELDS[BY_KIND[how]]), index.orders.height)
 
