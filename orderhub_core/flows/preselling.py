@@ -14,7 +14,7 @@ from orderhub_core.flows import dealing, ops, rows, sheets
 from orderhub_core.flows.stocking import AT_A_TIME, MOST_PIECES, MOST_TOLD, OURSELVES, Stock
 from orderhub_core.frames import INSTANT
 from orderhub_core.model import BatchPlan, Dealing, RawMessage, Release
-from orderhub_core.presale.batches import BATCHES, USE
+from orderhub_core.presale.batches import BATCHES, INSTANT_AFTER, USE
 from orderhub_core.store import presale
 from orderhub_core.store.base import Store
 from orderhub_core.store.presale import Batch, Kept
@@ -45,7 +45,7 @@ ORDERS = pl.Schema(
     }
 )
 """One row per presale order of SKUs that come in batches: the batch that its last piece is in, and when that is ready;
-null where no batch has enough. `gone`: it has its pieces, or may have left; nothing of it is at risk."""
+null where no batch has enough, or nobody knows when. `gone`: it has its pieces, or may have left, and is at no risk."""
 COMING = pl.Schema({**USE, "is_there": pl.Boolean(), "overdue": pl.Boolean()})
 """USE, and whether somebody has said that the batch is there, or should have by now."""
 
@@ -163,6 +163,8 @@ class Presale:
             pl.Series("order_no", [name[1] for name in names], pl.String),
             pl.Series("gone", [name[2] for name in names], pl.Boolean),
         )
+        # What is overdue has a day for whose turn it is; there is none to tell.
+        told = pl.when(pl.col("at") != now + INSTANT_AFTER).then("at").alias("at")
         risky = [pl.col(name) & ~pl.col("gone") for name in ("at_risk", "was_at_risk")]
         there = {(one.sku, one.batch) for one in self.kept() if one.arrived_at is not None}
         late = {
@@ -180,7 +182,11 @@ class Presale:
             (one.shop, one.order_no) for one in stands.wanted if str(one.order_id) not in seen and not one.taken
         )
         unplanned = pl.DataFrame(list(lost), schema={"shop": pl.String, "order_no": pl.String}, orient="row")
-        return Schedule(orders.with_columns(*risky).select(ORDERS.names()), batches.select(COMING.names()), unplanned)
+        return Schedule(
+            orders.with_columns(told, *risky).select(ORDERS.names()),
+            batches.with_columns(told).select(COMING.names()),
+            unplanned,
+        )
 
 
 def _parcel(one: Kept) -> int:

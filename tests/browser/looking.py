@@ -9,6 +9,9 @@ from playwright.sync_api import Page
 APP_READY = ".oh-page:visible"
 CHART = "canvas:visible, svg.marks:visible"
 LONG_MS = 60_000
+NOTHING = re.compile(
+    "No rule holds an order for a presale|没有规则因预售挂起订单|A snapshot knows no batches|快照里没有批次"
+)
 
 # Widgets live in shadow trees: walk them all.
 ALL = """
@@ -53,8 +56,10 @@ GROUND = "() => getComputedStyle(document.body).backgroundColor"
 
 
 def open_app(page: Page) -> None:
-    """Wait until the app and its first chart stand."""
+    """Wait until the app and its first chart stand; or it says that it has nothing to draw."""
     page.locator(APP_READY).first.wait_for(timeout=LONG_MS)
+    if page.locator(".oh-note:visible", has_text=NOTHING).count():
+        return
     page.locator(CHART).first.wait_for(timeout=LONG_MS)
 
 

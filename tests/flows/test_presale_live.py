@@ -158,6 +158,7 @@ def test_a_schedule_tells_when_an_order_goes_and_whose_promise_a_late_batch_brea
         ("first", True, False), ("second", False, True), ("third", False, True),
     ]  # fmt: skip
     assert late.orders["at_risk"].to_list() == [False, True, True]
+    assert late.orders["at"].to_list() == [at(NOW), None, None], "a day that is over is none"
 
 
 def test_a_plan_that_cannot_be_meant_is_refused(place):

@@ -23,12 +23,14 @@ from orderhub_core.charts import paper
 from orderhub_core.health import holds as holds_texts
 from orderhub_core.health import queue as queue_texts
 from orderhub_core.health import texts as health_texts
+from orderhub_core.presale import board as presale_board
+from orderhub_core.presale import texts as presale_texts
 from orderhub_core.rules.lab import texts as lab_texts
 from orderhub_core.sim import texts as sim_texts
 
 ROOT = Path(__file__).parents[2]
 AUDITS = (audit_texts, consistency_texts, spot_texts, spot_export, credibility_texts, reconcile_texts)
-WORDINGS = (*AUDITS, health_texts, holds_texts, lab_texts, queue_texts, sim_texts)
+WORDINGS = (*AUDITS, health_texts, holds_texts, lab_texts, presale_board, presale_texts, queue_texts, sim_texts)
 LAB = ("rules/lab/asking.py", "rules/lab/board.py", "rules/lab/sections.py", "rules/lab/tables.py", "flows/lab.py")
 SOURCES = [
     *sorted((ROOT / "notebooks").glob("*.py")),

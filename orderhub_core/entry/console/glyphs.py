@@ -9,6 +9,7 @@ GLYPHS = {
     "health": "M3 12h4l2.5-6 4.5 12 2.5-6h4.5",
     "balance": "M12 4v16M8 20h8M5 7h14M5 7l-2.5 6h5zM19 7l-2.5 6h5z",
     "credibility": "M12 3.5 19 6v5.5c0 4.3-2.9 7.3-7 9-4.1-1.7-7-4.7-7-9V6zM8.8 12l2.3 2.3 4.2-4.6",
+    "calendar": "M4 6h16v14H4zM4 10h16M8 3v5M16 3v5",
     "parcel": "M4 8l8-4 8 4v8l-8 4-8-4zM4 8l8 4 8-4M12 12v8",
     "rules": "M5 6h6M5 12h10M5 18h4M16 4l3 3-3 3M19 15v5M16.5 17.5h5",
 }
