@@ -105,11 +105,11 @@ def _live(folder: Path, database: str, seed: int, port: int) -> None:
     write_books(folder, build(plan), now)
     env = {**os.environ, **setting.fresh_secrets(), "ORDERHUB_DATA": str(folder), "ORDERHUB_DATABASE_URL": database}
     with running(folder / "logs", env) as processes:
-        processes.start("sandbox", ["connectors.sandbox.server", "--config", str(sandbox)])
+        processes.start("sandbox", ["connectors.sandbox.server", "--config", str(sandbox)], behind=True)
         processes.start("console", ["orderhub_core.entry.cli", "serve", "--no-worker", "--port", str(ports.console)])
         address = f"http://127.0.0.1:{ports.console}"
         processes.wait_for(f"{address}/healthz")
         typer.echo(f"OrderHub is running: open {address}/   (Ctrl-C stops it; logs in {folder / 'logs'})")
         # The console has made or migrated the store: only now may somebody else open it.
-        processes.start("worker", ["orderhub_core.entry.cli", "worker"])
+        processes.start("worker", ["orderhub_core.entry.cli", "worker"], behind=True)
         until_told(processes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import signal
 import socket
 import subprocess
@@ -19,6 +20,8 @@ from orderhub_core.errors import OrderHubError, UserMistake
 
 READY_S = 90.0
 LAST_PORT = 65_535
+BEHIND = 10
+"""Niceness."""
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
@@ -58,7 +61,8 @@ class Processes:
         self.children: dict[str, subprocess.Popen[bytes]] = {}
         self.told = threading.Event()
 
-    def start(self, name: str, arguments: Sequence[str]) -> None:
+    def start(self, name: str, arguments: Sequence[str], *, behind: bool = False) -> None:
+        """`behind`: it gives way to whoever sits before a page, where both want the processor."""
         self._heed()
         with (self.logs / f"{name}.log").open("wb") as log:
             self.children[name] = subprocess.Popen(  # noqa: S603 — our own modules, no shell
@@ -69,6 +73,9 @@ class Processes:
                 stderr=log,
                 start_new_session=True,
             )
+        if behind:
+            with contextlib.suppress(OSError):  # it has ended, as `check` will tell
+                os.setpriority(os.PRIO_PROCESS, self.children[name].pid, BEHIND)
 
     def wait_for(self, url: str) -> None:
         """Raises OrderHubError when a child ends or the address does not answer in time."""
