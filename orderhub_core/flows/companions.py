@@ -90,8 +90,9 @@ def _awaited(waiting: HandOvers, told: Mapping[str, frozenset[str]]) -> dict[str
     with whom they would go then."""
     missing: dict[str, frozenset[str]] = {}
     for key, names in told.items():
-        for name in names & waiting.keys() - told.keys():
-            missing[name] = missing.get(name, frozenset()) | {key} | (names & waiting.keys()) - {name}
+        there = {name for name in names if name in waiting}
+        for name in (one for one in there if one not in told):
+            missing[name] = missing.get(name, frozenset()) | {key} | there - {name}
     return missing
 
 

@@ -82,12 +82,11 @@ class Merging:
             before = self._store.cursor_of(CURSOR)
             if before is not None and 0 <= now - before < every_s * SOON_US:
                 return Passed()
-        waiting = packs.waiting(self._store)
-        if not waiting:
+        if not packs.is_due(self._store, now + EARLY_US):
             return Passed()
         if every_s:
             self._store.set_cursor(CURSOR, now)
-        words, passed = self._found(waiting, now)
+        words, passed = self._found(packs.waiting(self._store), now)
         for at in range(0, len(words), AT_A_TIME):
             self._say([ops.packing(said, now) for said in words[at : at + AT_A_TIME]])
         return passed

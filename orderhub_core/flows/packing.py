@@ -8,8 +8,9 @@ import polars as pl
 
 from orderhub_core.packing import floor
 from orderhub_core.packing.floor import HELD, LEFT, PACKS, PARCELS, Known
-from orderhub_core.store import aside, ledger
+from orderhub_core.store import aside, ledger, packs
 from orderhub_core.store.base import Store
+from orderhub_core.store.unit import Row
 
 
 class Frames(Protocol):
@@ -24,13 +25,22 @@ def known(hub: Frames, store: Store | None, now: int | None = None) -> Known:
     rows = [] if store is None else [(one.place, one.subject, one.balance) for one in ledger.left(store, "stock")]
     left = pl.DataFrame(rows, schema=LEFT, orient="row")
     parcels = [] if store is None else store.split_rows(here["order_id"])
-    packs = [] if store is None else store.pack_rows(here["order_id"])
-    held = [] if store is None else [(one.shop, one.order_no, one.parcel or None) for one in aside.held(store)]
+    together = [] if store is None else store.pack_rows(here["order_id"])
+    held = [] if store is None else _held(store)
     return floor.known(
         here,
         hub.frame("lines"),
         left,
         pl.DataFrame(parcels, schema=PARCELS, orient="row"),
         pl.DataFrame(held, schema=HELD, orient="row"),
-        pl.DataFrame(packs, schema=PACKS, orient="row"),
+        pl.DataFrame(together, schema=PACKS, orient="row"),
     )
+
+
+def _held(store: Store) -> list[Row]:
+    """What is no keeper's yet: as a person must let it go first, or as it waits for others to be packed with."""
+    waiting = (one.handed.asked for one in packs.waiting(store) if not one.handed.asked.pack_with)
+    return [
+        *((one.shop, one.order_no, one.parcel or None) for one in aside.held(store)),
+        *((one.shop, one.order_no, None) for one in waiting),
+    ]

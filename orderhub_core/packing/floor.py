@@ -20,7 +20,8 @@ PARCELS = pl.Schema(
 )  # fmt: skip
 """Of orders that go in several parcels, where each line goes."""
 HELD = pl.Schema({"shop": pl.String(), "order_no": pl.String(), "parcel": pl.Int64()})
-"""What a person must let go first: orders, or one parcel of them; null: the order goes whole."""
+"""What a person must let go first, or what waits for others: orders, or one parcel of them; null: the order goes
+whole."""
 PACKS = pl.Schema({"order_id": pl.Int64(), "shop": pl.String(), "order_no": pl.String()})
 """Orders, and each other one that goes in one parcel with them."""
 TABLE = pl.Schema({**checks.TABLE, "shop": pl.String(), "tracking_no": pl.String()})

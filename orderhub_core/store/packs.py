@@ -18,6 +18,8 @@ _WAITING = """SELECT e.state, e.attempts, e.next_at, e.payload, o.order_id, o.pa
     FROM outbox e JOIN orders o ON o.order_id = e.order_id LEFT JOIN persons p ON p.order_id = e.order_id
     WHERE e.state = 'waiting' AND e.attempts = 0 AND e.key = 'push:' || o.shop || ':' || o.order_no
     AND EXISTS (SELECT 1 FROM packs k WHERE k.order_id = e.order_id)"""
+_DUE = """SELECT 1 FROM outbox e WHERE e.state = 'waiting' AND e.attempts = 0 AND EXISTS
+    (SELECT 1 FROM packs k WHERE k.order_id = e.order_id AND (k.order_no <> '' OR e.next_at <= ?)) LIMIT 1"""
 _BESIDE = "SELECT key, state, attempts, next_at, payload FROM outbox WHERE {those}"
 _SAID = """SELECT shop, order_no, other_shop, other, say, by, reason FROM pairings WHERE {those}
     ORDER BY said_at, shop, order_no, other_shop, other"""
@@ -71,11 +73,14 @@ class Waiting(NamedTuple):
     """To be hashed at once, and kept nowhere else."""
 
 
+def is_due(store: Store, until: int) -> bool:
+    """Whether anybody has waited for others up to an instant (microseconds UTC), or was told whom it goes with and has
+    not gone. A hub that packs nothing together is not asked for what waits."""
+    return bool(store.query("hub", "SELECT 1 FROM packs LIMIT 1") and store.query("hub", _DUE, (until,)))
+
+
 def waiting(store: Store) -> list[Waiting]:
-    """Whatever of packing together has not gone to its warehouse yet, and was not even tried. A hub that packs nothing
-    together is not asked for what waits."""
-    if not store.query("hub", "SELECT 1 FROM packs LIMIT 1"):
-        return []
+    """Whatever of packing together has not gone to its warehouse yet, and was not even tried."""
     found = [one for row in store.query("hub", _WAITING) if (one := _waiting(*row)) is not None]
     return sorted(found, key=attrgetter("order_id"))
 
