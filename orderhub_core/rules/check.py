@@ -11,7 +11,7 @@ from itertools import combinations
 from typing import Literal, NamedTuple
 
 from orderhub_core import i18n
-from orderhub_core.rules.actions import VERBS
+from orderhub_core.rules.actions import NEVER, VERBS
 from orderhub_core.rules.booktables import OTHERWISE
 from orderhub_core.rules.dictionary import FIELDS, Kind, nearest
 from orderhub_core.rules.language.operators import Language
@@ -42,6 +42,8 @@ FINDINGS: Mapping[str, str] = {
     "contradicts": "it holds for the same orders as {other}, which stands before it, and wants something else; only "
     "{other} acts",
     "conflict": "it and {other} can hold for the same order, and want different things of the action {verb}",
+    "overruled": "it and {other} can hold for the same order; one of them says that it is never to be done, and that "
+    "holds over the other's action {verb}",
     "torn": "it wants two different things of the action {verb}",
     "some_other_line": "{first} asks whether some line is different; to ask that none is, write {second}",
     "strange_value": "{first} asks for a value that is not known; the nearest is {second}",
@@ -50,7 +52,7 @@ FINDINGS: Mapping[str, str] = {
     "action {verb} comes to nothing: assign a warehouse, too",
 }
 """English; `locale/zh/rules.po` has the Chinese."""
-_NOTES = ("some_other_line", "strange_value", "gap", "unsent")
+_NOTES = ("overruled", "some_other_line", "strange_value", "gap", "unsent")
 _KEEPS_BACK = ("hold", "approve")
 _EXACT = (Op.IS, Op.IS_NOT, Op.AMONG, Op.NOT_AMONG)
 _POSITIVE = {Op.IS_NOT: Op.IS, Op.NOT_AMONG: Op.AMONG}
@@ -211,7 +213,10 @@ def _conflicts(book: Rulebook, examples: Examples) -> Iterator[Finding]:
             continue
         verbs = list(_opposed(rule.then, later.then))
         if verbs and possible([Wish(rule.when, Want.TRUE), Wish(later.when, Want.TRUE)]):
-            yield Finding("conflict", later_group.name, later.name, rule.name, verbs[0])
+            never = {action.verb for action in (*rule.then, *later.then) if action.argument == NEVER}
+            torn = [verb for verb in verbs if verb not in never]
+            code = "conflict" if torn else "overruled"
+            yield Finding(code, later_group.name, later.name, rule.name, (torn or verbs)[0])
 
 
 def _unsent(book: Rulebook) -> Iterator[Finding]:

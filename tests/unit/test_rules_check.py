@@ -227,6 +227,15 @@ def test_where_all_rules_act_those_that_want_different_warehouses_of_one_order_c
     assert found(read(rules)) == [("conflict", "r2", "r1")]
 
 
+@pytest.mark.parametrize("verb", ["拆单 按品类", "合并 同买家"])
+def test_what_is_never_to_be_done_holds_over_others_which_is_noted_and_no_conflict(verb):
+    never = f"{verb.split()[0]} 禁止"
+    told = check(read([("渠道 = 抖音", verb), ("订单金额 >= 100", never), ("渠道 = 淘宝", never)]))
+    assert [(one.code, one.level, one.rule, one.other) for one in told] == [("overruled", "note", "r2", "r1")]
+    both = check(read([("渠道 = 抖音", f"分仓 a; {verb}"), ("订单金额 >= 100", f"分仓 b; {never}")]))
+    assert [(one.code, one.verb) for one in both] == [("conflict", "assign_warehouse")]
+
+
 def test_one_rule_cannot_want_two_warehouses():
     assert found(read([("渠道 = 抖音", "分仓 a; 分仓 b; 标记 x; 标记 y")])) == [("torn", "r1", "")]
 
