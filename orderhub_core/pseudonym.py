@@ -18,6 +18,8 @@ from pathlib import Path
 from orderhub_core.errors import UserMistake
 from orderhub_core.model import Person
 
+BETWEEN = re.compile(r"(?<=\d)[\W_]+(?=\d)|([\W_]+)")
+"""Signs between two numbers, which tell 1-12 from 11-2; or others."""
 NOT_DIGITS = re.compile(r"[\s\-()+]")
 
 
@@ -54,13 +56,13 @@ class Pseudonyms:
         return self._alike("receiver", name)
 
     def address(self, address: str) -> str:
-        """That of an address, likewise; signs between its parts do not count."""
+        """That of an address, likewise; signs between its parts count where they keep two numbers apart."""
         return self._alike("address", address)
 
     def _alike(self, purpose: str, value: str) -> str:
         plain = unicodedata.normalize("NFKC", value).casefold()
-        letters = "".join(sign for sign in plain if sign.isalnum())
-        return self._hash(purpose, letters).hex() if letters and "*" not in plain else ""
+        told = BETWEEN.sub(lambda signs: "" if signs[1] else "-", plain)
+        return self._hash(purpose, told).hex() if told and "*" not in plain else ""
 
     def _hash(self, purpose: str, value: str) -> bytes:
         digest = self._fresh[purpose].copy()

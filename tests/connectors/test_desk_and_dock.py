@@ -16,7 +16,7 @@ from connectors.notifiers import apprise
 from connectors.sandbox.server import SECOND
 from connectors.touchpoints import desk
 from connectors.warehouses import dock
-from orderhub_core.effects import Notify, PushToWarehouse, WarehouseLine
+from orderhub_core.effects import Companion, Notify, PushToWarehouse, WarehouseLine
 from orderhub_core.errors import BadCredentials, RefusedByTarget, Unreachable, Unreadable, UserMistake
 from orderhub_core.settings import Endpoint
 from orderhub_core.sim.world import World
@@ -24,6 +24,7 @@ from orderhub_core.sim.world import World
 Start = Callable[..., Sandbox]
 LINES = (WarehouseLine("ROMPER-01", 1), WarehouseLine("FREE-04", 2, gift_of="ROMPER-01"))
 ORDER = PushToWarehouse("douyin-main", "6921458730912345671", "hangzhou", LINES)
+BESIDE = (Companion("mini", "7"), Companion("douyin-main", "8"))
 APPRISE_LOADS = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 """Loading its plugins, Apprise imports a module of the standard library that Python will drop."""
 
@@ -108,6 +109,26 @@ def test_parcels_of_an_order_are_taken_and_read_back_one_by_one(start: Start) ->
         warehouse.push(ORDER, "key-3")
     with pytest.raises(RefusedByTarget, match="409"):
         warehouse.push(first, "key-2")
+
+
+def test_what_an_order_is_packed_with_is_told_and_read_back(start: Start) -> None:
+    warehouse = dock.connect(start().dock())
+    packed, fewer = (
+        PushToWarehouse(ORDER.shop, ORDER.order_no, ORDER.warehouse, LINES, pack_with=some)
+        for some in (BESIDE, BESIDE[:1])
+    )
+    warehouse.push(packed, "key-1")
+    assert warehouse.holds(packed)
+    assert not warehouse.holds(fewer)
+
+
+def test_a_warehouse_that_does_not_tell_what_is_packed_together_has_it_all_the_same(
+    answering: Callable[[bytes], str],
+) -> None:
+    lines = b'[{"sku": "ROMPER-01", "quantity": 1}]'
+    url = answering(b'{"shop": "douyin-main", "order_no": "6921458730912345671", "lines": ' + lines + b"}")
+    silent = dock.connect(Endpoint("hangzhou", "dock", url=url, secret_env="TEST_DOCK_SECRET"))
+    assert silent.holds(PushToWarehouse(ORDER.shop, ORDER.order_no, ORDER.warehouse, LINES[:1], pack_with=BESIDE))
 
 
 def test_a_warehouse_that_knows_no_parcels_is_told_of_at_once(answering: Callable[[bytes], str]) -> None:

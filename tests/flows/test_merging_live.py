@@ -182,6 +182,14 @@ def test_nobody_waits_past_its_promise_or_longer_than_it_may_though_nobody_looks
     assert hall.sent() == {"A3": []}
 
 
+def test_where_nobody_may_wait_all_go_at_once(context, order):
+    hall = Hall(context, order, wait=0)
+    hall.buy("A1")
+    hall.buy("B1")
+    assert hall.sent() == {"A1": [], "B1": []}
+    assert hall.look() == (0, 0, 0, 0)
+
+
 @pytest.mark.parametrize(
     ("book", "together"),
     [

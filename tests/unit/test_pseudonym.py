@@ -29,6 +29,18 @@ def test_a_buyer_is_the_same_in_one_shop_only():
     assert OURS.buyer("a", "") == ""
 
 
+@pytest.mark.parametrize("written", ["文三路1-12号", "文三路 1-12 号", "文三路１－１２号", "文三路, 1 — 12号"])
+def test_one_address_has_one_pseudonym_however_it_is_spaced(written):
+    assert OURS.address(written) == OURS.address("文三路1-12号")
+    assert OURS.address(written) not in (OURS.address("文三路11-2号"), OURS.address("文三路112号"), "")
+    assert OURS.address(written) not in (OTHERS.address(written), OURS.receiver(written))
+
+
+@pytest.mark.parametrize("masked", ["文三路***", "王*", "王＊", "", "  ", "——"])
+def test_a_masked_or_missing_name_or_address_has_none(masked):
+    assert (OURS.address(masked), OURS.receiver(masked)) == ("", "")
+
+
 def test_the_key_is_made_once_even_by_many_at_once_and_is_its_owners_alone(tmp_path):
     with ThreadPoolExecutor(8) as pool:
         made = list(pool.map(lambda _: pseudonym.load(tmp_path, {}).phone("19900001234"), range(16)))
