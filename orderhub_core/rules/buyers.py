@@ -134,13 +134,29 @@ def _with(orders: pl.DataFrame, wanted: Sequence[str]) -> pl.DataFrame:
 
 
 def _purchases(orders: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """As both that `history` asks for; what the orders do not tell is null."""
+    """As both that `history` asks for; what the orders do not tell is null. A buyer is one of a shop."""
     for name, kind in PURCHASES.items():
-        if name in orders and kind == INSTANT and not isinstance(orders.schema[name], pl.Datetime | pl.Null):
-            raise UserMistake(f"the column {name!r} of the orders holds {orders.schema[name]}, not instants")
+        if name in orders and (unfit := _unfit(orders.schema[name], kind)):
+            raise UserMistake(f"the column {name!r} of the orders holds {orders.schema[name]}, not {unfit}")
     told = [
         pl.col(name).cast(kind) if name in orders else pl.lit(None, kind).alias(name)
         for name, kind in PURCHASES.items()
     ]
     bought = orders.select(told).with_columns(pl.col("currency").fill_null(""))
+    if "shop" in orders:
+        own = pl.when(pl.col(BUYER) != "").then(
+            pl.concat_str(pl.lit(orders["shop"].cast(pl.String)), BUYER, separator="\0")
+        )
+        bought = bought.with_columns(own.alias(BUYER))
     return bought, bought
+
+
+def _unfit(dtype: pl.DataType, kind: pl.DataType) -> str:
+    """What a column should hold instead; empty where it may hold what it does."""
+    if dtype == pl.Null:
+        return ""
+    if kind == INSTANT:
+        return "" if isinstance(dtype, pl.Datetime) and dtype.time_zone is not None else "instants with their time zone"
+    if kind == pl.Int64:
+        return "" if dtype.is_integer() else "whole numbers of the smallest unit (cents)"
+    return "" if dtype.is_integer() or dtype in (pl.String, pl.Categorical, pl.Enum) else "text"

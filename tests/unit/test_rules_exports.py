@@ -132,6 +132,14 @@ def test_what_a_buyer_paid_before_is_computed_from_the_orders_of_the_file(evalua
     assert evaluated(rules, BOUGHT).decisions["order_no"].to_list() == ["B"]
 
 
+def test_buyers_of_two_shops_are_two_buyers(evaluated):
+    rules = book("buyer_first", "tag first")
+    apart = BOUGHT.with_columns(shop=pl.Series(["north", "south", "north"]))
+    assert evaluated(rules, apart).decisions["order_no"].to_list() == ["A", "B"]
+    one = BOUGHT.with_columns(shop=pl.lit("north"))
+    assert evaluated(rules, one).decisions["order_no"].to_list() == ["A"]
+
+
 def test_a_column_of_that_name_says_it_in_their_stead_as_people_write_amounts(evaluated):
     orders = BOUGHT.drop("buyer_ref", "paid_minor").with_columns(
         买家累计实付=pl.Series([1.5, 100.0, None]), buyer_orders=pl.Series([0, 7, 9])
@@ -148,6 +156,9 @@ def test_a_column_of_that_name_says_it_in_their_stead_as_people_write_amounts(ev
         ("buyer_spent > 1", BOUGHT.drop("paid_minor"), "none called 'paid_minor'"),
         ("buyer_refunds = 0", BOUGHT, "none called 'refunded_at'"),
         ("buyer_first", BOUGHT.with_columns(paid_at=pl.lit("noon")), "'paid_at' of the orders holds String, not inst"),
+        ("buyer_first", BOUGHT.with_columns(pl.col("paid_at").dt.replace_time_zone(None)), "with their time zone"),
+        ("buyer_spent > 1", BOUGHT.with_columns(paid_minor=pl.lit("1,00")), "'paid_minor' of the orders holds String"),
+        ("buyer_first", BOUGHT.with_columns(buyer_ref=pl.lit(1.5)), "'buyer' of the orders holds Float64, not text"),
         ("buyer_first", BOUGHT.with_columns(buyer_first=pl.lit("yes")), "holds String, not true or false"),
     ],
 )
