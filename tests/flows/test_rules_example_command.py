@@ -259,7 +259,7 @@ def test_signals_are_asked_as_of_the_payment(files):
 
 def test_what_the_buyers_of_a_file_paid_before_is_asked_for_too(files):
     named = ORDERS.with_columns(buyer=pl.Series([f"b{n * 7 % 150}" for n in range(COUNT)]))
-    earlier = pl.col("paid_at").rank("min").over("buyer") - 1
+    earlier = pl.col("paid_at").rank("min").over("shop", "buyer") - 1
     known = named.with_columns(earlier=earlier).sort("paid_at")
     wanted, others = (known.filter(rule)["order_no"].to_list() for rule in (earlier == 0, earlier > 0))
     told = answer(run(files(named), "--json", should=wanted[:10] + wanted[-10:], should_not=others[:15] + others[-15:]))
