@@ -551,6 +551,29 @@ def test_freight_is_the_tariff_of_the_warehouse_that_each_book_chooses(sent):
     assert told.rows() == [("gz", 0, 3, 0, 300, 0, 2), ("hz", 3, 0, 2_000, 0, 1, 0)]
 
 
+def test_freight_of_an_order_that_is_split_is_that_of_each_of_its_parcels(sent):
+    prices = parcels.Prices(
+        pl.DataFrame({"sku": ["A", "B", "C"], "weight_g": [400, 500, 100]}),
+        pl.DataFrame({"warehouse": ["hz", "hz"], "province": ["浙江省", "广东省"], "zone": ["1", "2"]}),
+        pl.DataFrame({"warehouse": ["hz", "hz"], "zone": ["1", "2"], "from_g": [0, 0],
+                      "base_minor": [500, 900], "step_g": [1_000, 1_000], "step_minor": [100, 200]}),
+    )  # fmt: skip
+
+    def book(*how):
+        return Rulebook("v", (Group("routing", "first", (), (Action("assign_warehouse", "hz"), *how)),))
+
+    split, stock = book(Action("split", "category")), book(Action("split", "stock"))
+    whole = 500 + 2 * 100 + 900 + 2 * 200
+    # The cup of 400 g and the shirts of 1,100 g; the other order has one kind of goods.
+    apart = 500 + 100 + 500 + 2 * 100 + 900 + 2 * 200
+    told = parcels.freights(comparing.compare(sent, book(), split), prices)
+    assert told.rows() == [("hz", 3, 3, whole, apart, 1, 1)]
+    told = parcels.freights(comparing.compare(sent, split, book(Action("split", "never"))), prices)
+    assert told.rows() == [("hz", 3, 3, apart, whole, 1, 1)]
+    told = parcels.freights(comparing.compare(sent, book(Action("split", "sku")), stock), prices)
+    assert told.rows() == [("hz", 3, 3, 3 * (500 + 100) + 900 + 2 * 200, 0, 1, 3)]
+
+
 def test_every_field_that_has_thresholds_can_be_slid():
     assert {field.name for field in FIELDS.values() if field.kind in thresholds.KINDS} >= {
         "total",

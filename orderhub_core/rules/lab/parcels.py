@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import polars as pl
 
 from orderhub_core.rules import freight
-from orderhub_core.rules.bits import Numbers
+from orderhub_core.rules.actions import NEVER
+from orderhub_core.rules.bits import Bools, Numbers
 from orderhub_core.rules.dictionary import FIELDS
 from orderhub_core.rules.index import Index
 from orderhub_core.rules.lab.comparing import Comparison
 from orderhub_core.rules.lab.loads import Table
 from orderhub_core.rules.lab.wants import NOTHING, Choice
-from orderhub_core.rules.splitting import BY_KIND, counts
+from orderhub_core.rules.splitting import BY_KIND, KINDS, counts, parted
 
 SPLITS = pl.Schema(
     {
@@ -39,8 +41,10 @@ FREIGHT = pl.Schema(
         "unpriced_after": pl.Int64(),
     }
 )
-"""What it costs to send each order as one parcel from its warehouse; and how many orders have no price there: of a
-place without a zone, or a weight that nobody knows."""
+"""What it costs to send each order from its warehouse, each of its parcels by its own weight; and how many orders have
+no price there: of a place without a zone, a weight that nobody knows, or parcels that stock decides on."""
+UNKNOWN = -1
+"""A price that nobody knows."""
 WEIGHTS = pl.Schema({"sku": pl.String(), "weight_g": pl.Int64()})
 
 
@@ -66,7 +70,7 @@ def splits(compared: Comparison) -> pl.DataFrame:
 
 def _parts(index: Index, how: str) -> Numbers | None:
     """Parcels of each order that goes so; None where its lines do not say. One without lines is one parcel."""
-    if how in (NOTHING, "never"):
+    if how in (NOTHING, NEVER):
         return np.ones(index.orders.height, np.int64)
     if how not in BY_KIND or index.raw_lines.is_empty():
         return None
@@ -76,41 +80,88 @@ def _parts(index: Index, how: str) -> Numbers | None:
 def freights(compared: Comparison, prices: Prices) -> pl.DataFrame:
     """FREIGHT of each warehouse that either book assigns."""
     before, after = compared.choices("assign_warehouse")
-    parcel, table = _priced(compared.index, prices, before.words)
-    told = []
-    sides = [_costs(side, parcel, table, len(before.words)) for side in (before, after)]
+    split = compared.choices("split")
+    whole, table = _priced(_weighed(compared.index, prices), prices, before.words)
+    ways = {code: way for code, way in enumerate(split[0].words) if way not in (NOTHING, NEVER)}
+    several = {
+        code: _Several(compared.index, prices, way, [side.codes == code for side in split], before.words)
+        for code, way in ways.items()
+        if way in BY_KIND
+    }
+    told, sides = [], []
+    for side, how in zip((before, after), split, strict=True):
+        each = table[whole, side.codes]
+        for code in ways:
+            own = how.codes == code
+            each[own] = several[code].costs(own, side.codes[own]) if code in several else UNKNOWN
+        sides.append(_summed(side, each, len(before.words)))
     for code, warehouse in enumerate(before.words[1:], 1):
         orders, costs, unpriced = zip(*((int(part[code]) for part in side) for side in sides), strict=True)
         told.append((warehouse, *orders, *costs, *unpriced))
     return pl.DataFrame(told, schema=FREIGHT, orient="row")
 
 
-def _priced(index: Index, prices: Prices, warehouses: list[str]) -> tuple[Numbers, Table]:
-    """Of each order the number of its kind of parcel; and what each kind costs from each warehouse, -1: nobody knows.
-    Parcels of the same weight to the same place cost the same."""
-    orders = index.raw_orders.select("order_id", "province").with_row_index("row")
-    weighed = index.raw_lines.select("order_id", "sku", "quantity").join(prices.weights, on="sku", how="left")
-    # A weight that is missing makes that of the order unknown, where a sum would pass over it.
-    whole = weighed.group_by("order_id").agg(
+class _Several:
+    """What orders cost that either book has split by their kinds, as the one decision on that puts their lines."""
+
+    def __init__(
+        self, index: Index, prices: Prices, way: str, sides: Sequence[Bools], warehouses: list[str]
+    ) -> None:  # fmt: skip
+        rows = np.flatnonzero(sides[0] | sides[1])
+        self._at = np.full(index.orders.height, -1, np.int64)
+        self._at[rows] = np.arange(len(rows))
+        lines = index.raw_lines.filter(pl.col("order_id").is_in(index.raw_orders["order_id"].gather(rows).implode()))
+        gift_of = pl.col("gift_of") if "gift_of" in lines else pl.lit(None)
+        kinds = lines.select("order_id", "line_no", gift_of=gift_of, kind=BY_KIND[way])
+        goes = parted(kinds.cast(KINDS)).unique(["order_id", "line_no"])
+        numbered = lines.with_columns(pl.col("line_no").cast(pl.Int32)).join(goes, on=["order_id", "line_no"])
+        parcels = _weighed(index, prices, numbered)
+        inside = parcels.filter(pl.col("row").is_in(pl.Series(rows).implode()))
+        kind, table = _priced(inside, prices, warehouses)
+        costs, at = table[kind], self._at[inside["row"].to_numpy()]
+        self._costs = np.zeros((len(rows), len(warehouses)), np.int64)
+        np.add.at(self._costs, at, costs)
+        lost = np.zeros(self._costs.shape, np.int64)
+        np.add.at(lost, at, costs == UNKNOWN)
+        self._costs[lost > 0] = UNKNOWN
+
+    def costs(self, orders: Bools, warehouses: Numbers) -> Numbers:
+        """Of these orders from these warehouses."""
+        found: Numbers = self._costs[self._at[orders], warehouses]
+        return found
+
+
+def _weighed(index: Index, prices: Prices, lines: pl.DataFrame | None = None) -> pl.DataFrame:
+    """`row`, `province`, `weight_g` of each order as one parcel; or of each parcel that the lines say they go in."""
+    by = ["order_id"] if lines is None else ["order_id", "parcel"]
+    own = index.raw_lines if lines is None else lines
+    weighed = own.select(*by, "sku", "quantity").join(prices.weights, on="sku", how="left")
+    # A weight that is missing makes that of the parcel unknown, where a sum would pass over it.
+    whole = weighed.group_by(by, maintain_order=True).agg(
         weight_g=pl.when(pl.col("weight_g").null_count() == 0).then((pl.col("quantity") * pl.col("weight_g")).sum())
     )
-    sent = orders.join(whole, on="order_id", how="left", maintain_order="left")
+    orders = index.raw_orders.select("order_id", "province").with_row_index("row")
+    return orders.join(whole, on="order_id", how="left", maintain_order="left").select("row", "province", "weight_g")
+
+
+def _priced(sent: pl.DataFrame, prices: Prices, warehouses: list[str]) -> tuple[Numbers, Table]:
+    """Of each parcel the number of its kind; and what each kind costs from each warehouse, or UNKNOWN. Parcels of the
+    same weight to the same place cost the same."""
     kinds = sent.select("province", "weight_g").unique(maintain_order=True).with_row_index("order_id")
     parcel = sent.join(kinds, on=["province", "weight_g"], how="left", nulls_equal=True, maintain_order="left")
     asked = kinds.select(pl.col("order_id").cast(pl.Int64), "province", pl.col("weight_g").cast(pl.Int64))
     costs = freight.costs(asked, prices.zones, prices.tariffs).drop_nulls("cost_minor")
     known = costs.filter(pl.col("warehouse").is_in(warehouses))
-    table = np.full((kinds.height, len(warehouses)), -1, np.int64)
+    table = np.full((kinds.height, len(warehouses)), UNKNOWN, np.int64)
     codes = {warehouse: code for code, warehouse in enumerate(warehouses)}
     table[known["order_id"].to_numpy(), known["warehouse"].replace_strict(codes, return_dtype=pl.Int64).to_numpy()] = (
         known["cost_minor"].to_numpy()
     )
-    return parcel["order_id_right"].to_numpy().astype(np.int64), table
+    return parcel["order_id"].to_numpy().astype(np.int64), table
 
 
-def _costs(side: Choice, parcel: Numbers, table: Table, size: int) -> tuple[Numbers, Numbers, Numbers]:
+def _summed(side: Choice, costs: Numbers, size: int) -> tuple[Numbers, Numbers, Numbers]:
     """Of each warehouse its orders, what they cost, and how many of them have no price."""
-    costs = table[parcel, side.codes]
-    known = costs >= 0
+    known = costs != UNKNOWN
     paid = np.bincount(side.codes[known], costs[known], size).astype(np.int64)
     return np.bincount(side.codes, minlength=size), paid, np.bincount(side.codes[~known], minlength=size)
