@@ -16,7 +16,7 @@ from orderhub_core.rules.index import Index
 from orderhub_core.rules.lab.comparing import Comparison
 from orderhub_core.rules.lab.loads import Table
 from orderhub_core.rules.lab.wants import NOTHING, Choice
-from orderhub_core.rules.splitting import BY_KIND, KINDS, counts, parted
+from orderhub_core.rules.splitting import BY_KIND, BY_PLACE, KINDS, counts, parted
 
 SPLITS = pl.Schema(
     {
@@ -82,18 +82,19 @@ def freights(compared: Comparison, prices: Prices) -> pl.DataFrame:
     before, after = compared.choices("assign_warehouse")
     split = compared.choices("split")
     whole, table = _priced(_weighed(compared.index, prices), prices, before.words)
-    ways = {code: way for code, way in enumerate(split[0].words) if way not in (NOTHING, NEVER)}
     several = {
         code: _Several(compared.index, prices, way, [side.codes == code for side in split], before.words)
-        for code, way in ways.items()
+        for code, way in enumerate(split[0].words)
         if way in BY_KIND
     }
+    of_stock = [code for code, way in enumerate(split[0].words) if way in BY_PLACE]
     told, sides = [], []
     for side, how in zip((before, after), split, strict=True):
         each = table[whole, side.codes]
-        for code in ways:
-            own = how.codes == code
-            each[own] = several[code].costs(own, side.codes[own]) if code in several else UNKNOWN
+        each[np.isin(how.codes, of_stock)] = UNKNOWN
+        for code, apart in several.items():
+            own = (how.codes == code) & apart.orders
+            each[own] = apart.costs(own, side.codes[own])
         sides.append(_summed(side, each, len(before.words)))
     for code, warehouse in enumerate(before.words[1:], 1):
         orders, costs, unpriced = zip(*((int(part[code]) for part in side) for side in sides), strict=True)
@@ -107,7 +108,10 @@ class _Several:
     def __init__(
         self, index: Index, prices: Prices, way: str, sides: Sequence[Bools], warehouses: list[str]
     ) -> None:  # fmt: skip
-        rows = np.flatnonzero(sides[0] | sides[1])
+        parts = _parts(index, way)
+        self.orders: Bools = (sides[0] | sides[1]) & (False if parts is None else parts > 1)
+        """Those that go in more than one parcel."""
+        rows = np.flatnonzero(self.orders)
         self._at = np.full(index.orders.height, -1, np.int64)
         self._at[rows] = np.arange(len(rows))
         lines = index.raw_lines.filter(pl.col("order_id").is_in(index.raw_orders["order_id"].gather(rows).implode()))
