@@ -52,12 +52,14 @@ class Worker:
         self.owner = f"{socket.gethostname()}:{os.getpid()}"
         self._dice = SystemRandom()
         self._expiry = Expiry(hub.store, hub.settings.limits.raw_days)
+        # Some times while an order waits, however short that is.
+        self._merge_every_s = min(MERGE_EVERY_S, max(IDLE_S, hub.settings.merge_wait_s / 4))
         self._threads = [
             self._thread("absorb", self._absorb, IDLE_S, last=self._close_pipeline),
             self._thread("dispatch", self._dispatch, IDLE_S),
             self._thread("snapshot", self._snapshot, SNAPSHOT_EVERY_S, first_pause_s=SNAPSHOT_EVERY_S / 10),
             self._thread("rulebook", self._watch_rulebook, WATCH_ROLLOUT_EVERY_S),
-            self._thread("merge", self._merge, MERGE_EVERY_S),
+            self._thread("merge", self._merge, self._merge_every_s),
             self._thread("measure", self._measure, EVERY_S),
             self._thread("presale", self._presale, PRESALE_EVERY_S, first_pause_s=PRESALE_EVERY_S / 10),
             self._thread("restock", self._restock, RESTOCK_EVERY_S),
@@ -189,7 +191,7 @@ class Worker:
         return False
 
     def _merge(self) -> bool:
-        passed = self.hub.merging.step(every_s=MERGE_EVERY_S)
+        passed = self.hub.merging.step(every_s=self._merge_every_s)
         if any(passed):
             log.info("packed together", **passed._asdict())
         return False

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import islice
+from itertools import groupby, islice
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import msgspec
 
+from orderhub_core import effects
 from orderhub_core.errors import Stop
 from orderhub_core.fold import FACT_COLUMNS, Head, Parcels, turning_event
 from orderhub_core.lifecycle import Given, headline, in_order, settle
@@ -68,6 +70,7 @@ def findings(home: Home, *, quick: bool = False, tell: archive.Tell = lambda *_:
                 "orders": partial(_orders, store),
                 "ledger": partial(_ledger, store),
                 "splits": partial(_splits, store),
+                "packs": partial(_packs, store),
             }
         for name, step in steps.items():
             tell(f"check {name}", 0, 0)
@@ -134,6 +137,29 @@ def _splits(store: Store) -> Iterator[Finding]:
         yield Finding("splits", f"line {line_no} of order {order_no} of {shop} goes in no parcel", RESTORE)
     for shop, order_no, parcel in store.query("hub", _LOST_PARCELS):
         yield Finding("splits", f"parcel {parcel} of order {order_no} of {shop} is handed over by nobody", RESTORE)
+
+
+_PACKED = """SELECT o.shop, o.order_no, e.payload, p.shop, p.order_no FROM packs AS p
+    JOIN orders AS o ON o.order_id = p.order_id JOIN outbox AS e ON e.key = 'push:' || o.shop || ':' || o.order_no
+    WHERE p.order_no <> '' ORDER BY p.order_id"""
+_LEFT_BEHIND = f"""SELECT o.shop, o.order_no, p.order_no FROM packs AS p
+    JOIN orders AS o ON o.order_id = p.order_id
+    JOIN outbox AS gone ON gone.key = 'push:' || o.shop || ':' || o.order_no AND gone.state = 'done'
+    JOIN outbox AS other ON other.key = 'push:' || p.shop || ':' || p.order_no AND other.state = 'withdrawn'
+    ORDER BY p.order_id LIMIT {MOST_OF_A_KIND}"""
+
+
+def _packs(store: Store) -> Iterator[Finding]:
+    """Hand-overs say what is kept of who is packed with whom, and no warehouse waits for one that was withdrawn."""
+    rows = store.query("hub", _PACKED)
+    for (shop, order_no, payload), some in groupby(rows, key=itemgetter(0, 1, 2)):
+        asked = effects.decode(payload)
+        named = {(one.shop, one.order_no) for one in getattr(asked, "pack_with", ())}
+        if named != {(row[3], row[4]) for row in some}:
+            yield Finding("packs", f"order {order_no} of {shop} says otherwise what it is packed with", RESTORE)
+    for shop, order_no, other in store.query("hub", _LEFT_BEHIND):
+        what = f"order {order_no} of {shop} has gone to be packed with {other}, which was withdrawn"
+        yield Finding("packs", what, f"tell its warehouse that {other} does not come")
 
 
 # -- the inbox against the hub

@@ -34,6 +34,7 @@ from orderhub_core.rules.tree import Rulebook
 from orderhub_core.settings import Settings
 from orderhub_core.store import homes, packs
 from orderhub_core.store.base import Overtaken
+from orderhub_core.store.checks import findings
 from orderhub_core.store.homes import Home
 
 EVER = (0, 1 << 62)
@@ -330,6 +331,24 @@ def test_the_warehouse_is_told_once_and_shows_what_goes_with_what(context, order
         assert held == {"A1": [{"shop": "shop-2", "order_no": "B1"}], "B1": [{"shop": SHOP, "order_no": "A1"}]}
 
 
+def test_the_check_finds_whoever_went_with_one_that_does_not_come(context, order, home):
+    hall = Hall(context, order)
+    hall.buy("A1")
+    hall.buy("B1")
+    hall.look(595)
+    hall.sent()
+    assert [one for one in findings(home) if one.part == "packs"] == []
+    with hall.store.transaction("hub") as cursor:
+        cursor.execute("UPDATE outbox SET state = 'withdrawn' WHERE key = 'push:shop-1:B1'")
+    (told,) = (one for one in findings(home) if one.part == "packs")
+    assert told.what == "order A1 of shop-1 has gone to be packed with B1, which was withdrawn"
+    with hall.store.transaction("hub") as cursor:
+        cursor.execute("UPDATE packs SET order_no = 'C1' WHERE order_no = 'B1'")
+    assert [one.what for one in findings(home) if one.part == "packs"] == [
+        "order A1 of shop-1 says otherwise what it is packed with"
+    ]
+
+
 def test_what_was_decided_is_decided_once_more(context, order):
     hall = Hall(context, order)
     hall.buy("A1")
@@ -440,6 +459,7 @@ def test_in_whatever_batches_and_whoever_is_cut_short_all_go_as_they_say(order, 
             assert overdue(hall) == [], "nobody waits longer than it may"
             assert is_told_as_it_is(hall, lottery) > 4
             ends.append(rows(context, "SELECT key, state, payload, o.note FROM outbox o ORDER BY key"))
+            assert [str(one) for one in findings(home) if one.part == "packs"] == []
             found = reproduce(hall.context, *EVER)
             assert (found.differences, found.same) == ([], found.orders)
         finally:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
+from test_parcels_live import a_dock
 from typer.testing import CliRunner
 
 from orderhub_core import hub
 from orderhub_core.entry.commands.packing import app
+from orderhub_core.entry.worker import Worker
 from orderhub_core.errors import UserMistake
 from orderhub_core.model import RawMessage
 from orderhub_core.store import homes
@@ -142,11 +145,11 @@ def living(tmp_path, monkeypatch):
     opened.close()
 
 
-def said_by(shop, number, sku):
+def said_by(shop, number, sku, name="张三"):
     at = "2026-11-11T10:00:00+08:00"
     content = {
         "total_minor": 9_900, "paid_minor": 9_900, "province": "浙江省", "city": "杭州市",
-        "person": {"name": "张三", "phone": "13900001111", "address": "文三路 1 号"},
+        "person": {"name": name, "phone": f"1390000{ord(name[0]) % 10_000:04}", "address": f"{name}的路 1 号"},
         "lines": [{"line_no": 1, "sku": sku, "price_minor": 9_900}],
     }  # fmt: skip
     facts = {"order.placed": at, "payment.paid": at}
@@ -169,3 +172,26 @@ def test_the_hub_shows_who_waits_for_whom_and_keeps_what_people_say(living):
     log = living.store.query("hub", "SELECT event, outcome, detail FROM log WHERE event = 'order.paired'")
     assert len(log) == 2 and all("asked them" in detail for *_, detail in log)
     assert "asked them" not in str(living.frame("events").rows()), "frames tell nobody's words"
+
+
+def test_a_worker_packs_together_what_waits_and_the_warehouse_is_told(living, monkeypatch):
+    """The whole way: a real worker over a real hub, and a warehouse on a loopback port."""
+    with a_dock(monkeypatch) as (dock, settings):
+        (place,) = settings.warehouses
+        data = living.home.data
+        told = SHOP.replace('connector = ""', f'connector = "dock"\nurl = "{place.url}"\nsecret_env = "DOCK_SECRET"')
+        (data / "orderhub.toml").write_text(f'rulebook = "book.toml"\nmerge_wait_s = 3\n{told}', encoding="utf-8")
+        monkeypatch.setenv("SHOP_SECRET", "another secret of some length")
+        opened = hub.Hub(hub.home())
+        opened.receive([said_by("main", "E1", "HAT", "李四"), said_by("mini", "E2", "SCARF", "李四")])
+        worker = Worker(opened)
+        worker.start()
+        try:
+            until = time.monotonic() + 30
+            while time.monotonic() < until and len(dock.orders) < 2:
+                time.sleep(0.1)
+        finally:
+            worker.stop()
+            opened.close()
+        beside = {name: [one["order_no"] for one in order["pack_with"]] for (_, name, _), order in dock.orders.items()}
+        assert beside == {"E1": ["E2"], "E2": ["E1"]}
