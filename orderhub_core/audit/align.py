@@ -32,17 +32,27 @@ class Keys:
     with_shops: bool
     """Are shops part of the fingerprints?"""
 
+    @property
+    def is_small(self) -> bool:
+        """What is asked of each column costs more than the work itself."""
+        return self.frame.height < BLOCK
+
     @cached_property
     def marks(self) -> Marks:
-        return self._whole(_MARK)
+        return self._both[0] if self.is_small else self._whole(_MARK)
 
     @cached_property
     def checks(self) -> Marks:
-        return self._whole(_CHECK)
+        return self._both[1] if self.is_small else self._whole(_CHECK)
 
     def pieces(self) -> Iterator[Marks]:
-        """`marks`, block by block, and not kept."""
-        return self._pieces(_MARK)
+        """`marks`, block by block, and not kept where there are many."""
+        return iter([self.marks]) if self.is_small else self._pieces(_MARK)
+
+    @cached_property
+    def _both(self) -> tuple[Marks, Marks]:
+        told = self.frame.select_seq(mark=self._print(_MARK), check=self._print(_CHECK))
+        return told["mark"].to_numpy(), told["check"].to_numpy()
 
     def _whole(self, seed: int) -> Marks:
         marks, at = np.empty(self.frame.height, dtype=np.uint64), 0
@@ -52,9 +62,11 @@ class Keys:
         return marks
 
     def _pieces(self, seed: int) -> Iterator[Marks]:
-        for part in self.frame.iter_slices(BLOCK):
-            names = part["order_no"].hash(seed).to_numpy()
-            yield names ^ part["shop"].hash(seed + 1_000_003).to_numpy() if self.with_shops else names
+        return (part.select(self._print(seed)).to_series().to_numpy() for part in self.frame.iter_slices(BLOCK))
+
+    def _print(self, seed: int) -> pl.Expr:
+        names = pl.col("order_no").hash(seed)
+        return names ^ pl.col("shop").hash(seed + 1_000_003) if self.with_shops else names
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,8 +153,7 @@ def align(sources: Sequence[Source], population: pl.DataFrame | None = None) -> 
     known = [] if population is None else [population.select(KEY)]
     keys = _comparable([*(source.keys for source in sources), *known])
     every = sum(own.frame.height for own in keys)
-    marks = ([own.marks] if every < BLOCK else own.pieces() for own in keys)
-    rows, found = merged(marks, at_once(lambda own: own.checks, keys, every))
+    rows, found = merged((own.pieces() for own in keys), at_once(lambda own: own.checks, keys, every))
     if len(found.row):
         _choose_newest(rows, found, sources)
     twice = np.zeros((len(sources), rows.shape[1]), dtype=np.bool_)

@@ -110,9 +110,9 @@ def due(before: Pass, as_of: int) -> pl.DataFrame:
 
 
 def rows_of(frames: Mapping[str, Frame], keys: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """All rows of some orders, out of whole frames. A store that can look rows up by key is quicker."""
+    """All rows of some orders, out of whole frames, in one piece. A store that can look rows up by key is quicker."""
     wanted = keys.lazy()
-    return {name: _of(frame.lazy(), wanted).collect() for name, frame in frames.items()}
+    return {name: _of(frame.lazy(), wanted).collect().rechunk() for name, frame in frames.items()}
 
 
 def _of(frame: pl.LazyFrame, keys: pl.LazyFrame) -> pl.LazyFrame:
