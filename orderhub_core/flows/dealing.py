@@ -46,11 +46,14 @@ def steps(store: Store, message: Message) -> list[tuple[str, Row]]:
     return presale.dealing(waiting(standing(store, message.received_at)), message.id)
 
 
-def waiting(stands: Standing) -> list[tuple[int, str]]:
-    """Orders whose pieces are all there and that have not got them, each with its last batch."""
-    taken = {one.order_id for one in stands.wanted if one.taken}
-    found = due(stands.planned, stands.now).iter_rows()
-    return [(int(number), batch) for number, batch in found if int(number) not in taken]
+def waiting(stands: Standing) -> list[tuple[int, str, str]]:
+    """Orders whose pieces are all there and that have not got them, each with its last batch and its goods."""
+    lines: dict[int, list[tuple[str, int]]] = {}
+    for one in stands.wanted:
+        if not one.taken:
+            lines.setdefault(one.order_id, []).append((one.sku, one.quantity))
+    found = ((int(number), batch) for number, batch in due(stands.planned, stands.now).iter_rows())
+    return [(number, batch, presale.told(lines[number])) for number, batch in found if number in lines]
 
 
 def frame(rows: Sequence[Row] | Sequence[Batch], schema: pl.Schema) -> pl.DataFrame:

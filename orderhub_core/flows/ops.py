@@ -308,7 +308,9 @@ def check_batches(said: BatchPlan) -> None:
 
 
 def batches(said: BatchPlan, at: int) -> RawMessage:
-    return RawMessage(OPS, f"batches:{at}", "batches", _json(said), TURN_KEY)
+    body = _json(said)
+    which = blake2b(body, digest_size=16).hexdigest()  # two people may speak at one moment
+    return RawMessage(OPS, f"batches:{at}:{which}", "batches", body, TURN_KEY)
 
 
 def dealing(said: Dealing, at: int) -> RawMessage:

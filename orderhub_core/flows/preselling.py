@@ -130,24 +130,38 @@ class Presale:
         words = [
             ops.release(
                 Release(one.shop, one.order_no, BACK.format(batch=one.batch), OURSELVES, _parcel(one), one.note),
-                one.message,  # by which it is told from no other: workers that say the same say it once
+                one.version,  # workers that say the same of an order as it stands say it once
             )
             for one in free
         ]
         for at in range(0, len(words), AT_A_TIME):
             self._say(words[at : at + AT_A_TIME])
-        return list(dict.fromkeys(one.order_no for one in free))
+        held = presale.held(self._store, [_key(one) for one in free]) if free else frozenset()
+        return list(dict.fromkeys(one.order_no for one in free if _key(one) not in held))
 
     def _free(self) -> list[Kept]:
-        """Parcels that nothing but their batch has kept. What its warehouse lacked, too, goes with its next report."""
+        """Parcels that nothing but their batch has kept, of orders that are still what they were dealt. What its
+        warehouse lacked, too, goes with its next report."""
         kept, now = presale.kept(self._store), self._clock()
         told = presale.reasons(self._store, {one.order_id for one in kept}) if kept else []
         waits = {
-            order_id: "; ".join(why for one in some if one.argument == "presale" for why in rows.holding(*one[1:4]))
+            order_id: "; ".join(
+                why
+                for one in some
+                if one.action == "hold" and one.argument == "presale"
+                for why in rows.holding(*one[1:4])
+            )
             for order_id, some in groupby(told, key=lambda one: one.order_id)
         }
         closed = {name for name in {one.asked.warehouse for one in kept} if self._stock.is_closed(name, now)}
-        return [one for one in kept if one.note == waits.get(one.order_id) and one.asked.warehouse not in closed]
+        goods = presale.goods(self._store, {one.order_id for one in kept}) if kept else {}
+        return [
+            one
+            for one in kept
+            if one.note == waits.get(one.order_id)
+            and one.asked.warehouse not in closed
+            and one.goods == goods.get(one.order_id)
+        ]
 
     def schedule(self) -> Schedule:
         """Which order goes with which batch, as it is known now."""
@@ -187,6 +201,10 @@ class Presale:
             batches.with_columns(told).select(COMING.names()),
             unplanned,
         )
+
+
+def _key(one: Kept) -> str:
+    return rows.push_key(one.shop, one.order_no, one.asked.parcel or 1)
 
 
 def _parcel(one: Kept) -> int:

@@ -118,21 +118,18 @@ class Stock:
         return sum(len(self._followed(warehouse)) for warehouse in self.told() if warehouse in self._places)
 
     def _followed(self, warehouse: str) -> list[str]:
-        """What follows from its last report, if nobody has seen to that yet: who goes now, by number. Said once more,
-        it changes nothing. While the warehouse is closed that waits."""
-        last, name = ledger.last_report(self._store, warehouse), f"let go:{warehouse}"
-        if last is None or (self._store.cursor_of(name) or 0) >= last[0]:
+        """What follows from its reports, each in turn, that nobody has seen to yet: who goes now, by number. Said once
+        more, it changes nothing. While the warehouse is closed that waits."""
+        name = f"let go:{warehouse}"
+        new = ledger.reports(self._store, warehouse, self._store.cursor_of(name) or 0)
+        if not new or self.is_closed(warehouse, self._clock()):
             return []
-        number, message = last
-        if self.is_closed(warehouse, self._clock()):
-            return []
-        gone = [
-            order_no
-            for report in self._store.messages([message])
-            if report.body is not None  # it has expired
-            for order_no in self._let_go(warehouse, report.body)
-        ]
-        self._store.set_cursor(name, number)
+        gone = []
+        for number, message in new:
+            for report in self._store.messages([message]):
+                if report.body is not None:  # else it has expired
+                    gone += self._let_go(warehouse, number, report.body)
+            self._store.set_cursor(name, number)
         return gone
 
     def ask(self, warehouse: str, connected: Callable[[str], Warehouse], *, every_s: float = 0) -> Taken | None:
@@ -152,10 +149,10 @@ class Stock:
         # Its clock may be ahead of ours.
         return self.report(counts, by=warehouse, at=asked if told.at is None else min(told.at, asked))
 
-    def _let_go(self, warehouse: str, report: bytes) -> list[str]:
+    def _let_go(self, warehouse: str, number: int, report: bytes) -> list[str]:
         """Who has waited for what is there now needs nobody's word: the hub says it. Returns their numbers."""
         now = self._clock()
-        lacking = [one for one in aside.lacking(self._store, warehouse) if self._has_room(warehouse, one, now)]
+        lacking = [one for one in aside.lacking(self._store, warehouse, number) if self._has_room(warehouse, one, now)]
         named = {sku for sku, *_ in msgspec.json.decode(report, type=StockReport).rows}
         there = self.left(warehouse=warehouse) if lacking else []
         left = {one.subject: (one.balance, one.safety) for one in there if one.subject in named}

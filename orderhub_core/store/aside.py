@@ -45,9 +45,9 @@ LACKING = f"""SELECT o.paid_at, o.decided, e.note, e.payload FROM outbox e JOIN 
     WHERE dealt.order_id = e.order_id AND p.action = 'hold' AND p.argument = 'presale' AND p.shadow = 0
     AND e.note = 'rule ' || p.rule || ' holds it: presale; ' || d.reason)))
     AND EXISTS (SELECT 1 FROM ledger l WHERE l.order_id = e.order_id AND l.kind = 'turn' AND l.subject = 'stock'
-    AND l.seq < (SELECT max(t.seq) FROM ledger t WHERE t.kind = 'told' AND t.subject = '' AND t.place = ?))
+    AND l.seq < ?)
     AND {UNTOUCHED} ORDER BY e.intended_at, e.order_id, e.key"""
-"""Of a warehouse what is held because it lacked something there, and for no other reason when the last report came, but
+"""Of a warehouse what is held because it lacked something there, and for no other reason when a report came, but
 that it waited for a batch whose pieces it has by now; each is among what ledger.promised subtracts from a report."""
 
 
@@ -175,10 +175,10 @@ def held(store: Store, *, shop: str | None = None, order_no: str | None = None, 
     return [Held(*(*row[:-1], *_parcel(row[-1]))) for row in rows]
 
 
-def lacking(store: Store, warehouse: str) -> list[Lacking]:
-    """What had waited for the stock of a warehouse when it last reported and was never tried, the oldest first. Who has
-    come since took of what that report left, and is no part of what it promises."""
-    rows = store.query("hub", LACKING, (warehouse, warehouse))
+def lacking(store: Store, warehouse: str, report: int) -> list[Lacking]:
+    """What had waited for the stock of a warehouse at a report (its number in the ledger) and was never tried, the
+    oldest first. Who has come since took of what that report left, and is no part of what it promises."""
+    rows = store.query("hub", LACKING, (warehouse, report))
     asked = [(paid_at, parcels, note, effects.decode(payload)) for paid_at, parcels, note, payload in rows]
     return [
         Lacking(paid_at, parcels, note, push)

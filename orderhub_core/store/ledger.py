@@ -66,10 +66,12 @@ def left(store: Store, kind: str, *, place: str = "", subject: str = "") -> list
     return [Left(*row) for row in store.query("hub", _LEFT, (kind, place, place, subject, subject))]
 
 
-def last_report(store: Store, warehouse: str) -> tuple[int, int] | None:
-    """Its number in the ledger, and that of its message. None where the warehouse has never reported."""
-    sql = "SELECT seq, message FROM ledger WHERE kind = 'told' AND subject = '' AND place = ? ORDER BY seq DESC LIMIT 1"
-    return next(((seq, message) for seq, message in store.query("hub", sql, (warehouse,))), None)
+def reports(store: Store, warehouse: str, after: int) -> list[tuple[int, int]]:
+    """What a warehouse has reported after an entry of the ledger, in turn: each by its number there, and that of its
+    message."""
+    sql = """SELECT seq, message FROM ledger WHERE kind = 'told' AND subject = '' AND place = ? AND seq > ?
+        ORDER BY seq"""
+    return [(seq, message) for seq, message in store.query("hub", sql, (warehouse, after))]
 
 
 def told(store: Store) -> dict[str, int]:

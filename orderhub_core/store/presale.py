@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from orderhub_core import effects
-from orderhub_core.model import BatchPlan
+from orderhub_core.model import BatchPlan, Line
 from orderhub_core.store.aside import UNTOUCHED
 from orderhub_core.store.base import Store
 from orderhub_core.store.unit import Row
@@ -17,16 +17,18 @@ _SAY = f"""INSERT INTO batches ({_FIELDS}, message) VALUES (?, ?, ?, ?, ?, ?, ?,
     ON CONFLICT (sku, batch) DO UPDATE SET pieces = excluded.pieces, ready_at = excluded.ready_at,
     delayed_to = excluded.delayed_to, promised_at = excluded.promised_at, arrived_at = excluded.arrived_at,
     message = excluded.message"""
-_DEAL = "INSERT INTO dealt (order_id, batch, message) VALUES (?, ?, ?) ON CONFLICT DO NOTHING"
+_DEAL = "INSERT INTO dealt (order_id, batch, goods, message) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
+MOST_LOOKED_AT = 20
 _HANDED = " OR ".join(
-    f"f.key = '{name}:' || o.shop || ':' || o.order_no" for name in ("push", *(f"push-{n}" for n in range(2, 11)))
+    f"f.key = '{name}:' || o.shop || ':' || o.order_no"
+    for name in ("push", *(f"push-{n}" for n in range(2, MOST_LOOKED_AT + 1)))
 )
-"""Of any of its parcels; no order goes in more."""
+"""Of any of its parcels. A rule makes ten at most; each time that lines come later they are one more."""
 _WANTED = f"""SELECT o.order_id, o.shop, o.order_no, o.paid_at, o.promised_at, l.sku, l.quantity,
     EXISTS (SELECT 1 FROM dealt WHERE dealt.order_id = o.order_id)
     OR o.shipped_at IS NOT NULL OR o.collected_at IS NOT NULL
     OR EXISTS (SELECT 1 FROM outbox f WHERE ({_HANDED})
-    AND (f.state IN ('waiting', 'leased', 'done') OR (f.state = 'person' AND f.attempts > 0)))
+    AND (f.state IN ('waiting', 'leased', 'done') OR (f.state = 'person' AND (f.attempts > 0 OR f.released > 0))))
     FROM orders o JOIN lines l ON l.order_id = o.order_id
     WHERE EXISTS (SELECT 1 FROM decisions d
     WHERE d.order_id = o.order_id AND d.action = 'hold' AND d.argument = 'presale' AND d.shadow = 0)
@@ -34,8 +36,9 @@ _WANTED = f"""SELECT o.order_id, o.shop, o.order_no, o.paid_at, o.promised_at, l
     AND ((o.payment IN ('paid', 'partly_refunded', 'settled') AND o.fulfilment NOT IN ('cancelled', 'intercepted'))
     OR o.shipped_at IS NOT NULL OR o.collected_at IS NOT NULL)
     ORDER BY o.order_id, l.line_no"""
-"""What was called off before it left wants nothing any more; what has left keeps its pieces, whatever comes back."""
-_KEPT = f"""SELECT o.order_id, o.shop, o.order_no, dealt.batch, dealt.message, e.note, e.payload
+"""What was called off before it left wants nothing any more; what has left keeps its pieces, whatever comes back, and
+so does what a person let go, though it may be handed over by hand."""
+_KEPT = f"""SELECT o.order_id, o.shop, o.order_no, dealt.batch, dealt.goods, o.changed_version, e.note, e.payload
     FROM outbox e JOIN orders o ON o.order_id = e.order_id JOIN dealt ON dealt.order_id = e.order_id
     WHERE e.state = 'person' AND e.attempts = 0 AND {UNTOUCHED} ORDER BY o.paid_at, e.order_id, e.key"""
 _REASONS = """SELECT d.order_id, d.action, d.argument, d.rule, d.reason FROM decisions d WHERE {those} AND d.shadow = 0
@@ -75,8 +78,10 @@ class Kept(NamedTuple):
     shop: str
     order_no: str
     batch: str
-    message: int
-    """The one by which it was dealt."""
+    goods: str
+    """What it was dealt, as of `told`."""
+    version: int
+    """Of the order, which moves on with all that is heard of it."""
     note: str
     asked: effects.PushToWarehouse
 
@@ -107,6 +112,12 @@ def kept(store: Store) -> list[Kept]:
     return [Kept(*row) for row in found if isinstance(row[-1], effects.PushToWarehouse)]
 
 
+def held(store: Store, keys: Iterable[str]) -> frozenset[str]:
+    """Those of these hand-overs that wait for a person."""
+    sql = f"SELECT key FROM outbox WHERE {store.among('key')} AND state = 'person'"
+    return frozenset(key for (key,) in store.query("hub", sql, (store.listed(keys),)))
+
+
 def reasons(store: Store, order_ids: Iterable[int]) -> list[Reason]:
     """Why these orders were to be kept, each order's in the order in which it was decided."""
     sql = _REASONS.format(those=store.among("d.order_id"))
@@ -118,6 +129,20 @@ def steps(said: BatchPlan, message: int) -> list[tuple[str, Row]]:
     return [(_SAY, (*row, message)) for row in said.rows]
 
 
-def dealing(orders: Iterable[tuple[int, str]], message: int) -> list[tuple[str, Row]]:
-    """The statements by which orders have their pieces: each with the batch that its last one is in."""
-    return [(_DEAL, (order_id, batch, message)) for order_id, batch in orders]
+def dealing(orders: Iterable[tuple[int, str, str]], message: int) -> list[tuple[str, Row]]:
+    """The statements by which orders have their pieces: each with the batch that its last one is in, and its goods."""
+    return [(_DEAL, (*order, message)) for order in orders]
+
+
+def told(lines: Iterable[tuple[str, int]]) -> str:
+    """SKUs and pieces of an order's lines as one text, whatever their order."""
+    return ", ".join(f"{sku} × {pieces}" for sku, pieces in sorted(lines))
+
+
+def goods(store: Store, order_ids: Iterable[int]) -> dict[int, str]:
+    """What these orders consist of now, as of `told`."""
+    found: dict[int, list[tuple[str, int]]] = {}
+    for order_id, *fields in store.line_rows(order_ids):
+        line = Line(*fields)
+        found.setdefault(order_id, []).append((line.sku, line.quantity))
+    return {order_id: told(lines) for order_id, lines in found.items()}

@@ -76,5 +76,7 @@ class Dealt(HubPart, table=True):
     order_id: int = key(BigInteger)
     batch: str = text()
     """The last one that a piece of it is in."""
+    goods: str = text()
+    """What it had been dealt: with more, or others, it does not go by itself."""
     message: int = number()
     """The one by which it was dealt."""

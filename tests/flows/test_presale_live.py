@@ -12,10 +12,13 @@ from reading import rows
 from test_stock_live import NOW, Place, shop, with_content
 from versions import text
 
-from orderhub_core.errors import OrderHubError, UserMistake
+from orderhub_core.errors import NobodyThere, OrderHubError, UserMistake
+from orderhub_core.flows import ops
 from orderhub_core.flows.absorb import drain
+from orderhub_core.flows.dispatch import dispatch
+from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.preselling import Presale
-from orderhub_core.model import Content, Line
+from orderhub_core.model import Content, Line, Release
 from orderhub_core.model import Event as E
 from orderhub_core.presale.batches import BATCHES
 
@@ -284,3 +287,63 @@ def test_it_is_as_dealing_by_hand_says(place, seed):
                 if all(enough):
                     gone.add(one)
             assert {name for name in wants if place.goes(name)} == gone
+
+
+@pytest.mark.parametrize("late", [True, False], ids=["between look and word", "before the look"])
+def test_a_request_that_comes_to_nothing_keeps_an_order_only_while_it_is_open(place, late):
+    place.wants("A1", {"PRE-1": 1})
+    say = place.presale._say
+
+    def and_it_is_heard(messages):
+        if late and any(message.kind == "release" for message in messages):
+            place.news("A1", E.AFTER_SALE_APPLIED)
+        say(messages)
+
+    if not late:
+        place.news("A1", E.AFTER_SALE_APPLIED)
+        drain(place.context, 100)
+    place.presale._say = and_it_is_heard
+    assert place.planned(batch("PRE-1", "first", 1, there=NOW)) == []
+    place.presale._say = say
+    assert not place.goes("A1")
+    place.news("A1", E.AFTER_SALE_REJECTED)
+    drain(place.context, 100)
+    assert (place.presale.let_go(), place.presale.let_go()) == (["A1"], [])
+    assert place.goes("A1")
+
+
+@pytest.mark.parametrize("then", ["approve presale", "hold presale; approve presale"])
+def test_an_approval_is_a_person_s_whatever_the_role_is_called(context, order, then):
+    place = Shop(context, order, text("v1", "hangzhou", COMES.replace("hold presale", then)))
+    place.wants("A1", {"PRE-1": 1})
+    assert place.planned(batch("PRE-1", "first", 1, there=NOW)) == []
+    assert not place.goes("A1")
+
+
+def test_an_order_that_has_grown_since_it_was_dealt_its_pieces_is_a_person_s(place):
+    place.wants("A1", {"PRE-1": 1})
+    place.wants("A2", {"PRE-1": 1}, paid=NOW + 1)
+    closed = place.signals.report("warehouse_closed", "yes", about="warehouse=hangzhou", by="ann")
+    place.planned(batch("PRE-1", "first", 2, there=NOW))
+    content = Content(total_minor=10_000, paid_minor=10_000, province="浙江省", lines=(Line(1, "PRE-1", quantity=5),))
+    place._receive([with_content(place._order("A1", at=NOW + 50), content)])
+    drain(place.context, 100)
+    place.signals.end(closed.name, by="ann")
+    assert place.presale.let_go() == ["A2"]
+    assert not place.goes("A1")
+
+
+@pytest.mark.parametrize("by_hand", [True, False])
+def test_what_a_person_let_go_keeps_its_pieces_however_it_is_handed_over(place, by_hand):
+    def perform(effect, key):
+        if by_hand:
+            raise NobodyThere("warehouse hangzhou has no connector in the settings: hand the order over by hand")
+
+    place.wants("A1", {"PRE-1": 1}, paid=NOW + 5)
+    place.said([ops.release(Release("shop-1", "A1", "the buyer fetches it", "ann"), NOW + 100)])
+    dispatch(
+        place.store, perform, gates=Gates({}, lambda: 0.0), clock=lambda: NOW + DAY_US, owner="me",
+        dice=random.Random(1), limit=9, attempts=8,
+    )  # fmt: skip
+    place.wants("A2", {"PRE-1": 1}, paid=NOW)
+    assert place.planned(batch("PRE-1", "first", 1, there=NOW)) == []

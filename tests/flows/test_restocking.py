@@ -183,6 +183,32 @@ def test_a_hub_that_dies_after_a_report_sees_to_what_follows_when_it_is_back(pla
     assert [place.fate("A1"), place.fate("A2"), waits(place.fate("A3"))] == ["hangzhou", "hangzhou", True]
 
 
+def test_each_report_is_seen_to_though_another_came_of_other_things(context, order):
+    """While the warehouse is closed, and where whoever took the first was killed."""
+    place = Place(context, order, shop(), NAMED)
+    place.counted(("hangzhou", "SKU-1", 0), ("hangzhou", "SKU-2", 0))
+    place.bought(1)
+    closed = place.signals.report("warehouse_closed", "yes", about="warehouse=hangzhou", by="ann")
+    place.counted(("hangzhou", "SKU-1", 1))
+    place.bought(1)  # after it: nothing of that report is kept for it
+    place.counted(("hangzhou", "SKU-2", 9))
+    place.signals.end(closed.name, by="ann")
+    assert place.stock.catch_up() == 1
+    assert (place.fate("A1"), waits(place.fate("A2"))) == ("hangzhou", True)
+    say = place.stock._say
+
+    def killed(said):
+        say(said)
+        raise Killed
+
+    place.stock._say = killed
+    with pytest.raises(Killed):
+        place.counted(("hangzhou", "SKU-1", 9))
+    place.stock._say = say
+    assert place.counted(("hangzhou", "SKU-2", 9)).let_go == 1
+    assert place.fate("A2") == "hangzhou"
+
+
 def test_what_waits_goes_once_its_warehouse_is_open_again(context, order):
     place = Place(context, order, shop(), NAMED)
     place.counted(("hangzhou", "SKU-1", 0))

@@ -28,6 +28,7 @@ def upgrade() -> None:
         "dealt",
         sa.Column("order_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("batch", sa.Text(), nullable=False),
+        sa.Column("goods", sa.Text(), nullable=False),
         sa.Column("message", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("order_id"),
         sqlite_with_rowid=False,
