@@ -131,7 +131,7 @@ def test_orders_that_are_held_are_found_without_reading_what_is_not(asked):
 
 
 def test_who_waits_for_the_stock_of_a_warehouse_is_found_without_reading_who_does_not(asked):
-    assert aside.lacking(asked.hub.store, "hangzhou") == []
+    assert aside.lacking(asked.hub.store, "hangzhou", 1) == []
     assert asked.walks() == set()
 
 
