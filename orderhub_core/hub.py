@@ -52,6 +52,8 @@ if TYPE_CHECKING:
     from orderhub_core.flows.audited import Standing
     from orderhub_core.flows.spot import Desk
 
+SAID_AT_ONCE = 1_000
+"""Words of people, or of the hub itself."""
 SNAPSHOT = "snapshot"
 __all__ = ["Hub", "SnapshotHub", "connect"]
 
@@ -180,7 +182,11 @@ class Hub(Trying):
         return Parking(self.context, clock, self._say, self.flow.forget, self.settings.limits)
 
     def _say(self, messages: Sequence[RawMessage]) -> None:
-        """Take in what people say, and have it applied before this returns."""
+        """Take in what people say, and have it applied before this returns; of very much, some at a time."""
+        for at in range(0, len(messages), SAID_AT_ONCE):
+            self._say_at_once(messages[at : at + SAID_AT_ONCE])
+
+    def _say_at_once(self, messages: Sequence[RawMessage]) -> None:
         self.receive(messages)
         names = [message.message_id for message in messages]
         try:

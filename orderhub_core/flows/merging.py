@@ -33,7 +33,6 @@ EARLY_US = 10_000_000
 """So long before the first of a group would go alone all of them are told."""
 SOON_US = 900_000
 """Of a second: workers that look in turn need not wait for each other's clocks."""
-AT_A_TIME = 1_000
 CURSOR = "merging"
 MENDED = "those that it was to be packed with have changed"
 _english = translator("en")
@@ -87,8 +86,8 @@ class Merging:
         if every_s:
             self._store.set_cursor(CURSOR, now)
         words, passed = self._found(packs.waiting(self._store), now)
-        for at in range(0, len(words), AT_A_TIME):
-            self._say([ops.packing(said, now) for said in words[at : at + AT_A_TIME]])
+        if words:
+            self._say([ops.packing(said, now) for said in words])
         return passed
 
     def standing(self) -> Combined:

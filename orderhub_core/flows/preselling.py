@@ -11,7 +11,7 @@ import polars as pl
 
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import dealing, ops, rows, sheets
-from orderhub_core.flows.stocking import AT_A_TIME, MOST_PIECES, MOST_TOLD, OURSELVES, Stock
+from orderhub_core.flows.stocking import MOST_PIECES, MOST_TOLD, OURSELVES, Stock
 from orderhub_core.frames import INSTANT
 from orderhub_core.model import BatchPlan, Dealing, RawMessage, Release
 from orderhub_core.presale.batches import BATCHES, INSTANT_AFTER, USE
@@ -134,9 +134,10 @@ class Presale:
             )
             for one in free
         ]
-        for at in range(0, len(words), AT_A_TIME):
-            self._say(words[at : at + AT_A_TIME])
-        held = presale.held(self._store, [_key(one) for one in free]) if free else frozenset()
+        if not words:
+            return []
+        self._say(words)
+        held = presale.held(self._store, map(_key, free))
         return list(dict.fromkeys(one.order_no for one in free if _key(one) not in held))
 
     def _free(self) -> list[Kept]:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import polars as pl
 
-from orderhub_core.errors import UserMistake
+from orderhub_core.errors import OrderHubError, UserMistake
 from orderhub_core.flows import ops, reporting, sheets
 from orderhub_core.flows.restocking import fitting, waiting
 from orderhub_core.model import RawMessage, Release, StockReport
@@ -38,7 +38,6 @@ MOST_TOLD = 5
 MOST_NAMED = 20
 OURSELVES = "orderhub"
 BACK = "{warehouse} has reported that everything is there"
-AT_A_TIME = 1_000
 EARLY_US = 900_000
 """Of a second: workers that ask in turn need not wait for each other's clocks."""
 
@@ -114,8 +113,16 @@ class Stock:
 
     def catch_up(self) -> int:
         """See to what follows from reports whose taker was killed before it could, or whose warehouse was closed. How
-        many orders, or parcels of orders, went."""
-        return sum(len(self._followed(warehouse)) for warehouse in self.told() if warehouse in self._places)
+        many orders, or parcels of orders, went. Raises what a warehouse fails with, once the others were seen to."""
+        gone, failed = 0, None
+        for warehouse in self.told().keys() & self._places.keys():
+            try:
+                gone += len(self._followed(warehouse))
+            except OrderHubError as failure:
+                failed = failure
+        if failed is not None:
+            raise failed
+        return gone
 
     def _followed(self, warehouse: str) -> list[str]:
         """What follows from its reports, each in turn, that nobody has seen to yet: who goes now, by number. Said once
@@ -161,8 +168,8 @@ class Stock:
             Release(one.shop, one.order_no, why, OURSELVES, one.parcel, one.why)
             for one in fitting(waiting(lacking), left)
         ]
-        for at in range(0, len(words), AT_A_TIME):
-            self._say([ops.release(said, now) for said in words[at : at + AT_A_TIME]])
+        if words:
+            self._say([ops.release(said, now) for said in words])
         return [said.order_no for said in words]
 
     def is_closed(self, warehouse: str, now: int) -> bool:

@@ -13,10 +13,13 @@ from orderhub_core.store.unit import Row
 
 _FIELDS = "sku, batch, pieces, ready_at, delayed_to, promised_at, arrived_at"
 _BATCHES = f"SELECT {_FIELDS} FROM batches ORDER BY sku, batch"
+_STILL_THERE = "excluded.arrived_at IS NULL AND excluded.pieces > 0 AND batches.arrived_at IS NOT NULL"
+"""Who plans it once more and says nothing of its arrival takes back neither that nor what was counted then."""
 _SAY = f"""INSERT INTO batches ({_FIELDS}, message) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT (sku, batch) DO UPDATE SET pieces = excluded.pieces, ready_at = excluded.ready_at,
-    delayed_to = excluded.delayed_to, promised_at = excluded.promised_at, arrived_at = excluded.arrived_at,
-    message = excluded.message"""
+    ON CONFLICT (sku, batch) DO UPDATE SET ready_at = excluded.ready_at, delayed_to = excluded.delayed_to,
+    promised_at = excluded.promised_at, message = excluded.message,
+    pieces = CASE WHEN {_STILL_THERE} THEN batches.pieces ELSE excluded.pieces END,
+    arrived_at = CASE WHEN {_STILL_THERE} THEN batches.arrived_at ELSE excluded.arrived_at END"""
 _DEAL = "INSERT INTO dealt (order_id, batch, goods, message) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 MOST_LOOKED_AT = 20
 _HANDED = " OR ".join(

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
 import msgspec
 from small_rules import one_of, rulebook, total_from
 
 from orderhub_core.errors import Unreadable
-from orderhub_core.flows.context import Source
+from orderhub_core.flows.context import Context, Source
 from orderhub_core.model import Decoded, Observation, Review, Sighting
+from orderhub_core.pseudonym import Pseudonyms
+from orderhub_core.rules.tree import Rulebook
+from orderhub_core.store import homes
 
 SHOP = "shop-1"
 BOOK = rulebook(
@@ -29,3 +36,14 @@ def source(name: str) -> Source:
     if name == "nobody":
         raise Unreadable("no shop or touchpoint named 'nobody'")
     return Source(SHOP, "douyin", decode, live=name == "live")
+
+
+@contextmanager
+def a_hub(folder: Path, book: Rulebook | None = None) -> Iterator[Context]:
+    """An empty one on SQLite, for a test that needs several."""
+    homes.init(homes.Home(folder))
+    store = homes.open_store(homes.Home(folder))
+    try:
+        yield Context(store, source, book or Rulebook(), Pseudonyms(b"a pepper of some length"))
+    finally:
+        store.close()

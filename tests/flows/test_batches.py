@@ -9,13 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reading import rows
-from small_shop import BOOK, SHOP, source
+from small_shop import BOOK, SHOP, a_hub
 
 from orderhub_core.flows.absorb import absorb
-from orderhub_core.flows.context import Context
 from orderhub_core.model import Content, Event, Line, Observation, RawMessage, Review
-from orderhub_core.pseudonym import Pseudonyms
-from orderhub_core.store import homes
 
 E = Event
 NOW = 1_700_000_000_000_000
@@ -36,11 +33,8 @@ DECIDED = {
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
     """One hub for all examples: each brings orders of its own."""
-    made = homes.Home(tmp_path_factory.mktemp("batches") / "data")
-    homes.init(made)
-    opened = homes.open_store(made)
-    yield Context(opened, source, BOOK, Pseudonyms(b"a pepper of some length"))
-    opened.close()
+    with a_hub(tmp_path_factory.mktemp("batches") / "data", BOOK) as context:
+        yield context
 
 
 INSTANTS = st.integers(1, 9).map(lambda n: NOW + n * 1_000_000)

@@ -11,11 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from reading import rows
-from small_shop import SHOP, source
+from small_shop import SHOP, a_hub
 
 from orderhub_core import frames
 from orderhub_core.flows.absorb import absorb, drain
-from orderhub_core.flows.context import Context
 from orderhub_core.flows.ground import Ground
 from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.flows.recent import Recent
@@ -23,7 +22,6 @@ from orderhub_core.flows.regarding import histories
 from orderhub_core.flows.reproduce import reproduce
 from orderhub_core.i18n import translator
 from orderhub_core.model import Content, Event, Line, Observation, RawMessage
-from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.rules import bits
 from orderhub_core.rules.buyers import HISTORY, completed
 from orderhub_core.rules.decide import decide
@@ -31,7 +29,6 @@ from orderhub_core.rules.lab.texts import Words
 from orderhub_core.rules.lab.wants import Want
 from orderhub_core.rules.language.vocabulary import of_book
 from orderhub_core.rules.tree import Action, Group, Leaf, Op, Rule, Rulebook
-from orderhub_core.store import homes
 
 E = Event
 NOW = 1_700_000_000_000_000
@@ -183,11 +180,8 @@ def test_the_lab_asks_what_is_known_of_buyers_for_a_draft_that_asks(asking):
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
     """One hub for all examples: each brings buyers of its own."""
-    made = homes.Home(tmp_path_factory.mktemp("buyers") / "data")
-    homes.init(made)
-    opened = homes.open_store(made)
-    yield Context(opened, source, ASKING, Pseudonyms(b"a pepper of some length"))
-    opened.close()
+    with a_hub(tmp_path_factory.mktemp("buyers") / "data", ASKING) as context:
+        yield context
 
 
 SAID = st.tuples(

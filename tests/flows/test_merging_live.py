@@ -13,14 +13,14 @@ from types import SimpleNamespace
 import msgspec
 import pytest
 from reading import rows
-from small_shop import SHOP, source
+from small_shop import SHOP, a_hub, source
 from test_parcels_live import a_dock, split
 from versions import NOW, Bench, text
 
 from orderhub_core.errors import Busy
 from orderhub_core.flows import ops
 from orderhub_core.flows.absorb import drain
-from orderhub_core.flows.context import Context, Source, wall_clock
+from orderhub_core.flows.context import Source, wall_clock
 from orderhub_core.flows.dispatch import SECOND, dispatch
 from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.merging import EARLY_US, Merging
@@ -29,8 +29,6 @@ from orderhub_core.flows.rows import push_key
 from orderhub_core.flows.targets import Targets
 from orderhub_core.model import Content, Line, Observation, Pairing, Person, RawMessage, Release
 from orderhub_core.model import Event as E
-from orderhub_core.pseudonym import Pseudonyms
-from orderhub_core.rules.tree import Rulebook
 from orderhub_core.settings import Settings
 from orderhub_core.store import homes, packs
 from orderhub_core.store.base import Overtaken
@@ -443,11 +441,7 @@ def is_told_as_it_is(hall, lottery):
 def test_in_whatever_batches_and_whoever_is_cut_short_all_go_as_they_say(order, tmp_path, seed):
     ends = []
     for limit in (1, 3, 100):
-        home = Home(tmp_path / str(limit))
-        homes.init(home)
-        store = homes.open_store(home)
-        try:
-            context = Context(store, source, Rulebook(), Pseudonyms(b"a pepper of some length"))
+        with a_hub(tmp_path / str(limit)) as context:
             hall = Hall(context, order, RECEIVER + SEALED + HELD + PARTS, limit=limit)
             lottery = Lottery(hall, random.Random(seed))
             for number in range(120):
@@ -459,11 +453,9 @@ def test_in_whatever_batches_and_whoever_is_cut_short_all_go_as_they_say(order, 
             assert overdue(hall) == [], "nobody waits longer than it may"
             assert is_told_as_it_is(hall, lottery) > 4
             ends.append(rows(context, "SELECT key, state, payload, o.note FROM outbox o ORDER BY key"))
-            assert [str(one) for one in findings(home) if one.part == "packs"] == []
+            assert [str(one) for one in findings(Home(tmp_path / str(limit))) if one.part == "packs"] == []
             found = reproduce(hall.context, *EVER)
             assert (found.differences, found.same) == ([], found.orders)
-        finally:
-            store.close()
     assert ends[0] == ends[1] == ends[2]
 
 

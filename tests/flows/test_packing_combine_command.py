@@ -13,7 +13,8 @@ from orderhub_core import hub
 from orderhub_core.entry.commands.packing import app
 from orderhub_core.entry.worker import Worker
 from orderhub_core.errors import UserMistake
-from orderhub_core.model import RawMessage
+from orderhub_core.flows import ops
+from orderhub_core.model import RawMessage, Release
 from orderhub_core.store import homes
 from orderhub_core.store.homes import Home
 
@@ -172,6 +173,16 @@ def test_the_hub_shows_who_waits_for_whom_and_keeps_what_people_say(living):
     log = living.store.query("hub", "SELECT event, outcome, detail FROM log WHERE event = 'order.paired'")
     assert len(log) == 2 and all("asked them" in detail for *_, detail in log)
     assert "asked them" not in str(living.frame("events").rows()), "frames tell nobody's words"
+
+
+def test_very_many_words_are_said_some_at_a_time(living, monkeypatch):
+    taken = []
+    receive = living.receive
+    monkeypatch.setattr(hub, "SAID_AT_ONCE", 2)
+    monkeypatch.setattr(living, "receive", lambda some: taken.append(len(some)) or receive(some))
+    living._say([ops.release(Release("main", f"E{number}", "looked at", "ann"), number) for number in range(5)])
+    assert taken == [2, 2, 1]
+    assert living.store.query("hub", "SELECT count(*) FROM log WHERE event = 'order.released'") == [(5,)]
 
 
 def test_a_worker_packs_together_what_waits_and_the_warehouse_is_told(living, monkeypatch):

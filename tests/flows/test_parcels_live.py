@@ -15,7 +15,7 @@ import polars as pl
 import pytest
 import uvicorn
 from reading import rows
-from small_shop import SHOP, source
+from small_shop import SHOP, a_hub
 from starlette.applications import Starlette
 from test_stock_live import DAY_US, EVER, Place, ledger_is_whole, shop, with_content
 from versions import GIFT, NOW, text
@@ -24,7 +24,6 @@ from connectors.sandbox.warehouse import Dock
 from orderhub_core import effects
 from orderhub_core.flows import ops
 from orderhub_core.flows.absorb import drain
-from orderhub_core.flows.context import Context
 from orderhub_core.flows.dispatch import SECOND, dispatch
 from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.places import places
@@ -33,16 +32,13 @@ from orderhub_core.flows.targets import Targets
 from orderhub_core.frames import INSTANT, LINES
 from orderhub_core.model import Content, Line, Release
 from orderhub_core.model import Event as E
-from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.rules import rulebook, turn
 from orderhub_core.rules.claims import STOCK
 from orderhub_core.rules.decide import decide
 from orderhub_core.rules.provinces import located
 from orderhub_core.rules.splitting import MOST_PARCELS
-from orderhub_core.rules.tree import Rulebook
 from orderhub_core.settings import Endpoint, Settings, WarehouseSettings
 from orderhub_core.store import checks, homes
-from orderhub_core.store.homes import Home
 from orderhub_core.store.unit import Finished
 
 
@@ -328,16 +324,6 @@ def test_a_line_that_comes_after_parcels_were_handed_over_goes_in_one_of_its_own
     assert not list(checks._splits(context.store))
 
 
-@contextmanager
-def a_hub(folder):
-    homes.init(Home(folder))
-    store = homes.open_store(Home(folder))
-    try:
-        yield Context(store, source, Rulebook(), Pseudonyms(b"a pepper of some length"))
-    finally:
-        store.close()
-
-
 def leased_of(leased):
     (one,) = leased
     return {line.sku: line.quantity for line in effects.decode(one.payload).lines}
@@ -526,11 +512,7 @@ def everything_is_sent_once(context):
 def test_in_whatever_batches_all_of_it_is_sent_once_and_is_decided_once_more(order, tmp_path, seed):
     known = []
     for limit in (1, 3, 100):
-        home = Home(tmp_path / str(limit))
-        homes.init(home)
-        store = homes.open_store(home)
-        try:
-            context = Context(store, source, Rulebook(), Pseudonyms(b"a pepper of some length"))
+        with a_hub(tmp_path / str(limit)) as context:
             yard = Yard(context, order, shop(hangzhou=20), text("v1", "nearest", RULES))
             some_days(yard, random.Random(seed), limit)
             everything_is_sent_once(context)
@@ -541,8 +523,6 @@ def test_in_whatever_batches_all_of_it_is_sent_once_and_is_decided_once_more(ord
             )
             found = reproduce(yard.context, *EVER)
             assert (found.differences, found.same) == ([], found.orders)
-        finally:
-            store.close()
     assert known[0] == known[1] == known[2]
 
 

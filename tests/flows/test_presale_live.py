@@ -347,3 +347,19 @@ def test_what_a_person_let_go_keeps_its_pieces_however_it_is_handed_over(place, 
     )  # fmt: skip
     place.wants("A2", {"PRE-1": 1}, paid=NOW)
     assert place.planned(batch("PRE-1", "first", 1, there=NOW)) == []
+
+
+def test_a_plan_that_is_told_again_takes_neither_an_arrival_nor_a_count_back(place):
+    place.planned(batch("PRE-1", "first", 200, ready=NOW + DAY_US))
+    place.presale.arrived("PRE-1", "first", by="bob", pieces=180)
+    (there,) = place.presale.kept()
+    place.planned(batch("PRE-1", "first", 200, ready=NOW + 2 * DAY_US))
+    assert place.presale.kept() == [there._replace(ready_at=NOW + 2 * DAY_US)]
+    place.planned(batch("PRE-1", "first", 190, there=NOW))
+    assert [(one.pieces, one.arrived_at) for one in place.presale.kept()] == [(190, NOW)], (
+        "who speaks of it is believed"
+    )
+    place.planned(batch("PRE-1", "first", 0))
+    assert place.presale.kept() == []
+    place.planned(batch("PRE-1", "first", 200))
+    assert [(one.pieces, one.arrived_at) for one in place.presale.kept()] == [(200, None)]

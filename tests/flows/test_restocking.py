@@ -9,7 +9,7 @@ from reading import rows
 from test_stock_live import NOW, Place, shop
 from versions import GIFT, HOLD, text
 
-from orderhub_core.errors import UserMistake
+from orderhub_core.errors import Busy, UserMistake
 from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.stocking import Stock
 from orderhub_core.model import Event as E
@@ -207,6 +207,27 @@ def test_each_report_is_seen_to_though_another_came_of_other_things(context, ord
     place.stock._say = say
     assert place.counted(("hangzhou", "SKU-2", 9)).let_go == 1
     assert place.fate("A2") == "hangzhou"
+
+
+def test_a_warehouse_that_fails_keeps_nobody_from_the_others(context, order, monkeypatch):
+    place = Place(context, order, shop(), NAMED)
+    place.counted(("hangzhou", "SKU-1", 0))
+    place.bought(1)
+    closed = place.signals.report("warehouse_closed", "yes", about="warehouse=hangzhou", by="ann")
+    place.counted(("hangzhou", "SKU-1", 9))
+    place.counted(("guangzhou", "SKU-1", 9), ("attic", "SKU-1", 9))
+    place.signals.end(closed.name, by="ann")
+    followed = place.stock._followed
+
+    def fails(warehouse):
+        if warehouse != "hangzhou":
+            raise Busy("the hub database is busy")
+        return followed(warehouse)
+
+    monkeypatch.setattr(place.stock, "_followed", fails)
+    with pytest.raises(Busy):
+        place.stock.catch_up()
+    assert place.fate("A1") == "hangzhou"
 
 
 def test_what_waits_goes_once_its_warehouse_is_open_again(context, order):

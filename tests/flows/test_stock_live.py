@@ -12,24 +12,20 @@ import msgspec
 import polars as pl
 import pytest
 from reading import rows
-from small_shop import source
+from small_shop import a_hub
 from versions import GIFT, NOW, Bench, text
 
 from orderhub_core.errors import Busy, OrderHubError, UserMistake
 from orderhub_core.flows import reporting
 from orderhub_core.flows.absorb import drain
-from orderhub_core.flows.context import Context
 from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.flows.recent import Recent
 from orderhub_core.flows.reproduce import reproduce
 from orderhub_core.flows.stocking import COUNTED, Stock
 from orderhub_core.model import Content, Line, Observation, RawMessage
 from orderhub_core.model import Event as E
-from orderhub_core.pseudonym import Pseudonyms
-from orderhub_core.rules.tree import Rulebook
 from orderhub_core.settings import BaseSettings, Endpoint, Settings, WarehouseSettings
 from orderhub_core.store import homes
-from orderhub_core.store.homes import Home
 
 EVER = (0, 1 << 62)
 DAY_US = 86_400_000_000
@@ -306,12 +302,8 @@ def gifts_are_granted_in_turn(context):
 def test_it_makes_no_difference_in_which_batches_orders_come_and_all_is_decided_once_more(order, tmp_path, seed):
     known = []
     for limit in (1, 3, 100):
-        other = Home(tmp_path / str(limit))
-        homes.init(other)
-        store = homes.open_store(other)
-        try:
+        with a_hub(tmp_path / str(limit)) as context:
             book = text("v1", "nearest", FEW)
-            context = Context(store, source, Rulebook(), Pseudonyms(b"a pepper of some length"))
             place = Place(context, order, shop(hangzhou=9, guangzhou=12), book)
             some_days(place, random.Random(seed), limit)
             ledger_is_whole(place.context)
@@ -320,8 +312,6 @@ def test_it_makes_no_difference_in_which_batches_orders_come_and_all_is_decided_
             found = reproduce(place.context, *EVER)
             assert (found.differences, found.same) == ([], found.orders)
             assert found.orders > 20
-        finally:
-            store.close()
     assert known[0] == known[1] == known[2]
     taken = [row for (kind, *_), some in known[0].items() if kind == "stock" for row in some if row[1] < 0]
     assert taken, "something was taken"
