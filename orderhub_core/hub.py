@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from concurrent.futures import Future
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from random import Random
@@ -328,13 +329,14 @@ class Hub(Trying):
     def judge(
         self, *, audit: str, shop: str, order_no: str, consistent: bool, reviewer: str = "", note: str = "",
         seen: Mapping[str, str] = MappingProxyType({}), withdrawn: bool = False
-    ) -> None:  # fmt: skip
-        """A reviewer's verdict on an audited order: a message like any other, absorbed by the worker. `seen`: the raw
-        words that were judged, by touchpoint. `withdrawn` takes the reviewer's last one back."""
-        self.judge_all([Review(audit, shop, order_no, consistent, reviewer, note, dict(seen), withdrawn)])
+    ) -> Future[list[Receipt]]:  # fmt: skip
+        """A reviewer's verdict on an audited order, on disk when the result is there. `seen`: the raw words that were
+        judged, by touchpoint. `withdrawn` takes the reviewer's last one back. Raises Busy."""
+        said = Review(audit, shop, order_no, consistent, reviewer, note, dict(seen), withdrawn)
+        return self.receiver.submit([ops.review(said, clock())])
 
     def judge_all(self, said: Sequence[Review]) -> None:
-        """The same of several, handed in together. Where it raises Busy or Unreachable, some may have been taken (a
+        """Several, written down when this returns. Where it raises Busy or Unreachable, some may have been taken (a
         cluster writes each down by itself); saying it again is harmless, for of two the newer holds."""
         at = clock()
         self.receive([ops.review(one, at) for one in said])

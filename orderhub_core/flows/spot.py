@@ -11,10 +11,11 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import polars as pl
@@ -49,6 +50,18 @@ REVIEWS = pl.Schema(
 )
 
 
+class _Said(NamedTuple):
+    """A judgement of this process."""
+
+    row: dict[str, Any]
+    written: Future[Any] | None
+    """Done when it is on disk; None where nothing is written."""
+
+    @property
+    def lost(self) -> bool:
+        return self.written is not None and self.written.done() and self.written.exception() is not None
+
+
 class Desk:
     """Where spot audits are opened and judged. Without a `folder` (a snapshot) it keeps all of it in memory only, and
     looks at the hub's copy of what touchpoints showed."""
@@ -60,7 +73,7 @@ class Desk:
         settings: Settings,
         folder: Path | None = None,
         touchpoint: Callable[[str], Touchpoint] | None = None,
-        judge: Callable[..., None] | None = None,
+        judge: Callable[..., Future[Any]] | None = None,
         reviews: Callable[[Sequence[str]], pl.DataFrame] | None = None,
     ) -> None:
         self._frame, self._clock, self._settings = frame, clock, settings
@@ -69,8 +82,9 @@ class Desk:
         self._gates = Gates({place.id: place.calls_per_minute for place in settings.touchpoints}, time.monotonic)
         self._lock = threading.Lock()
         self._readings: dict[str, Reading] = {}
-        self._said: dict[tuple[str, str, str, str], dict[str, Any]] = {}
-        """Judgements of this process, until the database holds them: a reload may be faster than the worker."""
+        self._said: defaultdict[tuple[str, str, str, str], list[_Said]] = defaultdict(list)
+        """Judgements of this process, oldest first, until the database holds them: a reload may be faster than the
+        worker."""
 
     @property
     def live(self) -> bool:
@@ -119,13 +133,15 @@ class Desk:
     def judge(
         self, sheet: Sheet, key: tuple[str, str], *, consistent: bool, reviewer: str, note: str = "",
         withdrawn: bool = False
-    ) -> None:  # fmt: skip
-        """Take a judgement, or the taking back of one. Raises UserMistake, or Busy where it could not be written."""
+    ) -> Future[Any] | None:  # fmt: skip
+        """Take a judgement, or the taking back of one. It holds from now on, unless the result, which is there when it
+        is on disk (None: none is written here), is that it could not be written. Raises UserMistake, or Busy."""
         shop, order_no = key
         row = {"shop": shop, "order_no": order_no, "consistent": None if withdrawn else consistent,
                "reviewer": reviewer, "note": note, "at": self._clock()}  # fmt: skip
+        written = None
         if self._judge is not None:
-            self._judge(
+            written = self._judge(
                 audit=sheet.audit,
                 shop=shop,
                 order_no=order_no,
@@ -135,7 +151,9 @@ class Desk:
                 seen=sheets.evidence(sheet).get(key, {}),
                 withdrawn=withdrawn,
             )
-        self._said[sheet.audit, shop, order_no, reviewer] = row
+        with self._lock:
+            self._said[sheet.audit, shop, order_no, reviewer].append(_Said(row, written))
+        return written
 
     def reviews(self, audit: str) -> pl.DataFrame:
         """`shop`, `order_no`, `consistent`, `reviewer`, `note`, `at`, oldest first: what holds now, also what the
@@ -148,11 +166,13 @@ class Desk:
         names = ["audit", *KEY, "reviewer"]
         held = {tuple(key): at for *key, at in stored.select(*names, pl.col("at").cast(pl.Int64)).iter_rows()}
         own = []
-        for said, row in list(self._said.items()):
-            if held.get(said, -1) >= row["at"]:
-                self._said.pop(said, None)
-            elif said[0] in audits:
-                own.append({"audit": said[0], **row})
+        with self._lock:
+            for key, judged in list(self._said.items()):
+                judged[:] = [one for one in judged if not one.lost and held.get(key, -1) < one.row["at"]]
+                if not judged:
+                    del self._said[key]
+                elif key[0] in audits:
+                    own.append({"audit": key[0], **judged[-1].row})
         fresh = pl.DataFrame(own, schema=pl.Schema({**REVIEWS, "at": pl.Int64()}), orient="row").cast({"at": INSTANT})
         newest = pl.concat([stored, fresh]).sort("at", maintain_order=True)
         newest = newest.unique(names, keep="last", maintain_order=True).filter(pl.col("consistent").is_not_null())

@@ -7,7 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -16,10 +16,10 @@ import msgspec
 import polars as pl
 import pytest
 
-from orderhub_core.audit.spot import book, sheet
+from orderhub_core.audit.spot import book, seat, sheet
 from orderhub_core.audit.spot.seat import Seat
 from orderhub_core.audit.spot.sheet import Spec
-from orderhub_core.errors import Unreachable, Unreadable, UserMistake
+from orderhub_core.errors import Busy, Unreachable, Unreadable, UserMistake
 from orderhub_core.flows import gates, looking, spot
 from orderhub_core.flows.shelf import Shelf
 from orderhub_core.flows.spot import Desk
@@ -439,7 +439,71 @@ def test_a_note_or_name_without_end_is_refused(judged):
     ann = seat("ann")
     ann.write("x" * 501)
     ann.judge(True)
-    assert "at most 500" in str(ann.trouble) and desk.reviews(kept.audit).is_empty()
+    assert "at most 500" in str(ann.trouble[1]) and desk.reviews(kept.audit).is_empty()
+
+
+class Disk:
+    """In the place of a hub whose disk is slow: it writes, or fails to, when it is told."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Future] = []
+
+    def judge(self, **_) -> Future:
+        self.waiting.append(Future())
+        return self.waiting[-1]
+
+
+@pytest.fixture
+def slow(desk) -> tuple[Disk, Seat, list[str]]:
+    own, disk = desk(), Disk()
+    own._judge = disk.judge
+    kept = own.sheet(opened(own, Spec(size=4)).audit)
+    folio = book.book(kept, own._frame("orders").lazy(), own._frame("events").lazy())
+    return disk, Seat(own, folio, "ann", lambda: None, lambda: None), [card.order_no for card in kept.cards]
+
+
+def test_the_next_card_does_not_wait_for_a_slow_disk_and_what_was_not_written_comes_back(slow):
+    disk, ann, cards = slow
+    ann.write("page is behind")
+    ann.judge(False)
+    assert [ann.now(False).key[1], ann.now(False).writing] == [cards[1], 1]
+    ann.write("it is right")
+    disk.waiting[0].set_exception(Busy("the disk is full"))
+    ann.judge(True)
+    told = ann.now(False)
+    assert told.key[1] == told.trouble[0] == cards[0], "the card that is judged is the one that was shown"
+    assert str(told.trouble[1]) == "the disk is full" and ann.note == "page is behind"
+    assert told.reviews.select("order_no", "note").rows() == [(cards[1], "it is right")]
+    disk.waiting[1].set_result([])
+    ann.judge(False)
+    assert ann.now(False).trouble is None and ann.now(False).writing == 1
+
+
+def test_the_last_card_waits_until_all_are_on_disk(slow):
+    disk, ann, cards = slow
+    ended: list[bool] = []
+    ann._ended = lambda: ended.append(all(written.done() for written in disk.waiting))
+    for _ in cards[1:]:
+        ann.judge(True)
+    last = threading.Thread(target=lambda: ann.judge(True))
+    last.start()
+    last.join(5 * seat.PATIENCE_S)
+    assert last.is_alive() and not ended
+    for written in disk.waiting:
+        written.set_result([])
+    last.join(5)
+    assert ended == [True] and ann.now(False).key is None and ann.now(False).writing == 0
+
+
+def test_what_was_said_before_holds_where_its_taking_back_is_not_written(slow):
+    disk, ann, cards = slow
+    ann.judge(True)
+    disk.waiting[0].set_result([])
+    ann.undo()
+    assert ann.now(False).key[1] == cards[0]
+    disk.waiting[1].set_exception(Busy("the disk is full"))
+    ann.judge(True)
+    assert ann.now(False).reviews["order_no"].to_list() == [cards[0]] and ann.now(False).trouble[0] == cards[0]
 
 
 def test_no_folder_no_touchpoints_the_copy_is_compared_and_said_to_be_one(world):

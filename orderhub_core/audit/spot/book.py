@@ -52,8 +52,10 @@ class Turn:
     waiting: Sequence[Key]
     last: Mapping[str, Any] | None
     """The reviewer's latest judgement that holds, a row of `reviews`."""
-    trouble: object | None
-    """Why the last key press came to nothing."""
+    trouble: tuple[str, Exception] | None
+    """The order whose judgement came to nothing, and why."""
+    writing: int
+    """Judgements that are on their way to the disk."""
     reviewer: str
     """"" where nobody has said who judges."""
     peek: bool

@@ -113,6 +113,7 @@ KEYS = {
 }
 """What the keys do."""
 NAMELESS = "Say who judges first: write your name above."
+WRITING = "Judgements on their way to the disk: {n}. One that cannot be written comes back."
 TO_RESULT = "R brings the result below up to date"
 ANY_TIME = "looking at it is no cheating: its intervals allow for that"
 PROGRESS = "{judged} / {of} judged by {who}"
@@ -319,8 +320,11 @@ def remarks(turn: Turn, tr: Translate) -> list[Note]:
     if not turn.reviewer:
         return [*said, (tr(NAMELESS), "warn")]
     if turn.trouble is not None:
-        lost = tr("The judgement was not taken: {reason}. The order is still waiting.")
-        said.append((lost.format(reason=turn.trouble), "bad"))
+        order_no, reason = turn.trouble
+        lost = tr("What was said of {order_no} was not taken: {reason}. The order is as it was before.")
+        said.append((lost.format(order_no=order_no, reason=reason), "bad"))
+    if turn.writing:
+        said.append((tr(WRITING).format(n=turn.writing), "warn"))
     if turn.last:
         said.append((judged(turn.book, turn.last, tr), "info"))
     of = len(turn.book.cards)
