@@ -13,7 +13,7 @@ from orderhub_core.audit.spot.book import Book, Key, Turn
 from orderhub_core.audit.spot.sheet import Sheet
 from orderhub_core.errors import OrderHubError
 
-PATIENCE_S = 0.08
+PATIENCE_S = 0.05
 """For the disk, before another card is shown: it mostly has answered by then, and a refusal is seen on its card. A disk
 that is slower, under a flash sale, keeps no reviewer waiting."""
 
