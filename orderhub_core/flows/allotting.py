@@ -26,7 +26,7 @@ from orderhub_core.rules.decide import Decision
 from orderhub_core.rules.needs import named
 from orderhub_core.rules.provinces import located
 from orderhub_core.rules.quotas import CLAIMS
-from orderhub_core.rules.routing import WINDOWS, routes
+from orderhub_core.rules.routing import NO_WINDOW, routes
 from orderhub_core.rules.shortages import refusals
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store.unit import Row
@@ -211,7 +211,7 @@ def _with_bases(made: Sequence[Made], bases: pl.DataFrame) -> Sequence[Made]:
         orient="row",
     )
     calls = raw.with_columns(pl.col("paid_at").cast(INSTANT), wished=pl.lit(None, pl.List(pl.String)))
-    ways = routes(located(calls), bases, pl.DataFrame(schema=WINDOWS))
+    ways = routes(located(calls), bases, NO_WINDOW)
     nearest = dict(ways.filter(pl.col("rank") == 1).select("order_id", "warehouse").iter_rows())
 
     def named(one: Made, said: Decision) -> Decision:

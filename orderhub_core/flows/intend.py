@@ -34,7 +34,7 @@ from orderhub_core.rules.gifts import FIRST_ADDED_LINE
 from orderhub_core.rules.inforce import Choice
 from orderhub_core.rules.merging import wish
 from orderhub_core.rules.needs import asks_buyers, asks_signals, check, line_columns, order_columns
-from orderhub_core.rules.routing import WINDOWS
+from orderhub_core.rules.routing import NO_WINDOW
 from orderhub_core.rules.tree import Action, Rulebook
 from orderhub_core.store.ahead import Reads
 from orderhub_core.store.unit import Writes
@@ -132,8 +132,10 @@ class Intentions:
         """Whether the rulebook must speak on an order, and will read what its buyer's other orders are."""
         if not self.awaits(head):
             return False
-        books = [self.books.of(head.shop, head.order_no), self.books.shadow]
-        return any(book is not None and self._asks_buyers(book) for book in books)
+        shadow = self.books.shadow
+        return self._asks_buyers(self.books.of(head.shop, head.order_no)) or (
+            shadow is not None and self._asks_buyers(shadow)
+        )
 
     def _asks_buyers(self, book: Rulebook) -> bool:
         """To ask the book itself takes longer than all else that is asked of a message."""
@@ -161,7 +163,7 @@ class Intentions:
 
     def _windows(self, heads: Sequence[Head]) -> pl.DataFrame:
         if self.places.warehouses.is_empty():
-            return pl.DataFrame(schema=WINDOWS)
+            return NO_WINDOW
         return self.outside.closings(_first_paid(heads))
 
     def _shadowed(

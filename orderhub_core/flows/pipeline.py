@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 IDLE_S = 30.0
 """After so long without a backlog nobody is kept to commit ahead."""
-UNCOLLECTED = 16
+UNCOLLECTED = 64
 """Batches between two looks for cycles of garbage: each would walk over all that is kept for the next batch."""
 
 

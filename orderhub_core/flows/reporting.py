@@ -11,7 +11,7 @@ from orderhub_core.flows import ops
 from orderhub_core.frames import INSTANT
 from orderhub_core.model import RawMessage, Signal, SignalEnd
 from orderhub_core.rules.dictionary import FIELDS, SIGNALS, Field, Kind, lookup, measured, nearest
-from orderhub_core.rules.routing import WINDOWS
+from orderhub_core.rules.routing import NO_WINDOW, WINDOWS
 from orderhub_core.rules.signals import SIGNALS as REPORTS
 from orderhub_core.settings import Settings
 from orderhub_core.store import signals
@@ -48,7 +48,7 @@ def closings(store: Store, since: int) -> pl.DataFrame:
         if one.field == CLOSED.name
     ]
     if not rows:
-        return WINDOWS.to_frame()
+        return NO_WINDOW
     raw = {**WINDOWS, "since": pl.Int64(), "until": pl.Int64()}
     return pl.DataFrame(rows, schema=raw, orient="row").cast({"since": INSTANT, "until": INSTANT})
 

@@ -22,6 +22,7 @@ _boxes = msgspec.json.Decoder(Parcels).decode
 UNMARKED = effects.Marks()
 
 _FIELDS = [field.name for field in msgspec.structs.fields(Head)]
+_HEAD_FIELDS = {name: attrgetter(name) for name in _FIELDS}
 _LINE_FIELDS = {field.name: attrgetter(field.name) for field in msgspec.structs.fields(Line)}
 _PACKED = ("facts", "stated", "parcels")
 _FACTS, _STATED, _PARCELS = (_FIELDS.index(name) for name in _PACKED)
@@ -152,8 +153,7 @@ def line_row(order_id: int, line: Line, rule: str) -> Row:
 
 def orders_frame(heads: Sequence[Head], columns: Sequence[str]) -> pl.DataFrame:
     """Of ORDERS the id and these columns; states as the words that they are."""
-    values = {name: [getattr(head, name) for head in heads] for name in ("order_id", *columns)}
-    return pl.DataFrame([_series(name, some) for name, some in values.items()])
+    return pl.DataFrame([_series(name, list(map(_HEAD_FIELDS[name], heads))) for name in ("order_id", *columns)])
 
 
 def _series(name: str, values: list[object]) -> pl.Series:

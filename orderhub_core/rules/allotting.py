@@ -16,7 +16,7 @@ from orderhub_core.i18n import Translate
 from orderhub_core.rules.claims import ASSIGNED, LEDGER, STOCK, Outcome, Question, Resources
 from orderhub_core.rules.provinces import located
 from orderhub_core.rules.resources import allocate
-from orderhub_core.rules.routing import WAREHOUSES, WINDOWS, limits, routes
+from orderhub_core.rules.routing import NO_WINDOW, WAREHOUSES, limits, routes
 from orderhub_core.rules.shortages import filled, shortages
 from orderhub_core.rules.splitting import asked
 
@@ -38,7 +38,7 @@ PLENTY = 1 << 40
 
 class World(NamedTuple):
     warehouses: pl.DataFrame = pl.DataFrame(schema=WAREHOUSES)
-    windows: pl.DataFrame = pl.DataFrame(schema=WINDOWS)
+    windows: pl.DataFrame = NO_WINDOW
     counted: frozenset[str] = frozenset()
     """Those that report their stock."""
 

@@ -37,6 +37,8 @@ WINDOWS = pl.Schema(
 """When a warehouse is open, or closed for a reason, whatever `enabled` says: from `since` up to, not including,
 `until`; null: ever since, and until further notice. Of windows that overlap, the one that began last holds; one that
 does not say whether it is open is closed."""
+NO_WINDOW = WINDOWS.to_frame()
+"""Made once: an empty frame costs a batch as much as an order does."""
 DESTINATIONS = pl.Schema(
     [
         ("order_id", pl.Int64()),

@@ -135,7 +135,7 @@ def _routes(orders: pl.DataFrame, decisions: pl.DataFrame, known: Known) -> pl.D
     wished = sent.group_by("order_id", maintain_order=True).agg(wished="argument")
     places = [pl.col(name) if name in orders else pl.lit(None, pl.Float64).alias(name) for name in _PLACE]
     going = orders.select("order_id", "paid_at", *places).join(wished, on="order_id", how="left", maintain_order="left")
-    return routing.routes(going, _warehouses(known, decisions), routing.WINDOWS.to_frame())
+    return routing.routes(going, _warehouses(known, decisions), routing.NO_WINDOW)
 
 
 def _allowed(routes: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
