@@ -7,7 +7,7 @@ from typing import Protocol
 import polars as pl
 
 from orderhub_core.packing import floor
-from orderhub_core.packing.floor import HELD, LEFT, PACKS, PARCELS, Known
+from orderhub_core.packing.floor import HELD, LEFT, PACKS, PARCELS, SUBTRACTED, Known
 from orderhub_core.store import aside, ledger, packs
 from orderhub_core.store.base import Store
 from orderhub_core.store.unit import Row
@@ -27,13 +27,17 @@ def known(hub: Frames, store: Store | None, now: int | None = None) -> Known:
     parcels = [] if store is None else store.split_rows(here["order_id"])
     together = [] if store is None else store.pack_rows(here["order_id"])
     held = [] if store is None else _held(store)
+    kept = pl.DataFrame(held, schema=HELD, orient="row")
+    waiting = here.join(kept, on=["shop", "order_no"], how="semi")["order_id"]
+    subtracted = [] if store is None else ledger.subtracted(store, waiting)
     return floor.known(
         here,
         hub.frame("lines"),
         left,
         pl.DataFrame(parcels, schema=PARCELS, orient="row"),
-        pl.DataFrame(held, schema=HELD, orient="row"),
+        kept,
         pl.DataFrame(together, schema=PACKS, orient="row"),
+        pl.DataFrame(subtracted, schema=SUBTRACTED, orient="row"),
     )
 
 

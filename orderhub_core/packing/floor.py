@@ -22,10 +22,13 @@ PARCELS = pl.Schema(
 HELD = pl.Schema({"shop": pl.String(), "order_no": pl.String(), "parcel": pl.Int64()})
 """What a person must let go first, or what waits for others: orders, or one parcel of them; null: the order goes
 whole."""
+SUBTRACTED = pl.Schema({"order_id": pl.Int64(), "warehouse": pl.String()})
+"""Of orders that are held, the warehouses of which what is left is told without their pieces."""
 PACKS = pl.Schema({"order_id": pl.Int64(), "shop": pl.String(), "order_no": pl.String()})
 """Orders, and each other one that goes in one parcel with them."""
-TABLE = pl.Schema({**checks.TABLE, "shop": pl.String(), "tracking_no": pl.String()})
-"""checks.TABLE, with the shop whose order it is, and the tracking number if there is one."""
+TABLE = pl.Schema({**checks.TABLE, "aside": pl.Int64(), "shop": pl.String(), "tracking_no": pl.String()})
+"""checks.TABLE, with the shop whose order it is, and the tracking number if there is one. `aside`: of a gift that an
+order waits for, pieces that lie there for orders that are held."""
 _PLENTY = 1 << 40
 """Pieces of every gift, in a warehouse that reports no stock."""
 _TO_LEAVE = (
@@ -45,7 +48,9 @@ class Known(NamedTuple):
     lines: pl.DataFrame
     """checks.LINES, with the `key` as order number."""
     on_hand: pl.DataFrame | None
-    """checks.ON_HAND; None where no warehouse reports its stock."""
+    """checks.ON_HAND, less what is kept aside; None where no warehouse reports its stock."""
+    aside: pl.DataFrame
+    """`warehouse`, `sku`, `aside`: pieces that lie there for orders that are held."""
 
 
 def present(orders: pl.DataFrame, now: int) -> pl.DataFrame:
@@ -56,15 +61,18 @@ def present(orders: pl.DataFrame, now: int) -> pl.DataFrame:
 
 def known(
     here: pl.DataFrame, lines: pl.DataFrame, left: pl.DataFrame, parcels: pl.DataFrame, held: pl.DataFrame,
-    packs: pl.DataFrame,
+    packs: pl.DataFrame, subtracted: pl.DataFrame,
 ) -> Known:  # fmt: skip
     """Of orders that are `present` and of frames.LINES. `left`: LEFT; `parcels`: PARCELS; `held`: HELD, which are no
-    keeper's yet, and whose pieces are not counted as lying there; `packs`: PACKS."""
+    keeper's yet, and whose pieces are kept aside for them, whoever paid first; `packs`: PACKS; `subtracted`: of
+    which of these that is so."""
     several = parcels.select("order_id", "parcel", at="warehouse").unique(["order_id", "parcel"]).sort("parcel")
     boxes = here.join(several, on="order_id", how="left", maintain_order="left").with_columns(
         pl.coalesce("at", "warehouse").alias("warehouse")
     )
-    boxes = boxes.join(held, on=["shop", "order_no", "parcel"], how="anti", nulls_equal=True, maintain_order="left")
+    each = ["shop", "order_no", "parcel"]
+    kept = boxes.join(held, on=each, how="semi", nulls_equal=True)
+    boxes = boxes.join(held, on=each, how="anti", nulls_equal=True, maintain_order="left")
     there = (
         lines.join(here.select("order_id", own="warehouse"), on="order_id", how="inner")
         .join(parcels, on=["order_id", "line_no"], how="left")
@@ -76,9 +84,12 @@ def known(
         order_no=_in_parcels(pl.col("order_no")), key=_key(),
         keeper="warehouse",
     )  # fmt: skip
+    kept = kept.join(subtracted, on=["order_id", "warehouse"], how="semi")
+    held_back = _promised(there.join(kept, on=["order_id", "parcel"], how="semi", nulls_equal=True), here, "aside")
     there = there.join(boxes.select("order_id", "parcel"), on=["order_id", "parcel"], how="semi", nulls_equal=True)
     own = there.sort("order_id", "line_no").select("line_no", "sku", "quantity", "gift_of", order_no=_key())
-    return Known(floor, own.select(checks.LINES.names()).cast(checks.LINES), _on_hand(here, there, left))
+    on_hand, aside = _on_hand(_promised(there, here, "promised"), held_back, left)
+    return Known(floor, own.select(checks.LINES.names()).cast(checks.LINES), on_hand, aside)
 
 
 def _key() -> pl.Expr:
@@ -90,18 +101,28 @@ def _in_parcels(number: pl.Expr) -> pl.Expr:
     return pl.when(pl.col("parcel").is_null()).then(number).otherwise(pl.format("{}/{}", number, "parcel"))
 
 
-def _on_hand(here: pl.DataFrame, there: pl.DataFrame, left: pl.DataFrame) -> pl.DataFrame | None:
-    """What lies there: what is left, and what these orders are promised; everything, where no stock is reported."""
+def _promised(lines: pl.DataFrame, here: pl.DataFrame, name: str) -> pl.DataFrame:
+    """Pieces that are to leave, by warehouse and SKU."""
+    waiting = lines.join(here.filter(_TO_LEAVE).select("order_id"), on="order_id", how="semi")
+    return waiting.group_by("warehouse", "sku").agg(pl.col("quantity").cast(pl.Int64).sum().alias(name))
+
+
+def _on_hand(
+    promised: pl.DataFrame, kept: pl.DataFrame, left: pl.DataFrame
+) -> tuple[pl.DataFrame | None, pl.DataFrame]:
+    """What lies there for these orders: what is left, and what they are promised; everything, where no stock is
+    reported. And what lies there beside that, kept for others."""
+    by = ["warehouse", "sku"]
+    counted = left.join(promised, on=by, how="left").join(kept, on=by, how="left").with_columns(
+        pl.col("promised", "aside").fill_null(0)
+    )  # fmt: skip
+    own = pl.col("left") + pl.col("promised")
+    aside = counted.select(*by, aside=(own.clip(upper_bound=0) + pl.col("aside")).clip(0)).filter(pl.col("aside") > 0)
     if left.is_empty():
-        return None
-    waiting = there.join(here.filter(_TO_LEAVE).select("order_id"), on="order_id", how="semi")
-    promised = waiting.group_by("warehouse", "sku").agg(pl.col("quantity").cast(pl.Int64).sum().alias("promised"))
-    counted = left.join(promised, on=["warehouse", "sku"], how="left").select(
-        "warehouse", "sku", on_hand=(pl.col("left") + pl.col("promised").fill_null(0)).clip(0)
-    )
+        return None, aside
     silent = promised.join(left.select("warehouse").unique(), on="warehouse", how="anti", nulls_equal=True)
-    told = pl.concat([counted, silent.select("warehouse", "sku", on_hand=pl.lit(_PLENTY))])
-    return told.match_to_schema(checks.ON_HAND)
+    told = [counted.select(*by, on_hand=own.clip(0)), silent.select(*by, on_hand=pl.lit(_PLENTY))]
+    return pl.concat(told).match_to_schema(checks.ON_HAND), aside
 
 
 def table(floor: Known, now: int, *, within_s: int = checks.TRACKING_S) -> pl.DataFrame:
@@ -135,4 +156,7 @@ def _parcels(orders: pl.DataFrame) -> pl.DataFrame:
 def _named(found: pl.DataFrame, floor: Known) -> pl.DataFrame:
     names = floor.orders.select("key", "shop", "tracking_no", number="order_no")
     told = found.join(names, left_on="order_no", right_on="key", how="left", maintain_order="left")
+    told = told.join(floor.aside, on=["warehouse", "sku"], how="left", maintain_order="left").with_columns(
+        pl.when(pl.col("verdict") == "hold").then(pl.col("aside").fill_null(0))
+    )
     return told.with_columns(order_no="number").select(TABLE.names()).cast(TABLE)

@@ -27,10 +27,14 @@ FAULTS: Mapping[tuple[str, str], str] = {
 }
 
 
+ASIDE = "{aside} more lie there, kept for orders that are held or wait for others"
+
+
 def fault(row: Mapping[str, Any], tr: Translate) -> str:
-    """What is wrong with an order, of a row of checks.TABLE that is BAD."""
+    """What is wrong with an order, of a row of checks.TABLE or floor.TABLE that is BAD."""
     since = row["since"] and row["since"].isoformat(sep=" ", timespec="seconds")
-    return tr(FAULTS[row["verdict"], row["item"]]).format(**{**row, "since": since})
+    said = tr(FAULTS[row["verdict"], row["item"]]).format(**{**row, "since": since})
+    return f"{said}{tr('; ')}{tr(ASIDE).format(aside=row['aside'])}" if row.get("aside") else said
 
 
 def whose(row: Mapping[str, Any]) -> str:

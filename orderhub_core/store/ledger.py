@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from orderhub_core.store.base import Store
@@ -25,6 +25,11 @@ _LEFT = """SELECT place, subject, balance, safety FROM resources
 _TOLD = "SELECT place, balance FROM resources WHERE kind = 'told' ORDER BY place"
 _ENTRIES = """SELECT seq, kind, subject, place, ledger.order_id, coalesce(shop, ''), coalesce(order_no, ''), quantity,
     balance, safety, message FROM ledger LEFT JOIN orders USING (order_id)"""
+_SUBTRACTED = """SELECT DISTINCT order_id, place FROM ledger WHERE kind = 'stock' AND {those}
+    UNION SELECT turns.order_id, told.place FROM (SELECT order_id, max(seq) AS seq FROM ledger
+    WHERE kind = 'turn' AND subject = 'stock' AND {those} GROUP BY order_id) AS turns
+    JOIN (SELECT place, max(seq) AS seq FROM ledger WHERE kind = 'told' AND subject = '' GROUP BY place) AS told
+    ON told.seq > turns.seq"""
 AT_A_TIME = 10_000
 MARKERS = ("turn", "told")
 """Kinds of entries that take nothing: an order's turn, and that a warehouse has reported."""
@@ -64,6 +69,13 @@ def promised(store: Store, warehouse: str, at: int) -> dict[str, int]:
 def left(store: Store, kind: str, *, place: str = "", subject: str = "") -> list[Left]:
     """Of the kind `stock` or `capacity`; of one warehouse, SKU or day, or of all."""
     return [Left(*row) for row in store.query("hub", _LEFT, (kind, place, place, subject, subject))]
+
+
+def subtracted(store: Store, orders: Iterable[int]) -> list[tuple[int, str]]:
+    """Of these orders, each warehouse with what is `left` after them: they took of it, or it has reported since their
+    turn. An order that found too little there, and of which no report was told yet, is not among them."""
+    numbers = store.listed(orders)
+    return store.query("hub", _SUBTRACTED.format(those=store.among("order_id")), (numbers, numbers))
 
 
 def reports(store: Store, warehouse: str, after: int) -> list[tuple[int, int]]:

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 from reading import rows
 from small_shop import a_hub
-from versions import GIFT, NOW, Bench, text
+from versions import GIFT, HOLD, NOW, Bench, text
 
 from orderhub_core.errors import Busy, OrderHubError, UserMistake
 from orderhub_core.flows import reporting
@@ -25,7 +25,7 @@ from orderhub_core.flows.stocking import COUNTED, Stock
 from orderhub_core.model import Content, Line, Observation, RawMessage
 from orderhub_core.model import Event as E
 from orderhub_core.settings import BaseSettings, Endpoint, Settings, WarehouseSettings
-from orderhub_core.store import homes
+from orderhub_core.store import homes, ledger
 
 EVER = (0, 1 << 62)
 DAY_US = 86_400_000_000
@@ -165,6 +165,23 @@ def test_who_is_sent_to_a_named_warehouse_waits_there_for_what_it_does_not_have(
     assert "0 of FREE-1 left" in place.bought(1)[0], "one must stay"
     place.counted(("guangzhou", "FREE-1", 5, 1))
     assert place.bought(1) == ["guangzhou"]
+
+
+def test_what_is_left_is_told_without_orders_that_took_and_from_the_next_report_on_also_without_those_that_wait(
+    context, order
+):
+    place = Place(context, order, shop(), text("v1", "guangzhou", HOLD))
+    place.counted(("guangzhou", "SKU-1", 5))
+    place.bought(3)
+    place.bought(4)
+    numbers = dict(rows(context, "SELECT order_no, order_id FROM orders"))
+
+    def subtracted():
+        return sorted(ledger.subtracted(place.store, numbers.values()))
+
+    assert subtracted() == [(numbers["A1"], "guangzhou")]
+    place.counted(("guangzhou", "SKU-1", 8))
+    assert (place.left("guangzhou"), subtracted()) == (1, [(numbers[name], "guangzhou") for name in ("A1", "A2")])
 
 
 def test_a_report_counts_what_is_promised_and_still_there_and_what_is_cancelled_no_more(context, order):

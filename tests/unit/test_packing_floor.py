@@ -35,6 +35,7 @@ def known(
     parcels: tuple[tuple[int, int, int, str], ...] = (),
     held: tuple[tuple[str, str, int | None], ...] = (),
     packs: tuple[tuple[int, str, str], ...] = (),
+    subtracted: tuple[tuple[int, str], ...] = (),
 ) -> floor.Known:
     return floor.known(
         floor.present(pl.DataFrame(orders, schema=frames.ORDERS), NOW_US),
@@ -43,6 +44,7 @@ def known(
         pl.DataFrame(parcels, schema=floor.PARCELS, orient="row"),
         pl.DataFrame(held, schema=floor.HELD, orient="row"),
         pl.DataFrame(packs, schema=floor.PACKS, orient="row"),
+        pl.DataFrame(subtracted, schema=floor.SUBTRACTED, orient="row"),
     )
 
 
@@ -91,6 +93,26 @@ def test_what_is_held_is_no_keeper_s_yet_and_its_pieces_do_not_lie_there():
     found = known(orders[:1], [line(1, 1, "A"), line(1, 2, "B")], [], parts, held=(("s", "A1", 2),))
     assert found.orders["order_no"].to_list() == ["A1/1"]
     assert found.lines["sku"].to_list() == ["A"]
+
+
+@pytest.mark.parametrize(
+    ("left", "subtracted", "there", "aside"),
+    [
+        (-1, ((1, "w1"),), 0, 2),  # two lie there, and both are A1's, which is held
+        (-2, ((1, "w1"),), 0, 1),  # one lies there
+        (-3, ((1, "w1"),), 0, 0),  # none does
+        (-1, (), 0, 0),  # A1 found too little and waits for the next report: nothing is kept for it
+    ],
+)
+def test_what_lies_there_for_orders_that_are_held_is_told(left, subtracted, there, aside):
+    orders = [order(1), order(2, paid_at=NOW - timedelta(hours=2))]
+    lines = [line(1, 1, "FREE", 1, quantity=2), line(2, 1, "FREE", 1)]
+    found = known(orders, lines, [("w1", "FREE", left)], held=(("s", "A1", None),), subtracted=subtracted)
+    table = floor.table(found, NOW_US)
+    rows = table.filter(pl.col("verdict") == "hold").select("order_no", "needed", "there", "aside").rows()
+    assert rows == [("A2", 1, there, aside)]
+    said = board.faults(table, "before_packing", translator("en"))["What is wrong"].item()
+    assert ("more lie there, kept for orders that are held" in said) == bool(aside)
 
 
 def test_a_warehouse_that_reports_no_stock_has_every_gift_and_nobody_is_asked_where_none_does():
