@@ -6,7 +6,7 @@ import structlog
 
 from orderhub_core import registry
 from orderhub_core.errors import NeedsPerson, UserMistake
-from orderhub_core.flows import editions
+from orderhub_core.flows import editions, settled
 from orderhub_core.hub import Hub
 from orderhub_core.settings import FILE_NAME
 
@@ -39,9 +39,9 @@ def check_rulebook(hub: Hub) -> None:
         book = editions.in_force(hub.store, context.book).active
     except NeedsPerson as reason:
         raise UserMistake(str(reason)) from None
-    if told := editions.unknown(book, hub.settings):
+    if told := settled.unknown(book, hub.settings):
         where = f"version {book.version}" if book is not context.book else hub.home.data / hub.settings.rulebook
-        raise UserMistake(f"{where}: {told}")
+        raise UserMistake(f"{where}: {'; '.join(told)}")
 
 
 def tell_start(hub: Hub, role: str, **more: object) -> None:

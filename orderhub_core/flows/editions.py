@@ -14,16 +14,13 @@ import polars as pl
 import structlog
 
 from orderhub_core.errors import NeedsPerson, UserMistake
-from orderhub_core.flows import intend, ops
+from orderhub_core.flows import intend, ops, settled
 from orderhub_core.model import BookAct, BookChange, RawMessage
 from orderhub_core.rules import rulebook, trial
-from orderhub_core.rules.actions import NEAREST
 from orderhub_core.rules.check import check, sentence
-from orderhub_core.rules.dictionary import nearest
 from orderhub_core.rules.guard import Fared, is_worse
 from orderhub_core.rules.inforce import WHOLE, InForce
 from orderhub_core.rules.language.vocabulary import of_book
-from orderhub_core.rules.needs import asked
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.settings import Settings, read_text
 from orderhub_core.store import books, recorded
@@ -107,6 +104,10 @@ class Editions:
         not kept."""
         self.text(version)
         return trial.moves(recorded.beside(self._store, version))
+
+    def unmeasured(self, version: str) -> list[str]:
+        """What a kept version asks for that nobody measures, a sentence each."""
+        return settled.unmeasured(read(self.text(version)), self._settings)
 
     def save(self, text: str, *, by: str, comment: str = "") -> Edition:
         """Keep a draft under the version that it gives itself; a draft of that version is replaced. Raises UserMistake
@@ -240,35 +241,5 @@ def _refuse_doubtful(text: str, *, anyway: bool) -> None:
 
 
 def _refuse_unknown(book: Rulebook, settings: Settings) -> None:
-    if told := unknown(book, settings):
-        raise UserMistake(told)
-
-
-def unknown(book: Rulebook, settings: Settings) -> str:
-    """A place that no order can be sent to, or somebody who cannot be told, in a sentence; "" where there is none.
-    Where the settings have no warehouse, orders are handed over by hand, wherever to."""
-    warehouses, notifiers = ([one.id for one in some] for some in (settings.warehouses, settings.notifiers))
-    bases = [one.id for one in settings.bases]
-    for field, rule in asked(book):
-        if field.about == "warehouse" and warehouses and field.subject not in warehouses:
-            named = f"rule {rule.name!r} asks for {field.signal} of the warehouse {field.subject!r}"
-            return f"{named}, which the settings do not have{_instead(field.subject, warehouses)}"
-    known = {
-        "notify": ("notifier", notifiers),
-        "work_order": ("production base", [*bases, *([NEAREST] if bases else [])]),
-        **({"assign_warehouse": ("warehouse", [*warehouses, NEAREST])} if warehouses else {}),
-    }
-    for group in book.groups:
-        for action in (*group.otherwise, *(action for rule in group.rules for action in rule.then)):
-            if action.argument == NEAREST and action.verb == "assign_warehouse" and not warehouses:
-                return f"group {group.name!r} asks for the nearest warehouse, but the settings have none"
-            what, names = known.get(action.verb, ("", [action.argument]))
-            if action.argument not in names:
-                named = f"group {group.name!r} names the {what} {action.argument!r}"
-                return f"{named}, which the settings do not have{_instead(action.argument, names)}"
-    return ""
-
-
-def _instead(word: str, names: Sequence[str]) -> str:
-    near = nearest(word, names)
-    return f"; {near!r}?" if near else f"; they have {', '.join(names) or 'none'}"
+    if told := settled.unknown(book, settings):
+        raise UserMistake("\n".join(told))

@@ -147,6 +147,37 @@ def test_a_file_that_is_not_there_is_the_users_mistake(tmp_path, monkeypatch, ca
     assert "none.toml cannot be read" in capsys.readouterr().err
 
 
+TWO_WRONG = """version = "v1"
+[[groups]]
+name = "routing"
+match = "first"
+otherwise = "assign hangzou"
+[[groups.rules]]
+name = "full"
+when = "load(guanzhou) > 90 or 负荷(mars) > 80 or load(hangzhou) > 70"
+then = "assign guangzhou"
+"""
+WAREHOUSES = '[[warehouses]]\nid = "hangzhou"\nconnector = ""\n[[warehouses]]\nid = "guangzhou"\nconnector = ""\n'
+
+
+def test_every_unknown_name_is_told_at_once_and_what_nobody_measures(tmp_path: Path, monkeypatch):
+    monkeypatch.delenv("ORDERHUB_DATA", raising=False)
+    monkeypatch.chdir(tmp_path)
+    code, told = run(tmp_path, TWO_WRONG)
+    assert (code, "names of warehouses, bases and notifiers are not looked at" in told) == (0, True)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "orderhub.toml").write_text(WAREHOUSES, encoding="utf-8")
+    code, told = run(tmp_path, TWO_WRONG)
+    assert code == 2
+    for name, near in {"guanzhou": "; 'guangzhou'?", "mars": "they have", "hangzou": "; 'hangzhou'?"}.items():
+        assert any(f"'{name}', which the settings do not have" in line and near in line for line in told.splitlines())
+    assert "note: rule 'full' asks for the load of 'hangzhou', which has no orders_per_day" in told
+    (tmp_path / "data" / "orderhub.toml").write_text(
+        WAREHOUSES.replace('connector = ""', 'connector = ""\norders_per_day = 9'), encoding="utf-8"
+    )
+    assert "orders_per_day" not in run(tmp_path, TWO_WRONG)[1]
+
+
 def test_places_are_held_against_the_settings_of_a_hub(tmp_path: Path):
     (tmp_path / "orderhub.toml").write_text('[[warehouses]]\nid = "hangzhuo"\nconnector = ""\n', encoding="utf-8")
     code, told = run(tmp_path, GOOD, "--data", str(tmp_path))

@@ -8,11 +8,11 @@ from typing import Annotated, Any
 
 import typer
 
-from orderhub_core import i18n
+from orderhub_core import hub, i18n
 from orderhub_core.entry.commands import rules_eval, rules_example, rules_lab, rules_versions
 from orderhub_core.entry.options import AsJson, InLanguage, Lang, tell
 from orderhub_core.errors import UserMistake
-from orderhub_core.flows.editions import unknown
+from orderhub_core.flows import settled
 from orderhub_core.rules import rulebook
 from orderhub_core.rules.check import Finding, check, sentence
 from orderhub_core.rules.language import mistakes
@@ -20,7 +20,7 @@ from orderhub_core.rules.language.operators import Language
 from orderhub_core.rules.language.printing import print_actions, print_rule
 from orderhub_core.rules.language.vocabulary import of_book
 from orderhub_core.rules.tree import Group, Rulebook
-from orderhub_core.settings import load, read_text
+from orderhub_core.settings import FILE_NAME, load, read_text
 
 app = typer.Typer(no_args_is_help=True, help="Rulebooks, and the versions that the hub decides by.")
 app.command("eval")(rules_eval.evaluate)
@@ -42,7 +42,9 @@ def check_file(
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option("--data", metavar="DIR", help="Hold its warehouses and notifiers against that hub's settings."),
+        typer.Option(
+            "--data", metavar="DIR", help="The hub whose settings have its names (ORDERHUB_DATA; default ./data)."
+        ),
     ] = None,
     lang: InLanguage = Lang.EN,
     as_json: AsJson = False,
@@ -52,26 +54,36 @@ def check_file(
     Exit code 2 where it cannot be used, and nothing is written; 1 where a rule does not do what it says.
     """
     draft = rulebook.read(read_text(file, "rulebook"))
-    refused = "" if data is None or draft.mistakes else unknown(draft.book, load(data))
+    tr = i18n.translator(lang.value)
+    refused, notes = ([], []) if draft.mistakes else _held_against(draft.book, data, tr)
     findings = [] if draft.mistakes else check(draft.book)
     answer = _answer(draft, findings, lang.value)
-    if draft.mistakes:
-        shown = rulebook.refusal(file, draft.mistakes, i18n.translator(lang.value))
-    else:
-        shown = _shown(draft.book, findings, lang.value)
-    if refused:
-        answer |= {"refused": refused}
-        shown += f"\n{file}: {refused}"
+    shown = (
+        rulebook.refusal(file, draft.mistakes, tr)
+        if draft.mistakes
+        else _shown(draft.book, findings, notes, lang.value)
+    )
+    answer |= {"refused": refused, "notes": notes}
+    shown += "".join(f"\n{file}: {sentence}" for sentence in refused)
     usable = not draft.mistakes and not refused
     if write and usable:
         _write(rulebook.dump(draft.book, lang.value), write)
         answer |= {"written": str(write)}
-        shown += "\n" + i18n.translator(lang.value)("written to {path}").format(path=write)
+        shown += "\n" + tr("written to {path}").format(path=write)
     tell(answer, shown, as_json=as_json)
     if not usable:
         raise typer.Exit(MISTAKEN)
     if any(finding.level == "warning" for finding in findings):
         raise typer.Exit(DOUBTFUL)
+
+
+def _held_against(book: Rulebook, data: Path | None, tr: i18n.Translate) -> tuple[list[str], list[str]]:
+    """What the settings do not have, and what to know beside that."""
+    folder = hub.home().data if data is None else data
+    if data is None and not (folder / FILE_NAME).exists():
+        return [], [tr("names of warehouses, bases and notifiers are not looked at: no settings here (--data DIR)")]
+    settings = load(folder)
+    return settled.unknown(book, settings, tr), settled.unmeasured(book, settings, tr)
 
 
 def _write(text: str, path: Path) -> None:
@@ -85,7 +97,7 @@ def _write(text: str, path: Path) -> None:
         raise UserMistake(f"--write {path}: cannot be written ({error.strerror})") from None
 
 
-def _shown(book: Rulebook, findings: Sequence[Finding], language: Language) -> str:
+def _shown(book: Rulebook, findings: Sequence[Finding], notes: Sequence[str], language: Language) -> str:
     tr, speech = i18n.translator(language), of_book(book)
     rules = sum(len(group.rules) for group in book.groups)
     told = [
@@ -99,6 +111,7 @@ def _shown(book: Rulebook, findings: Sequence[Finding], language: Language) -> s
         told += [f"  {rule.name}: {print_rule(rule, speech, language)}" for rule in group.rules]
         told += _otherwise(group, book, language)
     told += ["", *(_line(finding, book, language) for finding in findings)]
+    told += [f"{tr('note')}{tr(': ')}{note}" for note in notes]
     warnings = sum(finding.level == "warning" for finding in findings)
     counted = tr("warnings: {warnings}, notes: {notes}").format(warnings=warnings, notes=len(findings) - warnings)
     return "\n".join([*told, counted if findings else tr("no findings")])

@@ -39,6 +39,8 @@ from orderhub_core.store.books import Edition
 app = typer.Typer()
 DAY_US = 86_400_000_000
 TOLD = 20
+SPEAKING = ("draft", "shadow", "rollout", "active")
+"""Versions of which it is told what nobody measures: they are to be, or are, decided by."""
 """Differences that are told in words."""
 Version = Annotated[str, typer.Argument(help="A version that `orderhub rules list` names.")]
 Anyway = Annotated[bool, typer.Option("--anyway", help="Though some rule does not do what it says.")]
@@ -268,7 +270,9 @@ def _told(
     lines = [f"version {now.version} is {_state(now)}"]
     lines += [f"version {one.version}, which was {was.get(one.version)}, is {_state(one)} now" for one in moved]
     lines += [f"doubtful: {doubt}" for doubt in doubts]
-    tell({**now._asdict(), "doubts": list(doubts)}, "\n".join(lines), as_json=as_json)
+    notes = editions.unmeasured(now.version) if now.state in SPEAKING else []
+    lines += [f"note: {note}" for note in notes]
+    tell({**now._asdict(), "doubts": list(doubts), "notes": notes}, "\n".join(lines), as_json=as_json)
     return 0
 
 

@@ -1,0 +1,71 @@
+"""A rulebook against the settings: names that these do not have, and what it asks for that nobody will measure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from orderhub_core.i18n import Translate
+from orderhub_core.rules.actions import NEAREST
+from orderhub_core.rules.dictionary import nearest
+from orderhub_core.rules.needs import asked
+from orderhub_core.rules.tree import Action, Rulebook
+from orderhub_core.settings import Settings
+
+
+def unknown(book: Rulebook, settings: Settings, tr: Translate = str) -> list[str]:
+    """Each place that no order can be sent to or nobody can tell the load of, and whoever cannot be told, in a sentence
+    with the nearest right name. Where the settings have no warehouse, orders are handed over by hand, wherever to."""
+    return list(dict.fromkeys([*_asked(book, settings, tr), *_named(book, settings, tr)]))
+
+
+def unmeasured(book: Rulebook, settings: Settings, tr: Translate = str) -> list[str]:
+    """Rules that ask for the load of a warehouse that takes any number of orders a day: it has none."""
+    limits = {one.id: one.orders_per_day for one in settings.warehouses}
+    text = tr(
+        "rule {rule!r} asks for the load of {name!r}, which has no orders_per_day in the settings: nobody measures it,"
+        " and the rule never holds for it unless somebody reports it (`orderhub signals report`)"
+    )
+    return [
+        text.format(rule=rule.name, name=field.subject)
+        for field, rule in asked(book)
+        if field.about == "warehouse" and field.signal == "load" and limits.get(field.subject) == 0
+    ]
+
+
+def _asked(book: Rulebook, settings: Settings, tr: Translate) -> Iterator[str]:
+    names = [one.id for one in settings.warehouses]
+    for field, rule in asked(book):
+        if field.about == "warehouse" and names and field.subject not in names:
+            told = tr("rule {rule!r} asks after the warehouse {name!r}, which the settings do not have")
+            yield told.format(rule=rule.name, name=field.subject) + _instead(field.subject, names, tr)
+
+
+def _named(book: Rulebook, settings: Settings, tr: Translate) -> Iterator[str]:
+    warehouses, bases, notifiers = (
+        [one.id for one in some] for some in (settings.warehouses, settings.bases, settings.notifiers)
+    )
+    known = {
+        "notify": (tr("notifier"), notifiers),
+        "work_order": (tr("production base"), [*bases, *([NEAREST] if bases else [])]),
+        **({"assign_warehouse": (tr("warehouse"), [*warehouses, NEAREST])} if warehouses else {}),
+    }
+    for group, action in _actions(book):
+        if action.argument == NEAREST and action.verb == "assign_warehouse" and not warehouses:
+            yield tr("group {group!r} asks for the nearest warehouse, but the settings have none").format(group=group)
+        what, names = known.get(action.verb, ("", [action.argument]))
+        if action.argument not in names:
+            told = tr("group {group!r} names the {what} {name!r}, which the settings do not have")
+            yield told.format(group=group, what=what, name=action.argument) + _instead(action.argument, names, tr)
+
+
+def _actions(book: Rulebook) -> Iterator[tuple[str, Action]]:
+    for group in book.groups:
+        for action in (*group.otherwise, *(action for rule in group.rules for action in rule.then)):
+            yield group.name, action
+
+
+def _instead(word: str, names: Sequence[str], tr: Translate) -> str:
+    near = nearest(word, names)
+    if near:
+        return tr("; {near!r}?").format(near=near)
+    return tr("; they have {names}").format(names=tr(", ").join(names) or tr("none"))
