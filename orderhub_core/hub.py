@@ -279,17 +279,17 @@ class Hub(Trying):
     @cached_property
     def holds(self) -> Holds:
         """Orders that are kept from their warehouse."""
-        return Holds(self.store, clock, self._say)
+        return Holds(self.store, clock, self._say, self.settings)
 
     @cached_property
     def signals(self) -> Signals:
         """What is reported of the world outside."""
-        return Signals(self.store, clock, self._say, self.settings)
+        return Signals(self.store, clock, self._say, self.settings, self.context.book)
 
     @cached_property
     def stock(self) -> Stock:
         """What warehouses have, and who took it."""
-        return Stock(self.store, clock, self._say, self.settings)
+        return Stock(self.store, clock, self._say, self.settings, self.context.book)
 
     def ask_stock(self, warehouse: str, *, every_s: float = 0) -> Taken | None:
         """As `Stock.ask`, over the warehouse's connector."""

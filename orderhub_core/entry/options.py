@@ -6,7 +6,8 @@ import getpass
 import inspect
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from datetime import datetime, tzinfo
 from enum import StrEnum
 from functools import wraps
@@ -19,6 +20,7 @@ import typer
 
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows.ops import LONGEST_NAME
+from orderhub_core.i18n import is_wide, translator
 
 INSTANTS = frozenset({"at", "since", "until"})
 
@@ -53,8 +55,17 @@ Out = Annotated[Path | None, typer.Option(metavar="FILE", help="Write every row 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
+_told_in: ContextVar[Lang] = ContextVar("told_in", default=Lang.EN)
+
+
+def tr(text: str) -> str:
+    """In the language that the command was asked to speak."""
+    return translator(_told_in.get().value)(text)
+
+
 def stored(command: Command) -> Command:
-    """Give a command `--data`, `--database` and `--inbox`, which end up in the environment, where `hub.connect` looks.
+    """Give a command `--data`, `--database` and `--inbox`, which end up in the environment, where `hub.connect` looks,
+    and `--lang`, in which `tr` speaks from then on.
 
     The command returns its exit code.
     """
@@ -62,7 +73,10 @@ def stored(command: Command) -> Command:
     hints = get_type_hints(command, include_extras=True)
 
     @wraps(command)
-    def run(*, data: Path | None, database: str | None, inbox: str | None, **rest: Any) -> None:
+    def run(*, data: Path | None, database: str | None, inbox: str | None, lang: Lang, **rest: Any) -> None:
+        _told_in.set(lang)
+        if "lang" in signature.parameters:
+            rest["lang"] = lang
         for name, given in (("DATA", data), ("DATABASE_URL", database), ("INBOX_URL", inbox)):
             if given is not None:
                 os.environ[f"ORDERHUB_{name}"] = str(given)
@@ -72,20 +86,43 @@ def stored(command: Command) -> Command:
     own = [
         parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[name])
         for name, parameter in signature.parameters.items()
+        if name != "lang"
     ]
     common = [
         inspect.Parameter("data", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Data),
         inspect.Parameter("database", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Database),
         inspect.Parameter("inbox", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Inbox),
+        inspect.Parameter("lang", inspect.Parameter.KEYWORD_ONLY, default=Lang.EN, annotation=InLanguage),
     ]
     run.__signature__ = signature.replace(parameters=[*own, *common])  # type: ignore[attr-defined]  # what typer reads
-    run.__annotations__ = {**hints, "data": Data, "database": Database, "inbox": Inbox}
-    return run  # type: ignore[return-value]  # the same command with three options more
+    run.__annotations__ = {**hints, "data": Data, "database": Database, "inbox": Inbox, "lang": InLanguage}
+    return run  # type: ignore[return-value]  # the same command with four options more
 
 
 def tell(answer: Any, sentence: str, *, as_json: bool) -> None:
     """The sentence for people, or the answer as one line of JSON."""
     typer.echo(msgspec.json.encode(answer).decode() if as_json else sentence)
+
+
+def columns(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    """A table for a terminal, a line each: figures to the right, all else to the left, blanks for what is not known."""
+    lines = [[tr(name) for name in headings], *([_cell(cell) for cell in row] for row in rows)]
+    widths = [max(_width(line[at]) for line in lines) for at in range(len(headings))]
+    figures = [any(isinstance(row[at], int) for row in rows) for at in range(len(headings))]
+    return ["  ".join(map(_padded, line, widths, figures)).rstrip() for line in lines]
+
+
+def _cell(cell: object) -> str:
+    return "" if cell is None else f"{cell:,}" if isinstance(cell, int) else str(cell)
+
+
+def _width(text: str) -> int:
+    return sum(2 if is_wide(letter) else 1 for letter in text)
+
+
+def _padded(text: str, width: int, figure: bool) -> str:
+    blanks = " " * (width - _width(text))
+    return blanks + text if figure else text + blanks
 
 
 def counted(count: int, noun: str) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from orderhub_core.flows import ops
+from orderhub_core.flows.naming import check_shop
 from orderhub_core.model import RawMessage, Release
+from orderhub_core.settings import Settings
 from orderhub_core.store import aside
 from orderhub_core.store.aside import Held
 from orderhub_core.store.base import Store
@@ -14,11 +16,15 @@ from orderhub_core.store.base import Store
 class Holds:
     """Of one hub."""
 
-    def __init__(self, store: Store, clock: Callable[[], int], say: Callable[[Sequence[RawMessage]], None]) -> None:
-        self._store, self._clock, self._say = store, clock, say
+    def __init__(
+        self, store: Store, clock: Callable[[], int], say: Callable[[Sequence[RawMessage]], None], settings: Settings
+    ) -> None:
+        self._store, self._clock, self._say, self._settings = store, clock, say, settings
 
     def kept(self, *, shop: str | None = None, order_no: str | None = None, limit: int | None = None) -> list[Held]:
-        """Effects that wait for a person, the oldest first, at most `limit`."""
+        """Effects that wait for a person, the oldest first, at most `limit`. Raises UserMistake for an unknown
+        shop."""
+        check_shop(self._store, self._settings, shop)
         return aside.held(self._store, shop=shop, order_no=order_no, limit=limit)
 
     def release(

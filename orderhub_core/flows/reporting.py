@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import polars as pl
 
 from orderhub_core.errors import UserMistake
-from orderhub_core.flows import ops
+from orderhub_core.flows import naming, ops
+from orderhub_core.flows.editions import in_force
 from orderhub_core.frames import INSTANT
 from orderhub_core.model import RawMessage, Signal, SignalEnd
 from orderhub_core.rules.dictionary import FIELDS, SIGNALS, Field, Kind, lookup, measured, nearest
 from orderhub_core.rules.routing import NO_WINDOW, WINDOWS
 from orderhub_core.rules.signals import SIGNALS as REPORTS
+from orderhub_core.rules.tree import Rulebook
 from orderhub_core.settings import Settings
 from orderhub_core.store import signals
 from orderhub_core.store.base import Store
@@ -69,13 +71,13 @@ def is_opened(store: Store, clock: Callable[[], int], warehouse: str) -> bool:
 
 
 class Signals:
-    """Of one hub."""
+    """Of one hub. `first`: the book that speaks until a version is published; its words name warehouses, too."""
 
     def __init__(
-        self, store: Store, clock: Callable[[], int], say: Callable[[Sequence[RawMessage]], None], settings: Settings
-    ) -> None:
-        self._store, self._clock, self._say = store, clock, say
-        self._shops, self._warehouses = ([one.id for one in some] for some in (settings.shops, settings.warehouses))
+        self, store: Store, clock: Callable[[], int], say: Callable[[Sequence[RawMessage]], None], settings: Settings,
+        first: Rulebook,
+    ) -> None:  # fmt: skip
+        self._store, self._clock, self._say, self._settings, self._first = store, clock, say, settings, first
 
     def kept(self) -> list[Reported]:
         """All reports, those that begin last first."""
@@ -103,8 +105,10 @@ class Signals:
         if field.about == "sku":
             return _sku(field, about)
         if field == CLOSED or field.about:
-            return _warehouse(field, about, self._warehouses)
-        return _about(about, self._shops)
+            return _warehouse(
+                field, about, naming.warehouses(self._settings, in_force(self._store, self._first).active)
+            )
+        return _about(about, [one.id for one in self._settings.shops])
 
     def end(self, name: str, *, by: str, comment: str = "") -> None:
         """A report holds no longer, from now on; one that has not begun is taken back. Raises UserMistake for one that
@@ -139,14 +143,12 @@ def _sku(field: Field, about: str) -> tuple[str, str]:
     return of, subject
 
 
-def _warehouse(field: Field, about: str, warehouses: Sequence[str]) -> tuple[str, str]:
+def _warehouse(field: Field, about: str, known: Mapping[str, str]) -> tuple[str, str]:
     of, _, subject = (part.strip() for part in about.partition("="))
-    if of != "warehouse" or subject not in warehouses:
-        raise UserMistake(
-            f"say of which warehouse {field.name} is told: --of warehouse=ID, one of"
-            f" {', '.join(warehouses) or 'none'} (the settings)"
-        )
-    return of, subject
+    if of != "warehouse" or not subject:
+        names = ", ".join(dict.fromkeys(known.values())) or "none"
+        raise UserMistake(f"say of which warehouse {field.name} is told: --of warehouse=ID; the settings have {names}")
+    return of, naming.named([subject], known)[subject]
 
 
 def _about(about: str, shops: Sequence[str]) -> tuple[str, str]:

@@ -12,10 +12,12 @@ import msgspec
 import polars as pl
 
 from orderhub_core.errors import OrderHubError, UserMistake
-from orderhub_core.flows import ops, reporting, sheets
+from orderhub_core.flows import naming, ops, reporting, sheets
+from orderhub_core.flows.editions import in_force
 from orderhub_core.flows.restocking import fitting, waiting
 from orderhub_core.model import RawMessage, Release, StockReport
 from orderhub_core.ports import Warehouse
+from orderhub_core.rules.tree import Rulebook
 from orderhub_core.settings import Settings
 from orderhub_core.store import aside, ledger
 from orderhub_core.store.aside import Lacking
@@ -35,6 +37,8 @@ COLUMNS: sheets.Columns = {
 }
 MOST_PIECES = 1_000_000_000
 MOST_TOLD = 5
+RECENT = 100
+"""Reports that are looked at for what was counted."""
 MOST_NAMED = 20
 OURSELVES = "orderhub"
 BACK = "{warehouse} has reported that everything is there"
@@ -77,13 +81,27 @@ class Taken(NamedTuple):
     """The numbers of the first of them."""
 
 
+class Shelf(NamedTuple):
+    """Of one SKU in one warehouse. Instants in microseconds UTC; None: the report has expired."""
+
+    warehouse: str
+    sku: str
+    counted: int | None
+    counted_at: int | None
+    promised: int
+    """Pieces of paid orders that are to leave it and have not."""
+    left: int
+    must_stay: int
+
+
 class Stock:
-    """Of one hub."""
+    """Of one hub. `first`: the book that speaks until a version is published; its words name warehouses, too."""
 
     def __init__(
-        self, store: Store, clock: Callable[[], int], say: Callable[[Sequence[RawMessage]], None], settings: Settings
-    ) -> None:
-        self._store, self._clock, self._say, self._settings = store, clock, say, settings
+        self, store: Store, clock: Callable[[], int], say: Callable[[Sequence[RawMessage]], None], settings: Settings,
+        first: Rulebook,
+    ) -> None:  # fmt: skip
+        self._store, self._clock, self._say, self._settings, self._first = store, clock, say, settings, first
         self._places = {one.id: one for one in settings.warehouses}
 
     def report(self, counts: pl.DataFrame, *, by: str, at: int | None = None, comment: str = "") -> Taken:
@@ -145,6 +163,7 @@ class Stock:
 
         Raises as the warehouse's connector and `report`.
         """
+        warehouse = self.named(warehouse)
         asked, name = self._clock(), f"stock:{warehouse}"  # what leaves while the answer is on its way is in it
         if every_s:
             before = self._store.cursor_of(name)
@@ -186,9 +205,44 @@ class Stock:
         paid, today = (datetime.fromtimestamp(at / 1e6, zone).date() for at in (one.paid_at, now))
         return paid < today
 
+    def named(self, word: str) -> str:
+        """The warehouse that is called so. Raises UserMistake for one that neither the settings nor the ledger know."""
+        return word if word in self.told() else naming.named([word], self._known())[word]
+
+    def _known(self) -> dict[str, str]:
+        return naming.warehouses(self._settings, in_force(self._store, self._first).active)
+
     def left(self, *, warehouse: str = "", sku: str = "") -> list[ledger.Left]:
         """What orders may still take, by warehouse and SKU."""
         return ledger.left(self._store, "stock", place=warehouse, subject=sku)
+
+    def shelves(self, *, warehouse: str = "", sku: str = "") -> list[Shelf]:
+        """The same, with what was counted and what is promised to orders. Raises UserMistake as `named`."""
+        warehouse = self.named(warehouse) if warehouse else ""
+        left = self.left(warehouse=warehouse, sku=sku)
+        places = dict.fromkeys(one.place for one in left)
+        promised = {place: ledger.promised(self._store, place, self._clock()) for place in places}
+        counted = {place: self._counted(place) for place in places}
+        shelves = []
+        for one in left:
+            on_hand, at = counted[one.place].get(one.subject, (None, None))
+            owed = promised[one.place].get(one.subject, 0)
+            shelves.append(Shelf(one.place, one.subject, on_hand, at, owed, one.balance, one.safety))
+        return shelves
+
+    def _counted(self, warehouse: str) -> dict[str, tuple[int, int]]:
+        """By SKU the pieces that its last report named, and as of when; of reports that have not expired, the newest
+        RECENT."""
+        numbers = [message for _, message in ledger.reports(self._store, warehouse, 0)][-RECENT:]
+        bodies = [one.body for one in self._store.messages(numbers) if one.body is not None]
+        found: dict[str, tuple[int, int]] = {}
+        for said in (msgspec.json.decode(body, type=StockReport) for body in bodies):
+            found |= {sku: (on_hand, said.at) for sku, on_hand, _ in said.rows}
+        return found
+
+    def awaited(self, warehouse: str, sku: str) -> list[ledger.Awaited]:
+        """Whose pieces lie there and have not left. Raises UserMistake as `named`."""
+        return ledger.awaited(self._store, self.named(warehouse), sku, self._clock())
 
     def booked(self, *, warehouse: str = "", day: str = "") -> list[ledger.Left]:
         """Orders that the days of warehouses with a limit have."""
@@ -200,22 +254,21 @@ class Stock:
 
     def history(self, warehouse: str, subject: str, limit: int) -> list[ledger.Entry]:
         """Who took of a SKU there, and what was reported of it; or who took a day's room. The newest first. Raises
-        UserMistake for a warehouse that neither the settings nor the ledger know."""
-        if warehouse not in self._places and warehouse not in self.told():
-            raise UserMistake(
-                f"the settings have no warehouse {warehouse}; they have {', '.join(self._places) or 'none'}"
-            )
+        UserMistake as `named`."""
+        warehouse = self.named(warehouse)
         return ledger.newest(self._store, place=warehouse, subject=subject, limit=limit)
+
+    def heard(self, entries: Sequence[ledger.Entry]) -> dict[int, int]:
+        """By their messages, when what brought these entries was received (microseconds UTC)."""
+        return {one.id: one.received_at for one in self._store.messages(sorted({one.message for one in entries}))}
 
     def _told(self, warehouse: str) -> int:
         return self.told().get(warehouse, 0)
 
     def _sound(self, counts: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
         known = {one.id: one.safety_stock for one in self._settings.warehouses}
-        strangers = counts.filter(~pl.col("warehouse").is_in(list(known)) | pl.col("warehouse").is_null())
-        if strangers.height:
-            names = ", ".join(sorted({str(name) for name in strangers["warehouse"]}))
-            raise UserMistake(f"the settings have no warehouse {names}; they have {', '.join(known) or 'none'}")
+        meant = naming.named(counts["warehouse"].cast(pl.String).fill_null("").unique().to_list(), self._known())
+        counts = counts.with_columns(pl.col("warehouse").replace_strict(meant, return_dtype=pl.String))
         if counts.is_empty():
             raise UserMistake("the report has no rows: it says nothing of any SKU")
         negative = counts.filter(pl.col("on_hand") < 0)

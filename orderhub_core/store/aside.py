@@ -175,6 +175,11 @@ def held(store: Store, *, shop: str | None = None, order_no: str | None = None, 
     return [Held(*(*row[:-1], *_parcel(row[-1]))) for row in rows]
 
 
+def shops(store: Store) -> list[str]:
+    """All that an order is of."""
+    return [shop for (shop,) in store.query("hub", "SELECT DISTINCT shop FROM orders ORDER BY shop")]
+
+
 def lacking(store: Store, warehouse: str, report: int) -> list[Lacking]:
     """What had waited for the stock of a warehouse at a report (its number in the ledger) and was never tried, the
     oldest first. Who has come since took of what that report left, and is no part of what it promises."""

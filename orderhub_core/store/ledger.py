@@ -20,6 +20,13 @@ _PROMISED = f"""SELECT sku, sum(quantity) FROM (
     UNION ALL SELECT lines.sku, lines.quantity FROM splits JOIN orders USING (order_id)
     JOIN lines ON lines.order_id = splits.order_id AND lines.line_no = splits.line_no
     WHERE splits.warehouse = ? AND {_STILL_THERE}) AS wanted GROUP BY sku"""
+_AWAITED = f"""SELECT shop, order_no, sum(quantity), paid_at FROM (
+    SELECT orders.shop, orders.order_no, lines.quantity, orders.paid_at FROM orders JOIN lines USING (order_id)
+    WHERE orders.warehouse = ? AND lines.sku = ? AND {_STILL_THERE} AND orders.decided < 2
+    UNION ALL SELECT orders.shop, orders.order_no, lines.quantity, orders.paid_at FROM splits
+    JOIN orders USING (order_id) JOIN lines ON lines.order_id = splits.order_id AND lines.line_no = splits.line_no
+    WHERE splits.warehouse = ? AND lines.sku = ? AND {_STILL_THERE}) AS wanted
+    GROUP BY shop, order_no, paid_at ORDER BY paid_at, shop, order_no"""
 _LEFT = """SELECT place, subject, balance, safety FROM resources
     WHERE kind = ? AND (place = ? OR ? = '') AND (subject = ? OR ? = '') ORDER BY place, subject"""
 _TOLD = "SELECT place, balance FROM resources WHERE kind = 'told' ORDER BY place"
@@ -64,6 +71,22 @@ def promised(store: Store, warehouse: str, at: int) -> dict[str, int]:
     (microseconds UTC), those that wait for a person among them. One pass over the orders."""
     asked = (warehouse, at, at, at)
     return {sku: int(pieces) for sku, pieces in store.query("hub", _PROMISED, asked * 2)}
+
+
+class Awaited(NamedTuple):
+    """Of one SKU in one warehouse, what a paid order has there that has not left."""
+
+    shop: str
+    order_no: str
+    pieces: int
+    paid_at: int | None
+    """Microseconds UTC."""
+
+
+def awaited(store: Store, warehouse: str, sku: str, at: int) -> list[Awaited]:
+    """Whose pieces `promised` counts, who paid first comes first."""
+    rows = store.query("hub", _AWAITED, (warehouse, sku, at, at, at) * 2)
+    return [Awaited(shop, order_no, int(pieces), paid_at) for shop, order_no, pieces, paid_at in rows]
 
 
 def left(store: Store, kind: str, *, place: str = "", subject: str = "") -> list[Left]:

@@ -82,11 +82,12 @@ def test_an_answer_that_cannot_be_read_says_what(body: bytes, told: str) -> None
 def test_the_command_takes_in_what_was_told_and_says_what_is_doubtful(hub: Hub) -> None:
     done = CliRunner().invoke(cli.build("stock"), ["stock", "ask", "hangzhou"])
     assert done.exit_code == 0
-    assert "2 SKUs taken in: hangzhou" in done.stdout
+    assert "SKUs taken in: 2 (hangzhou)" in done.stdout
     assert "FREE-04 is reported at -2; it counts as none" in done.stdout
     assert {(one.subject, one.balance) for one in hub.stock.left()} == {("ROMPER-01", 7), ("FREE-04", 0)}
     unknown = CliRunner().invoke(cli.build("stock"), ["stock", "ask", "atlantis"])
-    assert "no warehouse 'atlantis' in the settings" in str(unknown.exception)
+    assert isinstance(unknown.exception, UserMistake)
+    assert "the settings have no warehouse atlantis; they have hangzhou" in str(unknown.exception)
 
 
 def test_the_worker_asks_again_and_again(hub: Hub) -> None:

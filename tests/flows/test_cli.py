@@ -538,17 +538,29 @@ def test_stock_is_reported_listed_and_told_by_order(orderhub, tmp_path):
     assert (code, out.strip()) == (0, "no warehouse reports its stock (`orderhub stock report FILE`)")
     code, out, _ = orderhub("stock", "report", counts, "--by", "ann", "--data", data)
     assert code == 0 and out.splitlines() == [
-        "2 SKUs taken in: hangzhou",
+        "SKUs taken in: 2 (hangzhou)",
         "hangzhou: A-2 is reported at -1; it counts as none",
     ]
     code, out, _ = orderhub("stock", "list", "--warehouse", "hangzhou", "--data", data)
-    assert "hangzhou  A-1: 7 left (2 must stay)" in out.splitlines()
+    heading, row, _ = out.splitlines()[2:]
+    assert heading.split() == ["warehouse", "SKU", "counted", "counted", "at", "promised", "left", "must", "stay"]
+    assert [*row.split()[:3], *row.split()[-3:]] == ["hangzhou", "A-1", "7", "0", "7", "2"]
     assert out.startswith("hangzhou: as reported of 20") and "+08:00" in out.splitlines()[0]
     found = last_object(orderhub("stock", "history", "hangzhou", "A-1", "--json", "--data", data)[1])["entries"]
     assert [(one["quantity"], one["balance"], one["order_no"]) for one in found] == [(7, 7, "")]
+    assert found[0]["at"].startswith("20")
+    code, out, _ = orderhub("stock", "history", "hangzhou", "A-1", "--lang", "zh", "--data", data)
+    assert [line.split()[0] for line in out.splitlines() if line] == ["仓库", "hangzhou", "时间", found[0]["at"][:10]]
+    for command in (("list", "--warehouse", "hangzuo"), ("ask", "hangzuo"), ("history", "hangzuo", "A-1")):
+        code, _, err = orderhub("stock", *command, "--data", data)
+        assert (code, "the settings have no warehouse hangzuo (hangzhou?)" in err) == (2, True)
+    code, _, err = orderhub("holds", "list", "--shop", "nope", "--data", data)
+    assert code == 2 and "there is no shop nope; there are none" in err
     counts.write_text("仓库,商品编码,库存\natlantis,A-1,7\n", encoding="utf-8")
     code, _, err = orderhub("stock", "report", counts, "--by", "ann", "--data", data)
     assert code == 2 and "the settings have no warehouse atlantis; they have hangzhou" in err
+    code, _, err = orderhub("signals", "report", "load", "9", "--of", "warehouse=mars", "--by", "ann", "--data", data)
+    assert code == 2 and "the settings have no warehouse mars; they have hangzhou" in err
     closed = ("warehouse_closed", "yes", "--of", "warehouse=hangzhou", "--by", "ann", "--comment", "blackout")
     code, out, _ = orderhub("signals", "report", *closed, "--data", data)
     assert code == 0 and out.startswith("warehouse_closed yes of warehouse=hangzhou from 20")

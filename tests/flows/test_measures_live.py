@@ -49,7 +49,7 @@ class Shop(Bench):
         super().__init__(context, order, settings=SETTINGS)
         self.now = NOW
         say = lambda said: self._receive(said) or drain(self.context, 100)  # noqa: E731
-        self.stock = Stock(self.store, self.clock, say, SETTINGS)
+        self.stock = Stock(self.store, self.clock, say, SETTINGS, Rulebook())
         self.measures = Measures(self.store, self.clock, say, SETTINGS, self.stock, Rulebook())
 
     def clock(self):
@@ -161,7 +161,7 @@ def test_a_warehouse_that_the_settings_do_not_have_is_refused(shop, when, told):
     ("field", "about", "told"),
     [
         ("load", "", "say of which warehouse load is told"),
-        ("load", "warehouse=nowhere", "say of which warehouse"),
+        ("load", "warehouse=nowhere", "no warehouse nowhere; they have hangzhou"),
         ("库存", "warehouse=hangzhou", "say of which SKU stock is told"),
     ],
 )

@@ -24,6 +24,7 @@ from orderhub_core.flows.reproduce import reproduce
 from orderhub_core.flows.stocking import COUNTED, Stock
 from orderhub_core.model import Content, Line, Observation, RawMessage
 from orderhub_core.model import Event as E
+from orderhub_core.rules.tree import Rulebook
 from orderhub_core.settings import BaseSettings, Endpoint, Settings, WarehouseSettings
 from orderhub_core.store import homes, ledger
 
@@ -61,7 +62,7 @@ class Place(Bench):
     def __init__(self, context, order, settings, book=None):
         super().__init__(context, order, settings=settings)
         self.stock = Stock(
-            self.store, self.clock, lambda said: self._receive(said) or drain(self.context, 100), settings
+            self.store, self.clock, lambda said: self._receive(said) or drain(self.context, 100), settings, Rulebook()
         )
         self.editions.save(book or text("v1", "nearest"), by="ann")
         self.published("v1")
@@ -165,6 +166,35 @@ def test_who_is_sent_to_a_named_warehouse_waits_there_for_what_it_does_not_have(
     assert "0 of FREE-1 left" in place.bought(1)[0], "one must stay"
     place.counted(("guangzhou", "FREE-1", 5, 1))
     assert place.bought(1) == ["guangzhou"]
+
+
+def test_a_warehouse_is_called_by_the_rulebook_s_own_word_wherever_a_person_names_it(context, order):
+    words = '[words.warehouse]\n"杭州仓" = "hangzhou"\n'
+    place = Place(context, order, shop(), text("v1", "nearest") + words)
+    assert place.counted(("杭州仓", "SKU-1", 5), ("guangzhou", "SKU-1", 3)).warehouses == ["hangzhou", "guangzhou"]
+    assert place.left("hangzhou") == 5
+    assert [one.balance for one in place.stock.history("杭州仓", "SKU-1", 9)] == [5]
+    assert place.signals.report("warehouse_closed", "yes", about="warehouse=杭州仓", by="ann").subject == "hangzhou"
+    with pytest.raises(UserMistake, match=r"no warehouse mars, 杭州 \(杭州仓\?\); they have hangzhou,"):
+        place.counted(("mars", "SKU-1", 5), ("杭州", "SKU-1", 5))
+
+
+def test_a_keeper_sees_what_was_counted_what_is_promised_to_whom_and_what_is_left(context, order):
+    place = Place(context, order, shop())
+    place.bought(2)
+    place.counted(("hangzhou", "SKU-1", 5), ("hangzhou", "SKU-2", 4, 1))
+    counted_at = place.clock()
+    place.counted(("hangzhou", "SKU-2", 3, 1))
+    place.bought(1)
+    shelves = {one.sku: one for one in place.stock.shelves(warehouse="hangzhou")}
+    assert [(one.counted, one.promised, one.left, one.must_stay) for one in shelves.values()] == [
+        (5, 3, 2, 0), (3, 0, 3, 1),
+    ]  # fmt: skip
+    assert shelves["SKU-1"].counted_at <= counted_at <= shelves["SKU-2"].counted_at
+    waiting = place.stock.awaited("hangzhou", "SKU-1")
+    assert [(one.order_no, one.pieces) for one in waiting] == [("A1", 2), ("A2", 1)]
+    found = place.stock.history("hangzhou", "SKU-1", 9)
+    assert set(place.stock.heard(found)) == {one.message for one in found}
 
 
 def test_what_is_left_is_told_without_orders_that_took_and_from_the_next_report_on_also_without_those_that_wait(

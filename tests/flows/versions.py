@@ -65,7 +65,7 @@ class Bench:
         )  # fmt: skip
 
         self.signals = Signals(self.store, self.clock, lambda said: self._receive(said) or drain(self.context, 100),
-                               settings or Settings(shops=(Endpoint("shop-1", "douyin"),)))  # fmt: skip
+                               settings or Settings(shops=(Endpoint("shop-1", "douyin"),)), Rulebook())  # fmt: skip
 
     def clock(self):
         return next(self._ticks)

@@ -10,13 +10,29 @@ from zoneinfo import ZoneInfo
 import typer
 
 from orderhub_core import hub
-from orderhub_core.entry.options import AsJson, By, Comment, counted, instant, stored, tell, who, written
+from orderhub_core.entry.options import (
+    AsJson,
+    By,
+    Comment,
+    columns,
+    dated,
+    instant,
+    stored,
+    tell,
+    tr,
+    who,
+    written,
+)
 from orderhub_core.flows import stocking
-from orderhub_core.store.ledger import Entry, Left
+from orderhub_core.store.ledger import Entry
 
 app = typer.Typer(no_args_is_help=True)
 Warehouse = Annotated[str, typer.Option(help="One of the settings.")]
+Sku = Annotated[str, typer.Option(help="Only this one.")]
 MOST_LISTED = 1_000
+SHELF = ("warehouse", "SKU", "counted", "counted at", "promised", "left", "must stay")
+ENTRY = ("time", "change", "left", "order")
+"""Headings."""
 
 
 @app.command()
@@ -51,38 +67,51 @@ def ask(warehouse: Annotated[str, typer.Argument(help="One of the settings.")], 
 
 
 def _tell(done: stocking.Taken, *, as_json: bool) -> None:
-    lines = [f"{counted(done.skus, 'SKU')} taken in: {', '.join(done.warehouses)}", *done.doubts]
+    names = tr(", ").join(done.warehouses)
+    lines = [tr("SKUs taken in: {count} ({warehouses})").format(count=f"{done.skus:,}", warehouses=names), *done.doubts]
     if done.let_go:
         more = ", …" if done.let_go > len(done.gone) else ""
-        gone = f"{counted(done.let_go, 'held order')} let go, for what they waited for is there"
-        lines.append(f"{gone}: {', '.join(done.gone)}{more}")
+        text = tr("held orders let go, for what they waited for is there: {count} ({orders})")
+        lines.append(text.format(count=f"{done.let_go:,}", orders=tr(", ").join(done.gone) + more))
     tell(done._asdict(), "\n".join(lines), as_json=as_json)
 
 
 @app.command("list")
 @stored
-def listed(warehouse: Warehouse = "", sku: str = "", as_json: AsJson = False) -> int:
-    """What orders may still take, and how full the days of warehouses with a limit are."""
+def listed(warehouse: Warehouse = "", sku: Sku = "", as_json: AsJson = False) -> int:
+    """What was counted, what orders have of it that have not left, what others may still take, and how full the days of
+    warehouses with a limit are."""
     opened = hub.Hub(hub.home())
     zone, stock = ZoneInfo(opened.settings.time_zone), opened.stock
-    left = stock.left(warehouse=warehouse, sku=sku)
-    booked = [] if sku else stock.booked(warehouse=warehouse)
-    told = {name: written(at, zone) for name, at in stock.told().items()}
-    lines = [f"{name}: as reported of {at}" for name, at in told.items() if not warehouse or name == warehouse]
-    lines += [_left(one) for one in left[:MOST_LISTED]]
-    if len(left) > MOST_LISTED:
-        lines.append(f"… and {len(left) - MOST_LISTED:,} more: ask for one --warehouse or --sku, or all by --json")
+    place = stock.named(warehouse) if warehouse else ""
+    found, booked = stock.shelves(warehouse=place, sku=sku), [] if sku else stock.booked(warehouse=place)
+    told = {name: written(at, zone) for name, at in stock.told().items() if not place or name == place}
+    lines = [tr("{name}: as reported of {at}").format(name=name, at=at) for name, at in told.items()]
+    if found:
+        lines += ["", *columns(SHELF, [_shelf(one, zone) for one in found[:MOST_LISTED]])]
+    if len(found) > MOST_LISTED:
+        text = tr("… and {count} more: ask for one --warehouse or --sku, or all by --json")
+        lines.append(text.format(count=f"{len(found) - MOST_LISTED:,}"))
     today = datetime.now(zone).date().isoformat()  # whose room is gone, that of days before
-    lines += [
-        f"{one.place}  {one.subject}: {counted(one.balance, 'order')} booked" for one in booked if one.subject >= today
-    ]
+    if days := [(one.place, one.subject, one.balance) for one in booked if one.subject >= today]:
+        lines += ["", *columns(("warehouse", "day", "orders"), days)]
     answer = {
         "reported": told,
-        "stock": [one._asdict() for one in left],
+        "stock": [dated(one._asdict(), zone) for one in found],
         "days": [{"warehouse": one.place, "day": one.subject, "orders": one.balance} for one in booked],
     }
-    tell(answer, "\n".join(lines) or "no warehouse reports its stock (`orderhub stock report FILE`)", as_json=as_json)
+    tell(answer, "\n".join(lines) or _nothing(place), as_json=as_json)
     return 0
+
+
+def _nothing(place: str) -> str:
+    if place:
+        return tr("{name} has reported no stock (`orderhub stock report FILE`)").format(name=place)
+    return tr("no warehouse reports its stock (`orderhub stock report FILE`)")
+
+
+def _shelf(one: stocking.Shelf, zone: ZoneInfo) -> tuple[object, ...]:
+    return (*one[:3], written(one.counted_at, zone), *one[4:])
 
 
 @app.command()
@@ -93,22 +122,29 @@ def history(
     limit: Annotated[int, typer.Option(min=1)] = 50,
     as_json: AsJson = False,
 ) -> int:
-    """Who took of a SKU there and what was reported of it, or who took a day's room; the newest first."""
-    found = hub.Hub(hub.home()).stock.history(warehouse, sku, limit)
-    lines = [_entry(one) for one in found]
-    tell(
-        {"entries": [one._asdict() for one in found]},
-        "\n".join(lines) or "nothing was reported or taken",
-        as_json=as_json,
-    )
+    """Who took of a SKU there and what was reported of it, or who took a day's room, the newest first; and whose pieces
+    lie there that have not left."""
+    opened = hub.Hub(hub.home())
+    zone, stock = ZoneInfo(opened.settings.time_zone), opened.stock
+    found, waiting = stock.history(warehouse, sku, limit), stock.awaited(warehouse, sku)
+    shelf, heard = stock.shelves(warehouse=warehouse, sku=sku), stock.heard(found)
+    lines = columns(SHELF, [_shelf(one, zone) for one in shelf]) if shelf else []
+    if found:
+        lines += ["", *columns(ENTRY, [_entry(one, heard.get(one.message), zone) for one in found])]
+    if waiting:
+        owed = [(written(one.paid_at, zone), one.pieces, f"{one.order_no} ({one.shop})") for one in waiting]
+        lines += ["", tr("To orders that have not left:"), *columns(("paid at", "pieces", "order"), owed[:limit])]
+        if len(owed) > limit:
+            lines.append(tr("… and {count} more: --limit, or all by --json").format(count=f"{len(owed) - limit:,}"))
+    answer = {
+        "stock": [dated(one._asdict(), zone) for one in shelf],
+        "entries": [dated({"at": heard.get(one.message), **one._asdict()}, zone) for one in found],
+        "promised": [dated(one._asdict(), zone) for one in waiting],
+    }
+    tell(answer, "\n".join(lines).strip() or tr("nothing was reported or taken"), as_json=as_json)
     return 0
 
 
-def _left(one: Left) -> str:
-    kept = f" ({one.safety:,} must stay)" if one.safety else ""
-    return f"{one.place}  {one.subject}: {one.balance:,} left{kept}"
-
-
-def _entry(one: Entry) -> str:
-    who_ = f"order {one.order_no} ({one.shop})" if one.order_id else "reported"
-    return f"{one.seq:>8}  {one.quantity:>+8,} → {one.balance:,}  {who_}"
+def _entry(one: Entry, heard: int | None, zone: ZoneInfo) -> tuple[object, ...]:
+    who_ = f"{one.order_no} ({one.shop})" if one.order_id else tr("reported")
+    return written(heard, zone), one.quantity, one.balance, who_
