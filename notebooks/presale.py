@@ -50,19 +50,21 @@ def _(connected, look, top):
 def _(found, look, top, tr, zone):
     def _shown(rows, file: str, nothing: str) -> list:
         full = [ui.table(rows.head(board.MOST)), ui.download_csv(rows, f"{file}.csv", tr("Download CSV"))]
-        return full if rows.height else [ui.note(nothing, "good")]
+        return full if rows.height else [ui.note(nothing, "info" if found.unplanned.height else "good")]
 
     def _parts() -> list:
         orders, batches, unplanned = found
         if not (orders.height or batches.height or unplanned.height):
             return [ui.note(tr(board.NOTHING))]
         coming = _shown(board.coming(batches, zone, tr), "batches", tr("No batch is planned."))
-        risks = _shown(board.risks(orders, zone, tr), "at-risk", tr("No promise is at risk."))
-        waits = _shown(board.waiting(orders, zone, tr), "schedule", tr("No order waits for a batch."))
+        risks = _shown(board.risks(orders, zone, tr), "at-risk", tr("No promise of an order with a batch is at risk."))
+        waits = _shown(board.waiting(orders, zone, tr), "schedule", tr("No order waits for a batch that is planned."))
         lost = _shown(board.lost(unplanned, tr), "without-a-batch", tr("A batch is planned for every order."))
+        _first = [ui.note(board.unplanned_said(unplanned, tr), "bad")] if unplanned.height else []
         _drawn = [charts.filled(batches.head(board.MOST_DRAWN), tr)] if batches.height else []
         return [
             ui.kpis(board.tiles(orders, batches, unplanned, tr)),
+            *_first,
             ui.section(tr("Batches"), *_drawn, *coming),
             ui.section(tr("Promises at risk"), *risks),
             ui.section(tr("Who goes when"), *waits),

@@ -46,6 +46,7 @@ ORDERS = pl.Schema(
 )
 """One row per presale order of SKUs that come in batches: the batch that its last piece is in, and when that is ready;
 null where no batch has enough, or nobody knows when. `gone`: it has its pieces, or may have left, and is at no risk."""
+UNPLANNED = pl.Schema({"shop": pl.String(), "order_no": pl.String(), "sku": pl.String(), "pieces": pl.Int64()})
 COMING = pl.Schema({**USE, "is_there": pl.Boolean(), "overdue": pl.Boolean()})
 """USE, and whether somebody has said that the batch is there, or should have by now."""
 
@@ -56,7 +57,7 @@ class Schedule(NamedTuple):
     batches: pl.DataFrame
     """COMING."""
     unplanned: pl.DataFrame
-    """`shop` and `order_no` of presale orders that wait and that no batch is said to come for."""
+    """`shop`, `order_no`, `sku` and `pieces` of presale orders that wait and that no batch is planned for, by SKU."""
 
 
 def read(path: Path, zone: str) -> pl.DataFrame:
@@ -193,10 +194,14 @@ class Presale:
             pl.Series("overdue", [one in late - there for one in which], pl.Boolean),
         )
         seen = set(planned.orders["order_no"])
-        lost = dict.fromkeys(
-            (one.shop, one.order_no) for one in stands.wanted if str(one.order_id) not in seen and not one.taken
-        )
-        unplanned = pl.DataFrame(list(lost), schema={"shop": pl.String, "order_no": pl.String}, orient="row")
+        lost = [
+            (one.shop, one.order_no, one.sku, one.quantity)
+            for one in stands.wanted
+            if str(one.order_id) not in seen and not one.taken
+        ]
+        unplanned = pl.DataFrame(lost, schema=UNPLANNED, orient="row").group_by(
+            "shop", "order_no", "sku", maintain_order=True
+        ).agg(pl.col("pieces").sum())  # fmt: skip
         return Schedule(
             orders.with_columns(told, *risky).select(ORDERS.names()),
             batches.with_columns(told).select(COMING.names()),

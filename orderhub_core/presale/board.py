@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from orderhub_core.i18n import Tile, Translate
+from orderhub_core.presale.texts import lost as lost_by_sku
 
 MOST = 1_000
 """Rows that one page shows."""
@@ -25,7 +26,7 @@ STATES = {
 def tiles(orders: pl.DataFrame, batches: pl.DataFrame, unplanned: pl.DataFrame, tr: Translate) -> list[Tile]:
     """Of the frames of a hub's presale schedule."""
     gone, risky, late = orders["gone"].sum(), orders["at_risk"].sum(), batches["overdue"].sum()
-    lost = unplanned.height
+    lost = unplanned.n_unique(["shop", "order_no"])
     return [
         (tr("Wait for their batch"), f"{orders.height - gone:,}", tr("presale orders"), "plain"),
         (tr("Their batch is there"), f"{gone:,}", tr("let go, or with their pieces kept"), "plain"),
@@ -65,7 +66,21 @@ def waiting(orders: pl.DataFrame, zone: str, tr: Translate) -> pl.DataFrame:
 
 def lost(unplanned: pl.DataFrame, tr: Translate) -> pl.DataFrame:
     """Orders that wait for what nobody has planned."""
-    return unplanned.select(pl.col("order_no").alias(tr("Order")), pl.col("shop").alias(tr("Shop")))
+    return unplanned.select(
+        pl.col("order_no").alias(tr("Order")),
+        pl.col("shop").alias(tr("Shop")),
+        pl.col("sku").alias("SKU"),
+        pl.col("pieces").alias(tr("Pieces")),
+    )
+
+
+def unplanned_said(unplanned: pl.DataFrame, tr: Translate) -> str:
+    """Which SKUs that is, each with its orders."""
+    some = [
+        tr("{sku}: orders {orders}, pieces {pieces}").format(sku=sku, orders=orders, pieces=pieces)
+        for sku, orders, pieces in lost_by_sku(unplanned).head(MOST_DRAWN).iter_rows()
+    ]
+    return tr("No batch is planned of these, so nobody knows when their orders go:") + "\n" + "\n".join(some)
 
 
 def _told(orders: pl.DataFrame, zone: str, tr: Translate) -> pl.DataFrame:

@@ -83,7 +83,9 @@ def schedule(
             )
         yield text.format(sku=sku, batch=name, at=_day(at, tr), taken=taken, pieces=pieces)
     risky = orders.filter("at_risk")
-    text = tr("orders: {orders}, let go: {gone}, promises at risk: {risk}, of which not so as planned: {new}")
+    text = tr(
+        "orders with a batch: {orders}, let go: {gone}, promises at risk: {risk}, of which not so as planned: {new}"
+    )
     yield text.format(
         orders=orders.height, gone=orders["gone"].sum(), risk=risky.height, new=(~risky["was_at_risk"]).sum()
     )
@@ -92,8 +94,20 @@ def schedule(
         yield text.format(
             shop=shop, order=order_no, promised=_day(promised, tr), batch=batch or tr("none"), at=_day(at, tr)
         )
-    for shop, order_no in unplanned.iter_rows():
-        yield tr("! {shop} {order}: no batch is planned of what it waits for").format(shop=shop, order=order_no)
+    for sku, orders_, pieces in lost(unplanned).iter_rows():
+        text = tr("! {sku}: no batch is planned; orders that wait for it: {orders}, pieces: {pieces}")
+        yield text.format(sku=sku, orders=orders_, pieces=pieces)
+    for shop, order_no, sku, _ in unplanned.iter_rows():
+        text = tr("! {shop} {order}: no batch is planned of {sku}, which it waits for")
+        yield text.format(shop=shop, order=order_no, sku=sku)
+
+
+def lost(unplanned: pl.DataFrame) -> pl.DataFrame:
+    """By SKU that nobody has planned: orders that wait for it, and pieces; the most first."""
+    counted = unplanned.group_by("sku", maintain_order=True).agg(
+        orders=pl.struct("shop", "order_no").n_unique(), pieces=pl.col("pieces").sum()
+    )
+    return counted.sort("orders", descending=True, maintain_order=True)
 
 
 def _day(at: object, tr: Translate) -> str:

@@ -20,6 +20,7 @@ from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.preselling import Presale
 from orderhub_core.model import Content, Line, Release
 from orderhub_core.model import Event as E
+from orderhub_core.presale import board, texts
 from orderhub_core.presale.batches import BATCHES
 
 DAY_US = 86_400_000_000
@@ -154,7 +155,11 @@ def test_a_schedule_tells_when_an_order_goes_and_whose_promise_a_late_batch_brea
         ("A2", "third", at(day[4]), False, True, False),
         ("A3", "second", at(day[6]), False, False, False),
     ]
-    assert found.unplanned.rows() == [("shop-1", "B1")]
+    assert found.unplanned.rows() == [("shop-1", "B1", "PRE-2", 1)]
+    told = list(texts.schedule(*found, str))
+    assert "! PRE-2: no batch is planned; orders that wait for it: 1, pieces: 1" in told
+    assert any(line.startswith("orders with a batch: 3") for line in told)
+    assert board.unplanned_said(found.unplanned, str).endswith("PRE-2: orders 1, pieces 1")
     place._ticks = iter(range(day[8], 1 << 62))
     late = place.presale.schedule()
     assert late.batches.select("batch", "is_there", "overdue").rows() == [
