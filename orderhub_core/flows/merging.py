@@ -60,6 +60,13 @@ class Heard(NamedTuple):
     """They wait for nobody: no rule merges them, or a person holds them."""
 
 
+class Alone(NamedTuple):
+    order_no: str
+    """With the shop where several have the same."""
+    until: int
+    """How long it waits for others, microseconds UTC."""
+
+
 class Merging:
     """Of one hub."""
 
@@ -103,6 +110,16 @@ class Merging:
             )
         )
         return found._replace(groups=groups, pairs=pairs)
+
+    def alone(self) -> list[Alone]:
+        """Who waits for others, and so far none is there for it."""
+        waiting = packs.waiting(self._store)
+        grouped, names = set(self.combined(waiting).groups["order_no"]), _names(waiting)
+        return [
+            Alone(names[key], one.handed.until)
+            for one in waiting
+            if (key := key_of(one.handed.asked)) not in grouped and not one.handed.asked.pack_with
+        ]
 
     def say(self, said: Pairing) -> Heard:
         """Part two orders, or join them: messages of ours, applied when this returns. A shop that is not named is the

@@ -70,8 +70,11 @@ def read(path: Path, zone: str) -> pl.DataFrame:
         "this batch of the SKU stands there twice": pl.struct("sku", "batch").is_duplicated(),
     }
     told = [f"row {row}: {what}" for what, rule in lacking.items() for row in sheet.rows.filter(rule)["row_no"]]
-    if told or sheet.notes:
-        raise UserMistake(f"{'; '.join([*told, *sheet.notes][:MOST_TOLD])}. Mend {path.name}; nothing was taken in")
+    # What cannot be read of a SKU, a batch or its pieces is told by its row already.
+    columns = sheet.findings["column"].to_list()
+    notes = [note for note, name in zip(sheet.notes, columns, strict=True) if name not in ("sku", "batch", "pieces")]
+    if told or notes:
+        raise UserMistake(f"{'; '.join([*told, *notes][:MOST_TOLD])}. Mend {path.name}; nothing was taken in")
     return sheet.rows.select(BATCHES.names()).cast(BATCHES)
 
 

@@ -27,7 +27,7 @@ class Read(NamedTuple):
     notes: tuple[str, ...]
     """Sentences about cells that could not be read."""
     findings: pl.DataFrame
-    """The same as column, rows, first_row, reason."""
+    """The same, in the same order, as column, rows, first_row, reason."""
     has: frozenset[str]
 
 

@@ -164,6 +164,10 @@ def test_the_hub_shows_who_waits_for_whom_and_keeps_what_people_say(living):
     assert code == 1
     assert sorted(sorted(each["order_no"]) for each in told["groups"])[0][0] == "A1"
     assert {each["verdict"] for each in told["pairs"]} == {"merge", "ask"}
+    assert told["alone"] and {one["order_no"] for one in told["alone"]}.isdisjoint(
+        name for each in told["groups"] for name in each["order_no"]
+    )
+    assert f"waits alone: {told['alone'][0]['order_no']}, for others that come until 20" in run("combine")[1]
     assert living.floor().orders.is_empty(), "who waits is no keeper's yet"
     code, out = run("say", "apart", "A1", "B1", "--reason", "asked them", "--by", "li")
     assert (code, out) == (0, "A1, B1: apart, kept in the log\n")

@@ -102,6 +102,8 @@ def test_keepers_are_told_through_a_notifier(files, monkeypatch):
         server.shutdown()
     (told,) = Listening.told
     assert told["title"] == "没有运单号：李" and "A3：告警" in told["message"] and "A4" not in told["message"]
+    options = [f"--{name}={files / name}.csv" for name in ("orders", "lines")]
+    assert CliRunner().invoke(app, ["check", *options, "--notify", "nobody"]).output == "", "refused before it is told"
     assert run(files, "--notify", "nobody") == (
         2, "--notify nobody: there is no such notifier in the settings; there are: wecom",
     )  # fmt: skip

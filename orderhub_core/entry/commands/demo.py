@@ -101,15 +101,18 @@ def live(folder: Path, database: str, seed: int, port: int) -> None:
 def _live(folder: Path, database: str, seed: int, port: int) -> None:
     ports = setting.Ports(console := free_port(port), free_port(console + 1))
     plan = setting.kept_plan(folder, now := setting.clock(), seed)
-    sandbox = setting.write(folder, plan, ports)
-    write_books(folder, build(plan), now)
-    env = {**os.environ, **setting.fresh_secrets(), "ORDERHUB_DATA": str(folder), "ORDERHUB_DATABASE_URL": database}
+    world = build(plan)
+    sandbox = setting.write(folder, plan, ports, setting.stock(world.lines))
+    write_books(folder, world, now)
+    kept = setting.keep(folder, given := setting.fresh_secrets())
+    env = {**os.environ, **given, "ORDERHUB_DATA": str(folder), "ORDERHUB_DATABASE_URL": database}
     with running(folder / "logs", env) as processes:
         processes.start("sandbox", ["connectors.sandbox.server", "--config", str(sandbox)], behind=True)
         processes.start("console", ["orderhub_core.entry.cli", "serve", "--no-worker", "--port", str(ports.console)])
         address = f"http://127.0.0.1:{ports.console}"
         processes.wait_for(f"{address}/healthz")
         typer.echo(f"OrderHub is running: open {address}/   (Ctrl-C stops it; logs in {folder / 'logs'})")
+        typer.echo(f"Commands beside it: `. {kept}; orderhub stock ask hangzhou --data {folder}`")
         # The console has made or migrated the store: only now may somebody else open it.
         processes.start("worker", ["orderhub_core.entry.cli", "worker"], behind=True)
         until_told(processes)

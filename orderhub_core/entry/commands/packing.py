@@ -67,6 +67,7 @@ def check(
 ) -> int:
     """Gift stock before packing (go or hold), scans while packing (what is missing), and tracking numbers that have not
     come 15 minutes after shipping. Exit code 1 where something is wrong."""
+    endpoint = _notifier(notify) if notify else None
     table, notes = _checked((orders, lines, stock, scans), at, within * 60, zone)
     sheets.write(table, out)
     tr = translator(lang.value)
@@ -76,8 +77,8 @@ def check(
         "\n".join(told or [tr("nothing to check: no parcel holds a gift, is being packed or has just left")]),
         as_json=as_json,
     )
-    if notify:
-        _notify(notify, table, tr)
+    if endpoint is not None:
+        _notify(endpoint, table, tr)
     return int(table["verdict"].is_in(checks.BAD).any())
 
 
@@ -147,14 +148,18 @@ def document(table: pl.DataFrame, notes: list[str]) -> dict[str, Any]:
     return {"orders": by_stage.to_dicts(), "faults": faults.to_dicts(), "notes": notes}
 
 
-def _notify(name: str, table: pl.DataFrame, tr: Translate) -> None:
-    """Raises UserMistake for a notifier that nobody has set up."""
+def _notifier(name: str) -> settings.Endpoint:
+    """Raises UserMistake for one that nobody has set up."""
     known = settings.load(hub.home().data).notifiers
     endpoint = next((each for each in known if each.id == name), None)
     if endpoint is None:
         names = ", ".join(each.id for each in known) or "none"
         raise UserMistake(f"--notify {name}: there is no such notifier in the settings; there are: {names}")
+    return endpoint
+
+
+def _notify(endpoint: settings.Endpoint, table: pl.DataFrame, tr: Translate) -> None:
     for keeper, text in texts.alerts(table, tr):
         title = tr("No tracking number: {keeper}").format(keeper=keeper or tr("the keeper"))
         key = hashlib.sha256(f"{title}\n{text}".encode()).hexdigest()
-        registry.notifier(endpoint).push(Notify(name, title, text), key)
+        registry.notifier(endpoint).push(Notify(endpoint.id, title, text), key)

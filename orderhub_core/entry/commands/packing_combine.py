@@ -6,14 +6,16 @@ import csv
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 import polars as pl
 import typer
 
 from orderhub_core import hub
-from orderhub_core.entry.options import ZONE, AsJson, By, InLanguage, Lang, Zone, stored, tell, who
+from orderhub_core.entry.options import ZONE, AsJson, By, InLanguage, Lang, Zone, stored, tell, who, written
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import sheets
+from orderhub_core.flows.merging import Alone
 from orderhub_core.i18n import translator
 from orderhub_core.model import Pairing
 from orderhub_core.packing import combine as combining
@@ -69,17 +71,22 @@ def combine(
     the hub's, which wait for others. Exit code 1 where a person is to be asked."""
     if ask > merge:
         raise UserMistake(f"--ask {ask} is more than --merge {merge}: people are asked below what is certain")
+    alone: list[Alone] = []
     if orders is not None:
         frame, notes = _orders(orders, lines, zone)
         found = combining.combine(frame, _words(words, zone), merge=merge, ask=ask)
     elif lines or words or (merge, ask) != (evidence.MERGE, evidence.ASK):
         raise UserMistake("--lines, --words, --merge and --ask are of --orders; without a file the hub's are shown")
     else:
-        found, notes = hub.Hub(hub.home()).merging.standing(), []
+        opened = hub.Hub(hub.home())
+        found, notes, alone = opened.merging.standing(), [], opened.merging.alone()
+        zone = opened.settings.time_zone
     sheets.write(found.pairs, out)
     tr = translator(lang.value)
-    told = [*texts.combined(found, tr), *(f"! {note}" for note in notes)]
-    tell(document(found, notes, tr), "\n".join(told), as_json=as_json)
+    waits = [{"order_no": one.order_no, "until": written(one.until, ZoneInfo(zone))} for one in alone]
+    text = tr("waits alone: {order_no}, for others that come until {until}")
+    told = [*texts.combined(found, tr), *(f"  {text.format(**one)}" for one in waits), *(f"! {note}" for note in notes)]
+    tell(document(found, notes, tr) | {"alone": waits}, "\n".join(told), as_json=as_json)
     return int((found.pairs["verdict"] == "ask").any())
 
 

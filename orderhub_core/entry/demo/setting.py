@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from string import Template
 from typing import Any, NamedTuple
 
 import msgspec
+import polars as pl
 
 from orderhub_core import settings
+from orderhub_core.rules.rulebook import read
 from orderhub_core.sim.world import Plan
 
 HOUR, DAY = 3_600_000_000, 86_400_000_000
@@ -20,10 +23,14 @@ ORDERS_PER_DAY = 3_600
 RULEBOOK = Path(__file__).with_name("rulebook.toml")
 SETTINGS = Path(__file__).with_name(settings.FILE_NAME)
 WORLD_FILE, SANDBOX_FILE = "world.json", "sandbox.json"
+SECRETS_FILE = "secrets.env"
 SHOPS = {"douyin-main": "10001", "douyin-outlet": "10002"}
 SECRETS = ("ORDERHUB_DEMO_SHOP_SECRET", "ORDERHUB_DEMO_DESK_SECRET", "ORDERHUB_DEMO_DOCK_SECRET")
 FAULTS = {"seed": 7, "drop": 0.03, "repeat": 0.05, "delay": 0.05, "reorder": 0.10, "forge": 0.01}
 """Of all pushes: lost, repeated, late, overtaken, and accompanied by a forgery."""
+WAREHOUSES = ("hangzhou", "guangzhou", "chengdu")
+PLENTY = 100_000
+"""Pieces."""
 
 
 class Ports(NamedTuple):
@@ -57,7 +64,30 @@ def fresh_secrets() -> dict[str, str]:
     return {name: secrets.token_hex(16) for name in SECRETS}
 
 
-def write(data: Path, world: Plan, ports: Ports) -> Path:
+def keep(data: Path, given: dict[str, str]) -> Path:
+    """A file that a shell reads, so that a command beside the demonstration can ask its platforms, too: they listen on
+    this machine only, and have other secrets with the next start. Nobody else may read it."""
+    path = data / SECRETS_FILE
+    path.touch(mode=0o600)
+    path.chmod(0o600)
+    path.write_text("".join(f"export {name}={value}\n" for name, value in given.items()), encoding="utf-8")
+    return path
+
+
+def stock(lines: pl.DataFrame) -> dict[str, dict[str, int]]:
+    """Of each warehouse plenty of all that is sold and given away, by SKU, so that nobody waits once it was asked."""
+    actions = [
+        one
+        for group in read(RULEBOOK.read_text(encoding="utf-8")).book.groups
+        for rule in group.rules
+        for one in rule.then
+    ]
+    gifts = [one.argument for one in actions if one.verb == "add_gift"]
+    told = dict.fromkeys([*lines["sku"].drop_nulls().unique().sort(), *gifts], PLENTY)
+    return dict.fromkeys(WAREHOUSES, told)
+
+
+def write(data: Path, world: Plan, ports: Ports, stock: Mapping[str, Mapping[str, int]]) -> Path:
     """Settings of the hub and of the sandbox. Returns the sandbox's file."""
     shop_secret, desk_secret, dock_secret = SECRETS
     base = f"http://127.0.0.1:{ports.sandbox}"
@@ -75,6 +105,7 @@ def write(data: Path, world: Plan, ports: Ports) -> Path:
         "hub_url": f"http://127.0.0.1:{ports.console}",
         "touchpoint_secret_env": desk_secret,
         "warehouse_secret_env": dock_secret,
+        "stock": stock,
         "faults": FAULTS,
         "token_lifetime_s": 1_800.0,
     }
