@@ -67,9 +67,13 @@ def read(path: Path, zone: str) -> pl.DataFrame:
         "no SKU": pl.col("sku").is_null(),
         "no batch": pl.col("batch").is_null(),
         "no number of pieces": ~pl.col("pieces").is_between(0, MOST_PIECES).fill_null(False),
-        "this batch of the SKU stands there twice": pl.struct("sku", "batch").is_duplicated(),
+        "this batch of the SKU stands there twice": ~pl.struct("sku", "batch").is_first_distinct(),
     }
-    told = [f"row {row}: {what}" for what, rule in lacking.items() for row in sheet.rows.filter(rule)["row_no"]]
+    first: dict[int, str] = {}  # of each row one reason
+    for what, rule in lacking.items():
+        for row in sheet.rows.filter(rule)["row_no"]:
+            first.setdefault(row, what)
+    told = [f"row {row}: {what}" for row, what in first.items()]
     # What cannot be read of a SKU, a batch or its pieces is told by its row already.
     columns = sheet.findings["column"].to_list()
     notes = [note for note, name in zip(sheet.notes, columns, strict=True) if name not in ("sku", "batch", "pieces")]
