@@ -2,7 +2,7 @@
 # [tool.orderhub]
 # title = "Audit of all orders"
 # description = "What every touchpoint shows of every order, now or at a past moment: where they differ, who is wrong."
-# glyph = "audit"
+# glyph = "all"
 # position = 1
 #
 # [tool.marimo.display]

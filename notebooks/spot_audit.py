@@ -56,7 +56,9 @@ def _(connected, desk, lang, opened, set_opened, set_reading, set_trouble, tr):
     _kept, _go = desk.audits(), lambda name: set_opened(name or "")
     again = mo.ui.dropdown(_kept, value=opened() or None, label=tr("Or go on with"), full_width=True, on_change=_go)
     _from = tr(texts.source(desk.live, connected.writable))
-    _ask = ui.fold(tr("Draw, or go on with an audit"), _from, form, again, unfolded=not opened())
+    # Folded once an audit is open: what opens it says that the draw is in it.
+    _title = tr("Draw another audit, or go on with one") if opened() else tr("Draw, or go on with an audit")
+    _ask = ui.fold(_title, _from, form, again, unfolded=not opened())
     ui.page(tr("Spot audit"), tr(texts.INTRO), lang, _ask)
     return
 

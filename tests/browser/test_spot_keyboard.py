@@ -212,3 +212,25 @@ def test_a_key_pressed_twice_judges_no_order_that_nobody_has_seen(shop: tuple[st
     expect(page.get_by_text(re.compile("^1 / .* judged by eve")).locator("visible=true").first).to_be_visible()
     page.keyboard.press("j")
     until_title_is_not(page, second)
+
+
+def test_another_audit_is_drawn_on_a_phone_from_the_fold_that_says_so(shop: tuple[str, Path], visit: Visit) -> None:
+    page = opened(shop[0], visit, "lang=en&reviewer=eve", width=390, height=844)
+    draw = page.get_by_role("button", name="Draw and read").locator("visible=true")
+    until_title_is_not(page, "")
+    expect(draw).to_have_count(0)
+    page.get_by_text("Draw another audit, or go on with one").locator("visible=true").first.click()
+    page.get_by_label("Orders to draw").locator("visible=true").first.fill("10")
+    draw.first.click(timeout=PATIENCE_MS)
+    expect(page.get_by_text(re.compile("0 / 10 judged")).locator("visible=true").first).to_be_visible(
+        timeout=PATIENCE_MS
+    )
+
+
+@pytest.mark.parametrize(("width", "columns"), [(390, 2), (1280, 3)])
+def test_no_counter_of_the_landing_page_stands_alone(
+    shop: tuple[str, Path], visit: Visit, width: int, columns: int
+) -> None:
+    page = visit(shop[0], width=width)
+    tops = page.eval_on_selector_all(".count", "all => all.map((e) => Math.round(e.getBoundingClientRect().top))")
+    assert [tops.count(top) for top in dict.fromkeys(tops)] == [1, *[columns] * (6 // columns)]
