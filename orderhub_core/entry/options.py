@@ -63,9 +63,13 @@ def tr(text: str) -> str:
     return translator(_told_in.get().value)(text)
 
 
-def stored(command: Command) -> Command:
-    """Give a command `--data`, `--database` and `--inbox`, which end up in the environment, where `hub.connect` looks,
-    and `--lang`, in which `tr` speaks from then on.
+def spoken(command: Command) -> Command:
+    """As `stored`, with `--lang`, in which `tr` speaks: of commands that tell everything through it."""
+    return stored(command, speaks=True)
+
+
+def stored(command: Command, *, speaks: bool = False) -> Command:
+    """Give a command `--data`, `--database` and `--inbox`, which end up in the environment, where `hub.connect` looks.
 
     The command returns its exit code.
     """
@@ -73,10 +77,9 @@ def stored(command: Command) -> Command:
     hints = get_type_hints(command, include_extras=True)
 
     @wraps(command)
-    def run(*, data: Path | None, database: str | None, inbox: str | None, lang: Lang, **rest: Any) -> None:
-        _told_in.set(lang)
-        if "lang" in signature.parameters:
-            rest["lang"] = lang
+    def run(*, data: Path | None, database: str | None, inbox: str | None, **rest: Any) -> None:
+        if speaks:
+            _told_in.set(rest.pop("lang"))
         for name, given in (("DATA", data), ("DATABASE_URL", database), ("INBOX_URL", inbox)):
             if given is not None:
                 os.environ[f"ORDERHUB_{name}"] = str(given)
@@ -86,17 +89,18 @@ def stored(command: Command) -> Command:
     own = [
         parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[name])
         for name, parameter in signature.parameters.items()
-        if name != "lang"
     ]
     common = [
         inspect.Parameter("data", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Data),
         inspect.Parameter("database", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Database),
         inspect.Parameter("inbox", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Inbox),
-        inspect.Parameter("lang", inspect.Parameter.KEYWORD_ONLY, default=Lang.EN, annotation=InLanguage),
     ]
+    if speaks:
+        common.append(inspect.Parameter("lang", inspect.Parameter.KEYWORD_ONLY, default=Lang.EN, annotation=InLanguage))
     run.__signature__ = signature.replace(parameters=[*own, *common])  # type: ignore[attr-defined]  # what typer reads
-    run.__annotations__ = {**hints, "data": Data, "database": Database, "inbox": Inbox, "lang": InLanguage}
-    return run  # type: ignore[return-value]  # the same command with four options more
+    said = {"lang": InLanguage} if speaks else {}
+    run.__annotations__ = {**hints, "data": Data, "database": Database, "inbox": Inbox, **said}
+    return run  # type: ignore[return-value]  # the same command with more options
 
 
 def tell(answer: Any, sentence: str, *, as_json: bool) -> None:

@@ -21,10 +21,12 @@ class Holds:
     ) -> None:
         self._store, self._clock, self._say, self._settings = store, clock, say, settings
 
-    def kept(self, *, shop: str | None = None, order_no: str | None = None, limit: int | None = None) -> list[Held]:
-        """Effects that wait for a person, the oldest first, at most `limit`. Raises UserMistake for an unknown
-        shop."""
+    def check_shop(self, shop: str) -> None:
+        """Raises UserMistake for a shop that there is not."""
         check_shop(self._store, self._settings, shop)
+
+    def kept(self, *, shop: str | None = None, order_no: str | None = None, limit: int | None = None) -> list[Held]:
+        """Effects that wait for a person, the oldest first, at most `limit`."""
         return aside.held(self._store, shop=shop, order_no=order_no, limit=limit)
 
     def release(

@@ -29,10 +29,10 @@ def named(words: Collection[str], known: Mapping[str, str]) -> dict[str, str]:
     return {word: known[word] for word in words}
 
 
-def check_shop(store: Store, settings: Settings, shop: str | None) -> None:
+def check_shop(store: Store, settings: Settings, shop: str) -> None:
     """Raises UserMistake for a shop that neither the settings have nor any order is of."""
     known = [one.id for one in settings.shops]
-    if shop is not None and shop not in known and shop not in (known := sorted({*known, *aside.shops(store)})):
+    if shop not in known and shop not in (known := sorted({*known, *aside.shops(store)})):
         raise UserMistake(f"there is no shop {shop}{_perhaps(shop, known)}; there are {', '.join(known) or 'none'}")
 
 

@@ -131,7 +131,7 @@ def test_what_is_said_of_batches_is_kept_by_the_hub_and_told(files, hub_data):
     assert run("schedule", *kept) == (
         0, "orders with a batch: 0, let go: 0, promises at risk: 0, of which not so as planned: 0\n"
     )  # fmt: skip
-    assert run("plan", files / "batches.csv", "--by", "ann", *kept) == (0, "2 rows taken in\n")
+    assert run("plan", files / "batches.csv", "--by", "ann", *kept) == (0, "rows taken in: 2\n")
     assert run("arrived", "COAT", "一批", "--pieces", 1, "--by", "ann", *kept) == (0, "COAT 一批 is there\n")
     said = run("schedule", "--json", *kept)[1]
     told = json.loads(said.splitlines()[-1])["batches"]

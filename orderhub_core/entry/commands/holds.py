@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 import typer
 
 from orderhub_core import hub
-from orderhub_core.entry.options import AsJson, By, dated, stored, tell, who, written
+from orderhub_core.entry.options import AsJson, By, dated, spoken, tell, tr, who, written
+from orderhub_core.health.holds import reasons
 from orderhub_core.store.aside import Held
 
 app = typer.Typer(no_args_is_help=True)
@@ -16,10 +17,12 @@ Shop = Annotated[str | None, typer.Option(help="Only orders of this shop.")]
 
 
 @app.command("list")
-@stored
+@spoken
 def listed(shop: Shop = None, as_json: AsJson = False) -> int:
     """What waits for a person, the oldest first: which order, for which target, since when, and why."""
     opened = hub.Hub(hub.home())
+    if shop is not None:
+        opened.holds.check_shop(shop)
     found, zone = opened.holds.kept(shop=shop), ZoneInfo(opened.settings.time_zone)
     told = [dated(one._asdict(), zone) for one in found]
     tell({"held": told}, _told(found, zone), as_json=as_json)
@@ -28,18 +31,20 @@ def listed(shop: Shop = None, as_json: AsJson = False) -> int:
 
 def _told(found: list[Held], zone: ZoneInfo) -> str:
     if not found:
-        return "nothing waits for a person"
+        return tr("nothing waits for a person")
     lines = []
     for one in found:
-        tried = f", tried {one.tries} times" if one.tries else ""
-        of = f" parcel {one.parcel} of {one.parcels}" if one.parcel else ""
-        lines.append(f"{one.shop} {one.order_no}{of}  to {one.target} since {written(one.since, zone)}{tried}")
-        lines.append(f"  {one.note}")
-    return "\n".join([*lines, "`orderhub holds release NO --reason TEXT` lets one go that was not tried yet"])
+        tried = tr(", tried {tries} times").format(tries=one.tries) if one.tries else ""
+        of = tr(" parcel {parcel} of {parcels}").format(parcel=one.parcel, parcels=one.parcels) if one.parcel else ""
+        text = tr("{order}  to {target} since {since}")
+        order = f"{one.shop} {one.order_no}{of}"
+        lines.append(text.format(order=order, target=one.target, since=written(one.since, zone)) + tried)
+        lines.append(f"  {reasons(one.note, tr)}")
+    return "\n".join([*lines, tr("`orderhub holds release NO --reason TEXT` lets one go that was not tried yet")])
 
 
 @app.command()
-@stored
+@spoken
 def release(
     order_no: Annotated[str, typer.Argument(help="The order's number.")],
     reason: Annotated[str, typer.Option(help="Why it may go; the log keeps it.")],
@@ -51,7 +56,9 @@ def release(
     """Let an order go to its warehouse. What is learnt of it later, a refund for example, may keep it back again."""
     opened = hub.Hub(hub.home())
     held = opened.holds.release(order_no, shop=shop, parcel=parcel, reason=reason, by=who(by))
-    of = f" parcel {parcel}" if parcel else ""
-    told = f"{held.shop} {order_no}{of} goes to {held.target}; it was kept back: {held.note}"
+    order = f"{held.shop} {order_no}" + (tr(" parcel {parcel}").format(parcel=parcel) if parcel else "")
+    told = tr("{order} goes to {target}; it was kept back: {why}").format(
+        order=order, target=held.target, why=reasons(held.note, tr)
+    )
     tell(held._asdict(), told, as_json=as_json)
     return 0

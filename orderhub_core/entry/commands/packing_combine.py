@@ -12,7 +12,7 @@ import polars as pl
 import typer
 
 from orderhub_core import hub
-from orderhub_core.entry.options import ZONE, AsJson, By, InLanguage, Lang, Zone, stored, tell, who, written
+from orderhub_core.entry.options import ZONE, AsJson, By, InLanguage, Lang, Zone, spoken, stored, tell, tr, who, written
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import sheets
 from orderhub_core.flows.merging import Alone
@@ -90,7 +90,7 @@ def combine(
     return int((found.pairs["verdict"] == "ask").any())
 
 
-@stored
+@spoken
 def say(
     what: Annotated[Literal["apart", "together"], typer.Argument(help="Part two orders, or answer a doubt.")],
     order_no: Annotated[str, typer.Argument(help="The one order's number.")],
@@ -122,17 +122,21 @@ def say(
             csv.writer(file).writerows([HEADINGS, row] if fresh else [row])
     except OSError as error:
         raise UserMistake(f"--words {words}: cannot be written ({error.strerror or error})") from None
-    typer.echo(f"{order_no}, {other}: {what}, kept in {words}")
+    told = tr("{order}, {other}: {what}, kept in {place}")
+    typer.echo(told.format(order=order_no, other=other, what=tr(what), place=words))
     return 0
 
 
 def _tell_hub(said: Pairing) -> None:
     heard = hub.Hub(hub.home()).merging.say(said)
-    typer.echo(f"{said.order_no}, {said.other}: {said.say}, kept in the log")
+    told = tr("{order}, {other}: {what}, kept in {place}")
+    typer.echo(told.format(order=said.order_no, other=said.other, what=tr(said.say), place=tr("the log")))
     if heard.gone:
-        typer.echo(f"! gone to the warehouse before that, and nothing changes there: {', '.join(heard.gone)}")
+        told = tr("! gone to the warehouse before that, and nothing changes there: {orders}")
+        typer.echo(told.format(orders=tr(", ").join(heard.gone)))
     if heard.absent:
-        typer.echo(f"! waits for no other order, as no rule says so, or a person holds it: {', '.join(heard.absent)}")
+        told = tr("! waits for no other order, as no rule says so, or a person holds it: {orders}")
+        typer.echo(told.format(orders=tr(", ").join(heard.absent)))
 
 
 def _orders(path: Path, lines: Path | None, zone: str) -> tuple[pl.DataFrame, list[str]]:

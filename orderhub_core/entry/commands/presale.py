@@ -21,11 +21,12 @@ from orderhub_core.entry.options import (
     Lang,
     Out,
     Zone,
-    counted,
     instant,
     moment,
+    spoken,
     stored,
     tell,
+    tr,
     who,
 )
 from orderhub_core.errors import UserMistake
@@ -139,7 +140,7 @@ def batches(
 
 
 @app.command()
-@stored
+@spoken
 def plan(
     file: Annotated[Path, typer.Argument(help="CSV or XLSX: what comes when, by SKU and batch.")],
     comment: Comment = "",
@@ -151,12 +152,12 @@ def plan(
     opened = hub.Hub(hub.home())
     coming = preselling.read(file, opened.settings.time_zone)
     gone = opened.presale.plan(coming, by=who(by), comment=comment)
-    _tell_gone(f"{counted(coming.height, 'row')} taken in", gone, as_json=as_json)
+    _tell_gone(tr("rows taken in: {count}").format(count=f"{coming.height:,}"), gone, as_json=as_json)
     return 0
 
 
 @app.command()
-@stored
+@spoken
 def arrived(
     sku: Annotated[str, typer.Argument(help="Of which SKU.")],
     batch: Annotated[str, typer.Argument(help="The batch, as the plan names it.")],
@@ -169,13 +170,14 @@ def arrived(
     opened = hub.Hub(hub.home())
     since = instant(at, opened.settings.time_zone, "--at") if at else None
     gone = opened.presale.arrived(sku, batch, by=who(by), at=since, pieces=pieces)
-    _tell_gone(f"{sku} {batch} is there", gone, as_json=as_json)
+    _tell_gone(tr("{sku} {batch} is there").format(sku=sku, batch=batch), gone, as_json=as_json)
     return 0
 
 
 def _tell_gone(taken: str, gone: list[str], *, as_json: bool) -> None:
     more = ", …" if len(gone) > MOST_NAMED else ""
-    named = [f"{counted(len(gone), 'order')} let go: {', '.join(gone[:MOST_NAMED])}{more}"] if gone else []
+    text = tr("orders let go: {count} ({orders})")
+    named = [text.format(count=f"{len(gone):,}", orders=tr(", ").join(gone[:MOST_NAMED]) + more)] if gone else []
     tell({"let_go": gone}, "\n".join([taken, *named]), as_json=as_json)
 
 

@@ -17,7 +17,7 @@ from orderhub_core.entry.options import (
     columns,
     dated,
     instant,
-    stored,
+    spoken,
     tell,
     tr,
     who,
@@ -36,7 +36,7 @@ ENTRY = ("time", "change", "left", "order")
 
 
 @app.command()
-@stored
+@spoken
 def report(
     file: Annotated[
         Path, typer.Argument(help="CSV or XLSX: warehouse, sku, on_hand and safety, or 仓库, 商品编码, 库存, 安全库存.")
@@ -57,7 +57,7 @@ def report(
 
 
 @app.command()
-@stored
+@spoken
 def ask(warehouse: Annotated[str, typer.Argument(help="One of the settings.")], as_json: AsJson = False) -> int:
     """Ask a warehouse what it has, and take that in as its report. `stock_every_s` of the settings has the worker do
     it."""
@@ -77,7 +77,7 @@ def _tell(done: stocking.Taken, *, as_json: bool) -> None:
 
 
 @app.command("list")
-@stored
+@spoken
 def listed(warehouse: Warehouse = "", sku: Sku = "", as_json: AsJson = False) -> int:
     """What was counted, what orders have of it that have not left, what others may still take, and how full the days of
     warehouses with a limit are."""
@@ -115,7 +115,7 @@ def _shelf(one: stocking.Shelf, zone: ZoneInfo) -> tuple[object, ...]:
 
 
 @app.command()
-@stored
+@spoken
 def history(
     warehouse: Annotated[str, typer.Argument(help="One of the settings.")],
     sku: Annotated[str, typer.Argument(help="A SKU; or a day, like 2026-11-11.")],
