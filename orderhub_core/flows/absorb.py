@@ -310,7 +310,8 @@ class _Batch:
         )
 
     def _say(self, message: Message, said: Word, head: Head | None) -> None:
-        self.news.entries.append(ops.noted(message, said, head, self.moment, self.writes))
+        wait_us = self.context.merge_wait_us
+        self.news.entries.append(ops.noted(message, said, head, self.moment, self.writes, merge_wait_us=wait_us))
         if isinstance(said, StockReport):
             self._count(message, said)
         elif isinstance(said, Packing) and head is not None:

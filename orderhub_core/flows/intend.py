@@ -277,12 +277,10 @@ class Intentions:
         )  # fmt: skip
 
     def _waits_until(self, made: Made, settled: Settled, named: Sequence[tuple[str, str]]) -> int:
-        """How long an order waits for others to be packed with: never past its promise. 0 where it does not."""
-        if settled.parts or not self._merge_wait_us or not wish(named):
+        """As of `rows.waits_until`; 0 where no rule merges it."""
+        if settled.parts or not wish(named):
             return 0
-        at, promised = made.message.received_at, made.head.promised_at
-        until = at + self._merge_wait_us if promised is None else min(at + self._merge_wait_us, promised)
-        return until if until > at else 0
+        return rows.waits_until(made.head, made.message.received_at, self._merge_wait_us)
 
     def _note(self, head: Head, decisions: Sequence[Decision], version: str, *, shadow: int = 0) -> None:
         at = self.news.last_message[head.order_id].received_at

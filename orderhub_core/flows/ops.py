@@ -8,7 +8,7 @@ from hashlib import blake2b
 import msgspec
 
 from orderhub_core.errors import Unreadable, UserMistake
-from orderhub_core.flows.rows import push_key, push_keys, work_key
+from orderhub_core.flows.rows import push_key, push_keys, waits_until, work_key
 from orderhub_core.fold import Entry, Head
 from orderhub_core.model import (
     BatchPlan,
@@ -44,6 +44,8 @@ ALONE = frozenset({"stock", "dealing"})
 """Kinds that are a batch of their own: they count what all before them have taken, as the store has that."""
 TURN_KEY = "rules"
 """In place of an order's number: all of them are one lane's, and hold as they were said, one by one."""
+TOGETHER_US = 30_000_000
+"""So long who is let go waits once more for others that it may be packed with: they may be let go by the next word."""
 WITHDRAWN = -1
 """In the column `consistent` of `reviews`: a judgement that was taken back."""
 LONGEST_REASON, LONGEST_NAME = 500, 100
@@ -61,9 +63,12 @@ def decode(kind: str, body: bytes) -> Word:
         raise Unreadable(f"not a word of the hub's own people: {kind}") from None
 
 
-def noted(message: Message, said: Word, head: Head | None, moment: int, writes: Writes) -> Entry:
+def noted(
+    message: Message, said: Word, head: Head | None, moment: int, writes: Writes, *, merge_wait_us: int = 0
+) -> Entry:  # fmt: skip
     """What a person has said is to be written; the log's entry of it. `head`: of the order it is about, if any.
-    `moment`: when it is applied, among its lane's messages."""
+    `moment`: when it is applied, among its lane's messages. `merge_wait_us`: how long orders wait for others at most.
+    """
     order_id = head.order_id if head else 0
     match said:
         case Review():
@@ -71,10 +76,11 @@ def noted(message: Message, said: Word, head: Head | None, moment: int, writes: 
             writes.reviews.append(row)
         case Release():
             note, keys, entry = _released(message, said, head)
+            until = waits_until(head, message.received_at, min(TOGETHER_US, merge_wait_us)) if head else 0
             if said.held_for:
-                writes.freed += [(note, key, said.held_for) for key in keys]
+                writes.freed += [(note, until, key, said.held_for) for key in keys]
             else:
-                writes.released += [(note, moment, key) for key in keys]
+                writes.released += [(note, until, moment, key) for key in keys]
         case Packing():
             entry = _told(
                 message, said, order_id, "order.packed", "together" if said.companions else "alone", "released"

@@ -120,6 +120,13 @@ def parcel_push_row(
     return effect_row(push_key(head.shop, head.order_no, parcel), head, effect, message, held)
 
 
+def waits_until(head: Head, at: int, wait_us: int) -> int:
+    """How long an order waits from a moment on for others to be packed with: never past its promise. 0 where it does
+    not."""
+    until = at + wait_us if head.promised_at is None else min(at + wait_us, head.promised_at)
+    return until if until > at else 0
+
+
 def work_row(head: Head, base: str, lines: Sequence[Line], message: Message, held: str = "") -> Row:
     """`held`: as of `push_row`."""
     number = f"WO-{head.shop}-{head.order_no}"

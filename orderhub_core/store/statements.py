@@ -83,7 +83,11 @@ RENEW = """ ON CONFLICT (key) DO UPDATE SET payload = excluded.payload
 performed already, by FINISH."""
 
 BEFORE = "CASE WHEN note <> '' THEN '; before: ' || note ELSE '' END"
-RELEASE = f"""UPDATE outbox SET note = ? || {BEFORE}, released = ?,
+ANEW = """next_at = CASE WHEN state = 'person' AND attempts = 0 AND next_at < ? AND EXISTS (SELECT 1 FROM orders mine
+    JOIN packs p ON mine.order_id = outbox.order_id AND outbox.key = 'push:' || mine.shop || ':' || mine.order_no
+    AND p.order_id = mine.order_id AND p.order_no = '') THEN ? ELSE next_at END"""
+"""Who waits for others, and was told of none, waits once more as it is let go: they may be let go with it."""
+RELEASE = f"""UPDATE outbox SET note = ? || {BEFORE}, {ANEW}, released = ?,
     state = CASE WHEN state = 'person' AND attempts = 0 THEN 'waiting' ELSE state END
     WHERE key = ? AND state NOT IN ('done', 'withdrawn')"""
 """A person lets it go, who knew what was known when saying so. What was tried may have arrived: it stays as it is."""
@@ -93,7 +97,7 @@ TO_BE_SENT = """o.deleted_at IS NULL AND o.payment = 'paid' AND o.after_sale IN 
     WHERE f.key = 'push:' || o.shop || ':' || o.order_no AND f.state = 'done')))"""
 """Of an order `o`: nobody else can have sent it, nor does the buyer want it back. What is said to be shipped may have
 left by another hand, unless it was the first of its parcels."""
-FREE = f"""UPDATE outbox SET note = ? || {BEFORE}, released = coalesce(released, 0), state = 'waiting'
+FREE = f"""UPDATE outbox SET note = ? || {BEFORE}, {ANEW}, released = coalesce(released, 0), state = 'waiting'
     WHERE key = ? AND state = 'person' AND attempts = 0 AND note = ?
     AND EXISTS (SELECT 1 FROM orders o WHERE o.order_id = outbox.order_id AND {TO_BE_SENT})"""
 """The hub lets go what waits for one thing, and for nothing that was said meanwhile: it knows no more than that."""
@@ -216,7 +220,11 @@ def batches(writes: Writes) -> Iterator[Batch]:
         Batch(insert("outbox") + REPLACE, sorted(writes.latest_effects, key=lambda row: row[0]), "outbox"),
         Batch(insert("outbox") + RENEW, sorted(writes.renewed_effects, key=lambda row: row[0]), "outbox"),
         *(Batch(sql, [row]) for sql, row in writes.words),
-        Batch(RELEASE, sorted(writes.released, key=lambda row: row[2]), key="key"),
+        Batch(
+            RELEASE,
+            [(why, until, until, *row) for why, until, *row in sorted(writes.released, key=lambda row: row[3])],
+            key="key",
+        ),
         Batch(
             HOLD,
             [(why, since, since, key, f"%{why}%") for why, since, key in sorted(writes.held, key=lambda row: row[2])],
@@ -228,6 +236,10 @@ def batches(writes: Writes) -> Iterator[Batch]:
             [(why, key, f"{why}%") for why, key in sorted(writes.withdrawn, key=lambda row: row[1])],
             key="key",
         ),
-        Batch(FREE, sorted(writes.freed, key=lambda row: row[1]), key="key"),
+        Batch(
+            FREE,
+            [(why, until, until, *row) for why, until, *row in sorted(writes.freed, key=lambda row: row[2])],
+            key="key",
+        ),
     ]
     return (batch for batch in every if batch.rows)

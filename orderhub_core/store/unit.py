@@ -91,9 +91,10 @@ class Writes:
         self.sightings: list[Row] = []
         self.reviews: list[Row] = []
         self.released: list[Row] = []
-        """(note, moment, key) of effects that a person lets go."""
+        """(note, until, moment, key) of effects that a person lets go; `until`: how long those of them wait that wait
+        for others to be packed with."""
         self.freed: list[Row] = []
-        """(note, key, why) of effects that the hub lets go, if they are held for that and nothing else."""
+        """(note, until, key, why) of effects that the hub lets go, if they are held for that and nothing else."""
         self.words: list[tuple[str, Row]] = []
         """Statements on versions of the rulebook, on signals and on what is packed together, in the order in which they
         were said."""

@@ -500,6 +500,70 @@ def test_who_is_let_go_while_others_wait_goes_with_them(context, order):
     assert hall.sent() == {"A1": ["B1"], "B1": ["A1"]}
 
 
+def release(hall, name, shop=SHOP):
+    hall._said([ops.release(Release(shop, name, "looked at", "ann"), hall.now)])
+
+
+def test_who_is_let_go_after_its_time_goes_with_whoever_is_let_go_with_it(context, order):
+    hall = Hall(context, order, RECEIVER + merge("hold risk", name="care"))
+    for name, person in (("A1", ZHANG), ("B1", ZHANG), ("C1", LI)):
+        hall.buy(name, person)
+    hall.later(3_600)
+    for name in ("A1", "B1", "C1"):
+        assert (hall.look(1), hall.sent()) == ((0, 0, 0, 0), {}), "the next may still be let go"
+        release(hall, name)
+    assert hall.look(19)[:2] == (1, 2)
+    assert hall.sent() == {"A1": ["B1"], "B1": ["A1"]}
+    hall.later(15)
+    assert hall.sent() == {"C1": []}, "who is alone is kept no longer than that"
+
+
+@pytest.mark.parametrize("held_for", ["", "rule r-care holds it: risk"])
+def test_whoever_lets_them_go_they_are_grouped_again(context, order, held_for):
+    hall = Hall(context, order, RECEIVER + merge("hold risk", name="care"))
+    names = [(f"A{number}", f"B{number}") for number in range(12)]
+    for number, name in ((number, name) for number, two in enumerate(names) for name in two):
+        hall.buy(name, Person(f"王{number}", f"139{number:08}", f"文三路 {number} 号"))
+    hall.later(3_600)
+    free = [
+        Release(SHOP, name, "looked at", "ann", held_for=held_for) for two in zip(*names, strict=True) for name in two
+    ]
+    hall._said([ops.release(one, hall.now) for one in free])
+    assert hall.sent() == {}
+    hall.look(20)
+    assert hall.sent() == {one: [other] for two in names for one, other in (two, two[::-1])}
+
+
+def test_who_is_let_go_waits_neither_past_its_promise_nor_where_nobody_may_wait(context, order):
+    hall = Hall(context, order, RECEIVER + merge("hold risk", name="care"), wait=5 * SECOND)
+    hall.buy("A1", promised_at=NOW + 3_602 * SECOND)
+    hall.buy("A2", promised_at=NOW + 3_590 * SECOND)
+    hall.buy("A3", LI)
+    hall.later(3_600)
+    for name in ("A1", "A2", "A3"):
+        release(hall, name)
+    assert hall.sent() == {"A2": []}, "it is late already"
+    hall.later(2)
+    assert hall.sent() == {"A1": []}
+    hall.later(3)
+    assert hall.sent() == {"A3": []}, "nobody waits longer than the settings allow"
+    hall.context = hall.context._replace(merge_wait_us=0)
+    hall.buy("A4", LI)
+    release(hall, "A4")
+    assert hall.sent() == {"A4": []}
+
+
+def test_who_was_told_with_whom_it_goes_and_is_let_go_once_more_waits_for_nobody(context, order):
+    hall = Hall(context, order)
+    hall.buy("A1"), hall.buy("B1")
+    hall.look(595)
+    for name in ("A1", "B1"):
+        hall.state(name, E.PARTLY_REFUNDED)
+    for name in ("A1", "B1"):
+        release(hall, name)
+    assert hall.sent() == {"A1": ["B1"], "B1": ["A1"]}
+
+
 def test_several_workers_at_once_tell_nobody_of_one_that_does_not_go(context, order, home):
     """Each takes messages in, looks who waits and hands over, all the time; some orders are cancelled meanwhile."""
     hall = Hall(context, order, wait=SECOND)
