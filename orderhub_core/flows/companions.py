@@ -47,6 +47,27 @@ def goes(one: HandOver) -> bool:
     return one.state == "waiting" or is_gone(one)
 
 
+def groups(told: Mapping[str, frozenset[str]]) -> list[frozenset[str]]:
+    """Those who name each other, or are named by the same, each group apart from all others; `told`: whom each one
+    names."""
+    beside: dict[str, set[str]] = {}
+    for key, names in told.items():
+        beside.setdefault(key, set()).update(names)
+        for name in names:
+            beside.setdefault(name, set()).add(key)
+    found, seen = [], set[str]()
+    for start in beside:
+        if start not in seen:
+            group, ahead = {start}, [start]
+            while ahead:
+                new = beside[ahead.pop()] - group
+                group |= new
+                ahead += new
+            seen |= group
+            found.append(frozenset(group))
+    return found
+
+
 def unready(asked: PushToWarehouse, beside: HandOvers) -> str:
     """The order number of a companion that does not go with it, so that it must not be handed over as it is; empty
     where all do, and where it may have arrived as it is already. `beside`: its own hand-over, too, which is leased."""

@@ -7,7 +7,8 @@ it is said, and whoever is killed between two words is followed by somebody who 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -16,27 +17,32 @@ import polars as pl
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import companions, ops
 from orderhub_core.flows.companions import key_of
+from orderhub_core.flows.garbage import uncollected
+from orderhub_core.flows.gathering import Gathered
 from orderhub_core.flows.rows import push_key
 from orderhub_core.i18n import translator
 from orderhub_core.model import Packing, Pairing, RawMessage
 from orderhub_core.packing import evidence
 from orderhub_core.pseudonym import Pseudonyms
-from orderhub_core.rules.merging import wish
 from orderhub_core.store import packs
 from orderhub_core.store.base import Store
-from orderhub_core.store.packs import HandOver, Waiting
+from orderhub_core.store.packs import Agreed, Waiting
+from orderhub_core.store.unit import Row
 
 if TYPE_CHECKING:
     from orderhub_core.packing.combine import Combined
 
 EARLY_US = 10_000_000
 """So long before the first of a group would go alone all of them are told."""
+MOST_EARLY_US = 120_000_000
+"""And as much longer, at most, as the hub is behind: what is said waits for all that was said before it."""
 SOON_US = 900_000
 """Of a second: workers that look in turn need not wait for each other's clocks."""
 CURSOR = "merging"
 MENDED = "those that it was to be packed with have changed"
 _english = translator("en")
-CALM = ("none", "rejected", "closed")
+Name = tuple[str, str]
+"""An order's shop and number."""
 
 
 class Passed(NamedTuple):
@@ -78,7 +84,10 @@ class Merging:
         hashes: Callable[[], Pseudonyms],
     ) -> None:
         """`say`: has words applied before it returns."""
-        self._store, self._clock, self._say, self._hashes = store, clock, say, hashes
+        self._store, self._clock, self._say = store, clock, say
+        self._gathered = Gathered(store, hashes)
+        self._right: dict[str, object] = {}
+        """By their keys, how those stood that were told with whom they go, when they were last seen to be right."""
 
     def step(self, *, every_s: float = 0) -> Passed:
         """Look once, and say what follows. With `every_s` not again before so many seconds are over, whichever worker
@@ -88,11 +97,16 @@ class Merging:
             before = self._store.cursor_of(CURSOR)
             if before is not None and 0 <= now - before < every_s * SOON_US:
                 return Passed()
-        if not packs.is_due(self._store, now + EARLY_US):
+        if not packs.is_used(self._store):
+            return Passed()
+        told, until = packs.agreed(self._store), self._until(now)
+        over = packs.is_over(self._store, until)
+        if not told and not over:
             return Passed()
         if every_s:
             self._store.set_cursor(CURSOR, now)
-        words, passed = self._found(packs.waiting(self._store), now)
+        with uncollected():
+            words, passed = self._found(told, until if over else None)
         if words:
             self._say([ops.packing(said, now) for said in words])
         return passed
@@ -155,39 +169,73 @@ class Merging:
         """What speaks for packing them together: as of `packing.combine`, by the keys of their hand-overs."""
         from orderhub_core.packing.combine import combine  # SciPy, 60 MB, which a hub that merges nothing does not need
 
-        return combine(self._evidence(waiting), self._words(waiting))
+        words = self._words(one.handed.asked.order_no for one in waiting)
+        return combine(self._gathered.of(waiting), words)
 
-    def _found(self, waiting: Sequence[Waiting], now: int) -> tuple[list[Packing], Passed]:
+    def _found(self, told: Mapping[str, Agreed], until: int | None) -> tuple[list[Packing], Passed]:
+        named = frozenset(chain.from_iterable(one.names for one in told.values()))
+        mended = self._mended(told, named) if told else []
+        fresh, passed = ([], Passed()) if until is None else self._fresh(named, until)
+        return mended + fresh, passed._replace(mended=len(mended))
+
+    def _until(self, now: int) -> int:
+        _, oldest = self._store.waiting()
+        behind = 0 if oldest is None else min(max(0, now - oldest), MOST_EARLY_US)
+        return now + EARLY_US + behind
+
+    def _mended(self, told: Mapping[str, Agreed], named: Collection[str]) -> list[Packing]:
+        """To groups of which anybody stands otherwise than when they were last seen to be right: a group that goes
+        nowhere, as its warehouse does not answer, is not judged again and again."""
+        beside = packs.hand_overs(self._store, sorted(named - told.keys()))
+        stands = self._stands(told, beside)
+        groups = companions.groups({key: one.names for key, one in told.items()})
+        new = [group for group in groups if any(self._right.get(key) != stands.get(key) for key in group)]
+        words = self._anew(sorted(chain.from_iterable(new))) if new else []
+        spoken = {push_key(said.shop, said.order_no) for said in words}
+        wrong = frozenset(chain.from_iterable(group for group in new if not spoken.isdisjoint(group)))
+        self._right = {key: stand for key, stand in stands.items() if key not in wrong}
+        return words
+
+    def _stands(self, told: Mapping[str, Agreed], beside: companions.HandOvers) -> dict[str, object]:
+        """What it depends on whether orders are still right to go as they were told."""
+        said: dict[str, list[Row]] = {}
+        for row in packs.said(self._store, [one.order_no for one in told.values()]):
+            said.setdefault(push_key(*row[:2]), []).append(row)
+        return {
+            key: (one, [(name, beside.get(name)) for name in sorted(one.names - told.keys())], said.get(key))
+            for key, one in told.items()
+        }
+
+    def _anew(self, keys: Sequence[str]) -> list[Packing]:
+        waiting = packs.waiting(self._store, keys=keys)
         handed = {key_of(one.handed.asked): one.handed for one in waiting}
         named = {name for one in handed.values() for name in companions.named(one)}
         beside = packs.hand_overs(self._store, sorted(named - handed.keys()))
-        mended: dict[str, companions.Told] = {}
-        if named:
-            pairs = _merged(self.combined(waiting))
-            mended = companions.mended(handed, beside, lambda one, other: frozenset((one, other)) in pairs)
-        words = [_anew(key, told, {**handed, **beside}) for key, told in mended.items()]
-        free = [one for one in waiting if not one.handed.asked.pack_with and key_of(one.handed.asked) not in named]
-        fresh, passed = self._fresh(free, now)
-        return words + fresh, passed._replace(mended=len(mended))
+        pairs = _merged(self.combined(waiting))
+        mended = companions.mended(handed, beside, lambda one, other: frozenset((one, other)) in pairs)
+        known = {**handed, **beside}
+        return [_anew(key, one, known) for key, one in mended.items()]
 
-    def _fresh(self, free: Sequence[Waiting], now: int) -> tuple[list[Packing], Passed]:
+    def _fresh(self, named: Collection[str], until: int) -> tuple[list[Packing], Passed]:
         """To those that nobody has told anything, and whose time has come."""
-        handed = {key_of(one.handed.asked): one.handed for one in free}
-        due = {key for key, one in handed.items() if one.until <= now + EARLY_US}
-        if not due:
-            return [], Passed()
-        found = self.combined(free)
+        from orderhub_core.packing.combine import around, combine  # as of `combined`
+
+        free = self._gathered.free().filter(~pl.col("order_no").is_in(list(named)))
+        due = frozenset(free.filter(pl.col("until") <= until)["order_no"])
+        words = self._words(free["number"])
+        near = around(free, words, due)
+        found = combine(near.select(evidence.ORDERS.names()), words)
+        called: dict[str, Name] = {
+            key: (shop, number) for key, shop, number in near.select("order_no", "channel", "number").iter_rows()
+        }
         why = _reasons(found)
         members = found.groups.group_by("group", maintain_order=True).agg("order_no")["order_no"].to_list()
         groups = [group for group in members if due.intersection(group)]
-        words = [
-            _word(
-                handed[key],
-                [handed[one] for one in group if one != key],
-                [why[key, one] for one in group if one != key],
-            )
+        told = [
+            _word(called[key], [called[one] for one in others], [why[key, one] for one in others])
             for group in groups
             for key in group
+            for others in [[one for one in group if one != key]]
         ]
         grouped = set(found.groups["order_no"])
         doubts: dict[str, list[str]] = {}
@@ -195,69 +243,33 @@ class Merging:
             for key, doubted in ((one, other), (other, one)):
                 if key in due and key not in grouped:
                     doubts.setdefault(key, []).append(doubted)
-        words += [
-            _word(handed[key], [], [why[key, name] for name in names], doubts=[handed[name] for name in names])
+        told += [
+            _word(called[key], [], [why[key, name] for name in names], doubts=[called[name] for name in names])
             for key, names in doubts.items()
         ]
-        return words, Passed(len(groups), sum(map(len, groups)), len(doubts))
+        return told, Passed(len(groups), sum(map(len, groups)), len(doubts))
 
-    def _evidence(self, waiting: Sequence[Waiting]) -> pl.DataFrame:
-        hashes, wishes = self._hashes(), self._wishes(waiting)
-        rows = [
-            (
-                key_of(one.handed.asked),
-                one.handed.asked.shop,
-                one.paid_at,
-                one.handed.asked.warehouse,
-                " ".join(one.place) if all(one.place) else None,
-                one.phone or None,
-                hashes.receiver(one.person.name) or None,
-                hashes.address(one.person.address) or None,
-                one.buyer or None,
-                _goods(one),
-                False,
-                one.after_sale not in CALM,
-                False,
-                False,
-                wishes.get(one.order_id),
-            )
-            for one in waiting
-        ]
-        raw = pl.DataFrame(rows, schema={**evidence.ORDERS, "paid_at": pl.Int64()}, orient="row")
-        return raw.cast(evidence.ORDERS)
-
-    def _wishes(self, waiting: Iterable[Waiting]) -> dict[int, str]:
-        decided: dict[int, list[tuple[str, str]]] = {}
-        for number, action, argument in self._store.decided_rows([one.order_id for one in waiting]):
-            decided.setdefault(number, []).append((action, argument))
-        return {number: asks for number, some in decided.items() if (asks := wish(some))}
-
-    def _words(self, waiting: Iterable[Waiting]) -> pl.DataFrame:
-        """combine.WORDS."""
+    def _words(self, numbers: Iterable[str]) -> pl.DataFrame:
+        """combine.WORDS of orders of these numbers."""
         from orderhub_core.packing.combine import WORDS
 
         rows = [
             (push_key(shop, order_no), push_key(other_shop, other), say, by, reason)
-            for shop, order_no, other_shop, other, say, by, reason in packs.said(
-                self._store, [one.handed.asked.order_no for one in waiting]
-            )
+            for shop, order_no, other_shop, other, say, by, reason in packs.said(self._store, numbers)
         ]
         return pl.DataFrame(rows, schema=WORDS, orient="row")
 
 
 def _word(
-    one: HandOver, others: Iterable[HandOver], reasons: Iterable[str], doubts: Iterable[HandOver] = ()
+    one: Name, others: Iterable[Name], reasons: Iterable[str], doubts: Iterable[Name] = ()
 ) -> Packing:  # fmt: skip
-    return Packing(one.asked.shop, one.asked.order_no, "; ".join(reasons), _orders(others), _orders(doubts))
+    return Packing(*one, "; ".join(reasons), tuple(sorted(others)), tuple(sorted(doubts)))
 
 
 def _anew(key: str, told: companions.Told, known: companions.HandOvers) -> Packing:
-    said = _word(known[key], [known[name] for name in told.companions], [MENDED])
+    called = {one: (known[one].asked.shop, known[one].asked.order_no) for one in (key, *told.companions)}
+    said = _word(called[key], [called[name] for name in told.companions], [MENDED])
     return msgspec.structs.replace(said, missed=told.missed)
-
-
-def _orders(some: Iterable[HandOver]) -> tuple[tuple[str, str], ...]:
-    return tuple(sorted((one.asked.shop, one.asked.order_no) for one in some))
 
 
 def _reasons(found: Combined) -> dict[tuple[str, str], str]:
@@ -281,12 +293,3 @@ def _names(waiting: Sequence[Waiting]) -> dict[str, str]:
 def _merged(found: Combined) -> set[frozenset[str]]:
     pairs = found.pairs.filter(pl.col("verdict") == "merge").select("order_no", "other")
     return {frozenset(pair) for pair in pairs.iter_rows()}
-
-
-def _goods(one: Waiting) -> str | None:
-    """What was bought, as one text."""
-    pieces: dict[str, int] = {}
-    for line in one.handed.asked.lines:
-        if line.sku and not line.gift_of:
-            pieces[line.sku] = pieces.get(line.sku, 0) + line.quantity
-    return ", ".join(f"{sku} × {number}" for sku, number in sorted(pieces.items())) or None

@@ -9,6 +9,7 @@ Laws
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
@@ -64,6 +65,26 @@ def combine(
     numbers = orders["order_no"]
     pairs = judged.with_columns(order_no=numbers.gather(judged["a"]), other=numbers.gather(judged["b"]))
     return Combined(_groups(numbers, group), pairs.select(PAIRS.names()).cast(PAIRS), crowds)
+
+
+def around(orders: pl.DataFrame, words: pl.DataFrame, seeds: Collection[str]) -> pl.DataFrame:
+    """Those of evidence.ORDERS on which it depends with whom these ones are packed, by their numbers: what `combine`
+    says of them and their groups is what it says where it has all."""
+    held = evidence.held(orders)
+    told = held.filter(~pl.col("crowd")).with_columns(
+        code=pl.concat_str("name", "key", separator="\0").rank("dense").cast(pl.Int64) + orders.height
+    )
+    spoken = _spoken(orders, words)
+    a, b = (np.concatenate([told[key], spoken[word]]) for key, word in (("row", "a"), ("code", "b")))
+    size = orders.height + told.height + 1
+    _, label = connected_components(coo_array((np.ones(len(a)), (a, b)), shape=(size, size)), directed=False)
+    of_orders = label[: orders.height]
+    inside = np.isin(of_orders, of_orders[orders["order_no"].is_in(list(seeds)).to_numpy()])
+    # Whoever shares a crowd's key goes with none for that; but a crowd is one only as long as all of it is there.
+    common = held.filter("crowd")
+    touched = common.filter(pl.Series(inside[common["row"].to_numpy()])).select("name", "key").unique()
+    inside[common.join(touched, on=["name", "key"], how="semi")["row"].to_numpy()] = True
+    return orders.filter(pl.Series(inside))
 
 
 def _spoken(orders: pl.DataFrame, words: pl.DataFrame) -> pl.DataFrame:

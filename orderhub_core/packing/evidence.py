@@ -82,20 +82,26 @@ CROWD = 50
 KEYS = ("phone", "receiver", "address", "buyer")
 
 
+def held(orders: pl.DataFrame) -> pl.DataFrame:
+    """`row`, `at`, `name`, `key`, `crowd`: each key that an order has, of KEYS, by key and time; and whether it is too
+    common to tell anything."""
+    numbered = orders.with_row_index("row").with_columns(
+        pl.col("row").cast(pl.Int64), at=pl.col("paid_at").to_physical()
+    )
+    own = pl.concat(_key(numbered, name) for name in KEYS).drop_nulls(["key", "at"]).sort("name", "key", "at", "row")
+    return own.with_columns(crowd=_within("at", CROWD).any().over("name", "key"))
+
+
 def pairs(orders: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Rows `a` < `b` of orders that share a key and were paid within the WINDOW; and `key`, `orders`: how many orders
     have a key that is too common to tell anything. Each key's orders are laid out in time, so that the work grows with
     what is shared, not with the square of all."""
-    numbered = orders.with_row_index("row").with_columns(
-        pl.col("row").cast(pl.Int64), at=pl.col("paid_at").to_physical()
-    )
+    keyed = held(orders)
     found, crowds = [pl.DataFrame(schema={"a": pl.Int64, "b": pl.Int64})], []
     for key in KEYS:
-        own = _key(numbered, key).drop_nulls(["key", "at"]).sort("key", "at", "row")
-        near = _within("at", CROWD)
-        crowded = own.filter(near).select("key").unique()
-        crowds.append((key, own.join(crowded, on="key", how="semi").height))
-        left = own.join(crowded, on="key", how="anti", maintain_order="left")
+        own = keyed.filter(pl.col("name") == key)
+        crowds.append((key, int(own["crowd"].sum())))
+        left = own.filter(~pl.col("crowd"))
         most = int(left.group_by("key").len()["len"].max() or 0)  # type: ignore[arg-type]
         for apart in range(1, min(most, CROWD + 1)):
             pair = left.select(a="row", b=pl.col("row").shift(-apart), near=_within("at", apart)).filter("near")
@@ -112,12 +118,12 @@ def pairs(orders: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
 def _key(numbered: pl.DataFrame, key: str) -> pl.DataFrame:
     """A buyer is one of a channel; a receiver's name alone is too little to look for, with the place it is not."""
     parts = {"buyer": ("channel", "buyer"), "receiver": ("place", "receiver")}.get(key, (key,))
-    return numbered.select("row", "at", key=pl.concat_str(parts, separator="\0"))
+    return numbered.select("row", "at", name=pl.lit(key), key=pl.concat_str(parts, separator="\0"))
 
 
 def _within(at: str, apart: int) -> pl.Expr:
     """Whether the order so many places further shares the key, and was paid within the window."""
-    same = pl.col("key").shift(-apart) == pl.col("key")
+    same = pl.all_horizontal(pl.col(one).shift(-apart) == pl.col(one) for one in ("name", "key"))
     return (same & (pl.col(at).shift(-apart) - pl.col(at) <= WINDOW)).fill_null(False)
 
 

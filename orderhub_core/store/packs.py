@@ -18,8 +18,15 @@ _WAITING = """SELECT e.state, e.attempts, e.next_at, e.payload, o.order_id, o.pa
     FROM outbox e JOIN orders o ON o.order_id = e.order_id LEFT JOIN persons p ON p.order_id = e.order_id
     WHERE e.state = 'waiting' AND e.attempts = 0 AND e.key = 'push:' || o.shop || ':' || o.order_no
     AND EXISTS (SELECT 1 FROM packs k WHERE k.order_id = e.order_id)"""
-_DUE = """SELECT 1 FROM outbox e WHERE e.state = 'waiting' AND e.attempts = 0 AND EXISTS
-    (SELECT 1 FROM packs k WHERE k.order_id = e.order_id AND (k.order_no <> '' OR e.next_at <= ?)) LIMIT 1"""
+_THOSE = " AND {those}"
+_OVER = """SELECT 1 FROM outbox e WHERE e.state = 'waiting' AND e.attempts = 0 AND e.next_at <= ? AND EXISTS
+    (SELECT 1 FROM packs k WHERE k.order_id = e.order_id AND k.order_no = '') LIMIT 1"""
+_FREE = """SELECT e.order_id, o.changed_version, e.next_at FROM outbox e JOIN orders o ON o.order_id = e.order_id
+    WHERE e.state = 'waiting' AND e.attempts = 0 AND e.key = 'push:' || o.shop || ':' || o.order_no
+    AND EXISTS (SELECT 1 FROM packs k WHERE k.order_id = e.order_id AND k.order_no = '')"""
+_AGREED = """SELECT e.key, o.order_no, o.changed_version, 'push:' || k.shop || ':' || k.order_no FROM outbox e
+    JOIN orders o ON o.order_id = e.order_id JOIN packs k ON k.order_id = e.order_id AND k.order_no <> ''
+    WHERE e.state = 'waiting' AND e.attempts = 0 AND e.key = 'push:' || o.shop || ':' || o.order_no"""
 _BESIDE = "SELECT key, state, attempts, next_at, payload FROM outbox WHERE {those}"
 _SAID = """SELECT shop, order_no, other_shop, other, say, by, reason FROM pairings WHERE {those}
     ORDER BY said_at, shop, order_no, other_shop, other"""
@@ -33,7 +40,7 @@ _TOUCH = "UPDATE outbox SET owner = owner WHERE key = ?"
 """Nobody leases it until this is committed."""
 _PACK = """UPDATE outbox SET payload = ?, next_at = CASE WHEN next_at > ? THEN ? ELSE next_at END
     WHERE key = ? AND state = 'waiting' AND attempts = 0"""
-_AGREED = """ AND NOT EXISTS (SELECT 1 FROM orders mine
+_UNMISSED = """ AND NOT EXISTS (SELECT 1 FROM orders mine
     JOIN packs p ON mine.order_id = outbox.order_id AND p.shop = mine.shop AND p.order_no = mine.order_no
     JOIN orders other ON other.order_id = p.order_id{but}
     JOIN outbox gone ON gone.key = 'push:' || other.shop || ':' || other.order_no
@@ -73,16 +80,51 @@ class Waiting(NamedTuple):
     """To be hashed at once, and kept nowhere else."""
 
 
-def is_due(store: Store, until: int) -> bool:
-    """Whether anybody has waited for others up to an instant (microseconds UTC), or was told whom it goes with and has
-    not gone. A hub that packs nothing together is not asked for what waits."""
-    return bool(store.query("hub", "SELECT 1 FROM packs LIMIT 1") and store.query("hub", _DUE, (until,)))
+class Agreed(NamedTuple):
+    """What an order was told of those that it goes with."""
+
+    order_no: str
+    version: int
+    """Of the order, which moves on with all that is heard of it."""
+    names: frozenset[str]
+    """The keys of those that it goes with."""
 
 
-def waiting(store: Store) -> list[Waiting]:
-    """Whatever of packing together has not gone to its warehouse yet, and was not even tried."""
-    found = [one for row in store.query("hub", _WAITING) if (one := _waiting(*row)) is not None]
+def is_used(store: Store) -> bool:
+    """Whether anybody has ever waited for others: a hub that packs nothing together is asked for no more than that."""
+    return bool(store.query("hub", "SELECT 1 FROM packs LIMIT 1"))
+
+
+def is_over(store: Store, until: int) -> bool:
+    """Whether anybody who was told of none has waited for others up to an instant (microseconds UTC)."""
+    return bool(store.query("hub", _OVER, (until,)))
+
+
+def waiting(
+    store: Store, *, keys: Iterable[str] | None = None, orders: Iterable[int] | None = None
+) -> list[Waiting]:  # fmt: skip
+    """Whatever of packing together has not gone to its warehouse yet, and was not even tried; or those of these
+    hand-overs, or orders, alone."""
+    sql, values = _WAITING, []
+    for column, some in (("e.key", keys), ("e.order_id", orders)):
+        if some is not None:
+            sql += _THOSE.format(those=store.among(column))
+            values.append(store.listed(some))
+    found = [one for row in store.query("hub", sql, values) if (one := _waiting(*row)) is not None]
     return sorted(found, key=attrgetter("order_id"))
+
+
+def free(store: Store) -> list[Row]:
+    """Of those that wait and were told of none: the order, which commit touched it last, and how long it waits."""
+    return store.query("hub", _FREE)
+
+
+def agreed(store: Store) -> dict[str, Agreed]:
+    """Of those that were told with whom they go, and have not gone: by their keys."""
+    found: dict[str, tuple[str, int, set[str]]] = {}
+    for key, order_no, version, name in store.query("hub", _AGREED):
+        found.setdefault(key, (order_no, version, set()))[2].add(name)
+    return {key: Agreed(order_no, version, frozenset(names)) for key, (order_no, version, names) in found.items()}
 
 
 def _waiting(
@@ -140,7 +182,7 @@ def touches(keys: Iterable[str]) -> list[tuple[str, Row]]:
 def steps(said: Packing, order_id: int, key: str, payload: str, at: int) -> list[tuple[str, Row]]:
     """The statements that have an order's hand-over, of this key, say what it is packed with, which is its `payload`
     then, and go; unless somebody has gone who would miss it. `at`: microseconds UTC."""
-    agreed = "" if said.missed else _AGREED.format(but=_BUT * len(said.companions))
+    agreed = "" if said.missed else _UNMISSED.format(but=_BUT * len(said.companions))
     named = () if said.missed else tuple(name for one in said.companions for name in one)
     joined = [(_JOIN, (order_id, shop, order_no, key, payload)) for shop, order_no in said.companions]
     return [(_PACK + agreed, (payload, at, at, key, *named)), (_PART, (order_id, key, payload)), *joined]

@@ -29,11 +29,13 @@ from orderhub_core.flows.rows import push_key
 from orderhub_core.flows.targets import Targets
 from orderhub_core.model import Content, Line, Observation, Pairing, Person, RawMessage, Release
 from orderhub_core.model import Event as E
+from orderhub_core.packing import combine as combining
 from orderhub_core.settings import Settings
 from orderhub_core.store import homes, packs
 from orderhub_core.store.base import Overtaken
 from orderhub_core.store.checks import findings
 from orderhub_core.store.homes import Home
+from orderhub_core.store.unit import Finished
 
 EVER = (0, 1 << 62)
 WAIT = 600 * SECOND
@@ -290,7 +292,7 @@ def test_whoever_is_cut_short_between_two_words_is_followed_by_somebody_who_says
     for name in ("A1", "B1", "C1"):
         hall.buy(name)
     hall.later(595)
-    words, _ = hall.merging._found(packs.waiting(hall.store), hall.now)
+    words, _ = hall.merging._found({}, hall.now + EARLY_US)
     assert len(words) == 3
     hall._said([ops.packing(words[0], hall.now)])
     assert hall.sent() == {}, "the others do not say so yet"
@@ -562,6 +564,68 @@ def test_who_was_told_with_whom_it_goes_and_is_let_go_once_more_waits_for_nobody
     for name in ("A1", "B1"):
         release(hall, name)
     assert hall.sent() == {"A1": ["B1"], "B1": ["A1"]}
+
+
+def judged(hall, monkeypatch):
+    """Of how many orders a look looks at the evidence: a list that grows."""
+    seen, combine = [], combining.combine
+
+    def counting(orders, words):
+        seen.append(orders.height)
+        return combine(orders, words)
+
+    monkeypatch.setattr(combining, "combine", counting)
+    return seen
+
+
+def test_a_group_that_goes_nowhere_is_judged_again_only_when_something_is_heard_of_it(context, order, monkeypatch):
+    hall = Hall(context, order)
+    hall.buy("A1"), hall.buy("B1"), hall.buy("C1", LI), hall.buy("D1", LI)
+    assert hall.look(595)[:2] == (2, 4)
+    hall.look(2)
+    seen = judged(hall, monkeypatch)
+    for _ in range(5):
+        assert hall.look(2) == (0, 0, 0, 0)
+    assert seen == [], "nobody has gone, and nothing is new"
+    hall.buy("B1", PEOPLE[3], events=())
+    assert hall.look(2).mended == 2
+    assert seen == [2]
+    hall.merging.say(Pairing("", "C1", "", "D1", "apart", "they asked", "ann"))
+    assert hall.look(2).mended == 2
+    assert seen == [2, 2]
+    assert hall.sent() == {"A1": [], "B1": [], "C1": [], "D1": []}
+
+
+def test_whoever_is_held_by_its_dispatcher_is_missed_though_nothing_is_heard_of_its_order(context, order):
+    hall = Hall(context, order)
+    hall.buy("A1"), hall.buy("B1")
+    hall.look(595)
+    (leased,) = hall.store.lease(now=hall.now, until=hall.now + SECOND, owner="me", limit=1)
+    assert hall.look(2) == (0, 0, 0, 0), "it may be about to go"
+    untried = leased._replace(attempts=0)
+    hall.store.finish([Finished(untried, "person", hall.now, "nobody there", tried=False)], owner="me", now=hall.now)
+    assert hall.look(2).mended == 1
+    assert [*hall.sent().values()] == [[]]
+
+
+def test_a_look_judges_those_whose_time_is_over_and_whom_they_may_go_with(context, order, monkeypatch):
+    hall = Hall(context, order)
+    hall.buy("A1"), hall.buy("B1")
+    hall.later(60)
+    for number in range(20):
+        hall.buy(f"C{number}", Person(f"王{number}", f"138{number:08}", f"延安路 {number} 号"))
+    seen = judged(hall, monkeypatch)
+    assert hall.look(530)[:2] == (1, 2)
+    assert seen == [2]
+
+
+def test_who_stands_behind_much_that_waits_is_told_that_much_earlier(context, order):
+    hall = Hall(context, order)
+    hall.buy("A1"), hall.buy("B1")
+    hall.later(560)
+    hall._receive([hall.message("C1", LI, 1)])
+    assert hall.look(10) == (0, 0, 0, 0)
+    assert hall.look(6)[:2] == (1, 2), "24 s before its time, and 16 s behind"
 
 
 def test_several_workers_at_once_tell_nobody_of_one_that_does_not_go(context, order, home):

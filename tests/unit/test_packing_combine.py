@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from orderhub_core.frames import INSTANT
 from orderhub_core.packing import evidence
-from orderhub_core.packing.combine import WORDS, combine
+from orderhub_core.packing.combine import WORDS, around, combine
 from orderhub_core.packing.evidence import ORDERS
 
 NOON = datetime(2026, 11, 11, 4, tzinfo=UTC)
@@ -37,13 +37,17 @@ said = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5), st.sampled_from(
 
 
 def made(told, words=()):
+    return combine(*framed(told, words))
+
+
+def framed(told, words=()):
     rows = [
         {**one, "order_no": f"O{n}", "paid_at": NOON + timedelta(minutes=one.get("minutes", 0))}
         for n, one in enumerate(told)
     ]
     frame = pl.DataFrame([{name: row.get(name) for name in ORDERS} for row in rows], schema=ORDERS, orient="row")
     spoken = [(f"O{a}", f"O{b}", say, "li", "asked them") for a, b, say in words]
-    return combine(frame, pl.DataFrame(spoken, schema=WORDS, orient="row"))
+    return frame, pl.DataFrame(spoken, schema=WORDS, orient="row")
 
 
 def by_hand(told, words):
@@ -169,3 +173,51 @@ def test_the_work_grows_with_what_is_shared_and_not_with_the_square():
     assert found.height < 4 * count
     result = combine(whole, WORDS.to_frame())
     assert set(result.pairs["verdict"]) <= {"merge", "ask", "apart"} and result.groups.height > 1_000
+
+
+@given(st.data())
+@settings(max_examples=150)
+def test_of_a_few_it_says_what_it_says_of_them_among_all(monkeypatch_crowd, data):
+    """Also where a key is too common, and of those whom a person has joined."""
+    few = st.sampled_from([None, "p", "q", "r", "s"])
+    told = data.draw(
+        st.lists(
+            st.fixed_dictionaries(
+                {
+                    "channel": st.sampled_from(["douyin", "weixin"]),
+                    "minutes": st.sampled_from([0, 2, 121, 4321, 9000]),
+                    "place": st.sampled_from([None, "浙江 杭州"]), "phone": few, "receiver": few, "address": few,
+                    "buyer": few, "skus": st.sampled_from(["A", "B", None]), "sealed": rarely,
+                }
+            ),
+            min_size=1, max_size=14,
+        )
+    )  # fmt: skip
+    words = data.draw(
+        st.lists(st.tuples(*[st.integers(0, 13)] * 2, st.sampled_from(["apart", "together"])), max_size=3)
+    )
+    seeds = {f"O{n}" for n in data.draw(st.sets(st.integers(0, len(told) - 1), min_size=1, max_size=2))}
+    every, spoken = framed(told, words)
+    some = around(every, spoken, seeds)
+    assert seeds <= set(some["order_no"])
+
+    def of_seeds(found):
+        groups = found.groups.group_by("group", maintain_order=True).agg("order_no").rows()
+        named = pl.col("order_no").is_in(list(seeds)) | pl.col("other").is_in(list(seeds))
+        return [group for group in groups if seeds.intersection(group[1])], found.pairs.filter(named).rows()
+
+    assert of_seeds(combine(some, spoken)) == of_seeds(combine(every, spoken))
+
+
+@pytest.fixture(scope="module")
+def monkeypatch_crowd():
+    """Three make a crowd."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(evidence, "CROWD", 2)
+        yield
+
+
+def test_a_few_are_a_few():
+    strangers = [{"channel": "douyin", "phone": f"p{n // 2}", "address": f"a{n // 2}"} for n in range(20)]
+    every, spoken = framed(strangers, [(1, 7, "together")])
+    assert set(around(every, spoken, {"O0"})["order_no"]) == {"O0", "O1", "O6", "O7"}
