@@ -37,7 +37,7 @@ KINDS: dict[str, type[Word]] = {
     "signal": Signal, "signal_end": SignalEnd, "stock": StockReport, "batches": BatchPlan, "dealing": Dealing,
 }  # fmt: skip
 TURNING = BookChange | Signal | SignalEnd | StockReport | BatchPlan | Dealing
-"""What is said after it is decided differently by: it ends its batch."""
+"""What is said after it is decided differently by: it ends its batch, with others of its kind."""
 TURNS = frozenset({"rulebook", "signal", "signal_end", "stock", "batches", "dealing"})
 """Their kinds."""
 ALONE = frozenset({"stock", "dealing"})
@@ -153,12 +153,16 @@ def signal(said: Signal | SignalEnd, at: int) -> RawMessage:
 
 
 def turning(messages: Sequence[Message]) -> int:
-    """How many messages there are up to, and with, the first one that orders after it are decided differently by; or
-    without it, where it is to be a batch of its own."""
-    for place, message in enumerate(messages):
-        if message.kind in TURNS and message.source == OPS:
-            return place if message.kind in ALONE and place else place + 1
-    return len(messages)
+    """How many messages there are up to, and with, the first one that orders after it are decided differently by, and
+    those of that kind that follow on it at once; or without it, where it is to be a batch of its own."""
+    turns = [message.kind in TURNS and message.source == OPS for message in messages]
+    if True not in turns:
+        return len(messages)
+    first = turns.index(True)
+    if messages[first].kind in ALONE:
+        return first or 1
+    after = enumerate(zip(turns[first:], messages[first:], strict=True), first)
+    return next((at for at, (turns_it, one) in after if not turns_it or one.kind in ALONE), len(messages))
 
 
 def check_release(reason: str, by: str) -> None:

@@ -10,11 +10,13 @@ from versions import NOW, Bench, text
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.measuring import Measures
+from orderhub_core.flows.ops import turning
 from orderhub_core.flows.reproduce import reproduce
 from orderhub_core.flows.stocking import COUNTED, Stock
 from orderhub_core.model import Event as E
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.settings import Endpoint, Settings, WarehouseSettings
+from orderhub_core.store.unit import Message
 
 EVER = (0, 1 << 62)
 MINUTE = 60_000_000
@@ -135,6 +137,39 @@ def test_it_is_measured_once_a_minute_whichever_worker_asks_and_what_others_repo
     assert shop.measured() == []
     shop.later(0.5)
     assert shop.measured() == [("load", "hangzhou", 10)]
+
+
+def test_all_figures_of_a_look_are_one_batch_and_hold_for_the_order_behind_them(shop):
+    shop.stock.report(pl.DataFrame([("hangzhou", "SKU-1", 2, 0)], schema=COUNTED, orient="row"), by="ann")
+    before, say = shop.store.progress().commits, shop.measures._say
+    assert shop.measured() == [("load", "hangzhou", 0), ("stock", "SKU-1", 2)]
+    assert shop.store.progress().commits == before + 1
+
+    def and_one_buys(said):
+        shop._receive([*said, shop._order("B1", E.PLACED, E.PAID, at=shop.now, total=20_000)])
+        drain(shop.context, 100)
+
+    shop.measures._say = and_one_buys
+    shop.later(9)
+    assert len(shop.measured()) == 2, "they would soon be over"
+    shop.measures._say = say
+    assert shop.tags("B1") == {"calm", "scarce"}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "most"),
+    [
+        (["order", "signal", "signal", "order"], 3),
+        (["signal", "batches", "rulebook"], 3),
+        (["signal", "signal", "stock"], 2),
+        (["stock", "stock"], 1),
+        (["order", "dealing"], 1),
+        (["order", "release", "order"], 3),
+    ],
+)
+def test_a_batch_ends_with_what_decides_otherwise(kinds, most):
+    messages = [Message(n, "shop" if kind == "order" else "ops", str(n), kind, 0, b"") for n, kind in enumerate(kinds)]
+    assert turning(messages) == most
 
 
 def test_what_no_rule_asks_for_is_not_measured(context, order):
