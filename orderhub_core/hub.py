@@ -149,8 +149,7 @@ class Hub(Trying):
     @cached_property
     def targets(self) -> Targets:
         opened = partial(reporting.is_opened, self.store, clock)
-        beside, recall = partial(packs.hand_overs, self.store), partial(packs.recall, self.store)
-        return Targets(self.settings, self.channel, self.receive, opened, beside, recall)
+        return Targets(self.settings, self.channel, self.receive, opened, partial(packs.hand_overs, self.store))
 
     # -- flows
 

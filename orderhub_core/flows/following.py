@@ -211,13 +211,11 @@ class Following:
                 for action, base in own(number).done
                 if action == "work_order"
             ]
-        steps, touched = [], set()
         for head, said, message in self._packed.values():
             anew = [Companion(*one) for one in said.companions]
             key, _, _, payload, *_ = pushed(head, message, anew)[0]
-            touched |= {key, *map(key_of, set(companions.get(head.order_id, ())) - set(anew))}
-            steps += packs.steps(said, head.order_id, key, payload, message.received_at)
-        self.writes.words += [*packs.touches(touched), *steps]
+            self.writes.packed |= {key, *map(key_of, companions.get(head.order_id, ())), *map(key_of, anew)}
+            self.writes.words += packs.steps(said, head.order_id, key, payload, message.received_at)
 
     def _is_renewed(self, head: Head) -> bool:
         """Whether its lines changed after the rulebook spoke on it."""

@@ -22,12 +22,10 @@ class Targets:
         self, settings: Settings, channel: Callable[[str], Channel], receive: Callable[[Sequence[RawMessage]], Any],
         opened: Callable[[str], bool] = lambda _: False,
         beside: Callable[[Sequence[str]], HandOvers] = lambda _: {},
-        recall: Callable[[str, Sequence[str]], None] = lambda *_: None,
     ) -> None:  # fmt: skip
         """`opened`: whether a warehouse that the settings disable is reported open just now. `beside`: the hand-overs
-        of these keys, as they stand. `recall`: that an order of this number has gone, and says to be packed with those
-        of these keys."""
-        self._beside, self._recall = beside, recall
+        of these keys, as they stand."""
+        self._beside = beside
         self._settings, self._channel, self._receive, self._opened = settings, channel, receive, opened
 
     @lru_cache(maxsize=64)  # noqa: B019 — they live as long as their hub
@@ -83,8 +81,6 @@ class Targets:
                 warehouse.push(effect, key)
                 if not warehouse.holds(effect):
                     raise Unreachable(f"{effect.warehouse} took {effect.order_no} but does not show it yet")
-                if effect.pack_with:  # one of them may have been withdrawn meanwhile
-                    self._recall(effect.order_no, [*map(key_of, effect.pack_with)])
             case OrderProduction():
                 base, asked = self.base(effect.base), as_handover(effect)
                 base.push(asked, key)

@@ -33,11 +33,7 @@ _SAID = """SELECT shop, order_no, other_shop, other, say, by, reason FROM pairin
 _PAIR = """INSERT INTO pairings (shop, order_no, other_shop, other, say, by, reason, said_at)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (shop, order_no, other_shop, other)
     DO UPDATE SET say = excluded.say, by = excluded.by, reason = excluded.reason, said_at = excluded.said_at"""
-_RECALL = """UPDATE outbox SET state = 'person', note = ? || '; before: ' || note
-    WHERE state = 'withdrawn' AND {those}"""
 _NUMBERED = "SELECT shop FROM orders WHERE order_no = ? ORDER BY shop"
-_TOUCH = "UPDATE outbox SET owner = owner WHERE key = ?"
-"""Nobody leases it until this is committed."""
 _PACK = """UPDATE outbox SET payload = ?, next_at = CASE WHEN next_at > ? THEN ? ELSE next_at END
     WHERE key = ? AND state = 'waiting' AND attempts = 0"""
 _UNMISSED = """ AND NOT EXISTS (SELECT 1 FROM orders mine
@@ -149,14 +145,6 @@ def hand_overs(store: Store, keys: Iterable[str]) -> dict[str, HandOver]:
     return {key: one for key, one in told if isinstance(one.asked, PushToWarehouse)}
 
 
-def recall(store: Store, order_no: str, keys: Iterable[str]) -> None:
-    """Have a person look at what was withdrawn while its warehouse was told that an order of this number is packed with
-    it."""
-    with store.transaction("hub") as cursor:
-        why = f"{order_no} has gone, and was to be packed with it"
-        cursor.execute(store.sql(_RECALL.format(those=store.among("key"))), (why, store.listed(keys)))
-
-
 def shops(store: Store, order_no: str) -> list[str]:
     """Those that have an order of this number."""
     return [shop for (shop,) in store.query("hub", _NUMBERED, (order_no,))]
@@ -171,12 +159,6 @@ def said(store: Store, numbers: Iterable[str]) -> list[Row]:
 def pairing(said: Pairing, at: int) -> tuple[str, Row]:
     """The statement that keeps a person's word. `at`: microseconds UTC."""
     return _PAIR, (said.shop, said.order_no, said.other_shop, said.other, said.say, said.by, said.reason, at)
-
-
-def touches(keys: Iterable[str]) -> list[tuple[str, Row]]:
-    """Statements after which these hand-overs stay as they are until what follows is committed. In one order, so that
-    nobody waits in a circle."""
-    return [(_TOUCH, (key,)) for key in sorted(keys)]
 
 
 def steps(said: Packing, order_id: int, key: str, payload: str, at: int) -> list[tuple[str, Row]]:

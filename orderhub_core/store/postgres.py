@@ -74,6 +74,9 @@ BY_KEYS = ("SET enable_mergejoin = off", "SET enable_hashjoin = off")
 has counted it, the planner would rather walk all of it, again for each batch."""
 
 
+HOLD_EFFECTS = """SELECT 1 FROM outbox WHERE key = ANY(%s) ORDER BY key COLLATE "C" FOR UPDATE"""
+
+
 class PostgresStore(Store):
     skip_locked = " FOR UPDATE SKIP LOCKED"
     # By the bytes of their names, as Python sorts them.
@@ -235,8 +238,27 @@ class PostgresStore(Store):
 
     def _write(self, cursor: psycopg.Cursor[Any], claim: Claim, writes: Writes) -> None:
         self._move_on(cursor, claim, writes)
+        self._hold(cursor, statements.effects_of(writes))
         for batch in statements.batches(writes):
             copying.write(cursor, batch, _translate(batch.sql))
+
+    def _hold(self, cursor: psycopg.Cursor[Any], effects: statements.Effects) -> None:
+        """Take the rows of effects in one order, so that nobody waits in a circle; with them those of orders that are
+        packed with one that leaves. Whoever leases one of these was there before, which is seen then, or comes after,
+        and sees who has left."""
+        if effects.in_order and not effects.leaving:
+            return
+        expecting = _translate(statements.EXPECTING.format(those=self.among("leaves.key")))
+        held = frozenset[str]()
+        while True:
+            rows = cursor.execute(expecting, (self.listed(effects.leaving),)).fetchall() if effects.leaving else []
+            new = effects.changed.union(key for (key,) in rows) - held
+            if not new:
+                return
+            cursor.execute(HOLD_EFFECTS, (self.listed(new),))
+            if not effects.leaving:
+                return
+            held |= new  # once more: meanwhile somebody may have been told to go with one that leaves
 
     def resource_rows(self, subjects: Iterable[str]) -> list[Row]:
         """Whoever has a claim keeps the ledger's turn until its commit: others wait, rather than plan in vain."""

@@ -118,6 +118,12 @@ WITHDRAW = f"""UPDATE outbox SET note = ? || {BEFORE},
     WHERE key = ? AND (state IN ('waiting', 'leased') OR (state = 'person' AND attempts = 0 AND note NOT LIKE ?))"""
 """What was tried in vain may have arrived all the same, and what is waited for is missed: a person must look."""
 
+EXPECTING = """SELECT gone.key FROM outbox leaves JOIN orders mine ON mine.order_id = leaves.order_id
+    AND leaves.key = 'push:' || mine.shop || ':' || mine.order_no
+    JOIN packs p ON p.shop = mine.shop AND p.order_no = mine.order_no JOIN orders other ON other.order_id = p.order_id
+    JOIN outbox gone ON gone.key = 'push:' || other.shop || ':' || other.order_no WHERE {those}"""
+"""The hand-overs that say to be packed with others, which leave."""
+
 FORESTALL = f"""UPDATE outbox SET state = CASE WHEN {EXPECTED} THEN 'person' ELSE ? END, note = ? || {BEFORE}
     WHERE coalesce(released, -1) < ? AND key = ? AND attempts = 0 AND state IN ('waiting', 'person') AND state <> ?"""
 
@@ -182,6 +188,25 @@ HEADS = """SELECT log_seq, log_hash, (SELECT max(seq) FROM log WHERE seq > lanes
 """The end of each lane's log as the lane knows it, and the last entry beyond that, which should not be."""
 
 
+class Effects(NamedTuple):
+    """Those that one transaction changes, or must find as it leaves them, by their keys."""
+
+    changed: frozenset[str]
+    leaving: frozenset[str]
+    """Of these, what may be withdrawn."""
+    in_order: bool
+    """Whether its statements come to them in one order, whichever they are."""
+
+
+def effects_of(writes: Writes) -> Effects:
+    replaced = {row[0] for row in writes.latest_effects}, {row[0] for row in writes.renewed_effects}
+    released, freed = {row[3] for row in writes.released}, {row[2] for row in writes.freed}
+    leaving = {row[3] for row in writes.forestalled} | {row[1] for row in writes.withdrawn}
+    some = [one for one in (*replaced, released, {row[2] for row in writes.held}, freed, leaving, writes.packed) if one]
+    in_order = len(some) < 2 and not writes.packed
+    return Effects(frozenset().union(*some), frozenset(leaving), in_order)
+
+
 class Batch(NamedTuple):
     """One statement for many rows. `table` is set where the rows are whole rows of it, in column order (of MOVE: those
     of MOVED, then the order's id)."""
@@ -216,7 +241,7 @@ def batches(writes: Writes) -> Iterator[Batch]:
         Batch(upsert("sightings") + IF_NEWER.format(table="sightings"), writes.sightings, "sightings"),
         # The newest last: where many go in at once, of one person's on one order only the last does.
         Batch(upsert("reviews") + IF_NEWER.format(table="reviews"), sorted(writes.reviews, key=SAID_AT), "reviews"),
-        # Each in one order; whoever else holds an effect's row holds that one alone, so that nobody waits in a circle.
+        # Each in one order; who else may hold several at once: see `effects_of`.
         Batch(insert("outbox") + REPLACE, sorted(writes.latest_effects, key=lambda row: row[0]), "outbox"),
         Batch(insert("outbox") + RENEW, sorted(writes.renewed_effects, key=lambda row: row[0]), "outbox"),
         *(Batch(sql, [row]) for sql, row in writes.words),

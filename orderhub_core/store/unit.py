@@ -98,6 +98,9 @@ class Writes:
         self.words: list[tuple[str, Row]] = []
         """Statements on versions of the rulebook, on signals and on what is packed together, in the order in which they
         were said."""
+        self.packed: set[str] = set()
+        """Keys of effects that nobody leases or changes from before what is said of packing together is written until
+        it is committed: whose word it is, and those it is packed with or is no longer."""
         self.latest_effects: list[Row] = []
         self.renewed_effects: list[Row] = []
         self.withdrawn: list[Row] = []

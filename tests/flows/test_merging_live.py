@@ -31,7 +31,7 @@ from orderhub_core.model import Content, Line, Observation, Pairing, Person, Raw
 from orderhub_core.model import Event as E
 from orderhub_core.packing import combine as combining
 from orderhub_core.settings import Settings
-from orderhub_core.store import homes, packs
+from orderhub_core.store import copying, homes, packs, statements
 from orderhub_core.store.base import Overtaken
 from orderhub_core.store.checks import findings
 from orderhub_core.store.homes import Home
@@ -628,6 +628,31 @@ def test_who_stands_behind_much_that_waits_is_told_that_much_earlier(context, or
     assert hall.look(6)[:2] == (1, 2), "24 s before its time, and 16 s behind"
 
 
+@pytest.mark.parametrize("event", [E.CANCELLED, E.COLLECTED])
+def test_who_leaves_while_another_is_about_to_be_handed_over_with_it_is_missed_by_nobody(
+    context, order, home, monkeypatch, event
+):
+    """Between what takes it back and the commit of that a dispatcher comes by."""
+    hall = Hall(context, order)
+    hall.buy("A1"), hall.buy("B1")
+    hall.look(595)
+    write, meanwhile = copying.write, []
+
+    def and_a_dispatcher_comes(cursor, batch, translated):
+        write(cursor, batch, translated)
+        if batch.sql in (statements.WITHDRAW, statements.FORESTALL):
+            meanwhile.append(hall.sent())
+
+    monkeypatch.setattr(copying, "write", and_a_dispatcher_comes)
+    hall.state("B1", event)
+    monkeypatch.setattr(copying, "write", write)
+    assert meanwhile in ([], [{}]), "nobody goes as it leaves; where all is one file nobody else comes by"
+    assert hall.fates() == {"A1": "waiting", "B1": "withdrawn"}
+    assert hall.look(2).mended == 1
+    assert hall.sent() == {"A1": []}
+    assert [one for one in findings(home) if one.part == "packs"] == []
+
+
 def test_several_workers_at_once_tell_nobody_of_one_that_does_not_go(context, order, home):
     """Each takes messages in, looks who waits and hands over, all the time; some orders are cancelled meanwhile."""
     hall = Hall(context, order, wait=SECOND)
@@ -648,7 +673,6 @@ def test_several_workers_at_once_tell_nobody_of_one_that_does_not_go(context, or
 
         targets = Targets(
             Settings(), lambda name: None, lambda said: None, beside=lambda keys: packs.hand_overs(store, keys),
-            recall=lambda order_no, keys: packs.recall(store, order_no, keys),
         )  # fmt: skip
         targets.warehouse = lambda name: SimpleNamespace(push=push, holds=lambda effect: True)
         targets._check_open = lambda name: None

@@ -484,6 +484,37 @@ def test_a_give_back_of_several_effects_and_a_commit_that_touches_them_otherwise
 
 
 @pytest.mark.postgres
+def test_a_commit_comes_to_the_effects_that_it_changes_in_one_order_whatever_it_does_to_them(postgres_home):
+    """It renews `b` before it withdraws `a`; while somebody has `a`, `b` is anybody's still."""
+    absorbing, dispatching = homes.open_store(postgres_home), homes.open_store(postgres_home)
+    outbox(absorbing, "a", "b")
+    absorbing.accept([message(1)], NOW)
+
+    def commit():
+        claim = absorbing.claim(1, NOW)
+        writes = nothing(claim)
+        writes.renewed_effects = [("b", 1, "wms", "{1}", "waiting", 0, 0, NOW, None, "", NOW, None, "", None)]
+        writes.withdrawn = [("cancelled", "a")]
+        absorbing.commit(claim, writes)
+
+    with ThreadPoolExecutor(1) as other:
+        with dispatching.transaction("hub") as cursor:
+            cursor.execute("UPDATE outbox SET note = 'ours' WHERE key = 'a'")
+            committed = other.submit(commit)
+            deadline = time.monotonic() + 30
+            while not dispatching.query("hub", "SELECT count(*) FROM pg_locks WHERE NOT granted")[0][0]:
+                assert time.monotonic() < deadline, "nobody waits for the row that we hold"
+                time.sleep(0.01)
+            taken = cursor.execute("SELECT key FROM outbox WHERE key = 'b' FOR UPDATE SKIP LOCKED").fetchall()
+        committed.result(30)
+    assert taken == [("b",)]
+    rows = absorbing.query("hub", "SELECT key, state, payload FROM outbox ORDER BY key")
+    assert rows == [("a", "withdrawn", "{}"), ("b", "waiting", "{1}")]
+    absorbing.close()
+    dispatching.close()
+
+
+@pytest.mark.postgres
 def test_dismissing_some_and_trying_the_same_ones_again_never_deadlock(postgres_home):
     """A commit dismisses them by their names, whatever their numbers."""
     dismissing, replaying = homes.open_store(postgres_home), homes.open_store(postgres_home)
