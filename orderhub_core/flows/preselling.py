@@ -111,7 +111,10 @@ class Presale:
             raise UserMistake(f"{sku} {batch}: it cannot be there in the future already; leave that empty till it is")
         said = BatchPlan(tuple(told.rows()), by, comment)
         ops.check_batches(said)
-        self._say([ops.batches(said, now)])
+        message = ops.batches(said, now)
+        self._say([message])
+        for why in self._store.parked_among(ops.OPS, [message.message_id]).values():
+            raise UserMistake(f"the plan was set aside: {why}; see `orderhub inbox parked`")
         return self.let_go()
 
     def arrived(self, sku: str, batch: str, *, by: str, at: int | None = None, pieces: int | None = None) -> list[str]:

@@ -22,6 +22,7 @@ from orderhub_core.model import Content, Line, Release
 from orderhub_core.model import Event as E
 from orderhub_core.presale import board, texts
 from orderhub_core.presale.batches import BATCHES
+from orderhub_core.store import presale
 
 DAY_US = 86_400_000_000
 COMES = """[[groups]]
@@ -368,3 +369,15 @@ def test_a_plan_that_is_told_again_takes_neither_an_arrival_nor_a_count_back(pla
     assert place.presale.kept() == []
     place.planned(batch("PRE-1", "first", 200))
     assert [(one.pieces, one.arrived_at) for one in place.presale.kept()] == [(200, None)]
+
+
+def test_a_plan_that_was_set_aside_is_not_told_as_taken_in(place, monkeypatch):
+    place.planned(batch("PRE-1", "first", 5))
+
+    def breaks(*_):
+        raise ValueError
+
+    monkeypatch.setattr(presale, "steps", breaks)
+    with pytest.raises(UserMistake, match="set aside: internal: ValueError"):
+        place.planned(batch("PRE-1", "first", 9))
+    assert [one.pieces for one in place.presale.kept()] == [5]
