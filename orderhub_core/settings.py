@@ -86,6 +86,20 @@ class BaseSettings(Endpoint, frozen=True, forbid_unknown_fields=True):
     """Where it stands, for the choice of the nearest."""
 
 
+class TransferSettings(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"source": "from", "target": "to"}
+):
+    """By what right goods are brought from one warehouse to another, where orders wait for them."""
+
+    source: str
+    target: str
+    rank: int | None = None
+    """Of the routes to one warehouse 1 is asked first; those without one come after, by cost and distance. 0: never."""
+    cost: float | None = None
+    """Of a journey; with `cost_per_piece`, in the shop's currency. Nothing: nobody knows."""
+    cost_per_piece: float = 0
+
+
 class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     body_bytes: int = 4 * 1024 * 1024
     """A larger webhook body is answered with 413."""
@@ -120,6 +134,7 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     warehouses: tuple[WarehouseSettings, ...] = ()
     bases: tuple[BaseSettings, ...] = ()
     notifiers: tuple[Endpoint, ...] = ()
+    transfers: tuple[TransferSettings, ...] = ()
     rulebook: str = ""
     """Path of the rulebook, relative to the settings file. It speaks until a version is published."""
     review_rules: bool = False
@@ -199,6 +214,7 @@ def _mistakes(settings: Settings) -> Iterator[str]:
             yield from (f"{kind}: {endpoint.id!r}: {text}" for text in _endpoint_mistakes(endpoint))
     for warehouse in settings.warehouses:
         yield from (f"warehouses: {warehouse.id!r}: {text}" for text in _warehouse_mistakes(warehouse))
+    yield from _transfer_mistakes(settings)
     for name in Limits.__struct_fields__:
         if getattr(settings.limits, name) < 1:
             yield f"limits: {name} is {getattr(settings.limits, name)}; write 1 or more"
@@ -237,6 +253,25 @@ def _warehouse_mistakes(one: WarehouseSettings) -> Iterator[str]:
     for name, (said, most) in degrees.items():
         if said is not None and not -most <= said <= most:
             yield f"{name} is {said:g}; write degrees from -{most} to {most}"
+
+
+def _transfer_mistakes(settings: Settings) -> Iterator[str]:
+    known, seen = [one.id for one in settings.warehouses], set()
+    for one in settings.transfers:
+        named = f"transfers: from {one.source!r} to {one.target!r}"
+        for name in {one.source: None, one.target: None}:
+            if name not in known:
+                yield f"{named}: there is no warehouse {name!r}; there are {', '.join(known) or 'none'}"
+        if one.source == one.target:
+            yield f"{named}: it is there already"
+        if (one.source, one.target) in seen:
+            yield f"{named} stands twice; keep one"
+        seen.add((one.source, one.target))
+        if one.rank is not None and one.rank < 0:
+            yield f"{named}: rank is {one.rank}; write 1 or more, or 0 for never"
+        for name, cost in (("cost", one.cost), ("cost_per_piece", one.cost_per_piece)):
+            if cost is not None and not 0 <= cost < float("inf"):
+                yield f"{named}: {name} is {cost:g}; write 0 or more"
 
 
 def _repeated(endpoints: Iterable[Endpoint]) -> list[str]:

@@ -15,8 +15,10 @@ from orderhub_core.errors import OrderHubError, UserMistake
 from orderhub_core.flows import naming, ops, reporting, sheets
 from orderhub_core.flows.editions import in_force
 from orderhub_core.flows.restocking import fitting, waiting
+from orderhub_core.flows.transferring import transfers
 from orderhub_core.model import RawMessage, Release, StockReport
 from orderhub_core.ports import Warehouse
+from orderhub_core.rules.transfers import Planned
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.settings import Settings
 from orderhub_core.store import aside, ledger
@@ -251,6 +253,11 @@ class Stock:
     def told(self) -> dict[str, int]:
         """Warehouses that report their stock, and as of when they did last (microseconds UTC)."""
         return ledger.told(self._store)
+
+    def transfers(self) -> Planned:
+        """What to bring from one warehouse to another, so that orders go which wait for it."""
+        now = self._clock()
+        return transfers(self._store, self._settings, lambda name: not self.is_closed(name, now))
 
     def history(self, warehouse: str, subject: str, limit: int) -> list[ledger.Entry]:
         """Who took of a SKU there, and what was reported of it; or who took a day's room. The newest first. Raises

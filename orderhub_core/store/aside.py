@@ -38,7 +38,8 @@ class Conflict(NamedTuple):
 UNTOUCHED = f"""NOT EXISTS (SELECT 1 FROM decisions w
     WHERE w.order_id = e.order_id AND w.action = 'work_order' AND w.shadow = 0) AND {statements.TO_BE_SENT}"""
 """Of an order `o` and its effect `e` that may go without a person, who decides of what is made for the order."""
-LACKING = f"""SELECT o.paid_at, o.decided, e.note, e.payload FROM outbox e JOIN orders o ON o.order_id = e.order_id
+LACKING = f"""SELECT o.paid_at, o.promised_at, o.decided, e.note, e.payload
+    FROM outbox e JOIN orders o ON o.order_id = e.order_id
     WHERE e.state = 'person' AND e.target = ? AND e.attempts = 0 AND EXISTS (SELECT 1 FROM decisions d
     WHERE d.order_id = e.order_id AND d.action = 'hold' AND d.argument = 'stock' AND d.shadow = 0
     AND (d.reason = e.note OR EXISTS (SELECT 1 FROM dealt JOIN decisions p ON p.order_id = dealt.order_id
@@ -55,7 +56,8 @@ class Lacking(NamedTuple):
     """A parcel that waits for what its warehouse did not have, and for nothing else."""
 
     paid_at: int | None
-    """Microseconds UTC."""
+    promised_at: int | None
+    """Microseconds UTC, both."""
     parcels: int
     """In how many its order goes."""
     note: str
@@ -184,10 +186,10 @@ def lacking(store: Store, warehouse: str, report: int) -> list[Lacking]:
     """What had waited for the stock of a warehouse at a report (its number in the ledger) and was never tried, the
     oldest first. Who has come since took of what that report left, and is no part of what it promises."""
     rows = store.query("hub", LACKING, (warehouse, report))
-    asked = [(paid_at, parcels, note, effects.decode(payload)) for paid_at, parcels, note, payload in rows]
+    asked = [(*known, effects.decode(payload)) for *known, payload in rows]
     return [
-        Lacking(paid_at, parcels, note, push)
-        for paid_at, parcels, note, push in asked
+        Lacking(paid_at, promised_at, parcels, note, push)
+        for paid_at, promised_at, parcels, note, push in asked
         if isinstance(push, effects.PushToWarehouse)
     ]
 

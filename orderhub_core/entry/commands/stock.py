@@ -14,6 +14,7 @@ from orderhub_core.entry.options import (
     AsJson,
     By,
     Comment,
+    Out,
     columns,
     dated,
     instant,
@@ -23,7 +24,8 @@ from orderhub_core.entry.options import (
     who,
     written,
 )
-from orderhub_core.flows import stocking
+from orderhub_core.flows import sheets, stocking
+from orderhub_core.packing import transfers as moving
 from orderhub_core.store.ledger import Entry
 
 app = typer.Typer(no_args_is_help=True)
@@ -148,3 +150,16 @@ def history(
 def _entry(one: Entry, heard: int | None, zone: ZoneInfo) -> tuple[object, ...]:
     who_ = f"{one.order_no} ({one.shop})" if one.order_id else tr("reported")
     return written(heard, zone), one.quantity, one.balance, who_
+
+
+@app.command()
+@stored
+def transfers(out: Out = None, as_json: AsJson = False) -> int:
+    """What to bring from one warehouse to another, so that orders go which wait for it: who has more `priority` by the
+    rules first, then whose promise ends first. `[[transfers]]` of the settings rank the routes and say what they cost.
+    Exit code 1 where an order waits for what no warehouse has."""
+    planned = hub.Hub(hub.home()).stock.transfers()
+    sheets.write(planned.moves, out)
+    answer = {name: frame.to_dicts() for name, frame in planned._asdict().items()}
+    tell(answer, "\n".join(moving.sentences(planned, tr)), as_json=as_json)
+    return int((planned.orders["state"] == "nowhere").any())
