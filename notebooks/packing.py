@@ -21,7 +21,7 @@ with app.setup:
     from orderhub_core import hub, i18n, ui
     from orderhub_core.charts import packing as charts
     from orderhub_core.charts import theme
-    from orderhub_core.packing import board, floor, texts
+    from orderhub_core.packing import board, floor, texts, transfers
 
 
 @app.cell
@@ -45,7 +45,8 @@ def _(connected, look, top):
     with ui.readable(*top):
         known, now = connected.remembered("floor", connected.floor), connected.as_of()
     found = floor.table(known, now)
-    return found, known, now
+    planned = connected.stock.transfers() if connected.writable and known.on_hand is not None else None
+    return found, known, now, planned
 
 
 @app.cell
@@ -65,7 +66,7 @@ def _(box, codes, known, now, tr):
 
 
 @app.cell
-def _(found, known, look, now, packing, top, tr, where):
+def _(found, known, look, now, packing, planned, top, tr, where):
     def _faults(stage: str) -> list:
         rows = board.faults(own, stage, tr)
         full = [ui.table(rows, wide={tr("What is wrong"): 320})]
@@ -76,6 +77,10 @@ def _(found, known, look, now, packing, top, tr, where):
     own, _orders = board.of(found, where.value), board.of(known.orders, where.value)
     _waiting = charts.waiting(board.ages(_orders, now, tr), tr)
     _gifts = [ui.note(tr(board.NOT_ASKED))] if known.on_hand is None else _faults("before_packing")
+    _moves = None if planned is None else transfers.table(planned, tr, where.value)
+    _brought = [] if planned is None else [ui.notes(transfers.notes(planned, tr, where.value))]
+    if _moves is not None and _moves.height:
+        _brought += [ui.table(_moves), ui.download_csv(_moves, "transfers.csv", tr("Download CSV"))]
     _none = ui.note(tr("Nothing waits here, and nothing has left in the last three days."))
     _parts = [
         ui.kpis(board.tiles(own, _orders, tr)),
@@ -83,6 +88,7 @@ def _(found, known, look, now, packing, top, tr, where):
         ui.section(tr("Waiting to be packed, since they were paid"), _waiting),
         ui.section(tr(texts.STAGES["before_packing"]), *_gifts),
         ui.section(tr(texts.STAGES["after_shipping"]), *_faults("after_shipping")),
+        *([ui.section(tr(transfers.TITLE), *_brought)] if _brought else []),
     ]
     ui.page(*top, ui.grid(where, look, min="200px"), *(_parts if known.orders.height else [_none]))
     return

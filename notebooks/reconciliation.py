@@ -70,7 +70,7 @@ def _(books, connected, everything, lang, since, span, tr, until):
 
 @app.cell
 def _(chosen, connected):
-    _known = queue.answers(connected.reviews(queue.audit_id(chosen))) if connected.writable else {}
+    _known = queue.answers(connected.reviews_of([queue.audit_id(chosen)])) if connected.writable else {}
     # The forms that answer stand in the cell that shows the answers: it must see what itself has set off.
     answered, set_answered = mo.state(_known, allow_self_loops=True)
     said, set_said = mo.state(("", "info"), allow_self_loops=True)
@@ -81,7 +81,7 @@ def _(chosen, connected):
 def _(chosen, connected, set_answered, set_said, tr):
     def settle(answer: dict) -> None:
         keys, reason = queue.keys(answer["rows"], tr), answer.get("reason", "").strip()
-        by, doors = answer.get("reviewer", "").strip(), (connected.judge_all, connected.reviews)
+        by, doors = answer.get("reviewer", "").strip(), (connected.judge_all, connected.reviews_of)
         becomes, told = queue.settle(*doors, chosen, keys, reason, by, tr)
         set_answered(becomes)
         set_said(told)

@@ -340,12 +340,8 @@ class Hub(Trying):
         at = clock()
         self.receive([ops.review(one, at) for one in said])
 
-    def reviews(self, audit: str) -> pl.DataFrame:
-        """shop, order_no, consistent (null where taken back), reviewer, note, at of the judgements in an audit."""
-        return self.reviews_of([audit]).drop("audit")
-
     def reviews_of(self, audits: Sequence[str]) -> pl.DataFrame:
-        """The same of several, with the `audit` of each."""
+        """`audit`, shop, order_no, consistent (null where taken back), reviewer, note, at of the judgements in them."""
         return reviewed.reviews(self.store, audits)
 
     def close(self) -> None:

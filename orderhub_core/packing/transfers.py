@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Literal
 
 import polars as pl
 
 from orderhub_core.i18n import Translate
 from orderhub_core.rules.transfers import Planned
 
+Said = tuple[str, Literal["good", "warn", "bad", "info"]]
 MOST_NAMED = 20
+TITLE = "To be brought from another warehouse"
 NOBODY = "No order waits for pieces that another warehouse could give."
 HEADS = {
     "source": "From warehouse",
@@ -32,34 +35,43 @@ def sentences(planned: Planned, tr: Translate) -> Iterator[str]:
         own = planned.moves.filter(pl.col("source") == source, pl.col("target") == target)
         for sku, some, number in own.select("sku", "pieces", "orders").iter_rows():
             yield "    " + tr("{sku} × {pieces} (orders: {orders})").format(sku=sku, pieces=some, orders=number)
-    yield from remarks(planned, tr)
+    for text, tone in notes(planned, tr):
+        yield f"! {text}" if tone == "bad" else text
 
 
-def remarks(planned: Planned, tr: Translate) -> Iterator[str]:
-    """Who goes without anything brought, and who cannot go whatever is brought."""
-    states = planned.orders["state"]
-    if planned.orders.is_empty():
-        yield tr(NOBODY)
-    if there := int((states == "there").sum()):
+def notes(planned: Planned, tr: Translate, warehouse: str = "") -> list[Said]:
+    """Who goes without anything brought, and who cannot go whatever is brought. `warehouse`: of those that wait there
+    only."""
+    orders = planned.orders.filter(pl.col("warehouse") == warehouse) if warehouse else planned.orders
+    said: list[Said] = []
+    if orders.is_empty():
+        said.append((tr(NOBODY), "good"))
+    if there := int((orders["state"] == "there").sum()):
         text = tr("Orders that go with the next report of their own warehouse, everything being there: {orders}")
-        yield text.format(orders=f"{there:,}")
-    short = planned.orders.filter(pl.col("state") == "nowhere")
-    by_sku = short.group_by("sku", maintain_order=True).agg(pl.col("order_no"), pl.len().alias("orders"))
-    for sku, names, orders in by_sku.sort("orders", descending=True, maintain_order=True).head(MOST_NAMED).iter_rows():
-        more = tr(", …") if orders > MOST_NAMED else ""
-        text = tr(
-            "! {sku}: no warehouse that may give it has enough; orders that wait for it: {orders} ({names}{more})"
-        )
-        yield text.format(sku=sku, orders=f"{orders:,}", names=tr(", ").join(names[:MOST_NAMED]), more=more)
+        said.append((text.format(orders=f"{there:,}"), "info"))
+    short = orders.filter(pl.col("state") == "nowhere").group_by("sku", maintain_order=True)
+    by_sku = short.agg(pl.col("order_no"), pl.len().alias("orders")).sort(
+        "orders", descending=True, maintain_order=True
+    )
+    for sku, names, number in by_sku.head(MOST_NAMED).iter_rows():
+        more = tr(", …") if number > MOST_NAMED else ""
+        text = tr("{sku}: no warehouse that may give it has enough; orders that wait for it: {orders} ({names}{more})")
+        names = tr(", ").join(names[:MOST_NAMED])
+        said.append((text.format(sku=sku, orders=f"{number:,}", names=names, more=more), "bad"))
     if (rest := by_sku.height - MOST_NAMED) > 0:
-        yield tr("! … and {n} more SKUs: `orderhub stock transfers --json` has all").format(n=f"{rest:,}")
+        text = tr("… and {n} more SKUs: `orderhub stock transfers --json` has all")
+        said.append((text.format(n=f"{rest:,}"), "bad"))
+    return said
 
 
-def table(planned: Planned, tr: Translate) -> pl.DataFrame:
-    """MOVES with the whole of each route, a row per SKU; the cost is that of the route."""
-    whole = planned.routes.select("source", "target", "distance_km", pl.col("cost_minor") / 100)
+def table(planned: Planned, tr: Translate, warehouse: str = "") -> pl.DataFrame:
+    """MOVES with the whole of each route, a row per SKU; the cost is that of the route. `warehouse`: only what it gives
+    or gets."""
+    whole = planned.routes.select("source", "target", pl.col("distance_km").round(0), pl.col("cost_minor") / 100)
     joined = planned.moves.join(whole, on=["source", "target"], how="left", maintain_order="left")
-    return joined.with_columns(pl.col("distance_km").round(0)).rename({name: tr(head) for name, head in HEADS.items()})
+    if warehouse:
+        joined = joined.filter((pl.col("source") == warehouse) | (pl.col("target") == warehouse))
+    return joined.rename({name: tr(head) for name, head in HEADS.items()})
 
 
 def _yuan(minor: int) -> str:

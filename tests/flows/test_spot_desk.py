@@ -366,7 +366,7 @@ def test_judgements_and_their_taking_back_outlive_the_process(hub, judged):
     ann.undo()
     before = desk.reviews(kept.audit)
     hub.drain()
-    stored = hub.reviews(kept.audit).filter(pl.col("consistent").is_not_null())
+    stored = hub.reviews_of([kept.audit]).filter(pl.col("consistent").is_not_null())
     assert stored.select("order_no", "consistent", "reviewer", "note").rows() == [
         (kept.cards[0].order_no, False, "ann", "page is behind")
     ]

@@ -85,3 +85,28 @@ def test_a_snapshot_says_that_nobody_knows_what_lies_there(board: ModuleType, pa
 def test_half_of_the_files_is_a_mistake(packed: hub.Hub) -> None:
     done = CliRunner().invoke(cli.build("packing"), ["packing", "check", "--orders", "orders.csv"])
     assert "name both --orders and --lines" in str(done.exception)
+
+
+def test_what_is_to_be_brought_is_told_on_the_page_and_by_the_command(
+    board: ModuleType, packed: hub.Hub, tmp_path: Path
+) -> None:
+    places = "".join(f'[[warehouses]]\nid = "{name}"\nconnector = ""\n' for name in ("hangzhou", "guangzhou"))
+    (tmp_path / "orderhub.toml").write_text(f'rulebook = "rules.toml"\n{places}', encoding="utf-8")
+    hub.connect.cache_clear()
+    opened = hub.connect()
+    assert isinstance(opened, hub.Hub)
+    (tmp_path / "stock.csv").write_text("warehouse,sku,on_hand\nguangzhou,POUCH,5\n", encoding="utf-8")
+    opened.stock.report(stocking.read(tmp_path / "stock.csv"), by="ann")
+    (tmp_path / "later.csv").write_text(EXPORT.replace("P", "Q"), encoding="utf-8")
+    opened.import_file(tmp_path / "later.csv", "generic", on_error="reject-all", dry_run=False)
+    outputs, names = board.app.run()
+    assert names["planned"].moves.rows() == [("guangzhou", "hangzhou", "POUCH", 2, 2)]
+    assert "To be brought from another warehouse" in shown(outputs)
+    done = CliRunner().invoke(
+        cli.build("stock"), ["stock", "transfers", "--lang", "zh", "--out", str(tmp_path / "moves.csv")]
+    )
+    assert (done.exit_code, done.stdout.splitlines()) == (
+        0, ["guangzhou → hangzhou：2 件；可随之发出的订单：2", "    POUCH × 2（订单：2）"]
+    )  # fmt: skip
+    assert (tmp_path / "moves.csv").read_text(encoding="utf-8-sig").splitlines()[1] == "guangzhou,hangzhou,POUCH,2,2"
+    opened.close()

@@ -69,7 +69,7 @@ def test_an_acknowledgement_is_kept_and_can_be_taken_back(board: ModuleType, liv
     assert done["reason"].unique().to_list() == ["stock ran short"]
     assert set(done["order_no"]) == set(picked["Order"])
     assert queue.waiting(again["rows"]) == waiting.height - 2
-    assert living.reviews(queue.audit_id(found.period))["reviewer"].to_list() == ["Li", "Li"]
+    assert living.reviews_of([queue.audit_id(found.period)])["reviewer"].to_list() == ["Li", "Li"]
     assert living.verify_log().broken_seq is None
 
     again["settle"]({"rows": queue.table(done, found, tr)[[0]], "sure": True})

@@ -30,7 +30,7 @@ def audit_id(period: Period) -> str:
 
 
 def answers(reviews: pl.DataFrame) -> Answers:
-    """What holds of `hub.reviews`."""
+    """What holds of `hub.reviews_of`."""
     newest = reviews.sort("at").unique(KEY, keep="last", maintain_order=True).filter("consistent")
     return {(row["shop"], row["order_no"]): row["note"] for row in newest.iter_rows(named=True)}
 
@@ -104,7 +104,7 @@ def answer(
 
 def settle(
     judge_all: Callable[[Sequence[Review]], None],
-    reviews: Callable[[str], pl.DataFrame],
+    reviews: Callable[[Sequence[str]], pl.DataFrame],
     period: Period,
     keys: list[tuple[str, str]],
     reason: str,
@@ -123,11 +123,11 @@ def settle(
 
 
 def _heard(
-    reviews: Callable[[str], pl.DataFrame], period: Period, keys: list[tuple[str, str]]
+    reviews: Callable[[Sequence[str]], pl.DataFrame], period: Period, keys: list[tuple[str, str]]
 ) -> Callable[[Answers], Answers]:
     """Of these orders what the hub holds; of others what was said before, which the hub may not have applied yet."""
     try:
-        held = answers(reviews(audit_id(period)))
+        held = answers(reviews([audit_id(period)]))
     except OrderHubError:
         return _unchanged
     own = {key: held[key] for key in keys if key in held}

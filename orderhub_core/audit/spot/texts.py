@@ -312,17 +312,15 @@ def strata(tr: Translate) -> dict[str, str]:
 
 
 def remarks(turn: Turn, tr: Translate) -> list[Note]:
-    """What is said below a card: the machine's verdict where it is asked for, what is in the way, the reviewer's last
-    judgement, and how far one is."""
+    """What is said below a card: the machine, what is in the way, the last judgement, and how far one is."""
     said: list[Note] = []
     if turn.peek and turn.key:
         said.append((machine(turn.book, turn.key, tr), "warn"))
     if not turn.reviewer:
         return [*said, (tr(NAMELESS), "warn")]
     if turn.trouble is not None:
-        order_no, reason = turn.trouble
         lost = tr("What was said of {order_no} was not taken: {reason}. The order is as it was before.")
-        said.append((lost.format(order_no=order_no, reason=reason), "bad"))
+        said.append((lost.format(order_no=turn.trouble[0], reason=turn.trouble[1]), "bad"))
     if turn.writing:
         said.append((tr(WRITING).format(n=turn.writing), "warn"))
     if turn.last:
