@@ -19,14 +19,18 @@ CENTS = 100
 
 
 def transfers(store: Store, settings: Settings, is_open: Callable[[str], bool]) -> Planned:
-    """For all orders that wait for pieces and nothing else. A warehouse that is closed gives nothing, and whoever waits
-    there is not seen to; nor does one give anything that reports no stock."""
+    """For what warehouses owe, and all orders that wait for pieces and nothing else. A warehouse that is closed gives
+    nothing, and whoever waits there is not seen to; nor does one give anything that reports no stock."""
     told = [name for name in ledger.told(store) if is_open(name)]
-    free = {(one.place, one.subject): one.balance - one.safety for one in ledger.left(store, "stock")}
+    left = [one for one in ledger.left(store, "stock") if one.place in told]
+    free = {(one.place, one.subject): one.balance for one in left}
     waits: list[Wait] = []
     for warehouse in told:
         waits += _waits(store, warehouse, free)
-    return plan(waits, {place: pieces for place, pieces in free.items() if place[0] in told}, routes(settings, told))
+    owed = {place: -pieces for place, pieces in free.items() if pieces < 0}
+    for one in left:
+        free[one.place, one.subject] -= one.safety
+    return plan(waits, free, owed, routes(settings, told))
 
 
 def _waits(store: Store, warehouse: str, free: dict[tuple[str, str], int]) -> Iterator[Wait]:

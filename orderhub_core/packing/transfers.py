@@ -19,6 +19,7 @@ HEADS = {
     "target": "To warehouse",
     "sku": "SKU",
     "pieces": "Pieces",
+    "owed": "Of them for orders that it was told of",
     "orders": "Orders that go with it",
     "distance_km": "Kilometres",
     "cost_minor": "Cost",
@@ -33,8 +34,10 @@ def sentences(planned: Planned, tr: Translate) -> Iterator[str]:
         told = tr("{source} → {target}{far}: {pieces} pieces{paid}; orders that go with it: {orders}")
         yield told.format(source=source, target=target, far=far, pieces=f"{pieces:,}", paid=paid, orders=f"{orders:,}")
         own = planned.moves.filter(pl.col("source") == source, pl.col("target") == target)
-        for sku, some, number in own.select("sku", "pieces", "orders").iter_rows():
-            yield "    " + tr("{sku} × {pieces} (orders: {orders})").format(sku=sku, pieces=some, orders=number)
+        for sku, some, owed, number in own.select("sku", "pieces", "owed", "orders").iter_rows():
+            text = "{sku} × {pieces} (orders: {orders}; for those that it was told of: {owed} pieces)"
+            text = tr(text if owed else "{sku} × {pieces} (orders: {orders})")
+            yield "    " + text.format(sku=sku, pieces=some, orders=number, owed=owed)
     for text, tone in notes(planned, tr):
         yield f"! {text}" if tone == "bad" else text
 
@@ -44,7 +47,8 @@ def notes(planned: Planned, tr: Translate, warehouse: str = "") -> list[Said]:
     only."""
     orders = planned.orders.filter(pl.col("warehouse") == warehouse) if warehouse else planned.orders
     said: list[Said] = []
-    if orders.is_empty():
+    owed = planned.owed.filter(pl.col("warehouse") == warehouse) if warehouse else planned.owed
+    if orders.is_empty() and owed.is_empty() and planned.moves.is_empty():
         said.append((tr(NOBODY), "good"))
     if there := int((orders["state"] == "there").sum()):
         text = tr("Orders that go with the next report of their own warehouse, everything being there: {orders}")
@@ -58,6 +62,11 @@ def notes(planned: Planned, tr: Translate, warehouse: str = "") -> list[Said]:
         text = tr("{sku}: no warehouse that may give it has enough; orders that wait for it: {orders} ({names}{more})")
         names = tr(", ").join(names[:MOST_NAMED])
         said.append((text.format(sku=sku, orders=f"{number:,}", names=names, more=more), "bad"))
+    for name, some in owed.group_by("warehouse", maintain_order=True):
+        text = tr("{warehouse} was told of orders whose pieces it does not have, nor may anybody give them: {pieces}")
+        each = [tr("{sku} × {pieces}").format(sku=sku, pieces=n) for _, sku, n in some.head(MOST_NAMED).iter_rows()]
+        more = tr(", …") if some.height > MOST_NAMED else ""
+        said.append((text.format(warehouse=name[0], pieces=tr(", ").join(each) + more), "bad"))
     if (rest := by_sku.height - MOST_NAMED) > 0:
         text = tr("… and {n} more SKUs: `orderhub stock transfers --json` has all")
         said.append((text.format(n=f"{rest:,}"), "bad"))

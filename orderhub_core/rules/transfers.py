@@ -1,16 +1,17 @@
 """What to bring from one warehouse to another, so that orders go which wait for pieces that lie elsewhere.
 
-Whoever finds all of it in its own warehouse needs nothing brought, and is seen to before anybody else takes of it. Of
-the others those come first to whom rules have given more points (`priority`), then those whose promise ends first, then
-who paid first. Each uses what its own warehouse has, and the rest is brought: from the one warehouse that has all of it
-if there is one, else from several, in the order of their routes. An order that cannot be given all of it is given
-nothing: half of it would wait as long.
+What a warehouse owes to orders that it has been told of already comes first, piece by piece; but whoever waits and finds
+all of it in its own warehouse needs nothing brought, and nobody takes of it. Of the others those come first to whom
+rules have given more points (`priority`), then those whose promise ends first, then who paid first. Each uses what its
+own warehouse has, and the rest is brought: from the one warehouse that has all of it if there is one, else from several,
+in the order of their routes. An order that cannot be given all of it is given nothing: half of it would wait as long.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import polars as pl
@@ -31,9 +32,18 @@ ROUTES = pl.Schema(
 )
 """What goes by each route, and how many orders go that would not without it. `cost_minor`: null where nobody says."""
 MOVES = pl.Schema(
-    {"source": pl.String(), "target": pl.String(), "sku": pl.String(), "pieces": pl.Int64(), "orders": pl.Int64()}
+    {
+        "source": pl.String(),
+        "target": pl.String(),
+        "sku": pl.String(),
+        "pieces": pl.Int64(),
+        "owed": pl.Int64(),
+        "orders": pl.Int64(),
+    }
 )
-"""The same, by SKU."""
+"""The same, by SKU. `owed`: so many of the pieces are for orders that the target has been told of already."""
+OWED = pl.Schema({"warehouse": pl.String(), "sku": pl.String(), "pieces": pl.Int64()})
+"""What warehouses still owe after that: nobody may give it."""
 ORDERS = pl.Schema(
     {
         "shop": pl.String(),
@@ -83,38 +93,66 @@ class Planned(NamedTuple):
     routes: pl.DataFrame
     moves: pl.DataFrame
     orders: pl.DataFrame
+    owed: pl.DataFrame
 
 
-Free = Mapping[tuple[str, str], int]
-"""By warehouse and SKU: pieces that nobody but those who wait may have."""
+Pieces = Mapping[tuple[str, str], int]
+"""By warehouse and SKU."""
 Brought = dict[tuple[str, str], int]
 """By source and SKU."""
 
 
-def plan(waits: Sequence[Wait], free: Free, routes: Iterable[Route]) -> Planned:
-    """`waits`: in the order in which they wait."""
+def plan(waits: Sequence[Wait], free: Pieces, owed: Pieces, routes: Iterable[Route]) -> Planned:
+    """`waits`: in the order in which they wait. `free`: what nobody but those who wait may have. `owed`: what is
+    promised to orders that a warehouse was told of, and is not there."""
     spare = {place: max(0, pieces) for place, pieces in free.items()}
     ways: defaultdict[str, list[Route]] = defaultdict(list)
     for route in sorted(routes, key=_better):
         if route.rank != NEVER:
             ways[route.target].append(route)
-    seen: list[tuple[Wait, str, Brought, tuple[str | None, int]]] = []
+    seen: list[_Seen] = []
     short = []
     for one in waits:
         if _missing(one, spare):
             short.append(one)
         else:
             _take(spare, {(one.warehouse, sku): pieces for sku, pieces in one.needs.items()})
-            seen.append((one, "there", {}, (None, 0)))
+            seen.append(_Seen(one, "there"))
+    paid: list[_Move] = []
+    unpaid = []
+    for (warehouse, sku), pieces in sorted(owed.items()):
+        brought = _along(ways[warehouse], sku, pieces, spare)
+        _take(spare, brought)
+        paid += [_Move(source, warehouse, sku, some, None) for (source, _), some in brought.items()]
+        if (left := pieces - sum(brought.values())) > 0:
+            unpaid.append((warehouse, sku, left))
     for one in sorted(short, key=_sooner):
-        missing = _missing(one, spare)
-        brought, lacks = _brought(missing, ways[one.warehouse], spare)
-        if lacks[0] is None:
+        found = _supplied(one, ways[one.warehouse], spare)
+        if found.state != "nowhere":
+            missing = _missing(one, spare)
             own = {(one.warehouse, sku): pieces - missing.get(sku, 0) for sku, pieces in one.needs.items()}
             _take(spare, own)
-            _take(spare, brought)
-        seen.append((one, "brought" if brought else "there" if lacks[0] is None else "nowhere", brought, lacks))
-    return _told(seen, {(route.source, route.target): route for some in ways.values() for route in some})
+            _take(spare, found.brought)
+        seen.append(found)
+    known = {(route.source, route.target): route for some in ways.values() for route in some}
+    return _told(seen, paid, unpaid, known)
+
+
+class _Move(NamedTuple):
+    source: str
+    target: str
+    sku: str
+    pieces: int
+    of: int | None
+    """A number of the order; None: for what is owed."""
+
+
+class _Seen(NamedTuple):
+    wait: Wait
+    state: str
+    brought: Mapping[tuple[str, str], int] = MappingProxyType({})
+    sku: str | None = None
+    missing: int = 0
 
 
 def _better(route: Route) -> tuple[float, float, float, str]:
@@ -140,27 +178,35 @@ def _sooner(one: Wait) -> tuple[int, float, float, str, str, int]:
     )
 
 
-def _missing(one: Wait, spare: Free) -> dict[str, int]:
+def _missing(one: Wait, spare: Pieces) -> dict[str, int]:
     """Of what it needs, what its own warehouse does not have."""
     short = {sku: pieces - spare.get((one.warehouse, sku), 0) for sku, pieces in one.needs.items()}
     return {sku: pieces for sku, pieces in short.items() if pieces > 0}
 
 
-def _brought(missing: Mapping[str, int], ways: Sequence[Route], spare: Free) -> tuple[Brought, tuple[str | None, int]]:
-    """Where it is brought from; or of what there is not enough, and how many are missing."""
+def _supplied(one: Wait, ways: Sequence[Route], spare: Pieces) -> _Seen:
+    """Where what it misses is brought from; or of what there is not enough."""
+    missing = _missing(one, spare)
     for route in ways:
         if all(spare.get((route.source, sku), 0) >= pieces for sku, pieces in missing.items()):
-            return {(route.source, sku): pieces for sku, pieces in missing.items()}, (None, 0)
+            return _Seen(one, "brought", {(route.source, sku): pieces for sku, pieces in missing.items()})
     brought: Brought = {}
     for sku, pieces in missing.items():
-        left = pieces
-        for route in ways:
-            if some := min(left, spare.get((route.source, sku), 0)):
-                brought[route.source, sku] = some
-                left -= some
-        if left:
-            return {}, (sku, left)
-    return brought, (None, 0)
+        some = _along(ways, sku, pieces, spare)
+        if (left := pieces - sum(some.values())) > 0:
+            return _Seen(one, "nowhere", {}, sku, left)
+        brought |= some
+    return _Seen(one, "brought", brought)
+
+
+def _along(ways: Sequence[Route], sku: str, pieces: int, spare: Pieces) -> Brought:
+    """As many pieces as there are, by the best routes first."""
+    brought: Brought = {}
+    for route in ways:
+        if some := min(pieces, spare.get((route.source, sku), 0)):
+            brought[route.source, sku] = some
+            pieces -= some
+    return brought
 
 
 def _take(spare: dict[tuple[str, str], int], some: Mapping[tuple[str, str], int]) -> None:
@@ -170,36 +216,43 @@ def _take(spare: dict[tuple[str, str], int], some: Mapping[tuple[str, str], int]
 
 
 def _told(
-    seen: Sequence[tuple[Wait, str, Brought, tuple[str | None, int]]], known: Mapping[tuple[str, str], Route]
+    seen: Sequence[_Seen], paid: Sequence[_Move], unpaid: Sequence[tuple[str, str, int]],
+    known: Mapping[tuple[str, str], Route],
 ) -> Planned:  # fmt: skip
     moved = [
-        (source, one.warehouse, sku, pieces, number)
-        for number, (one, _, brought, _) in enumerate(seen)
-        for (source, sku), pieces in brought.items()
+        *paid,
+        *(
+            _Move(source, one.wait.warehouse, sku, pieces, number)
+            for number, one in enumerate(seen)
+            for (source, sku), pieces in one.brought.items()
+        ),
     ]
-    each = pl.DataFrame(
-        moved, schema={**dict.fromkeys(("source", "target", "sku"), pl.String), "pieces": pl.Int64, "of": pl.Int64},
-        orient="row",
-    )  # fmt: skip
-    summed = (pl.col("pieces").sum(), pl.col("of").n_unique().cast(pl.Int64).alias("orders"))
+    names = dict.fromkeys(("source", "target", "sku"), pl.String)
+    each = pl.DataFrame(moved, schema={**names, "pieces": pl.Int64, "of": pl.Int64}, orient="row")
+    summed = (
+        pl.col("pieces").sum(),
+        pl.col("pieces").filter(pl.col("of").is_null()).sum().alias("owed"),
+        pl.col("of").drop_nulls().n_unique().cast(pl.Int64).alias("orders"),
+    )
     moves = each.group_by("source", "target", "sku").agg(summed).sort("target", "source", "sku")
     ways = each.group_by("source", "target").agg(summed).sort("target", "source")
     routes = [
         (source, target, pieces, orders, (route := known[source, target]).distance_km, _cost(route, pieces))
-        for source, target, pieces, orders in ways.iter_rows()
+        for source, target, pieces, _, orders in ways.iter_rows()
     ]
     orders = [
         (
             one.shop, one.order_no, one.parcel, one.warehouse, one.priority, one.promised_at, one.paid_at, state,
             list(dict.fromkeys(source for source, _ in brought)), sku, missing,
         )
-        for one, state, brought, (sku, missing) in seen
+        for one, state, brought, sku, missing in seen
     ]  # fmt: skip
     raw = {**ORDERS, "promised_at": pl.Int64(), "paid_at": pl.Int64()}
     return Planned(
         pl.DataFrame(routes, schema=ROUTES, orient="row"),
         moves.select(MOVES.names()),
         pl.DataFrame(orders, schema=raw, orient="row").cast({"promised_at": INSTANT, "paid_at": INSTANT}),
+        pl.DataFrame(unpaid, schema=OWED, orient="row"),
     )
 
 

@@ -100,13 +100,13 @@ def test_what_is_to_be_brought_is_told_on_the_page_and_by_the_command(
     (tmp_path / "later.csv").write_text(EXPORT.replace("P", "Q"), encoding="utf-8")
     opened.import_file(tmp_path / "later.csv", "generic", on_error="reject-all", dry_run=False)
     outputs, names = board.app.run()
-    assert names["planned"].moves.rows() == [("guangzhou", "hangzhou", "POUCH", 2, 2)]
+    assert names["planned"].moves.rows() == [("guangzhou", "hangzhou", "POUCH", 3, 1, 2)]
     assert "To be brought from another warehouse" in shown(outputs)
     done = CliRunner().invoke(
         cli.build("stock"), ["stock", "transfers", "--lang", "zh", "--out", str(tmp_path / "moves.csv")]
     )
     assert (done.exit_code, done.stdout.splitlines()) == (
-        0, ["guangzhou → hangzhou：2 件；可随之发出的订单：2", "    POUCH × 2（订单：2）"]
+        0, ["guangzhou → hangzhou：3 件；可随之发出的订单：2", "    POUCH × 3（订单：2；其中 1 件给已通知该仓的订单）"]
     )  # fmt: skip
-    assert (tmp_path / "moves.csv").read_text(encoding="utf-8-sig").splitlines()[1] == "guangzhou,hangzhou,POUCH,2,2"
+    assert (tmp_path / "moves.csv").read_text(encoding="utf-8-sig").splitlines()[1] == "guangzhou,hangzhou,POUCH,3,1,2"
     opened.close()

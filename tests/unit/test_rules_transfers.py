@@ -7,7 +7,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderhub_core.rules.transfers import Route, Wait, plan
+from orderhub_core.rules import transfers
+from orderhub_core.rules.transfers import Route, Wait
 
 PLACES, SKUS = ("hangzhou", "guangzhou", "attic"), ("A", "B")
 
@@ -31,7 +32,11 @@ def states(planned):
 
 
 def moves(planned):
-    return planned.moves.rows()
+    return planned.moves.drop("owed").rows()
+
+
+def plan(waits, free, routes, owed=None):
+    return transfers.plan(waits, free, owed or {}, routes)
 
 
 def test_what_is_there_goes_before_anybody_takes_of_it_and_the_rest_is_brought():
@@ -79,6 +84,14 @@ def test_who_cannot_have_all_of_it_is_given_nothing_and_told_what_is_missing():
     assert told == {"N1": ("nowhere", "B", 3), "N2": ("brought", None, 0)}, "N2 gets what N1 has no use for"
 
 
+def test_what_a_warehouse_owes_comes_before_those_who_wait_piece_by_piece():
+    free = {("guangzhou", "A"): 3, ("attic", "A"): 1}
+    planned = plan([wait(1, "guangzhou", A=2), wait(2, A=1)], free, everywhere(), {("hangzhou", "A"): 3})
+    assert planned.moves.rows() == [("attic", "hangzhou", "A", 1, 1, 0), ("guangzhou", "hangzhou", "A", 1, 1, 0)]
+    assert planned.owed.rows() == [("hangzhou", "A", 1)]
+    assert states(planned) == {"N1": "there", "N2": "nowhere"}, "who finds it where it waits gives nothing up"
+
+
 def test_nobody_waits():
     planned = plan([], {("guangzhou", "A"): 3}, everywhere())
     assert planned.orders.is_empty() and planned.moves.is_empty() and planned.routes.is_empty()
@@ -101,9 +114,11 @@ def test_nobody_waits():
     ),
     st.dictionaries(st.tuples(st.sampled_from(PLACES), st.sampled_from(SKUS)), st.integers(-2, 9)),
     st.dictionaries(st.sampled_from([f"{a}_{b}" for a in PLACES for b in PLACES if a != b]), st.integers(0, 2)),
+    st.dictionaries(st.tuples(st.sampled_from(PLACES), st.sampled_from(SKUS)), st.integers(1, 5), max_size=3),
 )
-def test_nothing_is_given_twice_and_whoever_stays_could_not_have_gone(waits, free, ranks):
-    planned = plan(waits, free, everywhere(**ranks))
+def test_nothing_is_given_twice_and_whoever_stays_could_not_have_gone(waits, free, ranks, owed):
+    owed = {place: pieces for place, pieces in owed.items() if free.get(place, 0) <= 0}
+    planned = plan(waits, free, everywhere(**ranks), owed)
     left = Counter({place: max(0, pieces) for place, pieces in free.items()})
     state = states(planned)
     for one in waits:
@@ -113,6 +128,8 @@ def test_nothing_is_given_twice_and_whoever_stays_could_not_have_gone(waits, fre
         assert pieces > 0 and ranks.get(f"{source}_{target}") != 0
         left[source, sku] -= pieces
         left[target, sku] += pieces
+    left.subtract(owed)
+    left.update({(warehouse, sku): pieces for warehouse, sku, pieces in planned.owed.iter_rows()})
     assert min(left.values(), default=0) >= 0
     for row in planned.orders.filter(state="nowhere").to_dicts():
         (one,) = (some for some in waits if some.order_no == row["order_no"])

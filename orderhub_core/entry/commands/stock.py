@@ -157,9 +157,9 @@ def _entry(one: Entry, heard: int | None, zone: ZoneInfo) -> tuple[object, ...]:
 def transfers(out: Out = None, as_json: AsJson = False) -> int:
     """What to bring from one warehouse to another, so that orders go which wait for it: who has more `priority` by the
     rules first, then whose promise ends first. `[[transfers]]` of the settings rank the routes and say what they cost.
-    Exit code 1 where an order waits for what no warehouse has."""
+    Exit code 1 where there is not enough to bring."""
     planned = hub.Hub(hub.home()).stock.transfers()
     sheets.write(planned.moves, out)
     answer = {name: frame.to_dicts() for name, frame in planned._asdict().items()}
     tell(answer, "\n".join(moving.sentences(planned, tr)), as_json=as_json)
-    return int((planned.orders["state"] == "nowhere").any())
+    return int((planned.orders["state"] == "nowhere").any() or not planned.owed.is_empty())
