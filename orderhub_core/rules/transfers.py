@@ -1,10 +1,11 @@
 """What to bring from one warehouse to another, so that orders go which wait for pieces that lie elsewhere.
 
-What a warehouse owes to orders that it has been told of already comes first, piece by piece; but whoever waits and finds
-all of it in its own warehouse needs nothing brought, and nobody takes of it. Of the others those come first to whom
-rules have given more points (`priority`), then those whose promise ends first, then who paid first. Each uses what its
-own warehouse has, and the rest is brought: from the one warehouse that has all of it if there is one, else from several,
-in the order of their routes. An order that cannot be given all of it is given nothing: half of it would wait as long.
+What a warehouse owes to orders that it has been told of already comes first, piece by piece; but whoever waits and
+finds all of it in its own warehouse needs nothing brought, and nobody takes of it. Of the others those come first to
+whom rules have given more points (`priority`), then those whose promise ends first, then who paid first. Each uses what
+its own warehouse has, and the rest is brought: from the one warehouse that has all of it if there is one, else from
+several, in the order of their routes. An order that cannot be given all of it is given nothing: half of it would wait
+as long.
 """
 
 from __future__ import annotations
