@@ -24,6 +24,8 @@ HEADS = {
     "distance_km": "Kilometres",
     "cost_minor": "Cost",
 }
+UNKNOWN = ("distance_km", "cost_minor")
+"""Columns that are left out where nothing is known of any row."""
 
 
 def sentences(planned: Planned, tr: Translate) -> Iterator[str]:
@@ -80,7 +82,8 @@ def table(planned: Planned, tr: Translate, warehouse: str = "") -> pl.DataFrame:
     joined = planned.moves.join(whole, on=["source", "target"], how="left", maintain_order="left")
     if warehouse:
         joined = joined.filter((pl.col("source") == warehouse) | (pl.col("target") == warehouse))
-    return joined.rename({name: tr(head) for name, head in HEADS.items()})
+    told = [name for name in HEADS if name not in UNKNOWN or joined[name].count()]
+    return joined.select(pl.col(name).alias(tr(HEADS[name])) for name in told)
 
 
 def _yuan(minor: int) -> str:
