@@ -153,7 +153,7 @@ def _entry(one: Entry, heard: int | None, zone: ZoneInfo) -> tuple[object, ...]:
 
 
 @app.command()
-@stored
+@spoken
 def transfers(out: Out = None, as_json: AsJson = False) -> int:
     """What to bring from one warehouse to another, so that orders go which wait for it: who has more `priority` by the
     rules first, then whose promise ends first. `[[transfers]]` of the settings rank the routes and say what they cost.
