@@ -26,14 +26,14 @@ class FetchOrder(msgspec.Struct, frozen=True, tag="fetch_order"):
         return self.shop
 
 
-class WarehouseLine(msgspec.Struct, frozen=True):
+class WarehouseLine(msgspec.Struct, frozen=True, gc=False):
     sku: str
     quantity: int
     gift_of: str = ""
     """SKU of the line that this gift travels with; empty for goods that were sold."""
 
 
-class Marks(msgspec.Struct, frozen=True, omit_defaults=True):
+class Marks(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """What rules say of how an order is to be handled."""
 
     carrier: str = ""

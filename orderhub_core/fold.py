@@ -86,7 +86,7 @@ class Entry(NamedTuple):
     detail: str
 
 
-_as_entry = cast(Callable[[tuple[Any, ...]], Entry], partial(tuple.__new__, Entry))
+as_entry = cast(Callable[[tuple[Any, ...]], Entry], partial(tuple.__new__, Entry))
 """Without the detour over the arguments' names, which takes longer than all that is in an entry."""
 
 
@@ -365,4 +365,4 @@ def _entry(
     head: Head, event: str, at: int, before: str, after: str, outcome: str, origin: Origin, detail: str
 ) -> Entry:
     recorded_at, source, message = origin.received_at, origin.source, origin.message
-    return _as_entry((head.order_id, event, at, recorded_at, before, after, outcome, source, message, detail))
+    return as_entry((head.order_id, event, at, recorded_at, before, after, outcome, source, message, detail))

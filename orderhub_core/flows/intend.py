@@ -24,7 +24,7 @@ from orderhub_core.flows.following import Carried, Following
 from orderhub_core.flows.news import News
 from orderhub_core.flows.places import Places
 from orderhub_core.flows.regarding import Buyers
-from orderhub_core.fold import Entry, Head
+from orderhub_core.fold import Head, as_entry
 from orderhub_core.model import Line
 from orderhub_core.rules import rulebook
 from orderhub_core.rules.actions import HOLDS
@@ -244,7 +244,7 @@ class Intentions:
             elif lacks and action == "hold":
                 detail = _json({"lacked": settled.lack, "rule": rule, "version": version}).decode()
             self.news.entries.append(
-                Entry(head.order_id, f"rule.{action}", at, at, "", argument, "decided", "rules", message.id, detail)
+                as_entry((head.order_id, f"rule.{action}", at, at, "", argument, "decided", "rules", message.id, detail))
             )
             done.append(decision)
         self._note(head, done, version)
@@ -285,8 +285,10 @@ class Intentions:
     def _note(self, head: Head, decisions: Sequence[Decision], version: str, *, shadow: int = 0) -> None:
         at = self.news.last_message[head.order_id].received_at
         self.news.lasting_rows(self.writes, "decisions", head.order_id).extend(
-            (head.order_id, version, place, group, rule, action, argument, quantity, reason, at, shadow)
-            for place, (group, rule, action, argument, quantity, _, reason) in enumerate(decisions)
+            [
+                (head.order_id, version, place, group, rule, action, argument, quantity, reason, at, shadow)
+                for place, (group, rule, action, argument, quantity, _, reason) in enumerate(decisions)
+            ]
         )
 
     def _lines_of(self, heads: Sequence[Head]) -> dict[int, Sequence[Line]]:

@@ -137,7 +137,7 @@ def work_row(head: Head, base: str, lines: Sequence[Line], message: Message, hel
 def _goods(lines: Sequence[Line], every: Sequence[Line] = ()) -> tuple[effects.WarehouseLine, ...]:
     """`every`: the lines of the order, where these are some of them."""
     skus = {line.line_no: line.sku for line in every or lines}
-    return tuple(effects.WarehouseLine(line.sku, line.quantity, skus.get(line.gift_of or 0, "")) for line in lines)
+    return tuple([effects.WarehouseLine(line.sku, line.quantity, skus.get(line.gift_of or 0, "")) for line in lines])
 
 
 def notify_row(head: Head, channel: str, rule: str, version: str, message: Message) -> Row:
