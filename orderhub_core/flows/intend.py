@@ -243,8 +243,9 @@ class Intentions:
                 detail = _json({"parcels": parcelling.named(settled.parts), "rule": rule, "version": version}).decode()
             elif lacks and action == "hold":
                 detail = _json({"lacked": settled.lack, "rule": rule, "version": version}).decode()
+            event = f"rule.{action}"
             self.news.entries.append(
-                as_entry((head.order_id, f"rule.{action}", at, at, "", argument, "decided", "rules", message.id, detail))
+                as_entry((head.order_id, event, at, at, "", argument, "decided", "rules", message.id, detail))
             )
             done.append(decision)
         self._note(head, done, version)
