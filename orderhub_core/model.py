@@ -1,6 +1,7 @@
 """The words of the hub: what an order is, what may be said of one, and what happened to it.
 
-Values only: frozen, hashable where it matters, no IO. Rows live in `store`, frames in `frames`.
+Values only: frozen, hashable where it matters, no IO. What is said of goods is in `supply`; rows are in `store`,
+frames in `frames`.
 Instants are integers: microseconds since 1970-01-01T00:00:00Z. Money is an integer of the currency's
 minor unit (fen, cents). Nothing here knows a platform's own words.
 """
@@ -11,6 +12,8 @@ from enum import StrEnum
 from typing import Literal
 
 import msgspec
+
+from orderhub_core.supply import BatchPlan, Dealing, StockReport
 
 
 class Payment(StrEnum):
@@ -348,33 +351,6 @@ class SignalEnd(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Of the report: its message id."""
     by: str
     comment: str = ""
-
-
-class StockReport(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """What a warehouse has of some SKUs. A later report of the same SKU takes the place of this one."""
-
-    warehouse: str
-    at: int
-    """As of when, microseconds UTC: what had left the warehouse by then is not in it."""
-    rows: tuple[tuple[str, int, int], ...]
-    """SKU, pieces on hand, pieces that orders must leave."""
-    by: str
-    comment: str = ""
-
-
-class BatchPlan(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """What is to come of goods that are sold ahead. A later word on the same batch of a SKU takes this one's place."""
-
-    rows: tuple[tuple[str, str, int, int | None, int | None, int | None, int | None], ...]
-    """SKU, batch, pieces; microseconds UTC: ready at, delayed to, promised until, there since."""
-    by: str
-    comment: str = ""
-
-
-class Dealing(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """That what is there of presale batches is dealt to the orders that wait for it, in turn."""
-
-    by: str
 
 
 OrderWord = Review | Release | Packing | Pairing

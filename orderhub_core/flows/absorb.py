@@ -23,22 +23,12 @@ from orderhub_core.flows.news import News
 from orderhub_core.flows.recent import Known, Orders, remembered_if_committed
 from orderhub_core.flows.sighted import Sightings
 from orderhub_core.fold import Head, Origin, Pseudonymous, fold
-from orderhub_core.model import (
-    Content,
-    Dealing,
-    Decoded,
-    Dismissal,
-    Observation,
-    OrderWord,
-    Packing,
-    Sighting,
-    StockReport,
-    Word,
-)
+from orderhub_core.model import Content, Decoded, Dismissal, Observation, OrderWord, Packing, Sighting, Word
 from orderhub_core.store import chain, ledger
 from orderhub_core.store.ahead import Reads
 from orderhub_core.store.base import FURTHEST, Overtaken
 from orderhub_core.store.unit import Claim, Message, Requeued, Writes, lane_of
+from orderhub_core.supply import Dealing, StockReport
 
 Outcome = Literal["imported", "updated", "unchanged", "parked", "noted"]
 NOTHING_HIDDEN = Pseudonymous()

@@ -9,7 +9,7 @@ import polars as pl
 
 from orderhub_core.fold import Head
 from orderhub_core.i18n import translator
-from orderhub_core.model import Line, StockReport
+from orderhub_core.model import Line
 from orderhub_core.rules.allotting import Allotted, World, allot
 from orderhub_core.rules.claims import BOOKED, LIMITS, STOCK, Resources
 from orderhub_core.rules.decide import Decision
@@ -18,6 +18,7 @@ from orderhub_core.rules.quotas import USED, Granted, grant
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store.ahead import Reads
 from orderhub_core.store.unit import Message, Row, Writes
+from orderhub_core.supply import StockReport
 
 Resource = tuple[str, str, str]
 """Kind, subject, place."""

@@ -11,9 +11,7 @@ from orderhub_core.errors import Unreadable, UserMistake
 from orderhub_core.flows.rows import push_key, push_keys, waits_until, work_key
 from orderhub_core.fold import Entry, Head
 from orderhub_core.model import (
-    BatchPlan,
     BookChange,
-    Dealing,
     Dismissal,
     Packing,
     Pairing,
@@ -22,13 +20,13 @@ from orderhub_core.model import (
     Review,
     Signal,
     SignalEnd,
-    StockReport,
     Word,
 )
 from orderhub_core.settings import RESERVED
 from orderhub_core.store import books, packs, presale, signals
 from orderhub_core.store.aside import Held
 from orderhub_core.store.unit import Message, Row, Writes
+from orderhub_core.supply import BatchPlan, Dealing, StockReport
 
 OPS = RESERVED
 KINDS: dict[str, type[Word]] = {

@@ -13,11 +13,12 @@ from orderhub_core.errors import UserMistake
 from orderhub_core.flows import dealing, ops, rows, sheets
 from orderhub_core.flows.stocking import MOST_PIECES, MOST_TOLD, OURSELVES, Stock
 from orderhub_core.frames import INSTANT
-from orderhub_core.model import BatchPlan, Dealing, RawMessage, Release
+from orderhub_core.model import RawMessage, Release
 from orderhub_core.presale.batches import BATCHES, INSTANT_AFTER, USE
 from orderhub_core.store import presale
 from orderhub_core.store.base import Store
 from orderhub_core.store.presale import Batch, Kept
+from orderhub_core.supply import BatchPlan, Dealing
 
 COLUMNS: sheets.Columns = {
     "sku": sheets.SKU,

@@ -8,7 +8,6 @@ import polars as pl
 
 from orderhub_core.flows.counters import Made, Resource, resources, used
 from orderhub_core.i18n import translator
-from orderhub_core.model import StockReport
 from orderhub_core.rules.allotting import ALLOTTED, Allotted, World, allot
 from orderhub_core.rules.claims import ASSIGNED, LEDGER
 from orderhub_core.rules.gifts import quotas
@@ -16,6 +15,7 @@ from orderhub_core.rules.quotas import Granted, grant
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store.ledger import MARKERS, Entry
 from orderhub_core.store.unit import Message, Writes
+from orderhub_core.supply import StockReport
 
 _english = translator("en")
 

@@ -16,7 +16,7 @@ from orderhub_core.flows import naming, ops, reporting, sheets
 from orderhub_core.flows.editions import in_force
 from orderhub_core.flows.restocking import fitting, waiting
 from orderhub_core.flows.transferring import transfers
-from orderhub_core.model import RawMessage, Release, StockReport
+from orderhub_core.model import RawMessage, Release
 from orderhub_core.ports import Warehouse
 from orderhub_core.rules.transfers import Planned
 from orderhub_core.rules.tree import Rulebook
@@ -24,6 +24,7 @@ from orderhub_core.settings import Settings
 from orderhub_core.store import aside, ledger
 from orderhub_core.store.aside import Lacking
 from orderhub_core.store.base import Store
+from orderhub_core.supply import StockReport
 
 MOST_SKUS = 100_000
 """Of one warehouse in one report, which is one message and holds as a whole: some 3 MB."""

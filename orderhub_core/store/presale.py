@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from orderhub_core import effects
-from orderhub_core.model import BatchPlan, Line
+from orderhub_core.model import Line
 from orderhub_core.store.aside import UNTOUCHED
 from orderhub_core.store.base import Store
 from orderhub_core.store.unit import Row
+from orderhub_core.supply import BatchPlan
 
 _FIELDS = "sku, batch, pieces, ready_at, delayed_to, promised_at, arrived_at"
 _BATCHES = f"SELECT {_FIELDS} FROM batches ORDER BY sku, batch"
