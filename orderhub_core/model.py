@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from orderhub_core.supply import BatchPlan, Dealing, StockReport
+from orderhub_core.supply import Arrival, BatchPlan, Dealing, StockReport
 
 
 class Payment(StrEnum):
@@ -354,7 +354,7 @@ class SignalEnd(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 
 OrderWord = Review | Release | Packing | Pairing
-Word = OrderWord | Dismissal | BookChange | Signal | SignalEnd | StockReport | BatchPlan | Dealing
+Word = OrderWord | Dismissal | BookChange | Signal | SignalEnd | StockReport | BatchPlan | Arrival | Dealing
 Decoded = Observation | Sighting | Word
 
 

@@ -1,4 +1,4 @@
-"""What is said of goods, apart from any order: what a warehouse has, what is to come, and that it is dealt out.
+"""What is said of goods, apart from any order: what a warehouse has, what is to come and is there, and dealing it out.
 
 Words of the hub, as those of `model`: values only, frozen, no IO. Instants are integers: microseconds since
 1970-01-01T00:00:00Z.
@@ -28,6 +28,18 @@ class BatchPlan(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """SKU, batch, pieces; microseconds UTC: ready at, delayed to, promised until, there since."""
     by: str
     comment: str = ""
+
+
+class Arrival(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """That a batch which was planned is there. What else was said of it stays as it is."""
+
+    sku: str
+    batch: str
+    at: int
+    """Since when, microseconds UTC."""
+    by: str
+    pieces: int | None = None
+    """If they are not as many as were planned."""
 
 
 class Dealing(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

@@ -26,17 +26,18 @@ from orderhub_core.settings import RESERVED
 from orderhub_core.store import books, packs, presale, signals
 from orderhub_core.store.aside import Held
 from orderhub_core.store.unit import Message, Row, Writes
-from orderhub_core.supply import BatchPlan, Dealing, StockReport
+from orderhub_core.supply import Arrival, BatchPlan, Dealing, StockReport
 
 OPS = RESERVED
 KINDS: dict[str, type[Word]] = {
     "review": Review, "dismissal": Dismissal, "release": Release, "packing": Packing, "pairing": Pairing,
     "rulebook": BookChange,
-    "signal": Signal, "signal_end": SignalEnd, "stock": StockReport, "batches": BatchPlan, "dealing": Dealing,
+    "signal": Signal, "signal_end": SignalEnd, "stock": StockReport, "batches": BatchPlan, "arrival": Arrival,
+    "dealing": Dealing,
 }  # fmt: skip
-TURNING = BookChange | Signal | SignalEnd | StockReport | BatchPlan | Dealing
+TURNING = BookChange | Signal | SignalEnd | StockReport | BatchPlan | Arrival | Dealing
 """What is said after it is decided differently by: it ends its batch, with others of its kind."""
-TURNS = frozenset({"rulebook", "signal", "signal_end", "stock", "batches", "dealing"})
+TURNS = frozenset({"rulebook", "signal", "signal_end", "stock", "batches", "arrival", "dealing"})
 """Their kinds."""
 ALONE = frozenset({"stock", "dealing"})
 """Kinds that are a batch of their own: they count what all before them have taken, as the store has that."""
@@ -97,6 +98,10 @@ def noted(
         case BatchPlan():
             writes.words += presale.steps(said, message.id)
             entry = _planned(message, said)
+        case Arrival():
+            writes.words.append(presale.arrival(said, message.id))
+            at, detail = message.received_at, _json(said).decode()
+            entry = Entry(0, "presale.arrived", at, at, "", "", "changed", message.source, message.id, detail)
         case Dealing():
             at = message.received_at
             entry = Entry(0, "presale.dealt", at, at, "", "", "changed", message.source, message.id, "")
@@ -319,6 +324,19 @@ def batches(said: BatchPlan, at: int) -> RawMessage:
     body = _json(said)
     which = blake2b(body, digest_size=16).hexdigest()  # two people may speak at one moment
     return RawMessage(OPS, f"batches:{at}:{which}", "batches", body, TURN_KEY)
+
+
+def check_arrival(said: Arrival) -> None:
+    """Raises UserMistake. The log keeps its words for ever."""
+    if not said.by.strip():
+        raise UserMistake("that a batch is there is somebody's word: say whose (--by NAME)")
+    _check_words("the name", "", said.by)
+
+
+def arrival(said: Arrival, at: int) -> RawMessage:
+    body = _json(said)
+    which = blake2b(body, digest_size=16).hexdigest()  # as of `batches`
+    return RawMessage(OPS, f"arrival:{at}:{which}", "arrival", body, TURN_KEY)
 
 
 def dealing(said: Dealing, at: int) -> RawMessage:

@@ -18,7 +18,7 @@ from orderhub_core.presale.batches import BATCHES, INSTANT_AFTER, USE
 from orderhub_core.store import presale
 from orderhub_core.store.base import Store
 from orderhub_core.store.presale import Batch, Kept
-from orderhub_core.supply import BatchPlan, Dealing
+from orderhub_core.supply import Arrival, BatchPlan, Dealing
 
 COLUMNS: sheets.Columns = {
     "sku": sheets.SKU,
@@ -106,28 +106,35 @@ class Presale:
         if batches.is_empty() or batches.height > MOST_BATCHES:
             raise UserMistake(f"a plan has 1 to {MOST_BATCHES:,} batches; this one has {batches.height:,}")
         told = batches.with_columns(pl.col(INSTANT).dt.epoch("us"))
-        early = told.filter(pl.col("arrived_at") > now)
-        if early.height:
-            sku, batch = early.row(0)[:2]
-            raise UserMistake(f"{sku} {batch}: it cannot be there in the future already; leave that empty till it is")
+        for sku, batch, at in told.select("sku", "batch", "arrived_at").drop_nulls().iter_rows():
+            _check_is_there(sku, batch, at, now)
         said = BatchPlan(tuple(told.rows()), by, comment)
         ops.check_batches(said)
-        message = ops.batches(said, now)
-        self._say([message])
-        for why in self._store.parked_among(ops.OPS, [message.message_id]).values():
-            raise UserMistake(f"the plan was set aside: {why}; see `orderhub inbox parked`")
+        self._taken_in(ops.batches(said, now))
         return self.let_go()
 
     def arrived(self, sku: str, batch: str, *, by: str, at: int | None = None, pieces: int | None = None) -> list[str]:
         """Say that a batch is there, since `at` (microseconds UTC; now), and of how many pieces, if not of as many as
-        were planned. Returns and raises as `plan`."""
-        known = next((one for one in self.kept() if (one.sku, one.batch) == (sku, batch)), None)
-        if known is None:
-            names = ", ".join(one.batch for one in self.kept() if one.sku == sku)
-            raise UserMistake(f"no batch {batch} of {sku} is planned; there are {names or 'none of it'}")
-        since = self._clock() if at is None else at
-        told = known._replace(arrived_at=since, pieces=known.pieces if pieces is None else pieces)
-        return self.plan(dealing.frame([told], BATCHES), by=by)
+        are planned by then. Returns and raises as `plan`; also where no such batch is planned."""
+        now = self._clock()
+        said = Arrival(sku, batch, now if at is None else at, by, pieces)
+        self._check_planned(said)
+        _check_is_there(sku, batch, said.at, now)
+        ops.check_arrival(said)
+        self._taken_in(ops.arrival(said, now))
+        self._check_planned(said)  # somebody may have taken it back meanwhile
+        return self.let_go()
+
+    def _check_planned(self, said: Arrival) -> None:
+        names = [one.batch for one in self.kept() if one.sku == said.sku]
+        if said.batch not in names:
+            told = ", ".join(names) or "none of it"
+            raise UserMistake(f"no batch {said.batch} of {said.sku} is planned; there are {told}")
+
+    def _taken_in(self, message: RawMessage) -> None:
+        self._say([message])
+        for why in self._store.parked_among(ops.OPS, [message.message_id]).values():
+            raise UserMistake(f"it was set aside: {why}; see `orderhub inbox parked`")
 
     def let_go(self) -> list[str]:
         """Deal what is there, and let go whoever has all its pieces and is kept for nothing else. Doing it again, or by
@@ -227,3 +234,8 @@ def _key(one: Kept) -> str:
 def _parcel(one: Kept) -> int:
     """The one of its parcels; 0: it goes whole."""
     return one.asked.parcel if one.asked.parcels > 1 else 0
+
+
+def _check_is_there(sku: str, batch: str, at: int, now: int) -> None:
+    if at > now:
+        raise UserMistake(f"{sku} {batch}: it cannot be there in the future already; leave that empty till it is")

@@ -10,7 +10,7 @@ from orderhub_core.model import Line
 from orderhub_core.store.aside import UNTOUCHED
 from orderhub_core.store.base import Store
 from orderhub_core.store.unit import Row
-from orderhub_core.supply import BatchPlan
+from orderhub_core.supply import Arrival, BatchPlan
 
 _FIELDS = "sku, batch, pieces, ready_at, delayed_to, promised_at, arrived_at"
 _BATCHES = f"SELECT {_FIELDS} FROM batches ORDER BY sku, batch"
@@ -21,6 +21,8 @@ _SAY = f"""INSERT INTO batches ({_FIELDS}, message) VALUES (?, ?, ?, ?, ?, ?, ?,
     promised_at = excluded.promised_at, message = excluded.message,
     pieces = CASE WHEN {_STILL_THERE} THEN batches.pieces ELSE excluded.pieces END,
     arrived_at = CASE WHEN {_STILL_THERE} THEN batches.arrived_at ELSE excluded.arrived_at END"""
+_ARRIVE = """UPDATE batches SET arrived_at = ?, pieces = coalesce(?, pieces), message = ?
+    WHERE sku = ? AND batch = ? AND pieces > 0"""
 _DEAL = "INSERT INTO dealt (order_id, batch, goods, message) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
 MOST_LOOKED_AT = 20
 _HANDED = " OR ".join(
@@ -131,6 +133,11 @@ def reasons(store: Store, order_ids: Iterable[int]) -> list[Reason]:
 def steps(said: BatchPlan, message: int) -> list[tuple[str, Row]]:
     """The statements that carry a person's word out."""
     return [(_SAY, (*row, message)) for row in said.rows]
+
+
+def arrival(said: Arrival, message: int) -> tuple[str, Row]:
+    """The statement that says that a batch is there, of one that was not taken back."""
+    return _ARRIVE, (said.at, said.pieces, message, said.sku, said.batch)
 
 
 def dealing(orders: Iterable[tuple[int, str, str]], message: int) -> list[tuple[str, Row]]:

@@ -371,13 +371,50 @@ def test_a_plan_that_is_told_again_takes_neither_an_arrival_nor_a_count_back(pla
     assert [(one.pieces, one.arrived_at) for one in place.presale.kept()] == [(200, None)]
 
 
-def test_a_plan_that_was_set_aside_is_not_told_as_taken_in(place, monkeypatch):
+def test_that_a_batch_is_there_changes_nothing_that_another_has_said_of_it_meanwhile(place):
+    place.planned(batch("PRE-1", "first", 200, ready=NOW + DAY_US))
+    say = place.presale._say
+
+    def another_plans(messages):
+        place.presale._say = say
+        place.planned(batch("PRE-1", "first", 150, ready=NOW + DAY_US, delayed=NOW + 3 * DAY_US))
+        say(messages)
+
+    place.presale._say = another_plans
+    place.presale.arrived("PRE-1", "first", by="bob", at=NOW)
+    (there,) = place.presale.kept()
+    assert (there.pieces, there.delayed_to, there.arrived_at) == (150, NOW + 3 * DAY_US, NOW)
+    ((detail,),) = rows(place.context, "SELECT detail FROM log WHERE event = 'presale.arrived'")
+    assert '"by":"bob"' in detail
+    with pytest.raises(UserMistake, match="in the future"):
+        place.presale.arrived("PRE-1", "first", by="bob", at=NOW + DAY_US)
+
+
+def test_that_a_batch_is_there_which_another_takes_back_is_told(place):
+    place.planned(batch("PRE-1", "first", 200))
+    say = place.presale._say
+
+    def another_takes_it_back(messages):
+        place.presale._say = say
+        place.planned(batch("PRE-1", "first", 0))
+        say(messages)
+
+    place.presale._say = another_takes_it_back
+    with pytest.raises(UserMistake, match="no batch first of PRE-1 is planned"):
+        place.presale.arrived("PRE-1", "first", by="bob")
+
+
+@pytest.mark.parametrize("word", ["plan", "arrival"])
+def test_what_was_set_aside_is_not_told_as_taken_in(place, monkeypatch, word):
     place.planned(batch("PRE-1", "first", 5))
 
     def breaks(*_):
         raise ValueError
 
-    monkeypatch.setattr(presale, "steps", breaks)
+    monkeypatch.setattr(presale, {"plan": "steps", "arrival": "arrival"}[word], breaks)
     with pytest.raises(UserMistake, match="set aside: internal: ValueError"):
-        place.planned(batch("PRE-1", "first", 9))
-    assert [one.pieces for one in place.presale.kept()] == [5]
+        if word == "plan":
+            place.planned(batch("PRE-1", "first", 9))
+        else:
+            place.presale.arrived("PRE-1", "first", by="bob")
+    assert [(one.pieces, one.arrived_at) for one in place.presale.kept()] == [(5, None)]
