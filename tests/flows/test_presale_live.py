@@ -6,6 +6,7 @@ import random
 import threading
 from datetime import UTC, datetime
 
+import msgspec
 import polars as pl
 import pytest
 from reading import rows
@@ -55,6 +56,10 @@ class Shop(Place):
 
     def planned(self, *batches):
         return self.presale.plan(pl.DataFrame(batches, schema=BATCHES, orient="row"), by="bob")
+
+    def news(self, name, *events):
+        """Of an order, in the lane of what is said of it after: two lanes know no before and after."""
+        self._receive([msgspec.structs.replace(self._order(name, *events, at=next(self._ticks)), key=name)])
 
     def wants(self, name, wanted, *, paid=NOW, limit=100):
         content = Content(
