@@ -128,6 +128,22 @@ def _(buttons, chair, lang, peek, tr, turn, zone):
 
 
 @app.cell
+def _(chair, turn):
+    turn()
+    late = mo.ui.refresh(options=["1s"], default_interval="1s") if chair.settle() else None
+    return (late,)
+
+
+@app.cell
+def _(chair, lang, late, tr):
+    mo.stop(late is None)
+    late.value
+    _left = chair.settle()
+    ui.part(lang, ui.note(tr(texts.WRITING).format(n=_left), "warn"), late) if _left else None
+    return
+
+
+@app.cell
 def _(asked, desk, folio, lang, shown, tr, zone):
     asked()  # and not at each judgement, nor for another reviewer: the next card must not wait for this
     _of, _said = folio.sheet, desk.reviews(folio.sheet.audit)

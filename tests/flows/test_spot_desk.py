@@ -446,7 +446,7 @@ def test_a_note_or_name_without_end_is_refused(judged):
     ann = seat("ann")
     ann.write("x" * 501)
     ann.judge(True)
-    assert "at most 500" in str(ann.trouble[1]) and desk.reviews(kept.audit).is_empty()
+    assert "at most 500" in str(ann.troubles[0][1]) and desk.reviews(kept.audit).is_empty()
 
 
 class Disk:
@@ -473,33 +473,61 @@ def test_the_next_card_does_not_wait_for_a_slow_disk_and_what_was_not_written_co
     disk, ann, cards = slow
     ann.write("page is behind")
     ann.judge(False)
-    assert [ann.now(False).key[1], ann.now(False).writing] == [cards[1], 1]
+    assert [ann.now(False).key[1], ann.settle()] == [cards[1], 1]
     ann.write("it is right")
     disk.waiting[0].set_exception(Busy("the disk is full"))
     ann.judge(True)
     told = ann.now(False)
-    assert told.key[1] == told.trouble[0] == cards[0], "the card that is judged is the one that was shown"
-    assert str(told.trouble[1]) == "the disk is full" and ann.note == "page is behind"
+    assert told.key[1] == cards[0], "the card that is judged is the one that was shown"
+    assert [(name, str(why)) for name, why in told.troubles] == [(cards[0], "the disk is full")]
+    assert ann.note == "page is behind"
     assert told.reviews.select("order_no", "note").rows() == [(cards[1], "it is right")]
     disk.waiting[1].set_result([])
     ann.judge(False)
-    assert ann.now(False).trouble is None and ann.now(False).writing == 1
+    assert ann.now(False).troubles == [] and ann.settle() == 1
 
 
-def test_the_last_card_waits_until_all_are_on_disk(slow):
+def test_who_pauses_hears_of_it_too_and_every_note_stays_with_its_card(slow):
+    disk, ann, cards = slow
+    turns: list[bool] = []
+    for n in range(3):
+        ann.write(f"note of {n}")
+        ann.judge(n % 2 == 0)
+    ann.write("half a note of 3")
+    ann._turned = lambda: turns.append(True)
+    assert ann.settle() == 3 and not turns
+    for written in (disk.waiting[2], disk.waiting[0]):
+        written.set_exception(Busy("the disk is full"))
+    assert ann.settle() == 1 and turns == [True]
+    told = ann.now(False)
+    assert (told.key[1], ann.note) == (cards[0], "note of 0")
+    assert [name for name, _ in told.troubles] == [cards[0], cards[2]]
+    disk.waiting[1].set_result([])
+    assert ann.settle() == 0 and turns == [True]
+    ann.judge(True)
+    assert (ann.now(False).key[1], ann.note) == (cards[2], "note of 2")
+    ann.judge(True)
+    assert (ann.now(False).key[1], ann.note) == (cards[3], "half a note of 3")
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_the_end_is_told_once_all_is_on_disk_and_no_page_waits_for_ever(slow, monkeypatch, fails):
+    monkeypatch.setattr(seat, "LAST_S", 0.01)
     disk, ann, cards = slow
     ended: list[bool] = []
     ann._ended = lambda: ended.append(all(written.done() for written in disk.waiting))
-    for _ in cards[1:]:
+    for _ in cards:
         ann.judge(True)
-    last = threading.Thread(target=lambda: ann.judge(True))
-    last.start()
-    last.join(5 * seat.PATIENCE_S)
-    assert last.is_alive() and not ended
+    assert (ann.now(False).key, ended, ann.settle()) == (None, [], len(cards))
+    if fails:
+        disk.waiting[-1].set_exception(Busy("the disk is full"))
+        assert ann.settle() == len(cards) - 1 and ann.now(False).key[1] == cards[-1]
+        ann.judge(True)
     for written in disk.waiting:
-        written.set_result([])
-    last.join(5)
-    assert ended == [True] and ann.now(False).key is None and ann.now(False).writing == 0
+        if not written.done():
+            written.set_result([])
+    assert ann.settle() == 0 and ended == [True]
+    assert ann.settle() == 0 and ended == [True], "once"
 
 
 def test_what_was_said_before_holds_where_its_taking_back_is_not_written(slow):
@@ -509,8 +537,10 @@ def test_what_was_said_before_holds_where_its_taking_back_is_not_written(slow):
     ann.undo()
     assert ann.now(False).key[1] == cards[0]
     disk.waiting[1].set_exception(Busy("the disk is full"))
-    ann.judge(True)
-    assert ann.now(False).reviews["order_no"].to_list() == [cards[0]] and ann.now(False).trouble[0] == cards[0]
+    assert ann.settle() == 0
+    told = ann.now(False)
+    assert told.reviews["order_no"].to_list() == [cards[0]] and told.troubles[0][0] == cards[0]
+    assert told.key[1] == cards[1]
 
 
 def test_no_folder_no_touchpoints_the_copy_is_compared_and_said_to_be_one(world):

@@ -129,7 +129,7 @@ def test_a_hub_that_cannot_take_a_judgement_leaves_the_card_waiting(notebook, mo
     monkeypatch.setattr(defs["desk"], "judge", full)
     press(defs["buttons"]["j"])
     assert seat.waiting()[0] == first
-    assert str(seat.trouble[1]) == "the disk is full"
+    assert str(seat.troubles[0][1]) == "the disk is full"
 
 
 def test_the_note_of_a_judgement_that_was_not_taken_is_still_shown(notebook, monkeypatch):

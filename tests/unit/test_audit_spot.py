@@ -217,10 +217,10 @@ def test_what_no_audit_can_draw_is_no_plan():
 def test_progress_counts_orders_whoever_judged_them():
     of = simple(10)
     said = reviews((0, "ann", True), (0, "bob", False), (3, "bob", True))
-    turn = book.Turn(folio(of), said, [("a", "n1")], None, None, 0, "ann", peek=False)
+    turn = book.Turn(folio(of), said, [("a", "n1")], None, (), "ann", peek=False)
     assert texts.progress(turn, EN)[:2] == (2, 10)
     assert "R brings the result" in texts.progress(turn, EN)[2]
-    none = book.Turn(folio(of), reviews(), [("a", "n1")], None, None, 0, "ann", peek=False)
+    none = book.Turn(folio(of), reviews(), [("a", "n1")], None, (), "ann", peek=False)
     assert texts.progress(none, EN) == (0, 10, "0 of 10 orders judged")
 
 
@@ -228,7 +228,7 @@ def test_the_time_line_tells_what_a_rule_decided_in_the_readers_language():
     row = {"event": "rule.assign_warehouse", "outcome": "decided", "after": "hangzhou", "source": "rules"}
     life = {("a", "n0"): [{**row, "occurred_at": datetime(2026, 9, 21, tzinfo=UTC)}]}
     made = folio(simple(10))
-    turn = book.Turn(replace(made, events=life), reviews(), [("a", "n0")], None, None, 0, "ann", peek=False)
+    turn = book.Turn(replace(made, events=life), reviews(), [("a", "n0")], None, (), "ann", peek=False)
     assert texts.life(turn, ZONE, ZH)[1][0][1] == "已派仓：hangzhou (由规则决定)"
 
 

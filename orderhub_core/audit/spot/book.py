@@ -52,10 +52,8 @@ class Turn:
     waiting: Sequence[Key]
     last: Mapping[str, Any] | None
     """The reviewer's latest judgement that holds, a row of `reviews`."""
-    trouble: tuple[str, Exception] | None
-    """The order whose judgement came to nothing, and why."""
-    writing: int
-    """Judgements that are on their way to the disk."""
+    troubles: Sequence[tuple[str, Exception]]
+    """The orders of which something was not taken, and why."""
     reviewer: str
     """"" where nobody has said who judges."""
     peek: bool

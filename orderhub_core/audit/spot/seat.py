@@ -16,6 +16,8 @@ from orderhub_core.errors import OrderHubError
 PATIENCE_S = 0.05
 """For the disk, before another card is shown: it mostly has answered by then, and a refusal is seen on its card. A disk
 that is slower, under a flash sale, keeps no reviewer waiting."""
+LAST_S = 5.0
+"""For the disk after the last card: what is proved is told once all is written."""
 
 
 class Desk(Protocol):
@@ -32,7 +34,7 @@ class Seat:
     """One reviewer at one audit: the next card, judging it, and taking the last judgement back.
 
     `reviewer` is a name; `turned` is called when another card is to be shown, `ended` when
-    the last one was judged.
+    the last one was judged, and all of it is written.
     """
 
     def __init__(
@@ -40,14 +42,18 @@ class Seat:
     ) -> None:
         self._desk, self._reviewer, self._turned, self._ended = desk, reviewer, turned, ended
         self.book = book
-        self.trouble: tuple[str, Exception] | None = None
-        """The order whose judgement was not taken, and why."""
-        self._writing: dict[Future[Any], tuple[str, str]] = {}
-        """Judgements on their way to the disk: the order and the note of each."""
+        self.troubles: list[tuple[str, Exception]] = []
+        """The orders of which something was not taken since the last key, and why."""
+        self._writing: dict[Future[Any], tuple[Key, str]] = {}
+        """What is on its way to the disk, in turn: of which card, and with which note."""
+        self._notes: dict[Key, str] = {}
+        """Of judgements that were not taken: each comes back with its card."""
         self.note = ""
-        """What was written for the judgement that comes next; where one was not taken it is back."""
+        """What is written for the judgement that comes next."""
         self.reviews = desk.reviews(book.sheet.audit)
         """What all reviewers have said, as of the last turn."""
+        self._shown = next(iter(self.waiting()), None)
+        self._over = self._shown is None
 
     def write(self, note: str) -> None:
         """The note for the judgement that comes next."""
@@ -63,45 +69,72 @@ class Seat:
 
     def now(self, peek: bool) -> Turn:
         """What is to be shown."""
-        writing = len(self._writing)
-        return Turn(self.book, self.reviews, self.waiting(), self.last(), self.trouble, writing, self._reviewer, peek)
+        return Turn(self.book, self.reviews, self.waiting(), self.last(), self.troubles, self._reviewer, peek)
 
     def judge(self, consistent: bool) -> None:
-        """The card that waits; without a name nothing happens. The last one waits for all to be on disk."""
+        """The card that waits; without a name nothing happens."""
         if self._reviewer and (waiting := self.waiting()):
-            patience_s = PATIENCE_S if len(waiting) > 1 else None
+            patience_s = PATIENCE_S if len(waiting) > 1 else LAST_S
             self._say(waiting[0], consistent=consistent, note=self.note, patience_s=patience_s)
-            if not self.waiting():
-                self._ended()
         self._turned()
 
     def undo(self) -> None:
         if (row := self.last()) is not None:
-            self._say((row["shop"], row["order_no"]), consistent=row["consistent"], withdrawn=True)
+            key = row["shop"], row["order_no"]
+            self._say(key, consistent=row["consistent"], withdrawn=True, patience_s=PATIENCE_S)
         self._turned()
 
+    def settle(self) -> int:
+        """Hear what has become of that which was not written at once: how much is still on its way. A card that comes
+        back is shown."""
+        if self._writing:
+            lost = self._hear(0)
+            if lost or not self._writing:
+                self._look()
+            if lost:
+                self._turned()
+        return len(self._writing)
+
     def _say(
-        self, key: Key, *, consistent: bool, note: str = "", withdrawn: bool = False,
-        patience_s: float | None = PATIENCE_S,
+        self, key: Key, *, consistent: bool, patience_s: float, note: str = "", withdrawn: bool = False
     ) -> None:  # fmt: skip
-        audit = self.book.sheet
-        self.trouble = None
+        self.troubles = []
         try:
             written = self._desk.judge(
-                audit, key, consistent=consistent, reviewer=self._reviewer, note=note, withdrawn=withdrawn
+                self.book.sheet, key, consistent=consistent, reviewer=self._reviewer, note=note, withdrawn=withdrawn
             )
         except OrderHubError as error:
-            self.trouble = key[1], error
+            self._lost(key, note, error)
         else:
-            self.note = ""
+            self.note = self.note if withdrawn else ""
             if written is not None:
-                self._writing[written] = key[1], note
-        self._settle(patience_s)
-        self.reviews = self._desk.reviews(audit.audit)
+                self._writing[written] = key, note
+        self._hear(patience_s)
+        self._look()
 
-    def _settle(self, patience_s: float | None) -> None:
-        """Hear of what was written by now, or could not be: such an order waits again."""
-        for written in wait_for(self._writing, patience_s).done:
-            (order_no, note), error = self._writing.pop(written), written.exception()
+    def _hear(self, patience_s: float) -> bool:
+        """Whether anything was not taken, of what is written or was lost by now."""
+        done, before = wait_for(self._writing, patience_s).done, len(self.troubles)
+        for written in [one for one in self._writing if one in done]:
+            (key, note), error = self._writing.pop(written), written.exception()
             if isinstance(error, Exception):
-                self.trouble, self.note = (order_no, error), self.note or note
+                self._lost(key, note, error)
+        return len(self.troubles) > before
+
+    def _lost(self, key: Key, note: str, error: Exception) -> None:
+        self.troubles.append((key[1], error))
+        if note:
+            self._notes[key] = note
+
+    def _look(self) -> None:
+        """Bring up to date what is shown; each note stays with its card."""
+        self.reviews = self._desk.reviews(self.book.sheet.audit)
+        shown = next(iter(self.waiting()), None)
+        if shown != self._shown and self._shown is not None and self.note:
+            self._notes[self._shown], self.note = self.note, ""
+        self._shown = shown
+        if shown is not None:
+            self.note = self._notes.pop(shown, self.note)
+        elif not self._over and not self._writing:
+            self._ended()
+        self._over = shown is None and not self._writing

@@ -318,11 +318,8 @@ def remarks(turn: Turn, tr: Translate) -> list[Note]:
         said.append((machine(turn.book, turn.key, tr), "warn"))
     if not turn.reviewer:
         return [*said, (tr(NAMELESS), "warn")]
-    if turn.trouble is not None:
-        lost = tr("What was said of {order_no} was not taken: {reason}. The order is as it was before.")
-        said.append((lost.format(order_no=turn.trouble[0], reason=turn.trouble[1]), "bad"))
-    if turn.writing:
-        said.append((tr(WRITING).format(n=turn.writing), "warn"))
+    lost = tr("What was said of {order_no} was not taken: {reason}. The order is as it was before.")
+    said += [(lost.format(order_no=order_no, reason=reason), "bad") for order_no, reason in turn.troubles]
     if turn.last:
         said.append((judged(turn.book, turn.last, tr), "info"))
     of = len(turn.book.cards)
