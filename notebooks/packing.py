@@ -45,7 +45,8 @@ def _(connected, look, top):
     with ui.readable(*top):
         known, now = connected.remembered("floor", connected.floor), connected.as_of()
     found = floor.table(known, now)
-    planned = connected.stock.transfers() if connected.writable and known.on_hand is not None else None
+    asked = connected.writable and known.on_hand is not None
+    planned = connected.remembered("transfers", connected.stock.transfers) if asked else None
     return found, known, now, planned
 
 

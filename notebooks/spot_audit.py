@@ -118,20 +118,14 @@ def _(desk, folio, reviewer, set_asked, set_turn, tr):
 @app.cell
 def _(buttons, chair, lang, peek, tr, turn, zone):
     _card = f"{chair.book.sheet.audit} {turn()}"
+    late = mo.ui.refresh(options=["1s"], default_interval="1s") if chair.settle() else None
     remark = mo.ui.text(value=chair.note, label=tr("Note (N)"), full_width=True, on_change=chair.write)
     _now = chair.now(peek.value)
     _keys = ui.keyed(buttons, _card), ui.gauge(*texts.progress(_now, tr)), ui.notes(texts.remarks(_now, tr))
     _line = [ui.keyed({"n": remark}), *([ui.timeline(*texts.life(_now, zone, tr))] if _now.key else [])]
     card = ui.section(texts.title(_now, tr), ui.kpis(texts.sides(_now, zone, tr), min="200px"), *_keys, *_line)
     ui.part(lang, card)
-    return card, remark
-
-
-@app.cell
-def _(chair, turn):
-    turn()
-    late = mo.ui.refresh(options=["1s"], default_interval="1s") if chair.settle() else None
-    return (late,)
+    return card, late, remark
 
 
 @app.cell

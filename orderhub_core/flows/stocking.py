@@ -85,7 +85,8 @@ class Taken(NamedTuple):
 
 
 class Shelf(NamedTuple):
-    """Of one SKU in one warehouse. Instants in microseconds UTC; None: the report has expired."""
+    """Of one SKU in one warehouse. Instants in microseconds UTC; None: the report has expired, or the newest RECENT
+    of the warehouse do not name it."""
 
     warehouse: str
     sku: str
@@ -258,7 +259,10 @@ class Stock:
     def transfers(self) -> Planned:
         """What to bring from one warehouse to another, so that orders go which wait for it."""
         now = self._clock()
-        return transfers(self._store, self._settings, lambda name: not self.is_closed(name, now))
+        return transfers(
+            self._store, self._settings, now, lambda name: not self.is_closed(name, now),
+            lambda name, one: self._has_room(name, one, now),
+        )  # fmt: skip
 
     def history(self, warehouse: str, subject: str, limit: int) -> list[ledger.Entry]:
         """Who took of a SKU there, and what was reported of it; or who took a day's room. The newest first. Raises

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections import Counter
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from functools import partial
 
 from orderhub_core.flows.places import places
 from orderhub_core.flows.restocking import Waiting, waiting
@@ -18,33 +20,59 @@ LATEST = 1 << 62
 CENTS = 100
 
 
-def transfers(store: Store, settings: Settings, is_open: Callable[[str], bool]) -> Planned:
-    """For what warehouses owe, and all orders that wait for pieces and nothing else. A warehouse that is closed gives
-    nothing, and whoever waits there is not seen to; nor does one give anything that reports no stock."""
+def transfers(
+    store: Store, settings: Settings, now: int, is_open: Callable[[str], bool], has_room: Callable[[str, Lacking], bool]
+) -> Planned:  # fmt: skip
+    """For what warehouses owe, and all orders that wait for pieces and nothing else, not for room, too. A warehouse
+    that is closed gives nothing, and whoever waits there is not seen to; nor does one give that reports no stock."""
     told = [name for name in ledger.told(store) if is_open(name)]
     left = [one for one in ledger.left(store, "stock") if one.place in told]
     free = {(one.place, one.subject): one.balance for one in left}
     waits: list[Wait] = []
+    owed: dict[tuple[str, str], int] = {}
     for warehouse in told:
-        waits += _waits(store, warehouse, free)
-    owed = {place: -pieces for place, pieces in free.items() if pieces < 0}
+        own, kept = _waits(store, warehouse, partial(has_room, warehouse))
+        for sku, pieces in kept.items():
+            free[warehouse, sku] = free.get((warehouse, sku), 0) + pieces
+        short = {sku: pieces for (place, sku), pieces in free.items() if place == warehouse and pieces < 0}
+        owed |= _owed(store, warehouse, short, own, now) if short else {}
+        waits += own
     for one in left:
         free[one.place, one.subject] -= one.safety
     return plan(waits, free, owed, routes(settings, told))
 
 
-def _waits(store: Store, warehouse: str, free: dict[tuple[str, str], int]) -> Iterator[Wait]:
-    """Who waits in a warehouse. A report keeps the pieces of those who waited then from everybody: they are given
-    back to `free`, for they are theirs."""
-    last = max((number for number, _ in ledger.reports(store, warehouse, 0)), default=0)
-    kept = {_name(one) for one in waiting(aside.lacking(store, warehouse, last))}
-    every = aside.lacking(store, warehouse, LATEST)
+def _owed(
+    store: Store, warehouse: str, short: Mapping[str, int], waits: Sequence[Wait], now: int
+) -> dict[tuple[str, str], int]:  # fmt: skip
+    """Of what is promised and not there (`short`, below nothing) that which the warehouse was told of. Whoever is held
+    for another reason keeps what is promised to it and is not told of yet: that is short, too, and owed to nobody."""
+    waiting = Counter[str]()
+    for one in waits:
+        waiting.update(one.needs)
+    bound, owed = ledger.bound(store, warehouse, now), {}
+    for sku, pieces in short.items():
+        promised, told = bound.get(sku, (0, 0))
+        held = max(0, promised - told - waiting[sku])
+        if (missing := min(told, -pieces - held)) > 0:
+            owed[warehouse, sku] = missing
+    return owed
+
+
+def _waits(
+    store: Store, warehouse: str, has_room: Callable[[Lacking], bool]
+) -> tuple[list[Wait], dict[str, int]]:  # fmt: skip
+    """Who waits in a warehouse; and by SKU what its last report keeps from everybody for those who waited then."""
+    last = ledger.last_report(store, warehouse)
+    every = [one for one in aside.lacking(store, warehouse, LATEST) if has_room(one)]
     facts = {(one.asked.shop, one.asked.order_no): one for one in every}
+    before = {_name(one) for one in waiting(aside.lacking(store, warehouse, last))}
+    waits, kept = [], Counter[str]()
     for one in waiting(every):
-        if _name(one) in kept:
-            for sku, pieces in one.needs.items():
-                free[warehouse, sku] = free.get((warehouse, sku), 0) + pieces
-        yield _wait(one, facts[one.shop, one.order_no], warehouse)
+        if _name(one) in before:
+            kept.update(one.needs)
+        waits.append(_wait(one, facts[one.shop, one.order_no], warehouse))
+    return waits, dict(kept)
 
 
 def _name(one: Waiting) -> tuple[str, str, int]:
@@ -74,5 +102,6 @@ def routes(settings: Settings, among: Collection[str]) -> Iterator[Route]:
 def _route(source: str, target: str, km: float | None, said: TransferSettings | None) -> Route:
     if said is None:
         return Route(source, target, None, km)
-    base = None if said.cost is None else round(said.cost * CENTS)
-    return Route(source, target, said.rank, km, base, round(said.cost_per_piece * CENTS))
+    known = said.cost is not None or said.cost_per_piece
+    base = (said.cost or 0) * CENTS if known else None
+    return Route(source, target, said.rank, km, base, said.cost_per_piece * CENTS)

@@ -22,7 +22,7 @@ HEADS = {
     "owed": "Of them for orders that it was told of",
     "orders": "Orders that go with it",
     "distance_km": "Kilometres",
-    "cost_minor": "Cost",
+    "cost_minor": "Cost of the whole route",
 }
 UNKNOWN = ("distance_km", "cost_minor")
 """Columns that are left out where nothing is known of any row."""
@@ -76,10 +76,13 @@ def notes(planned: Planned, tr: Translate, warehouse: str = "") -> list[Said]:
 
 
 def table(planned: Planned, tr: Translate, warehouse: str = "") -> pl.DataFrame:
-    """MOVES with the whole of each route, a row per SKU; the cost is that of the route. `warehouse`: only what it gives
-    or gets."""
-    whole = planned.routes.select("source", "target", pl.col("distance_km").round(0), pl.col("cost_minor") / 100)
-    joined = planned.moves.join(whole, on=["source", "target"], how="left", maintain_order="left")
+    """MOVES with the distance of each route, a row per SKU; the first row of a route has what all of it costs.
+    `warehouse`: only what it gives or gets."""
+    route = ["source", "target"]
+    whole = planned.routes.select(*route, pl.col("distance_km").round(0), pl.col("cost_minor") / 100)
+    joined = planned.moves.join(whole, on=route, how="left", maintain_order="left").with_columns(
+        pl.when(pl.int_range(pl.len()).over(route) == 0).then("cost_minor")
+    )
     if warehouse:
         joined = joined.filter((pl.col("source") == warehouse) | (pl.col("target") == warehouse))
     told = [name for name in HEADS if name not in UNKNOWN or joined[name].count()]

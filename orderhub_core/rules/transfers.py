@@ -85,9 +85,9 @@ class Route(NamedTuple):
     rank: int | None = None
     """1 is asked first; NEVER; None: after those that have one."""
     distance_km: float | None = None
-    base_minor: int | None = None
+    base_minor: float | None = None
     """Of a journey, whatever it carries; None where nobody says what it costs."""
-    piece_minor: int = 0
+    piece_minor: float = 0
 
 
 class Planned(NamedTuple):
@@ -258,4 +258,4 @@ def _told(
 
 
 def _cost(route: Route, pieces: int) -> int | None:
-    return None if route.base_minor is None else route.base_minor + route.piece_minor * pieces
+    return None if route.base_minor is None else round(route.base_minor + route.piece_minor * pieces)

@@ -27,6 +27,16 @@ _AWAITED = f"""SELECT shop, order_no, sum(quantity), paid_at FROM (
     JOIN orders USING (order_id) JOIN lines ON lines.order_id = splits.order_id AND lines.line_no = splits.line_no
     WHERE splits.warehouse = ? AND lines.sku = ? AND {_STILL_THERE}) AS wanted
     GROUP BY shop, order_no, paid_at ORDER BY paid_at, shop, order_no"""
+_TOLD_OF = """EXISTS (SELECT 1 FROM outbox e WHERE e.order_id = orders.order_id AND e.target = ?
+    AND e.state IN ('waiting', 'leased', 'done'))"""
+_BOUND = f"""SELECT sku, sum(quantity), sum(told) FROM (
+    SELECT lines.sku, lines.quantity, CASE WHEN {_TOLD_OF} THEN lines.quantity ELSE 0 END AS told
+    FROM orders JOIN lines USING (order_id)
+    WHERE orders.warehouse = ? AND {_STILL_THERE} AND orders.decided < 2
+    UNION ALL SELECT lines.sku, lines.quantity, CASE WHEN {_TOLD_OF} THEN lines.quantity ELSE 0 END AS told
+    FROM splits JOIN orders USING (order_id)
+    JOIN lines ON lines.order_id = splits.order_id AND lines.line_no = splits.line_no
+    WHERE splits.warehouse = ? AND {_STILL_THERE}) AS wanted GROUP BY sku"""
 _LEFT = """SELECT place, subject, balance, safety FROM resources
     WHERE kind = ? AND (place = ? OR ? = '') AND (subject = ? OR ? = '') ORDER BY place, subject"""
 _TOLD = "SELECT place, balance FROM resources WHERE kind = 'told' ORDER BY place"
@@ -87,6 +97,19 @@ def awaited(store: Store, warehouse: str, sku: str, at: int) -> list[Awaited]:
     """Whose pieces `promised` counts, who paid first comes first."""
     rows = store.query("hub", _AWAITED, (warehouse, sku, at, at, at) * 2)
     return [Awaited(shop, order_no, int(pieces), paid_at) for shop, order_no, pieces, paid_at in rows]
+
+
+def bound(store: Store, warehouse: str, at: int) -> dict[str, tuple[int, int]]:
+    """By SKU the pieces of `promised`, and how many of them are of orders that the warehouse was told of, or is about
+    to be: not of those that wait for a person. One pass over the orders."""
+    asked = (warehouse, warehouse, at, at, at)
+    return {sku: (int(pieces), int(told)) for sku, pieces, told in store.query("hub", _BOUND, asked * 2)}
+
+
+def last_report(store: Store, warehouse: str) -> int:
+    """Its number in the ledger; 0 where there is none."""
+    sql = "SELECT coalesce(max(seq), 0) FROM ledger WHERE kind = 'told' AND subject = '' AND place = ?"
+    return int(store.query("hub", sql, (warehouse,))[0][0])
 
 
 def left(store: Store, kind: str, *, place: str = "", subject: str = "") -> list[Left]:

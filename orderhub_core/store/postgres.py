@@ -245,7 +245,8 @@ class PostgresStore(Store):
     def _hold(self, cursor: psycopg.Cursor[Any], effects: statements.Effects) -> None:
         """Take the rows of effects in one order, so that nobody waits in a circle; with them those of orders that are
         packed with one that leaves. Whoever leases one of these was there before, which is seen then, or comes after,
-        and sees who has left."""
+        and sees who has left. Only who is told meanwhile to go with one that leaves is taken out of turn: a circle that
+        this closes the database breaks, and the batch is done again."""
         if effects.in_order and not effects.leaving:
             return
         expecting = _translate(statements.EXPECTING.format(those=self.among("leaves.key")))

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 
 import msgspec
+import polars as pl
 import pytest
 from reading import rows
 from test_stock_live import Place, shop
 from versions import text
 
 from orderhub_core.errors import UserMistake
+from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.transferring import transfers
 from orderhub_core.i18n import translator
+from orderhub_core.model import Event as E
 from orderhub_core.packing import transfers as told
+from orderhub_core.rules.transfers import MOVES, ORDERS, OWED, ROUTES, Planned
 from orderhub_core.settings import TransferSettings, load
 
 NAMED = text("v1", "hangzhou")
@@ -77,6 +81,63 @@ def test_a_warehouse_that_counted_less_than_it_has_promised_is_brought_that(plac
     ]
 
 
+def test_what_was_called_off_or_is_held_for_a_person_is_owed_to_nobody(context, order):
+    book = (
+        NAMED
+        + """
+[[groups]]
+name = "holds"
+match = "all"
+[[groups.rules]]
+name = "big"
+when = "total_quantity >= 4"
+then = "hold risk"
+"""
+    )
+    place = Place(context, order, shop(), book)
+    place.bought(4)
+    place.counted(("hangzhou", "SKU-1", 0), ("guangzhou", "SKU-1", 5))
+    assert place.left("hangzhou") == -4, "kept for who is held"
+    place.bought(2), place.bought(3)
+    place.counted(("hangzhou", "SKU-1", 0))
+    assert planned(place) == ([("guangzhou", "hangzhou", "SKU-1", 5, 2)], {"A2": "brought", "A3": "brought"})
+    place.news("A2", E.CANCELLED)
+    drain(place.context, 100)
+    found = place.stock.transfers()
+    assert found.moves.rows() == [("guangzhou", "hangzhou", "SKU-1", 3, 0, 1)] and found.owed.is_empty()
+
+
+def test_who_waits_for_room_is_promised_nothing(context, order):
+    place = Place(context, order, shop(hangzhou=1), NAMED)
+    place.counted(("hangzhou", "SKU-1", 5), ("guangzhou", "SKU-1", 5))
+    place.bought(1), place.bought(2)
+    assert "full, 1 of 1" in place.fate("A2")
+    assert planned(place) == ([], {})
+
+
+@pytest.mark.parametrize(
+    ("cost", "piece", "pieces", "minor"),
+    [(120, 0.125, 1_000, 24_500), (None, 0.004, 1_000, 400), (None, 2.0, 3, 600), (1.5, 0, 7, 150), (None, 0, 7, None)],
+)
+def test_a_route_costs_what_the_journey_and_its_pieces_cost_rounded_once(place, cost, piece, pieces, minor):
+    place.counted(("hangzhou", "SKU-1", 0), ("guangzhou", "SKU-1", pieces))
+    place.bought(pieces)
+    route = TransferSettings("guangzhou", "hangzhou", cost=cost, cost_per_piece=piece)
+    settings = msgspec.structs.replace(shop(), transfers=(route,))
+    found = transfers(place.store, settings, place.clock(), lambda _: True, lambda *_: True)
+    assert found.routes["cost_minor"].to_list() == [minor]
+
+
+def test_the_cost_of_a_route_stands_once_however_many_skus_it_carries(place):
+    moves = [("guangzhou", "hangzhou", "A", 2, 0, 1), ("guangzhou", "hangzhou", "B", 1, 0, 1)]
+    routes = [("guangzhou", "hangzhou", 3, 1, 1053.2, 12_000)]
+    made = Planned(
+        pl.DataFrame(routes, schema=ROUTES, orient="row"), pl.DataFrame(moves, schema=MOVES, orient="row"),
+        pl.DataFrame(schema=ORDERS), pl.DataFrame(schema=OWED),
+    )  # fmt: skip
+    assert told.table(made, translator("en"))["Cost of the whole route"].to_list() == [120.0, None]
+
+
 def test_a_warehouse_that_is_closed_gives_nothing_and_nobody_is_seen_to_there(place):
     place.counted(("hangzhou", "SKU-1", 0), ("guangzhou", "SKU-1", 5), ("attic", "SKU-1", 5))
     place.bought(2)
@@ -116,7 +177,7 @@ def test_routes_of_the_settings_say_what_it_costs_and_whom_nobody_asks(place):
             TransferSettings("attic", "hangzhou", rank=0), TransferSettings("guangzhou", "hangzhou", 1, 120, 0.5)
         ),
     )  # fmt: skip
-    found = transfers(place.store, settings, lambda _: True)
+    found = transfers(place.store, settings, place.clock(), lambda _: True, lambda *_: True)
     assert found.routes.select("source", "pieces", "orders", "cost_minor").rows() == [("guangzhou", 2, 1, 12_100)]
     (route, move) = told.sentences(found, translator("en"))
     assert route == "guangzhou → hangzhou, 1,053 km: 2 pieces, cost 121.00; orders that go with it: 1"
