@@ -56,9 +56,7 @@ def _(connected, desk, lang, opened, set_opened, set_reading, set_trouble, tr):
     _kept, _go = desk.audits(), lambda name: set_opened(name or "")
     again = mo.ui.dropdown(_kept, value=opened() or None, label=tr("Or go on with"), full_width=True, on_change=_go)
     _from = tr(texts.source(desk.live, connected.writable))
-    # Folded once an audit is open: what opens it says that the draw is in it.
-    _title = tr("Draw another audit, or go on with one") if opened() else tr("Draw, or go on with an audit")
-    _ask = ui.fold(_title, _from, form, again, unfolded=not opened())
+    _ask = ui.fold(tr(texts.asking(opened())), _from, form, again, unfolded=not opened())
     ui.page(tr("Spot audit"), tr(texts.INTRO), lang, _ask)
     return
 
@@ -118,23 +116,15 @@ def _(desk, folio, reviewer, set_asked, set_turn, tr):
 @app.cell
 def _(buttons, chair, lang, peek, tr, turn, zone):
     _card = f"{chair.book.sheet.audit} {turn()}"
-    late = mo.ui.refresh(options=["1s"], default_interval="1s") if chair.settle() else None
+    late = mo.ui.refresh(options=["1s"], default_interval="1s", on_change=lambda _: chair.settle())
+    _slow = [ui.note(tr(texts.WRITING).format(n=_left), "warn"), late] if (_left := chair.settle()) else []
     remark = mo.ui.text(value=chair.note, label=tr("Note (N)"), full_width=True, on_change=chair.write)
     _now = chair.now(peek.value)
     _keys = ui.keyed(buttons, _card), ui.gauge(*texts.progress(_now, tr)), ui.notes(texts.remarks(_now, tr))
     _line = [ui.keyed({"n": remark}), *([ui.timeline(*texts.life(_now, zone, tr))] if _now.key else [])]
-    card = ui.section(texts.title(_now, tr), ui.kpis(texts.sides(_now, zone, tr), min="200px"), *_keys, *_line)
+    card = ui.section(texts.title(_now, tr), ui.kpis(texts.sides(_now, zone, tr), min="200px"), *_keys, *_slow, *_line)
     ui.part(lang, card)
     return card, late, remark
-
-
-@app.cell
-def _(chair, lang, late, tr):
-    mo.stop(late is None)
-    late.value
-    _left = chair.settle()
-    ui.part(lang, ui.note(tr(texts.WRITING).format(n=_left), "warn"), late) if _left else None
-    return
 
 
 @app.cell

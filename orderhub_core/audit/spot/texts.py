@@ -113,7 +113,7 @@ KEYS = {
 }
 """What the keys do."""
 NAMELESS = "Say who judges first: write your name above."
-WRITING = "Judgements on their way to the disk: {n}. One that cannot be written comes back."
+WRITING = "On their way to the disk as this card came: {n} judgements. One that cannot be written comes back."
 TO_RESULT = "R brings the result below up to date"
 ANY_TIME = "looking at it is no cheating: its intervals allow for that"
 PROGRESS = "{judged} / {of} judged by {who}"
@@ -305,6 +305,11 @@ def trend(weeks: pl.DataFrame, tr: Translate) -> str:
 def source(live: bool, writable: bool) -> str:
     """Where the words on the cards come from."""
     return (LIVE if live else COPY) if writable else SNAPSHOT
+
+
+def asking(opened: str) -> str:
+    """What opens the form, which is folded once an audit is open, says that the draw is in it."""
+    return "Draw another audit, or go on with one" if opened else "Draw, or go on with an audit"
 
 
 def strata(tr: Translate) -> dict[str, str]:
