@@ -35,7 +35,8 @@ def _():
     reading, set_reading = mo.state(None)
     opened, set_opened = mo.state(next(iter(desk.audits()), ""))
     trouble, set_trouble = mo.state("")
-    return connected, desk, lang, opened, reading, set_opened, set_reading, set_trouble, tr, trouble, zone
+    tick = mo.ui.refresh(options=["1s"], default_interval="1s")
+    return connected, desk, lang, opened, reading, set_opened, set_reading, set_trouble, tick, tr, trouble, zone
 
 
 @app.cell
@@ -55,16 +56,10 @@ def _(connected, desk, lang, opened, set_opened, set_reading, set_trouble, tr):
     form = ui.form(_fields, tr("Draw and read"), _start)
     _kept, _go = desk.audits(), lambda name: set_opened(name or "")
     again = mo.ui.dropdown(_kept, value=opened() or None, label=tr("Or go on with"), full_width=True, on_change=_go)
-    _from = tr(texts.source(desk.live, connected.writable))
-    _ask = ui.fold(tr(texts.asking(opened())), _from, form, again, unfolded=not opened())
+    _said = tr(texts.asking(opened())), tr(texts.source(desk.live, connected.writable))
+    _ask = ui.fold(*_said, form, again, unfolded=not opened())
     ui.page(tr("Spot audit"), tr(texts.INTRO), lang, _ask)
     return
-
-
-@app.cell
-def _(reading):
-    tick = mo.ui.refresh(options=["1s"], default_interval="1s") if reading() is not None else None
-    return (tick,)
 
 
 @app.cell
@@ -76,8 +71,8 @@ def _(lang, reading, set_opened, set_reading, set_trouble, tick, tr, trouble):
         set_opened(lambda before: before if _job.error else _job.audit)
         set_reading(None)
     stop = mo.ui.button(label=tr("Stop reading"), on_click=lambda _: _job.cancel())
-    _far = tr("Reading the touchpoints: {done} of {total}").format(done=_job.done, total=_job.total)
-    ui.part(lang, ui.note(_far), ui.grid(stop, tick, min="140px"))
+    _far = ui.note(tr("Reading the touchpoints: {done} of {total}").format(done=_job.done, total=_job.total))
+    ui.part(lang, _far, ui.grid(stop, tick, min="140px"))
     return (stop,)
 
 
@@ -106,8 +101,7 @@ def _(connected, desk, lang, opened, set_reading, tr, zone):
 def _(desk, folio, reviewer, set_asked, set_turn, tr):
     _turned, _ended = (lambda *_, _set=_set: _set(lambda n: n + 1) for _set in (set_turn, set_asked))
     chair = seat.Seat(desk, folio, (reviewer.value or "").strip(), _turned, _ended)
-    _end = lambda _: (_ended(), _turned())  # noqa: E731
-    _acts = (lambda _: chair.judge(True), lambda _: chair.judge(False), lambda _: chair.undo(), _end)
+    _acts = (lambda _: chair.judge(True), lambda _: chair.judge(False), lambda _: chair.undo(), lambda _: chair.end())
     _named = zip(texts.KEYS.items(), _acts, strict=True)
     buttons = {key: mo.ui.button(label=tr(name), on_click=act, full_width=True) for (key, name), act in _named}
     return buttons, chair
@@ -116,15 +110,21 @@ def _(desk, folio, reviewer, set_asked, set_turn, tr):
 @app.cell
 def _(buttons, chair, lang, peek, tr, turn, zone):
     _card = f"{chair.book.sheet.audit} {turn()}"
-    late = mo.ui.refresh(options=["1s"], default_interval="1s", on_change=lambda _: chair.settle())
-    _slow = [ui.note(tr(texts.WRITING).format(n=_left), "warn"), late] if (_left := chair.settle()) else []
     remark = mo.ui.text(value=chair.note, label=tr("Note (N)"), full_width=True, on_change=chair.write)
     _now = chair.now(peek.value)
     _keys = ui.keyed(buttons, _card), ui.gauge(*texts.progress(_now, tr)), ui.notes(texts.remarks(_now, tr))
     _line = [ui.keyed({"n": remark}), *([ui.timeline(*texts.life(_now, zone, tr))] if _now.key else [])]
-    card = ui.section(texts.title(_now, tr), ui.kpis(texts.sides(_now, zone, tr), min="200px"), *_keys, *_slow, *_line)
+    card = ui.section(texts.title(_now, tr), ui.kpis(texts.sides(_now, zone, tr), min="200px"), *_keys, *_line)
     ui.part(lang, card)
-    return card, late, remark
+    return card, remark
+
+
+@app.cell
+def _(chair, lang, tick, tr, turn):
+    turn(), tick.value
+    _slow = tr(texts.WRITING).format(n=_left) if (_left := chair.settle()) else ""
+    ui.part(lang, ui.note(_slow, "warn"), tick) if _slow else None
+    return
 
 
 @app.cell

@@ -34,7 +34,7 @@ class Seat:
     """One reviewer at one audit: the next card, judging it, and taking the last judgement back.
 
     `reviewer` is a name; `turned` is called when another card is to be shown, `ended` when
-    the last one was judged, and all of it is written.
+    the last one was judged and all of it is written, or the result is asked for.
     """
 
     def __init__(
@@ -82,6 +82,11 @@ class Seat:
         if (row := self.last()) is not None:
             key = row["shop"], row["order_no"]
             self._say(key, consistent=row["consistent"], withdrawn=True, patience_s=PATIENCE_S)
+        self._turned()
+
+    def end(self) -> None:
+        """The result so far is asked for."""
+        self._ended()
         self._turned()
 
     def settle(self) -> int:

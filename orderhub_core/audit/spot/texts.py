@@ -113,7 +113,7 @@ KEYS = {
 }
 """What the keys do."""
 NAMELESS = "Say who judges first: write your name above."
-WRITING = "On their way to the disk as this card came: {n} judgements. One that cannot be written comes back."
+WRITING = "Judgements on their way to the disk: {n}. One that cannot be written comes back."
 TO_RESULT = "R brings the result below up to date"
 ANY_TIME = "looking at it is no cheating: its intervals allow for that"
 PROGRESS = "{judged} / {of} judged by {who}"
