@@ -45,8 +45,8 @@ def _(connected, look, top):
     with ui.readable(*top):
         known, now = connected.remembered("floor", connected.floor), connected.as_of()
     found = floor.table(known, now)
-    asked = connected.writable and known.on_hand is not None
-    planned = connected.remembered("transfers", connected.stock.transfers) if asked else None
+    _asked = connected.writable and known.on_hand is not None
+    planned = connected.remembered("transfers", connected.stock.transfers) if _asked else None
     return found, known, now, planned
 
 

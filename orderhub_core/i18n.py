@@ -11,6 +11,7 @@ import io
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 from unicodedata import east_asian_width
 
 from babel.messages import mofile, pofile
@@ -22,6 +23,8 @@ LOCALE_DIR = Path(__file__).parent / "locale"
 Translate = Callable[[str], str]
 Tile = tuple[str, str, str, str]
 """A figure to show: its name, the value, a remark, and the tone (good, bad or plain)."""
+Said = tuple[str, Literal["info", "good", "warn", "bad"]]
+"""A remark, and how bad it is."""
 
 
 @lru_cache
@@ -45,6 +48,12 @@ def translator(language: str) -> Translate:
     mofile.write_mo(compiled, catalogue(language))
     compiled.seek(0)
     return gettext.GNUTranslations(compiled).gettext
+
+
+def yuan(minor: int) -> str:
+    """Cents as people write them."""
+    sign, whole = "-" if minor < 0 else "", abs(minor)
+    return f"{sign}{whole // 100:,}.{whole % 100:02d}"
 
 
 def is_wide(letter: str) -> bool:

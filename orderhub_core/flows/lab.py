@@ -10,7 +10,7 @@ from collections.abc import Callable, Hashable, Mapping
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol, cast, runtime_checkable
+from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
 
 import msgspec
 import polars as pl
@@ -19,7 +19,7 @@ from orderhub_core.errors import OrderHubError, UserMistake
 from orderhub_core.flows import intend, regarding, reporting, tariffs
 from orderhub_core.flows.editions import Editions
 from orderhub_core.flows.ground import Ground
-from orderhub_core.i18n import Translate, translator
+from orderhub_core.i18n import Said, Translate, translator
 from orderhub_core.model import BookAct
 from orderhub_core.rules import rulebook
 from orderhub_core.rules.lab import asked as past
@@ -35,7 +35,6 @@ from orderhub_core.store.base import Store
 from orderhub_core.store.books import Edition
 from orderhub_core.store.homes import Home
 
-Said = tuple[str, Literal["info", "good", "warn", "bad"]]
 FREIGHT = "freight"
 
 

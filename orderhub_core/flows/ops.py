@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 
 import msgspec
@@ -25,6 +25,7 @@ from orderhub_core.model import (
 from orderhub_core.settings import RESERVED
 from orderhub_core.store import books, packs, presale, signals
 from orderhub_core.store.aside import Held
+from orderhub_core.store.base import Store
 from orderhub_core.store.unit import Message, Row, Writes
 from orderhub_core.supply import Arrival, BatchPlan, Dealing, StockReport
 
@@ -324,6 +325,12 @@ def batches(said: BatchPlan, at: int) -> RawMessage:
     body = _json(said)
     which = blake2b(body, digest_size=16).hexdigest()  # two people may speak at one moment
     return RawMessage(OPS, f"batches:{at}:{which}", "batches", body, TURN_KEY)
+
+
+def check_taken_in(store: Store, messages: Iterable[RawMessage]) -> None:
+    """Raises UserMistake for words that were said, and are set aside."""
+    for why in store.parked_among(OPS, [message.message_id for message in messages]).values():
+        raise UserMistake(f"it was set aside: {why}; see `orderhub inbox parked`")
 
 
 def check_arrival(said: Arrival) -> None:

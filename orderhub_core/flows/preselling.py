@@ -133,8 +133,7 @@ class Presale:
 
     def _taken_in(self, message: RawMessage) -> None:
         self._say([message])
-        for why in self._store.parked_among(ops.OPS, [message.message_id]).values():
-            raise UserMistake(f"it was set aside: {why}; see `orderhub inbox parked`")
+        ops.check_taken_in(self._store, [message])
 
     def let_go(self) -> list[str]:
         """Deal what is there, and let go whoever has all its pieces and is kept for nothing else. Doing it again, or by

@@ -127,8 +127,7 @@ class Stock:
             raise UserMistake(f"{', '.join(late)}: a later report has been taken in already; this one says nothing new")
         messages = [ops.stock(report, now) for report in said]
         self._say(messages)
-        if parked := self._store.parked_among(ops.OPS, [message.message_id for message in messages]):
-            raise UserMistake(f"the report was set aside: {next(iter(parked.values()))}; see `orderhub inbox parked`")
+        ops.check_taken_in(self._store, messages)
         names = list(rows["warehouse"].unique(maintain_order=True))
         gone = [order_no for name in names for order_no in self._followed(name)]
         return Taken(rows.height, names, doubts, len(gone), tuple(gone[:MOST_NAMED]))
@@ -237,7 +236,7 @@ class Stock:
     def _counted(self, warehouse: str) -> dict[str, tuple[int, int]]:
         """By SKU the pieces that its last report named, and as of when; of reports that have not expired, the newest
         RECENT."""
-        numbers = [message for _, message in ledger.reports(self._store, warehouse, 0)][-RECENT:]
+        numbers = sorted(message for _, message in ledger.newest_reports(self._store, warehouse, RECENT))
         bodies = [one.body for one in self._store.messages(numbers) if one.body is not None]
         found: dict[str, tuple[int, int]] = {}
         for said in (msgspec.json.decode(body, type=StockReport) for body in bodies):

@@ -63,20 +63,16 @@ def _waits(
     store: Store, warehouse: str, has_room: Callable[[Lacking], bool]
 ) -> tuple[list[Wait], dict[str, int]]:  # fmt: skip
     """Who waits in a warehouse; and by SKU what its last report keeps from everybody for those who waited then."""
-    last = ledger.last_report(store, warehouse)
+    last = max((number for number, _ in ledger.newest_reports(store, warehouse, 1)), default=0)
     every = [one for one in aside.lacking(store, warehouse, LATEST) if has_room(one)]
     facts = {(one.asked.shop, one.asked.order_no): one for one in every}
-    before = {_name(one) for one in waiting(aside.lacking(store, warehouse, last))}
     waits, kept = [], Counter[str]()
     for one in waiting(every):
-        if _name(one) in before:
+        known = facts[one.shop, one.order_no]
+        if known.turn < last:
             kept.update(one.needs)
-        waits.append(_wait(one, facts[one.shop, one.order_no], warehouse))
+        waits.append(_wait(one, known, warehouse))
     return waits, dict(kept)
-
-
-def _name(one: Waiting) -> tuple[str, str, int]:
-    return one.shop, one.order_no, one.parcel
 
 
 def _wait(one: Waiting, known: Lacking, warehouse: str) -> Wait:

@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Literal
 
 import polars as pl
 
-from orderhub_core.i18n import Tile, Translate
+from orderhub_core.i18n import Said, Tile, Translate
 from orderhub_core.packing.checks import BAD
 from orderhub_core.packing.texts import fault, whose
 
-Said = tuple[str, Literal["good", "warn", "bad", "info"]]
 MOST = 1_000
 """Rows that one page shows."""
 CUT = "The first {n} are shown; `orderhub packing check --out FILE` writes all."

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Literal
 
 import polars as pl
 
-from orderhub_core.i18n import Translate
+from orderhub_core.i18n import Said, Translate, yuan
 from orderhub_core.rules.transfers import Planned
 
-Said = tuple[str, Literal["good", "warn", "bad", "info"]]
 MOST_NAMED = 20
 TITLE = "To be brought from another warehouse"
 NOBODY = "No order waits for pieces that another warehouse could give."
@@ -32,7 +30,7 @@ def sentences(planned: Planned, tr: Translate) -> Iterator[str]:
     """The routes with what goes by each, then who goes without, and who cannot go."""
     for source, target, pieces, orders, km, cost in planned.routes.iter_rows():
         far = "" if km is None else tr(", {km} km").format(km=f"{km:,.0f}")
-        paid = "" if cost is None else tr(", cost {cost}").format(cost=_yuan(cost))
+        paid = "" if cost is None else tr(", cost {cost}").format(cost=yuan(cost))
         told = tr("{source} → {target}{far}: {pieces} pieces{paid}; orders that go with it: {orders}")
         yield told.format(source=source, target=target, far=far, pieces=f"{pieces:,}", paid=paid, orders=f"{orders:,}")
         own = planned.moves.filter(pl.col("source") == source, pl.col("target") == target)
@@ -87,7 +85,3 @@ def table(planned: Planned, tr: Translate, warehouse: str = "") -> pl.DataFrame:
         joined = joined.filter((pl.col("source") == warehouse) | (pl.col("target") == warehouse))
     told = [name for name in HEADS if name not in UNKNOWN or joined[name].count()]
     return joined.select(pl.col(name).alias(tr(HEADS[name])) for name in told)
-
-
-def _yuan(minor: int) -> str:
-    return f"{minor // 100:,}.{minor % 100:02d}"

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import polars as pl
 
-from orderhub_core.i18n import Translate
+from orderhub_core.i18n import Translate, yuan
 from orderhub_core.presale.batches import Planned
 from orderhub_core.presale.deposits import KINDS
 
@@ -30,12 +30,6 @@ ACCOUNTS: Mapping[str, str] = {
     "owed_back": "to be paid back",
     "held": "not decided yet",
 }
-
-
-def yuan(minor: int) -> str:
-    """Cents as people write them."""
-    sign, whole = "-" if minor < 0 else "", abs(minor)
-    return f"{sign}{whole // 100:,}.{whole % 100:02d}"
 
 
 def deposits(orders: pl.DataFrame, ledger: pl.DataFrame, findings: pl.DataFrame, tr: Translate) -> Iterator[str]:

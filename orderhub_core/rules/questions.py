@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import polars as pl
 
-from orderhub_core.i18n import Translate
+from orderhub_core.i18n import Translate, yuan
 from orderhub_core.rules.actions import HOLDS, NEAREST, NEVER
 from orderhub_core.rules.shortages import shortages
 from orderhub_core.rules.turn import Case
@@ -100,7 +100,7 @@ def _total(one: Case, tr: Translate) -> Answer:
 
 
 def _money(minor: int | None, tr: Translate) -> str:
-    return tr("no price") if minor is None else f"{minor // 100}.{minor % 100:02d}"
+    return tr("no price") if minor is None else yuan(minor)
 
 
 def _further(one: Case, tr: Translate) -> Answer:

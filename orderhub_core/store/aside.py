@@ -38,7 +38,8 @@ class Conflict(NamedTuple):
 UNTOUCHED = f"""NOT EXISTS (SELECT 1 FROM decisions w
     WHERE w.order_id = e.order_id AND w.action = 'work_order' AND w.shadow = 0) AND {statements.TO_BE_SENT}"""
 """Of an order `o` and its effect `e` that may go without a person, who decides of what is made for the order."""
-LACKING = f"""SELECT o.paid_at, o.promised_at, o.decided, e.note, e.payload
+LACKING = f"""SELECT o.paid_at, o.promised_at, o.decided, (SELECT min(t.seq) FROM ledger t
+    WHERE t.order_id = e.order_id AND t.kind = 'turn' AND t.subject = 'stock'), e.note, e.payload
     FROM outbox e JOIN orders o ON o.order_id = e.order_id
     WHERE e.state = 'person' AND e.target = ? AND e.attempts = 0 AND EXISTS (SELECT 1 FROM decisions d
     WHERE d.order_id = e.order_id AND d.action = 'hold' AND d.argument = 'stock' AND d.shadow = 0
@@ -60,6 +61,8 @@ class Lacking(NamedTuple):
     """Microseconds UTC, both."""
     parcels: int
     """In how many its order goes."""
+    turn: int
+    """Its number in the ledger."""
     note: str
     """Why it waits."""
     asked: effects.PushToWarehouse
@@ -188,8 +191,8 @@ def lacking(store: Store, warehouse: str, report: int) -> list[Lacking]:
     rows = store.query("hub", LACKING, (warehouse, report))
     asked = [(*known, effects.decode(payload)) for *known, payload in rows]
     return [
-        Lacking(paid_at, promised_at, parcels, note, push)
-        for paid_at, promised_at, parcels, note, push in asked
+        Lacking(paid_at, promised_at, parcels, turn, note, push)
+        for paid_at, promised_at, parcels, turn, note, push in asked
         if isinstance(push, effects.PushToWarehouse)
     ]
 

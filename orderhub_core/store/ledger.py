@@ -14,29 +14,22 @@ _STILL_THERE = """lines.deleted_at IS NULL AND orders.deleted_at IS NULL
     AND (orders.collected_at IS NULL OR orders.collected_at > ? OR orders.decided > 1)
     AND (orders.delivered_at IS NULL OR orders.delivered_at > ? OR orders.decided > 1)"""
 """Of an order that goes in several parcels a carrier may have one and not yet the others."""
-_PROMISED = f"""SELECT sku, sum(quantity) FROM (
-    SELECT lines.sku, lines.quantity FROM orders JOIN lines USING (order_id)
-    WHERE orders.warehouse = ? AND {_STILL_THERE} AND orders.decided < 2
-    UNION ALL SELECT lines.sku, lines.quantity FROM splits JOIN orders USING (order_id)
-    JOIN lines ON lines.order_id = splits.order_id AND lines.line_no = splits.line_no
-    WHERE splits.warehouse = ? AND {_STILL_THERE}) AS wanted GROUP BY sku"""
-_AWAITED = f"""SELECT shop, order_no, sum(quantity), paid_at FROM (
-    SELECT orders.shop, orders.order_no, lines.quantity, orders.paid_at FROM orders JOIN lines USING (order_id)
-    WHERE orders.warehouse = ? AND lines.sku = ? AND {_STILL_THERE} AND orders.decided < 2
-    UNION ALL SELECT orders.shop, orders.order_no, lines.quantity, orders.paid_at FROM splits
-    JOIN orders USING (order_id) JOIN lines ON lines.order_id = splits.order_id AND lines.line_no = splits.line_no
-    WHERE splits.warehouse = ? AND lines.sku = ? AND {_STILL_THERE}) AS wanted
-    GROUP BY shop, order_no, paid_at ORDER BY paid_at, shop, order_no"""
-_TOLD_OF = """EXISTS (SELECT 1 FROM outbox e WHERE e.order_id = orders.order_id AND e.target = ?
-    AND e.state IN ('waiting', 'leased', 'done'))"""
-_BOUND = f"""SELECT sku, sum(quantity), sum(told) FROM (
-    SELECT lines.sku, lines.quantity, CASE WHEN {_TOLD_OF} THEN lines.quantity ELSE 0 END AS told
-    FROM orders JOIN lines USING (order_id)
-    WHERE orders.warehouse = ? AND {_STILL_THERE} AND orders.decided < 2
-    UNION ALL SELECT lines.sku, lines.quantity, CASE WHEN {_TOLD_OF} THEN lines.quantity ELSE 0 END AS told
+_THERE = f"""(SELECT orders.warehouse AS place, 'push:' AS hand_over, orders.shop, orders.order_no, orders.paid_at,
+        lines.sku, lines.quantity
+    FROM orders JOIN lines USING (order_id) WHERE {_STILL_THERE} AND orders.decided < 2
+    UNION ALL SELECT splits.warehouse,
+        CASE WHEN splits.parcel = 1 THEN 'push:' ELSE 'push-' || splits.parcel || ':' END,
+        orders.shop, orders.order_no, orders.paid_at, lines.sku, lines.quantity
     FROM splits JOIN orders USING (order_id)
-    JOIN lines ON lines.order_id = splits.order_id AND lines.line_no = splits.line_no
-    WHERE splits.warehouse = ? AND {_STILL_THERE}) AS wanted GROUP BY sku"""
+    JOIN lines ON lines.order_id = splits.order_id AND lines.line_no = splits.line_no WHERE {_STILL_THERE}) AS there"""
+"""Lines that are to leave a warehouse and had not left it at an instant, which is asked for six times; and how the key
+of their hand-over begins."""
+_PROMISED = f"SELECT sku, sum(quantity) FROM {_THERE} WHERE place = ? GROUP BY sku"
+_AWAITED = f"""SELECT shop, order_no, sum(quantity), paid_at FROM {_THERE} WHERE place = ? AND sku = ?
+    GROUP BY shop, order_no, paid_at ORDER BY paid_at, shop, order_no"""
+_BOUND = f"""SELECT sku, sum(quantity), sum(CASE WHEN e.key IS NULL THEN 0 ELSE quantity END) FROM {_THERE}
+    LEFT JOIN outbox e ON e.key = hand_over || shop || ':' || there.order_no
+    AND e.state IN ('waiting', 'leased', 'done') WHERE place = ? GROUP BY sku"""
 _LEFT = """SELECT place, subject, balance, safety FROM resources
     WHERE kind = ? AND (place = ? OR ? = '') AND (subject = ? OR ? = '') ORDER BY place, subject"""
 _TOLD = "SELECT place, balance FROM resources WHERE kind = 'told' ORDER BY place"
@@ -79,8 +72,8 @@ class Entry(NamedTuple):
 def promised(store: Store, warehouse: str, at: int) -> dict[str, int]:
     """Pieces by SKU of all paid orders that are to leave a warehouse, whoever sent them there, and had not left it `at`
     (microseconds UTC), those that wait for a person among them. One pass over the orders."""
-    asked = (warehouse, at, at, at)
-    return {sku: int(pieces) for sku, pieces in store.query("hub", _PROMISED, asked * 2)}
+    rows = store.query("hub", _PROMISED, (*[at] * 6, warehouse))
+    return {sku: int(pieces) for sku, pieces in rows}
 
 
 class Awaited(NamedTuple):
@@ -95,21 +88,15 @@ class Awaited(NamedTuple):
 
 def awaited(store: Store, warehouse: str, sku: str, at: int) -> list[Awaited]:
     """Whose pieces `promised` counts, who paid first comes first."""
-    rows = store.query("hub", _AWAITED, (warehouse, sku, at, at, at) * 2)
+    rows = store.query("hub", _AWAITED, (*[at] * 6, warehouse, sku))
     return [Awaited(shop, order_no, int(pieces), paid_at) for shop, order_no, pieces, paid_at in rows]
 
 
 def bound(store: Store, warehouse: str, at: int) -> dict[str, tuple[int, int]]:
     """By SKU the pieces of `promised`, and how many of them are of orders that the warehouse was told of, or is about
     to be: not of those that wait for a person. One pass over the orders."""
-    asked = (warehouse, warehouse, at, at, at)
-    return {sku: (int(pieces), int(told)) for sku, pieces, told in store.query("hub", _BOUND, asked * 2)}
-
-
-def last_report(store: Store, warehouse: str) -> int:
-    """Its number in the ledger; 0 where there is none."""
-    sql = "SELECT coalesce(max(seq), 0) FROM ledger WHERE kind = 'told' AND subject = '' AND place = ?"
-    return int(store.query("hub", sql, (warehouse,))[0][0])
+    rows = store.query("hub", _BOUND, (*[at] * 6, warehouse))
+    return {sku: (int(pieces), int(told)) for sku, pieces, told in rows}
 
 
 def left(store: Store, kind: str, *, place: str = "", subject: str = "") -> list[Left]:
@@ -130,6 +117,13 @@ def reports(store: Store, warehouse: str, after: int) -> list[tuple[int, int]]:
     sql = """SELECT seq, message FROM ledger WHERE kind = 'told' AND subject = '' AND place = ? AND seq > ?
         ORDER BY seq"""
     return [(seq, message) for seq, message in store.query("hub", sql, (warehouse, after))]
+
+
+def newest_reports(store: Store, warehouse: str, most: int) -> list[tuple[int, int]]:
+    """The last ones, the newest first; as of `reports`."""
+    sql = """SELECT seq, message FROM ledger WHERE kind = 'told' AND subject = '' AND place = ?
+        ORDER BY seq DESC LIMIT ?"""
+    return [(seq, message) for seq, message in store.query("hub", sql, (warehouse, most))]
 
 
 def told(store: Store) -> dict[str, int]:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from orderhub_core.flows import rows
+from orderhub_core.fold import Head
 from orderhub_core.frames import SCHEMAS, empty
 from orderhub_core.hub import Hub
-from orderhub_core.model import RawMessage
-from orderhub_core.store import aside, expiry, flow, frames, sqlite, statements
+from orderhub_core.model import Line, RawMessage
+from orderhub_core.store import aside, expiry, flow, frames, ledger, sqlite, statements
 from orderhub_core.store.base import NOTHING
 from orderhub_core.store.unit import Finished
 
@@ -167,3 +169,30 @@ def test_bodies_that_expire_are_found_among_those_that_are_there(asked):
     assert expiry.drop_conflicts(store, NOW + 1) == expiry.Dropped(1)
     assert asked.walks() == set()
     assert store.query("inbox", "SELECT message_id, body FROM conflict") == [("m1", None)]
+
+
+def test_what_a_warehouse_was_told_of_is_found_by_its_key_however_many_effects_there_are(asked):
+    hub = asked.hub
+
+    def told(numbers):
+        heads = [Head(n, "shop-1", "direct", f"N{n}", payment="paid", warehouse="hangzhou", decided=1) for n in numbers]
+        with hub.store.transaction("hub") as cursor:
+            cursor.executemany(statements.insert("orders"), [rows.order_row(head) for head in heads])
+            cursor.executemany(
+                statements.insert("lines"),
+                [rows.line_row(head.order_id, Line(1, "A", quantity=2), "") for head in heads],
+            )
+            cursor.executemany(
+                statements.insert("outbox"),
+                [
+                    (rows.push_key(head.shop, head.order_no), head.order_id, "hangzhou", "{}",
+                     "waiting" if head.order_id % 10 else "person", 0, 0, NOW, None, "", NOW, None, "", None)
+                    for head in heads
+                ],
+            )  # fmt: skip
+        return instructions(hub, lambda: ledger.bound(hub.store, "hangzhou", NOW))
+
+    found, few = told(range(1, 31))
+    assert found == {"A": (60, 54)}, "who waits for a person is not told of"
+    found, many = told(range(31, 301))
+    assert found == {"A": (600, 540)} and many < 20 * few, "of ten times as many, and not a hundred times"

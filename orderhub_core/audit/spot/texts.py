@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -17,7 +17,7 @@ from orderhub_core.audit.spot import result as results
 from orderhub_core.audit.spot.book import Book, Key, Turn
 from orderhub_core.audit.spot.result import Result
 from orderhub_core.audit.spot.sheet import LEVEL, MOST_ORDERS, Sheet
-from orderhub_core.i18n import Tile, Translate
+from orderhub_core.i18n import Said, Tile, Translate
 from orderhub_core.model import Event
 
 EVENTS: dict[str, str] = {
@@ -125,11 +125,6 @@ HELP = (
 )
 
 
-Kind = Literal["info", "good", "warn", "bad"]
-Note = tuple[str, Kind]
-"""A remark and how bad it is."""
-
-
 def local(at: datetime | int | None, zone: str) -> str:
     """An instant as people there read it; microseconds UTC where it is a number."""
     if at is None:
@@ -170,9 +165,9 @@ def claimed(sheet: Sheet) -> str:
     return f"{sheet.spec.claim:.4%}".rstrip("0%").rstrip(".") + "%"
 
 
-def sources(sheet: Sheet, zone: str, tr: Translate) -> list[Note]:
+def sources(sheet: Sheet, zone: str, tr: Translate) -> list[Said]:
     """How each touchpoint was read, where that needs to be said, and how bad it is (a kind of note)."""
-    said: list[Note] = []
+    said: list[Said] = []
     copies = [one.name for one in sheet.looked if one.state == "copy"]
     if copies:
         text = tr("Not read live, the hub's copy of {at} was taken: {names}.")
@@ -316,9 +311,9 @@ def strata(tr: Translate) -> dict[str, str]:
     return {tr(name): code for code, name in BY.items()}
 
 
-def remarks(turn: Turn, tr: Translate) -> list[Note]:
+def remarks(turn: Turn, tr: Translate) -> list[Said]:
     """What is said below a card: the machine, what is in the way, the last judgement, and how far one is."""
-    said: list[Note] = []
+    said: list[Said] = []
     if turn.peek and turn.key:
         said.append((machine(turn.book, turn.key, tr), "warn"))
     if not turn.reviewer:

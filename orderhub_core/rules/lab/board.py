@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Literal, Protocol, TypedDict
+from typing import Any, Protocol, TypedDict
 
 import polars as pl
 
-from orderhub_core.i18n import Translate, translator
+from orderhub_core.i18n import Said, Translate, translator
 from orderhub_core.rules.check import check, sentence
 from orderhub_core.rules.compile import EPOCH, MICROSECOND, field_of
 from orderhub_core.rules.dictionary import Kind
@@ -73,7 +73,6 @@ then = "赠品 FREE-01"
 }
 MOST_TOLD = 10_000
 """Orders of a pick that are shown; all of them are in the download."""
-Said = tuple[str, Literal["info", "good", "warn", "bad"]]
 
 
 # -- which books
