@@ -9,7 +9,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from concurrent.futures import Future
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from random import Random
@@ -327,18 +326,17 @@ class Hub(Trying):
 
     def judge(
         self, *, audit: str, shop: str, order_no: str, consistent: bool, reviewer: str = "", note: str = "",
-        seen: Mapping[str, str] = MappingProxyType({}), withdrawn: bool = False
-    ) -> Future[list[Receipt]]:  # fmt: skip
-        """A reviewer's verdict on an audited order, on disk when the result is there. `seen`: the raw words that were
-        judged, by touchpoint. `withdrawn` takes the reviewer's last one back. Raises Busy."""
-        said = Review(audit, shop, order_no, consistent, reviewer, note, dict(seen), withdrawn)
-        return self.receiver.submit([ops.review(said, clock())])
+        seen: Mapping[str, str] = MappingProxyType({}), withdrawn: bool = False, at: int | None = None
+    ) -> None:  # fmt: skip
+        """A reviewer's verdict on an audited order, written down when this returns. `seen`: the raw words that were
+        judged, by touchpoint. `withdrawn` takes the reviewer's last one back. `at` and what it raises: `judge_all`."""
+        self.judge_all([Review(audit, shop, order_no, consistent, reviewer, note, dict(seen), withdrawn)], at)
 
-    def judge_all(self, said: Sequence[Review]) -> None:
-        """Several, written down when this returns. Where it raises Busy or Unreachable, some may have been taken (a
-        cluster writes each down by itself); saying it again is harmless, for of two the newer holds."""
-        at = clock()
-        self.receive([ops.review(one, at) for one in said])
+    def judge_all(self, said: Sequence[Review], at: int | None = None) -> None:
+        """Several, said `at` (microseconds UTC; now), written down when this returns. Where it raises Busy or
+        Unreachable, some may have been taken (a cluster writes each down by itself); saying it again is harmless."""
+        said_at = clock() if at is None else at
+        self.receive([ops.review(one, said_at) for one in said])
 
     def reviews_of(self, audits: Sequence[str]) -> pl.DataFrame:
         """`audit`, shop, order_no, consistent (null where taken back), reviewer, note, at of the judgements in them."""

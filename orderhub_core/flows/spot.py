@@ -14,6 +14,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -28,7 +29,7 @@ from orderhub_core.audit.sources import KEY
 from orderhub_core.audit.spot import sheet as sheets
 from orderhub_core.audit.spot.result import Past
 from orderhub_core.audit.spot.sheet import Looked, Sheet, Shown, Spec
-from orderhub_core.errors import UserMistake
+from orderhub_core.errors import Busy, UserMistake
 from orderhub_core.flows import looking
 from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.looking import Reading
@@ -48,6 +49,8 @@ REVIEWS = pl.Schema(
         "at": INSTANT,
     }
 )
+BUSY_S, AGAIN_S = 10.0, 0.1
+"""So long a judgement is handed in again where the hub takes none just now, and how often."""
 
 
 class _Said(NamedTuple):
@@ -73,7 +76,7 @@ class Desk:
         settings: Settings,
         folder: Path | None = None,
         touchpoint: Callable[[str], Touchpoint] | None = None,
-        judge: Callable[..., Future[Any]] | None = None,
+        judge: Callable[..., None] | None = None,
         reviews: Callable[[Sequence[str]], pl.DataFrame] | None = None,
     ) -> None:
         self._frame, self._clock, self._settings = frame, clock, settings
@@ -82,6 +85,9 @@ class Desk:
         self._gates = Gates({place.id: place.calls_per_minute for place in settings.touchpoints}, time.monotonic)
         self._lock = threading.Lock()
         self._readings: dict[str, Reading] = {}
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="judgements")
+        """One by one, in turn: a taking back is written after what it takes back."""
+        self._said_at = 0
         self._said: defaultdict[tuple[str, str, str, str], list[_Said]] = defaultdict(list)
         """Judgements of this process, oldest first, until the database holds them: a reload may be faster than the
         worker."""
@@ -135,13 +141,17 @@ class Desk:
         withdrawn: bool = False
     ) -> Future[Any] | None:  # fmt: skip
         """Take a judgement, or the taking back of one. It holds from now on, unless the result, which is there when it
-        is on disk (None: none is written here), is that it could not be written. Raises UserMistake, or Busy."""
+        is on disk (None: none is written here), is that it could not be written: a UserMistake, or Busy where that went
+        on for BUSY_S."""
         shop, order_no = key
+        with self._lock:
+            self._said_at = at = max(self._clock(), self._said_at + 1)  # of two the newer holds
         row = {"shop": shop, "order_no": order_no, "consistent": None if withdrawn else consistent,
-               "reviewer": reviewer, "note": note, "at": self._clock()}  # fmt: skip
+               "reviewer": reviewer, "note": note, "at": at}  # fmt: skip
         written = None
         if self._judge is not None:
-            written = self._judge(
+            said = partial(
+                self._judge,
                 audit=sheet.audit,
                 shop=shop,
                 order_no=order_no,
@@ -150,7 +160,9 @@ class Desk:
                 note=note,
                 seen=sheets.evidence(sheet).get(key, {}),
                 withdrawn=withdrawn,
+                at=at,
             )
+            written = self._writer.submit(_patiently, said)
         with self._lock:
             self._said[sheet.audit, shop, order_no, reviewer].append(_Said(row, written))
         return written
@@ -247,3 +259,15 @@ class Desk:
         population = self._frame("orders").select(*KEY, *sorted(set(FACTS.values())))
         scene = report.look({str(name): rows for (name,), rows in sorted(seen.items())}, population=population)
         return learning.learn(scene, drawn.opened_at)
+
+
+def _patiently(write: Callable[[], None]) -> None:
+    """While a commit takes long the hub lets nobody new in: senders come again, and so do we."""
+    give_up_at = time.monotonic() + BUSY_S
+    while True:
+        try:
+            return write()
+        except Busy:
+            if time.monotonic() > give_up_at:
+                raise
+            time.sleep(AGAIN_S)

@@ -234,3 +234,36 @@ def test_no_counter_of_the_landing_page_stands_alone(
     page = visit(shop[0], width=width)
     tops = page.eval_on_selector_all(".count", "all => all.map((e) => Math.round(e.getBoundingClientRect().top))")
     assert [tops.count(top) for top in dict.fromkeys(tops)] == [1, *[columns] * (6 // columns)]
+
+
+def test_a_key_waits_for_what_is_still_being_drawn_and_what_is_typed_meanwhile_presses_nothing(
+    shop: tuple[str, Path], visit: Visit
+) -> None:
+    page = opened(shop[0], visit)
+    page.evaluate(
+        """() => {
+          window.pressed = [];
+          const keys = document.createElement("div");
+          keys.dataset.ohOf = "a card";
+          for (const [key, kind] of [["x", "button"], ["y", "input"]]) {
+            const cell = keys.appendChild(document.createElement("div"));
+            cell.dataset.ohKey = key;
+            cell.textContent = key;
+            window["draw_" + key] = () => {
+              const made = cell.appendChild(document.createElement(kind));
+              made.addEventListener(kind === "input" ? "focus" : "click", () => window.pressed.push(key));
+            };
+          }
+          document.body.prepend(keys);
+        }"""
+    )
+    page.keyboard.press("y")
+    page.keyboard.press("x")  # meant for the input
+    page.evaluate("draw_x(), draw_y()")
+    page.wait_for_function("window.pressed.length", timeout=PATIENCE_MS)
+    assert page.evaluate("window.pressed") == ["y"]
+    page.keyboard.type("x")
+    assert page.evaluate("document.querySelector('[data-oh-key=y] input').value") == "x"
+    page.keyboard.press("Escape")
+    page.keyboard.press("x")
+    assert page.evaluate("window.pressed") == ["y", "x"]

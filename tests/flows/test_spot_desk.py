@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -350,15 +349,10 @@ def hub(home) -> Iterator[Hub]:
 
 
 @pytest.fixture
-def judged(hub, desk) -> tuple[Desk, sheet.Sheet, Callable[[str], Seat]]:
-    def on_disk(**said: Any) -> Future:
-        """Before anything else happens: a busy machine's disk may take longer than a reviewer waits."""
-        written = hub.judge(**said)
-        written.exception()
-        return written
-
+def judged(hub, desk, monkeypatch) -> tuple[Desk, sheet.Sheet, Callable[[str], Seat]]:
+    monkeypatch.setattr(seat, "PATIENCE_S", 30.0)  # on disk before the next step, also on a busy machine
     own = desk()
-    own._judge, own._reviews = on_disk, hub.reviews_of
+    own._judge, own._reviews = hub.judge, hub.reviews_of
     kept = own.sheet(opened(own, Spec(size=8)).audit)
     folio = book.book(kept, own._frame("orders").lazy(), own._frame("events").lazy())
     return own, kept, lambda name: Seat(own, folio, name, lambda: None, lambda: None)
@@ -455,7 +449,7 @@ class Disk:
     def __init__(self) -> None:
         self.waiting: list[Future] = []
 
-    def judge(self, **_) -> Future:
+    def submit(self, *_) -> Future:
         self.waiting.append(Future())
         return self.waiting[-1]
 
@@ -463,7 +457,7 @@ class Disk:
 @pytest.fixture
 def slow(desk) -> tuple[Disk, Seat, list[str]]:
     own, disk = desk(), Disk()
-    own._judge = disk.judge
+    own._judge, own._writer = print, disk
     kept = own.sheet(opened(own, Spec(size=4)).audit)
     folio = book.book(kept, own._frame("orders").lazy(), own._frame("events").lazy())
     return disk, Seat(own, folio, "ann", lambda: None, lambda: None), [card.order_no for card in kept.cards]
@@ -541,6 +535,30 @@ def test_what_was_said_before_holds_where_its_taking_back_is_not_written(slow):
     told = ann.now(False)
     assert told.reviews["order_no"].to_list() == [cards[0]] and told.troubles[0][0] == cards[0]
     assert told.key[1] == cards[1]
+
+
+@pytest.mark.parametrize("times", [2, 10**6])
+def test_a_hub_that_takes_nothing_just_now_is_asked_again_for_a_while_and_in_turn(desk, monkeypatch, times):
+    monkeypatch.setattr(spot, "BUSY_S", 1.0 if times < 10 else 0.1)
+    monkeypatch.setattr(spot, "AGAIN_S", 0.001)
+    own, asked, taken = desk(), itertools.count(), []
+
+    def judge(*, order_no, **_) -> None:
+        if next(asked) < times:
+            raise Busy("writing takes long just now")
+        taken.append(order_no)
+
+    own._judge = judge
+    kept = own.sheet(opened(own, Spec(size=3)).audit)
+    keys = [(card.shop, card.order_no) for card in kept.cards]
+    written = [own.judge(kept, key, consistent=True, reviewer="ann") for key in keys]
+    failed = [one.exception(timeout=30) for one in written]
+    if times < 10:
+        assert failed == [None] * 3 and taken == [order_no for _, order_no in keys]
+    else:
+        assert [str(why) for why in failed] == ["writing takes long just now"] * 3 and own.reviews(
+            kept.audit
+        ).is_empty()
 
 
 def test_no_folder_no_touchpoints_the_copy_is_compared_and_said_to_be_one(world):
