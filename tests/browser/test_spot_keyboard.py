@@ -77,13 +77,14 @@ def until_title_is_not(page: Page, before: str) -> str:
 
 
 def tab_to(page: Page, name: str) -> None:
-    """Go to a control by the tabulator alone."""
+    """Go to a control by the tabulator alone. The page itself has the focus where a focused button was taken away; its
+    text names every control."""
     for _ in range(60):
         page.keyboard.press("Tab")
         at = page.evaluate(
             "() => { let at = document.activeElement; while (at?.shadowRoot?.activeElement)"
-            " at = at.shadowRoot.activeElement; return [at.textContent, at.getAttribute('aria-label'),"
-            " ...[...(at.labels ?? [])].map((l) => l.textContent)].join('|'); }"
+            " at = at.shadowRoot.activeElement; return at === document.body ? '' : [at.textContent,"
+            " at.getAttribute('aria-label'), ...[...(at.labels ?? [])].map((l) => l.textContent)].join('|'); }"
         )
         if name in at:
             return
