@@ -84,8 +84,7 @@ class Following:
         Who has let an order go knew all that was known then: only what was applied after that `moment` holds it again.
         """
         number = head.order_id
-        ours = head.warehouse_by == "rule" or self._makes
-        if not head.decided or not ours:
+        if not head.decided or not (head.warehouse_by == "rule" or self._makes):
             return
         relined = head.decided > 1 and self._is_relined(number)
         if head.decided > 1 and number in self.news.lines:
@@ -95,9 +94,8 @@ class Following:
         if head.fulfilment in STOPPED or head.payment not in PAID:
             self._stopped[number] = f"the order is {head.headline}"
             return
-        fresh = {entry.event for entry in news}
         if PARTLY_REFUNDED in head.facts:
-            self._hold(number, REFUNDED, moment if PARTLY_REFUNDED in fresh else 0)
+            self._hold(number, REFUNDED, moment if any(entry.event == PARTLY_REFUNDED for entry in news) else 0)
         if relined:
             self._hold(number, RELINED, moment)
         if head.logistics != "none" and head.decided == 1:
@@ -106,7 +104,8 @@ class Following:
             state, _, before = self._forestalled.get(number, _UNTOLD)
             if state != "withdrawn":
                 by = UNDER_WAY_BY if head.decided > 1 else SENT_BY
-                self._forestalled[number] = ("person", SHIPPED, before if by.isdisjoint(fresh) else moment)
+                since = moment if any(entry.event in by for entry in news) else before
+                self._forestalled[number] = ("person", SHIPPED, since)
 
     def pack(self, head: Head, said: Packing, message: Message, moment: int) -> None:
         """Take in with whom an order is packed. One that goes in several parcels, or is nobody's of ours, is not."""

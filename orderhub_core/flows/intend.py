@@ -29,8 +29,9 @@ from orderhub_core.model import Line
 from orderhub_core.rules import rulebook
 from orderhub_core.rules.actions import HOLDS
 from orderhub_core.rules.buyers import HISTORY
-from orderhub_core.rules.decide import Decision, decide
+from orderhub_core.rules.decide import Decision, each
 from orderhub_core.rules.gifts import FIRST_ADDED_LINE
+from orderhub_core.rules.index import Index
 from orderhub_core.rules.inforce import Choice
 from orderhub_core.rules.merging import wish
 from orderhub_core.rules.needs import asks_buyers, asks_signals, check, line_columns, order_columns
@@ -114,8 +115,6 @@ class Intentions:
         self.reads, self._books, self.outside, self.news, self.writes = reads, books, outside, news, writes
         self.places, self.counters, self.buyers = places, counters, buyers
         self.following = Following(reads, places, news, writes)
-        self._asking: dict[str, bool] = {}
-        """Whether a version asks for buyers."""
         self._read: dict[int, Mapping[str, Any]] = {}
         """What was read of buyers, by order."""
 
@@ -130,18 +129,15 @@ class Intentions:
 
     def reads_buyer(self, head: Head) -> bool:
         """Whether the rulebook must speak on an order, and will read what its buyer's other orders are."""
-        if not self.awaits(head):
+        if not self.awaits(head) or not self._asks_buyers:
             return False
         shadow = self.books.shadow
-        return self._asks_buyers(self.books.of(head.shop, head.order_no)) or (
-            shadow is not None and self._asks_buyers(shadow)
-        )
+        return asks_buyers(self.books.of(head.shop, head.order_no)) or (shadow is not None and asks_buyers(shadow))
 
-    def _asks_buyers(self, book: Rulebook) -> bool:
-        """To ask the book itself takes longer than all else that is asked of a message."""
-        if book.version not in self._asking:
-            self._asking[book.version] = asks_buyers(book)
-        return self._asking[book.version]
+    @cached_property
+    def _asks_buyers(self) -> bool:
+        """Whether any book does: to ask the one that speaks takes longer than all else that is asked of a message."""
+        return any(map(asks_buyers, self.books.every))
 
     def decide(self) -> None:
         """Let the rulebook speak on orders that it has not spoken on."""
@@ -194,11 +190,7 @@ class Intentions:
             self._read |= zip(orders["order_id"], read.to_dicts(), strict=True)
             orders = orders.hstack(read)
         bought = rows.lines_frame({head.order_id: lines[head.order_id] for head in heads}, line_columns(book))
-        made = decide(orders, bought, book, reports=reports)
-        said: dict[int, list[Decision]] = {head.order_id: [] for head in heads}
-        of, *columns = (column.to_list() for column in made)
-        for order_id, decision in zip(of, zip(*columns, strict=True), strict=True):
-            said[order_id].append(Decision._make(decision))
+        said = each(Index(orders, bought, zone=book.zone, reports=reports), book)
         return [
             Made(head, said[number], book, lines[number], self.news.last_message[number])
             for head in heads
@@ -215,54 +207,59 @@ class Intentions:
     def _carry_out(self, made: Made, settled: Settled) -> None:
         head, _, book, lines, message = made
         at, version = message.received_at, book.version
+        lack = settled.lack
         gifts: list[Line] = []
         held: list[str] = []
         done: list[Decision] = []
+        named: list[tuple[str, str]] = []
         if read := self._read.get(head.order_id):
             self.news.entries.append(regarding.entry(head.order_id, read, message))
         for decision in settled.decisions:
-            _, rule, action, argument, quantity, parent, _ = decision
+            _, rule, action, argument, quantity, parent, reason = decision
             if action == "assign_warehouse":
                 if head.warehouse is not None:
                     continue
                 head.warehouse, head.warehouse_by = argument, "rule"
-            elif action == "add_gift" and quantity:
-                gifts.append(Line(FIRST_ADDED_LINE + len(gifts), argument, quantity=quantity, gift_of=parent))
-                self.news.rows(self.writes, "lines", head.order_id).append(
-                    rows.line_row(head.order_id, gifts[-1], rule)
-                )
+            elif action == "add_gift":
+                if quantity:
+                    gifts.append(Line(FIRST_ADDED_LINE + len(gifts), argument, quantity=quantity, gift_of=parent))
+                    self.news.rows(self.writes, "lines", head.order_id).append(
+                        rows.line_row(head.order_id, gifts[-1], rule)
+                    )
             elif action == "notify":
                 self.writes.new["outbox"].append(rows.notify_row(head, argument, rule, version, message))
-            lacks = bool(settled.lack) and decision.reason == settled.lack
-            held += [] if lacks else rows.holding(action, argument, rule)
-            if action == "add_gift" and not quantity:
-                done.append(decision)
-                continue
-            detail = _cause(rule, version)
-            if action == "split" and quantity > 1:
-                detail = _json({"parcels": parcelling.named(settled.parts), "rule": rule, "version": version}).decode()
-            elif lacks and action == "hold":
-                detail = _json({"lacked": settled.lack, "rule": rule, "version": version}).decode()
-            event = f"rule.{action}"
-            self.news.entries.append(
-                as_entry((head.order_id, event, at, at, "", argument, "decided", "rules", message.id, detail))
-            )
+            elif action in rows.HOLDING and not (lack and reason == lack):
+                held += rows.holding(action, argument, rule)
             done.append(decision)
+            named.append((action, argument))
+            if quantity or action != "add_gift":
+                detail = self._detail(decision, settled, version)
+                self.news.entries.append(
+                    as_entry(
+                        (head.order_id, f"rule.{action}", at, at, "", argument, "decided", "rules", message.id, detail)
+                    )
+                )
         self._note(head, done, version)
-        named = [(one.action, one.argument) for one in done]
         self.following.carried[head.order_id] = Carried(
             self.news.lines.get(head.order_id), lines, gifts, named, settled.parts
         )
         head.decided = parcelling.count(settled.parts) if settled.parts else 1
-        kept_back = [*held, settled.lack] if settled.lack and not settled.rest else held
-        self.writes.new["outbox"] += [
-            rows.work_row(head, base, lines, message, "; ".join(kept_back))
-            for action, base in named
-            if action == "work_order"
-        ]
+        if bases := [base for action, base in named if action == "work_order"]:
+            why = "; ".join([*held, lack] if lack and not settled.rest else held)
+            self.writes.new["outbox"] += [rows.work_row(head, base, lines, message, why) for base in bases]
         if head.warehouse_by == "rule":
             until = self._waits_until(made, settled, named)
             self._hand_over(made, settled, [*lines, *gifts], held, _marks(tuple(named)), until)
+
+    @staticmethod
+    def _detail(decision: Decision, settled: Settled, version: str) -> str:
+        """What the log says of why, in JSON."""
+        rule, action = decision.rule, decision.action
+        if action == "split" and decision.quantity > 1:
+            return _json({"parcels": parcelling.named(settled.parts), "rule": rule, "version": version}).decode()
+        if action == "hold" and settled.lack and decision.reason == settled.lack:
+            return _json({"lacked": settled.lack, "rule": rule, "version": version}).decode()
+        return _cause(rule, version)
 
     def _hand_over(
         self, made: Made, settled: Settled, lines: Sequence[Line], held: list[str], marked: effects.Marks, until: int

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import accumulate, chain
@@ -66,6 +66,7 @@ class _Versions:
     """Each order's own version; on others nothing is said."""
 
     books: dict[Key, Rulebook]
+    every: Collection[Rulebook]
     speaks: bool = True
     shadow: Rulebook | None = None
 
@@ -167,7 +168,7 @@ def _again(
 def _apply(
     context: Context, scratch: Store, chosen: dict[Key, Rulebook], heard: Sequence[Heard], tell: Tell
 ) -> set[Key]:
-    then = _Versions(chosen)
+    then = _Versions(chosen, list({book.version: book for book in chosen.values()}.values()))
     there = AsRecorded(chain.from_iterable(ledger.entries(context.store)), context.places.zone)
     read = AsRead(partial(recorded.read, context.store, READ))
     anew = context._replace(

@@ -88,6 +88,10 @@ def marks(decided: Iterable[tuple[str, str]]) -> effects.Marks:
     return effects.Marks(carrier, tags, sum(map(int, named.get("priority", ()))))
 
 
+HOLDING = frozenset({"approve", "hold"})
+"""Actions that may keep an order from its warehouse."""
+
+
 def holding(action: str, argument: str, rule: str) -> list[str]:
     """Why a decision keeps the order from its warehouse until a person lets it go; empty where it does not."""
     if action == "approve":

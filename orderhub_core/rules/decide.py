@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import polars as pl
@@ -32,6 +33,7 @@ DECISIONS = pl.Schema(
 """One row per decision; of one order in the order of groups, rules and actions. `action` is a verb of `actions.VERBS`.
 A gift for every so many bought has no row where fewer were. What is limited is granted afterwards, by `gifts`.
 `parent`: of `add_gift` the number of the line that the gift travels with, the first that earned it."""
+OWN = ("order_id", "quantity", "parent", "reason")
 NO_RULE = "no rule before it holds"
 """The reason where a group's `otherwise` acts."""
 
@@ -46,6 +48,10 @@ class Decision(NamedTuple):
     quantity: int
     parent: int | None
     reason: str
+
+
+_as_decision = cast(Callable[[tuple[Any, ...]], Decision], partial(tuple.__new__, Decision))
+"""Without the detour over the arguments' names."""
 
 
 class Hit(NamedTuple):
@@ -67,27 +73,48 @@ def decide(
 
 def decided(index: Index, book: Rulebook) -> pl.DataFrame:
     """The same, of orders whose index is kept."""
+    acts, act, own = _rows(index, book)
+    names = ("group", "rule", "action", "argument")
+    made = pl.DataFrame(acts, schema={name: DECISIONS[name] for name in names}, orient="row")[act]
+    return made.hstack(own).select(DECISIONS.names())
+
+
+def each(index: Index, book: Rulebook) -> dict[int, list[Decision]]:
+    """The rows of `decided`, by order: of every order, if only that there are none."""
+    acts, act, own = _rows(index, book)
+    found: dict[int, list[Decision]] = {number: [] for number in index.raw_orders["order_id"].to_list()}
+    for done, number, *rest in zip(act.tolist(), *(column.to_list() for column in own), strict=True):
+        found[number].append(_as_decision((*acts[done], *rest)))
+    return found
+
+
+Act = tuple[str, str, str, str]
+"""What is the same of all rows of one action: group, rule, action, argument."""
+
+
+def _rows(index: Index, book: Rulebook) -> tuple[list[Act], Numbers, list[pl.Series]]:
+    """Every act, of each row the place of its act, and the columns that are the row's own: `order_id`, `quantity`,
+    `parent`, `reason`."""
     blocks = [(hit, action) for hit in hits(index, book) for action in hit.rule.then]
     if not blocks:
-        return pl.DataFrame(schema=DECISIONS)
-    acts = pl.DataFrame(
-        [
-            (hit.group.name, hit.rule.name, action.verb, action.argument, action.quantity)
-            for hit, action in blocks
-        ],
-        schema={name: DECISIONS[name] for name in ("group", "rule", "action", "argument", "quantity")},
-        orient="row",
-    )  # fmt: skip
-    sizes = [len(hit.rows) for hit, _ in blocks]
-    made = acts[np.repeat(np.arange(len(blocks)), sizes)].with_columns(
+        return [], np.empty(0, np.int64), [pl.Series(name, [], DECISIONS[name]) for name in OWN]
+    acts = [(hit.group.name, hit.rule.name, action.verb, action.argument) for hit, action in blocks]
+    act = np.repeat(np.arange(len(blocks)), [len(hit.rows) for hit, _ in blocks])
+    earning = any(action.per for _, action in blocks)
+    if earning:
+        pieces = np.concatenate([quantities(index, hit.rows, hit.rule.when, action) for hit, action in blocks])
+    else:
+        pieces = np.array([action.quantity for _, action in blocks])[act]
+    own = [
         index.raw_orders["order_id"][np.concatenate([hit.rows for hit, _ in blocks])],
+        pl.Series("quantity", pieces.astype(np.int32)),
         _parents(index, blocks),
         _reasons(index, blocks),
-    )
-    if any(action.per for _, action in blocks):
-        pieces = np.concatenate([quantities(index, hit.rows, hit.rule.when, action) for hit, action in blocks])
-        made = made.with_columns(quantity=pl.Series(pieces).cast(pl.Int32)).filter(pl.col("quantity") > 0)
-    return made.select(DECISIONS.names())
+    ]
+    if not earning:
+        return acts, act, own
+    there = np.flatnonzero(pieces > 0)
+    return acts, act[there], [column[there] for column in own]
 
 
 def hits(index: Index, book: Rulebook) -> Iterator[Hit]:

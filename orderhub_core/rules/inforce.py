@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from hashlib import blake2b
 from typing import NamedTuple, Protocol
 
@@ -17,6 +18,11 @@ class Choice(Protocol):
     @property
     def speaks(self) -> bool:
         """Whether there is any rule at all."""
+        ...
+
+    @property
+    def every(self) -> Collection[Rulebook]:
+        """Those that speak on any order, and the shadow."""
         ...
 
     @property
@@ -36,6 +42,10 @@ class InForce(NamedTuple):
     @property
     def speaks(self) -> bool:
         return bool(self.active.groups or (self.candidate is not None and self.candidate.groups))
+
+    @property
+    def every(self) -> Collection[Rulebook]:
+        return (self.active,) if self.candidate is None else (self.active, self.candidate)
 
     @property
     def shadow(self) -> Rulebook | None:

@@ -147,14 +147,14 @@ def test_an_unreadable_trial_stops_nobody_and_a_bug_in_one_costs_no_order_anythi
         bench.editions.save(text(version, "hangzhou"), by="ann")
     bench.published("v1")
     bench.editions.change("shadow", "v2", by="ann")
-    decide = intend.decide
+    each = intend.each
 
-    def broken(orders, lines, book, **rest):
+    def broken(index, book):
         if book.version == "v2":
             raise OverflowError
-        return decide(orders, lines, book, **rest)
+        return each(index, book)
 
-    monkeypatch.setattr(intend, "decide", broken)
+    monkeypatch.setattr(intend, "each", broken)
     (first,) = bench.orders()
     assert bench.decided("reason", shadow=1) == {first: "could not decide: OverflowError"}
     with bench.store.transaction("hub") as cursor:
