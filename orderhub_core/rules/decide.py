@@ -54,6 +54,10 @@ _as_decision = cast(Callable[[tuple[Any, ...]], Decision], partial(tuple.__new__
 """Without the detour over the arguments' names."""
 
 
+Act = tuple[str, str, str, str]
+"""What is the same of all rows of one action: group, rule, action, argument."""
+
+
 class Hit(NamedTuple):
     """A rule that acts, and the rows of the orders for which it does."""
 
@@ -88,10 +92,6 @@ def each(index: Index, book: Rulebook) -> dict[int, list[Decision]]:
     return found
 
 
-Act = tuple[str, str, str, str]
-"""What is the same of all rows of one action: group, rule, action, argument."""
-
-
 def _rows(index: Index, book: Rulebook) -> tuple[list[Act], Numbers, list[pl.Series]]:
     """Every act, of each row the place of its act, and the columns that are the row's own: `order_id`, `quantity`,
     `parent`, `reason`."""
@@ -100,18 +100,14 @@ def _rows(index: Index, book: Rulebook) -> tuple[list[Act], Numbers, list[pl.Ser
         return [], np.empty(0, np.int64), [pl.Series(name, [], DECISIONS[name]) for name in OWN]
     acts = [(hit.group.name, hit.rule.name, action.verb, action.argument) for hit, action in blocks]
     act = np.repeat(np.arange(len(blocks)), [len(hit.rows) for hit, _ in blocks])
-    earning = any(action.per for _, action in blocks)
-    if earning:
-        pieces = np.concatenate([quantities(index, hit.rows, hit.rule.when, action) for hit, action in blocks])
-    else:
-        pieces = np.array([action.quantity for _, action in blocks])[act]
+    pieces = np.concatenate([quantities(index, hit.rows, hit.rule.when, action) for hit, action in blocks])
     own = [
         index.raw_orders["order_id"][np.concatenate([hit.rows for hit, _ in blocks])],
         pl.Series("quantity", pieces.astype(np.int32)),
         _parents(index, blocks),
         _reasons(index, blocks),
     ]
-    if not earning:
+    if not any(action.per for _, action in blocks):
         return acts, act, own
     there = np.flatnonzero(pieces > 0)
     return acts, act[there], [column[there] for column in own]
