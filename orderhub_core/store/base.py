@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from orderhub_core.errors import Later
 from orderhub_core.model import RawMessage
-from orderhub_core.store import chain, statements
+from orderhub_core.store import chain, shelves, statements
 from orderhub_core.store.unit import Claim, Finished, Leased, Message, Pulse, Receipt, Requeued, Row, Writes
 
 OPEN_EFFECTS = "SELECT state, count(*) FROM outbox WHERE state IN ('waiting', 'leased', 'person') GROUP BY state"
@@ -189,10 +189,11 @@ class Store(ABC):
     def purchase_rows(self, buyers: Iterable[str] | None = None) -> list[Row]:
         """order_id, buyer_key, paid_at, paid_minor, currency, facts (JSON) of the orders that these buyers have paid;
         None: of all whose buyer is known."""
-        which, whose = ("buyer_key <> ''", []) if buyers is None else (self.among("buyer_key"), [self.listed(buyers)])
-        sql = f"""SELECT order_id, buyer_key, paid_at, paid_minor, currency, facts FROM orders
-            WHERE {which} AND paid_at IS NOT NULL AND deleted_at IS NULL"""
-        return self.query("hub", sql, whose)
+        which, whose = "buyer_key <> ''", []
+        if buyers is not None:
+            which, last = " AND ".join(map(self.among, shelves.COLUMNS)), self.query("hub", shelves.LAST)[0][0]
+            whose = [self.listed(some) for some in shelves.values(set(buyers), last)]
+        return self.query("hub", shelves.PURCHASES + which, whose)
 
     def pack_rows(self, order_ids: Iterable[int]) -> list[Row]:
         """order_id, shop, order_no of what these orders are packed with."""
@@ -207,8 +208,7 @@ class Store(ABC):
     def resource_rows(self, subjects: Iterable[str]) -> list[Row]:
         """kind, subject, place, balance, safety of these SKUs, days and quotas, and of the ledger's turn, as of one
         commit."""
-        sql = statements.RESOURCES.format(those=self.among("subject"))
-        return self.query("hub", sql, (self.listed(subjects),))
+        return self.query("hub", statements.RESOURCES.format(those=self.among("subject")), (self.listed(subjects),))
 
     def message_ids(self, source: str, message_ids: Iterable[str]) -> dict[str, int]:
         """Inbox ids by message id."""

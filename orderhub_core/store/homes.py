@@ -14,7 +14,7 @@ from orderhub_core.store.base import Store
 from orderhub_core.store.home import Home as Home
 from orderhub_core.store.sqlite import SqliteStore
 
-REVISIONS = {"inbox": "inbox_0004", "hub": "hub_0015"}
+REVISIONS = {"inbox": "inbox_0004", "hub": "hub_0016"}
 """This version's schema: the newest migration of each part."""
 
 

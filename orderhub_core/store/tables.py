@@ -14,6 +14,7 @@ from sqlmodel import Field
 from orderhub_core.store import inboxtables, packtables, stocktables  # noqa: F401 — imported, a table is known
 from orderhub_core.store.columns import BIG_KEY, CLUSTERED, blob, instant, key, number, text, word
 from orderhub_core.store.parts import HubPart
+from orderhub_core.store.shelves import BUYER, SHELF
 
 
 class Order(HubPart, table=True):
@@ -24,7 +25,7 @@ class Order(HubPart, table=True):
         UniqueConstraint("shop", "order_no"),
         Index("ix_orders_order_no", "order_no"),
         Index("ix_orders_changed_version", "changed_version"),
-        Index("ix_orders_buyer_key", "buyer_key"),
+        Index("ix_orders_shelf", sql(SHELF), sql(BUYER)),
     )
     order_id: int = key(BIG_KEY)
     shop: str = text()
@@ -116,7 +117,6 @@ class Person(HubPart, table=True):
     """The receiver, apart from the order: no view, frame, log entry or effect reads this table."""
 
     __tablename__ = "persons"
-    __table_args__ = (Index("ix_persons_phone_hash", "phone_hash"),)
     order_id: int = key(BIG_KEY)
     name: str = text()
     phone: str = text()

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
+import sqlalchemy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -214,6 +215,33 @@ def test_migrating_twice_changes_nothing_and_the_tables_are_those_declared(any_h
     homes.init(any_home)
     assert homes.outdated(any_home) == []
     assert schema.differences(any_home) == []
+
+
+def test_an_index_of_what_is_computed_that_is_not_as_declared_is_found(any_home):
+    other = "CREATE INDEX ix_orders_shelf ON orders ((order_id / 7), substr(buyer_key, 1, 8))"
+    for changes in (["DROP INDEX ix_orders_shelf"], [other]):
+        with schema.connection(any_home, "hub") as connection:
+            for change in changes:
+                connection.execute(sqlalchemy.text(change))
+            connection.commit()
+        assert "ix_orders_shelf" in str(schema.differences(any_home))
+
+
+def test_a_buyers_orders_are_found_on_every_shelf_and_nobody_elses(store):
+    ours, alike, other = "a" * 32, "a" * 31 + "b", "b" * 32
+    bought = {1: ours, 2: alike, 65_535: ours, 65_536: ours, 70_000: other, 300_000: ours, 300_001: ""}
+    empty = dict.fromkeys(statements.columns("orders"), "") | {"paid_minor": 9, "facts": "{}", "decided": 0}
+    amounts = ["total_minor", "freight_minor", "discount_minor", "item_count", "contradictions", "changed_version"]
+    unknown = [name for name in empty if name.endswith(("_at", "_digest"))]
+    empty |= dict.fromkeys(amounts, 9) | dict.fromkeys(unknown)
+    with store.transaction("hub") as cursor:
+        for order_id, key in bought.items():
+            row = empty | {"order_id": order_id, "order_no": f"{order_id}", "buyer_key": key, "paid_at": order_id}
+            cursor.execute(store.sql(statements.insert("orders")), list(row.values()))
+    cases = [{ours}, {ours, other}, {alike}, {"c" * 32}, set()]
+    for keys in cases:
+        assert sorted(row[:2] for row in store.purchase_rows(keys)) == [one for one in bought.items() if one[1] in keys]
+    assert sorted(row[0] for row in store.purchase_rows()) == [order_id for order_id, key in bought.items() if key]
 
 
 def test_a_missing_hub_is_told(tmp_path):
