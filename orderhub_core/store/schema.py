@@ -128,7 +128,7 @@ def differences(home: Home) -> list[Any]:
 def _lacking(opened: sqlalchemy.Connection, metadata: sqlalchemy.MetaData) -> list[tuple[str, str]]:
     """Indexes of expressions, which SQLAlchemy cannot read back from SQLite: by their text."""
     names = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
-    there: dict[str, str] = dict(opened.execute(sqlalchemy.text(names)).tuples())
+    there = {row.name: row.sql for row in opened.execute(sqlalchemy.text(names))}
     indexes = [index for table in metadata.tables.values() for index in table.indexes]
     declared = {str(index.name): str(CreateIndex(index).compile(opened)) for index in indexes if not index.columns}
     return [("add_index", name) for name, sql in declared.items() if there.get(name) != sql]

@@ -130,7 +130,7 @@ class Harness:
     def _world(self) -> None:
         dice = self.dice
         deliveries = deliveries_of(dice)
-        # The product's own checkpoint comes every 4,000 pages: too late for so few messages.
+        # The product's own checkpoint comes every 1,000 or 4,000 pages: too late for so few messages.
         self.driver.settings["wal_autocheckpoint"] = dice.choice(self.checkpoints)
         whole = self._uninterrupted(deliveries)
         folder = self._folder(self.empty)
