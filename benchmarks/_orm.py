@@ -79,8 +79,7 @@ class Tutorial:
         for row in rows.parcel_rows(head) if folded.boxed else ():
             session.merge(made(Parcel, row))
         if folded.person and content is not None and (person := content.person) is not None:
-            phone_hash = self._hashes.phone(person.phone)
-            row = (head.order_id, person.name, person.phone, phone_hash, person.address, content.note)
+            row = (head.order_id, person.name, person.phone, person.address, content.note)
             session.merge(made(Person, row))
 
     def _hidden(self, content: Content | None) -> Pseudonymous:

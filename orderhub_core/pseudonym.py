@@ -36,12 +36,12 @@ class Pseudonyms:
             for purpose in ("phone", "buyer", "person", "receiver", "address")
         }
 
-    def phone(self, phone: str) -> bytes | None:
-        """The look-up hash of a full phone number; None for a masked or missing one."""
+    def phone(self, phone: str) -> str:
+        """The pseudonym of a full phone number however it is written; empty for a masked or missing one."""
         digits = NOT_DIGITS.sub("", unicodedata.normalize("NFKC", phone))
         if not digits.isdigit() or not 7 <= len(digits) <= 15:
-            return None
-        return self._hash("phone", digits.removeprefix("86") if len(digits) == 13 else digits)
+            return ""
+        return self._hash("phone", digits.removeprefix("86") if len(digits) == 13 else digits).hex()
 
     def buyer(self, shop: str, ref: str) -> str:
         """The pseudonym of a channel's buyer id; empty for an empty one."""

@@ -319,7 +319,7 @@ class _Batch:
 
     def write(self) -> None:
         writes, version = self.writes, self.claim.stamp
-        self.news.write(writes, version, self.context.pseudonyms.phone)
+        self.news.write(writes, version)
         self.counters.write(writes)
         self.sightings.write(writes, version)
         end = chain.Head(self.claim.log_seq, self.claim.log_hash)

@@ -53,7 +53,7 @@ class Gathered:
                 one.paid_at,
                 one.handed.asked.warehouse,
                 " ".join(one.place) if all(one.place) else None,
-                one.phone or None,
+                hashes.phone(one.person.phone) or None,
                 hashes.receiver(one.person.name) or None,
                 hashes.address(one.person.address) or None,
                 one.buyer or None,

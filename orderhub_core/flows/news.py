@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from orderhub_core.flows import rows
 from orderhub_core.fold import Entry, Folded, Head
 from orderhub_core.model import Content, Line, Person
@@ -53,7 +51,7 @@ class News:
         if folded.person:
             self._persons[order_id] = content
 
-    def write(self, writes: Writes, stamp: int, phone_hash: Callable[[str], bytes | None]) -> None:
+    def write(self, writes: Writes, stamp: int) -> None:
         """The rows of the orders, and of their payments, parcels, lines and receivers where those are news."""
         for order_id, head in self.touched.items():
             head.changed_version = stamp
@@ -75,7 +73,7 @@ class News:
             self.rows(writes, "lines", order_id).extend(numbered.values())
         for order_id, content in self._persons.items():
             person = content.person or Person()
-            row = (order_id, person.name, person.phone, phone_hash(person.phone), person.address, content.note)
+            row = (order_id, person.name, person.phone, person.address, content.note)
             self.rows(writes, "persons", order_id).append(row)
 
     def rows(self, writes: Writes, table: str, order_id: int) -> list[Row]:

@@ -14,7 +14,7 @@ from orderhub_core.store.base import Store
 from orderhub_core.store.unit import Row
 
 _WAITING = """SELECT e.state, e.attempts, e.next_at, e.payload, o.order_id, o.paid_at, o.after_sale, o.province, o.city,
-    o.buyer_key, p.phone_hash, p.name, p.phone, p.address
+    o.buyer_key, p.name, p.phone, p.address
     FROM outbox e JOIN orders o ON o.order_id = e.order_id LEFT JOIN persons p ON p.order_id = e.order_id
     WHERE e.state = 'waiting' AND e.attempts = 0 AND e.key = 'push:' || o.shop || ':' || o.order_no
     AND EXISTS (SELECT 1 FROM packs k WHERE k.order_id = e.order_id)"""
@@ -70,8 +70,6 @@ class Waiting(NamedTuple):
     """Province and city."""
     buyer: str
     """The shop's pseudonym."""
-    phone: str
-    """Its keyed hash; empty where there is none."""
     person: Person
     """To be hashed at once, and kept nowhere else."""
 
@@ -125,16 +123,14 @@ def agreed(store: Store) -> dict[str, Agreed]:
 
 def _waiting(
     state: str, tries: int, until: int, payload: str, number: int, paid_at: int | None, after_sale: str,
-    province: str, city: str, buyer: str, phone_hash: bytes | None, name: str | None, phone: str | None,
-    address: str | None,
+    province: str, city: str, buyer: str, name: str | None, phone: str | None, address: str | None,
 ) -> Waiting | None:  # fmt: skip
     asked = effects.decode(payload)
     if not isinstance(asked, PushToWarehouse):
         return None
     person = Person(name or "", phone or "", address or "")
-    hashed = "" if phone_hash is None else bytes(phone_hash).hex()
     handed = HandOver(state, tries, until, asked)
-    return Waiting(number, handed, paid_at, after_sale, (province, city), buyer, hashed, person)
+    return Waiting(number, handed, paid_at, after_sale, (province, city), buyer, person)
 
 
 def hand_overs(store: Store, keys: Iterable[str]) -> dict[str, HandOver]:

@@ -120,7 +120,6 @@ class Person(HubPart, table=True):
     order_id: int = key(BIG_KEY)
     name: str = text()
     phone: str = text()
-    phone_hash: bytes | None = blob()
     address: str = text()
     note: str = text()
 

@@ -39,8 +39,7 @@ STATE = {
     "parcels": "SELECT shop, order_no, p.tracking_no, p.carrier, labelled FROM parcels p JOIN orders USING (order_id)",
     "payments": "SELECT shop, order_no, payment_no, method, p.currency, amount_minor, p.paid_at"
     " FROM payments p JOIN orders USING (order_id)",
-    "persons": "SELECT shop, order_no, name, phone, phone_hash, address, note"
-    " FROM persons JOIN orders USING (order_id)",
+    "persons": "SELECT shop, order_no, name, phone, address, note FROM persons JOIN orders USING (order_id)",
     "decisions": "SELECT shop, order_no, rule, version, action, argument, reason"
     " FROM decisions JOIN orders USING (order_id)",
     "parked": "SELECT source, message_id, reason FROM parked",

@@ -1,5 +1,5 @@
 """A buyer's orders are found shelf by shelf, so that a new order is written among recent ones only. Nobody asks for a
-receiver by phone: the index for that goes."""
+receiver by the hash of a phone: it goes, with its index, and is made where two receivers are compared."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,6 +12,7 @@ depends_on = None
 
 def upgrade() -> None:
     op.drop_index("ix_persons_phone_hash", "persons")
+    op.drop_column("persons", "phone_hash")
     op.drop_index("ix_orders_buyer_key", "orders")
     op.create_index("ix_orders_shelf", "orders", [sa.text("(order_id / 65536)"), sa.text("substr(buyer_key, 1, 8)")])
 
@@ -19,4 +20,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_index("ix_orders_shelf", "orders")
     op.create_index("ix_orders_buyer_key", "orders", ["buyer_key"])
+    op.add_column("persons", sa.Column("phone_hash", sa.LargeBinary(), nullable=True))
     op.create_index("ix_persons_phone_hash", "persons", ["phone_hash"])
