@@ -125,7 +125,7 @@ class Pipeline:
 
         `lane`: of what `ahead` commits meanwhile.
         """
-        if any(message.kind in TURNS for message in claim.messages):
+        if not TURNS.isdisjoint([message.kind for message in claim.messages]):
             return None
         with contextlib.suppress(Exception), remembered_if_committed(self._context.recent, claim):
             return _Flight(claim, prepare(self._context, claim, ahead, unwritten=claim.lane == lane))
