@@ -15,7 +15,8 @@ from orderhub_core.model import Line
 from orderhub_core.rules.decide import Decision
 from orderhub_core.rules.gifts import FIRST_ADDED_LINE
 from orderhub_core.rules.needs import splits
-from orderhub_core.rules.splitting import BY_KIND, KINDS, parted, way
+from orderhub_core.rules.splitting import KINDS, column, parted, way
+from orderhub_core.rules.ways import read
 from orderhub_core.store.unit import Message, Row
 
 
@@ -53,10 +54,11 @@ def ways(made: Sequence[Made]) -> dict[int, str]:
 
 def by_kind(made: Sequence[Made], ways: Mapping[int, str], goes: Mapping[int, str]) -> dict[int, Parts]:
     """Of the orders that are split by kinds, of which there is more than one. `goes`: the warehouses of orders."""
-    own = [one for one in made if ways.get(one.head.order_id) in BY_KIND and one.head.order_id in goes]
+    apart = {number: way for number, way in ways.items() if number in goes and column(way)}
+    own = [one for one in made if one.head.order_id in apart]
     if not own:
         return {}
-    lines = [row for one in own for row in _kinds(one, BY_KIND[ways[one.head.order_id]])]
+    lines = [row for one in own for row in _kinds(one, apart[one.head.order_id])]
     placed = of_rows(
         (number, line_no, parcel, goes[number])
         for number, line_no, parcel in parted(pl.DataFrame(lines, schema=KINDS, orient="row")).iter_rows()
@@ -64,14 +66,15 @@ def by_kind(made: Sequence[Made], ways: Mapping[int, str], goes: Mapping[int, st
     return {number: parts for number, parts in placed.items() if count(parts) > 1}
 
 
-def _kinds(one: Made, column: str) -> Iterable[Row]:
-    number = one.head.order_id
+def _kinds(one: Made, way: str) -> Iterable[Row]:
+    """Rows of KINDS."""
+    number, kind, most = one.head.order_id, column(way), read(way).most
     for line in one.lines:
-        yield number, line.line_no, line.gift_of, getattr(line, column)
+        yield number, line.line_no, line.gift_of, getattr(line, kind), most
     given = [said for said in one.decisions if said.action == "add_gift" and said.quantity]
     for place, gift in enumerate(given):
         # One that belongs to no line is not a kind of its own.
-        yield number, FIRST_ADDED_LINE + place, gift.parent if gift.parent is not None else FIRST_ADDED_LINE, ""
+        yield number, FIRST_ADDED_LINE + place, gift.parent if gift.parent is not None else FIRST_ADDED_LINE, "", most
 
 
 def count(parts: Parts) -> int:

@@ -59,6 +59,8 @@ class Verb(NamedTuple):
     """Arguments by their Chinese word. Of a `choice` all that there are."""
     quantity: bool = False
     """Whether it also takes a number of pieces: `gift FREE-01 × 2`."""
+    parcels: bool = False
+    """Whether it also takes the most parcels that there may be: `split category at most 3`. See `ways`."""
     once: bool = False
     """Whether only one of the kind can be carried out on an order."""
     aliases: tuple[str, ...] = ()
@@ -115,6 +117,7 @@ VERBS: Mapping[str, Verb] = {
             "split",
             "The order goes in several parcels; `never` keeps it in one whatever other rules say.",
             words={"按品类": "category", "按仓库": "warehouse", "按现货": "stock", "按SKU": "sku", "禁止": NEVER},
+            parcels=True,
             once=True,
         ),
         Verb(

@@ -18,7 +18,7 @@ from orderhub_core.rules.provinces import located
 from orderhub_core.rules.resources import allocate
 from orderhub_core.rules.routing import NO_WINDOW, WAREHOUSES, limits, routes
 from orderhub_core.rules.shortages import filled, shortages
-from orderhub_core.rules.splitting import asked
+from orderhub_core.rules.splitting import asked, limit, partly
 
 CALLS = pl.Schema(
     {"order_id": pl.Int64(), "turn": pl.Int64(), "paid_at": INSTANT, "province": pl.String(), "named": pl.String(),
@@ -71,7 +71,7 @@ def allot(
     )
     way = pl.col("way")
     asking = calls.select(
-        "order_id", "turn", "paid_at", parcels=asked(way, world.warehouses.height), partly=way == "stock"
+        "order_id", "turn", "paid_at", parcels=asked(way, world.warehouses.height), partly=partly(way)
     )  # fmt: skip
     known = resources._replace(stock=_stock(resources.stock, wanted, world), limits=limits(world.warehouses))
     outcome = allocate(Question(asking, wanted, ways), known, zone=zone)
@@ -133,9 +133,15 @@ def _told(
         filled(tr("the nearest that has all of it, {km} km"), km=pl.col("distance_km").round(0).cast(pl.Int64))
     )  # fmt: skip
     passed = pl.when(pl.col("why").is_null()).then(pl.lit("")).otherwise(pl.format("; {}", "why"))
-    lacking = filled(tr("nothing was taken: {why}"), why=pl.col("why"))
+    allowed = limit(pl.col("way"))
+    # To one warehouse alone no limit makes a difference.
+    limited = pl.when(allowed.is_null() | pl.col("named").is_not_null()).then(pl.lit("")).otherwise(
+        filled(tr("; a rule allows {n} parcels at most"), n=allowed)
+    )  # fmt: skip
+    lacking = pl.concat_str(filled(tr("nothing was taken: {why}"), why=pl.col("why")), limited)
     several = filled(tr("from {n} warehouses, as none has all of it: {why}"), n=pl.col("parcels"), why=pl.col("why"))
-    partial = filled(tr("what is there goes first, and the rest waits: {why}"), why=pl.col("why"))
+    waiting = filled(tr("what is there goes first, and the rest waits: {why}"), why=pl.col("why"))
+    partial = pl.concat_str(waiting, limited)
     said = (
         pl.when(pl.col("outcome") == "split")
         .then(several)

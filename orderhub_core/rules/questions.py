@@ -13,8 +13,11 @@ import polars as pl
 
 from orderhub_core.i18n import Translate, yuan
 from orderhub_core.rules.actions import HOLDS, NEAREST, NEVER
+from orderhub_core.rules.claims import Outcome
 from orderhub_core.rules.shortages import shortages
+from orderhub_core.rules.splitting import BY_KIND
 from orderhub_core.rules.turn import Case
+from orderhub_core.rules.ways import read
 
 QUESTIONS: Mapping[str, str] = {
     "split": "Why is it split?",
@@ -55,20 +58,36 @@ def _split(one: Case, tr: Translate) -> Answer:
     told = tr("; ").join(f"{each['rule']}: {each['reason']}" for each in never or rules)
     if never:
         return Answer("", tr("It is not split: {rules}").format(rules=told))
-    goods = next((each["argument"] for each in rules[:1] if each["argument"] in ("category", "sku")), "")
-    if goods:
+    way = read(rules[0]["argument"]) if rules else None
+    if way and way.kind in BY_KIND:
         text = tr("A rule puts each {goods} into parcels of its own: {rules}")
+        if way.limit:
+            text = tr("A rule puts each {goods} into parcels of its own, {n} at most: {rules}")
         going = one.goes.drop_nulls("parcel").select("line_no", "warehouse", "parcel").to_dicts()
-        return Answer("", text.format(goods=goods, rules=told), tuple(going))
+        return Answer("", text.format(goods=way.kind, n=way.most, rules=told), tuple(going))
     if one.outcome is None:
         text = tr("Rules split it: {rules}") if rules else tr("It is not split: no rule asks for it.")
         return Answer("", text.format(rules=told))
-    parcels = one.outcome.lines.drop_nulls("parcel").to_dicts()
+    return _from_places(one, one.outcome, way.limit if way else None, told, tr)
+
+
+def _from_places(one: Case, outcome: Outcome, most: int | None, rules: str, tr: Translate) -> Answer:
+    """`most`: the parcels that rules allow, where they say a number."""
+    parcels, (fate,) = outcome.lines.drop_nulls("parcel").to_dicts(), outcome.orders["outcome"].to_list() or [None]
     count = len({each["parcel"] for each in parcels})
-    if count < 2 and one.outcome.orders["outcome"].to_list() != ["partial"]:
-        return Answer("", tr("It is not split: it goes in {n} parcel(s).").format(n=count), tuple(parcels))
-    text = tr("It goes in {n} parcel(s), because no warehouse has it whole ({lacks}), and rules allow it: {rules}")
-    return Answer("", text.format(n=count, lacks=_lacks(one, tr), rules=told), tuple(parcels))
+    if most and fate == "short":
+        text = tr(
+            "It goes nowhere yet: no warehouse has it whole ({lacks}), and rules allow {most} parcels at most: {rules}"
+        )
+    elif count < 2 and fate != "partial":
+        text = tr("It is not split: it goes in {n} parcel(s).")
+    elif most:
+        text = tr(
+            "It goes in {n} parcel(s), as no warehouse has it whole ({lacks}), and rules allow {most} at most: {rules}"
+        )
+    else:
+        text = tr("It goes in {n} parcel(s), because no warehouse has it whole ({lacks}), and rules allow it: {rules}")
+    return Answer("", text.format(n=count, most=most, lacks=_lacks(one, tr), rules=rules), tuple(parcels))
 
 
 def _lacks(one: Case, tr: Translate) -> str:

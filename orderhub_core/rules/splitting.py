@@ -15,16 +15,20 @@ import polars as pl
 
 from orderhub_core.rules.actions import NEVER
 from orderhub_core.rules.bits import Numbers
+from orderhub_core.rules.ways import LIMITS, Way, read, written
 
 BY_KIND: Mapping[str, str] = MappingProxyType({"category": "category", "sku": "sku"})
-"""Ways that the lines decide, and the column of theirs that does."""
-BY_PLACE = ("warehouse", "stock")
-"""Ways that warehouses decide: by what they have between them; and, where they have not all of it, what is there goes
+"""Kinds of ways that the lines decide, and the column of theirs that does."""
+STOCK = "stock"
+BY_PLACE = ("warehouse", STOCK)
+"""Those that warehouses decide: by what they have between them; and, where they have not all of it, what is there goes
 before the rest."""
-MOST_PARCELS = 10
-"""Of one order. What would need one more goes with the last."""
-KINDS = pl.Schema({"order_id": pl.Int64(), "line_no": pl.Int32(), "gift_of": pl.Int32(), "kind": pl.String()})
-"""Lines, with what keeps them apart; null counts as a kind."""
+KINDS = pl.Schema(
+    {"order_id": pl.Int64(), "line_no": pl.Int32(), "gift_of": pl.Int32(), "kind": pl.String(), "most": pl.Int32()}
+)
+"""Lines, with what keeps them apart, where null counts as a kind, and how many parcels their order may go in."""
+_WAYS_BY_PLACE = {written(way): way for kind in BY_PLACE for way in (Way(kind), *(Way(kind, most) for most in LIMITS))}
+"""All ways that warehouses decide."""
 
 
 def way(decided: Iterable[tuple[str, str]]) -> str:
@@ -41,19 +45,39 @@ def ways(decisions: pl.DataFrame) -> pl.DataFrame:
     return told.filter(~pl.col("never")).select("order_id", "way")
 
 
+def column(way: str) -> str:
+    """That of the lines which keeps them apart; empty where lines do not say."""
+    return BY_KIND.get(read(way).kind, "")
+
+
+def is_by_place(way: str) -> bool:
+    """Whether it is what warehouses have that decides."""
+    return way in _WAYS_BY_PLACE
+
+
 def most(way: str, places: int) -> int:
     """In how many parcels an order may go that is split by what so many places have."""
-    if way not in BY_PLACE:
-        return 1
-    return min(max(places, 1) + (way == "stock"), MOST_PARCELS)
+    told = read(way)
+    return min(max(places, 1) + (told.kind == STOCK), told.most) if told.kind in BY_PLACE else 1
 
 
 def asked(way: pl.Expr, places: int) -> pl.Expr:
     """`most` of a column of ways."""
-    return way.replace_strict({one: most(one, places) for one in BY_PLACE}, default=1, return_dtype=pl.Int32)
+    return way.replace_strict({one: most(one, places) for one in _WAYS_BY_PLACE}, default=1, return_dtype=pl.Int32)
 
 
-def counts(places: Numbers, kinds: pl.Series, orders: int) -> Numbers:
+def partly(way: pl.Expr) -> pl.Expr:
+    """Of a column of ways, whether what is there may go before the rest."""
+    return way.is_in([one for one, told in _WAYS_BY_PLACE.items() if told.kind == STOCK])
+
+
+def limit(way: pl.Expr) -> pl.Expr:
+    """Of a column of ways, the parcels that a rule allows where warehouses decide; null where it says no number."""
+    said = {one: told.limit for one, told in _WAYS_BY_PLACE.items()}
+    return way.replace_strict(said, default=None, return_dtype=pl.Int32)
+
+
+def counts(places: Numbers, kinds: pl.Series, orders: int, most: int) -> Numbers:
     """In how many parcels `parted` puts each of so many orders: of what was sold, the `places` of the lines' orders and
     their kinds. An order without lines is one parcel. Which line goes where is not asked: a twentieth of the time."""
     known = kinds.fill_null("")
@@ -61,19 +85,18 @@ def counts(places: Numbers, kinds: pl.Series, orders: int) -> Numbers:
     codes = known.cast(pl.Enum(words)).to_physical().cast(pl.Int64).to_numpy()
     pairs = np.sort(places * len(words) + codes)
     different = pairs[np.diff(pairs, prepend=-1) != 0] // max(len(words), 1)
-    found: Numbers = np.clip(np.bincount(different, minlength=orders), 1, MOST_PARCELS)
+    found: Numbers = np.clip(np.bincount(different, minlength=orders), 1, most)
     return found
 
 
 def parted(lines: pl.DataFrame) -> pl.DataFrame:
-    """`order_id`, `line_no`, `parcel` of KINDS: kinds in the order of their first lines, from 1. What is given with a
-    line goes with it; with one that is not there, in the first parcel."""
+    """`order_id`, `line_no`, `parcel` of KINDS: kinds in the order of their first lines, from 1, those beyond the
+    `most` with the last. What is given with a line goes with it; with one that is not there, in the first parcel."""
     own = lines.with_columns(pl.col("kind").fill_null(""))
     sold = own.filter(pl.col("gift_of").is_null())
-    first = sold.group_by("order_id", "kind").agg(first=pl.col("line_no").min())
-    numbers = first.select(
-        "order_id", "kind", parcel=pl.col("first").rank("dense").over("order_id").clip(1, MOST_PARCELS).cast(pl.Int32)
-    )
+    first = sold.group_by("order_id", "kind").agg(pl.col("most").first(), first=pl.col("line_no").min())
+    number = pl.col("first").rank("dense").over("order_id").cast(pl.Int32)
+    numbers = first.select("order_id", "kind", parcel=pl.min_horizontal(number, "most"))
     placed = sold.join(numbers, on=["order_id", "kind"], how="left", maintain_order="left")
     parents = placed.unique(["order_id", "line_no"], keep="first").select("order_id", "parcel", gift_of="line_no")
     given = own.filter(pl.col("gift_of").is_not_null()).join(

@@ -14,7 +14,8 @@ from orderhub_core.rules.claims import ASKING, BOOKED, Outcome, Question, Resour
 from orderhub_core.rules.gifts import FIRST_ADDED_LINE
 from orderhub_core.rules.resources import allocate
 from orderhub_core.rules.speeds import Run
-from orderhub_core.rules.splitting import BY_KIND, asked, parted, ways
+from orderhub_core.rules.splitting import asked, column, parted, partly, ways
+from orderhub_core.rules.ways import read
 
 """The number of the first line that a rule adds."""
 _PLACE = ("latitude", "longitude")
@@ -113,7 +114,7 @@ def _asking(orders: pl.DataFrame, decisions: pl.DataFrame, places: int) -> pl.Da
     told = orders.select("order_id", "paid_at").join(ways(decisions), on="order_id", how="left", maintain_order="left")
     way = pl.col("way").fill_null("")
     return told.select(
-        "order_id", "paid_at", turn=pl.lit(0, pl.Int64), parcels=asked(way, places), partly=way == "stock"
+        "order_id", "paid_at", turn=pl.lit(0, pl.Int64), parcels=asked(way, places), partly=partly(way)
     ).match_to_schema(ASKING)
 
 
@@ -180,11 +181,13 @@ def _goes(lines: pl.DataFrame, outcome: Outcome | None, decisions: pl.DataFrame)
 
 def _by_kind(goes: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
     """With a parcel for each kind, where a rule wants that and the order goes."""
-    column = next((BY_KIND[way] for way in ways(decisions)["way"] if way in BY_KIND), "")
-    if column not in goes:
+    way = next(iter(ways(decisions)["way"]), "")
+    if column(way) not in goes:
         return goes
-    kinds = goes.select("order_id", "line_no", "gift_of", kind=column) if "gift_of" in goes else goes.select(
-        "order_id", "line_no", gift_of=pl.lit(None, pl.Int32), kind=column)  # fmt: skip
+    gift_of = pl.col("gift_of") if "gift_of" in goes else pl.lit(None, pl.Int32)
+    kinds = goes.select(
+        "order_id", "line_no", gift_of=gift_of, kind=column(way), most=pl.lit(read(way).most, pl.Int32)
+    )  # fmt: skip
     parcels = parted(kinds).select("line_no", of_kind=pl.col("parcel").cast(pl.Int64))
     told = goes.join(parcels, on="line_no", how="left", maintain_order="left")
     return told.with_columns(pl.when(pl.col("parcel").is_not_null()).then("of_kind").alias("parcel")).drop("of_kind")

@@ -4,6 +4,7 @@ of them."""
 from __future__ import annotations
 
 import random
+import re
 import threading
 import time
 from collections import Counter
@@ -35,8 +36,12 @@ from orderhub_core.model import Event as E
 from orderhub_core.rules import rulebook, turn
 from orderhub_core.rules.claims import STOCK
 from orderhub_core.rules.decide import decide
+from orderhub_core.rules.index import Index
+from orderhub_core.rules.lab.comparing import compare
+from orderhub_core.rules.lab.parcels import splits
 from orderhub_core.rules.provinces import located
-from orderhub_core.rules.splitting import MOST_PARCELS
+from orderhub_core.rules.tree import Rulebook
+from orderhub_core.rules.ways import MOST_PARCELS
 from orderhub_core.settings import Endpoint, Settings, WarehouseSettings
 from orderhub_core.store import checks, homes
 from orderhub_core.store.unit import Finished
@@ -156,6 +161,64 @@ def test_there_is_a_most_of_parcels(context, order):
     bought = [(f"S{number}", 1) for number in range(MOST_PARCELS + 3)]
     sent = yard.buy(*bought)
     assert len(sent) == MOST_PARCELS and len(sent[-1][1]) == 4
+
+
+@pytest.mark.parametrize("allowed", [2, 3, 4, 10])
+def test_a_rule_may_allow_fewer(context, order, allowed):
+    gift = GIFT.replace("total >= 1", "sku = S3")
+    yard = Yard(context, order, shop(), text("v1", "hangzhou", gift + split(f"sku at most {allowed}")))
+    each = [{f"S{number}": 1} for number in range(4)]
+    each[3]["FREE-1"] = 1
+    last = {sku: 1 for one in each[allowed - 1 :] for sku in one}
+    goods = [*each[: allowed - 1], last] if allowed < 4 else each
+    assert yard.buy(*((f"S{number}", 1) for number in range(4))) == [("hangzhou", one) for one in goods]
+    ((argument, quantity),) = rows(context, "SELECT argument, quantity FROM decisions WHERE action = 'split'")
+    assert (argument, quantity) == (f"sku at most {allowed}", len(goods))
+    assert rows(context, "SELECT decided FROM orders") == [(len(goods),)]
+    found = reproduce(yard.context, *EVER)
+    assert (found.differences, found.same) == ([], 1)
+
+
+def test_the_number_of_the_first_way_counts(context, order):
+    yard = Yard(context, order, shop(), text("v1", "hangzhou"))
+    for version, first, second, told in (("v2", "sku at most 2", "sku", 2), ("v3", "sku", "sku at most 2", 3)):
+        yard.editions.save(text(version, "hangzhou", split(first) + split(second, name="later")), by="ann")
+        yard.editions.change("publish", version, by="ann", anyway=True)
+        assert len(yard.buy(*TWO, name=version)) == told
+
+
+APART = [("hangzhou", "A", 5), ("guangzhou", "B", 5), ("attic", "C", 5)]
+
+
+@pytest.mark.parametrize(
+    ("way", "sent"),
+    [
+        ("warehouse", [("hangzhou", {"A": 1}), ("guangzhou", {"B": 1}), ("attic", {"C": 1})]),
+        ("warehouse at most 3", [("hangzhou", {"A": 1}), ("guangzhou", {"B": 1}), ("attic", {"C": 1})]),
+        ("warehouse at most 2", [("hangzhou?", {"A": 1, "B": 1, "C": 1})]),
+        ("stock at most 3", [("hangzhou", {"A": 1}), ("guangzhou", {"B": 1}), ("attic", {"C": 1})]),
+        ("stock at most 2", [("hangzhou", {"A": 1}), ("hangzhou?", {"B": 1, "C": 1})]),
+    ],
+)
+def test_an_order_goes_from_as_many_warehouses_as_its_rule_allows_and_says_so(context, order, way, sent):
+    yard = Yard(context, order, shop(), text("v1", "nearest", split(way)))
+    yard.counted(*APART)
+    assert yard.buy(("A", 1), ("B", 1), ("C", 1)) == sent
+    taken = sum(5 - yard.left(place, sku) for place, sku, _ in APART)
+    assert taken == sum(len(goods) for place, goods in sent if not place.endswith("?"))
+    notes = [note for _, state, note, _ in yard.parcels() if state == "person"]
+    assert all(note.endswith("; a rule allows 2 parcels at most") for note in notes)
+    ledger_is_whole(context)
+    found = reproduce(yard.context, *EVER)
+    assert (found.differences, found.same) == ([], 1)
+
+
+def test_to_a_named_warehouse_no_number_of_parcels_makes_a_difference(context, order):
+    yard = Yard(context, order, shop(), text("v1", "guangzhou", split("warehouse at most 2")))
+    yard.counted(("guangzhou", "SHIRT", 1), ("hangzhou", "SHIRT", 9))
+    assert yard.buy(("SHIRT", 2)) == [("guangzhou?", {"SHIRT": 2})]
+    ((_, _, note, _),) = yard.parcels()
+    assert note == "nothing was taken: guangzhou: 1 of SHIRT left, 2 asked"
 
 
 def test_an_order_that_no_warehouse_has_whole_goes_from_several(context, order):
@@ -455,16 +518,21 @@ def test_every_parcel_reaches_its_warehouse_once_though_a_worker_dies_between_th
         assert [where for where, _ in yard.sent()] == ["hangzhou."] * 3
 
 
-def some_days(yard, dice, limit):
-    skus = ["A", "B", "C"]
+NARROW = ("xy", ("hangzhou", "guangzhou"))
+WIDE = ("xyz", ("hangzhou", "guangzhou", "attic"))
+"""Kinds of goods, and who reports stock: who does not has all of it."""
+
+
+def some_days(yard, dice, limit, world=NARROW):
+    (kinds, reporting), skus = world, ["A", "B", "C"]
     for step in range(50):
         what = dice.random()
         if what < 0.6:
-            wanted = [(sku, dice.choice([1, 2, 4]), dice.choice("xy")) for sku in skus if dice.random() < 0.7]
+            wanted = [(sku, dice.choice([1, 2, 4]), dice.choice(kinds)) for sku in skus if dice.random() < 0.7]
             about = {"province": dice.choice(["浙江省", "广东省"]), "total": dice.choice([1, 2, 3]) * 10_000}
             yard._receive([yard.basket(f"B{step}", *(wanted or [("A", 1)]), **about)])
         elif what < 0.75:
-            yard.counted(*((place, sku, dice.randrange(9)) for place in ("hangzhou", "guangzhou") for sku in skus))
+            yard.counted(*((place, sku, dice.randrange(9)) for place in reporting for sku in skus))
         elif what < 0.85:
             name = f"B{dice.randrange(step + 1)}"
             relined = [(sku, dice.choice([1, 3])) for sku in dice.sample(skus, 2)]
@@ -482,6 +550,11 @@ RULES = (
     + split("category", "total >= 250", "dear")
     + GIFT.replace("total >= 1", "sku = A")
 )
+
+
+def allowing(most):
+    """RULES, of which none makes more parcels of an order."""
+    return re.sub(r"split (\w+)", rf"split \1 at most {most}", RULES)
 
 
 def everything_is_sent_once(context):
@@ -508,14 +581,22 @@ def everything_is_sent_once(context):
     assert several > 3, "some were split"
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_in_whatever_batches_all_of_it_is_sent_once_and_is_decided_once_more(order, tmp_path, seed):
+@pytest.mark.parametrize(
+    ("rules", "world", "seed", "most"),
+    [
+        *((RULES, NARROW, seed, 2) for seed in range(4)),
+        (RULES, WIDE, 4, 3),
+        (allowing(2), WIDE, 4, 2),
+    ],
+)
+def test_in_whatever_batches_all_of_it_is_sent_once_and_is_decided_once_more(order, tmp_path, rules, world, seed, most):
     known = []
     for limit in (1, 3, 100):
         with a_hub(tmp_path / str(limit)) as context:
-            yard = Yard(context, order, shop(hangzhou=20), text("v1", "nearest", RULES))
-            some_days(yard, random.Random(seed), limit)
+            yard = Yard(context, order, shop(hangzhou=20), text("v1", "nearest", rules))
+            some_days(yard, random.Random(seed), limit, world)
             everything_is_sent_once(context)
+            assert rows(context, "SELECT max(quantity) FROM decisions WHERE action = 'split'") == [(most,)]
             ledger_is_whole(context)
             known.append(
                 rows(context, "SELECT key, target, state, payload, o.note FROM outbox o ORDER BY key")
@@ -526,11 +607,25 @@ def test_in_whatever_batches_all_of_it_is_sent_once_and_is_decided_once_more(ord
     assert known[0] == known[1] == known[2]
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_who_asks_of_a_file_is_told_the_parcels_that_the_hub_makes(context, order, seed):
-    """`rules explain --questions` over the same orders and stock."""
+def test_a_number_that_no_order_comes_to_changes_nothing(order, tmp_path):
+    known = []
+    for number, rules in enumerate((RULES, allowing(10), allowing(4))):
+        with a_hub(tmp_path / str(number)) as context:
+            yard = Yard(context, order, shop(hangzhou=20), text("v1", "nearest", rules))
+            some_days(yard, random.Random(4), 3, WIDE)
+            known.append(
+                rows(context, "SELECT key, target, state, payload FROM outbox ORDER BY key")
+                + rows(context, "SELECT * FROM splits ORDER BY order_id, line_no")
+                + rows(context, "SELECT order_id, action, quantity FROM decisions ORDER BY order_id, place")
+            )
+    assert known[0] == known[1] == known[2]
+
+
+@pytest.mark.parametrize(("rules", "seed"), [(RULES, 0), (RULES, 1), (allowing(2), 2), (allowing(3), 3)])
+def test_who_asks_of_a_file_is_told_the_parcels_that_the_hub_makes(context, order, rules, seed):
+    """`rules explain --questions` over the same orders and stock, and the lab, as far as lines decide."""
     dice, skus = random.Random(seed), ["A", "B", "C"]
-    settings, rules = shop(), text("v1", "nearest", RULES).replace('otherwise = "assign nearest"', ROUTES)
+    settings, rules = shop(), text("v1", "nearest", rules).replace('otherwise = "assign nearest"', ROUTES)
     yard = Yard(context, order, settings, rules)
     stock = [
         (place, sku, dice.randrange(12)) for place in ("hangzhou", "guangzhou", "attic") for sku in (*skus, "FREE-1")
@@ -561,6 +656,11 @@ def test_who_asks_of_a_file_is_told_the_parcels_that_the_hub_makes(context, orde
             " JOIN outbox e ON e.key = 'push:shop-1:' || order_no",
         )
     }
+    book = rulebook.usable(rules, "these")
+    told = splits(compare(Index(orders, bought, zone=book.zone), Rulebook(zone=book.zone), book))
+    by_kind = told.filter(pl.col("how").str.starts_with("category"))["parcels_after"].to_list()
+    ways = dict(rows(context, "SELECT order_id, argument FROM decisions WHERE action = 'split'"))
+    assert by_kind == [sum(fates[number][2] for number, way in ways.items() if way.startswith("category"))]
     several = 0
     for number in orders["order_id"]:
         case = turn.case(number, located(orders), bought, decisions, known, zone="UTC")

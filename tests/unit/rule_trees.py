@@ -81,6 +81,13 @@ conditions = st.recursive(
 )
 
 
+splits = st.just("never") | st.builds(
+    lambda kind, most: f"{kind} at most {most}" if most else kind,
+    st.sampled_from(["category", "sku", "warehouse", "stock"]),
+    st.none() | st.integers(2, 10),
+)
+
+
 @st.composite
 def actions(draw):
     verb = draw(st.sampled_from(list(VERBS.values())))
@@ -89,6 +96,8 @@ def actions(draw):
         "number": st.integers(-1000, 1000).map(str),
         "choice": st.sampled_from(sorted(verb.words.values()) or [""]),
     }
+    if verb.parcels:
+        return Action(verb.name, draw(splits))
     if not verb.quantity:
         return Action(verb.name, draw(arguments[verb.takes]))
     clauses = draw(st.lists(st.just(0) | st.integers(1, 10**8), min_size=4, max_size=4))

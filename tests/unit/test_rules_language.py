@@ -145,6 +145,11 @@ def test_conditions_on_one_and_the_same_line(text, which):
         ("hold 风控 且 优先级 加急", [Action("hold", "risk"), Action("priority", "100")]),
         ("priority +5 and priority -5", [Action("priority", "5"), Action("priority", "-5")]),
         ("拆单 按品类; merge never", [Action("split", "category"), Action("merge", "never")]),
+        ("拆单 按品类 最多 3；split sku at most 10",
+         [Action("split", "category at most 3"), Action("split", "sku at most 10")]),
+        ("split 按现货 至多２个, 拆单 按仓库 At Most 3 parcels 且 标记 a",
+         [Action("split", "stock at most 2"), Action("split", "warehouse at most 3"), Action("tag", "a")]),
+        ("拆单 按SKU 不超过 4 个包裹", [Action("split", "sku at most 4")]),
         ("快递 顺丰; work order 最近", [Action("carrier", "sf"), Action("work_order", "nearest")]),
         ('tag "two words"; approve 运营主管', [Action("tag", "two words"), Action("approve", "运营主管")]),
     ],
@@ -176,6 +181,7 @@ def test_actions_survive_being_printed(then, language):
 
 
 SCRAPS = ["渠道", "total", "=", "在", "到", "(", ")", "抖音", "299", "且", "or", "not", "→", "分仓", "×", "2", '"', ","]
+SCRAPS += ["拆单", "按品类", "never", "最多", "at", "most", "最多3", "11"]
 SCRAPS += ["some", "line", "满299", "暴雨", "含", "is", "known", "->", "gift", "杭州仓", "20:00", "2026-11-01", "属于"]
 
 
@@ -195,6 +201,41 @@ def test_whatever_is_written_is_part_of_a_rule_or_told_to_be_none(text):
 def _printed(parsed, language):
     return (
         print_actions(parsed.then, SPEECH, language) if parsed.then else print_condition(parsed.when, SPEECH, language)
+    )
+
+
+@pytest.mark.parametrize(
+    ("language", "told"), [("en", "split category at most 3; split stock"), ("zh", "拆单 按品类 最多 3; 拆单 按现货")]
+)
+def test_how_many_parcels_there_may_be_is_told_in_either_language(language, told):
+    then = (Action("split", "category at most 3"), Action("split", "stock"))
+    assert print_actions(then, SPEECH, language) == told
+
+
+@pytest.mark.parametrize(
+    ("argument", "code", "word"),
+    [
+        *(
+            (f"category at most {number}", "bad_parcels", number)
+            for number in ("1", "11", "03", "３", "many", "", "3 ")
+        ),
+        ("never at most 3", "never_several", None),
+        ("colour at most 3", "unknown_value", "colour"),
+    ],
+)
+def test_a_tree_that_nobody_wrote_as_a_line_allows_no_other_number_of_parcels(argument, code, word):
+    """As tables of TOML and forms may have it."""
+    (mistake,) = validity.action_mistakes([Action("split", argument)], SPEECH)
+    assert (mistake.code, dict(mistake.blanks).get("word")) == (code, word)
+
+
+def test_who_allows_too_many_parcels_is_told_how_many_there_may_be():
+    (mistake,) = parse_actions("拆单 按品类 最多 11", SPEECH).mistakes
+    assert mistakes.sentence(mistake, i18n.translator("en")) == (
+        "最多 11: a rule may allow 2 to 10 parcels; so that it is one, write `split never`"
+    )
+    assert mistakes.sentence(mistake, i18n.translator("zh")) == (
+        "最多 11：规则可以允许 2 到 10 个包裹；只要一个就写 `拆单 禁止`"
     )
 
 
@@ -259,6 +300,12 @@ def test_the_chinese_line_reads_as_chinese():
         ("渠道 = 抖音 → 赠品 a × 0", [("bad_quantity", "0", "")]),
         ("渠道 = 抖音 → 赠品 a × 很多", [("bad_quantity", "很多", "")]),
         ("渠道 = 抖音 → 优先级 5000", [("bad_priority", "5000", "")]),
+        ("渠道 = 抖音 → 拆单 按品类 最多 11", [("bad_parcels", "最多 11", "")]),
+        ("渠道 = 抖音 → 拆单 按品类 最多1个", [("bad_parcels", "最多1个", "")]),
+        ("channel = douyin -> split sku at most; tag a", [("bad_parcels", "at most", "")]),
+        ("always -> split sku at most a few", [("bad_parcels", "at most a", ""), ("expected_more", "few", "")]),
+        ("渠道 = 抖音 → 拆单 禁止 最多 3", [("never_several", "最多 3", "")]),
+        ("channel = douyin -> merge buyer at most 3", [("expected_more", "at", "")]),
         ("非 " * 70 + "暴雨 → 分仓 a", [("too_deep", "非", "")]),
         ("(" * 5000 + "暴雨 → 分仓 a", [("too_deep", "(", "")]),
     ],

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import combinations, pairwise
 from zoneinfo import ZoneInfo
@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orderhub_core import i18n
-from orderhub_core.rules import speeds
+from orderhub_core.rules import speeds, splitting
 from orderhub_core.rules.claims import (
     ASKING,
     BOOKED,
@@ -303,6 +303,36 @@ def test_machine_code_decides_as_plain_python_does(world: World) -> None:
     slow, fast = world.decide(), world.decide(speeds.compiled())
     for one, other in zip(slow, fast, strict=True):
         assert one.equals(other)
+
+
+@st.composite
+def ruled(draw: st.DrawFn) -> tuple[World, dict[int, tuple[str, int | None]]]:
+    """A world of orders of which rules say how they are split: the kind, and the parcels that there may be."""
+    world, said = draw(worlds()), {}
+    for place, order in enumerate(world.orders):
+        kind, limit = draw(st.sampled_from(["warehouse", "stock", "category"])), draw(st.none() | st.integers(2, 4))
+        said[order.id] = kind, limit
+        most = {"warehouse": len(PLACES), "stock": len(PLACES) + 1, "category": 1}[kind]
+        world.orders[place] = replace(order, parcels=min(most, limit or most), partly=kind == "stock")
+    return world, said
+
+
+@given(ruled())
+@settings(deadline=None, max_examples=100)
+def test_no_order_goes_in_more_parcels_than_its_rule_allows(
+    one: tuple[World, dict[int, tuple[str, int | None]]],
+) -> None:
+    world, said = one
+    ways = {order: kind if limit is None else f"{kind} at most {limit}" for order, (kind, limit) in said.items()}
+    way = pl.col("order_id").replace_strict(ways, return_dtype=pl.String)
+    question = world.question()
+    asked = question.orders.with_columns(parcels=splitting.asked(way, len(PLACES)), partly=splitting.partly(way))
+    for run in (speeds.plain, speeds.compiled()):
+        outcome = allocate(question._replace(orders=asked), world.resources(), zone=ZONE, run=run)
+        assert_as_the_oracle_says(world, outcome)
+        for order, fate, parcels in outcome.orders.iter_rows():
+            _, limit = said[order]
+            assert parcels + (fate == "partial") <= (limit or len(PLACES) + 1)
 
 
 def joined(parts: Sequence[Outcome]) -> Outcome:

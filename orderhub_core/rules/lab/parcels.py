@@ -16,7 +16,8 @@ from orderhub_core.rules.index import Index
 from orderhub_core.rules.lab.comparing import Comparison
 from orderhub_core.rules.lab.loads import Table
 from orderhub_core.rules.lab.wants import NOTHING, Choice
-from orderhub_core.rules.splitting import BY_KIND, BY_PLACE, KINDS, counts, parted
+from orderhub_core.rules.splitting import KINDS, column, counts, is_by_place, parted
+from orderhub_core.rules.ways import read
 
 SPLITS = pl.Schema(
     {
@@ -72,9 +73,9 @@ def _parts(index: Index, how: str) -> Numbers | None:
     """Parcels of each order that goes so; None where its lines do not say. One without lines is one parcel."""
     if how in (NOTHING, NEVER):
         return np.ones(index.orders.height, np.int64)
-    if how not in BY_KIND or index.raw_lines.is_empty():
+    if not column(how) or index.raw_lines.is_empty():
         return None
-    return counts(index.place, index.lines.column(FIELDS[BY_KIND[how]]), index.orders.height)
+    return counts(index.place, index.lines.column(FIELDS[column(how)]), index.orders.height, read(how).most)
 
 
 def freights(compared: Comparison, prices: Prices) -> pl.DataFrame:
@@ -85,9 +86,9 @@ def freights(compared: Comparison, prices: Prices) -> pl.DataFrame:
     several = {
         code: _Several(compared.index, prices, way, [side.codes == code for side in split], before.words)
         for code, way in enumerate(split[0].words)
-        if way in BY_KIND
+        if column(way)
     }
-    of_stock = [code for code, way in enumerate(split[0].words) if way in BY_PLACE]
+    of_stock = [code for code, way in enumerate(split[0].words) if is_by_place(way)]
     told, sides = [], []
     for side, how in zip((before, after), split, strict=True):
         each = table[whole, side.codes]
@@ -116,7 +117,7 @@ class _Several:
         self._at[rows] = np.arange(len(rows))
         lines = index.raw_lines.filter(pl.col("order_id").is_in(index.raw_orders["order_id"].gather(rows).implode()))
         gift_of = pl.col("gift_of") if "gift_of" in lines else pl.lit(None)
-        kinds = lines.select("order_id", "line_no", gift_of=gift_of, kind=BY_KIND[way])
+        kinds = lines.select("order_id", "line_no", gift_of=gift_of, kind=column(way), most=pl.lit(read(way).most))
         goes = parted(kinds.cast(KINDS)).unique(["order_id", "line_no"])
         numbered = lines.with_columns(pl.col("line_no").cast(pl.Int32)).join(goes, on=["order_id", "line_no"])
         parcels = _weighed(index, prices, numbered)

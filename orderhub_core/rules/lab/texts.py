@@ -11,7 +11,7 @@ from orderhub_core.rules.actions import VERBS as _VERBS
 from orderhub_core.rules.lab.result import Figures
 from orderhub_core.rules.lab.thresholds import Threshold
 from orderhub_core.rules.language.operators import Language
-from orderhub_core.rules.language.printing import print_condition
+from orderhub_core.rules.language.printing import of_way, print_condition
 from orderhub_core.rules.language.vocabulary import Vocabulary
 
 INTRO = (
@@ -85,7 +85,10 @@ class Words:
     def argument(self, verb: str, argument: str) -> str:
         if not argument:
             return "" if verb == "priority" else self.tr(NONE)
-        return self.speech.of_verb(_VERBS[verb]).written[self.language].get(argument, argument)
+        words = self.speech.of_verb(_VERBS[verb]).written[self.language]
+        if _VERBS[verb].parcels:
+            return of_way(argument, lambda kind: words.get(kind, kind), self.language)
+        return words.get(argument, argument)
 
     def arguments(self, verb: str, values: pl.Series) -> pl.Series:
         """Of a column of arguments."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
-from orderhub_core.rules.actions import BY_ANY_NAME, LONGEST_PRIORITY, MOST_PIECES, VERBS, Verb
+from orderhub_core.rules import ways
+from orderhub_core.rules.actions import BY_ANY_NAME, LONGEST_PRIORITY, MOST_PIECES, NEVER, VERBS, Verb
 from orderhub_core.rules.dictionary import nearest
 from orderhub_core.rules.language.lexing import Sort, Token
-from orderhub_core.rules.language.operators import AND_WORDS, CLAUSES, RESERVED
+from orderhub_core.rules.language.operators import AND_WORDS, CLAUSES, PARCELS, RESERVED
 from orderhub_core.rules.language.reader import Reader
 from orderhub_core.rules.language.values import Misread, listed, meant, narrow
 from orderhub_core.rules.language.vocabulary import Vocabulary
@@ -18,6 +19,11 @@ _PIECES = re.compile(r"(\d{1,9})(?:件|个|份|pcs)?")
 _CLAUSE = {word: clause for clause, spoken in CLAUSES.items() for word in (*spoken.en, *spoken.zh)}
 _JOINED = re.compile(rf"({'|'.join(sorted(_CLAUSE, key=len, reverse=True))})(\d{{1,9}})(?:件|个|份|pcs)?")
 """A clause and its number without a blank between them: 每2件."""
+_AT_MOST = {tuple(phrase.split()): phrase for phrase in (*PARCELS.en, *PARCELS.zh)}
+_OF_PARCELS = ("parcels", "个包裹", "个")
+_PARCELS = re.compile(rf"(?P<number>\d{{1,9}})(?:{'|'.join(_OF_PARCELS)})?")
+_AT_MOST_JOINED = re.compile(rf"(?:{'|'.join(PARCELS.zh)}){_PARCELS.pattern}")
+"""Without a blank between them: 最多3个."""
 MOST_GIVEN = 100_000_000
 """Pieces that a limit may name."""
 _TIMES = re.compile(r"[xX×](\d{1,9})(?:件|个|份|pcs)?")
@@ -52,6 +58,8 @@ def _action(reader: Reader) -> Action | None:
     if not argument:
         _skip(reader)
         return None
+    if verb.parcels:
+        argument = _limited(reader, argument)
     quantity = _quantity(reader, verb, first)
     return Action(verb.name, argument, quantity, **_clauses(reader, verb, first))
 
@@ -76,6 +84,27 @@ def _argument(reader: Reader, verb: Verb, first: Token) -> str:
         reader.note_misread(misread, token)
         return ""
     return value
+
+
+def _limited(reader: Reader, kind: str) -> str:
+    """A way of `split`, with the number of parcels that stands after its kind, if one does."""
+    start = reader.here
+    found = _AT_MOST_JOINED.fullmatch(narrow(start.text)) if start.sort is Sort.WORD else None
+    if found:
+        reader.take()
+    elif not reader.phrase(_AT_MOST):
+        return kind
+    elif reader.here.sort is Sort.WORD:
+        found = _PARCELS.fullmatch(narrow(reader.take().text))
+    reader.says(_OF_PARCELS)
+    limit = int(found["number"]) if found else 0
+    if kind == NEVER:
+        reader.note("never_several", start, reader.before)
+    elif limit not in ways.LIMITS:
+        reader.note_misread(_bad_parcels(reader.text[start.start : reader.before.end]), start, reader.before)
+    else:
+        return ways.written(ways.Way(kind, limit))
+    return kind
 
 
 def _quantity(reader: Reader, verb: Verb, first: Token) -> int:
@@ -151,12 +180,27 @@ def fits(action: Action, speech: Vocabulary) -> None:
     if not 1 <= action.quantity <= MOST_PIECES:
         raise Misread("bad_quantity", word=str(action.quantity), most=str(MOST_PIECES))
     _fit_clauses(action, verb)
-    if verb.takes == "choice" and action.argument not in verb.words.values():
+    chosen = _kind(action.argument) if verb.parcels else action.argument
+    if verb.takes == "choice" and chosen not in verb.words.values():
         known = sorted(verb.words.values())
-        suggestion = nearest(action.argument, known)
-        raise Misread("unknown_value", suggestion, word=action.argument, name=verb.name, known=listed(known))
+        raise Misread("unknown_value", nearest(chosen, known), word=chosen, name=verb.name, known=listed(known))
     if verb.takes == "number" and not _points(action.argument):
         raise Misread("bad_priority", word=action.argument, most=str(LONGEST_PRIORITY))
+
+
+def _kind(argument: str) -> str:
+    """Of a way of `split`."""
+    try:
+        way = ways.read(argument)
+    except ValueError as limit:
+        raise _bad_parcels(str(limit)) from None
+    if way.kind == NEVER and way.limit:
+        raise Misread("never_several")
+    return way.kind
+
+
+def _bad_parcels(word: str) -> Misread:
+    return Misread("bad_parcels", word=word, least=str(ways.LIMITS[0]), most=str(ways.LIMITS[-1]))
 
 
 def _fit_clauses(action: Action, verb: Verb) -> None:

@@ -78,6 +78,8 @@ CLAUSES: Mapping[str, Spoken] = {
     "per_buyer": Spoken(("buyer",), ("每人", "每位买家", "人限")),
 }
 """What may stand after a gift's pieces, each with a number: fields of `tree.Action`."""
+PARCELS = Spoken(("at most",), ("最多", "至多", "不超过"))
+"""What may stand after the way of a split, with a number of parcels: a part of its argument, see `ways`."""
 
 LINE_PHRASES: Mapping[tuple[str, ...], Literal["some", "every", "no"]] = {
     tuple(phrase.split()): which for which, spoken in LINES.items() for phrase in (*spoken.en, *spoken.zh)

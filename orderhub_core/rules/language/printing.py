@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from orderhub_core.rules import ways
 from orderhub_core.rules.actions import VERBS
 from orderhub_core.rules.dictionary import FIELDS, MEASURED, Field
 from orderhub_core.rules.language import operators as said
@@ -68,7 +69,18 @@ def print_actions(actions: Sequence[Action], speech: Vocabulary, language: Langu
 def _action(action: Action, speech: Vocabulary, language: Language) -> str:
     verb = VERBS[action.verb]
     name = verb.zh if language == "zh" else verb.en
-    argument = action.argument if verb.takes == "number" else word(action.argument, speech.of_verb(verb), language)
+    meanings = speech.of_verb(verb)
+    argument = action.argument
+    if verb.parcels:
+        argument = of_way(argument, lambda kind: word(kind, meanings, language), language)
+    elif verb.takes != "number":
+        argument = word(argument, meanings, language)
     pieces = f" × {action.quantity}" if action.quantity != 1 else ""
     clauses = ((said.CLAUSES[clause], getattr(action, clause)) for clause in said.CLAUSES)
     return f"{name} {argument}{pieces}" + "".join(f" {each.printed(language)} {n}" for each, n in clauses if n)
+
+
+def of_way(argument: str, word: Callable[[str], str], language: Language) -> str:
+    """An argument of `split`, its kind by its word: `按品类 最多 3`."""
+    way = ways.read(argument)
+    return word(way.kind) if way.limit is None else f"{word(way.kind)} {said.PARCELS.printed(language)} {way.limit}"
