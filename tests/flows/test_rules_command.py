@@ -85,6 +85,17 @@ def test_decisions_of_the_orders_of_a_file(files):
     assert made["reason"][0] == "channel = douyin; some line: category = 连体衣 (category: 连体衣, 面膜)"
 
 
+def test_how_many_parcels_a_rule_allows_stands_in_its_decisions(files):
+    folder = files(book=BOOK.replace("gift POUCH x 2", "拆单 按品类 最多 3"))
+    assert run(folder, "eval", "--out", "decisions.parquet").returncode == 0
+    made = pl.read_parquet(folder / "decisions.parquet").filter(pl.col("action") == "split")
+    assert made.select("order_no", "argument").rows() == [("A1", "category at most 3"), ("A2", "category at most 3")]
+    told = run(folder, "explain", "A1", "--lang", "zh").stdout
+    assert "拆单 按品类 最多 3" in told
+    wrong = run(files(book=BOOK.replace("gift POUCH x 2", "split category at most 11")), "eval", "--out", "d.parquet")
+    assert (wrong.returncode, "a rule may allow 2 to 10 parcels" in wrong.stderr) == (2, True)
+
+
 def test_columns_may_be_called_as_rules_call_them_and_hold_what_people_write(files):
     renamed = ORDERS.select("order_no", pl.col("platform").alias("渠道"), total=pl.col("total_minor") / 100)
     done = run(files(renamed), "eval", "--out", "decisions.parquet", "--json")

@@ -156,6 +156,39 @@ def test_what_nobody_has_said_is_asked_for(folder):
     assert told["further"].startswith("A rule sends it to chengdu")
 
 
+SPREAD = """warehouse,sku,on_hand
+hangzhou,MASK,9
+hangzhou,POUCH,9
+chengdu,HOOD,5
+attic,BIB,5
+"""
+WHOLE = STOCK.replace("HOOD,2,0", "HOOD,9,0") + "hangzhou,BIB,5,\n"
+
+
+@pytest.mark.parametrize(
+    ("way", "stock", "answer", "in_chinese"),
+    [
+        ("warehouse at most 2", STOCK, "It goes in 2 parcel(s), as no warehouse has it whole (hangzhou: 1 of HOOD left,"
+         " 2 asked; chengdu: 0 of MASK left, 1 asked), and rules allow 2 at most: may-part: ",
+         "，而规则最多允许 2 个：may-part"),
+        ("warehouse at most 2", SPREAD, ", and rules allow 2 parcels at most: may-part: ",
+         "，而规则最多允许 2 个包裹：may-part"),
+        ("sku at most 2", WHOLE, "A rule puts each sku into parcels of its own, 2 at most: may-part: ",
+         "规则让每个 sku 单独成包，最多 2 个：may-part"),
+    ],
+)  # fmt: skip
+def test_how_many_parcels_a_rule_allows_is_told(folder, way, stock, answer, in_chinese):
+    (folder / "r.toml").write_text(BOOK.replace("split warehouse", f"split {way}"), encoding="utf-8")
+    (folder / "stock.csv").write_text(stock, encoding="utf-8")
+    if stock != STOCK:
+        bib = pl.DataFrame([("PART", 3, "BIB", "围兜", 1)], schema=LINES.schema, orient="row")
+        pl.concat([LINES, bib]).write_parquet(folder / "lines.parquet")
+    told, figures = asked(folder, "PART", *ALL)
+    assert answer in told["split"]
+    assert len({each["parcel"] for each in figures["split"]}) == (0 if stock == SPREAD else 2)
+    assert in_chinese in run(folder, "PART", "--questions", *ALL, "--lang", "zh").stdout
+
+
 def test_they_are_told_in_chinese(folder):
     told = run(folder, "PART", "--questions", *ALL, "--lang", "zh").stdout
     assert "1. 为什么拆单？" in told and "9. 为什么还没发货？" in told and "hangzhou：HOOD 剩 1 件，需 2 件" in told

@@ -169,6 +169,8 @@ def test_single_joints_are_taken_out_wherever_they_stand():
         (one_rule('name = "r"\nwhen = "always"\nthen = {verb = "tag", argument = 5}'), ["bad_action"]),
         (one_rule('name = "r"\nwhen = "always"\nthen = {verb = "tga", argument = "a"}'), ["unknown_verb"]),
         (one_rule('name = "r"\nwhen = "always"\nthen = {verb = "hold", argument = "a"}'), ["unknown_value"]),
+        (one_rule('name = "r"\nwhen = "always"\nthen = {verb = "split", argument = "sku at most 11"}'),
+         ["bad_parcels"]),
         (one_rule('name = "r"\nwhen = "always"\nthen = {verb = "priority", argument = "07"}'), ["bad_priority"]),
         (one_rule('name = "r"\nwhen = {}\nthen = "tag a"'), ["missing_key"]),
         (one_rule('name = "r"\nwhen.type' + DEEP + '\nthen = "tag a"'), ["wrong_type"]),

@@ -18,7 +18,7 @@ from orderhub_core.errors import UserMistake
 from orderhub_core.rules import rulebook
 from orderhub_core.rules.dictionary import FIELDS
 from orderhub_core.rules.index import Index
-from orderhub_core.rules.lab import asked, board, comparing, loads, parcels, thresholds, traffic
+from orderhub_core.rules.lab import asked, board, comparing, loads, parcels, tables, thresholds, traffic
 from orderhub_core.rules.lab.missed import missed_gifts
 from orderhub_core.rules.lab.wants import Want
 from orderhub_core.rules.tree import Action, Either, Every, Group, Leaf, Not, Op, Rule, Rulebook
@@ -532,6 +532,15 @@ def test_splits_are_counted_in_parcels_where_the_lines_say_how_many(sent):
     assert told.rows() == [("", 1, 1, 1, 1), ("category", 2, 0, 3, 0), ("sku", 0, 2, 0, 4)]
     told = parcels.splits(comparing.compare(sent, Rulebook(), book("stock")))
     assert told.rows() == [("", 3, 1, 3, 1), ("stock", 0, 2, 0, None)]
+    told = parcels.splits(comparing.compare(sent, book("sku at most 2"), book("stock at most 2")))
+    assert told.rows() == [("", 1, 1, 1, 1), ("sku at most 2", 2, 0, 3, 0), ("stock at most 2", 0, 2, 0, None)]
+
+
+@pytest.mark.parametrize(("language", "named"), [("en", "sku at most 2"), ("zh", "按SKU 最多 2")])
+def test_how_many_parcels_a_rule_allows_is_told_in_the_lab(language, named):
+    words = board.words(Rulebook(), language)
+    rows = pl.DataFrame([("sku at most 2", 2, 0, 3, 0)], schema=parcels.SPLITS, orient="row")
+    assert tables.splits(rows, words).row(0)[0] == named
 
 
 def test_freight_is_the_tariff_of_the_warehouse_that_each_book_chooses(sent):
@@ -572,6 +581,11 @@ def test_freight_of_an_order_that_is_split_is_that_of_each_of_its_parcels(sent):
     assert told.rows() == [("hz", 3, 3, apart, whole, 1, 1)]
     told = parcels.freights(comparing.compare(sent, book(Action("split", "sku")), stock), prices)
     assert told.rows() == [("hz", 3, 3, 3 * (500 + 100) + 900 + 2 * 200, 0, 1, 3)]
+    # Of three SKUs the last two together: 400 g, and twice 500 g with 100 g.
+    told = parcels.freights(comparing.compare(sent, book(), book(Action("split", "sku at most 2"))), prices)
+    assert told.rows() == [("hz", 3, 3, whole, apart, 1, 1)]
+    told = parcels.freights(comparing.compare(sent, book(), book(Action("split", "stock at most 2"))), prices)
+    assert told.rows() == [("hz", 3, 3, whole, 0, 1, 3)]
 
 
 def test_every_field_that_has_thresholds_can_be_slid():
