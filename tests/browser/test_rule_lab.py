@@ -205,3 +205,31 @@ def test_a_choice_is_a_round_button_with_a_dot(shop: tuple[str, Path], visit: Vi
     assert button is not None and dot is not None
     assert button["width"] == button["height"]
     assert dot["width"] > button["width"] / 3
+
+
+@pytest.mark.parametrize(
+    ("lang", "way", "title"), [("en", "category at most 2", "Parcels"), ("zh", "按品类 最多 2", "包裹")]
+)
+def test_a_draft_that_allows_few_parcels_tells_how_many_there_would_be(
+    shop: tuple[str, Path], visit: Visit, screenshots: Path, lang: str, way: str, title: str
+) -> None:
+    page = visit(f"{shop[0]}/apps/rule_lab/?lang={lang}", height=1_200)
+    looking.open_app(page)
+    page.locator(".oh-fold summary:visible").first.click()
+    text = page.locator("textarea:visible").first
+    said = text.input_value()
+    group = (
+        '\n[[groups]]\nname = "parcels"\nmatch = "all"\n[[groups.rules]]\nname = "few"\nwhen = "always"\nthen = "{}"\n'
+    )
+    text.fill(said + group.format(f"拆单 {way}" if lang == "zh" else f"split {way}"))
+    text.blur()
+    row = section(page, title).locator("tbody tr", has_text=way)
+    expect(row).to_be_visible(timeout=LONG_MS)
+    _, _, orders, _, parcels = row.locator("td").all_inner_texts()
+    assert int(orders) < int(parcels) < 2 * int(orders)
+    section(page, title).screenshot(path=screenshots / f"rule-lab-parcels-{lang}.png")
+    text.fill(said + group.format("拆单 按品类 最多 11"))
+    text.blur()
+    told = "a rule may allow 2 to 10 parcels" if lang == "en" else "规则可以允许 2 到 10 个包裹"
+    expect(page.locator(".oh-note-bad:visible")).to_contain_text(told, timeout=LONG_MS)
+    page.screenshot(path=screenshots / f"rule-lab-too-many-parcels-{lang}-1280.png")

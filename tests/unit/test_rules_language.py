@@ -232,7 +232,7 @@ def test_a_tree_that_nobody_wrote_as_a_line_allows_no_other_number_of_parcels(ar
 def test_who_allows_too_many_parcels_is_told_how_many_there_may_be():
     (mistake,) = parse_actions("拆单 按品类 最多 11", SPEECH).mistakes
     assert mistakes.sentence(mistake, i18n.translator("en")) == (
-        "最多 11: a rule may allow 2 to 10 parcels; so that it is one, write `split never`"
+        "最多 11: a rule may allow 2 to 10 parcels; to keep the order in one, write `split never`"
     )
     assert mistakes.sentence(mistake, i18n.translator("zh")) == (
         "最多 11：规则可以允许 2 到 10 个包裹；只要一个就写 `拆单 禁止`"

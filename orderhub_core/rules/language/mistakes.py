@@ -52,7 +52,7 @@ MISTAKES: Mapping[str, str] = {
     "bad_quantity": "{word} is no number of pieces; write a whole number from 1 to {most}",
     "bad_limit": "{word} is no such number; write a whole number from 1 to {most}",
     "clause_twice": "{word} is said twice of one gift",
-    "bad_parcels": "{word}: a rule may allow {least} to {most} parcels; so that it is one, write `split never`",
+    "bad_parcels": "{word}: a rule may allow {least} to {most} parcels; to keep the order in one, write `split never`",
     "never_several": "an order that is never split goes in one parcel; leave the number of parcels out",
     "bad_priority": "{word} is no number of points; write a whole number from -{most} to {most}",
     "too_few_parts": "`either` joins no condition here, and would never hold",
