@@ -73,7 +73,7 @@ def partly(way: pl.Expr) -> pl.Expr:
 
 def limit(way: pl.Expr) -> pl.Expr:
     """Of a column of ways, the parcels that a rule allows where warehouses decide; null where it says no number."""
-    said = {one: told.limit for one, told in _WAYS_BY_PLACE.items()}
+    said = {one: told.limit for one, told in _WAYS_BY_PLACE.items() if told.limit}
     return way.replace_strict(said, default=None, return_dtype=pl.Int32)
 
 

@@ -307,8 +307,14 @@ def test_machine_code_decides_as_plain_python_does(world: World) -> None:
 
 @st.composite
 def ruled(draw: st.DrawFn) -> tuple[World, dict[int, tuple[str, int | None]]]:
-    """A world of orders of which rules say how they are split: the kind, and the parcels that there may be."""
+    """A world of orders of which rules say how they are split: the kind, and the parcels that there may be. Often each
+    SKU lies in a place of its own, and orders want them all."""
     world, said = draw(worlds()), {}
+    if draw(st.booleans()):
+        world.on_hand = {(draw(st.sampled_from(PLACES)), sku): (draw(st.integers(2, 8)), 0) for sku in SKUS}
+        places = [(place, None) for place in draw(st.permutations(PLACES))]
+        every = [Line(sku) for sku in SKUS]
+        world.orders = [replace(order, lines=every, candidates=places) for order in world.orders]
     for place, order in enumerate(world.orders):
         kind, limit = draw(st.sampled_from(["warehouse", "stock", "category"])), draw(st.none() | st.integers(2, 4))
         said[order.id] = kind, limit
