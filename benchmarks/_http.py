@@ -181,6 +181,8 @@ def _request(body: bytes, headers: Mapping[str, str], port: int) -> bytes:
 class Fired(NamedTuple):
     """What became of a volley. Latencies in milliseconds."""
 
+    began: float
+    """When its first byte was sent, as `perf_counter` tells it."""
     seconds: float
     statuses: Counter[int]
     p50_ms: float
@@ -215,7 +217,7 @@ async def _fire(port: int, requests: Sequence[bytes], connections: int, per_s: f
     for connection in volley.connections:
         connection.transport.close()
     p50, p99 = np.percentile(volley.latencies, (50, 99)) * 1_000
-    return Fired(seconds, volley.statuses, float(p50), float(p99), _own_cpu_s() - used)
+    return Fired(began, seconds, volley.statuses, float(p50), float(p99), _own_cpu_s() - used)
 
 
 def _own_cpu_s() -> float:

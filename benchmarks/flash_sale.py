@@ -135,10 +135,9 @@ def end_to_end(root: Path, server: str, stages: int, events: int, repeats: int) 
         for number in range(repeats + 1):
             some = list(_workload.stream(orders, stages, first=number * orders))
             before, server_cpu, worker_cpu = both.groups(), both.server.cpu_s(), both.worker.cpu_s()
-            begun = time.perf_counter()
             fired = both.send(some)
             both.drained()
-            ours = time.perf_counter() - begun
+            ours = time.perf_counter() - fired.began
             group = len(some) / (both.groups() - before)
             cpu = (both.server.cpu_s() - server_cpu, both.worker.cpu_s() - worker_cpu)
             bare = _bare.inbox(root / f"bare{number}", messages, round(group))
