@@ -12,7 +12,7 @@ from datetime import datetime, tzinfo
 from enum import StrEnum
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any, TypeVar, get_type_hints
+from typing import Annotated, Any, Literal, TypeVar, get_type_hints
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -63,43 +63,54 @@ def tr(text: str) -> str:
     return translator(_told_in.get().value)(text)
 
 
+def language() -> Literal["en", "zh"]:
+    """Which one that is."""
+    return _told_in.get().value
+
+
 def spoken(command: Command) -> Command:
-    """As `stored`, with `--lang`, in which `tr` speaks: of commands that tell everything through it."""
-    return stored(command, speaks=True)
+    """As `stored`, and `voiced`: of commands that tell everything through `tr`."""
+    return stored(voiced(command))
 
 
-def stored(command: Command, *, speaks: bool = False) -> Command:
+def voiced(command: Command) -> Command:
+    """Give a command `--lang`, in which `tr` speaks."""
+
+    @wraps(command)
+    def run(*, lang: Lang, **rest: Any) -> int | None:
+        _told_in.set(lang)
+        return command(**rest)  # type: ignore[no-any-return]  # its exit code, if it has one
+
+    return _with(run, command, [inspect.Parameter("lang", _NAMED, default=Lang.EN, annotation=InLanguage)])
+
+
+def stored(command: Command) -> Command:
     """Give a command `--data`, `--database` and `--inbox`, which end up in the environment, where `hub.connect` looks.
 
     The command returns its exit code.
     """
-    signature = inspect.signature(command)
-    hints = get_type_hints(command, include_extras=True)
 
     @wraps(command)
     def run(*, data: Path | None, database: str | None, inbox: str | None, **rest: Any) -> None:
-        if speaks:
-            _told_in.set(rest.pop("lang"))
         for name, given in (("DATA", data), ("DATABASE_URL", database), ("INBOX_URL", inbox)):
             if given is not None:
                 os.environ[f"ORDERHUB_{name}"] = str(given)
         if code := command(**rest):
             raise typer.Exit(code)
 
-    own = [
-        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[name])
-        for name, parameter in signature.parameters.items()
-    ]
-    common = [
-        inspect.Parameter("data", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Data),
-        inspect.Parameter("database", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Database),
-        inspect.Parameter("inbox", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Inbox),
-    ]
-    if speaks:
-        common.append(inspect.Parameter("lang", inspect.Parameter.KEYWORD_ONLY, default=Lang.EN, annotation=InLanguage))
-    run.__signature__ = signature.replace(parameters=[*own, *common])  # type: ignore[attr-defined]  # what typer reads
-    said = {"lang": InLanguage} if speaks else {}
-    run.__annotations__ = {**hints, "data": Data, "database": Database, "inbox": Inbox, **said}
+    common = (("data", Data), ("database", Database), ("inbox", Inbox))
+    return _with(run, command, [inspect.Parameter(name, _NAMED, default=None, annotation=of) for name, of in common])
+
+
+_NAMED = inspect.Parameter.KEYWORD_ONLY
+
+
+def _with(run: Callable[..., Any], command: Command, more: Sequence[inspect.Parameter]) -> Command:
+    """`run`, which typer takes for the command with more options."""
+    signature, hints = inspect.signature(command), get_type_hints(command, include_extras=True)
+    own = [parameter.replace(kind=_NAMED, annotation=hints[name]) for name, parameter in signature.parameters.items()]
+    run.__signature__ = signature.replace(parameters=[*own, *more])  # type: ignore[attr-defined]  # what typer reads
+    run.__annotations__ = {**hints, **{parameter.name: parameter.annotation for parameter in more}}
     return run  # type: ignore[return-value]  # the same command with more options
 
 

@@ -324,7 +324,7 @@ def test_parked_messages_are_told_in_full_by_reason_and_source(orderhub, unread)
     assert first["parked_at"].endswith("+09:00")
     assert 0 <= first["age_s"] < 600
     _, out, _ = orderhub("inbox", "parked", *unread, "--limit", 2)
-    assert "5 messages parked; the oldest 2 of them" in out
+    assert "messages parked: 5; the oldest 2 of them" in out
     assert "4  stranger: no shop or touchpoint named 'stranger' in the settings" in out
     assert ("m1" in out, "m2" in out) == (True, False)
     _, out, _ = orderhub("inbox", "parked", *unread, "--source", "other")

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import typer
 
 from orderhub_core import hub
-from orderhub_core.entry.options import AsJson, By, counted, dated, stored, tell, who
+from orderhub_core.entry.options import AsJson, By, dated, spoken, tell, tr, who
+from orderhub_core.health.queue import STATES
 
 app = typer.Typer(no_args_is_help=True)
 
 
 @app.command()
-@stored
+@spoken
 def status(as_json: AsJson = False) -> int:
     """How much waits and since when, of all and of each source, and how much is parked."""
     opened = hub.Hub(hub.home())
@@ -39,16 +41,25 @@ def status(as_json: AsJson = False) -> int:
 
 
 def _told(answer: dict[str, Any]) -> str:
-    since = "" if answer["oldest_s"] is None else f", the oldest for {answer['oldest_s']:,.0f} s"
-    lines = [f"{counted(answer['waiting'], 'message')} waiting{since}; {answer['parked']:,} parked"]
+    text = tr("messages waiting: {waiting}{since}; parked: {parked}")
+    counts = {"waiting": f"{answer['waiting']:,}", "parked": f"{answer['parked']:,}"}
+    lines = [text.format(**counts, since=_since(answer["oldest_s"]))]
     for row in answer["sources"]:
-        heard = (
-            "never heard of" if row["last_received_s"] is None else f"last received {row['last_received_s']:,.0f} s ago"
-        )
-        behind = "" if row["oldest_s"] is None else f", the oldest for {row['oldest_s']:,.0f} s"
-        lines.append(f"  {row['source']}: {heard}; {row['waiting']:,} waiting{behind}")
-    lines += [f"  {row['target']}: {counted(row['effects'], 'effect')} {row['state']}" for row in answer["effects"]]
+        heard = tr("never heard of")
+        if row["last_received_s"] is not None:
+            heard = tr("last received {n} s ago").format(n=f"{row['last_received_s']:,.0f}")
+        text = tr("{source}: {heard}; waiting: {waiting}{since}")
+        waiting, since = f"{row['waiting']:,}", _since(row["oldest_s"])
+        lines.append("  " + text.format(source=row["source"], heard=heard, waiting=waiting, since=since))
+    for row in answer["effects"]:
+        text = tr("{target}: effects: {count} ({state})")
+        told = text.format(target=row["target"], count=f"{row['effects']:,}", state=tr(STATES[row["state"]]))
+        lines.append(f"  {told}")
     return "\n".join(lines)
+
+
+def _since(seconds: float | None) -> str:
+    return "" if seconds is None else tr(", the oldest for {n} s").format(n=f"{seconds:,.0f}")
 
 
 Source = Annotated[str | None, typer.Option(help="Only messages of this source.")]
@@ -58,7 +69,7 @@ SHOWN_REASONS = 10
 
 
 @app.command()
-@stored
+@spoken
 def parked(
     source: Source = None,
     limit: Limit = MOST,
@@ -76,36 +87,46 @@ def parked(
         total = sum(reason.messages for reason in reasons)
         told = [dated(reason._asdict(), zone) for reason in reasons]
         answer = {"parked": total, "reasons": told, **answer}
-    tell(answer, _listed(answer) or "nothing is dismissed", as_json=as_json)
+    tell(answer, _listed(answer) or tr("nothing is dismissed"), as_json=as_json)
     return 0
 
 
 def _listed(answer: dict[str, Any]) -> str:
     lines, messages = [], answer["messages"]
     if "parked" in answer:
-        more = f"; the oldest {len(messages):,} of them" if len(messages) < answer["parked"] else ""
-        lines = [f"{counted(answer['parked'], 'message')} parked{more}" if answer["parked"] else "nothing is parked"]
-        reasons = answer["reasons"]
-        if answer["parked"] > len(reasons):
-            lines += [f"{row['messages']:>8,}  {row['source']}: {row['reason']}" for row in reasons[:SHOWN_REASONS]]
-            lines += (
-                [f"          {counted(len(reasons) - SHOWN_REASONS, 'more reason')}"] if reasons[SHOWN_REASONS:] else []
-            )
+        lines = [_how_many(answer["parked"], len(messages))]
+        if answer["parked"] > len(answer["reasons"]):
+            lines += _reasons(answer["reasons"])
     for row in messages:
-        size = "no body" if row["bytes"] is None else f"{row['bytes']:,} bytes"
-        lines.append(
-            f"{row['id']:>8}  {row['source']}  {row['message_id']}  {row['kind'] or '?'}, {size}, received"
-            f" {row['received_at'] or '?'}, {_old(row['age_s'])} ago, parked {row['parked_at']}"
-        )
+        text = tr("{kind}, {size}, received {at}, {old} ago, parked {since}")
+        size = _size(row["bytes"], tr("no body"))
+        at, since = row["received_at"] or "?", row["parked_at"]
+        told = text.format(kind=row["kind"] or "?", size=size, at=at, old=_old(row["age_s"]), since=since)
+        lines.append(f"{row['id']:>8}  {row['source']}  {row['message_id']}  {told}")
         lines.append(f"          {row['reason']}")
         if "dismissed_at" in row:
-            by = f" by {row['dismissed_by']}" if row["dismissed_by"] else ""
-            lines.append(f"          dismissed {row['dismissed_at']}{by}: {row['dismissal']}")
+            by = tr("dismissed {at} by {by}: {why}") if row["dismissed_by"] else tr("dismissed {at}: {why}")
+            told = by.format(at=row["dismissed_at"], by=row["dismissed_by"], why=row["dismissal"])
+            lines.append(f"          {told}")
     return "\n".join(lines)
 
 
+def _how_many(parked: int, listed: int) -> str:
+    if not parked:
+        return tr("nothing is parked")
+    more = tr("; the oldest {n} of them").format(n=f"{listed:,}") if listed < parked else ""
+    return tr("messages parked: {n}").format(n=f"{parked:,}") + more
+
+
+def _reasons(reasons: list[dict[str, Any]]) -> Iterator[str]:
+    for row in reasons[:SHOWN_REASONS]:
+        yield f"{row['messages']:>8,}  {row['source']}{tr(': ')}{row['reason']}"
+    if len(reasons) > SHOWN_REASONS:
+        yield "          " + tr("more reasons: {n}").format(n=f"{len(reasons) - SHOWN_REASONS:,}")
+
+
 @app.command()
-@stored
+@spoken
 def dismiss(
     ids: Annotated[list[int], typer.Argument(help="Ids from `inbox parked`.")],
     reason: Annotated[str, typer.Option(help="Why nobody needs to read them. Kept for ever: name no customer.")],
@@ -115,12 +136,13 @@ def dismiss(
     """Say that parked messages will never be read and need not be. They stay in the inbox, and `inbox replay ID` takes
     it back; the log keeps who said so, when and why."""
     done = hub.Hub(hub.home()).dismiss(ids, reason=reason, by=who(by))
-    tell({"dismissed": done}, f"dismissed {done}; `orderhub inbox parked --dismissed` lists them", as_json=as_json)
+    told = tr("dismissed {n}; `orderhub inbox parked --dismissed` lists them").format(n=done)
+    tell({"dismissed": done}, told, as_json=as_json)
     return 0
 
 
 @app.command()
-@stored
+@spoken
 def conflicts(source: Source = None, limit: Limit = MOST, as_json: AsJson = False) -> int:
     """List messages that came under an id already taken, with another body: the newest first, and what holds instead.
 
@@ -136,18 +158,27 @@ def conflicts(source: Source = None, limit: Limit = MOST, as_json: AsJson = Fals
 
 
 def _contradictions(total: int, found: list[dict[str, Any]]) -> str:
-    more = f"; the newest {len(found):,} of them" if len(found) < total else ""
-    lines = [f"{counted(total, 'message')} against an earlier one of the same id{more}" if total else "no conflict"]
+    if not total:
+        return tr("no conflict")
+    more = tr("; the newest {n} of them").format(n=f"{len(found):,}") if len(found) < total else ""
+    lines = [tr("messages against an earlier one of the same id: {n}").format(n=f"{total:,}") + more]
     for row in found:
         lines.append(f"  {row['source']}  {row['message_id']}")
-        lines.append(f"    came {row['received_at']}, {_size(row['bytes'])}, digest {row['digest']}")
-        first = f"{row['first_received_at']}, {_size(row['first_bytes'])}, digest {row['first_digest']}"
-        lines.append("    the first is gone" if row["id"] is None else f"    holds {first}, message {row['id']}")
+        came, holds = (
+            {"at": row[f"{which}received_at"], "size": _size(row[f"{which}bytes"], tr("body expired"))}
+            | {"digest": row[f"{which}digest"], "id": row["id"]}
+            for which in ("", "first_")
+        )
+        lines.append("    " + tr("came {at}, {size}, digest {digest}").format(**came))
+        first = tr("the first is gone")
+        if row["id"] is not None:
+            first = tr("holds {at}, {size}, digest {digest}, message {id}").format(**holds)
+        lines.append(f"    {first}")
     return "\n".join(lines)
 
 
-def _size(size: int | None) -> str:
-    return "body expired" if size is None else f"{size:,} bytes"
+def _size(size: int | None, none: str) -> str:
+    return none if size is None else tr("{n} bytes").format(n=f"{size:,}")
 
 
 def _age_s(now: int, at: int) -> float:
@@ -156,12 +187,14 @@ def _age_s(now: int, at: int) -> float:
 
 def _old(seconds: float) -> str:
     if seconds < 7_200:
-        return f"{seconds / 60:,.0f} min"
-    return f"{seconds / 3_600:,.0f} h" if seconds < 172_800 else f"{seconds / 86_400:,.0f} days"
+        return tr("{n} min").format(n=f"{seconds / 60:,.0f}")
+    if seconds < 172_800:
+        return tr("{n} h").format(n=f"{seconds / 3_600:,.0f}")
+    return tr("{n} days").format(n=f"{seconds / 86_400:,.0f}")
 
 
 @app.command()
-@stored
+@spoken
 def replay(
     ids: Annotated[
         list[int] | None,
@@ -172,5 +205,5 @@ def replay(
     """Try parked messages again, after their decoder or the settings were mended."""
     outcomes = list(hub.Hub(hub.home()).replay(ids or None).values())
     answer = {"tried": len(outcomes), "parked": outcomes.count("parked")}
-    tell(answer, f"tried {answer['tried']}, still parked {answer['parked']}", as_json=as_json)
+    tell(answer, tr("tried {tried}, still parked {parked}").format(**answer), as_json=as_json)
     return 1 if answer["parked"] else 0
