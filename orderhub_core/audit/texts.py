@@ -30,6 +30,25 @@ CAUSES = {
     "duplicate": "It has this order more than once.",
 }
 
+FIELDS = {
+    "total": "Order total",
+    "paid": "Amount paid",
+    "refunded": "Amount refunded",
+    "freight": "Freight",
+    "quantity": "Pieces",
+    "tracking_no": "Tracking number",
+    "carrier": "Carrier",
+    "warehouse": "Warehouse",
+    "paid_at": "Paid at",
+    "shipped_at": "Shipped at",
+    "placed_at": "Placed at",
+    "collected_at": "Collected at",
+    "delivered_at": "Delivered at",
+    "completed_at": "Completed at",
+    "discount": "Discount",
+}
+"""Those that this version knows; a user's own are called as he calls them."""
+
 JUDGEMENTS = {True: "consistent", False: "not consistent"}
 
 _AGES = ((86_400, "{n} d ago"), (3_600, "{n} h ago"), (60, "{n} min ago"), (1, "{n} s ago"))

@@ -77,7 +77,7 @@ def voiced(command: Command) -> Command:
     """Give a command `--lang`, in which `tr` speaks."""
 
     @wraps(command)
-    def run(*, lang: Lang, **rest: Any) -> int | None:
+    def run(*, lang: Lang = Lang.EN, **rest: Any) -> int | None:
         _told_in.set(lang)
         return command(**rest)  # type: ignore[no-any-return]  # its exit code, if it has one
 
@@ -120,10 +120,15 @@ def tell(answer: Any, sentence: str, *, as_json: bool) -> None:
 
 
 def columns(headings: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
-    """A table for a terminal, a line each: figures to the right, all else to the left, blanks for what is not known."""
-    lines = [[tr(name) for name in headings], *([_cell(cell) for cell in row] for row in rows)]
-    widths = [max(_width(line[at]) for line in lines) for at in range(len(headings))]
-    figures = [any(isinstance(row[at], int) for row in rows) for at in range(len(headings))]
+    """A table for a terminal, as `aligned`, below its headings."""
+    return aligned(rows, [tr(name) for name in headings])
+
+
+def aligned(rows: Sequence[Sequence[object]], *above: Sequence[str]) -> list[str]:
+    """A line each: figures to the right, all else to the left, blanks for what is not known."""
+    lines = [*above, *([_cell(cell) for cell in row] for row in rows)]
+    widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
+    figures = [any(isinstance(cell, int) for cell in column) for column in zip(*rows, strict=True)]
     return ["  ".join(map(_padded, line, widths, figures)).rstrip() for line in lines]
 
 

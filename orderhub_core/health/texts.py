@@ -86,10 +86,20 @@ def _busiest(per_minute: pl.DataFrame, zone: str, tr: Translate) -> Tile:
 
 def summary(found: Diagnosis, zone: str, tr: Translate) -> str:
     """The whole diagnosis in one sentence."""
+    return sentence(found, _clock(found.as_of, zone, "%Y-%m-%d %H:%M"), tr)
+
+
+def sentence(found: Diagnosis, time: str, tr: Translate) -> str:
+    """As `summary`, of a time that is written already."""
     line = tr("Diagnosis as of {time}: {open} of {all} orders open, {overdue} overdue, {risk} at risk.")
     counts = {"open": found.open_orders.height, "all": found.orders, "overdue": found.overdue, "risk": found.at_risk}
-    time = _clock(found.as_of, zone, "%Y-%m-%d %H:%M")
     return line.format(time=time, **{name: f"{count:,}" for name, count in counts.items()})
+
+
+def lines(found: Diagnosis, tr: Translate) -> list[str]:
+    """The worst blockages, a line each, worst first."""
+    titles = zip(ranked(found, tr), found.worst, strict=True)
+    return [f"{title}{tr(': ')}{_facts(blockage, tr)}" for title, blockage in titles]
 
 
 def ranked(found: Diagnosis, tr: Translate) -> list[str]:

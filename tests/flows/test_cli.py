@@ -335,7 +335,7 @@ def test_parked_messages_are_told_in_full_by_reason_and_source(orderhub, unread)
 def test_a_conflict_is_told_without_what_it_says(orderhub, unread):
     code, out, _ = orderhub("inbox", "conflicts", *unread)
     assert code == 0
-    assert "1 message against an earlier one of the same id" in out
+    assert "messages against an earlier one of the same id: 1" in out
     assert "22 bytes" in out
     assert "2 bytes, digest" in out
     assert "Zhang" not in out

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 from zoneinfo import ZoneInfo
 
 import polars as pl
@@ -41,6 +41,15 @@ PAST_HELP = (
     "A past moment is rebuilt from the log and from the messages that are still kept, and answers what this page "
     "answered then. That can take a minute."
 )
+
+
+class Rebuilt(Protocol):
+    """A past moment: of how many orders it is not known what which touchpoint showed, or since when they are there."""
+
+    @property
+    def unknown(self) -> Mapping[str, int]: ...
+    @property
+    def undated(self) -> int: ...
 
 
 def moment(chosen: datetime | None, zone: str, now: int) -> int:
@@ -111,7 +120,7 @@ def tiles(found: Audited, tr: Translate) -> list[Tile]:
     ]
 
 
-def gaps(found: Audited, tr: Translate) -> list[tuple[str, Kind]]:
+def gaps(found: Rebuilt, tr: Translate) -> list[tuple[str, Kind]]:
     """What of a past moment could not be rebuilt, as notes."""
     lost = tr(
         "Not known any more: what {name} showed of {n} orders then. It was seen again since, and the older messages "

@@ -22,7 +22,7 @@ from orderhub_core.audit.sources import RAW, STATUS
 from orderhub_core.audit.words import EVERYWHERE, STAGES, Lexicon, lexicon
 from orderhub_core.entry.commands import audit_index, reconcile
 from orderhub_core.entry.commands.audit_told import tell
-from orderhub_core.entry.options import counted, instant, stored
+from orderhub_core.entry.options import columns, instant, spoken, tr, voiced
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import past
 from orderhub_core.flows.past import Past
@@ -48,10 +48,30 @@ Preset = Annotated[str, typer.Option(help="Compare only what these touchpoints c
 Touchpoints = Annotated[Path | None, typer.Option(help="TOML file with touchpoints and presets of your own.")]
 Words = Annotated[Path | None, typer.Option(help="TOML file with words of your own: [words.<touchpoint>].")]
 Limit = Annotated[int | None, typer.Option(min=0, help="List at most this many findings.")]
+FAULTS = {
+    "lost_event": "an event was lost",
+    "late_beyond_lag": "late, and longer than it ever takes",
+    "late_within_lag": "late, as it often is",
+    "illegal_regression": "goes back to a stage long left",
+    "forged_progress": "shipped before anybody packed",
+    "contradiction": "contradiction",
+    "unknown_word": "unknown word",
+    "nothing_said": "no status",
+    "missing_row": "order missing",
+    "duplicate_id": "held twice",
+    "wrong_amount": "wrong amount",
+    "wrong_unit": "cents read as yuan",
+    "wrong_zone": "another time zone",
+    "wrong_parcel": "another tracking number",
+    "blank_field": "tracking number left blank",
+    "blank_amount": "amount left blank",
+}
+"""`selftest.KINDS` in a few words."""
 FailUnder = Annotated[float | None, typer.Option(min=0, max=1, help="Exit with 1 when the rate is below this.")]
 
 
 @app.command()
+@voiced
 def files(
     touchpoint: Annotated[list[str], typer.Option(metavar="NAME=FILE", help="One for each system, at least two.")],
     mapping: Annotated[str, typer.Option(help="Mapping (name or TOML file) that names the columns and words.")] = "",
@@ -95,7 +115,7 @@ def files(
 
 
 @app.command()
-@stored
+@spoken
 def orders(
     words: Words = None,
     sample: Sample = 100,
@@ -126,6 +146,7 @@ def orders(
 
 
 @app.command("selftest")
+@voiced
 def check_the_checker(
     seed: Seed = 7,
     orders: Annotated[int, typer.Option(min=2000, help="Orders in each of the two trios.")] = 40_000,
@@ -140,21 +161,20 @@ def check_the_checker(
 
 
 def _table(result: selftest.Result) -> str:
-    lines = [
-        f"Seed {result.seed}: {result.orders:,} orders in each of two trios, each fault in {result.rate:.2%} of them"
-    ]
-    lines.append(
-        f"{'trio':<9}{'fault':<20}{'planted':>8}{'found':>8}{'recall':>9}{'precision':>11}{'named':>8}{'rightly':>9}"
-    )
-    for one in result.outcomes:
-        lines.append(
-            f"{one.trio:<9}{one.kind:<20}{one.planted:>8}{one.found:>8}{one.recall:>9.4f}{one.precision:>11.4f}"
-            f"{one.named:>8}{one.named_rightly:>9}"
-        )
-    lines.append(f"told consistent though something is unknown or missing: {result.equal_without_knowledge}")
-    lines.append(f"false alarms: {result.false_alarms} of {result.honest:,} orders without a fault")
-    lines.append(f"bars {selftest.BAR:.2f} each: {'met' if result.passed() else 'MISSED'}")
-    return "\n".join(lines)
+    text = tr("Seed {seed}: {orders} orders in each of two trios, each fault in {rate} of them")
+    lines = [text.format(seed=result.seed, orders=f"{result.orders:,}", rate=f"{result.rate:.2%}")]
+    headings = ("trio", "fault", "planted", "found", "recall", "precision", "blamed", "rightly")
+    lines += columns(headings, [_outcome(one) for one in result.outcomes])
+    told, alarms = result.equal_without_knowledge, f"{result.false_alarms:,}"
+    lines.append(tr("told consistent though something is unknown or missing: {n}").format(n=told))
+    lines.append(tr("false alarms: {n} of {of} orders without a fault").format(n=alarms, of=f"{result.honest:,}"))
+    met = tr("bars {bar} each: met") if result.passed() else tr("bars {bar} each: MISSED")
+    return "\n".join([*lines, met.format(bar=f"{selftest.BAR:.2f}")])
+
+
+def _outcome(one: selftest.Outcome) -> tuple[object, ...]:
+    shares = (f"{share:.4f}" for share in (one.recall, one.precision))
+    return one.trio, tr(FAULTS[one.kind]), one.planted, one.found, *shares, one.named, one.named_rightly
 
 
 def _carried(directory: Directory, preset: str, names: list[str]) -> dict[str, set[str]]:
@@ -186,7 +206,8 @@ def _compared(
             read = reader.read_values(rows[heading], field.kind, mapping)
             columns[field.name], columns[RAW + field.name] = read["value"], read["raw"]
     if skipped:
-        typer.echo(f"{path}: not compared, nor shown: {', '.join(skipped)}", err=True)
+        text = tr("{path}: not compared, nor shown: {names}")
+        typer.echo(text.format(path=path, names=tr(", ").join(skipped)), err=True)
     return pl.DataFrame(columns)
 
 
@@ -201,14 +222,13 @@ def _kept(rows: pl.DataFrame, path: Path) -> pl.DataFrame:
     """What can be compared; what cannot is told on the error stream."""
     nameless = rows.filter(pl.col("order_no").is_null() | (pl.col("order_no") == ""))
     if nameless.height:
-        rows_said, first = counted(nameless.height, "row"), nameless["row_no"][0]
-        typer.echo(f"{path}: {rows_said} without an order number left out, first row {first}", err=True)
+        text = tr("{path}: rows without an order number left out: {n}, first row {row}")
+        typer.echo(text.format(path=path, n=f"{nameless.height:,}", row=nameless["row_no"][0]), err=True)
     untimed = rows.filter(pl.col("time_problem").is_not_null())
     if untimed.height:
-        first = f"first row {untimed['row_no'][0]}: {untimed['time_problem'][0]}"
-        typer.echo(
-            f"{path}: {counted(untimed.height, 'update time')} cannot be read, taken as unknown, {first}", err=True
-        )
+        text = tr("{path}: update times that cannot be read, taken as unknown: {n}, first row {row}: {why}")
+        first = {"row": untimed["row_no"][0], "why": tr(untimed["time_problem"][0])}
+        typer.echo(text.format(path=path, n=f"{untimed.height:,}", **first), err=True)
     kept = rows.join(nameless, on="row_no", how="anti", maintain_order="left")
     return kept.select(*_READ, pl.exclude(_READ))
 

@@ -9,9 +9,10 @@ import msgspec
 import typer
 
 from orderhub_core import hub
+from orderhub_core.audit.credibility import texts
 from orderhub_core.audit.credibility.index import DIMENSIONS, Index, Share, of_hub
 from orderhub_core.audit.credibility.losses import losses
-from orderhub_core.entry.options import AsJson, counted, stored, tell
+from orderhub_core.entry.options import AsJson, spoken, tell, tr
 from orderhub_core.errors import UserMistake
 
 SHOWN = 10
@@ -38,7 +39,7 @@ class Answer(msgspec.Struct, frozen=True):
     as_of: str
 
 
-@stored
+@spoken
 def index(
     by: Annotated[
         list[str] | None, typer.Option(help="Split losses by shop, warehouse or carrier; repeat it. Default: by all.")
@@ -72,23 +73,22 @@ def index(
 
 def _sentences(found: Index, answer: Answer, limit: int) -> str:
     if answer.index is None:
-        return "The hub has nothing yet that could be checked: there is no index."
+        return tr("Nothing could be checked yet: there is no index.")
+    text = tr("Credibility index {value} of 100, as of {at}; orders: {orders}")
     lines = [
-        f"Credibility index {answer.index:.2f} of 100, over {counted(answer.orders, 'order')} as of {answer.as_of}.",
+        text.format(value=f"{answer.index:.2f}", orders=f"{answer.orders:,}", at=answer.as_of),
         *(_part(name, share, found.weights.get(name, 0.0)) for name, share in found.parts.items()),
     ]
-    for row in answer.losses[:limit]:
-        where = " ".join(f"{name} {row[name] or '(none)'}" for name in DIMENSIONS if name in row)
-        cause = f"{row['part']}: {row['source'] or '(unknown)'} {row['field']} {row['cause']}"
-        lines.append(
-            f"  -{row['points']:.3f}  {cause}; {where}: {counted(row['orders'], 'order')}".replace(";  ", "; ")
-        )
+    lines += [f"  {texts.title(row, tr)}" for row in answer.losses[:limit]]
     if answer.losses_total > limit:
-        lines.append(f"  … and {answer.losses_total - limit} more; --limit lists them, --json has them all")
+        more = tr("… and {count} more: --limit, or all by --json").format(count=f"{answer.losses_total - limit:,}")
+        lines.append(f"  {more}")
     return "\n".join(lines)
 
 
 def _part(name: str, share: Share, weight: float) -> str:
     if share.rate is None:
-        return f"  {name:<13} not checked: nothing to check it by"
-    return f"  {name:<13}{share.rate:>9.2%}  {share.good} of {share.of}, weight {weight:.0%}"
+        return f"  {tr(texts.PARTS[name])}{tr(': ')}{tr(texts.NOT_CHECKED)}"
+    counts = tr("{good} of {of}").format(good=f"{share.good:,}", of=f"{share.of:,}")
+    told = f"{share.rate:.2%} · {counts} · {tr('weight {weight}').format(weight=f'{weight:.0%}')}"
+    return f"  {tr(texts.PARTS[name])}{tr(': ')}{told}"

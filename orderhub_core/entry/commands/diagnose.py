@@ -10,9 +10,9 @@ import msgspec
 import typer
 
 from orderhub_core import hub
-from orderhub_core.entry.options import AsJson, instant, stored, tell
+from orderhub_core.entry.options import AsJson, instant, spoken, tell, tr
 from orderhub_core.errors import UserMistake
-from orderhub_core.health import thresholds
+from orderhub_core.health import texts, thresholds
 from orderhub_core.health.blockages import Blockage
 from orderhub_core.health.diagnosis import Diagnosis
 from orderhub_core.health.diagnosis import diagnose as examine
@@ -35,7 +35,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 @app.command()
-@stored
+@spoken
 def diagnose(
     as_of: Annotated[
         str, typer.Option(metavar="TIME", help="Judge as of then, e.g. 2026-11-11T20:00:00+08:00; default: the data's.")
@@ -79,21 +79,6 @@ def _iso(instant: int) -> str:
 
 def _sentences(found: Diagnosis) -> str:
     if not found.orders:
-        return "The hub has no orders yet: nothing to diagnose."
-    lines = [
-        f"As of {_iso(found.as_of)}: {found.open_orders.height} of {found.orders} orders open,"
-        f" {found.overdue} overdue, {found.at_risk} at risk."
-    ]
-    for place, blockage in enumerate(found.worst, 1):
-        often = "" if blockage.lift is None else f", overdue {blockage.lift:.1f} times as often as the rest"
-        lines.append(
-            f"  {place}. {_where(blockage)}: {blockage.orders} of {blockage.open} orders overdue,"
-            f" {blockage.over_hours:,.0f} h together, oldest {blockage.oldest_hours:,.0f} h{often}"
-        )
-    return "\n".join(lines)
-
-
-def _where(blockage: Blockage) -> str:
-    if not blockage.segment:
-        return f"{blockage.headline}, everywhere"
-    return f"{blockage.headline}, {blockage.segment} {blockage.value or '(none)'}"
+        return tr("The hub has no orders yet: nothing to diagnose.")
+    worst = [f"  {line}" for line in texts.lines(found, tr)]
+    return "\n".join([texts.sentence(found, _iso(found.as_of), tr), *worst])

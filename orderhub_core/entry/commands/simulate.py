@@ -9,10 +9,10 @@ import msgspec
 import typer
 
 from orderhub_core import hub
-from orderhub_core.entry.options import AsJson, stored, tell
+from orderhub_core.entry.options import AsJson, aligned, spoken, tell, tr
 from orderhub_core.errors import UserMistake
-from orderhub_core.sim import arrivals, results, scenario
-from orderhub_core.sim.results import Band, Figures
+from orderhub_core.sim import arrivals, results, scenario, texts
+from orderhub_core.sim.results import Figures
 from orderhub_core.sim.scenario import Scenario
 
 app = typer.Typer()
@@ -31,7 +31,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 @app.command()
-@stored
+@spoken
 def simulate(
     file: Annotated[Path | None, typer.Option("--scenario", metavar="FILE", help="Scenario as TOML.")] = None,
     orders: Annotated[int | None, typer.Option(help="Orders of the day.")] = None,
@@ -111,26 +111,11 @@ def _stage(text: str) -> tuple[str, int]:
 
 
 def _sentences(answer: Answer) -> str:
-    told = answer.figures
-    spare = {True: "with", False: "without"}[answer.scenario.temporary.enabled]
-    late = f"{_range(answer.with_temporary.late)} with, {_range(answer.without_temporary.late)} without"
-    return "\n".join(
-        [
-            f"{told.orders} orders, {told.runs} runs (seed {answer.seed}), {spare} the temporary warehouse:",
-            f"  most unfinished orders  {_range(told.peak_backlog)} at {_clock(told.peak_at_h.mean)}",
-            f"  all handed over         {_clock(told.drained_at_h.mean)}",
-            f"  9 of 10 took at most    {told.dwell_p90_h.mean:.1f} h",
-            f"  late (> {answer.scenario.promise_hours:g} h)           {_range(told.late)}",
-            f"  bottleneck              {told.bottleneck} ({told.bottleneck_share:.0%} of all waiting)",
-            f"  temporary warehouse     takes {answer.with_temporary.temporary_orders.mean:.0f}; late orders {late} it",
-        ]
-    )
-
-
-def _range(band: Band) -> str:
-    return f"{band.mean:.0f}" if band.low == band.high else f"{band.mean:.0f} ({band.low:.0f} to {band.high:.0f})"
-
-
-def _clock(hour: float) -> str:
-    days, minutes = divmod(round(hour * 60), 1440)
-    return f"{minutes // 60:02d}:{minutes % 60:02d}" + (f" (+{days} d)" if days else "")
+    told, helped = answer.figures, answer.scenario.temporary.enabled
+    text = tr("orders: {orders}, runs: {runs} (seed {seed}), without the temporary warehouse")
+    if helped:
+        text = tr("orders: {orders}, runs: {runs} (seed {seed}), with the temporary warehouse")
+    both = {True: answer.with_temporary, False: answer.without_temporary}
+    figures = [tile[:3] for tile in texts.tiles(answer.scenario, both, tr)]
+    lines = [text.format(orders=f"{told.orders:,}", runs=told.runs, seed=answer.seed)]
+    return "\n".join([*lines, *(f"  {line}" for line in aligned(figures))])
