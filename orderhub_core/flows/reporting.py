@@ -12,6 +12,7 @@ from orderhub_core.flows.editions import in_force
 from orderhub_core.frames import INSTANT
 from orderhub_core.model import RawMessage, Signal, SignalEnd
 from orderhub_core.rules.dictionary import FIELDS, SIGNALS, Field, Kind, lookup, measured, nearest
+from orderhub_core.rules.language.operators import Language
 from orderhub_core.rules.routing import NO_WINDOW, WINDOWS
 from orderhub_core.rules.signals import SIGNALS as REPORTS
 from orderhub_core.rules.tree import Rulebook
@@ -134,6 +135,12 @@ def _field(name: str) -> Field:
 def is_flag(name: str) -> bool:
     """Whether a signal is a yes or no."""
     return _field(name).kind is Kind.FLAG
+
+
+def called(name: str, language: Language) -> str:
+    """A signal, or what it is told of, in people's words."""
+    field = CLOSED if name == CLOSED.name else measured(name) or lookup(name)
+    return name if field is None or language == "en" else field.zh
 
 
 def _sku(field: Field, about: str) -> tuple[str, str]:

@@ -224,11 +224,12 @@ def machine(book: Book, key: Key, tr: Translate) -> str:
 def life(turn: Turn, zone: str, tr: Translate) -> tuple[str, list[tuple[str, str, str]], str]:
     """The order's time line by the hub's log: its title; when, what, and who said so; and what an empty one means."""
     rows = turn.book.events.get(turn.key, []) if turn.key else []
-    moments = [(local(row["occurred_at"], zone), _event(row, tr), row["source"]) for row in rows]
+    moments = [(local(row["occurred_at"], zone), event(row, tr), row["source"]) for row in rows]
     return tr("Time line by the hub's log"), moments, tr("There is nothing in the log.")
 
 
-def _event(row: Mapping[str, Any], tr: Translate) -> str:
+def event(row: Mapping[str, Any], tr: Translate) -> str:
+    """What an entry of the log tells: its name, what was decided, and how it came."""
     name = tr(EVENTS[row["event"]]) if row["event"] in EVENTS else str(row["event"])
     if row["outcome"] == "decided":
         name = tr("{decision}: {what}").format(decision=name, what=row["after"])

@@ -3,32 +3,36 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
 import polars as pl
 import typer
 
 from orderhub_core import hub
-from orderhub_core.entry.options import AsJson, stored, tell
+from orderhub_core.audit.spot import texts
+from orderhub_core.entry.options import AsJson, spoken, tell, tr
 from orderhub_core.errors import UserMistake
+from orderhub_core.model import Event
 
 app = typer.Typer(no_args_is_help=True)
+LIFE = frozenset(event.value for event in Event)
 
 
 @app.command()
-@stored
+@spoken
 def verify(as_json: AsJson = False) -> int:
     """Walk the hash chain; exit 1 and name the first broken entry when it was tampered with."""
     verdict = hub.Hub(hub.home()).verify_log()
     whole = verdict.broken_seq is None
-    sentence = f"the log is whole: {verdict.entries} entries" if whole else f"the log is broken: {verdict.reason}"
+    text = tr("the log is whole: {entries} entries") if whole else tr("the log is broken: {reason}")
+    sentence = text.format(entries=f"{verdict.entries:,}", reason=verdict.reason)
     tell({"whole": whole, **verdict._asdict()}, sentence, as_json=as_json)
     return 0 if whole else 1
 
 
 @app.command()
-@stored
+@spoken
 def show(order_no: Annotated[str, typer.Argument(help="The order number.")], as_json: AsJson = False) -> int:
     """What happened to an order, as the hub came to know it; times in the time zone of the settings."""
     opened = hub.Hub(hub.home())
@@ -39,14 +43,30 @@ def show(order_no: Annotated[str, typer.Argument(help="The order number.")], as_
     events = opened.frame("events").filter(pl.col("order_id").is_in(orders["order_id"].implode())).sort("seq")
     details = opened.store.details_of(orders["order_id"])
     told = [{**event, "detail": details.get(event["seq"], "")} for event in events.iter_rows(named=True)]
-    lines = [
-        f"{_clock(e['recorded_at'], zone)}  {e['event']:<28}{e['before'] or '·'} → {e['after'] or '·'}"
-        f"  {e['outcome']} (happened {_clock(e['occurred_at'], zone)}, {e['source']})"
-        + (f"  {e['detail']}" if e["detail"] else "")
-        for e in told
-    ]
+    lines = [_line(entry, zone) for entry in told]
     tell(told, "\n".join(lines), as_json=as_json)
     return 0
+
+
+def _line(entry: dict[str, Any], zone: ZoneInfo) -> str:
+    change = ""
+    if entry["outcome"] != "decided":
+        before, after = (_state(entry["event"], entry[name]) for name in ("before", "after"))
+        change = f"  {before} → {after}"
+    text = tr("{at}  {what}{change}  (happened {since}, {source})")
+    told = text.format(
+        at=_clock(entry["recorded_at"], zone),
+        what=texts.event(entry, tr),
+        change=change,
+        since=_clock(entry["occurred_at"], zone),
+        source=entry["source"],
+    )
+    return f"{told}  {entry['detail']}" if entry["detail"] else told
+
+
+def _state(event: str, state: str) -> str:
+    """Those of an order's life have names; what else the log keeps is as it was said."""
+    return tr(state.replace("_", " ")) if state and event in LIFE else state or "·"
 
 
 def _clock(at: datetime, zone: ZoneInfo) -> str:

@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 import typer
 
 from orderhub_core import hub
-from orderhub_core.entry.options import AsJson, By, Comment, dated, instant, stored, tell, who, written
-from orderhub_core.flows.reporting import is_flag
+from orderhub_core.entry.options import AsJson, By, Comment, dated, instant, language, spoken, tell, tr, who, written
+from orderhub_core.flows.reporting import called, is_flag
 from orderhub_core.flows.stocking import OURSELVES
 from orderhub_core.store.signals import Reported
 
@@ -17,7 +17,7 @@ app = typer.Typer(no_args_is_help=True)
 
 
 @app.command("list")
-@stored
+@spoken
 def listed(
     measured: Annotated[bool, typer.Option("--all", help="Also what the hub itself has measured.")] = False,
     as_json: AsJson = False,
@@ -28,12 +28,12 @@ def listed(
     found, zone = [one for one in kept if measured or one.by != OURSELVES], ZoneInfo(opened.settings.time_zone)
     told = [dated(one._asdict(), zone) for one in found]
     lines = [_line(one, zone) for one in found]
-    tell({"signals": told}, "\n".join(lines) or "nothing is reported", as_json=as_json)
+    tell({"signals": told}, "\n".join(lines) or tr("nothing is reported"), as_json=as_json)
     return 0
 
 
 @app.command()
-@stored
+@spoken
 def report(
     signal: Annotated[
         str, typer.Argument(help="E.g. storm, courier_outage, livestream_audience, load, stock, or 暴雨.")
@@ -58,7 +58,7 @@ def report(
 
 
 @app.command()
-@stored
+@spoken
 def end(
     name: Annotated[str, typer.Argument(help="A report, as `orderhub signals list` names it.")],
     comment: Comment = "",
@@ -66,13 +66,23 @@ def end(
 ) -> int:
     """Say that a report holds no longer, from now on; one that has not begun yet is taken back."""
     hub.Hub(hub.home()).signals.end(name, by=who(by), comment=comment)
-    typer.echo(f"{name} has ended")
+    typer.echo(tr("{name} has ended").format(name=name))
     return 0
 
 
 def _line(one: Reported, zone: ZoneInfo) -> str:
-    about = f" of {one.of}={one.subject}" if one.of else ""
-    ending = f"to {written(one.until, zone)}" if one.until is not None else "until further notice"
-    said = f", {one.comment}" if one.comment else ""
-    number = ("no", "yes")[bool(one.number)] if is_flag(one.field) else f"{one.number:,}"
-    return f"{one.field} {number}{about} from {written(one.since, zone)} {ending}, by {one.by}{said}  ({one.name})"
+    flag = tr("yes") if one.number else tr("no")
+    about = tr(" of {of}={subject}").format(of=called(one.of, language()), subject=one.subject) if one.of else ""
+    text = tr("{what} {number}{about} from {since} to {until}, by {by}")
+    if one.until is None:
+        text = tr("{what} {number}{about} from {since} until further notice, by {by}")
+    told = text.format(
+        what=called(one.field, language()),
+        number=flag if is_flag(one.field) else f"{one.number:,}",
+        about=about,
+        since=written(one.since, zone),
+        until=written(one.until, zone),
+        by=one.by,
+    )
+    said = tr(", it was said: {comment}").format(comment=one.comment) if one.comment else ""
+    return f"{told}{said}  ({one.name})"
