@@ -84,5 +84,5 @@ def _line(one: Reported, zone: ZoneInfo) -> str:
         until=written(one.until, zone),
         by=one.by,
     )
-    said = tr(", it was said: {comment}").format(comment=one.comment) if one.comment else ""
+    said = tr(", {comment}").format(comment=one.comment) if one.comment else ""
     return f"{told}{said}  ({one.name})"
