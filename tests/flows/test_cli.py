@@ -79,7 +79,7 @@ def test_import_ends_with_one_object_and_the_log_is_whole(orderhub, export, tmp_
     assert (code, last_object(out)["whole"]) == (0, True)
     code, out, _ = orderhub("log", "show", "B1", "--data", tmp_path / "d")
     assert code == 0
-    assert "payment.paid" in out
+    assert "  Paid  unpaid → paid  (happened 2026-01-01" in out
     entries = out.splitlines()
     assert all("+08:00  " in line and "+08:00, " in line and "Z" not in line for line in entries), "the settings' zone"
 
