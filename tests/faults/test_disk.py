@@ -9,13 +9,13 @@ pytestmark = pytest.mark.faults
 
 
 def test_lives_on_a_bad_disk() -> None:
-    report = disk.run(rounds=600, seed=1)
+    report = disk.run(rounds=1_500, seed=1)
     assert report.fine, str(report)
     assert report.acknowledged
 
 
 def test_a_product_that_does_not_hear_the_disk_is_caught() -> None:
-    report = disk.run(rounds=600, seed=1, control="acknowledge in spite of failure")
+    report = disk.run(rounds=1_500, seed=1, control="acknowledge in spite of failure")
     assert report.lost, str(report)
 
 
