@@ -17,7 +17,6 @@ from orderhub_core.rules.speeds import Run
 from orderhub_core.rules.splitting import asked, column, parted, partly, ways
 from orderhub_core.rules.ways import read
 
-"""The number of the first line that a rule adds."""
 _PLACE = ("latitude", "longitude")
 
 
