@@ -15,11 +15,13 @@ import structlog
 
 from orderhub_core.errors import NeedsPerson, UserMistake
 from orderhub_core.flows import intend, ops, settled
+from orderhub_core.i18n import Translate, translator
 from orderhub_core.model import BookAct, BookChange, RawMessage
 from orderhub_core.rules import rulebook, trial
 from orderhub_core.rules.check import check, sentence
 from orderhub_core.rules.guard import Fared, is_worse
 from orderhub_core.rules.inforce import WHOLE, InForce
+from orderhub_core.rules.language.operators import Language
 from orderhub_core.rules.language.vocabulary import of_book
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.settings import Settings, read_text
@@ -105,9 +107,9 @@ class Editions:
         self.text(version)
         return trial.moves(recorded.beside(self._store, version))
 
-    def unmeasured(self, version: str) -> list[str]:
+    def unmeasured(self, version: str, tr: Translate = str) -> list[str]:
         """What a kept version asks for that nobody measures, a sentence each."""
-        return settled.unmeasured(read(self.text(version)), self._settings)
+        return settled.unmeasured(read(self.text(version)), self._settings, tr)
 
     def save(self, text: str, *, by: str, comment: str = "") -> Edition:
         """Keep a draft under the version that it gives itself; a draft of that version is replaced. Raises UserMistake
@@ -226,12 +228,13 @@ class Editions:
         return now
 
 
-def doubts(text: str) -> list[str]:
+def doubts(text: str, language: Language = "en") -> list[str]:
     """What does not do what it says, a sentence each."""
-    book = read(text)
+    book, tr = read(text), translator(language)
     found = [finding for finding in check(book) if finding.level == "warning"]
-    places = [", ".join(filter(None, (one.group, one.rule))) or "the book" for one in found]
-    return [f"{place}: {sentence(one, of_book(book), 'en')}" for place, one in zip(places, found, strict=True)]
+    places = [tr(", ").join(filter(None, (one.group, one.rule))) or tr("the book") for one in found]
+    told = [sentence(one, of_book(book), language) for one in found]
+    return [tr(": ").join(one) for one in zip(places, told, strict=True)]
 
 
 def _refuse_doubtful(text: str, *, anyway: bool) -> None:

@@ -471,11 +471,11 @@ def test_a_rulebook_is_saved_compared_published_and_taken_back(orderhub, held, t
     file.write_text(RULEBOOK.replace('"1"', '"2"').replace("100", "500"), encoding="utf-8")
     assert orderhub("rules", "publish", held[1] / "rules.toml", "--by", "ann", *held)[0] == 0
     code, out, _ = orderhub("rules", "save", file, "--by", "ann", "--comment", "fewer holds", *held)
-    assert (code, out) == (0, "version 2 is draft\n")
+    assert (code, out) == (0, "version 2 is a draft\n")
     code, out, _ = orderhub("rules", "diff", "2", *held)
     assert (code, out) == (
         1,
-        "1 → 2\nchanged care, large\n  - total >= 100 -> hold risk\n  + total >= 500 -> hold risk\n",
+        "1 → 2\nchanged: care, large\n  - total >= 100 -> hold risk\n  + total >= 500 -> hold risk\n",
     )
     assert orderhub("rules", "diff", "2", file, *held)[:2] == (0, f"2 → {file}\nthey decide alike\n")
     code, _, err = orderhub("rules", "publish", "3", *held)

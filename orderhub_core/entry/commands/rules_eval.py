@@ -10,10 +10,12 @@ import polars as pl
 import typer
 
 from orderhub_core.entry.commands import rules_questions
-from orderhub_core.entry.options import AsJson, InLanguage, Lang, tell
+from orderhub_core.entry.commands.rules_told import word_of
+from orderhub_core.entry.options import AsJson, InLanguage, Lang, tell, tr, voiced
 from orderhub_core.errors import UserMistake
 from orderhub_core.i18n import Translate, translator
 from orderhub_core.rules import exports, rulebook
+from orderhub_core.rules.booktables import OTHERWISE
 from orderhub_core.rules.dictionary import FIELDS
 from orderhub_core.rules.explain import Answer, Asked, Explanation
 from orderhub_core.rules.explain import explain as explained
@@ -30,6 +32,7 @@ Lines = Annotated[Path | None, typer.Option("--lines", metavar="FILE", help="Par
 Signals = Annotated[Path | None, typer.Option("--signals", metavar="FILE", help="Parquet, one row per report.")]
 
 
+@voiced
 def evaluate(
     rules: Rules,
     orders: Orders,
@@ -56,7 +59,7 @@ def evaluate(
         "by_rule": counted.to_dicts(),
         "out": str(out),
     }
-    tell(answer, "\n".join([_summary(found, counted, out), *without_lines(exported, str)]), as_json=as_json)
+    tell(answer, "\n".join([_summary(found, counted, out), *without_lines(exported, tr)]), as_json=as_json)
 
 
 def _write(decisions: pl.DataFrame, out: Path) -> None:
@@ -76,17 +79,22 @@ def _refused(found: exports.Evaluated) -> pl.DataFrame:
 
 
 def _summary(found: exports.Evaluated, counted: pl.DataFrame, out: Path) -> str:
-    told = [f"{found.orders} orders, {found.decisions.height} decisions, written to {out}"]
-    told += [f"  {n:>9}  {group} / {rule} -> {verb} {what}" for group, rule, verb, what, n in counted.iter_rows()]
+    text = tr("orders: {orders}, decisions: {decisions}, written to {path}")
+    told = [text.format(orders=f"{found.orders:,}", decisions=f"{found.decisions.height:,}", path=out)]
+    for group, rule, verb, what, n in counted.iter_rows():
+        rule_ = tr(rule) if rule == OTHERWISE else rule
+        told.append(f"  {n:>9}  {group} / {rule_} -> {word_of(verb)} {what}")
     if found.undecided:
-        told.append(f"of {found.undecided} orders the rulebook says nothing")
-    told += [
-        f"  {n:>9}  {rule}: refused, {LIMITS[quota]} was reached" for rule, quota, n in _refused(found).iter_rows()
-    ]
+        told.append(tr("orders of which the rulebook says nothing: {n}").format(n=f"{found.undecided:,}"))
+    for rule, quota, n in _refused(found).iter_rows():
+        text = tr("{rule}: refused, {limit} was reached")
+        told.append(f"  {n:>9}  {text.format(rule=rule, limit=tr(LIMITS[quota]))}")
     if unpaid := found.findings.filter(pl.col("finding") == "not_paid").height:
-        told.append(f"! {unpaid} orders have no paid_at and so no turn: they get no limited gift")
+        text = tr("! orders without paid_at, and so without a turn: {n}; they get no limited gift")
+        told.append(text.format(n=f"{unpaid:,}"))
     if found.stray_lines:
-        told.append(f"! {found.stray_lines} lines belong to none of these orders and were left out")
+        text = tr("! lines that belong to none of these orders, left out: {n}")
+        told.append(text.format(n=f"{found.stray_lines:,}"))
     return "\n".join(told)
 
 
