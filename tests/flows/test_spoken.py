@@ -19,6 +19,10 @@ EXPORT = (
     "order_no,status,placed_at,paid_at,total\nB1,paid,2026-01-01 10:00:00,2026-01-01 10:05:00,12.50\n"
     "B2,shipped,2026-01-01 10:00:00,,2.50\n"
 )
+REFUSED = (
+    "order_no,status,placed_at,paid_at,total,colour\nB1,paid,2026-01-01 10:00:00,2026-01-01 10:05:00,12.50,red\n"
+    "B3,paid,2026-01-01 10:00:00,yesterday,1,red\nB4,paid,2026-01-01 10:00:00,,x,red\n"
+)
 PAID = (
     b'{"id": "c%d", "order_no": "C%d", "at": "2026-01-01T10:00:00Z", "facts": {"order.placed": "2026-01-01T10:00:00Z",'
     b' "payment.paid": "2026-01-01T10:00:00Z"}, "content": {"currency": "CNY", "total_minor": 25800,'
@@ -53,6 +57,7 @@ DATA = (
     r"\b(crm|page|wms|service|supply|stranger|other|order|push|ops|colour|red|yesterday|note|ann|yuan)\b",
     r"\b(douyin-main|douyin-outlet|hangzhou|guangzhou|chengdu|taobao-flag|pdd-value|mini-program|SF|ZTO|YTO|JD|STO|EMS)\b",
     r"\b(routing|south|everybody|sticker|spend|early-bird|first-hour|full-size-sample|masks-two-get-one|bob)\b",
+    r"\b[a-z]+\.(db|csv|key|toml)\b", r"\bgeneric\b", r"\w+ = '[^']*'",
     r"\b(UTC|MB|SKU|TOML|CSV|JSON|Parquet|ERP)\b",
 )  # fmt: skip
 """Options, paths, numbers and times; and the names that this file gives, or the pretend world."""
@@ -67,6 +72,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a hub that has orders, parked messages and conflicts, a pretend world, and files."""
     folder = tmp_path_factory.mktemp("spoken")
     (folder / "export.csv").write_text(EXPORT, encoding="utf-8")
+    (folder / "refused.csv").write_text(REFUSED, encoding="utf-8")
     for name, text in PAGES.items():
         (folder / f"{name}.csv").write_text(text, encoding="utf-8")
     for name, words in BOOKS.items():
@@ -92,6 +98,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     opened.receive([RawMessage("d", f"c{n}", "event", PAID % (n, n)) for n in range(2)])
     opened.drain()
     opened.close()
+    assert run("db backup {f}/kept", folder).exit_code == 0
     return folder
 
 
@@ -141,6 +148,24 @@ SPOKEN = [
     ("signals list", "没有上报\n"),
     ("signals report storm yes --of province=广东省 --by ann --comment 台风", "暴雨 是（省份 广东省），自 "),
     ("signals report livestream_audience 100000 --by ann --to 2099-01-01", "直播间在线人数 100,000，自 "),
+    ("import {f}/export.csv --mapping generic", "export.csv：共 2 行；导入 0，更新 0，未变 2，拒收 0\n"),
+    (
+        "import {f}/refused.csv --mapping generic --on-error skip-failed",
+        "refused.csv：共 3 行；导入 0，更新 0，未变 1，拒收 2\n",
+    ),
+    ("import {f}/refused.csv --mapping generic --on-error skip-failed --dry-run", "预计导入 0"),
+    ("demo --orders 100 --out {f}/w", "订单 100 张，用时 "),
+    ("demo --orders 100 --campaign --out {f}/c", "订单 100 张，另有 rules.toml\n"),
+    ("db init", "中的中枢已就绪\n"),
+    ("db check", "中枢完好\n订单 4 张，待处理消息 0 条，已搁置 5 条\n"),
+    ("db snapshot", "快照已写入 "),
+    ("db backup {f}/backups", "：订单 4 张，消息 "),
+    ("db check --backup {f}/kept", " 完好：订单 4 张，消息 "),
+    ("db restore {f}/kept --data {f}/new", "时的中枢：订单 4 张，消息 "),
+    ("db restore {f}/kept --force", "；原有内容保存在 "),
+    ("db rehearse {f}/kept --max-age-h 0", "若此刻丢失，最近 0 分钟的数据要从店铺重新获取\n"),
+    ("db expire", "超过 30 天的正文，已清除 0 条，"),
+    ("db expire --dry-run", "超过 30 天的正文，将清除 0 条，"),
     ("log verify", "日志完整：共 15 条\n"),
     ("rules list", "v1  现行，ann 保存于 "),
     ("rules history", "v1  已发布  {"),

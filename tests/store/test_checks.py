@@ -154,7 +154,7 @@ def run(command, home, monkeypatch, **arguments):
 def test_the_commands_tell_what_they_found(worked, monkeypatch, capsys, tmp_path):
     into = tmp_path / "b"
     assert run(db.backup, worked, monkeypatch, into=into, keep=1) == 0
-    assert "8 orders" in capsys.readouterr().out
+    assert "orders: 8" in capsys.readouterr().out
     assert run(db.check, worked, monkeypatch, quick=False, of=None) == 0
     assert run(db.check, worked, monkeypatch, quick=False, of=into) == 0
     assert run(db.rehearse, worked, monkeypatch, path=into, max_age_h=1.0) == 0

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from orderhub_core import hub, settings
-from orderhub_core.entry.options import AsJson, counted, stored, tell
+from orderhub_core.entry.options import AsJson, spoken, tell, tr
 from orderhub_core.errors import OrderHubError, UserMistake
 from orderhub_core.store import backup as backups
 from orderhub_core.store import checks, expiry, homes
@@ -19,21 +19,24 @@ from orderhub_core.store.archive import Manifest
 
 app = typer.Typer(no_args_is_help=True)
 
+_PARTS = ("home", "inbox", "parts", "log", "bodies", "orders", "ledger", "splits", "packs")
+PARTS = frozenset(f"check {part}" for part in _PARTS)
+"""Steps of a check that are no file."""
 Backups = Annotated[Path, typer.Argument(metavar="DIR", help="Folder in which backups gather, or one of them.")]
 
 
 @app.command()
-@stored
+@spoken
 def init(as_json: AsJson = False) -> int:
     """Make the hub, or bring it to this version's schema."""
     home = hub.home()
     homes.init(home)
-    tell({"home": str(home)}, f"the hub in {home} is ready", as_json=as_json)
+    tell({"home": str(home)}, tr("the hub in {home} is ready").format(home=home), as_json=as_json)
     return 0
 
 
 @app.command()
-@stored
+@spoken
 def check(
     quick: Annotated[bool, typer.Option("--quick", help="Leave out what reads every row.")] = False,
     of: Annotated[Path | None, typer.Option("--backup", metavar="DIR", help="Check a backup instead.")] = None,
@@ -46,13 +49,13 @@ def check(
     with _Progress() as progress:
         found = checks.findings(home, quick=quick, tell=progress)
     answer: dict[str, Any] = {"fine": not found, "findings": [finding._asdict() for finding in found]}
-    sentences = [str(finding) for finding in found] or ["the hub is whole"]
+    sentences = [str(finding) for finding in found] or [tr("the hub is whole")]
     try:
         with contextlib.closing(hub.Hub(home)) as opened:
             answer["pulse"] = (pulse := opened.pulse())._asdict()
-        sentences.append(
-            f"{counted(pulse.orders, 'order')}, {counted(pulse.waiting, 'message')} waiting, {pulse.parked:,} parked"
-        )
+        text = tr("orders: {orders}, messages waiting: {waiting}, parked: {parked}")
+        counts = {"orders": pulse.orders, "waiting": pulse.waiting, "parked": pulse.parked}
+        sentences.append(text.format(**{name: f"{count:,}" for name, count in counts.items()}))
     except OrderHubError as damage:
         if not found:
             raise
@@ -68,25 +71,27 @@ def _check_backup(path: Path, *, as_json: bool) -> int:
     except UserMistake as damage:
         folder, manifest, wrong = path, None, [str(damage)]
     answer = {"fine": not wrong, "backup": str(folder), "findings": wrong, "manifest": manifest}
-    told = f"{folder} is whole: {_content(manifest)}" if manifest and not wrong else "\n".join(wrong)
+    told = "\n".join(wrong)
+    if manifest and not wrong:
+        told = tr("{folder} is whole: {content}").format(folder=folder, content=_content(manifest))
     tell(answer, told, as_json=as_json)
     return 1 if wrong else 0
 
 
 @app.command()
-@stored
+@spoken
 def snapshot(
     out: Annotated[Path | None, typer.Option(help="Folder to write; default the hub's own.")] = None,
     as_json: AsJson = False,
 ) -> int:
     """Write all frames to Parquet, for read-only boards: `orderhub serve --snapshot DIR`."""
     folder = hub.Hub(hub.home()).write_snapshot(out)
-    tell({"folder": str(folder)}, f"snapshot written to {folder}", as_json=as_json)
+    tell({"folder": str(folder)}, tr("snapshot written to {folder}").format(folder=folder), as_json=as_json)
     return 0
 
 
 @app.command()
-@stored
+@spoken
 def backup(
     into: Annotated[Path, typer.Argument(metavar="DIR", help="Folder in which backups gather.")],
     keep: Annotated[int, typer.Option(min=0, help="Remove all but the newest N; 0 keeps all.")] = 0,
@@ -103,13 +108,14 @@ def backup(
         "removed": [str(path) for path in written.removed],
         "manifest": written.manifest,
     }
-    sentence = f"{written.folder}: {_content(written.manifest)}, in {seconds:.1f} s"
+    text = tr("{folder}: {content}, in {n} s")
+    sentence = text.format(folder=written.folder, content=_content(written.manifest), n=f"{seconds:.1f}")
     tell(answer, sentence, as_json=as_json)
     return 0
 
 
 @app.command()
-@stored
+@spoken
 def restore(
     path: Backups,
     force: Annotated[bool, typer.Option("--force", help="Put a hub that is there aside first.")] = False,
@@ -119,14 +125,15 @@ def restore(
     home = hub.home()
     with _Progress() as progress:
         done = backups.restore(path, home, force=force, tell=progress)
-    kept = f"; what was there is kept in {', '.join(done.aside)}" if done.aside else ""
-    sentence = f"{home} holds the hub of {_instant(done.manifest)}: {_content(done.manifest)}{kept}"
+    kept = tr("; what was there is kept in {folders}").format(folders=tr(", ").join(done.aside)) if done.aside else ""
+    text = tr("{home} holds the hub of {at}: {content}")
+    sentence = text.format(home=home, at=_instant(done.manifest), content=_content(done.manifest)) + kept
     tell({"home": str(home), "aside": done.aside, "manifest": done.manifest}, sentence, as_json=as_json)
     return 0
 
 
 @app.command()
-@stored
+@spoken
 def rehearse(
     path: Backups,
     max_age_h: Annotated[float | None, typer.Option(help="Exit 1 when the newest backup is older, in hours.")] = None,
@@ -148,17 +155,20 @@ def rehearse(
     }
     sentences = [str(finding) for finding in done.findings]
     if late:
-        sentences.append(f"the newest backup is {done.age_s / 3600:.1f} hours old: look why none was made since")
-    sentences.append(
-        f"{done.backup}: restored in {done.restore_s:.1f} s, checked in {done.check_s:.1f} s; "
-        f"{_content(done.manifest)}; after a loss now, {done.age_s / 60:.0f} minutes would come again from the shops"
+        text = tr("the newest backup is {n} hours old: look why none was made since")
+        sentences.append(text.format(n=f"{done.age_s / 3600:.1f}"))
+    text = tr(
+        "{backup}: restored in {restore} s, checked in {check} s; {content}; after a loss now, {n} minutes would come"
+        " again from the shops"
     )
+    took = {"restore": f"{done.restore_s:.1f}", "check": f"{done.check_s:.1f}", "n": f"{done.age_s / 60:.0f}"}
+    sentences.append(text.format(backup=done.backup, content=_content(done.manifest), **took))
     tell(answer, "\n".join(sentences), as_json=as_json)
     return 0 if fine else 1
 
 
 @app.command()
-@stored
+@spoken
 def expire(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False, as_json: AsJson = False
 ) -> int:
@@ -171,14 +181,16 @@ def expire(
     finally:
         store.close()
     answer = {"days": days, "bodies": dropped.bodies, "bytes": dropped.bytes, "dry_run": dry_run}
-    verb = "would be dropped" if dry_run else "dropped"
-    tell(answer, f"{dropped.bodies} bodies older than {days} days {verb}, {_size(dropped.bytes)}", as_json=as_json)
+    text = tr("bodies older than {days} days, dropped: {n}, {size}")
+    if dry_run:
+        text = tr("bodies older than {days} days, would be dropped: {n}, {size}")
+    tell(answer, text.format(days=days, n=f"{dropped.bodies:,}", size=_size(dropped.bytes)), as_json=as_json)
     return 0
 
 
 def _content(manifest: Manifest) -> str:
-    counts = manifest.counts
-    return f"{counted(counts['orders'], 'order')}, {counted(counts['inbox'], 'message')}, {_size(manifest.size)}"
+    counts = {name: f"{manifest.counts[name]:,}" for name in ("orders", "inbox")}
+    return tr("orders: {orders}, messages: {inbox}, {size}").format(size=_size(manifest.size), **counts)
 
 
 def _instant(manifest: Manifest) -> str:
@@ -203,12 +215,18 @@ class _Progress:
             sys.stderr.write("\n")
 
     def __call__(self, what: str, done: int, total: int) -> None:
-        moving = sys.stderr.isatty()
+        moving, told = sys.stderr.isatty(), _step(what)
         if what != self._what:
-            sys.stderr.write(("\n" if moving and self._what else "") + what + ("" if moving else "\n"))
+            sys.stderr.write(("\n" if moving and self._what else "") + told + ("" if moving else "\n"))
             self._what, self._told = what, time.monotonic()
         elif moving and time.monotonic() - self._told > 0.2:
             share = f" {done / total:4.0%}" if total else f" {_size(done)}"
-            sys.stderr.write(f"\r{what}{share}")
+            sys.stderr.write(f"\r{told}{share}")
             self._told = time.monotonic()
         sys.stderr.flush()
+
+
+def _step(what: str) -> str:
+    """A step, as the store calls it: what is done, and with which part or file."""
+    deed, _, file = what.partition(" ")
+    return tr(what) if what in PARTS else f"{tr(deed)} {file}"

@@ -11,7 +11,7 @@ import typer
 
 from orderhub_core.entry.demo import setting
 from orderhub_core.entry.demo.supervisor import free_port, only_one, running, until_told
-from orderhub_core.entry.options import AsJson, Data, Database, tell
+from orderhub_core.entry.options import AsJson, Data, Database, tell, tr, voiced
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows.ledgers import FOLDER
 from orderhub_core.sim.world import BIG_SHOPS, Plan, World, books, build
@@ -25,6 +25,7 @@ CAMPAIGN_ORDERS = 12_000
 
 
 @app.command()
+@voiced
 def demo(
     orders: Annotated[int, typer.Option(min=0, help="Make a world of so many orders as Parquet instead, and end.")] = 0,
     out: Annotated[Path | None, typer.Option(help="Where to write that world; default DIR/world.")] = None,
@@ -42,16 +43,14 @@ def demo(
     folder = data or DATA
     if campaign:
         answer = write_campaign(orders or CAMPAIGN_ORDERS, out or folder / "campaign", seed)
-        tell(answer, f"{answer['orders']} orders and rules.toml in {answer['folder']}", as_json=as_json)
+        tell(answer, tr("{folder}: orders: {orders}, and rules.toml").format(**answer), as_json=as_json)
         return
     if orders:
         answer = write_world(orders, out or folder / "world", seed)
-        tell(
-            answer,
-            f"{orders} orders in {answer['folder']} after {answer['seconds']:.1f} s;"
-            f" look at them with `orderhub serve --snapshot {answer['folder']}`",
-            as_json=as_json,
+        text = tr(
+            "{folder}: orders: {orders}, after {seconds:.1f} s; look at them with `orderhub serve --snapshot {folder}`"
         )
+        tell(answer, text.format(**answer), as_json=as_json)
         return
     live(folder, database or os.environ.get("ORDERHUB_DATABASE_URL", ""), seed, port)
 
@@ -111,8 +110,10 @@ def _live(folder: Path, database: str, seed: int, port: int) -> None:
         processes.start("console", ["orderhub_core.entry.cli", "serve", "--no-worker", "--port", str(ports.console)])
         address = f"http://127.0.0.1:{ports.console}"
         processes.wait_for(f"{address}/healthz")
-        typer.echo(f"OrderHub is running: open {address}/   (Ctrl-C stops it; logs in {folder / 'logs'})")
-        typer.echo(f"Commands beside it: `. {kept}; orderhub stock ask hangzhou --data {folder}`")
+        text = tr("OrderHub is running: open {address}/   (Ctrl-C stops it; logs in {folder})")
+        typer.echo(text.format(address=address, folder=folder / "logs"))
+        text = tr("Commands beside it: `. {secrets}; orderhub stock ask hangzhou --data {folder}`")
+        typer.echo(text.format(secrets=kept, folder=folder))
         # The console has made or migrated the store: only now may somebody else open it.
         processes.start("worker", ["orderhub_core.entry.cli", "worker"], behind=True)
         until_told(processes)

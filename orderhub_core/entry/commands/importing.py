@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from orderhub_core import hub
-from orderhub_core.entry.options import AsJson, counted, stored, tell
+from orderhub_core.entry.options import AsJson, counted, spoken, tell, tr
 from orderhub_core.errors import StoreMissing, UserMistake
 from orderhub_core.flows.importing import Imported
 from orderhub_core.store import homes
@@ -21,10 +21,11 @@ from orderhub_core.store import homes
 app = typer.Typer()
 
 SHOWN = 20
+COUNTS = ("rows", "imported", "updated", "unchanged", "refused")
 
 
 @app.command()
-@stored
+@spoken
 def import_(
     file: Annotated[Path, typer.Argument(help="CSV or XLSX export; UTF-8 (with or without BOM) or GB18030.")],
     mapping: Annotated[
@@ -81,17 +82,21 @@ def _previewing(home: homes.Home) -> Iterator[hub.Hub]:
 
 
 def _sentences(imported: Imported) -> str:
-    verb = "would be " if imported.dry_run else ""
-    lines = [
-        f"{imported.file}: {counted(imported.rows, 'row')}; {verb}imported {imported.imported}, updated"
-        f" {imported.updated}, unchanged {imported.unchanged}, refused {imported.refused}"
-    ]
+    text = tr("{file}: rows {rows}; imported {imported}, updated {updated}, unchanged {unchanged}, refused {refused}")
+    if imported.dry_run:
+        text = tr(
+            "{file}: rows {rows}; would be imported {imported}, updated {updated}, unchanged {unchanged}, refused"
+            " {refused}"
+        )
+    counts = {name: f"{getattr(imported, name):,}" for name in COUNTS}
+    lines = [text.format(file=imported.file, **counts)]
     if imported.unread:
-        lines.append(f"  columns that mapping {imported.mapping} does not read: {', '.join(imported.unread)}")
+        text = tr("columns that mapping {mapping} does not read: {names}")
+        lines.append("  " + text.format(mapping=imported.mapping, names=tr(", ").join(imported.unread)))
     for reason in imported.reasons[:SHOWN]:
         cell = "" if reason["value"] is None else f" = {reason['value']!r}"
-        where = f"{reason['column']}{cell}: " if reason["column"] else ""
-        lines.append(f"  row {reason['row_no']}: {where}{reason['reason']}")
-    if len(imported.reasons) > SHOWN:
-        lines.append(f"  … and {len(imported.reasons) - SHOWN} more; --json has them all")
+        where = f"{reason['column']}{cell}{tr(': ')}" if reason["column"] else ""
+        lines.append("  " + tr("row {row}: {what}").format(row=reason["row_no"], what=where + tr(reason["reason"])))
+    if (more := len(imported.reasons) - SHOWN) > 0:
+        lines.append("  " + tr("… and {count} more: all by --json").format(count=f"{more:,}"))
     return "\n".join(lines)
