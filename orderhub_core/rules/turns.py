@@ -236,10 +236,8 @@ def _by_need(asked: Asked, order: int) -> list[int]:
     """Its groups, those first that need the most pieces; of equals in the order of the lines."""
     needs = []
     for group in range(asked.groups[order], asked.groups[order + 1]):
-        need = 0
-        for line in range(asked.lines[group], asked.lines[group + 1]):
-            need += asked.need[line]
-        needs.append((-need, group))
+        first, end = asked.lines[group], asked.lines[group + 1]
+        needs.append((-sum(asked.need[first:end]), group))
     needs.sort()
     return [group for _, group in needs]
 
@@ -275,28 +273,47 @@ def _one_of(asked: Asked, left: Left, taken: Taken, group: int, places: list[int
 
 
 def _partly(asked: Asked, left: Left, taken: Taken, order: int) -> bool:
-    """What is there, from as many places as leave one parcel for the rest. Whether anything goes: what lies in no stock
-    goes with what does, and never alone."""
+    """What is there, from as many places as leave one parcel for the rest: from one after the other, or, where more are
+    open than may be used, from that which has the most of it. Whether anything goes."""
     if asked.partly[order] == 0:
         return False
-    used = 0
-    from_line, to_line = asked.lines[asked.groups[order]], asked.lines[asked.groups[order + 1]]
-    for candidate in _opened(asked, left, order):
-        if used == asked.parcels[order] - 1:
-            break
-        found = False
-        for group in range(asked.groups[order], asked.groups[order + 1]):
-            first, end = asked.lines[group], asked.lines[group + 1]
-            if taken.candidate[first] == NOWHERE and _take(asked, left, taken, candidate, first, end):
-                for line in range(first, end):
-                    found = found or asked.need[line] > 0
-        if found:
+    places, allowed, used = _opened(asked, left, order), asked.parcels[order] - 1, 0
+    while len(places) > 0 and used < allowed:
+        number = _richest(asked, left, taken, order, places) if len(places) > allowed - used else 0
+        if _fill(asked, left, taken, order, places.pop(number)) > 0:
             used += 1
-        else:
-            for line in range(from_line, to_line):
-                if taken.candidate[line] == candidate:
-                    taken.candidate[line] = NOWHERE
     return used > 0
+
+
+def _richest(asked: Asked, left: Left, taken: Taken, order: int, places: list[int]) -> int:
+    """Which of these candidates has the most pieces of what lies nowhere yet: of equals the first."""
+    richest, most = 0, 0
+    for number in range(len(places)):
+        pieces = _fill(asked, left, taken, order, places[number])
+        _empty(asked, left, taken, order, places[number])
+        if pieces > most:
+            richest, most = number, pieces
+    return richest
+
+
+def _fill(asked: Asked, left: Left, taken: Taken, order: int, candidate: int) -> int:
+    """Whatever groups lie nowhere yet and are to be had here. How many pieces: of none nothing goes, as what lies in no
+    stock goes with what does, and never alone."""
+    pieces = 0
+    for group in range(asked.groups[order], asked.groups[order + 1]):
+        first, end = asked.lines[group], asked.lines[group + 1]
+        if taken.candidate[first] == NOWHERE and _take(asked, left, taken, candidate, first, end):
+            pieces += sum(asked.need[first:end])
+    if pieces == 0:
+        _empty(asked, left, taken, order, candidate)
+    return pieces
+
+
+def _empty(asked: Asked, left: Left, taken: Taken, order: int, candidate: int) -> None:
+    """What `_fill` has taken."""
+    for group in range(asked.groups[order], asked.groups[order + 1]):
+        if taken.candidate[asked.lines[group]] == candidate:
+            _return(asked, left, taken, asked.lines[group], asked.lines[group + 1])
 
 
 def _write(asked: Asked, left: Left, taken: Taken, order: int, first: int, end: int) -> None:
@@ -341,6 +358,6 @@ def _lack(taken: Taken, candidate: int, line: int, left: int) -> None:
 
 PARTS = (
     _enter, _lack, _open, _opened, _return, _take, _tell, _supply, _whole, _next_choice, _one_of, _anywhere, _by_need,
-    _balance, _dealt, _split, _partly, _write,
+    _balance, _dealt, _split, _empty, _fill, _richest, _partly, _write,
 )  # fmt: skip
 """What `run` is made of, from the inside out."""

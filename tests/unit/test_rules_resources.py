@@ -187,20 +187,32 @@ class Oracle:
         return self.part(order, groups, open_ones) if order.partly else [None] * len(groups)
 
     def part(self, order: Order, groups: list[Numbered], open_ones: list[str]) -> list[str | None]:
-        hand, chosen = self.hand, [None] * len(groups)
-        for place in open_ones:
-            if len(set(chosen) - {None}) >= order.parcels - 1:
-                break
-            for number, group in enumerate(groups):
-                if chosen[number] is None and (rest := self.without(hand, place, group)) is not None:
-                    hand, chosen[number] = rest, place
-            here = [number for number, there in enumerate(chosen) if there == place]
-            if not any(line.stocked and line.quantity for number in here for _, line in groups[number]):
-                for number in here:  # what lies in no stock goes with something that does
-                    chosen[number] = None
+        """From each place in turn; where more are open than may be used, from that with the most of what is left."""
+        chosen: list[str | None] = [None] * len(groups)
+        hand, rest, may = self.hand, list(open_ones), order.parcels - 1
+        while rest and may > 0:
+            offers = [self.offer(hand, place, groups, chosen) for place in rest]
+            best = max(range(len(rest)), key=lambda number: offers[number][0]) if len(rest) > may else 0
+            (pieces, after, numbers), here = offers[best], rest.pop(best)
+            if not pieces:  # what lies in no stock goes with something that does
+                continue
+            may, hand = may - 1, after
+            for number in numbers:
+                chosen[number] = here
         for place in set(chosen) - {None}:
             self.book(order, place)
         return chosen
+
+    def offer(
+        self, hand: Counter[tuple[str, str]], place: str, groups: list[Numbered], chosen: list[str | None]
+    ) -> tuple[int, Counter[tuple[str, str]], list[int]]:
+        """Pieces of what has no place yet that a place has, what is left after them, and which groups they are."""
+        numbers = []
+        for number, group in enumerate(groups):
+            if chosen[number] is None and (after := self.without(hand, place, group)) is not None:
+                hand = after
+                numbers.append(number)
+        return sum(line.quantity * line.stocked for number in numbers for _, line in groups[number]), hand, numbers
 
     def missing(self, order: Order, place: str, lines: Numbered) -> Iterable[Lack]:
         for at, (number, line) in enumerate(lines):
