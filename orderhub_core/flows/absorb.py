@@ -11,6 +11,7 @@ from operator import attrgetter
 from typing import Literal, NamedTuple
 
 import msgspec
+import structlog
 
 from orderhub_core import effects
 from orderhub_core.errors import Later, NeedsPerson, OrderHubError, Stop
@@ -29,6 +30,8 @@ from orderhub_core.store.ahead import Reads
 from orderhub_core.store.base import FURTHEST, Overtaken
 from orderhub_core.store.unit import Claim, Message, Requeued, Writes, lane_of
 from orderhub_core.supply import Dealing, StockReport
+
+log = structlog.get_logger()
 
 Outcome = Literal["imported", "updated", "unchanged", "parked", "noted"]
 NOTHING_HIDDEN = Pseudonymous()
@@ -66,6 +69,7 @@ def _next(context: Context, limit: int) -> Plan | None:
         raise  # the store's own trouble: no message's fault
     except Exception as bug:  # noqa: BLE001 — whatever a message does to us must cost that message only
         if len(claim.messages) > 1:
+            log.warning("a batch failed; half of it is tried", messages=len(claim.messages), error=type(bug).__name__)
             return _next(context, len(claim.messages) // 2)
         return _set_aside(context, claim.messages[0], type(bug).__name__)
     finally:

@@ -53,7 +53,8 @@ def refusals(refused: pl.DataFrame, tr: Translate) -> pl.DataFrame:
     }
     numbers = {name: _counted(refused[name]) for name in ("limit", "left", "asked")}
     told = pl.coalesce(pl.when(pl.col("quota") == kind).then(filled(text, **numbers)) for kind, text in texts.items())
-    return refused.group_by("order_id", "rule", maintain_order=True).agg(why=told.str.join(tr("; ")))
+    rows = refused.with_columns(why=told)
+    return rows.group_by("order_id", "rule", maintain_order=True).agg(pl.col("why").str.join(tr("; ")))
 
 
 def findings(found: pl.DataFrame, tr: Translate) -> list[str]:

@@ -153,7 +153,7 @@ def restore(
     found = _fitting(folder, home, tell)
     if env.get("ORDERHUB_PEPPER") and found.pepper and found.pepper != _fingerprint(home.data, env):
         raise UserMistake(
-            f"ORDERHUB_PEPPER is not the key that {folder} was made with: set that one, or no phone will be found"
+            f"ORDERHUB_PEPPER is not the key that {folder} was made with: set that one, or no buyer is known again"
         )
     medium, stamp = MEDIA[found.kind], archive.stamp()
     changed = [name for name in found.settings if _differs(home.data / name, folder / name)]

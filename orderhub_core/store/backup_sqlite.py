@@ -133,6 +133,7 @@ def staged(folder: Path, manifest: Manifest, home: Home, tell: Tell) -> Iterator
     with archive.unfinished(home.data, ".restoring-") as scratch:
         for part in PARTS:
             tell(f"restore {part}.db", 0, manifest.files[f"{part}.db"].bytes)
+            (scratch / f"{part}.db").touch(mode=0o600)  # its owner's alone, as a new one is
             shutil.copyfile(folder / f"{part}.db", scratch / f"{part}.db")
         fresh = Home(scratch)
         homes.init(fresh)

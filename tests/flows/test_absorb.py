@@ -227,6 +227,7 @@ def test_real_home_is_a_folder(sqlite_home: homes.Home):
     assert {path.name for path in Path(sqlite_home.data).iterdir()} >= {"inbox.db", "hub.db"}
 
 
+@pytest.mark.breaks
 @pytest.mark.parametrize("poison", [10**20, 3 * 10**9])
 def test_a_message_that_breaks_its_batch_is_found_and_parked_alone(context, order, poison):
     good = [order(f"A{n}", E.PLACED, E.PAID, at=NOW, total=100) for n in range(9)]

@@ -210,6 +210,7 @@ def test_where_no_process_can_be_started_batches_follow_one_another(pipeline, co
     assert steps(pipeline)[0] == BACKLOG // LIMIT
 
 
+@pytest.mark.breaks
 def test_what_cannot_be_handed_over_costs_its_own_message_only(pipeline, context, order):
     told = [order(f"A{n}", E.PLACED) for n in range(BACKLOG)]
     told[BACKLOG // 2] = order("BIG", E.PLACED, total=2**64)
@@ -255,6 +256,7 @@ def test_another_worker_that_is_faster_costs_nothing_but_the_plan(pipeline, cont
     assert context.store.verify_log().broken_seq is None
 
 
+@pytest.mark.breaks
 def test_a_message_that_breaks_its_batch_is_parked_alone(pipeline, context, order):
     told = [order(f"A{n}", E.PLACED) for n in range(BACKLOG)]
     # No database holds such a number, and no connector lets it through.

@@ -246,6 +246,7 @@ def test_workers_beside_each_other_share_the_lanes(context, keyed, database):
     nothing_lost_or_doubled(context, 3 * BACKLOG)
 
 
+@pytest.mark.breaks
 def test_a_message_that_breaks_its_batch_is_parked_alone(pipeline, context, keyed):
     told = [keyed(f"A{n}", E.PLACED, total=9_000) for n in range(BACKLOG)]
     # No database holds such a number, and no connector lets it through.

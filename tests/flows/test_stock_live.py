@@ -379,6 +379,17 @@ def test_who_is_refused_a_gift_that_has_run_out_is_told_why(context, order):
     assert rows(context, "SELECT sum(quantity) FROM lines WHERE sku = 'FREE-1'") == [(6,)]
 
 
+def test_many_who_are_refused_at_once_hold_nobody_up(context, order):
+    place = Place(context, order, shop(), text("v1", "hangzhou", FEW.replace("limit 30 daily 21 buyer 8", "limit 5")))
+    before = place.store.progress().commits
+    place.bought(*[1] * 40)
+    # A batch of each lane, and one that passes on what is another's.
+    assert place.store.progress().commits - before <= 2 * place.store.lanes
+    reasons = rows(context, "SELECT reason FROM decisions WHERE action = 'add_gift' AND quantity = 0")
+    assert len(reasons) == 38
+    assert all(reason.endswith("not granted: of 5 in all 1 are left, 2 asked") for (reason,) in reasons)
+
+
 def test_a_decision_that_does_not_follow_from_what_there_was_is_found(context, order):
     place = Place(context, order, shop())
     place.counted(("hangzhou", "SKU-1", 2), ("guangzhou", "SKU-1", 3))

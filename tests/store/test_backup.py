@@ -287,6 +287,13 @@ def test_only_its_owner_can_read_a_backup(home, hub, tmp_path):
     assert (folder.stat().st_mode & 0o777, modes) == (0o700, {0o600})
 
 
+def test_only_its_owner_can_read_what_was_restored(sqlite_home, tmp_path):
+    backup.backup(sqlite_home, tmp_path / "b", env=ENV)
+    backup.restore(tmp_path / "b", there := Home(tmp_path / "there"), env=ENV)
+    homes.open_store(there).close()
+    assert {path.name: path.stat().st_mode & 0o077 for path in there.data.glob("*.db*")} == {"hub.db": 0, "inbox.db": 0}
+
+
 def test_a_backup_that_is_broken_off_is_not_there(home, hub, tmp_path):
     def tell(*_):
         raise KeyboardInterrupt

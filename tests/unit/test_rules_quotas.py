@@ -129,6 +129,13 @@ def test_a_refusal_names_every_quota_that_was_short() -> None:
     ]
 
 
+def test_each_of_many_orders_is_told_why_its_gift_was_refused() -> None:
+    claims = [Claim(number, 0, START + timedelta(minutes=number), "bib", 2, "ann") for number in range(1, 6)]
+    outcome = granted(claims, [Quota("bib", total=5)])
+    told = refusals(outcome.refusals, i18n.translator("en")).rows()
+    assert told == [(number, "bib", "of 5 in all 1 are left, 2 asked") for number in (3, 4, 5)]
+
+
 def test_a_day_ends_at_midnight_where_the_shop_is() -> None:
     before, after = START + timedelta(minutes=9), START + timedelta(minutes=10)
     claims = [
