@@ -5,6 +5,7 @@ from __future__ import annotations
 import getpass
 import inspect
 import os
+import re
 import time
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
@@ -22,6 +23,7 @@ from orderhub_core.errors import UserMistake
 from orderhub_core.flows.ops import LONGEST_NAME
 from orderhub_core.i18n import is_wide, translator
 
+DECIMALS = re.compile(r"[−-]?[\d,]+\.\d+")
 INSTANTS = frozenset({"at", "since", "until"})
 
 Data = Annotated[
@@ -128,8 +130,12 @@ def aligned(rows: Sequence[Sequence[object]], *above: Sequence[str]) -> list[str
     """A line each: figures to the right, all else to the left, blanks for what is not known."""
     lines = [*above, *([_cell(cell) for cell in row] for row in rows)]
     widths = [max(map(_width, column)) for column in zip(*lines, strict=True)]
-    figures = [any(isinstance(cell, int) for cell in column) for column in zip(*rows, strict=True)]
+    figures = [any(map(_is_figure, column)) for column in zip(*rows, strict=True)]
     return ["  ".join(map(_padded, line, widths, figures)).rstrip() for line in lines]
+
+
+def _is_figure(cell: object) -> bool:
+    return isinstance(cell, int) or (isinstance(cell, str) and DECIMALS.fullmatch(cell) is not None)
 
 
 def _cell(cell: object) -> str:

@@ -61,9 +61,22 @@ def test_files_need_no_hub(files: list[object]) -> None:
 
 def test_conflicts_are_listed_under_a_heading_that_counts_them(files: list[object]) -> None:
     said = run(*files)[1].splitlines()
-    place = said.index("Orders for finance to look at, 1 conflict, the worst first:")
+    place = said.index("Conflicts for finance to look at, the worst first: 1")
     assert said[place + 1].split() == ["A1", "Reviewed", "late", "after", "payment"]
     assert "for finance" not in run(*files, "--review-minutes", 31)[1]
+
+
+def test_it_is_told_in_chinese_and_so_is_the_workbook(files: list[object], tmp_path: Path) -> None:
+    code, said = run(*files, "--lang", "zh", "--xlsx", tmp_path / "out.xlsx")
+    lines = said.splitlines()
+    assert (code, lines[0]) == (0, "2026-11-01 至 2026-11-03（Asia/Shanghai），CNY，订单 3 单")
+    assert [line.split() for line in lines[1:5]] == [
+        ["实付金额", "150.00"], ["退款金额", "0.00"], ["出库金额", "107.00"], ["差额", "43.00"],
+    ]  # fmt: skip
+    assert lines[5] == "差额原因："
+    assert ["未发货（时限内）", "1", "50.00"] in [line.split() for line in lines]
+    assert lines[-2:] == ["需财务查看的冲突，最严重的在前：1 处", "  A1  付款后审核过迟"]
+    assert fastexcel.read_excel(tmp_path / "out.xlsx").sheet_names[0] == "合计"
 
 
 def test_a_period_cuts_both_sides(files: list[object]) -> None:

@@ -57,8 +57,8 @@ DATA = (
     r"\b(crm|page|wms|service|supply|stranger|other|order|push|ops|colour|red|yesterday|note|ann|yuan)\b",
     r"\b(douyin-main|douyin-outlet|hangzhou|guangzhou|chengdu|taobao-flag|pdd-value|mini-program|SF|ZTO|YTO|JD|STO|EMS)\b",
     r"\b(routing|south|everybody|sticker|spend|early-bird|first-hour|full-size-sample|masks-two-get-one|bob)\b",
-    r"\b[a-z]+\.(db|csv|key|toml)\b", r"\bgeneric\b", r"\w+ = '[^']*'",
-    r"\b(UTC|MB|SKU|TOML|CSV|JSON|Parquet|ERP)\b",
+    r"\b[a-z]+\.(db|csv|key|toml)\b", r"\bgeneric\b", r"\bchannel_cost\b", r"\[[a-z]+\]", r"\w+ = '[^']*'",
+    r"\b(UTC|MB|CNY|SKU|TOML|CSV|JSON|Parquet|ERP)\b",
 )  # fmt: skip
 """Options, paths, numbers and times; and the names that this file gives, or the pretend world."""
 REASONS = (
@@ -141,6 +141,7 @@ SPOKEN = [
     (f"audit files {FILES}", "page、wms：共 3 单，其中一致 0 单（0.00%）\n"),
     ("world: audit orders", "随机种子 0"),
     ("world: audit index --limit 5", "可信度指数 "),
+    ("world: audit reconcile --limit 3", "差额原因：\n"),
     ("audit selftest --orders 2000", "有未知或缺失却判为一致：0\n"),
     ("diagnose", "诊断截至 "),
     ("world: diagnose", "诊断截至 "),
@@ -180,6 +181,13 @@ SPOKEN = [
     ("rules discard v2 --by ann", "版本 v2 现在是：已归档\n"),
     ("rules trial v2", "2 张订单中，v2 对 2 张会有不同的处理\n     2  分仓 hangzhou → 分仓 chengdu  （C0、C1）\n"),
     ("rules reproduce", "2 张有决策的订单中，2 张再次决策的结果相同\n"),
+    ("rules check {f}/v1.toml", "版本 v1，规则 1 条，分 1 组\n"),
+    ("holds list", "没有订单在等人处理\n"),
+    ("stock list", "没有仓库上报库存"),
+    ("stock transfers", "没有订单在等别的仓可以调来的货。\n"),
+    ("presale schedule", "有批次的订单 0，已放行 0，承诺有风险 0，其中按原计划没有风险的 0\n"),
+    ("packing check", "没有可检查的：没有带赠品、正在打包或刚出库的包裹\n"),
+    ("packing combine", "合包 0 个，含订单 0 张；要问人的 0 对，禁止的 0 对\n"),
     (
         "rules eval --rules {f}/camp/rules.toml --orders {f}/camp/orders.parquet --out {f}/o.parquet",
         "everybody / sticker -> 赠品 ",

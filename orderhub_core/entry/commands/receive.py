@@ -13,7 +13,7 @@ from orderhub_core.entry.addresses import LOOPBACK, check_free, own_origins
 from orderhub_core.entry.hooks import hooks
 from orderhub_core.entry.logs import to_stderr
 from orderhub_core.entry.metrics import Meters
-from orderhub_core.entry.options import stored
+from orderhub_core.entry.options import spoken, tr
 from orderhub_core.entry.probes import Probes, Ready
 from orderhub_core.entry.start import check_connectors, tell_doubts, tell_start
 from orderhub_core.entry.web import Doors, run
@@ -24,7 +24,7 @@ app = typer.Typer()
 
 
 @app.command()
-@stored
+@spoken
 def receive(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8800,
@@ -48,7 +48,8 @@ def receive(
     hosts = {urlsplit(origin).netloc for origin in own_origins(host, port)}
     tell_start(opened, "receive", port=port, metrics_port=port)
     shown = f"[{host}]" if ":" in host else host
-    typer.echo(f"OrderHub takes webhooks at http://{shown}:{port}/hooks/ (Ctrl-C stops it)")
+    address = f"http://{shown}:{port}/hooks/"
+    typer.echo(tr("OrderHub takes webhooks at {address} (Ctrl-C stops it)").format(address=address))
     try:
         run(Doors(hooks(opened), Probes(meters, Ready(opened), token=token, hosts=hosts)), host=host, port=port)
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -15,10 +16,9 @@ from orderhub_core.audit.reconcile import sheets, texts
 from orderhub_core.audit.reconcile.ledgers import Source
 from orderhub_core.audit.reconcile.result import Allowed, Reconciliation
 from orderhub_core.audit.reconcile.result import reconcile as reconciled
-from orderhub_core.entry.options import counted, instant, stored, tell
+from orderhub_core.entry.options import aligned, instant, spoken, tell, tr
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import ledgers as gathering
-from orderhub_core.i18n import translator
 
 SHOWN = 20
 """Conflicts listed for people unless they ask for more."""
@@ -28,7 +28,7 @@ MOST = 10**15
 """No gap is larger, in major units."""
 
 
-@stored
+@spoken
 def reconcile(
     platform: Annotated[Path | None, typer.Option(metavar="FILE", help="What buyers paid.")] = None,
     erp: Annotated[Path | None, typer.Option(metavar="FILE", help="What went out of the warehouse.")] = None,
@@ -64,7 +64,7 @@ def reconcile(
         words=gathered.words,
     )
     if xlsx:
-        _write(xlsx, sheets.workbook(found, translator("en")))
+        _write(xlsx, sheets.workbook(found, tr))
     tell(found.document(limit), _sentences(found, SHOWN if limit is None else limit), as_json=as_json)
     over = limit_minor is not None and abs(found.totals.gap_minor) > limit_minor.scaleb(found.decimals)
     return 1 if over else 0
@@ -122,32 +122,33 @@ def _write(path: Path, content: bytes) -> None:
         raise UserMistake(f"--xlsx {path}: cannot be written ({error.strerror})") from None
 
 
-def _causes(found: Reconciliation) -> list[str]:
-    rows = found.by_cause().select("cause", "orders", "part_minor").iter_rows()
-    return [f"  {texts.CAUSES[cause]:<42}{n:>8}{texts.amount(part, found.decimals):>18}" for cause, n, part in rows]
-
-
 def _sentences(found: Reconciliation, limit: int) -> str:
-    tr = translator("en")
-    totals = found.totals
-    money: dict[str, int] = {
-        "Paid": totals.paid_minor,
-        "Refunded": totals.refunded_minor,
-        "Shipped": totals.outbound_minor,
-        "Gap": totals.gap_minor,
-    }
+    totals, decimals, period = found.totals, found.decimals, found.period
+    text = tr("{first} to {last} ({zone}), {currency}, orders: {orders}")
+    when = {"first": period.first, "last": period.last, "zone": period.zone}
+    money = [
+        (tr("Amount paid"), totals.paid_minor),
+        (tr("Amount refunded"), totals.refunded_minor),
+        (tr("Shipped value"), totals.outbound_minor),
+        (tr("Gap"), totals.gap_minor),
+    ]
+    causes = found.by_cause().select("cause", "orders", "part_minor").iter_rows()
     lines = [
-        f"{found.period.first} to {found.period.last} ({found.period.zone}), {found.currency}, "
-        f"{counted(found.orders.height, 'order')}",
-        *(f"  {name:<32}{texts.amount(minor, found.decimals):>18}" for name, minor in money.items()),
-        "The gap by cause:",
-        *_causes(found),
+        text.format(currency=found.currency, orders=f"{found.orders.height:,}", **when),
+        *_table([(name, texts.amount(minor, decimals)) for name, minor in money]),
+        f"{tr('The gap by cause')}{tr(': ').rstrip()}",
+        *_table([(tr(texts.CAUSES[cause]), n, texts.amount(part, decimals)) for cause, n, part in causes]),
         *(f"! {text}" for text in texts.findings(found, tr)),
     ]
     listed = found.conflicts.head(limit)
     if found.conflicts.height:
-        lines.append(f"Orders for finance to look at, {counted(found.conflicts.height, 'conflict')}, the worst first:")
+        text = tr("Conflicts for finance to look at, the worst first: {n}")
+        lines.append(text.format(n=f"{found.conflicts.height:,}"))
     lines += [f"  {row['order_no']}  {tr(texts.CONFLICTS[row['conflict']])}" for row in listed.iter_rows(named=True)]
-    if found.conflicts.height > listed.height:
-        lines.append(f"  … and {found.conflicts.height - listed.height:,} more; --limit lists them")
+    if more := found.conflicts.height - listed.height:
+        lines.append("  " + tr("… and {count} more: --limit lists them").format(count=f"{more:,}"))
     return "\n".join(lines)
+
+
+def _table(rows: Sequence[Sequence[object]]) -> list[str]:
+    return [f"  {line}" for line in aligned(rows)] if rows else []

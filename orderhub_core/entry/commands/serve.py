@@ -18,7 +18,7 @@ from orderhub_core.entry.console.serve import kept_secret
 from orderhub_core.entry.hooks import hooks
 from orderhub_core.entry.logs import to_stderr
 from orderhub_core.entry.metrics import Meters
-from orderhub_core.entry.options import stored
+from orderhub_core.entry.options import spoken, tr
 from orderhub_core.entry.probes import Ready
 from orderhub_core.entry.start import check_connectors, check_rulebook, tell_doubts, tell_start
 from orderhub_core.entry.web import run
@@ -31,7 +31,7 @@ app = typer.Typer()
 
 
 @app.command()
-@stored
+@spoken
 def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on.")] = 8800,
@@ -58,7 +58,7 @@ def serve(
         worker = Worker(board, meters=meters)
         worker.start()
     shown = f"[{host}]" if ":" in host else host
-    typer.echo(f"OrderHub serves http://{shown}:{port}/ (Ctrl-C stops it)")
+    typer.echo(tr("OrderHub serves {address} (Ctrl-C stops it)").format(address=f"http://{shown}:{port}/"))
     if isinstance(board, hub.Hub):
         tell_start(board, "serve", port=port, metrics_port=port, worker=worker is not None, read_only=read_only)
     try:
