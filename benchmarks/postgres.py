@@ -1,4 +1,4 @@
-"""Bars: applying into PostgreSQL with one worker >= 0.45 of a bare COPY of the same rows; two workers >= 1.3 x one.
+"""Bars: applying into PostgreSQL with one worker >= 0.45 of writing the same rows by COPY; two workers >= 1.3 x one.
 
 The yardstick is SQLite's: the same rows in the same commits, ready in memory, copied in binary into the same empty
 tables with their indexes; nothing is read, claimed or planned. What it writes is flushed to disk by the same server,
@@ -39,7 +39,7 @@ from connectors.channels import direct
 from orderhub_core.hub import Hub
 from orderhub_core.model import RawMessage
 from orderhub_core.settings import Endpoint
-from orderhub_core.store import copying, homes
+from orderhub_core.store import copying, homes, postgres
 from orderhub_core.store import statements as statements_of
 from orderhub_core.store.homes import Home
 from orderhub_core.store.statements import Batch
@@ -166,18 +166,16 @@ def handed_over(home: Home, commits: Mapping[tuple[int, int], Writes]) -> float:
 
 
 def written(home: Home, commits: Iterable[Writes]) -> float:
-    """Seconds to write what was committed in another hub once more."""
-    store = homes.open_store(home)
+    """Seconds to write what was committed in another hub once more, in a session as the worker's."""
     with psycopg.connect(home.database, autocommit=True) as connection:
-        connection.execute("CHECKPOINT")
-    began = time.perf_counter()
-    for writes in commits:
-        with store.transaction("hub") as cursor:
-            for batch in statements_of.batches(writes):
-                copying.write(cursor, batch, store.sql(batch.sql))
-    took = time.perf_counter() - began
-    store.close()
-    return took
+        for setting in (*postgres.SESSION, *postgres.BY_KEYS, "CHECKPOINT"):
+            connection.execute(setting)
+        began = time.perf_counter()
+        for writes in commits:
+            with connection.transaction(), connection.cursor() as cursor:
+                for batch in statements_of.batches(writes):
+                    copying.write(cursor, batch, batch.sql.replace("%", "%%").replace("?", "%s"))
+        return time.perf_counter() - began
 
 
 def rows_of(home: Home) -> dict[str, list]:

@@ -1,4 +1,4 @@
-"""Keyed hashes: a phone can be looked up and a buyer recognised without the value standing anywhere.
+"""Keyed hashes: a buyer is recognised, and two receivers are compared, without the value standing anywhere.
 
 The key (pepper) comes from ORDERHUB_PEPPER or a file beside the data, never from the source tree. A keyed hash
 of a phone number is still personal information; it only cannot be reversed by trying all numbers without the key.

@@ -16,7 +16,7 @@ import polars as pl
 from orderhub_core.fold import Entry, Head
 from orderhub_core.frames import INSTANT
 from orderhub_core.model import Event
-from orderhub_core.rules.buyers import HISTORY, PURCHASES, history
+from orderhub_core.rules.buyers import BUYER, HISTORY, PURCHASES, history
 from orderhub_core.store.ahead import Reads
 from orderhub_core.store.base import Store
 from orderhub_core.store.recorded import Key
@@ -44,17 +44,20 @@ class LiveBuyers:
     def __init__(self, reads: Reads) -> None:
         self._reads = reads
         self._asked: set[str] = set()
-        self._stored: list[Row] = []
-        """Purchases of the buyers that were asked for: one may be asked for as often as the batch has orders."""
+        self._stored: pl.DataFrame | None = None
+        """Of the buyers that were asked for: one may be asked for as often as the batch has orders."""
 
     def of(self, heads: Sequence[Head], touched: Mapping[int, Head]) -> pl.DataFrame:
         buyers = {head.buyer_key for head in heads} - {""}
         if missing := buyers - self._asked:
             self._asked |= missing
-            self._stored += map(_stored, self._reads.purchase_rows(missing))
-        here = [_purchase(head) for head in touched.values() if head.buyer_key in buyers]
-        before = [row for row in self._stored if row[0] not in touched and row[1] in buyers]
-        return history(_frame(map(_purchase, heads)), _frame(before + here))
+            found = _frame(map(_stored, self._reads.purchase_rows(missing)))
+            self._stored = found if self._stored is None else self._stored.vstack(found)
+        here = _frame(_purchase(head) for head in touched.values() if head.buyer_key in buyers)
+        if self._stored is not None:
+            own = pl.col(BUYER).is_in(list(buyers)) & ~pl.col("order_id").is_in(list(touched))
+            here = self._stored.filter(own).vstack(here)
+        return history(_frame(map(_purchase, heads)), here)
 
 
 def histories(store: Store) -> pl.DataFrame:

@@ -18,7 +18,7 @@ from orderhub_core.rules.provinces import located
 from orderhub_core.rules.resources import allocate
 from orderhub_core.rules.routing import NO_WINDOW, WAREHOUSES, limits, routes
 from orderhub_core.rules.shortages import filled, shortages
-from orderhub_core.rules.splitting import asked, limit, partly
+from orderhub_core.rules.splitting import asked, narrowed, partly
 
 CALLS = pl.Schema(
     {"order_id": pl.Int64(), "turn": pl.Int64(), "paid_at": INSTANT, "province": pl.String(), "named": pl.String(),
@@ -81,7 +81,10 @@ def allot(
     goes = pl.col("outcome") != "short"
     going = outcome.orders.filter(goes).select("order_id", "outcome", "parcels", short=pl.col("outcome") == "partial")
     taken = going.join(_places(outcome.ledger, ways), on="order_id", how="left", maintain_order="left")
-    told = _told(calls, ways, taken, shortages(outcome.lacks, tr), tr)
+    # To one warehouse alone no limit makes a difference.
+    some = calls.join(wanted.group_by("order_id").agg(lines=pl.len()), on="order_id", how="left", maintain_order="left")
+    most = pl.when(pl.col("named").is_null()).then(narrowed(way, world.warehouses.height, pl.col("lines")))
+    told = _told(some.with_columns(most=most), ways, taken, shortages(outcome.lacks, tr), tr)
     return Allotted(told, ledger.match_to_schema(LEDGER), _parts(outcome, ways))
 
 
@@ -133,10 +136,8 @@ def _told(
         filled(tr("the nearest that has all of it, {km} km"), km=pl.col("distance_km").round(0).cast(pl.Int64))
     )  # fmt: skip
     passed = pl.when(pl.col("why").is_null()).then(pl.lit("")).otherwise(pl.format("; {}", "why"))
-    allowed = limit(pl.col("way"))
-    # To one warehouse alone no limit makes a difference.
-    limited = pl.when(allowed.is_null() | pl.col("named").is_not_null()).then(pl.lit("")).otherwise(
-        filled(tr("; a rule allows {n} parcels at most"), n=allowed)
+    limited = pl.when(pl.col("most").is_null()).then(pl.lit("")).otherwise(
+        filled(tr("; a rule allows {n} parcels at most"), n=pl.col("most"))
     )  # fmt: skip
     lacking = pl.concat_str(filled(tr("nothing was taken: {why}"), why=pl.col("why")), limited)
     several = filled(tr("from {n} warehouses, as none has all of it: {why}"), n=pl.col("parcels"), why=pl.col("why"))

@@ -15,7 +15,7 @@ from orderhub_core.i18n import Translate, yuan
 from orderhub_core.rules.actions import HOLDS, NEAREST, NEVER
 from orderhub_core.rules.claims import Outcome
 from orderhub_core.rules.shortages import shortages
-from orderhub_core.rules.splitting import BY_KIND
+from orderhub_core.rules.splitting import BY_KIND, narrowed
 from orderhub_core.rules.turn import Case
 from orderhub_core.rules.ways import read
 
@@ -68,12 +68,14 @@ def _split(one: Case, tr: Translate) -> Answer:
     if one.outcome is None:
         text = tr("Rules split it: {rules}") if rules else tr("It is not split: no rule asks for it.")
         return Answer("", text.format(rules=told))
-    return _from_places(one, one.outcome, way.limit if way else None, told, tr)
+    most = narrowed(pl.lit(rules[0]["argument"] if rules else ""), one.routes.height, pl.lit(one.lines.height))
+    return _from_places(one, one.outcome, pl.select(most).item(), told, tr)
 
 
 def _from_places(one: Case, outcome: Outcome, most: int | None, rules: str, tr: Translate) -> Answer:
     """`most`: the parcels that rules allow, where they say a number."""
-    parcels, (fate,) = outcome.lines.drop_nulls("parcel").to_dicts(), outcome.orders["outcome"].to_list() or [None]
+    parcels = outcome.lines.drop_nulls("parcel").to_dicts()
+    fate = next(iter(outcome.orders["outcome"]), None)
     count = len({each["parcel"] for each in parcels})
     if most and fate == "short":
         text = tr(

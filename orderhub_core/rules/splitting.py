@@ -71,10 +71,16 @@ def partly(way: pl.Expr) -> pl.Expr:
     return way.is_in([one for one, told in _WAYS_BY_PLACE.items() if told.kind == STOCK])
 
 
-def limit(way: pl.Expr) -> pl.Expr:
-    """Of a column of ways, the parcels that a rule allows where warehouses decide; null where it says no number."""
-    said = {one: told.limit for one, told in _WAYS_BY_PLACE.items() if told.limit}
-    return way.replace_strict(said, default=None, return_dtype=pl.Int32)
+def narrowed(way: pl.Expr, places: int, lines: pl.Expr) -> pl.Expr:
+    """Of a column of ways, the parcels that a rule allows where warehouses decide; null where it says no number, or one
+    that so many places, or lines, would not come to."""
+    said = {
+        one: told.limit
+        for one, told in _WAYS_BY_PLACE.items()
+        if told.limit and most(one, places) < most(told.kind, places)
+    }
+    allowed = way.replace_strict(said, default=None, return_dtype=pl.Int32)
+    return pl.when(allowed - partly(way).cast(pl.Int32) < lines).then(allowed)
 
 
 def counts(places: Numbers, kinds: pl.Series, orders: int, most: int) -> Numbers:

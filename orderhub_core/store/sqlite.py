@@ -30,8 +30,8 @@ PAGE_BYTES = {"inbox": 16_384, "hub": 8_192}
 CACHE_KIB = {"inbox": 16_384, "hub": 65_536}
 """Of a writer. The inbox only grows at its end: what was written is not looked at again."""
 CHECKPOINT_PAGES = {"inbox": 1_000, "hub": 4_000}
-"""Written to the log before they are copied from it. Senders wait meanwhile, 5 ms for each thousand; of the hub's pages
-most are written time and again, and copied once."""
+"""Written to the log before they are copied from it. Senders wait meanwhile, some 10 ms for each thousand: seldom and
+long, or often and briefly. Of the hub's pages most are written time and again, and copied once."""
 
 COMMON = (
     "PRAGMA busy_timeout = 5000",

@@ -168,9 +168,10 @@ WHOLE = STOCK.replace("HOOD,2,0", "HOOD,9,0") + "hangzhou,BIB,5,\n"
 @pytest.mark.parametrize(
     ("way", "stock", "answer", "in_chinese"),
     [
-        ("warehouse at most 2", STOCK, "It goes in 2 parcel(s), as no warehouse has it whole (hangzhou: 1 of HOOD left,"
-         " 2 asked; chengdu: 0 of MASK left, 1 asked), and rules allow 2 at most: may-part: ",
+        ("warehouse at most 2", STOCK + "hangzhou,BIB,5,\nattic,BIB,5,\n", ", and rules allow 2 at most: may-part: ",
          "，而规则最多允许 2 个：may-part"),
+        ("warehouse at most 2", STOCK, "It goes in 2 parcel(s), because no warehouse has it whole (hangzhou: 1 of HOOD"
+         " left, 2 asked; chengdu: 0 of MASK left, 1 asked), and rules allow it: may-part: ", "may-part"),
         ("warehouse at most 2", SPREAD, ", and rules allow 2 parcels at most: may-part: ",
          "，而规则最多允许 2 个包裹：may-part"),
         ("sku at most 2", WHOLE, "A rule puts each sku into parcels of its own, 2 at most: may-part: ",

@@ -161,6 +161,11 @@ def test_how_long_the_oldest_waits_is_told_without_reading_what_waits(asked):
     assert not [sql for _, sql in asked.statements if "body" in sql]
 
 
+def test_what_a_buyer_has_bought_is_found_without_reading_what_others_have(asked):
+    asked.hub.store.purchase_rows({"one", "another"})
+    assert asked.walks() == set()
+
+
 def test_bodies_that_expire_are_found_among_those_that_are_there(asked):
     store = asked.hub.store
     store.accept([RawMessage("nobody", "m1", "order", b"another body")], NOW)

@@ -216,7 +216,7 @@ def test_how_many_parcels_there_may_be_is_told_in_either_language(language, told
     ("argument", "code", "word"),
     [
         *(
-            (f"category at most {number}", "bad_parcels", number)
+            (f"category at most {number}", "bad_parcels", f"category at most {number}")
             for number in ("1", "11", "03", "３", "many", "", "3 ")
         ),
         ("never at most 3", "never_several", None),
@@ -227,6 +227,12 @@ def test_a_tree_that_nobody_wrote_as_a_line_allows_no_other_number_of_parcels(ar
     """As tables of TOML and forms may have it."""
     (mistake,) = validity.action_mistakes([Action("split", argument)], SPEECH)
     assert (mistake.code, dict(mistake.blanks).get("word")) == (code, word)
+
+
+@pytest.mark.parametrize("written", ["最多三个", "最多 三个", "最多两个包裹", "at most and tag a"])
+def test_what_is_no_number_of_parcels_is_one_mistake_and_is_told_as_that(written):
+    codes = [mistake.code for mistake in parse_actions(f"split category {written}", SPEECH).mistakes]
+    assert codes == ["bad_parcels"]
 
 
 def test_who_allows_too_many_parcels_is_told_how_many_there_may_be():

@@ -20,10 +20,8 @@ _CLAUSE = {word: clause for clause, spoken in CLAUSES.items() for word in (*spok
 _JOINED = re.compile(rf"({'|'.join(sorted(_CLAUSE, key=len, reverse=True))})(\d{{1,9}})(?:件|个|份|pcs)?")
 """A clause and its number without a blank between them: 每2件."""
 _AT_MOST = {tuple(phrase.split()): phrase for phrase in (*PARCELS.en, *PARCELS.zh)}
-_OF_PARCELS = ("parcels", "个包裹", "个")
-_PARCELS = re.compile(rf"(?P<number>\d{{1,9}})(?:{'|'.join(_OF_PARCELS)})?")
-_AT_MOST_JOINED = re.compile(rf"(?:{'|'.join(PARCELS.zh)}){_PARCELS.pattern}")
-"""Without a blank between them: 最多3个."""
+_OF_PARCELS = ("parcels", "parcel", "个包裹", "个")
+_PARCELS = re.compile(rf"(?P<number>[0-9]{{1,9}})(?:{'|'.join(_OF_PARCELS)})?")
 MOST_GIVEN = 100_000_000
 """Pieces that a limit may name."""
 _TIMES = re.compile(r"[xX×](\d{1,9})(?:件|个|份|pcs)?")
@@ -88,13 +86,15 @@ def _argument(reader: Reader, verb: Verb, first: Token) -> str:
 
 def _limited(reader: Reader, kind: str) -> str:
     """A way of `split`, with the number of parcels that stands after its kind, if one does."""
-    start = reader.here
-    found = _AT_MOST_JOINED.fullmatch(narrow(start.text)) if start.sort is Sort.WORD else None
-    if found:
+    start, found = reader.here, None
+    text = narrow(start.text) if start.sort is Sort.WORD else ""
+    if joined := next((words for words in PARCELS.zh if text.startswith(words) and text != words), ""):
+        # Without a blank between them: 最多3个.
         reader.take()
+        found = _PARCELS.fullmatch(text.removeprefix(joined))
     elif not reader.phrase(_AT_MOST):
         return kind
-    elif reader.here.sort is Sort.WORD:
+    elif reader.here.sort is Sort.WORD and reader.here.text.lower() not in RESERVED:
         found = _PARCELS.fullmatch(narrow(reader.take().text))
     reader.says(_OF_PARCELS)
     limit = int(found["number"]) if found else 0
@@ -192,8 +192,8 @@ def _kind(argument: str) -> str:
     """Of a way of `split`."""
     try:
         way = ways.read(argument)
-    except ValueError as limit:
-        raise _bad_parcels(str(limit)) from None
+    except ValueError:
+        raise _bad_parcels(argument) from None
     if way.kind == NEVER and way.limit:
         raise Misread("never_several")
     return way.kind
