@@ -184,3 +184,13 @@ def test_places_are_held_against_the_settings_of_a_hub(tmp_path: Path):
     assert code == 2 and "names the warehouse 'hangzhou', which the settings do not have; 'hangzhuo'?" in told
     (tmp_path / "orderhub.toml").write_text('[[warehouses]]\nid = "hangzhou"\nconnector = ""\n', encoding="utf-8")
     assert run(tmp_path, GOOD, "--data", str(tmp_path))[0] == 0
+
+
+def test_nobody_hears_that_all_is_well_where_names_were_not_looked_at_or_are_wrong(tmp_path: Path):
+    code, told = run(tmp_path, GOOD, "--data", str(tmp_path))
+    assert (code, "are not looked at: no settings here" in told) == (0, True)
+    code, told = run(tmp_path, GOOD, "--data", str(tmp_path / "nowhere"))
+    assert code != 0 and "no findings" not in told
+    (tmp_path / "orderhub.toml").write_text('[[warehouses]]\nid = "hangzhuo"\nconnector = ""\n', encoding="utf-8")
+    code, told = run(tmp_path, GOOD, "--data", str(tmp_path))
+    assert (code, "no findings" in told) == (2, False)

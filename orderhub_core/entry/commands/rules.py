@@ -61,10 +61,9 @@ def check_file(
     shown = (
         rulebook.refusal(file, draft.mistakes, tr)
         if draft.mistakes
-        else _shown(draft.book, findings, notes, lang.value)
+        else _shown(draft.book, findings, notes, [f"{file}: {sentence}" for sentence in refused], lang.value)
     )
     answer |= {"refused": refused, "notes": notes}
-    shown += "".join(f"\n{file}: {sentence}" for sentence in refused)
     usable = not draft.mistakes and not refused
     if write and usable:
         _write(rulebook.dump(draft.book, lang.value), write)
@@ -80,7 +79,9 @@ def check_file(
 def _held_against(book: Rulebook, data: Path | None, tr: i18n.Translate) -> tuple[list[str], list[str]]:
     """What the settings do not have, and what to know beside that."""
     folder = hub.home().data if data is None else data
-    if data is None and not (folder / FILE_NAME).exists():
+    if data is not None and not data.is_dir():
+        raise UserMistake(f"--data {data}: there is no such folder; give that of a hub, or leave it out")
+    if not (folder / FILE_NAME).exists():
         return [], [tr("names of warehouses, bases and notifiers are not looked at: no settings here (--data DIR)")]
     settings = load(folder)
     return settled.unknown(book, settings, tr), settled.unmeasured(book, settings, tr)
@@ -97,7 +98,9 @@ def _write(text: str, path: Path) -> None:
         raise UserMistake(f"--write {path}: cannot be written ({error.strerror})") from None
 
 
-def _shown(book: Rulebook, findings: Sequence[Finding], notes: Sequence[str], language: Language) -> str:
+def _shown(
+    book: Rulebook, findings: Sequence[Finding], notes: Sequence[str], refused: Sequence[str], language: Language
+) -> str:
     tr, speech = i18n.translator(language), of_book(book)
     rules = sum(len(group.rules) for group in book.groups)
     told = [
@@ -113,8 +116,12 @@ def _shown(book: Rulebook, findings: Sequence[Finding], notes: Sequence[str], la
     told += ["", *(_line(finding, book, language) for finding in findings)]
     told += [f"{tr('note')}{tr(': ')}{note}" for note in notes]
     warnings = sum(finding.level == "warning" for finding in findings)
-    counted = tr("warnings: {warnings}, notes: {notes}").format(warnings=warnings, notes=len(findings) - warnings)
-    return "\n".join([*told, counted if findings else tr("no findings")])
+    counted = tr("warnings: {warnings}, notes: {notes}").format(
+        warnings=warnings, notes=len(findings) - warnings + len(notes)
+    )
+    if findings or not refused:
+        told.append(counted if findings else tr("no findings"))
+    return "\n".join([*told, *refused])
 
 
 def _otherwise(group: Group, book: Rulebook, language: Language) -> list[str]:
