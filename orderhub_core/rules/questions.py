@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import polars as pl
 
@@ -171,7 +172,8 @@ def _shipped(one: Case, tr: Translate) -> Answer:
 
 def _instants(one: Case, texts: Mapping[str, str], tr: Translate) -> Answer:
     known = {name: one.order[name] for name in texts if one.order.get(name) is not None}
-    told = tr("; ").join(texts[name].format(at=at.isoformat(sep=" ")) for name, at in known.items())
+    zone = ZoneInfo(one.zone)
+    told = tr("; ").join(texts[name].format(at=at.astimezone(zone).isoformat(sep=" ")) for name, at in known.items())
     return Answer("", told or tr("That is not known."), ({**known},) if known else ())
 
 

@@ -37,6 +37,8 @@ class Case(NamedTuple):
     """One order at its turn."""
 
     order: dict[str, Any]
+    zone: str
+    """In which times are told."""
     lines: pl.DataFrame
     decisions: pl.DataFrame
     """DECISIONS of it."""
@@ -77,7 +79,7 @@ def case(order_id: int, orders: pl.DataFrame, lines: pl.DataFrame, decisions: pl
     mine = lines.filter(pl.col("order_id") == order_id)
     told = routes.filter(pl.col("order_id") == order_id)
     goes = _goes(mine, outcome, own)
-    return Case(row.to_dicts()[0], mine, own, outcome, stock, told, goes, _costs(row, goes, known))
+    return Case(row.to_dicts()[0], zone, mine, own, outcome, stock, told, goes, _costs(row, goes, known))
 
 
 def _before(orders: pl.DataFrame, row: pl.DataFrame) -> pl.Series:
