@@ -189,7 +189,7 @@ def test_files_are_compared_and_the_last_line_is_the_report(exports):
 
 def test_people_get_sentences_and_a_limit(exports):
     result = CliRunner().invoke(app, ["files", *exports, "--limit", "1"], catch_exceptions=False)
-    assert "1 of 4 orders consistent (25.00%)" in result.stdout
+    assert "page, crm, wms: orders 4, of which consistent 1 (25.00%)" in result.stdout
     assert "and 2 more" in result.stdout
 
 
