@@ -130,5 +130,6 @@ def _lacking(opened: sqlalchemy.Connection, metadata: sqlalchemy.MetaData) -> li
     names = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
     there = {row.name: row.sql for row in opened.execute(sqlalchemy.text(names))}
     indexes = [index for table in metadata.tables.values() for index in table.indexes]
-    declared = {str(index.name): str(CreateIndex(index).compile(opened)) for index in indexes if not index.columns}
+    computed = [index for index in indexes if len(index.columns) < len(index.expressions)]
+    declared = {str(index.name): str(CreateIndex(index).compile(opened)) for index in computed}
     return [("add_index", name) for name, sql in declared.items() if there.get(name) != sql]
