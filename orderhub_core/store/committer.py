@@ -1,8 +1,8 @@
 """A second process that writes: while it commits one batch into `hub.db`, its parent plans the next.
 
-The batch goes over as MessagePack, its statements and rows as they are; the answer is that it is committed, or why not.
-The parent's death is the end of the child's input: what it was given whole is committed or not, and it goes. Whatever
-becomes of either, the lane's version decides: a batch is committed on the state that it was planned for, or not at all.
+The batch goes over with its statements and rows as they are; the answer is that it is committed, or why not. What the
+child was given whole is committed or not, and it goes. Whatever becomes of either, the lane's version decides: a batch
+is committed on the state that it was planned for, or not at all.
 
     python -m orderhub_core.store.committer FILE      the child
 """
@@ -12,35 +12,15 @@ from __future__ import annotations
 from orderhub_core import runtime  # isort: skip
 
 import contextlib
-import fcntl
-import signal
-import struct
-import subprocess
 import sys
 from collections.abc import Iterable
 from pathlib import Path
-from typing import IO, Any, NamedTuple, cast
-
-import msgspec
 
 from orderhub_core.errors import Busy, OrderHubError, Stop, StoreMissing
-from orderhub_core.store import sqlite, statements
+from orderhub_core.store import pipes, sqlite, statements
 from orderhub_core.store.base import Overtaken, advance
 from orderhub_core.store.statements import Batch
 from orderhub_core.store.unit import Claim, Row, Writes
-
-_encode, _decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder().decode
-LENGTH = struct.Struct("<I")
-PIPE_BYTES = 1 << 20
-"""A batch is handed over in a few writes, while the child still waits for the disk."""
-END_S = 10.0
-"""A child that has nothing to do ends at once; one in a commit, after it."""
-
-
-class _Child(NamedTuple):
-    process: subprocess.Popen[bytes]
-    orders: IO[bytes]
-    answers: IO[bytes]
 
 
 class Committer:
@@ -48,14 +28,14 @@ class Committer:
 
     def __init__(self, store: sqlite.SqliteStore) -> None:
         self._store = store
-        self._child: _Child | None = None
+        self._child: pipes.Child | None = None
         self._flying: tuple[Claim, Writes] | None = None
         self._failed: Exception | None = None
 
     def open(self) -> bool:
         if self._child is None:
             with contextlib.suppress(OSError):  # no process, memory or pipe to be had
-                self._child = _start(sqlite.file_of(self._store.folder, "hub"))
+                self._child = pipes.start(__name__, str(sqlite.file_of(self._store.folder, "hub")))
         return self._child is not None
 
     def first(self, limit: int, now: int) -> Claim | None:
@@ -69,13 +49,13 @@ class Committer:
             self._failed = _gone()
             return
         try:
-            order = _encode((statements.ends_of(claim, writes), list(statements.batches(writes))))
+            order = pipes.encode((statements.ends_of(claim, writes), list(statements.batches(writes))))
         except Exception as bug:  # noqa: BLE001 — nothing was handed over; `absorb` finds the message that does this
             self._failed = bug
             return
         self._flying = claim, writes
         try:
-            _send(child.orders, order)
+            pipes.send(child.orders, order)
         except OSError:
             self._lost(child)
 
@@ -128,7 +108,7 @@ class Committer:
 
     def end(self) -> None:
         if self._flying is not None and self._failed is None and self._child is not None:
-            answer = _receive(self._child.answers)
+            answer = pipes.receive(self._child.answers)
             if answer is None:
                 self._lost(self._child)
             elif answer:
@@ -139,15 +119,12 @@ class Committer:
             raise self._failed
 
     def close(self) -> None:
-        if (child := self._child) is None:
-            return
-        self._child = self._flying = self._failed = None
-        with contextlib.suppress(OSError, subprocess.TimeoutExpired):  # it ends by itself, its input is closed
-            child.process.communicate(timeout=END_S)
+        if (child := self._child) is not None:
+            self._child = self._flying = self._failed = None
+            child.end()
 
-    def _lost(self, child: _Child) -> None:
-        child.process.kill()
-        child.process.communicate()
+    def _lost(self, child: pipes.Child) -> None:
+        child.kill()
         self._child, self._flying, self._failed = None, None, _gone()
 
 
@@ -156,33 +133,6 @@ def _gone() -> Busy:
 
 
 _FAILURES = {kind.__name__: kind for kind in (Overtaken, Busy, Stop, StoreMissing)}
-
-
-def _start(file: Path) -> _Child:
-    """Raises OSError."""
-    # -P: what lies in the folder where the worker was started is nobody's code.
-    command = [sys.executable, "-P", "-m", __name__, str(file)]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 (our own)
-    orders, answers = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
-    with contextlib.suppress(OSError):  # a machine may allow less: then a batch takes a few more writes
-        fcntl.fcntl(orders, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
-    return _Child(process, orders, answers)
-
-
-def _send(stream: IO[bytes], data: bytes) -> None:
-    stream.write(LENGTH.pack(len(data)))
-    stream.write(data)
-    stream.flush()
-
-
-def _receive(stream: IO[bytes]) -> Any:
-    """None at the end, also when it comes in the middle of something."""
-    head = stream.read(LENGTH.size)
-    if len(head) < LENGTH.size:
-        return None
-    (length,) = LENGTH.unpack(head)
-    data = stream.read(length)
-    return _decode(data) if len(data) == length else None
 
 
 def _write(store: sqlite.SqliteStore, ends: Iterable[tuple[str, Row]], batches: Iterable[Batch]) -> None:
@@ -194,10 +144,9 @@ def _write(store: sqlite.SqliteStore, ends: Iterable[tuple[str, Row]], batches: 
 
 def main(file: Path) -> None:
     runtime.check()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # they are meant for the parent, who ends this by its silence
+    pipes.stay_until_told()
     store = sqlite.SqliteStore(file.parent)
-    while (order := _receive(sys.stdin.buffer)) is not None:
+    while (order := pipes.receive(sys.stdin.buffer)) is not None:
         answer: tuple[str, ...] = ()
         try:
             _write(store, *order)
@@ -205,7 +154,7 @@ def main(file: Path) -> None:
             answer = (type(failure).__name__, str(failure))
         except Exception as bug:  # noqa: BLE001 — its text may hold a person's data
             answer = ("", type(bug).__name__)
-        _send(sys.stdout.buffer, _encode(answer))
+        pipes.send(sys.stdout.buffer, pipes.encode(answer))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,70 @@
+"""A process of our own behind two pipes. What is handed to it and what it answers goes over as MessagePack, each piece
+behind its length. The parent's death, or its silence, is the end of the process's input: then it goes, too.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import signal
+import struct
+import subprocess
+import sys
+from typing import IO, Any, NamedTuple, cast
+
+import msgspec
+
+encode, decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder().decode
+LENGTH = struct.Struct("<I")
+PIPE_BYTES = 1 << 20
+"""What is written is handed over in a few pieces, while the process still waits for the disk."""
+END_S = 10.0
+"""A process that has nothing to do ends at once; one in a commit, after it."""
+
+
+class Child(NamedTuple):
+    process: subprocess.Popen[bytes]
+    orders: IO[bytes]
+    answers: IO[bytes]
+
+    def end(self) -> None:
+        """Say that nothing more will come, and wait for it to be done."""
+        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
+            self.process.communicate(timeout=END_S)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+def start(module: str, *arguments: str) -> Child:
+    """Raises OSError where no process, memory or pipe is to be had."""
+    # -P: what lies in the folder where the parent was started is nobody's code.
+    command = [sys.executable, "-P", "-m", module, *arguments]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 (our own)
+    orders, answers = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
+    with contextlib.suppress(OSError):  # a machine may allow less: then a piece takes a few more writes
+        fcntl.fcntl(orders, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    return Child(process, orders, answers)
+
+
+def stay_until_told() -> None:
+    """In the process: signals of a terminal or a supervisor are meant for the parent, who ends this by its silence."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def send(stream: IO[bytes], data: bytes) -> None:
+    stream.write(LENGTH.pack(len(data)))
+    stream.write(data)
+    stream.flush()
+
+
+def receive(stream: IO[bytes]) -> Any:
+    """None at the end, also when it comes in the middle of something."""
+    head = stream.read(LENGTH.size)
+    if len(head) < LENGTH.size:
+        return None
+    (length,) = LENGTH.unpack(head)
+    data = stream.read(length)
+    return decode(data) if len(data) == length else None
