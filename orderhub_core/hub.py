@@ -32,11 +32,12 @@ from orderhub_core.flows.parking import Parking
 from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.flows.places import places
 from orderhub_core.flows.preselling import Presale
-from orderhub_core.flows.receive import GroupWritten, Receiver
+from orderhub_core.flows.receive import Receiver
 from orderhub_core.flows.recent import Recent
 from orderhub_core.flows.reporting import Signals
 from orderhub_core.flows.stocking import Stock, Taken
 from orderhub_core.flows.targets import Targets
+from orderhub_core.flows.waiting import GroupWritten
 from orderhub_core.memory import Answer, Memory, once
 from orderhub_core.model import RawMessage, Review
 from orderhub_core.packing.floor import Known
@@ -104,6 +105,7 @@ class Hub(Trying):
             most_waiting=limits.waiting_messages,
             most_bytes=limits.waiting_bytes,
             observe=self.observe_written,
+            scribe=homes.scribe(self.store),
         )
 
     @cached_property

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from orderhub_core.errors import StoreMissing, UserMistake
 from orderhub_core.store.ahead import Ahead
 from orderhub_core.store.base import Store
 from orderhub_core.store.home import Home as Home
 from orderhub_core.store.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from orderhub_core.store.scribe import Scribe
 
 REVISIONS = {"inbox": "inbox_0004", "hub": "hub_0016"}
 """This version's schema: the newest migration of each part."""
@@ -29,6 +33,15 @@ def ahead(store: Store) -> Ahead | None:
     from orderhub_core.store.relay import Relay
 
     return Relay(store) if type(store) is PostgresStore else None
+
+
+def scribe(store: Store) -> Scribe | None:
+    """For one event loop that takes messages in. None where a home has no process that writes them down."""
+    if isinstance(store, SqliteStore):
+        from orderhub_core.store.scribe import Scribe
+
+        return Scribe(store.folder)
+    return None
 
 
 def init(home: Home, revisions: Mapping[str, str] | None = None) -> None:

@@ -29,12 +29,15 @@ class Child(NamedTuple):
 
     def end(self) -> None:
         """Say that nothing more will come, and wait for it to be done."""
-        with contextlib.suppress(OSError, subprocess.TimeoutExpired):
-            self.process.communicate(timeout=END_S)
+        with contextlib.suppress(OSError):
+            self.orders.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(END_S)
+        self.answers.close()
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.communicate()
+        self.end()
 
 
 def start(module: str, *arguments: str) -> Child:
@@ -68,3 +71,18 @@ def receive(stream: IO[bytes]) -> Any:
     (length,) = LENGTH.unpack(head)
     data = stream.read(length)
     return decode(data) if len(data) == length else None
+
+
+def pieces(buffer: bytearray) -> list[bytes]:
+    """What has come whole, taken from the buffer."""
+    whole: list[bytes] = []
+    at = 0
+    while len(buffer) - at >= LENGTH.size:
+        (length,) = LENGTH.unpack_from(buffer, at)
+        end = at + LENGTH.size + length
+        if end > len(buffer):
+            break
+        whole.append(bytes(buffer[at + LENGTH.size : end]))
+        at = end
+    del buffer[:at]
+    return whole

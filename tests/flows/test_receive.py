@@ -10,7 +10,7 @@ from random import Random
 import pytest
 
 from orderhub_core.errors import Busy
-from orderhub_core.flows import receive
+from orderhub_core.flows import receive, waiting
 from orderhub_core.flows.receive import Receiver
 from orderhub_core.model import RawMessage
 from orderhub_core.store import homes
@@ -359,7 +359,7 @@ def test_a_loop_that_has_ended_does_not_end_the_writer():
 
 
 def test_while_a_commit_takes_too_long_nobody_new_is_let_in(monkeypatch):
-    monkeypatch.setattr(receive, "LONGEST_COMMIT_S", 0.05)
+    monkeypatch.setattr(waiting, "LONGEST_COMMIT_S", 0.05)
     store = Slow()
     receiver = Receiver(store, lambda: 1, most_waiting=1_000_000)
     accepted = [receiver.submit([message(0)])]

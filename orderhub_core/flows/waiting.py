@@ -1,0 +1,112 @@
+"""Deliveries that wait to be written, how many may, and how their senders are told."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future
+from typing import NamedTuple
+
+from orderhub_core.errors import Busy
+from orderhub_core.model import RawMessage
+from orderhub_core.store.accepting import BYTES_PER_COMMIT, MOST_PER_COMMIT, Commit, Outcome
+from orderhub_core.store.unit import Receipt
+
+LONGEST_COMMIT_S = 1.0
+"""While a commit takes longer, nobody new is let in: they would wait for it, in memory."""
+
+Receipts = list[Receipt]
+
+
+class GroupWritten(NamedTuple):
+    """One commit: what it wrote down, what became of each message, and how long the commit took."""
+
+    messages: Sequence[RawMessage]
+    receipts: Sequence[Receipt]
+    seconds: float
+
+
+class Waiting(NamedTuple):
+    messages: Sequence[RawMessage]
+    receipts: Future[Receipts] | asyncio.Future[Receipts]
+    loop: asyncio.AbstractEventLoop | None
+    """Where the receipts are awaited; None where a thread waits for them."""
+    size: int
+    """Of the bodies, bytes."""
+
+    def is_wanted(self) -> bool:
+        """Whether anybody still waits. A thread that does cannot cancel from here on."""
+        if isinstance(self.receipts, Future):
+            return self.receipts.set_running_or_notify_cancel()
+        return not self.receipts.cancelled()
+
+    def settle(self, outcome: Outcome) -> None:
+        """On the loop, if it is one that waits. Whoever has gone meanwhile is told nothing."""
+        if self.receipts.done():
+            return
+        try:
+            if isinstance(outcome, Exception):
+                self.receipts.set_exception(outcome)
+            else:
+                self.receipts.set_result(outcome)
+        except RuntimeError:  # the loop is closed
+            pass
+
+
+class Room:
+    """For deliveries that are not answered yet. Not a lock of its own: its owner's is held."""
+
+    def __init__(self, most: int, most_bytes: int) -> None:
+        self._most, self._most_bytes = most, most_bytes
+        self.taken, self._bytes = 0, 0
+        self.closed = False
+
+    def enter(self, waiting: Waiting, busy_since: float) -> None:
+        """Raises Busy when too many or too much wait, or a commit takes too long; a delivery that is more than may wait
+        at all comes in when nothing else waits: it cannot become smaller by coming again."""
+        count = len(waiting.messages)
+        if self.closed:
+            raise Busy("the hub is stopping; send again in a moment", after_s=1.0)
+        if self.taken and self.taken + count > self._most:
+            raise Busy("too many messages wait to be written; send again in a moment", after_s=1.0)
+        if self.taken and self._bytes + waiting.size > self._most_bytes:
+            raise Busy("too many bytes wait to be written; send again in a moment", after_s=1.0)
+        if time.monotonic() - busy_since > LONGEST_COMMIT_S:
+            raise Busy("writing takes long just now; send again in a moment", after_s=1.0)
+        self.taken += count
+        self._bytes += waiting.size
+
+    def leave(self, group: Iterable[Waiting]) -> None:
+        for waiting in group:
+            self.taken -= len(waiting.messages)
+            self._bytes -= waiting.size
+
+
+def take(queue: deque[Waiting]) -> list[Waiting]:
+    """What waits, up to one commit's worth and the delivery that goes over it."""
+    group: list[Waiting] = []
+    count = size = 0
+    while queue and count < MOST_PER_COMMIT and size < BYTES_PER_COMMIT:
+        group.append(queue.popleft())
+        count += len(group[-1].messages)
+        size += group[-1].size
+    return group
+
+
+def show(
+    observe: Callable[[GroupWritten], None] | None,
+    group: Sequence[Waiting],
+    outcomes: Sequence[Outcome],
+    commits: Iterable[Commit],
+) -> None:
+    """Whoever looks on must not end whoever writes."""
+    if observe is None:
+        return
+    with contextlib.suppress(Exception):
+        for first, last, seconds in commits:
+            messages = [message for waiting in group[first:last] for message in waiting.messages]
+            receipts = [one for outcome in outcomes[first:last] if isinstance(outcome, list) for one in outcome]
+            observe(GroupWritten(messages, receipts, seconds))
