@@ -33,6 +33,7 @@ HARNESSES: dict[str, Harness] = {
     "kills": Harness("kills", 500, {"plan": "sqlite"}),
     "kills-twins": Harness("kills", 300, {"plan": "sqlite-twins"}),
     "kills-backlog": Harness("kills", 200, {"plan": "sqlite-backlog"}),
+    "kills-scribe": Harness("kills", 200, {"plan": "sqlite-scribe"}),
     "kills-postgres": Harness("kills", 200, {"plan": "postgres"}),
     "kills-postgres-twins": Harness("kills", 200, {"plan": "postgres-twins"}),
     "powercut": Harness("powercut", 100_000),

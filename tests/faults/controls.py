@@ -1,10 +1,11 @@
-"""Seven ways to break the product, and the harness that must find each within a minute. One that is missed proves
+"""Eight ways to break the product, and the harness that must find each within a minute. One that is missed proves
 that the harness proves nothing."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import NamedTuple
 
@@ -45,6 +46,10 @@ CONTROLS: dict[str, Control] = {
         _struck(Plan(sabotage="acknowledge before commit", victims=("accept", "feed"), stop_early=True)),
         lambda report: report.lost > 0,
     ),
+    "acknowledge when handed over": Control(
+        _struck(replace(kills.PLANS["sqlite-scribe"], sabotage="acknowledge when handed over", stop_early=True)),
+        lambda report: report.lost > 0,
+    ),
     "id cursor": Control(
         _struck(
             Plan(
@@ -80,7 +85,7 @@ def missed(name: str, seed: int) -> str:
 
 
 def run(rounds: int, seed: int) -> Report:
-    """All seven, `rounds` times over, each within a minute."""
+    """All of them, `rounds` times over, each within a minute."""
     dice, report, began = Random(seed), Report(NAME, seed), time.monotonic()
     for name in list(CONTROLS) * rounds:
         number, since = dice.randrange(2**31), time.monotonic()

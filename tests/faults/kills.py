@@ -22,6 +22,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
 from socket import socket
@@ -93,6 +94,12 @@ PLANS = {
     "sqlite": Plan(),
     "sqlite-twins": Plan(team=TWINS),
     "sqlite-backlog": Plan(blows={"kill": 4, "all": 1, "freeze": 1, "committer": 4}, batch=4),
+    "sqlite-scribe": Plan(
+        team=("accept", "accept", "apply", "dispatch"),
+        blows={"kill": 3, "all": 1, "freeze": 1, "scribe": 6},
+        let_go=4 * LET_GO,
+        longest_s=1.0,
+    ),
     "postgres": Plan("postgres", blows=POSTGRES),
     "postgres-twins": Plan("postgres", TWINS, POSTGRES),
 }
@@ -143,7 +150,7 @@ class Stage:
         self.witness = Witness(self.journal, self.found)
         self.alive: dict[int, int] = {}
         """Place in the team to process id."""
-        self.blows = 0
+        self.blows = self.children_killed = 0
         (home.data / "orderhub.toml").write_text(outside.settings(plan.batch))
         (home.data / "rules.toml").write_text(RULES)
         (home.data / "began").write_text(str(time.time_ns() // 1_000))
@@ -201,7 +208,8 @@ class Stage:
             "kill": self._kill_one,
             "all": self._kill_all,
             "freeze": self._freeze,
-            "committer": self._kill_committer,
+            "committer": partial(self._kill_child, "apply"),
+            "scribe": partial(self._kill_child, "accept"),
         }
         blows.get(kind, self._strike_cluster)(struck, kind)
 
@@ -219,14 +227,15 @@ class Stage:
     def _kill_one(self, places: list[int], kind: str) -> None:
         self._kill([self.dice.choice(places)])
 
-    def _kill_committer(self, places: list[int], kind: str) -> None:
-        """The process that commits what a worker has planned, if there is one just now; the worker goes on."""
-        workers = [self.alive[place] for place, role in enumerate(self.plan.team) if role == "apply"]
-        found = [child for pid in workers for child in children(pid)]
+    def _kill_child(self, role: str, places: list[int], kind: str) -> None:
+        """The processes that write for those of a role, if there are any just now; whoever has them goes on."""
+        parents = [self.alive[place] for place, known in enumerate(self.plan.team) if known == role]
+        found = [child for pid in parents for child in children(pid)]
         for child in found:
             with suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
                 self.blows += 1
+                self.children_killed += 1
         if not found:
             self._kill_one(places, kind)
 
@@ -365,6 +374,7 @@ def _one_home(plan: Plan, seed: str, kills: int, folder: Path, zygote: Zygote, c
         stage.rest()
         stage.judge(fresh)
     report.rounds += stage.blows
+    report.children += stage.children_killed
     report.acknowledged += len(stage.journal.acknowledged)
     report.lost += len(stage.found.lost)
     report.doubled += len(stage.found.doubled)

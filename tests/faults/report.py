@@ -12,6 +12,8 @@ class Report:
     name: str
     seed: int
     rounds: int = 0
+    children: int = 0
+    """Kills of processes that others have started to write for them."""
     acknowledged: int = 0
     lost: int = 0
     doubled: int = 0

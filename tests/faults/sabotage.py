@@ -12,8 +12,10 @@ from typing import Any
 
 from connectors.channels.douyin import Douyin
 from orderhub_core.flows.receive import Receiver
+from orderhub_core.flows.scribing import Scribing
 from orderhub_core.flows.targets import Targets
 from orderhub_core.store.postgres import PostgresStore
+from orderhub_core.store.scribe import Scribe
 from orderhub_core.store.sqlite import SqliteStore
 
 
@@ -39,6 +41,19 @@ def acknowledge_before_commit() -> None:
         return told
 
     Receiver.submit, Receiver.deliver, Receiver._commit = submit, deliver, later  # type: ignore[method-assign]
+
+
+def acknowledge_when_handed_over() -> None:
+    """A sender is told yes as soon as its messages are to go to the process that writes them, a little while later."""
+    hand, answered = Scribe.hand, Scribing.answered
+
+    def hand_later(self: Scribe, deliveries: Sequence[Any], received_at: int) -> None:
+        loop = asyncio.get_running_loop()
+        loop.call_soon(answered, self._asked, 1, None, [])
+        loop.call_later(0.005, hand, self, deliveries, received_at)
+
+    Scribe.hand = hand_later  # type: ignore[method-assign]
+    Scribing.answered = lambda self, *_: self._when_turn_ends()  # type: ignore[method-assign]
 
 
 def id_cursor() -> None:
@@ -93,6 +108,7 @@ def no_proof() -> None:
 
 SABOTAGE: dict[str, Callable[[], None]] = {
     "acknowledge before commit": acknowledge_before_commit,
+    "acknowledge when handed over": acknowledge_when_handed_over,
     "id cursor": id_cursor,
     "dedup index dropped": no_dedup_index,
     "effect key not deterministic": random_effect_key,

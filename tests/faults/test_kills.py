@@ -16,6 +16,13 @@ def test_killed_at_any_moment_nothing_is_lost(name: str) -> None:
     assert report.acknowledged > 100
 
 
+def test_when_the_process_that_writes_for_a_server_is_killed_nothing_is_lost() -> None:
+    report = kills.run(20, 1, "sqlite-scribe")
+    assert report.fine, str(report)
+    assert report.children >= 1
+    assert report.acknowledged > 100
+
+
 @pytest.mark.postgres
 def test_killed_with_its_database_nothing_is_lost() -> None:
     report = kills.run(10, 1, "postgres-twins")
