@@ -33,8 +33,9 @@ placed = st.tuples(
 )
 shown = st.tuples(st.sampled_from(["crm", "page"]), st.sampled_from(NUMBERS), st.sampled_from(WORDS))
 steps = st.lists(
-    st.tuples(st.lists(st.one_of(placed, shown), max_size=5), st.sampled_from([0, 1, 20, 40, 300])), max_size=5
+    st.tuples(st.lists(st.one_of(placed, shown), max_size=5), st.sampled_from([0, 1, 20, 40, 280])), max_size=5
 )
+"""What is said, and how many minutes pass before: less than a day in all, after which it would begin anew."""
 BEGIN = [("order", "A1", Event.PLACED), ("crm", "A1", "待付款"), ("page", "A1", "待付款")]
 
 

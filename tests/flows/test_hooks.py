@@ -240,7 +240,7 @@ def test_any_failure_is_answered_to_come_back_and_logged_without_contents(hub, m
 
 def test_too_many_bytes_are_answered_to_come_back(hub, monkeypatch):
     """What waits and what is being sent are bounded in bytes; 503 says when to come again."""
-    monkeypatch.setattr(hub.receiver, "_most_bytes", 300)
+    monkeypatch.setattr(hub.receiver._room, "_most_bytes", 300)
     entered, go, accept = threading.Event(), threading.Event(), hub.store.accept
 
     def held(messages, at):
