@@ -142,7 +142,9 @@ def ratio(runs: dict[str, list[Run]], above: str, below: str) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--requests", type=int, default=5_000, help="events of one run")
+    parser.add_argument(
+        "--requests", type=int, default=20_000, help="events of one run: a second, of which its beginning is little"
+    )
     asked = parser.parse_args()
     runs, limits = measure(asked.repeats, asked.requests)
     print(

@@ -154,7 +154,7 @@ def main(file: Path) -> None:
             answer = (type(failure).__name__, str(failure))
         except Exception as bug:  # noqa: BLE001 — its text may hold a person's data
             answer = ("", type(bug).__name__)
-        pipes.send(sys.stdout.buffer, pipes.encode(answer))
+        pipes.answer(pipes.encode(answer))
 
 
 if __name__ == "__main__":

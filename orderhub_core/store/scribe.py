@@ -265,7 +265,7 @@ def _answered(outcomes: list[Outcome]) -> list[list[Receipt] | Failure] | None:
 
 
 def _say(answer: Answer) -> None:
-    pipes.send(sys.stdout.buffer, pipes.encode(answer))
+    pipes.answer(pipes.encode(answer))
 
 
 if __name__ == "__main__":

@@ -342,6 +342,14 @@ def test_acknowledged_is_what_the_store_holds_however_often_the_process_is_kille
     assert not {known for known, outcome in outcomes.items() if outcome == "refused"} & set(kept)
 
 
+def test_it_goes_without_a_word_when_nobody_hears_that_it_is_there(sqlite_home):
+    command = [sys.executable, "-m", scribe.__name__, str(sqlite_home.data)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        child.stdout.close()
+        assert child.stderr.read() == b""
+        assert child.wait(PATIENCE_S) == 0
+
+
 PARENT = """
 import asyncio, sys
 from orderhub_core.store import homes
