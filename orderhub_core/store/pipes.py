@@ -11,11 +11,13 @@ import signal
 import struct
 import subprocess
 import sys
-from typing import IO, Any, NamedTuple, cast
+from collections.abc import Callable
+from typing import IO, Any, Generic, NamedTuple, TypeVar, cast
 
 import msgspec
 
 encode, decode = msgspec.msgpack.Encoder().encode, msgspec.msgpack.Decoder().decode
+T = TypeVar("T")
 LENGTH = struct.Struct("<I")
 PIPE_BYTES = 1 << 20
 """What is written is handed over in a few pieces, while the process still waits for the disk."""
@@ -84,16 +86,33 @@ def receive(stream: IO[bytes]) -> Any:
     return decode(data) if len(data) == length else None
 
 
-def pieces(buffer: bytearray) -> list[bytes]:
-    """What has come whole, taken from the buffer."""
-    whole: list[bytes] = []
-    at = 0
-    while len(buffer) - at >= LENGTH.size:
-        (length,) = LENGTH.unpack_from(buffer, at)
-        end = at + LENGTH.size + length
-        if end > len(buffer):
-            break
-        whole.append(bytes(buffer[at + LENGTH.size : end]))
-        at = end
-    del buffer[:at]
-    return whole
+class Incoming(Generic[T]):
+    """What comes through a pipe, piece by piece. One buffer for all: fresh memory costs as much as filling it."""
+
+    def __init__(self, decode: Callable[[memoryview], T]) -> None:
+        self._decode = decode
+        self._buffer, self._filled = bytearray(PIPE_BYTES), 0
+
+    def read(self, pipe: int) -> list[T] | None:
+        """The pieces that are whole now; None at the end. Raises BlockingIOError where a pipe that does not block has
+        nothing."""
+        if self._filled == len(self._buffer):
+            self._buffer.extend(bytes(len(self._buffer)))
+        with memoryview(self._buffer) as view:
+            count = os.readv(pipe, [view[self._filled :]])
+            self._filled += count
+            whole, at = [], 0
+            while self._filled - at >= LENGTH.size:
+                (length,) = LENGTH.unpack_from(view, at)
+                end = at + LENGTH.size + length
+                if end > self._filled:
+                    break
+                whole.append(self._decode(view[at + LENGTH.size : end]))
+                at = end
+            if at:
+                view[: self._filled - at] = view[at : self._filled]
+                self._filled -= at
+        return whole if count else None
+
+    def clear(self) -> None:
+        self._filled = 0

@@ -32,7 +32,6 @@ from orderhub_core.store.unit import Receipt
 
 AT_ONCE = 2
 """Orders under way: one being written, one that is there when it is."""
-READ_BYTES = 1 << 20
 RESTART_S, LONGEST_RESTART_S = 1.0, 60.0
 """Between two starts of a process that will not stay; twice as long each time that it has not begun to work."""
 
@@ -81,7 +80,8 @@ class Scribe:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._child: pipes.Child | None = None
         self._ready, self._under_way = False, 0
-        self._unsent, self._unread = bytearray(), bytearray()
+        self._unsent = bytearray()
+        self._answers = pipes.Incoming(_answer)
         self._start_at, self._pause_s = float("-inf"), RESTART_S
 
     def serves(self, loop: asyncio.AbstractEventLoop, asked: Asked) -> bool:
@@ -101,11 +101,7 @@ class Scribe:
         """An order, on its way. Raises what its encoding does: then nothing was handed over."""
         order = pipes.encode((received_at, deliveries))
         self._under_way += 1
-        writing = bool(self._unsent)
-        self._unsent += pipes.LENGTH.pack(len(order))
-        self._unsent += order
-        if not writing:
-            self._write()
+        self._write(pipes.LENGTH.pack(len(order)), order)
 
     def close(self) -> None:
         """What was handed over is still written, and answered. From any thread, once nobody hands over any more."""
@@ -133,15 +129,18 @@ class Scribe:
             os.set_blocking(child.answers.fileno(), False)
             loop.add_reader(child.answers.fileno(), self._read)
 
-    def _write(self) -> None:
+    def _write(self, *more: bytes) -> None:
         """As much as the pipe takes; the rest when it takes more."""
         if self._child is None or self._loop is None:
             return
         pipe = self._child.orders.fileno()
+        parts = [bytes(self._unsent), *more] if self._unsent else list(more)
+        self._unsent.clear()
         try:
-            while self._unsent:
-                del self._unsent[: os.write(pipe, self._unsent)]
+            while parts:
+                parts = _after(os.writev(pipe, parts), parts)
         except BlockingIOError:
+            self._unsent += b"".join(parts)
             self._loop.add_writer(pipe, self._write)
         except OSError:
             self._lost()
@@ -152,15 +151,14 @@ class Scribe:
         if self._child is None:
             return
         try:
-            data = os.read(self._child.answers.fileno(), READ_BYTES)
+            answers = self._answers.read(self._child.answers.fileno())
         except BlockingIOError:
             return
-        if not data:
+        if answers is None:
             self._lost()
             return
-        self._unread += data
-        for piece in pipes.pieces(self._unread):
-            self._take(_answer(piece))
+        for answer in answers:
+            self._take(answer)
 
     def _take(self, answer: Answer) -> None:
         if not answer.orders:
@@ -176,7 +174,7 @@ class Scribe:
         child, self._child = self._child, None
         self._ready, self._under_way = False, 0
         self._unsent.clear()
-        self._unread.clear()
+        self._answers.clear()
         if child is not None:  # its end may wait for the disk, and this thread is the loop's
             threading.Thread(target=child.kill, name="scribe-end", daemon=True).start()
         if self._asked is not None:
@@ -194,10 +192,9 @@ class Scribe:
             os.set_blocking(child.answers.fileno(), True)
             child.orders.write(self._unsent)
             child.orders.close()
-            while data := os.read(child.answers.fileno(), READ_BYTES):
-                self._unread += data
-                for piece in pipes.pieces(self._unread):
-                    self._take(_answer(piece))
+            while (answers := self._answers.read(child.answers.fileno())) is not None:
+                for answer in answers:
+                    self._take(answer)
         self._child = None
         child.end()
         self._under_way = 0
@@ -219,6 +216,15 @@ def _running() -> asyncio.AbstractEventLoop | None:
         return None
 
 
+def _after(count: int, parts: list[bytes]) -> list[bytes]:
+    """What is left of them once so many bytes are gone."""
+    for at, part in enumerate(parts):
+        if count < len(part):
+            return [part[count:], *parts[at + 1 :]]
+        count -= len(part)
+    return []
+
+
 def _told(outcome: list[Receipt] | Failure) -> Outcome:
     if isinstance(outcome, Failure):
         failure: OrderHubError = _FAILURES.get(outcome.kind, Busy)(outcome.text)
@@ -234,12 +240,14 @@ def main(folder: Path) -> None:
     pipes.stay_until_told()
     store = sqlite.SqliteStore(folder)
     arrived: deque[Order] = deque()
-    unread = bytearray()
+    incoming = pipes.Incoming(_order)
     _say(Answer(0))
-    while arrived or (data := os.read(0, READ_BYTES)):
+    while True:
         if not arrived:
-            unread += data
-            arrived.extend(map(_order, pipes.pieces(unread)))
+            more = incoming.read(0)
+            if more is None:
+                return
+            arrived.extend(more)
         if orders := _together(arrived):
             deliveries = [delivery for order in orders for delivery in order.deliveries]
             outcomes, commits = accept(store, deliveries, orders[-1].received_at)
