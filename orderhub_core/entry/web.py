@@ -4,6 +4,7 @@ is: webhooks and probes."""
 from __future__ import annotations
 
 import gc
+import os
 import sys
 
 import uvicorn
@@ -11,6 +12,7 @@ from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from orderhub_core import runtime
 from orderhub_core.entry.probes import Probes
@@ -37,7 +39,15 @@ def run(app: ASGIApp, *, host: str, port: int) -> None:
         access_log=False,
         server_header=False,
         date_header=False,
+        proxy_headers=False,  # whom they concern has them from `forwarded`
     )
+
+
+def forwarded(app: ASGIApp) -> ASGIApp:
+    """The app, told by a proxy how its visitors came: by one on this machine, or those of FORWARDED_ALLOW_IPS. Webhooks
+    ask for nothing of the kind, and it would be a fortieth of one."""
+    trusted = os.environ.get("FORWARDED_ALLOW_IPS", "127.0.0.1,::1")
+    return ProxyHeadersMiddleware(app, trusted_hosts=trusted)  # type: ignore[arg-type, return-value]
 
 
 class Probed:

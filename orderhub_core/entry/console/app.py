@@ -28,7 +28,7 @@ from orderhub_core.entry.console.headers import Headers
 from orderhub_core.entry.console.refusal import language
 from orderhub_core.entry.metrics import Meters
 from orderhub_core.entry.probes import PATHS, Probes
-from orderhub_core.entry.web import Probed
+from orderhub_core.entry.web import Probed, forwarded
 from orderhub_core.errors import OrderHubError
 
 NOTEBOOKS = Path(orderhub_core.__file__).parents[1] / "notebooks"
@@ -85,7 +85,7 @@ def console(
         f"{MARIMO_URL}/": Assets(Path(marimo.__file__).parent / "_static"),
         f"{pages.static_url()}/": Assets(pages.STATIC),
     }
-    front = Headers(Border(_Shelf(public, guarded), origins=origins), origins=frozenset(origins))
+    front = forwarded(Headers(Border(_Shelf(public, guarded), origins=origins), origins=frozenset(origins)))
     hosts = {urlsplit(origin).netloc for origin in origins}
     probes = Probes(meters, _Ready(latest, check), token=token, hosts=hosts)
     return Console(hooks=hooks, probes=Probed(probes), front=front, pages=inside)
