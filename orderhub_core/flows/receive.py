@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from orderhub_core.errors import Busy
 from orderhub_core.flows import waiting
 from orderhub_core.flows.scribing import Scribing
 from orderhub_core.flows.waiting import GroupWritten, Receipts, Room, Waiting
@@ -58,7 +59,8 @@ class Receiver:
         self._store, self._clock, self._observe = store, clock, observe
         self._queue: deque[Waiting] = deque()
         self._room = Room(most_waiting, most_bytes)
-        self._stopping = False
+        self._queued, self._stopping, self._ended = 0, False, False
+        """Messages in the queue; whether the thread is to end, and whether it has."""
         self._expected, self._enough = 1, 0
         """Half of those that may come again together; how many deliveries wake the writer, 0 while it is at work."""
         self._busy_since = float("inf")
@@ -115,16 +117,22 @@ class Receiver:
         with self._lock:
             self._room.enter(delivery, self._busy_since)
             self._queue.append(delivery)
+            self._queued += len(delivery.messages)
             self._wake()
 
-    def _spill(self, deliveries: Iterable[Waiting]) -> None:
+    def _spill(self, deliveries: list[Waiting]) -> None:
         """They have their room already."""
         with self._lock:
-            self._queue.extend(deliveries)
-            self._wake()
+            if not self._ended:
+                self._queue.extend(deliveries)
+                self._queued += sum([len(delivery.messages) for delivery in deliveries])
+                self._wake()
+                return
+            self._room.leave(deliveries)
+        _answer(deliveries, [Busy("the hub is stopping; send again in a moment", after_s=1.0)] * len(deliveries))
 
     def _wake(self) -> None:
-        if self._enough and (len(self._queue) >= self._enough or self._room.taken >= MOST_PER_COMMIT):
+        if self._enough and (len(self._queue) >= self._enough or self._queued >= MOST_PER_COMMIT):
             self._arrived.notify()
 
     def _leave(self, deliveries: Iterable[Waiting]) -> None:
@@ -136,10 +144,11 @@ class Receiver:
             group = self._gather()
             if group:
                 self._commit(group)
-            stop = self._stopping and not self._queue
-            if stop or time.monotonic() - self._counted_at > COUNT_EVERY_S:
+            with self._lock:
+                self._ended = self._stopping and not self._queue
+            if self._ended or time.monotonic() - self._counted_at > COUNT_EVERY_S:
                 self._write_counts()
-            if stop:
+            if self._ended:
                 return
 
     def _gather(self) -> list[Waiting]:
@@ -148,11 +157,13 @@ class Receiver:
             self._await(self._expected, LINGER_S)
             if not self._queue:
                 self._await(1, COUNT_EVERY_S)
-            return waiting.take(self._queue)
+            group = waiting.take(self._queue)
+            self._queued -= sum([len(delivery.messages) for delivery in group])
+            return group
 
     def _await(self, deliveries: int, longest_s: float) -> None:
         """Wait, holding the lock otherwise, until so many deliveries are there or the time is over."""
-        if len(self._queue) < deliveries and not self._room.closed and self._room.taken < MOST_PER_COMMIT:
+        if len(self._queue) < deliveries and not self._stopping and self._queued < MOST_PER_COMMIT:
             self._enough = deliveries
             self._arrived.wait(longest_s)
             self._enough = 0

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import time
+import contextlib
 from collections import deque
 from collections.abc import Callable, Iterable
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import structlog
@@ -34,7 +35,7 @@ class Scribing:
         clock: Callable[[], int],
         *,
         leave: Callable[[Iterable[Waiting]], None],
-        spill: Callable[[Iterable[Waiting]], None],
+        spill: Callable[[list[Waiting]], None],
         observe: Callable[[GroupWritten], None] | None,
     ) -> None:
         self._scribe, self._clock, self._leave, self._spill, self._observe = scribe, clock, leave, spill, observe
@@ -43,7 +44,10 @@ class Scribing:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._turn_ends = False
         self._closing = False
-        self.busy_since = float("inf")
+
+    @property
+    def busy_since(self) -> float:
+        return self._scribe.busy_since
 
     def serves(self, loop: asyncio.AbstractEventLoop) -> bool:
         return self._scribe.serves(loop, self)
@@ -59,11 +63,14 @@ class Scribing:
         self._scribe.close()
 
     def answered(self, orders: int, outcomes: list[Outcome] | None, commits: list[Commit]) -> None:
-        group = [delivery for _ in range(orders) for delivery in self._under_way.popleft()]
-        self.busy_since = time.monotonic() if self._under_way else float("inf")
-        self._leave(group)
+        group = [delivery for order in islice(self._under_way, orders) for delivery in order]
         if outcomes is None:
             outcomes = [["new"] * len(delivery.messages) for delivery in group]
+        if len(outcomes) != len(group):
+            raise ValueError("an answer to other deliveries")
+        for _ in range(orders):
+            self._under_way.popleft()
+        self._leave(group)
         for delivery, outcome in zip(group, outcomes, strict=True):
             delivery.settle(outcome)
         self._when_turn_ends()
@@ -71,14 +78,14 @@ class Scribing:
 
     def lost(self) -> None:
         """What was not answered is written again by somebody else: what is there already is told to be."""
-        unknown = sum(map(len, self._under_way))
-        if not self._closing or unknown:
-            log.warning("the process that writes the inbox has gone away", deliveries=unknown)
-        left = [*(delivery for group in self._under_way for delivery in group), *self._queue]
+        unknown = [delivery for order in self._under_way for delivery in order]
+        left = [*unknown, *self._queue]
         self._under_way.clear()
         self._queue.clear()
-        self.busy_since = float("inf")
         self._spill(left)
+        if unknown or not self._closing:
+            with contextlib.suppress(Exception):  # nobody may be told, and yet everybody is answered
+                log.warning("the process that writes the inbox has gone away", deliveries=len(unknown))
 
     def _when_turn_ends(self) -> None:
         if self._queue and not self._turn_ends and self._loop is not None and self._scribe.has_room:
@@ -94,8 +101,6 @@ class Scribing:
             if not wanted:
                 continue
             self._under_way.append(wanted)
-            if len(self._under_way) == 1:
-                self.busy_since = time.monotonic()
             try:
                 self._scribe.hand([delivery.messages for delivery in wanted], self._clock())
             except Exception:  # noqa: BLE001 — one of them cannot be handed over; who writes them finds out which

@@ -144,7 +144,7 @@ def _write(store: sqlite.SqliteStore, ends: Iterable[tuple[str, Row]], batches: 
 
 def main(file: Path) -> None:
     runtime.check()
-    pipes.stay_until_told()
+    answers = pipes.stay_until_told()
     store = sqlite.SqliteStore(file.parent)
     while (order := pipes.receive(sys.stdin.buffer)) is not None:
         answer: tuple[str, ...] = ()
@@ -154,7 +154,7 @@ def main(file: Path) -> None:
             answer = (type(failure).__name__, str(failure))
         except Exception as bug:  # noqa: BLE001 — its text may hold a person's data
             answer = ("", type(bug).__name__)
-        pipes.answer(pipes.encode(answer))
+        pipes.answer(answers, pipes.encode(answer))
 
 
 if __name__ == "__main__":

@@ -54,18 +54,22 @@ def start(module: str, *arguments: str) -> Child:
     return Child(process, orders, answers)
 
 
-def stay_until_told() -> None:
-    """In the process: signals of a terminal or a supervisor are meant for the parent, who ends this by its silence."""
+def stay_until_told() -> int:
+    """In the process: signals of a terminal or a supervisor are meant for the parent, who ends this by its silence.
+    Returns where to answer; whatever is printed goes where errors go."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
+    answers = os.dup(1)
+    os.dup2(2, 1)
+    return answers
 
 
-def answer(data: bytes) -> None:
+def answer(pipe: int, data: bytes) -> None:
     """In the process. Where nobody listens any more, the parent is gone, and this is the process's end."""
     rest = memoryview(LENGTH.pack(len(data)) + data)
     try:
         while rest:
-            rest = rest[os.write(1, rest) :]
+            rest = rest[os.write(pipe, rest) :]
     except BrokenPipeError:
         raise SystemExit(0) from None
 

@@ -17,7 +17,7 @@ from random import Random
 import pytest
 
 from orderhub_core.errors import Busy, Stop
-from orderhub_core.flows import waiting
+from orderhub_core.flows import scribing, waiting
 from orderhub_core.flows.receive import Receiver
 from orderhub_core.model import RawMessage
 from orderhub_core.store import homes, pipes, scribe
@@ -299,6 +299,185 @@ def test_a_commit_that_fails_is_told_to_whoever_waits_and_the_process_goes_on(de
     assert "look at the disk" in str(failed[0])
     assert then == ["new"]
     assert desk.kept() == Counter("9")
+
+
+@pytest.mark.parametrize("trouble", ["no thread to be had", "nobody hears the log"])
+def test_whatever_fails_when_it_goes_away_nobody_is_answered_for_another(desk, monkeypatch, trouble):
+    def fail(*_, **__):
+        raise RuntimeError("can't start new thread") if trouble.startswith("no thread") else OSError("broken")
+
+    async def senders():
+        pid = await desk.ready()
+        held(pid)
+        process = desk.scribe._child.process
+        first = desk.receiver.deliver([message(0)])
+        await asyncio.sleep(0)
+        with monkeypatch.context() as broken:
+            broken.setattr(
+                *((threading.Thread, "start") if trouble.startswith("no thread") else (scribing.log, "warning")), fail
+            )
+            os.kill(pid, signal.SIGKILL)
+            assert await asyncio.wait_for(first, PATIENCE_S) == ["new"]
+        process.wait(PATIENCE_S)
+        desk.scribe._start_at = 0
+        await desk.ready()
+        return await desk.receiver.deliver([message(1)])
+
+    assert asyncio.run(senders()) == ["new"]
+    assert desk.kept() == Counter("01")
+
+
+def test_one_that_cannot_be_handed_over_leaves_the_door_open(desk, monkeypatch):
+    monkeypatch.setattr(waiting, "LONGEST_COMMIT_S", 0.05)
+
+    async def senders():
+        await desk.ready()
+        with pytest.raises(Busy):
+            await desk.receiver.deliver([RawMessage("\ud800", "bad", "order", b"{}")])
+        await asyncio.sleep(0.1)
+        return await desk.receiver.deliver([message(1)])
+
+    assert asyncio.run(senders()) == ["new"]
+
+
+def test_one_that_is_stuck_is_given_up_and_its_senders_are_answered(desk, monkeypatch):
+    monkeypatch.setattr(scribe, "STUCK_S", 0.2)
+
+    async def senders():
+        pid = await desk.ready()
+        held(pid)
+        futures = [desk.receiver.deliver([message(n)]) for n in range(10)]
+        assert await asyncio.wait_for(asyncio.gather(*futures), PATIENCE_S) == [["new"]] * 10
+        return pid
+
+    pid = asyncio.run(senders())
+    assert desk.kept() == Counter(str(n) for n in range(10))
+    until(lambda: not Path(f"/proc/{pid}").exists())
+
+
+@pytest.mark.parametrize("where", ["on the loop", "from a thread"])
+def test_closing_does_not_wait_for_one_that_is_stuck(sqlite_home, monkeypatch, where):
+    monkeypatch.setattr(pipes, "END_S", 0.3)
+    desk = Desk(sqlite_home)
+
+    async def senders():
+        held(await desk.ready())
+        futures = [desk.receiver.deliver([message(0)])]
+        await asyncio.sleep(0)
+        futures += [desk.receiver.deliver([message(n)]) for n in range(1, 10)]
+        if where == "on the loop":
+            desk.receiver.close()
+        else:
+            await asyncio.to_thread(desk.receiver.close)
+        return await asyncio.wait_for(asyncio.gather(*futures), PATIENCE_S)
+
+    assert asyncio.run(senders()) == [["new"]] * 10
+    desk.close()
+    assert desk.kept() == Counter(str(n) for n in range(10))
+
+
+def test_closing_hears_long_answers_while_it_still_has_much_to_say(sqlite_home):
+    """Both pipes are full: each side would wait for the other to read."""
+    desk = Desk(sqlite_home)
+    body = os.urandom(3_000_000)
+
+    async def senders():
+        pid = await desk.ready()
+        held(pid)
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+        futures = [desk.receiver.deliver([message(n)]) for n in range(1_000)]
+        await asyncio.sleep(0.02)
+        futures.append(desk.receiver.deliver([message("large", body)]))
+        await asyncio.sleep(0.02)
+        assert desk.scribe._unsent
+        threading.Timer(0.1, os.kill, (pid, signal.SIGCONT)).start()
+        await asyncio.to_thread(desk.receiver.close)
+        return await asyncio.wait_for(asyncio.gather(*futures, return_exceptions=True), PATIENCE_S)
+
+    outcomes = asyncio.run(senders())
+    desk.close()
+    assert {type(one) for one in outcomes} == {Stop}
+
+
+def test_what_comes_back_when_nobody_writes_any_more_is_told_to_come_again(desk):
+    async def senders():
+        loop = asyncio.get_running_loop()
+        await asyncio.to_thread(desk.receiver.close)
+        late = waiting.Waiting([message(0)], loop.create_future(), loop, 2)
+        desk.receiver._room.taken, desk.receiver._room._bytes = 1, 2
+        desk.receiver._spill([late])
+        with pytest.raises(Busy, match="stopping"):
+            await asyncio.wait_for(late.receipts, PATIENCE_S)
+
+    asyncio.run(senders())
+    assert desk.receiver._room.taken == 0
+
+
+def test_the_thread_sleeps_while_the_process_has_all_the_work(desk, monkeypatch):
+    async def senders():
+        pid = await desk.ready()
+        held(pid)
+        futures = [desk.receiver.deliver([message(f"{n}-{m}") for m in range(100)]) for n in range(30)]
+        await asyncio.sleep(1.1)  # for longer than it waits for anything
+        used = time.process_time()
+        await asyncio.sleep(0.3)
+        used = time.process_time() - used
+        os.kill(pid, signal.SIGCONT)
+        await asyncio.gather(*futures)
+        return used
+
+    monkeypatch.setattr(waiting, "LONGEST_COMMIT_S", 100.0)
+    assert asyncio.run(senders()) < 0.15
+
+
+def test_one_that_says_what_nobody_understands_is_not_believed(desk):
+    async def senders():
+        pid = await desk.ready()
+        held(pid)
+        futures = [desk.receiver.deliver([message(n)]) for n in range(3)]
+        await asyncio.sleep(0)
+        read, write = os.pipe()
+        os.write(write, pipes.LENGTH.pack(3) + b"\xc1ab")
+        os.dup2(read, desk.scribe._child.answers.fileno())
+        desk.scribe._read()
+        os.close(read)
+        os.close(write)
+        return await asyncio.wait_for(asyncio.gather(*futures), PATIENCE_S)
+
+    assert asyncio.run(senders()) == [["new"]] * 3
+    assert desk.kept() == Counter("012")
+
+
+def test_once_closed_none_is_started(desk):
+    async def late():
+        for _ in range(3):
+            with pytest.raises(Busy, match="stopping"):
+                desk.receiver.deliver([message(1)])
+            await asyncio.sleep(0.01)
+
+    desk.receiver.close()
+    asyncio.run(late())
+    assert desk.scribe._child is None
+
+
+def test_when_its_loop_has_ended_the_next_one_gets_a_process_and_the_room_back(sqlite_home):
+    desk = Desk(sqlite_home, most_waiting=6)
+
+    async def first():
+        held(await desk.ready())
+        for n in range(5):
+            desk.receiver.deliver([message(n)])
+        await asyncio.sleep(0)
+
+    async def second():
+        desk.scribe._start_at = 0
+        await desk.ready()
+        return await desk.receiver.deliver([message(n) for n in range(10, 16)])
+
+    asyncio.run(first())
+    assert asyncio.run(second()) == ["new"] * 6
+    desk.close()
+    assert desk.kept() == Counter(str(n) for n in [*range(5), *range(10, 16)])
 
 
 @pytest.mark.parametrize("seed", range(3))
