@@ -82,6 +82,7 @@ class Scribing:
         left = [*unknown, *self._queue]
         self._under_way.clear()
         self._queue.clear()
+        self._turn_ends = False  # of a loop that has ended, no turn ends any more
         self._spill(left)
         if unknown or not self._closing:
             with contextlib.suppress(Exception):  # nobody may be told, and yet everybody is answered
