@@ -93,6 +93,17 @@ def held(pid):
     until(lambda: state(pid) == "T")
 
 
+async def held_with(desk, deliveries):
+    """The process, held with an order of one delivery and another under way, and the rest waiting."""
+    pid = await desk.ready()
+    held(pid)
+    futures = []
+    for n in range(2):
+        futures.append(desk.receiver.deliver([message(n)]))
+        await asyncio.sleep(0)
+    return pid, futures + [desk.receiver.deliver([message(n)]) for n in range(2, deliveries)]
+
+
 def test_the_process_writes_and_tells_new_from_repeated_from_contradicting(desk):
     async def senders():
         await desk.ready()
@@ -112,13 +123,7 @@ def test_the_process_writes_and_tells_new_from_repeated_from_contradicting(desk)
 
 def test_what_comes_while_it_writes_shares_a_commit_and_no_more_than_two_orders_are_under_way(desk):
     async def senders():
-        pid = await desk.ready()
-        held(pid)
-        futures = [desk.receiver.deliver([message(0)])]
-        await asyncio.sleep(0)
-        futures.append(desk.receiver.deliver([message(1)]))
-        await asyncio.sleep(0)
-        futures += [desk.receiver.deliver([message(n)]) for n in range(2, 100)]
+        pid, futures = await held_with(desk, 100)
         await asyncio.sleep(0.05)
         assert not any(future.done() for future in futures)
         assert not desk.scribe.has_room
@@ -248,13 +253,7 @@ def test_closing_writes_what_was_taken_in(sqlite_home, where):
     desk = Desk(sqlite_home)
 
     async def senders():
-        pid = await desk.ready()
-        held(pid)
-        futures = [desk.receiver.deliver([message(0)])]
-        await asyncio.sleep(0)
-        futures.append(desk.receiver.deliver([message(1)]))
-        await asyncio.sleep(0)
-        futures += [desk.receiver.deliver([message(n)]) for n in range(2, 10)]
+        pid, futures = await held_with(desk, 10)
         threading.Timer(0.1, os.kill, (pid, signal.SIGCONT)).start()
         if where == "on the loop":
             desk.receiver.close()
