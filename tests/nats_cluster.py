@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import shutil
 import socket
 import subprocess
 import sys
@@ -12,11 +14,15 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
+import httpx
 import nats
 from nats.js import JetStreamContext
+from ports import free_ports
 
 SERVER = Path(sys.executable).parent / "nats-server"
 NODES = 3
+TRIES = 3
+READY_S = 20.0
 T = TypeVar("T")
 
 
@@ -24,20 +30,26 @@ class NatsCluster:
     """`sync` is the servers' `sync_interval`: "always" forces every write to disk before it is acknowledged."""
 
     def __init__(self, folder: Path, sync: str = "always") -> None:
-        self.folder = folder
-        self.clients, self.routes, self.monitors = (_free_ports(NODES) for _ in range(3))
+        self.folder, self._sync = folder, sync
         self._processes: dict[int, subprocess.Popen[bytes]] = {}
-        folder.mkdir(parents=True, exist_ok=True)
-        for node in range(NODES):
-            (folder / f"{node}.conf").write_text(self._config(node, sync), encoding="utf-8")
+        self._settle()
 
-    def _config(self, node: int, sync: str) -> str:
+    def _settle(self) -> None:
+        """Empty, on ports of its own."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.folder.mkdir(parents=True)
+        ports = free_ports(3 * NODES)
+        self.clients, self.routes, self.monitors = ports[:NODES], ports[NODES : 2 * NODES], ports[2 * NODES :]
+        for node in range(NODES):
+            (self.folder / f"{node}.conf").write_text(self._config(node), encoding="utf-8")
+
+    def _config(self, node: int) -> str:
         routes = ", ".join(f'"nats://127.0.0.1:{port}"' for port in self.routes)
         return f"""
             server_name: node{node}
             listen: "127.0.0.1:{self.clients[node]}"
             http: "127.0.0.1:{self.monitors[node]}"
-            jetstream {{ store_dir: "{self.folder / str(node)}", sync_interval: {sync}, max_file_store: 4GB }}
+            jetstream {{ store_dir: "{self.folder / str(node)}", sync_interval: {self._sync}, max_file_store: 4GB }}
             cluster {{ name: orderhub, listen: "127.0.0.1:{self.routes[node]}", routes: [{routes}] }}
         """
 
@@ -100,7 +112,19 @@ class NatsCluster:
         return sorted(self._processes)
 
     def __enter__(self) -> NatsCluster:
-        self.start()
+        """Once all nodes have found each other; on other ports if one of theirs was taken meanwhile."""
+        for left in reversed(range(TRIES)):
+            try:
+                self.start()
+                for node in range(NODES):
+                    _until_healthy(self.monitors[node], self._processes[node])
+            except RuntimeError:
+                self.kill()
+                if not left:
+                    raise
+                self._settle()
+            else:
+                break
         return self
 
     def __exit__(
@@ -109,22 +133,28 @@ class NatsCluster:
         self.kill()
 
 
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [held.getsockname()[1] for held in sockets]
-    for held in sockets:
-        held.close()
-    return ports
+def _until_listening(port: int, process: subprocess.Popen[bytes]) -> None:
+    def listening() -> bool:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        return True
+
+    _until(listening, process, f"the NATS server on port {port} did not start")
 
 
-def _until_listening(port: int, process: subprocess.Popen[bytes], patience_s: float = 20.0) -> None:
-    deadline = time.monotonic() + patience_s
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-        except OSError:
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(f"the NATS server on port {port} did not start") from None
-            time.sleep(0.02)
-        else:
-            return
+def _until_healthy(port: int, process: subprocess.Popen[bytes]) -> None:
+    """In touch with the cluster's leader, as its monitor says."""
+    _until(
+        lambda: httpx.get(f"http://127.0.0.1:{port}/healthz", timeout=1).is_success,
+        process,
+        f"the NATS server with its monitor on port {port} found no cluster",
+    )
+
+
+def _until(ready: Callable[[], bool], process: subprocess.Popen[bytes], otherwise: str) -> None:
+    deadline = time.monotonic() + READY_S
+    while process.poll() is None and time.monotonic() < deadline:
+        with contextlib.suppress(OSError, httpx.HTTPError):
+            if ready():
+                return
+        time.sleep(0.02)
+    raise RuntimeError(otherwise)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Response, sync_playwright
+from ports import free_port
 
 from orderhub_core.sim import world
 from orderhub_core.store import snapshot
@@ -26,12 +26,6 @@ FLAGS += [f"--disable-{part}" for part in ("background-networking", "quic", "com
 START_S = 60
 
 Start = Callable[..., AbstractContextManager[str]]
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

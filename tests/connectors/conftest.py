@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -11,6 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from ports import free_port
 from pretend import APP_KEY, DAY, SECRETS, SHOP, SHOP_ID, Sandbox, Wire, listening
 
 from connectors.sandbox import server
@@ -71,9 +71,7 @@ def start(world: World, end: int) -> Iterator[Callable[..., Sandbox]]:
 @pytest.fixture
 def nobody() -> str:
     """An address at which nobody listens."""
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{held.getsockname()[1]}"
+    return f"http://127.0.0.1:{free_port()}"
 
 
 @pytest.fixture(scope="session")

@@ -25,13 +25,13 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from random import Random
-from socket import socket
 from typing import Any
 
 import psycopg
 from invariants import Eyes, Findings, Witness, outbox_open, told_by_itself, waiting
 from orders import SHOP, Stream
 from outside import RULES, SECRETS, Outside, running
+from ports import free_port
 from report import Report
 from senders import Door, HttpDoor, Journal, Senders, SocketDoor
 
@@ -155,7 +155,7 @@ class Stage:
         (home.data / "rules.toml").write_text(RULES)
         (home.data / "began").write_text(str(time.time_ns() // 1_000))
         (home.data / "leap").write_bytes(bytes(8))
-        self.ports = {place: _free_port() for place, role in enumerate(plan.team) if role == "accept"}
+        self.ports = {place: free_port() for place, role in enumerate(plan.team) if role == "accept"}
         self.senders = Senders(
             Stream(outside.shop, chatter=plan.chatter, poison=plan.poison, mean=plan.delivery),
             self.journal,
@@ -404,10 +404,3 @@ def staged(
 
 def hash_of(seed: str) -> int:
     return Random(seed).randrange(2**31)
-
-
-def _free_port() -> int:
-    with socket() as held:
-        held.bind(("127.0.0.1", 0))
-        port: int = held.getsockname()[1]
-        return port

@@ -26,9 +26,10 @@ from typing import Any, NamedTuple
 import msgspec
 import roles
 from invariants import Eyes, Findings, Witness, outbox_open, told_by_itself, waiting
-from kills import HOUR, REST_S, Zygote, _free_port, hash_of
+from kills import HOUR, REST_S, Zygote, hash_of
 from orders import SHOP, Stream
 from outside import RULES, SECRETS, WAREHOUSES, Outside, Yard, named, running
+from ports import free_port
 from proxy import Proxy
 from report import Report
 from senders import HttpDoor, Journal, Senders
@@ -301,7 +302,7 @@ class Server:
     """Webhooks in a process of their own."""
 
     def __init__(self, zygote: Zygote, data: Path, sabotage: str) -> None:
-        self._zygote, self.port = zygote, _free_port()
+        self._zygote, self.port = zygote, free_port()
         order = {"role": "accept", "data": str(data), "port": self.port, "shop": SHOP, "sabotage": sabotage}
         self.pid: int = zygote.ask(do="start", **order)["pid"]
         _until_open(self.port)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -20,6 +19,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import httpx
 import polars as pl
 import pytest
+from ports import free_port
 
 from connectors.channels.direct import sign
 from orderhub_core.frames import SCHEMAS
@@ -232,9 +232,3 @@ def test_receivers_stand_nowhere_but_where_they_must(data, tmp_path, monkeypatch
 
 def now():
     return int(time.time())
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from ports import free_port
 
 from orderhub_core.entry.demo.setting import SECRETS
 from orderhub_core.hub import Hub
@@ -25,11 +26,9 @@ pytestmark = pytest.mark.server
 def demo(tmp_path_factory):
     """A running demonstration: its folder and the address it printed."""
     folder = tmp_path_factory.mktemp("demo")
-    # Workers of a test run start a demonstration each: their ports must not be next to each other.
-    port = 18_800 + 200 * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     clean = {name: value for name, value in os.environ.items() if not name.startswith("ORDERHUB_")}
     process = subprocess.Popen(
-        [sys.executable, "-m", "orderhub_core.entry.cli", "demo", "--data", str(folder), "--port", str(port)],
+        [sys.executable, "-m", "orderhub_core.entry.cli", "demo", "--data", str(folder), "--port", str(free_port())],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -7,7 +7,6 @@ import hashlib
 import hmac
 import json
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +17,7 @@ import httpx
 import pytest
 import structlog
 from msgspec import structs
+from ports import free_port
 
 from connectors.channels import direct
 from orderhub_core.entry.hooks import hooks
@@ -363,9 +363,7 @@ def test_what_a_direct_shop_says_of_an_unknown_event_is_kept_and_parked(site):
 
 @pytest.mark.server
 def test_webhooks_alone_are_served_by_a_process_without_the_console(site, monkeypatch):
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        port = held.getsockname()[1]
+    port = free_port()
     monkeypatch.setenv("ORDERHUB_DATA", str(site.home.data))
     process = subprocess.Popen([sys.executable, "-m", "orderhub_core.entry.cli", "receive", "--port", str(port)])
     home, deadline = f"http://127.0.0.1:{port}", time.monotonic() + 60

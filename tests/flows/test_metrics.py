@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import socket
 import sys
 import time
 from random import Random
@@ -13,6 +12,7 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
+from ports import free_port
 from prometheus_client.parser import text_string_to_metric_families
 
 from orderhub_core.entry import cli
@@ -348,9 +348,7 @@ def test_a_database_that_is_gone_is_not_ready(home):
 
 @pytest.fixture
 def port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    return free_port()
 
 
 @pytest.mark.server

@@ -15,6 +15,7 @@ import time
 
 import pytest
 import structlog
+from ports import free_port
 
 from orderhub_core import hub as hub_module
 from orderhub_core.entry import cli, logs
@@ -63,12 +64,6 @@ def served(monkeypatch):
     monkeypatch.setattr(command, "console", lambda **known: seen.update(known))
     monkeypatch.setattr(command, "run", lambda app, **where: seen.update(where))
     return seen
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def has_ipv6():
