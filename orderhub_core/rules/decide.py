@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from itertools import compress, repeat
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -80,37 +81,33 @@ def decided(index: Index, book: Rulebook) -> pl.DataFrame:
     acts, act, own = _rows(index, book)
     names = ("group", "rule", "action", "argument")
     made = pl.DataFrame(acts, schema={name: DECISIONS[name] for name in names}, orient="row")[act]
-    return made.hstack(own).select(DECISIONS.names())
+    columns = [pl.Series(name, column, DECISIONS[name]) for name, column in zip(OWN, own, strict=True)]
+    return made.hstack(columns).select(DECISIONS.names())
 
 
 def each(index: Index, book: Rulebook) -> dict[int, list[Decision]]:
     """The rows of `decided`, by order: of every order, if only that there are none."""
     acts, act, own = _rows(index, book)
     found: dict[int, list[Decision]] = {number: [] for number in index.raw_orders["order_id"].to_list()}
-    for done, number, *rest in zip(act.tolist(), *(column.to_list() for column in own), strict=True):
-        found[number].append(_as_decision((*acts[done], *rest)))
+    for done, number, quantity, parent, reason in zip(act.tolist(), *own, strict=True):
+        found[number].append(_as_decision(acts[done] + (quantity, parent, reason)))
     return found
 
 
-def _rows(index: Index, book: Rulebook) -> tuple[list[Act], Numbers, list[pl.Series]]:
-    """Every act, of each row the place of its act, and the columns that are the row's own: `order_id`, `quantity`,
-    `parent`, `reason`."""
+def _rows(index: Index, book: Rulebook) -> tuple[list[Act], Numbers, tuple[Sequence[Any], ...]]:
+    """Every act, of each row the place of its act, and the columns of OWN."""
     blocks = [(hit, action) for hit in hits(index, book) for action in hit.rule.then]
     if not blocks:
-        return [], np.empty(0, np.int64), [pl.Series(name, [], DECISIONS[name]) for name in OWN]
+        return [], np.empty(0, np.int64), ([],) * len(OWN)
     acts = [(hit.group.name, hit.rule.name, action.verb, action.argument) for hit, action in blocks]
     act = np.repeat(np.arange(len(blocks)), [len(hit.rows) for hit, _ in blocks])
     pieces = np.concatenate([quantities(index, hit.rows, hit.rule.when, action) for hit, action in blocks])
-    own = [
-        index.raw_orders["order_id"][np.concatenate([hit.rows for hit, _ in blocks])],
-        pl.Series("quantity", pieces.astype(np.int32)),
-        _parents(index, blocks),
-        _reasons(index, blocks),
-    ]
+    numbers = index.raw_orders["order_id"][np.concatenate([hit.rows for hit, _ in blocks])].to_list()
+    own = numbers, pieces.tolist(), _parents(index, blocks), _reasons(index, blocks)
     if not any(action.per for _, action in blocks):
         return acts, act, own
-    there = np.flatnonzero(pieces > 0)
-    return acts, act[there], [column[there] for column in own]
+    there = pieces > 0
+    return acts, act[there], tuple(list(compress(column, there.tolist())) for column in own)
 
 
 def hits(index: Index, book: Rulebook) -> Iterator[Hit]:
@@ -134,26 +131,28 @@ def _parted(found: np.ndarray[tuple[int], np.dtype[np.uint32]], count: int) -> l
     return np.split(np.argsort(found.astype(np.min_scalar_type(count)), kind="stable"), ends[:-1])
 
 
-def _reasons(index: Index, blocks: Sequence[tuple[Hit, Action]]) -> pl.Series:
+def _reasons(index: Index, blocks: Sequence[tuple[Hit, Action]]) -> list[str]:
     acting = list({id(hit): hit for hit, _ in blocks}.values())
     made = reasons(index, [Telling(_told(hit, index.zone), hit.rows) for hit in acting])
-    if len(acting) < len(blocks):
-        starts = dict(zip(map(id, acting), np.cumsum([0, *(len(hit.rows) for hit in acting)]).tolist(), strict=False))
-        made = made[np.concatenate([starts[id(hit)] + np.arange(len(hit.rows)) for hit, _ in blocks])]
-    return made.alias("reason")
+    if len(acting) == len(blocks):
+        return made
+    starts = dict(zip(map(id, acting), np.cumsum([0, *(len(hit.rows) for hit in acting)]).tolist(), strict=False))
+    return [made[row] for hit, _ in blocks for row in range(starts[id(hit)], starts[id(hit)] + len(hit.rows))]
 
 
 def _told(hit: Hit, zone: str) -> tuple[Slot, ...]:
     return (Slot(NO_RULE),) if hit.otherwise else slots(hit.rule.when, zone)
 
 
-def _parents(index: Index, blocks: Sequence[tuple[Hit, Action]]) -> pl.Series:
+def _parents(index: Index, blocks: Sequence[tuple[Hit, Action]]) -> list[int | None]:
+    """Of gifts the line that earned them, of all else none."""
     gifts = {id(hit): hit for hit, action in blocks if action.verb == "add_gift"}
-    of_hits = {number: parents(index, hit.rows, hit.rule.when) for number, hit in gifts.items()}
-    found = [
-        of_hits[id(hit)] if action.verb == "add_gift" else np.full(len(hit.rows), NO_LINE) for hit, action in blocks
-    ]
-    numbers = np.concatenate(found)
-    none = pl.Series([None], dtype=pl.Int32).new_from_index(0, len(numbers))
-    known = numbers != NO_LINE
-    return pl.Series("parent", np.where(known, numbers, 0).astype(np.int32)).zip_with(pl.Series(known), none)
+    of_hits = {number: _known(parents(index, hit.rows, hit.rule.when)) for number, hit in gifts.items()}
+    found: list[int | None] = []
+    for hit, action in blocks:
+        found += of_hits[id(hit)] if action.verb == "add_gift" else repeat(None, len(hit.rows))
+    return found
+
+
+def _known(numbers: Numbers) -> list[int | None]:
+    return [None if number == NO_LINE else number for number in numbers.tolist()]

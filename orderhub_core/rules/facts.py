@@ -3,8 +3,7 @@ them. A text that is empty is missing."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -71,27 +70,30 @@ def sources(field: Field) -> tuple[str, tuple[str, ...]]:
     return "orders", (DERIVED[field.column][0] if field.column in DERIVED else field.column,)
 
 
-def of_orders(field: Field, zone: str) -> pl.Expr:
-    """Over the columns of orders; not of one that sums up lines."""
-    if field.column in DERIVED:
-        return DERIVED[field.column][1](zone).alias(field.column)
-    return _plain(field.column, field.kind)
+def columns(frame: pl.DataFrame, fields: Sequence[Field], zone: str) -> list[pl.Series]:
+    """Of each field its values, from the columns of orders or of lines; not of one that sums up lines."""
+    follow = {field.column: made.alias(field.column) for field in fields if (made := _derived(field, zone)) is not None}
+    derived = computed(frame, follow.values()) if follow else frame
+    return [
+        derived[field.column] if field.column in follow else _plain(frame[field.column], field.kind) for field in fields
+    ]
 
 
-def of_lines(field: Field) -> pl.Expr:
-    if field.column in OF_LINES:
-        return OF_LINES[field.column][1].alias(field.column)
-    return _plain(field.column, field.kind)
+def _derived(field: Field, zone: str) -> pl.Expr | None:
+    if field.level == "line":
+        return OF_LINES[field.column][1] if field.column in OF_LINES else None
+    return DERIVED[field.column][1](zone) if field.column in DERIVED else None
 
 
-@lru_cache
-def _plain(column: str, kind: Kind) -> pl.Expr:
-    on = pl.col(column)
+def _plain(values: pl.Series, kind: Kind) -> pl.Series:
+    """Not by an expression: to have one computed takes longer than all there is to do for a batch."""
     if kind in (Kind.TEXT, Kind.CHOICE):
-        return pl.when(on.cast(pl.String) != "").then(on.cast(pl.String)).alias(column)
+        texts = values.cast(pl.String)
+        empty = texts == ""
+        return texts.set(empty, None) if empty.any() else texts
     if kind is Kind.INSTANT:
-        return on.cast(INSTANT)
-    return on if kind is Kind.FLAG else on.cast(pl.Int64)
+        return values.cast(INSTANT)
+    return values if kind is Kind.FLAG else values.cast(pl.Int64)
 
 
 def computed(frame: pl.DataFrame, wanted: Iterable[pl.Expr]) -> pl.DataFrame:

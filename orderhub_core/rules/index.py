@@ -165,7 +165,7 @@ class Index:
     @cached_property
     def lines(self) -> Level:
         sold = self._placed[0]
-        return Level(sold.height, lambda fields: facts.computed(sold, map(facts.of_lines, fields)).get_columns())
+        return Level(sold.height, lambda fields: facts.columns(sold, fields, self.zone))
 
     @cached_property
     def line_no(self) -> Numbers:
@@ -218,19 +218,11 @@ class Index:
 
     def _of_orders(self, fields: Sequence[Field]) -> list[pl.Series]:
         summed = [field.column for field in fields if field.column in facts.TOTALS]
-        totals = facts.totals(summed, *self._placed, self.orders.height) if summed else pl.DataFrame()
-        plain = [f for f in fields if f.level != "signal" and f.column not in facts.TOTALS]
-        made = (
-            facts.computed(self.raw_orders, (facts.of_orders(field, self.zone) for field in plain)) if plain else totals
-        )
-        return [
-            totals[field.column]
-            if field.column in summed
-            else self._signal(field)
-            if field.level == "signal"
-            else made[field.column]
-            for field in fields
-        ]
+        made = facts.totals(summed, *self._placed, self.orders.height).to_dict() if summed else {}
+        own = [field for field in fields if field.level != "signal" and field.column not in made]
+        columns = facts.columns(self.raw_orders, own, self.zone)
+        made |= {field.column: column for field, column in zip(own, columns, strict=True)}
+        return [self._signal(field) if field.level == "signal" else made[field.column] for field in fields]
 
     def _signal(self, field: Field) -> pl.Series:
         kind = "word" if field.kind in WORDS else "number"
@@ -243,4 +235,4 @@ class Index:
         return value.cast(pl.Boolean) if field.kind is Kind.FLAG else value
 
 
-NO_LINE = np.iinfo(np.int64).max
+NO_LINE = int(np.iinfo(np.int64).max)

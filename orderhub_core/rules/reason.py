@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, repeat
 from typing import NamedTuple
 
 import numpy as np
-import polars as pl
 
 from orderhub_core.rules import bits, spoken, wording
-from orderhub_core.rules.bits import Numbers
+from orderhub_core.rules.bits import Bools, Numbers
 from orderhub_core.rules.compile import field_of
 from orderhub_core.rules.dictionary import FIELDS
 from orderhub_core.rules.index import Index
@@ -65,93 +64,52 @@ class Telling(NamedTuple):
     rows: Numbers
 
 
-def reasons(index: Index, telling: Sequence[Telling]) -> pl.Series:
-    """One per row, those of each rule after those of the one before.
+def reasons(index: Index, telling: Sequence[Telling]) -> list[str]:
+    """One per row, those of each rule after those of the one before."""
+    values = _values(index, telling)
+    conditions = tuple({slot.shown: None for told in telling for slot in told.slots if slot.shown is not None})
+    height = index.orders.height
+    shown = {
+        condition: bits.unpack(truth, height)
+        for condition, truth in zip(conditions, index.holds(conditions) if conditions else (), strict=True)
+    }
+    made: list[str] = []
+    for number, (slots, rows) in enumerate(telling):
+        pieces: list[Iterable[str]] = []
+        for slot in slots:
+            own = [repeat(slot.words, len(rows)), *([values[number, slot.value]] if slot.value else ())]
+            pieces += own if slot.shown is None else [_where(shown[slot.shown][rows], some) for some in own]
+        texts = map("".join, zip(*pieces, strict=True))
+        made += texts if slots[0].shown is None else (text.removeprefix(BETWEEN) for text in texts)
+    return made
 
-    Those of about as many pieces are put together at once, whatever the number of rules: on a small batch each call
-    counts.
-    """
-    pool = _Pool(index, telling)
-    starts = np.cumsum([0, *(len(told.rows) for told in telling)]).tolist()
-    alike: dict[int, list[int]] = {}
-    for number, told in enumerate(telling):
-        alike.setdefault(_width(told.slots), []).append(number)
-    made = pl.concat([pool.joined(own, width) for width, own in alike.items()])
-    place = np.empty(len(made), np.int64)
-    place[np.concatenate([np.arange(starts[n], starts[n + 1]) for own in alike.values() for n in own])] = np.arange(
-        len(made)
-    )
-    return made[place]
+
+def _where(shown: Bools, pieces: Iterable[str]) -> Iterator[str]:
+    """Nothing in the other rows."""
+    return (piece if there else "" for piece, there in zip(pieces, shown.tolist(), strict=True))
+
+
+def _values(index: Index, telling: Sequence[Telling]) -> dict[tuple[int, str], list[str]]:
+    """Of each rule, by its place, and each field that is told of it, the values of its rows."""
+    found: dict[tuple[int, str], list[str]] = {}
+    for of_lines, in_words in ((False, spoken.of_orders), (True, spoken.of_lines)):
+        own = {number: names for number, told in enumerate(telling) if (names := _names(told.slots, of_lines))}
+        names = list(dict.fromkeys(chain.from_iterable(own.values())))
+        if not names:
+            continue
+        rows = np.concatenate([telling[number].rows for number in own])
+        starts = np.cumsum([0, *(len(telling[number].rows) for number in own)]).tolist()
+        for name, column in zip(names, in_words(index, [FIELDS[name] for name in names], rows), strict=True):
+            told = (column.fill_null(NONE) if column.null_count() else column).to_list()
+            for place, number in enumerate(own):
+                if name in own[number]:
+                    found[number, name] = told[starts[place] : starts[place + 1]]
+    return found
 
 
 def _names(slots: Sequence[Slot], of_lines: bool) -> list[str]:
     """The fields that are told of: of lines, or of orders."""
     return [slot.value for slot in slots if slot.value and (FIELDS[slot.value].level == "line") == of_lines]
-
-
-def _width(slots: Sequence[Slot]) -> int:
-    """At least as many pieces as these are made of: a power of two, so that there are few widths."""
-    return 1 << (sum(2 if slot.value else 1 for slot in slots) - 1).bit_length()
-
-
-class _Pool:
-    """The pieces that reasons are made of: every word once, and the values of the fields where they are told."""
-
-    def __init__(self, index: Index, telling: Sequence[Telling]) -> None:
-        self._telling = telling
-        words = ["", *dict.fromkeys(slot.words for told in telling for slot in told.slots)]
-        self._words = {text: number for number, text in enumerate(words)}
-        self._first: dict[tuple[int, str], int] = {}
-        """Of a rule and a field that it tells of, the place of the value of the rule's first row."""
-        pieces = pl.concat([pl.Series(words), *self._values(index, len(words))])
-        self._pieces = pieces.fill_null(NONE) if pieces.null_count() else pieces
-        shown = tuple({slot.shown: None for told in telling for slot in told.slots if slot.shown is not None})
-        self._shown = {condition: number for number, condition in enumerate((None, *shown))}
-        height = index.orders.height
-        truths = [bits.everywhere(height), *(index.holds(shown) if shown else ())]
-        self._is_shown = np.array([bits.unpack(truth, height) for truth in truths])
-
-    def joined(self, own: Sequence[int], width: int) -> pl.Series:
-        """The reasons of these rules, which are of at most as many pieces."""
-        told = [self._telling[number] for number in own]
-        first, moves, shown = np.moveaxis(np.array([list(self._placed(number, width)) for number in own]), 2, 0)
-        rows, sizes = np.concatenate([rows for _, rows in told]), np.array([len(rows) for _, rows in told])
-        rule, ends = np.repeat(np.arange(len(own)), sizes), np.cumsum(sizes)
-        matrix = first[rule] + moves[rule] * (np.arange(len(rule)) - np.repeat(ends - sizes, sizes))[:, None]
-        if shown.any():
-            matrix *= self._is_shown[shown[rule], rows[:, None]]
-        pieces = self._pieces[matrix.ravel()]
-        made: pl.Series = pieces if width == 1 else pieces.reshape(matrix.shape).arr.join("")
-        return made.str.strip_prefix(BETWEEN) if shown[:, 0].any() else made
-
-    def _values(self, index: Index, size: int) -> list[pl.Series]:
-        """Of every field that is told of, first of orders and then of lines, the values of all rows of which one is.
-        They come after `size` pieces."""
-        made: list[pl.Series] = []
-        for of_lines, in_words in ((False, spoken.of_orders), (True, spoken.of_lines)):
-            each = ((number, _names(told.slots, of_lines)) for number, told in enumerate(self._telling))
-            own = {number: names for number, names in each if names}
-            names = list(dict.fromkeys(chain.from_iterable(own.values())))
-            if not names:
-                continue
-            rows = np.concatenate([self._telling[number].rows for number in own])
-            made += in_words(index, [FIELDS[name] for name in names], rows)
-            for name in names:
-                for number in own:
-                    self._first[number, name] = size
-                    size += len(self._telling[number].rows)
-        return made
-
-    def _placed(self, number: int, width: int) -> Iterator[tuple[int, int, int]]:
-        """Of each piece of a rule its place for the first row, by how much that moves from row to row, and the number
-        of the condition where it is told."""
-        for slot in self._telling[number].slots:
-            shown = self._shown[slot.shown]
-            yield self._words[slot.words], 0, shown
-            if slot.value:
-                yield self._first[number, slot.value], 1, shown
-            width -= 2 if slot.value else 1
-        yield from [(0, 0, 0)] * width
 
 
 @lru_cache(maxsize=4096)

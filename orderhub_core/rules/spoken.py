@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -26,12 +26,30 @@ def of_lines(index: Index, fields: Sequence[Field], rows: Numbers) -> list[pl.Se
     asked = np.zeros(index.orders.height, np.bool_)
     asked[rows] = True
     chosen = np.flatnonzero(asked[index.place])
+    chosen = chosen[np.argsort(index.place[chosen], kind="stable")]
+    place = index.place[chosen]
+    ends = np.flatnonzero(np.diff(place, append=-1)) + 1
     index.lines.prepare(fields)
     own = pl.DataFrame([index.lines.column(field)[chosen] for field in _columns(fields)])
     told = facts.computed(own, (_written(field.name, index.zone) for field in fields))
-    each = told.group_by(place=pl.Series(index.place[chosen])).agg(pl.all().drop_nulls().unique().sort())
-    joined = facts.computed(each, (_joined(field.name) for field in fields))
-    return [facts.spread(column, each["place"], index.orders.height, rows) for column in joined]
+    at = pl.Series(place[ends - 1])
+    return [
+        facts.spread(
+            pl.Series(column.name, list(_once(column, ends.tolist())), pl.String), at, index.orders.height, rows
+        )
+        for column in told
+    ]
+
+
+def _once(values: pl.Series, ends: Sequence[int]) -> Iterator[str | None]:
+    """Of each stretch its values in turn, each once. Most are of one or two, of which a list is made sooner by Python
+    than by a frame that is grouped: in half the time on a batch, and not later on a million."""
+    told, at = values.to_list(), 0
+    for end in ends:
+        some = set(told[at:end])
+        some.discard(None)
+        yield ", ".join(sorted(some)) if some else None
+        at = end
 
 
 def _columns(fields: Sequence[Field]) -> list[Field]:
@@ -42,9 +60,3 @@ def _columns(fields: Sequence[Field]) -> list[Field]:
 @lru_cache(maxsize=256)
 def _written(name: str, zone: str) -> pl.Expr:
     return wording.column(FIELDS[name], zone).alias(name)
-
-
-@lru_cache(maxsize=256)
-def _joined(name: str) -> pl.Expr:
-    values = pl.col(name).list
-    return pl.when(values.len() > 0).then(values.join(", ")).alias(name)
