@@ -23,18 +23,58 @@ OrderHubError
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+Translate = Callable[[str], str]
+
+
+class Term(str):
+    """A fact that is no name but a word, which every language has its own for."""
+
 
 class OrderHubError(Exception):
-    """Every failure of the hub's own. The text is one sentence a user can act on."""
+    """Every failure of the hub's own. The text is one sentence a user can act on, in English, with blanks for facts; a
+    list of names is a tuple."""
+
+    def __init__(self, text: str, /, **facts: object) -> None:
+        self.text, self.facts = text, facts
+        super().__init__(self.told(str))
+
+    def told(self, tr: Translate) -> str:
+        """The sentence in another language."""
+        text = tr(self.text)
+        return text.format(**{name: _told(fact, tr) for name, fact in self.facts.items()}) if self.facts else text
+
+
+def _told(fact: object, tr: Translate) -> object:
+    match fact:
+        case OrderHubError():
+            return fact.told(tr)
+        case Term():
+            return tr(fact)
+        case tuple() if type(fact) is tuple:  # and none that has fields, and tells itself
+            return tr(", ").join(str(_told(each, tr)) for each in fact) or tr("none")
+    return fact
 
 
 class UserMistake(OrderHubError):
     """What is wrong, where, and how to mend it, in one sentence."""
 
 
+class Mistaken(UserMistake):
+    """One that is told by whoever knows more of it than a sentence with blanks can hold."""
+
+    def __init__(self, say: Callable[[Translate], str]) -> None:
+        self._say = say
+        super().__init__(say(str))
+
+    def told(self, tr: Translate) -> str:
+        return self._say(tr)
+
+
 class Later(OrderHubError):
-    def __init__(self, text: str, *, after_s: float | None = None) -> None:
-        super().__init__(text)
+    def __init__(self, text: str, /, *, after_s: float | None = None, **facts: object) -> None:
+        super().__init__(text, **facts)
         self.after_s = after_s
 
 

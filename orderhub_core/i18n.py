@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gettext
 import io
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -48,6 +49,12 @@ def translator(language: str) -> Translate:
     mofile.write_mo(compiled, catalogue(language))
     compiled.seek(0)
     return gettext.GNUTranslations(compiled).gettext
+
+
+def form(text: str) -> re.Pattern[str]:
+    """Reads a sentence back that was made of this text: what stands in its blanks, up to the end of the sentence or the
+    next of several."""
+    return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+?)", re.escape(text)) + "(?=, |; |$)")
 
 
 def yuan(minor: int) -> str:

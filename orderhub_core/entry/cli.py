@@ -80,10 +80,10 @@ def main() -> int:
             runtime.give_memory_back()
         build(asked)()
     except (UserMistake, StoreMissing) as mistake:
-        sys.stderr.write(f"orderhub: {mistake}\n")
+        _refuse(mistake)
         return 2
     except OrderHubError as failure:
-        sys.stderr.write(f"orderhub: {failure}\n")
+        _refuse(failure)
         return 3
     except KeyboardInterrupt:
         return 130
@@ -96,6 +96,12 @@ def main() -> int:
         sys.stderr.write(f"orderhub: internal error, {where}; ORDERHUB_DEBUG=1 shows all of it\n")
         return 3
     return 0
+
+
+def _refuse(failure: OrderHubError) -> None:
+    from orderhub_core.entry.options import tr  # the command that was asked has it by now; another has no need of it
+
+    sys.stderr.write(f"orderhub: {failure.told(tr)}\n")
 
 
 if __name__ == "__main__":

@@ -47,7 +47,6 @@ class Lang(StrEnum):
     ZH = "zh"
 
 
-InLanguage = Annotated[Lang, typer.Option("--lang", help="In which language it is told.")]
 ZONE = "Asia/Shanghai"
 """Of files that say none."""
 Zone = Annotated[str, typer.Option(help="In which times without an offset are meant.")]
@@ -70,6 +69,15 @@ def language() -> Literal["en", "zh"]:
     return _told_in.get().value
 
 
+def _speak(lang: Lang) -> Lang:
+    _told_in.set(lang)
+    return lang
+
+
+InLanguage = Annotated[Lang, typer.Option("--lang", callback=_speak, help="In which language it is told.")]
+"""From then on `tr` speaks it, and so does whatever refuses."""
+
+
 def spoken(command: Command) -> Command:
     """As `stored`, and `voiced`: of commands that tell everything through `tr`."""
     return stored(voiced(command))
@@ -80,7 +88,6 @@ def voiced(command: Command) -> Command:
 
     @wraps(command)
     def run(*, lang: Lang = Lang.EN, **rest: Any) -> int | None:
-        _told_in.set(lang)
         return command(**rest)  # type: ignore[no-any-return]  # its exit code, if it has one
 
     return _with(run, command, [inspect.Parameter("lang", _NAMED, default=Lang.EN, annotation=InLanguage)])
@@ -162,11 +169,12 @@ def instant(text: str, zone: str = "", option: str = "--as-of") -> int:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
-        raise UserMistake(f"{option} {text!r}: write a time like 2026-11-11T20:00:00+08:00") from None
+        how = "{option} {text!r}: write a time like 2026-11-11T20:00:00+08:00"
+        raise UserMistake(how, option=option, text=text) from None
     if moment.tzinfo is None and zone:
         moment = moment.replace(tzinfo=ZoneInfo(zone))
     if moment.tzinfo is None:
-        raise UserMistake(f"{option} {text}: add the time zone, e.g. {text}+08:00")
+        raise UserMistake("{option} {text}: add the time zone, e.g. {text}+08:00", option=option, text=text)
     return round(moment.timestamp() * 1_000_000)
 
 

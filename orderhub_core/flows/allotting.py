@@ -32,6 +32,8 @@ from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store.unit import Row
 
 _english = translator("en")
+NOT_GRANTED = "; not granted: "
+"""In the reason of a gift that was refused, between why the rule gave it and what there was left of it."""
 
 
 class Settled(NamedTuple):
@@ -197,7 +199,7 @@ def _refused(one: Made, said: Decision, why: Mapping[tuple[int, str], str]) -> D
     told = why.get((one.head.order_id, gifts.counter(said.group, said.rule, said.argument)))
     if said.action != "add_gift" or told is None:
         return said
-    return said._replace(quantity=0, reason=f"{said.reason}; not granted: {told}")
+    return said._replace(quantity=0, reason=f"{said.reason}{NOT_GRANTED}{told}")
 
 
 def _with_bases(made: Sequence[Made], bases: pl.DataFrame) -> Sequence[Made]:

@@ -90,6 +90,10 @@ def marks(decided: Iterable[tuple[str, str]]) -> effects.Marks:
     return effects.Marks(carrier, tags, sum(map(int, named.get("priority", ()))))
 
 
+def notify_key(channel: str, rule: str, shop: str, order_no: str) -> str:
+    return f"notify:{channel}:{rule}:{shop}:{order_no}"
+
+
 HOLDING = frozenset({"approve", "hold"})
 """Actions that may keep an order from its warehouse."""
 
@@ -149,7 +153,7 @@ def _goods(lines: Sequence[Line], every: Sequence[Line] = ()) -> tuple[effects.W
 def notify_row(head: Head, channel: str, rule: str, version: str, message: Message) -> Row:
     """People are told of an order by its number alone: what a rule has read of it may be about its buyer."""
     effect = effects.Notify(channel, f"{head.order_no} · {head.shop}", f"{rule} ({version})")
-    return effect_row(f"notify:{channel}:{rule}:{head.shop}:{head.order_no}", head, effect, message)
+    return effect_row(notify_key(channel, rule, head.shop, head.order_no), head, effect, message)
 
 
 def effect_row(

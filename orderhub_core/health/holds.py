@@ -6,7 +6,6 @@ reader's language, any other (a warehouse's own answer) as it came. Nothing pers
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -15,7 +14,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from orderhub_core.errors import OrderHubError
-from orderhub_core.i18n import Translate
+from orderhub_core.i18n import Translate, form
 
 MOST = 500
 """Orders that one page shows."""
@@ -48,12 +47,7 @@ KINDS = {
 """What a rule holds an order for."""
 
 
-def _form(text: str) -> re.Pattern[str]:
-    """Up to the end, or the next of several."""
-    return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+?)", re.escape(text)) + "(?=, |$)")
-
-
-_FORMS = {text: _form(text) for text in (*REASONS.values(), LACKED, *LACKS)}
+_FORMS = {text: form(text) for text in (*REASONS.values(), LACKED, *LACKS)}
 
 
 class Desk(Protocol):
@@ -128,7 +122,7 @@ def let_go(answer: Mapping[str, Any], desk: Desk, tr: Translate) -> tuple[str, L
             else:
                 desk.release(order_no, shop=shop, parcel=number, reason=answer["reason"], by=answer["by"] or "")
         except OrderHubError as failure:
-            refused.append(str(failure))
+            refused.append(failure.told(tr))
     gone = tr("Let go: {n}. They are handed over next.").format(n=answer["rows"].height - len(refused))
     return "\n\n".join([gone, *refused]), "bad" if refused else "good"
 

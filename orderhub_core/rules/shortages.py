@@ -6,9 +6,15 @@ from string import Formatter
 
 import polars as pl
 
-from orderhub_core.i18n import Translate
+from orderhub_core.i18n import Translate, form
 from orderhub_core.rules.routing import DISABLED, UNNAMED
 
+NOT_LEFT = {
+    "total": "of {limit} in all {left} are left, {asked} asked",
+    "day": "of {limit} that day {left} are left, {asked} asked",
+    "buyer": "of {limit} for this buyer {left} are left, {asked} asked",
+}
+"""Why a gift was not granted, by the quota that it did not fit in."""
 WHY = pl.Schema({"order_id": pl.Int64(), "why": pl.String()})
 
 
@@ -46,15 +52,23 @@ def shortages(lacks: pl.DataFrame, tr: Translate) -> pl.DataFrame:
 
 def refusals(refused: pl.DataFrame, tr: Translate) -> pl.DataFrame:
     """`order_id`, `rule`, `why` of quotas.REFUSALS, one row per gift that was not granted."""
-    texts = {
-        "total": tr("of {limit} in all {left} are left, {asked} asked"),
-        "day": tr("of {limit} that day {left} are left, {asked} asked"),
-        "buyer": tr("of {limit} for this buyer {left} are left, {asked} asked"),
-    }
+    texts = {kind: tr(text) for kind, text in NOT_LEFT.items()}
     numbers = {name: _counted(refused[name]) for name in ("limit", "left", "asked")}
     told = pl.coalesce(pl.when(pl.col("quota") == kind).then(filled(text, **numbers)) for kind, text in texts.items())
     rows = refused.with_columns(why=told)
     return rows.group_by("order_id", "rule", maintain_order=True).agg(pl.col("why").str.join(tr("; ")))
+
+
+def refused_for(told: str, tr: Translate) -> str:
+    """The `why` of an English refusal, in the reader's language."""
+    return tr("; ").join(_not_left(part, tr) for part in told.split("; "))
+
+
+def _not_left(told: str, tr: Translate) -> str:
+    for text in NOT_LEFT.values():
+        if found := form(text).fullmatch(told):
+            return tr(text).format(**found.groupdict())
+    return told
 
 
 def findings(found: pl.DataFrame, tr: Translate) -> list[str]:

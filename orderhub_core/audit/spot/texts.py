@@ -15,54 +15,10 @@ from orderhub_core.audit.agreement import Figure
 from orderhub_core.audit.sources import KEY
 from orderhub_core.audit.spot import result as results
 from orderhub_core.audit.spot.book import Book, Key, Turn
+from orderhub_core.audit.spot.entries import event
 from orderhub_core.audit.spot.result import Result
 from orderhub_core.audit.spot.sheet import LEVEL, MOST_ORDERS, Sheet
 from orderhub_core.i18n import Said, Tile, Translate
-from orderhub_core.model import Event
-
-EVENTS: dict[str, str] = {
-    "rule.assign_warehouse": "Warehouse assigned",
-    "rule.add_gift": "Gift added",
-    "rule.read": "What rules read of the buyer",
-    "order.packed": "Told whom it is packed with",
-    "order.paired": "A person's word on what it is packed with",
-    "order.content": "Content changed",
-    "order.parcel": "Parcel news",
-    Event.PLACED: "Order placed",
-    Event.PAID: "Paid",
-    Event.VOIDED: "Payment voided",
-    Event.PARTLY_REFUNDED: "Partly refunded",
-    Event.REFUNDED: "Refunded",
-    Event.SETTLED: "Payment settled",
-    Event.DESIGN_STARTED: "Design begun",
-    Event.PRODUCTION_STARTED: "Production begun",
-    Event.RAN_SHORT: "Ran short",
-    Event.LOCKED: "Stock locked",
-    Event.LABELLED: "Waybill printed",
-    Event.PARTLY_SHIPPED: "Shipped in part",
-    Event.SHIPPED: "Shipped",
-    Event.INTERCEPTED: "Intercepted",
-    Event.CANCELLED: "Cancelled",
-    Event.COLLECTED: "Collected by the carrier",
-    Event.MOVED: "On its way",
-    Event.OUT_FOR_DELIVERY: "Out for delivery",
-    Event.DELIVERED: "Delivered",
-    Event.REFUSED: "Refused by the receiver",
-    Event.RETURN_STARTED: "Return begun",
-    Event.RETURNED: "Come back",
-    Event.LOST: "Lost",
-    Event.AFTER_SALE_APPLIED: "After-sale case opened",
-    Event.RETURN_AGREED: "Return agreed",
-    Event.RETURN_SENT: "Return sent",
-    Event.REFUND_AGREED: "Refund agreed",
-    Event.AFTER_SALE_REFUNDED: "After-sale refund paid",
-    Event.AFTER_SALE_REJECTED: "After-sale case rejected",
-    Event.AFTER_SALE_CLOSED: "After-sale case closed",
-    Event.INVOICE_REQUESTED: "Invoice asked for",
-    Event.INVOICE_ISSUED: "Invoice issued",
-    Event.INVOICE_VOIDED: "Invoice voided",
-}
-OUTCOMES = {"late": "came late", "refused": "refused: not possible then", "decided": "decided by a rule"}
 
 BY = {"channel": "Channel", "warehouse": "Warehouse", "age": "Age"}
 STANDINGS = {
@@ -226,15 +182,6 @@ def life(turn: Turn, zone: str, tr: Translate) -> tuple[str, list[tuple[str, str
     rows = turn.book.events.get(turn.key, []) if turn.key else []
     moments = [(local(row["occurred_at"], zone), event(row, tr), row["source"]) for row in rows]
     return tr("Time line by the hub's log"), moments, tr("There is nothing in the log.")
-
-
-def event(row: Mapping[str, Any], tr: Translate) -> str:
-    """What an entry of the log tells: its name, what was decided, and how it came."""
-    name = tr(EVENTS[row["event"]]) if row["event"] in EVENTS else str(row["event"])
-    if row["outcome"] == "decided":
-        name = tr("{decision}: {what}").format(decision=name, what=row["after"])
-    remark = OUTCOMES.get(row["outcome"], "")
-    return f"{name} ({tr(remark)})" if remark else name
 
 
 def standing(book: Book, reviews: pl.DataFrame, tr: Translate) -> str:

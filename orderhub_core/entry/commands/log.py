@@ -10,10 +10,12 @@ import polars as pl
 import typer
 
 from orderhub_core import hub
-from orderhub_core.audit.spot import texts
+from orderhub_core.audit.spot import entries
 from orderhub_core.entry.options import AsJson, spoken, tell, tr
 from orderhub_core.errors import UserMistake
+from orderhub_core.flows import retelling
 from orderhub_core.model import Event
+from orderhub_core.rules.shortages import refused_for
 
 app = typer.Typer(no_args_is_help=True)
 LIFE = frozenset(event.value for event in Event)
@@ -34,15 +36,16 @@ def verify(as_json: AsJson = False) -> int:
 @app.command()
 @spoken
 def show(order_no: Annotated[str, typer.Argument(help="The order number.")], as_json: AsJson = False) -> int:
-    """What happened to an order, as the hub came to know it; times in the time zone of the settings."""
+    """What happened to an order, as the hub came to know it, and what the hub did for it; times in the time zone of the
+    settings."""
     opened = hub.Hub(hub.home())
     zone = ZoneInfo(opened.settings.time_zone)
     orders = opened.frame("orders").filter(pl.col("order_no") == order_no)
     if orders.is_empty():
-        raise UserMistake(f"no order {order_no!r} in {opened.home}: check the number, or import its shop's export")
-    events = opened.frame("events").filter(pl.col("order_id").is_in(orders["order_id"].implode())).sort("seq")
-    details = opened.store.details_of(orders["order_id"])
-    told = [{**event, "detail": details.get(event["seq"], "")} for event in events.iter_rows(named=True)]
+        text = "no order {order!r} in {home}: check the number, or import its shop's export"
+        raise UserMistake(text, order=order_no, home=opened.home)
+    events = opened.frame("events").filter(pl.col("order_id").is_in(orders["order_id"].implode()))
+    told = retelling.life(opened.store, orders, events)
     lines = [_line(entry, zone) for entry in told]
     tell(told, "\n".join(lines), as_json=as_json)
     return 0
@@ -50,18 +53,25 @@ def show(order_no: Annotated[str, typer.Argument(help="The order number.")], as_
 
 def _line(entry: dict[str, Any], zone: ZoneInfo) -> str:
     change = ""
-    if entry["outcome"] != "decided":
+    if entry["outcome"] not in entries.TOLD_WITH_WHAT:
         before, after = (_state(entry["event"], entry[name]) for name in ("before", "after"))
         change = f"  {before} → {after}"
     text = tr("{at}  {what}{change}  (happened {since}, {source})")
     told = text.format(
         at=_clock(entry["recorded_at"], zone),
-        what=texts.event(entry, tr),
+        what=_what(entry),
         change=change,
         since=_clock(entry["occurred_at"], zone),
         source=entry["source"],
     )
     return f"{told}  {entry['detail']}" if entry["detail"] else told
+
+
+def _what(entry: dict[str, Any]) -> str:
+    told = entries.event(entry, tr)
+    if entry["outcome"] != "ungranted":
+        return told
+    return tr("{what}, {why}").format(what=told, why=refused_for(retelling.why(entry), tr))
 
 
 def _state(event: str, state: str) -> str:

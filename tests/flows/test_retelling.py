@@ -1,0 +1,120 @@
+"""`orderhub log show`: what happened to an order, with what the hub did for it and the gifts that it was refused: of
+neither the log has an entry."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from random import Random
+
+import pytest
+from test_parcels_live import a_dock
+from typer.testing import CliRunner
+
+from orderhub_core import hub
+from orderhub_core.entry.commands.log import app
+from orderhub_core.model import RawMessage
+from orderhub_core.store import homes
+from orderhub_core.store.homes import Home
+
+SHOP = 'rulebook = "book.toml"\n[[shops]]\nid = "main"\nconnector = "direct"\nsecret_env = "SHOP_SECRET"\n'
+BOOK = """version = "v1"
+[[groups]]
+name = "routing"
+match = "first"
+otherwise = "assign hangzhou"
+[[groups]]
+name = "more"
+match = "all"
+[[groups.rules]]
+name = "few"
+when = "total >= 1"
+then = "gift FREE-1 limit 1"
+[[groups.rules]]
+name = "by_kind"
+when = "total >= 200"
+then = "split sku"
+"""
+
+
+def said_by(number, *skus, total=9_900):
+    at = "2026-11-11T10:00:00+08:00"
+    content = {
+        "total_minor": total, "paid_minor": total, "province": "浙江省",
+        "lines": [{"line_no": no, "sku": sku, "price_minor": 100} for no, sku in enumerate(skus, 1)],
+    }  # fmt: skip
+    facts = {"order.placed": at, "payment.paid": at}
+    event = {"id": f"{number}:1", "order_no": number, "at": at, "facts": facts, "content": content}
+    return RawMessage("main", f"{number}:1", "event", json.dumps(event).encode(), number)
+
+
+@pytest.fixture
+def living(tmp_path, monkeypatch):
+    """A hub with a warehouse that takes orders."""
+    monkeypatch.setenv("ORDERHUB_DATA", str(tmp_path))
+    monkeypatch.setenv("SHOP_SECRET", "another secret of some length")
+    for name in ("ORDERHUB_DATABASE_URL", "ORDERHUB_SNAPSHOT"):
+        monkeypatch.delenv(name, raising=False)
+    with a_dock(monkeypatch) as (_, settings):
+        (place,) = settings.warehouses
+        dock = f'[[warehouses]]\nid = "hangzhou"\nconnector = "dock"\nurl = "{place.url}"\nsecret_env = "DOCK_SECRET"\n'
+        (tmp_path / "orderhub.toml").write_text(SHOP + dock, encoding="utf-8")
+        (tmp_path / "book.toml").write_text(BOOK, encoding="utf-8")
+        homes.init(Home(tmp_path))
+        opened = hub.Hub(hub.home())
+        yield opened
+        opened.close()
+
+
+def taken(opened, *messages):
+    opened.receive(messages)
+    opened.drain()
+
+
+def shown(*arguments):
+    done = CliRunner().invoke(app, ["show", *arguments], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.output
+
+
+def test_a_hand_over_is_told_once_it_is_done_and_not_before(living):
+    taken(living, said_by("A1", "HAT"))
+    assert "Handed over" not in shown("A1")
+    living.dispatch(owner="me", dice=Random(1))
+    lines = shown("A1").splitlines()
+    assert "Handed over to the warehouse: hangzhou  (happened" in lines[-1]
+    assert sum("Handed over" in line for line in lines) == 1
+    assert "已交给仓库：hangzhou（发生于" in shown("A1", "--lang", "zh").replace("  （", "（")
+
+
+def test_each_parcel_is_handed_over_by_itself(living):
+    taken(living, said_by("A1", "HAT", "CUP", total=30_000))
+    living.dispatch(owner="me", dice=Random(1), limit=1)
+    assert [line.split("  ")[-1] for line in shown("A1").splitlines() if "Handed over" in line] == [
+        '{"parcel":1,"parcels":2}'
+    ]
+    living.dispatch(owner="me", dice=Random(1))
+    assert [line.split("  ")[-1] for line in shown("A1").splitlines() if "Handed over" in line] == [
+        '{"parcel":1,"parcels":2}', '{"parcel":2,"parcels":2}',
+    ]  # fmt: skip
+
+
+def test_a_gift_that_its_limit_refused_is_told_with_what_was_left(living):
+    taken(living, said_by("A1", "HAT"), said_by("A2", "HAT"))
+    assert "Gift added: FREE-1" in shown("A1") and "not granted" not in shown("A1")
+    told = shown("A2")
+    assert "Gift added" not in told
+    assert "Gift not granted: FREE-1, of 1 in all 0 are left, 1 asked  (happened" in told
+    assert "赠品未发放：FREE-1，总量 1 件，剩 0 件，需 1 件（发生于" in shown("A2", "--lang", "zh")
+
+
+def test_what_the_log_has_no_entry_for_has_no_number_and_stands_where_it_happened(living):
+    taken(living, said_by("A1", "HAT"), said_by("A2", "HAT"))
+    living.dispatch(owner="me", dice=Random(1))
+    told = json.loads(shown("A2", "--json").splitlines()[-1])
+    entries = [entry["event"] for entry in told]
+    assert entries.index("rule.assign_warehouse") < entries.index("gift.refused") < entries.index("hub.handed_over")
+    assert [entry["event"] for entry in told if entry["seq"] is None] == ["gift.refused", "hub.handed_over"]
+    times = [datetime.fromisoformat(entry["recorded_at"]) for entry in told]
+    assert times == sorted(times)
+    assert living.store.verify_log().entries == living.frame("events").height, "nothing was written for it"
