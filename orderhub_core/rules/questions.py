@@ -6,7 +6,8 @@ the stock at that time, the total cost, order date, ship date, why upgraded, why
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -44,19 +45,24 @@ class Answer(NamedTuple):
     """What it rests on."""
 
 
-def answers(one: Case, tr: Translate) -> list[Answer]:
-    """In the order of QUESTIONS."""
-    from_cases = {
-        "split": _split, "shipping_cost": _shipping, "further": _further, "stock": _stock, "total_cost": _total,
-        "order_date": _ordered, "ship_date": _shipped, "upgraded": _upgraded, "not_shipped": _not_shipped,
+Word = Callable[[str, str], str]
+"""What the argument of a verb is called in the reader's language."""
+
+
+def answers(one: Case, tr: Translate, word: Word) -> list[Answer]:
+    """In the order of QUESTIONS. The reasons of the decisions are told as they are."""
+    from_cases: dict[str, Callable[[Case, Translate], Answer]] = {
+        "split": partial(_split, word=word), "shipping_cost": _shipping, "further": _further, "stock": _stock,
+        "total_cost": _total, "order_date": _ordered, "ship_date": _shipped,
+        "upgraded": partial(_upgraded, word=word), "not_shipped": partial(_not_shipped, word=word),
     }  # fmt: skip
     return [from_cases[name](one, tr)._replace(question=name) for name in QUESTIONS]
 
 
-def _split(one: Case, tr: Translate) -> Answer:
+def _split(one: Case, tr: Translate, word: Word) -> Answer:
     rules = one.of("split")
     never = [each for each in rules if each["argument"] == NEVER]
-    told = tr("; ").join(f"{each['rule']}: {each['reason']}" for each in never or rules)
+    told = tr("; ").join(f"{each['rule']}{tr(': ')}{each['reason']}" for each in never or rules)
     if never:
         return Answer("", tr("It is not split: {rules}").format(rules=told))
     way = read(rules[0]["argument"]) if rules else None
@@ -65,7 +71,7 @@ def _split(one: Case, tr: Translate) -> Answer:
         if way.limit:
             text = tr("A rule puts each {goods} into parcels of its own, {n} at most: {rules}")
         going = one.goes.drop_nulls("parcel").select("line_no", "warehouse", "parcel").to_dicts()
-        return Answer("", text.format(goods=way.kind, n=way.most, rules=told), tuple(going))
+        return Answer("", text.format(goods=word("split", way.kind), n=way.most, rules=told), tuple(going))
     if one.outcome is None:
         text = tr("Rules split it: {rules}") if rules else tr("It is not split: no rule asks for it.")
         return Answer("", text.format(rules=told))
@@ -128,7 +134,7 @@ def _money(minor: int | None, tr: Translate) -> str:
 def _further(one: Case, tr: Translate) -> Answer:
     used = _used(one)
     figures = tuple(one.routes.sort("rank").drop("order_id").to_dicts())
-    rules = tr("; ").join(f"{each['rule']}: {each['reason']}" for each in one.of("assign_warehouse"))
+    rules = tr("; ").join(f"{each['rule']}{tr(': ')}{each['reason']}" for each in one.of("assign_warehouse"))
     if not used:
         return Answer("", tr("No warehouse ships it."), figures)
     nearest = one.routes.drop_nulls("distance_km").sort("distance_km")["warehouse"].head(1).to_list()
@@ -144,7 +150,7 @@ def _further(one: Case, tr: Translate) -> Answer:
                   " and longitude.")  # fmt: skip
     else:
         text = tr("{warehouse} ships it, as the first of its list.")
-    return Answer("", text.format(warehouse=", ".join(used), rules=rules, lacks=_lacks(one, tr)), figures)
+    return Answer("", text.format(warehouse=tr(", ").join(used), rules=rules, lacks=_lacks(one, tr)), figures)
 
 
 def _used(one: Case) -> list[str]:
@@ -177,16 +183,17 @@ def _instants(one: Case, texts: Mapping[str, str], tr: Translate) -> Answer:
     return Answer("", told or tr("That is not known."), ({**known},) if known else ())
 
 
-def _upgraded(one: Case, tr: Translate) -> Answer:
+def _upgraded(one: Case, tr: Translate, word: Word) -> Answer:
     chosen = one.of("carrier")[:1]
     if not chosen:
         text = tr("No rule chooses the carrier; the order's own is {carrier}.")
         return Answer("", text.format(carrier=one.order.get("carrier") or tr("not known")))
     text = tr("{carrier}, by the rule {rule}: {reason}")
-    return Answer("", text.format(carrier=chosen[0]["argument"], **{k: chosen[0][k] for k in ("rule", "reason")}))
+    carrier = word("carrier", chosen[0]["argument"])
+    return Answer("", text.format(carrier=carrier, **{k: chosen[0][k] for k in ("rule", "reason")}))
 
 
-def _not_shipped(one: Case, tr: Translate) -> Answer:
+def _not_shipped(one: Case, tr: Translate, word: Word) -> Answer:
     order = one.order
     if order.get("shipped_at") is not None:
         return Answer("", tr("It is shipped."))
@@ -196,10 +203,12 @@ def _not_shipped(one: Case, tr: Translate) -> Answer:
     if order.get("payment") == "refunded" or order.get("fulfilment") in _STOPPED:
         why.append(tr("it is refunded or cancelled"))
     for each in one.of("hold"):
-        blocks = tr(", ").join(HOLDS[each["argument"]].blocks)
+        blocks = tr(", ").join(map(tr, HOLDS[each["argument"]].blocks))
         why.append(tr("held ({hold}, blocks {steps}) by {rule}: {reason}").format(
-            hold=each["argument"], steps=blocks, rule=each["rule"], reason=each["reason"]))  # fmt: skip
-    why += [tr("{rule} asks for the approval of {argument}: {reason}").format(**each) for each in one.of("approve")]
+            hold=word("hold", each["argument"]), steps=blocks, rule=each["rule"], reason=each["reason"]))  # fmt: skip
+    for each in one.of("approve"):
+        role = word("approve", each["argument"])
+        why.append(tr("{rule} asks for the approval of {argument}: {reason}").format(**each | {"argument": role}))
     if one.outcome is not None and one.outcome.orders["outcome"].cast(pl.String).to_list() == ["short"]:
         why.append(tr("no warehouse has it: {lacks}").format(lacks=_lacks(one, tr)))
     elif not _used(one) and not one.of("assign_warehouse"):

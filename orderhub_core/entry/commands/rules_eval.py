@@ -144,7 +144,8 @@ def explain(
     }
     if questions or stock or warehouses or freight:
         known = rules_questions.known(stock, warehouses, freight)
-        answers = rules_questions.answered(exported, book, order["order_id"][0], known, tr)
+        reasons = {} if lang is Lang.EN else dict(_reasons(found, book, "zh"))
+        answers = rules_questions.answered(exported, book, order["order_id"][0], known, lang.value, reasons)
         told += ["", *rules_questions.lines(answers, tr)]
         whole["questions"] = rules_questions.document(answers)
     tell(whole, "\n".join(told), as_json=as_json)
@@ -163,9 +164,14 @@ def _one(orders: pl.DataFrame, order_no: str, shop: str) -> pl.DataFrame:
     if shop and "shop" in orders:
         found = found.filter(pl.col("shop") == shop)
     if found.height > 1:
-        raise UserMistake(f"{found.height} shops have an order {order_no}: name one by --shop")
+        raise UserMistake("{n} shops have an order {order}: name one by --shop", n=found.height, order=order_no)
     if found.is_empty():
-        raise UserMistake(f"there is no order {order_no} in this file{f' of the shop {shop}' if shop else ''}")
+        text = (
+            "there is no order {order} of the shop {shop} in this file"
+            if shop
+            else "there is no order {order} in this file"
+        )
+        raise UserMistake(text, order=order_no, shop=shop)
     return found
 
 
@@ -219,11 +225,24 @@ def _passed(answer: Answer, speech: Vocabulary, language: Language) -> str:
     return tr("{rule}: lacks {what}").format(rule=what, what=lacks or tr("nothing that could be had"))
 
 
+def _reasons(found: Explanation, book: Rulebook, language: Language) -> Iterator[tuple[tuple[str, str], str]]:
+    """Why each rule that acts holds, in the reader's language: decisions have it in English."""
+    tr, speech = translator(language), of_book(book)
+    for answer in found.answers:
+        if answer.outcome == "acts":
+            whys = [_asked(each, speech, language) for each in answer.conditions if each.holds is each.wanted]
+            yield (answer.group, answer.rule), tr("; ").join(whys) or tr("no condition")
+
+
 def _told(asked: Asked, speech: Vocabulary, language: Language) -> str:
-    tr = translator(language)
     mark = {True: "✓", False: "✗", None: "?"}[asked.holds]
+    return f"{mark} {_asked(asked, speech, language)}"
+
+
+def _asked(asked: Asked, speech: Vocabulary, language: Language) -> str:
+    tr = translator(language)
     own = tr(", ").join(
         f"{name_of(FIELDS[name], speech, language)} {value or tr('missing')}" for name, value in asked.own.items()
     )
     condition = asked.condition if asked.wanted else tr("not ({condition})").format(condition=asked.condition)
-    return f"{mark} {condition} [{own}]"
+    return f"{condition} [{own}]"

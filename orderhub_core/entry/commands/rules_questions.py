@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import polars as pl
+
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import tariffs
-from orderhub_core.i18n import Translate
+from orderhub_core.i18n import Translate, translator
 from orderhub_core.rules import exports, gifts, questions, speeds, turn
+from orderhub_core.rules.booktables import OTHERWISE
 from orderhub_core.rules.claims import STOCK
 from orderhub_core.rules.decide import decided
 from orderhub_core.rules.index import Index
+from orderhub_core.rules.language.operators import Language
+from orderhub_core.rules.language.printing import print_argument
+from orderhub_core.rules.language.vocabulary import of_book
 from orderhub_core.rules.questions import QUESTIONS, Answer
 from orderhub_core.rules.routing import WAREHOUSES
 from orderhub_core.rules.tree import Rulebook
@@ -28,16 +35,29 @@ _OPTIONAL = {
 
 
 def answered(
-    exported: exports.Exported, book: Rulebook, order_id: int, known: turn.Known, tr: Translate
-) -> list[Answer]:
-    """Raises UserMistake where the lines do not say what is needed."""
+    exported: exports.Exported, book: Rulebook, order_id: int, known: turn.Known, language: Language,
+    reasons: Mapping[tuple[str, str], str],
+) -> list[Answer]:  # fmt: skip
+    """`reasons`: by group and rule why it holds, in the reader's language; of others the decision's own is told.
+    Raises UserMistake where the lines do not say what is needed."""
     orders, lines = exported.orders, exported.lines
     if known.stock is not None and (missing := {"line_no", "sku", "quantity"} - {*lines.columns}):
         raise UserMistake(f"the stock is asked for by line, and the lines have no column {min(missing)!r}")
     index = Index(orders, lines, zone=book.zone, reports=exported.reports)
     run = speeds.compiled() if orders.height >= exports.MACHINE_CODE_FROM else speeds.plain
     decisions = gifts.given(decided(index, book), orders, book, run=run).decisions
-    return questions.answers(turn.case(order_id, orders, lines, decisions, known, zone=book.zone, run=run), tr)
+    one = turn.case(order_id, orders, lines, decisions, known, zone=book.zone, run=run)
+    tr, word = translator(language), partial(print_argument, speech=of_book(book), language=language)
+    return questions.answers(one._replace(decisions=_retold(one.decisions, reasons, tr)), tr, word)
+
+
+def _retold(decisions: pl.DataFrame, reasons: Mapping[tuple[str, str], str], tr: Translate) -> pl.DataFrame:
+    rows = [
+        row | {"reason": reasons.get((row["group"], row["rule"]), row["reason"]),
+               "rule": tr(row["rule"]) if row["rule"] == OTHERWISE else row["rule"]}
+        for row in decisions.to_dicts()
+    ]  # fmt: skip
+    return pl.DataFrame(rows, schema=decisions.schema)
 
 
 def known(stock: Path | None, warehouses: Path | None, freight: Path | None) -> turn.Known:

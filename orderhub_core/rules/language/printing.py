@@ -69,15 +69,18 @@ def print_actions(actions: Sequence[Action], speech: Vocabulary, language: Langu
 def _action(action: Action, speech: Vocabulary, language: Language) -> str:
     verb = VERBS[action.verb]
     name = verb.zh if language == "zh" else verb.en
-    meanings = speech.of_verb(verb)
-    argument = action.argument
-    if verb.parcels:
-        argument = of_way(argument, lambda kind: word(kind, meanings, language), language)
-    elif verb.takes != "number":
-        argument = word(argument, meanings, language)
+    argument = print_argument(action.verb, action.argument, speech, language)
     pieces = f" × {action.quantity}" if action.quantity != 1 else ""
     clauses = ((said.CLAUSES[clause], getattr(action, clause)) for clause in said.CLAUSES)
     return f"{name} {argument}{pieces}" + "".join(f" {each.printed(language)} {n}" for each, n in clauses if n)
+
+
+def print_argument(verb: str, argument: str, speech: Vocabulary, language: Language) -> str:
+    """What stands after a verb: a hold's kind, a warehouse, a carrier."""
+    taking, meanings = VERBS[verb], speech.of_verb(VERBS[verb])
+    if taking.parcels:
+        return of_way(argument, lambda kind: word(kind, meanings, language), language)
+    return argument if taking.takes == "number" else word(argument, meanings, language)
 
 
 def of_way(argument: str, word: Callable[[str], str], language: Language) -> str:
