@@ -118,7 +118,7 @@ class Hub(Trying):
         """The connection of a shop. Raises UserMistake for one the settings do not know."""
         endpoint = self.settings.shop(shop)
         if endpoint is None:
-            raise UserMistake(f"no shop {shop!r} in {self.home.data / settings.FILE_NAME}")
+            raise UserMistake("no shop {shop!r} in {path}", shop=shop, path=self.home.data / settings.FILE_NAME)
         with self._channels_lock:
             if shop not in self._channels:
                 self._channels[shop] = registry.channel(endpoint)
@@ -144,7 +144,7 @@ class Hub(Trying):
     def touchpoint(self, name: str) -> Touchpoint:
         endpoint = self.settings.touchpoint(name)
         if endpoint is None:
-            raise UserMistake(f"no touchpoint {name!r} in {self.home.data / settings.FILE_NAME}")
+            raise UserMistake("no touchpoint {name!r} in {path}", name=name, path=self.home.data / settings.FILE_NAME)
         return registry.touchpoint(endpoint)
 
     @cached_property

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from orderhub_core.errors import UserMistake
+from orderhub_core.errors import Term, UserMistake
 
 FILE_NAME, PAGE = "orderhub.toml", "docs/settings.md"
 LONGEST_TIMEOUT_S = 30.0
@@ -47,14 +47,14 @@ class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.secret_env:
             if self.secret_env in env:
                 return env[self.secret_env]
-            raise UserMistake(f"{self.id}: set the environment variable {self.secret_env} to this system's secret")
+            text = "{id}: set the environment variable {name} to this system's secret"
+            raise UserMistake(text, id=self.id, name=self.secret_env)
         if self.secret_file:
             try:
                 return Path(self.secret_file).read_text(encoding="utf-8").strip()
             except OSError as error:
-                raise UserMistake(
-                    f"{self.id}: secret_file {self.secret_file} cannot be read ({error.strerror})"
-                ) from None
+                text = "{id}: secret_file {path} cannot be read ({why})"
+                raise UserMistake(text, id=self.id, path=self.secret_file, why=error.strerror) from None
         return ""
 
 
@@ -156,13 +156,18 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def read_text(path: Path, what: str = "") -> str:
     """What a file says, with or without the mark that Windows puts before it. Raises UserMistake, which says what the
     file is to be."""
-    called = f"{what} {path}".strip()
     try:
         return path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise UserMistake(f"{called} cannot be read ({error.strerror})") from None
+        text = "{what} {path} cannot be read ({why})" if what else "{path} cannot be read ({why})"
+        raise UserMistake(text, what=Term(what), path=path, why=error.strerror) from None
     except UnicodeDecodeError:
-        raise UserMistake(f"{called} is not UTF-8 text; save it again as UTF-8") from None
+        text = (
+            "{what} {path} is not UTF-8 text; save it again as UTF-8"
+            if what
+            else "{path} is not UTF-8 text; save it again as UTF-8"
+        )
+        raise UserMistake(text, what=Term(what), path=path) from None
 
 
 def toml(path: Path, page: str = "") -> dict[str, Any]:
@@ -170,7 +175,8 @@ def toml(path: Path, page: str = "") -> dict[str, Any]:
     try:
         return parsed(read_text(path))
     except ValueError as error:
-        raise UserMistake(f"{path} is not TOML: {error}{page and f'; see {page}'}") from None
+        text = "{path} is not TOML: {why}; see {page}" if page else "{path} is not TOML: {why}"
+        raise UserMistake(text, path=path, why=error, page=page) from None
 
 
 def parsed(text: str) -> dict[str, Any]:
@@ -194,7 +200,7 @@ def load(data: Path) -> Settings:
     try:
         settings = msgspec.convert(toml(path, PAGE), Settings)
     except msgspec.ValidationError as error:
-        raise UserMistake(f"{path}: {error}; see {PAGE} for every field") from None
+        raise UserMistake("{path}: {why}; see {page} for every field", path=path, why=error, page=PAGE) from None
     for mistake in _mistakes(settings):
         raise UserMistake(f"{path}: {mistake}")
     return settings

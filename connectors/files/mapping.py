@@ -145,10 +145,10 @@ def load_mapping(name_or_path: str) -> Mapping:
     except UnicodeDecodeError:
         raise UserMistake(f"{path}: a mapping must be saved as UTF-8") from None
     except OSError:
-        asked = f"no mapping {name_or_path!r}" if name_or_path else "--mapping is missing"
-        raise UserMistake(
-            f"{asked}: name a TOML file or one of the shipped mappings: {', '.join(shipped_mappings())}"
-        ) from None
+        text = "no mapping {name!r}: name a TOML file or one of the shipped mappings: {known}"
+        if not name_or_path:
+            text = "--mapping is missing: name a TOML file or one of the shipped mappings: {known}"
+        raise UserMistake(text, name=name_or_path, known=tuple(shipped_mappings())) from None
     try:
         mapping = msgspec.toml.decode(text, type=Mapping)
     except msgspec.ValidationError as error:

@@ -34,20 +34,20 @@ def read_table(path: Path, *, sheet: str | None = None) -> pl.DataFrame:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise UserMistake(f"{path}: there is no such file") from None
+        raise UserMistake("{path}: there is no such file", path=path) from None
     except IsADirectoryError:
-        raise UserMistake(f"{path}: this is a folder; name the export file in it") from None
+        raise UserMistake("{path}: this is a folder; name the export file in it", path=path) from None
     except OSError as error:
-        raise UserMistake(f"{path}: cannot be read ({error.strerror})") from None
+        raise UserMistake("{path} cannot be read ({why})", path=path, why=error.strerror) from None
     return parse_table(data, path.name, sheet=sheet)
 
 
 def parse_table(data: bytes, name: str, *, sheet: str | None = None) -> pl.DataFrame:
     """As `read_table`, from bytes; `name` is for the sentences only."""
     if not data.strip():
-        raise UserMistake(f"{name}: the file is empty; export it again")
+        raise UserMistake("{name}: the file is empty; export it again", name=name)
     if data.startswith(b"%PDF"):
-        raise UserMistake(f"{name}: this is a PDF, not a table; export the orders as CSV or XLSX")
+        raise UserMistake("{name}: this is a PDF, not a table; export the orders as CSV or XLSX", name=name)
     if is_workbook(data):
         return _headed(parse_workbook(data, name, sheet), name)
     if sheet is not None:
@@ -132,13 +132,13 @@ def _headed(columns: list[pl.Series], name: str) -> pl.DataFrame:
     """First row that holds anything becomes the headings; blank rows go, the others keep their number."""
     frame = pl.DataFrame([column.alias(str(index)) for index, column in enumerate(columns)])
     if not frame.width:
-        raise UserMistake(f"{name}: the file is empty; export it again")
+        raise UserMistake("{name}: the file is empty; export it again", name=name)
     every = pl.all()
     frame = frame.with_columns(pl.when(every.str.strip_chars() != "").then(every).name.keep())
     frame = frame.with_row_index(ROW, offset=1).with_columns(pl.col(ROW).cast(pl.Int64))
     frame = frame.filter(pl.any_horizontal(pl.exclude(ROW).is_not_null()))
     if not frame.height:
-        raise UserMistake(f"{name}: the file is empty; export it again")
+        raise UserMistake("{name}: the file is empty; export it again", name=name)
     names = _unique([str(cell or "").strip() for cell in frame.row(0)[1:]])
     kept = {str(index): heading for index, heading in enumerate(names) if heading}
     return frame.slice(1).select(*kept, ROW).rename(kept)

@@ -13,12 +13,15 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 def check_free(host: str, port: int, option: str = "--") -> None:
     """Raises UserMistake when nothing can listen there. `option` is how the options that named it begin."""
     if not 1 <= port <= 65_535:
-        raise UserMistake(f"there is no port {port}: name one from 1 to 65535 with {option}port")
+        text = "there is no port {port}: name one from 1 to 65535 with {option}port"
+        raise UserMistake(text, port=port, option=option)
     try:
         addresses = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except (OSError, UnicodeError):
         raise UserMistake(
-            f"{option}host {host} is not an address of this machine: 127.0.0.1 and ::1 always are"
+            "{option}host {host} is not an address of this machine: 127.0.0.1 and ::1 always are",
+            option=option,
+            host=host,
         ) from None
     for family, kind, protocol, _, address in addresses:
         try:
@@ -29,7 +32,11 @@ def check_free(host: str, port: int, option: str = "--") -> None:
                 probe.bind(address)
         except OSError as error:
             raise UserMistake(
-                f"cannot listen on {host}:{port} ({error.strerror}): name another with {option}port"
+                "cannot listen on {host}:{port} ({why}): name another with {option}port",
+                host=host,
+                port=port,
+                why=error.strerror,
+                option=option,
             ) from None
 
 

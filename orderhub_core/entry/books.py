@@ -15,5 +15,6 @@ def named(name: str, editions: Editions | None = None) -> Rulebook:
     if editions is not None and any(one.version == name for one in editions.kept()):
         return rulebook.usable(editions.text(name), name)
     if editions is not None and not Path(name).is_file():
-        raise UserMistake(f"{name!r} is neither a version that is kept nor a file; `orderhub rules list` names those")
+        text = "{name!r} is neither a version that is kept nor a file; `orderhub rules list` names those"
+        raise UserMistake(text, name=name)
     return rulebook.load(Path(name))

@@ -13,7 +13,7 @@ from pathlib import Path
 import polars as pl
 import structlog
 
-from orderhub_core.errors import NeedsPerson, UserMistake
+from orderhub_core.errors import Mistaken, NeedsPerson, Term, UserMistake
 from orderhub_core.flows import intend, ops, settled
 from orderhub_core.i18n import Translate, translator
 from orderhub_core.model import BookAct, BookChange, RawMessage
@@ -92,8 +92,9 @@ class Editions:
         found = books.text(self._store, version) if ops.is_text(version) else None
         if found is None:
             raise UserMistake(
-                f"no version {version!r} is kept; `orderhub rules list` names those that are, and `orderhub rules save"
-                " FILE` keeps a file"
+                "no version {version!r} is kept; `orderhub rules list` names those that are, and `orderhub rules save"
+                " FILE` keeps a file",
+                version=version,
             )
         return found
 
@@ -115,17 +116,20 @@ class Editions:
         """Keep a draft under the version that it gives itself; a draft of that version is replaced. Raises UserMistake
         for a text that the hub could not carry out, or a version that has been in use."""
         if len(text) > LARGEST:
-            raise UserMistake(f"the rulebook is longer than {LARGEST} characters")
+            raise UserMistake("the rulebook is longer than {most} characters", most=LARGEST)
         version = read(text).version
         if version == Rulebook().version:
             raise UserMistake('the rulebook has no name: begin it with a line like version = "2026-12"')
         if not 0 < len(version) <= LONGEST_VERSION or not version.isprintable():
-            raise UserMistake(f"a version is named by 1 to {LONGEST_VERSION} characters that can be printed")
+            text = "a version is named by 1 to {most} characters that can be printed"
+            raise UserMistake(text, most=LONGEST_VERSION)
         _refuse_unknown(read(text), self._settings)
         known = self._known(version)
         if known is not None and known.state not in ("draft", "reviewed"):
             raise UserMistake(
-                f"version {version} is {known.state} and cannot be written again: give the book another `version`"
+                "version {version} is {state} and cannot be written again: give the book another `version`",
+                version=version,
+                state=Term(known.state),
             )
         return self._done(BookChange("save", version, by, comment, text, seen=known.message if known else 0))
 
@@ -141,10 +145,12 @@ class Editions:
         known, text = self._known(version), self.text(version)
         if known is None or known.state not in books.STARTS[act]:
             state = "not kept" if known is None else known.state
-            may = ", ".join(one for one, starts in books.STARTS.items() if state in starts) or "nothing"
-            raise UserMistake(f"version {version} is {state}: it cannot be asked to {act}, only to: {may}")
+            may = tuple(one for one, starts in books.STARTS.items() if state in starts) or Term("nothing")
+            text = "version {version} is {state}: it cannot be asked to {act}, only to: {may}"
+            raise UserMistake(text, version=version, state=Term(state), act=act, may=may)
         if act == "review" and by == known.author:
-            raise UserMistake(f"{by} has written version {version}: somebody else must review it (--by NAME)")
+            text = "{by} has written version {version}: somebody else must review it (--by NAME)"
+            raise UserMistake(text, by=by, version=version)
         if act == "rollout" and not 1 <= share < WHOLE:
             raise UserMistake("a rollout is for more than 0 and less than 100 percent of the orders; else publish it")
         if act in ("shadow", "rollout") and self._file is None and not self._active():
@@ -161,8 +167,8 @@ class Editions:
             _refuse_doubtful(text, anyway=anyway)
         reviewed = known is not None and (known.reviewed_by or known.published_at is not None)
         if self._settings.review_rules and act in ("rollout", "publish") and not reviewed:
-            version = read(text).version
-            raise UserMistake(f"nobody has reviewed version {version} (`orderhub rules review {version}`)")
+            told = "nobody has reviewed version {version} (`orderhub rules review {version}`)"
+            raise UserMistake(told, version=read(text).version)
 
     def back(self, *, by: str, comment: str = "") -> Edition:
         """Have the version decide again that was published before the active one; done again, it goes further back.
@@ -224,7 +230,8 @@ class Editions:
         self._say([ops.change(asked, self._clock())])
         now = next(one for one in self.kept() if one.version == asked.version)
         if now.state != books.BECOMES[asked.act] or now.comment != asked.comment:
-            raise UserMistake(f"somebody else has changed version {now.version} meanwhile: it is {now.state} now")
+            text = "somebody else has changed version {version} meanwhile: it is {state} now"
+            raise UserMistake(text, version=now.version, state=Term(now.state))
         return now
 
 
@@ -244,5 +251,5 @@ def _refuse_doubtful(text: str, *, anyway: bool) -> None:
 
 
 def _refuse_unknown(book: Rulebook, settings: Settings) -> None:
-    if told := settled.unknown(book, settings):
-        raise UserMistake("\n".join(told))
+    if settled.unknown(book, settings):
+        raise Mistaken(lambda tr: "\n".join(settled.unknown(book, settings, tr)))

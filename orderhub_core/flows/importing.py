@@ -49,7 +49,7 @@ def import_file(
 ) -> Imported:
     """Take a file in. Raises UserMistake for a file or mapping that cannot be used at all; then nothing was written."""
     if on_error not in ON_ERROR:
-        raise UserMistake(f"--on-error {on_error!r}: choose reject-all or skip-failed")
+        raise UserMistake("--on-error {word!r}: choose reject-all or skip-failed", word=on_error)
     mapping = files.load_mapping(mapping_name)
     reading = files.observe(files.read_table(path), mapping)
     source = f"file/{mapping.platform or 'file'}/{mapping.shop}"

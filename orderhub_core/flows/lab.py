@@ -230,7 +230,7 @@ class Lab:
         try:
             made = change(self.editions)
         except OrderHubError as error:
-            return tr("Nothing was changed: {reason}").format(reason=error), "bad"
+            return tr("Nothing was changed: {reason}").format(reason=error.told(tr)), "bad"
         state = tr(KEPT_AS[made.state])
         return tr("Version {version} is now: {state}.").format(version=made.version, state=state), "good"
 

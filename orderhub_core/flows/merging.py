@@ -160,9 +160,12 @@ class Merging:
         if shop in known or (not shop and len(known) == 1):
             return shop or known[0]
         if not known or shop:
-            raise UserMistake(f"the hub knows no order {order_no}{shop and f' of {shop}'}")
+            text = "the hub knows no order {order} of {shop}" if shop else "the hub knows no order {order}"
+            raise UserMistake(text, order=order_no, shop=shop)
         raise UserMistake(
-            f"several shops have an order {order_no} ({', '.join(known)}): say which (--shop, --other-shop)"
+            "several shops have an order {order} ({shops}): say which (--shop, --other-shop)",
+            order=order_no,
+            shops=tuple(known),
         )
 
     def combined(self, waiting: Sequence[Waiting]) -> Combined:

@@ -22,10 +22,9 @@ def named(words: Collection[str], known: Mapping[str, str]) -> dict[str, str]:
     """The warehouses that these words mean, of `warehouses`. Raises UserMistake that tells all others, each with the
     nearest right word."""
     if others := [word for word in words if word not in known]:
-        told = ", ".join(f"{word}{_perhaps(word, known)}" for word in sorted(others))
-        raise UserMistake(
-            f"the settings have no warehouse {told}; they have {', '.join(dict.fromkeys(known.values())) or 'none'}"
-        )
+        told = tuple(f"{word}{_perhaps(word, known)}" for word in sorted(others))
+        text = "the settings have no warehouse {told}; they have {known}"
+        raise UserMistake(text, told=told, known=tuple(dict.fromkeys(known.values())))
     return {word: known[word] for word in words}
 
 
@@ -33,7 +32,8 @@ def check_shop(store: Store, settings: Settings, shop: str) -> None:
     """Raises UserMistake for a shop that neither the settings have nor any order is of."""
     known = [one.id for one in settings.shops]
     if shop not in known and shop not in (known := sorted({*known, *aside.shops(store)})):
-        raise UserMistake(f"there is no shop {shop}{_perhaps(shop, known)}; there are {', '.join(known) or 'none'}")
+        text = "there is no shop {shop}; there are {known}"
+        raise UserMistake(text, shop=f"{shop}{_perhaps(shop, known)}", known=tuple(known))
 
 
 def _perhaps(word: str, known: Collection[str]) -> str:

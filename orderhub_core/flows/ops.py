@@ -7,7 +7,7 @@ from hashlib import blake2b
 
 import msgspec
 
-from orderhub_core.errors import Unreadable, UserMistake
+from orderhub_core.errors import Term, Unreadable, UserMistake
 from orderhub_core.flows.rows import push_key, push_keys, waits_until, work_key
 from orderhub_core.fold import Entry, Head
 from orderhub_core.model import (
@@ -179,7 +179,8 @@ def check_release(reason: str, by: str) -> None:
 def _check_words(what: str, words: str, by: str) -> None:
     for name, said, most in ((what, words, LONGEST_REASON), ("the name", by, LONGEST_NAME)):
         if len(said) > most or "\0" in said or not is_text(said):
-            raise UserMistake(f"{name} is too long, or holds what is no character: write at most {most} characters")
+            text = "{name} is too long, or holds what is no character: write at most {most} characters"
+            raise UserMistake(text, name=Term(name), most=most)
 
 
 def is_text(said: str) -> bool:
@@ -211,16 +212,21 @@ def releasable(held: Sequence[Held], order_no: str, parcel: int = 0) -> Held:
     # Of parcels and a work order of the same order one word lets all go; what was not tried may go.
     pushes = list({one.shop: one for one in sorted(own, key=lambda one: -one.tries)}.values())
     if not pushes:
-        what = f"parcel {parcel} of order {order_no}" if parcel else f"order {order_no}"
-        raise UserMistake(f"{what} is not kept from its warehouse; `orderhub holds list` names those that are")
+        text = "order {order} is not kept from its warehouse; `orderhub holds list` names those that are"
+        if parcel:
+            text = "parcel {parcel} of order {order} is not kept from its warehouse; `orderhub holds list` names those"
+        raise UserMistake(text, order=order_no, parcel=parcel)
     if len(pushes) > 1:
-        shops = ", ".join(one.shop for one in pushes)
-        raise UserMistake(f"several shops have an order {order_no} that is kept back ({shops}): say which (--shop)")
+        text = "several shops have an order {order} that is kept back ({shops}): say which (--shop)"
+        raise UserMistake(text, order=order_no, shops=tuple(one.shop for one in pushes))
     (found,) = pushes
     if found.tries:
         raise UserMistake(
-            f"order {order_no} was tried {found.tries} times and may have arrived: look at {found.target}, and hand it"
-            " over there if it has not"
+            "order {order} was tried {tries} times and may have arrived: look at {target}, and hand it over there if it"
+            " has not",
+            order=order_no,
+            tries=found.tries,
+            target=found.target,
         )
     return found
 

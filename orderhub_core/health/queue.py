@@ -182,7 +182,7 @@ def carried_out(
         steps = progress(asked(answer["rows"], all_there_are, tr))
         return replayed([outcome for ids in steps for outcome in hub.replay(ids).values()], tr)
     except OrderHubError as failure:
-        return str(failure), "bad"
+        return failure.told(tr), "bad"
 
 
 def dismissed(messages: int, tr: Translate) -> tuple[str, Kind]:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from orderhub_core.errors import UserMistake
+from orderhub_core.errors import Term, UserMistake
 from orderhub_core.frames import LINES
 from orderhub_core.rules import buyers, gifts, needs, speeds
 from orderhub_core.rules.claims import LEDGER
@@ -103,9 +103,10 @@ def _parquet(path: Path, level: str) -> pl.DataFrame:
     try:
         frame = pl.read_parquet(path)
     except OSError as error:
-        raise UserMistake(f"{path} cannot be read ({error.strerror or 'is it a file?'})") from None
+        why = error.strerror or Term("is it a file?")
+        raise UserMistake("{path} cannot be read ({why})", path=path, why=why) from None
     except pl.exceptions.PolarsError:
-        raise UserMistake(f"{path} is no Parquet file, or a damaged one") from None
+        raise UserMistake("{path} is no Parquet file, or a damaged one", path=path) from None
     return frame if level == "signal" else _as_the_hub_has_them(frame, level, path)
 
 

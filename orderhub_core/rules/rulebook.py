@@ -28,7 +28,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from orderhub_core.errors import UserMistake
+from orderhub_core.errors import Mistaken
 from orderhub_core.i18n import Translate
 from orderhub_core.rules.booktables import book_of
 from orderhub_core.rules.language.mistakes import Mistake, told
@@ -55,7 +55,7 @@ def usable(text: str, name: Path | str, tr: Translate = str) -> Rulebook:
     """A rulebook from the text of its file, which is called `name`. Raises UserMistake as `load`."""
     book, mistakes = read(text)
     if mistakes:
-        raise UserMistake(refusal(name, mistakes, tr))
+        raise Mistaken(lambda tr: refusal(name, mistakes, tr))
     return book
 
 

@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 from orderhub_core.errors import UserMistake
 
-EXAMPLE = "write it like nats://user@host:4222,host2:4222,host3:4222"
+EXAMPLE = "nats://user@host:4222,host2:4222,host3:4222"
 SCHEMES = ("nats", "tls")
 NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 """What a stream's name may consist of."""
@@ -42,7 +42,7 @@ def address(url: str) -> Address:
     hosts, _, query_of_hosts = hosts.partition("?")
     name, _, query = tail.partition("?")
     if scheme not in SCHEMES or not hosts:
-        raise UserMistake(f"--inbox must be the address of a NATS cluster: {EXAMPLE}")
+        raise UserMistake("--inbox must be the address of a NATS cluster: write it like {example}", example=EXAMPLE)
     user, at, hosts = hosts.rpartition("@")
     servers = tuple(f"{scheme}://{user}{at}{_host(host)}" for host in hosts.split(","))
     if name and not NAME.fullmatch(name):
@@ -57,7 +57,7 @@ def _host(host: str) -> str:
     except ValueError:
         known = False
     if not known:
-        raise UserMistake(f"--inbox: a host or port cannot be understood; {EXAMPLE}")
+        raise UserMistake("--inbox: a host or port cannot be understood; write it like {example}", example=EXAMPLE)
     return host
 
 
@@ -69,14 +69,15 @@ def _options(query: str) -> dict[str, Any]:
         elif option in NUMBERS:
             options[option] = _number(option, value, *NUMBERS[option])
         else:
-            known = ", ".join((*NUMBERS, "monitor"))
-            raise UserMistake(f"--inbox: there is no option {option!r}; known are {known}")
+            text, known = "--inbox: there is no option {option!r}; known are {known}", (*NUMBERS, "monitor")
+            raise UserMistake(text, option=option, known=known)
     return options
 
 
 def _number(option: str, value: str, least: int, most: int) -> int:
     if not value.isdecimal() or not least <= int(value) <= most:
-        raise UserMistake(f"--inbox: {option} is {value!r}; write a number from {least} to {most}")
+        text = "--inbox: {option} is {value!r}; write a number from {least} to {most}"
+        raise UserMistake(text, option=option, value=value, least=least, most=most)
     return int(value)
 
 

@@ -8,14 +8,14 @@ from psycopg.conninfo import conninfo_to_dict
 
 from orderhub_core.errors import UserMistake
 
+EXAMPLE = "postgresql://user@host:5432/name"
 SCHEMES = ("postgresql://", "postgres://", "postgresql+psycopg://")
 
 
 def checked(url: str) -> str:
     """The address in the driver's spelling. Raises UserMistake, without the address: a password may be in it."""
-    example = "write it like postgresql://user@host:5432/name"
     if not url.startswith(SCHEMES):
-        raise UserMistake(f"--database must be a PostgreSQL address: {example}")
+        raise UserMistake("--database must be a PostgreSQL address: write it like {example}", example=EXAMPLE)
     address = "postgresql://" + url.split("://", 1)[1]
     try:
         parts = conninfo_to_dict(address)
@@ -23,8 +23,10 @@ def checked(url: str) -> str:
         sqlalchemy.make_url(address)
     except (psycopg.ProgrammingError, sqlalchemy.exc.ArgumentError, ValueError):
         raise UserMistake(
-            f"--database: the user, host, port or an option after `?` cannot be understood; {example}"
+            "--database: the user, host, port or an option after `?` cannot be understood; write it like {example}",
+            example=EXAMPLE,
         ) from None
     if not all(0 < port < 65_536 for port in ports):
-        raise UserMistake(f"--database: a port lies between 1 and 65535; {example}")
+        text = "--database: a port lies between 1 and 65535; write it like {example}"
+        raise UserMistake(text, example=EXAMPLE)
     return address

@@ -54,7 +54,8 @@ def init(home: Home, revisions: Mapping[str, str] | None = None) -> None:
     try:
         home.data.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserMistake(f"cannot make the folder {home.data} ({error.strerror}): name another with --data") from None
+        text = "cannot make the folder {folder} ({why}): name another with --data"
+        raise UserMistake(text, folder=home.data, why=error.strerror) from None
     if revisions or outdated(home):
         from orderhub_core.store import schema
 

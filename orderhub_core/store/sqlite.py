@@ -109,7 +109,7 @@ class SqliteStore(Store):
         self.folder = folder
         for part in PAGE_BYTES:
             if not file_of(folder, part).exists():
-                raise StoreMissing(f"no hub in {folder}: `orderhub db init --data {folder}` makes one")
+                raise StoreMissing("no hub in {folder}: `orderhub db init --data {folder}` makes one", folder=folder)
         self._writers: dict[str, Any] = {}
         self._locks = {part: threading.RLock() for part in PAGE_BYTES}
         self._local = threading.local()
@@ -312,7 +312,8 @@ def _translated(folder: Path, part: str) -> Iterator[None]:
                 raise Busy(f"the disk of {folder} is full; nothing was lost, the work waits") from error
             raise Stop(f"the {part} database cannot be read or written ({text}): look at the disk") from error
         if "no such table" in text or "unable to open" in text or "no such column" in text:
-            raise StoreMissing(f"the {part} database is not ready ({text}): run `orderhub db init`") from error
+            how = "the {part} database is not ready ({why}): run `orderhub db init`"
+            raise StoreMissing(how, part=part, why=text) from error
         raise
     except sqlite.DatabaseError as error:
         if "malformed" in str(error) or "not a database" in str(error):

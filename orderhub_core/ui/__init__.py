@@ -63,7 +63,9 @@ def readable(title: str, subtitle: str, lang: str) -> Iterator[None]:
     try:
         yield
     except OrderHubError as error:
-        told = i18n.translator(lang)("The hub cannot be read: {reason}").format(reason=error)
+        told = i18n.translator(lang)("The hub cannot be read: {reason}").format(
+            reason=error.told(i18n.translator(lang))
+        )
         mo.stop(True, page(title, subtitle, lang, note(told, "bad")))
 
 

@@ -159,6 +159,56 @@ def test_a_users_mistake_is_one_sentence_and_exit_code_2(orderhub, arguments, to
     assert "Traceback" not in out + err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["log", "verify", "--data", "nowhere"], "nowhere 里没有中枢：用 `orderhub db init --data nowhere` 建一个"),
+        (["log", "show", "Z9"], "data 里没有订单 'Z9'：请核对单号，或先导入该店铺的导出文件"),
+        (["holds", "release", "Z9", "--reason", "x"], "中枢里没有订单 Z9：请核对单号"),
+        (["holds", "list", "--shop", "nobody"], "没有店铺 nobody；有 无"),
+        (["import", "none.csv", "--mapping", "generic"], "none.csv：没有这个文件"),
+        (
+            ["import", "none.csv", "--mapping", "no-such"],
+            "没有映射 'no-such'：请写一个 TOML 文件，或随附的映射之一：douyin",
+        ),
+        (["rules", "publish", "v9"], "没有保存过版本 'v9'"),
+        (["rules", "check", "none.toml"], "规则书 none.toml 无法读取（"),
+        (["rules", "eval", "--rules", "none.toml", "--orders", "o", "--out", "x"], "规则书 none.toml 无法读取（"),
+        (["rules", "explain", "A1", "--rules", "none.toml", "--orders", "o"], "规则书 none.toml 无法读取（"),
+        (["audit", "orders", "--as-of", "soon"], "--as-of 'soon'：请写成"),
+        (["log", "verify", "--database", "mysql://x"], "--database 须为 PostgreSQL 地址：写成 postgresql://"),
+        (["serve", "--host", "0.0.0.0"], "--host 0.0.0.0 会让别人也能访问"),
+    ],
+)
+def test_a_users_mistake_is_told_in_the_language_that_was_asked_for(orderhub, arguments, told):
+    orderhub("db", "init")
+    code, _, err = orderhub(*arguments, "--lang", "zh")
+    assert (code, told in err) == (2, True), err
+    assert len(err.splitlines()) == 1
+
+
+def test_what_is_wrong_with_a_rulebook_is_told_in_the_language_that_was_asked_for(orderhub, tmp_path):
+    (tmp_path / "bad.toml").write_text('version = "1"\nodd = 1\n', encoding="utf-8")
+    _, _, err = orderhub("rules", "eval", "--rules", "bad.toml", "--orders", "o", "--out", "x", "--lang", "zh")
+    assert "odd" in err and "there is no key" not in err, err
+    _, _, err = orderhub("rules", "eval", "--rules", "bad.toml", "--orders", "o", "--out", "x")
+    assert "there is no key odd" in err, "and in English, where none was"
+
+
+def test_whoever_lets_an_order_go_that_there_is_not_learns_what_where_and_how(orderhub, export, tmp_path):
+    orderhub("import", export, "--mapping", "generic", "--data", tmp_path / "d")
+
+    def released(*arguments):
+        code, _, err = orderhub("holds", "release", *arguments, "--reason", "looked at", "--data", tmp_path / "d")
+        assert code == 2
+        return err
+
+    assert "the hub knows no order B9: check the number" in released("B9")
+    assert "orderhub holds list" in released("B9")
+    assert "there is no shop nowhere" in released("B1", "--shop", "nowhere")
+    assert "order B1 is not kept from its warehouse" in released("B1")
+
+
 def test_a_damaged_database_is_told_and_exits_3(orderhub, tmp_path):
     orderhub("db", "init", "--data", tmp_path / "d")
     for path in (tmp_path / "d").glob("hub.db*"):

@@ -50,6 +50,37 @@ def refusals() -> set[str]:
     return {node.args[-1].value for node in named if isinstance(node.args[-1], ast.Constant)}  # type: ignore[misc]
 
 
+MISTAKES = {"UserMistake", "StoreMissing"}
+
+
+def mistakes() -> dict[str, str]:
+    """The sentences that a user's mistakes are told by, with the place that says each: written where it is raised, or
+    given a name just before."""
+    said: dict[str, str] = {}
+    for source in [*CORE.rglob("*.py"), *(ROOT / "connectors").rglob("*.py")]:
+        functions = (node for node in ast.walk(ast.parse(source.read_text(encoding="utf-8")))
+                     if isinstance(node, ast.FunctionDef))  # fmt: skip
+        for function in functions:
+            nodes = list(ast.walk(function))
+            raised = [node.args[0] for node in nodes if isinstance(node, ast.Call)
+                      and getattr(node.func, "id", "") in MISTAKES and node.args]  # fmt: skip
+            names = {node.id for node in raised if isinstance(node, ast.Name)}
+            named = [node.value for node in nodes if isinstance(node, ast.Assign)
+                     and any(isinstance(to, ast.Name) and to.id in names for to in node.targets)]  # fmt: skip
+            for value in [*raised, *named]:
+                either = [value.body, value.orelse] if isinstance(value, ast.IfExp) else [value]
+                texts = [each.value for each in either if isinstance(each, ast.Constant)]
+                said |= {text: source.name for text in texts if isinstance(text, str)}
+    return said
+
+
+def test_every_sentence_about_a_mistake_exists_in_chinese() -> None:
+    said = mistakes()
+    known = {message.id for message in i18n.catalogue("zh")}
+    assert len(said) > 80
+    assert {text: place for text, place in said.items() if text not in known} == {}
+
+
 def blanks(text: str) -> set[str]:
     return {name for _, name, _, _ in Formatter().parse(text) if name is not None}
 

@@ -115,10 +115,10 @@ def settle(
     try:
         answer(judge_all, period, keys, reason, by)
     except UserMistake as error:
-        return _unchanged, (tr("The answer was not taken: {reason}").format(reason=error), "bad")
+        return _unchanged, (tr("The answer was not taken: {reason}").format(reason=error.told(tr)), "bad")
     except OrderHubError as error:
         text = tr("Some of the answers may not have been taken: {reason}. Answering again is harmless.")
-        return _heard(reviews, period, keys), (text.format(reason=error), "bad")
+        return _heard(reviews, period, keys), (text.format(reason=error.told(tr)), "bad")
     return lambda before: changed(before, keys, reason), told(keys, reason, tr)
 
 

@@ -13,7 +13,7 @@ from typing import Annotated
 import typer
 
 from orderhub_core import hub
-from orderhub_core.entry.options import AsJson, counted, spoken, tell, tr
+from orderhub_core.entry.options import AsJson, spoken, tell, tr
 from orderhub_core.errors import StoreMissing, UserMistake
 from orderhub_core.flows.importing import Imported
 from orderhub_core.store import homes
@@ -44,11 +44,14 @@ def import_(
     tell(imported, _sentences(imported), as_json=as_json)
     if imported.rejected:
         raise UserMistake(
-            f"{imported.file}: nothing imported, {counted(imported.refused, 'row')} cannot be taken in (reasons above);"
-            " mend them, or take the rest with --on-error skip-failed"
+            "{file}: nothing imported, rows that cannot be taken in (reasons above): {n:,}; mend them, or take the rest"
+            " with --on-error skip-failed",
+            file=imported.file,
+            n=imported.refused,
         )
     if not imported.rows:
-        raise UserMistake(f"{imported.file} has a heading and no rows: there is nothing to import; export it again")
+        text = "{file} has a heading and no rows: there is nothing to import; export it again"
+        raise UserMistake(text, file=imported.file)
     return 0
 
 

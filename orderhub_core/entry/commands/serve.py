@@ -46,8 +46,9 @@ def serve(
     token = os.environ.get("ORDERHUB_TOKEN")
     if host not in LOOPBACK and not token:
         raise UserMistake(
-            f"--host {host} lets others in: set ORDERHUB_TOKEN to a long random text that they must show,"
-            " or stay on 127.0.0.1"
+            "--host {host} lets others in: set ORDERHUB_TOKEN to a long random text that they must show, or stay on"
+            " 127.0.0.1",
+            host=host,
         )
     check_free(host, port)
     board, worker = _board(snapshot, read_only=read_only), None
