@@ -10,8 +10,8 @@ from functools import lru_cache
 from typing import Any
 
 from orderhub_core.rules import fields
-from orderhub_core.rules.fields import Field as Field
-from orderhub_core.rules.fields import Kind as Kind
+from orderhub_core.rules.field import Field as Field
+from orderhub_core.rules.field import Kind as Kind
 
 MEASURED: Mapping[str, Field] = {field.name: field for field in fields.MEASURED}
 """By English name, those that must be told of what: `load(hangzhou)`."""
@@ -29,6 +29,11 @@ def of_subject(field: Field, subject: str) -> Field:
     """One of MEASURED, of a warehouse or a SKU by its id."""
     name = f"{field.name}({subject})"
     return field._replace(name=name, zh=f"{field.zh}({subject})", column=name, subject=subject)
+
+
+def of_the_line(field: Field) -> Field | None:
+    """What asks for one of MEASURED of whatever the line has."""
+    return next((one for one in fields.LINE if one.told == field.name), None)
 
 
 @lru_cache(maxsize=1024)

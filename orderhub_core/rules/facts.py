@@ -11,7 +11,7 @@ import polars as pl
 
 from orderhub_core.frames import INSTANT
 from orderhub_core.rules.bits import Bits, Numbers, pack
-from orderhub_core.rules.dictionary import Field, Kind
+from orderhub_core.rules.dictionary import FIELDS, Field, Kind
 
 MANY = 20_000
 """Rows from which on it pays to compute columns side by side."""
@@ -60,9 +60,12 @@ OF_LINES: Mapping[str, tuple[tuple[str, ...], pl.Expr]] = {
 
 
 def sources(field: Field) -> tuple[str, tuple[str, ...]]:
-    """The frame, `orders`, `lines` or `signals`, and the columns of it that a field's value is taken from."""
+    """The frame, `orders`, `lines` or `signals`, and the columns of it that a field's value is taken from; of a line's
+    that is reported those that say of what."""
     if field.level == "signal":
         return "signals", ()
+    if field.told:
+        return "lines", (FIELDS[field.about].column,)
     if field.level == "line":
         return "lines", OF_LINES[field.column][0] if field.column in OF_LINES else (field.column,)
     if field.column in TOTALS:

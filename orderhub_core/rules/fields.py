@@ -7,52 +7,9 @@ empty is a missing value.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import StrEnum
-from typing import Literal, NamedTuple
 
 from orderhub_core.rules import choices
-
-Level = Literal["order", "line", "buyer", "signal"]
-
-
-class Kind(StrEnum):
-    TEXT = "text"
-    CHOICE = "choice"
-    """One of the field's own words."""
-    NUMBER = "number"
-    MONEY = "money"
-    INSTANT = "instant"
-    TIME_OF_DAY = "time of day"
-    FLAG = "flag"
-
-
-class Field(NamedTuple):
-    name: str
-    """English: lower case, words joined by `_`."""
-    zh: str
-    kind: Kind
-    level: Level
-    column: str
-    """Of the frame of its level, or of what `facts` adds to it."""
-    doc: str
-    decimals: int = 0
-    """How many of them a person writes of a NUMBER that is kept as a whole one: 3 for kilograms kept in grams."""
-    unit: str = ""
-    """May be written after a NUMBER: `90%`."""
-    words: Mapping[str, str] = {}
-    """Values by their Chinese word: `抖音` is `douyin`. Of a CHOICE all that there are."""
-    aliases: tuple[str, ...] = ()
-    spellings: Mapping[str, str] = {}
-    """Other ways to write a value: read, and not written. A NUMBER's are also the English words of its values."""
-    about: str = ""
-    """The field whose values it must be told of: `load` of a warehouse. Empty for one that is the order's own."""
-    subject: str = ""
-    """Which of them."""
-
-    @property
-    def signal(self) -> str:
-        """Under which reports tell it: without the subject."""
-        return self.name.removesuffix(f"({self.subject})") if self.subject else self.name
+from orderhub_core.rules.field import Field, Kind
 
 
 def _instant(name: str, zh: str, doc: str, *aliases: str) -> Field:
@@ -198,6 +155,17 @@ LINE = (
         "Unit price times quantity.",
         decimals=2,
         aliases=("小计",),
+    ),
+    Field(
+        "sku_stock",
+        "商品库存",
+        Kind.NUMBER,
+        "line",
+        "sku_stock",
+        "Pieces of the line's SKU that orders may still take, as `stock` tells them.",
+        aliases=("SKU库存",),
+        about="sku",
+        told="stock",
     ),
 )
 

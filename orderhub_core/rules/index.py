@@ -27,7 +27,7 @@ from orderhub_core.rules.compile import (
     number,
     program,
 )  # fmt: skip
-from orderhub_core.rules.dictionary import Field, Kind
+from orderhub_core.rules.dictionary import FIELDS, Field, Kind
 from orderhub_core.rules.tree import Condition, Not, Op
 
 ENCODED_FROM = 20_000
@@ -164,8 +164,7 @@ class Index:
 
     @cached_property
     def lines(self) -> Level:
-        sold = self._placed[0]
-        return Level(sold.height, lambda fields: facts.columns(sold, fields, self.zone))
+        return Level(self._placed[0].height, self._of_lines)
 
     @cached_property
     def line_no(self) -> Numbers:
@@ -219,20 +218,37 @@ class Index:
     def _of_orders(self, fields: Sequence[Field]) -> list[pl.Series]:
         summed = [field.column for field in fields if field.column in facts.TOTALS]
         made = facts.totals(summed, *self._placed, self.orders.height).to_dict() if summed else {}
-        own = [field for field in fields if field.level != "signal" and field.column not in made]
+        own = [field for field in fields if not field.is_reported and field.column not in made]
         columns = facts.columns(self.raw_orders, own, self.zone)
         made |= {field.column: column for field, column in zip(own, columns, strict=True)}
-        return [self._signal(field) if field.level == "signal" else made[field.column] for field in fields]
+        return [self._signal(field) if field.is_reported else made[field.column] for field in fields]
+
+    def _of_lines(self, fields: Sequence[Field]) -> list[pl.Series]:
+        own = [field for field in fields if not field.is_reported]
+        columns = iter(facts.columns(self._placed[0], own, self.zone))
+        return [self._signal_of_lines(field) if field.is_reported else next(columns) for field in fields]
 
     def _signal(self, field: Field) -> pl.Series:
-        kind = "word" if field.kind in WORDS else "number"
-        reports = signals.SIGNALS.to_frame() if self.reports is None else self.reports
-        own = reports.filter(pl.col("signal") == field.signal)
+        own = self._reports(field)
         if field.subject:  # whatever the order is
             told = own.filter(pl.col("of") == field.about, pl.col("subject") == field.subject)
             own = told.with_columns(of=pl.lit(""), subject=pl.lit(""))
-        value = signals.as_of(self.raw_orders, self.raw_orders[self.at].cast(INSTANT), own, kind)
+        kind = "word" if field.kind in WORDS else "number"
+        value = signals.as_of(self.raw_orders, self._instants, own, kind)
         return value.cast(pl.Boolean) if field.kind is Kind.FLAG else value
+
+    def _signal_of_lines(self, field: Field) -> pl.Series:
+        subject = self.lines.column(FIELDS[field.about])
+        told = self._reports(field).filter(pl.col("of") == field.about, pl.col("subject").is_in(subject.implode()))
+        return signals.as_of(subject.to_frame(field.about), self._instants[self.place], told, "number")
+
+    def _reports(self, field: Field) -> pl.DataFrame:
+        reports = signals.SIGNALS.to_frame() if self.reports is None else self.reports
+        return reports.filter(pl.col("signal") == field.signal)
+
+    @cached_property
+    def _instants(self) -> pl.Series:
+        return self.raw_orders[self.at].cast(INSTANT)
 
 
 NO_LINE = int(np.iinfo(np.int64).max)

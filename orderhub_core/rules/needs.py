@@ -45,7 +45,7 @@ def line_columns(book: Rulebook) -> frozenset[str]:
 
 
 def asks_signals(book: Rulebook) -> bool:
-    return any(field.level == "signal" for field, _ in asked(book))
+    return any(field.is_reported for field, _ in asked(book))
 
 
 def asks_buyers(book: Rulebook) -> bool:

@@ -71,8 +71,8 @@ def _ending(open_ones: list[tuple[int, _Report]], before: Any) -> Iterator[tuple
 
 
 def as_of(orders: pl.DataFrame, at: pl.Series, reports: pl.DataFrame, column: str) -> pl.Series:
-    """The value that held for each order at its instant: its subject's where one is reported, else what holds for all;
-    null where nothing is known."""
+    """The value that held for each order, or line, at its instant: its subject's where one is reported, else what holds
+    for all; null where nothing is known."""
     found = pl.Series(column, [None], dtype=SIGNALS[column]).new_from_index(0, orders.height)
     for (of,), some in reports.group_by("of", maintain_order=True):
         subject = orders[str(of)].cast(pl.String) if of else pl.Series([""]).new_from_index(0, orders.height)

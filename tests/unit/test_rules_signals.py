@@ -6,12 +6,13 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from rules_oracle import lines_frame, orders_frame
+from rules_oracle import both, either, lines_frame, negated, orders_frame
 
 from orderhub_core.rules.decide import decide
+from orderhub_core.rules.explain import explain
 from orderhub_core.rules.index import Index
 from orderhub_core.rules.signals import SIGNALS
-from orderhub_core.rules.tree import Action, Group, Leaf, Not, Op, Rule, Rulebook
+from orderhub_core.rules.tree import Action, Group, Leaf, Lines, Not, Op, Rule, Rulebook
 
 START = datetime(2026, 11, 11, tzinfo=UTC)
 BUSY = Leaf("livestream_audience", Op.MORE, (5_000,))
@@ -111,6 +112,72 @@ def test_the_load_of_a_warehouse_is_what_was_reported_of_it_whichever_order_asks
     for truth, subject in zip(index.truths(asks), ("a", "b"), strict=False):
         values = [value_of(named, subject, minute) for _, minute in some]
         assert truth.to_list() == [None if value is None else value > 5_000 for value in values]
+
+
+skus = st.sampled_from(["a", "b", "c", ""])
+bought = st.lists(st.tuples(st.none() | minutes, st.lists(skus, max_size=3)), min_size=1, max_size=6)
+SCARCE = Leaf("sku_stock", Op.AT_MOST, (5_000,))
+
+
+def stock_frame(reports):
+    own = reports_frame([one for one in reports if one[0]], "stock").with_columns(of=pl.lit("sku"))
+    others = reports_frame([("", 1, 0, None), ("a", 1, 0, None)], "stock").with_columns(of=pl.lit("warehouse"))
+    return pl.concat([own, others, reports_frame([("a", 1, 0, None)], "load").with_columns(of=pl.lit("sku"))])
+
+
+def buying(number, minute, some):
+    line = {"category": None, "quantity": 1, "price_minor": 1, "gift_of": None}
+    lines = [line | {"line_no": place, "sku": sku} for place, sku in enumerate(some, 1)]
+    return order(number, "a", minute) | {"lines": lines}
+
+
+@settings(deadline=None, max_examples=150)
+@given(report_lists, bought)
+def test_the_stock_of_a_line_is_what_was_reported_of_its_own_sku_when_the_order_was_paid(reports, some):
+    orders = [buying(n, *each) for n, each in enumerate(some, 1)]
+    index = Index(orders_frame(orders), lines_frame(orders), zone="UTC", reports=stock_frame(reports))
+    named = [one for one in reports if one[0]]
+    values = [[value_of(named, sku, minute) for sku in own] for minute, own in some]
+    silent, short, ample = Leaf("sku_stock", Op.IS_MISSING), Lines("every", SCARCE), Lines("no", SCARCE)
+    truths = [truth.to_list() for truth in index.truths((SCARCE, silent, short, ample))]
+    scarce = [[None if value is None else value <= 5_000 for value in own] for own in values]
+    assert truths == [
+        [either(own) if own else None for own in scarce],
+        [any(value is None for value in own) if own else None for own in values],
+        [both(own) if own else None for own in scarce],
+        [negated(either(own)) if own else None for own in scarce],
+    ]
+
+
+@settings(deadline=None, max_examples=100)
+@given(report_lists, st.lists(st.tuples(st.none() | minutes, st.sampled_from("abc")), min_size=1, max_size=6))
+def test_of_an_order_of_one_line_its_stock_is_that_of_the_sku_by_name(reports, some):
+    orders = [buying(n, minute, [sku]) for n, (minute, sku) in enumerate(some, 1)]
+    index = Index(orders_frame(orders), lines_frame(orders), zone="UTC", reports=stock_frame(reports))
+    own, *named = index.truths((SCARCE, *(Leaf(f"stock({sku})", SCARCE.op, SCARCE.values) for sku in "abc")))
+    assert own.to_list() == [named["abc".index(sku)][place] for place, (_, sku) in enumerate(some)]
+
+
+def test_a_missing_stock_is_never_met_and_the_why_says_so():
+    rules = {"short": SCARCE, "not": Not(SCARCE), "silent": Leaf("sku_stock", Op.IS_MISSING)}
+    book = Rulebook("v", (Group("g", "all", tuple(Rule(n, w, (Action("tag", n),)) for n, w in rules.items())),))
+    orders = [buying(1, 5, ["a", "b"]), buying(2, 5, ["b"])]
+    told = stock_frame([("a", 9_000, 0, None)])
+    made = decide(orders_frame(orders), lines_frame(orders), book, reports=told)
+    assert list(made.select("order_id", "rule", "reason").iter_rows()) == [
+        (1, "silent", "some line: sku_stock is missing (sku_stock: 9000)"),
+        (2, "silent", "some line: sku_stock is missing (sku_stock: none)"),
+    ]
+    one = [frame.filter(order_id=2) for frame in (orders_frame(orders), lines_frame(orders))]
+    short, *_ = explain(*one, book, reports=told).answers
+    assert (short.outcome, short.lacks[0].missing, short.lacks[0].own) == ("unknown", True, {"sku_stock": None})
+
+
+def test_without_reports_or_lines_nothing_is_known_of_any_stock():
+    orders = [buying(1, 5, ["a"]), buying(2, 5, [])]
+    index = Index(orders_frame(orders), lines_frame(orders), zone="UTC")
+    scarce, silent = index.truths((SCARCE, Leaf("sku_stock", Op.IS_MISSING)))
+    assert (scarce.to_list(), silent.to_list()) == ([None, None], [True, None])
 
 
 def test_what_is_not_reported_of_a_warehouse_is_neither_met_nor_unmet():

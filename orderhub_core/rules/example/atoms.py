@@ -74,10 +74,10 @@ def fields(index: Index) -> list[Field]:
 
 
 def _is_there(field: Field, index: Index) -> bool:
+    if field.is_reported and (index.reports is None or index.at not in index.raw_orders):
+        return False
     frame, columns = facts.sources(field)
-    if frame == "signals":
-        return index.reports is not None and index.at in index.raw_orders
-    return set(columns) <= set((index.raw_orders if frame == "orders" else index.raw_lines).columns)
+    return set(columns) <= set((index.raw_lines if frame == "lines" else index.raw_orders).columns)
 
 
 def _asked(marked: Index, wanted: bits.Bools, ruler: Ruler) -> Iterator[Condition]:

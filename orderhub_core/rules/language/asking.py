@@ -15,10 +15,11 @@ from orderhub_core.rules.dictionary import (
     nearest,
     nearest_field,
     of_subject,
+    of_the_line,
 )
 from orderhub_core.rules.language import operators as said
 from orderhub_core.rules.language.lexing import Sort, Token
-from orderhub_core.rules.language.reader import Reader
+from orderhub_core.rules.language.reader import Halt, Reader
 from orderhub_core.rules.language.values import Misread, fits, read
 from orderhub_core.rules.tree import ALWAYS, Condition, Leaf, Not, Op, Scalar
 
@@ -78,7 +79,7 @@ def _measured(reader: Reader, name: Token) -> Field | None:
         return None
     opening = reader.here
     if not reader.takes(Sort.OPEN):
-        raise reader.halt("needs_subject", name, name=name.text, example=f"{name.text}({EXAMPLES[field.about]})")
+        raise _of_what(reader, field, name)
     token = reader.value(name.text)
     subject = read(token.text, FIELDS[field.about], reader.speech, quoted=token.sort is Sort.QUOTED)
     if not reader.takes(Sort.CLOSE):
@@ -86,6 +87,14 @@ def _measured(reader: Reader, name: Token) -> Field | None:
     if not subject:
         raise reader.halt("empty_text", token)
     return of_subject(field, str(subject))
+
+
+def _of_what(reader: Reader, field: Field, name: Token) -> Halt:
+    example, own = f"{name.text}({EXAMPLES[field.about]})", of_the_line(field)
+    if own is None:
+        return reader.halt("needs_subject", name, name=name.text, example=example)
+    called = own.zh if reader.language == "zh" else own.name
+    return reader.halt("needs_subject_or_line", name, name=name.text, example=example, own=called)
 
 
 def _ends(reader: Reader) -> bool:

@@ -45,6 +45,7 @@ MISTAKES: Mapping[str, str] = {
     "empty_window": "no value lies in the range from {low} up to {high}",
     "wrong_count": "{name} takes {count} here, not {given}",
     "needs_subject": "{name} must be told of what: write {example}",
+    "needs_subject_or_line": "{name} must be told of what: write {example}, or {own} for that of each line's own",
     "order_field_in_lines": "{name} belongs to the whole order and cannot stand in a condition on lines",
     "lines_in_lines": "a condition on lines cannot stand within another one",
     "no_argument": "the action {name} needs to know what: write it after {name}",
