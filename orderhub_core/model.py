@@ -353,8 +353,24 @@ class SignalEnd(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     comment: str = ""
 
 
+class Measurement(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """What the hub has measured of a signal. What it has said of it before, and does not say otherwise here, holds for
+    as long as this does. Instants in microseconds UTC."""
+
+    field: str
+    of: str
+    since: int
+    until: int
+    by: str
+    rows: tuple[tuple[str, int], ...] = ()
+    """Subject and number, where it is another one than before."""
+    over: tuple[str, ...] = ()
+    """Subjects of which it says nothing any more."""
+
+
 OrderWord = Review | Release | Packing | Pairing
-Word = OrderWord | Dismissal | BookChange | Signal | SignalEnd | StockReport | BatchPlan | Arrival | Dealing
+SignalWord = Signal | SignalEnd | Measurement
+Word = OrderWord | Dismissal | BookChange | SignalWord | StockReport | BatchPlan | Arrival | Dealing
 Decoded = Observation | Sighting | Word
 
 

@@ -198,7 +198,7 @@ class Worker:
 
     def _measure(self) -> bool:
         for said in self.hub.measures.measure():
-            log.info("measured", signal=said.field, of=said.subject, number=said.number)
+            log.info("measured", signal=said.field, changed=len(said.rows), over=len(said.over))
         return False
 
     def _restock(self) -> bool:

@@ -6,7 +6,7 @@ Pure apart from reading the lines of orders that a batch did not bring.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property, lru_cache
 from operator import attrgetter
 from pathlib import Path
@@ -30,11 +30,12 @@ from orderhub_core.rules import rulebook
 from orderhub_core.rules.actions import HOLDS
 from orderhub_core.rules.buyers import HISTORY
 from orderhub_core.rules.decide import Decision, each
+from orderhub_core.rules.dictionary import Field
 from orderhub_core.rules.gifts import FIRST_ADDED_LINE
 from orderhub_core.rules.index import Index
 from orderhub_core.rules.inforce import Choice
 from orderhub_core.rules.merging import wish
-from orderhub_core.rules.needs import asks_buyers, asks_signals, check, line_columns, order_columns
+from orderhub_core.rules.needs import asks_buyers, check, line_columns, order_columns, signals
 from orderhub_core.rules.routing import NO_WINDOW
 from orderhub_core.rules.tree import Action, Rulebook
 from orderhub_core.store.ahead import Reads
@@ -93,8 +94,8 @@ def _impossible(action: Action) -> str:
 class Outside(NamedTuple):
     """What is reported of the world, of those reports that hold at an instant (microseconds UTC) or later."""
 
-    reports: Callable[[int], pl.DataFrame]
-    """SIGNALS, for rules."""
+    reports: Callable[[int, Sequence[Field], Collection[str]], pl.DataFrame]
+    """SIGNALS, for rules that ask for these fields, and the SKUs of the lines that they are asked of."""
     closings: Callable[[int], pl.DataFrame]
     """WINDOWS, for routing."""
 
@@ -178,7 +179,7 @@ class Intentions:
     def _decided(self, heads: Sequence[Head], lines: Mapping[int, Sequence[Line]], book: Rulebook) -> list[Made]:
         """What a book says of each order, if anything."""
         heads = sorted(heads, key=_by_id)  # frames that are sorted by it are told apart without a join
-        reports = self.outside.reports(_first_paid(heads)) if asks_signals(book) else None
+        reports = self._reports(heads, lines, asked) if (asked := signals(book)) else None
         about = (
             []
             if reports is None
@@ -196,6 +197,14 @@ class Intentions:
             for head in heads
             for number in (head.order_id,)
         ]
+
+    def _reports(
+        self, heads: Sequence[Head], lines: Mapping[int, Sequence[Line]], asked: Sequence[Field]
+    ) -> pl.DataFrame:  # fmt: skip
+        """What an order is told that was paid, nobody knows when, holds at no instant."""
+        skus = {line.sku for head in heads for line in lines[head.order_id]} if any(one.told for one in asked) else ()
+        first = min((head.paid_at for head in heads if head.paid_at is not None), default=0)
+        return self.outside.reports(first, asked, skus)
 
     def _shares(self, heads: Sequence[Head]) -> list[tuple[Rulebook, list[Head]]]:
         shares: dict[str, tuple[Rulebook, list[Head]]] = {}

@@ -108,7 +108,7 @@ class Lab:
         asked, lines = past.as_decided(orders), self._place.frame("lines")
         if self._store is None:
             return Ground(asked, lines)
-        return Ground(asked, lines, reporting.reports(self._store, 0), partial(regarding.histories, self._store))
+        return Ground(asked, lines, reporting.every_report(self._store), partial(regarding.histories, self._store))
 
     def _paid(self, period: Period) -> pl.DataFrame:
         orders = self._place.frame("orders")

@@ -13,6 +13,7 @@ from orderhub_core.fold import Entry, Head
 from orderhub_core.model import (
     BookChange,
     Dismissal,
+    Measurement,
     Packing,
     Pairing,
     RawMessage,
@@ -20,6 +21,7 @@ from orderhub_core.model import (
     Review,
     Signal,
     SignalEnd,
+    SignalWord,
     Word,
 )
 from orderhub_core.settings import RESERVED
@@ -33,12 +35,12 @@ OPS = RESERVED
 KINDS: dict[str, type[Word]] = {
     "review": Review, "dismissal": Dismissal, "release": Release, "packing": Packing, "pairing": Pairing,
     "rulebook": BookChange,
-    "signal": Signal, "signal_end": SignalEnd, "stock": StockReport, "batches": BatchPlan, "arrival": Arrival,
-    "dealing": Dealing,
+    "signal": Signal, "signal_end": SignalEnd, "measurement": Measurement, "stock": StockReport,
+    "batches": BatchPlan, "arrival": Arrival, "dealing": Dealing,
 }  # fmt: skip
-TURNING = BookChange | Signal | SignalEnd | StockReport | BatchPlan | Arrival | Dealing
+TURNING = BookChange | SignalWord | StockReport | BatchPlan | Arrival | Dealing
 """What is said after it is decided differently by: it ends its batch, with others of its kind."""
-TURNS = frozenset({"rulebook", "signal", "signal_end", "stock", "batches", "arrival", "dealing"})
+TURNS = frozenset({"rulebook", "signal", "signal_end", "measurement", "stock", "batches", "arrival", "dealing"})
 """Their kinds."""
 ALONE = frozenset({"stock", "dealing"})
 """Kinds that are a batch of their own: they count what all before them have taken, as the store has that."""
@@ -106,7 +108,7 @@ def noted(
         case Dealing():
             at = message.received_at
             entry = Entry(0, "presale.dealt", at, at, "", "", "changed", message.source, message.id, "")
-        case Signal() | SignalEnd():
+        case Signal() | SignalEnd() | Measurement():
             writes.words += signals.steps(said, message.message_id, message.id, message.received_at)
             entry = _reported(message, said)
     return entry
@@ -154,6 +156,12 @@ def check_signal(said: Signal | SignalEnd) -> None:
 def signal(said: Signal | SignalEnd, at: int) -> RawMessage:
     kind, about = ("signal", f"{said.field}:{said.subject}") if isinstance(said, Signal) else ("signal_end", said.name)
     return RawMessage(OPS, f"{kind}:{about}:{at}", kind, _json(said), TURN_KEY)
+
+
+def measurement(said: Measurement, at: int) -> RawMessage:
+    body = _json(said)
+    which = blake2b(body, digest_size=16).hexdigest()  # one look may have more to say than a message holds
+    return RawMessage(OPS, f"measurement:{said.field}:{at}:{which}", "measurement", body, TURN_KEY)
 
 
 def turning(messages: Sequence[Message]) -> int:
@@ -362,7 +370,14 @@ def _planned(message: Message, said: BatchPlan) -> Entry:
     return Entry(0, "presale.planned", at, at, "", "", "changed", message.source, message.id, detail)
 
 
-def _reported(message: Message, said: Signal | SignalEnd) -> Entry:
-    at, detail = message.received_at, _json(said).decode()
-    event, about = ("signal.reported", said.field) if isinstance(said, Signal) else ("signal.ended", said.name)
-    return Entry(0, event, at, at, "", about, "changed", message.source, message.id, detail)
+def _reported(message: Message, said: SignalWord) -> Entry:
+    at = message.received_at
+    match said:
+        case Signal():
+            event, about, detail = "signal.reported", said.field, _json(said)
+        case SignalEnd():
+            event, about, detail = "signal.ended", said.name, _json(said)
+        case Measurement():
+            told = {"by": said.by, "until": said.until, "changed": len(said.rows), "over": len(said.over)}
+            event, about, detail = "signal.measured", said.field, _json(told)
+    return Entry(0, event, at, at, "", about, "changed", message.source, message.id, detail.decode())

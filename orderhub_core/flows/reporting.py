@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 import polars as pl
 
@@ -32,13 +32,24 @@ CLOSED = Field(
 KNOWN = frozenset(field.signal for field in SIGNALS)
 
 
-def reports(store: Store, since: int) -> pl.DataFrame:
-    """`rules.signals.SIGNALS`, as rules ask for them: those that hold at `since` (microseconds UTC) or later."""
-    rows = [
-        (one.field, one.of, one.subject, one.number, None, one.since, one.until)
-        for one in signals.holding(store, since)
-        if one.field in KNOWN
-    ]
+def reports(store: Store, since: int, asked: Iterable[Field], skus: Collection[str]) -> pl.DataFrame:
+    """`rules.signals.SIGNALS`, as rules ask for them that ask for these fields, of lines of these SKUs: those that hold
+    at `since` (microseconds UTC) or later."""
+    fields, told, subjects = set[str](), set[str](), set[str]()
+    for field in asked:
+        (told if field.about else fields).add(field.signal)
+        subjects |= {field.subject} if field.subject else {*skus} if field.told else set[str]()
+    found = signals.holding(store, since, fields) if fields else []
+    return _frame([*found, *(signals.holding(store, since, told, subjects) if subjects else ())])
+
+
+def every_report(store: Store) -> pl.DataFrame:
+    """`rules.signals.SIGNALS`, all that rules may ask for."""
+    return _frame(signals.holding(store, 0, KNOWN))
+
+
+def _frame(found: Iterable[Reported]) -> pl.DataFrame:
+    rows = [(one.field, one.of, one.subject, one.number, None, one.since, one.until) for one in found]
     raw = {**REPORTS, "since": pl.Int64(), "until": pl.Int64()}
     return pl.DataFrame(rows, schema=raw, orient="row").cast({"since": INSTANT, "until": INSTANT})
 
@@ -47,8 +58,7 @@ def closings(store: Store, since: int) -> pl.DataFrame:
     """routing.WINDOWS of what was reported of warehouses: those that hold at `since` (microseconds UTC) or later."""
     rows = [
         (one.subject, not one.number, one.since, one.until, one.comment or None)
-        for one in signals.holding(store, since)
-        if one.field == CLOSED.name
+        for one in signals.holding(store, since, [CLOSED.name])
     ]
     if not rows:
         return NO_WINDOW
@@ -58,11 +68,7 @@ def closings(store: Store, since: int) -> pl.DataFrame:
 
 def is_closed(store: Store, now: int, warehouse: str) -> bool | None:
     """What the report of a warehouse says that holds now; None where none does."""
-    holding = [
-        one
-        for one in signals.holding(store, now)
-        if one.field == CLOSED.name and one.subject == warehouse and one.since <= now
-    ]
+    holding = [one for one in signals.holding(store, now, [CLOSED.name], [warehouse]) if one.since <= now]
     return bool(holding[0].number) if holding else None
 
 
@@ -80,9 +86,9 @@ class Signals:
     ) -> None:  # fmt: skip
         self._store, self._clock, self._say, self._settings, self._first = store, clock, say, settings, first
 
-    def kept(self) -> list[Reported]:
-        """All reports, those that begin last first."""
-        return signals.kept(self._store)
+    def kept(self, *, but: str = "") -> list[Reported]:
+        """All reports, but those of somebody; those that begin last first."""
+        return signals.kept(self._store, but=but)
 
     def report(
         self, field: str, value: str, *, by: str, about: str = "", since: int | None = None, until: int | None = None,
@@ -100,7 +106,7 @@ class Signals:
         ops.check_signal(said)
         message = ops.signal(said, self._clock())
         self._say([message])
-        return next(one for one in self.kept() if one.name == message.message_id)
+        return signals.called(self._store, [message.message_id])[0]
 
     def _subject(self, field: Field, about: str) -> tuple[str, str]:
         if field.about == "sku":
@@ -115,7 +121,7 @@ class Signals:
         """A report holds no longer, from now on; one that has not begun is taken back. Raises UserMistake for one that
         is not there, or has ended."""
         now = self._clock()
-        if not any(one.name == name and (one.until is None or one.until > now) for one in self.kept()):
+        if not any(one.until is None or one.until > now for one in signals.called(self._store, [name])):
             raise UserMistake(f"no report {name!r} holds or will hold; `orderhub signals list` names those that do")
         said = SignalEnd(name, by, comment)
         ops.check_signal(said)

@@ -44,8 +44,14 @@ def line_columns(book: Rulebook) -> frozenset[str]:
     )  # fmt: skip
 
 
+@lru_cache(maxsize=64)
+def signals(book: Rulebook) -> tuple[Field, ...]:
+    """What it asks for that is reported."""
+    return tuple(field for field, _ in asked(book) if field.is_reported)
+
+
 def asks_signals(book: Rulebook) -> bool:
-    return any(field.is_reported for field, _ in asked(book))
+    return bool(signals(book))
 
 
 def asks_buyers(book: Rulebook) -> bool:

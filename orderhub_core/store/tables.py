@@ -208,12 +208,16 @@ class Book(HubPart, table=True):
 
 
 class Signal(HubPart, table=True):
-    """What people report of the world outside, for rules that ask for it."""
+    """What people report of the world outside, and the hub of its warehouses, for rules that ask for it."""
 
     __tablename__ = "signals"
-    __table_args__ = (Index("ix_signals_until", "until"),)
+    # What lasts is asked for, of some fields or of some of their subjects, and seldom what is over.
+    __table_args__ = (
+        Index("ix_signals_field", "field", "until"),
+        Index("ix_signals_subject", "field", "subject", "until"),
+    )
     name: str = key()
-    """The id of the message that reported it."""
+    """The id of the message that reported it; of what was measured with the subject after it."""
     field: str = text()
     subject_of: str = text()
     """The column of orders that `subject` is a value of; empty where it holds for all."""

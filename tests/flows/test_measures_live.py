@@ -4,30 +4,17 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from reading import rows
-from versions import NOW, Bench, text
+from measured_shop import EVER, MINUTE, Shop
+from versions import text
 
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows.absorb import drain
-from orderhub_core.flows.measuring import Measures
 from orderhub_core.flows.ops import turning
 from orderhub_core.flows.reproduce import reproduce
-from orderhub_core.flows.stocking import COUNTED, Stock
+from orderhub_core.flows.stocking import COUNTED
 from orderhub_core.model import Event as E
-from orderhub_core.rules.tree import Rulebook
-from orderhub_core.settings import Endpoint, Settings, WarehouseSettings
 from orderhub_core.store.unit import Message
 
-EVER = (0, 1 << 62)
-MINUTE = 60_000_000
-SETTINGS = Settings(
-    shops=(Endpoint("shop-1", "douyin"),),
-    warehouses=(
-        WarehouseSettings("hangzhou", "dock", province="浙江省", orders_per_day=10),
-        WarehouseSettings("guangzhou", "dock", province="广东省"),
-    ),
-    time_zone="UTC",
-)
 BUSY = """[[groups]]
 name = "care"
 match = "all"
@@ -44,36 +31,6 @@ name = "scarce"
 when = "库存(SKU-1) < 5"
 then = "tag scarce"
 """
-
-
-class Shop(Bench):
-    def __init__(self, context, order):
-        super().__init__(context, order, settings=SETTINGS)
-        self.now = NOW
-        say = lambda said: self._receive(said) or drain(self.context, 100)  # noqa: E731
-        self.stock = Stock(self.store, self.clock, say, SETTINGS, Rulebook())
-        self.measures = Measures(self.store, self.clock, say, SETTINGS, self.stock, Rulebook())
-
-    def clock(self):
-        return self.now
-
-    def later(self, minutes=1.0):
-        self.now += int(minutes * MINUTE)
-
-    def measured(self):
-        return [(one.field, one.subject, one.number) for one in self.measures.measure()]
-
-    def sold(self, many=1, at=None):
-        """Paid now."""
-        names = [f"A{next(self._numbers)}" for _ in range(many)]
-        paid = self.now if at is None else at
-        self._receive([self._order(name, E.PLACED, E.PAID, at=paid, total=20_000) for name in names])
-        drain(self.context, 100)
-        return names
-
-    def tags(self, name):
-        return {tag for (tag,) in rows(self.context, "SELECT argument FROM decisions JOIN orders USING (order_id)"
-                                       f" WHERE action = 'tag' AND order_no = '{name}'")}  # fmt: skip
 
 
 @pytest.fixture
@@ -120,8 +77,12 @@ def test_a_figure_is_said_again_before_it_ends_and_holds_no_longer_if_nobody_doe
     shop.later(5)
     assert shop.measured() == []
     shop.later(3)
-    assert shop.measured() == [("load", "hangzhou", 0)]
-    shop.later(11)
+    (again,) = shop.measures.measure()
+    assert (again.field, again.rows, again.until - shop.now) == ("load", (), 10 * MINUTE)
+    shop.later(9)
+    (order,) = shop.sold()
+    assert shop.tags(order) == {"calm"}
+    shop.later(2)
     (order,) = shop.sold()
     assert shop.tags(order) == set()
 
@@ -151,7 +112,7 @@ def test_all_figures_of_a_look_are_one_batch_and_hold_for_the_order_behind_them(
 
     shop.measures._say = and_one_buys
     shop.later(9)
-    assert len(shop.measured()) == 2, "they would soon be over"
+    assert len(shop.measures.measure()) == 2, "they would soon be over"
     shop.measures._say = say
     assert shop.tags("B1") == {"calm", "scarce"}
 

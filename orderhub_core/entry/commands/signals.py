@@ -24,8 +24,8 @@ def listed(
 ) -> int:
     """All reports, those that begin last first."""
     opened = hub.Hub(hub.home())
-    kept = opened.signals.kept()
-    found, zone = [one for one in kept if measured or one.by != OURSELVES], ZoneInfo(opened.settings.time_zone)
+    found = opened.signals.kept(but="" if measured else OURSELVES)
+    zone = ZoneInfo(opened.settings.time_zone)
     told = [dated(one._asdict(), zone) for one in found]
     lines = [_line(one, zone) for one in found]
     tell({"signals": told}, "\n".join(lines) or tr("nothing is reported"), as_json=as_json)
