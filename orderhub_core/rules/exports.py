@@ -94,7 +94,7 @@ def read(book: Rulebook, orders: Path, lines: Path | None, reports: Path | None 
     if needs.gives(book) and lines is not None:
         _check_line_numbers(bought, lines)
     if needs.asks_signals(book) and reports is None:
-        raise UserMistake("the rulebook asks for signals (storms, audiences, outages): give them by --signals")
+        raise UserMistake("the rulebook asks for signals (storms, audiences, load, stock): give them by --signals")
     told = None if reports is None else _reports(reports, own.columns)
     return Exported(own, bought, told, stray, needs.of_lines(book) if lines is None else ())
 
