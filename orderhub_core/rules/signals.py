@@ -39,13 +39,30 @@ class _Report(NamedTuple):
 def periods(reports: pl.DataFrame, column: str) -> pl.DataFrame:
     """PERIODS of one signal of one kind (`column`: number or word). Where reports overlap, the one that began last
     holds; when it ends, the one before it holds again, if that has not ended."""
-    rows: list[tuple[str, Any, Any]] = []
     lasting = reports.filter(pl.col("until").is_null() | (pl.col("until") > pl.col("since")))
-    for (subject,), some in lasting.sort("since", maintain_order=True).group_by("subject", maintain_order=True):
-        told = (_Report(*row) for row in some.select("since", "until", column).iter_rows())
-        rows += [(str(subject), value, since) for since, value in _in_turn(told)]
-    schema = {**PERIODS, "value": SIGNALS[column]}
-    return pl.DataFrame(rows, schema=schema, orient="row").sort("since", maintain_order=True)
+    told = lasting.select("subject", "since", "until", value=column).sort("since", maintain_order=True)
+    told = told.with_columns(next=pl.col("since").shift(-1).over("subject"))
+    overlap = (pl.col("until").is_null() & pl.col("next").is_not_null()) | (pl.col("until") > pl.col("next"))
+    told = told.with_columns(overlap=overlap.fill_null(False).any().over("subject"))
+    both = pl.concat([_one_by_one(told.filter(~pl.col("overlap"))), _overlapping(told.filter("overlap"))])
+    return both.sort("since", maintain_order=True)
+
+
+def _one_by_one(told: pl.DataFrame) -> pl.DataFrame:
+    """Of subjects of which each report ends before the next begins, as of what is measured again and again."""
+    ended = told.filter(pl.col("next").is_null() | (pl.col("until") < pl.col("next"))).drop_nulls("until")
+    nothing = pl.lit(None, told["value"].dtype).alias("value")
+    return pl.concat(
+        [told.select("subject", "value", "since"), ended.select("subject", nothing, pl.col("until").alias("since"))]
+    )
+
+
+def _overlapping(told: pl.DataFrame) -> pl.DataFrame:
+    rows: list[tuple[str, Any, Any]] = []
+    for (subject,), some in told.group_by("subject", maintain_order=True):
+        reports = (_Report(*row) for row in some.select("since", "until", "value").iter_rows())
+        rows += [(str(subject), value, since) for since, value in _in_turn(reports)]
+    return pl.DataFrame(rows, schema={**PERIODS, "value": told["value"].dtype}, orient="row")
 
 
 def _in_turn(reports: Iterable[_Report]) -> Iterator[tuple[Any, Any]]:
