@@ -10,8 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
+from hashlib import blake2b
 from itertools import chain
 from zoneinfo import ZoneInfo
+
+import msgspec
 
 from orderhub_core.flows import ops
 from orderhub_core.flows.editions import in_force
@@ -53,7 +56,7 @@ class Measures:
         own = ((field, [one for one in wanted if one.signal == name]) for name, field in MEASURED.items())
         said = [word for field, some in own if some for word in self._news(field, some, now)]
         if said:
-            self._say([ops.measurement(one, now) for one in said])
+            self._say([_message(one, now) for one in said])
         return said
 
     def _wanted(self) -> list[Field]:
@@ -110,3 +113,9 @@ class Measures:
         for shelf in self._stock.left() if whatever else chain.from_iterable(self._stock.left(sku=sku) for sku in left):
             left[shelf.subject] = left.get(shelf.subject, 0) + max(0, shelf.balance - shelf.safety)
         return left
+
+
+def _message(said: Measurement, at: int) -> RawMessage:
+    body = msgspec.json.encode(said)
+    which = blake2b(body, digest_size=16).hexdigest()  # one look may have more to say than a message holds
+    return RawMessage(ops.OPS, f"measurement:{said.field}:{at}:{which}", "measurement", body, ops.TURN_KEY)

@@ -158,12 +158,6 @@ def signal(said: Signal | SignalEnd, at: int) -> RawMessage:
     return RawMessage(OPS, f"{kind}:{about}:{at}", kind, _json(said), TURN_KEY)
 
 
-def measurement(said: Measurement, at: int) -> RawMessage:
-    body = _json(said)
-    which = blake2b(body, digest_size=16).hexdigest()  # one look may have more to say than a message holds
-    return RawMessage(OPS, f"measurement:{said.field}:{at}:{which}", "measurement", body, TURN_KEY)
-
-
 def turning(messages: Sequence[Message]) -> int:
     """How many messages there are up to, and with, the first one that orders after it are decided differently by, and
     those of that kind that follow on it at once; or without it, where it is to be a batch of its own."""
@@ -372,12 +366,10 @@ def _planned(message: Message, said: BatchPlan) -> Entry:
 
 def _reported(message: Message, said: SignalWord) -> Entry:
     at = message.received_at
-    match said:
-        case Signal():
-            event, about, detail = "signal.reported", said.field, _json(said)
-        case SignalEnd():
-            event, about, detail = "signal.ended", said.name, _json(said)
-        case Measurement():
-            told = {"by": said.by, "until": said.until, "changed": len(said.rows), "over": len(said.over)}
-            event, about, detail = "signal.measured", said.field, _json(told)
+    if isinstance(said, Measurement):
+        told = {"by": said.by, "until": said.until, "changed": len(said.rows), "over": len(said.over)}
+        event, about, detail = "signal.measured", said.field, _json(told)
+    else:
+        event, about = ("signal.reported", said.field) if isinstance(said, Signal) else ("signal.ended", said.name)
+        detail = _json(said)
     return Entry(0, event, at, at, "", about, "changed", message.source, message.id, detail.decode())
