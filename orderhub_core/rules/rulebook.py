@@ -46,12 +46,12 @@ class Draft(NamedTuple):
     mistakes: tuple[Mistake, ...]
 
 
-def load(path: Path, tr: Translate = str) -> Rulebook:
+def load(path: Path) -> Rulebook:
     """Raises UserMistake that tells all that is wrong with it."""
-    return usable(read_text(path, "rulebook"), path, tr)
+    return usable(read_text(path, "rulebook"), path)
 
 
-def usable(text: str, name: Path | str, tr: Translate = str) -> Rulebook:
+def usable(text: str, name: Path | str) -> Rulebook:
     """A rulebook from the text of its file, which is called `name`. Raises UserMistake as `load`."""
     book, mistakes = read(text)
     if mistakes:

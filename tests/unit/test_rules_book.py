@@ -234,8 +234,7 @@ def test_all_mistakes_are_told_at_once_and_nothing_is_loaded(tmp_path: Path):
     assert text.startswith(f"rulebook {path}: 3 mistakes\n")
     assert "routing, douyin-onesies, when, column 6: 渠道 has no value 抖因" in text
     assert "the nearest is 抖音\n  渠道 = 抖因 且 品类 = 连体衣\n         ^^^^\n" in text
-    with pytest.raises(UserMistake, match="3 处错误"):
-        rulebook.load(path, i18n.translator("zh"))
+    assert "3 处错误" in told.value.told(i18n.translator("zh"))
 
 
 @pytest.mark.parametrize("content", [None, "版本 = 1".encode("gb18030")])
