@@ -93,8 +93,8 @@ def _(connected, flowing, gone, held, keeping, parked, said, tr):
     def _queue() -> list:
         rows = queue.sources(flowing, [shop.id for shop in connected.settings.shops], ZONE, tr)
         sources = ui.section(tr("Sources"), ui.rows(rows, tr("Nothing has come in yet.")))
-        effects = ui.rows(queue.effects(flowing, tr), tr("Every effect is done."))
-        pair = ui.grid(sources, ui.section(tr("Effects that are not done"), effects), min="340px")
+        effects = ui.rows(queue.effects(flowing, tr), tr("Every effect is done.")), *queue.leases(flowing, ZONE, tr)
+        pair = ui.grid(sources, ui.section(tr("Effects that are not done"), *effects), min="340px")
         told, let = ([ui.note(*one())] if one()[0] else [] for one in (said, gone))
         aside = held if parked() else ui.note(tr("Nothing is parked."), "good")
         sections = ui.section(tr("Held orders"), *keeping, *let), ui.section(tr("Parked messages"), aside, *told)

@@ -98,8 +98,8 @@ def _(ground, lab, lang, moving, scale, set_pick, show, slider, tr, tried, words
     _slide = [ui.grid(moving, slider, min="260px"), ui.note(_reads)] if scale else []
     _matrix = ui.section(tr("Who goes from where to where"), *_slide, chart, ui.note(tr(texts.CLICK)))
     place = mo.ui.dropdown(**board.warehouses(found, words), label=tr("Warehouse"), full_width=True)
-    _tiles, _cells = texts.tiles(found.figures, tr), sections.cells(_rows, board.VERB, words)
-    ui.part(lang, ui.kpis(_tiles, min="200px"), _matrix, show(_cells))
+    _tiles = texts.tiles(found.figures, tr, limited=board.limits_gifts(tried.force, book))
+    ui.part(lang, ui.kpis(_tiles, min="200px"), _matrix, show(sections.cells(_rows, board.VERB, words)))
     return book, chart, found, place
 
 

@@ -54,8 +54,8 @@ def _(connected, desk, lang, opened, set_opened, set_reading, set_trouble, tr):
         "by": mo.ui.multiselect(texts.strata(tr), label=tr("Draw from every (none: simply)"), full_width=True),
     }
     form = ui.form(_fields, tr("Draw and read"), _start)
-    _kept, _go = desk.audits(), lambda name: set_opened(name or "")
-    again = mo.ui.dropdown(_kept, value=opened() or None, label=tr("Or go on with"), full_width=True, on_change=_go)
+    _kept = texts.kept(desk.audits(), opened(), tr)
+    again = mo.ui.dropdown(**_kept, label=tr("Or go on with"), full_width=True, on_change=set_opened)
     _said = tr(texts.asking(opened())), tr(texts.source(desk.live, connected.writable))
     _ask = ui.fold(*_said, form, again, unfolded=not opened())
     ui.page(tr("Spot audit"), tr(texts.INTRO), lang, _ask)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import structlog
 
 from orderhub_core import registry
@@ -9,6 +11,7 @@ from orderhub_core.errors import NeedsPerson, UserMistake
 from orderhub_core.flows import editions, settled
 from orderhub_core.hub import Hub
 from orderhub_core.settings import FILE_NAME
+from orderhub_core.store import flow
 
 log = structlog.get_logger()
 
@@ -60,5 +63,10 @@ def tell_doubts(hub: Hub) -> None:
             hub.channel(shop.id)
         except UserMistake as mistake:
             log.warning("a shop takes no webhooks", shop=shop.id, reason=str(mistake))
+    count, until = flow.leased(hub.store)
+    if until is not None:
+        again = datetime.fromtimestamp(until / 1e6, UTC).isoformat(timespec="seconds")
+        log.info("effects are leased by a worker that runs, or was killed; then they are tried again after",
+                 effects=count, after=again)  # fmt: skip
     for doubt in hub.store.doubts():
         log.warning("the inbox promises less than it should", reason=doubt)

@@ -67,6 +67,8 @@ class Flow(Protocol):
     def refused(self) -> Sequence[tuple[str, str, int]]: ...
     @property
     def conflicts(self) -> Sequence[tuple[str, int]]: ...
+    @property
+    def leased_until(self) -> int | None: ...
 
 
 class Hub(Protocol):
@@ -132,6 +134,15 @@ def effects(flow: Flow, tr: Translate) -> pl.DataFrame:
     rows = [(target, tr(STATES[state]), number) for target, state, number in ranked]
     names = {tr("Target"): pl.String, tr("State"): pl.String, tr("Effects"): pl.Int64}
     return pl.DataFrame(rows, schema=names, orient="row")
+
+
+def leases(flow: Flow, zone: str, tr: Translate) -> list[str]:
+    """What to know of effects under way, if any is: whose worker is gone is tried again, and when."""
+    count = sum(n for _, state, n in flow.effects if state == "leased")
+    if not count or flow.leased_until is None:
+        return []
+    text = tr("Effects under way: {n}. What a worker has left, because it was killed, is tried again after {at}.")
+    return [text.format(n=f"{count:,}", at=_clock(flow.leased_until, zone))]
 
 
 def parked(rows: Sequence[Mapping[str, Any]], zone: str, tr: Translate) -> pl.DataFrame:

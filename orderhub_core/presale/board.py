@@ -12,7 +12,9 @@ MOST = 1_000
 MOST_DRAWN = 40
 """Batches that a picture holds."""
 NOTHING = (
-    "No rule holds an order for a presale, and no batch is planned: `orderhub presale plan FILE` tells what comes."
+    "No rule holds an order for a presale, and no batch is planned, so there is nothing to show. To begin: let a rule"
+    " hold what is sold before it is there (`hold presale`), and tell what comes by `orderhub presale plan FILE`; the"
+    " file has the columns `sku`, `batch`, `pieces` and `ready_at`."
 )
 NOT_HERE = "A snapshot knows no batches: look at the hub itself."
 STATES = {

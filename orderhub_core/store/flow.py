@@ -38,6 +38,7 @@ JOIN inbox ON inbox.id = queued.oldest"""
 
 EFFECTS = f"""SELECT target, CASE WHEN state = 'waiting' AND attempts > 0 THEN 'failing' ELSE state END, count(*)
 FROM outbox WHERE {OPEN} GROUP BY 1, 2 ORDER BY 1, 2"""
+LEASED = "SELECT count(*), max(lease_until) FROM outbox WHERE state = 'leased'"
 CONFLICTS = "SELECT source, count(*) FROM conflict GROUP BY source ORDER BY source"
 """Few, unless a sender gives its ids twice; and every reading of the flow rests in proportion to what it took."""
 REFUSED = "SELECT source, name, count FROM counter ORDER BY source, name"
@@ -77,6 +78,8 @@ class Flow(NamedTuple):
     """Source, reason and number of what was turned away at the door."""
     conflicts: tuple[tuple[str, int], ...]
     """Source and number of messages that contradict an earlier one of the same id."""
+    leased_until: int | None = None
+    """When the last lease ends, if any effect is leased: by then those of a worker that is gone are free again."""
 
 
 def read(store: Store, now: int) -> Flow:
@@ -91,7 +94,14 @@ def read(store: Store, now: int) -> Flow:
         effects=tuple(Open(*row) for row in store.query("hub", EFFECTS)),
         refused=tuple((row[0], row[1], int(row[2])) for row in store.query("inbox", REFUSED)),
         conflicts=tuple((row[0], int(row[1])) for row in store.query("inbox", CONFLICTS)),
+        leased_until=leased(store)[1],
     )
+
+
+def leased(store: Store) -> tuple[int, int | None]:
+    """How many effects are leased, and when the last of the leases ends."""
+    count, until = store.query("hub", LEASED)[0]
+    return int(count), until
 
 
 def _lags(store: Store) -> list[Lag]:

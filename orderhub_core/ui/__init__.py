@@ -23,6 +23,7 @@ from orderhub_core.ui.forms import confirmed, form, questions, reasoned
 __all__ = ["confirmed", "form", "questions", "reasoned"]
 
 LANGUAGE_COOKIE = "orderhub_lang"
+_TYPED = re.compile(r"`([^`\n]+)`")
 _DOORS = re.compile(r"(?:ws|sse|api/kernel/\w+)$")
 """Below an app: where its page asks for what it shows, first and when something is changed."""
 BOM = b"\xef\xbb\xbf"
@@ -129,7 +130,7 @@ def grid(*items: object, min: str = "260px") -> mo.Html:
 def kpi(label: str, value: str, note: str = "", tone: Tone = "plain") -> mo.Html:
     """One figure with its name. `tone` colours the note and adds a sign, so that colour is never the only clue."""
     sign = {"good": "✓ ", "bad": "▲ ", "plain": ""}[tone]
-    below = f'<div class="oh-kpi-note oh-{tone}">{sign}{escape(note)}</div>' if note else ""
+    below = f'<div class="oh-kpi-note oh-{tone}">{sign}{_said(note)}</div>' if note else ""
     return mo.Html(
         f'<div class="oh-kpi"><div class="oh-kpi-label">{escape(label)}</div>'
         f'<div class="oh-kpi-value">{escape(value)}</div>{below}</div>'
@@ -145,7 +146,7 @@ def note(text: str, kind: Kind = "info") -> mo.Html:
     """A remark in a box; one of several lines keeps them, and what stands below what. A bad one is announced to screen
     readers."""
     role, lines = "alert" if kind == "bad" else "note", " oh-lines" if "\n" in text else ""
-    return mo.Html(f'<div class="oh-note oh-note-{kind}{lines}" role="{role}">{escape(text)}</div>')
+    return mo.Html(f'<div class="oh-note oh-note-{kind}{lines}" role="{role}">{_said(text)}</div>')
 
 
 def table(
@@ -251,6 +252,11 @@ def download_xlsx(write: Callable[[], bytes], filename: str, tr: i18n.Translate)
 def download_pdf(write: Callable[[], bytes], filename: str, tr: i18n.Translate) -> mo.download:
     """A button that makes a page of paper when it is pressed, not before."""
     return mo.download(write, filename=filename, mimetype="application/pdf", label=tr("Download PDF"))
+
+
+def _said(text: str) -> str:
+    """As markup: what stands between backticks is to be typed, and looks like it."""
+    return _TYPED.sub(r"<code>\1</code>", escape(text))
 
 
 def _html(part: object) -> str:

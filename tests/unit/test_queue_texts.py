@@ -31,6 +31,15 @@ class Flow(NamedTuple):
     effects: tuple[tuple[str, str, int], ...] = ()
     refused: tuple[tuple[str, str, int], ...] = ()
     conflicts: tuple[tuple[str, int], ...] = ()
+    leased_until: int | None = None
+
+
+def test_effects_of_a_worker_that_may_be_gone_say_until_when_they_are_leased() -> None:
+    assert queue.leases(Flow(effects=(("w", "waiting", 3),)), ZONE, EN) == []
+    flow = Flow(effects=(("w", "leased", 3), ("v", "leased", 1), ("w", "person", 9)), leased_until=NOON + 120_000_000)
+    (told,) = queue.leases(flow, ZONE, EN)
+    assert "Effects under way: 4." in told and "tried again after" in told and ":02:00" in told
+    assert "4 个" in queue.leases(flow, ZONE, ZH)[0]
 
 
 def ago(seconds: float) -> int:

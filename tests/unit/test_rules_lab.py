@@ -19,6 +19,8 @@ from orderhub_core.rules import rulebook
 from orderhub_core.rules.dictionary import FIELDS
 from orderhub_core.rules.index import Index
 from orderhub_core.rules.lab import asked, board, comparing, loads, parcels, tables, thresholds, traffic
+from orderhub_core.rules.lab import result as lab_result
+from orderhub_core.rules.lab import texts as lab_texts
 from orderhub_core.rules.lab.missed import missed_gifts
 from orderhub_core.rules.lab.wants import Want
 from orderhub_core.rules.tree import Action, Either, Every, Group, Leaf, Not, Op, Rule, Rulebook
@@ -594,3 +596,20 @@ def test_every_field_that_has_thresholds_can_be_slid():
         "placed_time",
         "quantity",
     }
+
+
+def test_that_limits_of_gifts_are_not_counted_is_said_where_the_counts_stand():
+    def book(*actions):
+        return Rulebook("1", (Group("gifts", "all", (Rule("few", Leaf("total", Op.AT_LEAST, (1,)), actions),)),), ZONE)
+
+    free, few = book(Action("add_gift", "GIFT")), book(Action("add_gift", "GIFT", total=9))
+    assert not board.limits_gifts(free) and board.limits_gifts(free, few)
+    figures = lab_result.Figures(
+        orders=1, changed=0, moved=0, gifts_won=0, gifts_lost=0, pieces=(9, 9), held=(0, 0), held_won=0, held_lost=0,
+        parcels=None, freight_minor=None, unpriced=(0, 0), hours_over=None, at_risk=None,
+    )  # fmt: skip
+    told = {
+        limited: {tile[0]: tile[2] for tile in lab_texts.tiles(figures, str, limited=limited)} for limited in (0, 1)
+    }
+    assert "limits of gifts are not counted here" in told[1]["Pieces of gifts"]
+    assert "limits" not in told[0]["Pieces of gifts"]

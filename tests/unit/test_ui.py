@@ -24,9 +24,15 @@ def test_no_text_becomes_markup(text: str) -> None:
     parts = [ui.kpi(text, text, text, "bad"), ui.note(text), ui.section(text, text), ui.page(text, text, "en", text)]
     for part in parts:
         without_ours = re.sub(
-            r"</?(?:div|section|main|header|nav|a|span|h1|h2|p)(?: [a-z-]+=\"[^\"<>]*\")*>", "", part.text
+            r"</?(?:div|section|main|header|nav|a|span|h1|h2|p|code)(?: [a-z-]+=\"[^\"<>]*\")*>", "", part.text
         )
         assert "<" not in without_ours and ">" not in without_ours
+
+
+def test_what_is_to_be_typed_looks_like_it() -> None:
+    assert "<code>orderhub holds list</code> tells &lt;all&gt;" in ui.note("`orderhub holds list` tells <all>").text
+    assert "<code>inbox conflicts</code>" in ui.kpi("a", "1", "see `inbox conflicts`").text
+    assert "one ` alone" in ui.note("one ` alone").text
 
 
 def test_an_element_inside_a_grid_is_kept_as_it_is() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -167,6 +167,12 @@ def _said(book: Book, key: Key, name: str, state: str, zone: str, tr: Translate)
     seconds = None if row["at"] is None else book.sheet.opened_at / 1e6 - row["at"].timestamp()
     when = " · ".join(filter(None, (local(row["at"], zone), texts.age(seconds, tr))))
     return row["status"] or tr("(empty)"), f"{texts.stage(row['stage'], tr)} · {when}"
+
+
+def kept(audits: Sequence[str], opened: str, tr: Translate) -> dict[str, Any]:
+    """Audits to go on with, each by its name, and in the place of none what to do."""
+    nothing = tr("choose an audit") if audits else tr("none has been opened yet")
+    return {"options": {nothing: "", **{name: name for name in audits}}, "value": opened or nothing}
 
 
 def machine(book: Book, key: Key, tr: Translate) -> str:

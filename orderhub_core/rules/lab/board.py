@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypedDict
 import polars as pl
 
 from orderhub_core.i18n import Said, Translate, translator
+from orderhub_core.rules import gifts
 from orderhub_core.rules.check import check, sentence
 from orderhub_core.rules.compile import EPOCH, MICROSECOND, field_of
 from orderhub_core.rules.dictionary import Kind
@@ -133,6 +134,11 @@ def remarks(against: str | None, start: str | None, file: str | None, tried: Tri
         now = tr("{version} (file {name})").format(version=now, name=file)
     compared = tr("Compared: {before} → {after}").format(before=then, after=now)
     return [(compared, "info"), *doubts(tried.draft, tried.refused, words)]
+
+
+def limits_gifts(*books: Rulebook) -> bool:
+    """Whether any of them gives a gift of which there is only so much."""
+    return any(any(gifts.limited(book)) for book in books)
 
 
 def example(choice: str | None, lang: str) -> str:

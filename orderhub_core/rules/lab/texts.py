@@ -99,11 +99,13 @@ class Words:
         return self.tr(OTHERWISE) if name == OTHERWISE else name
 
 
-def tiles(found: Figures, tr: Translate) -> Iterator[Tile]:
-    """The figures that matter first; what nobody can know is left out."""
+def tiles(found: Figures, tr: Translate, *, limited: bool = False) -> Iterator[Tile]:
+    """The figures that matter first; what nobody can know is left out. `limited`: whether a book limits its gifts."""
     yield tr("Orders compared"), f"{found.orders:,}", tr("{n} change").format(n=f"{found.changed:,}"), "plain"
     yield tr("Go to another warehouse"), f"{found.moved:,}", _share(found.moved, found.orders), "plain"
     gifts = tr("{won} orders get more, {lost} less").format(won=f"{found.gifts_won:,}", lost=f"{found.gifts_lost:,}")
+    if limited:
+        gifts += " · " + tr("limits of gifts are not counted here: pieces are what orders earn")
     yield tr("Pieces of gifts"), _pair(found.pieces), gifts, "bad" if found.gifts_lost else "plain"
     held = tr("{won} more, {lost} no longer").format(won=f"{found.held_won:,}", lost=f"{found.held_lost:,}")
     yield tr("Wait for a person"), _pair(found.held), held, _worse(found.held)
