@@ -108,7 +108,10 @@ class Lab:
         asked, lines = past.as_decided(orders), self._place.frame("lines")
         if self._store is None:
             return Ground(asked, lines)
-        return Ground(asked, lines, reporting.every_report(self._store), partial(regarding.histories, self._store))
+        # Minute by minute as many SKUs may have been measured as were sold: what was over by then is left there.
+        first = asked["paid_at"].dt.epoch("us").min()
+        reports = reporting.every_report(self._store, 0 if first is None else int(first))  # type: ignore[call-overload]
+        return Ground(asked, lines, reports, partial(regarding.histories, self._store))
 
     def _paid(self, period: Period) -> pl.DataFrame:
         orders = self._place.frame("orders")

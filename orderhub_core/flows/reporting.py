@@ -43,9 +43,9 @@ def reports(store: Store, since: int, asked: Iterable[Field], skus: Collection[s
     return _frame([*found, *(signals.holding(store, since, told, subjects) if subjects else ())])
 
 
-def every_report(store: Store) -> pl.DataFrame:
-    """`rules.signals.SIGNALS`, all that rules may ask for."""
-    return _frame(signals.holding(store, 0, KNOWN))
+def every_report(store: Store, since: int = 0) -> pl.DataFrame:
+    """`rules.signals.SIGNALS`, all that rules may ask for: those that hold at `since` (microseconds UTC) or later."""
+    return _frame(signals.holding(store, since, KNOWN))
 
 
 def _frame(found: Iterable[Reported]) -> pl.DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import random
 from itertools import count
+from types import SimpleNamespace
 
 import msgspec
 import polars as pl
@@ -17,6 +18,7 @@ from versions import text
 from orderhub_core.flows import measuring, reporting
 from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.ground import Ground
+from orderhub_core.flows.lab import Lab
 from orderhub_core.flows.reproduce import reproduce
 from orderhub_core.flows.stocking import COUNTED, OURSELVES
 from orderhub_core.model import Content, Line, Observation, RawMessage
@@ -269,3 +271,19 @@ def test_live_once_more_in_the_lab_and_from_files_the_same_is_decided(shop, tmp_
         own = [frame.filter(order_id=number) for frame in (orders, lines)]
         told = explain(*own, book, reports=reports)
         assert {one.rule for one in told.answers if one.outcome == "acts" and one.group == "care"} == tags
+
+
+def test_the_lab_reads_what_held_when_its_orders_were_paid_and_nothing_that_was_over(shop, tmp_path):
+    for left in (9, 8, 2):
+        shop.counted(one=left)
+        shop.looked()
+    assert shop.buys(("SKU-1", 1)) == {"short"}
+    known = KnownFrames(shop.store, tmp_path)
+    hub = SimpleNamespace(
+        store=shop.store, editions=shop.editions, frame=known.frame, remembered=lambda key, make: make(),
+        home=SimpleNamespace(data=tmp_path),
+    )  # fmt: skip
+    ground = Lab(hub).ground()
+    assert ground.index("UTC").reports["number"].to_list() == [2]
+    lab = ground.wanted(rulebook.read(BOOK).book)
+    assert bits.unpack(lab.somehow(Want("tag", "short")), 1).tolist() == [True]
