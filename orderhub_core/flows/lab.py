@@ -109,8 +109,8 @@ class Lab:
         if self._store is None:
             return Ground(asked, lines)
         # Minute by minute as many SKUs may have been measured as were sold: what was over by then is left there.
-        first = asked["paid_at"].dt.epoch("us").min()
-        reports = reporting.every_report(self._store, 0 if first is None else int(first))  # type: ignore[call-overload]
+        first = cast(int | None, asked["paid_at"].dt.epoch("us").min())
+        reports = reporting.every_report(self._store, first or 0)
         return Ground(asked, lines, reports, partial(regarding.histories, self._store))
 
     def _paid(self, period: Period) -> pl.DataFrame:
