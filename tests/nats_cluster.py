@@ -118,9 +118,9 @@ class NatsCluster:
                 self.start()
                 for node in range(NODES):
                     _until_healthy(self.monitors[node], self._processes[node])
-            except RuntimeError:
+            except BaseException as failure:
                 self.kill()
-                if not left:
+                if not left or not isinstance(failure, RuntimeError):
                     raise
                 self._settle()
             else:

@@ -121,8 +121,7 @@ class Editions:
         if version == Rulebook().version:
             raise UserMistake('the rulebook has no name: begin it with a line like version = "2026-12"')
         if not 0 < len(version) <= LONGEST_VERSION or not version.isprintable():
-            text = "a version is named by 1 to {most} characters that can be printed"
-            raise UserMistake(text, most=LONGEST_VERSION)
+            raise UserMistake("a version is named by 1 to {most} characters that can be printed", most=LONGEST_VERSION)
         _refuse_unknown(read(text), self._settings)
         known = self._known(version)
         if known is not None and known.state not in ("draft", "reviewed"):
@@ -146,11 +145,11 @@ class Editions:
         if known is None or known.state not in books.STARTS[act]:
             state = "not kept" if known is None else known.state
             may = tuple(one for one, starts in books.STARTS.items() if state in starts) or Term("nothing")
-            text = "version {version} is {state}: it cannot be asked to {act}, only to: {may}"
-            raise UserMistake(text, version=version, state=Term(state), act=act, may=may)
+            told = "version {version} is {state}: it cannot be asked to {act}, only to: {may}"
+            raise UserMistake(told, version=version, state=Term(state), act=act, may=may)
         if act == "review" and by == known.author:
-            text = "{by} has written version {version}: somebody else must review it (--by NAME)"
-            raise UserMistake(text, by=by, version=version)
+            told = "{by} has written version {version}: somebody else must review it (--by NAME)"
+            raise UserMistake(told, by=by, version=version)
         if act == "rollout" and not 1 <= share < WHOLE:
             raise UserMistake("a rollout is for more than 0 and less than 100 percent of the orders; else publish it")
         if act in ("shadow", "rollout") and self._file is None and not self._active():

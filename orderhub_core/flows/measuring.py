@@ -18,7 +18,8 @@ import msgspec
 
 from orderhub_core.flows import ops
 from orderhub_core.flows.editions import in_force
-from orderhub_core.flows.stocking import EARLY_US, OURSELVES, Stock
+from orderhub_core.flows.reporting import OURSELVES
+from orderhub_core.flows.stocking import EARLY_US, Stock
 from orderhub_core.model import Measurement, RawMessage
 from orderhub_core.rules import needs
 from orderhub_core.rules.dictionary import MEASURED, Field

@@ -11,7 +11,8 @@ import polars as pl
 
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import dealing, ops, rows, sheets
-from orderhub_core.flows.stocking import MOST_PIECES, MOST_TOLD, OURSELVES, Stock
+from orderhub_core.flows.reporting import OURSELVES
+from orderhub_core.flows.stocking import MOST_PIECES, MOST_TOLD, Stock
 from orderhub_core.frames import INSTANT
 from orderhub_core.model import RawMessage, Release
 from orderhub_core.presale.batches import BATCHES, INSTANT_AFTER, USE

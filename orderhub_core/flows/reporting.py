@@ -30,6 +30,8 @@ CLOSED = Field(
 
 
 KNOWN = frozenset(field.signal for field in SIGNALS)
+OURSELVES = "orderhub"
+"""By whom the hub itself says something."""
 
 
 def reports(store: Store, since: int, asked: Iterable[Field], skus: Collection[str]) -> pl.DataFrame:
@@ -98,6 +100,9 @@ class Signals:
         in microseconds UTC. `about`: `province=广东省`, or nothing for all orders. Orders that are decided after this
         are told what held when they were paid. Raises UserMistake."""
         known = _field(field)
+        if known.about and by.strip() == OURSELVES:
+            text = "{by} is the hub's own name, and what it says is measured every minute: take another (--by NAME)"
+            raise UserMistake(text, by=by)
         of, subject = self._subject(known, about)
         begin = self._clock() if since is None else since
         if until is not None and until <= begin:

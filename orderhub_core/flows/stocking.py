@@ -14,6 +14,7 @@ import polars as pl
 from orderhub_core.errors import OrderHubError, UserMistake
 from orderhub_core.flows import naming, ops, reporting, sheets
 from orderhub_core.flows.editions import in_force
+from orderhub_core.flows.reporting import OURSELVES
 from orderhub_core.flows.restocking import fitting, waiting
 from orderhub_core.flows.transferring import transfers
 from orderhub_core.model import RawMessage, Release
@@ -43,7 +44,6 @@ MOST_TOLD = 5
 RECENT = 100
 """Reports that are looked at for what was counted."""
 MOST_NAMED = 20
-OURSELVES = "orderhub"
 BACK = "{warehouse} has reported that everything is there"
 EARLY_US = 900_000
 """Of a second: workers that ask in turn need not wait for each other's clocks."""

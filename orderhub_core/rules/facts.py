@@ -75,11 +75,10 @@ def sources(field: Field) -> tuple[str, tuple[str, ...]]:
 
 def columns(frame: pl.DataFrame, fields: Sequence[Field], zone: str) -> list[pl.Series]:
     """Of each field its values, from the columns of orders or of lines; not of one that sums up lines."""
-    follow = {field.column: made.alias(field.column) for field in fields if (made := _derived(field, zone)) is not None}
-    derived = computed(frame, follow.values()) if follow else frame
-    return [
-        derived[field.column] if field.column in follow else _plain(frame[field.column], field.kind) for field in fields
-    ]
+    follow = {field.column: made for field in fields if (made := _derived(field, zone)) is not None}
+    derived = computed(frame, (made.alias(name) for name, made in follow.items())) if follow else pl.DataFrame()
+    return [derived[field.column] if field.column in derived else _plain(frame[field.column], field.kind)
+            for field in fields]  # fmt: skip
 
 
 def _derived(field: Field, zone: str) -> pl.Expr | None:

@@ -67,20 +67,20 @@ class Telling(NamedTuple):
 def reasons(index: Index, telling: Sequence[Telling]) -> list[str]:
     """One per row, those of each rule after those of the one before."""
     values = _values(index, telling)
-    conditions = tuple({slot.shown: None for told in telling for slot in told.slots if slot.shown is not None})
+    conditions = tuple({slot.shown: None for each in telling for slot in each.slots if slot.shown is not None})
     height = index.orders.height
     shown = {
         condition: bits.unpack(truth, height)
         for condition, truth in zip(conditions, index.holds(conditions) if conditions else (), strict=True)
     }
     made: list[str] = []
-    for number, (slots, rows) in enumerate(telling):
-        pieces: list[Iterable[str]] = []
-        for slot in slots:
+    for number, (told, rows) in enumerate(telling):
+        parts: list[Iterable[str]] = []
+        for slot in told:
             own = [repeat(slot.words, len(rows)), *([values[number, slot.value]] if slot.value else ())]
-            pieces += own if slot.shown is None else [_where(shown[slot.shown][rows], some) for some in own]
-        texts = map("".join, zip(*pieces, strict=True))
-        made += texts if slots[0].shown is None else (text.removeprefix(BETWEEN) for text in texts)
+            parts += own if slot.shown is None else [_where(shown[slot.shown][rows], some) for some in own]
+        texts = map("".join, zip(*parts, strict=True))
+        made += texts if told[0].shown is None else (text.removeprefix(BETWEEN) for text in texts)
     return made
 
 

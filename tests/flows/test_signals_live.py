@@ -78,6 +78,7 @@ def test_a_report_ends_and_one_that_has_not_begun_is_taken_back(bench):
         ({"field": "storm", "value": "yes", "about": "buyer=张三"}, "write one of"),
         ({"field": "storm", "value": "yes", "since": 5, "until": 5}, "ends before it begins"),
         ({"field": "storm", "value": "yes", "by": " "}, "say whose"),
+        ({"field": "stock", "value": "0", "about": "sku=SKU-1", "by": "orderhub"}, "the hub's own name"),
         ({"field": "storm", "value": "yes", "since": -(10**15)}, "years 2000 and 2100"),
         ({"field": "storm", "value": "yes", "until": 1 << 62}, "years 2000 and 2100"),
         ({"field": "storm", "value": "yes", "about": "province=\udcff"}, "can be printed"),

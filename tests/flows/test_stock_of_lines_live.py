@@ -19,8 +19,9 @@ from orderhub_core.flows import measuring, reporting
 from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.ground import Ground
 from orderhub_core.flows.lab import Lab
+from orderhub_core.flows.reporting import OURSELVES
 from orderhub_core.flows.reproduce import reproduce
-from orderhub_core.flows.stocking import COUNTED, OURSELVES
+from orderhub_core.flows.stocking import COUNTED
 from orderhub_core.model import Content, Line, Observation, RawMessage
 from orderhub_core.model import Event as E
 from orderhub_core.rules import bits, exports, rulebook

@@ -9,8 +9,7 @@ import typer
 
 from orderhub_core import hub
 from orderhub_core.entry.options import AsJson, By, Comment, dated, instant, language, spoken, tell, tr, who, written
-from orderhub_core.flows.reporting import called, is_flag
-from orderhub_core.flows.stocking import OURSELVES
+from orderhub_core.flows.reporting import OURSELVES, called, is_flag
 from orderhub_core.store.signals import Reported
 
 app = typer.Typer(no_args_is_help=True)
