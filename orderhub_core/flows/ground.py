@@ -17,6 +17,7 @@ from orderhub_core.rules.lab.parcels import Prices
 from orderhub_core.rules.lab.result import Pick, Result, picked, result
 from orderhub_core.rules.lab.texts import Words
 from orderhub_core.rules.lab.wants import Wanted, wanted
+from orderhub_core.rules.signals import Reports
 from orderhub_core.rules.tree import Rulebook
 
 
@@ -24,7 +25,7 @@ class Ground:
     """Orders on which any number of books are tried, for all sessions of a process: each condition is computed once."""
 
     def __init__(
-        self, orders: pl.DataFrame, lines: pl.DataFrame, reports: pl.DataFrame | None = None,
+        self, orders: pl.DataFrame, lines: pl.DataFrame, reports: Reports | None = None,
         histories: Callable[[], pl.DataFrame] | None = None,
     ) -> None:  # fmt: skip
         self.orders, self.lines, self._reports = orders, lines, reports

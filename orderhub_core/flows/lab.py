@@ -108,9 +108,8 @@ class Lab:
         asked, lines = past.as_decided(orders), self._place.frame("lines")
         if self._store is None:
             return Ground(asked, lines)
-        # Minute by minute as many SKUs may have been measured as were sold: what was over by then is left there.
         first = cast(int | None, asked["paid_at"].dt.epoch("us").min())
-        reports = reporting.every_report(self._store, first or 0)
+        reports = reporting.reader(self._store, first or 0)
         return Ground(asked, lines, reports, partial(regarding.histories, self._store))
 
     def _paid(self, period: Period) -> pl.DataFrame:

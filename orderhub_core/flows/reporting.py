@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from functools import cache
 
 import polars as pl
 
@@ -29,7 +30,6 @@ CLOSED = Field(
 )  # fmt: skip
 
 
-KNOWN = frozenset(field.signal for field in SIGNALS)
 OURSELVES = "orderhub"
 """By whom the hub itself says something."""
 
@@ -45,9 +45,15 @@ def reports(store: Store, since: int, asked: Iterable[Field], skus: Collection[s
     return _frame([*found, *(signals.holding(store, since, told, subjects) if subjects else ())])
 
 
-def every_report(store: Store, since: int = 0) -> pl.DataFrame:
-    """`rules.signals.SIGNALS`, all that rules may ask for: those that hold at `since` (microseconds UTC) or later."""
-    return _frame(signals.holding(store, since, KNOWN))
+def reader(store: Store, since: int) -> Callable[[Field], pl.DataFrame]:
+    """Of each field `rules.signals.SIGNALS`, those that hold at `since` (microseconds UTC) or later: read when it is
+    first asked for, as every minute tells of as many SKUs as were sold."""
+
+    @cache
+    def read(signal: str, subject: str) -> pl.DataFrame:
+        return _frame(signals.holding(store, since, [signal], [subject] if subject else None))
+
+    return lambda field: read(field.signal, field.subject)
 
 
 def _frame(found: Iterable[Reported]) -> pl.DataFrame:

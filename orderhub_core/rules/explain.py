@@ -18,6 +18,7 @@ from orderhub_core.rules.language.printing import print_condition
 from orderhub_core.rules.language.values import written
 from orderhub_core.rules.language.vocabulary import of_book
 from orderhub_core.rules.reason import Piece, is_of_lines, pieces
+from orderhub_core.rules.signals import Reports
 from orderhub_core.rules.tree import Action, Condition, Either, Every, Group, Leaf, Lines, Not, Rule, Rulebook, leaves
 
 Outcome = Literal["acts", "passed over", "fails", "unknown"]
@@ -72,7 +73,7 @@ def explain(
     book: Rulebook,
     *,
     language: Language = "en",
-    reports: pl.DataFrame | None = None,
+    reports: Reports | None = None,
 ) -> Explanation:
     """Of one order: a frame of one row, and its lines. The same index answers as when it is decided."""
     if order.height != 1:

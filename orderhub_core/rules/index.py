@@ -143,7 +143,7 @@ class Index:
         lines: pl.DataFrame,
         *,
         zone: str,
-        reports: pl.DataFrame | None = None,
+        reports: signals.Reports | None = None,
         at: str = "paid_at",
     ) -> None:
         self.raw_orders, self.raw_lines, self.zone = orders, lines, zone
@@ -229,7 +229,7 @@ class Index:
         return [self._signal_of_lines(field) if field.is_reported else next(columns) for field in fields]
 
     def _signal(self, field: Field) -> pl.Series:
-        own = self._reports(field)
+        own = signals.of(self.reports, field)
         if field.subject:  # whatever the order is
             told = own.filter(pl.col("of") == field.about, pl.col("subject") == field.subject)
             own = told.with_columns(of=pl.lit(""), subject=pl.lit(""))
@@ -239,12 +239,9 @@ class Index:
 
     def _signal_of_lines(self, field: Field) -> pl.Series:
         subject = self.lines.column(FIELDS[field.about])
-        told = self._reports(field).filter(pl.col("of") == field.about, pl.col("subject").is_in(subject.implode()))
+        told = signals.of(self.reports, field)
+        told = told.filter(pl.col("of") == field.about, pl.col("subject").is_in(subject.implode()))
         return signals.as_of(subject.to_frame(field.about), self._instants[self.place], told, "number")
-
-    def _reports(self, field: Field) -> pl.DataFrame:
-        reports = signals.SIGNALS.to_frame() if self.reports is None else self.reports
-        return reports.filter(pl.col("signal") == field.signal)
 
     @cached_property
     def _instants(self) -> pl.Series:

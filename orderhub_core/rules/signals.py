@@ -3,13 +3,14 @@ from one instant to another, everywhere or for one subject."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from heapq import heappop, heappush
 from typing import Any, NamedTuple
 
 import polars as pl
 
 from orderhub_core.frames import INSTANT
+from orderhub_core.rules.dictionary import Field
 
 SIGNALS = pl.Schema(
     [
@@ -26,6 +27,9 @@ SIGNALS = pl.Schema(
 value of, e.g. `province`; empty where it holds for all orders. `number` is what numbers, money and flags (1 or 0) have,
 `word` what text has. It holds from `since` up to, not including, `until`; null: until further notice."""
 
+Reports = pl.DataFrame | Callable[[Field], pl.DataFrame]
+"""SIGNALS, or who reads those that one field asks for."""
+
 PERIODS = pl.Schema([("subject", pl.String()), ("value", pl.Int64()), ("since", INSTANT)])
 """What held of a signal, period by period: from `since` up to the next row of the same subject; null: nothing known."""
 
@@ -34,6 +38,14 @@ class _Report(NamedTuple):
     since: Any
     until: Any
     value: Any
+
+
+def of(reports: Reports | None, field: Field) -> pl.DataFrame:
+    """SIGNALS of one field."""
+    if reports is None:
+        return SIGNALS.to_frame()
+    told = reports if isinstance(reports, pl.DataFrame) else reports(field)
+    return told.filter(pl.col("signal") == field.signal)
 
 
 def periods(reports: pl.DataFrame, column: str) -> pl.DataFrame:

@@ -1,6 +1,7 @@
 """Raw bodies expire: what was applied long ago keeps its digest and loses its content, which holds people's data.
 
-The digest still tells a redelivery from a contradiction. What waits or is parked keeps its body however old it is.
+The digest still tells a redelivery from a contradiction. What waits or is parked keeps its body however old it is, and
+so do signals.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from orderhub_core.errors import UserMistake
+from orderhub_core.settings import RESERVED
 from orderhub_core.store import statements
 from orderhub_core.store.base import Store
+from orderhub_core.store.signals import KINDS
 from orderhub_core.store.sqlite import SqliteStore
 from orderhub_core.store.unit import Row
 
@@ -20,7 +23,11 @@ MOST_ROWS, MOST_BYTES = 250, 8 * 1024 * 1024
 """Of one transaction: whoever accepts messages waits a few milliseconds for it."""
 PAUSE_S = 0.01
 """Between transactions."""
-LOOK = "SELECT id, received_at, octet_length(body) FROM inbox WHERE id > ? ORDER BY id LIMIT ?"
+_SIGNALS = f"source = '{RESERVED}' AND kind IN ({', '.join(map(repr, KINDS))})"
+LOOK = f"""SELECT id, received_at, CASE WHEN {_SIGNALS} THEN NULL ELSE octet_length(body) END
+    FROM inbox WHERE id > ? ORDER BY id LIMIT ?"""
+"""A word about the world outside says nothing of buyers, and keeps its body: all that is decided later follows from
+it, too, and `rules reproduce` is to find it."""
 LOOK_ROWS = 4_000
 AGAIN_AFTER = 24
 """Passes until one begins at the beginning: what was parked when the others came by may be applied now."""

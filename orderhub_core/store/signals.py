@@ -11,6 +11,8 @@ from orderhub_core.store.base import Store
 from orderhub_core.store.unit import Row
 
 _T = TypeVar("_T")
+KINDS = ("signal", "signal_end", "measurement")
+"""Of the messages that say a SignalWord."""
 
 
 class Reported(NamedTuple):

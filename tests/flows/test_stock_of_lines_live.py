@@ -24,10 +24,10 @@ from orderhub_core.flows.reproduce import reproduce
 from orderhub_core.flows.stocking import COUNTED
 from orderhub_core.model import Content, Line, Observation, RawMessage
 from orderhub_core.model import Event as E
-from orderhub_core.rules import bits, exports, rulebook
+from orderhub_core.rules import bits, exports, needs, rulebook
 from orderhub_core.rules.explain import explain
 from orderhub_core.rules.lab.wants import Want
-from orderhub_core.store import signals
+from orderhub_core.store import expiry, signals
 from orderhub_core.store.known import KnownFrames
 
 CARE = """[[groups]]
@@ -253,8 +253,8 @@ def test_live_once_more_in_the_lab_and_from_files_the_same_is_decided(shop, tmp_
 
     book, known = rulebook.read(BOOK).book, KnownFrames(shop.store, tmp_path)
     orders, lines = known.frame("orders"), known.frame("lines")
-    reports = reporting.every_report(shop.store)
-    ground = Ground(orders, lines, reports)
+    reports = reporting.reports(shop.store, 0, needs.signals(book), lines["sku"].to_list())
+    ground = Ground(orders, lines, reporting.reader(shop.store, 0))
     lab, names = ground.wanted(book), orders["order_no"].to_list()
     for tag in ("short", "none", "ample", "silent"):
         where = bits.unpack(lab.somehow(Want("tag", tag)), orders.height)
@@ -274,7 +274,7 @@ def test_live_once_more_in_the_lab_and_from_files_the_same_is_decided(shop, tmp_
         assert {one.rule for one in told.answers if one.outcome == "acts" and one.group == "care"} == tags
 
 
-def test_the_lab_reads_what_held_when_its_orders_were_paid_and_nothing_that_was_over(shop, tmp_path):
+def test_the_lab_reads_what_held_when_its_orders_were_paid_and_only_for_who_asks(shop, tmp_path, monkeypatch):
     for left in (9, 8, 2):
         shop.counted(one=left)
         shop.looked()
@@ -284,7 +284,28 @@ def test_the_lab_reads_what_held_when_its_orders_were_paid_and_nothing_that_was_
         store=shop.store, editions=shop.editions, frame=known.frame, remembered=lambda key, make: make(),
         home=SimpleNamespace(data=tmp_path),
     )  # fmt: skip
+    read = []
+    holding = signals.holding
+    monkeypatch.setattr(signals, "holding", lambda *asked: read.append(found := holding(*asked)) or found)
     ground = Lab(hub).ground()
-    assert ground.index("UTC").reports["number"].to_list() == [2]
+    ground.wanted(rulebook.read(text("v0", "hangzhou")).book)
+    assert read == []
     lab = ground.wanted(rulebook.read(BOOK).book)
     assert bits.unpack(lab.somehow(Want("tag", "short")), 1).tolist() == [True]
+    assert [[one.number for one in some] for some in read] == [[2]]
+
+
+def test_what_stock_was_said_to_be_is_known_for_ever_and_decisions_that_asked_it_are_reproduced(shop):
+    shop.counted(one=3)
+    shop.looked()
+    shop.buys(("SKU-1", 1))
+    shop.later(minutes=45 * 24 * 60)
+    shop.looked()
+    assert shop.buys(("SKU-1", 1)) == {"short"}
+    expiry.expire(shop.store, shop.now, 30)
+    old = "SELECT kind, body IS NOT NULL FROM inbox WHERE received_at < ?"
+    assert set(shop.store.query("inbox", old, (shop.now - 30 * expiry.DAY_US,))) == {
+        ("rulebook", False), ("order", False), ("stock", False), ("measurement", True),
+    }  # fmt: skip
+    found = reproduce(shop.context, *EVER)
+    assert (found.orders, found.same, found.expired, found.differences) == (2, 1, 1, [])
