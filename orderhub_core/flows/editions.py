@@ -25,7 +25,7 @@ from orderhub_core.rules.language.operators import Language
 from orderhub_core.rules.language.vocabulary import of_book
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.settings import Settings, read_text
-from orderhub_core.store import books, recorded
+from orderhub_core.store import books, ledger, recorded, signals
 from orderhub_core.store.base import Store
 from orderhub_core.store.books import Edition
 
@@ -108,9 +108,10 @@ class Editions:
         self.text(version)
         return trial.moves(recorded.beside(self._store, version))
 
-    def unmeasured(self, version: str, tr: Translate = str) -> list[str]:
-        """What a kept version asks for that nobody measures, a sentence each."""
-        return settled.unmeasured(read(self.text(version)), self._settings, tr)
+    def unmeasured(self, book: Rulebook, tr: Translate = str) -> list[str]:
+        """What it asks for that nobody measures, a sentence each."""
+        counted = bool(ledger.told(self._store) or signals.holding(self._store, self._clock(), ["stock"]))
+        return settled.unmeasured(book, self._settings, tr, counted=counted)
 
     def save(self, text: str, *, by: str, comment: str = "") -> Edition:
         """Keep a draft under the version that it gives itself; a draft of that version is replaced. Raises UserMistake

@@ -82,6 +82,8 @@ class Tried(NamedTuple):
     ground: Ground
     trouble: str
     """Why nothing can be compared; empty where it can."""
+    unmeasured: list[str]
+    """What the draft asks for that nobody measures, a sentence each."""
 
 
 class Lab:
@@ -168,15 +170,17 @@ class Lab:
         given = draft(text)
         force, ground = Rulebook(zone=given.book.zone), self.ground(period)
         trouble = told(given.mistakes, tr)
+        unmeasured = [] if self.editions is None else self.editions.unmeasured(given.book, tr)
         try:
             if against != board.NOTHING:
                 force = rulebook.usable(self.text(against), against)
             before = ground.wanted(force)
             if not trouble:
                 ground.wanted(given.book)
-            return Tried(given.book, given.refused, force, before, ground, trouble)
+            return Tried(given.book, given.refused, force, before, ground, trouble, unmeasured)
         except UserMistake as mistake:
-            return Tried(given.book, given.refused, force, ground.wanted(Rulebook()), ground, trouble or str(mistake))
+            nothing, why = ground.wanted(Rulebook()), trouble or mistake.told(tr)
+            return Tried(given.book, given.refused, force, nothing, ground, why, unmeasured)
 
     def file(self) -> str:
         """The text of the settings' rulebook; empty where they name none, or it does not lie here."""

@@ -148,7 +148,7 @@ def check_signal(said: Signal | SignalEnd) -> None:
     if isinstance(said, SignalEnd):
         return
     if len(said.subject) > LONGEST_NAME or not said.subject.isprintable():
-        raise UserMistake(f"--of: a value is at most {LONGEST_NAME} characters that can be printed")
+        raise UserMistake("--of: a value is at most {most} characters that can be printed", most=LONGEST_NAME)
     if not all(EARLIEST <= at < LATEST for at in (said.since, said.until) if at is not None):
         raise UserMistake("a report begins and ends between the years 2000 and 2100")
 

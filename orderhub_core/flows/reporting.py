@@ -133,7 +133,8 @@ class Signals:
         is not there, or has ended."""
         now = self._clock()
         if not any(one.until is None or one.until > now for one in signals.called(self._store, [name])):
-            raise UserMistake(f"no report {name!r} holds or will hold; `orderhub signals list` names those that do")
+            text = "no report {name!r} holds or will hold; `orderhub signals list` names those that do"
+            raise UserMistake(text, name=name)
         said = SignalEnd(name, by, comment)
         ops.check_signal(said)
         self._say([ops.signal(said, now)])
@@ -144,8 +145,10 @@ def _field(name: str) -> Field:
     if field is None or field.level != "signal":
         known = [*SIGNALS, CLOSED]
         near = nearest(name, [word for one in known for word in (one.name, one.zh)])
-        listed = ", ".join(f"{one.name} ({one.zh})" for one in known)
-        raise UserMistake(f"{name!r} is no signal{f'; {near}?' if near else ''} Known are {listed}")
+        perhaps = "{name!r} is no signal; {near}? Known are {known}"
+        text = perhaps if near else "{name!r} is no signal. Known are {known}"
+        listed = tuple(f"{one.name} ({one.zh})" for one in known)
+        raise UserMistake(text, name=name, near=near, known=listed)
     return field
 
 
@@ -163,15 +166,15 @@ def called(name: str, language: Language) -> str:
 def _sku(field: Field, about: str) -> tuple[str, str]:
     of, _, subject = (part.strip() for part in about.partition("="))
     if of != "sku" or not subject:
-        raise UserMistake(f"say of which SKU {field.name} is told: --of sku=ID")
+        raise UserMistake("say of which SKU {signal} is told: --of sku=ID", signal=field.name)
     return of, subject
 
 
 def _warehouse(field: Field, about: str, known: Mapping[str, str]) -> tuple[str, str]:
     of, _, subject = (part.strip() for part in about.partition("="))
     if of != "warehouse" or not subject:
-        names = ", ".join(dict.fromkeys(known.values())) or "none"
-        raise UserMistake(f"say of which warehouse {field.name} is told: --of warehouse=ID; the settings have {names}")
+        text = "say of which warehouse {signal} is told: --of warehouse=ID; the settings have: {names}"
+        raise UserMistake(text, signal=field.name, names=tuple(dict.fromkeys(known.values())))
     return of, naming.named([subject], known)[subject]
 
 
@@ -180,19 +183,21 @@ def _about(about: str, shops: Sequence[str]) -> tuple[str, str]:
         return "", ""
     of, equals, subject = (part.strip() for part in about.partition("="))
     if of not in OF or not equals or not subject:
-        raise UserMistake(f"--of {about!r}: write one of {', '.join(OF)}, = and its value, e.g. province=广东省")
+        text = "--of {about!r}: write one of {columns}, = and its value, e.g. province=广东省"
+        raise UserMistake(text, about=about, columns=OF)
     usual = FIELDS["province"].spellings if of == "province" else {shop: shop for shop in shops if of == "shop"}
     subject = usual.get(subject, subject)
     if subject not in usual.values() and (near := nearest(subject, usual.values())):
-        raise UserMistake(f"--of {about!r}: {near}? No order is of {subject}")
+        raise UserMistake("--of {about!r}: {near}? No order is of {subject}", about=about, near=near, subject=subject)
     return of, subject
 
 
 def _number(field: Field, value: str) -> int:
     if field.kind is Kind.FLAG:
         if value.casefold() not in ("yes", "no", "是", "否"):
-            raise UserMistake(f"{field.name} is yes or no (是, 否), not {value!r}")
+            raise UserMistake("{signal} is yes or no (是, 否), not {value!r}", signal=field.name, value=value)
         return int(value.casefold() in ("yes", "是"))
     if not value.isascii() or not value.isdigit() or len(value) > 15:
-        raise UserMistake(f"{field.name} is a whole number of at most 15 digits, not {value!r}")
+        text = "{signal} is a whole number of at most 15 digits, not {value!r}"
+        raise UserMistake(text, signal=field.name, value=value)
     return int(value)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from orderhub_core.i18n import Translate
 from orderhub_core.rules.actions import NEAREST
 from orderhub_core.rules.dictionary import nearest
-from orderhub_core.rules.needs import asked
+from orderhub_core.rules.needs import asked, rules_on
 from orderhub_core.rules.tree import Action, Rulebook
 from orderhub_core.settings import Settings
 
@@ -18,18 +18,25 @@ def unknown(book: Rulebook, settings: Settings, tr: Translate = str) -> list[str
     return list(dict.fromkeys([*_asked(book, settings, tr), *_named(book, settings, tr)]))
 
 
-def unmeasured(book: Rulebook, settings: Settings, tr: Translate = str) -> list[str]:
-    """Rules that ask for the load of a warehouse that takes any number of orders a day: it has none."""
+def unmeasured(book: Rulebook, settings: Settings, tr: Translate = str, *, counted: bool = True) -> list[str]:
+    """Rules that ask for the load of a warehouse that takes any number of orders a day, as it has none; and for stock,
+    where nobody has `counted` any."""
     limits = {one.id: one.orders_per_day for one in settings.warehouses}
     text = tr(
         "rule {rule!r} asks for the load of {name!r}, which has no orders_per_day in the settings: nobody measures it,"
         " and the rule never holds for it unless somebody reports it (`orderhub signals report`)"
     )
-    return [
+    loads = [
         text.format(rule=rule.name, name=field.subject)
         for field, rule in asked(book)
         if field.about == "warehouse" and field.signal == "load" and limits.get(field.subject) == 0
     ]
+    text = tr(
+        "rules ask for stock ({rules}), and no warehouse has reported any: until one does (`orderhub stock report`,"
+        " `orderhub stock ask`) nothing is known of it, and what they ask of it holds for no order"
+    )
+    rules = [] if counted else rules_on(book, "stock")
+    return [*loads, *([text.format(rules=tr(", ").join(rules))] if rules else [])]
 
 
 def _asked(book: Rulebook, settings: Settings, tr: Translate) -> Iterator[str]:

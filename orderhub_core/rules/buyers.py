@@ -11,7 +11,7 @@ from datetime import timedelta
 
 import polars as pl
 
-from orderhub_core.errors import UserMistake
+from orderhub_core.errors import Term, UserMistake
 from orderhub_core.frames import INSTANT
 from orderhub_core.rules.needs import asked
 from orderhub_core.rules.tree import Rulebook
@@ -117,8 +117,12 @@ def completed(orders: pl.DataFrame, book: Rulebook) -> pl.DataFrame:
         for column in SOURCES[field.column]:
             if column not in orders and column != "currency":
                 raise UserMistake(
-                    f"the orders have no column {field.name!r} ({field.zh}), and none called {column!r} that it could"
-                    f" be computed from: rule {rule.name!r} asks for it"
+                    "the orders have no column {field!r} ({zh}), and none called {column!r} that it could"
+                    " be computed from: rule {rule!r} asks for it",
+                    field=field.name,
+                    zh=field.zh,
+                    column=column,
+                    rule=rule.name,
                 )
     return _with(orders, [field.column for field, _ in wanted])
 
@@ -137,7 +141,12 @@ def _purchases(orders: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
     """As both that `history` asks for; what the orders do not tell is null. A buyer is one of a shop."""
     for name, kind in PURCHASES.items():
         if name in orders and (unfit := _unfit(orders.schema[name], kind)):
-            raise UserMistake(f"the column {name!r} of the orders holds {orders.schema[name]}, not {unfit}")
+            raise UserMistake(
+                "the column {column!r} of the orders holds {dtype}, not {wanted}",
+                column=name,
+                dtype=orders.schema[name],
+                wanted=Term(unfit),
+            )
     told = [
         pl.col(name).cast(kind) if name in orders else pl.lit(None, kind).alias(name)
         for name, kind in PURCHASES.items()

@@ -22,6 +22,8 @@ from orderhub_core.rules.tree import Rulebook
 
 NAMED = 3
 """Of what is wrong in many places as many are named."""
+MOST_COLUMNS = 12
+"""Of those that there are as many are named."""
 MACHINE_CODE_FROM = 100_000
 """Orders from which on it pays to have the turns of limited gifts as machine code."""
 MOST_LINES = 2**31 - 1
@@ -121,11 +123,13 @@ def _as_the_hub_has_them(frame: pl.DataFrame, level: str, path: Path) -> pl.Data
     }
     for name, made in {**named, **wide}.items():
         if name in named and (column := made.meta.output_name()) in frame and column != name:
-            raise UserMistake(f"{path}: the column {name!r} means the same as another one; keep one of them")
+            text = "{path}: the column {column!r} means the same as another one; keep one of them"
+            raise UserMistake(text, path=path, column=name)
         try:
             frame = frame.with_columns(made)
         except pl.exceptions.InvalidOperationError:
-            raise UserMistake(f"{path}: the column {name!r} holds a number that is too large") from None
+            text = "{path}: the column {column!r} holds a number that is too large"
+            raise UserMistake(text, path=path, column=name) from None
     return frame
 
 
@@ -142,7 +146,7 @@ def _from_people(field: Field, name: str, dtype: pl.DataType, path: Path) -> pl.
     if not field.decimals:
         return pl.col(name).alias(field.column)
     if not dtype.is_numeric():
-        raise UserMistake(f"{path}: the column {name!r} holds {dtype}, not amounts")
+        raise _unfit(path, name, dtype, "amounts")
     scale = float(10**field.decimals)
     return (pl.col(name).cast(pl.Float64).fill_nan(None) * scale).round().cast(pl.Int64).alias(field.column)
 
@@ -152,16 +156,21 @@ def _numbered(orders: pl.DataFrame, path: Path) -> pl.DataFrame:
     if "buyer_ref" in orders and gifts.BUYER not in orders:
         orders = orders.rename({"buyer_ref": gifts.BUYER})
     if "order_no" not in orders:
-        raise UserMistake(f"{path}: there is no column 'order_no'; it has {', '.join(orders.columns[:12]) or 'none'}")
+        text = "{path}: there is no column 'order_no'; it has {columns}"
+        raise UserMistake(text, path=path, columns=tuple(orders.columns[:MOST_COLUMNS]))
     if orders["order_no"].dtype != pl.String:
-        raise UserMistake(f"{path}: the column 'order_no' holds {orders['order_no'].dtype}, not text")
+        raise _unfit(path, "order_no", orders["order_no"].dtype, "text")
     if empty := orders.filter(pl.col("order_no").fill_null("") == "").height:
-        raise UserMistake(f"{path}: {empty} rows have no order_no")
+        raise UserMistake("{path}: {n} rows have no order_no", path=path, n=empty)
     keys = [name for name in ("shop", "order_no") if name in orders]
     if (twice := orders.filter(pl.struct(keys).is_duplicated())).height:
         names = twice["order_no"].unique(maintain_order=True)
-        told = ", ".join(names.head(NAMED)) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
-        raise UserMistake(f"{path}: an order may stand there once; these stand there several times: {told}")
+        raise UserMistake(
+            "{path}: an order may stand there once; {n} of them stand there several times: {orders}",
+            path=path,
+            n=len(names),
+            orders=tuple(names.head(NAMED)),
+        )
     made = orders.rename({"order_id": "file_order_id"}) if "order_id" in orders else orders
     return made.with_columns(order_id=pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
 
@@ -171,19 +180,25 @@ def _placed(lines: pl.DataFrame, orders: pl.DataFrame, path: Path) -> tuple[pl.D
     if "order_no" in lines:
         keys = ["shop", "order_no"] if "shop" in lines and "shop" in orders else ["order_no"]
         if len(keys) == 1 and orders["order_no"].is_duplicated().any():
-            raise UserMistake(f"{path}: shops share order numbers, so lines need the column 'shop', too")
+            raise UserMistake("{path}: shops share order numbers, so lines need the column 'shop', too", path=path)
         own, there = orders.select("order_id", *keys), lines.drop("order_id", strict=False)
     elif "order_id" in lines and "file_order_id" in orders:
         keys, there = ["file_order_id"], lines.rename({"order_id": "file_order_id"})
         own = orders.select("order_id", "file_order_id")
         if own["file_order_id"].is_duplicated().any():
-            raise UserMistake(f"{path}: two orders have the same order_id, so nobody knows whose its lines are")
+            text = "{path}: two orders have the same order_id, so nobody knows whose its lines are"
+            raise UserMistake(text, path=path)
     else:
-        raise UserMistake(f"{path}: there is no column 'order_no' (or 'order_id', if the orders have one, too)")
+        text = "{path}: there is no column 'order_no' (or 'order_id', if the orders have one, too)"
+        raise UserMistake(text, path=path)
     for key in keys:
         if there[key].dtype != own[key].dtype:
             raise UserMistake(
-                f"{path}: the column {key!r} holds {there[key].dtype}, and that of orders {own[key].dtype}"
+                "{path}: the column {column!r} holds {dtype}, and that of orders {other}",
+                path=path,
+                column=key,
+                dtype=there[key].dtype,
+                other=own[key].dtype,
             )
     placed = there.join(own, on=keys, how="inner", maintain_order="left")
     return placed, lines.height - placed.height
@@ -191,14 +206,9 @@ def _placed(lines: pl.DataFrame, orders: pl.DataFrame, path: Path) -> tuple[pl.D
 
 def _check_line_numbers(lines: pl.DataFrame, path: Path) -> None:
     """Raises UserMistake where a gift could not say which line it goes with."""
-    why = "and a gift goes with a line of its order"
-    if "line_no" not in lines:
-        raise UserMistake(f"{path}: there is no column 'line_no', {why}")
-    numbers = lines["line_no"]
-    if not numbers.dtype.is_integer():
-        raise UserMistake(f"{path}: the column 'line_no' holds {numbers.dtype}, not whole numbers, {why}")
-    if unfit := numbers.len() - numbers.is_between(0, MOST_LINES).sum():
-        raise UserMistake(f"{path}: {unfit} lines have no line_no, or none from 0 to {MOST_LINES}, {why}")
+    if unfit := lines.height - lines["line_no"].is_between(0, MOST_LINES).sum():
+        text = "{path}: {n} lines have no line_no, or none from 0 to {most}, and a gift goes with a line of its order"
+        raise UserMistake(text, path=path, n=unfit, most=MOST_LINES)
 
 
 def _reports(path: Path, orders: Sequence[str]) -> pl.DataFrame:
@@ -208,22 +218,31 @@ def _reports(path: Path, orders: Sequence[str]) -> pl.DataFrame:
         if name not in frame:
             frame = frame.with_columns(pl.lit("" if name in ("of", "subject") else None, dtype).alias(name))
         elif frame[name].dtype not in (dtype, pl.Null):
-            raise UserMistake(f"{path}: the column {name!r} holds {frame[name].dtype}, not {dtype}")
+            raise _unfit(path, name, frame[name].dtype, str(dtype))
     told = frame.select(SIGNALS.names()).cast(SIGNALS).with_columns(pl.col("of", "subject").fill_null(""))
     if endless := told["since"].null_count():
-        raise UserMistake(f"{path}: {endless} reports do not say since when they hold, in the column 'since'")
-    _check_known(told["signal"], [field.signal for field in SIGNALED], f"{path}: there is no signal")
+        text = "{path}: {n} reports do not say since when they hold, in the column 'since'"
+        raise UserMistake(text, path=path, n=endless)
+    _check_known(told["signal"], [field.signal for field in SIGNALED], "{path}: there is no signal {word!r}", path)
     own = told.filter(~pl.col("signal").is_in(list(MEASURED)))
-    _check_known(own["of"], ["", *orders], f"{path}: in 'of' stands what orders have no column for:")
+    _check_known(own["of"], ["", *orders], "{path}: in 'of' stands what orders have no column for: {word!r}", path)
     for field in MEASURED.values():
         about = told.filter(pl.col("signal") == field.name)
-        _check_known(about["of"], [field.about], f"{path}: {field.name} is of a {field.about}, and in 'of' stands")
+        text = "{path}: {signal} is told of each {about}, and in 'of' stands {word!r}"
+        _check_known(about["of"], [field.about], text, path, signal=field.name, about=field.about)
     return told
 
 
-def _check_known(told: pl.Series, known: Sequence[str], otherwise: str) -> None:
+def _check_known(told: pl.Series, known: Sequence[str], otherwise: str, path: Path, **facts: str) -> None:
     """Raises UserMistake for the first word that is none of those known."""
     words = told.fill_null("").unique(maintain_order=True)
     for word in words.filter(~words.is_in(known)):
-        near = nearest(word, known)
-        raise UserMistake(f"{otherwise} {word!r}{near and f'; the nearest is {near!r}'}")
+        wrong = UserMistake(otherwise, path=path, word=word, **facts)
+        if near := nearest(word, known):
+            raise UserMistake("{wrong}; the nearest is {near!r}", wrong=wrong, near=near)
+        raise wrong
+
+
+def _unfit(path: Path, column: str, dtype: pl.DataType, wanted: str) -> UserMistake:
+    text = "{path}: the column {column!r} holds {dtype}, not {wanted}"
+    return UserMistake(text, path=path, column=column, dtype=dtype, wanted=Term(wanted))

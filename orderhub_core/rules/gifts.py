@@ -65,8 +65,10 @@ def check(book: Rulebook, orders: pl.Schema) -> None:
     for _, rule, action in limited(book):
         if action.per_buyer and BUYER not in orders:
             raise UserMistake(
-                f"rule {rule!r} limits its gift for each buyer, and nothing tells buyers apart here: orders need a"
-                f" column {BUYER!r}, and a pseudonym will do"
+                "rule {rule!r} limits its gift for each buyer, and nothing tells buyers apart here: orders need a"
+                " column {column!r}, and a pseudonym will do",
+                rule=rule,
+                column=BUYER,
             )
 
 

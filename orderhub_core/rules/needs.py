@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from typing import NamedTuple
 
 import polars as pl
 
-from orderhub_core.errors import UserMistake
+from orderhub_core.errors import Mistaken, Term, UserMistake
 from orderhub_core.rules.actions import NEVER
 from orderhub_core.rules.booktables import OTHERWISE
 from orderhub_core.rules.compile import field_of
@@ -48,6 +49,13 @@ def line_columns(book: Rulebook) -> frozenset[str]:
 def signals(book: Rulebook) -> tuple[Field, ...]:
     """What it asks for that is reported."""
     return tuple(field for field, _ in asked(book) if field.is_reported)
+
+
+def rules_on(book: Rulebook, signal: str) -> list[str]:
+    """The rules that ask for what is reported under a name."""
+    rules = (rule for group in book.groups for rule in group.rules)
+    fields = ((rule.name, field_of(leaf)) for rule in rules for leaf in leaves(rule.when))
+    return list(dict.fromkeys(rule for rule, field in fields if field.is_reported and field.signal == signal))
 
 
 def asks_signals(book: Rulebook) -> bool:
@@ -98,57 +106,91 @@ def is_stored(field: Field) -> bool:
 
 
 def check(book: Rulebook, orders: pl.Schema, lines: pl.Schema, *, counts: bool = False) -> None:
-    """Raises UserMistake for the first field that frames of these schemas have no column for, or one of another
+    """Raises UserMistake for all fields that frames of these schemas have no column for, or one of another
     type. `counts`: whoever asks counts the gifts that there are only so many of, or says that it does not; else a book
     that has some is refused: they would be given without end."""
-    for name, action in _acting(book):
-        if action.is_limited and not counts:
-            raise UserMistake(f"rule {name!r} limits its gift {action.argument}, and nobody counts it here")
-        if action.is_limited:
-            who = f"rule {name!r} limits its gift, and orders take turns by their payment"
-            _check(who, FIELDS["paid_at"], "orders", "paid_at", orders)
-        if action.per:
-            who = f"rule {name!r} gives {action.argument} for every {action.per} bought"
-            _check(who, FIELDS["quantity"], "lines", "quantity", lines)
-    for field, rule in asked(book):
-        frame, columns = sources(field)
-        if frame == "signals":
-            continue
-        for column in columns:
-            _check(f"rule {rule.name!r} asks for {field.name} ({field.zh})", field, frame, column,
-                   orders if frame == "orders" else lines)  # fmt: skip
-    if asks_signals(book):
-        _check("signals are looked up as of the payment", FIELDS["paid_at"], "orders", "paid_at", orders)
+    limited = next(((name, action) for name, action in _acting(book) if action.is_limited), None)
+    if limited and not counts:
+        rule, action = limited
+        raise UserMistake(
+            "rule {rule!r} limits its gift {gift}, and nobody counts it here", rule=rule, gift=action.argument
+        )
+    _refuse(_needed(book), orders, lines)
 
 
 def check_all(orders: pl.Schema, lines: pl.Schema) -> None:
-    """Raises UserMistake for the first column of frames of these schemas that a rule could ask for and that is of
-    another type."""
-    for field in FIELDS.values():
+    """Raises UserMistake for all columns of frames of these schemas that a rule could ask for and that are of another
+    type."""
+    could = (
+        _Need(field, frame, column, UserMistake("rules would read {field} ({zh}) there", field=field.name, zh=field.zh))
+        for field in FIELDS.values()
+        for frame, columns in [sources(field)]
+        for column in columns
+    )
+    _refuse((need for need in could if need.column in need.of(orders, lines)), orders, lines)
+
+
+class _Need(NamedTuple):
+    """A column of `orders` or `lines`, the field that is taken from it, and who asks for it."""
+
+    field: Field
+    frame: str
+    column: str
+    why: UserMistake
+
+    def of(self, orders: pl.Schema, lines: pl.Schema) -> pl.Schema:
+        return orders if self.frame == "orders" else lines
+
+
+def _needed(book: Rulebook) -> Iterator[_Need]:
+    for rule, action in _acting(book):
+        if action.is_limited:
+            why = UserMistake("rule {rule!r} limits its gift, and orders take turns by their payment", rule=rule)
+            yield _Need(FIELDS["paid_at"], "orders", "paid_at", why)
+        if action.per:
+            text = "rule {rule!r} gives {gift} for every {per} bought"
+            why = UserMistake(text, rule=rule, gift=action.argument, per=action.per)
+            yield _Need(FIELDS["quantity"], "lines", "quantity", why)
+    for field, asking in asked(book):
         frame, columns = sources(field)
-        schema = orders if frame == "orders" else lines
-        for column in columns:
-            if column in schema:
-                _check(f"rules would read {field.name} ({field.zh}) there", field, frame, column, schema)
+        text = "rule {rule!r} asks for {field} ({zh})"
+        why = UserMistake(text, rule=asking.name, field=field.name, zh=field.zh)
+        yield from (_Need(field, frame, column, why) for column in columns)
+    if asks_signals(book):
+        yield _Need(FIELDS["paid_at"], "orders", "paid_at", UserMistake("signals are looked up as of the payment"))
+    if gives(book):
+        number = FIELDS["quantity"]  # nobody asks for a line's own, which is a whole number, too
+        yield _Need(number, "lines", "line_no", UserMistake("a gift goes with a line of its order"))
 
 
-def _check(who: str, field: Field, frame: str, column: str, schema: pl.Schema) -> None:
+def _refuse(needed: Iterable[_Need], orders: pl.Schema, lines: pl.Schema) -> None:
+    first: dict[tuple[str, str], _Need] = {}
+    for need in needed:
+        first.setdefault((need.frame, need.column), need)  # one reason for each column will do
+    faults = [fault for need in first.values() if (fault := _fault(need, need.of(orders, lines)))]
+    if faults:
+        raise Mistaken(lambda tr: tr("; ").join(fault.told(tr) for fault in faults))
+
+
+def _fault(need: _Need, schema: pl.Schema) -> UserMistake | None:
+    frame, column, why = Term(f"the {need.frame}"), need.column, need.why
     if column not in schema:
-        raise UserMistake(f"the {frame} have no column {column!r}: {who}")
-    if mistake := _unfit(schema[column], field, column):
-        raise UserMistake(f"the column {column!r} of the {frame} {mistake}: {who}")
+        return UserMistake("{frame} have no column {column!r}: {why}", frame=frame, column=column, why=why)
+    if (wanted := _unfit(schema[column], need.field, column)) is None:
+        return None
+    text = "the column {column!r} of {frame} holds {dtype}, not {wanted}: {why}"
+    return UserMistake(text, column=column, frame=frame, dtype=schema[column], wanted=Term(wanted), why=why)
 
 
 def _unfit(dtype: pl.DataType, field: Field, column: str) -> str | None:
-    """What is wrong with the type of a column."""
+    """What a column of this type should hold; None where it does."""
     if dtype == pl.Null:
         return None
     if field.column in DERIVED or field.kind is Kind.INSTANT:
-        fits = isinstance(dtype, pl.Datetime) and dtype.time_zone is not None
-        return None if fits else f"holds {dtype}, not instants with their time zone"
+        return None if isinstance(dtype, pl.Datetime) and dtype.time_zone else "instants with their time zone"
     if column == "sku" or field.kind in (Kind.TEXT, Kind.CHOICE):
-        return None if dtype in (pl.String, pl.Categorical, pl.Enum) else f"holds {dtype}, not text"
+        return None if dtype in (pl.String, pl.Categorical, pl.Enum) else "text"
     if field.kind is Kind.FLAG:
-        return None if dtype == pl.Boolean else f"holds {dtype}, not true or false"
+        return None if dtype == pl.Boolean else "true or false"
     unit = "whole numbers" if field.kind is not Kind.MONEY else "whole numbers of the smallest unit (cents)"
-    return None if dtype.is_integer() else f"holds {dtype}, not {unit}"
+    return None if dtype.is_integer() else unit

@@ -125,6 +125,15 @@ def test_files_that_do_not_fit_end_in_one_sentence(files, orders, lines, told):
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_all_that_files_lack_is_told_at_once_in_the_language_asked_for(files):
+    folder = files(ORDERS.drop("total_minor"), LINES.drop("category", "line_no"))
+    told = run(folder, "eval", "--out", "decisions.parquet").stderr
+    assert [name for name in ("total_minor", "category", "line_no") if told.count(f"no column '{name}'") != 1] == []
+    told = run(folder, "eval", "--out", "decisions.parquet", "--lang", "zh").stderr
+    assert "订单表里没有 'total_minor' 列：规则 'big' 要问 total（订单金额）；" in told
+    assert "明细表里没有 'line_no' 列：赠品要跟着订单的某一行明细" in told
+
+
 def test_files_that_are_none_end_in_one_sentence(files):
     folder = files()
     (folder / "lines.parquet").write_text("no parquet")

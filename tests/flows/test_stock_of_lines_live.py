@@ -309,3 +309,12 @@ def test_what_stock_was_said_to_be_is_known_for_ever_and_decisions_that_asked_it
     }  # fmt: skip
     found = reproduce(shop.context, *EVER)
     assert (found.orders, found.same, found.expired, found.differences) == (2, 1, 1, [])
+
+
+def test_who_asks_for_stock_is_told_that_nobody_reports_any_until_somebody_does(shop):
+    book, *_ = rulebook.read(BOOK)
+    (note,) = shop.editions.unmeasured(book)
+    assert note.startswith("rules ask for stock (short, none, ample, silent), and no warehouse has reported any")
+    assert shop.editions.unmeasured(rulebook.read(text("v0", "hangzhou")).book) == []
+    shop.counted(one=3)
+    assert shop.editions.unmeasured(book) == []

@@ -56,7 +56,7 @@ def evaluated(tmp_path):
     ("lines", "told"),
     [
         (LINES.drop("line_no"), "no column 'line_no'"),
-        (LINES.with_columns(line_no=pl.Series(["a", "b", "c"])), "'line_no' holds String, not whole numbers"),
+        (LINES.with_columns(line_no=pl.Series(["a", "b", "c"])), "'line_no' of the lines holds String, not whole num"),
         (LINES.with_columns(line_no=pl.Series([None, 2, 3])), "1 lines have no line_no"),
         (LINES.with_columns(line_no=pl.Series([2**33 + 1, 2, -1])), "2 lines have no line_no, or none from 0"),
     ],
@@ -180,5 +180,5 @@ def test_how_full_a_warehouse_was_is_told_by_a_file_of_signals(evaluated):
 
 
 def test_a_load_of_something_else_than_a_warehouse_is_refused(evaluated):
-    with pytest.raises(UserMistake, match="load is of a warehouse, and in 'of' stands 'province'"):
+    with pytest.raises(UserMistake, match="load is told of each warehouse, and in 'of' stands 'province'"):
         evaluated(book("load(hangzhou) > 90", "tag x"), signals=reports(**LOADED | {"of": "province"}))

@@ -122,6 +122,8 @@ class Tried(Protocol):
     def force(self) -> Rulebook: ...
     @property
     def refused(self) -> str: ...
+    @property
+    def unmeasured(self) -> Sequence[str]: ...
 
 
 def remarks(against: str | None, start: str | None, file: str | None, tried: Tried, words: Words) -> list[Said]:
@@ -133,7 +135,11 @@ def remarks(against: str | None, start: str | None, file: str | None, tried: Tri
     if file and start == FILE:
         now = tr("{version} (file {name})").format(version=now, name=file)
     compared = tr("Compared: {before} → {after}").format(before=then, after=now)
-    return [(compared, "info"), *doubts(tried.draft, tried.refused, words)]
+    notes: list[Said] = [(compared, "info")]
+    if not differences(tried.force, tried.draft, words.language):
+        notes.append((tr(texts.SAME), "info"))
+    unmeasured: list[Said] = [(told, "warn") for told in tried.unmeasured]
+    return [*notes, *doubts(tried.draft, tried.refused, words), *unmeasured]
 
 
 def limits_gifts(*books: Rulebook) -> bool:
