@@ -3,32 +3,47 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 import polars as pl
 
-from orderhub_core.effects import Notify, OrderProduction, PushToWarehouse
+from orderhub_core.effects import Notify, OrderProduction, PushToWarehouse, WarehouseLine
 from orderhub_core.flows.allotting import NOT_GRANTED
 from orderhub_core.flows.rows import notify_key, push_key, work_key
 from orderhub_core.store import unlogged
 from orderhub_core.store.base import Store
-from orderhub_core.store.unlogged import Done, Refused
+from orderhub_core.store.unlogged import Decided, Done
 
 Entry = dict[str, Any]
-"""A row of `frames.EVENTS` with its `detail`; `seq` and `message` are None of what the log has no entry for."""
+"""A row of `frames.EVENTS` with its `detail`, JSON; `seq` and `message` are None of what the log has no entry for. With
+`quantity` and `reason` of what rules decided, which are None of all else."""
 _json = msgspec.json.Encoder(order="deterministic").encode
 
 
 def life(store: Store, orders: pl.DataFrame, events: pl.DataFrame) -> list[Entry]:
     """Of these orders (of `frames.ORDERS`) with their `events`, in the order in which the hub came to know it."""
     details = store.details_of(orders["order_id"])
-    logged = [{**entry, "detail": details.get(entry["seq"], "")} for entry in events.sort("seq").iter_rows(named=True)]
-    beside = [entry for order in orders.iter_rows(named=True) for entry in _beside(store, order)]
+    decided = {order: unlogged.decided(store, order) for order in orders["order_id"]}
+    logged = [
+        _reasoned({**entry, "detail": details.get(entry["seq"], "")}, decided[entry["order_id"]])
+        for entry in events.sort("seq").iter_rows(named=True)
+    ]
+    beside = [
+        entry for order in orders.iter_rows(named=True) for entry in _beside(store, order, decided[order["order_id"]])
+    ]
     beside.sort(key=_known_at)
     return list(heapq.merge(logged, beside, key=_known_at))
+
+
+def _reasoned(entry: Entry, decided: Sequence[Decided]) -> Entry:
+    """Of what rules decided, how much and why: the log has which rule it was."""
+    rule = msgspec.json.decode(entry["detail"]).get("rule") if entry["outcome"] == "decided" else None
+    named = (entry["event"].removeprefix("rule."), entry["after"], rule)
+    said = next((one for one in decided if (one.action, one.argument, one.rule) == named), None)
+    return {**entry, "quantity": said and said.quantity, "reason": said and said.reason}
 
 
 def why(entry: Entry) -> str:
@@ -42,12 +57,13 @@ def _known_at(entry: Entry) -> datetime:
     return at
 
 
-def _beside(store: Store, order: dict[str, Any]) -> Iterator[Entry]:
+def _beside(store: Store, order: dict[str, Any], decided: Sequence[Decided]) -> Iterator[Entry]:
     number, shop, order_no = order["order_id"], order["shop"], order["order_no"]
-    for one in unlogged.refused(store, number):
-        yield _entry(number, "gift.refused", one.at, one.sku, "ungranted", "rules", _why(one))
+    for one in decided:
+        if one.action == "add_gift" and not one.quantity:
+            yield _entry(number, "gift.refused", one.at, one.argument, "ungranted", "rules", _why(one))
     keys = [push_key(shop, order_no, parcel + 1) for parcel in range(max(1, unlogged.parcels(store, number)))]
-    notices = [notify_key(channel, rule, shop, order_no) for channel, rule in unlogged.told(store, number)]
+    notices = [notify_key(one.argument, one.rule, shop, order_no) for one in decided if one.action == "notify"]
     for performed in unlogged.done(store, [*keys, work_key(shop, order_no), *notices]):
         if not _is_empty(performed):
             event, detail = _deed(performed)
@@ -63,18 +79,22 @@ def _deed(one: Done) -> tuple[str, dict[str, Any]]:
     """What it is called, and what to know of it."""
     tries = {"tries": one.tries} if one.tries > 1 else {}
     match one.effect:
-        case PushToWarehouse(parcel=parcel, parcels=parcels, pack_with=others):
+        case PushToWarehouse(parcel=parcel, parcels=parcels, pack_with=others, lines=lines):
             which = {"parcel": parcel, "parcels": parcels} if parcels > 1 else {}
             beside = {"packed_with": [other.order_no for other in others]} if others else {}
-            return "hub.handed_over", which | beside | tries
-        case OrderProduction(number=number):
-            return "hub.ordered_production", {"number": number} | tries
+            return "hub.handed_over", _goods(lines) | which | beside | tries
+        case OrderProduction(number=number, lines=lines):
+            return "hub.ordered_production", {"number": number} | _goods(lines) | tries
         case Notify():
             return "hub.notified", tries
     raise AssertionError(f"no order is known to ask for {one.effect}")
 
 
-def _why(one: Refused) -> dict[str, Any]:
+def _goods(lines: Sequence[WarehouseLine]) -> dict[str, Any]:
+    return {"goods": [f"{line.sku} × {line.quantity}" for line in lines]} if lines else {}
+
+
+def _why(one: Decided) -> dict[str, Any]:
     return {"why": one.reason.rpartition(NOT_GRANTED)[2], "rule": one.rule, "version": one.version}
 
 
@@ -83,5 +103,5 @@ def _entry(order_id: int, event: str, at: int, what: str, outcome: str, source: 
     return {
         "seq": None, "order_id": order_id, "event": event, "occurred_at": moment, "recorded_at": moment, "before": "",
         "after": what, "outcome": outcome, "source": source, "message": None, "rule": "",
-        "detail": _json(detail).decode() if detail else "",
+        "detail": _json(detail).decode() if detail else "", "quantity": None, "reason": None,
     }  # fmt: skip

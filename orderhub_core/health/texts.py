@@ -17,6 +17,8 @@ from orderhub_core.i18n import Tile, Translate
 SLOW_S = 60
 """A message that has waited longer than this many seconds is a bad sign."""
 
+ONCE = "The costliest place comes first. An order counts at one place: below, those of the places above are left out."
+
 HEADLINES = {
     "pending_payment": "Awaiting payment",
     "paid": "Paid",

@@ -91,11 +91,11 @@ def test_each_parcel_is_handed_over_by_itself(living):
     taken(living, said_by("A1", "HAT", "CUP", total=30_000))
     living.dispatch(owner="me", dice=Random(1), limit=1)
     assert [line.split("  ")[-1] for line in shown("A1").splitlines() if "Handed over" in line] == [
-        '{"parcel":1,"parcels":2}'
+        "goods HAT × 1, FREE-1 × 1; parcel 1; parcels 2"
     ]
     living.dispatch(owner="me", dice=Random(1))
     assert [line.split("  ")[-1] for line in shown("A1").splitlines() if "Handed over" in line] == [
-        '{"parcel":1,"parcels":2}', '{"parcel":2,"parcels":2}',
+        "goods HAT × 1, FREE-1 × 1; parcel 1; parcels 2", "goods CUP × 1; parcel 2; parcels 2",
     ]  # fmt: skip
 
 
@@ -106,6 +106,20 @@ def test_a_gift_that_its_limit_refused_is_told_with_what_was_left(living):
     assert "Gift added" not in told
     assert "Gift not granted: FREE-1, of 1 in all 0 are left, 1 asked  (happened" in told
     assert "赠品未发放：FREE-1，总量 1 件，剩 0 件，需 1 件（发生于" in shown("A2", "--lang", "zh")
+
+
+def test_what_rules_decided_is_told_with_how_much_and_why_in_the_language_asked_for(living):
+    taken(living, said_by("A1", "HAT"))
+    (gift,) = (line for line in shown("A1").splitlines() if "Gift added" in line)
+    assert "Gift added: FREE-1 × 1 (decided by a rule)" in gift
+    assert gift.endswith("because total 99 >= 1; rule few; version v1")
+    chinese = shown("A1", "--lang", "zh").splitlines()
+    (gift,) = (line for line in chinese if "赠品" in line)
+    assert "来源 规则）" in gift and gift.endswith("因为 total 99 >= 1；规则 few；版本 v1")
+    told = json.loads(shown("A1", "--json").splitlines()[-1])
+    assert {(one["event"], one["quantity"]) for one in told if one["reason"]} == {
+        ("rule.assign_warehouse", 1), ("rule.add_gift", 1),
+    }  # fmt: skip
 
 
 def test_what_the_log_has_no_entry_for_has_no_number_and_stands_where_it_happened(living):

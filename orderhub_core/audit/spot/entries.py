@@ -75,4 +75,4 @@ def event(row: Mapping[str, Any], tr: Translate) -> str:
     if row["outcome"] in TOLD_WITH_WHAT:
         name = tr("{decision}: {what}").format(decision=name, what=row["after"])
     remark = OUTCOMES.get(row["outcome"], "")
-    return f"{name} ({tr(remark)})" if remark else name
+    return tr("{what} ({remark})").format(what=name, remark=tr(remark)) if remark else name

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 import typer
 
 from orderhub_core import hub
-from orderhub_core.entry.options import AsJson, instant, spoken, tell, tr
+from orderhub_core.entry.options import AsJson, instant, spoken, tell, tr, written
 from orderhub_core.errors import UserMistake
 from orderhub_core.health import texts, thresholds
 from orderhub_core.health.blockages import Blockage
@@ -61,7 +62,7 @@ def diagnose(
         found.stages.to_dicts(),
         found.steps.to_dicts(),
     )
-    tell(answer, _sentences(found), as_json=as_json)
+    tell(answer, _sentences(found, ZoneInfo(connected.settings.time_zone)), as_json=as_json)
     if fail_over is not None and found.overdue > fail_over:
         raise typer.Exit(1)
 
@@ -77,8 +78,9 @@ def _iso(instant: int) -> str:
     return datetime.fromtimestamp(instant / 1e6, UTC).isoformat(timespec="seconds")
 
 
-def _sentences(found: Diagnosis) -> str:
+def _sentences(found: Diagnosis, zone: ZoneInfo) -> str:
     if not found.orders:
         return tr("The hub has no orders yet: nothing to diagnose.")
     worst = [f"  {line}" for line in texts.lines(found, tr)]
-    return "\n".join([texts.sentence(found, _iso(found.as_of), tr), *worst])
+    counted = [tr(texts.ONCE)] if len(found.worst) > 1 else []
+    return "\n".join([texts.sentence(found, str(written(found.as_of, zone)), tr), *worst, *counted])

@@ -11,6 +11,7 @@ import typer
 
 from orderhub_core import hub
 from orderhub_core.audit.spot import entries
+from orderhub_core.entry.commands import log_told
 from orderhub_core.entry.options import AsJson, spoken, tell, tr
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import retelling
@@ -62,13 +63,14 @@ def _line(entry: dict[str, Any], zone: ZoneInfo) -> str:
         what=_what(entry),
         change=change,
         since=_clock(entry["occurred_at"], zone),
-        source=entry["source"],
+        source=log_told.source(entry["source"], tr),
     )
-    return f"{told}  {entry['detail']}" if entry["detail"] else told
+    return f"{told}  {detail}" if (detail := log_told.told(entry, tr)) else told
 
 
 def _what(entry: dict[str, Any]) -> str:
-    told = entries.event(entry, tr)
+    pieces = f" × {entry['quantity']}" if entry["event"] == "rule.add_gift" and entry["quantity"] else ""
+    told = entries.event({**entry, "after": f"{entry['after']}{pieces}"}, tr)
     if entry["outcome"] != "ungranted":
         return told
     return tr("{what}, {why}").format(what=told, why=refused_for(retelling.why(entry), tr))
