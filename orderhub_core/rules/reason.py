@@ -16,7 +16,7 @@ from orderhub_core.rules.dictionary import FIELDS
 from orderhub_core.rules.index import Index
 from orderhub_core.rules.tree import Condition, Either, Every, Leaf, Lines, Not, Op, leaves
 
-NO_CONDITION, NONE, BETWEEN = "no condition", "none", "; "
+NO_CONDITION, BETWEEN = "no condition", "; "
 WHICH = {("some", False): "no", ("no", False): "some", ("every", False): "not every"}
 """How a condition on lines is told that is not to hold."""
 
@@ -100,7 +100,7 @@ def _values(index: Index, telling: Sequence[Telling]) -> dict[tuple[int, str], l
         rows = np.concatenate([telling[number].rows for number in own])
         starts = np.cumsum([0, *(len(telling[number].rows) for number in own)]).tolist()
         for name, column in zip(names, in_words(index, [FIELDS[name] for name in names], rows), strict=True):
-            told = (column.fill_null(NONE) if column.null_count() else column).to_list()
+            told = (column.fill_null(spoken.NONE) if column.null_count() else column).to_list()
             for place, number in enumerate(own):
                 if name in own[number]:
                     found[number, name] = told[starts[place] : starts[place + 1]]

@@ -13,6 +13,8 @@ from orderhub_core.rules.bits import Numbers
 from orderhub_core.rules.dictionary import FIELDS, Field
 from orderhub_core.rules.index import Index
 
+NONE = "none"
+
 
 def of_orders(index: Index, fields: Sequence[Field], rows: Numbers) -> list[pl.Series]:
     """Of each field the values of these orders; null where one is missing."""
@@ -22,7 +24,8 @@ def of_orders(index: Index, fields: Sequence[Field], rows: Numbers) -> list[pl.S
 
 
 def of_lines(index: Index, fields: Sequence[Field], rows: Numbers) -> list[pl.Series]:
-    """Of each field what the lines of these orders have there, each value once; null where none has any."""
+    """Of each field what the lines of these orders have there, each value once, with what it is told of (`SKU-1 3`);
+    null where none has any."""
     asked = np.zeros(index.orders.height, np.bool_)
     asked[rows] = True
     chosen = np.flatnonzero(asked[index.place])
@@ -31,13 +34,17 @@ def of_lines(index: Index, fields: Sequence[Field], rows: Numbers) -> list[pl.Se
     ends = np.flatnonzero(np.diff(place, append=-1)) + 1
     index.lines.prepare(fields)
     own = pl.DataFrame([index.lines.column(field)[chosen] for field in _columns(fields)])
-    told = facts.computed(own, (_written(field.name, index.zone) for field in fields))
+    written = facts.computed(own, (_written(field.name, index.zone) for field in fields))
+    told = [
+        index.lines.column(FIELDS[field.about])[chosen] + " " + column.fill_null(NONE) if field.told else column
+        for field, column in zip(fields, written, strict=True)
+    ]
     at = pl.Series(place[ends - 1])
     return [
         facts.spread(
-            pl.Series(column.name, list(_once(column, ends.tolist())), pl.String), at, index.orders.height, rows
+            pl.Series(field.name, list(_once(column, ends.tolist())), pl.String), at, index.orders.height, rows
         )
-        for column in told
+        for field, column in zip(fields, told, strict=True)
     ]
 
 

@@ -123,10 +123,10 @@ def test_what_was_never_reported_is_missing_and_the_why_says_so(shop):
     assert shop.buys(("SKU-1", 1), ("never-told", 9)) == {"short", "silent"}
     why = rows(shop.context, "SELECT reason FROM decisions WHERE rule IN ('short', 'silent') ORDER BY order_id, rule")
     assert why == [
-        ("some line: sku_stock is missing (sku_stock: none)",),
-        ("some line: sku_stock is missing (sku_stock: none)",),
-        ("some line: sku_stock < 5 (sku_stock: 3)",),
-        ("some line: sku_stock is missing (sku_stock: 3)",),
+        ("some line: sku_stock is missing (sku_stock: SKU-2 none)",),
+        ("some line: sku_stock is missing (sku_stock: never-told none)",),
+        ("some line: sku_stock < 5 (sku_stock: SKU-1 3, never-told none)",),
+        ("some line: sku_stock is missing (sku_stock: SKU-1 3, never-told none)",),
     ]
 
 

@@ -229,7 +229,7 @@ def test_the_time_line_tells_what_a_rule_decided_in_the_readers_language():
     life = {("a", "n0"): [{**row, "occurred_at": datetime(2026, 9, 21, tzinfo=UTC)}]}
     made = folio(simple(10))
     turn = book.Turn(replace(made, events=life), reviews(), [("a", "n0")], None, (), "ann", peek=False)
-    assert texts.life(turn, ZONE, ZH)[1][0][1] == "已派仓：hangzhou (由规则决定)"
+    assert texts.life(turn, ZONE, ZH)[1][0][1] == "已派仓：hangzhou（由规则决定）"
 
 
 def test_what_failed_can_be_read_again_and_then_it_is_said_when():

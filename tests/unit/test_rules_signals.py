@@ -165,8 +165,8 @@ def test_a_missing_stock_is_never_met_and_the_why_says_so():
     told = stock_frame([("a", 9_000, 0, None)])
     made = decide(orders_frame(orders), lines_frame(orders), book, reports=told)
     assert list(made.select("order_id", "rule", "reason").iter_rows()) == [
-        (1, "silent", "some line: sku_stock is missing (sku_stock: 9000)"),
-        (2, "silent", "some line: sku_stock is missing (sku_stock: none)"),
+        (1, "silent", "some line: sku_stock is missing (sku_stock: a 9000, b none)"),
+        (2, "silent", "some line: sku_stock is missing (sku_stock: b none)"),
     ]
     one = [frame.filter(order_id=2) for frame in (orders_frame(orders), lines_frame(orders))]
     short, *_ = explain(*one, book, reports=told).answers
