@@ -130,7 +130,7 @@ class Stock:
         ops.check_taken_in(self._store, messages)
         names = list(rows["warehouse"].unique(maintain_order=True))
         gone = [order_no for name in names for order_no in self._followed(name)]
-        return Taken(rows.height, names, doubts, len(gone), tuple(gone[:MOST_NAMED]))
+        return Taken(rows["sku"].n_unique(), names, doubts, len(gone), tuple(gone[:MOST_NAMED]))
 
     def catch_up(self) -> int:
         """See to what follows from reports whose taker was killed before it could, or whose warehouse was closed. How

@@ -86,10 +86,10 @@ def any_of(effects: Sequence[tuple[str, str, int]]) -> bool:
 def table(rows: Sequence[Held], zone: str, tr: Translate) -> pl.DataFrame:
     """The orders, the oldest first as they are told; times sort as they are written, in the clock of `zone`."""
     told = [
-        (one.order_no, one.shop, _clock(one.since, zone), reasons(one.note, tr), one.target, _parcel(one), one.tries)
+        (one.order_no, reasons(one.note, tr), _clock(one.since, zone), one.shop, one.target, _parcel(one), one.tries)
         for one in rows
     ]
-    names = [tr("Order"), tr("Shop"), tr("Since"), tr("Reasons"), tr("Target"), tr("Parcel"), tr("Tries")]
+    names = [tr("Order"), tr("Reasons"), tr("Since"), tr("Shop"), tr("Target"), tr("Parcel"), tr("Tries")]
     kinds = (*[pl.String] * 6, pl.Int64)
     return pl.DataFrame(told, schema=dict(zip(names, kinds, strict=True)), orient="row")
 

@@ -170,7 +170,7 @@ def manifest(folder: Path) -> Manifest:
     except (FileNotFoundError, NotADirectoryError):
         raise UserMistake(f"{folder} is no backup: there is no {MANIFEST} in it") from None
     except OSError as error:
-        raise UserMistake(f"{path} cannot be read ({error.strerror})") from None
+        raise UserMistake("{path} cannot be read ({why})", path=path, why=error.strerror) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UserMistake(f"{path} is damaged or not ours ({error}): use another backup") from None
     for name in found.files:

@@ -71,7 +71,7 @@ def _table(path: Path) -> tuple[thresholds.Threshold, ...]:
     try:
         return thresholds.read(path.read_bytes(), str(path))
     except OSError as error:
-        raise UserMistake(f"--thresholds {path} cannot be read: {error.strerror}") from None
+        raise UserMistake("{path} cannot be read ({why})", path=path, why=error.strerror) from None
 
 
 def _iso(instant: int) -> str:

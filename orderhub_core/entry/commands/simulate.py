@@ -79,7 +79,7 @@ def _read(path: Path) -> Scenario:
     try:
         return scenario.read(path.read_bytes(), str(path))
     except OSError as error:
-        raise UserMistake(f"--scenario {path} cannot be read: {error.strerror}") from None
+        raise UserMistake("{path} cannot be read ({why})", path=path, why=error.strerror) from None
 
 
 def _changed(whole: Any, **wishes: Any) -> Any:
