@@ -123,9 +123,8 @@ def _(found, opened, tr):
 
     _cards = ui.kpis(texts.cards(found, tr), min="260px")
     _list = [] if opened.value is None else _orders(opened.value)
-    _none = ui.note(tr("No order is overdue."), "good")
-    _once = [ui.note(tr(texts.ONCE))] if len(found.worst) > 1 else []
-    stuck = ui.section(tr("Worst blockages"), _cards, *_once, *_list) if found.worst else _none
+    _told = ui.section(tr("Worst blockages"), _cards, *map(ui.note, texts.notes(found, tr)), *_list)
+    stuck = _told if found.worst else ui.note(tr("No order is overdue."), "good")
     return (stuck,)
 
 

@@ -130,6 +130,11 @@ def _facts(blockage: Blockage, tr: Translate) -> str:
     )
 
 
+def notes(found: Diagnosis, tr: Translate) -> list[str]:
+    """How blockages are to be read, where there are several."""
+    return [tr(ONCE)] if len(found.worst) > 1 else []
+
+
 def orders(members: pl.DataFrame, zone: str, tr: Translate) -> pl.DataFrame:
     """The orders of a blockage (`blockages.members`) as a table."""
     return members.select(

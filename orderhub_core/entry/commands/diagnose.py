@@ -82,5 +82,4 @@ def _sentences(found: Diagnosis, zone: ZoneInfo) -> str:
     if not found.orders:
         return tr("The hub has no orders yet: nothing to diagnose.")
     worst = [f"  {line}" for line in texts.lines(found, tr)]
-    counted = [tr(texts.ONCE)] if len(found.worst) > 1 else []
-    return "\n".join([texts.sentence(found, str(written(found.as_of, zone)), tr), *worst, *counted])
+    return "\n".join([texts.sentence(found, str(written(found.as_of, zone)), tr), *worst, *texts.notes(found, tr)])
