@@ -11,7 +11,7 @@ import msgspec
 from talk import BOOK, DAWN, SECOND, Said
 
 from orderhub_core.flows.ops import OPS, TURN_KEY
-from orderhub_core.model import BookAct, BookChange, Line, RawMessage, Release, Signal, SignalEnd
+from orderhub_core.model import BookAct, BookChange, Line, Measurement, RawMessage, Release, Signal, SignalEnd
 
 # -- books
 
@@ -215,6 +215,22 @@ def signal(number: int, which: int, begin: int, end: int) -> Said:
 def signal_end(number: int, name: str, which: int) -> Said:
     said = SignalEnd(name, STAFF[which % 2])
     return Said(_message(number, "signal_end", said, HINTS[which % 11 % len(HINTS)]), said)
+
+
+MEASURED = "livestream_audience", "shop", ("shop-1", "shop-2")
+"""What the hub measures, of whom."""
+HUB = "orderhub"
+
+
+def measurement(number: int, which: int, begin: int, lasts: int) -> Said:
+    """What the hub has measured in second `begin`, and holds for so many seconds if it does not say so again."""
+    field, of, subjects = MEASURED
+    news = {one: which // (3 * n + 2) % 3 for n, one in enumerate(subjects)}  # another figure, none any more, as before
+    rows = tuple((one, (500, 1_000, 20_000)[which // 7 % 3]) for one in subjects if news[one] == 0)
+    over = tuple(one for one in subjects if news[one] == 1)
+    since = DAWN + begin * SECOND
+    said = Measurement(field, of, since, since + lasts * SECOND, HUB, rows, over)
+    return Said(_message(number, "measurement", said, HINTS[which % 11 % len(HINTS)]), said)
 
 
 def release(number: int, shop: str, order_no: str, which: int) -> Said:

@@ -23,6 +23,7 @@ from orderhub_core.model import (
     Content,
     Event,
     Line,
+    Measurement,
     Observation,
     Release,
     Review,
@@ -366,7 +367,7 @@ class Model:
             if self.said[key].needs == "trouble" and not self.decoder.reads(self.said[key]) and tries < len(PAUSES_S):
                 raise Mismatch(f"{key} was given up after {tries} tries")
             outcomes[key] = self._understand(key, speaking)
-            if isinstance(self.said[key].means, BookChange | Signal | SignalEnd):
+            if isinstance(self.said[key].means, BookChange | Signal | SignalEnd | Measurement):
                 speaking = self.desk.speaking()  # whatever comes after a word is decided accordingly
         return outcomes
 
@@ -393,6 +394,9 @@ class Model:
             case SignalEnd() as told:
                 self.desk.end(told, key, received_at)
                 self._log(("", ""), "signal.ended", told.name, "changed", key)
+            case Measurement() as told:
+                self.desk.measure(told, key)
+                self._log(("", ""), "signal.measured", told.field, "changed", key)
             case Release() as let:
                 about = self.orders.get((let.shop, let.order_no))
                 for name, parcel in (about.pushes() if about else {}).items():

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from desk import BOOKS, FIRST, Asked, Book
 
-from orderhub_core.model import BookChange, Line, Signal, SignalEnd
+from orderhub_core.model import BookChange, Line, Measurement, Signal, SignalEnd
 
 Key = tuple[str, str]
 
@@ -137,6 +137,22 @@ class Desk:
         self.reports.setdefault(
             name, Report(said.field, said.of, said.subject, said.number, said.since, said.until, said.by, key)
         )
+
+    def measure(self, said: Measurement, key: Key) -> None:
+        """What was measured before and has not run out by then holds as long as this does, but for what is another
+        figure now or none any more: that ends as this begins."""
+        anew = {subject for subject, _ in said.rows} | set(said.over)
+        for name, one in self.reports.items():
+            if (one.field, one.of, one.by) != (said.field, said.of, said.by):
+                continue
+            if one.since > said.since or one.until is None or one.until <= said.since:
+                continue
+            until = said.since if one.subject in anew else max(one.until, said.until)
+            if one.subject in anew or until != one.until:
+                self.reports[name] = one._replace(until=until, message=key)
+        for subject, number in said.rows:
+            made = Report(said.field, said.of, subject, number, said.since, said.until, said.by, key)
+            self.reports.setdefault(f"{key[1]}:{subject}", made)
 
     def end(self, said: SignalEnd, key: Key, at: int) -> None:
         """From now on; what has not begun is taken back."""

@@ -232,6 +232,10 @@ class Machine(RuleBasedStateMachine):
         self.reports.append(said.key[1])
         self._accept([said])
 
+    @step(which=_any, begin=st.integers(-2, 8), lasts=st.integers(1, 4))
+    def measure(self, which: int, begin: int, lasts: int) -> None:
+        self._accept([desk.measurement(next(self.numbers), which, begin, lasts)])
+
     @step(which=_any)
     def end(self, which: int) -> None:
         if self.reports:

@@ -19,6 +19,7 @@ from orderhub_core.model import (
     Decoded,
     Event,
     Line,
+    Measurement,
     Observation,
     Parcel,
     Person,
@@ -86,7 +87,7 @@ PEOPLE = (Person("张三丰", "19900001234", "somewhere 5"), None, Person("李�
 
 MEANINGS: dict[str, type[Decoded]] = {
     "order": Observation, "sighting": Sighting, "review": Review, "release": Release,
-    "rulebook": BookChange, "signal": Signal, "signal_end": SignalEnd,
+    "rulebook": BookChange, "signal": Signal, "signal_end": SignalEnd, "measurement": Measurement,
 }  # fmt: skip
 """By the kind of message."""
 

@@ -140,6 +140,10 @@ def a_report_never_ends(patch):
     patch.setattr(signals, "_END", f"{signals._END} AND since > 1 << 60")
 
 
+def a_figure_that_was_measured_anew_stands_beside_the_new_one(patch):
+    patch.setattr(signals, "_STANDING", f"{signals._STANDING} AND since > 1 << 60")
+
+
 def what_was_tried_is_let_go_once_more(patch):
     lax = statements.RELEASE.replace("state = 'person' AND attempts = 0", "state = 'person'")
     patch.setattr(statements, "RELEASE", lax)
@@ -167,6 +171,7 @@ def a_refund_that_was_known_holds_what_was_let_go(patch):
         two_versions_are_on_trial_at_once,
         a_shadow_decides,
         a_report_never_ends,
+        a_figure_that_was_measured_anew_stands_beside_the_new_one,
         what_was_tried_is_let_go_once_more,
         a_refund_that_was_known_holds_what_was_let_go,
     ],
