@@ -31,7 +31,12 @@ def module(kind: str, name: str) -> ModuleType:
     """Raises UserMistake naming the connectors that exist."""
     known = names(kind)
     if name not in known:
-        raise UserMistake(f"no {kind} connector named {name!r}; there are: {', '.join(known) or 'none'}")
+        raise UserMistake(
+            "no {kind} connector named {name!r}; there are: {known}",
+            kind=kind,
+            name=name,
+            known=", ".join(known) or "none",
+        )
     return importlib.import_module(f"{ROOT}.{kind}.{name}")
 
 

@@ -202,7 +202,7 @@ def load(data: Path) -> Settings:
     except msgspec.ValidationError as error:
         raise UserMistake("{path}: {why}; see {page} for every field", path=path, why=error, page=PAGE) from None
     for mistake in _mistakes(settings):
-        raise UserMistake(f"{path}: {mistake}")
+        raise UserMistake("{path}: {mistake}", path=path, mistake=mistake)
     return settings
 
 

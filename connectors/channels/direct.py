@@ -73,7 +73,9 @@ class Direct:
         self._shop, self._clock = endpoint.id, clock
         self._secrets = [secret.encode() for secret in endpoint.secret().split()]
         if not self._secrets:
-            raise UserMistake(f"{self._shop}: a direct shop needs secret_env (or secret_file) in its settings")
+            raise UserMistake(
+                "{shop}: a direct shop needs secret_env (or secret_file) in its settings", shop=self._shop
+            )
 
     def unpack(self, headers: Mapping[str, str], body: bytes) -> list[RawMessage]:
         """One event, an array of events, or one event per line; what is none of these is kept whole, to be parked."""

@@ -84,7 +84,7 @@ class Douyin:
         self._shop, self._app_key, self._secret = endpoint.id, endpoint.app_key, endpoint.secret()
         if not (self._app_key and self._secret):
             raise UserMistake(
-                f"{self._shop}: a Douyin shop needs app_key and secret_env (or secret_file) in its settings"
+                "{shop}: a Douyin shop needs app_key and secret_env (or secret_file) in its settings", shop=self._shop
             )
         self._api = Api(endpoint)
 

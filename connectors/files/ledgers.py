@@ -96,11 +96,21 @@ def conventions(own: Path | None = None) -> Conventions:
     for source in REQUIRED:
         if unknown := sorted(set(getattr(theirs, source)) - set(getattr(ours, source))):
             known = ", ".join(getattr(ours, source))
-            raise UserMistake(f"{own}: [{source}] has no column {unknown[0]!r}; there are: {known}")
+            raise UserMistake(
+                "{own}: [{source}] has no column {unknown!r}; there are: {known}",
+                own=own,
+                source=source,
+                unknown=unknown[0],
+                known=known,
+            )
     try:
         ZoneInfo(theirs.time_zone or ours.time_zone)
     except (KeyError, OSError, ValueError):
-        raise UserMistake(f"{own}: there is no time zone {theirs.time_zone!r}; write one like Asia/Shanghai") from None
+        raise UserMistake(
+            "{own}: there is no time zone {time_zone!r}; write one like Asia/Shanghai",
+            own=own,
+            time_zone=theirs.time_zone,
+        ) from None
     merged = {
         source: {
             field: [*getattr(theirs, source).get(field, []), *headings]
@@ -123,7 +133,7 @@ def _decoded(path: Path) -> Conventions:
     try:
         return msgspec.convert(toml(path), Conventions)
     except msgspec.ValidationError as error:
-        raise UserMistake(f"{path}: {error}; see docs/reconciliation.md") from None
+        raise UserMistake("{path}: {error}; see docs/reconciliation.md", path=path, error=error) from None
 
 
 def read_ledger(path: Path, source: str, known: Conventions | None = None) -> Ledger:
@@ -138,7 +148,9 @@ def read_ledger(path: Path, source: str, known: Conventions | None = None) -> Le
     try:
         found = resolve(table.columns, mapping, mapping.required)
     except UserMistake as mistake:
-        raise UserMistake(f"{path.name}, as the ledger {source}: {mistake}") from None
+        raise UserMistake(
+            "{name}, as the ledger {source}: {mistake}", name=path.name, source=source, mistake=mistake
+        ) from None
     read = {field: _read(field, table[heading], mapping) for field, heading in found.items()}
     columns = {_NAMES.get(field, field): _value(field, cells, table.height) for field, cells in read.items()}
     entries = pl.DataFrame([table[ROW], *(column.alias(name) for name, column in columns.items())])

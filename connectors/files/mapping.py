@@ -143,7 +143,7 @@ def load_mapping(name_or_path: str) -> Mapping:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
-        raise UserMistake(f"{path}: a mapping must be saved as UTF-8") from None
+        raise UserMistake("{path}: a mapping must be saved as UTF-8", path=path) from None
     except OSError:
         text = "no mapping {name!r}: name a TOML file or one of the shipped mappings: {known}"
         if not name_or_path:
@@ -153,9 +153,11 @@ def load_mapping(name_or_path: str) -> Mapping:
         mapping = msgspec.toml.decode(text, type=Mapping)
     except msgspec.ValidationError as error:
         keys = re.findall(r"[`.\[]([^`.\[\]$]+)[`\]]", str(error))
-        raise UserMistake(f"{_where(path, text, keys)}: {_readable(error)}; see docs/import.md") from None
+        raise UserMistake(
+            "{path}: {error}; see docs/import.md", path=_where(path, text, keys), error=_readable(error)
+        ) from None
     except msgspec.DecodeError as error:
-        raise UserMistake(f"{path}: this is not valid TOML: {error}") from None
+        raise UserMistake("{path}: this is not valid TOML: {error}", path=path, error=error) from None
     _check(mapping, path, text)
     return mapping
 
@@ -164,27 +166,41 @@ def _check(mapping: Mapping, path: Path, text: str) -> None:
     for field in [*mapping.columns, *mapping.required]:
         if field not in FIELDS:
             raise UserMistake(
-                f"{_where(path, text, [field])}: {field!r} is not a field{nearest(field, FIELDS)}; "
-                f"fields are: {', '.join(FIELDS)}"
+                "{path}: {field!r} is not a field{perhaps}; fields are: {fields}",
+                path=_where(path, text, [field]),
+                field=field,
+                perhaps=nearest(field, FIELDS),
+                fields=tuple(FIELDS),
             )
     for word, meaning in mapping.status.items():
         for part in _listed(meaning):
             if part not in _EVENTS and part not in _HEADLINES:
                 raise UserMistake(
-                    f"{_where(path, text, [word])}: status {word!r} means {part!r}, which is neither a status nor "
-                    f"an event{nearest(part, _HEADLINES | _EVENTS)}; statuses are: {', '.join(Headline)}"
+                    "{path}: status {word!r} means {part!r}, which is neither a status nor an event{perhaps};"
+                    " statuses are: {statuses}",
+                    path=_where(path, text, [word]),
+                    word=word,
+                    part=part,
+                    perhaps=nearest(part, _HEADLINES | _EVENTS),
+                    statuses=tuple(Headline),
                 )
         if sum(part in _HEADLINES for part in _listed(meaning)) > 1:
-            raise UserMistake(f"{_where(path, text, [word])}: status {word!r} may mean one status and further events")
+            raise UserMistake(
+                "{path}: status {word!r} may mean one status and further events",
+                path=_where(path, text, [word]),
+                word=word,
+            )
     for field in mapping.required:
         if not mapping.headings(field):
-            raise UserMistake(f"{path}: [columns] must say under which heading {field} stands")
+            raise UserMistake("{path}: [columns] must say under which heading {field} stands", path=path, field=field)
     try:
         ZoneInfo(mapping.time_zone)
     except (KeyError, OSError, ValueError):
         where = _where(path, text, ["time_zone"])
         raise UserMistake(
-            f"{where}: there is no time zone {mapping.time_zone!r}; write one like Asia/Shanghai"
+            "{where}: there is no time zone {time_zone!r}; write one like Asia/Shanghai",
+            where=where,
+            time_zone=mapping.time_zone,
         ) from None
 
 

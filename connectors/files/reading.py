@@ -51,7 +51,7 @@ def parse_table(data: bytes, name: str, *, sheet: str | None = None) -> pl.DataF
     if is_workbook(data):
         return _headed(parse_workbook(data, name, sheet), name)
     if sheet is not None:
-        raise UserMistake(f"{name}: only workbooks have sheets, and this is a text file; leave the sheet out")
+        raise UserMistake("{name}: only workbooks have sheets, and this is a text file; leave the sheet out", name=name)
     return _headed(_parse_text(_decoded(data, name), name), name)
 
 
@@ -62,12 +62,18 @@ def _decoded(data: bytes, name: str) -> str:
     except UnicodeDecodeError as error:
         if encoding or _clearly_utf8(data[: error.start]):
             line = data[: error.start].count(b"\n") + 1
-            raise UserMistake(f"{name}, line {line}: the text is damaged here; export the file again") from None
+            raise UserMistake(
+                "{name}, line {line}: the text is damaged here; export the file again", name=name, line=line
+            ) from None
         text = _chinese(data, name)
     if _CONTROL.search(text, 0, _LOOK):
-        raise UserMistake(f"{name}: this is neither a CSV file nor a workbook; export the orders as CSV or XLSX")
+        raise UserMistake(
+            "{name}: this is neither a CSV file nor a workbook; export the orders as CSV or XLSX", name=name
+        )
     if text.lstrip()[:100].lower().startswith(("<!doctype", "<html", "<table", "<?xml")):
-        raise UserMistake(f"{name}: this is a web page, not a table; open it in a spreadsheet and save it as XLSX")
+        raise UserMistake(
+            "{name}: this is a web page, not a table; open it in a spreadsheet and save it as XLSX", name=name
+        )
     return text
 
 
@@ -82,7 +88,9 @@ def _chinese(data: bytes, name: str) -> str:
     except UnicodeDecodeError:
         if b"\0" in data[:_LOOK]:
             return "\0"
-        raise UserMistake(f"{name}: the text is neither UTF-8 nor GB18030; save the file as CSV UTF-8") from None
+        raise UserMistake(
+            "{name}: the text is neither UTF-8 nor GB18030; save the file as CSV UTF-8", name=name
+        ) from None
 
 
 def _parse_text(text: str, name: str) -> list[pl.Series]:
@@ -116,13 +124,23 @@ def _quoted(text: str, delimiter: str, name: str) -> list[pl.Series]:
             width = width or len(row)
             if row and len(row) != width:
                 raise UserMistake(
-                    f"{name}, line {line}: {len(row)} cells where the heading has {width}; a cell that holds "
-                    f"{delimiter!r} must stand in quotes"
+                    "{name}, line {line}: {n} cells where the heading has {width}; a cell that holds {delimiter!r}"
+                    " must stand in quotes",
+                    name=name,
+                    line=line,
+                    n=len(row),
+                    width=width,
+                    delimiter=delimiter,
                 )
             rows.append(row)
             line = reader.line_num + 1
     except csv.Error as error:
-        raise UserMistake(f"{name}, line {line}: the quotes do not match ({error}); export the file again") from None
+        raise UserMistake(
+            "{name}, line {line}: the quotes do not match ({error}); export the file again",
+            name=name,
+            line=line,
+            error=error,
+        ) from None
     blank = [""] * width
     columns = zip(*(row or blank for row in rows), strict=True)
     return [pl.Series(str(index), cells, dtype=pl.String) for index, cells in enumerate(columns)]

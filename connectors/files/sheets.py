@@ -47,7 +47,7 @@ def read_sheet(
     try:
         found = resolve(table.columns, described, required)
     except UserMistake as mistake:
-        raise UserMistake(f"{path.name}: {mistake}") from None
+        raise UserMistake("{name}: {mistake}", name=path.name, mistake=mistake) from None
     read = {name: _READERS[columns[name][0]](table[heading], zone) for name, heading in found.items()}
     empty = {name: TYPES[holds] for name, (holds, _) in columns.items() if name not in found}
     rows = table.select(ROW).with_columns(

@@ -25,15 +25,22 @@ def parse_workbook(data: bytes, name: str, sheet: str | None) -> list[pl.Series]
         workbook = fastexcel.read_excel(data)
     except fastexcel.FastExcelError:
         raise UserMistake(
-            f"{name}: the workbook cannot be opened; remove its password, or save it again as XLSX"
+            "{name}: the workbook cannot be opened; remove its password, or save it again as XLSX", name=name
         ) from None
     if sheet is not None and sheet not in workbook.sheet_names:
-        raise UserMistake(f"{name}: there is no sheet {sheet!r}; there are: {', '.join(workbook.sheet_names)}")
+        raise UserMistake(
+            "{name}: there is no sheet {sheet!r}; there are: {sheet_names}",
+            name=name,
+            sheet=sheet,
+            sheet_names=tuple(workbook.sheet_names),
+        )
     try:
         chosen = workbook.sheet_names[0] if sheet is None else sheet
         frame = workbook.load_sheet(chosen, header_row=None, skip_rows=0, dtypes="string").to_polars()
     except (fastexcel.FastExcelError, IndexError):
-        raise UserMistake(f"{name}: the workbook has no sheet that can be read; save it again as XLSX") from None
+        raise UserMistake(
+            "{name}: the workbook has no sheet that can be read; save it again as XLSX", name=name
+        ) from None
     return [_honest(workbook, chosen, index, column) for index, column in enumerate(frame.get_columns())]
 
 

@@ -17,11 +17,18 @@ class Apprise:
         self._out = library.Apprise()
         addresses = f"{endpoint.url} {endpoint.secret()}".split()
         if not addresses:
-            raise UserMistake(f"{endpoint.id}: a notifier needs an Apprise address in url, secret_env or secret_file")
+            raise UserMistake(
+                "{id}: a notifier needs an Apprise address in url, secret_env or secret_file", id=endpoint.id
+            )
         for number, address in enumerate(addresses, start=1):
             if not self._out.add(address):
                 scheme = address.partition("://")[0]
-                raise UserMistake(f"{endpoint.id}: address {number} ({scheme}://...) is none that Apprise can use")
+                raise UserMistake(
+                    "{id}: address {number} ({scheme}://...) is none that Apprise can use",
+                    id=endpoint.id,
+                    number=number,
+                    scheme=scheme,
+                )
 
     def push(self, effect: Notify, key: str) -> None:
         """No service takes an idempotency key: a message whose answer was lost is told twice rather than never."""

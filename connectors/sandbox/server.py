@@ -115,7 +115,11 @@ def _platform(
 ) -> Douyin:
     shop = config.shops[shop_id]
     if not secrets.get(shop.secret_env):
-        raise UserMistake(f"{shop_id}: set the environment variable {shop.secret_env} to this pretend shop's secret")
+        raise UserMistake(
+            "{shop_id}: set the environment variable {secret_env} to this pretend shop's secret",
+            shop_id=shop_id,
+            secret_env=shop.secret_env,
+        )
     return Douyin(
         Ledger(world, shop_id),
         app_key=shop.app_key,
@@ -157,9 +161,11 @@ def read(path: Path) -> Config:
     try:
         return decode(path.read_bytes(), type=Config)
     except OSError as error:
-        raise UserMistake(f"{path} cannot be read ({error.strerror})") from None
+        raise UserMistake("{path} cannot be read ({why})", path=path, why=error.strerror) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UserMistake(f"{path}: {error}; the fields are those of Config in connectors/sandbox/server.py") from None
+        raise UserMistake(
+            "{path}: {error}; the fields are those of Config in connectors/sandbox/server.py", path=path, error=error
+        ) from None
 
 
 def main() -> int:

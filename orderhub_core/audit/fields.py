@@ -87,14 +87,18 @@ def dictionary(mapping: Mapping[str, Any]) -> Dictionary:
     try:
         theirs = msgspec.convert(dict(mapping), _Tables)
     except msgspec.ValidationError as error:
-        raise UserMistake(f"fields: {error}; kinds are: {', '.join(Kind)}") from None
+        raise UserMistake("fields: {error}; kinds are: {kinds}", error=error, kinds=tuple(Kind)) from None
     for name, entry in theirs.fields.items():
         if (entry.kind is Kind.WORD) != (name == "status"):
             raise UserMistake(
-                f"fields: {name} has the kind {entry.kind}; status, and nothing else, is of the kind word"
+                "fields: {name} has the kind {kind}; status, and nothing else, is of the kind word",
+                name=name,
+                kind=entry.kind,
             )
         if entry.tolerance < 0:
-            raise UserMistake(f"fields: the tolerance of {name} is {entry.tolerance}; write 0 or more")
+            raise UserMistake(
+                "fields: the tolerance of {name} is {tolerance}; write 0 or more", name=name, tolerance=entry.tolerance
+            )
     entries = {**ours.fields, **theirs.fields}
     named = {name: Field(name=name, **msgspec.structs.asdict(entry)) for name, entry in entries.items()}
     claimed = {plain(heading) for entry in theirs.fields.values() for heading in entry.headings}

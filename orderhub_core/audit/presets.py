@@ -36,7 +36,7 @@ class Directory(msgspec.Struct, frozen=True):
     def preset(self, name: str) -> Preset:
         """Raises UserMistake for one that nobody has written."""
         if name not in self.presets:
-            raise UserMistake(f"no preset {name!r}; there are: {', '.join(self.presets)}")
+            raise UserMistake("no preset {name!r}; there are: {presets}", name=name, presets=tuple(self.presets))
         return self.presets[name]
 
     def scanning(self) -> frozenset[str]:
@@ -58,11 +58,11 @@ def directory(mapping: Mapping[str, Any]) -> Directory:
     try:
         theirs = msgspec.convert(dict(mapping), Directory)
     except msgspec.ValidationError as error:
-        raise UserMistake(f"touchpoints: {error}") from None
+        raise UserMistake("touchpoints: {error}", error=error) from None
     both = Directory({**ours.touchpoints, **theirs.touchpoints}, {**ours.presets, **theirs.presets})
     for name, preset in both.presets.items():
         strange = [touchpoint for touchpoint in preset.touchpoints if touchpoint not in both.touchpoints]
         if strange or len(set(preset.touchpoints)) < 2:
             what = f"unknown touchpoints {', '.join(strange)}" if strange else "fewer than two touchpoints"
-            raise UserMistake(f"touchpoints: preset {name!r} names {what}")
+            raise UserMistake("touchpoints: preset {name!r} names {what}", name=name, what=what)
     return both

@@ -269,8 +269,10 @@ def look(
     """The frames, aligned and understood, before anything is judged: see `audit`."""
     if not 2 <= len(sightings) <= MAX_TOUCHPOINTS:
         raise UserMistake(
-            f"an audit compares 2 to {MAX_TOUCHPOINTS} touchpoints, not {len(sightings)}: name each with its file"
-            " (`audit files`), or add [[touchpoints]] to the settings and let the worker read them (`audit orders`)"
+            "an audit compares 2 to {most} touchpoints, not {n}: name each with its file (`audit files`), or add"
+            " [[touchpoints]] to the settings and let the worker read them (`audit orders`)",
+            most=MAX_TOUCHPOINTS,
+            n=len(sightings),
         )
     compared = [(fields or dictionary.default()).field(name) for name in shared_columns(sightings)]
     couriers = presets.default().scanning() if scanning is None else scanning

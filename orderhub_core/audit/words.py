@@ -155,7 +155,7 @@ def lexicon(mapping: Mapping[str, Any], *, absent: bool = True) -> Lexicon:
     try:
         theirs = msgspec.convert(dict(mapping), Tables)
     except msgspec.ValidationError as error:
-        raise UserMistake(f"mapping: {error}; stages are: {', '.join(STAGES)}") from None
+        raise UserMistake("mapping: {error}; stages are: {stages}", error=error, stages=tuple(STAGES)) from None
     tables: dict[str, dict[str, Word]] = {}
     for source in (ours, theirs):
         for touchpoint, words in source.words.items():
@@ -172,7 +172,12 @@ def _words(touchpoint: str, words: Mapping[str, tuple[Stage, ...] | Word]) -> di
     read = [entry if isinstance(entry, Word) else Word(means=entry) for entry in words.values()]
     for text, word in zip(words, read, strict=True):
         if not word.means:
-            raise UserMistake(f"mapping: [words.{touchpoint}] {text!r} means no stage; stages are: {', '.join(STAGES)}")
+            raise UserMistake(
+                "mapping: [words.{touchpoint}] {text!r} means no stage; stages are: {stages}",
+                touchpoint=touchpoint,
+                text=text,
+                stages=tuple(STAGES),
+            )
     return dict(zip(_same_texts(words), read, strict=True))
 
 

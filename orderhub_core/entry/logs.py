@@ -62,7 +62,7 @@ def to_stderr() -> None:
 def _level() -> int:
     name = os.environ.get("ORDERHUB_LOG") or "info"
     if name not in LEVELS:
-        raise UserMistake(f"ORDERHUB_LOG={name}: write one of {', '.join(LEVELS)}")
+        raise UserMistake("ORDERHUB_LOG={name}: write one of {levels}", name=name, levels=tuple(LEVELS))
     return LEVELS[name]
 
 

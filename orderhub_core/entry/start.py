@@ -31,7 +31,9 @@ def check_connectors(hub: Hub) -> None:
             try:
                 registry.module(kind, endpoint.connector)
             except UserMistake as mistake:
-                raise UserMistake(f"{hub.home.data / FILE_NAME}: {endpoint.id!r}: {mistake}") from None
+                raise UserMistake(
+                    "{path}: {id!r}: {mistake}", path=hub.home.data / FILE_NAME, id=endpoint.id, mistake=mistake
+                ) from None
 
 
 def check_rulebook(hub: Hub) -> None:
@@ -44,7 +46,7 @@ def check_rulebook(hub: Hub) -> None:
         raise UserMistake(str(reason)) from None
     if told := settled.unknown(book, hub.settings):
         where = f"version {book.version}" if book is not context.book else hub.home.data / hub.settings.rulebook
-        raise UserMistake(f"{where}: {'; '.join(told)}")
+        raise UserMistake("{where}: {told}", where=where, told="; ".join(told))
 
 
 def tell_start(hub: Hub, role: str, **more: object) -> None:

@@ -247,7 +247,11 @@ def doubts(text: str, language: Language = "en") -> list[str]:
 def _refuse_doubtful(text: str, *, anyway: bool) -> None:
     if not anyway and (found := doubts(text)):
         lines = "\n".join(f"  {doubt}" for doubt in found)
-        raise UserMistake(f"version {read(text).version} does not do what it says (--anyway: it is meant so):\n{lines}")
+        raise UserMistake(
+            "version {version} does not do what it says (--anyway: it is meant so):\n{lines}",
+            version=read(text).version,
+            lines=lines,
+        )
 
 
 def _refuse_unknown(book: Rulebook, settings: Settings) -> None:

@@ -79,7 +79,9 @@ def refuse(book: Rulebook) -> None:
     for group in book.groups:
         for action in (*group.otherwise, *(action for rule in group.rules for action in rule.then)):
             if why := _impossible(action):
-                raise UserMistake(f"group {group.name!r}: {why}; `orderhub rules eval` shows what it would decide")
+                raise UserMistake(
+                    "group {name!r}: {why}; `orderhub rules eval` shows what it would decide", name=group.name, why=why
+                )
 
 
 def _impossible(action: Action) -> str:

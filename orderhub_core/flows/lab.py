@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
 import msgspec
 import polars as pl
 
-from orderhub_core.errors import OrderHubError, UserMistake
+from orderhub_core.errors import OrderHubError, Term, UserMistake
 from orderhub_core.flows import intend, regarding, reporting, tariffs
 from orderhub_core.flows.editions import Editions
 from orderhub_core.flows.ground import Ground
@@ -256,7 +256,12 @@ def _is_ones_own(editions: Editions, version: str, by: str) -> None:
     """Raises UserMistake for a version that is somebody else's, or reviewed: what was written there would be lost."""
     known = next((one for one in editions.kept() if one.version == version), None)
     if known is not None and (known.author != by or known.reviewed_by):
-        raise UserMistake(f"version {version} is {known.author}'s and {known.state}: give yours another version")
+        raise UserMistake(
+            "version {version} is {author}'s and {state}: give yours another version",
+            version=version,
+            author=known.author,
+            state=Term(known.state),
+        )
 
 
 def _who(asked: Mapping[str, Any]) -> tuple[str, str]:

@@ -52,7 +52,13 @@ def lying(folder: Path) -> Chosen:
     for source in Source:
         found = [path for ending in ENDINGS if (path := here / f"{source.value}{ending}").exists()]
         if len(found) > 1:
-            raise UserMistake(f"{here} has {found[0].name} and {found[1].name}: keep one ledger {source.value}")
+            raise UserMistake(
+                "{here} has {name} and {other}: keep one ledger {value}",
+                here=here,
+                name=found[0].name,
+                other=found[1].name,
+                value=source.value,
+            )
         if found:
             files[source] = found[0]
     headings, dictionary = (path if (path := here / name).exists() else None for name in ("headings.toml", "fees.toml"))

@@ -58,7 +58,7 @@ class Reading:
         except OrderHubError as error:
             self.error = error
         except Exception as bug:  # noqa: BLE001 — whoever waits must be told; the traceback is no use to them
-            self.error = UserMistake(f"internal: {type(bug).__name__} while reading; a developer must look")
+            self.error = UserMistake("internal: {bug} while reading; a developer must look", bug=type(bug).__name__)
         finally:
             self._over.set()
 

@@ -265,7 +265,7 @@ def packing(said: Packing, at: int) -> RawMessage:
 def check_pairing(said: Pairing) -> None:
     """Raises UserMistake. The log keeps its words for ever."""
     if (said.shop, said.order_no) == (said.other_shop, said.other):
-        raise UserMistake(f"{said.order_no} and {said.other} are one order")
+        raise UserMistake("{order_no} and {other} are one order", order_no=said.order_no, other=said.other)
     if not said.reason.strip():
         raise UserMistake("--reason is empty: say why, for whoever reads it next")
     _check_words("the reason", said.reason, said.by)
@@ -338,7 +338,7 @@ def batches(said: BatchPlan, at: int) -> RawMessage:
 def check_taken_in(store: Store, messages: Iterable[RawMessage]) -> None:
     """Raises UserMistake for words that were said, and are set aside."""
     for why in store.parked_among(OPS, [message.message_id for message in messages]).values():
-        raise UserMistake(f"it was set aside: {why}; see `orderhub inbox parked`")
+        raise UserMistake("it was set aside: {why}; see `orderhub inbox parked`", why=why)
 
 
 def check_arrival(said: Arrival) -> None:

@@ -61,4 +61,4 @@ class Parking:
 
 
 def _not_parked(unknown: Sequence[int]) -> UserMistake:
-    return UserMistake(f"not parked: {', '.join(map(str, unknown))}; `orderhub inbox parked` lists what is")
+    return UserMistake("not parked: {ids}; `orderhub inbox parked` lists what is", ids=tuple(map(str, unknown)))

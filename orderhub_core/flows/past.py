@@ -93,7 +93,10 @@ def demand_news(known: Past, hub: Frames, at: int, zone: str) -> None:
         return
     then, begun = (f"{moment.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M:%S}" for moment in (_instant(at), first))
     raise UserMistake(
-        f"at {then} the hub had seen nothing; its first record is of {begun} ({zone}): name a later moment"
+        "at {then} the hub had seen nothing; its first record is of {begun} ({zone}): name a later moment",
+        then=then,
+        begun=begun,
+        zone=zone,
     )
 
 

@@ -44,5 +44,7 @@ def _at(one: WarehouseSettings | BaseSettings) -> tuple[float | None, float | No
     if not one.province:
         return None, None
     if (seat := SEATS.get(one.province.strip()[:2])) is None:
-        raise UserMistake(f"{one.id}: there is no province {one.province!r}; write one like 浙江省")
+        raise UserMistake(
+            "{id}: there is no province {province!r}; write one like 浙江省", id=one.id, province=one.province
+        )
     return seat

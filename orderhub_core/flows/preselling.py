@@ -80,7 +80,9 @@ def read(path: Path, zone: str) -> pl.DataFrame:
     columns = sheet.findings["column"].to_list()
     notes = [note for note, name in zip(sheet.notes, columns, strict=True) if name not in ("sku", "batch", "pieces")]
     if told or notes:
-        raise UserMistake(f"{'; '.join([*told, *notes][:MOST_TOLD])}. Mend {path.name}; nothing was taken in")
+        raise UserMistake(
+            "{faults}. Mend {name}; nothing was taken in", faults="; ".join([*told, *notes][:MOST_TOLD]), name=path.name
+        )
     return sheet.rows.select(BATCHES.names()).cast(BATCHES)
 
 
@@ -105,7 +107,9 @@ class Presale:
         """
         now = self._clock()
         if batches.is_empty() or batches.height > MOST_BATCHES:
-            raise UserMistake(f"a plan has 1 to {MOST_BATCHES:,} batches; this one has {batches.height:,}")
+            raise UserMistake(
+                "a plan has 1 to {most:,} batches; this one has {height:,}", most=MOST_BATCHES, height=batches.height
+            )
         told = batches.with_columns(pl.col(INSTANT).dt.epoch("us"))
         for sku, batch, at in told.select("sku", "batch", "arrived_at").drop_nulls().iter_rows():
             _check_is_there(sku, batch, at, now)
@@ -130,7 +134,9 @@ class Presale:
         names = [one.batch for one in self.kept() if one.sku == said.sku]
         if said.batch not in names:
             told = ", ".join(names) or "none of it"
-            raise UserMistake(f"no batch {said.batch} of {said.sku} is planned; there are {told}")
+            raise UserMistake(
+                "no batch {batch} of {sku} is planned; there are {told}", batch=said.batch, sku=said.sku, told=told
+            )
 
     def _taken_in(self, message: RawMessage) -> None:
         self._say([message])
@@ -238,4 +244,6 @@ def _parcel(one: Kept) -> int:
 
 def _check_is_there(sku: str, batch: str, at: int, now: int) -> None:
     if at > now:
-        raise UserMistake(f"{sku} {batch}: it cannot be there in the future already; leave that empty till it is")
+        raise UserMistake(
+            "{sku} {batch}: it cannot be there in the future already; leave that empty till it is", sku=sku, batch=batch
+        )

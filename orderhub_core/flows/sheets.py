@@ -46,7 +46,13 @@ def once(rows: pl.DataFrame, key: str, path: Path) -> pl.DataFrame:
     known = rows.filter(pl.col(key).is_not_null())
     twice = known.filter(pl.col(key).is_duplicated())
     if twice.height:
-        raise UserMistake(f"{path.name}, row {twice['row_no'][1]}: {key} {twice[key][1]} stands twice; keep one row")
+        raise UserMistake(
+            "{name}, row {row}: {key} {value} stands twice; keep one row",
+            name=path.name,
+            row=twice["row_no"][1],
+            key=key,
+            value=twice[key][1],
+        )
     return known
 
 
@@ -61,4 +67,4 @@ def write(table: pl.DataFrame, out: Path | None) -> None:
         if out is not None:
             table.write_csv(out, include_bom=True)
     except OSError as error:
-        raise UserMistake(f"--out {out}: cannot be written ({error.strerror or error})") from None
+        raise UserMistake("--out {out}: cannot be written ({why})", out=out, why=error.strerror or error) from None

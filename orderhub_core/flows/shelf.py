@@ -45,7 +45,7 @@ class Shelf:
         if self._folder is None and audit in self._known:
             return self._known[audit][1]
         if self._folder is None or not sheets.known(audit):
-            raise UserMistake(f"no spot audit named {audit!r} has been opened here")
+            raise UserMistake("no spot audit named {audit!r} has been opened here", audit=audit)
         path = self._folder / f"{audit}.json"
         try:
             told = path.stat()
@@ -53,9 +53,13 @@ class Shelf:
             if self._known.get(audit, (None,))[0] != written:
                 self._known[audit] = written, msgspec.json.decode(path.read_bytes(), type=Sheet)
         except OSError as error:
-            raise UserMistake(f"{path.name} cannot be read ({error.strerror}); open the audit again") from None
+            raise UserMistake(
+                "{name} cannot be read ({why}); open the audit again", name=path.name, why=error.strerror
+            ) from None
         except (msgspec.DecodeError, UnicodeDecodeError):
-            raise UserMistake(f"{path.name} in the folder {SHEETS} is damaged; restore it from a backup") from None
+            raise UserMistake(
+                "{name} in the folder {sheets} is damaged; restore it from a backup", name=path.name, sheets=SHEETS
+            ) from None
         return self._known[audit][1]
 
     def put(self, sheet: Sheet) -> None:
@@ -109,7 +113,7 @@ def _writing(folder: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         yield
     except OSError as error:
-        raise UserMistake(f"the folder {folder} cannot be written ({error.strerror})") from None
+        raise UserMistake("the folder {folder} cannot be written ({why})", folder=folder, why=error.strerror) from None
 
 
 @contextlib.contextmanager

@@ -208,14 +208,16 @@ class Desk:
             raise UserMistake("there are no orders to draw from yet")
         names = self._names()
         if not 2 <= len(names) <= MAX_TOUCHPOINTS:
-            raise UserMistake(f"an audit compares 2 to {MAX_TOUCHPOINTS} touchpoints; the settings name {len(names)}")
+            raise UserMistake(
+                "an audit compares 2 to {most} touchpoints; the settings name {n}", most=MAX_TOUCHPOINTS, n=len(names)
+            )
         job.total = len(names) * len(drawn.cards)
         with ThreadPoolExecutor(len(names)) as pool:
             looks = list(pool.map(lambda name: self._look(job, drawn, name), names))
         looked = tuple(look for look, _ in looks)
         if sum(look.state != "failed" for look in looked) < 2:
             said = "; ".join(f"{look.name}: {look.reason}" for look in looked if look.reason)
-            raise UserMistake(f"fewer than two touchpoints could be read ({said}); mend that and start again")
+            raise UserMistake("fewer than two touchpoints could be read ({said}); mend that and start again", said=said)
         whole = msgspec.structs.replace(
             drawn,
             looked=looked,

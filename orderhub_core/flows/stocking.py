@@ -56,7 +56,12 @@ def read(path: Path, warehouse: str = "") -> pl.DataFrame:
     sheet = sheets.read(path, COLUMNS, required, "UTC")
     rows = sheet.rows.with_columns(pl.col("warehouse").fill_null(warehouse)) if warehouse else sheet.rows
     if warehouse and (others := sorted(set(rows["warehouse"]) - {warehouse})):
-        raise UserMistake(f"{path.name} speaks of {', '.join(others)}, and --warehouse of {warehouse}: leave one out")
+        raise UserMistake(
+            "{name} speaks of {others}, and --warehouse of {warehouse}: leave one out",
+            name=path.name,
+            others=tuple(others),
+            warehouse=warehouse,
+        )
     unread = pl.col("row_no").is_in(sheet.findings.filter(pl.col("column") == "safety")["first_row"].implode())
     lacking = {
         "no warehouse": pl.col("warehouse").is_null(),
@@ -67,7 +72,12 @@ def read(path: Path, warehouse: str = "") -> pl.DataFrame:
     told = [f"row {row}: {what}" for what, rule in lacking.items() for row in rows.filter(rule)["row_no"]]
     if told:
         more = f" and {len(told) - MOST_TOLD} more" if len(told) > MOST_TOLD else ""
-        raise UserMistake(f"{path.name}: {'; '.join(told[:MOST_TOLD])}{more}. Mend them; nothing was taken in")
+        raise UserMistake(
+            "{name}: {told}{more}. Mend them; nothing was taken in",
+            name=path.name,
+            told="; ".join(told[:MOST_TOLD]),
+            more=more,
+        )
     return rows.select(COUNTED.names())
 
 
@@ -124,7 +134,9 @@ class Stock:
             ops.check_stock(report)
         late = [one for one in dict.fromkeys(report.warehouse for report in said) if self._told(one) > said[0].at]
         if late:
-            raise UserMistake(f"{', '.join(late)}: a later report has been taken in already; this one says nothing new")
+            raise UserMistake(
+                "{late}: a later report has been taken in already; this one says nothing new", late=tuple(late)
+            )
         messages = [ops.stock(report, now) for report in said]
         self._say(messages)
         ops.check_taken_in(self._store, messages)
@@ -303,5 +315,9 @@ class Stock:
     def _reports(self, rows: pl.DataFrame, at: int, by: str, comment: str) -> Iterator[StockReport]:
         for (warehouse,), some in rows.group_by("warehouse", maintain_order=True):
             if some.height > MOST_SKUS:
-                raise UserMistake(f"{warehouse}: a report has {MOST_SKUS:,} SKUs at most; report the rest after it")
+                raise UserMistake(
+                    "{warehouse}: a report has {most:,} SKUs at most; report the rest after it",
+                    warehouse=warehouse,
+                    most=MOST_SKUS,
+                )
             yield StockReport(str(warehouse), at, tuple(some.select("sku", "on_hand", "safety").rows()), by, comment)

@@ -30,11 +30,16 @@ def table(path: Path, schema: pl.Schema, optional: Mapping[str, str] | None = No
     try:
         frame = pl.read_csv(text.encode(), infer_schema=False)
     except pl.exceptions.PolarsError:
-        raise UserMistake(f"{path} is no CSV file with a line of headings") from None
+        raise UserMistake("{path} is no CSV file with a line of headings", path=path) from None
     absent = {name: pl.lit("") for name in optional or () if name in schema and name not in frame}
     frame = frame.with_columns(**absent)
     if missing := [name for name in schema if name not in frame]:
-        raise UserMistake(f"{path}: there is no column {missing[0]!r}; it has {', '.join(frame.columns)}")
+        raise UserMistake(
+            "{path}: there is no column {missing!r}; it has {columns}",
+            path=path,
+            missing=missing[0],
+            columns=tuple(frame.columns),
+        )
     told = frame.select(schema.names())
     for name, dtype in schema.items():
         words = told[name].str.strip_chars()
@@ -44,7 +49,13 @@ def table(path: Path, schema: pl.Schema, optional: Mapping[str, str] | None = No
         wrong = cast.is_null() & words.is_not_null() if optional and optional.get(name) == "" else cast.is_null()
         if wrong.any():
             row = int(wrong.arg_max() or 0) + 2
-            raise UserMistake(f"{path}, line {row}: {name} is {told[name][row - 2]!r}; write a value like the others'")
+            raise UserMistake(
+                "{path}, line {row}: {name} is {told!r}; write a value like the others'",
+                path=path,
+                row=row,
+                name=name,
+                told=told[name][row - 2],
+            )
         told = told.with_columns(cast)
     return told
 

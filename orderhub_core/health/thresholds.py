@@ -27,11 +27,15 @@ class Threshold(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         row = f"threshold of {self.headline.value} {self.segment}".rstrip()
         if not 0 < self.warn_hours <= self.act_hours < 1e6:
             raise UserMistake(
-                f"{row}: warn_hours is {self.warn_hours:g} and act_hours {self.act_hours:g};"
-                " write 0 < warn_hours <= act_hours"
+                "{row}: warn_hours is {warn_hours:g} and act_hours {act_hours:g}; write 0 < warn_hours <= act_hours",
+                row=row,
+                warn_hours=self.warn_hours,
+                act_hours=self.act_hours,
             )
         if self.segment and ("=" not in self.segment or self.segment.partition("=")[0] not in SEGMENTS):
-            raise UserMistake(f"{row}: write the segment as column=value, column one of {', '.join(SEGMENTS)}")
+            raise UserMistake(
+                "{row}: write the segment as column=value, column one of {columns}", row=row, columns=tuple(SEGMENTS)
+            )
 
     def fits(self) -> pl.Expr:
         """Is an order of the orders frame meant by this row?"""
@@ -49,9 +53,9 @@ def read(text: bytes | str, name: str) -> tuple[Threshold, ...]:
     try:
         return msgspec.toml.decode(text, type=_File).threshold
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UserMistake(f"{name}: {error}") from None
+        raise UserMistake("{name}: {error}", name=name, error=error) from None
     except UserMistake as error:
-        raise UserMistake(f"{name}: {error}") from None
+        raise UserMistake("{name}: {error}", name=name, error=error) from None
 
 
 @cache

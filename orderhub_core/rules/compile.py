@@ -60,7 +60,7 @@ def field_of(leaf: Leaf) -> Field:
     try:
         return FIELDS[leaf.field]
     except KeyError:
-        raise UserMistake(f"no field {leaf.field!r}: `orderhub rules check` names the nearest") from None
+        raise UserMistake("no field {field!r}: `orderhub rules check` names the nearest", field=leaf.field) from None
 
 
 @lru_cache(maxsize=256)
@@ -104,7 +104,7 @@ def _node(condition: Condition, wanted: bool, nodes: dict[Node, int], of_lines: 
 def _leaf(leaf: Leaf, wanted: bool, of_lines: bool) -> Node:
     of_a_line = field_of(leaf).level == "line"
     if of_lines and not of_a_line:
-        raise UserMistake(f"{leaf.field!r} is not a line's: it cannot stand in a condition on lines")
+        raise UserMistake("{field!r} is not a line's: it cannot stand in a condition on lines", field=leaf.field)
     if of_a_line and not of_lines:
         return OfLines("some", leaf) if wanted else OfLines("every", Not(leaf))
     return Is(leaf, wanted)
@@ -149,7 +149,11 @@ def compared(leaf: Leaf, kind: Kind, on: Any, values: Sequence[Any]) -> Any:
         case Op.WITHIN:
             return (on >= values[0]) & (on < values[1])
         case _:
-            raise UserMistake(f"{leaf.field!r} is no text: it cannot be asked whether it {leaf.op.value} something")
+            raise UserMistake(
+                "{field!r} is no text: it cannot be asked whether it {value} something",
+                field=leaf.field,
+                value=leaf.op.value,
+            )
 
 
 def _literal(value: Scalar) -> pl.Expr:
@@ -178,4 +182,8 @@ def _of_words(leaf: Leaf) -> pl.Expr:
         case Op.STARTS_WITH:
             return on.str.starts_with(values[0])
         case _:
-            raise UserMistake(f"{leaf.field!r} is text: it cannot be asked whether it is {leaf.op.value} something")
+            raise UserMistake(
+                "{field!r} is text: it cannot be asked whether it is {value} something",
+                field=leaf.field,
+                value=leaf.op.value,
+            )

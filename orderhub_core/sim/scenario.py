@@ -148,9 +148,9 @@ def read(text: bytes | str, name: str) -> Scenario:
     try:
         return msgspec.toml.decode(text, type=Scenario)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UserMistake(f"{name}: {error}") from None
+        raise UserMistake("{name}: {error}", name=name, error=error) from None
     except UserMistake as error:
-        raise UserMistake(f"{name}: {error}") from None
+        raise UserMistake("{name}: {error}", name=name, error=error) from None
 
 
 def switched(scenario: Scenario, enabled: bool) -> Scenario:

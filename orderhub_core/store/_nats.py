@@ -252,8 +252,9 @@ class Cluster:
         await asyncio.gather(*map(self._make_one, range(self.address.lanes)))
         if await self._config(stream_of(self.address, self.address.lanes)):
             raise UserMistake(
-                f"--inbox: this hub's inbox has more than {self.address.lanes} lanes on that cluster; name as many as"
-                " when it was made with `lanes=`, or what waits in the others would never be applied"
+                "--inbox: this hub's inbox has more than {lanes} lanes on that cluster; name as many as when it"
+                " was made with `lanes=`, or what waits in the others would never be applied",
+                lanes=self.address.lanes,
             )
 
     async def _make_one(self, lane: int) -> None:
@@ -271,12 +272,18 @@ class Cluster:
                 await asyncio.sleep(PAUSE_S)
                 stands = await self._config(name)
         if not stands:
-            raise UserMistake(f"--inbox: there is no stream {name} on that cluster: run `orderhub db init` with it")
+            raise UserMistake(
+                "--inbox: there is no stream {name} on that cluster: run `orderhub db init` with it", name=name
+            )
         for field, value in config_of(self.address, lane).items():
             if stands.get(field) != value:
                 raise UserMistake(
-                    f"--inbox: the stream {name} has {field} {stands.get(field)!r}, not {value!r}: change the address,"
-                    " or the stream with `nats stream edit`"
+                    "--inbox: the stream {name} has {field} {stands!r}, not {value!r}: change the address, or the"
+                    " stream with `nats stream edit`",
+                    name=name,
+                    field=field,
+                    stands=stands.get(field),
+                    value=value,
                 )
 
     async def _config(self, name: str) -> dict[str, object]:

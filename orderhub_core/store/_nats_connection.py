@@ -140,7 +140,7 @@ class Connection:
         version = client.connected_server_version
         if (version.major, version.minor) < OLDEST:
             await client.close()
-            raise UserMistake(f"--inbox: the servers are too old ({version}); run NATS 2.12 or newer")
+            raise UserMistake("--inbox: the servers are too old ({version}); run NATS 2.12 or newer", version=version)
         self.client = client
 
     async def _hear(self, error: Exception) -> None:
@@ -171,7 +171,7 @@ def _raise_final(problem: Problem) -> None:
     if problem.err_code in FULL:
         raise Busy("the cluster has no room left; nothing was lost, the work waits")
     if problem.code == 400 and problem.err_code not in UNSUITABLE:
-        raise UserMistake(f"--inbox: the cluster refused: {problem.description}")
+        raise UserMistake("--inbox: the cluster refused: {description}", description=problem.description)
 
 
 async def _translated(work: Coroutine[Any, Any, T], patience_s: float) -> T:

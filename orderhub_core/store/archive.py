@@ -132,7 +132,9 @@ def _told(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserMistake(
-            f"cannot write to {folder} ({error.strerror or error}): mend that, or name another folder"
+            "cannot write to {folder} ({why}): mend that, or name another folder",
+            folder=folder,
+            why=error.strerror or error,
         ) from None
 
 
@@ -165,17 +167,23 @@ def manifest(folder: Path) -> Manifest:
         if sealed.seal != _seal(bytes(sealed.manifest)):
             raise msgspec.DecodeError("its seal is broken")
         if msgspec.json.decode(sealed.manifest, type=_Format).format > FORMAT:
-            raise UserMistake(f"{folder} was made by a newer OrderHub: install that version to read it")
+            raise UserMistake("{folder} was made by a newer OrderHub: install that version to read it", folder=folder)
         found = msgspec.json.decode(sealed.manifest, type=Manifest)
     except (FileNotFoundError, NotADirectoryError):
-        raise UserMistake(f"{folder} is no backup: there is no {MANIFEST} in it") from None
+        raise UserMistake(
+            "{folder} is no backup: there is no {manifest} in it", folder=folder, manifest=MANIFEST
+        ) from None
     except OSError as error:
         raise UserMistake("{path} cannot be read ({why})", path=path, why=error.strerror) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise UserMistake(f"{path} is damaged or not ours ({error}): use another backup") from None
+        raise UserMistake(
+            "{path} is damaged or not ours ({error}): use another backup", path=path, error=error
+        ) from None
     for name in found.files:
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
-            raise UserMistake(f"{path} names a file outside the backup ({name}): it is not ours, use another")
+            raise UserMistake(
+                "{path} names a file outside the backup ({name}): it is not ours, use another", path=path, name=name
+            )
     return found
 
 
@@ -187,12 +195,19 @@ def verified(folder: Path, tell: Tell) -> Manifest:
             size = (folder / name).stat().st_size
             if size != expected.bytes:
                 raise UserMistake(
-                    f"{folder / name} is damaged: {size} bytes instead of {expected.bytes}; use another backup"
+                    "{folder} is damaged: {size} bytes instead of {bytes}; use another backup",
+                    folder=folder / name,
+                    size=size,
+                    bytes=expected.bytes,
                 )
             if digest(folder / name, lambda done, name=name, size=size: tell(f"verify {name}", done, size)) != expected:  # type: ignore[misc]
-                raise UserMistake(f"{folder / name} is damaged: its content was changed; use another backup")
+                raise UserMistake(
+                    "{folder} is damaged: its content was changed; use another backup", folder=folder / name
+                )
         except OSError as error:
-            raise UserMistake(f"{folder / name} cannot be read ({error.strerror}): use another backup") from None
+            raise UserMistake(
+                "{folder} cannot be read ({why}): use another backup", folder=folder / name, why=error.strerror
+            ) from None
     return found
 
 
@@ -208,7 +223,10 @@ def newest(path: Path) -> Path:
     if found := backups(path):
         return found[-1]
     raise UserMistake(
-        f"no backup in {path}: neither {MANIFEST} nor a folder {OURS}… that has one; `orderhub db backup` makes them"
+        "no backup in {path}: neither {manifest} nor a folder {ours}… that has one; `orderhub db backup` makes them",
+        path=path,
+        manifest=MANIFEST,
+        ours=OURS,
     )
 
 

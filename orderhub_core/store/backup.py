@@ -127,7 +127,7 @@ def verify(path: Path, *, tell: Tell = _silent) -> tuple[Path, Manifest, list[st
 def _readable(folder: Path, tell: Tell) -> Manifest:
     found = archive.verified(folder, tell)
     if not schema.knows(found.revisions):
-        raise UserMistake(f"{folder} was made by a newer OrderHub: install that version to read it")
+        raise UserMistake("{folder} was made by a newer OrderHub: install that version to read it", folder=folder)
     return found
 
 
@@ -135,7 +135,9 @@ def _fitting(folder: Path, home: Home, tell: Tell) -> Manifest:
     found = archive.manifest(folder)
     if found.kind != kind_of(home):
         how = "name a database with --database" if found.kind == "postgres" else "leave --database out"
-        raise UserMistake(f"{folder} is a backup of a hub in {NAMES[found.kind]}: {how}")
+        raise UserMistake(
+            "{folder} is a backup of a hub in {names}: {how}", folder=folder, names=NAMES[found.kind], how=how
+        )
     return _readable(folder, tell)
 
 
@@ -153,14 +155,18 @@ def restore(
     found = _fitting(folder, home, tell)
     if env.get("ORDERHUB_PEPPER") and found.pepper and found.pepper != _fingerprint(home.data, env):
         raise UserMistake(
-            f"ORDERHUB_PEPPER is not the key that {folder} was made with: set that one, or no buyer is known again"
+            "ORDERHUB_PEPPER is not the key that {folder} was made with: set that one, or no buyer is known again",
+            folder=folder,
         )
     medium, stamp = MEDIA[found.kind], archive.stamp()
     changed = [name for name in found.settings if _differs(home.data / name, folder / name)]
     if (taken := [*medium.occupied(home), *changed]) and not force:
         raise UserMistake(
-            f"{home} is not empty ({', '.join(taken[:4])}{', …' if taken[4:] else ''}): restore into an empty place, "
-            "or stop the hub and add --force, which keeps what is there aside"
+            "{home} is not empty ({taken}{more}): restore into an empty place, or stop the hub and add --force,"
+            " which keeps what is there aside",
+            home=home,
+            taken=tuple(taken[:4]),
+            more=", …" if taken[4:] else "",
         )
     medium.check_unused(home)
     with medium.staged(folder, found, home, tell) as fresh:

@@ -47,7 +47,9 @@ def _connected(home: Home) -> Iterator[psycopg.Connection[Any]]:
             yield connection
     except psycopg.errors.InsufficientPrivilege as error:
         denied = str(error.diag.message_primary)
-        raise UserMistake(f"the database refuses ({denied}): use a user that may create schemas there") from None
+        raise UserMistake(
+            "the database refuses ({denied}): use a user that may create schemas there", denied=denied
+        ) from None
     except psycopg.OperationalError as error:
         raise Unreachable(f"the database does not answer ({type(error).__name__}): does it run?") from error
 
@@ -226,7 +228,7 @@ def _alone(connection: psycopg.Connection[Any]) -> None:
     while others := _others(connection):
         if time.monotonic() > give_up_at:
             told = f"the database is in use by {others} other connections"
-            raise UserMistake(f"{told}: stop the hub's server and workers first")
+            raise UserMistake("{told}: stop the hub's server and workers first", told=told)
         time.sleep(LEAVING_S / 20)
 
 

@@ -88,7 +88,7 @@ def _frozen(folder: Path, part: str) -> Iterator[Any]:
     try:
         yield connection
     except sqlite.DatabaseError as error:
-        raise UserMistake(f"{path} is damaged ({error}): use another backup") from error
+        raise UserMistake("{path} is damaged ({error}): use another backup", path=path, error=error) from error
     finally:
         connection.close()
 
@@ -176,7 +176,7 @@ def check_unused(home: Home) -> None:
         try:
             connection.execute("PRAGMA journal_mode = DELETE").fetchone()
         except sqlite.OperationalError:
-            raise UserMistake(f"the hub in {home} is in use: stop its server and workers first") from None
+            raise UserMistake("the hub in {home} is in use: stop its server and workers first", home=home) from None
         except sqlite.DatabaseError:
             continue  # damaged: that is why it is replaced
         finally:

@@ -174,6 +174,8 @@ def refuse_expired(store: Store, messages: Sequence[int], days: int, *, before: 
     sql = f"SELECT id FROM inbox WHERE (body IS NULL OR received_at < ?) AND {store.among('id')} ORDER BY id"
     if gone := [str(row[0]) for row in store.query("inbox", sql, (before, store.listed(messages)))]:
         raise UserMistake(
-            f"applied or dismissed, and expired since: {', '.join(gone)}; after limits.raw_days ({days}) only a"
-            " message's digest is kept: ask its sender for it again"
+            "applied or dismissed, and expired since: {gone}; after limits.raw_days ({days}) only a message's"
+            " digest is kept: ask its sender for it again",
+            gone=tuple(gone),
+            days=days,
         )

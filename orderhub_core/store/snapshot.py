@@ -69,8 +69,9 @@ def write_each(folder: Path, frame: Callable[[str], pl.LazyFrame], meta: Meta) -
         _sweep(folder, replaced)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise UserMistake(
-            f"cannot write a snapshot to {folder} ({getattr(error, 'strerror', None) or str(error).splitlines()[0]}):"
-            " mend that, or name another with --out"
+            "cannot write a snapshot to {folder} ({error}): mend that, or name another with --out",
+            folder=folder,
+            error=getattr(error, "strerror", None) or str(error).splitlines()[0],
         ) from None
 
 
@@ -80,9 +81,13 @@ def claim(folder: Path) -> None:
         free = not folder.exists() or (folder / META).exists()
         free = free or all(entry.name.startswith(OURS) for entry in folder.iterdir())
     except OSError as error:
-        raise UserMistake(f"{folder} cannot be used ({error.strerror}): name another folder with --out") from None
+        raise UserMistake(
+            "{folder} cannot be used ({why}): name another folder with --out", folder=folder, why=error.strerror
+        ) from None
     if not free:
-        raise UserMistake(f"{folder} holds something that is not a snapshot: name a new or empty folder with --out")
+        raise UserMistake(
+            "{folder} holds something that is not a snapshot: name a new or empty folder with --out", folder=folder
+        )
 
 
 def _fill(fresh: Path, frame: Callable[[str], pl.LazyFrame]) -> None:

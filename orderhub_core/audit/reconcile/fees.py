@@ -80,7 +80,9 @@ def _read(said: Mapping[str, Any], where: str) -> dict[str, Fee]:
         file = msgspec.convert(dict(said), _File)
     except msgspec.ValidationError as error:
         kinds = ", ".join(Fee)
-        raise UserMistake(f'{where}: {error}; under [fees] write "heading" = one of {kinds}') from None
+        raise UserMistake(
+            '{where}: {error}; under [fees] write "heading" = one of {kinds}', where=where, error=error, kinds=kinds
+        ) from None
     return {plain(heading): fee for heading, fee in file.fees.items()}
 
 

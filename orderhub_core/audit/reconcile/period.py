@@ -54,16 +54,24 @@ def month(text: str, zone: str) -> Period:
             year, _, number = text.partition("-")
             first, last = _month(int(year), int(number))
     except (ValueError, OverflowError):
-        raise UserMistake(f"period {text!r}: write a month like 2026-11 or a day like 2026-11-11") from None
+        raise UserMistake("period {text!r}: write a month like 2026-11 or a day like 2026-11-11", text=text) from None
     return days(first, last, zone)
 
 
 def days(first: date, last: date, zone: str) -> Period:
     """Raises UserMistake where the last day comes before the first, or one lies out of bounds."""
     if not (first >= FIRST and last <= LAST):
-        raise UserMistake(f"a period lies in the years {FIRST.year} to {LAST.year}: {first} to {last} does not")
+        raise UserMistake(
+            "a period lies in the years {since} to {until}: {first} to {last} does not",
+            since=FIRST.year,
+            until=LAST.year,
+            first=first,
+            last=last,
+        )
     if last < first:
-        raise UserMistake(f"the period ends on {last}, before it begins on {first}: exchange them")
+        raise UserMistake(
+            "the period ends on {last}, before it begins on {first}: exchange them", last=last, first=first
+        )
     return Period(first, last, zone)
 
 

@@ -151,13 +151,15 @@ def spec(size: float | None, seed: float | None, by: Iterable[str], claim_percen
 def check(spec: Spec) -> Spec:
     """Raises UserMistake naming what cannot be asked."""
     if not 1 <= spec.size <= MOST_ORDERS:
-        raise UserMistake(f"a spot audit draws 1 to {MOST_ORDERS} orders, not {spec.size}")
+        raise UserMistake("a spot audit draws 1 to {most} orders, not {size}", most=MOST_ORDERS, size=spec.size)
     if not 0 <= spec.seed <= MOST_SEED:
-        raise UserMistake(f"a seed is a whole number from 0 to {MOST_SEED}, not {spec.seed}")
+        raise UserMistake("a seed is a whole number from 0 to {most}, not {seed}", most=MOST_SEED, seed=spec.seed)
     if unknown := set(spec.by).difference(STRATA):
-        raise UserMistake(f"orders are drawn by {', '.join(STRATA)}; not by {', '.join(sorted(unknown))}")
+        raise UserMistake(
+            "orders are drawn by {columns}; not by {unknown}", columns=tuple(STRATA), unknown=tuple(sorted(unknown))
+        )
     if not 0 < spec.claim < 1:
-        raise UserMistake(f"a claim is a share between 0 and 1, not {spec.claim}")
+        raise UserMistake("a claim is a share between 0 and 1, not {claim}", claim=spec.claim)
     return spec
 
 

@@ -99,7 +99,9 @@ def files(
     for name, rows in compared.items():
         if not rows.height:
             raise UserMistake(
-                f"{name}: {sources[name].name} has a heading and no rows with an order number; export it again"
+                "{name}: {file} has a heading and no rows with an order number; export it again",
+                name=name,
+                file=sources[name].name,
             )
     report = audit(
         compared,
@@ -185,8 +187,10 @@ def _carried(directory: Directory, preset: str, names: list[str]) -> dict[str, s
     strange = [name for name in names if name not in chosen.touchpoints]
     if strange:
         raise UserMistake(
-            f"--touchpoint {strange[0]}: preset {preset!r} compares {', '.join(chosen.touchpoints)}; use these "
-            "names, or leave --preset out"
+            "--touchpoint {strange}: preset {preset!r} compares {touchpoints}; use these names, or leave --preset out",
+            strange=strange[0],
+            preset=preset,
+            touchpoints=tuple(chosen.touchpoints),
         )
     return {name: set(directory.touchpoints[name].fields) for name in names}
 
@@ -214,7 +218,7 @@ def _compared(
 def _named_file(text: str) -> tuple[str, Path]:
     name, separator, path = text.partition("=")
     if not (name and separator and path):
-        raise UserMistake(f"--touchpoint {text!r}: write NAME=FILE, e.g. --touchpoint wms=wms.csv")
+        raise UserMistake("--touchpoint {text!r}: write NAME=FILE, e.g. --touchpoint wms=wms.csv", text=text)
     return name, Path(path)
 
 
@@ -250,7 +254,9 @@ def _words(statuses: Mapping[str, str | list[str]], words: Path | None, *, absen
     own = toml(words) if words else {}
     known = own.get("words", {})
     if not isinstance(known, dict) or not all(isinstance(table, dict) for table in known.values()):
-        raise UserMistake(f'{words}: write words in tables, e.g. [words.wms] and below it "已出库" = ["shipped"]')
+        raise UserMistake(
+            '{words}: write words in tables, e.g. [words.wms] and below it "已出库" = ["shipped"]', words=words
+        )
     generic = {word: stages for word, parts in statuses.items() if (stages := _stages(parts))}
     tables = dict(known)
     tables[EVERYWHERE] = {**generic, **tables.get(EVERYWHERE, {})}

@@ -52,7 +52,7 @@ def index(
 ) -> None:
     """The credibility index: freshness, consistency, traceability, and where the points are lost."""
     if unknown := sorted(set(by or ()) - set(DIMENSIONS)):
-        raise UserMistake(f"--by {unknown[0]}: write {', '.join(DIMENSIONS)}")
+        raise UserMistake("--by {unknown}: write {columns}", unknown=unknown[0], columns=tuple(DIMENSIONS))
     found = of_hub(hub.connect())
     lost = losses(found, DIMENSIONS if by is None else by)
     listed = lost if limit is None else lost.head(limit)

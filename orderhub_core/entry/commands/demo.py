@@ -77,7 +77,9 @@ def write_campaign(orders: int, folder: Path, seed: int) -> dict[str, object]:
             frame.write_parquet(folder / f"{name}.parquet")
         (folder / "rules.toml").write_text(stream.rulebook(), encoding="utf-8")
     except OSError as error:
-        raise UserMistake(f"--out {folder}: cannot be written ({error.strerror or error})") from None
+        raise UserMistake(
+            "--out {folder}: cannot be written ({why})", folder=folder, why=error.strerror or error
+        ) from None
     return {"folder": str(folder), "orders": made.orders.height, "seed": seed}
 
 

@@ -116,7 +116,9 @@ def _floor(
         own = sheets.read(stock, ON_HAND, ["sku", "on_hand"], zone)
         if "warehouse" in own.has and "warehouse" not in read.has:
             raise UserMistake(
-                f"{stock.name} tells stock by warehouse, and {orders.name} has no column for the warehouse"
+                "{name} tells stock by warehouse, and {orders} has no column for the warehouse",
+                name=stock.name,
+                orders=orders.name,
             )
         there = own.rows.select(checks.ON_HAND.names()).cast(checks.ON_HAND)
         there = there if "warehouse" in own.has else _everywhere(there, parcels)
@@ -154,7 +156,9 @@ def _notifier(name: str) -> settings.Endpoint:
     endpoint = next((each for each in known if each.id == name), None)
     if endpoint is None:
         names = ", ".join(each.id for each in known) or "none"
-        raise UserMistake(f"--notify {name}: there is no such notifier in the settings; there are: {names}")
+        raise UserMistake(
+            "--notify {name}: there is no such notifier in the settings; there are: {names}", name=name, names=names
+        )
     return endpoint
 
 

@@ -70,7 +70,9 @@ def combine(
     """Which orders go in one parcel, across channels, by several pieces of evidence; with the reasons. Without a file
     the hub's, which wait for others. Exit code 1 where a person is to be asked."""
     if ask > merge:
-        raise UserMistake(f"--ask {ask} is more than --merge {merge}: people are asked below what is certain")
+        raise UserMistake(
+            "--ask {ask} is more than --merge {merge}: people are asked below what is certain", ask=ask, merge=merge
+        )
     alone: list[Alone] = []
     if orders is not None:
         frame, notes = _orders(orders, lines, zone)
@@ -112,7 +114,7 @@ def say(
         _tell_hub(Pairing(shop, order_no, other_shop, other, what, reason, who(by)))
         return 0
     if order_no == other:
-        raise UserMistake(f"{order_no} and {other} are one order")
+        raise UserMistake("{order_no} and {other} are one order", order_no=order_no, other=other)
     if not reason.strip():
         raise UserMistake("--reason is empty: say why, for whoever reads it next")
     row = [order_no, other, what, who(by), reason, datetime.now(UTC).isoformat(timespec="seconds")]
@@ -121,7 +123,9 @@ def say(
         with words.open("a", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([HEADINGS, row] if fresh else [row])
     except OSError as error:
-        raise UserMistake(f"--words {words}: cannot be written ({error.strerror or error})") from None
+        raise UserMistake(
+            "--words {words}: cannot be written ({why})", words=words, why=error.strerror or error
+        ) from None
     told = tr("{order}, {other}: {what}, kept in {place}")
     typer.echo(told.format(order=order_no, other=other, what=tr(what), place=words))
     return 0
@@ -162,10 +166,16 @@ def _orders(path: Path, lines: Path | None, zone: str) -> tuple[pl.DataFrame, li
 def _no_persons(rows: pl.DataFrame, path: Path) -> None:
     for column in DIGESTS:
         if (~rows[column].drop_nulls().str.contains(DIGEST)).any():
-            raise UserMistake(f"{path.name}: the column {column} does not hold digests (16 or more hexadecimal signs);"
-                              " names, phones and addresses are not read here")  # fmt: skip
+            raise UserMistake(
+                "{name}: the column {column} does not hold digests (16 or more hexadecimal signs);"
+                " names, phones and addresses are not read here",
+                name=path.name,
+                column=column,
+            )
     if rows["buyer"].drop_nulls().str.contains(LIKE_A_PERSON).any():
-        raise UserMistake(f"{path.name}: the column buyer holds what identifies people; give the channel's pseudonyms")
+        raise UserMistake(
+            "{name}: the column buyer holds what identifies people; give the channel's pseudonyms", name=path.name
+        )
 
 
 def _words(path: Path | None, zone: str) -> pl.DataFrame:
@@ -175,7 +185,7 @@ def _words(path: Path | None, zone: str) -> pl.DataFrame:
     known = rows["say"].is_in(["apart", "together"])
     if not known.all():
         row = rows.filter(~known.fill_null(False))["row_no"][0]
-        raise UserMistake(f"{path.name}, row {row}: say is neither apart nor together")
+        raise UserMistake("{name}, row {row}: say is neither apart nor together", name=path.name, row=row)
     return rows.select(combining.WORDS.names()).cast(combining.WORDS)
 
 

@@ -210,11 +210,17 @@ def _terms(rows: pl.DataFrame, path: Path) -> pl.DataFrame:
     less = named.filter((pl.col("worth_minor") < pl.col("deposit_minor")).fill_null(True))
     if less.height:
         raise UserMistake(
-            f"{path.name}, row {less['row_no'][0]}: a deposit needs an amount and a worth that is not less"
+            "{name}, row {row}: a deposit needs an amount and a worth that is not less",
+            name=path.name,
+            row=less["row_no"][0],
         )
     twice = named.filter(pl.col("sku").is_duplicated())
     if twice.height:
-        raise UserMistake(f"{path.name}, row {twice['row_no'][1]}: there are terms for this SKU already; keep one row")
+        raise UserMistake(
+            "{name}, row {row}: there are terms for this SKU already; keep one row",
+            name=path.name,
+            row=twice["row_no"][1],
+        )
     return named.select(reckoning.TERMS.names()).cast(reckoning.TERMS)
 
 

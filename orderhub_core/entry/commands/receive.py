@@ -35,8 +35,9 @@ def receive(
     token = os.environ.get("ORDERHUB_TOKEN")
     if host not in LOOPBACK and not token:
         raise UserMistake(
-            f"--host {host} shows shops and volumes to others: set ORDERHUB_TOKEN, which whoever reads /metrics must"
-            " show, or stay on 127.0.0.1"
+            "--host {host} shows shops and volumes to others: set ORDERHUB_TOKEN, which whoever reads /metrics"
+            " must show, or stay on 127.0.0.1",
+            host=host,
         )
     check_free(host, port)
     home = hub.home()

@@ -100,7 +100,7 @@ def _day(option: str, text: str) -> date:
     try:
         return date.fromisoformat(text)
     except ValueError:
-        raise UserMistake(f"{option} {text!r}: write a day like 2026-11-01") from None
+        raise UserMistake("{option} {text!r}: write a day like 2026-11-01", option=option, text=text) from None
 
 
 def _amount(text: str) -> Decimal | None:
@@ -111,7 +111,9 @@ def _amount(text: str) -> Decimal | None:
     except InvalidOperation:
         amount = Decimal(-1)
     if not (amount.is_finite() and 0 <= amount <= MOST):
-        raise UserMistake(f"--fail-over {text!r}: write an amount like 8000 or 0.00, at most {MOST:,}")
+        raise UserMistake(
+            "--fail-over {text!r}: write an amount like 8000 or 0.00, at most {most:,}", text=text, most=MOST
+        )
     return amount
 
 
@@ -119,7 +121,7 @@ def _write(path: Path, content: bytes) -> None:
     try:
         path.write_bytes(content)
     except OSError as error:
-        raise UserMistake(f"--xlsx {path}: cannot be written ({error.strerror})") from None
+        raise UserMistake("--xlsx {path}: cannot be written ({why})", path=path, why=error.strerror) from None
 
 
 def _sentences(found: Reconciliation, limit: int) -> str:

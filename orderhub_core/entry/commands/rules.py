@@ -80,7 +80,7 @@ def _held_against(book: Rulebook, data: Path | None, tr: i18n.Translate) -> tupl
     """What the settings do not have, and what to know beside that."""
     folder = hub.home().data if data is None else data
     if data is not None and not data.is_dir():
-        raise UserMistake(f"--data {data}: there is no such folder; give that of a hub, or leave it out")
+        raise UserMistake("--data {data}: there is no such folder; give that of a hub, or leave it out", data=data)
     if not (folder / FILE_NAME).exists():
         return [], [tr("names of warehouses, bases and notifiers are not looked at: no settings here (--data DIR)")]
     settings = load(folder)
@@ -95,7 +95,7 @@ def _write(text: str, path: Path) -> None:
         part.replace(path.resolve())
     except OSError as error:
         part.unlink(missing_ok=True)
-        raise UserMistake(f"--write {path}: cannot be written ({error.strerror})") from None
+        raise UserMistake("--write {path}: cannot be written ({why})", path=path, why=error.strerror) from None
 
 
 def _shown(

@@ -66,7 +66,7 @@ def _write(decisions: pl.DataFrame, out: Path) -> None:
     try:
         decisions.write_parquet(out)
     except OSError as error:
-        raise UserMistake(f"--out {out}: cannot be written ({error.strerror or error})") from None
+        raise UserMistake("--out {out}: cannot be written ({why})", out=out, why=error.strerror or error) from None
 
 
 LIMITS = {"total": "the limit", "day": "that day's limit", "buyer": "the limit for the buyer"}

@@ -58,7 +58,7 @@ def example(
     Exit code 1 where no rule tells them apart.
     """
     if best < 1:
-        raise UserMistake(f"--best {best}: ask for one candidate at least")
+        raise UserMistake("--best {best}: ask for one candidate at least", best=best)
     book = rulebook.load(rules) if rules else Rulebook()
     wanted = [*_split(should), *(_split(read_text(should_file, "--should-file")) if should_file else [])]
     read = exports.read(book, orders, lines, signals)
@@ -88,7 +88,7 @@ class Called:
 
     def __init__(self, orders: pl.DataFrame, path: Path, shop: str) -> None:
         if shop and "shop" not in orders:
-            raise UserMistake(f"--shop {shop}: {path} has no column 'shop'")
+            raise UserMistake("--shop {shop}: {path} has no column 'shop'", shop=shop, path=path)
         own = pl.col("shop").cast(pl.String).fill_null("") if "shop" in orders else pl.lit("")
         self._orders = orders.select("order_id", "order_no", shop=own)
         self._orders = self._orders.with_columns(full=pl.concat_str("shop", pl.lit("/"), "order_no"))
@@ -110,10 +110,17 @@ class Called:
         if absent := [number for number in numbers if number not in found]:
             more = f" and {len(absent) - exports.NAMED} more" if len(absent) > exports.NAMED else ""
             where = f"{self._path}{f' of the shop {self._shop}' if self._shop else ''}"
-            raise UserMistake(f"there is no order {', '.join(absent[: exports.NAMED])}{more} in {where}")
+            raise UserMistake(
+                "there is no order {absent}{more} in {where}",
+                absent=tuple(absent[: exports.NAMED]),
+                more=more,
+                where=where,
+            )
         if several := next((number for number, own in found.items() if len(own) > 1), None):
             raise UserMistake(
-                f"{len(found[several])} shops have an order {several}: name one by --shop, or write SHOP/{several}"
+                "{n} shops have an order {several}: name one by --shop, or write SHOP/{several}",
+                n=len(found[several]),
+                several=several,
             )
         return [own[0] for own in found.values()]
 
@@ -131,7 +138,7 @@ def _marks(called: Called, should: Sequence[str], should_not: Sequence[str]) -> 
     others = list(dict.fromkeys(called.ids(should_not)))
     if both := set(wanted) & set(others):
         name = called.names([min(both)])[0]
-        raise UserMistake(f"order {name} is marked both ways: the rule either takes it or not")
+        raise UserMistake("order {name} is marked both ways: the rule either takes it or not", name=name)
     return wanted, others
 
 

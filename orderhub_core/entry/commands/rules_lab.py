@@ -87,7 +87,7 @@ def replay(
     else:
         source = _Source(place.ground(period), place.capacity(), place.prices())
     if freight and (found := tariffs.read(freight)) is None:
-        raise UserMistake(f"--freight {freight}: there is no weights.csv, zones.csv or tariffs.csv")
+        raise UserMistake("--freight {freight}: there is no weights.csv, zones.csv or tariffs.csv", freight=freight)
     if freight:
         source = source._replace(prices=found)
     ground = source.ground
@@ -175,7 +175,7 @@ def _filed(
     own = buyers.completed(exported.orders, other)  # before a period leaves out what was paid before it
     if period != Period():
         if "paid_at" not in own:
-            raise UserMistake(f"{orders}: there is no column 'paid_at', and --from and --to ask for it")
+            raise UserMistake("{orders}: there is no column 'paid_at', and --from and --to ask for it", orders=orders)
         at = pl.col("paid_at").cast(INSTANT)
         own = own.filter(
             (at >= period.since) if period.since else pl.lit(True),
@@ -191,7 +191,7 @@ def _capacity(written: list[str]) -> pl.DataFrame:
     for text in written:
         warehouse, _, number = text.partition("=")
         if not warehouse or not number.isdecimal():
-            raise UserMistake(f"--capacity {text!r}: write a warehouse and orders an hour, like hangzhou=300")
+            raise UserMistake("--capacity {text!r}: write a warehouse and orders an hour, like hangzhou=300", text=text)
         rows.append((warehouse, int(number)))
     return pl.DataFrame(rows, schema=CAPACITY, orient="row")
 

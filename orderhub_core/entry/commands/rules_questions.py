@@ -42,7 +42,9 @@ def answered(
     Raises UserMistake where the lines do not say what is needed."""
     orders, lines = exported.orders, exported.lines
     if known.stock is not None and (missing := {"line_no", "sku", "quantity"} - {*lines.columns}):
-        raise UserMistake(f"the stock is asked for by line, and the lines have no column {min(missing)!r}")
+        raise UserMistake(
+            "the stock is asked for by line, and the lines have no column {missing!r}", missing=min(missing)
+        )
     index = Index(orders, lines, zone=book.zone, reports=exported.reports)
     run = speeds.compiled() if orders.height >= exports.MACHINE_CODE_FROM else speeds.plain
     decisions = gifts.given(decided(index, book), orders, book, run=run).decisions
@@ -64,7 +66,7 @@ def known(stock: Path | None, warehouses: Path | None, freight: Path | None) -> 
     """Raises UserMistake, which names the file and the line."""
     prices = None if freight is None else tariffs.read(freight)
     if freight is not None and prices is None:
-        raise UserMistake(f"--freight {freight}: there is no weights.csv, zones.csv or tariffs.csv")
+        raise UserMistake("--freight {freight}: there is no weights.csv, zones.csv or tariffs.csv", freight=freight)
     return turn.Known(
         None if stock is None else tariffs.table(stock, STOCK, _OPTIONAL),
         None if warehouses is None else tariffs.table(warehouses, WAREHOUSES, _OPTIONAL),

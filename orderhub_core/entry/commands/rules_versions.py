@@ -214,7 +214,11 @@ def proven(
     end = instant(until, zone, "--to") if until else hub.clock()
     begin = instant(since, zone, "--from") if since else end - DAY_US
     if begin >= end:
-        raise UserMistake(f"--from {written(begin, ZoneInfo(zone))} is not before --to {written(end, ZoneInfo(zone))}")
+        raise UserMistake(
+            "--from {begin} is not before --to {end}",
+            begin=written(begin, ZoneInfo(zone)),
+            end=written(end, ZoneInfo(zone)),
+        )
     with typer.progressbar(length=1_000, label=tr("applying messages"), file=sys.stderr) as bar:
         found = reproduce.reproduce(
             opened.context, begin, end, lambda done, of: bar.update(max(0, 1_000 * done // of - bar.pos))

@@ -86,7 +86,7 @@ def _changed(whole: Any, **wishes: Any) -> Any:
     """The value with the wishes that were uttered; it checks itself again."""
     uttered = {name: wish for name, wish in wishes.items() if wish is not None}
     if "curve" in uttered and uttered["curve"] not in ("steady", "day", "flash"):
-        raise UserMistake(f"--curve {uttered['curve']}: write steady, day or flash")
+        raise UserMistake("--curve {curve}: write steady, day or flash", curve=uttered["curve"])
     return msgspec.structs.replace(whole, **uttered)
 
 
@@ -104,9 +104,14 @@ def _learned(day: Scenario) -> Scenario:
 def _stage(text: str) -> tuple[str, int]:
     name, _, count = text.partition("=")
     if not (name and count.isdecimal()):
-        raise UserMistake(f"--people {text!r}: write STAGE=N, e.g. --people pick=120")
+        raise UserMistake("--people {text!r}: write STAGE=N, e.g. --people pick=120", text=text)
     if len(count) > MOST_DIGITS or int(count) > MOST_PEOPLE:
-        raise UserMistake(f"--people {name}={count[:MOST_DIGITS]}: write at most {MOST_PEOPLE} people")
+        raise UserMistake(
+            "--people {name}={count}: write at most {most} people",
+            name=name,
+            count=count[:MOST_DIGITS],
+            most=MOST_PEOPLE,
+        )
     return name, int(count)
 
 

@@ -39,8 +39,9 @@ def worker(
     if metrics_port is not None:
         if metrics_host not in LOOPBACK and not token:
             raise UserMistake(
-                f"--metrics-host {metrics_host} shows shops and volumes to others: set ORDERHUB_TOKEN, which whoever"
-                " reads /metrics must show, or stay on 127.0.0.1"
+                "--metrics-host {metrics_host} shows shops and volumes to others: set ORDERHUB_TOKEN, which"
+                " whoever reads /metrics must show, or stay on 127.0.0.1",
+                metrics_host=metrics_host,
             )
         check_free(metrics_host, metrics_port, "--metrics-")
     home = hub.home()

@@ -48,12 +48,16 @@ def read(notebook: Path) -> Card:
         try:
             said = tomllib.loads(body).get("tool", {}).get("orderhub", {})
         except tomllib.TOMLDecodeError as error:
-            raise UserMistake(f"{notebook}: the script header is not TOML ({error})") from None
+            raise UserMistake(
+                "{notebook}: the script header is not TOML ({error})", notebook=notebook, error=error
+            ) from None
     place = {"name": notebook.stem, "file": str(notebook)}
     try:
         return msgspec.convert({"title": notebook.stem.replace("_", " ").capitalize()} | said | place, Card)
     except msgspec.ValidationError as error:
-        raise UserMistake(f"{notebook}: [tool.orderhub] in the script header: {error}") from None
+        raise UserMistake(
+            "{notebook}: [tool.orderhub] in the script header: {error}", notebook=notebook, error=error
+        ) from None
 
 
 def find(folder: Path) -> list[Card]:

@@ -28,7 +28,9 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM)
 def free_port(wished: int) -> int:
     """The wished port of this machine's loopback, or the next free one."""
     if not 1 <= wished <= LAST_PORT:
-        raise UserMistake(f"there is no port {wished}: name one from 1 to {LAST_PORT - 1} with --port")
+        raise UserMistake(
+            "there is no port {wished}: name one from 1 to {most} with --port", wished=wished, most=LAST_PORT - 1
+        )
     for port in range(wished, min(wished + 100, LAST_PORT + 1)):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -49,7 +51,9 @@ def only_one(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise UserMistake(f"a demonstration runs in {folder} already: stop it, or name another --data") from None
+            raise UserMistake(
+                "a demonstration runs in {folder} already: stop it, or name another --data", folder=folder
+            ) from None
         yield
 
 

@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 import polars as pl
 
-from orderhub_core.errors import UserMistake
+from orderhub_core.errors import Term, UserMistake
 from orderhub_core.rules import bits
 from orderhub_core.rules.bits import Bools
 from orderhub_core.rules.compile import conditions
@@ -118,15 +118,17 @@ def by_example(
 def _checked(history: Index, should: Sequence[int], should_not: Sequence[int]) -> Rows:
     marked = [*should, *should_not]
     if not should or not should_not:
-        which = "should" if not should else "should not"
-        raise UserMistake(f"no order is marked as one that the rule {which} take: mark at least one")
+        which = Term("should" if not should else "should not")
+        raise UserMistake("no order is marked as one that the rule {which} take: mark at least one", which=which)
     if len(marked) > MARKED_MOST:
-        raise UserMistake(f"{len(marked)} orders are marked: {MARKED_MOST} at most, those that show the difference")
+        raise UserMistake(
+            "{n} orders are marked: {most} at most, those that show the difference", n=len(marked), most=MARKED_MOST
+        )
     if twice := next((each for number, each in enumerate(marked) if each in marked[:number]), None):
-        raise UserMistake(f"order {twice} is marked twice: a rule either takes it or not")
+        raise UserMistake("order {twice} is marked twice: a rule either takes it or not", twice=twice)
     rows = rows_of(history, marked)
     if (rows < 0).any():
-        raise UserMistake(f"order {marked[int(np.argmin(rows))]} is marked, but not in the history")
+        raise UserMistake("order {marked} is marked, but not in the history", marked=marked[int(np.argmin(rows))])
     return rows
 
 

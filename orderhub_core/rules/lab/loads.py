@@ -82,7 +82,11 @@ def hours(orders: pl.DataFrame, zone: str, at: str = "paid_at") -> Hours | None:
     first = int(begun.min())  # type: ignore[arg-type]  # not all are null
     count = (int(begun.max()) - first) // HOUR_US + 1  # type: ignore[arg-type]
     if count > MOST_HOURS:
-        raise UserMistake(f"the orders lie {count // 24:,} days apart; choose a period of at most {MOST_HOURS // 24:,}")
+        raise UserMistake(
+            "the orders lie {count:,} days apart; choose a period of at most {most:,}",
+            count=count // 24,
+            most=MOST_HOURS // 24,
+        )
     return Hours(first, count, ((begun - first) // HOUR_US).fill_null(-1).to_numpy().astype(np.int64))
 
 

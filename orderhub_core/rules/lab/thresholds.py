@@ -102,7 +102,9 @@ def with_threshold(book: Rulebook, rule: str, leaf: int, end: int, value: Scalar
     Raises UserMistake where the book has no such threshold."""
     named = [one for one in thresholds(book) if (one.rule, one.leaf, one.end) == (rule, leaf, end)]
     if not named:
-        raise UserMistake(f"the rule {rule!r} has no threshold at condition {leaf + 1}: was the book changed?")
+        raise UserMistake(
+            "the rule {rule!r} has no threshold at condition {leaf}: was the book changed?", rule=rule, leaf=leaf + 1
+        )
     moved = _moved(named[0].asked, end, value)
 
     def mended(each: Rule) -> Rule:

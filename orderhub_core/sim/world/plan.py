@@ -96,7 +96,9 @@ FAULT_RATES = ("late", "twice", "never", "wrong")
 def check(plan: Plan) -> None:
     """Raises UserMistake when no world follows from the plan."""
     if plan.orders < 0 or plan.seed < 0:
-        raise UserMistake(f"a world of {plan.orders} orders with seed {plan.seed}: neither may be negative")
+        raise UserMistake(
+            "a world of {orders} orders with seed {seed}: neither may be negative", orders=plan.orders, seed=plan.seed
+        )
     first_s, last_s = -(-plan.start // SECOND), plan.end // SECOND
     if not EARLIEST <= first_s <= last_s <= LATEST:
         raise UserMistake("a world needs start and end between 2000 and 2037 in microseconds UTC, start first")
@@ -105,4 +107,4 @@ def check(plan: Plan) -> None:
     for group in (FATE_RATES, FAULT_RATES, ("outage_stuck",)):
         rates = [getattr(plan, name) for name in group]
         if min(rates) < 0 or sum(rates) > 1:
-            raise UserMistake(f"the rates {', '.join(group)} must not be negative, and together at most 1")
+            raise UserMistake("the rates {group} must not be negative, and together at most 1", group=tuple(group))
