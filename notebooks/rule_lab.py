@@ -126,7 +126,7 @@ def _(book, ground, lang, listed, orders, tr, tried, words):
 @app.cell
 def _(book, found, ground, lab, lang, periods, place, show, span, tr, words):
     _hours = [place, charts.hours(*board.hours(found, place.value), book.zone, tr)] if place.value else []
-    _late = lab.missed(book, periods[span.value or 0])
+    _late = lab.late(book, periods[span.value or 0])
     _parts = sections.sections(found, ground.traffic(book), ground.cliffs(book), words, _late)
     ui.part(lang, ui.section(tr("Hour by hour"), *_hours), *map(show, _parts))
     return

@@ -30,8 +30,8 @@ class Ground:
     ) -> None:  # fmt: skip
         self.orders, self.lines, self._reports = orders, lines, reports
         self._histories = histories
-        """`order_id` and what is known of its buyer, for the first book that asks; None where orders have all of it
-        that there is."""
+        """`order_id`, who its buyer is and what is known of them, for the first book that asks; None where orders have
+        all of it that there is."""
         self._indexes: dict[str, Index] = {}
         self._lock = threading.RLock()
         """An index learns while it answers."""
@@ -44,14 +44,14 @@ class Ground:
 
     def wanted(self, book: Rulebook) -> Wanted:
         """Raises UserMistake for what the book asks and the orders do not have."""
-        self._learn(book)
+        self._learn(needs.asks_buyers(book))
         needs.check(book, self.orders.schema, self.lines.schema, counts=True)
         with self._lock:
             return wanted(self.index(book.zone), book)
 
-    def _learn(self, book: Rulebook) -> None:
+    def _learn(self, buyers: bool) -> None:
         with self._lock:
-            if self._histories is not None and needs.asks_buyers(book):
+            if self._histories is not None and buyers:
                 self.orders = self.orders.join(self._histories(), on="order_id", how="left", maintain_order="left")
                 self._histories = None
                 self._indexes.clear()
@@ -82,8 +82,9 @@ class Ground:
             return found.compared.told(picked(found, draft, pick))
 
     def missed(self, book: Rulebook) -> pl.DataFrame:
-        """Gifts that these orders should have been given and were not; see `missed_gifts`."""
-        self._learn(book)
+        """Gifts that these orders should have been given and were not; see `missed_gifts`. Raises UserMistake where a
+        gift is limited for each buyer, and nothing tells buyers apart."""
+        self._learn(needs.asks_buyers(book) or gifts.counts_buyers(book))
         needs.check(book, self.orders.schema, self.lines.schema, counts=True)
         gifts.check(book, self.orders.schema)
         with self._lock:

@@ -21,7 +21,7 @@ from orderhub_core.flows.editions import Editions
 from orderhub_core.flows.ground import Ground
 from orderhub_core.i18n import Said, Translate, translator
 from orderhub_core.model import BookAct
-from orderhub_core.rules import rulebook
+from orderhub_core.rules import gifts, rulebook
 from orderhub_core.rules.lab import asked as past
 from orderhub_core.rules.lab import board
 from orderhub_core.rules.lab.loads import CAPACITY
@@ -123,6 +123,10 @@ class Lab:
         """Gifts missing from past orders whose buyers are still entitled to them."""
         ground: Ground = self._place.remembered(("rule lab, entitled", period), lambda: self._entitled(period))
         return ground.missed(book)
+
+    def late(self, book: Rulebook, period: Period = ALWAYS) -> pl.DataFrame | None:
+        """`missed`; None over a snapshot, which does not tell buyers apart, where they are counted."""
+        return None if self._store is None and gifts.counts_buyers(book) else self.missed(book, period)
 
     def _entitled(self, period: Period) -> Ground:
         paid = self._paid(period)

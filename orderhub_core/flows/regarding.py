@@ -61,10 +61,10 @@ class LiveBuyers:
 
 
 def histories(store: Store) -> pl.DataFrame:
-    """`order_id` and HISTORY of all orders whose buyer is known, by all that the hub knows now of what was paid before
-    each."""
+    """`order_id`, BUYER and HISTORY of all orders whose buyer is known, by all that the hub knows now of what was paid
+    before each."""
     bought = _frame(map(_stored, store.purchase_rows()))
-    return bought.select("order_id").hstack(history(bought, bought))
+    return bought.select("order_id", BUYER).hstack(history(bought, bought))
 
 
 def _stored(row: Row) -> Row:

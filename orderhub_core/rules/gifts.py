@@ -59,11 +59,16 @@ def quotas(book: Rulebook) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=QUOTAS, orient="row").group_by("rule", maintain_order=True).min()
 
 
+def counts_buyers(book: Rulebook) -> bool:
+    """Whether it gives any buyer only so much of a gift."""
+    return any(action.per_buyer for _, _, action in limited(book))
+
+
 def check(book: Rulebook, orders: pl.Schema) -> None:
     """Raises UserMistake where the orders do not tell what its limits are counted by, but for the payment, which
     `needs.check` asks for."""
-    for _, rule, action in limited(book):
-        if action.per_buyer and BUYER not in orders:
+    for _, rule, action in limited(book) if BUYER not in orders else ():
+        if action.per_buyer:
             raise UserMistake(
                 "rule {rule!r} limits its gift for each buyer, and nothing tells buyers apart here: orders need a"
                 " column {column!r}, and a pseudonym will do",

@@ -147,6 +147,32 @@ def test_a_draft_is_compared_with_the_active_version(living: hub.Hub) -> None:
     assert "✓ total >= 300 [500]" in why.row(0)[4]
 
 
+EACH = GIFT.replace("gift FREE-1 x 2", "赠品 FREE-1 × 2 每人 2").replace(">= 500", ">= 200")
+
+
+def test_what_is_missing_of_a_gift_that_each_buyer_has_once_is_counted_by_the_hubs_buyers(
+    living: hub.Hub, tmp_path: Path
+) -> None:
+    rows = [f"B{n},paid,2026-11-10 1{n}:00,2026-11-10 1{n}:05,300,浙江省,S,1,300,{who}" for n, who in enumerate("xyx")]
+    head = "order_no,status,placed_at,paid_at,total,province,sku,quantity,price,buyer\n"
+    (tmp_path / "more.csv").write_text(head + "\n".join(rows) + "\n", encoding="utf-8")
+    living.import_file(tmp_path / "more.csv", "generic", on_error="reject-all", dry_run=False)
+    draft = rulebook.read(text("v2", EACH)).book
+    missed = living.lab.missed(draft).filter(pl.col("order_no").str.starts_with("B"))
+    assert missed.select("order_no", "missing").rows() == [("B0", 2), ("B1", 2)]
+    late = living.lab.late(draft)
+    assert late is not None and late.height == living.lab.missed(draft).height
+
+
+def test_over_a_copy_nobody_can_count_by_buyers_and_the_page_leaves_that_out(board: ModuleType, copied: Path) -> None:
+    (copied / "book.toml").write_text(text("v7", EACH), encoding="utf-8")
+    (copied / "orderhub.toml").write_text('rulebook = "book.toml"\n', encoding="utf-8")
+    outputs, names = board.app.run()
+    assert names["tried"].draft.version == "v7"
+    assert "Near a threshold" in page(outputs) or "The draft's rules" in page(outputs)
+    assert "Gifts that past orders have missed" not in page(outputs)
+
+
 def test_a_replay_wants_what_the_hub_has_decided_whatever_became_of_the_orders_since(
     living: hub.Hub, tmp_path: Path
 ) -> None:
