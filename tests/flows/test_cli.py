@@ -495,7 +495,7 @@ def test_one_parcel_of_an_order_that_is_held_is_let_go_alone(orderhub, tmp_path)
     code, _, err = orderhub("holds", "release", "L1", "--parcel", "2", "--reason", "again", *here)
     assert (code, "parcel 2 of order L1 is not kept" in err) == (2, True)
     told = orderhub("log", "show", "L1", *here)[1]
-    assert ", 2 from hangzhou with the lines 2" in told
+    assert "; parcel 2 from hangzhou: lines 2" in told
     assert orderhub("db", "check", *here)[0] == 0
     assert orderhub("rules", "reproduce", *here)[0] == 0
 

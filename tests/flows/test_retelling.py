@@ -6,13 +6,16 @@ from __future__ import annotations
 import json
 from datetime import datetime
 from random import Random
+from zoneinfo import ZoneInfo
 
 import pytest
 from test_parcels_live import a_dock
 from typer.testing import CliRunner
 
 from orderhub_core import hub
+from orderhub_core.entry.commands import log_told
 from orderhub_core.entry.commands.log import app
+from orderhub_core.i18n import translator
 from orderhub_core.model import RawMessage
 from orderhub_core.store import homes
 from orderhub_core.store.homes import Home
@@ -37,15 +40,15 @@ then = "split sku"
 """
 
 
-def said_by(number, *skus, total=9_900):
-    at = "2026-11-11T10:00:00+08:00"
+def said_by(number, *skus, total=9_900, again=1):
+    at = f"2026-11-11T10:0{again - 1}:00+08:00"
     content = {
         "total_minor": total, "paid_minor": total, "province": "浙江省",
         "lines": [{"line_no": no, "sku": sku, "price_minor": 100} for no, sku in enumerate(skus, 1)],
     }  # fmt: skip
     facts = {"order.placed": at, "payment.paid": at}
-    event = {"id": f"{number}:1", "order_no": number, "at": at, "facts": facts, "content": content}
-    return RawMessage("main", f"{number}:1", "event", json.dumps(event).encode(), number)
+    event = {"id": f"{number}:{again}", "order_no": number, "at": at, "facts": facts, "content": content}
+    return RawMessage("main", f"{number}:{again}", "event", json.dumps(event).encode(), number)
 
 
 @pytest.fixture
@@ -115,11 +118,29 @@ def test_what_rules_decided_is_told_with_how_much_and_why_in_the_language_asked_
     assert gift.endswith("because total 99 >= 1; rule few; version v1")
     chinese = shown("A1", "--lang", "zh").splitlines()
     (gift,) = (line for line in chinese if "赠品" in line)
-    assert "来源 规则）" in gift and gift.endswith("因为 total 99 >= 1；规则 few；版本 v1")
+    assert "来源 规则）" in gift and gift.endswith("因为 订单金额 99 >= 1；规则 few；版本 v1")
     told = json.loads(shown("A1", "--json").splitlines()[-1])
     assert {(one["event"], one["quantity"]) for one in told if one["reason"]} == {
         ("rule.assign_warehouse", 1), ("rule.add_gift", 1),
     }  # fmt: skip
+
+
+def test_what_changed_is_told_by_its_name_and_as_people_write_it(living):
+    taken(living, said_by("A1", "HAT"))
+    taken(living, said_by("A1", "CUP", total=10_000, again=2))
+    (changed,) = (line for line in shown("A1").splitlines() if "Content changed" in line)
+    assert changed.endswith("lines; paid_amount 99.00 → 100.00; total 99.00 → 100.00")
+    (changed,) = (line for line in shown("A1", "--lang", "zh").splitlines() if "内容变更" in line)
+    assert changed.endswith("明细；实付金额 99.00 → 100.00；订单金额 99.00 → 100.00")
+
+
+def test_a_zero_is_told_and_what_the_hub_let_go_was_no_person():
+    tr, zone = translator("en"), ZoneInfo("UTC")
+    entry = {"event": "rule.read", "source": "rules", "reason": None, "detail": '{"buyer_orders":0,"buyer_first":true}'}
+    assert log_told.told(entry, zone, "en", tr) == "buyer_orders 0; buyer_first yes"
+    entry = {"event": "order.released", "source": "ops", "reason": None}
+    assert log_told.source(entry | {"detail": '{"by":"orderhub","reason":"there"}'}, tr) == "the hub"
+    assert log_told.source(entry | {"detail": '{"by":"ann","reason":"there"}'}, tr) == "a person"
 
 
 def test_what_the_log_has_no_entry_for_has_no_number_and_stands_where_it_happened(living):

@@ -20,7 +20,7 @@ EVENTS: dict[str, str] = {
     "rule.carrier": "Carrier chosen",
     "rule.work_order": "To be produced",
     "rule.notify": "People to be told",
-    "order.released": "Let go by a person",
+    "order.released": "Let go",
     "gift.refused": "Gift not granted",
     "hub.handed_over": "Handed over to the warehouse",
     "hub.ordered_production": "Work order given to the production base",

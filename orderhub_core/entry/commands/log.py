@@ -12,9 +12,10 @@ import typer
 from orderhub_core import hub
 from orderhub_core.audit.spot import entries
 from orderhub_core.entry.commands import log_told
-from orderhub_core.entry.options import AsJson, spoken, tell, tr
+from orderhub_core.entry.options import AsJson, language, spoken, tell, tr
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import retelling
+from orderhub_core.health import holds
 from orderhub_core.model import Event
 from orderhub_core.rules.shortages import refused_for
 
@@ -63,14 +64,18 @@ def _line(entry: dict[str, Any], zone: ZoneInfo) -> str:
         what=_what(entry),
         change=change,
         since=_clock(entry["occurred_at"], zone),
-        source=log_told.source(entry["source"], tr),
+        source=log_told.source(entry, tr),
     )
-    return f"{told}  {detail}" if (detail := log_told.told(entry, tr)) else told
+    return f"{told}  {detail}" if (detail := log_told.told(entry, zone, language(), tr)) else told
 
 
 def _what(entry: dict[str, Any]) -> str:
-    pieces = f" × {entry['quantity']}" if entry["event"] == "rule.add_gift" and entry["quantity"] else ""
-    told = entries.event({**entry, "after": f"{entry['after']}{pieces}"}, tr)
+    what = entry["after"]
+    if entry["event"] == "rule.add_gift" and entry["quantity"]:
+        what = f"{what} × {entry['quantity']}"
+    if entry["event"] == "rule.hold":
+        what = tr(holds.KINDS.get(what, what))
+    told = entries.event({**entry, "after": what}, tr)
     if entry["outcome"] != "ungranted":
         return told
     return tr("{what}, {why}").format(what=told, why=refused_for(retelling.why(entry), tr))

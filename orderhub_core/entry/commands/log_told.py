@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from orderhub_core.audit.spot.entries import EVENTS
-from orderhub_core.i18n import Translate
+from orderhub_core.flows.reporting import OURSELVES
+from orderhub_core.health import holds
+from orderhub_core.i18n import Translate, yuan
+from orderhub_core.rules import rewording
+from orderhub_core.rules.dictionary import FIELDS, Field, Kind
+from orderhub_core.rules.language.operators import Language
 
 LABELS = {
-    "because": "because",
     "rule": "rule",
     "version": "version",
     "goods": "goods",
@@ -19,55 +25,102 @@ LABELS = {
     "parcels": "parcels",
     "packed_with": "packed with",
     "companions": "packed with",
+    "other": "the other order",
+    "doubts": "not sure of",
     "number": "number",
     "tries": "tries",
     "by": "by",
     "reviewer": "by",
     "reason": "reason",
     "say": "said",
-    "lacked": "lacking",
-    "inferred": "understood with it",
+    "inferred": "inferred",
     "tracking_no": "tracking number",
     "carrier": "carrier",
     "labelled": "label printed",
+    "lines": "lines",
+    "buyer": "buyer",
+    "receiver": "receiver",
 }
 """What each key is called; others are told as the log has them."""
 SOURCES = {"rules": "rules", "hub": "the hub", "ops": "a person"}
 """Who is no shop."""
-UNTOLD = frozenset({"shop", "order_no", "why"})
-"""Whose log it is is known, and what was refused stands with what it was."""
+UNTOLD = frozenset({"shop", "order_no", "other_shop", "why", "lacked"})
+"""Whose log it is is known; what was refused, and what was lacking, stands with what it was."""
+CONTENT, SPLIT = "order.content", "rule.split"
+COLUMNS = {field.column: field for field in FIELDS.values() if field.level in ("order", "buyer")}
+NOTHING = "·"
 
 
-def told(entry: Mapping[str, Any], tr: Translate) -> str:
+def told(entry: Mapping[str, Any], zone: ZoneInfo, language: Language, tr: Translate) -> str:
     """As of `flows.retelling.life`; empty where there is nothing to add."""
     detail = msgspec.json.decode(entry["detail"]) if entry["detail"] else {}
-    if entry["reason"]:
-        detail = {"because": entry["reason"], **detail}
-    parts = (
-        tr("{what} {fact}").format(what=tr(LABELS.get(key, key)), fact=_fact(fact, tr))
-        for key, fact in detail.items()
-        if key not in UNTOLD and fact not in ("", [], False)
-    )
-    return tr("; ").join(parts)
+    reason = [_because(entry["reason"], language, tr)] if entry["reason"] else []
+    return tr("; ").join([*reason, *_facts(entry["event"], detail, zone, language, tr)])
 
 
-def source(name: str, tr: Translate) -> str:
+def source(entry: Mapping[str, Any], tr: Translate) -> str:
+    """Who said it."""
+    name = str(entry["source"])
+    if name == "ops" and entry["detail"] and msgspec.json.decode(entry["detail"]).get("by") == OURSELVES:
+        name = "hub"
     return tr(SOURCES[name]) if name in SOURCES else name
 
 
-def _fact(fact: Any, tr: Translate) -> str:
+def _because(reason: str, language: Language, tr: Translate) -> str:
+    parts = (holds.reasons(part, tr) for part in rewording.parts(reason, language))
+    return tr("{what} {fact}").format(what=tr("because"), fact=tr("; ").join(parts))
+
+
+def _facts(
+    event: str, detail: Mapping[str, Any], zone: ZoneInfo, language: Language, tr: Translate
+) -> Iterator[str]:  # fmt: skip
+    for key, fact in detail.items():
+        if key in UNTOLD or fact is False or fact == "" or (fact == [] and event != CONTENT):
+            continue
+        field = COLUMNS.get(key)
+        if event == SPLIT and key == "parcels":
+            yield from (_parcel(one, tr) for one in fact)
+        elif event == CONTENT and fact == []:
+            yield tr(LABELS.get(key, key))
+        else:
+            label = tr(LABELS.get(key, key)) if field is None or key in LABELS else _called(field, language)
+            yield tr("{what} {fact}").format(what=label, fact=_fact(event, field, fact, zone, tr))
+
+
+def _called(field: Field, language: Language) -> str:
+    return field.zh if language == "zh" else field.name
+
+
+def _parcel(one: Mapping[str, Any], tr: Translate) -> str:
+    text = tr("parcel {number} from {warehouse}: lines {lines}")
+    lines = tr(", ").join(map(str, one["lines"]))
+    return text.format(number=one["no"], warehouse=one["warehouse"], lines=lines)
+
+
+def _fact(event: str, field: Field | None, fact: Any, zone: ZoneInfo, tr: Translate) -> str:
+    if event == CONTENT and isinstance(fact, list):
+        before, after = (_value(field, one, zone, tr) for one in fact)
+        return f"{before} → {after}"
+    if isinstance(fact, list):
+        return tr(", ").join(_one(one, tr) for one in fact)
+    return _value(field, fact, zone, tr)
+
+
+def _one(fact: Any, tr: Translate) -> str:
+    """Of a list: an event's name, or an order of a shop."""
+    if isinstance(fact, Sequence) and not isinstance(fact, str):
+        return "/".join(map(str, fact))
+    return tr(EVENTS[fact]) if fact in EVENTS else str(fact)
+
+
+def _value(field: Field | None, fact: Any, zone: ZoneInfo, tr: Translate) -> str:
     match fact:
+        case None | "":
+            return NOTHING
         case bool():
             return tr("yes") if fact else tr("no")
-        case [int(), int()]:  # an amount before and after
-            return f"{fact[0]} → {fact[1]}"
-        case list():
-            return tr(", ").join(_fact(one, tr) for one in fact)
-        case {"no": number, "warehouse": warehouse, "lines": [*lines]}:  # a parcel
-            text = tr("{number} from {warehouse} with the lines {lines}")
-            return text.format(number=number, warehouse=warehouse, lines=tr(", ").join(map(str, lines)))
-        case dict():
-            return tr(", ").join(f"{key}: {_fact(one, tr)}" for key, one in fact.items())
-        case str() if fact in EVENTS:
-            return tr(EVENTS[fact])
-    return str(fact)
+        case int() if field is not None and field.kind is Kind.MONEY:
+            return yuan(fact)
+        case int() if field is not None and field.kind is Kind.INSTANT:
+            return datetime.fromtimestamp(fact / 1e6, zone).isoformat(sep=" ", timespec="seconds")
+    return tr(str(fact)) if fact in ("apart", "together") else str(fact)
