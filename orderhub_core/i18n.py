@@ -51,6 +51,12 @@ def translator(language: str) -> Translate:
     return gettext.GNUTranslations(compiled).gettext
 
 
+def language_of(tr: Translate) -> str:
+    """The language that a translator speaks."""
+    spoken = getattr(tr, "__self__", None)
+    return str(spoken.info()["language"]) if isinstance(spoken, gettext.GNUTranslations) else "en"
+
+
 def form(text: str) -> re.Pattern[str]:
     """Reads a sentence back that was made of this text: what stands in its blanks, up to the end of the sentence or the
     next of several."""

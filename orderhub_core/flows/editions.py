@@ -15,9 +15,9 @@ import structlog
 
 from orderhub_core.errors import Mistaken, NeedsPerson, Term, UserMistake
 from orderhub_core.flows import intend, ops, settled
-from orderhub_core.i18n import Translate, translator
+from orderhub_core.i18n import Translate, language_of, translator
 from orderhub_core.model import BookAct, BookChange, RawMessage
-from orderhub_core.rules import rulebook, trial
+from orderhub_core.rules import needs, rulebook, trial
 from orderhub_core.rules.check import check, sentence
 from orderhub_core.rules.guard import Fared, is_worse
 from orderhub_core.rules.inforce import WHOLE, InForce
@@ -110,7 +110,11 @@ class Editions:
 
     def unmeasured(self, book: Rulebook, tr: Translate = str) -> list[str]:
         """What it asks for that nobody measures, a sentence each."""
-        counted = bool(ledger.told(self._store) or signals.holding(self._store, self._clock(), ["stock"]))
+        counted = (
+            not needs.rules_on(book, "stock")
+            or bool(ledger.told(self._store))
+            or bool(signals.holding(self._store, self._clock(), ["stock"]))
+        )
         return settled.unmeasured(book, self._settings, tr, counted=counted)
 
     def save(self, text: str, *, by: str, comment: str = "") -> Edition:
@@ -245,13 +249,16 @@ def doubts(text: str, language: Language = "en") -> list[str]:
 
 
 def _refuse_doubtful(text: str, *, anyway: bool) -> None:
-    if not anyway and (found := doubts(text)):
-        lines = "\n".join(f"  {doubt}" for doubt in found)
-        raise UserMistake(
-            "version {version} does not do what it says (--anyway: it is meant so):\n{lines}",
-            version=read(text).version,
-            lines=lines,
-        )
+    if anyway or not doubts(text):
+        return
+    version = read(text).version
+
+    def say(tr: Translate) -> str:
+        refused = tr("version {version} does not do what it says (--anyway: it is meant so):").format(version=version)
+        language: Language = "zh" if language_of(tr) == "zh" else "en"
+        return "\n".join([refused, *(f"  {doubt}" for doubt in doubts(text, language))])
+
+    raise Mistaken(say)
 
 
 def _refuse_unknown(book: Rulebook, settings: Settings) -> None:

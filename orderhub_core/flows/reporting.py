@@ -46,8 +46,8 @@ def reports(store: Store, since: int, asked: Iterable[Field], skus: Collection[s
 
 
 def reader(store: Store, since: int) -> Callable[[Field], pl.DataFrame]:
-    """Of each field `rules.signals.SIGNALS`, those that hold at `since` (microseconds UTC) or later: read when it is
-    first asked for, as every minute tells of as many SKUs as were sold."""
+    """Of each field `rules.signals.SIGNALS`, those that hold at `since` (microseconds UTC) or later: as they stand when
+    it is first asked for, and not before, as every minute tells of as many SKUs as were sold."""
 
     @cache
     def read(signal: str, subject: str) -> pl.DataFrame:

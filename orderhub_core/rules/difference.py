@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
+from orderhub_core.rules.actions import VERBS
 from orderhub_core.rules.booktables import OTHERWISE
 from orderhub_core.rules.language.operators import Language
 from orderhub_core.rules.language.printing import print_actions, print_rule
@@ -13,7 +14,7 @@ from orderhub_core.rules.tree import Group, Rule, Rulebook
 
 class Difference(NamedTuple):
     kind: Literal["added", "removed", "changed", "moved", "settings"]
-    """`moved`: it says the same, but other rules of its group come before it now, where the first one that holds acts.
+    """`moved`: it says the same, but other rules of its group come before it now.
     `settings`: the zone, the order of the groups, or how a group's rules are matched."""
     group: str
     rule: str
@@ -23,25 +24,39 @@ class Difference(NamedTuple):
 
 
 def differences(before: Rulebook, after: Rulebook, language: Language = "en") -> list[Difference]:
-    """In the order of the later book; what went comes last. Empty for books that decide alike."""
+    """In the order of the later book; what went comes last. Empty for books that ask and want the same, and for no
+    others: two words of a book that look alike may mean different things."""
     then, now = _rules(before, language), _rules(after, language)
-    found = [_difference(key, then.get(key, ""), line) for key, line in now.items() if then.get(key) != line]
-    found += [Difference("removed", *key, line, "") for key, line in then.items() if key not in now]
+    nothing = _Told((), "")
+    found = [
+        _difference(key, then.get(key, nothing), rule)
+        for key, rule in now.items()
+        if then.get(key, nothing).means != rule.means
+    ]
+    found += [Difference("removed", *key, rule.line, "") for key, rule in then.items() if key not in now]
     return [*_settings(before, after), *found, *_moved(before, after, language)]
 
 
-def _difference(key: tuple[str, str], before: str, after: str) -> Difference:
-    return Difference("changed" if before else "added", *key, before, after)
+class _Told(NamedTuple):
+    means: tuple[object, ...]
+    line: str
 
 
-def _rules(book: Rulebook, language: Language) -> dict[tuple[str, str], str]:
+def _difference(key: tuple[str, str], before: _Told, after: _Told) -> Difference:
+    return Difference("changed" if before.line else "added", *key, before.line, after.line)
+
+
+def _rules(book: Rulebook, language: Language) -> dict[tuple[str, str], _Told]:
     speech = of_book(book)
     told = {
-        (group.name, rule.name): print_rule(rule, speech, language) for group in book.groups for rule in group.rules
+        (group.name, rule.name): _Told((rule.when, rule.then), print_rule(rule, speech, language))
+        for group in book.groups
+        for rule in group.rules
     }
     for group in book.groups:
         if group.otherwise:
-            told[group.name, OTHERWISE] = print_actions(group.otherwise, speech, language)
+            line = print_actions(group.otherwise, speech, language)
+            told[group.name, OTHERWISE] = _Told(group.otherwise, line)
     return told
 
 
@@ -59,17 +74,19 @@ def _settings(before: Rulebook, after: Rulebook) -> list[Difference]:
 
 
 def _moved(before: Rulebook, after: Rulebook, language: Language) -> list[Difference]:
-    """Of groups whose first rule acts, rules that stand in another order among those that stayed."""
+    """Rules that stand in another order among those of their group that stayed, where that decides: of rules that all
+    act only those want different things of which an order can have one."""
     groups = {group.name: group for group in before.groups}
     found = []
     for group in after.groups:
         then = groups.get(group.name)
-        if then is None or group.match != "first":
+        if then is None:
             continue
         speech = of_book(after)
         found += [
             Difference("moved", group.name, rule.name, "", print_rule(rule, speech, language))
             for rule in _out_of_order(then, group)
+            if group.match == "first" or any(VERBS[action.verb].once for action in rule.then)
         ]
     return found
 

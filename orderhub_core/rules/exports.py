@@ -91,7 +91,11 @@ def read(book: Rulebook, orders: Path, lines: Path | None, reports: Path | None 
     """Raises UserMistake, which names the file, for what cannot be read and for what the rulebook misses there."""
     own = buyers.completed(_numbered(_parquet(orders, "order"), orders), book)
     bought, stray = (LINES.to_frame(), 0) if lines is None else _placed(_parquet(lines, "line"), own, lines)
-    needs.check(book, own.schema, bought.schema, counts=True)
+    try:
+        needs.check(book, own.schema, bought.schema, counts=True)
+    except UserMistake as lacking:
+        files = tuple(path.name for path in (orders, lines) if path is not None)
+        raise UserMistake("{files}: {lacking}", files=files, lacking=lacking) from None
     gifts.check(book, own.schema)
     if needs.gives(book) and lines is not None:
         _check_line_numbers(bought, lines)
@@ -206,7 +210,7 @@ def _placed(lines: pl.DataFrame, orders: pl.DataFrame, path: Path) -> tuple[pl.D
 
 def _check_line_numbers(lines: pl.DataFrame, path: Path) -> None:
     """Raises UserMistake where a gift could not say which line it goes with."""
-    if unfit := lines.height - lines["line_no"].is_between(0, MOST_LINES).sum():
+    if unfit := lines.height - lines["line_no"].cast(pl.Int64, strict=False).is_between(0, MOST_LINES).sum():
         text = "{path}: {n} lines have no line_no, or none from 0 to {most}, and a gift goes with a line of its order"
         raise UserMistake(text, path=path, n=unfit, most=MOST_LINES)
 
@@ -218,7 +222,7 @@ def _reports(path: Path, orders: Sequence[str]) -> pl.DataFrame:
         if name not in frame:
             frame = frame.with_columns(pl.lit("" if name in ("of", "subject") else None, dtype).alias(name))
         elif frame[name].dtype not in (dtype, pl.Null):
-            raise _unfit(path, name, frame[name].dtype, str(dtype))
+            raise _unfit(path, name, frame[name].dtype, _KINDS[type(dtype)])
     told = frame.select(SIGNALS.names()).cast(SIGNALS).with_columns(pl.col("of", "subject").fill_null(""))
     if endless := told["since"].null_count():
         text = "{path}: {n} reports do not say since when they hold, in the column 'since'"
@@ -228,9 +232,16 @@ def _reports(path: Path, orders: Sequence[str]) -> pl.DataFrame:
     _check_known(own["of"], ["", *orders], "{path}: in 'of' stands what orders have no column for: {word!r}", path)
     for field in MEASURED.values():
         about = told.filter(pl.col("signal") == field.name)
-        text = "{path}: {signal} is told of each {about}, and in 'of' stands {word!r}"
+        text = "{path}: {signal} is told of each {about!r}, and in 'of' stands {word!r}"
         _check_known(about["of"], [field.about], text, path, signal=field.name, about=field.about)
     return told
+
+
+_KINDS: dict[type[pl.DataType], str] = {
+    pl.String: "text",
+    pl.Int64: "whole numbers",
+    pl.Datetime: "instants with their time zone",
+}
 
 
 def _check_known(told: pl.Series, known: Sequence[str], otherwise: str, path: Path, **facts: str) -> None:

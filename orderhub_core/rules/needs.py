@@ -192,5 +192,5 @@ def _unfit(dtype: pl.DataType, field: Field, column: str) -> str | None:
         return None if dtype in (pl.String, pl.Categorical, pl.Enum) else "text"
     if field.kind is Kind.FLAG:
         return None if dtype == pl.Boolean else "true or false"
-    unit = "whole numbers" if field.kind is not Kind.MONEY else "whole numbers of the smallest unit (cents)"
+    unit = "whole numbers of the smallest unit (cents)" if column.endswith("_minor") else "whole numbers"
     return None if dtype.is_integer() else unit

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import polars as pl
 
+from orderhub_core.settings import RESERVED
 from orderhub_core.store import statements
 from orderhub_core.store.base import Store
 from orderhub_core.store.unit import Message, Row, digest_of
@@ -18,6 +19,11 @@ _HEARD = f"""SELECT min(seq), shop, order_no, message, min(recorded_at) FROM log
     WHERE order_id IN (SELECT order_id FROM decisions WHERE {_OF}) GROUP BY shop, order_no, message"""
 _SIGNALS = """SELECT min(seq), '', '', message, min(recorded_at) FROM log
     WHERE order_id = 0 AND event LIKE 'signal.%' GROUP BY message"""
+_FIRST = f"SELECT min(paid_at), min(decided_at) FROM decisions JOIN orders USING (order_id) WHERE {_OF}"
+_LASTING = "FROM signals WHERE (until IS NULL OR until >= ?) AND substr(name, 1, 12)"
+_MEASURED = f"SELECT min(since) {_LASTING} = 'measurement:'"
+_SAID = f"SELECT name {_LASTING} <> 'measurement:'"
+_CAME = "SELECT min(received_at) FROM inbox WHERE source = ? AND {those}"
 _BESIDE = """SELECT shop, order_no, action, argument, quantity, shadow FROM decisions JOIN orders USING (order_id)
     WHERE order_id IN (SELECT order_id FROM decisions WHERE version = ? AND shadow = 1)
     AND (shadow = 0 OR version = ?)"""
@@ -51,8 +57,9 @@ class Recorded(NamedTuple):
     versions: dict[Key, str]
     decisions: dict[Key, list[Row]]
     heard: list[Heard]
-    """Of any time, as they were applied to each order. That may be another order than that in which they came: where
-    one was parked, or had to change lanes."""
+    """Of any time, but signals only from the first that may have held when one of the orders was paid; as they were
+    applied to each order. That may be another order than that in which they came: where one was parked, or had to
+    change lanes."""
 
 
 def decisions(store: Store, since: int, until: int = 1 << 62) -> Recorded:
@@ -62,9 +69,25 @@ def decisions(store: Store, since: int, until: int = 1 << 62) -> Recorded:
     for shop, order_no, version, *decision in store.query("hub", _DECISIONS, (since, until)):
         versions[shop, order_no] = version
         found.setdefault((shop, order_no), []).append(tuple(decision))
-    rows = sorted([*store.query("hub", _HEARD, (since, until)), *store.query("hub", _SIGNALS)])
+    begin = _of_use(store, since, until)
+    signals = (row for row in store.query("hub", _SIGNALS) if row[-1] >= begin)
+    rows = sorted([*store.query("hub", _HEARD, (since, until)), *signals])
     heard = [Heard((shop, order_no), message, at) for _, shop, order_no, message, at in rows]
     return Recorded(versions, {key: sorted(rows) for key, rows in found.items()}, heard)
+
+
+def _of_use(store: Store, since: int, until: int) -> int:
+    """When the first signal came that held, or may have, when any of these orders was paid: what was said before that
+    was over by then, or speaks of what was. Some are decided before they were paid, by their channel's clock."""
+    paid_at, decided_at = store.query("hub", _FIRST, (since, until))[0]
+    if paid_at is None:
+        return 0
+    first = min(paid_at, decided_at)
+    # The hub's own begin as they are said; what people say may have begun before or after it.
+    ((measured,),) = store.query("hub", _MEASURED, (first,))
+    said = [name for (name,) in store.query("hub", _SAID, (first,))]
+    ((came,),) = store.query("inbox", _CAME.format(those=store.among("message_id")), (RESERVED, store.listed(said)))
+    return min((at for at in (measured, came) if at is not None), default=1 << 62)
 
 
 def read(store: Store, event: str) -> dict[Key, str]:

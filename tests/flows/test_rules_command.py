@@ -130,7 +130,7 @@ def test_all_that_files_lack_is_told_at_once_in_the_language_asked_for(files):
     told = run(folder, "eval", "--out", "decisions.parquet").stderr
     assert [name for name in ("total_minor", "category", "line_no") if told.count(f"no column '{name}'") != 1] == []
     told = run(folder, "eval", "--out", "decisions.parquet", "--lang", "zh").stderr
-    assert "订单表里没有 'total_minor' 列：规则 'big' 要问 total（订单金额）；" in told
+    assert "订单表里没有 'total_minor' 列：规则 'big' 要用到 total（订单金额）；" in told
     assert "明细表里没有 'line_no' 列：赠品要跟着订单的某一行明细" in told
 
 

@@ -311,6 +311,34 @@ def test_what_stock_was_said_to_be_is_known_for_ever_and_decisions_that_asked_it
     assert (found.orders, found.same, found.expired, found.differences) == (2, 1, 1, [])
 
 
+def test_what_was_over_when_orders_were_paid_is_not_asked_for_to_reproduce_them(shop):
+    """As in a hub of which older versions have dropped it."""
+    about = {"by": "ann", "about": "province=浙江省"}
+    shop.signals.report("storm", "yes", since=shop.now - MINUTE, until=shop.now + 9, **about)
+
+    def a_day(left):
+        shop.later(minutes=24 * 60)
+        shop.counted(one=left)
+        shop.looked()
+        shop.buys(("SKU-1", 1))
+
+    a_day(3)
+    a_day(8)
+    shop.later()
+    lasting = shop.signals.report("storm", "yes", **about)
+    a_day(2)
+    *_, last = (at for (at,) in rows(shop.context, "SELECT paid_at FROM orders ORDER BY paid_at"))
+    drop = "UPDATE inbox SET body = NULL WHERE kind IN ('signal', 'measurement') AND"
+    with shop.store.transaction("inbox") as cursor:
+        cursor.execute(f"{drop} received_at < {lasting.since}")
+    found = reproduce(shop.context, last - MINUTE, last + MINUTE)
+    assert (found.orders, found.same, found.expired) == (1, 1, 0)
+    with shop.store.transaction("inbox") as cursor:
+        cursor.execute(f"{drop} message_id = '{lasting.name}'")
+    found = reproduce(shop.context, last - MINUTE, last + MINUTE)
+    assert (found.orders, found.same, found.expired) == (1, 0, 1), "it holds still"
+
+
 def test_who_asks_for_stock_is_told_that_nobody_reports_any_until_somebody_does(shop):
     book, *_ = rulebook.read(BOOK)
     (note,) = shop.editions.unmeasured(book)

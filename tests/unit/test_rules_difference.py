@@ -88,3 +88,23 @@ HEAD = 'version = "2"\n'
 def test_a_difference_is_told_as_a_reviewer_would(after, told):
     found = differences(book(BOOK), book(after))
     assert [(one.kind, one.group, one.rule, one.before, one.after) for one in found] == told
+
+
+def test_two_words_that_look_alike_and_mean_different_things_are_a_difference():
+    words = '[words.warehouse]\n"东仓" = "{}"\n'
+    rule = (
+        '[[groups]]\nname = "g"\nmatch = "all"\n[[groups.rules]]\nname = "r"\nwhen = "total >= 1"\nthen = "分仓 东仓"\n'
+    )
+    before, after = (book(HEAD + words.format(place) + rule) for place in ("hangzhou", "guangzhou"))
+    (found,) = differences(before, after, "zh")
+    assert (found.kind, found.before) == ("changed", found.after)
+
+
+def test_which_of_two_that_want_an_order_somewhere_comes_first_is_a_difference_where_all_act():
+    rules = [
+        f'[[groups.rules]]\nname = "{name}"\nwhen = "total >= 1"\nthen = "assign {place}"\n'
+        for name, place in (("one", "hangzhou"), ("two", "guangzhou"))
+    ]
+    group = HEAD + '[[groups]]\nname = "g"\nmatch = "all"\n'
+    (found,) = differences(book(group + "".join(rules)), book(group + "".join(reversed(rules))))
+    assert (found.kind, found.rule) == ("moved", "two")

@@ -180,5 +180,5 @@ def test_how_full_a_warehouse_was_is_told_by_a_file_of_signals(evaluated):
 
 
 def test_a_load_of_something_else_than_a_warehouse_is_refused(evaluated):
-    with pytest.raises(UserMistake, match="load is told of each warehouse, and in 'of' stands 'province'"):
+    with pytest.raises(UserMistake, match="load is told of each 'warehouse', and in 'of' stands 'province'"):
         evaluated(book("load(hangzhou) > 90", "tag x"), signals=reports(**LOADED | {"of": "province"}))

@@ -23,7 +23,7 @@ from orderhub_core.flows.editions import Editions
 from orderhub_core.flows.ground import Ground
 from orderhub_core.flows.lab import Lab, Period
 from orderhub_core.frames import INSTANT
-from orderhub_core.rules import buyers, exports
+from orderhub_core.rules import buyers, exports, rewording
 from orderhub_core.rules.lab import tables, texts
 from orderhub_core.rules.lab.comparing import ONCE
 from orderhub_core.rules.lab.loads import CAPACITY
@@ -140,7 +140,7 @@ def sweep(
         orders=found["order_id"].n_unique(), pieces=found["missing"].sum(), version=book.version
     )
     shown = tables.missed(found, words, book.zone)
-    reasons = [f"    {reason}" for reason in found["reason"]]
+    reasons = [f"    {tr('; ').join(rewording.parts(reason, lang.value))}" for reason in found["reason"]]
     rows = [line for pair in zip(_rows(shown, found.height), ["", *reasons], strict=False) for line in pair if line]
     answer = {
         "version": book.version,
