@@ -222,7 +222,7 @@ class Worker:
             if taken is None:  # another worker has asked
                 return False
             for doubt in taken.doubts:
-                log.warning("stock", doubt=doubt)
+                log.warning("stock", doubt=str(doubt))
             if taken.let_go:
                 log.info("what was waited for is there", warehouse=warehouse, let_go=taken.let_go)
             return False

@@ -133,8 +133,10 @@ class Signals:
         is not there, or has ended."""
         now = self._clock()
         if not any(one.until is None or one.until > now for one in signals.called(self._store, [name])):
-            text = "no report {name!r} holds or will hold; `orderhub signals list` names those that do"
-            raise UserMistake(text, name=name)
+            there = signals.kept(self._store, but=OURSELVES)
+            names = tuple(one.name for one in there if one.until is None or one.until > now)
+            text = "no report {name!r} holds or will hold (`orderhub signals list`); those that do: {names}"
+            raise UserMistake(text, name=name, names=names)
         said = SignalEnd(name, by, comment)
         ops.check_signal(said)
         self._say([ops.signal(said, now)])

@@ -44,6 +44,9 @@ MOST_TOLD = 5
 RECENT = 100
 """Reports that are looked at for what was counted."""
 MOST_NAMED = 20
+MOST_DOUBTS = 20
+"""Of one kind that are told."""
+FIRST = "{warehouse}: this is its first report; what it does not name counts as not there, and orders that need it wait"
 BACK = "{warehouse} has reported that everything is there"
 EARLY_US = 900_000
 """Of a second: workers that ask in turn need not wait for each other's clocks."""
@@ -86,8 +89,8 @@ class Taken(NamedTuple):
 
     skus: int
     warehouses: list[str]
-    doubts: list[str]
-    """What was taken in otherwise than it was written."""
+    doubts: list[UserMistake]
+    """What was taken in otherwise than it was written, or may not be known to mean what it does."""
     let_go: int = 0
     """Orders, or parcels of orders, that had waited for what is there now."""
     gone: tuple[str, ...] = ()
@@ -137,6 +140,8 @@ class Stock:
             raise UserMistake(
                 "{late}: a later report has been taken in already; this one says nothing new", late=tuple(late)
             )
+        known = self.told()
+        doubts += [UserMistake(FIRST, warehouse=one.warehouse) for one in said if one.warehouse not in known]
         messages = [ops.stock(report, now) for report in said]
         self._say(messages)
         ops.check_taken_in(self._store, messages)
@@ -288,7 +293,7 @@ class Stock:
     def _told(self, warehouse: str) -> int:
         return self.told().get(warehouse, 0)
 
-    def _sound(self, counts: pl.DataFrame) -> tuple[pl.DataFrame, list[str]]:
+    def _sound(self, counts: pl.DataFrame) -> tuple[pl.DataFrame, list[UserMistake]]:
         known = {one.id: one.safety_stock for one in self._settings.warehouses}
         meant = naming.named(counts["warehouse"].cast(pl.String).fill_null("").unique().to_list(), self._known())
         counts = counts.with_columns(pl.col("warehouse").replace_strict(meant, return_dtype=pl.String))
@@ -296,16 +301,14 @@ class Stock:
             raise UserMistake("the report has no rows: it says nothing of any SKU")
         negative = counts.filter(pl.col("on_hand") < 0)
         twice = counts.filter(pl.struct("warehouse", "sku").is_duplicated())
-        doubts = [
-            f"{row['warehouse']}: {row['sku']} is reported at {row['on_hand']}; it counts as none"
-            for row in negative.head(20).iter_rows(named=True)
-        ]
-        doubts += [
-            f"{warehouse}: {sku} is reported twice; the lesser counts"
-            for warehouse, sku in twice.select("warehouse", "sku").unique(maintain_order=True).head(20).iter_rows()
-        ]
-        if (more := negative.height + twice.select("warehouse", "sku").n_unique() - len(doubts)) > 0:
-            doubts.append(f"and {more:,} more of that kind")
+        text = "{warehouse}: {sku} is reported at {on_hand}; it counts as none"
+        told = negative.select("warehouse", "sku", "on_hand").head(MOST_DOUBTS)
+        doubts = [UserMistake(text, **row) for row in told.iter_rows(named=True)]
+        text = "{warehouse}: {sku} is reported twice; the lesser counts"
+        told = twice.select("warehouse", "sku").unique(maintain_order=True)
+        doubts += [UserMistake(text, **row) for row in told.head(MOST_DOUBTS).iter_rows(named=True)]
+        if (more := negative.height + told.height - len(doubts)) > 0:
+            doubts.append(UserMistake("and {n:,} more of that kind", n=more))
         usual = pl.col("warehouse").replace_strict(known, return_dtype=pl.Int64)
         rows = counts.group_by("warehouse", "sku", maintain_order=True).agg(
             pl.col("on_hand").min().clip(0), pl.col("safety").max()

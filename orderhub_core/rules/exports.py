@@ -120,7 +120,7 @@ def _as_the_hub_has_them(frame: pl.DataFrame, level: str, path: Path) -> pl.Data
     named = {
         name: _from_people(field, name, frame.schema[name], path)
         for name in frame.columns
-        if (field := _meant(name, level)) and field.column not in frame and field.column in _KEPT
+        if (field := _meant(name, level)) and field.column != name and field.column in _KEPT
     }
     wide = {
         name: pl.col(name).cast(pl.Int64) for name in frame.columns if name in _KEPT and frame.schema[name] == pl.UInt64
@@ -218,6 +218,13 @@ def _check_line_numbers(lines: pl.DataFrame, path: Path) -> None:
 def _reports(path: Path, orders: Sequence[str]) -> pl.DataFrame:
     """Of signals that there are, each of all orders or of those with a value in one of these columns."""
     frame = _parquet(path, "signal")
+    lacking = tuple(name for name in ("signal", "since") if name not in frame)
+    if lacking or not {"number", "word"} & {*frame.columns}:
+        text = "{path}: there is no column {lacking}; its columns are {columns}, and {wanted} are read"
+        raise UserMistake(
+            text, path=path, lacking=lacking or ("number",), columns=tuple(frame.columns[:MOST_COLUMNS]),
+            wanted=tuple(SIGNALS.names()),
+        )  # fmt: skip
     for name, dtype in SIGNALS.items():
         if name not in frame:
             frame = frame.with_columns(pl.lit("" if name in ("of", "subject") else None, dtype).alias(name))

@@ -590,6 +590,7 @@ def test_stock_is_reported_listed_and_told_by_order(orderhub, tmp_path):
     assert code == 0 and out.splitlines() == [
         "SKUs taken in: 2 (hangzhou)",
         "hangzhou: A-2 is reported at -1; it counts as none",
+        "hangzhou: this is its first report; what it does not name counts as not there, and orders that need it wait",
     ]
     code, out, _ = orderhub("stock", "list", "--warehouse", "hangzhou", "--data", data)
     heading, row, _ = out.splitlines()[2:]

@@ -182,3 +182,15 @@ def test_how_full_a_warehouse_was_is_told_by_a_file_of_signals(evaluated):
 def test_a_load_of_something_else_than_a_warehouse_is_refused(evaluated):
     with pytest.raises(UserMistake, match="load is told of each 'warehouse', and in 'of' stands 'province'"):
         evaluated(book("load(hangzhou) > 90", "tag x"), signals=reports(**LOADED | {"of": "province"}))
+
+
+def test_signals_without_a_value_are_refused_with_the_columns_that_are_read(evaluated):
+    told = reports(**LOADED).rename({"number": "value"})
+    with pytest.raises(UserMistake, match=r"no column number; its columns are .*value.*, and signal, of, "):
+        evaluated(book("load(hangzhou) > 90", "tag x"), signals=told)
+
+
+def test_an_amount_that_stands_there_in_two_ways_is_refused(evaluated):
+    both = ORDERS.with_columns(total=pl.lit("9.99").cast(pl.Float64))
+    with pytest.raises(UserMistake, match="'total' means the same as another one; keep one"):
+        evaluated(book("total >= 5", "tag x"), orders=both)

@@ -24,7 +24,7 @@ from orderhub_core.flows.ground import Ground
 from orderhub_core.flows.lab import Lab, Period
 from orderhub_core.frames import INSTANT
 from orderhub_core.rules import buyers, exports, rewording
-from orderhub_core.rules.lab import tables, texts
+from orderhub_core.rules.lab import board, tables, texts
 from orderhub_core.rules.lab.comparing import ONCE
 from orderhub_core.rules.lab.loads import CAPACITY
 from orderhub_core.rules.lab.parcels import Prices
@@ -99,7 +99,8 @@ def replay(
     heading = words.tr("{before} → {after}, orders: {n}").format(
         before=compared.before.version, after=compared.after.version, n=f"{compared.orders:,}"
     )
-    lines_told = [heading, *(f"  {line}" for line in _tiles(figures.figures, words))]
+    limited = board.limits_gifts(before, after)
+    lines_told = [heading, *(f"  {line}" for line in _tiles(figures.figures, words, limited=limited))]
     every = [(one.title, one.shown) for one in sections(figures, rules, cliffs, words)]
     for title, table in [*_matrices(figures, verbs, words), *every]:
         lines_told += ["", title, *_rows(table)]
@@ -196,8 +197,8 @@ def _capacity(written: list[str]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=CAPACITY, orient="row")
 
 
-def _tiles(figures: Figures, words: texts.Words) -> Iterator[str]:
-    for name, value, note, tone in texts.tiles(figures, words.tr):
+def _tiles(figures: Figures, words: texts.Words, *, limited: bool) -> Iterator[str]:
+    for name, value, note, tone in texts.tiles(figures, words.tr, limited=limited):
         mark = {"bad": " !", "good": " ✓"}.get(tone, "")
         yield f"{name}: {value}{mark}" + (f" ({note})" if note else "")
 

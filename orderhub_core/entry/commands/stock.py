@@ -70,12 +70,13 @@ def ask(warehouse: Annotated[str, typer.Argument(help="One of the settings.")], 
 
 def _tell(done: stocking.Taken, *, as_json: bool) -> None:
     names = tr(", ").join(done.warehouses)
-    lines = [tr("SKUs taken in: {count} ({warehouses})").format(count=f"{done.skus:,}", warehouses=names), *done.doubts]
+    lines = [tr("SKUs taken in: {count} ({warehouses})").format(count=f"{done.skus:,}", warehouses=names)]
+    lines += [doubt.told(tr) for doubt in done.doubts]
     if done.let_go:
         more = ", …" if done.let_go > len(done.gone) else ""
         text = tr("held orders let go, for what they waited for is there: {count} ({orders})")
         lines.append(text.format(count=f"{done.let_go:,}", orders=tr(", ").join(done.gone) + more))
-    tell(done._asdict(), "\n".join(lines), as_json=as_json)
+    tell(done._asdict() | {"doubts": list(map(str, done.doubts))}, "\n".join(lines), as_json=as_json)
 
 
 @app.command("list")
