@@ -62,7 +62,10 @@ def _named(book: Rulebook, settings: Settings, tr: Translate) -> Iterator[str]:
         what, names = known.get(action.verb, ("", [action.argument]))
         if action.argument not in names:
             told = tr("group {group!r} names the {what} {name!r}, which the settings do not have")
-            yield told.format(group=group, what=what, name=action.argument) + _instead(action.argument, names, tr)
+            said = told.format(group=group, what=what, name=action.argument)
+            near = _instead(action.argument, [name for name in names if name != NEAREST], tr)
+            is_word = action.verb == "assign_warehouse" and not action.argument.isascii()
+            yield said + near + (tr("; a word for one of them goes under [words.warehouse]") if is_word else "")
 
 
 def _actions(book: Rulebook) -> Iterator[tuple[str, Action]]:

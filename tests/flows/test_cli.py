@@ -539,6 +539,8 @@ def test_a_rulebook_is_saved_compared_published_and_taken_back(orderhub, held, t
         ("1", "active", "ann"),
         ("2", "archived", "ann"),
     }
+    (newest, *_) = orderhub("rules", "history", *held)[1].splitlines()
+    assert "{" not in newest and " by " in newest
     assert [one["act"] for one in last_object(orderhub("rules", "history", "--json", *held)[1])["changes"]] == [
         "rollback", "publish", "save", "publish", "save",
     ]  # fmt: skip

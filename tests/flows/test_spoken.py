@@ -169,7 +169,7 @@ SPOKEN = [
     ("db expire --dry-run", "超过 30 天的正文，将清除 0 条，"),
     ("log verify", "日志完整：共 15 条\n"),
     ("rules list", "v1  现行，ann 保存于 "),
-    ("rules history", "v1  已发布  {"),
+    ("rules history", "v1  已发布，ann：先试"),
     ("rules diff {f}/v1.toml {f}/v2.toml", "改动：routing、否则\n  - 分仓 hangzhou\n  + 分仓 chengdu\n"),
     ("rules diff v0", "设置：时区\n  - Asia/Shanghai\n  + Asia/Tokyo\n"),
     ("rules diff {f}/v1.toml {f}/v1.toml", "两者决定相同\n"),

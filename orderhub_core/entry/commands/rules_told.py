@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import tzinfo
 from typing import Any
 
+import msgspec
 import polars as pl
 
 from orderhub_core.entry.options import language, tr, written
@@ -69,8 +70,14 @@ def changed(now: Edition, moved: Sequence[tuple[str | None, Edition]]) -> Iterat
 
 
 def change(one: Mapping[str, Any]) -> str:
-    """What was done with a version once."""
-    return f"{one['at']}  {one['version']}  {tr(ACTS[one['act']])}  {one['detail']}".rstrip()
+    """What was done with a version once, by whom, and why."""
+    said = msgspec.json.decode(one["detail"])
+    act = tr("{at}  {version}  {act} by {by}").format(
+        at=one["at"], version=one["version"], act=tr(ACTS[one["act"]]), by=said["by"]
+    )
+    if share := said.get("share"):
+        act += tr(" ({share})").format(share=share)
+    return f"{act}{tr(': ')}{said['comment']}" if said["comment"] else act
 
 
 def compared(before: str, after: str, found: Sequence[Difference]) -> Iterator[str]:
