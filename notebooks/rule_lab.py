@@ -21,7 +21,7 @@ with app.setup:
     from orderhub_core import hub, i18n, ui
     from orderhub_core.charts import lab as charts
     from orderhub_core.charts import theme
-    from orderhub_core.rules.lab import asking, board, sections, tables, texts
+    from orderhub_core.rules.lab import asking, board, forming, sections, tables, texts
 
 
 @app.cell
@@ -34,15 +34,11 @@ def _():
         lab = hub.connect().lab
         periods = lab.periods()
     mo.stop(len(periods) == 1, ui.page(*top, ui.note(tr(texts.NO_ORDERS))))
-    (pick, set_pick), live = mo.state(board.ALL), {}
+    (pick, set_pick), (built, set_built), live = mo.state(board.ALL), mo.state(None), {}
     said, set_said = mo.state({}, allow_self_loops=True)  # what came of the forms, by form
     file = mo.ui.file(filetypes=[".toml"], label=tr("Or put a file in"), max_size=2_000_000)
-
-    def show(one: sections.Section) -> object:
-        live[one.title] = ui.listing(one, "lab", tr, lambda row: set_pick(board.of_row(one, row)))
-        return live[one.title]
-
-    return file, lab, lang, live, periods, pick, said, set_pick, set_said, show, top, tr
+    show = ui.showing(live, "lab", tr, lambda one, row: set_pick(board.of_row(one, row)))
+    return built, file, lab, lang, live, periods, pick, said, set_built, set_pick, set_said, show, top, tr
 
 
 @app.cell
@@ -60,16 +56,20 @@ def _(file, lab, tr):
 
 
 @app.cell
-def _(file, lab, lang, start, tr):
-    _given, unread = lab.opened(start.value or "", file.contents(), lang)
+def _(built, file, lab, lang, start, tr):
+    begun = start.value, file.name()
+    _given, unread = forming.given(built(), begun) or lab.opened(start.value or "", file.contents(), lang)
     text = mo.ui.text_area(_given, rows=14, label=tr("The draft"), full_width=True)
-    return text, unread
+    return begun, text, unread
 
 
 @app.cell
-def _(against, file, span, start, text, top, tr):
-    ui.page(*top, ui.grid(start, against, span, file, min="200px"), ui.fold(tr(texts.WRITE), text, unfolded=False))
-    return
+def _(against, begun, built, file, lang, set_built, span, start, text, top, tr):
+    _form, _write = forming.Form(begun, text.value, lang), ui.fold(tr(texts.WRITE), text, unfolded=False)
+    build = ui.form(ui.fields(_form.asks()), tr(forming.ADD), lambda to: set_built(_form.build(to)), _form.lacks)
+    _build = ui.fold(tr(forming.TITLE), ui.note(tr(forming.HELP)), build, unfolded=built() is not None)
+    ui.page(*top, ui.grid(start, against, span, file, min="200px"), ui.notes(_form.told(built())), _write, _build)
+    return (build,)
 
 
 @app.cell
@@ -106,8 +106,8 @@ def _(ground, lab, lang, moving, scale, set_pick, show, slider, tr, tried, words
 @app.cell
 def _(book, found, ground, lang, live, pick, tr, words):
     _rows = ground.picked(found, book, pick())
-    listed, _shown = _rows["order_id"], tables.orders(_rows.head(board.MOST_TOLD), words, book.zone)
-    orders = ui.table(_shown, selection="single")
+    listed = _rows["order_id"]
+    orders = ui.table(tables.orders(_rows.head(board.MOST_TOLD), words, book.zone), selection="single")
     _save = ui.download_csv(lambda: tables.orders(_rows, words, book.zone), "orders.csv", tr("Download CSV"))
     live[""] = ui.section(board.named(pick(), words), tr(texts.MANY).format(n=f"{_rows.height:,}"), orders, _save)
     ui.part(lang, live[""])

@@ -28,6 +28,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
+
 from orderhub_core.errors import Mistaken
 from orderhub_core.i18n import Translate
 from orderhub_core.rules.booktables import book_of
@@ -87,6 +89,23 @@ def dump(book: Rulebook, language: Language = "en") -> str:
         parts.append(_group(group, speech, language))
         parts += [_rule(rule, speech, language) for rule in group.rules]
     return "\n".join(parts)
+
+
+def with_rule(text: str, book: Rulebook, group: Group, rule: Rule, language: Language) -> str:
+    """The text of a book with one rule more, the last of its group, or of a new one, which then comes last. What was
+    written stays as it was where the rule can be put at the end; else the book is written anew, without comments."""
+    wanted = _with(book, group, rule)
+    speech, new = of_book(book), group.name not in [known.name for known in book.groups]
+    more = (_group(group, speech, language) + "\n" if new else "") + _rule(rule, speech, language)
+    longer = f"{text.rstrip()}\n\n{more}"
+    return longer if read(longer) == Draft(wanted, ()) else dump(wanted, language)
+
+
+def _with(book: Rulebook, group: Group, rule: Rule) -> Rulebook:
+    groups = {known.name: known for known in (*book.groups, group)}
+    known = next((one for one in book.groups if one.name == group.name), group)
+    groups[group.name] = msgspec.structs.replace(known, rules=(*known.rules, rule))
+    return msgspec.structs.replace(book, groups=tuple(groups.values()))
 
 
 def _group(group: Group, speech: Vocabulary, language: Language) -> str:

@@ -18,9 +18,9 @@ import polars as pl
 from orderhub_core import i18n
 from orderhub_core.errors import OrderHubError
 from orderhub_core.ui.choice import Choice
-from orderhub_core.ui.forms import confirmed, form, questions, reasoned
+from orderhub_core.ui.forms import confirmed, fields, form, questions, reasoned
 
-__all__ = ["confirmed", "form", "questions", "reasoned"]
+__all__ = ["confirmed", "fields", "form", "questions", "reasoned"]
 
 LANGUAGE_COOKIE = "orderhub_lang"
 _TYPED = re.compile(r"`([^`\n]+)`")
@@ -206,6 +206,19 @@ def listing(one: Listed, file: str, tr: i18n.Translate, act: Callable[[int], Non
         return section(one.title, *told, rows(one.shown, one.nothing))
     shown = pickable(one.shown, act) if one.kind else table(one.shown)
     return section(one.title, *told, shown, download_csv(one.shown, f"{file}.csv", tr("Download CSV")))
+
+
+def showing(
+    live: dict[str, object], file: str, tr: i18n.Translate, act: Callable[[Any, int], None]
+) -> Callable[[Any], mo.Html]:  # fmt: skip
+    """Shows what `listing` does, and keeps it `live` under its title; what is done with a row is told the section."""
+
+    def show(one: Any) -> mo.Html:
+        made = listing(one, file, tr, lambda row: act(one, row))
+        live[one.title] = made
+        return made
+
+    return show
 
 
 def clickable(chart: Any, act: Callable[[Mapping[str, Any]], None]) -> mo.ui.altair_chart:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import marimo as mo
 
@@ -11,11 +11,37 @@ from orderhub_core import i18n
 from orderhub_core.ui.choice import Choice
 
 
-def form(fields: Mapping[str, Any], label: str, act: Callable[[Any], None]) -> mo.Html:
-    """Fields side by side and a button that does something with their values, by name."""
+class Asked(Protocol):
+    """A field of a form: a text, or what may be chosen, by what is shown."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def options(self) -> Mapping[str, str]: ...
+    @property
+    def value(self) -> str | None: ...
+
+
+def fields(asked: Mapping[str, Asked]) -> dict[str, Any]:
+    """For `form`."""
+    return {
+        name: mo.ui.dropdown(dict(one.options), value=one.value, label=one.label, full_width=True)
+        if one.options
+        else mo.ui.text(label=one.label, full_width=True)
+        for name, one in asked.items()
+    }
+
+
+def form(
+    fields: Mapping[str, Any], label: str, act: Callable[[Any], None], lacks: Callable[[Any], str] = lambda _: ""
+) -> mo.Html:
+    """Fields side by side and a button that does something with their values, by name, once `lacks` says of them that
+    nothing is missing or wrong."""
     holes = "".join(f'<div class="oh-cell">{{{name}}}</div>' for name in fields)
     parts = mo.Html(f'<div class="oh-grid" style="--oh-min:180px">{holes}</div>').batch(**fields)
-    made: mo.Html = parts.form(bordered=False, submit_button_label=label, on_change=act)
+    made: mo.Html = parts.form(
+        bordered=False, submit_button_label=label, on_change=act, validate=lambda asked: lacks(asked) or None
+    )
     return made
 
 

@@ -1,0 +1,203 @@
+"""A rule that is built by choosing, without writing its line: what the form asks, and the draft with the rule in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from itertools import count
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from orderhub_core.i18n import Said, translator
+from orderhub_core.rules import rulebook
+from orderhub_core.rules.actions import VERBS
+from orderhub_core.rules.dictionary import FIELDS
+from orderhub_core.rules.lab.texts import Words
+from orderhub_core.rules.language import validity
+from orderhub_core.rules.language.mistakes import Mistake, sentence
+from orderhub_core.rules.language.mistakes import told as wrongs
+from orderhub_core.rules.language.operators import FITTING, OPERATORS, Language, Spoken
+from orderhub_core.rules.language.operators import told as fitting
+from orderhub_core.rules.language.parsing import parse_actions
+from orderhub_core.rules.language.printing import name_of, print_rule
+from orderhub_core.rules.language.values import Misread, read
+from orderhub_core.rules.language.vocabulary import of_book
+from orderhub_core.rules.tree import Action, Condition, Either, Every, Group, Leaf, Op, Rule, Rulebook
+
+CONDITIONS = 3
+"""That the form has room for; more are written."""
+NEW = {"new first": "A new group: the first that holds acts", "new all": "A new group: each that holds acts"}
+JOINED = {"every": "All of them", "either": "Any of them"}
+NEW_GROUP = Spoken(("more",), ("新增",))
+TITLE = "Add a rule without writing it"
+ADD = "Add it to the draft"
+HELP = (
+    "It comes last in its group, where those before it are asked first. Several values: with commas between. Below, the"
+    " draft is tried with it at once; nothing decides by it until it is published."
+)
+UNREAD = "Mend the draft's text first: {mistakes}"
+_BETWEEN = {Op.WITHIN: re.compile(r"\s*(?:~|～|至|到|,|，|\bto\b)\s*"), Op.AMONG: re.compile(r"\s*[,，、;；]\s*")}
+_BETWEEN[Op.NOT_AMONG] = _BETWEEN[Op.AMONG]
+
+
+class Asked(NamedTuple):
+    """One field of the form: its label, and what may be chosen by what is shown; empty: a text."""
+
+    label: str
+    options: Mapping[str, str] = MappingProxyType({})
+    value: str | None = None
+    """What is chosen at first, as it is shown."""
+
+
+Key = tuple[str | None, str | None]
+"""What a draft began with: the choice, and the name of the file that was put in."""
+
+
+class Built(NamedTuple):
+    """A draft with a rule that was built."""
+
+    key: Key
+    text: str
+    said: Said
+
+
+def given(built: Built | None, key: Key) -> tuple[str, str] | None:
+    """The draft's text, and no trouble with it, if the form has made it of what began like this."""
+    return (built.text, "") if built is not None and built.key == key else None
+
+
+class Form(NamedTuple):
+    """Over a draft as it stands now."""
+
+    key: Key
+    text: str
+    lang: str
+
+    def asks(self) -> dict[str, Asked]:
+        return asks(self.text, self.lang)
+
+    def build(self, answer: Mapping[str, Any]) -> Built:
+        """Where `lacks` finds nothing wrong."""
+        return Built(self.key, *added(self.text, answer, _words(self.text, self.lang)))
+
+    def lacks(self, answer: Mapping[str, Any]) -> str:
+        """What is wrong with an answer; empty where nothing is."""
+        _, (said, tone) = added(self.text, answer, _words(self.text, self.lang))
+        return said if tone == "bad" else ""
+
+    def told(self, built: Built | None) -> list[Said]:
+        """What was added last to what began like this."""
+        return [built.said] if built is not None and built.key == self.key else []
+
+
+def _words(text: str, lang: str) -> Words:
+    language: Language = "zh" if lang == "zh" else "en"
+    return Words(of_book(rulebook.read(text).book), language, translator(language))
+
+
+def asks(text: str, lang: str) -> dict[str, Asked]:
+    """Of a draft's text: by name, in the order in which they stand."""
+    book, words = rulebook.read(text).book, _words(text, lang)
+    tr, language = words.tr, words.language
+    groups = {group.name: group.name for group in book.groups} | {tr(said): new for new, said in NEW.items()}
+    fields = {name_of(field, words.speech, language): field.name for field in FIELDS.values()}
+    operators = {said.printed(language): op.value for op, said in OPERATORS.items()}
+    verbs = {verb.zh if language == "zh" else verb.en: verb.name for verb in VERBS.values()}
+    joined = {tr(said): how for how, said in JOINED.items()}
+    asked = {
+        "group": Asked(tr("Group"), groups, next(iter(groups))),
+        "name": Asked(tr("The rule's name")),
+        "joined": Asked(tr("Which conditions must hold"), joined, next(iter(joined))),
+    }
+    for number in range(1, CONDITIONS + 1):
+        asked |= {
+            f"field{number}": Asked(tr("Condition {n}: what").format(n=number), fields),
+            f"op{number}": Asked(tr("Condition {n}: how").format(n=number), operators),
+            f"value{number}": Asked(tr("Condition {n}: value").format(n=number)),
+        }
+    return asked | {
+        "verb": Asked(tr("What is done"), verbs),
+        "argument": Asked(tr("Which, how much (e.g. FREE-01 × 2)")),
+    }
+
+
+def added(text: str, answer: Mapping[str, Any], words: Words) -> tuple[str, Said]:
+    """The text of the draft with the rule in it, and what the rule says; or as it was, and what is wrong."""
+    book, mistakes = rulebook.read(text)
+    if mistakes:
+        return text, (words.tr(UNREAD).format(mistakes=wrongs(mistakes, words.tr)), "bad")
+    group, match = _group(answer, book, words)
+    when, then = _when(answer, words), _then(answer, words)
+    wrong = [one for one in (*when, *then) if isinstance(one, str)]
+    if wrong:
+        return text, ("\n\n".join(wrong), "bad")
+    leaves = tuple(one for one in when if not isinstance(one, str))
+    name = (answer["name"] or "").strip() or _free(group, book, words)
+    if any(rule.name == name for known in book.groups if known.name == group for rule in known.rules):
+        return text, (words.tr("The group {group} has a rule {rule} already.").format(group=group, rule=name), "bad")
+    condition: Condition = Either(leaves) if answer["joined"] == "either" else Every(leaves)
+    rule = Rule(name, validity.tidy(condition), tuple(one for one in then if not isinstance(one, str)))
+    longer = rulebook.with_rule(text, book, Group(group, match), rule, words.language)
+    if mistakes := rulebook.read(longer).mistakes:  # of its name
+        return text, (wrongs(mistakes, words.tr), "bad")
+    said = words.tr("Added to {group}: {rule}").format(group=group, rule=print_rule(rule, words.speech, words.language))
+    return longer, (said, "good")
+
+
+def _group(answer: Mapping[str, Any], book: Rulebook, words: Words) -> tuple[str, Any]:
+    """Its name and how its rules are matched."""
+    known = {group.name: group.match for group in book.groups}
+    chosen = str(answer["group"] or "")
+    if chosen in known:
+        return chosen, known[chosen]
+    base = NEW_GROUP.printed(words.language)
+    return next(name for name in _numbered(base) if name not in known), chosen.removeprefix("new ") or "all"
+
+
+def _free(group: str, book: Rulebook, words: Words) -> str:
+    taken = {rule.name for known in book.groups if known.name == group for rule in known.rules}
+    return next(name for name in _numbered(words.tr("rule")) if name not in taken)
+
+
+def _numbered(base: str) -> Iterator[str]:
+    return (f"{base}-{number}" for number in count(1))
+
+
+def _when(answer: Mapping[str, Any], words: Words) -> list[Leaf | str]:
+    """The conditions that are chosen; for one that cannot be what is wrong with it."""
+    found: list[Leaf | str] = []
+    for number in range(1, CONDITIONS + 1):
+        field, op, value = (answer[f"{part}{number}"] for part in ("field", "op", "value"))
+        if field:
+            found.append(_leaf(number, field, op, (value or "").strip(), words))
+    return found or [words.tr("Choose what the rule asks, in the first condition.")]
+
+
+def _leaf(number: int, name: str, op: str | None, value: str, words: Words) -> Leaf | str:
+    field, tr = FIELDS[name], words.tr
+    called = name_of(field, words.speech, words.language)
+    place = tr("Condition {n}, {field}: ").format(n=number, field=called)
+    if op is None or Op(op) not in FITTING[field.kind]:
+        return place + tr("it can be asked: {operators}").format(operators=fitting(field.kind, words.language))
+    asked = Op(op)
+    if asked in (Op.IS_KNOWN, Op.IS_MISSING):
+        return Leaf(name, asked)
+    if not value:
+        return place + tr("write its value")
+    texts = [part for part in _BETWEEN[asked].split(value) if part] if asked in _BETWEEN else [value]
+    try:
+        values = [read(part, field, words.speech, last=later > 0) for later, part in enumerate(texts)]
+        leaf = Leaf(name, asked, tuple(values))
+        wrong = validity.mistakes(leaf, words.speech)
+    except Misread as misread:
+        wrong = [Mistake(misread.code, misread.blanks, suggestion=misread.suggestion)]
+    return place + "; ".join(sentence(one, tr) for one in wrong) if wrong else leaf
+
+
+def _then(answer: Mapping[str, Any], words: Words) -> list[Action | str]:
+    if not answer["verb"]:
+        return [words.tr("Choose what is to be done.")]
+    verb = VERBS[answer["verb"]]
+    line = f"{verb.zh if words.language == 'zh' else verb.en} {(answer['argument'] or '').strip()}"
+    parsed = parse_actions(line, words.speech)
+    return [wrongs(parsed.mistakes, words.tr)] if parsed.mistakes else list(parsed.then)
