@@ -160,6 +160,35 @@ def test_a_draft_with_a_mistake_is_told_its_mistakes_and_nothing_else(shop: tupl
     expect(page.locator(".oh-kpi:visible")).to_have_count(0)
 
 
+def test_a_rule_is_built_by_choosing_and_tried_at_once(
+    shop: tuple[str, Path], visit: Visit, screenshots: Path
+) -> None:
+    page = opened(shop, visit)
+    gifts = tile(page, "Pieces of gifts").locator(".oh-kpi-value")
+    expect(gifts).to_be_visible(timeout=LONG_MS)
+    before = gifts.inner_text()
+    page.locator(".oh-fold summary:visible", has_text="Add a rule without writing it").click()
+    form = page.locator(".oh-fold:visible").filter(has_text="Condition 1: what")
+    form.get_by_label("Group").select_option("gifts")
+    add = form.get_by_role("button", name="Add it to the draft")
+    form.get_by_label("Condition 1: what").select_option("total")
+    form.get_by_label("Condition 1: how").select_option("contains")
+    form.get_by_label("What is done").select_option("gift")
+    add.click()
+    expect(form.get_by_text(re.compile("Condition 1, total: it can be asked: = != in"))).to_be_visible(timeout=LONG_MS)
+    form.get_by_label("Condition 1: how").select_option(">=")
+    form.get_by_label("Condition 1: value").fill("150")
+    form.get_by_label(re.compile("Which, how much")).fill("BIG-01 x 2")
+    page.screenshot(path=screenshots / "rule-lab-form-1280.png", full_page=True)
+    add.click()
+    said = page.get_by_text("Added to gifts: total >= 150 -> gift BIG-01 × 2")
+    expect(said).to_be_visible(timeout=LONG_MS)
+    expect(gifts).not_to_have_text(before, timeout=LONG_MS)
+    page.locator(".oh-fold summary:visible").first.click()
+    assert 'then = "gift BIG-01 × 2"' in page.locator("textarea:visible").first.input_value()
+    expect(page.locator(".oh-fold:visible").filter(has_text="Condition 1: what")).to_have_attribute("open", "")
+
+
 def test_a_draft_is_published_and_gone_back_from(own_shop: tuple[str, Path], visit: Visit, screenshots: Path) -> None:
     page, (_, folder) = opened(own_shop, visit, height=1_200), own_shop
     edited(page, "2026-12")
