@@ -66,7 +66,7 @@ def _(built, file, lab, lang, start, tr):
 @app.cell
 def _(against, begun, built, file, lang, set_built, span, start, text, top, tr):
     _form, _write = forming.Form(begun, text.value, lang), ui.fold(tr(texts.WRITE), text, unfolded=False)
-    build = ui.form(ui.fields(_form.asks()), tr(forming.ADD), lambda to: set_built(_form.build(to)), _form.lacks)
+    build = ui.form(ui.fields(_form.asked), _form.add, lambda to: set_built(_form.build(to)), _form.lacks, "300px")
     _build = ui.fold(tr(forming.TITLE), ui.note(tr(forming.HELP)), build, unfolded=built() is not None)
     ui.page(*top, ui.grid(start, against, span, file, min="200px"), ui.notes(_form.told(built())), _write, _build)
     return (build,)

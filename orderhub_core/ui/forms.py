@@ -33,16 +33,29 @@ def fields(asked: Mapping[str, Asked]) -> dict[str, Any]:
 
 
 def form(
-    fields: Mapping[str, Any], label: str, act: Callable[[Any], None], lacks: Callable[[Any], str] = lambda _: ""
+    fields: Mapping[str, Any],
+    label: str,
+    act: Callable[[Any], None],
+    lacks: Callable[[Any], str] = lambda _: "",
+    min: str = "180px",
 ) -> mo.Html:
-    """Fields side by side and a button that does something with their values, by name, once `lacks` says of them that
-    nothing is missing or wrong."""
+    """Fields side by side, as many in a row as fit when none is narrower than `min`, and a button that does something
+    with their values, by name, once `lacks` says of them that nothing is missing or wrong."""
     holes = "".join(f'<div class="oh-cell">{{{name}}}</div>' for name in fields)
-    parts = mo.Html(f'<div class="oh-grid" style="--oh-min:180px">{holes}</div>').batch(**fields)
-    made: mo.Html = parts.form(
-        bordered=False, submit_button_label=label, on_change=act, validate=lambda asked: lacks(asked) or None
-    )
+    parts = mo.Html(f'<div class="oh-grid" style="--oh-min:{min}">{holes}</div>').batch(**fields)
+
+    def wrong(sent: Any) -> str | None:
+        return lacks({name: _meant(fields[name], one) for name, one in sent.items()}) or None
+
+    made: mo.Html = parts.form(bordered=False, submit_button_label=label, on_change=act, validate=wrong)
     return made
+
+
+def _meant(field: Any, sent: Any) -> Any:
+    """The value of what the browser sends to be looked at: of a list that is what is shown."""
+    if not isinstance(field, mo.ui.dropdown):
+        return sent
+    return field.options[sent[0]] if sent else None
 
 
 def confirmed(

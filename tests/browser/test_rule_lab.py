@@ -160,9 +160,7 @@ def test_a_draft_with_a_mistake_is_told_its_mistakes_and_nothing_else(shop: tupl
     expect(page.locator(".oh-kpi:visible")).to_have_count(0)
 
 
-def test_a_rule_is_built_by_choosing_and_tried_at_once(
-    shop: tuple[str, Path], visit: Visit, screenshots: Path
-) -> None:
+def test_a_rule_is_built_by_choosing_and_tried_at_once(shop: tuple[str, Path], visit: Visit, screenshots: Path) -> None:
     page = opened(shop, visit)
     gifts = tile(page, "Pieces of gifts").locator(".oh-kpi-value")
     expect(gifts).to_be_visible(timeout=LONG_MS)

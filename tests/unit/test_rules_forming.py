@@ -90,7 +90,7 @@ def test_to_a_draft_that_cannot_be_read_nothing_is_added():
 
 @pytest.mark.parametrize("lang", ["zh", "en"])
 def test_every_field_and_verb_can_be_chosen_once(lang):
-    asked = form(lang=lang).asks()
+    asked = form(lang=lang).asked
     assert list(asked["field1"].options.values()) == list(FIELDS)
     assert not [one.label for one in asked.values() if one.value is not None and one.value not in one.options]
 

@@ -73,8 +73,14 @@ class Form(NamedTuple):
     text: str
     lang: str
 
-    def asks(self) -> dict[str, Asked]:
+    @property
+    def asked(self) -> dict[str, Asked]:
         return asks(self.text, self.lang)
+
+    @property
+    def add(self) -> str:
+        """What its button says."""
+        return translator(self.lang)(ADD)
 
     def build(self, answer: Mapping[str, Any]) -> Built:
         """Where `lacks` finds nothing wrong."""
