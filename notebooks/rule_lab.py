@@ -57,18 +57,18 @@ def _(file, lab, tr):
 
 @app.cell
 def _(built, file, lab, lang, start, tr):
-    begun = start.value, file.name()
+    begun = start.value, start.value == board.FILE and file.contents()
     _given, unread = forming.given(built(), begun) or lab.opened(start.value or "", file.contents(), lang)
     text = mo.ui.text_area(_given, rows=14, label=tr("The draft"), full_width=True)
     return begun, text, unread
 
 
 @app.cell
-def _(against, begun, built, file, lang, set_built, span, start, text, top, tr):
+def _(begun, built, file, lang, set_built, start, text, top, tr):
     _form, _write = forming.Form(begun, text.value, lang), ui.fold(tr(texts.WRITE), text, unfolded=False)
     build = ui.form(ui.fields(_form.asked), _form.add, lambda to: set_built(_form.build(to)), _form.lacks, "300px")
     _build = ui.fold(tr(forming.TITLE), ui.note(tr(forming.HELP)), build, unfolded=built() is not None)
-    ui.page(*top, ui.grid(start, against, span, file, min="200px"), ui.notes(_form.told(built())), _write, _build)
+    ui.page(*top, ui.grid(start, file, min="200px"), ui.notes(_form.told(built())), _write, _build)
     return (build,)
 
 
@@ -76,9 +76,9 @@ def _(against, begun, built, file, lang, set_built, span, start, text, top, tr):
 def _(against, file, lab, lang, periods, span, start, text, tr, unread):
     tried = lab.tried(text.value, against.value or "", periods[span.value or 0], tr)
     mo.stop(bool(_wrong := tried.trouble or ("" if text.value else unread)), ui.part(lang, ui.note(_wrong, "bad")))
-    ground, words = tried.ground, board.words(tried.draft, lang)
+    ground, words, _two = tried.ground, board.words(tried.draft, lang), ui.grid(against, span, min="200px")
     moving = mo.ui.dropdown(**board.movable(tried.draft, words), label=tr("Threshold to move"), full_width=True)
-    ui.part(lang, ui.notes(board.remarks(against.value, start.value, file.name(), tried, words)))
+    ui.part(lang, _two, ui.notes(board.remarks(against.value, start.value, file.name(), tried, words)))
     return ground, moving, tried, words
 
 

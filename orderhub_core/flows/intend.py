@@ -84,13 +84,14 @@ def refuse(book: Rulebook) -> None:
                 )
 
 
-def _impossible(action: Action) -> str:
-    """Why the hub cannot do what an action says; empty where it can."""
+def _impossible(action: Action) -> UserMistake | None:
+    """Why the hub cannot do what an action says; None where it can."""
     if action.verb == "hold" and "push" not in HOLDS[action.argument].blocks:
-        return f"a hold of the kind {action.argument} would keep nothing back: the hub's last step is the push"
+        text = "a hold of the kind {kind} would keep nothing back: the hub's last step is the push"
+        return UserMistake(text, kind=action.argument)
     if action.verb not in CARRIED_OUT:
-        return f"the hub does not carry out {action.verb!r} yet"
-    return ""
+        return UserMistake("the hub does not carry out {verb!r} yet", verb=action.verb)
+    return None
 
 
 class Outside(NamedTuple):

@@ -167,11 +167,11 @@ class Lab:
         except UnicodeDecodeError:
             return "", translator(lang)("The file is not UTF-8 text; save it again as UTF-8.")
         except UserMistake as mistake:
-            return "", str(mistake)
+            return "", mistake.told(translator(lang))
 
     def tried(self, text: str, against: str, period: Period, tr: Translate) -> Tried:
         """A draft on the orders of a period, beside another version (or `board.NOTHING`)."""
-        given = draft(text)
+        given = draft(text, tr)
         force, ground = Rulebook(zone=given.book.zone), self.ground(period)
         trouble = told(given.mistakes, tr)
         unmeasured = [] if self.editions is None else self.editions.unmeasured(given.book, tr)
@@ -281,11 +281,11 @@ class Draft(NamedTuple):
     """Why the hub could not carry it out, though it can be read; empty where it could."""
 
 
-def draft(text: str) -> Draft:
+def draft(text: str, tr: Translate) -> Draft:
     book, mistakes = rulebook.read(text)
     try:
         if not mistakes:
             intend.refuse(book)
     except UserMistake as mistake:
-        return Draft(book, (), str(mistake))
+        return Draft(book, (), mistake.told(tr))
     return Draft(book, mistakes, "")

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import polars as pl
 
-from orderhub_core.errors import OrderHubError, UserMistake
+from orderhub_core.errors import OrderHubError, Term, UserMistake
 from orderhub_core.flows import naming, ops, reporting, sheets
 from orderhub_core.flows.editions import in_force
 from orderhub_core.flows.reporting import OURSELVES
@@ -72,15 +72,11 @@ def read(path: Path, warehouse: str = "") -> pl.DataFrame:
         "no number of pieces": pl.col("on_hand").is_null() | (pl.col("on_hand").abs() > MOST_PIECES),
         "the safety stock is no number of pieces": unread | (pl.col("safety").abs() > MOST_PIECES),
     }
-    told = [f"row {row}: {what}" for what, rule in lacking.items() for row in rows.filter(rule)["row_no"]]
+    told = [(row, Term(what)) for what, rule in lacking.items() for row in rows.filter(rule)["row_no"]]
     if told:
-        more = f" and {len(told) - MOST_TOLD} more" if len(told) > MOST_TOLD else ""
-        raise UserMistake(
-            "{name}: {told}{more}. Mend them; nothing was taken in",
-            name=path.name,
-            told="; ".join(told[:MOST_TOLD]),
-            more=more,
-        )
+        some = [UserMistake("row {row}: {what}", row=row, what=what) for row, what in sorted(told)[:MOST_TOLD]]
+        text = "{name}: {told}. Rows to be mended: {n}; nothing was taken in"
+        raise UserMistake(text, name=path.name, told=tuple(some), n=len(told))
     return rows.select(COUNTED.names())
 
 

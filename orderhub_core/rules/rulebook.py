@@ -91,14 +91,19 @@ def dump(book: Rulebook, language: Language = "en") -> str:
     return "\n".join(parts)
 
 
-def with_rule(text: str, book: Rulebook, group: Group, rule: Rule, language: Language) -> str:
-    """The text of a book with one rule more, the last of its group, or of a new one, which then comes last. What was
-    written stays as it was where the rule can be put at the end; else the book is written anew, without comments."""
+def with_rule(text: str, book: Rulebook, group: Group, rule: Rule, language: Language) -> tuple[str, bool]:
+    """The text of a book with one rule more, the last of its group, or of a new one, which then comes last; and whether
+    the book had to be written anew for it, without comments. Else what was written stays as it was."""
     wanted = _with(book, group, rule)
     speech, new = of_book(book), group.name not in [known.name for known in book.groups]
     more = (_group(group, speech, language) + "\n" if new else "") + _rule(rule, speech, language)
-    longer = f"{text.rstrip()}\n\n{more}"
-    return longer if read(longer) == Draft(wanted, ()) else dump(wanted, language)
+    # Before a group or a table of words, or at the end: where the text then says what it should is the place.
+    places = [len(text), *(found.start() for found in re.finditer(r"^[ \t]*\[", text, re.MULTILINE))]
+    for place in places:
+        longer = "\n\n".join(filter(None, (text[:place].rstrip(), more.rstrip(), text[place:].lstrip("\r\n"))))
+        if read(longer) == Draft(wanted, ()):
+            return longer.rstrip() + "\n", False
+    return dump(wanted, language), True
 
 
 def _with(book: Rulebook, group: Group, rule: Rule) -> Rulebook:

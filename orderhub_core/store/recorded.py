@@ -30,6 +30,8 @@ _BESIDE = """SELECT shop, order_no, action, argument, quantity, shadow FROM deci
 _READ = """SELECT shop, order_no, detail FROM log JOIN orders USING (order_id)
     WHERE event = ? ORDER BY seq"""
 AT_A_TIME = 2_000
+MARGIN_US = 3_600_000_000
+"""A word may end what it speaks of a moment before it is applied: so much earlier is asked for, which costs little."""
 
 Key = tuple[str, str]
 """Shop and order number."""
@@ -82,7 +84,7 @@ def _of_use(store: Store, since: int, until: int) -> int:
     paid_at, decided_at = store.query("hub", _FIRST, (since, until))[0]
     if paid_at is None:
         return 0
-    first = min(paid_at, decided_at)
+    first = min(paid_at, decided_at) - MARGIN_US
     # The hub's own begin as they are said; what people say may have begun before or after it.
     ((measured,),) = store.query("hub", _MEASURED, (first,))
     said = [name for (name,) in store.query("hub", _SAID, (first,))]

@@ -36,15 +36,29 @@ def test_a_rule_is_added_to_a_draft_and_what_was_written_stays():
     book, mistakes = rulebook.read(built.text)
     assert mistakes == () and [rule.name for rule in book.groups[-1].rules] == ["满299", "满500"]
     assert forming.given(built, ("v1", None)) == (built.text, "")
-    assert forming.given(built, ("v2", None)) is None and form().told(built) == [built.said]
+    assert forming.given(built, ("v2", None)) is None and form(built.text).told(built) == [built.said]
 
 
-def test_a_rule_of_an_earlier_group_comes_last_in_it():
-    built = form().build(chosen(group="分仓", field1="paid_time", op1=">=", value1="20:00", verb="assign_warehouse",
-                                argument="chengdu"))  # fmt: skip
+def test_a_rule_of_an_earlier_group_comes_last_in_it_and_what_was_written_stays_in_any_language():
+    answer = chosen(field1="paid_time", op1=">=", value1="20:00", verb="assign_warehouse", argument="chengdu")
+    built = form(lang="en").build(answer | {"group": "分仓"})
     routing, gifts = rulebook.read(built.text).book.groups
-    assert [rule.name for rule in routing.rules] == ["华南", "规则-1"] and len(gifts.rules) == 1
+    assert [rule.name for rule in routing.rules] == ["华南", "rule-1"] and len(gifts.rules) == 1
+    assert [line for line in DRAFT.splitlines() if line and line not in built.text.splitlines()] == []
     assert routing.otherwise == rulebook.read(DRAFT).book.groups[0].otherwise
+
+
+def test_where_a_draft_must_be_written_anew_it_is_said():
+    inline = 'version = "v"\ngroups = [{ name = "g", match = "all", rules = [] }]  # dense\n'
+    text, (said, tone) = form(inline).build(chosen(**GIFT, group="g"))[1:]
+    assert tone == "warn" and "注释" in said and len(rulebook.read(text).book.groups[0].rules) == 1
+
+
+def test_what_stands_in_quotation_marks_stands_for_itself():
+    named = {"field2": "product_name", "op2": "contains", "value2": '"急"', "verb": "tag", "argument": "x"}
+    answer = chosen(field1="sku", op1="in", value1='"A, B"，C、“D；E”', **named)
+    when = rulebook.read(form().build(answer).text).book.groups[-1].rules[-1].when
+    assert [leaf.values for leaf in when.parts] == [("A, B", "C", "D；E"), ("急",)]
 
 
 @pytest.mark.parametrize("joined", [Every, Either])
@@ -101,7 +115,7 @@ def test_whatever_is_added_the_text_says_the_book_with_the_rule(book, match, whe
     taken = {rule.name for known in book.groups if known.name == group for rule in known.rules}
     rule = Rule(next(name for name in (f"n-{n}" for n in range(99)) if name not in taken), validity.tidy(when), then)
     text = rulebook.dump(book)
-    longer = rulebook.with_rule(text, book, Group(group, match), rule, "en")
+    longer, _ = rulebook.with_rule(text, book, Group(group, match), rule, "en")
     read, mistakes = rulebook.read(longer)
     assert mistakes == ()
     before = {known.name: known.rules for known in book.groups}

@@ -110,7 +110,7 @@ def _one(fact: Any, tr: Translate) -> str:
     """Of a list: an event's name, or an order of a shop."""
     if isinstance(fact, Sequence) and not isinstance(fact, str):
         return "/".join(map(str, fact))
-    return tr(EVENTS[fact]) if fact in EVENTS else str(fact)
+    return tr(EVENTS[fact]) if isinstance(fact, str) and fact in EVENTS else str(fact)
 
 
 def _value(field: Field | None, fact: Any, zone: ZoneInfo, tr: Translate) -> str:

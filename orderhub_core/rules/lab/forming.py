@@ -35,9 +35,11 @@ HELP = (
     "It comes last in its group, where those before it are asked first. Several values: with commas between. Below, the"
     " draft is tried with it at once; nothing decides by it until it is published."
 )
+ANEW = "The draft had to be written anew for it, without its comments: it is in one language now."
 UNREAD = "Mend the draft's text first: {mistakes}"
-_BETWEEN = {Op.WITHIN: re.compile(r"\s*(?:~|～|至|到|,|，|\bto\b)\s*"), Op.AMONG: re.compile(r"\s*[,，、;；]\s*")}
-_BETWEEN[Op.NOT_AMONG] = _BETWEEN[Op.AMONG]
+_ENDS = re.compile(r"\s*(?:~|～|至|到|,|，|\bto\b)\s*")
+_QUOTED = re.compile(r'["“](?P<quoted>[^"”]*)["”]')
+_LISTED = re.compile(rf"{_QUOTED.pattern}|(?P<bare>[^,，、;；\s][^,，、;；]*)")
 
 
 class Asked(NamedTuple):
@@ -49,8 +51,8 @@ class Asked(NamedTuple):
     """What is chosen at first, as it is shown."""
 
 
-Key = tuple[str | None, str | None]
-"""What a draft began with: the choice, and the name of the file that was put in."""
+Key = tuple[str | None, object]
+"""What a draft began with: the choice, and what the file holds that was put in, if that is it."""
 
 
 class Built(NamedTuple):
@@ -93,7 +95,7 @@ class Form(NamedTuple):
 
     def told(self, built: Built | None) -> list[Said]:
         """What was added last to what began like this."""
-        return [built.said] if built is not None and built.key == self.key else []
+        return [built.said] if built is not None and (built.key, built.text) == (self.key, self.text) else []
 
 
 def _words(text: str, lang: str) -> Words:
@@ -143,11 +145,11 @@ def added(text: str, answer: Mapping[str, Any], words: Words) -> tuple[str, Said
         return text, (words.tr("The group {group} has a rule {rule} already.").format(group=group, rule=name), "bad")
     condition: Condition = Either(leaves) if answer["joined"] == "either" else Every(leaves)
     rule = Rule(name, validity.tidy(condition), tuple(one for one in then if not isinstance(one, str)))
-    longer = rulebook.with_rule(text, book, Group(group, match), rule, words.language)
+    longer, anew = rulebook.with_rule(text, book, Group(group, match), rule, words.language)
     if mistakes := rulebook.read(longer).mistakes:  # of its name
         return text, (wrongs(mistakes, words.tr), "bad")
     said = words.tr("Added to {group}: {rule}").format(group=group, rule=print_rule(rule, words.speech, words.language))
-    return longer, (said, "good")
+    return longer, (f"{said}\n\n{words.tr(ANEW)}", "warn") if anew else (said, "good")
 
 
 def _group(answer: Mapping[str, Any], book: Rulebook, words: Words) -> tuple[str, Any]:
@@ -190,14 +192,26 @@ def _leaf(number: int, name: str, op: str | None, value: str, words: Words) -> L
         return Leaf(name, asked)
     if not value:
         return place + tr("write its value")
-    texts = [part for part in _BETWEEN[asked].split(value) if part] if asked in _BETWEEN else [value]
     try:
-        values = [read(part, field, words.speech, last=later > 0) for later, part in enumerate(texts)]
+        parts = enumerate(_parts(value, asked))
+        values = [read(part, field, words.speech, quoted=quoted, last=n > 0) for n, (part, quoted) in parts]
         leaf = Leaf(name, asked, tuple(values))
         wrong = validity.mistakes(leaf, words.speech)
     except Misread as misread:
         wrong = [Mistake(misread.code, misread.blanks, suggestion=misread.suggestion)]
     return place + "; ".join(sentence(one, tr) for one in wrong) if wrong else leaf
+
+
+def _parts(value: str, asked: Op) -> Iterator[tuple[str, bool]]:
+    """What is asked for, one by one, and whether it stands in quotation marks, in which all stands for itself."""
+    if asked is Op.WITHIN:
+        yield from ((end, False) for end in _ENDS.split(value) if end)
+    elif asked in (Op.AMONG, Op.NOT_AMONG):
+        for found in _LISTED.finditer(value):
+            yield (found["quoted"], True) if found["bare"] is None else (found["bare"].strip(), False)
+    else:
+        whole = _QUOTED.fullmatch(value)
+        yield (whole["quoted"], True) if whole else (value, False)
 
 
 def _then(answer: Mapping[str, Any], words: Words) -> list[Action | str]:
