@@ -52,9 +52,9 @@ def translator(language: str) -> Translate:
 
 
 def language_of(tr: Translate) -> str:
-    """The language that a translator speaks."""
-    spoken = getattr(tr, "__self__", None)
-    return str(spoken.info()["language"]) if isinstance(spoken, gettext.GNUTranslations) else "en"
+    """The language that a translator speaks: a catalogue's header is what it has for an empty text."""
+    found = re.search(r"^Language: (\w+)", tr(""), re.MULTILINE)
+    return found[1] if found else "en"
 
 
 def form(text: str) -> re.Pattern[str]:

@@ -18,7 +18,7 @@ _DECISIONS = f"""SELECT shop, order_no, version, place, rule_group, rule, action
 _HEARD = f"""SELECT min(seq), shop, order_no, message, min(recorded_at) FROM log JOIN orders USING (order_id)
     WHERE order_id IN (SELECT order_id FROM decisions WHERE {_OF}) GROUP BY shop, order_no, message"""
 _SIGNALS = """SELECT min(seq), '', '', message, min(recorded_at) FROM log
-    WHERE order_id = 0 AND event LIKE 'signal.%' GROUP BY message"""
+    WHERE order_id = 0 AND substr(event, 1, 7) = 'signal.' AND recorded_at >= ? GROUP BY message"""
 _FIRST = f"SELECT min(paid_at), min(decided_at) FROM decisions JOIN orders USING (order_id) WHERE {_OF}"
 _LASTING = "FROM signals WHERE (until IS NULL OR until >= ?) AND substr(name, 1, 12)"
 _MEASURED = f"SELECT min(since) {_LASTING} = 'measurement:'"
@@ -71,8 +71,7 @@ def decisions(store: Store, since: int, until: int = 1 << 62) -> Recorded:
     for shop, order_no, version, *decision in store.query("hub", _DECISIONS, (since, until)):
         versions[shop, order_no] = version
         found.setdefault((shop, order_no), []).append(tuple(decision))
-    begin = _of_use(store, since, until)
-    signals = (row for row in store.query("hub", _SIGNALS) if row[-1] >= begin)
+    signals = store.query("hub", _SIGNALS, (_of_use(store, since, until),))
     rows = sorted([*store.query("hub", _HEARD, (since, until)), *signals])
     heard = [Heard((shop, order_no), message, at) for _, shop, order_no, message, at in rows]
     return Recorded(versions, {key: sorted(rows) for key, rows in found.items()}, heard)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import sys
 
@@ -514,6 +515,16 @@ def test_an_order_that_is_held_is_told_and_let_go_with_a_reason(orderhub, held):
     assert orderhub("holds", "list", *held)[:2] == (0, "nothing waits for a person\n")
     assert "by ann; reason known buyer" in orderhub("log", "show", "L1", *held)[1]
     assert orderhub("db", "check", *held)[0] == 0
+
+
+def test_a_book_that_does_not_do_what_it_says_is_refused_in_chinese_throughout(orderhub, held, tmp_path):
+    book = tmp_path / "never.toml"
+    rule = '[[groups.rules]]\nname = "无"\nwhen = "订单金额 > 5 且 订单金额 < 3"\nthen = "标记 无"\n'
+    book.write_text(f'version = "v9"\n[[groups]]\nname = "组"\nmatch = "all"\n{rule}', encoding="utf-8")
+    assert orderhub("rules", "save", book, "--by", "ann", *held)[0] == 0
+    code, _, err = orderhub("rules", "publish", "v9", "--by", "ann", "--lang", "zh", *held)
+    assert code == 2 and "版本 v9 做的与写的不符" in err
+    assert not [line for line in err.splitlines()[1:] if re.search("[A-Za-z]{3,}", line)]
 
 
 def test_a_rulebook_is_saved_compared_published_and_taken_back(orderhub, held, tmp_path):

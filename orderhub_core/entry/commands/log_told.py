@@ -54,7 +54,7 @@ NOTHING = "·"
 def told(entry: Mapping[str, Any], zone: ZoneInfo, language: Language, tr: Translate) -> str:
     """As of `flows.retelling.life`; empty where there is nothing to add."""
     detail = msgspec.json.decode(entry["detail"]) if entry["detail"] else {}
-    reason = [_because(entry["reason"], language, tr)] if entry["reason"] else []
+    reason = [_because(entry["reason"], tr)] if entry["reason"] else []
     return tr("; ").join([*reason, *_facts(entry["event"], detail, zone, language, tr)])
 
 
@@ -66,8 +66,8 @@ def source(entry: Mapping[str, Any], tr: Translate) -> str:
     return tr(SOURCES[name]) if name in SOURCES else name
 
 
-def _because(reason: str, language: Language, tr: Translate) -> str:
-    parts = (holds.reasons(part, tr) for part in rewording.parts(reason, language))
+def _because(reason: str, tr: Translate) -> str:
+    parts = (holds.reasons(part, tr) for part in rewording.parts(reason, tr))
     return tr("{what} {fact}").format(what=tr("because"), fact=tr("; ").join(parts))
 
 

@@ -141,7 +141,7 @@ def sweep(
         orders=found["order_id"].n_unique(), pieces=found["missing"].sum(), version=book.version
     )
     shown = tables.missed(found, words, book.zone)
-    reasons = [f"    {tr('; ').join(rewording.parts(reason, lang.value))}" for reason in found["reason"]]
+    reasons = [f"    {tr('; ').join(rewording.parts(reason, tr))}" for reason in found["reason"]]
     rows = [line for pair in zip(_rows(shown, found.height), ["", *reasons], strict=False) for line in pair if line]
     answer = {
         "version": book.version,

@@ -12,16 +12,16 @@ from orderhub_core.i18n import Said, translator
 from orderhub_core.rules import rulebook
 from orderhub_core.rules.actions import VERBS
 from orderhub_core.rules.dictionary import FIELDS
+from orderhub_core.rules.lab import board
 from orderhub_core.rules.lab.texts import Words
 from orderhub_core.rules.language import validity
 from orderhub_core.rules.language.mistakes import Mistake, sentence
 from orderhub_core.rules.language.mistakes import told as wrongs
-from orderhub_core.rules.language.operators import FITTING, OPERATORS, Language, Spoken
+from orderhub_core.rules.language.operators import FITTING, OPERATORS, Spoken
 from orderhub_core.rules.language.operators import told as fitting
 from orderhub_core.rules.language.parsing import parse_actions
 from orderhub_core.rules.language.printing import name_of, print_rule
 from orderhub_core.rules.language.values import Misread, read
-from orderhub_core.rules.language.vocabulary import of_book
 from orderhub_core.rules.tree import Action, Condition, Either, Every, Group, Leaf, Op, Rule, Rulebook
 
 CONDITIONS = 3
@@ -86,11 +86,11 @@ class Form(NamedTuple):
 
     def build(self, answer: Mapping[str, Any]) -> Built:
         """Where `lacks` finds nothing wrong."""
-        return Built(self.key, *added(self.text, answer, _words(self.text, self.lang)))
+        return Built(self.key, *added(self.text, answer, self.lang))
 
     def lacks(self, answer: Mapping[str, Any]) -> str:
         """What is wrong with an answer; empty where nothing is."""
-        _, (said, tone) = added(self.text, answer, _words(self.text, self.lang))
+        _, (said, tone) = added(self.text, answer, self.lang)
         return said if tone == "bad" else ""
 
     def told(self, built: Built | None) -> list[Said]:
@@ -98,14 +98,10 @@ class Form(NamedTuple):
         return [built.said] if built is not None and (built.key, built.text) == (self.key, self.text) else []
 
 
-def _words(text: str, lang: str) -> Words:
-    language: Language = "zh" if lang == "zh" else "en"
-    return Words(of_book(rulebook.read(text).book), language, translator(language))
-
-
 def asks(text: str, lang: str) -> dict[str, Asked]:
     """Of a draft's text: by name, in the order in which they stand."""
-    book, words = rulebook.read(text).book, _words(text, lang)
+    book = rulebook.read(text).book
+    words = board.words(book, lang)
     tr, language = words.tr, words.language
     groups = {group.name: group.name for group in book.groups} | {tr(said): new for new, said in NEW.items()}
     fields = {name_of(field, words.speech, language): field.name for field in FIELDS.values()}
@@ -129,9 +125,10 @@ def asks(text: str, lang: str) -> dict[str, Asked]:
     }
 
 
-def added(text: str, answer: Mapping[str, Any], words: Words) -> tuple[str, Said]:
+def added(text: str, answer: Mapping[str, Any], lang: str) -> tuple[str, Said]:
     """The text of the draft with the rule in it, and what the rule says; or as it was, and what is wrong."""
     book, mistakes = rulebook.read(text)
+    words = board.words(book, lang)
     if mistakes:
         return text, (words.tr(UNREAD).format(mistakes=wrongs(mistakes, words.tr)), "bad")
     group, match = _group(answer, book, words)
