@@ -3,7 +3,7 @@
 # title = "Packing floor"
 # description = "Are gifts there before packing, is everything in the box, has each parcel a tracking number?"
 # glyph = "parcel"
-# position = 6
+# position = 7
 #
 # [tool.marimo.display]
 # theme = "system"

@@ -3,7 +3,7 @@
 # title = "Presale"
 # description = "Which presale order goes with which batch, which batch is late, and whose promise does that break?"
 # glyph = "calendar"
-# position = 7
+# position = 8
 #
 # [tool.marimo.display]
 # theme = "system"

@@ -105,9 +105,8 @@ def _(ground, lab, lang, moving, scale, set_pick, show, slider, tr, tried, words
 
 @app.cell
 def _(book, found, ground, lang, live, pick, tr, words):
-    _rows = ground.picked(found, book, pick())
-    listed = _rows["order_id"]
-    orders = ui.table(tables.orders(_rows.head(board.MOST_TOLD), words, book.zone), selection="single")
+    listed = _rows = ground.picked(found, book, pick())
+    orders = ui.table(tables.orders(_rows.head(board.MOST_TOLD), words, book.zone), selection="multi")
     _save = ui.download_csv(lambda: tables.orders(_rows, words, book.zone), "orders.csv", tr("Download CSV"))
     live[""] = ui.section(board.named(pick(), words), tr(texts.MANY).format(n=f"{_rows.height:,}"), orders, _save)
     ui.part(lang, live[""])
@@ -117,9 +116,10 @@ def _(book, found, ground, lang, live, pick, tr, words):
 @app.cell
 def _(book, ground, lang, listed, orders, tr, tried, words):
     mo.stop(not len(orders.value))
-    _why = ground.why(listed[orders.places[0]], {"after": book, "before": tried.force}, words)
+    _why = ground.why(listed["order_id"][orders.places[0]], {"after": book, "before": tried.force}, words)
     _wide = {"wrapped_columns": _why["after"].columns[2:], "page_size": 6}
-    ui.part(lang, *(ui.section(tr(texts.WHY[side]), ui.table(rows, **_wide)) for side, rows in _why.items()))
+    _told = (ui.section(tr(texts.WHY[side]), ui.table(rows, **_wide)) for side, rows in _why.items())
+    ui.part(lang, *_told, ui.link(*board.as_examples(listed[orders.places], tr)))
     return
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import polars as pl
 
-from orderhub_core.rules import gifts, needs
+from orderhub_core.errors import UserMistake
+from orderhub_core.rules import bits, gifts, needs
+from orderhub_core.rules.example import Findings, by_example
 from orderhub_core.rules.explain import explain
 from orderhub_core.rules.index import Index
 from orderhub_core.rules.lab import tables, thresholds, traffic
@@ -18,7 +20,7 @@ from orderhub_core.rules.lab.result import Pick, Result, picked, result
 from orderhub_core.rules.lab.texts import Words
 from orderhub_core.rules.lab.wants import Wanted, wanted
 from orderhub_core.rules.signals import Reports
-from orderhub_core.rules.tree import Rulebook
+from orderhub_core.rules.tree import Condition, Group, Rule, Rulebook
 
 
 class Ground:
@@ -44,10 +46,13 @@ class Ground:
 
     def wanted(self, book: Rulebook) -> Wanted:
         """Raises UserMistake for what the book asks and the orders do not have."""
-        self._learn(needs.asks_buyers(book))
-        needs.check(book, self.orders.schema, self.lines.schema, counts=True)
+        self._askable(book)
         with self._lock:
             return wanted(self.index(book.zone), book)
+
+    def _askable(self, book: Rulebook) -> None:
+        self._learn(needs.asks_buyers(book))
+        needs.check(book, self.orders.schema, self.lines.schema, counts=True)
 
     def _learn(self, buyers: bool) -> None:
         with self._lock:
@@ -89,6 +94,28 @@ class Ground:
         gifts.check(book, self.orders.schema)
         with self._lock:
             return missed_gifts(self.index(book.zone), book)
+
+    def held(self, condition: Condition, zone: str) -> pl.DataFrame:
+        """The orders for which it holds. Raises UserMistake for what it asks and they do not have."""
+        book = Rulebook(zone=zone, groups=(Group("", "all", (Rule("", condition, ()),)),))
+        self._askable(book)
+        with self._lock:
+            found = self.index(zone).holds((condition,))[0]
+            return self.orders.filter(pl.Series(bits.unpack(found, self.orders.height)))
+
+    def example(
+        self, should: Sequence[int], should_not: Sequence[int], book: Rulebook
+    ) -> tuple[Findings, UserMistake | None]:
+        """Rules that take the one orders and not the others, and why their overlaps with those of a book are not
+        known, if they are not. Raises UserMistake for marks that no rule can be made of."""
+        self._learn(True)
+        blind = None
+        try:
+            self._askable(book)
+        except UserMistake as mistake:
+            blind, book = mistake, Rulebook(zone=book.zone)
+        with self._lock:
+            return by_example(self.index(book.zone), should, should_not, book=book), blind
 
     def why(self, order_id: int, books: Mapping[str, Rulebook], words: Words) -> dict[str, pl.DataFrame]:
         """Of one of the orders what each book says and why (`tables.why`)."""

@@ -18,9 +18,9 @@ import polars as pl
 from orderhub_core import i18n
 from orderhub_core.errors import OrderHubError
 from orderhub_core.ui.choice import Choice
-from orderhub_core.ui.forms import confirmed, fields, form, questions, reasoned
+from orderhub_core.ui.forms import chosen, confirmed, fields, form, questions, reasoned
 
-__all__ = ["confirmed", "fields", "form", "questions", "reasoned"]
+__all__ = ["chosen", "confirmed", "fields", "form", "questions", "reasoned"]
 
 LANGUAGE_COOKIE = "orderhub_lang"
 _TYPED = re.compile(r"`([^`\n]+)`")
@@ -42,6 +42,12 @@ def language() -> str:
     return i18n.choose(
         asked[-1] if asked else None, request.cookies.get(LANGUAGE_COOKIE), request.headers.get("accept-language")
     )
+
+
+def asked(name: str) -> list[str]:
+    """What the address of this page asks under a name."""
+    request = mo.app_meta().request
+    return [] if request is None else list(request.query_params.get(name, []))
 
 
 def page(title: str, subtitle: str, lang: str, *parts: object) -> mo.Html:
@@ -121,6 +127,11 @@ def section(title: str, *parts: object) -> mo.Html:
     return made
 
 
+def link(text: str, to: str) -> mo.Html:
+    """A way to another page."""
+    return mo.Html(f'<p><a href="{escape(to)}">{escape(text)}</a></p>')
+
+
 def grid(*items: object, min: str = "260px") -> mo.Html:
     """Items side by side, as many in a row as fit when none is narrower than `min`."""
     cells = "".join(f'<div class="oh-cell">{_html(item)}</div>' for item in items)
@@ -171,14 +182,15 @@ def table(
     return mo.ui.table(words, **(house | options)) if selection is None else Choice(words, **(house | options))
 
 
-def pickable(frame: pl.DataFrame, act: Callable[[int], None]) -> mo.ui.table:
-    """A table of which one row may be chosen; what is done with it is told its place in the frame."""
+def pickable(frame: pl.DataFrame, act: Callable[[int], None], wide: Mapping[str, int] = {}) -> mo.ui.table:
+    """A table of which one row may be chosen; what is done with it is told its place in the frame. `wide`: as of
+    `table`."""
 
     def chosen(_: Any) -> None:
         for place in picked.places:
             act(place)
 
-    picked: Any = table(frame, selection="single", on_change=chosen)
+    picked: Any = table(frame, selection="single", on_change=chosen, wide=wide)
     made: mo.ui.table = picked
     return made
 
@@ -234,6 +246,21 @@ def clickable(chart: Any, act: Callable[[Mapping[str, Any]], None]) -> mo.ui.alt
     return drawn
 
 
+def brushable(chart: Any, act: Callable[[pl.DataFrame], None]) -> mo.ui.altair_chart:
+    """A chart of which a region may be chosen; what is done with it is told what of the chart's data lies there: of no
+    region any more, nothing."""
+    some = False
+
+    def brushed(found: Any) -> None:
+        nonlocal some
+        # A chart also tells of the region that nobody has chosen yet, when it is drawn.
+        if found.height or some:
+            some = bool(found.height)
+            act(found)
+
+    return mo.ui.altair_chart(chart, chart_selection="interval", legend_selection=False, on_change=brushed)
+
+
 def rows(frame: pl.DataFrame, nothing: str) -> mo.Html:
     """A table, or where it would be empty, what that means."""
     return table(frame) if frame.height else note(nothing, "good")
@@ -254,6 +281,11 @@ def download_csv(frame: pl.DataFrame | Callable[[], pl.DataFrame], filename: str
         return BOM + (frame if isinstance(frame, pl.DataFrame) else frame()).write_csv().encode()
 
     return mo.download(write, filename=filename, mimetype="text/csv", label=label)
+
+
+def download_text(text: str, filename: str, label: str) -> mo.download:
+    """A button that saves a text as a file."""
+    return mo.download(text.encode(), filename=filename, mimetype="text/plain", label=label)
 
 
 def download_xlsx(write: Callable[[], bytes], filename: str, tr: i18n.Translate) -> mo.download:

@@ -76,6 +76,23 @@ def confirmed(
     )
 
 
+def chosen(
+    table: mo.ui.table,
+    asks: Mapping[str, Any],
+    label: str,
+    tr: i18n.Translate,
+    act: Callable[[Any], None],
+    lacks: Callable[[Any], str],
+) -> mo.Html:
+    """A table to choose from, what is asked besides, side by side, and a button that does something with `rows`, those
+    chosen, and the answers, once `lacks` says that nothing is missing."""
+    holes = "".join(f'<div class="oh-cell">{{{name}}}</div>' for name in asks)
+    parts = mo.Html(f'{{rows}}<div class="oh-grid oh-asks" style="--oh-min:260px">{holes}</div>').batch(
+        rows=table, **asks
+    )
+    return _asking(parts, label, tr, act, lacks)
+
+
 def reasoned(
     table: mo.ui.table, fields: Mapping[str, str], label: str, tr: i18n.Translate, act: Callable[[Any], None]
 ) -> mo.Html:

@@ -183,7 +183,7 @@ def test_where_nothing_is_known_of_the_wanted_orders_there_is_no_rule(files):
 def test_an_order_of_several_shops_is_named_with_its_shop_and_told_so(files):
     other = ORDERS.with_columns(shop=pl.lit("x9"), province=pl.lit("海南省"))
     folder = files(pl.concat([ORDERS, other]))
-    assert "2 shops have an order A300: name one by --shop" in refused(run(folder))
+    assert "2 shops have an order A300: write it with its shop, SHOP/A300" in refused(run(folder))
     named = [f"x9/{number}" for number in SHOULD]
     told = answer(run(folder, "--json", should=named, should_not=[f"s{int(n[1:]) % 4}/{n}" for n in SHOULD_NOT]))
     assert told["should"] == named

@@ -13,7 +13,7 @@ from orderhub_core.sim.world import Plan, build
 from orderhub_core.store import snapshot
 
 NOW = 20_768 * 86_400_000_000
-BOARDS = ("consistency", "credibility", "health", "packing", "reconciliation", "rule_lab")
+BOARDS = ("consistency", "credibility", "health", "packing", "reconciliation", "rule_example", "rule_lab")
 
 
 @pytest.mark.parametrize("name", BOARDS)

@@ -18,6 +18,7 @@ from orderhub_core.audit.spot import export as spot_export
 from orderhub_core.audit.spot import tables as spot_tables
 from orderhub_core.audit.spot import texts as spot_texts
 from orderhub_core.charts import audit as audit_charts
+from orderhub_core.charts import examples as example_charts
 from orderhub_core.charts import lab as lab_charts
 from orderhub_core.charts import paper
 from orderhub_core.health import holds as holds_texts
@@ -25,16 +26,26 @@ from orderhub_core.health import queue as queue_texts
 from orderhub_core.health import texts as health_texts
 from orderhub_core.presale import board as presale_board
 from orderhub_core.presale import texts as presale_texts
+from orderhub_core.rules.lab import example_texts
 from orderhub_core.rules.lab import texts as lab_texts
 from orderhub_core.sim import texts as sim_texts
 
 ROOT = Path(__file__).parents[2]
 AUDITS = (audit_texts, consistency_texts, spot_texts, spot_export, credibility_texts, reconcile_texts)
-WORDINGS = (*AUDITS, health_texts, holds_texts, lab_texts, presale_board, presale_texts, queue_texts, sim_texts)
-LAB = ("rules/lab/asking.py", "rules/lab/board.py", "rules/lab/sections.py", "rules/lab/tables.py", "flows/lab.py")
+BOARDS = (health_texts, holds_texts, presale_board, presale_texts, queue_texts, sim_texts)
+WORDINGS = (*AUDITS, *BOARDS, lab_texts)
+CHARTS = (audit_charts, example_charts, lab_charts)
+LAB = (
+    "rules/lab/asking.py",
+    "rules/lab/board.py",
+    "rules/lab/examples.py",
+    "rules/lab/sections.py",
+    "rules/lab/tables.py",
+    "flows/lab.py",
+)
 SOURCES = [
     *sorted((ROOT / "notebooks").glob("*.py")),
-    *(Path(str(module.__file__)) for module in (*WORDINGS, spot_tables, paper, audit_charts, lab_charts)),
+    *(Path(str(module.__file__)) for module in (*WORDINGS, spot_tables, paper, *CHARTS)),
     *(ROOT / "orderhub_core" / path for path in ("ui/__init__.py", "ui/forms.py", *LAB)),
 ]
 
@@ -61,7 +72,7 @@ def test_every_literal_has_a_chinese_one(source: Path) -> None:
     assert said and said - chinese() == set()
 
 
-@pytest.mark.parametrize("module", WORDINGS, ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [*WORDINGS, example_texts], ids=lambda module: module.__name__)
 def test_every_name_in_a_table_has_a_chinese_one(module: ModuleType) -> None:
     said = set(tables(module))
     assert said and said - chinese() == set()

@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
-import polars as pl
 import typer
 
 from orderhub_core.entry.commands.rules_eval import Lines, Orders, Signals, without_lines
 from orderhub_core.entry.options import AsJson, InLanguage, Lang, tell
 from orderhub_core.errors import UserMistake
-from orderhub_core.i18n import translator
 from orderhub_core.rules import buyers, exports, needs, rulebook
-from orderhub_core.rules.dictionary import FIELDS
-from orderhub_core.rules.example import Alike, Candidate, Findings, Overlap, by_example
+from orderhub_core.rules.example import Called, Candidate, Findings, Overlap, by_example
 from orderhub_core.rules.index import Index
-from orderhub_core.rules.language.operators import Language
+from orderhub_core.rules.lab import board
+from orderhub_core.rules.lab.examples import OVERLAPS, Bench, alike
 from orderhub_core.rules.language.printing import print_condition
-from orderhub_core.rules.language.vocabulary import Vocabulary, of_book
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.settings import read_text
 
 NONE_SEPARATES = 1
 """Exit code: no rule tells the marked orders apart."""
-OVERLAPS = 5
-"""Rules of the book that people are told of; `--json` has all of them."""
-
 NUMBERS = "NO,NO,..."
 
 
@@ -64,11 +57,11 @@ def example(
     read = exports.read(book, orders, lines, signals)
     exported = read._replace(orders=buyers.informed(read.orders))
     needs.check_all(exported.orders.schema, exported.lines.schema)
-    called = Called(exported.orders, orders, shop)
+    called = Called(exported.orders, str(orders), shop)
     marks = _marks(called, wanted, _split(should_not))
     history = Index(exported.orders, exported.lines, zone=book.zone, reports=exported.reports)
     found = by_example(history, *marks, book=book, best=best)
-    told = Told(called, of_book(book), lang.value)
+    told = Bench(called, board.words(book, lang.value))
     tell(
         document(found, exported, marks, told),
         "\n".join(sentences(found, exported, told)),
@@ -81,52 +74,6 @@ def example(
 def _split(text: str) -> list[str]:
     """The numbers in a text, each once."""
     return list(dict.fromkeys(number for each in re.split(r"[,，、\r\n]", text) if (number := each.strip())))
-
-
-class Called:
-    """The orders of a file by what people call them: their number, or SHOP/NO where several shops have it."""
-
-    def __init__(self, orders: pl.DataFrame, path: Path, shop: str) -> None:
-        if shop and "shop" not in orders:
-            raise UserMistake("--shop {shop}: {path} has no column 'shop'", shop=shop, path=path)
-        own = pl.col("shop").cast(pl.String).fill_null("") if "shop" in orders else pl.lit("")
-        self._orders = orders.select("order_id", "order_no", shop=own)
-        self._orders = self._orders.with_columns(full=pl.concat_str("shop", pl.lit("/"), "order_no"))
-        shared = pl.col("order_no").is_duplicated()
-        self._orders = self._orders.with_columns(name=pl.when(shared).then("full").otherwise("order_no"))
-        self._path, self._shop = path, shop
-
-    def ids(self, numbers: Sequence[str]) -> list[int]:
-        """Their order_id. Raises UserMistake for what is no order's number, or that of several."""
-        asked = self._orders.filter(pl.col("order_no").is_in(numbers) | pl.col("full").is_in(numbers))
-        by_number: defaultdict[str, list[int]] = defaultdict(list)
-        by_full: dict[str, int] = {}
-        for order_id, number, shop, full, _ in asked.iter_rows():
-            by_full[full] = order_id
-            if self._shop in ("", shop):
-                by_number[number].append(order_id)
-        found = {number: by_number.get(number) or [by_full[number]] for number in numbers
-                 if number in by_number or number in by_full}  # fmt: skip
-        if absent := [number for number in numbers if number not in found]:
-            more = f" and {len(absent) - exports.NAMED} more" if len(absent) > exports.NAMED else ""
-            where = f"{self._path}{f' of the shop {self._shop}' if self._shop else ''}"
-            raise UserMistake(
-                "there is no order {absent}{more} in {where}",
-                absent=tuple(absent[: exports.NAMED]),
-                more=more,
-                where=where,
-            )
-        if several := next((number for number, own in found.items() if len(own) > 1), None):
-            raise UserMistake(
-                "{n} shops have an order {several}: name one by --shop, or write SHOP/{several}",
-                n=len(found[several]),
-                several=several,
-            )
-        return [own[0] for own in found.values()]
-
-    def names(self, ids: Sequence[int]) -> list[str]:
-        """As they can be marked again."""
-        return self._orders["name"].gather([each - 1 for each in ids]).to_list()
 
 
 def _marks(called: Called, should: Sequence[str], should_not: Sequence[str]) -> tuple[list[int], list[int]]:
@@ -142,22 +89,14 @@ def _marks(called: Called, should: Sequence[str], should_not: Sequence[str]) -> 
     return wanted, others
 
 
-class Told(NamedTuple):
-    """What it takes to tell findings: the names of orders, the words of the business, the language."""
-
-    called: Called
-    speech: Vocabulary
-    language: Language
-
-
 def document(
-    found: Findings, exported: exports.Exported, marks: tuple[Sequence[int], Sequence[int]], told: Told
+    found: Findings, exported: exports.Exported, marks: tuple[Sequence[int], Sequence[int]], told: Bench
 ) -> dict[str, Any]:
     """As JSON."""
 
     def candidate(each: Candidate) -> dict[str, Any]:
         return {
-            "line": print_condition(each.condition, told.speech, told.language),
+            "line": print_condition(each.condition, told.words.speech, told.words.language),
             "bits": round(each.length, 1),
             "separates": each.separates,
             "missed": told.called.names(each.missed),
@@ -188,24 +127,24 @@ def document(
     }
 
 
-def sentences(found: Findings, exported: exports.Exported, told: Told) -> Iterator[str]:
+def sentences(found: Findings, exported: exports.Exported, told: Bench) -> Iterator[str]:
     """For people: candidate by candidate, the best first; then what stands in the way of a better one."""
-    tr = translator(told.language)
+    tr = told.words.tr
     for number, candidate in enumerate(found.candidates, 1):
-        yield f"{number}. {print_condition(candidate.condition, told.speech, told.language)}"
+        yield f"{number}. {print_condition(candidate.condition, told.words.speech, told.words.language)}"
         yield from (f"   {line}" for line in _of(candidate, exported.orders.height, told))
     if not found.candidates:
         yield tr("no rule: nothing is known of the orders that it should take")
     elif not any(candidate.separates for candidate in found.candidates):
         yield tr("none of these rules tells the marked orders apart")
-    yield from (_alike(pair, told) for pair in found.alike)
+    yield from (alike(pair, told) for pair in found.alike)
     yield from without_lines(exported, tr)
     if exported.stray_lines:
         yield tr("! {lines} lines belong to none of these orders and were left out").format(lines=exported.stray_lines)
 
 
-def _of(candidate: Candidate, orders: int, told: Told) -> Iterator[str]:
-    tr = translator(told.language)
+def _of(candidate: Candidate, orders: int, told: Bench) -> Iterator[str]:
+    tr = told.words.tr
     yield tr("takes {taken} of {orders} orders").format(taken=candidate.taken, orders=orders)
     if candidate.separates:
         yield tr("all marked orders are right")
@@ -228,23 +167,10 @@ def _of(candidate: Candidate, orders: int, told: Told) -> Iterator[str]:
         yield tr("… and with {rules} more rules").format(rules=more)
 
 
-def _names(ids: Sequence[int], told: Told) -> str:
-    return translator(told.language)(", ").join(told.called.names(ids))
+def _names(ids: Sequence[int], told: Bench) -> str:
+    return told.words.tr(", ").join(told.called.names(ids))
 
 
-def _overlap(overlap: Overlap, told: Told) -> str:
-    text = translator(told.language)("overlaps with {group} / {rule}: {both} of its {orders} orders")
+def _overlap(overlap: Overlap, told: Bench) -> str:
+    text = told.words.tr("overlaps with {group} / {rule}: {both} of its {orders} orders")
     return text.format(group=overlap.group, rule=overlap.rule, both=overlap.both, orders=overlap.orders)
-
-
-def _alike(pair: Alike, told: Told) -> str:
-    tr = translator(told.language)
-    should, should_not = told.called.names([pair.should, pair.should_not])
-    if not pair.differ_in:
-        return tr(
-            "! {should} and {should_not} are marked differently, and nothing that is known tells them apart"
-        ).format(should=should, should_not=should_not)
-    names = tr(", ").join(FIELDS[name].zh if told.language == "zh" else name for name in pair.differ_in)
-    return tr("{should} and {should_not} are marked differently and much alike; they differ in: {fields}").format(
-        should=should, should_not=should_not, fields=names
-    )

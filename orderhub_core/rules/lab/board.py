@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypedDict
+from urllib.parse import urlencode
 
 import polars as pl
 
@@ -236,6 +237,13 @@ def hours(found: Result, warehouse: str) -> tuple[pl.DataFrame, int | None]:
 
 
 # -- what a click means
+
+
+def as_examples(rows: pl.DataFrame, tr: Translate) -> tuple[str, str]:
+    """What leads to a rule by these examples, and where that is."""
+    numbers = rows.select(pl.concat_str("shop", pl.lit("/"), "order_no")).to_series()
+    said = tr("Look for a rule that takes those chosen ({n})").format(n=rows.height)
+    return said, "/apps/rule_example/?" + urlencode({"should": ",".join(numbers)})
 
 
 def of_row(one: Section, row: int) -> Pick:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from types import MappingProxyType
 from typing import Any, NamedTuple
@@ -100,48 +100,67 @@ class Form(NamedTuple):
 
 def asks(text: str, lang: str) -> dict[str, Asked]:
     """Of a draft's text: by name, in the order in which they stand."""
-    book = rulebook.read(text).book
-    words = board.words(book, lang)
+    words = board.words(rulebook.read(text).book, lang)
     tr, language = words.tr, words.language
-    groups = {group.name: group.name for group in book.groups} | {tr(said): new for new, said in NEW.items()}
     fields = {name_of(field, words.speech, language): field.name for field in FIELDS.values()}
     operators = {said.printed(language): op.value for op, said in OPERATORS.items()}
-    verbs = {verb.zh if language == "zh" else verb.en: verb.name for verb in VERBS.values()}
     joined = {tr(said): how for how, said in JOINED.items()}
-    asked = {
-        "group": Asked(tr("Group"), groups, next(iter(groups))),
-        "name": Asked(tr("The rule's name")),
-        "joined": Asked(tr("Which conditions must hold"), joined, next(iter(joined))),
-    }
+    place, deed = _places(text, lang), _deeds(lang)
+    asked = place | {"joined": Asked(tr("Which conditions must hold"), joined, next(iter(joined)))}
     for number in range(1, CONDITIONS + 1):
         asked |= {
             f"field{number}": Asked(tr("Condition {n}: what").format(n=number), fields),
             f"op{number}": Asked(tr("Condition {n}: how").format(n=number), operators),
             f"value{number}": Asked(tr("Condition {n}: value").format(n=number)),
         }
-    return asked | {
-        "verb": Asked(tr("What is done"), verbs),
-        "argument": Asked(tr("Which, how much (e.g. FREE-01 × 2)")),
-    }
+    return asked | deed
+
+
+def asks_deed(text: str, lang: str) -> dict[str, Asked]:
+    """`asks` of a rule whose condition is known."""
+    return _places(text, lang) | _deeds(lang)
+
+
+def _places(text: str, lang: str) -> dict[str, Asked]:
+    tr = translator(lang)
+    groups = {group.name: group.name for group in rulebook.read(text).book.groups}
+    groups |= {tr(said): new for new, said in NEW.items()}
+    return {"group": Asked(tr("Group"), groups, next(iter(groups))), "name": Asked(tr("The rule's name"))}
+
+
+def _deeds(lang: str) -> dict[str, Asked]:
+    tr = translator(lang)
+    verbs = {verb.zh if lang == "zh" else verb.en: verb.name for verb in VERBS.values()}
+    return {"verb": Asked(tr("What is done"), verbs), "argument": Asked(tr("Which, how much (e.g. FREE-01 × 2)"))}
 
 
 def added(text: str, answer: Mapping[str, Any], lang: str) -> tuple[str, Said]:
     """The text of the draft with the rule in it, and what the rule says; or as it was, and what is wrong."""
+    words = board.words(rulebook.read(text).book, lang)
+    when = _when(answer, words)
+    wrong = [one for one in when if isinstance(one, str)]
+    leaves = tuple(one for one in when if not isinstance(one, str))
+    condition: Condition = Either(leaves) if answer["joined"] == "either" else Every(leaves)
+    return with_condition(text, answer, validity.tidy(condition), lang, wrong)
+
+
+def with_condition(
+    text: str, answer: Mapping[str, Any], condition: Condition, lang: str, wrong: Sequence[str] = ()
+) -> tuple[str, Said]:
+    """`added`, of a condition that is known, and what is `wrong` with it."""
     book, mistakes = rulebook.read(text)
     words = board.words(book, lang)
     if mistakes:
         return text, (words.tr(UNREAD).format(mistakes=wrongs(mistakes, words.tr)), "bad")
     group, match = _group(answer, book, words)
-    when, then = _when(answer, words), _then(answer, words)
-    wrong = [one for one in (*when, *then) if isinstance(one, str)]
+    then = _then(answer, words)
+    wrong = [*wrong, *(one for one in then if isinstance(one, str))]
     if wrong:
         return text, ("\n\n".join(wrong), "bad")
-    leaves = tuple(one for one in when if not isinstance(one, str))
     name = (answer["name"] or "").strip() or _free(group, book, words)
     if any(rule.name == name for known in book.groups if known.name == group for rule in known.rules):
         return text, (words.tr("The group {group} has a rule {rule} already.").format(group=group, rule=name), "bad")
-    condition: Condition = Either(leaves) if answer["joined"] == "either" else Every(leaves)
-    rule = Rule(name, validity.tidy(condition), tuple(one for one in then if not isinstance(one, str)))
+    rule = Rule(name, condition, tuple(one for one in then if not isinstance(one, str)))
     longer, anew = rulebook.with_rule(text, book, Group(group, match), rule, words.language)
     if mistakes := rulebook.read(longer).mistakes:  # of its name
         return text, (wrongs(mistakes, words.tr), "bad")

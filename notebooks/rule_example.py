@@ -1,0 +1,136 @@
+# /// script
+# [tool.orderhub]
+# title = "Rule by example"
+# description = "Mark orders that a rule should take and others that it should not; get the shortest rule for it."
+# glyph = "example"
+# position = 6
+#
+# [tool.marimo.display]
+# theme = "system"
+# ///
+import marimo
+
+__generated_with = "0.25.2"
+app = marimo.App(
+    width="full",
+    app_title="OrderHub · Rule by example",
+    css_file="assets/console.css",
+    html_head_file="assets/head.html",
+)
+
+with app.setup:
+    import marimo as mo
+
+    from orderhub_core import hub, i18n, ui
+    from orderhub_core.charts import examples as charts
+    from orderhub_core.charts import theme
+    from orderhub_core.rules import rulebook
+    from orderhub_core.rules.lab import board, examples, forming, texts
+    from orderhub_core.rules.lab import example_texts as say
+
+
+@app.cell
+def _():
+    lang = ui.language()
+    tr = i18n.translator(lang)
+    theme.use(lang)
+    top = (tr("Rule by example"), tr(say.INTRO), lang)
+    with ui.readable(*top):
+        lab = hub.connect().lab
+        periods = lab.periods()
+    mo.stop(len(periods) == 1, ui.page(*top, ui.note(tr(texts.NO_ORDERS))))
+    _given = examples.given(lab.ground(periods[0]).orders, ui.asked("should"))
+    (marks, set_marks), (place, set_place) = mo.state(_given, allow_self_loops=True), mo.state(0)
+    saved, set_saved = mo.state(examples.Made(), allow_self_loops=True)
+    region, set_region = mo.state(None)
+    return lab, lang, marks, periods, place, region, saved, set_marks, set_place, set_region, set_saved, top, tr
+
+
+@app.cell
+def _(lab, periods, top, tr):
+    start = mo.ui.dropdown(**board.starts(lab.states(), tr), label=tr("The book that it is for"), full_width=True)
+    span = mo.ui.dropdown(**board.spans(periods, tr), label=tr("Orders paid in"), full_width=True)
+    only = mo.ui.text(label=tr(say.ONLY), full_width=True)
+    ui.page(*top, ui.grid(start, span, only, min="260px"), ui.note(tr(say.HELP)))
+    return only, span, start
+
+
+@app.cell
+def _(lab, lang, periods, set_marks, span, start, tr):
+    text, _unread = lab.opened(start.value or "", None, lang)
+    book, _wrong = rulebook.read(text)
+    mo.stop(_unread or _wrong, ui.part(lang, ui.note(_unread or rulebook.refusal(start.value, _wrong, tr), "bad")))
+    ground, words = lab.ground(periods[span.value or 0]), board.words(book, lang)
+    bench = examples.Bench.of(ground.orders, words)
+
+    def marking(rows, wide=None, **asked):
+        """Orders to choose from, and to mark."""
+        asks = {"do": mo.ui.radio(examples.acts(tr), value=tr(say.ACTS["yes"])), **asked}
+        table, act = (
+            ui.table(rows, selection="multi", wide=wide),
+            lambda to: set_marks(lambda now: bench.marked(now, to)),
+        )
+        return ui.chosen(table, asks, tr("Mark them"), tr, act, bench.lacks)
+
+    return bench, book, ground, marking, text, words
+
+
+@app.cell
+def _(ground, lang, only, set_region, tr, words):
+    _rows, _wrong = examples.only(ground, only.value, words)
+    mo.stop(_wrong, ui.part(lang, ui.note(_wrong, "bad")))
+    shown = _rows.head(examples.LISTED)
+    picture = ui.brushable(charts.orders(shown, words), lambda region: set_region((shown, region)))
+    ui.part(lang, ui.section(tr("Orders"), examples.counted(_rows.height, tr), picture))
+    return picture, shown
+
+
+@app.cell
+def _(bench, ground, lang, marking, region, shown, tr):
+    _rows = examples.brushed(shown, region())
+    mark = marking(bench.listed(_rows, ground.lines), numbers=mo.ui.text(label=tr(say.NUMBERS), full_width=True))
+    ui.part(lang, ui.section(tr("Choose and mark"), mark))
+    return (mark,)
+
+
+@app.cell
+def _(bench, ground, lang, marking, marks, tr):
+    mo.stop(not marks())
+    again = marking(examples.marks_table(marks(), ground.orders, ground.lines, bench))
+    ui.part(lang, ui.section(tr("Marked orders"), again))
+    return (again,)
+
+
+@app.cell
+def _(bench, book, ground, lang, marks, set_place, tr, words):
+    found = examples.found(ground, marks(), book, words)
+    _rows = examples.candidates(found, words)
+    rules = ui.pickable(_rows, set_place, {_rows.columns[0]: 320, _rows.columns[-1]: 240})
+    _told = ui.notes(examples.notes(found, bench))
+    ui.part(lang, ui.section(tr("Rules that tell them apart"), _told, *([rules] if _rows.height else [])))
+    return found, rules
+
+
+@app.cell
+def _(bench, found, ground, lang, marking, place, tr):
+    rule = found.chosen(place())
+    mo.stop(rule is None)
+    _rows = examples.look(rule, ground.orders, ground.lines, bench)
+    look = marking(_rows, {_rows.columns[1]: 240}) if _rows.height else ui.note(tr(say.NO_LOOK), "good")
+    _line = examples.line(rule, bench.words)
+    ui.part(lang, ui.section(tr("Worth a look of: {rule}").format(rule=_line), look))
+    return look, rule
+
+
+@app.cell
+def _(book, lab, lang, rule, saved, set_saved, text, tr):
+    _asked = forming.asks_deed(text, lang) | (examples.asks_name(tr) if lab.writable else {})
+    make = examples.Make(lab, text, rule.condition, lang)
+    add = ui.form(ui.fields(_asked), tr("Make a draft"), lambda to: set_saved(make.kept(to)), make.lacks, "260px")
+    _file = [ui.download_text(saved().text, "draft.toml", tr("Download the draft"))] if saved().text else []
+    ui.part(lang, ui.section(tr("Make a draft with this rule"), add, ui.notes(saved().notes), *_file))
+    return (add,)
+
+
+if __name__ == "__main__":
+    app.run()

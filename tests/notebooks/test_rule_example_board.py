@@ -1,0 +1,255 @@
+"""Rule by example as its page does it: orders are marked and found again, and the rule that tells them apart becomes a
+draft; over a copy and over a living hub, with nothing, and with marks that no rule fits."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from types import ModuleType
+from urllib.parse import parse_qs, urlsplit
+
+import polars as pl
+import pytest
+
+from orderhub_core import hub, i18n, ui
+from orderhub_core.flows.ground import Ground
+from orderhub_core.rules import rulebook
+from orderhub_core.rules.lab import board as lab_board
+from orderhub_core.rules.lab import example_texts as say
+from orderhub_core.rules.lab import examples, texts
+from orderhub_core.rules.lab.examples import Bench, Make
+from orderhub_core.rules.language.parsing import parse_condition
+from orderhub_core.rules.tree import Rulebook
+from orderhub_core.sim.world import Plan, build
+from orderhub_core.store import homes, snapshot
+
+NOTEBOOK = "rule_example"
+NOW = 20_768 * 86_400_000_000
+DAY = 86_400_000_000
+EN, ZH = i18n.translator("en"), i18n.translator("zh")
+BOOK = rulebook.read(lab_board.BOOK["zh"]).book
+GIFT = {"group": "赠品", "name": "", "verb": "add_gift", "argument": "FREE-09 × 1"}
+
+
+def page(outputs: tuple[object, ...]) -> str:
+    return html.unescape(re.sub(r"<[^>]*>", " ", " ".join(str(getattr(output, "text", "")) for output in outputs)))
+
+
+@pytest.fixture
+def copied(folder: Path) -> Path:
+    frames = build(Plan(seed=3, orders=800, start=NOW - 9 * DAY, end=NOW)).until(NOW)
+    snapshot.write(folder, frames, snapshot.Meta(as_of=NOW))
+    return folder
+
+
+@pytest.fixture
+def ground(copied: Path) -> Ground:
+    lab = hub.connect().lab
+    return lab.ground(lab.periods()[0])
+
+
+@pytest.fixture
+def living(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[hub.Hub]:
+    monkeypatch.delenv("ORDERHUB_SNAPSHOT", raising=False)
+    monkeypatch.setenv("ORDERHUB_DATA", str(tmp_path))
+    homes.init(hub.home())
+    rows = [
+        f"A{n},paid,2026-11-{n} 08:00,2026-11-{n} 08:05,{100 * n},{'广东省' if n % 2 else '浙江省'},S{n},1,{100 * n}"
+        for n in range(11, 19)
+    ]
+    head = "order_no,status,placed_at,paid_at,total,province,sku,quantity,price\n"
+    (tmp_path / "orders.csv").write_text(head + "\n".join(rows) + "\n", encoding="utf-8")
+    hub.connect.cache_clear()
+    opened = hub.connect()
+    assert isinstance(opened, hub.Hub)
+    opened.import_file(tmp_path / "orders.csv", "generic", on_error="reject-all", dry_run=False)
+    yield opened
+    opened.close()
+    hub.connect.cache_clear()
+
+
+def bench(ground: Ground, book: Rulebook = BOOK, lang: str = "en") -> Bench:
+    return Bench.of(ground.orders, lab_board.words(book, lang))
+
+
+def answer(bench: Bench, orders: pl.DataFrame, lines: pl.DataFrame, do: str, numbers: str = "") -> dict[str, object]:
+    """As the form sends it: rows of the table that is shown."""
+    return {"rows": bench.listed(orders, lines), "do": do, "numbers": numbers}
+
+
+def marked(ground: Ground, line: str, each: int = 6) -> dict[int, bool]:
+    """Some orders for which a condition holds, and some for which it does not."""
+    own = parse_condition(line, lab_board.words(BOOK, "en").speech)
+    assert not own.mistakes
+    taken = ground.held(own.when, "Asia/Shanghai")
+    others = ground.orders.join(taken, on="order_id", how="anti", maintain_order="left")
+    return dict.fromkeys(taken["order_id"].head(each), True) | dict.fromkeys(others["order_id"].head(2 * each), False)
+
+
+def test_orders_are_marked_as_they_are_chosen_or_numbered_and_forgotten_again(ground: Ground) -> None:
+    desk, (first, second, third, *_) = bench(ground), ground.orders["order_id"]
+    rows = ground.orders.filter(pl.col("order_id").is_in([first, second]))
+    marks = desk.marked({third: True}, answer(desk, rows, ground.lines, "no"))
+    assert marks == {third: True, first: False, second: False}
+    number = desk.called.names([first])[0]
+    assert desk.marked(marks, answer(desk, rows.clear(), ground.lines, "yes", f" {number}，{number}\n")) == {
+        third: True, second: False, first: True,
+    }  # fmt: skip
+    assert desk.marked(marks, answer(desk, rows, ground.lines, "forget")) == {third: True}
+
+
+@pytest.mark.parametrize(
+    ("numbers", "told"), [("", "Choose orders, or write their numbers."), ("4711", "no order 4711 in this period")]
+)
+def test_an_answer_that_marks_nothing_is_told(ground: Ground, numbers: str, told: str) -> None:
+    assert told in bench(ground).lacks({"rows": [], "do": "yes", "numbers": numbers})
+
+
+def test_orders_are_listed_by_a_condition_and_its_mistakes_told_in_the_readers_words(ground: Ground) -> None:
+    words = lab_board.words(BOOK, "zh")
+    rows, wrong = examples.only(ground, "省份 = 广东 且 订单金额 >= 300", words)
+    plain = ground.orders.filter(pl.col("province").str.starts_with("广东"), pl.col("total_minor") >= 30_000)
+    assert wrong == "" and 0 < rows.height == plain.height
+    assert rows["paid_at"].to_list() == sorted(rows["paid_at"].to_list(), reverse=True)
+    assert examples.only(ground, " ", words)[0].height == ground.orders.height
+    rows, wrong = examples.only(ground, "省分 = 广东", words)
+    assert rows.is_empty() and "省份" in wrong
+    rows, wrong = examples.only(ground, "买家历史订单数 > 3", words)
+    assert rows.is_empty() and wrong
+
+
+def test_the_rule_that_the_marks_mean_is_found_with_what_it_overlaps(ground: Ground) -> None:
+    marks = marked(ground, "province = 广东 and total >= 300")
+    found = examples.found(ground, marks, BOOK, lab_board.words(BOOK, "en"))
+    best = found.chosen(0)
+    assert best is not None and best.separates and found.notes == ()
+    shown = examples.candidates(found, lab_board.words(BOOK, "en"))
+    assert shown.height == len(found.findings.candidates) and shown.row(0)[1] == 0
+    assert shown.row(0)[3] == shown.row(0)[2] - 6
+    assert "分仓 / 华南" in shown.row(0)[4]
+    assert found.chosen(99) == best
+
+
+def test_orders_worth_a_look_say_why_each_once(ground: Ground) -> None:
+    desk = bench(ground)
+    alike = ground.orders.filter(pl.col("province") == "广东省")["order_id"].head(4).to_list()
+    rest = ground.orders.filter(pl.col("province") != "广东省")["order_id"].head(6).to_list()
+    marks = dict.fromkeys(alike, True) | dict.fromkeys(rest, False) | {rest[0]: True}
+    best = examples.found(ground, marks, BOOK, desk.words).chosen(0)
+    assert best is not None
+    told = examples.look(best, ground.orders, ground.lines, desk)
+    wanted = {*best.missed, *best.wrongly, *best.undecided, *best.nearest}
+    assert sorted(told["Order"]) == sorted(desk.called.names(sorted(wanted)))
+    reasons = dict(told.select("Order", "Why").iter_rows())
+    wrongs = {**dict.fromkeys(best.missed, "missed"), **dict.fromkeys(best.wrongly, "wrongly")}
+    assert {number: reasons[desk.called.names([number])[0]] for number in wrongs} == {
+        number: say.REASONS[why] for number, why in wrongs.items()
+    }
+
+
+def test_too_few_marks_and_those_of_another_period_are_told(ground: Ground) -> None:
+    words, some = lab_board.words(BOOK, "en"), ground.orders["order_id"][0]
+    only_one = examples.found(ground, {some: True, -7: False}, BOOK, words)
+    assert only_one.chosen(0) is None
+    assert [said for said, _ in only_one.notes] == [
+        say.ELSEWHERE.format(n=1), say.NOT_YET.format(should=1, should_not=0),
+    ]  # fmt: skip
+    assert examples.candidates(only_one, words).is_empty()
+
+
+def test_orders_that_say_the_same_and_are_marked_differently_are_owned_up_to(living: hub.Hub) -> None:
+    ground = living.lab.ground(living.lab.periods()[0])
+    desk, first = bench(ground), int(ground.orders["order_id"][0])
+    copy = pl.lit(-1, pl.Int32).alias("order_id")
+    twin = Ground(
+        pl.concat(
+            [ground.orders, ground.orders.head(1).with_columns(copy, order_no=pl.lit("TWIN"))], how="vertical_relaxed"
+        ),
+        pl.concat(
+            [ground.lines, ground.lines.filter(pl.col("order_id") == first).with_columns(copy)], how="vertical_relaxed"
+        ),
+    )
+    found = examples.found(twin, {first: True, -1: False}, BOOK, desk.words)
+    best = found.chosen(0)
+    assert best is not None and not best.separates
+    told = [said for said, _ in examples.notes(found, bench(twin))]
+    assert say.NONE_SEPARATES in told
+    assert any("TWIN are marked differently, and nothing that is known tells them apart" in said for said in told)
+
+
+def test_a_book_that_asks_what_a_copy_has_not_hides_only_the_overlaps(ground: Ground) -> None:
+    book = rulebook.read(
+        '[[groups]]\nname = "g"\nmatch = "all"\n[[groups.rules]]\nname = "new"\n'
+        'when = "buyer_orders = 0"\nthen = "tag NEW"\n'
+    ).book
+    found = examples.found(ground, marked(ground, "total >= 300"), book, lab_board.words(book, "en"))
+    assert found.findings.candidates and found.findings.candidates[0].overlaps == ()
+    assert any("overlaps with the rules of this book is not known" in said for said, _ in found.notes)
+
+
+def test_the_rule_becomes_a_draft_of_the_hub_to_begin_with_in_the_lab(living: hub.Hub) -> None:
+    lab = living.lab
+    lab.editions.save(lab_board.BOOK["zh"], by="ann")
+    lab.editions.change("publish", "草稿-1", by="ann")
+    ground = lab.ground(lab.periods()[0])
+    found = examples.found(ground, marked(ground, "total >= 1500", 3), BOOK, lab_board.words(BOOK, "zh"))
+    best = found.chosen(0)
+    assert best is not None, found
+    make = Make(lab, lab.text("草稿-1"), best.condition, "zh")
+    assert make.lacks(GIFT | {"verb": None}) == "请选动作。"
+    assert make.lacks(GIFT) == ""
+    again = make.kept(GIFT | {"version": "", "by": "bo", "comment": ""})
+    assert again.notes[-1][1] == "bad" and len(lab.kept()) == 1
+    made = make.kept(GIFT | {"version": "v2", "by": "bo", "comment": "照样例"})
+    assert [tone for _, tone in made.notes] == ["good", "good", "info"]
+    first = lab_board.starts(lab.states(), ZH)
+    assert first["options"][first["value"]] == "v2"
+    rule = lab.book("v2").groups[-1].rules[-1]
+    assert (rule.when, rule.then[0].argument) == (best.condition, "FREE-09")
+
+
+def test_a_copy_gives_the_draft_as_a_file(ground: Ground) -> None:
+    best = examples.found(ground, marked(ground, "total >= 300"), BOOK, lab_board.words(BOOK, "zh")).chosen(0)
+    assert best is not None
+    made = Make(hub.connect().lab, lab_board.BOOK["zh"], best.condition, "en").kept(GIFT)
+    assert [said for said, _ in made.notes][1:] == [say.READ_ONLY]
+    book, mistakes = rulebook.read(made.text)
+    assert mistakes == () and book.groups[-1].rules[-1].when == best.condition
+
+
+def test_orders_of_the_lab_come_marked_by_their_numbers(ground: Ground) -> None:
+    rows = ground.orders.tail(3)
+    _, href = lab_board.as_examples(rows, EN)
+    numbers = parse_qs(urlsplit(href).query)["should"]
+    assert examples.given(ground.orders, [*numbers, "4711"]) == dict.fromkeys(rows["order_id"], True)
+
+
+def test_the_page_over_a_copy(board: ModuleType, copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab = hub.connect().lab
+    orders = lab.ground(lab.periods()[0]).orders
+    asked = ",".join(orders["shop"].str.head(3) + "")  # nothing that is an order's
+    monkeypatch.setattr(ui, "asked", lambda name: [asked])
+    outputs, names = board.app.run()
+    words = page(outputs)
+    assert names["marks"]() == {} and say.NOT_YET.format(should=0, should_not=0) in words
+    monkeypatch.setattr(ui, "asked", lambda name: [",".join(orders["shop"] + "/" + orders["order_no"])[:2_000]])
+    words = page(board.app.run()[0])
+    assert "Marked orders" in words and "Make a draft" not in words
+
+
+def test_chinese_leaves_no_english_behind(board: ModuleType, copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ui, "language", lambda: "zh")
+    words = page(board.app.run()[0])
+    assert "以例求规则" in words
+    assert set(re.findall(r"[A-Za-z]{3,}", words)) <= {"English"}
+
+
+def test_without_paid_orders_it_says_what_to_do(board: ModuleType, folder: Path) -> None:
+    snapshot.write(folder, {}, snapshot.Meta(as_of=NOW))
+    assert texts.NO_ORDERS in page(board.app.run()[0])
+
+
+def test_no_hub_is_one_sentence(board: ModuleType, folder: Path) -> None:
+    assert "The hub cannot be read" in page(board.app.run()[0])
