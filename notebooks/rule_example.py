@@ -65,12 +65,9 @@ def _(lab, lang, periods, set_marks, span, start, tr):
 
     def marking(rows, wide=None, **asked):
         """Orders to choose from, and to mark."""
+        table = ui.table(rows, selection="multi", wide=wide or {})
         asks = {"do": mo.ui.radio(examples.acts(tr), value=tr(say.ACTS["yes"])), **asked}
-        table, act = (
-            ui.table(rows, selection="multi", wide=wide),
-            lambda to: set_marks(lambda now: bench.marked(now, to)),
-        )
-        return ui.chosen(table, asks, tr("Mark them"), tr, act, bench.lacks)
+        return ui.chosen(table, asks, tr("Mark them"), tr, lambda to: set_marks(bench.marking(to)), bench.lacks)
 
     return bench, book, ground, marking, text, words
 

@@ -45,6 +45,8 @@ class Settled(NamedTuple):
     """Of an order that goes in several parcels."""
     rest: int = 0
     """The parcel that alone must wait; 0: all of them must."""
+    of_parcels: tuple[tuple[int, Decision], ...] = ()
+    """What rules say of single parcels, by their numbers."""
 
 
 def settle(

@@ -49,7 +49,7 @@ def in_force(store: Store, first: Rulebook) -> InForce:
         # No message's fault: all wait.
         raise NeedsPerson(f"the rulebook's active version cannot be carried out: {mistake}") from None
     tried = found.get("rollout") or found.get("shadow")
-    if tried is None or not active.groups:
+    if tried is None or not active.every_group:
         return InForce(active)
     try:
         return InForce(active, read(tried.text), tried.share)

@@ -8,6 +8,7 @@ after it was split go in a parcel of their own: any other may have been handed o
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -46,8 +47,7 @@ class Carried(NamedTuple):
     """Its lines, if the batch had stated any by then."""
     bought: Sequence[Line]
     gifts: list[Line]
-    done: list[tuple[str, str]]
-    """Actions and arguments."""
+    done: list[rows.Done]
     parts: Parts
 
 
@@ -198,7 +198,12 @@ class Following:
             known = own(number)
             consists = [*self.news.lines.get(number, known.bought), *known.gifts]
             return parcelling.push_rows(
-                head, consists, parts.get(number, ()), message, rows.marks(known.done), pack_with=sorted(pack_with)
+                head,
+                consists,
+                parts.get(number, ()),
+                message,
+                partial(rows.marks, known.done),
+                pack_with=sorted(pack_with),
             )
 
         for head in relined:
@@ -207,7 +212,7 @@ class Following:
                 self.writes.renewed_effects += pushed(head, message, companions.get(number, ()))
             self.writes.renewed_effects += [
                 rows.work_row(head, base, self.news.lines[number], message)
-                for action, base in own(number).done
+                for action, base, _ in own(number).done
                 if action == "work_order"
             ]
         for head, said, message in self._packed.values():
@@ -221,15 +226,15 @@ class Following:
         carried = self.carried.get(head.order_id)
         return carried is None or carried.stated is not self.news.lines[head.order_id]
 
-    def _done_for(self, heads: Sequence[Head]) -> dict[int, list[tuple[str, str]]]:
-        decided: dict[int, list[tuple[str, str]]] = {}
+    def _done_for(self, heads: Sequence[Head]) -> dict[int, list[rows.Done]]:
+        decided: dict[int, list[rows.Done]] = {}
         orders = [head.order_id for head in heads]
-        for order_id, action, argument in self.reads.decided_rows(orders) if orders else ():
-            decided.setdefault(order_id, []).append((action, argument))
+        for order_id, *done in self.reads.decided_rows(orders) if orders else ():
+            decided.setdefault(order_id, []).append(tuple(done))
         return decided
 
     def _companions(
-        self, heads: Sequence[Head], done: dict[int, list[tuple[str, str]]]
+        self, heads: Sequence[Head], done: dict[int, list[rows.Done]]
     ) -> dict[int, list[Companion]]:  # fmt: skip
         """What orders say to be packed with before this batch."""
         merged = [head.order_id for head in heads if wish(done.get(head.order_id, ()))]

@@ -71,7 +71,7 @@ class Gathered:
 
     def _wishes(self, waiting: Iterable[Waiting]) -> dict[int, str]:
         decided: dict[int, list[tuple[str, str]]] = {}
-        for number, action, argument in self._store.decided_rows([one.order_id for one in waiting]):
+        for number, action, argument, _ in self._store.decided_rows([one.order_id for one in waiting]):
             decided.setdefault(number, []).append((action, argument))
         return {number: asks for number, some in decided.items() if (asks := wish(some))}
 

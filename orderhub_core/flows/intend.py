@@ -7,7 +7,7 @@ Pure apart from reading the lines of orders that a batch did not bring.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from operator import attrgetter
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,12 +15,13 @@ from typing import Any, NamedTuple
 import msgspec
 import polars as pl
 
-from orderhub_core import effects, frames
+from orderhub_core import frames
 from orderhub_core.errors import Later, NeedsPerson, Stop, UserMistake
 from orderhub_core.flows import parcelling, regarding, rows
 from orderhub_core.flows.allotting import Settled, settle
 from orderhub_core.flows.counters import Counters, Made
 from orderhub_core.flows.following import Carried, Following
+from orderhub_core.flows.marking import marked
 from orderhub_core.flows.news import News
 from orderhub_core.flows.places import Places
 from orderhub_core.flows.regarding import Buyers
@@ -39,7 +40,7 @@ from orderhub_core.rules.needs import asks_buyers, check, line_columns, order_co
 from orderhub_core.rules.routing import NO_WINDOW
 from orderhub_core.rules.tree import Action, Rulebook
 from orderhub_core.store.ahead import Reads
-from orderhub_core.store.unit import Writes
+from orderhub_core.store.unit import Message, Writes
 
 CARRIED_OUT = frozenset(
     {
@@ -58,6 +59,8 @@ CARRIED_OUT = frozenset(
 )
 """Verbs that come true. Tags, points and the carrier are kept with the order's decisions, and told to its warehouse."""
 _by_id = attrgetter("order_id")
+OfParcels = Sequence[tuple[int, Decision]]
+"""As of `Settled`."""
 SILENCE = Decision("", "", "", "", 0, None, "no rule holds")
 """Of a shadow: that it was asked, and wanted nothing."""
 _json = msgspec.json.Encoder(order="deterministic").encode
@@ -76,7 +79,7 @@ def refuse(book: Rulebook) -> None:
     """Raises UserMistake for what a rulebook asks for and the live path does not have: better now than never to hold,
     unnoticed."""
     check(book, pl.Schema({**frames.ORDERS, **HISTORY}), frames.LINES, counts=True)
-    for group in book.groups:
+    for group in book.every_group:
         for action in (*group.otherwise, *(action for rule in group.rules for action in rule.then)):
             if why := _impossible(action):
                 raise UserMistake(
@@ -152,14 +155,15 @@ class Intentions:
         windows = self._windows(undecided)
         if (shadow := self.books.shadow) is not None:
             # First: what is carried out changes the orders, and takes what there is.
-            for head, decisions in self._shadowed(undecided, lines, shadow, windows):
-                self._note(head, decisions, shadow.version, shadow=1)
+            for head, decisions, of_parcels in self._shadowed(undecided, lines, shadow, windows):
+                self._note(head, decisions, shadow.version, of_parcels, shadow=1)
             self._read.clear()
         made = [one for book, heads in self._shares(undecided) for one in self._decided(heads, lines, book)]
         # As they became decidable: whoever came first takes first, and so it is in whatever batches they come.
         made.sort(key=lambda one: one.message.id)
-        for one, settled in zip(made, settle(made, self.places, windows, self.counters), strict=True):
-            self._carry_out(one, settled)
+        settled = settle(made, self.places, windows, self.counters)
+        for one, done in zip(made, marked(made, settled, self._read, self._reports), strict=True):
+            self._carry_out(one, done)
 
     def _windows(self, heads: Sequence[Head]) -> pl.DataFrame:
         if self.places.warehouses.is_empty():
@@ -168,27 +172,26 @@ class Intentions:
 
     def _shadowed(
         self, heads: Sequence[Head], lines: Mapping[int, Sequence[Line]], book: Rulebook, windows: pl.DataFrame
-    ) -> list[tuple[Head, list[Decision]]]:
+    ) -> list[tuple[Head, list[Decision], OfParcels]]:
         try:
             made = sorted(self._decided(heads, lines, book), key=lambda one: one.message.id)
             settled = settle(made, self.places, windows, self.counters, trying=True)
+            settled = marked(made, settled, self._read, self._reports)
         except (Later, NeedsPerson, Stop):
             raise  # the store's own trouble is nothing that the trial did
         except Exception as bug:  # noqa: BLE001 — nothing that a trial does may cost an order anything
             failed = SILENCE._replace(reason=f"could not decide: {type(bug).__name__}")
-            return [(head, [failed]) for head in heads]
-        return [(one.head, all_.decisions or [SILENCE]) for one, all_ in zip(made, settled, strict=True)]
+            return [(head, [failed], ()) for head in heads]
+        return [
+            (one.head, done.decisions if done.of_parcels else done.decisions or [SILENCE], done.of_parcels)
+            for one, done in zip(made, settled, strict=True)
+        ]
 
     def _decided(self, heads: Sequence[Head], lines: Mapping[int, Sequence[Line]], book: Rulebook) -> list[Made]:
         """What a book says of each order, if anything."""
         heads = sorted(heads, key=_by_id)  # frames that are sorted by it are told apart without a join
         reports = self._reports(heads, lines, asked) if (asked := signals(book)) else None
-        about = (
-            []
-            if reports is None
-            else [name for name in reports["of"].unique(maintain_order=True) if name in frames.ORDERS]
-        )
-        orders = rows.orders_frame(heads, tuple(dict.fromkeys((*order_columns(book), *about))))
+        orders = rows.orders_frame(heads, tuple(dict.fromkeys((*order_columns(book), *rows.about(reports)))))
         if asks_buyers(book):
             read = self.buyers.of(heads, self.news.touched)
             self._read |= zip(orders["order_id"], read.to_dicts(), strict=True)
@@ -218,12 +221,11 @@ class Intentions:
 
     def _carry_out(self, made: Made, settled: Settled) -> None:
         head, _, book, lines, message = made
-        at, version = message.received_at, book.version
-        lack = settled.lack
+        version, lack = book.version, settled.lack
         gifts: list[Line] = []
         held: list[str] = []
         done: list[Decision] = []
-        named: list[tuple[str, str]] = []
+        named: list[rows.Done] = []
         if read := self._read.get(head.order_id):
             self.news.entries.append(regarding.entry(head.order_id, read, message))
         for decision in settled.decisions:
@@ -243,25 +245,30 @@ class Intentions:
             elif action in rows.HOLDING and not (lack and reason == lack):
                 held += rows.holding(action, argument, rule)
             done.append(decision)
-            named.append((action, argument))
+            named.append((action, argument, 0))
             if quantity or action != "add_gift":
-                detail = self._detail(decision, settled, version)
-                self.news.entries.append(
-                    as_entry(
-                        (head.order_id, f"rule.{action}", at, at, "", argument, "decided", "rules", message.id, detail)
-                    )
-                )
-        self._note(head, done, version)
+                self._log(head, decision, self._detail(decision, settled, version), message)
+        for parcel, decision in settled.of_parcels:
+            named.append((decision.action, decision.argument, parcel))
+            detail = {"rule": decision.rule, "version": version} | ({"parcel": parcel} if settled.parts else {})
+            self._log(head, decision, _json(detail).decode(), message)
+        self._note(head, done, version, settled.of_parcels)
         self.following.carried[head.order_id] = Carried(
             self.news.lines.get(head.order_id), lines, gifts, named, settled.parts
         )
         head.decided = parcelling.count(settled.parts) if settled.parts else 1
-        if bases := [base for action, base in named if action == "work_order"]:
+        if bases := [base for action, base, _ in named if action == "work_order"]:
             why = "; ".join([*held, lack] if lack and not settled.rest else held)
             self.writes.new["outbox"] += [rows.work_row(head, base, lines, message, why) for base in bases]
         if head.warehouse_by == "rule":
             until = self._waits_until(made, settled, named)
-            self._hand_over(made, settled, [*lines, *gifts], held, _marks(tuple(named)), until)
+            self._hand_over(made, settled, [*lines, *gifts], held, partial(_marks, tuple(named)), until)
+
+    def _log(self, head: Head, decision: Decision, detail: str, message: Message) -> None:
+        at, what, argument = message.received_at, f"rule.{decision.action}", decision.argument
+        self.news.entries.append(
+            as_entry((head.order_id, what, at, at, "", argument, "decided", "rules", message.id, detail))
+        )
 
     @staticmethod
     def _detail(decision: Decision, settled: Settled, version: str) -> str:
@@ -274,7 +281,7 @@ class Intentions:
         return _cause(rule, version)
 
     def _hand_over(
-        self, made: Made, settled: Settled, lines: Sequence[Line], held: list[str], marked: effects.Marks, until: int
+        self, made: Made, settled: Settled, lines: Sequence[Line], held: list[str], marks: parcelling.Marks, until: int
     ) -> None:  # fmt: skip
         number = made.head.order_id
         if until:
@@ -282,24 +289,30 @@ class Intentions:
         if settled.parts:
             self.news.lasting_rows(self.writes, "splits", number).extend((number, *part) for part in settled.parts)
         self.writes.new["outbox"] += parcelling.push_rows(
-            made.head, lines, settled.parts, made.message, marked, held=held, lack=settled.lack, rest=settled.rest,
+            made.head, lines, settled.parts, made.message, marks, held=held, lack=settled.lack, rest=settled.rest,
             until=until,
         )  # fmt: skip
 
-    def _waits_until(self, made: Made, settled: Settled, named: Sequence[tuple[str, str]]) -> int:
+    def _waits_until(self, made: Made, settled: Settled, named: Sequence[rows.Done]) -> int:
         """As of `rows.waits_until`; 0 where no rule merges it."""
         if settled.parts or not wish(named):
             return 0
         return rows.waits_until(made.head, made.message.received_at, self._merge_wait_us)
 
-    def _note(self, head: Head, decisions: Sequence[Decision], version: str, *, shadow: int = 0) -> None:
+    def _note(
+        self, head: Head, decisions: Sequence[Decision], version: str, of_parcels: OfParcels = (), *, shadow: int = 0
+    ) -> None:  # fmt: skip
         at = self.news.last_message[head.order_id].received_at
-        self.news.lasting_rows(self.writes, "decisions", head.order_id).extend(
+        noted = self.news.lasting_rows(self.writes, "decisions", head.order_id)
+        noted.extend(
             [
-                (head.order_id, version, place, group, rule, action, argument, quantity, reason, at, shadow)
+                (head.order_id, version, place, group, rule, action, argument, quantity, reason, at, shadow, 0)
                 for place, (group, rule, action, argument, quantity, _, reason) in enumerate(decisions)
             ]
         )
+        for place, (parcel, one) in enumerate(of_parcels, len(decisions)):
+            told = (one.group, one.rule, one.action, one.argument, one.quantity, one.reason)
+            noted.append((head.order_id, version, place, *told, at, shadow, parcel))
 
     def _lines_of(self, heads: Sequence[Head]) -> dict[int, Sequence[Line]]:
         told = {**self.news.stated_lines, **self.news.lines}

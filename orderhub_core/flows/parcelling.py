@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import polars as pl
@@ -28,6 +28,8 @@ class Part(NamedTuple):
     warehouse: str
 
 
+Marks = Callable[[int], effects.Marks]
+"""Of a parcel, by its number."""
 Parts = tuple[Part, ...]
 """Of one order. None where it goes whole."""
 
@@ -92,7 +94,7 @@ def named(parts: Parts) -> list[dict[str, Any]]:
 
 
 def push_rows(
-    head: Head, lines: Sequence[Line], parts: Parts, message: Message, marked: effects.Marks, *,
+    head: Head, lines: Sequence[Line], parts: Parts, message: Message, marks: Marks, *,
     held: Sequence[str] = (), lack: str = "", rest: int = 0, until: int = 0,
     pack_with: Sequence[effects.Companion] = (),
 ) -> list[Row]:  # fmt: skip
@@ -100,14 +102,14 @@ def push_rows(
     them, where that is 0."""
     if not parts:
         why = "; ".join([*held, lack] if lack else held)
-        return [rows.push_row(head, lines, message, why, marked, until=until, pack_with=pack_with)]
+        return [rows.push_row(head, lines, message, why, marks(1), until=until, pack_with=pack_with)]
     goes = {part.line_no: part.parcel for part in parts}
     found = []
     for parcel in named(parts):
         number, warehouse = parcel["no"], parcel["warehouse"]
         own = [line for line in lines if goes[line.line_no] == number]
         why = "; ".join([*held, lack] if lack and rest in (0, number) else held)
-        found.append(rows.parcel_push_row(head, number, warehouse, own, lines, message, why, marked))
+        found.append(rows.parcel_push_row(head, number, warehouse, own, lines, message, why, marks(number)))
     return found
 
 

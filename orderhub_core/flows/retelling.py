@@ -40,9 +40,10 @@ def life(store: Store, orders: pl.DataFrame, events: pl.DataFrame) -> list[Entry
 
 def _reasoned(entry: Entry, decided: Sequence[Decided]) -> Entry:
     """Of what rules decided, how much and why: the log has which rule it was."""
-    rule = msgspec.json.decode(entry["detail"]).get("rule") if entry["outcome"] == "decided" else None
-    named = (entry["event"].removeprefix("rule."), entry["after"], rule)
-    said = next((one for one in decided if (one.action, one.argument, one.rule) == named), None)
+    detail = msgspec.json.decode(entry["detail"]) if entry["outcome"] == "decided" else {}
+    named = (entry["event"].removeprefix("rule."), entry["after"], detail.get("rule"))
+    own = [one for one in decided if (one.action, one.argument, one.rule) == named]
+    said = next((one for one in own if one.parcel == detail.get("parcel", one.parcel)), None)
     return {**entry, "quantity": said and said.quantity, "reason": said and said.reason}
 
 

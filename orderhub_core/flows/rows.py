@@ -80,12 +80,20 @@ def work_key(shop: str, order_no: str) -> str:
     return f"work:{shop}:{order_no}"
 
 
-def marks(decided: Iterable[tuple[str, str]]) -> effects.Marks:
-    """Of the actions and arguments that were decided of an order."""
+Done = tuple[str, str, int]
+"""An action, its argument, and the number of the parcel that it is about; 0: the order."""
+
+
+def marks(decided: Iterable[Done], parcel: int = 1) -> effects.Marks:
+    """Of a parcel, of what was decided of its order and of it."""
     named: dict[str, list[str]] = {}
-    for action, argument in decided:
-        named.setdefault(action, []).append(argument)
-    (carrier,) = named.get("carrier", [""])[:1]
+    carriers: dict[bool, str] = {}
+    for action, argument, of in decided:
+        if of in (0, parcel):
+            named.setdefault(action, []).append(argument)
+            if action == "carrier":
+                carriers.setdefault(bool(of), argument)
+    carrier = carriers.get(True) or carriers.get(False, "")
     tags = tuple(dict.fromkeys(named.get("tag", ())))
     return effects.Marks(carrier, tags, sum(map(int, named.get("priority", ()))))
 
@@ -178,6 +186,13 @@ def _series(name: str, values: list[object]) -> pl.Series:
     if kind == frames.INSTANT:
         return pl.Series(name, values, pl.Int64).cast(kind)
     return pl.Series(name, values, pl.String if isinstance(kind, pl.Enum) else kind)
+
+
+def about(reports: pl.DataFrame | None) -> list[str]:
+    """Columns of orders of whose values something is reported."""
+    if reports is None:
+        return []
+    return [name for name in reports["of"].unique(maintain_order=True) if name in frames.ORDERS]
 
 
 def lines_frame(lines: Mapping[int, Sequence[Line]], texts: Collection[str]) -> pl.DataFrame:

@@ -8,8 +8,11 @@ from orderhub_core.i18n import Translate
 from orderhub_core.rules.actions import NEAREST
 from orderhub_core.rules.dictionary import nearest
 from orderhub_core.rules.needs import asked, rules_on
-from orderhub_core.rules.tree import Action, Rulebook
+from orderhub_core.rules.tree import Action, Op, Rulebook, leaves
 from orderhub_core.settings import Settings
+
+NAMING = (Op.IS, Op.AMONG)
+"""Of a condition, that its values must be those that there are."""
 
 
 def unknown(book: Rulebook, settings: Settings, tr: Translate = str) -> list[str]:
@@ -19,8 +22,8 @@ def unknown(book: Rulebook, settings: Settings, tr: Translate = str) -> list[str
 
 
 def unmeasured(book: Rulebook, settings: Settings, tr: Translate = str, *, counted: bool = True) -> list[str]:
-    """Rules that ask for the load of a warehouse that takes any number of orders a day, as it has none; and for stock,
-    where nobody has `counted` any."""
+    """Rules that ask for the load of a warehouse that takes any number of orders a day, as it has none; for stock,
+    where nobody has `counted` any; and for parcels from elsewhere."""
     limits = {one.id: one.orders_per_day for one in settings.warehouses}
     text = tr(
         "rule {rule!r} asks for the load of {name!r}, which has no orders_per_day in the settings: nobody measures it,"
@@ -36,7 +39,20 @@ def unmeasured(book: Rulebook, settings: Settings, tr: Translate = str, *, count
         " `orderhub stock ask`) nothing is known of it, and what they ask of it holds for no order"
     )
     rules = [] if counted else rules_on(book, "stock")
-    return [*loads, *([text.format(rules=tr(", ").join(rules))] if rules else [])]
+    return [*loads, *_elsewhere(book, list(limits), tr), *([text.format(rules=tr(", ").join(rules))] if rules else [])]
+
+
+def _elsewhere(book: Rulebook, known: Sequence[str], tr: Translate) -> Iterator[str]:
+    """Rules on parcels from warehouses that the settings do not have; where they have none, any may be meant."""
+    text = tr(
+        "rule {rule!r} asks for parcels from {name!r}, which the settings do not have: it holds only for orders whose"
+        " channel names that warehouse"
+    )
+    for rule in (rule for group in book.parcels for rule in group.rules):
+        for leaf in leaves(rule.when):
+            for name in map(str, leaf.values if leaf.field == "warehouse" and leaf.op in NAMING and known else ()):
+                if name not in known:
+                    yield text.format(rule=rule.name, name=name) + _instead(name, known, tr)
 
 
 def _asked(book: Rulebook, settings: Settings, tr: Translate) -> Iterator[str]:
@@ -69,7 +85,7 @@ def _named(book: Rulebook, settings: Settings, tr: Translate) -> Iterator[str]:
 
 
 def _actions(book: Rulebook) -> Iterator[tuple[str, Action]]:
-    for group in book.groups:
+    for group in book.every_group:
         for action in (*group.otherwise, *(action for rule in group.rules for action in rule.then)):
             yield group.name, action
 

@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 from typing import Any, Literal, TypeVar, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from orderhub_core.rules import names
+from orderhub_core.rules import names, of_parcels
+from orderhub_core.rules.actions import VERBS
 from orderhub_core.rules.dictionary import FIELDS, Kind, lookup, nearest
 from orderhub_core.rules.language import validity
 from orderhub_core.rules.language.mistakes import Mistake
@@ -14,14 +15,14 @@ from orderhub_core.rules.language.parsing import parse_actions, parse_condition
 from orderhub_core.rules.language.tables import Tables
 from orderhub_core.rules.language.values import bare, meant
 from orderhub_core.rules.language.vocabulary import OWN_WORDS, Vocabulary, vocabulary
-from orderhub_core.rules.tree import ALWAYS, Action, Condition, Group, Rule, Rulebook, Word
+from orderhub_core.rules.tree import ALWAYS, Action, Condition, Group, Rule, Rulebook, Word, leaves
 
 Place = tuple[str, ...]
 Made = TypeVar("Made")
 OTHERWISE = "otherwise"
 """The rule that decisions name where none of a group's own held."""
 _KINDS: dict[type, str] = {str: "text", list: "list", dict: "table"}
-_OF_TABLES = ("groups", "rules")
+_OF_TABLES = ("groups", "parcels", "rules")
 
 
 class _Mistakes(list[Mistake]):
@@ -31,16 +32,13 @@ class _Mistakes(list[Mistake]):
 
 def book_of(tables: Mapping[str, Any]) -> tuple[Rulebook, tuple[Mistake, ...]]:
     wrong = _Mistakes()
-    _keys(tables, ("version", "zone", "words", "groups"), (), wrong)
+    _keys(tables, ("version", "zone", "words", "groups", "parcels"), (), wrong)
     zone = _zone(_taken(tables, "zone", str, Rulebook().zone, (), wrong), wrong)
     words = _words(_taken(tables, "words", dict, {}, (), wrong), wrong)
     speech = vocabulary(words, zone)
-    groups = tuple(
-        _group(table, number, speech, wrong)
-        for number, table in enumerate(_taken(tables, "groups", list, [], (), wrong), 1)
-    )
-    _names(groups, wrong)
-    return Rulebook(_taken(tables, "version", str, "none", (), wrong), groups, zone, words), tuple(wrong)
+    groups, parcels = (_groups(tables, key, speech, wrong) for key in ("groups", "parcels"))
+    _names(groups + parcels, wrong)
+    return Rulebook(_taken(tables, "version", str, "none", (), wrong), groups, zone, words, parcels), tuple(wrong)
 
 
 def _keys(table: Mapping[str, Any], known: Collection[str], place: Place, wrong: _Mistakes) -> None:
@@ -104,8 +102,34 @@ def _taken_by(new: Word, found: list[Word]) -> str:
     return (meant(clash, before) or "") if clash else "" if meant(new.value, meanings) == new.value else new.word
 
 
-def _group(table: Any, number: int, speech: Vocabulary, wrong: _Mistakes) -> Group:
-    place: Place = (f"groups[{number}]",)
+def _groups(tables: Mapping[str, Any], key: str, speech: Vocabulary, wrong: _Mistakes) -> tuple[Group, ...]:
+    """Those that are asked of orders, or of parcels."""
+    found = []
+    for number, table in enumerate(_taken(tables, key, list, [], (), wrong), 1):
+        group = _group(table, f"{key}[{number}]", speech, wrong)
+        (_of_parcels if key == "parcels" else _of_orders)(group, wrong)
+        found.append(group)
+    return tuple(found)
+
+
+def _of_orders(group: Group, wrong: _Mistakes) -> None:
+    for rule in group.rules:
+        for leaf in leaves(rule.when):
+            if (field := lookup(leaf.field)) and field.level == "parcel":
+                wrong.note("of_parcels", (group.name, rule.name, "when"), word=field.name)
+
+
+def _of_parcels(group: Group, wrong: _Mistakes) -> None:
+    """Of what is done, only marks of a hand-over can be of one parcel."""
+    for place, actions in [("otherwise", group.otherwise), *((rule.name, rule.then) for rule in group.rules)]:
+        for action in actions:
+            if (verb := VERBS.get(action.verb)) and verb.name not in of_parcels.VERBS:
+                known = ", ".join(f"{VERBS[name].en} ({VERBS[name].zh})" for name in of_parcels.VERBS)
+                wrong.note("not_of_parcels", (group.name, place), word=verb.en, known=known)
+
+
+def _group(table: Any, name: str, speech: Vocabulary, wrong: _Mistakes) -> Group:
+    place: Place = (name,)
     if not isinstance(table, dict):
         wrong.note("wrong_type", place, word=place[0], kind="group")
         return Group("", "first")

@@ -17,6 +17,7 @@ from orderhub_core.rules.dictionary import FIELDS, Kind, nearest
 from orderhub_core.rules.language.operators import Language
 from orderhub_core.rules.language.printing import print_condition
 from orderhub_core.rules.language.vocabulary import Vocabulary
+from orderhub_core.rules.of_parcels import on_parcels
 from orderhub_core.rules.satisfying import Example, Want, Wish, example, holds, possible
 from orderhub_core.rules.tree import (
     ALWAYS,
@@ -73,7 +74,13 @@ class Finding(NamedTuple):
 
 
 def check(book: Rulebook) -> list[Finding]:
-    """In the order of groups and rules."""
+    """In the order of groups and rules; those on parcels last."""
+    of_parcels = on_parcels(book)
+    beside = [] if not book.parcels else [one for one in _found(of_parcels) if one.code not in ("empty", "unsent")]
+    return [*_found(book), *beside]
+
+
+def _found(book: Rulebook) -> list[Finding]:
     rules = [rule for group in book.groups for rule in group.rules]
     examples = {rule.name: example([Wish(rule.when, Want.TRUE)]) for rule in rules}
     found = [finding for group in book.groups for finding in _of_group(group, examples)]

@@ -50,10 +50,10 @@ def _rules(book: Rulebook, language: Language) -> dict[tuple[str, str], _Told]:
     speech = of_book(book)
     told = {
         (group.name, rule.name): _Told((rule.when, rule.then), print_rule(rule, speech, language))
-        for group in book.groups
+        for group in book.every_group
         for rule in group.rules
     }
-    for group in book.groups:
+    for group in book.every_group:
         if group.otherwise:
             line = print_actions(group.otherwise, speech, language)
             told[group.name, OTHERWISE] = _Told(group.otherwise, line)
@@ -62,7 +62,7 @@ def _rules(book: Rulebook, language: Language) -> dict[tuple[str, str], _Told]:
 
 def _settings(before: Rulebook, after: Rulebook) -> list[Difference]:
     found = [] if before.zone == after.zone else [Difference("settings", "", "zone", before.zone, after.zone)]
-    then, now = ({group.name: group.match for group in book.groups} for book in (before, after))
+    then, now = ({group.name: _how(group, book) for group in book.every_group} for book in (before, after))
     orders = [", ".join(name for name in names if name in then and name in now) for names in (then, now)]
     if orders[0] != orders[1]:
         found.append(Difference("settings", "", "groups", *orders))
@@ -73,12 +73,17 @@ def _settings(before: Rulebook, after: Rulebook) -> list[Difference]:
     ]
 
 
+def _how(group: Group, book: Rulebook) -> str:
+    """How its rules are matched, and where that is not orders, with what."""
+    return f"{group.match} (parcels)" if group in book.parcels else group.match
+
+
 def _moved(before: Rulebook, after: Rulebook, language: Language) -> list[Difference]:
     """Rules that stand in another order among those of their group that stayed, where that decides: of rules that all
     act only those want different things of which an order can have one."""
-    groups = {group.name: group for group in before.groups}
+    groups = {group.name: group for group in before.every_group}
     found = []
-    for group in after.groups:
+    for group in after.every_group:
         then = groups.get(group.name)
         if then is None:
             continue

@@ -17,6 +17,7 @@ from orderhub_core.rules.language.operators import Language
 from orderhub_core.rules.language.printing import print_condition
 from orderhub_core.rules.language.values import written
 from orderhub_core.rules.language.vocabulary import of_book
+from orderhub_core.rules.of_parcels import on_orders, on_parcels, whole
 from orderhub_core.rules.reason import Piece, is_of_lines, pieces
 from orderhub_core.rules.signals import Reports
 from orderhub_core.rules.tree import Action, Condition, Either, Every, Group, Leaf, Lines, Not, Rule, Rulebook, leaves
@@ -75,10 +76,22 @@ def explain(
     language: Language = "en",
     reports: Reports | None = None,
 ) -> Explanation:
-    """Of one order: a frame of one row, and its lines. The same index answers as when it is decided."""
+    """Of one order: a frame of one row, and its lines. The same index answers as when it is decided. Rules on parcels
+    are asked of it as if it went whole."""
     if order.height != 1:
         raise ValueError(f"one order is explained at a time, not {order.height}")
     index = Index(order, lines, zone=book.zone, reports=reports)
+    said = _said(index, on_orders(book), language)
+    if not book.parcels:
+        return said
+    parcel = Index(whole(order, said.decisions), lines, zone=book.zone, reports=reports)
+    more = _said(parcel, on_parcels(book), language)
+    values = {**more.values, **said.values}
+    decisions = pl.concat([said.decisions, more.decisions])
+    return Explanation(book.version, values, said.answers + more.answers, decisions)
+
+
+def _said(index: Index, book: Rulebook, language: Language) -> Explanation:
     reading = _Reading(index, book, language)
     answers = tuple(answer for group in book.groups for answer in reading.group(group))
     return Explanation(book.version, reading.values, answers, decided(index, book))

@@ -17,6 +17,7 @@ from orderhub_core.rules.decide import decided
 from orderhub_core.rules.dictionary import FIELDS, MEASURED, Field, lookup, nearest
 from orderhub_core.rules.dictionary import SIGNALS as SIGNALED
 from orderhub_core.rules.index import Index
+from orderhub_core.rules.of_parcels import on_parcels, whole
 from orderhub_core.rules.signals import SIGNALS
 from orderhub_core.rules.tree import Rulebook
 
@@ -61,17 +62,26 @@ def evaluate(exported: Exported, book: Rulebook) -> Evaluated:
     made = decided(index, book)
     many = orders.height >= MACHINE_CODE_FROM and any(gifts.limited(book))
     found = gifts.given(made, orders, book, run=speeds.compiled() if many else speeds.plain)
-    decisions = found.decisions.sort("order_id", maintain_order=True)
+    beside = _of_parcels(exported, book, found.decisions)
+    decisions = pl.concat([found.decisions, beside]).sort("order_id", maintain_order=True)
     keys = [name for name in ("shop", "order_no") if name in orders]
     named = orders.select("order_id", *keys).join(decisions, on="order_id", how="inner", maintain_order="right")
     return Evaluated(
         named.drop("order_id"),
         orders.height,
-        orders.height - made["order_id"].n_unique(),
+        orders.height - pl.concat([made["order_id"], beside["order_id"]]).n_unique(),
         exported.stray_lines,
         found.refusals,
         found.findings,
     )
+
+
+def _of_parcels(exported: Exported, book: Rulebook, decisions: pl.DataFrame) -> pl.DataFrame:
+    """What its rules on parcels say of orders that go whole, as far as a file tells."""
+    if not book.parcels:
+        return decisions.clear()
+    orders = whole(exported.orders, decisions)
+    return decided(Index(orders, exported.lines, zone=book.zone, reports=exported.reports), on_parcels(book))
 
 
 def granted(exported: Exported, book: Rulebook, order: pl.DataFrame, decisions: pl.DataFrame) -> gifts.Given:

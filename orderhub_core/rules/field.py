@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Literal, NamedTuple
 
-Level = Literal["order", "line", "buyer", "signal"]
+Level = Literal["order", "line", "buyer", "parcel", "signal"]
 
 
 class Kind(StrEnum):

@@ -136,6 +136,15 @@ ORDER = (
         words=choices.CARRIER,
         aliases=("承运商",),
     ),
+    Field(
+        "parcels",
+        "包裹数",
+        Kind.NUMBER,
+        "parcel",
+        "parcels",
+        "In how many parcels the order goes; of rules on parcels.",
+        aliases=("parcel_count",),
+    ),
     Field("tracking_no", "运单号", Kind.TEXT, "order", "tracking_no", "Of its first parcel.", aliases=("快递单号",)),
     Field("contradictions", "矛盾数", Kind.NUMBER, "order", "contradictions", "Claims that cannot all be true."),
 )

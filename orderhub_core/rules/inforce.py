@@ -41,7 +41,7 @@ class InForce(NamedTuple):
 
     @property
     def speaks(self) -> bool:
-        return bool(self.active.groups or (self.candidate is not None and self.candidate.groups))
+        return any(book.every_group for book in self.every)
 
     @property
     def every(self) -> Collection[Rulebook]:

@@ -14,6 +14,7 @@ from orderhub_core.rules.booktables import OTHERWISE
 from orderhub_core.rules.compile import field_of
 from orderhub_core.rules.dictionary import FIELDS, Field, Kind
 from orderhub_core.rules.facts import DERIVED, sources
+from orderhub_core.rules.of_parcels import KNOWN
 from orderhub_core.rules.tree import ALWAYS, Action, Rule, Rulebook, leaves
 
 
@@ -21,7 +22,7 @@ from orderhub_core.rules.tree import ALWAYS, Action, Rule, Rulebook, leaves
 def asked(book: Rulebook) -> tuple[tuple[Field, Rule], ...]:
     """Every field that its rules ask for, with the first rule that does. Raises UserMistake for one that is none."""
     found: dict[str, tuple[Field, Rule]] = {}
-    for group in book.groups:
+    for group in book.every_group:
         for rule in group.rules:
             for leaf in leaves(rule.when):
                 found.setdefault(leaf.field, (field_of(leaf), rule))
@@ -32,7 +33,7 @@ def asked(book: Rulebook) -> tuple[tuple[Field, Rule], ...]:
 def order_columns(book: Rulebook) -> tuple[str, ...]:
     """The columns of orders that it needs, besides their id and what is told of their buyers."""
     found = [column for field, _ in asked(book) for frame, columns in [sources(field)] for column in columns
-             if frame == "orders" and field.level != "buyer"]  # fmt: skip
+             if frame == "orders" and field.level not in ("buyer", "parcel")]  # fmt: skip
     return tuple(dict.fromkeys([*found, *(["paid_at"] if asks_signals(book) else [])]))
 
 
@@ -53,7 +54,7 @@ def signals(book: Rulebook) -> tuple[Field, ...]:
 
 def rules_on(book: Rulebook, signal: str) -> list[str]:
     """The rules that ask for what is reported under a name."""
-    rules = (rule for group in book.groups for rule in group.rules)
+    rules = (rule for group in book.every_group for rule in group.rules)
     fields = ((rule.name, field_of(leaf)) for rule in rules for leaf in leaves(rule.when))
     return list(dict.fromkeys(rule for rule, field in fields if field.is_reported and field.signal == signal))
 
@@ -68,7 +69,7 @@ def asks_buyers(book: Rulebook) -> bool:
 
 def of_lines(book: Rulebook) -> tuple[str, ...]:
     """The rules that ask for lines or for what sums them up: of an order without lines they know nothing."""
-    rules = (rule for group in book.groups for rule in group.rules)
+    rules = (rule for group in book.every_group for rule in group.rules)
     return tuple(
         rule.name
         for rule in rules
@@ -95,9 +96,14 @@ def named(book: Rulebook, verb: str) -> frozenset[str]:
 
 def _acting(book: Rulebook) -> Iterator[tuple[str, Action]]:
     """Every action with its rule."""
-    for group in book.groups:
+    for group in book.every_group:
         for rule in (*group.rules, Rule(OTHERWISE, ALWAYS, group.otherwise)):
             yield from ((rule.name, action) for action in rule.then)
+
+
+def _is_of_parcels(rule: Rule, book: Rulebook) -> bool:
+    """Whether what it asks, of all rules first, is asked of parcels."""
+    return any(rule in group.rules for group in book.parcels)
 
 
 def is_stored(field: Field) -> bool:
@@ -153,6 +159,8 @@ def _needed(book: Rulebook) -> Iterator[_Need]:
             yield _Need(FIELDS["quantity"], "lines", "quantity", why)
     for field, asking in asked(book):
         frame, columns = sources(field)
+        if field.column in KNOWN and _is_of_parcels(asking, book):
+            continue  # told of parcels by whoever asks
         text = "rule {rule!r} asks for {field} ({zh})"
         why = UserMistake(text, rule=asking.name, field=field.name, zh=field.zh)
         yield from (_Need(field, frame, column, why) for column in columns)

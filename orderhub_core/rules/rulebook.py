@@ -17,6 +17,15 @@
     then = "分仓 杭州仓"
     note = "why the rule is there"
 
+    [[parcels]]                           # groups that are asked of each parcel, see `of_parcels`
+    name = "carriers"
+    match = "first"
+
+    [[parcels.rules]]
+    name = "hangzhou-by-sf"
+    when = "发货仓 = 杭州仓"
+    then = "快递 顺丰"
+
 A book is never loaded in part: all that is wrong with it is told at once.
 """
 
@@ -88,15 +97,21 @@ def dump(book: Rulebook, language: Language = "en") -> str:
     for group in book.groups:
         parts.append(_group(group, speech, language))
         parts += [_rule(rule, speech, language) for rule in group.rules]
+    for group in book.parcels:
+        parts.append(_group(group, speech, language, "parcels"))
+        parts += [_rule(rule, speech, language, "parcels") for rule in group.rules]
     return "\n".join(parts)
 
 
-def with_rule(text: str, book: Rulebook, group: Group, rule: Rule, language: Language) -> tuple[str, bool]:
-    """The text of a book with one rule more, the last of its group, or of a new one, which then comes last; and whether
-    the book had to be written anew for it, without comments. Else what was written stays as it was."""
-    wanted = _with(book, group, rule)
-    speech, new = of_book(book), group.name not in [known.name for known in book.groups]
-    more = (_group(group, speech, language) + "\n" if new else "") + _rule(rule, speech, language)
+def with_rule(
+    text: str, book: Rulebook, group: Group, rule: Rule, language: Language, *, parcels: bool = False
+) -> tuple[str, bool]:
+    """The text of a book with one rule more, the last of its group, or of a new one, which then comes last (of those
+    on `parcels`, or on orders); and whether the book had to be written anew for it, without comments. Else what was
+    written stays as it was."""
+    wanted, table = _with(book, group, rule, parcels), "parcels" if parcels else "groups"
+    speech, new = of_book(book), group.name not in [known.name for known in book.every_group]
+    more = (_group(group, speech, language, table) + "\n" if new else "") + _rule(rule, speech, language, table)
     # Before a group or a table of words, or at the end: where the text then says what it should is the place.
     places = [len(text), *(found.start() for found in re.finditer(r"^[ \t]*\[", text, re.MULTILINE))]
     for place in places:
@@ -106,22 +121,24 @@ def with_rule(text: str, book: Rulebook, group: Group, rule: Rule, language: Lan
     return dump(wanted, language), True
 
 
-def _with(book: Rulebook, group: Group, rule: Rule) -> Rulebook:
-    groups = {known.name: known for known in (*book.groups, group)}
-    known = next((one for one in book.groups if one.name == group.name), group)
-    groups[group.name] = msgspec.structs.replace(known, rules=(*known.rules, rule))
-    return msgspec.structs.replace(book, groups=tuple(groups.values()))
+def _with(book: Rulebook, group: Group, rule: Rule, parcels: bool) -> Rulebook:
+    own = book.parcels if parcels else book.groups
+    known = next((one for one in own if one.name == group.name), group)
+    longer = msgspec.structs.replace(known, rules=(*known.rules, rule))
+    groups = {one.name: one for one in (*own, longer)}
+    made = tuple(groups.values())
+    return msgspec.structs.replace(book, parcels=made) if parcels else msgspec.structs.replace(book, groups=made)
 
 
-def _group(group: Group, speech: Vocabulary, language: Language) -> str:
-    told = f"[[groups]]\nname = {_text(group.name)}\nmatch = {_text(group.match)}\n"
+def _group(group: Group, speech: Vocabulary, language: Language, table: str = "groups") -> str:
+    told = f"[[{table}]]\nname = {_text(group.name)}\nmatch = {_text(group.match)}\n"
     if group.otherwise:
         told += f"otherwise = {_text(print_actions(group.otherwise, speech, language))}\n"
     return told
 
 
-def _rule(rule: Rule, speech: Vocabulary, language: Language) -> str:
-    told = f"[[groups.rules]]\nname = {_text(rule.name)}\n"
+def _rule(rule: Rule, speech: Vocabulary, language: Language, table: str = "groups") -> str:
+    told = f"[[{table}.rules]]\nname = {_text(rule.name)}\n"
     told += f"when = {_text(print_condition(rule.when, speech, language))}\n"
     told += f"then = {_text(print_actions(rule.then, speech, language))}\n"
     return told + (f"note = {_text(rule.note)}\n" if rule.note else "")

@@ -145,3 +145,9 @@ class Rulebook(msgspec.Struct, frozen=True, cache_hash=True, forbid_unknown_fiel
     """In which times of day and days of the week are meant."""
     words: tuple[Word, ...] = ()
     """The tree holds values; words are for reading and writing."""
+    parcels: tuple[Group, ...] = ()
+    """Those asked of each parcel, once it is known what goes in which and from where: see `of_parcels`."""
+
+    @property
+    def every_group(self) -> tuple[Group, ...]:
+        return self.groups + self.parcels

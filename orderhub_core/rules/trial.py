@@ -14,11 +14,12 @@ _ORDER = ["shop", "order_no"]
 
 
 def moves(shadowed: pl.DataFrame) -> pl.DataFrame:
-    """MOVES of decisions in the columns of `store.recorded.SHADOWED`. Who wanted nothing has an empty
-    list; a shadow notes that with an empty action."""
+    """MOVES of decisions in the columns of `store.recorded.SHADOWED`; those on one parcel name it.
+    Who wanted nothing has an empty list; a shadow notes that with an empty action."""
     pieces = pl.when(pl.col("quantity") != 1).then(pl.format(" × {}", "quantity")).otherwise(pl.lit(""))
     meant = pl.col("action") != ""
-    said = shadowed.with_columns(wish=pl.format("{} {}{}", "action", "argument", pieces))
+    parcel = pl.when(pl.col("parcel") > 0).then(pl.format(" [{}]", "parcel")).otherwise(pl.lit(""))
+    said = shadowed.with_columns(wish=pl.format("{} {}{}{}", "action", "argument", pieces, parcel))
     wishes = said.group_by(_ORDER).agg(
         pl.col("wish").filter(meant, pl.col("shadow") == 0).unique().sort().alias("now"),
         pl.col("wish").filter(meant, pl.col("shadow") == 1).unique().sort().alias("then"),

@@ -177,7 +177,7 @@ class Store(ABC):
 
     def decided_rows(self, order_ids: Iterable[int]) -> list[Row]:
         """order_id, action, argument of what was decided of these orders, in the order in which it was."""
-        sql = f"""SELECT order_id, action, argument FROM decisions WHERE shadow = 0 AND {self.among("order_id")}
+        sql = f"""SELECT order_id, action, argument, parcel FROM decisions WHERE shadow = 0 AND {self.among("order_id")}
             ORDER BY order_id, place"""
         return self.query("hub", sql, (self.listed(order_ids),))
 

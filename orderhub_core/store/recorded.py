@@ -13,7 +13,7 @@ from orderhub_core.store.base import Store
 from orderhub_core.store.unit import Message, Row, digest_of
 
 _OF = "shadow = 0 AND decided_at >= ? AND decided_at < ?"
-_DECISIONS = f"""SELECT shop, order_no, version, place, rule_group, rule, action, argument, quantity, reason
+_DECISIONS = f"""SELECT shop, order_no, version, place, rule_group, rule, action, argument, quantity, reason, parcel
     FROM decisions JOIN orders USING (order_id) WHERE {_OF}"""
 _HEARD = f"""SELECT min(seq), shop, order_no, message, min(recorded_at) FROM log JOIN orders USING (order_id)
     WHERE order_id IN (SELECT order_id FROM decisions WHERE {_OF}) GROUP BY shop, order_no, message"""
@@ -24,7 +24,8 @@ _LASTING = "FROM signals WHERE (until IS NULL OR until >= ?) AND substr(name, 1,
 _MEASURED = f"SELECT min(since) {_LASTING} = 'measurement:'"
 _SAID = f"SELECT name {_LASTING} <> 'measurement:'"
 _CAME = "SELECT min(received_at) FROM inbox WHERE source = ? AND {those}"
-_BESIDE = """SELECT shop, order_no, action, argument, quantity, shadow FROM decisions JOIN orders USING (order_id)
+_BESIDE = """SELECT shop, order_no, action, argument, quantity, shadow, parcel
+    FROM decisions JOIN orders USING (order_id)
     WHERE order_id IN (SELECT order_id FROM decisions WHERE version = ? AND shadow = 1)
     AND (shadow = 0 OR version = ?)"""
 _READ = """SELECT shop, order_no, detail FROM log JOIN orders USING (order_id)
@@ -40,7 +41,7 @@ NOBODY: Key = ("", "")
 
 SHADOWED = pl.Schema(
     {"shop": pl.String(), "order_no": pl.String(), "action": pl.String(), "argument": pl.String(),
-     "quantity": pl.Int64(), "shadow": pl.Int64()}
+     "quantity": pl.Int64(), "shadow": pl.Int64(), "parcel": pl.Int64()}
 )  # fmt: skip
 
 
@@ -54,7 +55,8 @@ class Heard(NamedTuple):
 
 
 class Recorded(NamedTuple):
-    """Of orders that were decided in a period. `decisions`: place, group, rule, action, argument, quantity, reason."""
+    """Of orders that were decided in a period. `decisions`: place, group, rule, action, argument, quantity, reason,
+    parcel."""
 
     versions: dict[Key, str]
     decisions: dict[Key, list[Row]]

@@ -168,6 +168,8 @@ class Decision(HubPart, table=True):
     decided_at: int = number()
     shadow: int = number()
     """1 where it was only noted what a version on trial would have decided."""
+    parcel: int = number()
+    """The parcel that it is about, from 1; 0: the order."""
 
 
 class Split(HubPart, table=True):

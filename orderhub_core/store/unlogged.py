@@ -14,7 +14,7 @@ from orderhub_core.effects import Effect
 from orderhub_core.store.base import Store
 
 DONE = "SELECT payload, done_at, attempts FROM outbox WHERE {those} AND state = 'done' ORDER BY done_at, key"
-DECIDED = """SELECT action, argument, quantity, rule, version, reason, decided_at FROM decisions
+DECIDED = """SELECT action, argument, quantity, rule, version, reason, decided_at, parcel FROM decisions
     WHERE order_id = ? AND shadow = 0 ORDER BY place"""
 PARCELS = "SELECT decided FROM orders WHERE order_id = ?"
 
@@ -38,6 +38,8 @@ class Decided(NamedTuple):
     version: str
     reason: str
     at: int
+    parcel: int
+    """The one that it is about; 0: the order."""
 
 
 def parcels(store: Store, order_id: int) -> int:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from html import escape
 from typing import Any, Literal, Protocol
+from urllib.parse import urlencode
 
 import marimo as mo
 import polars as pl
@@ -127,9 +128,10 @@ def section(title: str, *parts: object) -> mo.Html:
     return made
 
 
-def link(text: str, to: str) -> mo.Html:
-    """A way to another page."""
-    return mo.Html(f'<p><a href="{escape(to)}">{escape(text)}</a></p>')
+def link(text: str, to: str, asked: Mapping[str, str] = {}) -> mo.Html:
+    """A way to another page; `asked`: what its address asks for."""
+    address = f"{to}?{urlencode(asked)}" if asked else to
+    return mo.Html(f'<p><a href="{escape(address)}">{escape(text)}</a></p>')
 
 
 def grid(*items: object, min: str = "260px") -> mo.Html:

@@ -118,6 +118,8 @@ def test_orders_are_listed_by_a_condition_and_its_mistakes_told_in_the_readers_w
     assert rows.is_empty() and "省份" in wrong
     rows, wrong = examples.only(ground, "买家历史订单数 > 3", words)
     assert rows.is_empty() and wrong
+    rows, wrong = examples.only(ground, "包裹数 > 1", words)
+    assert rows.is_empty() and "parcels" in wrong
 
 
 def test_the_rule_that_the_marks_mean_is_found_with_what_it_overlaps(ground: Ground) -> None:
@@ -221,7 +223,7 @@ def test_a_copy_gives_the_draft_as_a_file(ground: Ground) -> None:
 
 def test_orders_of_the_lab_come_marked_by_their_numbers(ground: Ground) -> None:
     rows = ground.orders.tail(3)
-    _, href = lab_board.as_examples(rows, EN)
+    href = html.unescape(re.findall('href="(.*?)"', ui.link(*lab_board.as_examples(rows, EN)).text)[0])
     numbers = parse_qs(urlsplit(href).query)["should"]
     assert examples.given(ground.orders, [*numbers, "4711"]) == dict.fromkeys(rows["order_id"], True)
 

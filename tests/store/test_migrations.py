@@ -84,9 +84,9 @@ def test_decisions_that_older_versions_made_are_numbered_as_they_were_made(old_h
     homes.init(old_home)
     store = homes.open_store(old_home)
     assert store.query("hub", "SELECT * FROM decisions ORDER BY order_id, place") == [
-        (1, "v1", 0, "routing", "default", "assign_warehouse", "w", 1, "because", 7, 0),
-        (1, "v1", 1, "gift", "pouch", "add_gift", "P", 1, "because", 7, 0),
-        (2, "v1", 0, "gift", "pouch", "add_gift", "P", 3, "because", 7, 0),
+        (1, "v1", 0, "routing", "default", "assign_warehouse", "w", 1, "because", 7, 0, 0),
+        (1, "v1", 1, "gift", "pouch", "add_gift", "P", 1, "because", 7, 0, 0),
+        (2, "v1", 0, "gift", "pouch", "add_gift", "P", 3, "because", 7, 0, 0),
     ]
     assert schema.differences(old_home) == []
     store.close()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from orderhub_core.rules.actions import VERBS
 from orderhub_core.rules.dictionary import FIELDS, MEASURED, Kind, of_subject
 from orderhub_core.rules.language.operators import FITTING
+from orderhub_core.rules.of_parcels import VERBS as MARKS
 from orderhub_core.rules.tree import Action, Either, Every, Group, Leaf, Lines, Not, Op, Rule, Rulebook, Word
 
 OWN = (
@@ -63,7 +64,8 @@ def asked(field, op):
 @st.composite
 def leaves(draw, level=None):
     told = [of_subject(field, draw(texts)) for field in MEASURED.values()] if level in (None, "signal") else []
-    field = draw(st.sampled_from([*(one for one in FIELDS.values() if level in (None, one.level)), *told]))
+    known = [one for one in FIELDS.values() if one.level == level or (level is None and one.level != "parcel")]
+    field = draw(st.sampled_from([*known, *told]))
     op = draw(st.sampled_from(FITTING[field.kind]))
     return Leaf(field.name, op, draw(asked(field, op)))
 
@@ -81,6 +83,7 @@ conditions = st.recursive(
 )
 
 
+of_parcels = st.recursive(leaves() | leaves("parcel") | st.just(Every()), joined, max_leaves=5)
 splits = st.just("never") | st.builds(
     lambda kind, most: f"{kind} at most {most}" if most else kind,
     st.sampled_from(["category", "sku", "warehouse", "stock"]),
@@ -89,8 +92,8 @@ splits = st.just("never") | st.builds(
 
 
 @st.composite
-def actions(draw):
-    verb = draw(st.sampled_from(list(VERBS.values())))
+def actions(draw, verbs=tuple(VERBS)):
+    verb = VERBS[draw(st.sampled_from(verbs))]
     arguments = {
         "name": texts,
         "number": st.integers(-1000, 1000).map(str),
@@ -107,17 +110,23 @@ def actions(draw):
 deeds = st.lists(actions(), min_size=1, max_size=3).map(tuple)
 
 
+marks = st.lists(actions(MARKS), min_size=1, max_size=2).map(tuple)
+
+
+@st.composite
+def groups(draw, name, names, when, then):
+    match = draw(st.sampled_from(["first", "all"]))
+    rules = [
+        Rule(next(names), draw(when), draw(then), draw(st.just("") | texts)) for _ in range(draw(st.integers(0, 3)))
+    ]
+    otherwise = draw(st.just(()) | then) if match == "first" else ()
+    return Group(name, match, tuple(rules), otherwise)
+
+
 @st.composite
 def books(draw):
     names = iter(f"rule-{number}" for number in range(99))
-    groups = []
-    for number in range(draw(st.integers(0, 3))):
-        match = draw(st.sampled_from(["first", "all"]))
-        rules = [
-            Rule(next(names), draw(conditions), draw(deeds), draw(st.just("") | texts))
-            for _ in range(draw(st.integers(0, 3)))
-        ]
-        otherwise = draw(st.just(()) | deeds) if match == "first" else ()
-        groups.append(Group(f"group-{number}", match, tuple(rules), otherwise))
+    own = [draw(groups(f"group-{n}", names, conditions, deeds)) for n in range(draw(st.integers(0, 3)))]
+    parcels = [draw(groups(f"parcels-{n}", names, of_parcels, marks)) for n in range(draw(st.integers(0, 2)))]
     zone = draw(st.sampled_from(["Asia/Shanghai", "UTC", "America/New_York"]))
-    return Rulebook(draw(texts), tuple(groups), zone, OWN)
+    return Rulebook(draw(texts), tuple(own), zone, OWN, tuple(parcels))

@@ -333,3 +333,31 @@ def test_the_note_on_such_a_hold_says_what_to_do():
     assert finding.level == "note"
     assert "assign a warehouse, too" in sentence(finding, of_book(book), "en")
     assert "动作挂起也就落空" in sentence(finding, of_book(book), "zh")
+
+
+def test_rules_on_parcels_are_doubted_as_others_are_and_not_held_against_rules_on_orders():
+    text = """[[groups]]
+name = "of-orders"
+match = "all"
+[[groups.rules]]
+name = "any"
+when = "total >= 1"
+then = "carrier zto; assign hangzhou"
+[[parcels]]
+name = "carriers"
+match = "first"
+[[parcels.rules]]
+name = "dear"
+when = "parcels >= 2"
+then = "carrier sf"
+[[parcels.rules]]
+name = "never"
+when = "parcels >= 3 and warehouse = hangzhou"
+then = "carrier yto"
+[[parcels.rules]]
+name = "none"
+when = "parcels >= 3 and parcels < 2"
+then = "tag X"
+"""
+    found = [(one.code, one.group, one.rule) for one in check(rulebook.read(text).book)]
+    assert found == [("dead", "carriers", "never"), ("never_both", "carriers", "none")]

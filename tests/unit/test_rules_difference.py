@@ -108,3 +108,12 @@ def test_which_of_two_that_want_an_order_somewhere_comes_first_is_a_difference_w
     group = HEAD + '[[groups]]\nname = "g"\nmatch = "all"\n'
     (found,) = differences(book(group + "".join(rules)), book(group + "".join(reversed(rules))))
     assert (found.kind, found.rule) == ("moved", "two")
+
+
+def test_a_group_that_is_asked_of_parcels_instead_of_orders_is_another_one():
+    tags = GIFTS + FIRST.replace("tag new", "carrier sf")
+    of_parcels = tags.replace("[[groups", "[[parcels")
+    (told,) = differences(book(HEAD + tags), book(HEAD + of_parcels))
+    assert told == ("settings", "gifts", "match", "all", "all (parcels)")
+    (changed,) = differences(book(HEAD + of_parcels), book(HEAD + of_parcels.replace("douyin", "taobao")))
+    assert (changed.kind, changed.group, changed.rule) == ("changed", "gifts", "first")

@@ -120,3 +120,38 @@ def test_whatever_is_added_the_text_says_the_book_with_the_rule(book, match, whe
     assert mistakes == ()
     before = {known.name: known.rules for known in book.groups}
     assert {known.name: known.rules for known in read.groups} == before | {group: (*before.get(group, ()), rule)}
+
+
+PARCELS = (
+    DRAFT
+    + """
+[[parcels]]
+name = "快递"
+match = "first"
+otherwise = "标记 其他"
+
+[[parcels.rules]]
+name = "杭州"
+when = "发货仓 = hangzhou"
+then = "快递 顺丰"
+"""
+)
+
+
+def test_a_rule_on_parcels_is_added_to_theirs_and_only_what_they_may_want():
+    answer = chosen(group="快递", field1="parcels", op1=">=", value1="2", verb="carrier", argument="中通")
+    built = form(PARCELS).build(answer)
+    assert built.said == ("已加进 快递：包裹数 >= 2 → 快递 中通", "good")
+    assert built.text.startswith(PARCELS.rstrip())
+    book = rulebook.read(built.text).book
+    assert [rule.name for rule in book.parcels[0].rules] == ["杭州", "规则-1"]
+    assert book.groups == rulebook.read(PARCELS).book.groups
+    assert "不能只对订单的一个包裹做" in form(PARCELS).lacks(answer | {"verb": "hold", "argument": "人工审核"})
+    assert "只有包裹才有" in form(PARCELS).lacks(answer | {"group": "赠品"})
+
+
+def test_a_first_group_on_parcels_is_made():
+    answer = chosen(group="new parcels", field1="warehouse", op1="=", value1="hangzhou", verb="tag", argument="A")
+    book = rulebook.read(form().build(answer).text).book
+    (group,) = book.parcels
+    assert (group.match, len(group.rules), book.groups) == ("all", 1, rulebook.read(DRAFT).book.groups)

@@ -102,15 +102,16 @@ def _shown(
     book: Rulebook, findings: Sequence[Finding], notes: Sequence[str], refused: Sequence[str], language: Language
 ) -> str:
     tr, speech = i18n.translator(language), of_book(book)
-    rules = sum(len(group.rules) for group in book.groups)
+    rules = sum(len(group.rules) for group in book.every_group)
     told = [
         tr("version {version}, rules: {rules}, groups: {groups}").format(
-            rules=rules, groups=len(book.groups), version=book.version
+            rules=rules, groups=len(book.every_group), version=book.version
         )
     ]
-    for group in book.groups:
+    for group in book.every_group:
         how = tr("the first that holds acts") if group.match == "first" else tr("each that holds acts")
-        told += ["", f"{group.name} ({how})"]
+        of = tr("of each parcel: {how}").format(how=how) if group in book.parcels else how
+        told += ["", f"{group.name} ({of})"]
         told += [f"  {rule.name}: {print_rule(rule, speech, language)}" for rule in group.rules]
         told += _otherwise(group, book, language)
     told += ["", *(_line(finding, book, language) for finding in findings)]
@@ -141,7 +142,7 @@ def _line(finding: Finding, book: Rulebook, language: Language) -> str:
 
 def _answer(draft: rulebook.Draft, findings: Sequence[Finding], language: Language) -> dict[str, Any]:
     book, speech, tr = draft.book, of_book(draft.book), i18n.translator(language)
-    usable = [] if draft.mistakes else [(group, rule) for group in book.groups for rule in group.rules]
+    usable = [] if draft.mistakes else [(group, rule) for group in book.every_group for rule in group.rules]
     return {
         "version": book.version,
         "rules": [

@@ -59,7 +59,8 @@ def evaluate(
         "by_rule": counted.to_dicts(),
         "out": str(out),
     }
-    tell(answer, "\n".join([_summary(found, counted, out), *without_lines(exported, tr)]), as_json=as_json)
+    told = [_summary(found, counted, out), *_whole(book, tr), *without_lines(exported, tr)]
+    tell(answer, "\n".join(told), as_json=as_json)
 
 
 def _write(decisions: pl.DataFrame, out: Path) -> None:
@@ -137,7 +138,7 @@ def explain(
     found = explained(order, own, book, language=lang.value, reports=exported.reports)
     given = exports.granted(exported, book, order, found.decisions)
     tr = translator(lang.value)
-    told = [*sentences(found, book, lang.value), *_unlucky(given, tr), *without_lines(exported, tr)]
+    told = [*sentences(found, book, lang.value), *_unlucky(given, tr), *_whole(book, tr), *without_lines(exported, tr)]
     whole = document(order_no, found._replace(decisions=given.decisions)) | {
         "refused": given.refusals.drop("order_id").to_dicts(),
         "rules_without_lines": exported.blind,
@@ -149,6 +150,11 @@ def explain(
         told += ["", *rules_questions.lines(answers, tr)]
         whole["questions"] = rules_questions.document(answers)
     tell(whole, "\n".join(told), as_json=as_json)
+
+
+def _whole(book: Rulebook, tr: Translate) -> Iterator[str]:
+    if book.parcels:
+        yield tr("! rules on parcels are asked as if each order went whole: what goes in which is settled by the hub")
 
 
 def _unlucky(given: Given, tr: Translate) -> Iterator[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypedDict
-from urllib.parse import urlencode
 
 import polars as pl
 
@@ -139,6 +138,8 @@ def remarks(against: str | None, start: str | None, file: str | None, tried: Tri
     notes: list[Said] = [(compared, "info")]
     if not differences(tried.force, tried.draft, words.language):
         notes.append((tr(texts.SAME), "info"))
+    if tried.force.parcels or tried.draft.parcels:
+        notes.append((tr(texts.OF_PARCELS), "info"))
     unmeasured: list[Said] = [(told, "warn") for told in tried.unmeasured]
     return [*notes, *doubts(tried.draft, tried.refused, words), *unmeasured]
 
@@ -239,11 +240,11 @@ def hours(found: Result, warehouse: str) -> tuple[pl.DataFrame, int | None]:
 # -- what a click means
 
 
-def as_examples(rows: pl.DataFrame, tr: Translate) -> tuple[str, str]:
-    """What leads to a rule by these examples, and where that is."""
+def as_examples(rows: pl.DataFrame, tr: Translate) -> tuple[str, str, dict[str, str]]:
+    """What leads to a rule by these examples, where that is, and what is asked there."""
     numbers = rows.select(pl.concat_str("shop", pl.lit("/"), "order_no")).to_series()
     said = tr("Look for a rule that takes those chosen ({n})").format(n=rows.height)
-    return said, "/apps/rule_example/?" + urlencode({"should": ",".join(numbers)})
+    return said, "/apps/rule_example/", {"should": ",".join(numbers)}
 
 
 def of_row(one: Section, row: int) -> Pick:

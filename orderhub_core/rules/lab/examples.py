@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple, Protocol
@@ -49,6 +49,10 @@ class Bench(NamedTuple):
         ids = self._ids(answer["rows"].to_series(0).to_list(), answer.get("numbers"))
         rest = {number: should for number, should in marks.items() if number not in ids}
         return rest if answer["do"] == "forget" else {**rest, **dict.fromkeys(ids, answer["do"] == "yes")}
+
+    def marking(self, answer: Mapping[str, Any]) -> Callable[[Marks], dict[int, bool]]:
+        """What an answer of the form does to marks."""
+        return lambda marks: self.marked(marks, answer)
 
     def lacks(self, answer: Mapping[str, Any]) -> str:
         """What is missing or wrong of an answer as the browser sends it; empty where nothing is."""

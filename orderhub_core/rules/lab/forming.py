@@ -26,7 +26,11 @@ from orderhub_core.rules.tree import Action, Condition, Either, Every, Group, Le
 
 CONDITIONS = 3
 """That the form has room for; more are written."""
-NEW = {"new first": "A new group: the first that holds acts", "new all": "A new group: each that holds acts"}
+NEW = {
+    "new first": "A new group: the first that holds acts",
+    "new all": "A new group: each that holds acts",
+    "new parcels": "A new group on parcels: each that holds acts",
+}
 JOINED = {"every": "All of them", "either": "Any of them"}
 NEW_GROUP = Spoken(("more",), ("新增",))
 TITLE = "Add a rule without writing it"
@@ -123,7 +127,7 @@ def asks_deed(text: str, lang: str) -> dict[str, Asked]:
 
 def _places(text: str, lang: str) -> dict[str, Asked]:
     tr = translator(lang)
-    groups = {group.name: group.name for group in rulebook.read(text).book.groups}
+    groups = {group.name: group.name for group in rulebook.read(text).book.every_group}
     groups |= {tr(said): new for new, said in NEW.items()}
     return {"group": Asked(tr("Group"), groups, next(iter(groups))), "name": Asked(tr("The rule's name"))}
 
@@ -152,34 +156,38 @@ def with_condition(
     words = board.words(book, lang)
     if mistakes:
         return text, (words.tr(UNREAD).format(mistakes=wrongs(mistakes, words.tr)), "bad")
-    group, match = _group(answer, book, words)
+    group = _group(answer, book, words)
     then = _then(answer, words)
     wrong = [*wrong, *(one for one in then if isinstance(one, str))]
     if wrong:
         return text, ("\n\n".join(wrong), "bad")
-    name = (answer["name"] or "").strip() or _free(group, book, words)
-    if any(rule.name == name for known in book.groups if known.name == group for rule in known.rules):
-        return text, (words.tr("The group {group} has a rule {rule} already.").format(group=group, rule=name), "bad")
+    name = (answer["name"] or "").strip() or _free(group, words)
+    if any(rule.name == name for rule in group.rules):
+        told = words.tr("The group {group} has a rule {rule} already.").format(group=group.name, rule=name)
+        return text, (told, "bad")
     rule = Rule(name, condition, tuple(one for one in then if not isinstance(one, str)))
-    longer, anew = rulebook.with_rule(text, book, Group(group, match), rule, words.language)
+    parcels = group in book.parcels or answer["group"] == "new parcels"
+    longer, anew = rulebook.with_rule(text, book, group, rule, words.language, parcels=parcels)
     if mistakes := rulebook.read(longer).mistakes:  # of its name
         return text, (wrongs(mistakes, words.tr), "bad")
-    said = words.tr("Added to {group}: {rule}").format(group=group, rule=print_rule(rule, words.speech, words.language))
+    line = print_rule(rule, words.speech, words.language)
+    said = words.tr("Added to {group}: {rule}").format(group=group.name, rule=line)
     return longer, (f"{said}\n\n{words.tr(ANEW)}", "warn") if anew else (said, "good")
 
 
-def _group(answer: Mapping[str, Any], book: Rulebook, words: Words) -> tuple[str, Any]:
-    """Its name and how its rules are matched."""
-    known = {group.name: group.match for group in book.groups}
+def _group(answer: Mapping[str, Any], book: Rulebook, words: Words) -> Group:
+    """As the draft has it, or a new one."""
+    known = {group.name: group for group in book.every_group}
     chosen = str(answer["group"] or "")
     if chosen in known:
-        return chosen, known[chosen]
+        return known[chosen]
     base = NEW_GROUP.printed(words.language)
-    return next(name for name in _numbered(base) if name not in known), chosen.removeprefix("new ") or "all"
+    name = next(name for name in _numbered(base) if name not in known)
+    return Group(name, "first" if chosen == "new first" else "all")
 
 
-def _free(group: str, book: Rulebook, words: Words) -> str:
-    taken = {rule.name for known in book.groups if known.name == group for rule in known.rules}
+def _free(group: Group, words: Words) -> str:
+    taken = {rule.name for rule in group.rules}
     return next(name for name in _numbered(words.tr("rule")) if name not in taken)
 
 

@@ -70,6 +70,10 @@ KINDS = {"added": "Added", "removed": "Removed", "changed": "Changed", "moved": 
 SPANS = {0: "All orders", 1: "Last 24 hours", 7: "Last 7 days", 30: "Last 30 days"}
 OUTCOMES = {"acts": "acts", "passed over": "passed over", "fails": "does not hold", "unknown": "lacks a value"}
 NONE, OTHERWISE = "(none)", "otherwise"
+OF_PARCELS = (
+    "Rules on parcels are not tried here: what goes in which parcel is settled with the stock of the moment. `orderhub"
+    " rules eval` and `explain` ask them of orders as if each went whole."
+)
 SAME = "Both say the same, so that nothing can differ: change the draft, or compare it with another version."
 
 

@@ -66,6 +66,9 @@ MISTAKES: Mapping[str, str] = {
     "unknown_zone": "there is no time zone {word}; write one like Asia/Shanghai",
     "unknown_match": "match is {word}; it must be first or all",
     "otherwise_of_all": "`otherwise` belongs to a group in which the first rule decides; this one has match = all",
+    "of_parcels": "{word} is known of parcels only: put the rule in a group `[[parcels]]`",
+    "not_of_parcels": "{word} cannot be done to one parcel of an order; what can: {known}. For all else the order is "
+    "asked, in `[[groups]]`",
     "no_action": "it wants nothing done: write an action in `then`",
     "twice": "the name {word} stands twice; decisions are kept by name",
     "reserved": "the name {word} is the hub's own; choose another one",
@@ -88,6 +91,7 @@ KINDS: Mapping[str, str] = {
     "list": "a list",
     "table": "a table",
     "groups": "tables `[[groups]]`, each with name, match and rules",
+    "parcels": "tables `[[parcels]]`, each with name, match and rules",
     "group": "a table `[[groups]]` with name, match and rules",
     "rules": "tables `[[groups.rules]]`, each with name, when and then",
     "rule": "a table `[[groups.rules]]` with name, when and then",

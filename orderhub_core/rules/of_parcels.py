@@ -1,0 +1,44 @@
+"""Rules on parcels: asked when it is known what an order goes in, and from where, of each parcel by itself.
+
+To such a rule a parcel is an order of its own: what speaks of lines or sums them up means the lines that are in it,
+`warehouse` is where it leaves from, `parcels` is how many the order goes in. All else is the order's. What such a rule
+may want are marks of a hand-over (VERBS).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import msgspec
+import polars as pl
+
+from orderhub_core.rules.actions import NEAREST
+from orderhub_core.rules.tree import Rulebook
+
+VERBS = ("carrier", "tag", "priority")
+"""A carrier that is said of a parcel comes before one that is said of its order; tags and points come on top."""
+KNOWN = pl.Schema({"warehouse": pl.String(), "parcels": pl.Int64()})
+"""What is told of a parcel, beside the columns of its order."""
+
+
+@lru_cache(maxsize=64)
+def on_parcels(book: Rulebook) -> Rulebook:
+    """Its rules on parcels, as a book that decides on parcels as others do on orders."""
+    return msgspec.structs.replace(book, groups=book.parcels, parcels=())
+
+
+@lru_cache(maxsize=64)
+def on_orders(book: Rulebook) -> Rulebook:
+    """Without them."""
+    return msgspec.structs.replace(book, parcels=())
+
+
+def whole(orders: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
+    """Orders as the one parcel that each goes in, with KNOWN: the warehouse that an order came with, or else the one
+    that its DECISIONS name. Which is nearest is known only where there is stock."""
+    named = decisions.filter(pl.col("action") == "assign_warehouse", pl.col("argument") != NEAREST)
+    goes = named.group_by("order_id", maintain_order=True).agg(goes=pl.col("argument").first())
+    own = pl.col("warehouse").cast(pl.String) if "warehouse" in orders else pl.lit(None, pl.String)
+    placed = orders.join(goes, on="order_id", how="left", maintain_order="left")
+    warehouse = pl.coalesce(pl.when(own != "").then(own), "goes")
+    return placed.with_columns(warehouse=warehouse, parcels=pl.lit(1, pl.Int64)).drop("goes")
