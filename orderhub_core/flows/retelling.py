@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,7 +19,7 @@ from orderhub_core.store.unlogged import Decided, Done
 
 Entry = dict[str, Any]
 """A row of `frames.EVENTS` with its `detail`, JSON; `seq` and `message` are None of what the log has no entry for. With
-`quantity` and `reason` of what rules decided, which are None of all else."""
+`quantity` and `reason` of what rules decided, and of a gift the SKU that it `goes_with`; None of all else."""
 _json = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -27,8 +27,11 @@ def life(store: Store, orders: pl.DataFrame, events: pl.DataFrame) -> list[Entry
     """Of these orders (of `frames.ORDERS`) with their `events`, in the order in which the hub came to know it."""
     details = store.details_of(orders["order_id"])
     decided = {order: unlogged.decided(store, order) for order in orders["order_id"]}
+    earned = {order: unlogged.earned(store, order) for order in orders["order_id"]}
     logged = [
-        _reasoned({**entry, "detail": details.get(entry["seq"], "")}, decided[entry["order_id"]])
+        _reasoned(
+            {**entry, "detail": details.get(entry["seq"], "")}, decided[entry["order_id"]], earned[entry["order_id"]]
+        )
         for entry in events.sort("seq").iter_rows(named=True)
     ]
     beside = [
@@ -38,13 +41,14 @@ def life(store: Store, orders: pl.DataFrame, events: pl.DataFrame) -> list[Entry
     return list(heapq.merge(logged, beside, key=_known_at))
 
 
-def _reasoned(entry: Entry, decided: Sequence[Decided]) -> Entry:
-    """Of what rules decided, how much and why: the log has which rule it was."""
+def _reasoned(entry: Entry, decided: Sequence[Decided], earned: Mapping[tuple[str, str], str]) -> Entry:
+    """Of what rules decided, how much and why, and of a gift what it goes with: the log has which rule it was."""
     detail = msgspec.json.decode(entry["detail"]) if entry["outcome"] == "decided" else {}
     named = (entry["event"].removeprefix("rule."), entry["after"], detail.get("rule"))
     own = [one for one in decided if (one.action, one.argument, one.rule) == named]
     said = next((one for one in own if one.parcel == detail.get("parcel", one.parcel)), None)
-    return {**entry, "quantity": said and said.quantity, "reason": said and said.reason}
+    parent = earned.get((str(detail.get("rule")), entry["after"])) if named[0] == "add_gift" else None
+    return {**entry, "quantity": said and said.quantity, "reason": said and said.reason, "goes_with": parent}
 
 
 def why(entry: Entry) -> str:
@@ -105,4 +109,5 @@ def _entry(order_id: int, event: str, at: int, what: str, outcome: str, source: 
         "seq": None, "order_id": order_id, "event": event, "occurred_at": moment, "recorded_at": moment, "before": "",
         "after": what, "outcome": outcome, "source": source, "message": None, "rule": "",
         "detail": _json(detail).decode() if detail else "", "quantity": None, "reason": None,
+        "goes_with": None,
     }  # fmt: skip

@@ -106,6 +106,11 @@ class Shelf(NamedTuple):
     left: int
     must_stay: int
 
+    @property
+    def over(self) -> int:
+        """Pieces that are promised beyond what was counted."""
+        return 0 if self.counted is None else max(0, self.promised - max(0, self.counted))
+
 
 class Stock:
     """Of one hub. `first`: the book that speaks until a version is published; its words name warehouses, too."""

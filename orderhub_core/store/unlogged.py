@@ -16,6 +16,8 @@ from orderhub_core.store.base import Store
 DONE = "SELECT payload, done_at, attempts FROM outbox WHERE {those} AND state = 'done' ORDER BY done_at, key"
 DECIDED = """SELECT action, argument, quantity, rule, version, reason, decided_at, parcel FROM decisions
     WHERE order_id = ? AND shadow = 0 ORDER BY place"""
+EARNED = """SELECT g.rule, g.sku, l.sku FROM lines g JOIN lines l ON l.order_id = g.order_id AND l.line_no = g.gift_of
+    WHERE g.order_id = ? AND g.rule <> ''"""
 PARCELS = "SELECT decided FROM orders WHERE order_id = ?"
 
 
@@ -50,6 +52,11 @@ def parcels(store: Store, order_id: int) -> int:
 def decided(store: Store, order_id: int) -> list[Decided]:
     """What rules said of one order, in their turn; not what a trial would have."""
     return [Decided(*row) for row in store.query("hub", DECIDED, (order_id,))]
+
+
+def earned(store: Store, order_id: int) -> dict[tuple[str, str], str]:
+    """Of gifts that rules gave, by rule and SKU, the SKU that each goes with."""
+    return {(rule, gift): sku for rule, gift, sku in store.query("hub", EARNED, (order_id,))}
 
 
 def done(store: Store, keys: Sequence[str]) -> list[Done]:

@@ -81,7 +81,8 @@ def test_import_ends_with_one_object_and_the_log_is_whole(orderhub, export, tmp_
     code, out, _ = orderhub("log", "show", "B1", "--data", tmp_path / "d")
     assert code == 0
     assert "  Paid  unpaid → paid  (happened 2026-01-01" in out
-    entries = out.splitlines()
+    now, *entries = out.splitlines()
+    assert now == "B1 (imported) is now: paid"
     assert all("+08:00  " in line and "+08:00, " in line and "Z" not in line for line in entries), "the settings' zone"
 
 
@@ -90,7 +91,14 @@ def test_a_report_of_yes_or_no_is_told_as_it_was_given(orderhub, export, tmp_pat
     for signal, value, told in (("storm", "yes", "storm yes"), ("livestream_audience", "1200", "audience 1,200")):
         code, out, err = orderhub("signals", "report", signal, value, "--by", "ann", "--data", tmp_path / "d")
         assert (code, told in out) == (0, True), err
-    assert "storm yes from" in orderhub("signals", "list", "--data", tmp_path / "d")[1]
+    told = orderhub("signals", "list", "--data", tmp_path / "d")[1].splitlines()
+    storm = next(line for line in told if line.startswith("storm yes from"))
+    name = storm.rpartition("(")[2].rstrip(")")
+    assert orderhub("signals", "end", name, "--by", "ann", "--data", tmp_path / "d")[0] == 0
+    later = ("livestream_audience", "7", "--from", "2099-01-01", "--by", "ann", "--data", tmp_path / "d")
+    assert orderhub("signals", "report", *later)[1].startswith("[to come] livestream_audience 7")
+    marks = [line.split(" ")[0] for line in orderhub("signals", "list", "--data", tmp_path / "d")[1].splitlines()]
+    assert marks.count("[over]") == 1 and marks.count("[to") == 1 and marks.count("livestream_audience") == 1
 
 
 def test_a_tampered_log_exits_1_and_names_the_entry(orderhub, export, tmp_path):

@@ -115,10 +115,11 @@ def test_what_rules_decided_is_told_with_how_much_and_why_in_the_language_asked_
     taken(living, said_by("A1", "HAT"))
     (gift,) = (line for line in shown("A1").splitlines() if "Gift added" in line)
     assert "Gift added: FREE-1 × 1 (decided by a rule)" in gift
-    assert gift.endswith("because total 99 >= 1; rule few; version v1")
+    assert gift.endswith("because total 99 >= 1; goes with HAT; rule few; version v1")
     chinese = shown("A1", "--lang", "zh").splitlines()
     (gift,) = (line for line in chinese if "赠品" in line)
-    assert "来源 规则）" in gift and gift.endswith("因为 订单金额 99 >= 1；规则 few；版本 v1")
+    assert "来源 规则）" in gift and gift.endswith("因为 订单金额 99 >= 1；随 HAT 一起发；规则 few；版本 v1")
+    assert chinese[0] == "A1（main）现在：已付款；仓库 hangzhou"
     told = json.loads(shown("A1", "--json").splitlines()[-1])
     assert {(one["event"], one["quantity"]) for one in told if one["reason"]} == {
         ("rule.assign_warehouse", 1), ("rule.add_gift", 1),

@@ -193,6 +193,10 @@ def test_a_keeper_sees_what_was_counted_what_is_promised_to_whom_and_what_is_lef
     assert shelves["SKU-1"].counted_at <= counted_at <= shelves["SKU-2"].counted_at
     waiting = place.stock.awaited("hangzhou", "SKU-1")
     assert [(one.order_no, one.pieces) for one in waiting] == [("A1", 2), ("A2", 1)]
+    assert [one.over for one in shelves.values()] == [0, 0]
+    place.counted(("hangzhou", "SKU-1", 1))
+    (short,) = place.stock.shelves(warehouse="hangzhou", sku="SKU-1")
+    assert (short.counted, short.promised, short.over) == (1, 3, 2)
     found = place.stock.history("hangzhou", "SKU-1", 9)
     assert set(place.stock.heard(found)) == {one.message for one in found}
 

@@ -48,9 +48,18 @@ def show(order_no: Annotated[str, typer.Argument(help="The order number.")], as_
         raise UserMistake(text, order=order_no, home=opened.home)
     events = opened.frame("events").filter(pl.col("order_id").is_in(orders["order_id"].implode()))
     told = retelling.life(opened.store, orders, events)
-    lines = [_line(entry, zone) for entry in told]
+    lines = [*map(_now, orders.iter_rows(named=True)), *(_line(entry, zone) for entry in told)]
     tell(told, "\n".join(lines), as_json=as_json)
     return 0
+
+
+def _now(order: dict[str, Any]) -> str:
+    """Where it stands."""
+    state = tr(order["headline"].replace("_", " "))
+    told = tr("{order} ({shop}) is now: {state}").format(order=order["order_no"], shop=order["shop"], state=state)
+    where = [tr("warehouse {name}").format(name=order["warehouse"])] if order["warehouse"] else []
+    by = [" ".join(filter(None, (order["carrier"], order["tracking_no"])))] if order["carrier"] else []
+    return tr("; ").join([told, *where, *by])
 
 
 def _line(entry: dict[str, Any], zone: ZoneInfo) -> str:

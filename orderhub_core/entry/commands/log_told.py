@@ -55,6 +55,8 @@ def told(entry: Mapping[str, Any], zone: ZoneInfo, language: Language, tr: Trans
     """As of `flows.retelling.life`; empty where there is nothing to add."""
     detail = msgspec.json.decode(entry["detail"]) if entry["detail"] else {}
     reason = [_because(entry["reason"], tr)] if entry["reason"] else []
+    if parent := entry.get("goes_with"):
+        reason.append(tr("goes with {sku}").format(sku=parent))
     return tr("; ").join([*reason, *_facts(entry["event"], detail, zone, language, tr)])
 
 

@@ -10,8 +10,7 @@ import polars as pl
 import typer
 
 from orderhub_core.entry.commands import rules_questions
-from orderhub_core.entry.commands.rules_told import word_of
-from orderhub_core.entry.options import AsJson, InLanguage, Lang, tell, tr, voiced
+from orderhub_core.entry.options import AsJson, InLanguage, Lang, language, tell, tr, voiced
 from orderhub_core.errors import UserMistake
 from orderhub_core.i18n import Translate, translator
 from orderhub_core.rules import exports, rulebook
@@ -24,7 +23,7 @@ from orderhub_core.rules.language.operators import Language
 from orderhub_core.rules.language.printing import name_of, print_actions
 from orderhub_core.rules.language.vocabulary import Vocabulary, of_book
 from orderhub_core.rules.shortages import refusals
-from orderhub_core.rules.tree import Rulebook
+from orderhub_core.rules.tree import Action, Rulebook
 
 Rules = Annotated[Path, typer.Option("--rules", metavar="FILE", help="The rulebook, a TOML file.")]
 Orders = Annotated[Path, typer.Option("--orders", metavar="FILE", help="Parquet, one row per order.")]
@@ -59,7 +58,7 @@ def evaluate(
         "by_rule": counted.to_dicts(),
         "out": str(out),
     }
-    told = [_summary(found, counted, out), *_whole(book, tr), *without_lines(exported, tr)]
+    told = [_summary(found, counted, out, of_book(book)), *_whole(book, tr), *without_lines(exported, tr)]
     tell(answer, "\n".join(told), as_json=as_json)
 
 
@@ -79,12 +78,13 @@ def _refused(found: exports.Evaluated) -> pl.DataFrame:
     return first.group_by("rule", pl.col("quota").cast(pl.String), maintain_order=True).len("orders")
 
 
-def _summary(found: exports.Evaluated, counted: pl.DataFrame, out: Path) -> str:
+def _summary(found: exports.Evaluated, counted: pl.DataFrame, out: Path, speech: Vocabulary) -> str:
     text = tr("orders: {orders}, decisions: {decisions}, written to {path}")
     told = [text.format(orders=f"{found.orders:,}", decisions=f"{found.decisions.height:,}", path=out)]
     for group, rule, verb, what, n in counted.iter_rows():
         rule_ = tr(rule) if rule == OTHERWISE else rule
-        told.append(f"  {n:>9}  {group} / {rule_} -> {word_of(verb)} {what}")
+        done = print_actions([Action(verb, what)], speech, language())
+        told.append(f"  {n:>9}  {group} / {rule_} -> {done}")
     if found.undecided:
         told.append(tr("orders of which the rulebook says nothing: {n}").format(n=f"{found.undecided:,}"))
     for rule, quota, n in _refused(found).iter_rows():

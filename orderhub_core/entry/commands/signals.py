@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated
 from zoneinfo import ZoneInfo
 
@@ -26,7 +27,8 @@ def listed(
     found = opened.signals.kept(but="" if measured else OURSELVES)
     zone = ZoneInfo(opened.settings.time_zone)
     told = [dated(one._asdict(), zone) for one in found]
-    lines = [_line(one, zone) for one in found]
+    now = time.time_ns() // 1000
+    lines = [_line(one, zone, now) for one in found]
     tell({"signals": told}, "\n".join(lines) or tr("nothing is reported"), as_json=as_json)
     return 0
 
@@ -52,7 +54,7 @@ def report(
     zone = opened.settings.time_zone
     begin, end = (instant(text, zone, name) if text else None for text, name in ((since, "--from"), (until, "--to")))
     one = opened.signals.report(signal, value, by=who(by), about=of, since=begin, until=end, comment=comment)
-    tell(one._asdict(), _line(one, ZoneInfo(zone)), as_json=as_json)
+    tell(one._asdict(), _line(one, ZoneInfo(zone), time.time_ns() // 1000), as_json=as_json)
     return 0
 
 
@@ -69,7 +71,7 @@ def end(
     return 0
 
 
-def _line(one: Reported, zone: ZoneInfo) -> str:
+def _line(one: Reported, zone: ZoneInfo, now: int) -> str:
     flag = tr("yes") if one.number else tr("no")
     about = tr(" of {of}={subject}").format(of=called(one.of, language()), subject=one.subject) if one.of else ""
     text = tr("{what} {number}{about} from {since} to {until}, by {by}")
@@ -84,4 +86,11 @@ def _line(one: Reported, zone: ZoneInfo) -> str:
         by=one.by,
     )
     said = tr(", {comment}").format(comment=one.comment) if one.comment else ""
-    return f"{told}{said}  ({one.name})"
+    return f"{_when(one, now)}{told}{said}  ({one.name})"
+
+
+def _when(one: Reported, now: int) -> str:
+    """What no longer holds, or does not yet, says so first."""
+    if one.until is not None and one.until <= now:
+        return tr("[over] ")
+    return tr("[to come] ") if one.since > now else ""

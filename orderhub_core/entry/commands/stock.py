@@ -92,6 +92,7 @@ def listed(warehouse: Warehouse = "", sku: Sku = "", as_json: AsJson = False) ->
     lines = [tr("{name}: as reported of {at}").format(name=name, at=at) for name, at in told.items()]
     if found:
         lines += ["", *columns(SHELF, [_shelf(one, zone) for one in found[:MOST_LISTED]])]
+    lines += [_over(one) for one in found if one.over]
     if len(found) > MOST_LISTED:
         text = tr("… and {count} more: ask for one --warehouse or --sku, or all by --json")
         lines.append(text.format(count=f"{len(found) - MOST_LISTED:,}"))
@@ -111,6 +112,11 @@ def _nothing(place: str) -> str:
     if place:
         return tr("{name} has reported no stock (`orderhub stock report FILE`)").format(name=place)
     return tr("no warehouse reports its stock (`orderhub stock report FILE`)")
+
+
+def _over(one: stocking.Shelf) -> str:
+    text = tr("! {name}: {over} of {sku} are promised beyond what was counted: see `orderhub stock history`")
+    return text.format(name=one.warehouse, sku=one.sku, over=f"{one.over:,}")
 
 
 def _shelf(one: stocking.Shelf, zone: ZoneInfo) -> tuple[object, ...]:
