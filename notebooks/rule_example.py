@@ -40,19 +40,24 @@ def _():
         periods = lab.periods()
     mo.stop(len(periods) == 1, ui.page(*top, ui.note(tr(texts.NO_ORDERS))))
     _given = examples.given(lab.ground(periods[0]).orders, ui.asked("should"))
-    (marks, set_marks), (place, set_place) = mo.state(_given, allow_self_loops=True), mo.state(0)
-    saved, set_saved = mo.state(examples.Made(), allow_self_loops=True)
-    region, set_region = mo.state(None)
-    return lab, lang, marks, periods, place, region, saved, set_marks, set_place, set_region, set_saved, top, tr
+    (marks, set_marks), (pick, set_pick) = mo.state(_given, allow_self_loops=True), mo.state(None)
+    (saved, set_saved), (region, set_region) = mo.state(examples.Made(), allow_self_loops=True), mo.state(None)
+    return lab, lang, marks, periods, pick, region, saved, set_marks, set_pick, set_region, set_saved, top, tr
 
 
 @app.cell
-def _(lab, periods, top, tr):
-    start = mo.ui.dropdown(**board.starts(lab.states(), tr), label=tr("The book that it is for"), full_width=True)
+def _(periods, tr):
     span = mo.ui.dropdown(**board.spans(periods, tr), label=tr("Orders paid in"), full_width=True)
     only = mo.ui.text(label=tr(say.ONLY), full_width=True)
+    return only, span
+
+
+@app.cell
+def _(lab, only, saved, span, top, tr):
+    _books = examples.begins(board.starts(lab.states(), tr), saved())
+    start = mo.ui.dropdown(**_books, label=tr("The book that it is for"), full_width=True)
     ui.page(*top, ui.grid(start, span, only, min="260px"), ui.note(tr(say.HELP)))
-    return only, span, start
+    return (start,)
 
 
 @app.cell
@@ -99,18 +104,19 @@ def _(bench, ground, lang, marking, marks, tr):
 
 
 @app.cell
-def _(bench, book, ground, lang, marks, set_place, tr, words):
+def _(bench, book, ground, lang, marks, set_pick, tr, words):
     found = examples.found(ground, marks(), book, words)
     _rows = examples.candidates(found, words)
-    rules = ui.pickable(_rows, set_place, {_rows.columns[0]: 320, _rows.columns[-1]: 240})
+    _act = lambda row: set_pick(found.findings.candidates[row].condition)  # noqa: E731
+    rules = ui.pickable(_rows, _act, {_rows.columns[0]: 320, _rows.columns[-1]: 240})
     _told = ui.notes(examples.notes(found, bench))
     ui.part(lang, ui.section(tr("Rules that tell them apart"), _told, *([rules] if _rows.height else [])))
     return found, rules
 
 
 @app.cell
-def _(bench, found, ground, lang, marking, place, tr):
-    rule = found.chosen(place())
+def _(bench, found, ground, lang, marking, pick, tr):
+    rule = found.chosen(pick())
     mo.stop(rule is None)
     _rows = examples.look(rule, ground.orders, ground.lines, bench)
     look = marking(_rows, {_rows.columns[1]: 240}) if _rows.height else ui.note(tr(say.NO_LOOK), "good")
@@ -120,12 +126,13 @@ def _(bench, found, ground, lang, marking, place, tr):
 
 
 @app.cell
-def _(book, lab, lang, rule, saved, set_saved, text, tr):
+def _(lab, lang, rule, saved, set_saved, start, text, tr, words):
     _asked = forming.asks_deed(text, lang) | (examples.asks_name(tr) if lab.writable else {})
-    make = examples.Make(lab, text, rule.condition, lang)
+    make = examples.Make(lab, start.value or "", text, rule.condition, lang)
     add = ui.form(ui.fields(_asked), tr("Make a draft"), lambda to: set_saved(make.kept(to)), make.lacks, "260px")
     _file = [ui.download_text(saved().text, "draft.toml", tr("Download the draft"))] if saved().text else []
-    ui.part(lang, ui.section(tr("Make a draft with this rule"), add, ui.notes(saved().notes), *_file))
+    _title = tr("Make a draft with the rule: {rule}").format(rule=examples.line(rule, words))
+    ui.part(lang, ui.section(_title, add, ui.notes(saved().notes), *_file))
     return (add,)
 
 

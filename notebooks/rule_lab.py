@@ -116,10 +116,10 @@ def _(book, found, ground, lang, live, pick, tr, words):
 @app.cell
 def _(book, ground, lang, listed, orders, tr, tried, words):
     mo.stop(not len(orders.value))
-    _why = ground.why(listed["order_id"][orders.places[0]], {"after": book, "before": tried.force}, words)
-    _wide = {"wrapped_columns": _why["after"].columns[2:], "page_size": 6}
-    _told = (ui.section(tr(texts.WHY[side]), ui.table(rows, **_wide)) for side, rows in _why.items())
-    ui.part(lang, *_told, ui.link(*board.as_examples(listed[orders.places], tr)))
+    _one = listed[orders.places[0]]
+    _why = ground.why(_one["order_id"][0], texts.why(_one["order_no"][0], book, tried.force, tr), words)
+    _made = {one: ui.table(rows, wrapped_columns=rows.columns[2:], page_size=6) for one, rows in _why.items()}
+    ui.part(lang, *map(ui.section, _made, _made.values()), ui.link(*board.as_examples(listed[orders.places], tr)))
     return
 
 

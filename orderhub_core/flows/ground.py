@@ -19,6 +19,7 @@ from orderhub_core.rules.lab.parcels import Prices
 from orderhub_core.rules.lab.result import Pick, Result, picked, result
 from orderhub_core.rules.lab.texts import Words
 from orderhub_core.rules.lab.wants import Wanted, wanted
+from orderhub_core.rules.of_parcels import on_orders
 from orderhub_core.rules.signals import Reports
 from orderhub_core.rules.tree import Condition, Group, Rule, Rulebook
 
@@ -51,6 +52,7 @@ class Ground:
             return wanted(self.index(book.zone), book)
 
     def _askable(self, book: Rulebook) -> None:
+        book = on_orders(book)  # rules on parcels are not asked here
         self._learn(needs.asks_buyers(book))
         needs.check(book, self.orders.schema, self.lines.schema, counts=True)
 
@@ -97,7 +99,8 @@ class Ground:
 
     def held(self, condition: Condition, zone: str) -> pl.DataFrame:
         """The orders for which it holds. Raises UserMistake for what it asks and they do not have."""
-        book = Rulebook(zone=zone, groups=(Group("", "all", (Rule("", condition, ()),)),))
+        asked = Rule("this condition", condition, ())
+        book = Rulebook(zone=zone, groups=(Group("", "all", (asked,)),))
         self._askable(book)
         with self._lock:
             found = self.index(zone).holds((condition,))[0]
@@ -121,7 +124,7 @@ class Ground:
         """Of one of the orders what each book says and why (`tables.why`)."""
         order, lines = (frame.filter(pl.col("order_id") == order_id) for frame in (self.orders, self.lines))
         told = {
-            name: explain(order, lines, book, language=words.language, reports=self._reports)
+            name: explain(order, lines, on_orders(book), language=words.language, reports=self._reports)
             for name, book in books.items()
         }
         return {name: tables.why(one, words) for name, one in told.items()}

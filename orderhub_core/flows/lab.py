@@ -208,10 +208,11 @@ class Lab:
 
     def keep(self, asked: Mapping[str, Any], text: str, book: Rulebook, tr: Translate) -> Said:
         """Save a draft under a version, and have it tried or published, as it is `asked`: `do` (of `texts.ACTS`),
-        `version`, `by`, `comment`. `text` is kept as it was written where it says what `book` does; a book of which a
-        threshold was moved is written anew. Returns what came of it."""
+        `version`, `by`, `comment`. `text` is kept as it was written, but for the version, where it says what
+        `book` does; a book of which a threshold was moved is written anew. Returns what came of it."""
         named = msgspec.structs.replace(book, version=(asked["version"] or "").strip() or book.version)
-        written = text if rulebook.read(text).book == named else rulebook.dump(named)
+        same = msgspec.structs.replace(rulebook.read(text).book, version=named.version) == named
+        written = rulebook.with_version(text, named.version) if same else rulebook.dump(named)
         by, comment = _who(asked)
 
         acts: dict[str, BookAct] = {"save": "save", "shadow": "shadow"}

@@ -45,8 +45,8 @@ def unmeasured(book: Rulebook, settings: Settings, tr: Translate = str, *, count
 def _elsewhere(book: Rulebook, known: Sequence[str], tr: Translate) -> Iterator[str]:
     """Rules on parcels from warehouses that the settings do not have; where they have none, any may be meant."""
     text = tr(
-        "rule {rule!r} asks for parcels from {name!r}, which the settings do not have: it holds only for orders whose"
-        " channel names that warehouse"
+        "rule {rule!r} asks for parcels from {name!r}, which the settings do not have: none leaves from there, unless"
+        " an order's channel names it"
     )
     for rule in (rule for group in book.parcels for rule in group.rules):
         for leaf in leaves(rule.when):

@@ -116,7 +116,7 @@ def _of_orders(group: Group, wrong: _Mistakes) -> None:
     for rule in group.rules:
         for leaf in leaves(rule.when):
             if (field := lookup(leaf.field)) and field.level == "parcel":
-                wrong.note("of_parcels", (group.name, rule.name, "when"), word=field.name)
+                wrong.note("of_parcels", (group.name, rule.name, "when"), word=f"{field.name} ({field.zh})")
 
 
 def _of_parcels(group: Group, wrong: _Mistakes) -> None:
@@ -125,7 +125,7 @@ def _of_parcels(group: Group, wrong: _Mistakes) -> None:
         for action in actions:
             if (verb := VERBS.get(action.verb)) and verb.name not in of_parcels.VERBS:
                 known = ", ".join(f"{VERBS[name].en} ({VERBS[name].zh})" for name in of_parcels.VERBS)
-                wrong.note("not_of_parcels", (group.name, place), word=verb.en, known=known)
+                wrong.note("not_of_parcels", (group.name, place), word=f"{verb.en} ({verb.zh})", known=known)
 
 
 def _group(table: Any, name: str, speech: Vocabulary, wrong: _Mistakes) -> Group:

@@ -37,6 +37,7 @@ from orderhub_core.rules.tree import (
 
 FINDINGS: Mapping[str, str] = {
     "empty": "it has no rule: nothing is decided, and orders go nowhere",
+    "unrouted": "it has no rule on orders: parcels are marked, and orders go nowhere",
     "never": "it can never hold: no order meets all of its conditions",
     "never_both": "it can never hold: {first} and {second} contradict each other",
     "dead": "it is never reached: {other}, which stands before it, takes every order that it would take",
@@ -75,9 +76,11 @@ class Finding(NamedTuple):
 
 def check(book: Rulebook) -> list[Finding]:
     """In the order of groups and rules; those on parcels last."""
-    of_parcels = on_parcels(book)
-    beside = [] if not book.parcels else [one for one in _found(of_parcels) if one.code not in ("empty", "unsent")]
-    return [*_found(book), *beside]
+    found = _found(book)
+    if not book.parcels:
+        return found
+    beside = [one for one in _found(on_parcels(book)) if one.code not in ("empty", "unsent")]
+    return [one._replace(code="unrouted") if one.code == "empty" else one for one in found] + beside
 
 
 def _found(book: Rulebook) -> list[Finding]:

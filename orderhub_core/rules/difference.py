@@ -74,8 +74,8 @@ def _settings(before: Rulebook, after: Rulebook) -> list[Difference]:
 
 
 def _how(group: Group, book: Rulebook) -> str:
-    """How its rules are matched, and where that is not orders, with what."""
-    return f"{group.match} (parcels)" if group in book.parcels else group.match
+    """How its rules are matched, and with what, as the file says it."""
+    return f"[[parcels]] {group.match}" if group in book.parcels else group.match
 
 
 def _moved(before: Rulebook, after: Rulebook, language: Language) -> list[Difference]:

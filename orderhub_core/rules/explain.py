@@ -86,7 +86,7 @@ def explain(
         return said
     parcel = Index(whole(order, said.decisions), lines, zone=book.zone, reports=reports)
     more = _said(parcel, on_parcels(book), language)
-    values = {**more.values, **said.values}
+    values = {**said.values, **more.values}
     decisions = pl.concat([said.decisions, more.decisions])
     return Explanation(book.version, values, said.answers + more.answers, decisions)
 

@@ -62,7 +62,7 @@ def evaluate(exported: Exported, book: Rulebook) -> Evaluated:
     made = decided(index, book)
     many = orders.height >= MACHINE_CODE_FROM and any(gifts.limited(book))
     found = gifts.given(made, orders, book, run=speeds.compiled() if many else speeds.plain)
-    beside = _of_parcels(exported, book, found.decisions)
+    beside = of_parcels(exported, book, found.decisions)
     decisions = pl.concat([found.decisions, beside]).sort("order_id", maintain_order=True)
     keys = [name for name in ("shop", "order_no") if name in orders]
     named = orders.select("order_id", *keys).join(decisions, on="order_id", how="inner", maintain_order="right")
@@ -76,7 +76,7 @@ def evaluate(exported: Exported, book: Rulebook) -> Evaluated:
     )
 
 
-def _of_parcels(exported: Exported, book: Rulebook, decisions: pl.DataFrame) -> pl.DataFrame:
+def of_parcels(exported: Exported, book: Rulebook, decisions: pl.DataFrame) -> pl.DataFrame:
     """What its rules on parcels say of orders that go whole, as far as a file tells."""
     if not book.parcels:
         return decisions.clear()
@@ -147,7 +147,7 @@ def _as_the_hub_has_them(frame: pl.DataFrame, level: str, path: Path) -> pl.Data
     return frame
 
 
-_KEPT = {field.column for field in FIELDS.values() if needs.is_stored(field)}
+_KEPT = {field.column for field in FIELDS.values() if needs.is_stored(field) and field.level != "parcel"}
 
 
 def _meant(name: str, level: str) -> Field | None:

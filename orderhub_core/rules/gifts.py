@@ -111,7 +111,8 @@ def given(
 def giving(book: Rulebook) -> Rulebook:
     """The groups of a book that have a limited gift: which rule of them acts depends on no other group."""
     names = {group for group, _, _ in limited(book)}
-    return msgspec.structs.replace(book, groups=tuple(group for group in book.groups if group.name in names))
+    groups = tuple(group for group in book.groups if group.name in names)
+    return msgspec.structs.replace(book, groups=groups, parcels=())
 
 
 def _turns(orders: pl.DataFrame) -> pl.DataFrame:

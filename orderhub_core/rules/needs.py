@@ -14,7 +14,7 @@ from orderhub_core.rules.booktables import OTHERWISE
 from orderhub_core.rules.compile import field_of
 from orderhub_core.rules.dictionary import FIELDS, Field, Kind
 from orderhub_core.rules.facts import DERIVED, sources
-from orderhub_core.rules.of_parcels import KNOWN
+from orderhub_core.rules.of_parcels import KNOWN, on_orders, on_parcels
 from orderhub_core.rules.tree import ALWAYS, Action, Rule, Rulebook, leaves
 
 
@@ -101,11 +101,6 @@ def _acting(book: Rulebook) -> Iterator[tuple[str, Action]]:
             yield from ((rule.name, action) for action in rule.then)
 
 
-def _is_of_parcels(rule: Rule, book: Rulebook) -> bool:
-    """Whether what it asks, of all rules first, is asked of parcels."""
-    return any(rule in group.rules for group in book.parcels)
-
-
 def is_stored(field: Field) -> bool:
     """Whether a frame has its column, and not something that it follows from."""
     return sources(field)[1] == (field.column,)
@@ -121,7 +116,7 @@ def check(book: Rulebook, orders: pl.Schema, lines: pl.Schema, *, counts: bool =
         raise UserMistake(
             "rule {rule!r} limits its gift {gift}, and nobody counts it here", rule=rule, gift=action.argument
         )
-    _refuse(_needed(book), orders, lines)
+    _refuse(_needed(book, orders), orders, lines)
 
 
 def check_all(orders: pl.Schema, lines: pl.Schema) -> None:
@@ -130,6 +125,7 @@ def check_all(orders: pl.Schema, lines: pl.Schema) -> None:
     could = (
         _Need(field, frame, column, UserMistake("rules would read {field} ({zh}) there", field=field.name, zh=field.zh))
         for field in FIELDS.values()
+        if field.level != "parcel"
         for frame, columns in [sources(field)]
         for column in columns
     )
@@ -148,7 +144,7 @@ class _Need(NamedTuple):
         return orders if self.frame == "orders" else lines
 
 
-def _needed(book: Rulebook) -> Iterator[_Need]:
+def _needed(book: Rulebook, orders: pl.Schema) -> Iterator[_Need]:
     for rule, action in _acting(book):
         if action.is_limited:
             why = UserMistake("rule {rule!r} limits its gift, and orders take turns by their payment", rule=rule)
@@ -157,13 +153,15 @@ def _needed(book: Rulebook) -> Iterator[_Need]:
             text = "rule {rule!r} gives {gift} for every {per} bought"
             why = UserMistake(text, rule=rule, gift=action.argument, per=action.per)
             yield _Need(FIELDS["quantity"], "lines", "quantity", why)
-    for field, asking in asked(book):
+    of_parcels = [(field, rule) for field, rule in asked(on_parcels(book)) if field.column not in KNOWN]
+    for field, asking in (*asked(on_orders(book)), *of_parcels):
         frame, columns = sources(field)
-        if field.column in KNOWN and _is_of_parcels(asking, book):
-            continue  # told of parcels by whoever asks
         text = "rule {rule!r} asks for {field} ({zh})"
         why = UserMistake(text, rule=asking.name, field=field.name, zh=field.zh)
         yield from (_Need(field, frame, column, why) for column in columns)
+    if book.parcels and "warehouse" in orders:
+        why = UserMistake("rules on parcels are told the warehouse that an order came with")
+        yield _Need(FIELDS["warehouse"], "orders", "warehouse", why)
     if asks_signals(book):
         yield _Need(FIELDS["paid_at"], "orders", "paid_at", UserMistake("signals are looked up as of the payment"))
     if gives(book):

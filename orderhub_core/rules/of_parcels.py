@@ -33,12 +33,18 @@ def on_orders(book: Rulebook) -> Rulebook:
     return msgspec.structs.replace(book, parcels=())
 
 
+def goes(own: str | None, assigned: str | None) -> str | None:
+    """From where an order leaves that goes whole: the warehouse that it came with, or else the one that a rule assigns
+    first. Which is nearest is known only where there is stock."""
+    return own or (None if assigned == NEAREST else assigned)
+
+
 def whole(orders: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
-    """Orders as the one parcel that each goes in, with KNOWN: the warehouse that an order came with, or else the one
-    that its DECISIONS name. Which is nearest is known only where there is stock."""
-    named = decisions.filter(pl.col("action") == "assign_warehouse", pl.col("argument") != NEAREST)
-    goes = named.group_by("order_id", maintain_order=True).agg(goes=pl.col("argument").first())
-    own = pl.col("warehouse").cast(pl.String) if "warehouse" in orders else pl.lit(None, pl.String)
-    placed = orders.join(goes, on="order_id", how="left", maintain_order="left")
-    warehouse = pl.coalesce(pl.when(own != "").then(own), "goes")
-    return placed.with_columns(warehouse=warehouse, parcels=pl.lit(1, pl.Int64)).drop("goes")
+    """Orders as the one parcel that each goes in, with KNOWN. `decisions`: DECISIONS."""
+    first = decisions.filter(pl.col("action") == "assign_warehouse").unique("order_id", keep="first")
+    assigned = dict(first.select("order_id", "argument").iter_rows())
+    told = orders["warehouse"].to_list() if "warehouse" in orders else [None] * orders.height
+    places = [goes(own, assigned.get(number)) for own, number in zip(told, orders["order_id"].to_list(), strict=True)]
+    return orders.with_columns(
+        pl.Series("warehouse", places, KNOWN["warehouse"]), pl.lit(1, KNOWN["parcels"]).alias("parcels")
+    )

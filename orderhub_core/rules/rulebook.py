@@ -121,6 +121,16 @@ def with_rule(
     return dump(wanted, language), True
 
 
+def with_version(text: str, version: str) -> str:
+    """The text of a book that can be used, under another version; what was written else stays as it was."""
+    wanted = msgspec.structs.replace(read(text).book, version=version)
+    line = f"version = {_text(version)}"
+    for longer in (re.sub(r"^[ \t]*version[ \t]*=.*$", lambda _: line, text, count=1, flags=re.M), f"{line}\n{text}"):
+        if read(longer) == Draft(wanted, ()):
+            return longer
+    return dump(wanted)
+
+
 def _with(book: Rulebook, group: Group, rule: Rule, parcels: bool) -> Rulebook:
     own = book.parcels if parcels else book.groups
     known = next((one for one in own if one.name == group.name), group)

@@ -27,6 +27,7 @@ LANGUAGE_COOKIE = "orderhub_lang"
 _TYPED = re.compile(r"`([^`\n]+)`")
 _DOORS = re.compile(r"(?:ws|sse|api/kernel/\w+)$")
 """Below an app: where its page asks for what it shows, first and when something is changed."""
+_LINE = "\n"
 BOM = b"\xef\xbb\xbf"
 """Without it spreadsheet programs read UTF-8 Chinese as something else."""
 
@@ -46,9 +47,10 @@ def language() -> str:
 
 
 def asked(name: str) -> list[str]:
-    """What the address of this page asks under a name."""
+    """What the address of this page asks under a name, as `link` has it."""
     request = mo.app_meta().request
-    return [] if request is None else list(request.query_params.get(name, []))
+    said = [] if request is None else request.query_params.get(name, [])
+    return [one for text in said for one in text.split(_LINE)]
 
 
 def page(title: str, subtitle: str, lang: str, *parts: object) -> mo.Html:
@@ -128,9 +130,9 @@ def section(title: str, *parts: object) -> mo.Html:
     return made
 
 
-def link(text: str, to: str, asked: Mapping[str, str] = {}) -> mo.Html:
-    """A way to another page; `asked`: what its address asks for."""
-    address = f"{to}?{urlencode(asked)}" if asked else to
+def link(text: str, app: str, asked: Mapping[str, Iterable[str]] = {}) -> mo.Html:
+    """A way to another app; `asked`: what its address asks for, of each several texts of one line."""
+    address = f"/apps/{app}/?{urlencode({name: _LINE.join(some) for name, some in asked.items()})}"
     return mo.Html(f'<p><a href="{escape(address)}">{escape(text)}</a></p>')
 
 

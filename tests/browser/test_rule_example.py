@@ -90,7 +90,7 @@ def test_orders_are_marked_and_the_rule_between_them_becomes_a_draft(
     page.set_viewport_size({"width": 1280, "height": 3_000})
     page.screenshot(path=screenshots / "rule-example-1280.png", full_page=True)
 
-    make = section(page, "Make a draft with this rule")
+    make = page.locator("section.oh-section:visible", has_text="Make a draft with the rule").last
     make.get_by_label("Group").select_option("gifts")
     make.get_by_role("button", name="Make a draft").click()
     expect(page.get_by_text("Choose what is to be done.")).to_be_visible(timeout=LONG_MS)

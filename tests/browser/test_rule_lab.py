@@ -137,7 +137,10 @@ def test_an_analyst_opens_a_draft_moves_a_threshold_and_sees_who_moves_and_why(
     orders = section(page, title)
     expect(orders.get_by_text(f"Orders: {moved}. Choose one to see why.")).to_be_visible()
     orders.locator("tbody [role=checkbox]").first.click()
-    why, then = section(page, "Why, under the draft"), section(page, "Why, in force")
+    why, then = (
+        page.locator("section.oh-section:visible", has_text=f"Why, {side}: ").last
+        for side in ("under the draft", "in force")
+    )
     expect(why.locator("tbody tr").first).to_contain_text("otherwise", timeout=LONG_MS)
     expect(then.locator("tbody tr").first).to_contain_text(re.compile("south-from-guangzhou.*acts.*✓ province in"))
     page.screenshot(path=screenshots / "rule-lab-why-1280.png", full_page=True)

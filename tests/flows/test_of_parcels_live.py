@@ -120,7 +120,7 @@ def test_an_order_that_goes_whole_is_one_parcel(context, order):
 def test_a_book_of_nothing_but_rules_on_parcels_decides_too(context, order):
     yard = Shop(context, order, shop(), text("v1", "hangzhou"))
     yard.editions.save('version = "v2"\n' + on_parcels(("total >= 1", "tag SEEN")), by="ann")
-    with pytest.raises(UserMistake, match="orders go nowhere"):
+    with pytest.raises(UserMistake, match="it has no rule on orders: parcels are marked, and orders go nowhere"):
         yard.editions.change("publish", "v2", by="ann")
     yard.editions.change("publish", "v2", by="ann", anyway=True)
     assert yard.buy(*TWO) == []
@@ -163,8 +163,11 @@ def test_a_trial_notes_what_it_would_say_of_parcels_and_does_nothing(context, or
 @pytest.mark.parametrize(
     ("rule", "told"),
     [
-        (("total >= 1", "assign hangzhou"), "assign cannot be done to one parcel of an order; what can: carrier"),
-        (("total >= 1", "hold review"), "hold cannot be done to one parcel"),
+        (
+            ("total >= 1", "assign hangzhou"),
+            "assign \\(分仓\\) cannot be done to one parcel of an order; what can: carrier",
+        ),
+        (("total >= 1", "hold review"), r"hold \(挂起\) cannot be done to one parcel"),
         (("parcel = 1", "tag X"), "parcels"),
     ],
 )
@@ -177,6 +180,6 @@ def test_a_rule_that_no_parcel_can_follow_never_gets_in(context, order, rule, to
 def test_what_only_parcels_have_is_refused_of_orders(context, order):
     yard = Shop(context, order, shop(), text("v1", "hangzhou"))
     with pytest.raises(
-        UserMistake, match=r"parcels is known of parcels only: put the rule in a group `\[\[parcels\]\]`"
+        UserMistake, match=r"parcels \(包裹数\) is known of parcels only: put the rule in a group `\[\[parcels\]\]`"
     ):
         yard.editions.save(text("v2", "hangzhou", on_orders(("parcels >= 2", "tag X"))), by="ann")

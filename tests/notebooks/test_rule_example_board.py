@@ -21,7 +21,7 @@ from orderhub_core.rules.lab import example_texts as say
 from orderhub_core.rules.lab import examples, texts
 from orderhub_core.rules.lab.examples import Bench, Make
 from orderhub_core.rules.language.parsing import parse_condition
-from orderhub_core.rules.tree import Rulebook
+from orderhub_core.rules.tree import ALWAYS, Rulebook
 from orderhub_core.sim.world import Plan, build
 from orderhub_core.store import homes, snapshot
 
@@ -125,13 +125,13 @@ def test_orders_are_listed_by_a_condition_and_its_mistakes_told_in_the_readers_w
 def test_the_rule_that_the_marks_mean_is_found_with_what_it_overlaps(ground: Ground) -> None:
     marks = marked(ground, "province = 广东 and total >= 300")
     found = examples.found(ground, marks, BOOK, lab_board.words(BOOK, "en"))
-    best = found.chosen(0)
+    best = found.chosen(None)
     assert best is not None and best.separates and found.notes == ()
     shown = examples.candidates(found, lab_board.words(BOOK, "en"))
     assert shown.height == len(found.findings.candidates) and shown.row(0)[1] == 0
     assert shown.row(0)[3] == shown.row(0)[2] - 6
     assert "分仓 / 华南" in shown.row(0)[4]
-    assert found.chosen(99) == best
+    assert found.chosen(ALWAYS) == best
 
 
 def test_orders_worth_a_look_say_why_each_once(ground: Ground) -> None:
@@ -139,7 +139,7 @@ def test_orders_worth_a_look_say_why_each_once(ground: Ground) -> None:
     alike = ground.orders.filter(pl.col("province") == "广东省")["order_id"].head(4).to_list()
     rest = ground.orders.filter(pl.col("province") != "广东省")["order_id"].head(6).to_list()
     marks = dict.fromkeys(alike, True) | dict.fromkeys(rest, False) | {rest[0]: True}
-    best = examples.found(ground, marks, BOOK, desk.words).chosen(0)
+    best = examples.found(ground, marks, BOOK, desk.words).chosen(None)
     assert best is not None
     told = examples.look(best, ground.orders, ground.lines, desk)
     wanted = {*best.missed, *best.wrongly, *best.undecided, *best.nearest}
@@ -154,7 +154,7 @@ def test_orders_worth_a_look_say_why_each_once(ground: Ground) -> None:
 def test_too_few_marks_and_those_of_another_period_are_told(ground: Ground) -> None:
     words, some = lab_board.words(BOOK, "en"), ground.orders["order_id"][0]
     only_one = examples.found(ground, {some: True, -7: False}, BOOK, words)
-    assert only_one.chosen(0) is None
+    assert only_one.chosen(None) is None
     assert [said for said, _ in only_one.notes] == [
         say.ELSEWHERE.format(n=1), say.NOT_YET.format(should=1, should_not=0),
     ]  # fmt: skip
@@ -174,7 +174,7 @@ def test_orders_that_say_the_same_and_are_marked_differently_are_owned_up_to(liv
         ),
     )
     found = examples.found(twin, {first: True, -1: False}, BOOK, desk.words)
-    best = found.chosen(0)
+    best = found.chosen(None)
     assert best is not None and not best.separates
     told = [said for said, _ in examples.notes(found, bench(twin))]
     assert say.NONE_SEPARATES in told
@@ -197,9 +197,9 @@ def test_the_rule_becomes_a_draft_of_the_hub_to_begin_with_in_the_lab(living: hu
     lab.editions.change("publish", "草稿-1", by="ann")
     ground = lab.ground(lab.periods()[0])
     found = examples.found(ground, marked(ground, "total >= 1500", 3), BOOK, lab_board.words(BOOK, "zh"))
-    best = found.chosen(0)
+    best = found.chosen(None)
     assert best is not None, found
-    make = Make(lab, lab.text("草稿-1"), best.condition, "zh")
+    make = Make(lab, "草稿-1", lab.text("草稿-1"), best.condition, "zh")
     assert make.lacks(GIFT | {"verb": None}) == "请选动作。"
     assert make.lacks(GIFT) == ""
     again = make.kept(GIFT | {"version": "", "by": "bo", "comment": ""})
@@ -213,9 +213,9 @@ def test_the_rule_becomes_a_draft_of_the_hub_to_begin_with_in_the_lab(living: hu
 
 
 def test_a_copy_gives_the_draft_as_a_file(ground: Ground) -> None:
-    best = examples.found(ground, marked(ground, "total >= 300"), BOOK, lab_board.words(BOOK, "zh")).chosen(0)
+    best = examples.found(ground, marked(ground, "total >= 300"), BOOK, lab_board.words(BOOK, "zh")).chosen(None)
     assert best is not None
-    made = Make(hub.connect().lab, lab_board.BOOK["zh"], best.condition, "en").kept(GIFT)
+    made = Make(hub.connect().lab, "", lab_board.BOOK["zh"], best.condition, "en").kept(GIFT)
     assert [said for said, _ in made.notes][1:] == [say.READ_ONLY]
     book, mistakes = rulebook.read(made.text)
     assert mistakes == () and book.groups[-1].rules[-1].when == best.condition
@@ -224,19 +224,18 @@ def test_a_copy_gives_the_draft_as_a_file(ground: Ground) -> None:
 def test_orders_of_the_lab_come_marked_by_their_numbers(ground: Ground) -> None:
     rows = ground.orders.tail(3)
     href = html.unescape(re.findall('href="(.*?)"', ui.link(*lab_board.as_examples(rows, EN)).text)[0])
-    numbers = parse_qs(urlsplit(href).query)["should"]
-    assert examples.given(ground.orders, [*numbers, "4711"]) == dict.fromkeys(rows["order_id"], True)
+    (numbers,) = parse_qs(urlsplit(href).query)["should"]
+    assert examples.given(ground.orders, [*numbers.split("\n"), "4711"]) == dict.fromkeys(rows["order_id"], True)
 
 
 def test_the_page_over_a_copy(board: ModuleType, copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     lab = hub.connect().lab
     orders = lab.ground(lab.periods()[0]).orders
-    asked = ",".join(orders["shop"].str.head(3) + "")  # nothing that is an order's
-    monkeypatch.setattr(ui, "asked", lambda name: [asked])
+    monkeypatch.setattr(ui, "asked", lambda name: ["4711", ""])  # nothing that is an order's
     outputs, names = board.app.run()
     words = page(outputs)
     assert names["marks"]() == {} and say.NOT_YET.format(should=0, should_not=0) in words
-    monkeypatch.setattr(ui, "asked", lambda name: [",".join(orders["shop"] + "/" + orders["order_no"])[:2_000]])
+    monkeypatch.setattr(ui, "asked", lambda name: (orders["shop"] + "/" + orders["order_no"]).head(20).to_list())
     words = page(board.app.run()[0])
     assert "Marked orders" in words and "Make a draft" not in words
 

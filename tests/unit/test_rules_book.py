@@ -209,15 +209,19 @@ def test_every_mistake_is_told_by_name(text, expected):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("groups = [1]", "groups[1]: groups[1] must be a table `[[groups]]` with name, match and rules"),
+        (
+            "groups = [1]",
+            "groups[1]: groups[1] must be a table `[[groups]]` (of parcels `[[parcels]]`) with name, match and rules",
+        ),
         ("[groups]\nname = 'g'", "groups must be tables `[[groups]]`, each with name, match and rules"),
         (
             "[[groups]]\nname = 'g'\nmatch = 'all'\nrules = ['total > 5 -> tag a']",
-            "g: rules[1] must be a table `[[groups.rules]]` with name, when and then",
+            "g: rules[1] must be a table `[[groups.rules]]` (of parcels `[[parcels.rules]]`) with name, when and then",
         ),
         (
             "[[groups]]\nname = 'g'\nmatch = 'all'\nrules = 'total > 5 -> tag a'",
-            "g: rules must be tables `[[groups.rules]]`, each with name, when and then",
+            "g: rules must be tables `[[groups.rules]]` (of parcels `[[parcels.rules]]`), each with name, when and"
+            " then",
         ),
     ],
 )

@@ -114,6 +114,6 @@ def test_a_group_that_is_asked_of_parcels_instead_of_orders_is_another_one():
     tags = GIFTS + FIRST.replace("tag new", "carrier sf")
     of_parcels = tags.replace("[[groups", "[[parcels")
     (told,) = differences(book(HEAD + tags), book(HEAD + of_parcels))
-    assert told == ("settings", "gifts", "match", "all", "all (parcels)")
+    assert told == ("settings", "gifts", "match", "all", "[[parcels]] all")
     (changed,) = differences(book(HEAD + of_parcels), book(HEAD + of_parcels.replace("douyin", "taobao")))
     assert (changed.kind, changed.group, changed.rule) == ("changed", "gifts", "first")

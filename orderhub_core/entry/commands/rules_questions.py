@@ -49,6 +49,9 @@ def answered(
     run = speeds.compiled() if orders.height >= exports.MACHINE_CODE_FROM else speeds.plain
     decisions = gifts.given(decided(index, book), orders, book, run=run).decisions
     one = turn.case(order_id, orders, lines, decisions, known, zone=book.zone, run=run)
+    # What is said of a parcel comes before what is said of its order.
+    marks = exports.of_parcels(exported, book, decisions).filter(pl.col("order_id") == order_id)
+    one = one._replace(decisions=pl.concat([marks, one.decisions]))
     tr, word = translator(language), partial(print_argument, speech=of_book(book), language=language)
     return questions.answers(one._replace(decisions=_retold(one.decisions, reasons, tr)), tr, word)
 

@@ -120,14 +120,15 @@ def proven(found: Reproduced) -> Iterator[str]:
     for one in found.differences[:TOLD]:
         yield tr("{order} by {version}").format(order=f"{one.shop} {one.order_no}", version=one.version)
         for text, rows in ((tr("recorded: {what}"), one.recorded), (tr("once more: {what}"), one.again)):
-            yield from ("  " + text.format(what=_decision(row[2:5])) for row in rows)
+            yield from ("  " + text.format(what=_decision(row)) for row in rows)
     if len(found.differences) > TOLD:
         yield tr("… and {count} more: all by --json").format(count=f"{len(found.differences) - TOLD:,}")
 
 
 def _decision(row: Sequence[object]) -> str:
-    rule, verb, argument = row
-    return f"{rule} {word_of(str(verb))} {argument}"
+    """Of a row of `store.recorded.Recorded`."""
+    _, _, rule, verb, argument, *_, parcel = row
+    return f"{rule} {word_of(str(verb))} {argument}" + (f" [{parcel}]" if parcel else "")
 
 
 def wish(said: str) -> str:

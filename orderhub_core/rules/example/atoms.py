@@ -70,7 +70,8 @@ def _masks(holds: Sequence[bits.Bits], marked: int) -> list[int]:
 
 def fields(index: Index) -> list[Field]:
     """Those that the frames of an index have values of."""
-    return [field for field in FIELDS.values() if field.name not in NAMES_OF_ONE and _is_there(field, index)]
+    known = (field for field in FIELDS.values() if field.name not in NAMES_OF_ONE and field.level != "parcel")
+    return [field for field in known if _is_there(field, index)]
 
 
 def _is_there(field: Field, index: Index) -> bool:

@@ -13,6 +13,7 @@ from orderhub_core.rules.check import check, sentence
 from orderhub_core.rules.compile import EPOCH, MICROSECOND, field_of
 from orderhub_core.rules.dictionary import Kind
 from orderhub_core.rules.difference import differences
+from orderhub_core.rules.example.finding import MARKED_MOST
 from orderhub_core.rules.lab import texts
 from orderhub_core.rules.lab.comparing import LOST, ONCE, WON
 from orderhub_core.rules.lab.result import Pick, Result
@@ -72,6 +73,8 @@ when = "订单金额 >= 299"
 then = "赠品 FREE-01"
 """,
 }
+MOST_EXAMPLES = MARKED_MOST // 2
+"""As many others can be marked then."""
 MOST_TOLD = 10_000
 """Orders of a pick that are shown; all of them are in the download."""
 
@@ -240,11 +243,11 @@ def hours(found: Result, warehouse: str) -> tuple[pl.DataFrame, int | None]:
 # -- what a click means
 
 
-def as_examples(rows: pl.DataFrame, tr: Translate) -> tuple[str, str, dict[str, str]]:
-    """What leads to a rule by these examples, where that is, and what is asked there."""
-    numbers = rows.select(pl.concat_str("shop", pl.lit("/"), "order_no")).to_series()
-    said = tr("Look for a rule that takes those chosen ({n})").format(n=rows.height)
-    return said, "/apps/rule_example/", {"should": ",".join(numbers)}
+def as_examples(rows: pl.DataFrame, tr: Translate) -> tuple[str, str, dict[str, list[str]]]:
+    """What leads to a rule by these examples, or the first of them, the app, and what is asked of it."""
+    numbers = rows.select(pl.concat_str("shop", pl.lit("/"), "order_no")).to_series().head(MOST_EXAMPLES)
+    said = tr("Look for a rule that takes those chosen ({n})").format(n=len(numbers))
+    return said, "rule_example", {"should": numbers.to_list()}
 
 
 def of_row(one: Section, row: int) -> Pick:

@@ -22,6 +22,7 @@ NO_RULE = "Nothing is known of the orders that the rule should take: no rule can
 NONE_SEPARATES = "None of these rules tells the marked orders apart."
 BLIND = "What overlaps with the rules of this book is not known: {reason}"
 NO_LOOK = "No marked order is wrong, and no other one would tell the rules apart."
+TAKEN = "There is a version {version} already: choose it above to go on with it, or give another name."
 READ_ONLY = "This is a copy of a hub: save the draft as a file, and put it in at the hub's rule lab."
 TRY = "In the rule lab it is the draft to begin with: try it there on past orders, and publish it."
 REASONS = {

@@ -15,8 +15,8 @@ from orderhub_core.i18n import Said, Translate, translator
 from orderhub_core.rules import rulebook
 from orderhub_core.rules.dictionary import FIELDS
 from orderhub_core.rules.example import Alike, Called, Candidate, Findings
+from orderhub_core.rules.lab import board, forming, texts
 from orderhub_core.rules.lab import example_texts as say
-from orderhub_core.rules.lab import forming, texts
 from orderhub_core.rules.lab.texts import Words
 from orderhub_core.rules.language.mistakes import told
 from orderhub_core.rules.language.parsing import parse_condition
@@ -56,13 +56,11 @@ class Bench(NamedTuple):
 
     def lacks(self, answer: Mapping[str, Any]) -> str:
         """What is missing or wrong of an answer as the browser sends it; empty where nothing is."""
-        if not len(answer["rows"]) and not (answer.get("numbers") or "").strip():
-            return self.words.tr("Choose orders, or write their numbers.")
         try:
-            self._ids([], answer.get("numbers"))
+            named = self._ids([], answer.get("numbers"))
         except UserMistake as mistake:
             return mistake.told(self.words.tr)
-        return ""
+        return "" if named or len(answer["rows"]) else self.words.tr("Choose orders, or write their numbers.")
 
     def _ids(self, names: Sequence[str], numbers: str | None) -> list[int]:
         return self.called.ids([*names, *filter(None, _BETWEEN.split(numbers or ""))])
@@ -102,7 +100,7 @@ def given(orders: pl.DataFrame, numbers: Sequence[str]) -> dict[int, bool]:
     """Orders that are wanted by their numbers, where each is one order's."""
     called = Called(orders, "")
     known: dict[int, bool] = {}
-    for number in filter(None, _BETWEEN.split(",".join(numbers))):
+    for number in numbers:
         with suppress(UserMistake):
             known |= dict.fromkeys(called.ids([number]), True)
     return known
@@ -130,10 +128,10 @@ class Found(NamedTuple):
     orders: int = 0
     """Of the history."""
 
-    def chosen(self, place: int) -> Candidate | None:
-        """The best where there are no so many."""
+    def chosen(self, condition: Condition | None) -> Candidate | None:
+        """The candidate that says so; the best where none does."""
         known = self.findings.candidates
-        return known[place if place < len(known) else 0] if known else None
+        return next((one for one in known if one.condition == condition), known[0] if known else None)
 
 
 class Ground(Protocol):
@@ -251,44 +249,67 @@ def brushed(orders: pl.DataFrame, region: Region | None) -> pl.DataFrame:
 # -- a draft of it
 
 
+class Kept(Protocol):
+    @property
+    def version(self) -> str: ...
+
+
 class Lab(Protocol):
     """`flows.lab`'s."""
 
     @property
     def writable(self) -> bool: ...
+    def kept(self) -> Sequence[Kept]: ...
     def keep(self, asked: Mapping[str, Any], text: str, book: Rulebook, tr: Translate) -> Said: ...
 
 
 class Made(NamedTuple):
     """A draft, and what came of it."""
 
+    version: str = ""
+    """Under which it is saved; empty where it is not."""
     text: str = ""
     notes: Sequence[Said] = ()
 
 
 class Make(NamedTuple):
-    """A draft of a book's text with one rule more, of a condition that was found."""
+    """A draft of a version (`text`) with one rule more, of a condition that was found."""
 
     lab: Lab
+    begun: str
     text: str
     condition: Condition
     lang: str
 
     def lacks(self, answer: Mapping[str, Any]) -> str:
         """What is wrong with an answer; empty where nothing is."""
-        _, (said, tone) = forming.with_condition(self.text, answer, self.condition, self.lang)
-        return said if tone == "bad" else ""
+        _, (told, tone) = forming.with_condition(self.text, answer, self.condition, self.lang)
+        if tone == "bad":
+            return told
+        version, tr = (answer.get("version") or "").strip(), translator(self.lang)
+        taken = version != self.begun and version in [one.version for one in self.lab.kept()]
+        return tr(say.TAKEN).format(version=version) if taken else ""
 
     def kept(self, answer: Mapping[str, Any]) -> Made:
         """Where `lacks` finds nothing wrong: it is saved where there is a hub to save it in."""
         tr = translator(self.lang)
-        longer, said = forming.with_condition(self.text, answer, self.condition, self.lang)
+        longer, told = forming.with_condition(self.text, answer, self.condition, self.lang)
         if not self.lab.writable:
-            return Made(longer, [said, (tr(say.READ_ONLY), "info")])
-        came = self.lab.keep({**answer, "do": "save"}, longer, rulebook.read(longer).book, tr)
-        return Made(longer, [said, came] if came[1] == "bad" else [said, came, (tr(say.TRY), "info")])
+            return Made("", longer, [told, (tr(say.READ_ONLY), "info")])
+        version = (answer["version"] or "").strip() or rulebook.read(longer).book.version
+        named = rulebook.with_version(longer, version)
+        came = self.lab.keep({**answer, "do": "save"}, named, rulebook.read(named).book, tr)
+        if came[1] == "bad":
+            return Made("", "", [came])
+        return Made(version, named, [told, came, (tr(say.TRY), "info")])
+
+
+def begins(lab_starts: board.Options, made: Made) -> board.Options:
+    """What may be chosen to begin with; first of all what was made last."""
+    last = next((name for name, version in lab_starts["options"].items() if made.version == version), None)
+    return {**lab_starts, "value": last or lab_starts["value"]} if made.version else lab_starts
 
 
 def asks_name(tr: Translate) -> dict[str, forming.Asked]:
     """What is asked of who saves it."""
-    return {name: forming.Asked(tr(said)) for name, said in texts.ASKED.items()}
+    return {name: forming.Asked(tr(told)) for name, told in texts.ASKED.items()}

@@ -13,6 +13,7 @@ from orderhub_core.rules.lab.thresholds import Threshold
 from orderhub_core.rules.language.operators import Language
 from orderhub_core.rules.language.printing import of_way, print_condition
 from orderhub_core.rules.language.vocabulary import Vocabulary
+from orderhub_core.rules.tree import Rulebook
 
 INTRO = (
     "Try a draft of the rulebook on past orders: who goes elsewhere, what it costs, whose gift is lost. Nothing is "
@@ -75,6 +76,11 @@ OF_PARCELS = (
     " rules eval` and `explain` ask them of orders as if each went whole."
 )
 SAME = "Both say the same, so that nothing can differ: change the draft, or compare it with another version."
+
+
+def why(order_no: str, draft: Rulebook, force: Rulebook, tr: Translate) -> dict[str, Rulebook]:
+    """Two books, by the headings over what each says of one order."""
+    return {f"{tr(WHY[side])}{tr(': ')}{order_no}": book for side, book in (("after", draft), ("before", force))}
 
 
 class Words:
