@@ -80,10 +80,10 @@ def _(lab, lang, periods, set_marks, span, start, tr):
 @app.cell
 def _(ground, lang, only, set_region, tr, words):
     _rows, _wrong = examples.only(ground, only.value, words)
-    mo.stop(_wrong, ui.part(lang, ui.note(_wrong, "bad")))
     shown = _rows.head(examples.LISTED)
+    _told = [ui.note(_wrong, "bad")] if _wrong else []
     picture = ui.brushable(charts.orders(shown, words), lambda region: set_region((shown, region)))
-    ui.part(lang, ui.section(tr("Orders"), examples.counted(_rows.height, tr), picture))
+    ui.part(lang, ui.section(tr("Orders"), *_told, examples.counted(_rows.height, tr), picture))
     return picture, shown
 
 
@@ -118,7 +118,7 @@ def _(bench, book, ground, lang, marks, set_pick, tr, words):
 def _(bench, found, ground, lang, marking, pick, tr):
     rule = found.chosen(pick())
     mo.stop(rule is None)
-    _rows = examples.look(rule, ground.orders, ground.lines, bench)
+    _rows = examples.look(rule, found, ground, bench)
     look = marking(_rows, {_rows.columns[1]: 240}) if _rows.height else ui.note(tr(say.NO_LOOK), "good")
     _line = examples.line(rule, bench.words)
     ui.part(lang, ui.section(tr("Worth a look of: {rule}").format(rule=_line), look))
@@ -131,6 +131,7 @@ def _(lab, lang, rule, saved, set_saved, start, text, tr, words):
     make = examples.Make(lab, start.value or "", text, rule.condition, lang)
     add = ui.form(ui.fields(_asked), tr("Make a draft"), lambda to: set_saved(make.kept(to)), make.lacks, "260px")
     _file = [ui.download_text(saved().text, "draft.toml", tr("Download the draft"))] if saved().text else []
+    _file += [ui.link(tr("Open the rule lab"), "rule_lab")] if saved().version else []
     _title = tr("Make a draft with the rule: {rule}").format(rule=examples.line(rule, words))
     ui.part(lang, ui.section(_title, add, ui.notes(saved().notes), *_file))
     return (add,)

@@ -20,7 +20,7 @@ def orders(rows: pl.DataFrame, words: Words) -> alt.Chart:
         alt.Chart(told)
         .mark_circle(size=36, opacity=0.55)
         .encode(
-            alt.X("paid:T", title=tr("Paid at")),
+            alt.X("paid:T", title=tr("Paid at"), axis=alt.Axis(format=theme.DAY_AND_TIME, labelOverlap=True)),
             alt.Y("amount:Q", title=tr("Amount"), scale=alt.Scale(type="sqrt")),
             alt.Color("platform:N", title=tr("Channel"), scale=alt.Scale(range=list(theme.CATEGORIES))),
             tooltip=[

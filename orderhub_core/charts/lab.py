@@ -89,7 +89,12 @@ def hours(rows: pl.DataFrame, limit: int | None, zone: str, tr: Translate) -> al
         alt.Chart(_inline(long))
         .mark_line(interpolate="step-after", strokeWidth=1.5)
         .encode(
-            alt.X("at:T", title=None, scale=alt.Scale(type="utc")),
+            alt.X(
+                "at:T",
+                title=None,
+                scale=alt.Scale(type="utc"),
+                axis=alt.Axis(format=theme.DAY_AND_TIME, labelOverlap=True),
+            ),
             alt.Y("orders:Q", title=tr("Orders an hour")),
             alt.Color("book:N", title=None, scale=colours),
             tooltip=[

@@ -32,6 +32,9 @@ ACCENT = CATEGORIES[0]
 RAMP = ("#cfdcf7", "#94b2ec", "#5d8ae0", "#3565c4", "#214690")
 """Light to dark for one measure, e.g. a heatmap."""
 
+DAY_AND_TIME = "%m-%d %H:%M"
+"""Of an axis over days."""
+
 CHINESE = {
     "number": {"decimal": ".", "thousands": ",", "grouping": [3], "currency": ["¥", ""]},
     "time": {

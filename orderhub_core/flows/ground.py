@@ -23,6 +23,9 @@ from orderhub_core.rules.of_parcels import on_orders
 from orderhub_core.rules.signals import Reports
 from orderhub_core.rules.tree import Condition, Group, Rule, Rulebook
 
+BEST = 6
+"""Rules that are told of a search by example."""
+
 
 class Ground:
     """Orders on which any number of books are tried, for all sessions of a process: each condition is computed once."""
@@ -118,7 +121,7 @@ class Ground:
         except UserMistake as mistake:
             blind, book = mistake, Rulebook(zone=book.zone)
         with self._lock:
-            return by_example(self.index(book.zone), should, should_not, book=book), blind
+            return by_example(self.index(book.zone), should, should_not, book=book, best=BEST), blind
 
     def why(self, order_id: int, books: Mapping[str, Rulebook], words: Words) -> dict[str, pl.DataFrame]:
         """Of one of the orders what each book says and why (`tables.why`)."""

@@ -226,6 +226,16 @@ class Lab:
 
         return self._done(saved, tr)
 
+    def refused(self, version: str, by: str, tr: Translate) -> str:
+        """Why somebody may not save a draft under a version; empty where they may."""
+        if self.editions is None:
+            return tr(READ_ONLY)
+        try:
+            _is_ones_own(self.editions, version, by)
+        except UserMistake as mistake:
+            return mistake.told(tr)
+        return ""
+
     def move(self, asked: Mapping[str, Any], tr: Translate) -> Said:
         """Have a version that is kept reviewed, tried, published (which is to go back, where it was active before) …:
         `version`, `do` (of `texts.STEPS`), `by`, `comment`. Returns what came of it."""

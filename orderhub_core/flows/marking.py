@@ -12,12 +12,13 @@ from orderhub_core.flows.allotting import Settled
 from orderhub_core.flows.counters import Made
 from orderhub_core.fold import Head
 from orderhub_core.model import Line
+from orderhub_core.rules.actions import NEAREST
 from orderhub_core.rules.buyers import HISTORY
 from orderhub_core.rules.decide import Decision, each
 from orderhub_core.rules.dictionary import Field
 from orderhub_core.rules.index import Index
 from orderhub_core.rules.needs import asks_buyers, line_columns, order_columns, signals
-from orderhub_core.rules.of_parcels import KNOWN, goes, on_parcels
+from orderhub_core.rules.of_parcels import KNOWN, on_parcels
 from orderhub_core.rules.tree import Rulebook
 
 Reports = Callable[[Sequence[Head], Mapping[int, Sequence[Line]], Sequence[Field]], pl.DataFrame]
@@ -59,8 +60,9 @@ def _parcels(made: Made, settled: Settled) -> Iterator[Parcel]:
 
 
 def _goes(made: Made, settled: Settled) -> str | None:
+    """The warehouse that it came with, or else the one that a rule assigns first."""
     wish = next((one.argument for one in settled.decisions if one.action == "assign_warehouse"), None)
-    return goes(made.head.warehouse, wish)
+    return made.head.warehouse or (None if wish == NEAREST else wish)
 
 
 def _said(

@@ -84,10 +84,12 @@ def _deed(one: Done) -> tuple[str, dict[str, Any]]:
     """What it is called, and what to know of it."""
     tries = {"tries": one.tries} if one.tries > 1 else {}
     match one.effect:
-        case PushToWarehouse(parcel=parcel, parcels=parcels, pack_with=others, lines=lines):
+        case PushToWarehouse(parcel=parcel, parcels=parcels, pack_with=others, lines=lines, marks=marks):
             which = {"parcel": parcel, "parcels": parcels} if parcels > 1 else {}
             beside = {"packed_with": [other.order_no for other in others]} if others else {}
-            return "hub.handed_over", _goods(lines) | which | beside | tries
+            said = {"carrier": marks.carrier, "tags": list(marks.tags), "priority": marks.priority}
+            marked = {name: mark for name, mark in said.items() if mark}
+            return "hub.handed_over", _goods(lines) | which | beside | marked | tries
         case OrderProduction(number=number, lines=lines):
             return "hub.ordered_production", {"number": number} | _goods(lines) | tries
         case Notify():

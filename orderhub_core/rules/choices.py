@@ -108,6 +108,29 @@ CARRIER = {
     "德邦": "dbl",
 }
 
+_ALSO = {
+    "sf": ("顺丰速运", "顺丰速递", "shunfeng", "SFEXPRESS"),
+    "zto": ("中通快递", "zhongtong"),
+    "yto": ("圆通速递", "圆通快递", "yuantong"),
+    "yunda": ("韵达快递", "韵达速递", "YD"),
+    "sto": ("申通快递", "shentong"),
+    "jtsd": ("极兔速递", "极兔快递", "jtexpress", "JT"),
+    "ems": ("中国邮政", "邮政快递", "邮政EMS", "youzhengguonei"),
+    "jd": ("京东快递", "京东", "jdl"),
+    "dbl": ("德邦快递", "德邦物流", "debangkuaidi", "debang"),
+}
+CARRIER_SPELLINGS = {
+    spelling: code for code, also in _ALSO.items() for spelling in (code.upper(), *also, *map(str.upper, also))
+}
+"""How channels and people write carriers: by their codes, in capitals or not, or by their whole names."""
+_CARRIERS = {name.lower(): code for name, code in (CARRIER | CARRIER_SPELLINGS).items()}
+
+
+def carrier(said: str) -> str:
+    """The code of a carrier that is known, however it is written; of another one what was said."""
+    return _CARRIERS.get(said.strip().lower(), said)
+
+
 PROVINCES = (
     *("北京市", "天津市", "上海市", "重庆市", "河北省", "山西省", "辽宁省", "吉林省", "黑龙江省", "江苏省", "浙江省"),
     *("安徽省", "福建省", "江西省", "山东省", "河南省", "湖北省", "湖南省", "广东省", "海南省", "四川省", "贵州省"),

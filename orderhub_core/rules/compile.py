@@ -18,6 +18,7 @@ import polars as pl
 
 from orderhub_core.errors import UserMistake
 from orderhub_core.frames import INSTANT
+from orderhub_core.rules.choices import carrier
 from orderhub_core.rules.dictionary import FIELDS, Field, Kind
 from orderhub_core.rules.tree import Condition, Either, Every, Leaf, Lines, Not, Op, Rulebook, Scalar
 
@@ -117,7 +118,14 @@ def expression(leaf: Leaf) -> pl.Expr:
         return pl.col(field.column).is_not_null()
     if leaf.op is Op.IS_MISSING:
         return pl.col(field.column).is_null()
-    return _of_words(leaf) if field.kind in WORDS else _of_measures(leaf, field.kind)
+    if field.kind not in WORDS:
+        return _of_measures(leaf, field.kind)
+    return _of_words(_by_codes(leaf) if field.name == "carrier" else leaf)
+
+
+def _by_codes(leaf: Leaf) -> Leaf:
+    """Of carriers, as `facts` has them."""
+    return Leaf(leaf.field, leaf.op, tuple(carrier(str(value)) for value in leaf.values))
 
 
 def _of_measures(leaf: Leaf, kind: Kind) -> pl.Expr:

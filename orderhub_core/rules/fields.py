@@ -134,6 +134,7 @@ ORDER = (
         "carrier",
         "That carries its first parcel.",
         words=choices.CARRIER,
+        spellings=choices.CARRIER_SPELLINGS,
         aliases=("承运商",),
     ),
     Field(

@@ -33,18 +33,14 @@ def on_orders(book: Rulebook) -> Rulebook:
     return msgspec.structs.replace(book, parcels=())
 
 
-def goes(own: str | None, assigned: str | None) -> str | None:
-    """From where an order leaves that goes whole: the warehouse that it came with, or else the one that a rule assigns
-    first. Which is nearest is known only where there is stock."""
-    return own or (None if assigned == NEAREST else assigned)
-
-
 def whole(orders: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
-    """Orders as the one parcel that each goes in, with KNOWN. `decisions`: DECISIONS."""
-    first = decisions.filter(pl.col("action") == "assign_warehouse").unique("order_id", keep="first")
+    """Orders as the one parcel that each goes in, with KNOWN: the warehouse that a rule assigns first (DECISIONS), or
+    else, where it leaves the choice to the hub or says nothing, the one that they stand with."""
+    wishes = decisions.filter(pl.col("action") == "assign_warehouse")
+    first = wishes.unique("order_id", keep="first").filter(pl.col("argument") != NEAREST)
     assigned = dict(first.select("order_id", "argument").iter_rows())
     told = orders["warehouse"].to_list() if "warehouse" in orders else [None] * orders.height
-    places = [goes(own, assigned.get(number)) for own, number in zip(told, orders["order_id"].to_list(), strict=True)]
+    places = [assigned.get(number) or own for own, number in zip(told, orders["order_id"].to_list(), strict=True)]
     return orders.with_columns(
         pl.Series("warehouse", places, KNOWN["warehouse"]), pl.lit(1, KNOWN["parcels"]).alias("parcels")
     )

@@ -15,6 +15,7 @@ from orderhub_core.health import holds
 from orderhub_core.i18n import Translate, yuan
 from orderhub_core.rules import rewording
 from orderhub_core.rules.dictionary import FIELDS, Field, Kind
+from orderhub_core.rules.gifts import FIRST_ADDED_LINE
 from orderhub_core.rules.language.operators import Language
 
 LABELS = {
@@ -36,6 +37,8 @@ LABELS = {
     "inferred": "inferred",
     "tracking_no": "tracking number",
     "carrier": "carrier",
+    "tags": "tags",
+    "priority": "priority",
     "labelled": "label printed",
     "lines": "lines",
     "buyer": "buyer",
@@ -54,7 +57,9 @@ NOTHING = "·"
 def told(entry: Mapping[str, Any], zone: ZoneInfo, language: Language, tr: Translate) -> str:
     """As of `flows.retelling.life`; empty where there is nothing to add."""
     detail = msgspec.json.decode(entry["detail"]) if entry["detail"] else {}
-    reason = [_because(entry["reason"], tr)] if entry["reason"] else []
+    # Of an order that is split the parcels follow as facts.
+    said = (entry["reason"] or "").partition("; parcel 1 from ")[0] if entry["event"] == SPLIT else entry["reason"]
+    reason = [_because(said, tr)] if said else []
     if parent := entry.get("goes_with"):
         reason.append(tr("goes with {sku}").format(sku=parent))
     return tr("; ").join([*reason, *_facts(entry["event"], detail, zone, language, tr)])
@@ -95,7 +100,7 @@ def _called(field: Field, language: Language) -> str:
 
 def _parcel(one: Mapping[str, Any], tr: Translate) -> str:
     text = tr("parcel {number} from {warehouse}: lines {lines}")
-    lines = tr(", ").join(map(str, one["lines"]))
+    lines = tr(", ").join(str(number) if number < FIRST_ADDED_LINE else tr("a gift") for number in one["lines"])
     return text.format(number=one["no"], warehouse=one["warehouse"], lines=lines)
 
 

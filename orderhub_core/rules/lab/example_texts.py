@@ -5,8 +5,8 @@ from __future__ import annotations
 INTRO = "Mark orders that a rule should take and orders that it should not: the shortest rules that tell them apart."
 HELP = (
     "A rule is found from a few orders of each kind; mark those that show the difference. Orders that it also takes are"
-    " listed: mark the wrong ones, and it is looked for again. What orders are marked as is forgotten when this page is"
-    " closed."
+    " listed: mark the wrong ones, and it is looked for again. Orders are as they were when they were paid: warehouse,"
+    " carrier and parcels were not known then. What orders are marked as is forgotten when this page is closed."
 )
 ONLY = "Only orders for which this holds (as in a rule: total >= 299; empty: all)"
 FOUND = "Orders: {n}. Drag over the picture to list only some; choose, say what they are, and mark them."
@@ -22,6 +22,7 @@ NO_RULE = "Nothing is known of the orders that the rule should take: no rule can
 NONE_SEPARATES = "None of these rules tells the marked orders apart."
 BLIND = "What overlaps with the rules of this book is not known: {reason}"
 NO_LOOK = "No marked order is wrong, and no other one would tell the rules apart."
+WHO = "Write who says so."
 TAKEN = "There is a version {version} already: choose it above to go on with it, or give another name."
 READ_ONLY = "This is a copy of a hub: save the draft as a file, and put it in at the hub's rule lab."
 TRY = "In the rule lab it is the draft to begin with: try it there on past orders, and publish it."

@@ -74,13 +74,13 @@ class Bench(NamedTuple):
         told = orders.join(goods, on="order_id", how="left", maintain_order="left")
         return told.select(
             pl.Series(tr("Order"), self.called.names(orders["order_id"].to_list()), pl.String),
+            (pl.col("total_minor") / 100).alias(tr("Amount")),
+            pl.col("province").alias(tr("Province")),
+            pl.col("goods").alias(tr("Goods")),
+            pl.col("city").alias(tr("City")),
+            pl.col("paid_at").dt.convert_time_zone(zone).dt.strftime("%Y-%m-%d %H:%M").alias(tr("Paid at")),
             pl.col("shop").alias(tr("Shop")),
             pl.col("platform").alias(tr("Channel")),
-            pl.col("paid_at").dt.convert_time_zone(zone).dt.strftime("%Y-%m-%d %H:%M").alias(tr("Paid at")),
-            pl.col("province").alias(tr("Province")),
-            pl.col("city").alias(tr("City")),
-            (pl.col("total_minor") / 100).alias(tr("Amount")),
-            pl.col("goods").alias(tr("Goods")),
         )
 
 
@@ -107,17 +107,17 @@ def given(orders: pl.DataFrame, numbers: Sequence[str]) -> dict[int, bool]:
 
 
 def only(ground: Ground, text: str, words: Words) -> tuple[pl.DataFrame, str]:
-    """The orders for which a condition holds, the newest first, and what is wrong with it."""
+    """The orders for which a condition holds, the newest first; or all of them, and what is wrong with it."""
     newest = partial(pl.DataFrame.sort, by=["paid_at", "order_id"], descending=True)
     if not text.strip():
         return newest(ground.orders), ""
     parsed = parse_condition(text, words.speech)
     if parsed.mistakes:
-        return ground.orders.clear(), told(parsed.mistakes, words.tr)
+        return newest(ground.orders), told(parsed.mistakes, words.tr)
     try:
         return newest(ground.held(parsed.when, words.speech.zone)), ""
     except UserMistake as mistake:
-        return ground.orders.clear(), mistake.told(words.tr)
+        return newest(ground.orders), mistake.told(words.tr)
 
 
 class Found(NamedTuple):
@@ -193,18 +193,22 @@ def _overlaps(one: Candidate, tr: Translate) -> str:
     return tr(", ").join([*told, tr("and {n} more").format(n=more)] if more else told)
 
 
-def worth_a_look(one: Candidate) -> dict[int, str]:
-    """Orders, and which of say.REASONS."""
-    return {number: why for why in reversed(say.REASONS) for number in getattr(one, why)}
+def worth_a_look(one: Candidate, found: Found) -> dict[int, str]:
+    """Orders, and which of say.REASONS. Beside the first candidate, orders of which others say otherwise."""
+    known = found.findings.candidates
+    undecided = [number for other in known for number in other.undecided] if one == known[0] else one.undecided
+    looked = {"missed": one.missed, "wrongly": one.wrongly, "undecided": undecided, "nearest": one.nearest}
+    return {number: why for why in reversed(say.REASONS) for number in looked[why]}
 
 
 def line(one: Candidate, words: Words) -> str:
     return print_condition(one.condition, words.speech, words.language)
 
 
-def look(one: Candidate, orders: pl.DataFrame, lines: pl.DataFrame, bench: Bench) -> pl.DataFrame:
+def look(one: Candidate, found: Found, ground: Ground, bench: Bench) -> pl.DataFrame:
     """`Bench.listed` of those worth a look, with the reason."""
-    tr, why = bench.words.tr, worth_a_look(one)
+    tr, why = bench.words.tr, worth_a_look(one, found)
+    orders, lines = ground.orders, ground.lines
     shown = orders.filter(pl.col("order_id").is_in(list(why)))
     told = pl.Series(tr("Why"), [tr(say.REASONS[why[number]]) for number in shown["order_id"]], pl.String)
     listed = bench.listed(shown, lines)
@@ -260,6 +264,7 @@ class Lab(Protocol):
     @property
     def writable(self) -> bool: ...
     def kept(self) -> Sequence[Kept]: ...
+    def refused(self, version: str, by: str, tr: Translate) -> str: ...
     def keep(self, asked: Mapping[str, Any], text: str, book: Rulebook, tr: Translate) -> Said: ...
 
 
@@ -286,9 +291,18 @@ class Make(NamedTuple):
         _, (told, tone) = forming.with_condition(self.text, answer, self.condition, self.lang)
         if tone == "bad":
             return told
-        version, tr = (answer.get("version") or "").strip(), translator(self.lang)
-        taken = version != self.begun and version in [one.version for one in self.lab.kept()]
-        return tr(say.TAKEN).format(version=version) if taken else ""
+        if not self.lab.writable:
+            return ""
+        version, tr, by = self._version(answer), translator(self.lang), (answer["by"] or "").strip()
+        if not by:
+            return tr(say.WHO)
+        if version != self.begun and version in [one.version for one in self.lab.kept()]:
+            return tr(say.TAKEN).format(version=version)
+        return self.lab.refused(version, by, tr)
+
+    def _version(self, answer: Mapping[str, Any]) -> str:
+        """The draft's own where none is asked for."""
+        return (answer["version"] or "").strip() or rulebook.read(self.text).book.version
 
     def kept(self, answer: Mapping[str, Any]) -> Made:
         """Where `lacks` finds nothing wrong: it is saved where there is a hub to save it in."""
@@ -296,7 +310,7 @@ class Make(NamedTuple):
         longer, told = forming.with_condition(self.text, answer, self.condition, self.lang)
         if not self.lab.writable:
             return Made("", longer, [told, (tr(say.READ_ONLY), "info")])
-        version = (answer["version"] or "").strip() or rulebook.read(longer).book.version
+        version = self._version(answer)
         named = rulebook.with_version(longer, version)
         came = self.lab.keep({**answer, "do": "save"}, named, rulebook.read(named).book, tr)
         if came[1] == "bad":
