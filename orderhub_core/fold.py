@@ -321,7 +321,7 @@ def _take_content(
     if before and at <= max(before.values()):
         said = {field: both for field, both in said.items() if _wins(*both, at, before.get(field))}
     fresh = {field: value for field, (value, known) in said.items() if value != known}
-    if fresh and before:
+    if fresh and (before or not folded.entries):  # every message that an order has heard is in the log
         changes = {NAMELESS.get(field, field): [] if field in NAMELESS else said[field][::-1] for field in fresh}
         folded.entries.append(_entry(head, "order.content", at, "", "", "changed", origin, _json(changes).decode()))
     for field, value in fresh.items():

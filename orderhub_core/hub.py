@@ -20,7 +20,7 @@ import polars as pl
 from orderhub_core import pseudonym, registry, settings
 from orderhub_core.board import SnapshotHub, Trying
 from orderhub_core.errors import Unreadable, UserMistake
-from orderhub_core.flows import absorb, dispatch, importing, intend, ledgers, ops, packing, poll, replay, reporting
+from orderhub_core.flows import absorb, admitted, dispatch, importing, ledgers, ops, packing, poll, replay, reporting
 from orderhub_core.flows.absorb import Outcome, Plan
 from orderhub_core.flows.context import Context, Source
 from orderhub_core.flows.editions import Editions
@@ -89,7 +89,7 @@ class Hub(Trying):
     @cached_property
     def context(self) -> Context:
         path = self.home.data / self.settings.rulebook
-        rules = intend.load(path) if self.settings.rulebook else Rulebook()
+        rules = admitted.load(path) if self.settings.rulebook else Rulebook()
         hashes = pseudonym.load(self.home.data, self._env)
         return Context(
             self.store, self.source, rules, hashes, Recent(self.store), places=places(self.settings),

@@ -187,13 +187,16 @@ class _Batch:
         """The messages whose order must wait for the rulebook."""
         waiting: list[Found] = []
         behind = Behind(self.context.pseudonyms)
-        for one in read:
+        for place, one in enumerate(read):
             message, found, key = one
             known = None if key is None else self.orders.get(key)
             if found is None:
                 outcomes[message.source, message.message_id] = "parked"
                 continue
-            if (known is not None and self.intentions.awaits(known.head)) or behind.holds(key, *found, known):
+            overtaken = behind.holds(key, *found, known)
+            if overtaken and self.intentions.shares:
+                return waiting + read[place:]
+            if overtaken or (known is not None and self.intentions.awaits(known.head)):
                 waiting.append(one)
                 reads = bool(behind)
             else:

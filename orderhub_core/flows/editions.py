@@ -14,7 +14,7 @@ import polars as pl
 import structlog
 
 from orderhub_core.errors import Mistaken, NeedsPerson, Term, UserMistake
-from orderhub_core.flows import intend, ops, settled
+from orderhub_core.flows import admitted, ops, settled
 from orderhub_core.i18n import Translate, language_of, translator
 from orderhub_core.model import BookAct, BookChange, RawMessage
 from orderhub_core.rules import needs, rulebook, trial
@@ -61,8 +61,8 @@ def in_force(store: Store, first: Rulebook) -> InForce:
 @lru_cache(maxsize=16)
 def read(text: str) -> Rulebook:
     """A book that the hub can carry out. Raises UserMistake that tells all that is wrong with it."""
-    book = rulebook.usable(text, "as it is given")
-    intend.refuse(book)
+    book = rulebook.usable(text, Term("as it is given"))
+    admitted.refuse(book)
     return book
 
 

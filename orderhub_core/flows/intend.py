@@ -9,14 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import cached_property, lru_cache, partial
 from operator import attrgetter
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 import polars as pl
 
-from orderhub_core import frames
-from orderhub_core.errors import Later, NeedsPerson, Stop, UserMistake
+from orderhub_core.errors import Later, NeedsPerson, Stop
 from orderhub_core.flows import parcelling, regarding, rows
 from orderhub_core.flows.allotting import Settled, settle
 from orderhub_core.flows.counters import Counters, Made
@@ -27,37 +25,19 @@ from orderhub_core.flows.places import Places
 from orderhub_core.flows.regarding import Buyers
 from orderhub_core.fold import Head, as_entry
 from orderhub_core.model import Line
-from orderhub_core.rules import rulebook
-from orderhub_core.rules.actions import HOLDS
-from orderhub_core.rules.buyers import HISTORY
+from orderhub_core.rules.allotting import World
 from orderhub_core.rules.decide import Decision, each
 from orderhub_core.rules.dictionary import Field
-from orderhub_core.rules.gifts import FIRST_ADDED_LINE
+from orderhub_core.rules.gifts import FIRST_ADDED_LINE, limited
 from orderhub_core.rules.index import Index
 from orderhub_core.rules.inforce import Choice
 from orderhub_core.rules.merging import wish
-from orderhub_core.rules.needs import asks_buyers, check, line_columns, order_columns, signals
+from orderhub_core.rules.needs import asks_buyers, line_columns, order_columns, signals
 from orderhub_core.rules.routing import NO_WINDOW
-from orderhub_core.rules.tree import Action, Rulebook
+from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store.ahead import Reads
 from orderhub_core.store.unit import Message, Writes
 
-CARRIED_OUT = frozenset(
-    {
-        "assign_warehouse",
-        "add_gift",
-        "tag",
-        "priority",
-        "carrier",
-        "work_order",
-        "hold",
-        "split",
-        "merge",
-        "approve",
-        "notify",
-    }
-)
-"""Verbs that come true. Tags, points and the carrier are kept with the order's decisions, and told to its warehouse."""
 _by_id = attrgetter("order_id")
 OfParcels = Sequence[tuple[int, Decision]]
 """As of `Settled`."""
@@ -66,35 +46,6 @@ SILENCE = Decision("", "", "", "", 0, None, "no rule holds")
 _json = msgspec.json.Encoder(order="deterministic").encode
 _marks = lru_cache(maxsize=1024)(rows.marks)
 """Rules decide few different things."""
-
-
-def load(path: Path) -> Rulebook:
-    """A rulebook that the live path can carry out. Raises UserMistake."""
-    book = rulebook.load(path)
-    refuse(book)
-    return book
-
-
-def refuse(book: Rulebook) -> None:
-    """Raises UserMistake for what a rulebook asks for and the live path does not have: better now than never to hold,
-    unnoticed."""
-    check(book, pl.Schema({**frames.ORDERS, **HISTORY}), frames.LINES, counts=True)
-    for group in book.every_group:
-        for action in (*group.otherwise, *(action for rule in group.rules for action in rule.then)):
-            if why := _impossible(action):
-                raise UserMistake(
-                    "group {name!r}: {why}; `orderhub rules eval` shows what it would decide", name=group.name, why=why
-                )
-
-
-def _impossible(action: Action) -> UserMistake | None:
-    """Why the hub cannot do what an action says; None where it can."""
-    if action.verb == "hold" and "push" not in HOLDS[action.argument].blocks:
-        text = "a hold of the kind {kind} would keep nothing back: the hub's last step is the push"
-        return UserMistake(text, kind=action.argument)
-    if action.verb not in CARRIED_OUT:
-        return UserMistake("the hub does not carry out {verb!r} yet", verb=action.verb)
-    return None
 
 
 class Outside(NamedTuple):
@@ -140,6 +91,12 @@ class Intentions:
             return False
         shadow = self.books.shadow
         return asks_buyers(self.books.of(head.shop, head.order_no)) or (shadow is not None and asks_buyers(shadow))
+
+    @cached_property
+    def shares(self) -> bool:
+        """Whether orders take of what there is only so much: who has come later must not be decided first then."""
+        world = World(self.places.warehouses, NO_WINDOW, self.counters.counted())
+        return bool(world.watched()) or any(any(limited(book)) for book in self.books.every)
 
     @cached_property
     def _asks_buyers(self) -> bool:

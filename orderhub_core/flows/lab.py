@@ -16,7 +16,7 @@ import msgspec
 import polars as pl
 
 from orderhub_core.errors import OrderHubError, Term, UserMistake
-from orderhub_core.flows import intend, regarding, reporting, tariffs
+from orderhub_core.flows import admitted, regarding, reporting, tariffs
 from orderhub_core.flows.editions import Editions
 from orderhub_core.flows.ground import Ground
 from orderhub_core.i18n import Said, Translate, translator
@@ -296,7 +296,7 @@ def draft(text: str, tr: Translate) -> Draft:
     book, mistakes = rulebook.read(text)
     try:
         if not mistakes:
-            intend.refuse(book)
+            admitted.refuse(book)
     except UserMistake as mistake:
         return Draft(book, (), mistake.told(tr))
     return Draft(book, mistakes, "")

@@ -39,7 +39,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from orderhub_core.errors import Mistaken
+from orderhub_core.errors import Mistaken, Term
 from orderhub_core.i18n import Translate
 from orderhub_core.rules.booktables import book_of
 from orderhub_core.rules.language.mistakes import Mistake, told
@@ -73,7 +73,8 @@ def usable(text: str, name: Path | str) -> Rulebook:
 def refusal(name: Path | str, mistakes: Sequence[Mistake], tr: Translate) -> str:
     """All that is wrong with a file, for people: how much, and then each mistake."""
     count = tr("one mistake") if len(mistakes) == 1 else tr("{n} mistakes").format(n=len(mistakes))
-    heading = tr("rulebook {path}: {count}").format(path=name, count=count)
+    path = tr(name) if isinstance(name, Term) else name
+    heading = tr("rulebook {path}: {count}").format(path=path, count=count)
     return f"{heading}\n{told(mistakes, tr)}"
 
 

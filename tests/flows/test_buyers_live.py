@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import random
 from functools import partial
 
 import msgspec
@@ -12,6 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from reading import rows
 from small_shop import SHOP, a_hub
+from test_parcels_live import Yard
+from test_stock_live import shop
+from versions import text
 
 from orderhub_core import frames
 from orderhub_core.flows.absorb import absorb, drain
@@ -256,3 +260,31 @@ def test_a_file_of_orders_that_came_in_the_order_of_their_payments_is_decided_as
     want = asked.filter(pl.col("buyer") != "").select(*HISTORY, "order_no").sort("order_no")
     have = lab.with_columns(order_no=pl.col("order_id").replace_strict(own, return_dtype=pl.String))
     assert have.select(want.columns).sort("order_no").equals(want)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_who_takes_the_last_of_the_stock_is_the_same_in_whatever_batches_messages_come(tmp_path, order, seed):
+    """Who waits until the rulebook has spoken on an earlier order of the same buyer is overtaken by nobody."""
+    dice, found = random.Random(seed), []
+    asked = [(f"A{n}", dice.choice("abc"), dice.randint(1, 2)) for n in range(1, 21)]
+    old = """[[groups]]
+name = "old"
+match = "all"
+[[groups.rules]]
+name = "o"
+when = "buyer_orders >= 1"
+then = "tag OLD"
+"""
+    for limit in (1, 3, 100):
+        with a_hub(tmp_path / str(limit)) as context:
+            yard = Yard(context, order, shop(), text("v1", "nearest", old))
+            yard.counted(("hangzhou", "SKU", 12), ("guangzhou", "SKU", 6), ("attic", "SKU", 0))
+            yard.say(*(yard.basket(name, ("SKU", n), buyer=buyer) for name, buyer, n in asked), limit=limit)
+            found.append(
+                (
+                    rows(context, DECIDED.format(ours="1 = 1") + " ORDER BY order_no, place"),
+                    [yard.sent(name) for name, *_ in asked],
+                )
+            )
+    assert found[0] == found[1] == found[2]
+    assert any("?" in where for ((where, _),) in found[0][1]), "there is too little of it"

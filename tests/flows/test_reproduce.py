@@ -166,3 +166,20 @@ def test_only_the_period_is_looked_at_and_the_hub_is_left_as_it_is(bench):
     assert reproduce(bench.context, since, 1 << 62).orders == 1
     assert reproduce(bench.context, NOW - 5, NOW - 1).orders == 0
     assert [rows(bench.context, f"SELECT * FROM {table}") for table in ("decisions", "outbox", "log", "todo")] == before
+
+
+def test_what_an_order_consists_of_is_heard_though_it_was_said_apart_from_what_happened(bench, order):
+    """As of shops that push what happens, and are asked for the order itself."""
+    bench.editions.save(text("v1", "hangzhou", BY_CATEGORY), by="ann")
+    bench.published("v1")
+    said = [
+        order("B1", E.PLACED, at=NOW),
+        order("B1", at=NOW, total=10_000, category="连体衣"),
+        order("B1", E.PAID, at=NOW + 1),
+    ]
+    for one in said:
+        bench._receive([one])
+        drain(bench.context, 100)
+    assert bench.decided("argument") == {"B1": "guangzhou"}
+    found = reproduce(bench.context, *EVER)
+    assert (found.orders, found.same, found.differences) == (1, 1, [])

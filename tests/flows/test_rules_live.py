@@ -11,8 +11,8 @@ from orderhub_core import effects
 from orderhub_core.errors import Unreadable, UserMistake
 from orderhub_core.flows import ops
 from orderhub_core.flows.absorb import drain
+from orderhub_core.flows.admitted import refuse
 from orderhub_core.flows.context import Source
-from orderhub_core.flows.intend import refuse
 from orderhub_core.flows.places import places
 from orderhub_core.flows.replay import replay
 from orderhub_core.model import Event as E

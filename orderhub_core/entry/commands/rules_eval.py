@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,10 +24,31 @@ from orderhub_core.rules.language.printing import name_of, print_actions
 from orderhub_core.rules.language.vocabulary import Vocabulary, of_book
 from orderhub_core.rules.shortages import refusals
 from orderhub_core.rules.tree import Action, Rulebook
+from orderhub_core.store import snapshot
 
 Rules = Annotated[Path, typer.Option("--rules", metavar="FILE", help="The rulebook, a TOML file.")]
-Orders = Annotated[Path, typer.Option("--orders", metavar="FILE", help="Parquet, one row per order.")]
-Lines = Annotated[Path | None, typer.Option("--lines", metavar="FILE", help="Parquet, one row per line of an order.")]
+
+
+def lying(frame: str) -> Callable[[Path | None], Path | None]:
+    """For an option: of a snapshot's folder the file of a frame."""
+
+    def found(path: Path | None) -> Path | None:
+        return path if path is None or not path.is_dir() else path / snapshot.meta(path).folder / f"{frame}.parquet"
+
+    return found
+
+
+_LYING = "or a folder that `orderhub db snapshot` has written."
+Orders = Annotated[
+    Path,
+    typer.Option("--orders", metavar="FILE", help=f"Parquet, one row per order, {_LYING}", callback=lying("orders")),
+]
+Lines = Annotated[
+    Path | None,
+    typer.Option(
+        "--lines", metavar="FILE", help=f"Parquet, one row per line of an order, {_LYING}", callback=lying("lines")
+    ),
+]
 Signals = Annotated[Path | None, typer.Option("--signals", metavar="FILE", help="Parquet, one row per report.")]
 
 

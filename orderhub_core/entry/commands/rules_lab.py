@@ -16,6 +16,7 @@ import typer
 
 from orderhub_core import hub, i18n
 from orderhub_core.entry.books import named
+from orderhub_core.entry.commands.rules_eval import lying
 from orderhub_core.entry.options import AsJson, InLanguage, Lang, instant, stored, tell
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import tariffs
@@ -37,9 +38,15 @@ TOLD = 20
 """Rows of a table that are told in words."""
 app = typer.Typer()
 Orders = Annotated[
-    Path | None, typer.Option("--orders", metavar="FILE", help="Parquet, one row per order; else the hub's.")
+    Path | None,
+    typer.Option(
+        "--orders", callback=lying("orders"), metavar="FILE", help="Parquet, one row per order; else the hub's."
+    ),
 ]
-Lines = Annotated[Path | None, typer.Option("--lines", metavar="FILE", help="Parquet, one row per line of an order.")]
+Lines = Annotated[
+    Path | None,
+    typer.Option("--lines", callback=lying("lines"), metavar="FILE", help="Parquet, one row per line of an order."),
+]
 Signals = Annotated[Path | None, typer.Option("--signals", metavar="FILE", help="Parquet, one row per report.")]
 From = Annotated[str | None, typer.Option("--from", metavar="TIME", help="Orders paid from then on.")]
 To = Annotated[str | None, typer.Option("--to", metavar="TIME", help="Orders paid before then.")]

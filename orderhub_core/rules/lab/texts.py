@@ -70,7 +70,7 @@ RISKS = {"held": "Wait for a person", "queue": "Behind others of their warehouse
 KINDS = {"added": "Added", "removed": "Removed", "changed": "Changed", "moved": "Moved", "settings": "Setting"}
 SPANS = {0: "All orders", 1: "Last 24 hours", 7: "Last 7 days", 30: "Last 30 days"}
 OUTCOMES = {"acts": "acts", "passed over": "passed over", "fails": "does not hold", "unknown": "lacks a value"}
-NONE, OTHERWISE = "(none)", "otherwise"
+NONE, WHOLE, OTHERWISE = "(none)", "(whole)", "otherwise"
 OF_PARCELS = (
     "Rules on parcels are not tried here: what goes in which parcel is settled with the stock of the moment. `orderhub"
     " rules eval` and `explain` ask them of orders as if each went whole."
@@ -95,7 +95,7 @@ class Words:
 
     def argument(self, verb: str, argument: str) -> str:
         if not argument:
-            return "" if verb == "priority" else self.tr(NONE)
+            return {"priority": "", "split": self.tr(WHOLE)}.get(verb, self.tr(NONE))
         words = self.speech.of_verb(_VERBS[verb]).written[self.language]
         if _VERBS[verb].parcels:
             return of_way(argument, lambda kind: words.get(kind, kind), self.language)
