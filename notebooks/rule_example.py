@@ -53,11 +53,16 @@ def _(periods, tr):
 
 
 @app.cell
-def _(lab, only, saved, span, top, tr):
+def _(lab, saved, tr):
     _books = examples.begins(board.starts(lab.states(), tr), saved())
     start = mo.ui.dropdown(**_books, label=tr("The book that it is for"), full_width=True)
-    ui.page(*top, ui.grid(start, span, only, min="260px"), ui.note(tr(say.HELP)))
     return (start,)
+
+
+@app.cell
+def _(only, span, start, top, tr):
+    ui.page(*top, ui.grid(start, span, only, min="260px"), ui.note(tr(say.HELP)))
+    return
 
 
 @app.cell
@@ -131,7 +136,7 @@ def _(lab, lang, rule, saved, set_saved, start, text, tr, words):
     make = examples.Make(lab, start.value or "", text, rule.condition, lang)
     add = ui.form(ui.fields(_asked), tr("Make a draft"), lambda to: set_saved(make.kept(to)), make.lacks, "260px")
     _file = [ui.download_text(saved().text, "draft.toml", tr("Download the draft"))] if saved().text else []
-    _file += [ui.link(tr("Open the rule lab"), "rule_lab")] if saved().version else []
+    _file += [ui.link(tr("Open the rule lab"), "rule_lab")] if saved().begun and lab.writable else []
     _title = tr("Make a draft with the rule: {rule}").format(rule=examples.line(rule, words))
     ui.part(lang, ui.section(_title, add, ui.notes(saved().notes), *_file))
     return (add,)

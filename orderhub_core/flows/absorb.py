@@ -193,10 +193,11 @@ class _Batch:
             if found is None:
                 outcomes[message.source, message.message_id] = "parked"
                 continue
-            overtaken = behind.holds(key, *found, known)
+            awaits = known is not None and self.intentions.awaits(known.head)
+            overtaken = not awaits and behind.holds(key, *found, known)
             if overtaken and self.intentions.shares:
                 return waiting + read[place:]
-            if overtaken or (known is not None and self.intentions.awaits(known.head)):
+            if awaits or overtaken:
                 waiting.append(one)
                 reads = bool(behind)
             else:

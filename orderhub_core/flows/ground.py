@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import polars as pl
 
-from orderhub_core.errors import UserMistake
+from orderhub_core.errors import Term, UserMistake
 from orderhub_core.rules import bits, gifts, needs
 from orderhub_core.rules.example import Findings, by_example
 from orderhub_core.rules.explain import explain
@@ -102,7 +102,7 @@ class Ground:
 
     def held(self, condition: Condition, zone: str) -> pl.DataFrame:
         """The orders for which it holds. Raises UserMistake for what it asks and they do not have."""
-        asked = Rule("this condition", condition, ())
+        asked = Rule(Term("this condition"), condition, ())
         book = Rulebook(zone=zone, groups=(Group("", "all", (asked,)),))
         self._askable(book)
         with self._lock:

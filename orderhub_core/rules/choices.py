@@ -109,26 +109,28 @@ CARRIER = {
 }
 
 _ALSO = {
-    "sf": ("顺丰速运", "顺丰速递", "shunfeng", "SFEXPRESS"),
+    "sf": ("顺丰速运", "顺丰速递", "shunfeng"),
     "zto": ("中通快递", "zhongtong"),
     "yto": ("圆通速递", "圆通快递", "yuantong"),
-    "yunda": ("韵达快递", "韵达速递", "YD"),
+    "yunda": ("韵达快递", "韵达速递"),
     "sto": ("申通快递", "shentong"),
-    "jtsd": ("极兔速递", "极兔快递", "jtexpress", "JT"),
-    "ems": ("中国邮政", "邮政快递", "邮政EMS", "youzhengguonei"),
-    "jd": ("京东快递", "京东", "jdl"),
-    "dbl": ("德邦快递", "德邦物流", "debangkuaidi", "debang"),
+    "jtsd": ("极兔速递", "极兔快递", "jtexpress"),
+    "ems": (),
+    "jd": ("京东快递",),
+    "dbl": ("德邦快递", "debangkuaidi"),
 }
-CARRIER_SPELLINGS = {
-    spelling: code for code, also in _ALSO.items() for spelling in (code.upper(), *also, *map(str.upper, also))
+"""Names of the same service; 邮政快递 is none of EMS, and 德邦物流 none of 德邦快递."""
+CARRIER_SPELLINGS = {spelling: code for code, also in _ALSO.items() for spelling in (code.upper(), *also)}
+"""How channels and people write carriers beside their codes."""
+_NAMES = {
+    code: (code, *(name for name, meant in (CARRIER | CARRIER_SPELLINGS).items() if meant == code)) for code in _ALSO
 }
-"""How channels and people write carriers: by their codes, in capitals or not, or by their whole names."""
-_CARRIERS = {name.lower(): code for name, code in (CARRIER | CARRIER_SPELLINGS).items()}
+_CODES = {name: code for code, names in _NAMES.items() for name in names}
 
 
-def carrier(said: str) -> str:
-    """The code of a carrier that is known, however it is written; of another one what was said."""
-    return _CARRIERS.get(said.strip().lower(), said)
+def carriers(said: str) -> tuple[str, ...]:
+    """All that stands for the same carrier in what channels say."""
+    return _NAMES[_CODES[said]] if said in _CODES else (said,)
 
 
 PROVINCES = (

@@ -18,7 +18,7 @@ import polars as pl
 
 from orderhub_core.errors import UserMistake
 from orderhub_core.frames import INSTANT
-from orderhub_core.rules.choices import carrier
+from orderhub_core.rules.choices import carriers
 from orderhub_core.rules.dictionary import FIELDS, Field, Kind
 from orderhub_core.rules.tree import Condition, Either, Every, Leaf, Lines, Not, Op, Rulebook, Scalar
 
@@ -120,12 +120,16 @@ def expression(leaf: Leaf) -> pl.Expr:
         return pl.col(field.column).is_null()
     if field.kind not in WORDS:
         return _of_measures(leaf, field.kind)
-    return _of_words(_by_codes(leaf) if field.name == "carrier" else leaf)
+    return _of_words(_spelled_out(leaf) if field.name == "carrier" and leaf.op in _EQUAL else leaf)
 
 
-def _by_codes(leaf: Leaf) -> Leaf:
-    """Of carriers, as `facts` has them."""
-    return Leaf(leaf.field, leaf.op, tuple(carrier(str(value)) for value in leaf.values))
+_EQUAL = {Op.IS: Op.AMONG, Op.AMONG: Op.AMONG, Op.IS_NOT: Op.NOT_AMONG, Op.NOT_AMONG: Op.NOT_AMONG}
+
+
+def _spelled_out(leaf: Leaf) -> Leaf:
+    """Of carriers, which each channel writes in its own way."""
+    names = dict.fromkeys(name for value in leaf.values for name in carriers(str(value)))
+    return Leaf(leaf.field, _EQUAL[leaf.op], tuple(names))
 
 
 def _of_measures(leaf: Leaf, kind: Kind) -> pl.Expr:

@@ -11,7 +11,6 @@ import polars as pl
 
 from orderhub_core.frames import INSTANT
 from orderhub_core.rules.bits import Bits, Numbers, pack
-from orderhub_core.rules.choices import carrier
 from orderhub_core.rules.dictionary import FIELDS, Field, Kind
 
 MANY = 20_000
@@ -78,7 +77,7 @@ def columns(frame: pl.DataFrame, fields: Sequence[Field], zone: str) -> list[pl.
     """Of each field its values, from the columns of orders or of lines; not of one that sums up lines."""
     follow = {field.column: made for field in fields if (made := _derived(field, zone)) is not None}
     derived = computed(frame, (made.alias(name) for name, made in follow.items())) if follow else pl.DataFrame()
-    return [derived[field.column] if field.column in derived else _known(frame[field.column], field)
+    return [derived[field.column] if field.column in derived else _plain(frame[field.column], field.kind)
             for field in fields]  # fmt: skip
 
 
@@ -86,15 +85,6 @@ def _derived(field: Field, zone: str) -> pl.Expr | None:
     if field.level == "line":
         return OF_LINES[field.column][1] if field.column in OF_LINES else None
     return DERIVED[field.column][1](zone) if field.column in DERIVED else None
-
-
-def _known(values: pl.Series, field: Field) -> pl.Series:
-    """Carriers by their codes: each channel writes them in its own way."""
-    plain = _plain(values, field.kind)
-    if field.name != "carrier":
-        return plain
-    said = {word: carrier(word) for word in plain.unique().drop_nulls()}
-    return plain.replace({word: code for word, code in said.items() if word != code}) if said else plain
 
 
 def _plain(values: pl.Series, kind: Kind) -> pl.Series:

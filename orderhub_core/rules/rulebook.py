@@ -49,6 +49,8 @@ from orderhub_core.rules.language.vocabulary import Vocabulary, of_book
 from orderhub_core.rules.tree import Group, Rule, Rulebook
 from orderhub_core.settings import parsed, read_text
 
+_VERSION = re.compile(r"""^[ \t]*["']?version["']?[ \t]*=[ \t]*("[^"\n]*"|'[^'\n]*')""", re.MULTILINE)
+
 
 class Draft(NamedTuple):
     """What a file says. With mistakes the book holds what could be read, and is only to be shown."""
@@ -124,12 +126,10 @@ def with_rule(
 
 def with_version(text: str, version: str) -> str:
     """The text of a book that can be used, under another version; what was written else stays as it was."""
-    wanted = msgspec.structs.replace(read(text).book, version=version)
-    line = f"version = {_text(version)}"
-    for longer in (re.sub(r"^[ \t]*version[ \t]*=.*$", lambda _: line, text, count=1, flags=re.M), f"{line}\n{text}"):
-        if read(longer) == Draft(wanted, ()):
-            return longer
-    return dump(wanted)
+    wanted = Draft(msgspec.structs.replace(read(text).book, version=version), ())
+    told = [text[: one.start(1)] + _text(version) + text[one.end(1) :] for one in _VERSION.finditer(text)]
+    return next((one for one in (text, *told, f"version = {_text(version)}\n{text}") if read(one) == wanted),
+                dump(wanted.book))  # fmt: skip
 
 
 def _with(book: Rulebook, group: Group, rule: Rule, parcels: bool) -> Rulebook:

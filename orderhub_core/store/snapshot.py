@@ -118,13 +118,14 @@ def _sweep(folder: Path, replaced: str) -> None:
 
 def meta(folder: Path) -> Meta:
     """Raises StoreMissing when there is no snapshot, or none that can be read."""
-    how = "write one with `orderhub db snapshot` or `orderhub demo --orders N --out DIR`"
     try:
         return msgspec.json.decode((folder / META).read_bytes(), type=Meta)
     except (FileNotFoundError, NotADirectoryError):
-        raise StoreMissing(f"no snapshot in {folder}: {how}") from None
+        text = "no snapshot in {folder}: write one with `orderhub db snapshot` or `orderhub demo --orders N --out DIR`"
+        raise StoreMissing(text, folder=folder) from None
     except (OSError, UnicodeDecodeError, msgspec.DecodeError):
-        raise StoreMissing(f"{folder / META} is damaged or cannot be read: {how}") from None
+        text = "{path} is damaged or cannot be read: write the snapshot anew with `orderhub db snapshot`"
+        raise StoreMissing(text, path=folder / META) from None
 
 
 def scan(folder: Path, name: str, known: Meta | None = None) -> pl.LazyFrame:

@@ -51,7 +51,12 @@ def test_orders_are_marked_and_the_rule_between_them_becomes_a_draft(
     table, marks = section(page, "Choose and mark"), section(page, "Marked orders")
     table.get_by_role("button", name="Mark them").click()
     expect(page.get_by_text("Choose orders, or write their numbers.")).to_be_visible(timeout=LONG_MS)
+    begun = page.get_by_label("The book that it is for")
+    begun.select_option("An example")
     only(page, "province = 广东 and total >= 3oo")
+    expect(page.locator(".oh-note-bad:visible")).to_contain_text("3oo", timeout=LONG_MS)
+    expect(begun).to_have_value(re.compile("An example"))
+    begun.select_option(index=0)
     expect(page.locator(".oh-note-bad:visible")).to_contain_text("3oo", timeout=LONG_MS)
     for line, rows, how in [
         ("province = 广东 and total >= 300", 5, "The rule should take them"),

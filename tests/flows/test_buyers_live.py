@@ -20,6 +20,7 @@ from versions import text
 from orderhub_core import frames
 from orderhub_core.flows.absorb import absorb, drain
 from orderhub_core.flows.ground import Ground
+from orderhub_core.flows.intend import Intentions
 from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.flows.recent import Recent
 from orderhub_core.flows.regarding import histories
@@ -51,6 +52,14 @@ WHENS = {
 ASKING = Rulebook(
     "asks", (Group("buyers", "all", tuple(Rule(name, when, (Action("tag", name),)) for name, when in WHENS.items())),)
 )
+ASKS_ORDERS = """[[groups]]
+name = "{name}"
+match = "all"
+[[groups.rules]]
+name = "o"
+when = "buyer_orders >= 1"
+then = "tag OLD"
+"""
 DECIDED = "SELECT order_no, rule, reason FROM decisions JOIN orders USING (order_id) WHERE {ours}"
 LOGGED = "SELECT order_no, event, outcome, detail FROM log JOIN orders USING (order_id) WHERE {ours} ORDER BY seq"
 
@@ -267,14 +276,7 @@ def test_who_takes_the_last_of_the_stock_is_the_same_in_whatever_batches_message
     """Who waits until the rulebook has spoken on an earlier order of the same buyer is overtaken by nobody."""
     dice, found = random.Random(seed), []
     asked = [(f"A{n}", dice.choice("abc"), dice.randint(1, 2)) for n in range(1, 21)]
-    old = """[[groups]]
-name = "old"
-match = "all"
-[[groups.rules]]
-name = "o"
-when = "buyer_orders >= 1"
-then = "tag OLD"
-"""
+    old = ASKS_ORDERS.format(name="old")
     for limit in (1, 3, 100):
         with a_hub(tmp_path / str(limit)) as context:
             yard = Yard(context, order, shop(), text("v1", "nearest", old))
@@ -288,3 +290,19 @@ then = "tag OLD"
             )
     assert found[0] == found[1] == found[2]
     assert any("?" in where for ((where, _),) in found[0][1]), "there is too little of it"
+
+
+def test_further_news_of_an_order_that_is_decided_now_cut_no_batch(tmp_path, order, monkeypatch):
+    rounds = []
+    decide = Intentions.decide
+    monkeypatch.setattr(Intentions, "decide", lambda self: rounds.append(1) or decide(self))
+    old = ASKS_ORDERS.format(name="old")
+    with a_hub(tmp_path / "hub") as context:
+        yard = Yard(context, order, shop(), text("v1", "nearest", old))
+        yard.counted(("hangzhou", "SKU", 100))
+        rounds.clear()
+        said = [yard.basket(f"A{n}", ("SKU", 1), buyer=f"b{n}") for n in range(20)]
+        later = [yard.basket(f"A{n}", ("SKU", 1), buyer=f"b{n}", events=(E.LOCKED,), at=NOW + 5) for n in range(20)]
+        yard.say(*[one for pair in zip(said, later, strict=True) for one in pair])
+        assert len(rounds) <= 2
+        assert {where for ((where, _),) in map(yard.sent, (f"A{n}" for n in range(20)))} == {"hangzhou"}

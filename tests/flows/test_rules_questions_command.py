@@ -125,7 +125,7 @@ def test_all_nine_questions_are_answered_of_an_order_that_goes_in_two_parcels(fo
     assert told["total_cost"].startswith("18.00 in 2 parcel(s); whole from one warehouse: hangzhou 5.00; chengdu 13.00")
     assert told["order_date"] == "placed 2026-11-11 11:59:00+08:00; paid 2026-11-11 12:00:00+08:00"
     assert told["ship_date"] == "promised until 2026-11-11 13:00:00+08:00"
-    assert told["upgraded"] == "sf, by the rule may-part: total 600 >= 500"
+    assert told["upgraded"] == "SF, by the rule may-part: total 600 >= 500"
     assert told["not_shipped"] == "Nothing keeps it back; its warehouse has not shipped it yet."
 
 

@@ -232,7 +232,7 @@ def test_a_second_rule_comes_to_the_first_and_no_other_draft_is_replaced(living:
     first = Make(lab, "草稿-1", lab.text("草稿-1"), cheap, "zh").kept(asked)
     over = Make(lab, "草稿-1", lab.text("草稿-1"), dear, "zh")
     assert over.lacks(asked) == "已经有版本 v2：请在上面选它接着做，或另起一个名称。"
-    made = Make(lab, first.version, lab.text("v2"), dear, "zh")
+    made = Make(lab, first.begun, lab.text("v2"), dear, "zh")
     assert made.lacks(asked | {"version": ""}) == ""
     made.kept(asked | {"version": ""})
     rules = lab.book("v2").groups[-1].rules

@@ -333,3 +333,26 @@ def test_whatever_tables_a_file_holds_end_in_a_book_or_in_sentences(tables):
 def wrapped(key, value):
     rule = {"name": "r", "when": "always", "then": "tag a", key: value}
     return {"groups": [{"name": "g", "match": "all", "rules": [rule]}]}
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        'version = "v1"  # spring sale',
+        '"version" = "v1"',
+        "  version='v1'",
+        "# no version",
+        'version = "v1"\r',
+        "# version = \"v1\"\nversion = 'v1'",
+    ],
+)
+def test_another_version_changes_nothing_else_of_the_text(head):
+    body = '\n[[groups]]\nname = "g"\nmatch = "all"\n[[groups.rules]]\nname = "r"\nwhen = "总是"\nthen = "标记 A"\n'
+    body += 'note = """\nversion = 2 of the idea\n"""\n'
+    text = head + body
+    told = rulebook.with_version(text, 'v"2')
+    book, mistakes = rulebook.read(told)
+    assert (mistakes, book.version) == ((), 'v"2')
+    assert (told.endswith(body) and [line for line in head.splitlines() if "#" in line] != []) or body in told
+    assert "# spring sale" not in head or "# spring sale" in told
+    assert rulebook.with_version(text, rulebook.read(text).book.version) == text

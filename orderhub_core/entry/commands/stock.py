@@ -92,7 +92,7 @@ def listed(warehouse: Warehouse = "", sku: Sku = "", as_json: AsJson = False) ->
     lines = [tr("{name}: as reported of {at}").format(name=name, at=at) for name, at in told.items()]
     if found:
         lines += ["", *columns(SHELF, [_shelf(one, zone) for one in found[:MOST_LISTED]])]
-    lines += [_over(one) for one in found if one.over]
+    lines += [_over(one) for one in found[:MOST_LISTED] if one.over]
     if len(found) > MOST_LISTED:
         text = tr("… and {count} more: ask for one --warehouse or --sku, or all by --json")
         lines.append(text.format(count=f"{len(found) - MOST_LISTED:,}"))

@@ -271,8 +271,8 @@ class Lab(Protocol):
 class Made(NamedTuple):
     """A draft, and what came of it."""
 
-    version: str = ""
-    """Under which it is saved; empty where it is not."""
+    begun: str = ""
+    """What it began with, or where it is saved, its own version."""
     text: str = ""
     notes: Sequence[Said] = ()
 
@@ -309,19 +309,19 @@ class Make(NamedTuple):
         tr = translator(self.lang)
         longer, told = forming.with_condition(self.text, answer, self.condition, self.lang)
         if not self.lab.writable:
-            return Made("", longer, [told, (tr(say.READ_ONLY), "info")])
+            return Made(self.begun, longer, [told, (tr(say.READ_ONLY), "info")])
         version = self._version(answer)
         named = rulebook.with_version(longer, version)
         came = self.lab.keep({**answer, "do": "save"}, named, rulebook.read(named).book, tr)
         if came[1] == "bad":
-            return Made("", "", [came])
+            return Made(self.begun, "", [came])
         return Made(version, named, [told, came, (tr(say.TRY), "info")])
 
 
 def begins(lab_starts: board.Options, made: Made) -> board.Options:
-    """What may be chosen to begin with; first of all what was made last."""
-    last = next((name for name, version in lab_starts["options"].items() if made.version == version), None)
-    return {**lab_starts, "value": last or lab_starts["value"]} if made.version else lab_starts
+    """What may be chosen to begin with; first of all what was worked on last."""
+    last = next((name for name, version in lab_starts["options"].items() if made.begun == version), None)
+    return {**lab_starts, "value": last or lab_starts["value"]}
 
 
 def asks_name(tr: Translate) -> dict[str, forming.Asked]:

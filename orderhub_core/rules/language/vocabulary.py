@@ -53,8 +53,8 @@ class Vocabulary(NamedTuple):
     def of_verb(self, verb: Verb) -> Meanings:
         key = f"verb {verb.name}"
         if key not in self.meanings:
-            known, spelled = (FIELDS[verb.of].words, FIELDS[verb.of].spellings) if verb.of in FIELDS else ({}, {})
-            self.meanings[key] = _meanings({**known, **verb.words}, spelled, self.own.get(verb.of, {}), {})
+            known = FIELDS[verb.of].words if verb.of in FIELDS else {}
+            self.meanings[key] = _meanings({**known, **verb.words}, {}, self.own.get(verb.of, {}), {})
         return self.meanings[key]
 
 
