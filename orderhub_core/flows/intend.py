@@ -178,7 +178,7 @@ class Intentions:
 
     def _carry_out(self, made: Made, settled: Settled) -> None:
         head, _, book, lines, message = made
-        version, lack = book.version, settled.lack
+        at, version, lack = message.received_at, book.version, settled.lack
         gifts: list[Line] = []
         held: list[str] = []
         done: list[Decision] = []
@@ -204,11 +204,15 @@ class Intentions:
             done.append(decision)
             named.append((action, argument, 0))
             if quantity or action != "add_gift":
-                self._log(head, decision, self._detail(decision, settled, version), message)
+                detail = self._detail(decision, settled, version)
+                self.news.entries.append(
+                    as_entry(
+                        (head.order_id, f"rule.{action}", at, at, "", argument, "decided", "rules", message.id, detail)
+                    )
+                )
         for parcel, decision in settled.of_parcels:
             named.append((decision.action, decision.argument, parcel))
-            detail = {"rule": decision.rule, "version": version} | ({"parcel": parcel} if settled.parts else {})
-            self._log(head, decision, _json(detail).decode(), message)
+            self._log(head, decision, parcel if settled.parts else 0, version, message)
         self._note(head, done, version, settled.of_parcels)
         self.following.carried[head.order_id] = Carried(
             self.news.lines.get(head.order_id), lines, gifts, named, settled.parts
@@ -221,10 +225,13 @@ class Intentions:
             until = self._waits_until(made, settled, named)
             self._hand_over(made, settled, [*lines, *gifts], held, partial(_marks, tuple(named)), until)
 
-    def _log(self, head: Head, decision: Decision, detail: str, message: Message) -> None:
+    def _log(self, head: Head, decision: Decision, parcel: int, version: str, message: Message) -> None:
+        """A decision on a parcel; 0: the only one of its order."""
         at, what, argument = message.received_at, f"rule.{decision.action}", decision.argument
+        detail = {"rule": decision.rule, "version": version} | ({"parcel": parcel} if parcel else {})
+        told = _json(detail).decode()
         self.news.entries.append(
-            as_entry((head.order_id, what, at, at, "", argument, "decided", "rules", message.id, detail))
+            as_entry((head.order_id, what, at, at, "", argument, "decided", "rules", message.id, told))
         )
 
     @staticmethod

@@ -39,7 +39,8 @@ def marked(
 ) -> list[Settled]:
     """With what is said of each parcel. `read`: of buyers, by order, where a book asks for them."""
     found = list(settled)
-    for book in {one.book.version: one.book for one in made if one.book.parcels}.values():
+    books = {id(one.book): one.book for one in made}.values()
+    for book in [book for book in books if book.parcels]:
         own = [place for place, one in enumerate(made) if one.book is book]
         parcels = [(place, parcel) for place in own for parcel in _parcels(made[place], settled[place])]
         every = _said([parcel for _, parcel in parcels], on_parcels(book), read, reports)
