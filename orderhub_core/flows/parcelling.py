@@ -28,6 +28,8 @@ class Part(NamedTuple):
     warehouse: str
 
 
+FIRST_TOLD = "; parcel 1 from "
+"""Where the parcels begin in the reason of an order that is split."""
 Marks = Callable[[int], effects.Marks]
 """Of a parcel, by its number."""
 Parts = tuple[Part, ...]

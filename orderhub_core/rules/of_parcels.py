@@ -38,9 +38,8 @@ def whole(orders: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
     else, where it leaves the choice to the hub or says nothing, the one that they stand with."""
     wishes = decisions.filter(pl.col("action") == "assign_warehouse")
     first = wishes.unique("order_id", keep="first").filter(pl.col("argument") != NEAREST)
-    assigned = dict(first.select("order_id", "argument").iter_rows())
-    told = orders["warehouse"].to_list() if "warehouse" in orders else [None] * orders.height
-    places = [assigned.get(number) or own for own, number in zip(told, orders["order_id"].to_list(), strict=True)]
-    return orders.with_columns(
-        pl.Series("warehouse", places, KNOWN["warehouse"]), pl.lit(1, KNOWN["parcels"]).alias("parcels")
-    )
+    assigned = first.select("order_id", assigned="argument")
+    known = orders.select("order_id", *(["warehouse"] if "warehouse" in orders else []))
+    own = pl.col("warehouse").cast(pl.String) if "warehouse" in known else pl.lit(None, pl.String)
+    goes = known.join(assigned, on="order_id", how="left", maintain_order="left").select(pl.coalesce("assigned", own))
+    return orders.with_columns(goes.to_series().alias("warehouse"), pl.lit(1, KNOWN["parcels"]).alias("parcels"))

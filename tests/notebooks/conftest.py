@@ -8,8 +8,11 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from small_boards import DAY, NOW
 
 from orderhub_core import hub
+from orderhub_core.sim.world import Plan, build
+from orderhub_core.store import snapshot
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 Load = Callable[[str], ModuleType]
@@ -42,3 +45,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     hub.connect.cache_clear()
     yield tmp_path / "shop"
     hub.connect.cache_clear()
+
+
+@pytest.fixture
+def copied(folder: Path) -> Path:
+    """A snapshot of a world, without a rulebook."""
+    frames = build(Plan(seed=3, orders=800, start=NOW - 9 * DAY, end=NOW)).until(NOW)
+    snapshot.write(folder, frames, snapshot.Meta(as_of=NOW))
+    return folder

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import polars as pl
 import pytest
+from small_boards import NOW, hub_of, page
 
 from orderhub_core import hub, i18n, ui
 from orderhub_core.flows.ground import Ground
@@ -22,26 +23,12 @@ from orderhub_core.rules.lab import examples, texts
 from orderhub_core.rules.lab.examples import Bench, Make
 from orderhub_core.rules.language.parsing import parse_condition
 from orderhub_core.rules.tree import ALWAYS, Rulebook
-from orderhub_core.sim.world import Plan, build
-from orderhub_core.store import homes, snapshot
+from orderhub_core.store import snapshot
 
 NOTEBOOK = "rule_example"
-NOW = 20_768 * 86_400_000_000
-DAY = 86_400_000_000
 EN, ZH = i18n.translator("en"), i18n.translator("zh")
 BOOK = rulebook.read(lab_board.BOOK["zh"]).book
 GIFT = {"group": "赠品", "name": "", "verb": "add_gift", "argument": "FREE-09 × 1"}
-
-
-def page(outputs: tuple[object, ...]) -> str:
-    return html.unescape(re.sub(r"<[^>]*>", " ", " ".join(str(getattr(output, "text", "")) for output in outputs)))
-
-
-@pytest.fixture
-def copied(folder: Path) -> Path:
-    frames = build(Plan(seed=3, orders=800, start=NOW - 9 * DAY, end=NOW)).until(NOW)
-    snapshot.write(folder, frames, snapshot.Meta(as_of=NOW))
-    return folder
 
 
 @pytest.fixture
@@ -52,22 +39,12 @@ def ground(copied: Path) -> Ground:
 
 @pytest.fixture
 def living(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[hub.Hub]:
-    monkeypatch.delenv("ORDERHUB_SNAPSHOT", raising=False)
-    monkeypatch.setenv("ORDERHUB_DATA", str(tmp_path))
-    homes.init(hub.home())
     rows = [
         f"A{n},paid,2026-11-{n} 08:00,2026-11-{n} 08:05,{100 * n},{'广东省' if n % 2 else '浙江省'},S{n},1,{100 * n}"
         for n in range(11, 19)
     ]
-    head = "order_no,status,placed_at,paid_at,total,province,sku,quantity,price\n"
-    (tmp_path / "orders.csv").write_text(head + "\n".join(rows) + "\n", encoding="utf-8")
-    hub.connect.cache_clear()
-    opened = hub.connect()
-    assert isinstance(opened, hub.Hub)
-    opened.import_file(tmp_path / "orders.csv", "generic", on_error="reject-all", dry_run=False)
-    yield opened
-    opened.close()
-    hub.connect.cache_clear()
+    with hub_of(rows, tmp_path, monkeypatch) as opened:
+        yield opened
 
 
 def bench(ground: Ground, book: Rulebook = BOOK, lang: str = "en") -> Bench:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +9,7 @@ from types import ModuleType
 
 import polars as pl
 import pytest
+from small_boards import NOW, hub_of, page
 
 from orderhub_core import hub, i18n, ui
 from orderhub_core.errors import UserMistake
@@ -18,48 +18,23 @@ from orderhub_core.flows.ops import EARLIEST
 from orderhub_core.rules import rulebook
 from orderhub_core.rules.decide import decided
 from orderhub_core.rules.lab import board, sections, texts
-from orderhub_core.sim.world import Plan, build
-from orderhub_core.store import homes, snapshot
+from orderhub_core.store import snapshot
 
 NOTEBOOK = "rule_lab"
-NOW = 20_768 * 86_400_000_000
-DAY = 86_400_000_000
 EN = i18n.translator("en")
-
-
-def page(outputs: tuple[object, ...]) -> str:
-    return html.unescape(re.sub(r"<[^>]*>", " ", " ".join(str(getattr(output, "text", "")) for output in outputs)))
-
-
-@pytest.fixture
-def copied(folder: Path) -> Path:
-    """A snapshot of a world, without a rulebook."""
-    frames = build(Plan(seed=3, orders=800, start=NOW - 9 * DAY, end=NOW)).until(NOW)
-    snapshot.write(folder, frames, snapshot.Meta(as_of=NOW))
-    return folder
 
 
 @pytest.fixture
 def living(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[hub.Hub]:
     """A hub with some orders, whose active version sends them all to Hangzhou."""
-    monkeypatch.delenv("ORDERHUB_SNAPSHOT", raising=False)
-    monkeypatch.setenv("ORDERHUB_DATA", str(tmp_path))
-    homes.init(hub.home())
     rows = [
         f"A{n},paid,2026-11-10 0{n}:00,2026-11-10 0{n}:05,{100 * n},{'广东省' if n % 2 else '浙江省'},S{n},1,{100 * n}"
         for n in range(1, 7)
     ]
-    head = "order_no,status,placed_at,paid_at,total,province,sku,quantity,price\n"
-    (tmp_path / "orders.csv").write_text(head + "\n".join(rows) + "\n", encoding="utf-8")
-    hub.connect.cache_clear()
-    opened = hub.connect()
-    assert isinstance(opened, hub.Hub)
-    opened.import_file(tmp_path / "orders.csv", "generic", on_error="reject-all", dry_run=False)
-    opened.editions.save(text("v1"), by="ann")
-    opened.editions.change("publish", "v1", by="ann")
-    yield opened
-    opened.close()
-    hub.connect.cache_clear()
+    with hub_of(rows, tmp_path, monkeypatch) as opened:
+        opened.editions.save(text("v1"), by="ann")
+        opened.editions.change("publish", "v1", by="ann")
+        yield opened
 
 
 def text(version: str, more: str = "") -> str:

@@ -121,3 +121,15 @@ def test_of_orders_that_go_whole_rules_on_parcels_say_what_rules_on_orders_do(or
     none = decided(Index(frame, lines, zone=zone), Rulebook("v"))
     as_parcels = whole(frame.with_columns(warehouse=pl.lit("hangzhou")), none)
     assert decided(Index(as_parcels, lines, zone=zone), on_parcels(Rulebook("v", parcels=(group,)))).equals(said)
+
+
+def test_an_order_that_goes_whole_leaves_from_where_a_rule_sends_it_first():
+    """In files: else from where it stands."""
+    orders = pl.DataFrame({"order_id": [1, 2, 3, 4], "warehouse": ["old", "old", "", None], "goes": ["x"] * 4})
+    wishes = [(1, "assign_warehouse", "new"), (1, "assign_warehouse", "later"), (2, "assign_warehouse", "nearest"),
+              (2, "assign_warehouse", "later"), (4, "tag", "new")]  # fmt: skip
+    decisions = pl.DataFrame(wishes, schema=["order_id", "action", "argument"], orient="row")
+    placed = whole(orders, decisions)
+    assert placed["warehouse"].to_list() == ["new", "old", "", None]
+    assert (placed["parcels"].to_list(), placed.columns[-2:]) == ([1] * 4, ["goes", "parcels"])
+    assert whole(orders.drop("warehouse"), decisions)["warehouse"].to_list() == ["new", None, None, None]

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from orderhub_core.audit.spot.entries import EVENTS
+from orderhub_core.flows.parcelling import FIRST_TOLD
 from orderhub_core.flows.reporting import OURSELVES
 from orderhub_core.health import holds
 from orderhub_core.i18n import Translate, yuan
@@ -58,7 +59,7 @@ def told(entry: Mapping[str, Any], zone: ZoneInfo, language: Language, tr: Trans
     """As of `flows.retelling.life`; empty where there is nothing to add."""
     detail = msgspec.json.decode(entry["detail"]) if entry["detail"] else {}
     # Of an order that is split the parcels follow as facts.
-    said = (entry["reason"] or "").partition("; parcel 1 from ")[0] if entry["event"] == SPLIT else entry["reason"]
+    said = (entry["reason"] or "").partition(FIRST_TOLD)[0] if entry["event"] == SPLIT else entry["reason"]
     reason = [_because(said, tr)] if said else []
     if parent := entry.get("goes_with"):
         reason.append(tr("goes with {sku}").format(sku=parent))

@@ -16,8 +16,7 @@ from orderhub_core.rules import buyers, exports, needs, rulebook
 from orderhub_core.rules.example import Called, Candidate, Findings, Overlap, by_example
 from orderhub_core.rules.index import Index
 from orderhub_core.rules.lab import board
-from orderhub_core.rules.lab.examples import OVERLAPS, Bench, alike
-from orderhub_core.rules.language.printing import print_condition
+from orderhub_core.rules.lab.examples import OVERLAPS, Bench, alike, line
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.settings import read_text
 
@@ -96,7 +95,7 @@ def document(
 
     def candidate(each: Candidate) -> dict[str, Any]:
         return {
-            "line": print_condition(each.condition, told.words.speech, told.words.language),
+            "line": line(each, told.words),
             "bits": round(each.length, 1),
             "separates": each.separates,
             "missed": told.called.names(each.missed),
@@ -131,8 +130,8 @@ def sentences(found: Findings, exported: exports.Exported, told: Bench) -> Itera
     """For people: candidate by candidate, the best first; then what stands in the way of a better one."""
     tr = told.words.tr
     for number, candidate in enumerate(found.candidates, 1):
-        yield f"{number}. {print_condition(candidate.condition, told.words.speech, told.words.language)}"
-        yield from (f"   {line}" for line in _of(candidate, exported.orders.height, told))
+        yield f"{number}. {line(candidate, told.words)}"
+        yield from (f"   {part}" for part in _of(candidate, exported.orders.height, told))
     if not found.candidates:
         yield tr("no rule: nothing is known of the orders that it should take")
     elif not any(candidate.separates for candidate in found.candidates):

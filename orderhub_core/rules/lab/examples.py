@@ -98,8 +98,10 @@ def counted(orders: int, tr: Translate) -> str:
 
 def given(orders: pl.DataFrame, numbers: Sequence[str]) -> dict[int, bool]:
     """Orders that are wanted by their numbers, where each is one order's."""
-    called = Called(orders, "")
     known: dict[int, bool] = {}
+    if not numbers:
+        return known
+    called = Called(orders, "")
     for number in numbers:
         with suppress(UserMistake):
             known |= dict.fromkeys(called.ids([number]), True)
