@@ -170,12 +170,18 @@ def written(home: Home, commits: Iterable[Writes]) -> float:
     with psycopg.connect(home.database, autocommit=True) as connection:
         for setting in (*postgres.SESSION, *postgres.BY_KEYS, "CHECKPOINT"):
             connection.execute(setting)
+        staging = copying.Staging()
         began = time.perf_counter()
         for writes in commits:
             with connection.transaction(), connection.cursor() as cursor:
-                for batch in statements_of.batches(writes):
-                    copying.write(cursor, batch, batch.sql.replace("%", "%%").replace("?", "%s"))
+                copying.write(cursor, [(batch, styled(batch.sql)) for batch in statements_of.batches(writes)], staging)
+            staging.end(committed=True)
         return time.perf_counter() - began
+
+
+def styled(sql: str) -> str:
+    """As the driver takes it."""
+    return sql.replace("%", "%%").replace("?", "%s")
 
 
 def rows_of(home: Home) -> dict[str, list]:
@@ -196,11 +202,12 @@ def bare(home: Home, tables: dict[str, list], commits: int, messages: Sequence[R
             for message in messages[len(messages) * at // commits : len(messages) * (at + 1) // commits]:
                 decode(message.kind, message.body)
             with connection.transaction(), connection.cursor() as cursor:
-                for name, rows in tables.items():
-                    some = rows[len(rows) * at // commits : len(rows) * (at + 1) // commits]
-                    copying.write(
-                        cursor, Batch(insert := statements_of.insert(name), some, name), insert.replace("?", "%s")
-                    )
+                shares = {
+                    name: rows[len(rows) * at // commits : len(rows) * (at + 1) // commits]
+                    for name, rows in tables.items()
+                }
+                inserts = [Batch(statements_of.insert(name), some, name) for name, some in shares.items()]
+                copying.write(cursor, [(batch, styled(batch.sql)) for batch in inserts], copying.Staging())
         return time.perf_counter() - began
 
 

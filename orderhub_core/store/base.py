@@ -40,8 +40,13 @@ class Overtaken(Later):
 def advance(cursor: Any, ends: Iterable[tuple[str, Row]]) -> None:
     """What a plan begins on moves to the ends of it. Raises Overtaken when something stands elsewhere."""
     for move_on, end in ends:
-        if cursor.execute(move_on, end).rowcount != 1:
-            raise Overtaken("another writer applied messages meanwhile")
+        moved(cursor.execute(move_on, end))
+
+
+def moved(executed: Any) -> None:
+    """Of a cursor of `statements.ends_of`. Raises Overtaken."""
+    if executed.rowcount != 1:
+        raise Overtaken("another writer applied messages meanwhile")
 
 
 class Progress(NamedTuple):
@@ -249,8 +254,11 @@ class Store(ABC):
         """The lane's own row, and its queue."""
         advance(cursor, ((self.sql(move_on), end) for move_on, end in statements.ends_of(claim, writes)))
         if claim.queued:
-            ids = self.listed([message.id for message in claim.messages])
-            cursor.execute(self.sql(f"DELETE FROM todo WHERE lane = ? AND {self.among('id')}"), (claim.lane, ids))
+            self._unqueue(cursor, claim)
+
+    def _unqueue(self, cursor: Any, claim: Claim) -> None:
+        ids = self.listed([message.id for message in claim.messages])
+        cursor.execute(self.sql(f"DELETE FROM todo WHERE lane = ? AND {self.among('id')}"), (claim.lane, ids))
 
     # -- effects
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache, partial
 from typing import Any
 
 import psycopg
@@ -60,29 +61,68 @@ def array(values: Iterable[int | str]) -> str:
     return f"""{{"{'","'.join(texts)}"}}""" if texts else "{}"
 
 
+class Staging:
+    """Tables of one connection's own, in which rows wait to be merged. Made once, and empty again with each
+    transaction."""
+
+    def __init__(self) -> None:
+        self._made: set[str] = set()
+        self._used: set[str] = set()
+        """By this transaction; what it has made is gone with it if it fails."""
+
+    def take(self, cursor: Cursor, table: str, columns: str) -> str:
+        """The name of one that this transaction has not used yet."""
+        numbered = (f"staged_{table}_{count}" for count in itertools.count(1))
+        name = next(name for name in numbered if name not in self._used)
+        if name not in self._made:
+            cursor.execute(f"CREATE TEMP TABLE IF NOT EXISTS {name} ({columns}) ON COMMIT DELETE ROWS")
+        self._used.add(name)
+        return name
+
+    def end(self, *, committed: bool) -> None:
+        """Of the transaction."""
+        if committed:
+            self._made |= self._used
+        self._used.clear()
+
+
 def write_down(cursor: Cursor, rows: list[Row]) -> set[int]:
     """Messages (columns of ARRIVED) into the inbox and the queue. The places of those that are new."""
     if len(rows) <= FEW:
         cursor.execute(FROM_ARRAYS, [list(column) for column in zip(*rows, strict=True)] or [[]] * len(ARRIVED))
     else:
-        _stage(cursor, "arrived", ", ".join(f"{name} {kind}" for name, kind in ARRIVED.items()))
-        _copy(cursor, "arrived", tuple(ARRIVED), list(ARRIVED.values()), rows)
-        cursor.execute(WRITE_DOWN)
+        # Over whichever connection is free: only the server knows what that has made before.
+        table = Staging().take(cursor, "arrived", ", ".join(f"{name} {kind}" for name, kind in ARRIVED.items()))
+        _copy(cursor, table, tuple(ARRIVED), list(ARRIVED.values()), rows)
+        cursor.execute(WRITE_DOWN.replace("arrived", table))
     return {row[0] for row in cursor.fetchall()}
 
 
-def write(cursor: Cursor, batch: Batch, translated: str) -> None:
-    """What one statement of a batch asks for; `translated` is that statement in the driver's style."""
+def write(cursor: Cursor, batches: Iterable[tuple[Batch, str]], staging: Staging) -> None:
+    """What the statements of a transaction ask for, each told in the driver's style, too.
+
+    What is many rows is copied first: into the tables themselves what is new and no other statement here can meet, the
+    rest into `staging`. Then the statements follow in their order, sent all at once: a busy process takes its time to
+    look at each answer, longer than the server to give it.
+    """
+    rest = [statement for batch in batches if (statement := _begun(cursor, *batch, staging)) is not None]
+    with cursor.connection.pipeline():
+        for statement in rest:
+            statement()
+
+
+def _begun(cursor: Cursor, batch: Batch, translated: str, staging: Staging) -> Callable[[], object] | None:
+    """What is left to be done of a batch once its rows are copied, where they are."""
     if batch.key and len(batch.rows) >= WORTH_A_COPY and _once_each(batch):
-        _change(cursor, batch)
-    elif not batch.table or len(batch.rows) < WORTH_A_COPY:
-        cursor.executemany(translated, batch.rows)
-    elif batch.sql == statements.MOVE:
-        _move(cursor, batch)
-    elif batch.sql == statements.insert(batch.table):
-        _copy(cursor, batch.table, statements.columns(batch.table), _types(batch.table), batch.rows)
-    else:
-        _merge(cursor, batch)
+        return partial(_change, cursor, batch)
+    if not batch.table or len(batch.rows) < WORTH_A_COPY:
+        return partial(cursor.executemany, translated, batch.rows)
+    if batch.sql == statements.MOVE:
+        return partial(cursor.execute, _move(cursor, batch, staging))
+    if batch.sql != statements.insert(batch.table):
+        return partial(cursor.execute, _merge(cursor, batch, staging))
+    _copy(cursor, batch.table, statements.columns(batch.table), _types(batch.table), batch.rows)
+    return None
 
 
 def _change(cursor: Cursor, batch: Batch) -> None:
@@ -116,33 +156,28 @@ def _once_each(batch: Batch) -> bool:
     return len({row[place] for row in batch.rows}) == len(batch.rows)
 
 
-def _merge(cursor: Cursor, batch: Batch) -> None:
-    """Rows that meet rows of theirs: by COPY into a table of our own, and from there in one go.
+def _merge(cursor: Cursor, batch: Batch, staging: Staging) -> str:
+    """Rows that meet rows of theirs: the statement that takes them from where they wait, in one go.
 
     One statement cannot write a row twice: of rows with one key only the last goes in.
     """
     names = statements.columns(batch.table)
     places = [names.index(column.name) for column in statements.table(batch.table).primary_key]
     rows = list({tuple(row[place] for place in places): row for row in batch.rows}.values())
-    listed, staging = ", ".join(names), f"staged_{batch.table}"
-    _stage(cursor, staging, f"LIKE {batch.table}")
-    _copy(cursor, staging, names, _types(batch.table), rows)
+    listed, staged = ", ".join(names), staging.take(cursor, batch.table, f"LIKE {batch.table}")
+    _copy(cursor, staged, names, _types(batch.table), rows)
     rest = batch.sql.removeprefix(statements.insert(batch.table))
-    cursor.execute(f"INSERT INTO {batch.table} ({listed}) SELECT {listed} FROM {staging} {rest}")
+    return f"INSERT INTO {batch.table} ({listed}) SELECT {listed} FROM {staged} {rest}"
 
 
-def _move(cursor: Cursor, batch: Batch) -> None:
+def _move(cursor: Cursor, batch: Batch, staging: Staging) -> str:
+    """As `_merge`, of orders that moved."""
     names = (*statements.MOVED, "order_id")
     kinds = dict(zip(statements.columns("orders"), _types("orders"), strict=True))
-    _stage(cursor, "moved", ", ".join(f"{name} {kinds[name]}" for name in names))
-    _copy(cursor, "moved", names, [kinds[name] for name in names], batch.rows)
+    moved = staging.take(cursor, "moved", ", ".join(f"{name} {kinds[name]}" for name in names))
+    _copy(cursor, moved, names, [kinds[name] for name in names], batch.rows)
     changes = ", ".join(f"{name} = moved.{name}" for name in statements.MOVED)
-    cursor.execute(f"UPDATE orders SET {changes} FROM moved WHERE orders.order_id = moved.order_id")
-
-
-def _stage(cursor: Cursor, name: str, columns: str) -> None:
-    """Empty again with each transaction. Made anew each time: one of a transaction that failed is gone."""
-    cursor.execute(f"CREATE TEMP TABLE IF NOT EXISTS {name} ({columns}) ON COMMIT DELETE ROWS")
+    return f"UPDATE orders SET {changes} FROM {moved} AS moved WHERE orders.order_id = moved.order_id"
 
 
 def _copy(cursor: Cursor, table: str, names: Sequence[str], types: list[str], rows: list[Row]) -> None:

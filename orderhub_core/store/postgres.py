@@ -22,7 +22,7 @@ from orderhub_core.errors import Busy, Stop, StoreMissing, Unreachable
 from orderhub_core.model import RawMessage
 from orderhub_core.store import chain, copying, statements
 from orderhub_core.store.address import checked
-from orderhub_core.store.base import DUE, FURTHEST, MESSAGE, Overtaken, Progress, Store
+from orderhub_core.store.base import DUE, FURTHEST, MESSAGE, Overtaken, Progress, Store, moved
 from orderhub_core.store.unit import Claim, Message, Receipt, Row, Writes, digest_of, lane_of
 
 LANE = "SELECT version, next_order_id, log_seq, log_hash, lane, pg_current_xact_id()::text::bigint FROM lanes"
@@ -89,6 +89,8 @@ class PostgresStore(Store):
         """Connections nobody uses; the one used last is taken first."""
         self._slots = threading.BoundedSemaphore(MOST_CONNECTIONS)
         self._claim_connection: psycopg.Connection[Any] | None = None
+        self._staging = copying.Staging()
+        """Of the connection by which claims are made."""
         self._claimant: int | None = None
         """The thread that holds a claim: the connection it came by is no other thread's until it is given back."""
         self._claim_lock = threading.Lock()
@@ -204,7 +206,9 @@ class PostgresStore(Store):
 
     def _take_lane(self, connection: psycopg.Connection[Any], sql: str, *parameters: int) -> Claim | None:
         """A claim of a lane, without messages yet."""
-        taken = connection.execute(sql, parameters).fetchone()
+        with connection.pipeline():  # with the beginning of the transaction
+            asked = connection.execute(sql, parameters)
+        taken = asked.fetchone()
         if not taken:
             return None
         version, next_order_id, log_seq, log_hash, lane, stamp = taken
@@ -218,6 +222,7 @@ class PostgresStore(Store):
         if self._claimant != threading.get_ident():
             return
         if self._claim_connection is not None:
+            self._staging.end(committed=False)
             try:
                 self._claim_connection.rollback()
             except psycopg.Error:
@@ -233,14 +238,23 @@ class PostgresStore(Store):
             with _translated(), connection.cursor() as cursor:
                 self._write(cursor, claim, writes)
                 connection.commit()
+                self._staging.end(committed=True)
         finally:
             self.give_back()
 
     def _write(self, cursor: psycopg.Cursor[Any], claim: Claim, writes: Writes) -> None:
         self._move_on(cursor, claim, writes)
         self._hold(cursor, statements.effects_of(writes))
-        for batch in statements.batches(writes):
-            copying.write(cursor, batch, _translate(batch.sql))
+        copying.write(cursor, ((batch, _translate(batch.sql)) for batch in statements.batches(writes)), self._staging)
+
+    def _move_on(self, cursor: psycopg.Cursor[Any], claim: Claim, writes: Writes) -> None:
+        connection = cursor.connection
+        with connection.pipeline():
+            ends = [connection.execute(_translate(sql), end) for sql, end in statements.ends_of(claim, writes)]
+            if claim.queued:
+                self._unqueue(cursor, claim)
+        for end in ends:
+            moved(end)
 
     def _hold(self, cursor: psycopg.Cursor[Any], effects: statements.Effects) -> None:
         """Take the rows of effects in one order, so that nobody waits in a circle; with them those of orders that are
@@ -302,7 +316,7 @@ class PostgresStore(Store):
 
     def _claiming(self) -> psycopg.Connection[Any]:
         if self._claim_connection is None or self._claim_connection.closed:
-            self._claim_connection = self._connect(autocommit=False)
+            self._claim_connection, self._staging = self._connect(autocommit=False), copying.Staging()
             for setting in BY_KEYS:
                 self._claim_connection.execute(setting)
             self._claim_connection.commit()

@@ -177,6 +177,25 @@ def write_log(store, count):
         )
 
 
+def test_many_new_effects_and_many_renewed_ones_go_in_together(store):
+    """Both kinds meet rows of one table: what waits of one is not written with the other."""
+    store.accept([message(1)], NOW)
+    claim = store.claim(10, NOW)
+    writes = nothing(claim)
+
+    def effect(number, payload, generation=0):
+        return (f"k{number:03}", 1, "w", payload, "waiting", generation, 0, 0, None, "", 0, None, "", None)
+
+    writes.new["outbox"] += [effect(number, "first") for number in range(30)]
+    writes.latest_effects += [effect(number, "newest") for number in range(40, 70)]
+    writes.renewed_effects += [effect(number, "renewed") for number in range(20, 60)]
+    store.commit(claim, writes)
+    found = dict(store.query("hub", "SELECT key, payload || generation FROM outbox"))
+    assert found == {
+        f"k{number:03}": "first0" if number < 20 else "renewed0" if number < 60 else "newest0" for number in range(70)
+    }
+
+
 def test_the_log_refuses_changes(store):
     write_log(store, 3)
     for statement in ("UPDATE log SET event = 'x'", "DELETE FROM log"):
