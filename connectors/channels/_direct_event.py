@@ -103,11 +103,18 @@ def decode(body: bytes) -> Observation:
         raise Unreadable("a text holds a NUL character")
     return Observation(
         told.order_no,
-        {event: us(at, event) for event, at in told.facts.items()},
+        _instants(told.facts),
         us(told.at, "at"),
         content,
         tuple([model.Parcel(box.tracking_no, box.carrier, box.labelled) for box in told.parcels]),
     )
+
+
+def _instants(facts: dict[str, datetime]) -> dict[str, int]:
+    found = {event: (at - EPOCH) // MICROSECOND for event, at in facts.items()}
+    if found and not (min(found.values()) >= FIRST and max(found.values()) <= LAST):
+        return {event: us(at, event) for event, at in facts.items()}  # says which
+    return found
 
 
 def us(at: datetime, what: str) -> int:

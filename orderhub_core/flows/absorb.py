@@ -168,10 +168,11 @@ class _Batch:
         """Counts the messages of the lane as they are applied, commit by commit: not all are as they came."""
 
     def plan(self) -> Plan:
+        several = self.claim.lanes > 1
         read: list[Found] = [
             (message, found, None if found is None else _key(*found))
             for message in self.claim.messages
-            if not self._passed_on(message, found := self._read(message))
+            if not (((found := self._read(message)) is None or several) and self._passed_on(message, found))
         ]
         self._load({key for _, _, key in read if key is not None})
         outcomes: dict[tuple[str, str], Outcome] = {}
@@ -186,26 +187,30 @@ class _Batch:
     def _take_all(self, read: list[Found], outcomes: dict[tuple[str, str], Outcome]) -> list[Found]:
         """The messages whose order must wait for the rulebook."""
         waiting: list[Found] = []
-        behind = Behind(self.context.pseudonyms)
+        orders, intentions, behind = self.orders, self.intentions, Behind(self.context.pseudonyms)
+        reads = False
+        """Whether anything is in `behind`."""
         for place, one in enumerate(read):
             message, found, key = one
-            known = None if key is None else self.orders.get(key)
             if found is None:
                 outcomes[message.source, message.message_id] = "parked"
                 continue
-            awaits = known is not None and self.intentions.awaits(known.head)
-            overtaken = not awaits and behind.holds(key, *found, known)
-            if overtaken and self.intentions.shares:
+            known = None if key is None else orders.get(key)
+            # An order that is decided awaits nothing, as most are.
+            awaits = known is not None and not known.head.decided and intentions.awaits(known.head)
+            overtaken = reads and not awaits and behind.holds(key, *found, known)
+            if overtaken and intentions.shares:
                 return waiting + read[place:]
             if awaits or overtaken:
                 waiting.append(one)
-                reads = bool(behind)
+                keeps = reads
             else:
                 outcomes[message.source, message.message_id] = self._take(message, *found, known)
-                known = None if key is None else self.orders.get(key)
-                reads = known is not None and self.intentions.reads_buyer(known.head)
-            if reads and key is not None:
+                known = orders.get(key) if known is None and key is not None else known
+                keeps = known is not None and not known.head.decided and intentions.reads_buyer(known.head)
+            if keeps and key is not None:
                 behind.add(key, *found, known)
+                reads = True
         return waiting
 
     def _read(self, message: Message) -> tuple[Source, Decoded] | None:
@@ -226,7 +231,7 @@ class _Batch:
         """Whether it comes later, or its order is another lane's: nobody else touches the orders of a claimed lane."""
         if read is None:
             return message.id in self.put_off
-        if self.claim.lanes == 1 or isinstance(read[1], Dismissal):
+        if isinstance(read[1], Dismissal):
             return False
         lane = lane_of(ops.TURN_KEY if isinstance(read[1], ops.TURNING) else read[1].order_no, self.claim.lanes)
         if lane == self.claim.lane:
