@@ -63,7 +63,7 @@ class Head(msgspec.Struct, gc=False):
     contradictions: int = 0
     decided: int = 0
     facts: dict[str, int] = {}
-    stated: dict[str, int] = {}
+    stated: dict[int, int] = {}
     parcels: Parcels = {}
     lines_digest: bytes | None = None
     person_digest: bytes | None = None
@@ -133,6 +133,10 @@ PLAIN = (
 
 PAYMENT = frozenset({"payment_method", "currency", "paid_minor"})
 
+FIELDS = {name: 1 << place for place, name in enumerate((*PLAIN, "buyer_key", "warehouse", "lines", "person"))}
+"""What a content may state, each field as a bit. `stated` holds versions, each with the fields whose newest statement
+has it: nearly always it is one version for all. The bits stand in the database: new fields come at the end."""
+
 DIGESTS = {"lines": "lines_digest", "person": "person_digest"}
 """Where other fields stand, of which the order's own row holds only a digest."""
 
@@ -173,7 +177,7 @@ def fold(
     """
     at = origin.received_at if seen.at is None else seen.at
     folded = Folded([])
-    folded.boxed = _take_parcels(head, seen.parcels, origin, at, folded.entries)
+    folded.boxed = bool(seen.parcels) and _take_parcels(head, seen.parcels, origin, at, folded.entries)
     happened = _take_facts(head, seen.facts, origin, folded)
     stated = False
     if seen.content is not None:
@@ -184,7 +188,7 @@ def fold(
     folded.changed = folded.boxed or happened or stated
     if folded.changed:
         # A parcel has no version: an order that is only a parcel has no time of its own.
-        stated_at = _version(head) if folded.whole else max(head.stated.values(), default=None)
+        stated_at = max(head.stated, default=None)
         happened_at = max(head.facts.values()) if head.facts else stated_at
         head.updated_at = happened_at if stated_at is None or (happened_at or 0) > stated_at else stated_at
     return folded
@@ -193,9 +197,10 @@ def fold(
 def _take_parcels(head: Head, parcels: tuple[Parcel, ...], origin: Origin, at: int, entries: list[Entry]) -> bool:
     known = head.parcels
     for parcel in parcels:
-        carrier, labelled = known.get(parcel.tracking_no, ("", False))
+        before = known.get(parcel.tracking_no)
+        carrier, labelled = before or ("", False)
         joined = (max(carrier, parcel.carrier), labelled or parcel.labelled)
-        if known.get(parcel.tracking_no) != joined:
+        if before != joined:
             known = {**known, parcel.tracking_no: joined}
             detail = {"tracking_no": parcel.tracking_no, "carrier": joined[0], "labelled": joined[1]}
             entries.append(_entry(head, "order.parcel", at, "", "", "changed", origin, _json(detail).decode()))
@@ -299,18 +304,13 @@ def turning_event(events: tuple[str, ...], given: Given) -> str:
     return turning
 
 
-def _version(head: Head) -> int | None:
-    """Of an order whose content was said by one statement: one content has one version."""
-    return next(iter(head.stated.values()), None)
-
-
 def _restate(head: Head, at: int) -> bool:
     """All that stands was said by one content, which says it again: equal values, so the newer version wins."""
-    known = _version(head)
-    if known is None or at <= known:
-        return False
-    head.stated = dict.fromkeys(head.stated, at)
-    return True
+    for known, fields in head.stated.items():  # the only one, if any
+        if at > known:
+            head.stated = {at: fields}
+            return True
+    return False
 
 
 def _take_content(
@@ -318,8 +318,8 @@ def _take_content(
 ) -> bool:
     """Whether any field was taken, if only because it was stated anew."""
     before, said = head.stated, _said(head, content, hidden, told)
-    if before and at <= max(before.values()):
-        said = {field: both for field, both in said.items() if _wins(*both, at, before.get(field))}
+    if before and at <= max(before):
+        said = {field: both for field, both in said.items() if _wins(*both, at, _version(before, field))}
     fresh = {field: value for field, (value, known) in said.items() if value != known}
     if fresh and (before or not folded.entries):  # every message that an order has heard is in the log
         changes = {NAMELESS.get(field, field): [] if field in NAMELESS else said[field][::-1] for field in fresh}
@@ -330,9 +330,12 @@ def _take_content(
         head.warehouse_by = "channel"
     if "lines" in fresh and content.lines is not None:
         head.item_count, folded.lines = sum([line.quantity for line in content.lines]), content.lines
-    head.stated = before | dict.fromkeys(said, at)
+    taken = sum([FIELDS[field] for field in said])
+    if taken:
+        head.stated = {version: left for version, fields in before.items() if (left := fields & ~taken)}
+        head.stated[at] = head.stated.get(at, 0) | taken
     folded.person, folded.restated = "person" in fresh, bool(fresh)
-    folded.whole = len(said) == len(head.stated)
+    folded.whole = taken == sum(head.stated.values())
     folded.paid |= not PAYMENT.isdisjoint(fresh)
     return bool(said)
 
@@ -354,6 +357,11 @@ def _said(head: Head, content: Content, hidden: Pseudonymous, told: Content | No
     if hidden.person_digest is not None:
         said["person"] = hidden.person_digest, head.person_digest
     return said
+
+
+def _version(stated: Mapping[int, int], field: str) -> int | None:
+    """That of the statement of a field which holds."""
+    return next((version for version, fields in stated.items() if fields & FIELDS[field]), None)
 
 
 def _wins(value: Any, known: Any, at: int, before: int | None) -> bool:

@@ -17,6 +17,7 @@ from orderhub_core.store.unit import Message, Row
 
 _json = msgspec.json.Encoder(order="deterministic").encode
 _instants = msgspec.json.Decoder(dict[str, int]).decode
+_versions = msgspec.json.Decoder(tuple[tuple[int, int], ...]).decode
 _boxes = msgspec.json.Decoder(Parcels).decode
 
 UNMARKED = effects.Marks()
@@ -33,23 +34,26 @@ _moved = itemgetter(*map(_FIELDS.index, MOVED[: -len(_PACKED)]))
 def head(row: Row) -> Head:
     """A row of `orders`."""
     made = Head(*row)
-    made.facts, made.stated, made.parcels = _instants(row[_FACTS]), _instants(row[_STATED]), _boxes(row[_PARCELS])
+    made.facts, made.stated, made.parcels = _instants(row[_FACTS]), dict(_versions(row[_STATED])), _boxes(row[_PARCELS])
     made.lines_digest, made.person_digest = _bytes(made.lines_digest), _bytes(made.person_digest)
     return made
 
 
 def order_row(known: Head) -> Row:
     row = list(msgspec.structs.astuple(known))
-    for place in (_FACTS, _STATED, _PARCELS):
-        row[place] = _json(row[place]).decode()
+    row[_FACTS], row[_STATED], row[_PARCELS] = _packed(known)
     return tuple(row)
 
 
 def moved_row(known: Head) -> Row:
     """What `statements.MOVE` asks for."""
-    row = msgspec.structs.astuple(known)
-    facts, stated, parcels = _json(known.facts), _json(known.stated), _json(known.parcels)
-    return (*_moved(row), facts.decode(), stated.decode(), parcels.decode(), known.order_id)
+    return (*_moved(msgspec.structs.astuple(known)), *_packed(known), known.order_id)
+
+
+def _packed(known: Head) -> tuple[str, str, str]:
+    """The fields of `_PACKED`, in JSON."""
+    stated, parcels = sorted(known.stated.items()), known.parcels
+    return _json(known.facts).decode(), _json(stated).decode(), _json(parcels).decode() if parcels else "{}"
 
 
 def payment_row(head: Head) -> Row:

@@ -291,12 +291,12 @@ def _unlike(store: Store, rows: Sequence[Row]) -> dict[int, str]:
 
 def _head(row: Row) -> Head:
     head = Head(*row)
-    head.facts, head.stated = _instants(row[_FACTS]), _instants(row[_STATED])
+    head.facts = _instants(row[_FACTS])
     head.parcels = {number: (carrier, labelled) for number, (carrier, labelled) in _boxes(row[_PARCELS]).items()}
     return head
 
 
-_FACTS, _STATED, _PARCELS = (statements.columns("orders").index(name) for name in ("facts", "stated", "parcels"))
+_FACTS, _PARCELS = (statements.columns("orders").index(name) for name in ("facts", "parcels"))
 
 
 def _derived(head: Head) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from orderhub_core.store.sqlite import SqliteStore
 if TYPE_CHECKING:
     from orderhub_core.store.scribe import Scribe
 
-REVISIONS = {"inbox": "inbox_0004", "hub": "hub_0018"}
+REVISIONS = {"inbox": "inbox_0004", "hub": "hub_0019"}
 """This version's schema: the newest migration of each part."""
 
 

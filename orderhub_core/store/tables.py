@@ -65,8 +65,8 @@ class Order(HubPart, table=True):
     """0 until the rulebook has spoken on it; then in how many parcels it goes."""
     facts: str = text("{}")
     """JSON: event to instant."""
-    stated: str = text("{}")
-    """JSON: field of the content to the version of the statement that holds."""
+    stated: str = text("[]")
+    """JSON: versions of statements, each with the fields of the content (bits: `fold.FIELDS`) whose newest it is."""
     parcels: str = text("{}")
     """JSON: tracking number to carrier and whether its label is printed."""
     lines_digest: bytes | None = blob()

@@ -51,7 +51,7 @@ def a_tie_goes_to_the_first_to_come(patch):
     wins = fold._take_content
 
     def first(head, content, at, *rest):
-        return at not in head.stated.values() and wins(head, content, at, *rest)
+        return at not in head.stated and wins(head, content, at, *rest)
 
     patch.setattr(fold, "_take_content", first)
 

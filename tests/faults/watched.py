@@ -34,6 +34,12 @@ from orderhub_core.store.base import Overtaken, Store
 from orderhub_core.store.homes import Home
 from orderhub_core.store.sqlite import file_of
 
+STATED = (
+    "currency", "total_minor", "paid_minor", "freight_minor", "discount_minor", "payment_method", "promised_at",
+    "province", "city", "buyer_key", "warehouse", "lines", "person",
+)  # fmt: skip
+"""Fields of a content, as the hub numbers them."""
+
 DECISIONS = "order_id, version, place, rule_group, rule, action, argument, quantity, decided_at, shadow"
 EDITIONS = "version, body, author, comment, saved_at, message, state, share, reviewed_by, tried_at, published_at"
 REPORTS = "name, field, subject_of, subject, amount, since, until, by, message"
@@ -307,8 +313,13 @@ class House:
         found = {}
         for row in self.rows("orders", ", ".join(names)):
             order = dict(zip(names, row, strict=True))
-            for name in ("facts", "stated"):
-                order[name] = msgspec.json.decode(order[name])
+            order["facts"] = msgspec.json.decode(order["facts"])
+            order["stated"] = {
+                field: version
+                for version, bits in msgspec.json.decode(order["stated"])
+                for place, field in enumerate(STATED)
+                if bits >> place & 1
+            }
             order["parcels"] = {no: tuple(box) for no, box in msgspec.json.decode(order["parcels"]).items()}
             found[order["shop"], order["order_no"]] = order
         return found

@@ -4,6 +4,9 @@ import pytest
 import sqlalchemy
 from alembic import command
 
+from orderhub_core.flows import rows
+from orderhub_core.fold import FIELDS, Head, Origin, fold
+from orderhub_core.model import Content, Line, Observation
 from orderhub_core.store import aside, homes, schema
 from orderhub_core.store.homes import Home
 
@@ -110,6 +113,29 @@ def test_what_was_dismissed_before_stays_dismissed(old_home):
     assert told == {"id": 1, "reason": "why", "dismissal": "never mind", "dismissed_by": "ann", "dismissed_at": 7}
     assert schema.differences(old_home) == []
     store.close()
+
+
+def test_what_older_versions_knew_of_statements_counts_as_it_did(old_home):
+    with schema.connection(old_home, "hub") as connection:
+        command.upgrade(schema.config(connection, "hub"), "hub_0018")
+        names = [column["name"] for column in sqlalchemy.inspect(connection).get_columns("orders")]
+        for number, stated in ((1, '{"city":7,"currency":7,"lines":5,"person":7}'), (2, "{}")):
+            head = Head(number, "shop-1", "direct", f"A{number}", total_minor=0)
+            row = dict(zip(names, rows.order_row(head), strict=True)) | {"stated": stated}
+            values = ", ".join(f":{name}" for name in names)
+            connection.execute(sqlalchemy.text(f"INSERT INTO orders ({', '.join(names)}) VALUES ({values})"), row)
+        connection.commit()
+    homes.init(old_home)
+    store = homes.open_store(old_home)
+    heads = {head.order_no: head for head in map(rows.head, store.order_rows([("shop-1", "A1"), ("shop-1", "A2")]))}
+    store.close()
+    assert heads["A2"].stated == {}
+    stated = heads["A1"].stated
+    fields = {version: {name for name, bit in FIELDS.items() if stated[version] & bit} for version in stated}
+    assert fields == {5: {"lines"}, 7: {"city", "currency", "person"}}
+    older = Observation("A1", at=6, content=Content(city="Xi'an", lines=(Line(1, "HOODIE"),)))
+    folded = fold(heads["A1"], older, Origin("shop-1", 1, 6))
+    assert (heads["A1"].city, folded.lines) == ("", (Line(1, "HOODIE"),)), "older than the city, newer than the lines"
 
 
 def test_this_version_s_schema_is_the_newest_migration():
