@@ -39,7 +39,7 @@ from orderhub_core.flows import absorb, following, intend, rows
 from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.hub import Hub
 from orderhub_core.model import RawMessage
-from orderhub_core.store import homes, sqlite, statements
+from orderhub_core.store import chain, homes, sqlite, statements
 from orderhub_core.store.base import Store
 from orderhub_core.store.statements import Batch, batches
 from orderhub_core.store.unit import Claim, Writes
@@ -118,11 +118,14 @@ def recorded(folder: Path, messages: Sequence[RawMessage]) -> list[list[Batch]]:
     """The rows of every commit, whole, and for each table the plain statement that writes them: what we do to write
     less than that is ours."""
     commits: list[list[Batch]] = []
+    (end,) = chain.starts(1)
 
     def commit(claim: Claim, writes: Writes) -> None:
+        nonlocal end
         writes.upserts["orders"] += writes.moved
         writes.moved = []
-        commits.append([Batch(_plain(batch), batch.rows, batch.table) for batch in batches(writes)])
+        seal, end = statements.sealed(claim.lane, claim.lanes, writes.entries, end)
+        commits.append([Batch(_plain(batch), batch.rows, batch.table) for batch in (*batches(writes), *seal)])
         Store.commit(hub.store, claim, writes)
 
     hub = prepared(folder, messages)

@@ -39,7 +39,7 @@ from connectors.channels import direct
 from orderhub_core.hub import Hub
 from orderhub_core.model import RawMessage
 from orderhub_core.settings import Endpoint
-from orderhub_core.store import copying, homes, postgres
+from orderhub_core.store import chain, copying, homes, postgres
 from orderhub_core.store import statements as statements_of
 from orderhub_core.store.homes import Home
 from orderhub_core.store.statements import Batch
@@ -165,16 +165,26 @@ def handed_over(home: Home, commits: Mapping[tuple[int, int], Writes]) -> float:
     return took
 
 
-def written(home: Home, commits: Iterable[Writes]) -> float:
+def sealed(commits: Mapping[tuple[int, int], Writes]) -> list[list[Batch]]:
+    """All that each of them writes."""
+    lanes = 1 + max(lane for lane, _ in commits)
+    ends, made = chain.starts(lanes), []
+    for (lane, _), writes in commits.items():
+        seal, ends[lane] = statements_of.sealed(lane, lanes, writes.entries, ends[lane])
+        made.append([*statements_of.batches(writes), *seal])
+    return made
+
+
+def written(home: Home, commits: Iterable[Sequence[Batch]]) -> float:
     """Seconds to write what was committed in another hub once more, in a session as the worker's."""
     with psycopg.connect(home.database, autocommit=True) as connection:
         for setting in (*postgres.SESSION, *postgres.BY_KEYS, "CHECKPOINT"):
             connection.execute(setting)
         staging = copying.Staging()
         began = time.perf_counter()
-        for writes in commits:
+        for batches in commits:
             with connection.transaction(), connection.cursor() as cursor:
-                copying.write(cursor, [(batch, styled(batch.sql)) for batch in statements_of.batches(writes)], staging)
+                copying.write(cursor, [(batch, styled(batch.sql)) for batch in batches], staging)
             staging.end(committed=True)
         return time.perf_counter() - began
 
@@ -243,9 +253,10 @@ def measured(server: str, root: Path, messages: Sequence[RawMessage]) -> Times[f
         accepted(at[kind], warming)
     down = accepted(at["one"], messages)
     commits = recorded(at["record"])
+    batches = sealed(commits)
     one = applied(at["one"], 1, at["warm 1"])
     rows, size = rows_of(at["one"]), max(1, len(messages) // 1_000)
-    limit = written(at["same"], commits.values())
+    limit = written(at["same"], batches)
     final = bare(at["bare"], rows, size)
     ready = handed_over(at["ready"], commits)
     reading = bare(at["read"], rows, size, messages)

@@ -25,7 +25,7 @@ from orderhub_core.flows.recent import Known, Orders, remembered_if_committed
 from orderhub_core.flows.sighted import Sightings
 from orderhub_core.fold import Head, Origin, Pseudonymous, fold
 from orderhub_core.model import Content, Decoded, Dismissal, Observation, OrderWord, Packing, Sighting, Word
-from orderhub_core.store import chain, ledger
+from orderhub_core.store import ledger
 from orderhub_core.store.ahead import Reads
 from orderhub_core.store.base import FURTHEST, Overtaken
 from orderhub_core.store.unit import Claim, Message, Requeued, Writes, lane_of
@@ -119,6 +119,8 @@ def prepare(context: Context, claim: Claim, ahead: Reads | None = None, *, unwri
 def _apply(context: Context, claim: Claim, planned: Plan) -> Plan:
     """The rows are in the database then, and nobody keeps them."""
     context.store.commit(claim, planned.writes)
+    if context.recent is not None:
+        context.recent.settle(claim, planned.writes)
     return Plan(Writes(), planned.outcomes)
 
 
@@ -335,10 +337,7 @@ class _Batch:
         self.news.write(writes, version)
         self.counters.write(writes)
         self.sightings.write(writes, version)
-        end = chain.Head(self.claim.log_seq, self.claim.log_hash)
-        writes.inserts["log"], (writes.log_seq, writes.log_hash) = chain.extend(
-            end, self.news.entries, self.claim.lanes
-        )
+        writes.entries = self.news.entries
         writes.next_order_id = self.next_order_id
 
 

@@ -79,6 +79,7 @@ class Pipeline:
             if flight is not None:
                 with contextlib.suppress(Exception), self._remembered(flight):
                     self._ahead.end()
+                    self._settled(flight)
             self._ahead.close()
         self._uncollected.close()
 
@@ -114,6 +115,7 @@ class Pipeline:
             planned = None if following is None else self._prepared(following, ahead, flight.claim.lane)
         with self._remembered(flight), self._remembered(planned or flight):
             ahead.end()
+            self._settled(flight)
         if planned is not None:
             ahead.begin(planned.claim, planned.plan.writes)
         self._flying, self._backlog = planned, planned is not None
@@ -130,6 +132,10 @@ class Pipeline:
         with contextlib.suppress(Exception), remembered_if_committed(self._context.recent, claim):
             return _Flight(claim, prepare(self._context, claim, ahead, unwritten=claim.lane == lane))
         return None
+
+    def _settled(self, flight: _Flight) -> None:
+        if self._context.recent is not None:
+            self._context.recent.settle(flight.claim, flight.plan.writes)
 
     def _remembered(self, flight: _Flight) -> contextlib.AbstractContextManager[None]:
         return remembered_if_committed(self._context.recent, flight.claim)

@@ -38,8 +38,8 @@ Orders = dict[tuple[str, str], Known]
 
 class _Kept(NamedTuple):
     version: int
-    log_hash: bytes
-    """With the version, this tells one history of a hub from any other, a restored backup's among them."""
+    state: object
+    """As of `Claim`: with the version, it tells one history of a hub from any other, a restored backup's among them."""
     orders: Orders
 
 
@@ -57,7 +57,7 @@ class Recent:
         """The orders as they are in the state that the claim is based on; None where that is not known."""
         with self._lock:
             kept = self._kept.get(claim.lane)
-            if store is not self._store or kept is None or kept[:2] != (claim.version, claim.log_hash):
+            if store is not self._store or kept is None or kept[:2] != (claim.version, claim.state):
                 return None
             del self._kept[claim.lane]
         return kept.orders
@@ -71,7 +71,14 @@ class Recent:
         for key in list(islice(orders, max(0, len(orders) - most))):
             del orders[key]
         with self._lock:
-            self._kept[claim.lane] = _Kept(claim.version + 1, writes.log_hash, orders)
+            self._kept[claim.lane] = _Kept(claim.version + 1, writes.mark, orders)
+
+    def settle(self, claim: Claim, writes: Writes) -> None:
+        """They are committed: what is remembered for after them holds for the state that is found in the store."""
+        with self._lock:
+            kept = self._kept.get(claim.lane)
+            if kept is not None and kept.state is writes.mark:
+                self._kept[claim.lane] = kept._replace(state=writes.log_hash)
 
     def forget(self, lane: int) -> None:
         with self._lock:

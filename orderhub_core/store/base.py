@@ -37,16 +37,13 @@ class Overtaken(Later):
     """Another writer committed first; claim again."""
 
 
-def advance(cursor: Any, ends: Iterable[tuple[str, Row]]) -> None:
-    """What a plan begins on moves to the ends of it. Raises Overtaken when something stands elsewhere."""
-    for move_on, end in ends:
-        moved(cursor.execute(move_on, end))
-
-
-def moved(executed: Any) -> None:
-    """Of a cursor of `statements.ends_of`. Raises Overtaken."""
-    if executed.rowcount != 1:
+def advanced(moved: Sequence[Row], turns: int) -> chain.Head:
+    """Where a lane's log ends, by what MOVE_ON has returned. Raises Overtaken when the lane stands elsewhere than the
+    plan begins, or the ledger, where the plan takes part in it and TAKE_TURN has not changed its one row."""
+    if len(moved) != 1 or turns != 1:
         raise Overtaken("another writer applied messages meanwhile")
+    ((seq, last),) = moved
+    return chain.Head(seq, bytes(last))
 
 
 class Progress(NamedTuple):
@@ -137,7 +134,7 @@ class Store(ABC):
     def unbound(self, messages: list[Message]) -> Claim:
         """A claim of messages that nobody wrote down, in no lane: to plan what would become of them, not to commit."""
         progress = self.progress()
-        return Claim(messages, 0, 0, progress.orders + 1, 0, chain.GENESIS, stamp=progress.upto + 1)
+        return Claim(messages, 0, 0, progress.orders + 1, chain.GENESIS, stamp=progress.upto + 1)
 
     def requeue(self, ids: Sequence[int]) -> list[Message]:
         """Take parked messages out of there, to be claimed again, whether or not they were dismissed. Returns those
@@ -246,15 +243,18 @@ class Store(ABC):
             self._write(cursor, claim, writes)
 
     def _write(self, cursor: Any, claim: Claim, writes: Writes) -> None:
-        self._move_on(cursor, claim, writes)
-        for batch in statements.batches(writes):
-            cursor.executemany(self.sql(batch.sql), batch.rows)
+        end = self._move_on(cursor, claim, writes)
+        seal, end = statements.sealed(claim.lane, claim.lanes, writes.entries, end)
+        self._execute(cursor, writes, seal)
+        writes.log_hash = end.hash
 
-    def _move_on(self, cursor: Any, claim: Claim, writes: Writes) -> None:
-        """The lane's own row, and its queue."""
-        advance(cursor, ((self.sql(move_on), end) for move_on, end in statements.ends_of(claim, writes)))
-        if claim.queued:
-            self._unqueue(cursor, claim)
+    @abstractmethod
+    def _move_on(self, cursor: Any, claim: Claim, writes: Writes) -> chain.Head:
+        """The lane's own row, and its queue. Where its log ends. Raises Overtaken."""
+
+    @abstractmethod
+    def _execute(self, cursor: Any, writes: Writes, seal: Iterable[statements.Batch]) -> None:
+        """All else that a commit writes, and at last what it logs."""
 
     def _unqueue(self, cursor: Any, claim: Claim) -> None:
         ids = self.listed([message.id for message in claim.messages])

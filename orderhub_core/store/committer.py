@@ -1,6 +1,7 @@
 """A second process that writes: while it commits one batch into `hub.db`, its parent plans the next.
 
-The batch goes over with its statements and rows as they are; the answer is that it is committed, or why not. What the
+The batch goes over with its statements and rows as they are, and entries of the log that are still to be sealed; the
+answer is where the log ends then, or why it is not committed. What the
 child was given whole is committed or not, and it goes. Whatever becomes of either, the lane's version decides: a batch
 is committed on the state that it was planned for, or not at all.
 
@@ -13,12 +14,12 @@ from orderhub_core import runtime  # isort: skip
 
 import contextlib
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from orderhub_core.errors import Busy, OrderHubError, Stop, StoreMissing
 from orderhub_core.store import pipes, sqlite, statements
-from orderhub_core.store.base import Overtaken, advance
+from orderhub_core.store.base import Overtaken
 from orderhub_core.store.statements import Batch
 from orderhub_core.store.unit import Claim, Row, Writes
 
@@ -49,7 +50,8 @@ class Committer:
             self._failed = _gone()
             return
         try:
-            order = pipes.encode((statements.ends_of(claim, writes), list(statements.batches(writes))))
+            ends, log = (statements.lane_end(claim, writes), writes.turn), (claim.lane, claim.lanes, writes.entries)
+            order = pipes.encode((ends, log, list(statements.batches(writes))))
         except Exception as bug:  # noqa: BLE001 — nothing was handed over; `absorb` finds the message that does this
             self._failed = bug
             return
@@ -111,7 +113,9 @@ class Committer:
             answer = pipes.receive(self._child.answers)
             if answer is None:
                 self._lost(self._child)
-            elif answer:
+            elif len(answer) == 1:
+                (self._flying[1].log_hash,) = answer
+            else:
                 kind, text = answer
                 self._failed = _FAILURES.get(kind, RuntimeError)(text)
             self._flying = None
@@ -135,11 +139,18 @@ def _gone() -> Busy:
 _FAILURES = {kind.__name__: kind for kind in (Overtaken, Busy, Stop, StoreMissing)}
 
 
-def _write(store: sqlite.SqliteStore, ends: Iterable[tuple[str, Row]], batches: Iterable[Batch]) -> None:
+def _write(
+    store: sqlite.SqliteStore,
+    ends: tuple[Row, Row | None],
+    log: tuple[int, int, Sequence[Row]],
+    batches: Iterable[Batch],
+) -> bytes:
+    """The end of the log then."""
     with store.transaction("hub") as cursor:
-        advance(cursor, ends)
-        for sql, rows, *_ in batches:
+        seal, end = statements.sealed(*log, sqlite.advance(cursor, *ends))
+        for sql, rows, *_ in (*batches, *seal):
             cursor.executemany(sql, rows)
+    return end.hash
 
 
 def main(file: Path) -> None:
@@ -147,9 +158,8 @@ def main(file: Path) -> None:
     answers = pipes.stay_until_told()
     store = sqlite.SqliteStore(file.parent)
     while (order := pipes.receive(sys.stdin.buffer)) is not None:
-        answer: tuple[str, ...] = ()
         try:
-            _write(store, *order)
+            answer: tuple[bytes | str, ...] = (_write(store, *order),)
         except OrderHubError as failure:
             answer = (type(failure).__name__, str(failure))
         except Exception as bug:  # noqa: BLE001 — its text may hold a person's data

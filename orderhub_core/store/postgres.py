@@ -9,6 +9,7 @@ a lane that is taken is passed over, so that as many workers apply as there are 
 from __future__ import annotations
 
 import contextlib
+import itertools
 import threading
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property, lru_cache
@@ -22,10 +23,10 @@ from orderhub_core.errors import Busy, Stop, StoreMissing, Unreachable
 from orderhub_core.model import RawMessage
 from orderhub_core.store import chain, copying, statements
 from orderhub_core.store.address import checked
-from orderhub_core.store.base import DUE, FURTHEST, MESSAGE, Overtaken, Progress, Store, moved
+from orderhub_core.store.base import DUE, FURTHEST, MESSAGE, Overtaken, Progress, Store, advanced
 from orderhub_core.store.unit import Claim, Message, Receipt, Row, Writes, digest_of, lane_of
 
-LANE = "SELECT version, next_order_id, log_seq, log_hash, lane, pg_current_xact_id()::text::bigint FROM lanes"
+LANE = "SELECT version, next_order_id, log_hash, lane, pg_current_xact_id()::text::bigint FROM lanes"
 DUE_LANE = f"""{LANE} WHERE EXISTS (SELECT FROM todo WHERE todo.lane = lanes.lane AND {DUE.replace("?", "%s")})
     ORDER BY version, lane LIMIT 1 FOR UPDATE SKIP LOCKED"""
 """Of the lanes that have work and no worker, the one that was served least; of equals always the same."""
@@ -211,8 +212,8 @@ class PostgresStore(Store):
         taken = asked.fetchone()
         if not taken:
             return None
-        version, next_order_id, log_seq, log_hash, lane, stamp = taken
-        return Claim([], 0, version, next_order_id, log_seq, bytes(log_hash), lane, self.lanes, stamp, queued=True)
+        version, next_order_id, log_hash, lane, stamp = taken
+        return Claim([], 0, version, next_order_id, bytes(log_hash), lane, self.lanes, stamp, queued=True)
 
     def release(self, claim: Claim) -> None:
         self.give_back()
@@ -242,19 +243,19 @@ class PostgresStore(Store):
         finally:
             self.give_back()
 
-    def _write(self, cursor: psycopg.Cursor[Any], claim: Claim, writes: Writes) -> None:
-        self._move_on(cursor, claim, writes)
+    def _execute(self, cursor: psycopg.Cursor[Any], writes: Writes, seal: Iterable[statements.Batch]) -> None:
         self._hold(cursor, statements.effects_of(writes))
-        copying.write(cursor, ((batch, _translate(batch.sql)) for batch in statements.batches(writes)), self._staging)
+        batches = itertools.chain(statements.batches(writes), seal)
+        copying.write(cursor, ((batch, _translate(batch.sql)) for batch in batches), self._staging)
 
-    def _move_on(self, cursor: psycopg.Cursor[Any], claim: Claim, writes: Writes) -> None:
+    def _move_on(self, cursor: psycopg.Cursor[Any], claim: Claim, writes: Writes) -> chain.Head:
         connection = cursor.connection
         with connection.pipeline():
-            ends = [connection.execute(_translate(sql), end) for sql, end in statements.ends_of(claim, writes)]
+            moved = connection.execute(_translate(statements.MOVE_ON), statements.lane_end(claim, writes))
+            turn = connection.execute(_translate(statements.TAKE_TURN), writes.turn) if writes.turn else None
             if claim.queued:
                 self._unqueue(cursor, claim)
-        for end in ends:
-            moved(end)
+        return advanced(moved.fetchall(), 1 if turn is None else turn.rowcount)
 
     def _hold(self, cursor: psycopg.Cursor[Any], effects: statements.Effects) -> None:
         """Take the rows of effects in one order, so that nobody waits in a circle; with them those of orders that are

@@ -22,7 +22,7 @@ from pysqlite3 import dbapi2 as sqlite
 from orderhub_core.errors import Busy, Stop, StoreMissing
 from orderhub_core.model import RawMessage
 from orderhub_core.store import chain, statements
-from orderhub_core.store.base import DUE, FURTHEST, MESSAGE, Progress, Store
+from orderhub_core.store.base import DUE, FURTHEST, MESSAGE, Progress, Store, advanced
 from orderhub_core.store.unit import Claim, Message, Receipt, Row, Writes, digest_of
 
 PAGE_BYTES = {"inbox": 16_384, "hub": 8_192}
@@ -74,8 +74,8 @@ class _Lane(NamedTuple):
     log_hash: bytes
 
     @property
-    def base(self) -> tuple[int, int, int, bytes]:
-        return self.version, self.next_order_id, self.log_seq, self.log_hash
+    def base(self) -> tuple[int, int, bytes]:
+        return self.version, self.next_order_id, self.log_hash
 
 
 def file_of(folder: Path, part: str) -> Path:
@@ -221,7 +221,7 @@ class SqliteStore(Store):
         if before.queued or self._queue_is_due(now):
             return None
         messages = self._after(before.upto, limit)
-        base = (before.version + 1, writes.next_order_id, writes.log_seq, writes.log_hash)
+        base = (before.version + 1, writes.next_order_id, writes.mark)
         return Claim(messages, messages[-1].id, *base, stamp=before.stamp + 1) if messages else None
 
     def _queue_is_due(self, now: int) -> bool:
@@ -242,6 +242,16 @@ class SqliteStore(Store):
         if not rows:
             raise Stop("the hub database is damaged (table lanes is empty): stop everything and restore a backup")
         return _Lane(*rows[0])
+
+    def _move_on(self, cursor: Any, claim: Claim, writes: Writes) -> chain.Head:
+        end = advance(cursor, statements.lane_end(claim, writes), writes.turn)
+        if claim.queued:
+            self._unqueue(cursor, claim)
+        return end
+
+    def _execute(self, cursor: Any, writes: Writes, seal: Iterable[statements.Batch]) -> None:
+        for batch in itertools.chain(statements.batches(writes), seal):
+            cursor.executemany(batch.sql, batch.rows)
 
     def release(self, claim: Claim) -> None:
         """Nothing is held: the watermark has not moved."""
@@ -287,6 +297,12 @@ class SqliteStore(Store):
         if part not in connections:
             connections[part] = connect(file_of(self.folder, part), writer=False)
         return connections[part]
+
+
+def advance(cursor: Any, lane: Row, turn: Row | None) -> chain.Head:
+    """As of `advanced`."""
+    moved = cursor.execute(statements.MOVE_ON, lane).fetchall()
+    return advanced(moved, cursor.execute(statements.TAKE_TURN, turn).rowcount if turn else 1)
 
 
 def _insert_messages(cursor: Any, rows: Sequence[Row]) -> None:

@@ -3,11 +3,12 @@ parameters are written as `?` and translated by the backend."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
+from orderhub_core.store import chain
 from orderhub_core.store.unit import Claim, Row, Writes
 
 if TYPE_CHECKING:
@@ -173,9 +174,10 @@ SAID_AT = itemgetter(6)
 IF_NEWER = " WHERE excluded.at >= {table}.at"
 """What was said earlier never hides what the same touchpoint, or the same person, said later."""
 
-MOVE_ON = """UPDATE lanes SET version = version + 1, next_order_id = ?, log_seq = ?, log_hash = ?,
+MOVE_ON = """UPDATE lanes SET version = version + 1, next_order_id = ?,
     applied_upto = CASE WHEN applied_upto < ? THEN ? ELSE applied_upto END
-    WHERE lane = ? AND version = ?"""
+    WHERE lane = ? AND version = ? RETURNING log_seq, log_hash"""
+SEAL = "UPDATE lanes SET log_seq = ?, log_hash = ? WHERE lane = ?"
 
 RESOURCES = """SELECT kind, subject, place, balance, safety FROM resources WHERE kind = 'turn'
     OR (kind IN ('stock', 'capacity', 'quota') AND {those})"""
@@ -218,12 +220,15 @@ class Batch(NamedTuple):
     """Of a change of one row: the column that names it."""
 
 
-def ends_of(claim: Claim, writes: Writes) -> list[tuple[str, Row]]:
-    """Statements that change a row each, or the plan was overtaken: where the lane, and the ledger where they take part
-    in it, stand after these writes, and must stand before them."""
-    upto = claim.upto
-    lane = (writes.next_order_id, writes.log_seq, writes.log_hash, upto, upto, claim.lane, claim.version)
-    return [(MOVE_ON, lane), *([(TAKE_TURN, writes.turn)] if writes.turn else [])]
+def lane_end(claim: Claim, writes: Writes) -> Row:
+    """Of MOVE_ON: where the lane stands after these writes, and must stand before them."""
+    return writes.next_order_id, claim.upto, claim.upto, claim.lane, claim.version
+
+
+def sealed(lane: int, lanes: int, entries: Sequence[Row], end: chain.Head) -> tuple[list[Batch], chain.Head]:
+    """Entries of a lane as rows of its log, which ended there before, and where it ends with them."""
+    rows, end = chain.extend(end, entries, lanes)
+    return [Batch(insert("log"), rows, "log"), Batch(SEAL, [(*end, lane)])] if rows else [], end
 
 
 def batches(writes: Writes) -> Iterator[Batch]:

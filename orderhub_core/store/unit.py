@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
@@ -53,8 +53,9 @@ class Claim(NamedTuple):
     """The watermark once they are applied; 0 where none tells of them."""
     version: int
     next_order_id: int
-    log_seq: int
-    log_hash: bytes
+    state: object
+    """Which of all states that have this version: the end of the lane's log, or the `mark` of writes that are not
+    committed yet."""
     lane: int = 0
     lanes: int = 1
     """How many there are: by so much order ids and log sequence numbers advance within a lane."""
@@ -118,8 +119,12 @@ class Writes:
         self.turn: tuple[int, int] | None = None
         """The ledger's last entry, and which was the last when this was planned; None where it takes no part in it."""
         self.next_order_id = 1
-        self.log_seq = 0
+        self.entries: Sequence[Row] = ()
+        """For the log, but for their place in the chain: the store seals them as it commits."""
+        self.mark = object()
+        """Stands for the state that these lead to as long as nobody knows the end of its log."""
         self.log_hash = b""
+        """The end of the lane's log, once they are committed."""
 
 
 class Leased(NamedTuple):

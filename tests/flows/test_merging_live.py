@@ -638,9 +638,10 @@ def test_who_leaves_while_another_is_about_to_be_handed_over_with_it_is_missed_b
     hall.look(595)
     write, meanwhile = copying.write, []
 
-    def and_a_dispatcher_comes(cursor, batch, translated):
-        write(cursor, batch, translated)
-        if batch.sql in (statements.WITHDRAW, statements.FORESTALL):
+    def and_a_dispatcher_comes(cursor, batches, staging):
+        batches = list(batches)
+        write(cursor, batches, staging)
+        if any(batch.sql in (statements.WITHDRAW, statements.FORESTALL) for batch, _ in batches):
             meanwhile.append(hall.sent())
 
     monkeypatch.setattr(copying, "write", and_a_dispatcher_comes)

@@ -114,6 +114,15 @@ def test_only_a_backlog_has_a_second_process(pipeline, context, order):
     assert child(pipeline).poll() is None
 
 
+def test_what_is_remembered_of_a_backlog_is_found_once_it_is_done(pipeline, context, order):
+    """The log's end, which tells one state of the hub from another, is known only to who has committed it."""
+    context.store.accept([order(f"A{n}", E.PLACED) for n in range(BACKLOG)], NOW)
+    steps(pipeline)
+    context.store.accept([order("A1", E.PAID)], NOW)
+    kept = context.recent.take(context.store, context.store.claim(LIMIT, NOW))
+    assert kept is not None and set(kept) == {("shop-1", f"A{n}") for n in range(BACKLOG)}
+
+
 def in_the_air(pipeline, context, order):
     """A backlog, of which one batch is committed alone, one by the other process, and one is on its way."""
     context.store.accept([order(f"A{n}", E.PLACED, E.PAID, total=9_000) for n in range(BACKLOG)], NOW)

@@ -113,7 +113,22 @@ def kept(context, order):
     context.store.release(claim)
     drain(context._replace(recent=recent), 10)
     ((lane, found),) = [(lane, found) for lane, found in recent._kept.items() if found.orders]
-    return recent, claim._replace(lane=lane, version=found.version, log_hash=found.log_hash)
+    return recent, claim._replace(lane=lane, version=found.version, state=found.state)
+
+
+def test_what_is_kept_is_found_by_the_next_claim(context, order):
+    recent = Recent(context.store)
+    placed, paid = (
+        RawMessage(one.source, one.message_id, one.kind, one.body, "A1")
+        for one in (order("A1", E.PLACED, at=NOW, total=100), order("A1", E.PAID, at=NOW))
+    )
+    context.store.accept([placed], NOW)
+    drain(context._replace(recent=recent), 10)
+    context.store.accept([paid], NOW)
+    claim = context.store.claim(10, NOW)
+    kept = recent.take(context.store, claim)
+    context.store.release(claim)
+    assert kept is not None and set(kept) == {("shop-1", "A1")}
 
 
 def test_what_is_kept_is_found_once(context, kept):
@@ -134,7 +149,7 @@ def test_what_is_kept_of_one_hub_is_never_used_for_another(tmp_path, kept):
 def test_a_restored_hub_of_the_same_age_is_another_hub(context, kept):
     """As many commits lie behind it, but not the same ones."""
     recent, claim = kept
-    assert recent.take(context.store, claim._replace(log_hash=b"of another life")) is None
+    assert recent.take(context.store, claim._replace(state=b"of another life")) is None
 
 
 def test_no_more_is_kept_than_asked_or_than_the_last_batch_touched(context, order):

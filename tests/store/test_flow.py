@@ -81,7 +81,7 @@ def test_effects_that_are_open_are_told_apart(store, context):
     accept(store, "shop-a", 1, 5)
     claim = store.claim(1, 10)
     writes = Writes()
-    writes.next_order_id, writes.log_seq, writes.log_hash = claim.next_order_id, claim.log_seq, claim.log_hash
+    writes.next_order_id = claim.next_order_id
     states = [("w1", "waiting", 0), ("w1", "waiting", 2), ("w1", "leased", 1), ("w2", "person", 8), ("w2", "done", 1)]
     for key, (target, state, attempts) in enumerate(states):
         writes.new["outbox"].append((f"k{key}", 1, target, "{}", state, 0, attempts, 0, None, "", 0, None, "", None))
