@@ -39,7 +39,7 @@ from orderhub_core.flows import absorb, following, intend, rows
 from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.hub import Hub
 from orderhub_core.model import RawMessage
-from orderhub_core.store import chain, homes, sqlite, statements
+from orderhub_core.store import chain, homes, lanes, sqlite, statements
 from orderhub_core.store.base import Store
 from orderhub_core.store.statements import Batch, batches
 from orderhub_core.store.unit import Claim, Writes
@@ -124,7 +124,7 @@ def recorded(folder: Path, messages: Sequence[RawMessage]) -> list[list[Batch]]:
         nonlocal end
         writes.upserts["orders"] += writes.moved
         writes.moved = []
-        seal, end = statements.sealed(claim.lane, claim.lanes, writes.entries, end)
+        seal, end = lanes.sealed(claim.lane, claim.lanes, writes.entries, end)
         commits.append([Batch(_plain(batch), batch.rows, batch.table) for batch in (*batches(writes), *seal)])
         Store.commit(hub.store, claim, writes)
 

@@ -39,7 +39,7 @@ from connectors.channels import direct
 from orderhub_core.hub import Hub
 from orderhub_core.model import RawMessage
 from orderhub_core.settings import Endpoint
-from orderhub_core.store import chain, copying, homes, postgres
+from orderhub_core.store import chain, copying, homes, lanes, sessions
 from orderhub_core.store import statements as statements_of
 from orderhub_core.store.homes import Home
 from orderhub_core.store.statements import Batch
@@ -167,10 +167,10 @@ def handed_over(home: Home, commits: Mapping[tuple[int, int], Writes]) -> float:
 
 def sealed(commits: Mapping[tuple[int, int], Writes]) -> list[list[Batch]]:
     """All that each of them writes."""
-    lanes = 1 + max(lane for lane, _ in commits)
-    ends, made = chain.starts(lanes), []
+    count = 1 + max(lane for lane, _ in commits)
+    ends, made = chain.starts(count), []
     for (lane, _), writes in commits.items():
-        seal, ends[lane] = statements_of.sealed(lane, lanes, writes.entries, ends[lane])
+        seal, ends[lane] = lanes.sealed(lane, count, writes.entries, ends[lane])
         made.append([*statements_of.batches(writes), *seal])
     return made
 
@@ -178,7 +178,7 @@ def sealed(commits: Mapping[tuple[int, int], Writes]) -> list[list[Batch]]:
 def written(home: Home, commits: Iterable[Sequence[Batch]]) -> float:
     """Seconds to write what was committed in another hub once more, in a session as the worker's."""
     with psycopg.connect(home.database, autocommit=True) as connection:
-        for setting in (*postgres.SESSION, *postgres.BY_KEYS, "CHECKPOINT"):
+        for setting in (*sessions.SESSION, *sessions.BY_KEYS, "CHECKPOINT"):
             connection.execute(setting)
         staging = copying.Staging()
         began = time.perf_counter()

@@ -9,15 +9,16 @@ newest statement, parcels by tracking number. All that is derived is derived fro
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache, partial
+from functools import partial
 from hashlib import blake2b
 from operator import attrgetter
 from typing import Any, NamedTuple, cast
 
 import msgspec
 
-from orderhub_core.lifecycle import Given, Step, axis_of, headline, in_order, settle
+from orderhub_core.lifecycle import Given, axis_of, in_order
 from orderhub_core.model import Axis, Content, Event, Line, Observation, Parcel
+from orderhub_core.standing import Standing, standing
 
 _json = msgspec.json.Encoder(order="deterministic").encode
 
@@ -188,7 +189,7 @@ def fold(
     folded.changed = folded.boxed or happened or stated
     if folded.changed:
         # A parcel has no version: an order that is only a parcel has no time of its own.
-        stated_at = max(head.stated, default=None)
+        stated_at = max(head.stated) if head.stated else None
         happened_at = max(head.facts.values()) if head.facts else stated_at
         head.updated_at = happened_at if stated_at is None or (happened_at or 0) > stated_at else stated_at
     return folded
@@ -232,7 +233,6 @@ def _take_facts(head: Head, facts: Mapping[str, int], origin: Origin, folded: Fo
     news = [event for event, at in facts.items() if at != known.get(event) and _is_news(known, event, at)]
     if not news and not folded.boxed:
         return False
-    head.facts = known = dict(known)
     given = _given(head)
     if folded.boxed:
         # A head is what follows from its facts: only what a new parcel changes must be asked for.
@@ -253,55 +253,10 @@ def _take_facts(head: Head, facts: Mapping[str, int], origin: Origin, folded: Fo
     return True
 
 
-class Standing(NamedTuple):
-    """All that follows from a set of facts, in the words of the order's row and of the log."""
-
-    states: tuple[str, ...]
-    """By axis."""
-    headline: str
-    contradictions: int
-    turning: str
-    steps: dict[str, tuple[str, str]]
-    """Event to outcome and detail."""
-
-
-@lru_cache(maxsize=65_536)
-def standing(events: tuple[str, ...], given: Given) -> Standing:
-    """Events in causal order, settled. Plain strings: a database driver takes far longer over an enum's member."""
-    settled = settle(events, given)
-    return Standing(
-        tuple(str(getattr(settled, axis.value).value) for axis in Axis),
-        str(headline(settled).value),
-        settled.contradictions,
-        turning_event(events, given),
-        {step.event.value: (step.outcome, _detail_of(step)) for step in settled.steps},
-    )
-
-
-def _detail_of(step: Step) -> str:
-    detail: dict[str, Any] = {}
-    if step.inferred:
-        detail["inferred"] = [missed.value for missed in step.inferred]
-    if step.reason:
-        detail["reason"] = step.reason
-    return _json(detail).decode() if detail else ""
-
-
 def _take_state(head: Head, now: Standing) -> None:
     head.payment, head.fulfilment, head.logistics, head.after_sale, head.invoice = now.states
     head.headline, head.contradictions = now.headline, now.contradictions
     head.headline_at = head.facts.get(now.turning)
-
-
-@lru_cache(maxsize=65_536)
-def turning_event(events: tuple[str, ...], given: Given) -> str:
-    """The event that brought the present headline: from then on the order dwells there."""
-    turning, word = "", None
-    for count in range(1, len(events) + 1):
-        now = headline(settle(events[:count], given))
-        if now is not word:
-            turning, word = events[count - 1], now
-    return turning
 
 
 def _restate(head: Head, at: int) -> bool:

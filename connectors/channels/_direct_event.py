@@ -112,8 +112,9 @@ def decode(body: bytes) -> Observation:
 
 def _instants(facts: dict[str, datetime]) -> dict[str, int]:
     found = {event: (at - EPOCH) // MICROSECOND for event, at in facts.items()}
-    if found and not (min(found.values()) >= FIRST and max(found.values()) <= LAST):
-        return {event: us(at, event) for event, at in facts.items()}  # says which
+    for at in found.values():
+        if not FIRST <= at <= LAST:
+            return {event: us(when, event) for event, when in facts.items()}  # says which
     return found
 
 

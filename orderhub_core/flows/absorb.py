@@ -27,7 +27,8 @@ from orderhub_core.fold import Head, Origin, Pseudonymous, fold
 from orderhub_core.model import Content, Decoded, Dismissal, Observation, OrderWord, Packing, Sighting, Word
 from orderhub_core.store import ledger
 from orderhub_core.store.ahead import Reads
-from orderhub_core.store.base import FURTHEST, Overtaken
+from orderhub_core.store.base import FURTHEST
+from orderhub_core.store.lanes import Overtaken
 from orderhub_core.store.unit import Claim, Message, Requeued, Writes, lane_of
 from orderhub_core.supply import Dealing, StockReport
 
@@ -170,11 +171,10 @@ class _Batch:
         """Counts the messages of the lane as they are applied, commit by commit: not all are as they came."""
 
     def plan(self) -> Plan:
-        several = self.claim.lanes > 1
         read: list[Found] = [
             (message, found, None if found is None else _key(*found))
             for message in self.claim.messages
-            if not (((found := self._read(message)) is None or several) and self._passed_on(message, found))
+            if not self._passed_on(message, found := self._read(message))
         ]
         self._load({key for _, _, key in read if key is not None})
         outcomes: dict[tuple[str, str], Outcome] = {}
@@ -190,15 +190,14 @@ class _Batch:
         """The messages whose order must wait for the rulebook."""
         waiting: list[Found] = []
         orders, intentions, behind = self.orders, self.intentions, Behind(self.context.pseudonyms)
-        reads = False
-        """Whether anything is in `behind`."""
+        reads = False  # whether anything is in `behind`
         for place, one in enumerate(read):
             message, found, key = one
             if found is None:
                 outcomes[message.source, message.message_id] = "parked"
                 continue
             known = None if key is None else orders.get(key)
-            # An order that is decided awaits nothing, as most are.
+            # Most are decided, and await nothing.
             awaits = known is not None and not known.head.decided and intentions.awaits(known.head)
             overtaken = reads and not awaits and behind.holds(key, *found, known)
             if overtaken and intentions.shares:
@@ -233,7 +232,7 @@ class _Batch:
         """Whether it comes later, or its order is another lane's: nobody else touches the orders of a claimed lane."""
         if read is None:
             return message.id in self.put_off
-        if isinstance(read[1], Dismissal):
+        if self.claim.lanes == 1 or isinstance(read[1], Dismissal):
             return False
         lane = lane_of(ops.TURN_KEY if isinstance(read[1], ops.TURNING) else read[1].order_no, self.claim.lanes)
         if lane == self.claim.lane:

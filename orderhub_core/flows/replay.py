@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from orderhub_core.errors import Busy
 from orderhub_core.flows.absorb import Outcome, absorb
 from orderhub_core.flows.context import Context
-from orderhub_core.store.base import Overtaken
+from orderhub_core.store.lanes import Overtaken
 
 PATIENCE_S, PAUSE_S = 30.0, 0.05
 

@@ -17,9 +17,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from orderhub_core.errors import Later
 from orderhub_core.model import RawMessage
-from orderhub_core.store import chain, shelves, statements
+from orderhub_core.store import chain, lanes, shelves, statements
 from orderhub_core.store.unit import Claim, Finished, Leased, Message, Pulse, Receipt, Requeued, Row, Writes
 
 OPEN_EFFECTS = "SELECT state, count(*) FROM outbox WHERE state IN ('waiting', 'leased', 'person') GROUP BY state"
@@ -31,19 +30,6 @@ FURTHEST = 6 * 3_600_000_000
 """Nothing is planned further ahead, microseconds."""
 DUE = "(next_at <= ? OR next_at > ?)"
 """Of a row of `todo`; asked with now and now + FURTHEST. What lies beyond was planned before the clock was set back."""
-
-
-class Overtaken(Later):
-    """Another writer committed first; claim again."""
-
-
-def advanced(moved: Sequence[Row], turns: int) -> chain.Head:
-    """Where a lane's log ends, by what MOVE_ON has returned. Raises Overtaken when the lane stands elsewhere than the
-    plan begins, or the ledger, where the plan takes part in it and TAKE_TURN has not changed its one row."""
-    if len(moved) != 1 or turns != 1:
-        raise Overtaken("another writer applied messages meanwhile")
-    ((seq, last),) = moved
-    return chain.Head(seq, bytes(last))
 
 
 class Progress(NamedTuple):
@@ -244,7 +230,7 @@ class Store(ABC):
 
     def _write(self, cursor: Any, claim: Claim, writes: Writes) -> None:
         end = self._move_on(cursor, claim, writes)
-        seal, end = statements.sealed(claim.lane, claim.lanes, writes.entries, end)
+        seal, end = lanes.sealed(claim.lane, claim.lanes, writes.entries, end)
         self._execute(cursor, writes, seal)
         writes.log_hash = end.hash
 

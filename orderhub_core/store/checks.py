@@ -16,9 +16,10 @@ import msgspec
 
 from orderhub_core import effects
 from orderhub_core.errors import Stop
-from orderhub_core.fold import FACT_COLUMNS, Head, Parcels, turning_event
+from orderhub_core.fold import FACT_COLUMNS, Head, Parcels
 from orderhub_core.lifecycle import Given, headline, in_order, settle
 from orderhub_core.model import Event
+from orderhub_core.standing import turning_event
 from orderhub_core.store import archive, homes, ledger, schema, statements
 from orderhub_core.store import sqlite as sqlite_home
 from orderhub_core.store.base import Store

@@ -18,8 +18,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from orderhub_core.errors import Busy, OrderHubError, Stop, StoreMissing
-from orderhub_core.store import pipes, sqlite, statements
-from orderhub_core.store.base import Overtaken
+from orderhub_core.store import lanes, pipes, sqlite, statements
+from orderhub_core.store.lanes import Overtaken
 from orderhub_core.store.statements import Batch
 from orderhub_core.store.unit import Claim, Row, Writes
 
@@ -50,7 +50,7 @@ class Committer:
             self._failed = _gone()
             return
         try:
-            ends, log = (statements.lane_end(claim, writes), writes.turn), (claim.lane, claim.lanes, writes.entries)
+            ends, log = (lanes.end_of(claim, writes), writes.turn), (claim.lane, claim.lanes, writes.entries)
             order = pipes.encode((ends, log, list(statements.batches(writes))))
         except Exception as bug:  # noqa: BLE001 — nothing was handed over; `absorb` finds the message that does this
             self._failed = bug
@@ -147,7 +147,7 @@ def _write(
 ) -> bytes:
     """The end of the log then."""
     with store.transaction("hub") as cursor:
-        seal, end = statements.sealed(*log, sqlite.advance(cursor, *ends))
+        seal, end = lanes.sealed(*log, sqlite.advance(cursor, *ends))
         for sql, rows, *_ in (*batches, *seal):
             cursor.executemany(sql, rows)
     return end.hash

@@ -26,7 +26,7 @@ from orderhub_core.store import statements
 from orderhub_core.store._nats import Cluster, Parcel, State, Stored
 from orderhub_core.store._nats_address import address, stream_of
 from orderhub_core.store._nats_doubts import doubts
-from orderhub_core.store.base import Overtaken
+from orderhub_core.store.lanes import Overtaken
 from orderhub_core.store.postgres import THIS_LANE, PostgresStore, _translate
 from orderhub_core.store.unit import Claim, Message, Pulse, Receipt, Row, Writes, digest_of, lane_of
 

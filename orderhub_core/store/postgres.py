@@ -17,13 +17,12 @@ from operator import itemgetter
 from typing import Any
 
 import psycopg
-from psycopg.conninfo import make_conninfo
 
-from orderhub_core.errors import Busy, Stop, StoreMissing, Unreachable
+from orderhub_core.errors import Busy, Stop
 from orderhub_core.model import RawMessage
-from orderhub_core.store import chain, copying, statements
+from orderhub_core.store import chain, copying, lanes, sessions, statements
 from orderhub_core.store.address import checked
-from orderhub_core.store.base import DUE, FURTHEST, MESSAGE, Overtaken, Progress, Store, advanced
+from orderhub_core.store.base import DUE, FURTHEST, MESSAGE, Progress, Store
 from orderhub_core.store.unit import Claim, Message, Receipt, Row, Writes, digest_of, lane_of
 
 LANE = "SELECT version, next_order_id, log_hash, lane, pg_current_xact_id()::text::bigint FROM lanes"
@@ -52,29 +51,6 @@ def _translate(text: str) -> str:
 MOST_CONNECTIONS = 8
 """For reading and short transactions, per process; whoever applies has one more."""
 WAIT_FOR_CONNECTION_S = 10.0
-SIGNS_OF_LIFE = {
-    "connect_timeout": 10,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 20_000,
-}
-"""A server that went away without a word is noticed within half a minute, and another is asked."""
-SESSION = (
-    "SET synchronous_commit = on",
-    # A worker whose machine went away, or that was stopped in the middle, must not keep its lane.
-    "SET idle_in_transaction_session_timeout = '60s'",
-    "SET tcp_keepalives_idle = 10",
-    "SET tcp_keepalives_interval = 5",
-    "SET tcp_keepalives_count = 3",
-)
-
-
-BY_KEYS = ("SET enable_mergejoin = off", "SET enable_hashjoin = off")
-"""Of whoever claims and commits: a batch is a few rows of great tables. As long as a table is not that great, or nobody
-has counted it, the planner would rather walk all of it, again for each batch."""
-
-
 HOLD_EFFECTS = """SELECT 1 FROM outbox WHERE key = ANY(%s) ORDER BY key COLLATE "C" FOR UPDATE"""
 
 
@@ -106,13 +82,13 @@ class PostgresStore(Store):
         return copying.array(values)
 
     def query(self, part: str, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
-        with _translated(), self._connection() as connection:
+        with sessions.translated(), self._connection() as connection:
             rows: list[Row] = connection.execute(_translate(sql), parameters).fetchall()
             return rows
 
     def pieces(self, part: str, sql: str, parameters: Sequence[Any], size: int) -> Iterator[list[Row]]:
         with (
-            _translated(),
+            sessions.translated(),
             self._connection() as connection,
             connection.transaction(),
             connection.cursor("pieces") as cursor,
@@ -123,7 +99,12 @@ class PostgresStore(Store):
 
     @contextlib.contextmanager
     def transaction(self, part: str) -> Iterator[Any]:
-        with _translated(), self._connection() as connection, connection.transaction(), connection.cursor() as cursor:
+        with (
+            sessions.translated(),
+            self._connection() as connection,
+            connection.transaction(),
+            connection.cursor() as cursor,
+        ):
             yield cursor
 
     @cached_property
@@ -185,7 +166,7 @@ class PostgresStore(Store):
                 return None
             self._claimant = me
         try:
-            with _translated():
+            with sessions.translated():
                 claim = self._claim(self._claiming(), limit, now)
         except BaseException:
             self.give_back()
@@ -233,10 +214,10 @@ class PostgresStore(Store):
 
     def commit(self, claim: Claim, writes: Writes) -> None:
         if self._claimant != threading.get_ident():
-            raise Overtaken("the claim was given back before its commit")
+            raise lanes.Overtaken("the claim was given back before its commit")
         try:
             connection = self._claiming()
-            with _translated(), connection.cursor() as cursor:
+            with sessions.translated(), connection.cursor() as cursor:
                 self._write(cursor, claim, writes)
                 connection.commit()
                 self._staging.end(committed=True)
@@ -251,11 +232,11 @@ class PostgresStore(Store):
     def _move_on(self, cursor: psycopg.Cursor[Any], claim: Claim, writes: Writes) -> chain.Head:
         connection = cursor.connection
         with connection.pipeline():
-            moved = connection.execute(_translate(statements.MOVE_ON), statements.lane_end(claim, writes))
-            turn = connection.execute(_translate(statements.TAKE_TURN), writes.turn) if writes.turn else None
+            moved = connection.execute(_translate(lanes.MOVE_ON), lanes.end_of(claim, writes))
+            turn = connection.execute(_translate(lanes.TAKE_TURN), writes.turn) if writes.turn else None
             if claim.queued:
                 self._unqueue(cursor, claim)
-        return advanced(moved.fetchall(), 1 if turn is None else turn.rowcount)
+        return lanes.advanced(moved.fetchall(), 1 if turn is None else turn.rowcount)
 
     def _hold(self, cursor: psycopg.Cursor[Any], effects: statements.Effects) -> None:
         """Take the rows of effects in one order, so that nobody waits in a circle; with them those of orders that are
@@ -280,7 +261,7 @@ class PostgresStore(Store):
         """Whoever has a claim keeps the ledger's turn until its commit: others wait, rather than plan in vain."""
         if self._claimant != threading.get_ident() or self._claim_connection is None:
             return super().resource_rows(subjects)
-        with _translated():
+        with sessions.translated():
             connection = self._claim_connection
             connection.execute("SELECT 1 FROM resources WHERE kind = 'turn' FOR UPDATE")
             sql = _translate(statements.RESOURCES.format(those=self.among("subject")))
@@ -309,16 +290,10 @@ class PostgresStore(Store):
             with contextlib.suppress(IndexError):  # another thread took the last one
                 self._idle.pop().close()
 
-    def _connect(self, *, autocommit: bool) -> psycopg.Connection[Any]:
-        connection = psycopg.connect(make_conninfo(self.url, **SIGNS_OF_LIFE), autocommit=autocommit)
-        for setting in SESSION:
-            connection.execute(setting)
-        return connection
-
     def _claiming(self) -> psycopg.Connection[Any]:
         if self._claim_connection is None or self._claim_connection.closed:
-            self._claim_connection, self._staging = self._connect(autocommit=False), copying.Staging()
-            for setting in BY_KEYS:
+            self._claim_connection, self._staging = sessions.connect(self.url, autocommit=False), copying.Staging()
+            for setting in sessions.BY_KEYS:
                 self._claim_connection.execute(setting)
             self._claim_connection.commit()
         return self._claim_connection
@@ -332,7 +307,7 @@ class PostgresStore(Store):
             try:
                 connection = self._idle.pop()
             except IndexError:
-                connection = self._connect(autocommit=True)
+                connection = sessions.connect(self.url, autocommit=True)
             try:
                 yield connection
             finally:
@@ -342,20 +317,3 @@ class PostgresStore(Store):
                     self._idle.append(connection)
         finally:
             self._slots.release()
-
-
-@contextlib.contextmanager
-def _translated() -> Iterator[None]:
-    """PostgreSQL's own errors in the hub's terms; no address or password in them."""
-    try:
-        yield
-    except psycopg.errors.UndefinedTable as error:
-        raise StoreMissing("the database has no hub in it: run `orderhub db init` with the same --database") from error
-    except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected, psycopg.errors.DiskFull) as error:
-        raise Busy(
-            f"the database is busy or full ({type(error).__name__}); nothing was lost, the work waits"
-        ) from error
-    except (psycopg.OperationalError, psycopg.InternalError) as error:
-        raise Unreachable(
-            f"the database does not answer ({type(error).__name__}); nothing was lost, the work waits"
-        ) from error

@@ -21,8 +21,8 @@ from pysqlite3 import dbapi2 as sqlite
 
 from orderhub_core.errors import Busy, Stop, StoreMissing
 from orderhub_core.model import RawMessage
-from orderhub_core.store import chain, statements
-from orderhub_core.store.base import DUE, FURTHEST, MESSAGE, Progress, Store, advanced
+from orderhub_core.store import chain, lanes, statements
+from orderhub_core.store.base import DUE, FURTHEST, MESSAGE, Progress, Store
 from orderhub_core.store.unit import Claim, Message, Receipt, Row, Writes, digest_of
 
 PAGE_BYTES = {"inbox": 16_384, "hub": 8_192}
@@ -244,7 +244,7 @@ class SqliteStore(Store):
         return _Lane(*rows[0])
 
     def _move_on(self, cursor: Any, claim: Claim, writes: Writes) -> chain.Head:
-        end = advance(cursor, statements.lane_end(claim, writes), writes.turn)
+        end = advance(cursor, lanes.end_of(claim, writes), writes.turn)
         if claim.queued:
             self._unqueue(cursor, claim)
         return end
@@ -300,9 +300,9 @@ class SqliteStore(Store):
 
 
 def advance(cursor: Any, lane: Row, turn: Row | None) -> chain.Head:
-    """As of `advanced`."""
-    moved = cursor.execute(statements.MOVE_ON, lane).fetchall()
-    return advanced(moved, cursor.execute(statements.TAKE_TURN, turn).rowcount if turn else 1)
+    """As `lanes.advanced`."""
+    moved = cursor.execute(lanes.MOVE_ON, lane).fetchall()
+    return lanes.advanced(moved, cursor.execute(lanes.TAKE_TURN, turn).rowcount if turn else 1)
 
 
 def _insert_messages(cursor: Any, rows: Sequence[Row]) -> None:

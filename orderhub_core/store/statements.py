@@ -3,13 +3,12 @@ parameters are written as `?` and translated by the backend."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import lru_cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
-from orderhub_core.store import chain
-from orderhub_core.store.unit import Claim, Row, Writes
+from orderhub_core.store.unit import Row, Writes
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
@@ -174,17 +173,8 @@ SAID_AT = itemgetter(6)
 IF_NEWER = " WHERE excluded.at >= {table}.at"
 """What was said earlier never hides what the same touchpoint, or the same person, said later."""
 
-MOVE_ON = """UPDATE lanes SET version = version + 1, next_order_id = ?,
-    applied_upto = CASE WHEN applied_upto < ? THEN ? ELSE applied_upto END
-    WHERE lane = ? AND version = ? RETURNING log_seq, log_hash"""
-SEAL = "UPDATE lanes SET log_seq = ?, log_hash = ? WHERE lane = ?"
-
 RESOURCES = """SELECT kind, subject, place, balance, safety FROM resources WHERE kind = 'turn'
     OR (kind IN ('stock', 'capacity', 'quota') AND {those})"""
-TAKE_TURN = "UPDATE resources SET balance = ? WHERE kind = 'turn' AND balance = ?"
-"""What is taken of stock and room was there when it was planned: whoever else took of it meanwhile, of whichever lane,
-has moved this on."""
-
 HEADS = """SELECT log_seq, log_hash, (SELECT max(seq) FROM log WHERE seq > lanes.log_seq
     AND (seq - 1) % (SELECT count(*) FROM lanes) = lanes.lane) FROM lanes ORDER BY lane"""
 """The end of each lane's log as the lane knows it, and the last entry beyond that, which should not be."""
@@ -218,17 +208,6 @@ class Batch(NamedTuple):
     table: str = ""
     key: str = ""
     """Of a change of one row: the column that names it."""
-
-
-def lane_end(claim: Claim, writes: Writes) -> Row:
-    """Of MOVE_ON: where the lane stands after these writes, and must stand before them."""
-    return writes.next_order_id, claim.upto, claim.upto, claim.lane, claim.version
-
-
-def sealed(lane: int, lanes: int, entries: Sequence[Row], end: chain.Head) -> tuple[list[Batch], chain.Head]:
-    """Entries of a lane as rows of its log, which ended there before, and where it ends with them."""
-    rows, end = chain.extend(end, entries, lanes)
-    return [Batch(insert("log"), rows, "log"), Batch(SEAL, [(*end, lane)])] if rows else [], end
 
 
 def batches(writes: Writes) -> Iterator[Batch]:

@@ -13,7 +13,7 @@ from orderhub_core import fold
 from orderhub_core.flows import intend, ops, rows
 from orderhub_core.flows.recent import Recent
 from orderhub_core.rules.inforce import InForce
-from orderhub_core.store import books, signals, sqlite, statements
+from orderhub_core.store import books, lanes, signals, sqlite, statements
 from orderhub_core.store.base import Store
 from orderhub_core.store.postgres import PostgresStore
 from orderhub_core.store.sqlite import SqliteStore
@@ -72,7 +72,7 @@ def some_are_acknowledged_that_were_never_written(patch):
 
 
 def a_worker_that_was_overtaken_commits_all_the_same(patch):
-    patch.setattr(statements, "MOVE_ON", statements.MOVE_ON.replace("version = ?", "version >= ? - 1000000"))
+    patch.setattr(lanes, "MOVE_ON", lanes.MOVE_ON.replace("version = ?", "version >= ? - 1000000"))
 
 
 def half_a_commit_stays(patch):

@@ -30,8 +30,9 @@ from orderhub_core.model import RawMessage
 from orderhub_core.rules.inforce import Choice
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store import homes, schema, statements
-from orderhub_core.store.base import Overtaken, Store
+from orderhub_core.store.base import Store
 from orderhub_core.store.homes import Home
+from orderhub_core.store.lanes import Overtaken
 from orderhub_core.store.sqlite import file_of
 
 STATED = (

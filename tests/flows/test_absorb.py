@@ -21,7 +21,7 @@ from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.replay import replay
 from orderhub_core.model import Content, Event, Line, Observation, Parcel, RawMessage, Review, Sighting
 from orderhub_core.store import homes, statements
-from orderhub_core.store.base import Overtaken
+from orderhub_core.store.lanes import Overtaken
 
 E = Event
 NOW = 1_700_000_000_000_000

@@ -32,9 +32,9 @@ from orderhub_core.model import Event as E
 from orderhub_core.packing import combine as combining
 from orderhub_core.settings import Settings
 from orderhub_core.store import copying, homes, packs, statements
-from orderhub_core.store.base import Overtaken
 from orderhub_core.store.checks import findings
 from orderhub_core.store.homes import Home
+from orderhub_core.store.lanes import Overtaken
 from orderhub_core.store.unit import Finished
 
 EVER = (0, 1 << 62)

@@ -21,8 +21,8 @@ from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.flows.recent import Recent
 from orderhub_core.model import Event, Parcel
 from orderhub_core.store import homes
-from orderhub_core.store.base import Overtaken
 from orderhub_core.store.homes import Home
+from orderhub_core.store.lanes import Overtaken
 
 E = Event
 NOW = 1_700_000_000_000_000

@@ -17,9 +17,10 @@ import polars as pl
 
 from orderhub_core import lifecycle
 from orderhub_core.audit.credibility.log import AXES, FIELDS, Codes, Flags, Log, Places, coded
-from orderhub_core.fold import REPEATABLE, standing
+from orderhub_core.fold import REPEATABLE
 from orderhub_core.lifecycle import Given
 from orderhub_core.model import Axis, Event
+from orderhub_core.standing import standing
 
 CAUSES = ("no_source", "no_message", "no_rule", "unreached", "no_log")
 PARCEL = "order.parcel"

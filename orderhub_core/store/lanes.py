@@ -1,0 +1,45 @@
+"""Where a lane stands, and the ledger that all share: every commit moves its lane on from where its plan began, and
+seals what it logs. So two that begin at one place are never both committed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from orderhub_core.errors import Later
+from orderhub_core.store import chain
+from orderhub_core.store.statements import Batch, insert
+from orderhub_core.store.unit import Claim, Row, Writes
+
+MOVE_ON = """UPDATE lanes SET version = version + 1, next_order_id = ?,
+    applied_upto = CASE WHEN applied_upto < ? THEN ? ELSE applied_upto END
+    WHERE lane = ? AND version = ? RETURNING log_seq, log_hash"""
+SEAL = "UPDATE lanes SET log_seq = ?, log_hash = ? WHERE lane = ?"
+
+TAKE_TURN = "UPDATE resources SET balance = ? WHERE kind = 'turn' AND balance = ?"
+"""What is taken of stock and room was there when it was planned: whoever else took of it meanwhile, of whichever lane,
+has moved this on."""
+
+
+class Overtaken(Later):
+    """Another writer committed first; claim again."""
+
+
+def end_of(claim: Claim, writes: Writes) -> Row:
+    """Of MOVE_ON: where the lane stands after these writes, and must stand before them."""
+    return writes.next_order_id, claim.upto, claim.upto, claim.lane, claim.version
+
+
+def sealed(lane: int, lanes: int, entries: Sequence[Row], end: chain.Head) -> tuple[list[Batch], chain.Head]:
+    """Entries of a lane as rows of its log, which ended there before, and where it ends with them."""
+    rows, end = chain.extend(end, entries, lanes)
+    return [Batch(insert("log"), rows, "log"), Batch(SEAL, [(*end, lane)])] if rows else [], end
+
+
+def advanced(moved: Sequence[Row], turns: int) -> chain.Head:
+    """Where a lane's log ends, by what MOVE_ON has returned. Raises Overtaken when the lane stands elsewhere than the
+    plan begins, or the ledger, where the plan takes part in it and TAKE_TURN has not changed its one row."""
+    if len(moved) != 1 or turns != 1:
+        raise Overtaken("another writer applied messages meanwhile")
+    ((seq, last),) = moved
+    return chain.Head(seq, bytes(last))
