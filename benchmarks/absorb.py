@@ -182,8 +182,8 @@ STAGES: dict[str, list[tuple[Any, str]]] = {
     "known orders": [(absorb._Batch, "_load")],
     "fold": [(absorb._Batch, "_take")],
     "rules, pushes": [(intend.Intentions, "decide"), (following.Following, "settle")],
-    "rows, chain": [(absorb._Batch, "write")],
-    "write, commit": [(sqlite.SqliteStore, "commit")],
+    "rows": [(absorb._Batch, "write")],
+    "seal, write, commit": [(sqlite.SqliteStore, "commit")],
 }
 
 
