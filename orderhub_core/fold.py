@@ -138,6 +138,29 @@ FIELDS = {name: 1 << place for place, name in enumerate((*PLAIN, "buyer_key", "w
 """What a content may state, each field as a bit. `stated` holds versions, each with the fields whose newest statement
 has it: nearly always it is one version for all. The bits stand in the database: new fields come at the end."""
 
+_versions = msgspec.json.Decoder(tuple[tuple[int, int], ...]).decode
+_by_field = msgspec.json.Decoder(dict[str, int]).decode
+
+
+def read_stated(text: str) -> dict[int, int]:
+    """`Head.stated` from its column. Raises msgspec.DecodeError or KeyError where it cannot be read.
+
+    A worker of the version before this form, which nobody has stopped, may still write versions by field.
+    """
+    if not text.startswith("{"):
+        return dict(_versions(text))
+    stated: dict[int, int] = {}
+    for field, version in _by_field(text).items():
+        stated[version] = stated.get(version, 0) | FIELDS[field]
+    return stated
+
+
+def is_sound(stated: Mapping[int, int]) -> bool:
+    """Whether every field has one version, and is a field."""
+    together = sum(stated.values())
+    return not together & ~sum(FIELDS.values()) and together.bit_count() == sum(map(int.bit_count, stated.values()))
+
+
 DIGESTS = {"lines": "lines_digest", "person": "person_digest"}
 """Where other fields stand, of which the order's own row holds only a digest."""
 
@@ -261,11 +284,13 @@ def _take_state(head: Head, now: Standing) -> None:
 
 def _restate(head: Head, at: int) -> bool:
     """All that stands was said by one content, which says it again: equal values, so the newer version wins."""
-    for known, fields in head.stated.items():  # the only one, if any
-        if at > known:
-            head.stated = {at: fields}
-            return True
-    return False
+    if not head.stated:
+        return False
+    ((known, fields),) = head.stated.items()
+    if at <= known:
+        return False
+    head.stated = {at: fields}
+    return True
 
 
 def _take_content(

@@ -111,10 +111,11 @@ def decode(body: bytes) -> Observation:
 
 
 def _instants(facts: dict[str, datetime]) -> dict[str, int]:
+    """As `us`, of all at once."""
     found = {event: (at - EPOCH) // MICROSECOND for event, at in facts.items()}
-    for at in found.values():
+    for event, at in found.items():
         if not FIRST <= at <= LAST:
-            return {event: us(when, event) for event, when in facts.items()}  # says which
+            us(facts[event], event)
     return found
 
 

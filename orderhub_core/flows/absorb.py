@@ -190,7 +190,7 @@ class _Batch:
         """The messages whose order must wait for the rulebook."""
         waiting: list[Found] = []
         orders, intentions, behind = self.orders, self.intentions, Behind(self.context.pseudonyms)
-        reads = False  # whether anything is in `behind`
+        somebody = False  # is in `behind`
         for place, one in enumerate(read):
             message, found, key = one
             if found is None:
@@ -199,19 +199,19 @@ class _Batch:
             known = None if key is None else orders.get(key)
             # Most are decided, and await nothing.
             awaits = known is not None and not known.head.decided and intentions.awaits(known.head)
-            overtaken = reads and not awaits and behind.holds(key, *found, known)
+            overtaken = somebody and not awaits and behind.holds(key, *found, known)
             if overtaken and intentions.shares:
                 return waiting + read[place:]
             if awaits or overtaken:
                 waiting.append(one)
-                keeps = reads
+                reads = somebody
             else:
                 outcomes[message.source, message.message_id] = self._take(message, *found, known)
                 known = orders.get(key) if known is None and key is not None else known
-                keeps = known is not None and not known.head.decided and intentions.reads_buyer(known.head)
-            if keeps and key is not None:
+                reads = known is not None and not known.head.decided and intentions.reads_buyer(known.head)
+            if reads and key is not None:
                 behind.add(key, *found, known)
-                reads = True
+                somebody = True
         return waiting
 
     def _read(self, message: Message) -> tuple[Source, Decoded] | None:

@@ -22,12 +22,9 @@ class Behind:
         self._keys: set[Key] = set()
         self._buyers: set[str] = set()
 
-    def __bool__(self) -> bool:
-        return bool(self._keys)
-
     def holds(self, key: Key | None, source: Source, said: Decoded, known: Known | None) -> bool:
         """Whether a message must wait, for one before it does."""
-        return bool(self._keys) and (key in self._keys or not self._buyers.isdisjoint(self._of(source, said, known)))
+        return key in self._keys or not self._buyers.isdisjoint(self._of(source, said, known))
 
     def add(self, key: Key, source: Source, said: Decoded, known: Known | None) -> None:
         self._keys.add(key)

@@ -9,7 +9,7 @@ import msgspec
 import polars as pl
 
 from orderhub_core import effects, frames
-from orderhub_core.fold import Head, Parcels
+from orderhub_core.fold import Head, Parcels, read_stated
 from orderhub_core.model import Line
 from orderhub_core.rules.actions import HOLDS
 from orderhub_core.store.statements import MOVED
@@ -17,7 +17,6 @@ from orderhub_core.store.unit import Message, Row
 
 _json = msgspec.json.Encoder(order="deterministic").encode
 _instants = msgspec.json.Decoder(dict[str, int]).decode
-_versions = msgspec.json.Decoder(tuple[tuple[int, int], ...]).decode
 _boxes = msgspec.json.Decoder(Parcels).decode
 
 UNMARKED = effects.Marks()
@@ -34,7 +33,7 @@ _moved = itemgetter(*map(_FIELDS.index, MOVED[: -len(_PACKED)]))
 def head(row: Row) -> Head:
     """A row of `orders`."""
     made = Head(*row)
-    made.facts, made.stated, made.parcels = _instants(row[_FACTS]), dict(_versions(row[_STATED])), _boxes(row[_PARCELS])
+    made.facts, made.stated, made.parcels = _instants(row[_FACTS]), read_stated(row[_STATED]), _boxes(row[_PARCELS])
     made.lines_digest, made.person_digest = _bytes(made.lines_digest), _bytes(made.person_digest)
     return made
 

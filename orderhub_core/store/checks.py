@@ -16,7 +16,7 @@ import msgspec
 
 from orderhub_core import effects
 from orderhub_core.errors import Stop
-from orderhub_core.fold import FACT_COLUMNS, Head, Parcels
+from orderhub_core.fold import FACT_COLUMNS, Head, Parcels, is_sound, read_stated
 from orderhub_core.lifecycle import Given, headline, in_order, settle
 from orderhub_core.model import Event
 from orderhub_core.standing import turning_event
@@ -283,6 +283,8 @@ def _unlike(store: Store, rows: Sequence[Row]) -> dict[int, str]:
             wrong[head.order_id] = "its facts are not those in the log"
         elif head.parcels != boxes.get(head.order_id, {}):
             wrong[head.order_id] = "its parcels are not those in the row"
+        elif not is_sound(head.stated):
+            wrong[head.order_id] = "what was stated of it cannot be read, or a field has two versions"
         elif head.item_count != int(pieces.get(head.order_id, 0)):
             wrong[head.order_id] = f"it counts {head.item_count} pieces, its lines {pieces.get(head.order_id, 0)}"
         elif differing := [name for name, value in _derived(head).items() if getattr(head, name) != value]:
@@ -293,11 +295,17 @@ def _unlike(store: Store, rows: Sequence[Row]) -> dict[int, str]:
 def _head(row: Row) -> Head:
     head = Head(*row)
     head.facts = _instants(row[_FACTS])
+    try:
+        head.stated = read_stated(row[_STATED])
+    except (msgspec.DecodeError, KeyError):
+        head.stated = _UNREADABLE
     head.parcels = {number: (carrier, labelled) for number, (carrier, labelled) in _boxes(row[_PARCELS]).items()}
     return head
 
 
-_FACTS, _PARCELS = (statements.columns("orders").index(name) for name in ("facts", "parcels"))
+_FACTS, _STATED, _PARCELS = (statements.columns("orders").index(name) for name in ("facts", "stated", "parcels"))
+_UNREADABLE = {0: -1}
+"""All fields and more: sound is it not."""
 
 
 def _derived(head: Head) -> dict[str, Any]:

@@ -31,6 +31,8 @@ class Committer:
         self._store = store
         self._child: pipes.Child | None = None
         self._flying: tuple[Claim, Writes] | None = None
+        self._log_hash = b""
+        """Where the log ended with the batch that was committed here last."""
         self._failed: Exception | None = None
 
     def open(self) -> bool:
@@ -50,6 +52,8 @@ class Committer:
             self._failed = _gone()
             return
         try:
+            if not isinstance(claim.state, bytes):  # planned on what has been committed since
+                claim = claim._replace(state=self._log_hash)
             ends, log = (lanes.end_of(claim, writes), writes.turn), (claim.lane, claim.lanes, writes.entries)
             order = pipes.encode((ends, log, list(statements.batches(writes))))
         except Exception as bug:  # noqa: BLE001 — nothing was handed over; `absorb` finds the message that does this
@@ -113,11 +117,10 @@ class Committer:
             answer = pipes.receive(self._child.answers)
             if answer is None:
                 self._lost(self._child)
-            elif len(answer) == 1:
-                (self._flying[1].log_hash,) = answer
+            elif failed := answer.get("failed"):
+                self._failed = _FAILURES.get(failed[0], RuntimeError)(failed[1])
             else:
-                kind, text = answer
-                self._failed = _FAILURES.get(kind, RuntimeError)(text)
+                self._log_hash = self._flying[1].log_hash = answer["log_hash"]
             self._flying = None
         if self._failed is not None:
             raise self._failed
@@ -158,12 +161,13 @@ def main(file: Path) -> None:
     answers = pipes.stay_until_told()
     store = sqlite.SqliteStore(file.parent)
     while (order := pipes.receive(sys.stdin.buffer)) is not None:
+        answer: dict[str, object]
         try:
-            answer: tuple[bytes | str, ...] = (_write(store, *order),)
+            answer = {"log_hash": _write(store, *order)}
         except OrderHubError as failure:
-            answer = (type(failure).__name__, str(failure))
+            answer = {"failed": (type(failure).__name__, str(failure))}
         except Exception as bug:  # noqa: BLE001 — its text may hold a person's data
-            answer = ("", type(bug).__name__)
+            answer = {"failed": ("", type(bug).__name__)}
         pipes.answer(answers, pipes.encode(answer))
 
 

@@ -36,9 +36,9 @@ WRITE_DOWN = """WITH fresh AS (
     INSERT INTO inbox (id, source, message_id, kind, received_at, digest, body)
     SELECT id, source, message_id, kind, received_at, digest, body FROM (
         SELECT nextval(pg_get_serial_sequence('inbox', 'id')) AS id, placed.* FROM
-        (SELECT * FROM arrived ORDER BY place) AS placed) AS numbered ORDER BY source, message_id
+        (SELECT * FROM {arrived} AS arrived ORDER BY place) AS placed) AS numbered ORDER BY source, message_id
     ON CONFLICT (source, message_id) DO NOTHING RETURNING id, source, message_id
-), named AS (SELECT id, place, lane FROM fresh JOIN arrived USING (source, message_id)
+), named AS (SELECT id, place, lane FROM fresh JOIN {arrived} AS arrived USING (source, message_id)
 ), queued AS (INSERT INTO todo (lane, id, attempts, next_at) SELECT lane, id, 0, 0 FROM named)
 SELECT place FROM named"""
 """Returns the places of those that are new. The queue's rows are written in the same transaction as the messages.
@@ -49,10 +49,10 @@ in different orders would otherwise wait for each other.
 
 ARRIVED = {"place": "int4", "lane": "int4", "source": "text", "message_id": "text", "kind": "text",
            "received_at": "int8", "digest": "bytea", "body": "bytea"}  # fmt: skip
-FROM_ARRAYS = (
-    f"WITH arrived ({', '.join(ARRIVED)}) AS (SELECT * FROM"
-    f" unnest({', '.join(f'%b::{kind}[]' for kind in ARRIVED.values())})), {WRITE_DOWN.removeprefix('WITH ')}"
-)
+_ARRAYS = ", ".join(f"%b::{kind}[]" for kind in ARRIVED.values())
+FROM_ARRAYS = f"WITH arrived ({', '.join(ARRIVED)}) AS (SELECT * FROM unnest({_ARRAYS})), " + WRITE_DOWN.format(
+    arrived="arrived"
+).removeprefix("WITH ")
 
 
 def array(values: Iterable[int | str]) -> str:
@@ -63,7 +63,7 @@ def array(values: Iterable[int | str]) -> str:
 
 class Staging:
     """Tables of one connection's own, in which rows wait to be merged. Made once, and empty again with each
-    transaction."""
+    transaction: behind the connection must be one session of the server, as its settings want, too."""
 
     def __init__(self) -> None:
         self._made: set[str] = set()
@@ -94,16 +94,16 @@ def write_down(cursor: Cursor, rows: list[Row]) -> set[int]:
         # Over whichever connection is free: only the server knows what that has made before.
         table = Staging().take(cursor, "arrived", ", ".join(f"{name} {kind}" for name, kind in ARRIVED.items()))
         _copy(cursor, table, tuple(ARRIVED), list(ARRIVED.values()), rows)
-        cursor.execute(WRITE_DOWN.replace("arrived", table))
+        cursor.execute(WRITE_DOWN.format(arrived=table))
     return {row[0] for row in cursor.fetchall()}
 
 
 def write(cursor: Cursor, batches: Iterable[tuple[Batch, str]], staging: Staging) -> None:
     """What the statements of a transaction ask for, each told in the driver's style, too.
 
-    What is many rows is copied first: into the tables themselves what is new and no other statement here can meet, the
-    rest into `staging`. Then the statements follow in their order, sent all at once: a busy process takes its time to
-    look at each answer, longer than the server to give it.
+    What is many rows is copied first: `Writes.inserts` into the tables themselves, the rest into `staging`. Then the
+    statements follow in their order, sent all at once: a busy process takes its time to look at each answer, longer
+    than the server to give it.
     """
     rest = [statement for batch in batches if (statement := _begun(cursor, *batch, staging)) is not None]
     with cursor.connection.pipeline():

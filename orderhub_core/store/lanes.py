@@ -13,7 +13,7 @@ from orderhub_core.store.unit import Claim, Row, Writes
 
 MOVE_ON = """UPDATE lanes SET version = version + 1, next_order_id = ?,
     applied_upto = CASE WHEN applied_upto < ? THEN ? ELSE applied_upto END
-    WHERE lane = ? AND version = ? RETURNING log_seq, log_hash"""
+    WHERE lane = ? AND version = ? AND log_hash = ? RETURNING log_seq, log_hash"""
 SEAL = "UPDATE lanes SET log_seq = ?, log_hash = ? WHERE lane = ?"
 
 TAKE_TURN = "UPDATE resources SET balance = ? WHERE kind = 'turn' AND balance = ?"
@@ -26,13 +26,14 @@ class Overtaken(Later):
 
 
 def end_of(claim: Claim, writes: Writes) -> Row:
-    """Of MOVE_ON: where the lane stands after these writes, and must stand before them."""
-    return writes.next_order_id, claim.upto, claim.upto, claim.lane, claim.version
+    """Of MOVE_ON: where the lane stands after these writes, and must stand before them: as many commits lie behind it,
+    and the same ones. What the claim is based on is committed by now."""
+    return writes.next_order_id, claim.upto, claim.upto, claim.lane, claim.version, claim.state
 
 
-def sealed(lane: int, lanes: int, entries: Sequence[Row], end: chain.Head) -> tuple[list[Batch], chain.Head]:
+def sealed(lane: int, step: int, entries: Sequence[Row], end: chain.Head) -> tuple[list[Batch], chain.Head]:
     """Entries of a lane as rows of its log, which ended there before, and where it ends with them."""
-    rows, end = chain.extend(end, entries, lanes)
+    rows, end = chain.extend(end, entries, step)
     return [Batch(insert("log"), rows, "log"), Batch(SEAL, [(*end, lane)])] if rows else [], end
 
 

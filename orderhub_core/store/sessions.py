@@ -27,8 +27,6 @@ SESSION = (
     "SET tcp_keepalives_interval = 5",
     "SET tcp_keepalives_count = 3",
 )
-
-
 BY_KEYS = ("SET enable_mergejoin = off", "SET enable_hashjoin = off")
 """Of whoever claims and commits: a batch is a few rows of great tables. As long as a table is not that great, or nobody
 has counted it, the planner would rather walk all of it, again for each batch."""

@@ -82,6 +82,8 @@ class Writes:
     def __init__(self) -> None:
         self.upserts: defaultdict[str, list[Row]] = defaultdict(list)
         self.inserts: defaultdict[str, list[Row]] = defaultdict(list)
+        """Rows of orders that these create, or such as nothing else here can concern: no statement that comes before
+        them in `statements.batches` may meet them, for a home may copy them first."""
         self.new: defaultdict[str, list[Row]] = defaultdict(list)
         """Rows that are kept only if their key is not there yet."""
         self.moved: list[Row] = []
@@ -124,7 +126,7 @@ class Writes:
         self.mark = object()
         """Stands for the state that these lead to as long as nobody knows the end of its log."""
         self.log_hash = b""
-        """The end of the lane's log, once they are committed."""
+        """Where the lane's log ends with them, sealed; true once they are committed."""
 
 
 class Leased(NamedTuple):

@@ -437,7 +437,7 @@ def test_a_backup_of_an_older_schema_is_brought_to_this_one(elsewhere, opened, t
     assert homes.outdated(there) == []
     restored = opened(there).store
     assert restored.waiting() == (1, 2)
-    assert restored.query("hub", "SELECT lane, version FROM lanes") == [(0, 7)]
+    assert restored.query("hub", "SELECT lane, version FROM lanes") == [(0, 8)]
 
 
 def test_an_outdated_hub_in_postgresql_is_told_how_to_be_backed_up(elsewhere, tmp_path):

@@ -40,6 +40,12 @@ DAMAGES = {
     "a lost hand-over": ("hub", "DELETE FROM outbox WHERE key LIKE 'push-2:%:A3'", "parcel 2 of order A3"),
     "the schema": ("hub", "DROP INDEX ix_orders_order_no", "by hand"),
     "the schema's revision": ("inbox", "UPDATE alembic_version_inbox SET version_num = 'inbox_0001'", "schema"),
+    "a field that was stated at two times": (
+        "hub",
+        "UPDATE orders SET stated = '[[5,3],[6,1]]' WHERE order_id = 2",
+        "a field has two versions",
+    ),
+    "what was stated is no list": ("hub", "UPDATE orders SET stated = '7' WHERE order_id = 2", "cannot be read"),
 }
 
 

@@ -5,7 +5,7 @@ import sqlalchemy
 from alembic import command
 
 from orderhub_core.flows import rows
-from orderhub_core.fold import FIELDS, Head, Origin, fold
+from orderhub_core.fold import FIELDS, Head, Origin, fold, read_stated
 from orderhub_core.model import Content, Line, Observation
 from orderhub_core.store import aside, homes, schema
 from orderhub_core.store.homes import Home
@@ -46,7 +46,7 @@ def test_what_waited_before_the_lanes_waits_in_the_only_one(old_home):
     store = homes.open_store(old_home)
     assert store.lanes == 1
     claim = store.claim(10, 5)
-    assert (claim.messages[0].id, claim.version, claim.next_order_id, claim.lane) == (7, 9, 5, 0)
+    assert (claim.messages[0].id, claim.version, claim.next_order_id, claim.lane) == (7, 10, 5, 0)
     store.release(claim)
     assert homes.outdated(old_home) == []
     assert schema.differences(old_home) == []
@@ -133,6 +133,7 @@ def test_what_older_versions_knew_of_statements_counts_as_it_did(old_home):
     stated = heads["A1"].stated
     fields = {version: {name for name, bit in FIELDS.items() if stated[version] & bit} for version in stated}
     assert fields == {5: {"lines"}, 7: {"city", "currency", "person"}}
+    assert read_stated('{"city":7,"currency":7,"lines":5,"person":7}') == stated, "of a worker that nobody has stopped"
     older = Observation("A1", at=6, content=Content(city="Xi'an", lines=(Line(1, "HOODIE"),)))
     folded = fold(heads["A1"], older, Origin("shop-1", 1, 6))
     assert (heads["A1"].city, folded.lines) == ("", (Line(1, "HOODIE"),)), "older than the city, newer than the lines"

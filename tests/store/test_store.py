@@ -15,6 +15,7 @@ from orderhub_core.model import RawMessage
 from orderhub_core.store import chain, copying, homes, schema, statements
 from orderhub_core.store.homes import Home
 from orderhub_core.store.jetstream import JetStreamStore
+from orderhub_core.store.lanes import Overtaken
 from orderhub_core.store.unit import Finished, Requeued, Writes
 
 NOW = 1_700_000_000_000_000
@@ -194,6 +195,35 @@ def test_many_new_effects_and_many_renewed_ones_go_in_together(store):
     assert found == {
         f"k{number:03}": "first0" if number < 20 else "renewed0" if number < 60 else "newest0" for number in range(70)
     }
+
+
+def test_a_plan_made_on_another_history_is_not_committed(store):
+    """As many commits lie behind both; a hub restored meanwhile is one."""
+    store.accept([message(1)], NOW)
+    claim = store.claim(10, NOW)
+    with pytest.raises(Overtaken):
+        store.commit(claim._replace(state=b"x" * 32), nothing(claim))
+    settle(store)
+    assert store.waiting() == (0, None)
+
+
+def test_many_lines_of_new_orders_are_not_retired_with_those_of_others(store):
+    """A home may copy what is new before it retires what is old."""
+    fields = ("HOODIE", "", "", 1, 0, None, "", None)
+
+    def live():
+        found = store.query("hub", "SELECT order_id, count(*) FROM lines WHERE deleted_at IS NULL GROUP BY order_id")
+        return dict(found)
+
+    for number, (old, new) in enumerate([((), range(1, 41)), (range(1, 31), range(41, 71))], start=1):
+        store.accept([message(number)], NOW)
+        claim = store.claim(10, NOW)
+        writes = nothing(claim)
+        writes.retired_lines += [(NOW, order) for order in old]
+        writes.upserts["lines"] += [(order, 2, *fields) for order in old]
+        writes.inserts["lines"] += [(order, line, *fields) for order in new for line in (1, 2)]
+        store.commit(claim, writes)
+    assert live() == {order: 1 if order <= 30 else 2 for order in range(1, 71)}
 
 
 def test_the_log_refuses_changes(store):

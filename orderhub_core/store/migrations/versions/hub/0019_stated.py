@@ -21,10 +21,12 @@ WRITE = sa.text("UPDATE orders SET stated = :stated WHERE order_id = :order_id")
 
 
 def upgrade() -> None:
-    connection, after = op.get_bind(), 0
+    connection, after = op.get_bind(), -(1 << 63)
     while found := connection.execute(SOME, {"after": after, "most": AT_ONCE}).all():
         after = found[-1].order_id
         connection.execute(WRITE, [{"order_id": number, "stated": _by_version(stated)} for number, stated in found])
+    # What a worker has planned, or remembers, of orders as they were is overtaken.
+    op.execute("UPDATE lanes SET version = version + 1")
 
 
 def _by_version(stated: str) -> str:
