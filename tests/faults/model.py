@@ -149,7 +149,7 @@ class Order:
         first, stated, changed, relined = not self.stated, dict(self.stated), False, False
         if seen.content is not None:
             changed, relined = self._content(seen.content, at)
-        if changed and not first:
+        if changed and (not first or not news):  # every message that an order has heard is in the log
             log("order.content", at, "", "", "changed")
         taken = bool(news) or stated != self.stated
         if taken:

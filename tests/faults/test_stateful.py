@@ -22,16 +22,16 @@ pytestmark = pytest.mark.faults
 
 
 def test_a_hub_driven_at_random_is_what_the_model_says():
-    report = stateful.run(1_200, seed=20_261_122)
+    report = stateful.run(6_000, seed=20_261_122)
     assert report.fine, "\n".join(report.broken)
-    assert report.rounds >= 1_200
+    assert report.rounds >= 6_000
     assert report.acknowledged > 100
 
 
 @pytest.mark.postgres
 def test_both_homes_driven_by_one_stream_are_what_the_model_says(postgres_server):
-    report = stateful.run(250, seed=20_261_122, homes="both", postgres=postgres_server)
-    assert report.fine, report
+    report = stateful.run(1_000, seed=20_261_122, homes="both", postgres=postgres_server)
+    assert report.fine, "\n".join(report.broken)
 
 
 @pytest.mark.postgres
