@@ -149,8 +149,8 @@ def watch(page: Page, host: str, troubles: list[str]) -> None:
         if response.status >= 400:
             troubles.append(f"{response.status}: {response.url}")
         elif DATA in response.url:
-            # A picture may be drawn anew before the browser has asked for its data, which are gone then: those that came
-            # after them must be had.
+            # A picture may be drawn anew before the browser has asked for its data, which are gone then: those that
+            # came after them must be had.
             troubles[:] = [trouble for trouble in troubles if DATA not in trouble]
 
     def message(said: ConsoleMessage) -> None:
