@@ -13,6 +13,7 @@ from html import escape
 from typing import Any, Literal, Protocol
 from urllib.parse import urlencode
 
+import altair as alt
 import marimo as mo
 import polars as pl
 
@@ -30,6 +31,11 @@ _DOORS = re.compile(r"(?:ws|sse|api/kernel/\w+)$")
 _LINE = "\n"
 BOM = b"\xef\xbb\xbf"
 """Without it spreadsheet programs read UTF-8 Chinese as something else."""
+
+_WITHIN = "marimo_within"
+"""How a picture gets its data: within itself. marimo leaves a way of that prefix as it is, and else makes a file that
+is gone as soon as the picture is drawn anew, maybe before the browser has asked for it."""
+alt.data_transformers.register(_WITHIN, alt.default_data_transformer)
 
 Tone = Literal["good", "bad", "plain"]
 Kind = Literal["info", "good", "warn", "bad"]
@@ -262,7 +268,8 @@ def brushable(chart: Any, act: Callable[[pl.DataFrame], None]) -> mo.ui.altair_c
             some = bool(found.height)
             act(found)
 
-    return mo.ui.altair_chart(chart, chart_selection="interval", legend_selection=False, on_change=brushed)
+    with alt.data_transformers.enable(_WITHIN, max_rows=None):
+        return mo.ui.altair_chart(chart, chart_selection="interval", legend_selection=False, on_change=brushed)
 
 
 def rows(frame: pl.DataFrame, nothing: str) -> mo.Html:

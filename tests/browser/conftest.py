@@ -107,9 +107,6 @@ def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-DATA = "/@file/"
-
-
 @pytest.fixture
 def visit(chromium: Browser) -> Iterator[Callable[..., Page]]:
     """Opens a page as a new visitor; at the end of the test nothing may have gone elsewhere or to the error console."""
@@ -148,10 +145,6 @@ def watch(page: Page, host: str, troubles: list[str]) -> None:
     def answer(response: Response) -> None:
         if response.status >= 400:
             troubles.append(f"{response.status}: {response.url}")
-        elif DATA in response.url:
-            # A picture may be drawn anew before the browser has asked for its data, which are gone then: those that
-            # came after them must be had.
-            troubles[:] = [trouble for trouble in troubles if DATA not in trouble]
 
     def message(said: ConsoleMessage) -> None:
         if said.type == "error":
