@@ -87,7 +87,8 @@ def _(ground, lang, only, set_region, tr, words):
     _rows, _wrong = examples.only(ground, only.value, words)
     shown = _rows.head(examples.LISTED)
     _told = [ui.note(_wrong, "bad")] if _wrong else []
-    picture = ui.brushable(charts.orders(shown, words), lambda region: set_region((shown, region)))
+    with theme.carried():
+        picture = ui.brushable(charts.orders(shown, words), lambda region: set_region((shown, region)))
     ui.part(lang, ui.section(tr("Orders"), *_told, examples.counted(_rows.height, tr), picture))
     return picture, shown
 

@@ -11,6 +11,7 @@ No text colour is set: marimo draws charts on a transparent ground and flips the
 from __future__ import annotations
 
 import threading
+from contextlib import AbstractContextManager
 from typing import Any
 
 import altair as alt
@@ -99,9 +100,19 @@ ABOVE = alt.Axis(
 """Names above their bars, because phones are narrow. A mark of text would be black on a dark page, too."""
 
 
+_CARRIED = "marimo_carried"
+"""marimo leaves a transformer of that prefix as it is."""
+
+
 def use(language: str) -> None:
     """Draw this thread's charts in the house style of a language from now on."""
     alt.theme.enable(_name(language))
+
+
+def carried() -> AbstractContextManager[Any]:
+    """Charts that marimo takes within this carry their data. Otherwise it makes a file of them, which is gone as soon
+    as the chart is drawn anew, maybe before the browser has asked for it."""
+    return alt.data_transformers.enable(_CARRIED, max_rows=None)
 
 
 def _name(language: str) -> str:
@@ -130,6 +141,7 @@ def _per_thread(registry: PluginRegistry[Any, Any]) -> None:
 
 for _language in i18n.LANGUAGES:
     alt.theme.register(_name(_language), enable=False)(lambda language=_language: config(language))
+alt.data_transformers.register(_CARRIED, alt.default_data_transformer)
 use("en")
 alt.renderers.set_embed_options(actions=False)
 for _registry in (themes, alt.data_transformers, alt.renderers):

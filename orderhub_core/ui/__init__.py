@@ -13,7 +13,6 @@ from html import escape
 from typing import Any, Literal, Protocol
 from urllib.parse import urlencode
 
-import altair as alt
 import marimo as mo
 import polars as pl
 
@@ -31,11 +30,6 @@ _DOORS = re.compile(r"(?:ws|sse|api/kernel/\w+)$")
 _LINE = "\n"
 BOM = b"\xef\xbb\xbf"
 """Without it spreadsheet programs read UTF-8 Chinese as something else."""
-
-_WITHIN = "marimo_within"
-"""How a picture gets its data: within itself. marimo leaves a way of that prefix as it is, and else makes a file that
-is gone as soon as the picture is drawn anew, maybe before the browser has asked for it."""
-alt.data_transformers.register(_WITHIN, alt.default_data_transformer)
 
 Tone = Literal["good", "bad", "plain"]
 Kind = Literal["info", "good", "warn", "bad"]
@@ -258,7 +252,7 @@ def clickable(chart: Any, act: Callable[[Mapping[str, Any]], None]) -> mo.ui.alt
 
 def brushable(chart: Any, act: Callable[[pl.DataFrame], None]) -> mo.ui.altair_chart:
     """A chart of which a region may be chosen; what is done with it is told what of the chart's data lies there: of no
-    region any more, nothing."""
+    region any more, nothing. One that is drawn anew often had better carry its data (`charts.theme.carried`)."""
     some = False
 
     def brushed(found: Any) -> None:
@@ -268,8 +262,7 @@ def brushable(chart: Any, act: Callable[[pl.DataFrame], None]) -> mo.ui.altair_c
             some = bool(found.height)
             act(found)
 
-    with alt.data_transformers.enable(_WITHIN, max_rows=None):
-        return mo.ui.altair_chart(chart, chart_selection="interval", legend_selection=False, on_change=brushed)
+    return mo.ui.altair_chart(chart, chart_selection="interval", legend_selection=False, on_change=brushed)
 
 
 def rows(frame: pl.DataFrame, nothing: str) -> mo.Html:

@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 from numpy.typing import NDArray
 
+from orderhub_core import ui
 from orderhub_core.charts import theme
 
 LIGHT_CARD, DARK_CARD = "#ffffff", "#1a1d23"
@@ -100,3 +101,12 @@ def test_an_unknown_language_gets_english() -> None:
 
 def test_no_menu_leads_to_an_outside_editor() -> None:
     assert alt.renderers.options["embed_options"] == {"actions": False}
+
+
+def test_a_picture_that_is_brushed_carries_its_data() -> None:
+    """A file of theirs is gone once it is drawn anew."""
+    chart = alt.Chart(pl.DataFrame({"x": [1, 2], "y": [3_007, 4]})).mark_point().encode(x="x:Q", y="y:Q")
+    with theme.carried():
+        picture = ui.brushable(chart, lambda _: None)
+    assert "3007" in picture.text
+    assert "url" not in picture.text

@@ -4,7 +4,6 @@ import re
 from pathlib import Path
 from types import SimpleNamespace
 
-import altair as alt
 import polars as pl
 import pytest
 from hypothesis import given
@@ -85,11 +84,3 @@ def test_text_colours_are_readable() -> None:
             for ground in ("ground", "card"):
                 high, low = sorted((light(tone[f"--oh-{text}"]), light(tone[f"--oh-{ground}"])), reverse=True)
                 assert (high + 0.05) / (low + 0.05) >= 4.5, (text, ground, tone)
-
-
-def test_a_picture_that_is_brushed_carries_its_data() -> None:
-    """A file of theirs is gone once it is drawn anew."""
-    chart = alt.Chart(pl.DataFrame({"x": [1, 2], "y": [3_007, 4]})).mark_point().encode(x="x:Q", y="y:Q")
-    picture = ui.brushable(chart, lambda _: None)
-    assert "3007" in picture.text
-    assert "url" not in picture.text
