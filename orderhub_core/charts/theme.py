@@ -11,7 +11,8 @@ No text colour is set: marimo draws charts on a transparent ground and flips the
 from __future__ import annotations
 
 import threading
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import altair as alt
@@ -109,10 +110,12 @@ def use(language: str) -> None:
     alt.theme.enable(_name(language))
 
 
-def carried() -> AbstractContextManager[Any]:
+@contextmanager
+def carried() -> Iterator[None]:
     """Charts that marimo takes within this carry their data. Otherwise it makes a file of them, which is gone as soon
     as the chart is drawn anew, maybe before the browser has asked for it."""
-    return alt.data_transformers.enable(_CARRIED, max_rows=None)
+    with alt.data_transformers.enable(_CARRIED, max_rows=None):
+        yield
 
 
 def _name(language: str) -> str:
