@@ -108,14 +108,16 @@ class Editions:
         self.text(version)
         return trial.moves(recorded.beside(self._store, version))
 
-    def unmeasured(self, book: Rulebook, tr: Translate = str) -> list[str]:
-        """What it asks for that nobody measures, a sentence each."""
+    def notes(self, book: Rulebook, tr: Translate = str) -> list[str]:
+        """What it asks for that nobody measures, and what it names that the hub has never heard of, a sentence each.
+        Nobody is kept from using it."""
         counted = (
             not needs.rules_on(book, "stock")
             or bool(ledger.told(self._store))
             or bool(signals.holding(self._store, self._clock(), ["stock"]))
         )
-        return settled.unmeasured(book, self._settings, tr, counted=counted)
+        unmeasured = settled.unmeasured(book, self._settings, tr, counted=counted)
+        return unmeasured + settled.unheard(book, ledger.skus(self._store), tr)
 
     def save(self, text: str, *, by: str, comment: str = "") -> Edition:
         """Keep a draft under the version that it gives itself; a draft of that version is replaced. Raises UserMistake

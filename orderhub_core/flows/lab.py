@@ -82,8 +82,8 @@ class Tried(NamedTuple):
     ground: Ground
     trouble: str
     """Why nothing can be compared; empty where it can."""
-    unmeasured: list[str]
-    """What the draft asks for that nobody measures, a sentence each."""
+    notes: list[str]
+    """As `Editions.notes` of the draft."""
 
 
 class Lab:
@@ -174,17 +174,17 @@ class Lab:
         given = draft(text, tr)
         force, ground = Rulebook(zone=given.book.zone), self.ground(period)
         trouble = told(given.mistakes, tr)
-        unmeasured = [] if self.editions is None else self.editions.unmeasured(given.book, tr)
+        notes = [] if self.editions is None else self.editions.notes(given.book, tr)
         try:
             if against != board.NOTHING:
                 force = rulebook.usable(self.text(against), against)
             before = ground.wanted(force)
             if not trouble:
                 ground.wanted(given.book)
-            return Tried(given.book, given.refused, force, before, ground, trouble, unmeasured)
+            return Tried(given.book, given.refused, force, before, ground, trouble, notes)
         except UserMistake as mistake:
             nothing, why = ground.wanted(Rulebook()), trouble or mistake.told(tr)
-            return Tried(given.book, given.refused, force, nothing, ground, why, unmeasured)
+            return Tried(given.book, given.refused, force, nothing, ground, why, notes)
 
     def file(self) -> str:
         """The text of the settings' rulebook; empty where they name none, or it does not lie here."""

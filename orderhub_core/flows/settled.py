@@ -1,18 +1,23 @@
-"""A rulebook against the settings: names that these do not have, and what it asks for that nobody will measure."""
+"""A rulebook against the settings and what the hub has heard of: names that these do not have, and what it asks for
+that nobody will measure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import islice
 
 from orderhub_core.i18n import Translate
 from orderhub_core.rules.actions import NEAREST
+from orderhub_core.rules.choices import CARRIER, CARRIER_SPELLINGS
 from orderhub_core.rules.dictionary import nearest
 from orderhub_core.rules.needs import asked, rules_on
-from orderhub_core.rules.tree import Action, Op, Rulebook, leaves
+from orderhub_core.rules.tree import Action, Leaf, Op, Rulebook, leaves
 from orderhub_core.settings import Settings
 
 NAMING = (Op.IS, Op.AMONG)
 """Of a condition, that its values must be those that there are."""
+MOST_LIKENED = 2_000
+"""Names that one is compared with, to tell which might have been meant: some 20 ms."""
 
 
 def unknown(book: Rulebook, settings: Settings, tr: Translate = str) -> list[str]:
@@ -40,6 +45,52 @@ def unmeasured(book: Rulebook, settings: Settings, tr: Translate = str, *, count
     )
     rules = [] if counted else rules_on(book, "stock")
     return [*loads, *_elsewhere(book, list(limits), tr), *([text.format(rules=tr(", ").join(rules))] if rules else [])]
+
+
+def unheard(book: Rulebook, skus: Mapping[str, bool], tr: Translate = str) -> list[str]:
+    """Carriers that neither the hub nor the book itself knows, and SKUs that are none of `skus` (with whether one was
+    ever a gift), where there are any: they may be misspelt, a sentence each. Nobody is kept from using them."""
+    return list(dict.fromkeys([*_carriers(book, tr), *(_skus(book, skus, tr) if skus else ())]))
+
+
+def _carriers(book: Rulebook, tr: Translate) -> Iterator[str]:
+    known = [*CARRIER.values(), *CARRIER, *CARRIER_SPELLINGS]
+    own = {word.value for word in book.words if word.of == "carrier"}
+    text = tr(
+        "group {group!r} names the carrier {name!r}, which the hub does not know, and warehouses are told it as it is"
+        " written; one of your own goes under [words.carrier]"
+    )
+    for group, action in _actions(book):
+        if action.verb == "carrier" and action.argument not in known and action.argument not in own:
+            yield text.format(group=group, name=action.argument) + _perhaps(action.argument, known, tr)
+
+
+def _skus(book: Rulebook, skus: Mapping[str, bool], tr: Translate) -> Iterator[str]:
+    text = tr(
+        "group {group!r} gives {sku!r}, which stands in none of the latest orders and no warehouse has reported: look"
+        " how it is spelt"
+    )
+    gifts = [sku for sku, given in skus.items() if given]
+    for group, action in _actions(book):
+        if action.verb == "add_gift" and action.argument not in skus:
+            yield text.format(group=group, sku=action.argument) + _perhaps(action.argument, gifts or skus, tr)
+    text = tr(
+        "rule {rule!r} asks for {sku!r}, which stands in none of the latest orders and no warehouse has reported: look"
+        " how it is spelt"
+    )
+    for rule in (rule for group in book.every_group for rule in group.rules):
+        for sku in (str(value) for leaf in leaves(rule.when) if _names_skus(leaf) for value in leaf.values):
+            if sku not in skus:
+                yield text.format(rule=rule.name, sku=sku) + _perhaps(sku, skus, tr)
+
+
+def _names_skus(leaf: Leaf) -> bool:
+    return leaf.field == "sku" and leaf.op in NAMING
+
+
+def _perhaps(word: str, names: Iterable[str], tr: Translate) -> str:
+    near = nearest(word, islice(names, MOST_LIKENED))
+    return tr("; {near!r}?").format(near=near) if near else ""
 
 
 def _elsewhere(book: Rulebook, known: Sequence[str], tr: Translate) -> Iterator[str]:

@@ -40,6 +40,11 @@ _SUBTRACTED = """SELECT DISTINCT order_id, place FROM ledger WHERE kind = 'stock
     WHERE kind = 'turn' AND subject = 'stock' AND {those} GROUP BY order_id) AS turns
     JOIN (SELECT place, max(seq) AS seq FROM ledger WHERE kind = 'told' AND subject = '' GROUP BY place) AS told
     ON told.seq > turns.seq"""
+_HEARD_OF = """SELECT subject, 0 FROM resources WHERE kind = 'stock' UNION
+    SELECT sku, CASE WHEN gift_of IS NULL THEN 0 ELSE 1 END FROM lines
+    WHERE order_id > (SELECT coalesce(max(order_id), 0) - ? FROM orders)"""
+LATEST = 20_000
+"""Orders whose lines tell of SKUs: a walk of some 50 ms."""
 AT_A_TIME = 10_000
 MARKERS = ("turn", "told")
 """Kinds of entries that take nothing: an order's turn, and that a warehouse has reported."""
@@ -129,6 +134,12 @@ def newest_reports(store: Store, warehouse: str, most: int) -> list[tuple[int, i
 def told(store: Store) -> dict[str, int]:
     """Warehouses that report their stock, and as of when they did last."""
     return dict(store.query("hub", _TOLD))
+
+
+def skus(store: Store) -> dict[str, bool]:
+    """All that warehouses have reported or the latest orders have, by name, and whether one was given away."""
+    found = store.query("hub", _HEARD_OF, (LATEST,))
+    return {sku: bool(given) for sku, given in sorted(found) if sku}
 
 
 def entries(store: Store) -> Iterator[list[Entry]]:

@@ -341,8 +341,31 @@ def test_what_was_over_when_orders_were_paid_is_not_asked_for_to_reproduce_them(
 
 def test_who_asks_for_stock_is_told_that_nobody_reports_any_until_somebody_does(shop):
     book, *_ = rulebook.read(BOOK)
-    (note,) = shop.editions.unmeasured(book)
+    (note,) = shop.editions.notes(book)
     assert note.startswith("rules ask for stock (short, none, ample, silent), and no warehouse has reported any")
-    assert shop.editions.unmeasured(rulebook.read(text("v0", "hangzhou")).book) == []
+    assert shop.editions.notes(rulebook.read(text("v0", "hangzhou")).book) == []
     shop.counted(one=3)
-    assert shop.editions.unmeasured(book) == []
+    assert shop.editions.notes(book) == []
+
+
+MISSPELT = """[[groups]]
+name = "gifts"
+match = "all"
+[[groups.rules]]
+name = "welcome"
+when = "any line (sku = SKU-1 or sku = SKU-l)"
+then = "gift FREE-O1"
+"""
+
+
+def test_an_sku_that_nobody_has_heard_of_is_told_with_the_one_that_may_be_meant(shop):
+    meant = rulebook.read(text("v8", "hangzhou", MISSPELT.replace("SKU-l", "SKU-2").replace("FREE-O1", "FREE-01"))).book
+    slips = rulebook.read(text("v9", "hangzhou", MISSPELT)).book
+    assert shop.editions.notes(slips) == [], "of a hub that has heard of no SKU, none can be told"
+    shop.publishes(MISSPELT.replace("FREE-O1", "FREE-01"))
+    shop.buys(("SKU-1", 1))
+    shop.counted(two=3)
+    given, asked = shop.editions.notes(slips)
+    assert given.startswith("group 'gifts' gives 'FREE-O1', which stands in none") and given.endswith("; 'FREE-01'?")
+    assert asked.startswith("rule 'welcome' asks for 'SKU-l', which stands in none") and asked.endswith("-2'?")
+    assert shop.editions.notes(meant) == [], "a gift that was given, a SKU that was bought, one that was reported"

@@ -178,6 +178,31 @@ def test_every_unknown_name_is_told_at_once_and_what_nobody_measures(tmp_path: P
     assert "orders_per_day" not in run(tmp_path, TWO_WRONG)[1]
 
 
+CARRIERS = """version = "v1"
+[words.carrier]
+"丹鸟" = "danniao"
+[[groups]]
+name = "couriers"
+match = "first"
+otherwise = "carrier 顺风"
+[[groups.rules]]
+name = "heavy"
+when = "total > 900"
+then = "carrier 丹鸟"
+[[groups.rules]]
+name = "light"
+when = "total > 90"
+then = "carrier 中通快递"
+"""
+
+
+def test_a_carrier_that_is_no_carriers_name_is_told_with_the_one_that_may_be_meant(tmp_path: Path):
+    code, told = run(tmp_path, CARRIERS, "--data", str(tmp_path))
+    notes = [line for line in told.splitlines() if "carrier" in line and line.startswith("note")]
+    assert code == 0 and len(notes) == 1, told
+    assert "'顺风'" in notes[0] and notes[0].endswith("; '顺丰'?")
+
+
 def test_places_are_held_against_the_settings_of_a_hub(tmp_path: Path):
     (tmp_path / "orderhub.toml").write_text('[[warehouses]]\nid = "hangzhuo"\nconnector = ""\n', encoding="utf-8")
     code, told = run(tmp_path, GOOD, "--data", str(tmp_path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +12,7 @@ import typer
 from orderhub_core import hub, i18n
 from orderhub_core.entry.commands import rules_eval, rules_example, rules_lab, rules_versions
 from orderhub_core.entry.options import AsJson, InLanguage, Lang, tell
-from orderhub_core.errors import UserMistake
+from orderhub_core.errors import OrderHubError, UserMistake
 from orderhub_core.flows import settled
 from orderhub_core.rules import rulebook
 from orderhub_core.rules.check import Finding, check, sentence
@@ -21,6 +22,8 @@ from orderhub_core.rules.language.printing import print_actions, print_rule
 from orderhub_core.rules.language.vocabulary import of_book
 from orderhub_core.rules.tree import Group, Rulebook
 from orderhub_core.settings import FILE_NAME, load, read_text
+from orderhub_core.store import homes, ledger
+from orderhub_core.store.home import Home
 
 app = typer.Typer(no_args_is_help=True, help="Rulebooks, and the versions that the hub decides by.")
 app.command("eval")(rules_eval.evaluate)
@@ -42,9 +45,7 @@ def check_file(
     ] = None,
     data: Annotated[
         Path | None,
-        typer.Option(
-            "--data", metavar="DIR", help="The hub whose settings have its names (ORDERHUB_DATA; default ./data)."
-        ),
+        typer.Option("--data", metavar="DIR", help="The hub that has its names (ORDERHUB_DATA; default ./data)."),
     ] = None,
     lang: InLanguage = Lang.EN,
     as_json: AsJson = False,
@@ -81,10 +82,21 @@ def _held_against(book: Rulebook, data: Path | None, tr: i18n.Translate) -> tupl
     folder = hub.home().data if data is None else data
     if data is not None and not data.is_dir():
         raise UserMistake("--data {data}: there is no such folder; give that of a hub, or leave it out", data=data)
+    unheard = settled.unheard(book, _skus(hub.home()._replace(data=folder)), tr)
     if not (folder / FILE_NAME).exists():
-        return [], [tr("names of warehouses, bases and notifiers are not looked at: no settings here (--data DIR)")]
+        told = tr("names of warehouses, bases and notifiers are not looked at: no settings here (--data DIR)")
+        return [], [told, *unheard]
     settings = load(folder)
-    return settled.unknown(book, settings, tr), settled.unmeasured(book, settings, tr)
+    return settled.unknown(book, settings, tr), [*settled.unmeasured(book, settings, tr), *unheard]
+
+
+def _skus(home: Home) -> dict[str, bool]:
+    """As `ledger.skus`; none where there is no hub that can be asked."""
+    try:
+        with contextlib.closing(homes.open_store(home)) as store:
+            return ledger.skus(store)
+    except OrderHubError:
+        return {}
 
 
 def _write(text: str, path: Path) -> None:

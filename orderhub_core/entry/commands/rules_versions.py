@@ -245,7 +245,7 @@ def _told(
     moved = [one for one in editions.kept() if one.version != now.version and was.get(one.version) != one.state]
     lines = [*rules_told.changed(now, [(was.get(one.version), one) for one in moved])]
     lines += [f"{tr('doubtful')}{tr(': ')}{doubt}" for doubt in doubtful]
-    notes = editions.unmeasured(named(now.version, editions), str if as_json else tr) if now.state in SPEAKING else []
+    notes = editions.notes(named(now.version, editions), str if as_json else tr) if now.state in SPEAKING else []
     lines += [f"{tr('note')}{tr(': ')}{note}" for note in notes]
     tell({**now._asdict(), "doubts": list(doubtful), "notes": notes}, "\n".join(lines), as_json=as_json)
     return 0

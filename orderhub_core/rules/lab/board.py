@@ -126,7 +126,7 @@ class Tried(Protocol):
     @property
     def refused(self) -> str: ...
     @property
-    def unmeasured(self) -> Sequence[str]: ...
+    def notes(self) -> Sequence[str]: ...
 
 
 def remarks(against: str | None, start: str | None, file: str | None, tried: Tried, words: Words) -> list[Said]:
@@ -143,8 +143,8 @@ def remarks(against: str | None, start: str | None, file: str | None, tried: Tri
         notes.append((tr(texts.SAME), "info"))
     if tried.force.parcels or tried.draft.parcels:
         notes.append((tr(texts.OF_PARCELS), "info"))
-    unmeasured: list[Said] = [(told, "warn") for told in tried.unmeasured]
-    return [*notes, *doubts(tried.draft, tried.refused, words), *unmeasured]
+    noted: list[Said] = [(told, "warn") for told in tried.notes]
+    return [*notes, *doubts(tried.draft, tried.refused, words), *noted]
 
 
 def limits_gifts(*books: Rulebook) -> bool:
