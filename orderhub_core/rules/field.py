@@ -44,6 +44,8 @@ class Field(NamedTuple):
     """Which of them; empty where the line says it."""
     told: str = ""
     """Of a line's field whose value is a signal's: which, of the line's own value of `about`."""
+    least: int | None = None
+    """Of a NUMBER that counts: no order has fewer."""
 
     @property
     def signal(self) -> str:

@@ -88,8 +88,10 @@ ORDER = (
         "piece_count",
         "Pieces over all lines; gifts that the hub added do not count.",
     ),
-    Field("sku_count", "款数", Kind.NUMBER, "order", "sku_count", "Different SKUs.", aliases=("SKU数",)),
-    Field("line_count", "行数", Kind.NUMBER, "order", "line_count", "Lines of the order.", aliases=("明细行数",)),
+    Field("sku_count", "款数", Kind.NUMBER, "order", "sku_count", "Different SKUs.", aliases=("SKU数",), least=1),
+    Field(
+        "line_count", "行数", Kind.NUMBER, "order", "line_count", "Lines of the order.", aliases=("明细行数",), least=1
+    ),
     _instant("placed_at", "下单时间", "When the order was placed."),
     _instant("paid_at", "付款时间", "When it was paid.", "支付时间"),
     _instant("promised_at", "承诺发货时间", "Until when the shop has promised to ship.", "承诺时间"),
@@ -145,9 +147,12 @@ ORDER = (
         "parcels",
         "In how many parcels the order goes; of rules on parcels.",
         aliases=("parcel_count",),
+        least=1,
     ),
     Field("tracking_no", "运单号", Kind.TEXT, "order", "tracking_no", "Of its first parcel.", aliases=("快递单号",)),
-    Field("contradictions", "矛盾数", Kind.NUMBER, "order", "contradictions", "Claims that cannot all be true."),
+    Field(
+        "contradictions", "矛盾数", Kind.NUMBER, "order", "contradictions", "Claims that cannot all be true.", least=0
+    ),
 )
 
 LINE = (
@@ -188,6 +193,7 @@ BUYER = (
         "buyer_orders",
         "Orders that the same buyer has paid before this one.",
         aliases=("历史订单数",),
+        least=0,
     ),
     Field(
         "buyer_spent",
@@ -216,6 +222,7 @@ BUYER = (
         "buyer_gap_days",
         "Whole days since the buyer's last payment before this one.",
         aliases=("复购间隔天数",),
+        least=0,
     ),
     Field(
         "buyer_refunds",
@@ -225,6 +232,7 @@ BUYER = (
         "buyer_refunds",
         "Orders of the buyer of which something was refunded before this one was paid.",
         aliases=("历史退款数",),
+        least=0,
     ),
     Field(
         "buyer_orders_30d",
@@ -234,6 +242,7 @@ BUYER = (
         "buyer_orders_30d",
         "Of the buyer's orders before this one those of the 30 days before its payment.",
         aliases=("近30天订单数",),
+        least=0,
     ),
     Field(
         "buyer_refunds_30d",
@@ -243,6 +252,7 @@ BUYER = (
         "buyer_refunds_30d",
         "Of the buyer's refunds those of the 30 days before this order was paid.",
         aliases=("近30天退款数",),
+        least=0,
     ),
 )
 

@@ -245,11 +245,13 @@ def _candidates(field: Field, asked: Sequence[tuple[Leaf, Want]]) -> Iterator[Sc
 
 
 def _span(field: Field) -> range:
-    """The numbers that there are: minutes of a day, days of a week, or all."""
+    """The numbers that there are: minutes of a day, days of a week, counts, or all."""
     if field.kind is Kind.TIME_OF_DAY:
         return range(DAY)
     numbers = [int(value) for value in field.words.values()]
-    return range(min(numbers), max(numbers) + 1) if numbers else range(-LARGEST - 1, LARGEST + 1)
+    if numbers:
+        return range(min(numbers), max(numbers) + 1)
+    return range(-LARGEST - 1 if field.least is None else field.least, LARGEST + 1)
 
 
 def _put_together(asked: Sequence[tuple[Leaf, Want]]) -> str:

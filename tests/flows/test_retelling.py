@@ -121,7 +121,9 @@ def test_what_rules_decided_is_told_with_how_much_and_why_in_the_language_asked_
     assert "来源 规则）" in gift and gift.endswith("因为 订单金额 99 >= 1；随 HAT 一起发；规则 few；版本 v1")
     assert chinese[0] == "A1（main）现在：已付款；仓库 hangzhou"
     told = json.loads(shown("A1", "--json").splitlines()[-1])
-    assert {(one["event"], one["quantity"]) for one in told if one["reason"]} == {
+    (now,) = told["orders"]
+    assert (now["shop"], now["headline"], now["warehouse"]) == ("main", "paid", "hangzhou")
+    assert {(one["event"], one["quantity"]) for one in told["entries"] if one["reason"]} == {
         ("rule.assign_warehouse", 1), ("rule.add_gift", 1),
     }  # fmt: skip
 
@@ -147,7 +149,7 @@ def test_a_zero_is_told_and_what_the_hub_let_go_was_no_person():
 def test_what_the_log_has_no_entry_for_has_no_number_and_stands_where_it_happened(living):
     taken(living, said_by("A1", "HAT"), said_by("A2", "HAT"))
     living.dispatch(owner="me", dice=Random(1))
-    told = json.loads(shown("A2", "--json").splitlines()[-1])
+    told = json.loads(shown("A2", "--json").splitlines()[-1])["entries"]
     entries = [entry["event"] for entry in told]
     assert entries.index("rule.assign_warehouse") < entries.index("gift.refused") < entries.index("hub.handed_over")
     assert [entry["event"] for entry in told if entry["seq"] is None] == ["gift.refused", "hub.handed_over"]

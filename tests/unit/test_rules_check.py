@@ -150,7 +150,13 @@ def test_conditions_that_contradict_each_other_are_found(conditions):
     assert [finding.code for finding in check(book)] == ["never_both"]
 
 
-@pytest.mark.parametrize("condition", ["时刻 < 00:00", "星期 = 8", "付款星期 < 周一", "非 (暴雨 或 非 暴雨)"])
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "时刻 < 00:00", "星期 = 8", "付款星期 < 周一", "非 (暴雨 或 非 暴雨)", "行数 < 1", "款数 = 0", "买家订单数 < 0",
+        "复购间隔 <= -1",
+    ],
+)  # fmt: skip
 def test_one_condition_may_be_impossible_alone(condition):
     assert [finding.code for finding in check(read([(condition, "标记 a")]))] == ["never"]
 
@@ -168,6 +174,8 @@ def test_one_condition_may_be_impossible_alone(condition):
         "有一行 (数量 >= 3) 且 有一行 (数量 < 3)",
         "非 (省份 = 广东省) 且 省份 已知",
         "订单金额 = 92233720368547758.07",
+        "订单金额 < 0",
+        "行数 <= 1 且 款数 < 2 且 买家订单数 = 0",
     ],
 )
 def test_what_can_hold_is_left_in_peace(condition):
@@ -358,6 +366,10 @@ then = "carrier yto"
 name = "none"
 when = "parcels >= 3 and parcels < 2"
 then = "tag X"
+[[parcels.rules]]
+name = "less"
+when = "parcels < 1"
+then = "tag X"
 """
     found = [(one.code, one.group, one.rule) for one in check(rulebook.read(text).book)]
-    assert found == [("dead", "carriers", "never"), ("never_both", "carriers", "none")]
+    assert found == [("dead", "carriers", "never"), ("never_both", "carriers", "none"), ("never", "carriers", "less")]

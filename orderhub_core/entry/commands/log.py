@@ -21,6 +21,8 @@ from orderhub_core.rules.shortages import refused_for
 
 app = typer.Typer(no_args_is_help=True)
 LIFE = frozenset(event.value for event in Event)
+NOW = ("order_no", "shop", "headline", "warehouse", "carrier", "tracking_no")
+"""Of `frames.ORDERS`, what is told of where an order stands. One number may be of several shops."""
 
 
 @app.command()
@@ -49,7 +51,7 @@ def show(order_no: Annotated[str, typer.Argument(help="The order number.")], as_
     events = opened.frame("events").filter(pl.col("order_id").is_in(orders["order_id"].implode()))
     told = retelling.life(opened.store, orders, events)
     lines = [*map(_now, orders.iter_rows(named=True)), *(_line(entry, zone) for entry in told)]
-    tell(told, "\n".join(lines), as_json=as_json)
+    tell({"orders": orders.select(NOW).to_dicts(), "entries": told}, "\n".join(lines), as_json=as_json)
     return 0
 
 
