@@ -17,7 +17,7 @@ from orderhub_core.rules.language.operators import Language
 from orderhub_core.rules.language.printing import print_condition
 from orderhub_core.rules.language.values import written
 from orderhub_core.rules.language.vocabulary import of_book
-from orderhub_core.rules.of_parcels import on_orders, on_parcels, whole
+from orderhub_core.rules.of_parcels import on_orders, on_parcels, parcels
 from orderhub_core.rules.reason import Piece, is_of_lines, pieces
 from orderhub_core.rules.signals import Reports
 from orderhub_core.rules.tree import Action, Condition, Either, Every, Group, Leaf, Lines, Not, Rule, Rulebook, leaves
@@ -57,15 +57,17 @@ class Answer(NamedTuple):
     """The fewest that would have to be otherwise for it to hold."""
     before: str = ""
     """The rule that acts in its place."""
+    parcel: int = 0
+    """Of which of its order's several parcels it was asked; 0: of the order, or of the one that it goes in."""
 
 
 class Explanation(NamedTuple):
     version: str
     values: Mapping[str, str | None]
-    """Everything that the rulebook asks of the order, in words."""
+    """Everything that the rulebook asks of the order, in words, and of its parcel, where it goes in one."""
     answers: tuple[Answer, ...]
     decisions: pl.DataFrame
-    """DECISIONS of the order, as `decide` makes them."""
+    """DECISIONS of the order, as `decide` makes them, and the `parcel` that one is about; 0: the order."""
 
 
 def explain(
@@ -77,24 +79,30 @@ def explain(
     reports: Reports | None = None,
 ) -> Explanation:
     """Of one order: a frame of one row, and its lines. The same index answers as when it is decided. Rules on parcels
-    are asked of it as if it went whole."""
+    are asked of those that `of_parcels.parcels` makes of it."""
     if order.height != 1:
         raise ValueError(f"one order is explained at a time, not {order.height}")
-    index = Index(order, lines, zone=book.zone, reports=reports)
-    said = _said(index, on_orders(book), language)
+    said = _said(Index(order, lines, zone=book.zone, reports=reports), on_orders(book), language)
     if not book.parcels:
         return said
-    parcel = Index(whole(order, said.decisions), lines, zone=book.zone, reports=reports)
-    more = _said(parcel, on_parcels(book), language)
-    values = {**said.values, **more.values}
-    decisions = pl.concat([said.decisions, more.decisions])
-    return Explanation(book.version, values, said.answers + more.answers, decisions)
+    found = parcels(order, lines, said.decisions)
+    several = found.of.height > 1
+    answers, values, decisions = list(said.answers), dict(said.values), [said.decisions]
+    for made, parcel in zip(found.orders["order_id"], found.of["parcel"], strict=True):
+        own = pl.col("order_id") == made
+        index = Index(found.orders.filter(own), found.lines.filter(own), zone=book.zone, reports=reports)
+        more = _said(index, on_parcels(book), language, parcel)
+        answers += [answer._replace(parcel=parcel * several) for answer in more.answers]
+        values |= {} if several else more.values
+        decisions.append(more.decisions.with_columns(order_id=order["order_id"]))
+    return Explanation(book.version, values, tuple(answers), pl.concat(decisions))
 
 
-def _said(index: Index, book: Rulebook, language: Language) -> Explanation:
+def _said(index: Index, book: Rulebook, language: Language, parcel: int = 0) -> Explanation:
     reading = _Reading(index, book, language)
     answers = tuple(answer for group in book.groups for answer in reading.group(group))
-    return Explanation(book.version, reading.values, answers, decided(index, book))
+    made = decided(index, book).with_columns(parcel=pl.lit(parcel, pl.Int32))
+    return Explanation(book.version, reading.values, answers, made)
 
 
 class _Reading:

@@ -17,7 +17,7 @@ from orderhub_core.rules.decide import decided
 from orderhub_core.rules.dictionary import FIELDS, MEASURED, Field, lookup, nearest
 from orderhub_core.rules.dictionary import SIGNALS as SIGNALED
 from orderhub_core.rules.index import Index
-from orderhub_core.rules.of_parcels import on_parcels, whole
+from orderhub_core.rules.of_parcels import on_parcels, parcels
 from orderhub_core.rules.signals import SIGNALS
 from orderhub_core.rules.tree import Rulebook
 
@@ -33,7 +33,8 @@ MOST_LINES = 2**31 - 1
 
 class Evaluated(NamedTuple):
     decisions: pl.DataFrame
-    """shop where orders have one, order_no, then DECISIONS; in the order of the orders."""
+    """shop where orders have one, order_no, then DECISIONS, and the `parcel` that one is about; 0: the order. In the
+    order of the orders."""
     orders: int
     undecided: int
     """Orders about which the rulebook says nothing."""
@@ -63,7 +64,8 @@ def evaluate(exported: Exported, book: Rulebook) -> Evaluated:
     many = orders.height >= MACHINE_CODE_FROM and any(gifts.limited(book))
     found = gifts.given(made, orders, book, run=speeds.compiled() if many else speeds.plain)
     beside = of_parcels(exported, book, found.decisions)
-    decisions = pl.concat([found.decisions, beside]).sort("order_id", maintain_order=True)
+    of_orders = found.decisions.with_columns(parcel=pl.lit(0, pl.Int32))
+    decisions = pl.concat([of_orders, beside]).sort("order_id", maintain_order=True)
     keys = [name for name in ("shop", "order_no") if name in orders]
     named = orders.select("order_id", *keys).join(decisions, on="order_id", how="inner", maintain_order="right")
     return Evaluated(
@@ -77,11 +79,16 @@ def evaluate(exported: Exported, book: Rulebook) -> Evaluated:
 
 
 def of_parcels(exported: Exported, book: Rulebook, decisions: pl.DataFrame) -> pl.DataFrame:
-    """What its rules on parcels say of orders that go whole, as far as a file tells."""
+    """What its rules on parcels say of those that DECISIONS on orders make, as far as a file tells: with the number of
+    the `parcel`."""
     if not book.parcels:
-        return decisions.clear()
-    orders = whole(exported.orders, decisions)
-    return decided(Index(orders, exported.lines, zone=book.zone, reports=exported.reports), on_parcels(book))
+        return decisions.clear().with_columns(parcel=pl.lit(None, pl.Int32))
+    found = parcels(exported.orders, exported.lines, decisions)
+    made = decided(Index(found.orders, found.lines, zone=book.zone, reports=exported.reports), on_parcels(book))
+    of = found.of.with_columns(made=found.orders["order_id"])
+    made = made.sort("order_id", maintain_order=True).rename({"order_id": "made"})
+    named = made.join(of, on="made", how="left", maintain_order="left")
+    return named.select(*decisions.columns, "parcel")
 
 
 def granted(exported: Exported, book: Rulebook, order: pl.DataFrame, decisions: pl.DataFrame) -> gifts.Given:

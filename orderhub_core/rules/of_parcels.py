@@ -8,17 +8,31 @@ may want are marks of a hand-over (VERBS).
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import NamedTuple
 
 import msgspec
 import polars as pl
 
 from orderhub_core.rules.actions import NEAREST
+from orderhub_core.rules.splitting import BY_KIND, KINDS, column, parted, ways
 from orderhub_core.rules.tree import Rulebook
+from orderhub_core.rules.ways import read
 
 VERBS = ("carrier", "tag", "priority")
 """A carrier that is said of a parcel comes before one that is said of its order; tags and points come on top."""
 KNOWN = pl.Schema({"warehouse": pl.String(), "parcels": pl.Int64()})
 """What is told of a parcel, beside the columns of its order."""
+
+
+class Parcels(NamedTuple):
+    """What orders go in, each parcel as an order of its own."""
+
+    orders: pl.DataFrame
+    """A row for each parcel, with KNOWN; their `order_id` counts the parcels."""
+    lines: pl.DataFrame
+    """Each with its parcel's `order_id`."""
+    of: pl.DataFrame
+    """`order_id` of the order that each is of, and its number there, from 1: `parcel`."""
 
 
 @lru_cache(maxsize=64)
@@ -43,3 +57,46 @@ def whole(orders: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
     own = pl.col("warehouse").cast(pl.String) if "warehouse" in known else pl.lit(None, pl.String)
     goes = known.join(assigned, on="order_id", how="left", maintain_order="left").select(pl.coalesce("assigned", own))
     return orders.with_columns(goes.to_series().alias("warehouse"), pl.lit(1, KNOWN["parcels"]).alias("parcels"))
+
+
+def parcels(orders: pl.DataFrame, lines: pl.DataFrame, decisions: pl.DataFrame) -> Parcels:
+    """The parcels that orders go in by their DECISIONS, as far as their lines say: each kind in one of its own, where a
+    rule splits by category or SKU. What warehouses would have to say goes whole, from where `whole` says."""
+    placed, goes = whole(orders, decisions), _placed(lines, decisions)
+    if goes.is_empty():
+        return Parcels(placed, lines, orders.select("order_id", parcel=pl.lit(1, pl.Int32)))
+    many = goes.group_by("order_id").agg(many=pl.col("parcel").max())
+    counted = orders.select("order_id", row=pl.int_range(pl.len())).join(many, on="order_id", how="left")
+    each = counted.with_columns(pl.col("many").fill_null(1)).sort("row").with_columns(
+        parcel=pl.int_ranges(1, pl.col("many") + 1, dtype=pl.Int32)
+    )  # fmt: skip
+    of = each.explode("parcel").with_columns(number=pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
+    known = placed[of["row"]].with_columns(of["many"].cast(KNOWN["parcels"]).alias("parcels"), order_id=of["number"])
+    keys = _numbered(lines).select("order_id", "line_no")
+    goes = keys.join(goes, on=["order_id", "line_no"], how="left", maintain_order="left")
+    goes = goes.with_columns(pl.col("parcel").fill_null(1))
+    number = goes.join(of, on=["order_id", "parcel"], how="left", maintain_order="left")["number"]
+    own = lines.with_columns(order_id=number).sort("order_id", maintain_order=True)
+    return Parcels(known, own, of.select("order_id", "parcel"))
+
+
+def _placed(lines: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
+    """`order_id`, `line_no` and `parcel` of the lines of orders that are split by their kinds."""
+    split = ways(decisions)
+    known = split["way"].unique().to_list()
+    of_ways = pl.DataFrame(
+        [(way, column(way), read(way).most) for way in known if column(way)],
+        schema={"way": pl.String, "column": pl.String, "most": KINDS["most"]}, orient="row",
+    )  # fmt: skip
+    there = [name for name in ("gift_of", *BY_KIND.values()) if name in lines]
+    told = _numbered(lines).select("order_id", "line_no", *there).join(split.join(of_ways, on="way"), on="order_id")
+    kind = pl.coalesce([pl.lit(None), *(pl.when(column=name).then(name) for name in BY_KIND.values() if name in there)])
+    gift_of = pl.col("gift_of") if "gift_of" in there else None
+    kinds = told.select("order_id", "line_no", gift_of=gift_of, kind=kind, most="most")
+    return parted(kinds.cast(KINDS)).unique(["order_id", "line_no"], keep="first", maintain_order=True)
+
+
+def _numbered(lines: pl.DataFrame) -> pl.DataFrame:
+    """With the `line_no` of KINDS; lines that have none are told apart by their place."""
+    number = pl.col("line_no") if "line_no" in lines else pl.int_range(pl.len())
+    return lines.with_columns(number.cast(KINDS["line_no"]).alias("line_no"))

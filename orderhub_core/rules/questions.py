@@ -184,13 +184,22 @@ def _instants(one: Case, texts: Mapping[str, str], tr: Translate) -> Answer:
 
 
 def _upgraded(one: Case, tr: Translate, word: Word) -> Answer:
-    chosen = one.of("carrier")[:1]
+    chosen = {row["parcel"]: row for row in reversed(one.of("carrier"))}
     if not chosen:
         text = tr("No rule chooses the carrier; the order's own is {carrier}.")
         return Answer("", text.format(carrier=one.order.get("carrier") or tr("not known")))
-    text = tr("{carrier}, by the rule {rule}: {reason}")
-    carrier = word("carrier", chosen[0]["argument"])
-    return Answer("", text.format(carrier=carrier, **{k: chosen[0][k] for k in ("rule", "reason")}))
+
+    def told(row: dict[str, Any]) -> str:
+        text = tr("{carrier}, by the rule {rule}: {reason}")
+        return text.format(carrier=word("carrier", row["argument"]), rule=row["rule"], reason=row["reason"])
+
+    if max(chosen) <= 1:
+        return Answer("", told(chosen[max(chosen)]))
+    each = [
+        tr("parcel {parcel}: {why}").format(parcel=one, why=told(row)) for one, row in sorted(chosen.items()) if one
+    ]
+    others = [tr("any other parcel: {why}").format(why=told(chosen[0]))] if 0 in chosen else []
+    return Answer("", tr("; ").join([*each, *others]))
 
 
 def _not_shipped(one: Case, tr: Translate, word: Word) -> Answer:

@@ -41,7 +41,8 @@ class Case(NamedTuple):
     """In which times are told."""
     lines: pl.DataFrame
     decisions: pl.DataFrame
-    """DECISIONS of it."""
+    """DECISIONS of it; to be answered from, with the `parcel` that one is about, 0: the order. What is said of a parcel
+    comes before what is said of its order."""
     outcome: Outcome | None
     """None where no stock is known."""
     stock: pl.DataFrame | None

@@ -206,3 +206,40 @@ def test_a_gift_that_cannot_be_counted_ends_in_a_sentence(files, clause, told):
     folder = files(book=BOOK.replace("gift POUCH x 2", f"gift POUCH {clause}"))
     done = run(folder, "eval", "--out", "decisions.parquet")
     assert (done.returncode, told in done.stderr) == (2, True), done.stderr
+
+
+OF_PARCELS = (
+    BOOK
+    + """[[groups]]
+name = "parcels"
+match = "all"
+[[groups.rules]]
+name = "apart"
+when = "total >= 1"
+then = "split WAY"
+[[parcels]]
+name = "couriers"
+match = "first"
+otherwise = "carrier zto"
+[[parcels.rules]]
+name = "masks"
+when = "category = 面膜 and parcels >= 2"
+then = "carrier sf"
+"""
+)
+
+
+def test_rules_on_parcels_are_asked_of_the_parcels_that_lines_make(files):
+    folder = files(book=OF_PARCELS.replace("WAY", "category"))
+    done = run(folder, "eval", "--out", "decisions.parquet", "--json")
+    made = pl.read_parquet(folder / "decisions.parquet").filter(pl.col("action") == "carrier")
+    assert made.select("order_no", "parcel", "argument").rows() == [
+        ("A1", 1, "sf"), ("A1", 2, "zto"), ("A2", 1, "zto"), ("A3", 1, "zto"),
+    ]  # fmt: skip
+    counted = {(row["rule"], row["argument"]): row["orders"] for row in json.loads(done.stdout)["by_rule"]}
+    assert (counted["masks", "sf"], counted["otherwise", "zto"]) == (1, 3), "orders, not parcels"
+    told = run(folder, "explain", "A1", "--lang", "zh", "--questions").stdout
+    assert "couriers，第 1 个包裹\n  masks → " in told and "couriers，第 2 个包裹" in told and "!" not in told
+    assert "第 1 个包裹：顺丰，由规则 masks 选定：" in told and "；第 2 个包裹：中通，" in told
+    folder = files(book=OF_PARCELS.replace("WAY", "stock"))
+    assert "the hub settles by stock" in run(folder, "explain", "A1").stdout

@@ -15,6 +15,7 @@ from orderhub_core.fold import Head
 from orderhub_core.model import Line
 from orderhub_core.rules.buyers import HISTORY
 from orderhub_core.rules.decide import Decision, decided
+from orderhub_core.rules.exports import Exported, evaluate
 from orderhub_core.rules.index import Index
 from orderhub_core.rules.of_parcels import on_parcels, whole
 from orderhub_core.rules.tree import Action, Group, Op, Rulebook
@@ -133,3 +134,38 @@ def test_an_order_that_goes_whole_leaves_from_where_a_rule_sends_it_first():
     assert placed["warehouse"].to_list() == ["new", "old", "", None]
     assert (placed["parcels"].to_list(), placed.columns[-2:]) == ([1] * 4, ["goes", "parcels"])
     assert whole(orders.drop("warehouse"), decisions)["warehouse"].to_list() == ["new", None, None, None]
+
+
+def by_kind(order, column, most):
+    """Where each line goes, plainly: kinds in the order of their first lines, those beyond the most with the last;
+    gifts with what they are given for."""
+    kinds, numbers = [], {}
+    lines = sorted(order["lines"], key=lambda line: line["line_no"])
+    for line in lines:
+        if line["gift_of"] is None:
+            kind = line[column] or ""
+            kinds += [] if kind in kinds else [kind]
+            numbers[line["line_no"]] = min(kinds.index(kind) + 1, most)
+    own = {line["line_no"]: numbers.get(line["line_no"], numbers.get(line["gift_of"], 1)) for line in lines}
+    return tuple(Part(line_no, no, "hangzhou") for line_no, no in own.items()) if len({*own.values()}) > 1 else ()
+
+
+@MANY
+@given(order_lists, groups("one"), st.sampled_from(["category", "sku"]), st.sampled_from([None, 2, 3]))
+def test_in_files_each_kind_that_a_rule_splits_by_is_a_parcel_of_its_own(orders, group, column, limit):
+    way = column if limit is None else f"{column} at most {limit}"
+    split = Group("split", "all", (Rule("apart", Every(()), (Action("split", way),)),))
+    book = Rulebook("v", groups=(split,), parcels=(group,))
+    frame = orders_frame(orders).with_columns(
+        warehouse=pl.lit("hangzhou"), order_no=pl.col("order_id").cast(pl.String), parcel=pl.lit("a column of the file")
+    )
+    found = evaluate(Exported(frame, lines_frame(orders), None, 0), book).decisions.filter(pl.col("parcel") > 0)
+    told = [row[1:] for row in found.select("order_no", "parcel", "group", "rule", "action", "argument").rows()]
+    assert told == [
+        said for order in orders for said in plainly(order, by_kind(order, column, limit or 10), "hangzhou", book)
+    ]
+    assert found["order_no"].to_list() == [
+        str(order["order_id"])
+        for order in orders
+        for _ in plainly(order, by_kind(order, column, limit or 10), "hangzhou", book)
+    ]

@@ -23,6 +23,7 @@ from orderhub_core.rules.language.operators import Language
 from orderhub_core.rules.language.printing import name_of, print_actions
 from orderhub_core.rules.language.vocabulary import Vocabulary, of_book
 from orderhub_core.rules.shortages import refusals
+from orderhub_core.rules.splitting import is_by_place
 from orderhub_core.rules.tree import Action, Rulebook
 from orderhub_core.store import snapshot
 
@@ -66,7 +67,10 @@ def evaluate(
     exported = exports.read(book, orders, lines, signals)
     found = exports.evaluate(exported, book)
     _write(found.decisions, out)
-    counted = found.decisions.group_by("group", "rule", "action", "argument", maintain_order=True).len("orders")
+    keys = pl.struct([name for name in ("shop", "order_no") if name in found.decisions])
+    counted = found.decisions.group_by("group", "rule", "action", "argument", maintain_order=True).agg(
+        orders=keys.n_unique()
+    )
     answer = {
         "version": book.version,
         "orders": found.orders,
@@ -79,7 +83,11 @@ def evaluate(
         "by_rule": counted.to_dicts(),
         "out": str(out),
     }
-    told = [_summary(found, counted, out, of_book(book)), *_whole(book, tr), *without_lines(exported, tr)]
+    told = [
+        _summary(found, counted, out, of_book(book)),
+        *_whole(found.decisions, book, tr),
+        *without_lines(exported, tr),
+    ]
     tell(answer, "\n".join(told), as_json=as_json)
 
 
@@ -159,7 +167,8 @@ def explain(
     found = explained(order, own, book, language=lang.value, reports=exported.reports)
     given = exports.granted(exported, book, order, found.decisions)
     tr = translator(lang.value)
-    told = [*sentences(found, book, lang.value), *_unlucky(given, tr), *_whole(book, tr), *without_lines(exported, tr)]
+    told = [*sentences(found, book, lang.value), *_unlucky(given, tr), *_whole(given.decisions, book, tr)]
+    told += without_lines(exported, tr)
     whole = document(order_no, found._replace(decisions=given.decisions)) | {
         "refused": given.refusals.drop("order_id").to_dicts(),
         "rules_without_lines": exported.blind,
@@ -173,9 +182,11 @@ def explain(
     tell(whole, "\n".join(told), as_json=as_json)
 
 
-def _whole(book: Rulebook, tr: Translate) -> Iterator[str]:
-    if book.parcels:
-        yield tr("! rules on parcels are asked as if each order went whole: what goes in which is settled by the hub")
+def _whole(decisions: pl.DataFrame, book: Rulebook, tr: Translate) -> Iterator[str]:
+    """A warning, where parcels are asked for and warehouses would have to say which they are."""
+    split = decisions.filter(pl.col("action") == "split")["argument"].unique()
+    if book.parcels and any(map(is_by_place, split)):
+        yield tr("! what goes in which parcel the hub settles by stock: rules on parcels are asked as if it went whole")
 
 
 def _unlucky(given: Given, tr: Translate) -> Iterator[str]:
@@ -217,6 +228,7 @@ def document(order_no: str, found: Explanation) -> dict[str, Any]:
             {
                 "group": answer.group,
                 "rule": answer.rule,
+                "parcel": answer.parcel,
                 "outcome": answer.outcome,
                 "before": answer.before,
                 "conditions": [asked(each) for each in answer.conditions],
@@ -230,9 +242,9 @@ def document(order_no: str, found: Explanation) -> dict[str, Any]:
 def sentences(found: Explanation, book: Rulebook, language: Language) -> Iterator[str]:
     """For people: group by group what acts and why, then the alternatives, those first that came nearest."""
     tr, speech = translator(language), of_book(book)
-    for group in dict.fromkeys(answer.group for answer in found.answers):
-        own = [answer for answer in found.answers if answer.group == group]
-        yield group
+    for group, parcel in dict.fromkeys((answer.group, answer.parcel) for answer in found.answers):
+        own = [answer for answer in found.answers if (answer.group, answer.parcel) == (group, parcel)]
+        yield tr("{group}, parcel {parcel}").format(group=group, parcel=parcel) if parcel else group
         acting = [answer for answer in own if answer.outcome == "acts"]
         for answer in acting:
             yield f"  {answer.rule} → {print_actions(answer.then, speech, language)}"

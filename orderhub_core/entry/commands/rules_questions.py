@@ -51,7 +51,7 @@ def answered(
     one = turn.case(order_id, orders, lines, decisions, known, zone=book.zone, run=run)
     # What is said of a parcel comes before what is said of its order.
     marks = exports.of_parcels(exported, book, decisions).filter(pl.col("order_id") == order_id)
-    one = one._replace(decisions=pl.concat([marks, one.decisions]))
+    one = one._replace(decisions=pl.concat([marks, one.decisions.with_columns(parcel=pl.lit(0, pl.Int32))]))
     tr, word = translator(language), partial(print_argument, speech=of_book(book), language=language)
     return questions.answers(one._replace(decisions=_retold(one.decisions, reasons, tr)), tr, word)
 
