@@ -163,6 +163,10 @@ class Headline(StrEnum):
     CANCELLED = "cancelled"
 
 
+FIRST_ADDED_LINE = 1_000
+"""From this number on lines are gifts that rules have added; a channel's own lie below."""
+
+
 class Line(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """One position of an order. A gift names the line it belongs to in `gift_of`."""
 

@@ -8,12 +8,13 @@ from collections.abc import Iterator
 import msgspec
 
 from orderhub_core.errors import Unreadable
-from orderhub_core.model import Event, Observation
+from orderhub_core.model import FIRST_ADDED_LINE, Event, Line, Observation
 
 ORDER_NO_MAX = 64
 KEY_MAX = 200
 """Characters of other ids and words that a store may index."""
 QUANTITY_MAX = 1_000_000
+LINE_NO_MAX = FIRST_ADDED_LINE - 1
 AMOUNT_MAX = 10**14
 """Minor units. Sums of many such amounts still fit 64 bits."""
 SECOND = 1_000_000
@@ -45,12 +46,23 @@ def storable(seen: Observation) -> Observation:
         instant(seen.at, "the update time")
     if seen.content and seen.content.promised_at is not None:
         instant(seen.content.promised_at, "promised_at")
+    if seen.content and seen.content.lines is not None:
+        told_apart(seen.content.lines)
     for what, number, least, most in _numbers(seen):
         if number is not None and not least <= number <= most:
             raise Unreadable(f"{what} lies outside {least} to {most}")
     if has_nul(msgspec.json.encode(seen)):
         raise Unreadable("a text holds a NUL character")
     return seen
+
+
+def told_apart(lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    """The lines as they are. Raises Unreadable where two have one number: only one of them could be kept."""
+    if len({line.line_no for line in lines}) < len(lines):
+        numbers = [line.line_no for line in lines]
+        twice = next(number for number in numbers if numbers.count(number) > 1)
+        raise Unreadable(f"two lines have the line_no {twice}; each needs one of its own")
+    return lines
 
 
 def has_nul(written: bytes) -> bool:
@@ -72,7 +84,7 @@ def _numbers(seen: Observation) -> Iterator[tuple[str, int | None, int, int]]:
     for what in ("total_minor", "paid_minor", "freight_minor", "discount_minor"):
         yield what, getattr(content, what), 0, AMOUNT_MAX
     for line in content.lines or ():
-        yield "a line's number", line.line_no, 1, QUANTITY_MAX
-        yield "a line's gift_of", line.gift_of, 1, QUANTITY_MAX
+        yield "a line's number", line.line_no, 1, LINE_NO_MAX
+        yield "a line's gift_of", line.gift_of, 1, LINE_NO_MAX
         yield "a line's quantity", line.quantity, 1, QUANTITY_MAX
         yield "a line's price", line.price_minor, 0, AMOUNT_MAX

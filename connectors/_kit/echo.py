@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 
+import msgspec
+
 LONGEST = 40
 _WORD = re.compile(r"[\w .:,，/+-]+")
 _LONG_NUMBER = re.compile(r"\d(?:[ .:-]?\d){6,}")
@@ -17,3 +19,20 @@ def echoed(said: object) -> str:
         return "(not shown)"
     masked = _LONG_NUMBER.sub(lambda number: re.sub(r"\d", "*", number[0]), text)
     return masked if len(masked) <= LONGEST else f"{masked[: LONGEST - 1]}…"
+
+
+_UNKNOWN = re.compile(
+    r"(?s)(?P<what>.* unknown field )`(?P<name>.*?)`(?P<where> - at `\$(?:[.][a-z_]+|\[[.\d]+\])*`)?$"
+)
+"""How the parser tells of a name that is none of ours; where that stands it says in our own words."""
+
+
+def refusal(error: msgspec.DecodeError | UnicodeDecodeError) -> str:
+    """Why a body cannot be read. All that this says is the parser's own, but for names that somebody gave to a field:
+    those that are no plain word are not repeated."""
+    told = _UNKNOWN.match(text := str(error))
+    if told is None:
+        return text
+    name = told["name"]
+    plain = name.isascii() and name.isidentifier() and len(name) <= LONGEST
+    return f"{told['what']}{f'`{name}`' if plain else '(not shown)'}{told['where'] or ''}"

@@ -12,8 +12,18 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from connectors._kit.bounds import AMOUNT_MAX, FIRST, KEY_MAX, LAST, ORDER_NO_MAX, QUANTITY_MAX, has_nul
-from connectors._kit.echo import echoed
+from connectors._kit.bounds import (
+    AMOUNT_MAX,
+    FIRST,
+    KEY_MAX,
+    LAST,
+    LINE_NO_MAX,
+    ORDER_NO_MAX,
+    QUANTITY_MAX,
+    has_nul,
+    told_apart,
+)
+from connectors._kit.echo import echoed, refusal
 from orderhub_core import model
 from orderhub_core.errors import Unreadable
 from orderhub_core.model import Observation
@@ -22,19 +32,20 @@ Instant = Annotated[datetime, Meta(tz=True)]
 """ISO 8601 with its zone: a wall clock without one is refused, never guessed at."""
 Amount = Annotated[int, Meta(ge=0, le=AMOUNT_MAX)]
 Count = Annotated[int, Meta(ge=1, le=QUANTITY_MAX)]
+LineNo = Annotated[int, Meta(ge=1, le=LINE_NO_MAX)]
 OrderNo = Annotated[str, Meta(min_length=1, max_length=ORDER_NO_MAX)]
 EventId = Annotated[str, Meta(min_length=1, max_length=KEY_MAX)]
 TrackingNo = Annotated[str, Meta(min_length=1, max_length=KEY_MAX)]
 
 
 class Line(msgspec.Struct, gc=False, forbid_unknown_fields=True):
-    line_no: Count
+    line_no: LineNo
     sku: str
     name: str = ""
     category: str = ""
     quantity: Count = 1
     price_minor: Amount = 0
-    gift_of: Count | None = None
+    gift_of: LineNo | None = None
 
 
 class Parcel(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -93,7 +104,7 @@ def decode(body: bytes) -> Observation:
         told = EVENT.decode(body)
         content = _content_of(told.order_no, told.content)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Unreadable(f"not an order event: {error}") from None
+        raise Unreadable(f"not an order event: {refusal(error)}") from None
     except RecursionError:
         raise Unreadable("not an order event: nested too deeply") from None
     if not WORDS.issuperset(told.facts):
@@ -138,7 +149,7 @@ def _content_of(order_no: str, said: msgspec.Raw) -> model.Content | None:
     try:
         content = _content(said)
     except msgspec.ValidationError as error:
-        what, at, where = str(error).partition(" - at `$")
+        what, at, where = refusal(error).partition(" - at `$")
         raise Unreadable(f"not an order event: {what} - at `$.content{where if at else '`'}") from None
     if len(said) <= LONGEST_KEPT:
         _kept[order_no] = said.copy(), content
@@ -165,7 +176,7 @@ def _content(said: msgspec.Raw) -> model.Content | None:
         told.warehouse,
         told.note,
         None if told.promised_at is None else us(told.promised_at, "promised_at"),
-        None if told.lines is None else tuple([_line(line) for line in told.lines]),
+        None if told.lines is None else told_apart(tuple([_line(line) for line in told.lines])),
         None if (person := told.person) is None else model.Person(person.name, person.phone, person.address),
     )
 

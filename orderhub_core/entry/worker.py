@@ -49,8 +49,9 @@ class Worker:
         """Why the worker stopped of itself."""
         self._took_up = False
         """Whether the file of the settings was looked at."""
-        self.owner = f"{socket.gethostname()}:{os.getpid()}"
         self._dice = SystemRandom()
+        # In containers any number of workers are process 1 of one host's name.
+        self.owner = f"{socket.gethostname()}:{os.getpid()}:{self._dice.getrandbits(32):08x}"
         self._expiry = Expiry(hub.store, hub.settings.limits.raw_days)
         # Some times while an order waits, however short that is.
         self._merge_every_s = min(MERGE_EVERY_S, max(IDLE_S, hub.settings.merge_wait_s / 4))

@@ -18,6 +18,7 @@ from orderhub_core.flows.parcelling import Parts
 from orderhub_core.flows.places import Places
 from orderhub_core.frames import INSTANT
 from orderhub_core.i18n import translator
+from orderhub_core.model import FIRST_ADDED_LINE
 from orderhub_core.rules import gifts
 from orderhub_core.rules.actions import NEAREST
 from orderhub_core.rules.allotting import CALLS, World
@@ -153,7 +154,7 @@ def _wanted(made: Iterable[Made]) -> pl.DataFrame:
         ]
         given = [decision for decision in one.decisions if decision.action == "add_gift" and decision.quantity]
         rows += [
-            (number, gifts.FIRST_ADDED_LINE + place, gift.argument, gift.quantity, gift.parent, True)
+            (number, FIRST_ADDED_LINE + place, gift.argument, gift.quantity, gift.parent, True)
             for place, gift in enumerate(given)
         ]
     return pl.DataFrame(rows, schema=WANTED, orient="row")

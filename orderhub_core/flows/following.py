@@ -19,8 +19,7 @@ from orderhub_core.flows.news import News
 from orderhub_core.flows.parcelling import Part, Parts
 from orderhub_core.flows.places import Places
 from orderhub_core.fold import Entry, Head
-from orderhub_core.model import Event, Line, Packing
-from orderhub_core.rules.gifts import FIRST_ADDED_LINE
+from orderhub_core.model import FIRST_ADDED_LINE, Event, Line, Packing
 from orderhub_core.rules.merging import wish
 from orderhub_core.store import packs
 from orderhub_core.store.ahead import Reads

@@ -24,11 +24,11 @@ from orderhub_core.flows.news import News
 from orderhub_core.flows.places import Places
 from orderhub_core.flows.regarding import Buyers
 from orderhub_core.fold import Head, as_entry
-from orderhub_core.model import Line
+from orderhub_core.model import FIRST_ADDED_LINE, Line
 from orderhub_core.rules.allotting import World
 from orderhub_core.rules.decide import Decision, each
 from orderhub_core.rules.dictionary import Field
-from orderhub_core.rules.gifts import FIRST_ADDED_LINE, limited
+from orderhub_core.rules.gifts import limited
 from orderhub_core.rules.index import Index
 from orderhub_core.rules.inforce import Choice
 from orderhub_core.rules.merging import wish

@@ -11,9 +11,8 @@ from orderhub_core import effects
 from orderhub_core.flows import rows
 from orderhub_core.flows.counters import Made
 from orderhub_core.fold import Head
-from orderhub_core.model import Line
+from orderhub_core.model import FIRST_ADDED_LINE, Line
 from orderhub_core.rules.decide import Decision
-from orderhub_core.rules.gifts import FIRST_ADDED_LINE
 from orderhub_core.rules.needs import splits
 from orderhub_core.rules.splitting import KINDS, column, parted, way
 from orderhub_core.rules.ways import read

@@ -22,8 +22,6 @@ from orderhub_core.rules.speeds import Run
 from orderhub_core.rules.tree import Action, Rulebook
 
 BUYER = "buyer"
-FIRST_ADDED_LINE = 1_000
-"""From this number on lines are gifts that rules have added."""
 """The column of orders that tells buyers apart: a pseudonym."""
 COUNTER = pl.concat_str("group", "rule", "argument", separator=" / ")
 

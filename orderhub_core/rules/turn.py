@@ -7,11 +7,11 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from orderhub_core.frames import LINES
+from orderhub_core.model import FIRST_ADDED_LINE
 from orderhub_core.rules import freight, ledger, routing, speeds
 from orderhub_core.rules.actions import NEAREST
 from orderhub_core.rules.asking import wanted
 from orderhub_core.rules.claims import ASKING, BOOKED, Outcome, Question, Resources
-from orderhub_core.rules.gifts import FIRST_ADDED_LINE
 from orderhub_core.rules.resources import allocate
 from orderhub_core.rules.speeds import Run
 from orderhub_core.rules.splitting import asked, column, parted, partly, ways

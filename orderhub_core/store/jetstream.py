@@ -33,7 +33,8 @@ from orderhub_core.store.unit import Claim, Message, Pulse, Receipt, Row, Writes
 LARGEST_PAYLOAD = 1_000_000
 """Less than a server's `max_payload` (1 MiB unless configured); a larger message goes straight to the database."""
 LOST = "jetstream"
-"""The source of the hub's own notes about messages that the cluster acknowledged and no longer has."""
+"""The source of the hub's own notes about messages that the cluster acknowledged and no longer has, and about what is
+there and no message."""
 
 
 class Envelope(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -171,7 +172,7 @@ class JetStreamStore(PostgresStore):
         name = f"{stream_of(self.cluster.address, lane)}@{state.born}"
         row = connection.execute("SELECT upto FROM cursor WHERE name = %s", (name,)).fetchone()
         upto = None if row is None else row[0]
-        read = [*missing(name, state, upto, stored), *((entry.sequence, _unpack(entry.payload)) for entry in stored)]
+        read = [*missing(name, state, upto, stored), *((entry.sequence, opened(name, state, entry)) for entry in stored)]
         known = self._digests(connection, [envelope for _, envelope in read])
         read += counted_anew(name, state, upto, read, known)
         return Batch(lane, stored[-1].sequence, name, *sorted_out([envelope for _, envelope in read], known))
@@ -246,6 +247,16 @@ class JetStreamStore(PostgresStore):
     def pulse(self, now: int) -> Pulse:
         pulse = super().pulse(now)
         return pulse._replace(received=pulse.received + sum(s.messages for s in self.cluster.states().values()))
+
+
+def opened(cursor: str, state: State, entry: Stored) -> Envelope:
+    """The message that was put there; of what is none of the hub's a note in its stead, so that it holds nobody up. The
+    note has what it was, to be looked at."""
+    try:
+        return _unpack(entry.payload)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        text = f"message {entry.sequence} of {cursor} is none of the hub's: somebody else writes there\n"
+        return Envelope(LOST, f"{cursor}:{entry.sequence} unreadable", "lost", state.since, text.encode() + entry.payload)
 
 
 def missing(cursor: str, state: State, upto: int | None, stored: Sequence[Stored]) -> list[Read]:

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from orderhub_core.errors import Busy, StoreMissing, Unreachable
+from orderhub_core.errors import Busy, Stop, StoreMissing, Unreachable
 
 SIGNS_OF_LIFE = {
     "connect_timeout": 10,
@@ -46,6 +46,8 @@ def translated() -> Iterator[None]:
         yield
     except psycopg.errors.UndefinedTable as error:
         raise StoreMissing("the database has no hub in it: run `orderhub db init` with the same --database") from error
+    except (psycopg.errors.DataCorrupted, psycopg.errors.IndexCorrupted) as error:
+        raise Stop(f"the database is damaged ({type(error).__name__}): stop everything and restore a backup") from error
     except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected, psycopg.errors.DiskFull) as error:
         raise Busy(
             f"the database is busy or full ({type(error).__name__}); nothing was lost, the work waits"

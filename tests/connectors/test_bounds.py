@@ -32,6 +32,13 @@ def line(**fields: Any) -> dict[str, Any]:
     return {"sku_order_list": [{**ORDER["sku_order_list"][0], **fields}]}
 
 
+@pytest.mark.parametrize(("numbers", "told"), [((1, 2, 1), "two lines have the line_no 1"), ((1, 1000), "1 to 999")])
+def test_lines_that_the_hub_could_not_keep_apart(numbers: tuple[int, ...], told: str) -> None:
+    content = {"lines": [{"line_no": number, "sku": "A"} for number in numbers]}
+    with pytest.raises(Unreadable, match=told):
+        files.decode("row", json.dumps({**ROW, "content": content}).encode())
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -20,7 +20,7 @@ from connectors.channels import _direct_event
 from connectors.channels._direct_event import decode
 from orderhub_core import model
 from orderhub_core.errors import Unreadable
-from orderhub_core.model import Event, Observation
+from orderhub_core.model import FIRST_ADDED_LINE, Event, Observation
 
 FOLDER = Path(__file__).parent / "golden_direct"
 GOLDEN = {path.stem: json.loads(path.read_text()) for path in sorted(FOLDER.glob("*.json"))}
@@ -93,6 +93,9 @@ def content(**fields: Any) -> bytes:
         (content(promised_at="2026-11-11"), "promised_at"),
         (content(lines=[{"line_no": 1}]), "sku"),
         (content(lines=[{"line_no": 1, "sku": "A", "quantity": 0}]), "quantity"),
+        (content(lines=[{"line_no": FIRST_ADDED_LINE, "sku": "A"}]), r"<= 999 - at `\$\.content\.lines\[0\]\.line_no`"),
+        (content(lines=[{"line_no": 1, "sku": "A", "gift_of": FIRST_ADDED_LINE}]), "gift_of"),
+        (content(lines=[{"line_no": n, "sku": "A"} for n in (1, 2, 2)]), "two lines have the line_no 2"),
     ],
 )
 def test_an_unreadable_event_says_why(body: bytes, reason: str) -> None:
@@ -101,10 +104,24 @@ def test_an_unreadable_event_says_why(body: bytes, reason: str) -> None:
 
 
 def test_a_reason_repeats_no_person() -> None:
-    for body in (content(person={"phone": 19900001234}), changed(facts={"19900001234": "2026-11-11T00:00:00Z"})):
+    name = "张三 19900001234"
+    for body in (
+        content(person={"phone": 19900001234}),
+        changed(facts={"19900001234": "2026-11-11T00:00:00Z"}),
+        content(person={name: "x"}),
+        changed(**{name: 1}),
+        content(lines=[{"line_no": 1, "sku": "A", name: 1}]),
+        changed(**{f"x` - at `$.{name}`": 1}),
+        changed(**{"k19900001234" * 500_000: 1}),
+    ):
         with pytest.raises(Unreadable) as told:
             decode(body)
-        assert "19900001234" not in str(told.value)
+        assert "19900001234" not in str(told.value) and "张" not in str(told.value) and len(str(told.value)) < 200
+
+
+def test_a_slip_in_the_name_of_a_field_is_told_with_its_place() -> None:
+    with pytest.raises(Unreadable, match=r"unknown field `phon` - at `\$\.content\.person`$"):
+        decode(content(person={"phon": "x"}))
 
 
 def test_an_escaped_backslash_before_u0000_is_no_nul() -> None:

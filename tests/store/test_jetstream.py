@@ -28,7 +28,7 @@ from orderhub_core.model import Content, Event, Line, Observation, Person, RawMe
 from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store import homes
-from orderhub_core.store._nats import Stored
+from orderhub_core.store._nats import Parcel, Stored
 from orderhub_core.store._nats_address import address
 from orderhub_core.store._nats_doubts import Told, judged
 from orderhub_core.store.homes import Home
@@ -355,6 +355,19 @@ class TestHoles:
         assert len(outcomes) == 100, "99 messages and the note"
         assert store.waiting()[0] == 0
         assert apply(store) == {}
+
+    @pytest.mark.parametrize(
+        "stray", [b"hello", b"", b"\x95\xa1s\xa1m\xa1k\x01\xa1b", b"\x95\xa1\xff\xa1m\xa1k\x01\xc4\x00"]
+    )
+    def test_what_somebody_else_puts_there_is_noted_and_holds_nobody_up(self, store, stray):
+        store.accept([message(number) for number in range(20)], NOW)
+        store.cluster.publish([Parcel(lane, f"stray{lane}", stray) for lane in range(store.cluster.address.lanes)])
+        store.accept([message(number) for number in range(20, 40)], NOW)
+        assert len(apply(store)) == 40 + store.cluster.address.lanes
+        noted = rows(store, "SELECT id FROM parked WHERE source = 'jetstream' AND message_id LIKE '%unreadable'")
+        assert len(noted) == store.cluster.address.lanes
+        assert all(one.body.endswith(b"somebody else writes there\n" + stray) for one in store.messages([noted[0][0]]))
+        assert (store.waiting()[0], apply(store)) == (0, {})
 
     def test_a_cluster_that_counts_anew_is_told(self, store):
         lane = self.lane_with(store, [message(number) for number in range(40)])

@@ -14,9 +14,9 @@ from orderhub_core.flows.parcelling import FIRST_TOLD
 from orderhub_core.flows.reporting import OURSELVES
 from orderhub_core.health import holds
 from orderhub_core.i18n import Translate, yuan
+from orderhub_core.model import FIRST_ADDED_LINE
 from orderhub_core.rules import rewording
 from orderhub_core.rules.dictionary import FIELDS, Field, Kind
-from orderhub_core.rules.gifts import FIRST_ADDED_LINE
 from orderhub_core.rules.language.operators import Language
 
 LABELS = {
