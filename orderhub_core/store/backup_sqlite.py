@@ -15,7 +15,7 @@ from typing import Any
 from pysqlite3 import dbapi2 as sqlite
 
 from orderhub_core.errors import Busy, Stop, UserMistake
-from orderhub_core.store import archive, homes
+from orderhub_core.store import archive, halves, homes
 from orderhub_core.store import sqlite as sqlite_home
 from orderhub_core.store.archive import Manifest, Tell
 from orderhub_core.store.contents import Contents, contents
@@ -148,21 +148,25 @@ def occupied(home: Home) -> list[str]:
 def place(fresh: Home, home: Home, stamp: str) -> str:
     """Let the staged hub live here. An old one goes into a folder, whose name is returned.
 
-    The inbox comes first: a hub database without its inbox would take new messages for applied ones, an inbox
-    without its hub only fails to start.
+    Nobody opens what is there meanwhile, or what is left of it if this is killed: a hub database without its inbox
+    would take new messages for applied ones, an inbox without its hub would have everything done again.
     """
     aside = home.data / f"aside-{stamp}"
-    if old := occupied(home):
+    old = occupied(home)
+    if old:
         check_unused(home)
-        aside.mkdir(mode=0o700)
+    with halves.restoring(home.data):
+        archive.sync(home.data)
+        if old:
+            aside.mkdir(mode=0o700)
         for name in old:
             if (home.data / name).exists():
                 (home.data / name).rename(aside / name)
-    for part in reversed(PARTS):
-        path = sqlite_home.file_of(fresh.data, part)
-        archive.sync(path)
-        path.rename(sqlite_home.file_of(home.data, part))
-        archive.sync(home.data)
+        for part in reversed(PARTS):
+            path = sqlite_home.file_of(fresh.data, part)
+            archive.sync(path)
+            path.rename(sqlite_home.file_of(home.data, part))
+            archive.sync(home.data)
     return str(aside) if old else ""
 
 

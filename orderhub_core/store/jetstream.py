@@ -172,7 +172,10 @@ class JetStreamStore(PostgresStore):
         name = f"{stream_of(self.cluster.address, lane)}@{state.born}"
         row = connection.execute("SELECT upto FROM cursor WHERE name = %s", (name,)).fetchone()
         upto = None if row is None else row[0]
-        read = [*missing(name, state, upto, stored), *((entry.sequence, opened(name, state, entry)) for entry in stored)]
+        read = [
+            *missing(name, state, upto, stored),
+            *((entry.sequence, opened(name, state, entry)) for entry in stored),
+        ]
         known = self._digests(connection, [envelope for _, envelope in read])
         read += counted_anew(name, state, upto, read, known)
         return Batch(lane, stored[-1].sequence, name, *sorted_out([envelope for _, envelope in read], known))
@@ -256,7 +259,9 @@ def opened(cursor: str, state: State, entry: Stored) -> Envelope:
         return _unpack(entry.payload)
     except (msgspec.DecodeError, UnicodeDecodeError):
         text = f"message {entry.sequence} of {cursor} is none of the hub's: somebody else writes there\n"
-        return Envelope(LOST, f"{cursor}:{entry.sequence} unreadable", "lost", state.since, text.encode() + entry.payload)
+        return Envelope(
+            LOST, f"{cursor}:{entry.sequence} unreadable", "lost", state.since, text.encode() + entry.payload
+        )
 
 
 def missing(cursor: str, state: State, upto: int | None, stored: Sequence[Stored]) -> list[Read]:

@@ -21,7 +21,7 @@ from pysqlite3 import dbapi2 as sqlite
 
 from orderhub_core.errors import Busy, Stop, StoreMissing
 from orderhub_core.model import RawMessage
-from orderhub_core.store import chain, lanes, statements
+from orderhub_core.store import chain, halves, lanes, statements
 from orderhub_core.store.base import DUE, FURTHEST, MESSAGE, Progress, Store
 from orderhub_core.store.unit import Claim, Message, Receipt, Row, Writes, digest_of
 
@@ -107,12 +107,11 @@ class SqliteStore(Store):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        for part in PAGE_BYTES:
-            if not file_of(folder, part).exists():
-                raise StoreMissing("no hub in {folder}: `orderhub db init --data {folder}` makes one", folder=folder)
+        halves.refuse_what_is_not_whole({part: file_of(folder, part) for part in PAGE_BYTES})
         self._writers: dict[str, Any] = {}
         self._locks = {part: threading.RLock() for part in PAGE_BYTES}
         self._local = threading.local()
+        self._fits = False  # not known yet, see `_see_that_it_fits`
 
     def sql(self, text: str) -> str:
         return text
@@ -160,6 +159,7 @@ class SqliteStore(Store):
             time.sleep(LOOK_EVERY_S)
 
     def accept(self, messages: Sequence[RawMessage], received_at: int) -> list[Receipt]:
+        self._see_that_it_fits()
         rows = [(m.source, m.message_id, m.kind, received_at, digest_of(m.body), m.body) for m in messages]
         if not self._insert_at_once(rows):
             with self.transaction("inbox") as cursor:
@@ -199,6 +199,21 @@ class SqliteStore(Store):
                 receipts.append("duplicate")
         return receipts
 
+    def _see_that_it_fits(self, *, again: bool = False) -> None:
+        """Raises Stop for an older inbox than the hub's own: what comes now would be taken for applied."""
+        if self._fits and not again:
+            return
+        upto = self.watermark()
+        if upto > (newest := self._newest()):
+            raise Stop(
+                f"the inbox ends at message {newest}, and the hub has applied messages up to {upto}: they are not of"
+                " one hub. Stop everything and restore a backup, which has both"
+            )
+        self._fits = True
+
+    def _newest(self) -> int:
+        return int(self.query("inbox", "SELECT coalesce(max(id), 0) FROM inbox")[0][0])
+
     def progress(self) -> Progress:
         lane = self._lane()
         return Progress(lane.version, lane.version, lane.next_order_id - 1, (chain.Head(lane.log_seq, lane.log_hash),))
@@ -209,6 +224,7 @@ class SqliteStore(Store):
 
     def _claim_fresh(self, lane: _Lane, limit: int) -> Claim | None:
         messages = self._after(lane.applied_upto, limit)
+        self._see_that_it_fits(again=not messages)
         return Claim(messages, messages[-1].id, *lane.base, stamp=lane.version + 1) if messages else None
 
     def _after(self, number: int, limit: int) -> list[Message]:
@@ -261,8 +277,7 @@ class SqliteStore(Store):
 
     def waiting(self) -> tuple[int, int | None]:
         # Ids have no gaps: a message that was there already takes none, and none is ever removed.
-        upto = self.watermark()
-        newest = self.query("inbox", "SELECT coalesce(max(id), 0) FROM inbox")[0][0]
+        upto, newest = self.watermark(), self._newest()
         oldest = self.query("inbox", "SELECT received_at FROM inbox WHERE id > ? ORDER BY id LIMIT 1", (upto,))
         again = self.query("hub", "SELECT id FROM todo")
         of_those = f"SELECT min(received_at) FROM inbox WHERE {self.among('id')}"

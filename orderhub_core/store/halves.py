@@ -1,0 +1,56 @@
+"""Two files are one hub: neither is begun anew beside the other, which would take new messages for applied ones, or
+have everything done a second time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from pysqlite3 import dbapi2 as sqlite
+
+from orderhub_core.errors import Stop, StoreMissing
+
+RESTORING = "restoring"
+"""A file beside the databases, while a restore puts them in place."""
+HOLDS = {"inbox": "SELECT 1 FROM inbox LIMIT 1", "hub": "SELECT 1 FROM lanes WHERE version > 0 LIMIT 1"}
+"""Whether a file holds anything yet: one that `db init` has begun does not."""
+
+
+def refuse_what_is_not_whole(files: Mapping[str, Path]) -> None:
+    """Of the files of a hub, by part. Raises StoreMissing where there is no hub yet, and Stop where some of one is."""
+    folder = next(iter(files.values())).parent
+    if (folder / RESTORING).exists():
+        raise Stop(
+            f"a restore of the hub in {folder} was cut off: run `orderhub db restore BACKUP --force` again. What was"
+            " there before lies in its folders aside-*"
+        )
+    there = [part for part, file in files.items() if file.exists()]
+    if len(there) == len(files):
+        return
+    for part in there:
+        if _holds(part, files[part]):
+            missing = next(file.name for part, file in files.items() if part not in there)
+            raise Stop(
+                f"of the hub in {folder} {files[part].name} is there and {missing} is not: restore a backup, which has"
+                f" both. To begin anew, move {files[part].name} away"
+            )
+    raise StoreMissing("no hub in {folder}: `orderhub db init --data {folder}` makes one", folder=folder)
+
+
+def _holds(part: str, file: Path) -> bool:
+    with contextlib.closing(sqlite.connect(f"{file.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+        try:
+            return bool(connection.execute(HOLDS[part]).fetchall())
+        except sqlite.DatabaseError as error:
+            return "no such table" not in str(error)
+
+
+@contextlib.contextmanager
+def restoring(folder: Path) -> Iterator[None]:
+    """While the files of another hub are put in place, whoever is killed leaves a note of it."""
+    note = folder / RESTORING
+    note.touch(mode=0o600)
+    yield
+    note.unlink()
