@@ -212,8 +212,11 @@ def verified(folder: Path, tell: Tell) -> Manifest:
 
 
 def backups(folder: Path) -> list[Path]:
-    """The backups that gather in a folder, oldest first."""
-    return sorted(path for path in folder.glob(f"{OURS}*") if (path / MANIFEST).is_file())
+    """The backups that gather in a folder, oldest first. Those that bear a later date than now come before all: they were
+    made while the clock was ahead, nobody knows when, and are to be taken for the newest by nobody."""
+    now = OURS + stamp()
+    found = [path for path in folder.glob(f"{OURS}*") if (path / MANIFEST).is_file()]
+    return sorted(found, key=lambda path: (path.name <= now, path.name))
 
 
 def newest(path: Path) -> Path:

@@ -57,7 +57,7 @@ class Expiry:
         """
         before = now - self._days * DAY_US
         if not self._free:
-            looked, self._free = self._look(before)
+            looked, self._free = self._look(before, now)
             if looked and not self._free:
                 return Dropped()
         if self._free:
@@ -72,14 +72,28 @@ class Expiry:
             self._after = 0
         return None
 
-    def _look(self, before: int) -> tuple[int, list[tuple[int, int]]]:
-        """How many old messages come next, and those of them whose bodies may go, with the bodies' sizes."""
+    def _look(self, before: int, now: int) -> tuple[int, list[tuple[int, int]]]:
+        """How many messages come next that need no second look soon, and those of them whose bodies may go, with the
+        bodies' sizes."""
         rows = self._store.query("inbox", LOOK, (self._after, LOOK_ROWS))
-        old = [row for row in rows if row[1] < before]
-        if old:
-            self._after = old[-1][0]
-        free = _free(self._store, [row[0] for row in old if row[2] is not None])
-        return len(old), [(message, size) for message, _, size in old if message in free]
+        came = _came(rows, now)
+        passed = [row[0] for row, at in zip(rows, came, strict=True) if at is None or at < before]
+        if passed:
+            self._after = passed[-1]
+        old = [(row[0], row[2]) for row, at in zip(rows, came, strict=True) if at is not None and at < before]
+        free = _free(self._store, [message for message, size in old if size is not None])
+        return len(passed), [(message, size) for message, size in old if message in free]
+
+
+def _came(rows: Sequence[Row], now: int) -> list[int | None]:
+    """When each of these rows of LOOK came: of one that came while the clock was ahead, when the next one did; None
+    where none tells. They hold up nobody behind them, and keep no person's data until the date that they bear."""
+    found: list[int | None] = []
+    after: int | None = None
+    for _, at, _ in reversed(rows):
+        after = at if at <= now else after
+        found.append(after)
+    return found[::-1]
 
 
 def _bounded(old: Sequence[tuple[int, int]]) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
@@ -161,7 +175,8 @@ def due(store: Store, now: int, days: int) -> Dropped:
     before, after = now - days * DAY_US, 0
     total: list[int] = [0, 0]
     while rows := store.query("inbox", LOOK, (after, LOOK_ROWS)):
-        sizes: dict[int, Any] = {row[0]: row[2] for row in rows if row[1] < before and row[2] is not None}
+        old = [row for row, at in zip(rows, _came(rows, now), strict=True) if at is not None and at < before]
+        sizes: dict[int, Any] = {row[0]: row[2] for row in old if row[2] is not None}
         free = _free(store, list(sizes))
         total = [total[0] + len(free), total[1] + sum(sizes[message] for message in free)]
         after = rows[-1][0]

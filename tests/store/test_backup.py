@@ -331,6 +331,17 @@ def test_old_backups_are_rotated_and_never_the_one_just_written(home, hub, tmp_p
     assert (tmp_path / "b" / "orderhub-mine").is_dir()
 
 
+def test_a_backup_made_while_the_clock_was_ahead_is_nobodys_newest(home, hub, tmp_path, monkeypatch):
+    right = archive.now
+    monkeypatch.setattr(archive, "now", lambda: right() + 86_400_000_000)
+    ahead = backup.backup(home, tmp_path / "b", keep=2, env=ENV).folder
+    assert archive.newest(tmp_path / "b") == ahead, "there is no other"
+    monkeypatch.setattr(archive, "now", right)
+    first, second = [backup.backup(home, tmp_path / "b", keep=2, env=ENV) for _ in range(2)]
+    assert (first.removed, second.removed) == ([], [ahead])
+    assert archive.newest(tmp_path / "b") == second.folder
+
+
 def flip(path, at):
     content = bytearray(path.read_bytes())
     content[at] ^= 1

@@ -67,6 +67,29 @@ def test_old_applied_bodies_go_and_nothing_else(store, context):
     assert store.query("hub", "SELECT count(*) FROM orders")[0][0] == 4
 
 
+@pytest.mark.parametrize("ahead", [DAY_US, 3650 * DAY_US])
+def test_what_came_while_the_clock_was_ahead_holds_nothing_up_and_goes_with_what_came_after_it(
+    store, context, monkeypatch, ahead
+):
+    monkeypatch.setattr(expiry, "LOOK_ROWS", 4)
+    store.accept([message(n) for n in range(9)], NOW + ahead)
+    store.accept([message(n) for n in range(9, 12)], OLD)
+    store.accept([message(12)], NOW + ahead)
+    store.accept([message(13)], YOUNG)
+    store.accept([message(14)], NOW + ahead)
+    absorb.drain(context, 100)
+    due, dropped = expiry.due(store, NOW, 30), expiry.expire(store, NOW, 30)
+    assert due == dropped
+    kept = {name for name, has in bodies(store).items() if has}
+    # Of a look that sees nothing else nobody can tell; of all others what comes next does.
+    assert kept == {f"m{n}" for n in (*range(8), 12, 13, 14)}
+    store.accept([message(15)], NOW)
+    absorb.drain(context, 100)
+    monkeypatch.setattr(expiry, "LOOK_ROWS", 4_000)
+    expiry.expire(store, NOW, 30)
+    assert {name for name, has in bodies(store).items() if has} == {"m12", "m13", "m14", "m15"}
+
+
 def test_a_redelivery_after_expiry_is_still_a_duplicate_or_a_conflict(store, context):
     store.accept([message(1), message(2)], OLD)
     absorb.drain(context, 100)
