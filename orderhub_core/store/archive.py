@@ -212,8 +212,8 @@ def verified(folder: Path, tell: Tell) -> Manifest:
 
 
 def backups(folder: Path) -> list[Path]:
-    """The backups that gather in a folder, oldest first. Those that bear a later date than now come before all: they were
-    made while the clock was ahead, nobody knows when, and are to be taken for the newest by nobody."""
+    """The backups that gather in a folder, oldest first. Those that bear a later date than now come before all: they
+    were made while the clock was ahead, nobody knows when, and nobody is to take one for the newest."""
     now = OURS + stamp()
     found = [path for path in folder.glob(f"{OURS}*") if (path / MANIFEST).is_file()]
     return sorted(found, key=lambda path: (path.name <= now, path.name))

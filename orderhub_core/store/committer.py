@@ -23,6 +23,10 @@ from orderhub_core.store.lanes import Overtaken
 from orderhub_core.store.statements import Batch
 from orderhub_core.store.unit import Claim, Row, Writes
 
+STUCK_S = 60.0
+"""Without a word of a batch: a process that was stopped, or waits for a disk that does not come back, is done with. It
+waits for another writer of the file for 5 s, and a commit takes some 50 ms."""
+
 
 class Committer:
     """`ahead.Ahead` of a SQLite hub. The process starts with the first batch."""
@@ -61,7 +65,7 @@ class Committer:
             return
         self._flying = claim, writes
         try:
-            pipes.send(child.orders, order)
+            pipes.send(child, order, STUCK_S)
         except OSError:
             self._lost(child)
 
@@ -114,7 +118,9 @@ class Committer:
 
     def end(self) -> None:
         if self._flying is not None and self._failed is None and self._child is not None:
-            answer = pipes.receive(self._child.answers)
+            answer = None
+            with contextlib.suppress(TimeoutError):
+                answer = pipes.answered(self._child, STUCK_S)
             if answer is None:
                 self._lost(self._child)
             elif failed := answer.get("failed"):

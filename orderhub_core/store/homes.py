@@ -13,13 +13,11 @@ from orderhub_core.errors import StoreMissing, UserMistake
 from orderhub_core.store.ahead import Ahead
 from orderhub_core.store.base import Store
 from orderhub_core.store.home import Home as Home
+from orderhub_core.store.revisions import REVISIONS
 from orderhub_core.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from orderhub_core.store.scribe import Scribe
-
-REVISIONS = {"inbox": "inbox_0004", "hub": "hub_0019"}
-"""This version's schema: the newest migration of each part."""
 
 
 def ahead(store: Store) -> Ahead | None:

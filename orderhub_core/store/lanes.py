@@ -1,19 +1,22 @@
 """Where a lane stands, and the ledger that all share: every commit moves its lane on from where its plan began, and
-seals what it logs. So two that begin at one place are never both committed.
+seals what it logs. So two that begin at one place are never both committed, and nobody commits into another schema
+than his own.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from orderhub_core.errors import Later
+from orderhub_core.errors import Later, Stop
 from orderhub_core.store import chain
+from orderhub_core.store.revisions import REVISIONS
 from orderhub_core.store.statements import Batch, insert
 from orderhub_core.store.unit import Claim, Row, Writes
 
 MOVE_ON = """UPDATE lanes SET version = version + 1, next_order_id = ?,
     applied_upto = CASE WHEN applied_upto < ? THEN ? ELSE applied_upto END
-    WHERE lane = ? AND version = ? AND log_hash = ? RETURNING log_seq, log_hash"""
+    WHERE lane = ? AND version = ? AND log_hash = ?
+    RETURNING log_seq, log_hash, (SELECT version_num FROM alembic_version_hub)"""
 SEAL = "UPDATE lanes SET log_seq = ?, log_hash = ? WHERE lane = ?"
 
 TAKE_TURN = "UPDATE resources SET balance = ? WHERE kind = 'turn' AND balance = ?"
@@ -39,8 +42,14 @@ def sealed(lane: int, step: int, entries: Sequence[Row], end: chain.Head) -> tup
 
 def advanced(moved: Sequence[Row], turns: int) -> chain.Head:
     """Where a lane's log ends, by what MOVE_ON has returned. Raises Overtaken when the lane stands elsewhere than the
-    plan begins, or the ledger, where the plan takes part in it and TAKE_TURN has not changed its one row."""
+    plan begins, or the ledger, where the plan takes part in it and TAKE_TURN has not changed its one row; and Stop when
+    the hub was brought to another version meanwhile, for which this one's plans mean nothing."""
     if len(moved) != 1 or turns != 1:
         raise Overtaken("another writer applied messages meanwhile")
-    ((seq, last),) = moved
+    ((seq, last, revision),) = moved
+    if revision != REVISIONS["hub"]:
+        raise Stop(
+            f"the hub was brought to another version ({revision}; this one works on {REVISIONS['hub']}): stop this"
+            " process, and start the version that it was brought to"
+        )
     return chain.Head(seq, bytes(last))

@@ -4,15 +4,19 @@ behind its length. The parent's death, or its silence, is the end of the process
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import fcntl
 import os
+import select
 import signal
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from typing import IO, Any, Generic, NamedTuple, TypeVar, cast
+from weakref import WeakSet
 
 import msgspec
 
@@ -23,6 +27,15 @@ PIPE_BYTES = 1 << 20
 """What is written is handed over in a few pieces, while the process still waits for the disk."""
 END_S = 10.0
 """A process that has nothing to do ends at once; one in a commit, after it."""
+_started: WeakSet[subprocess.Popen[bytes]] = WeakSet()
+
+
+@atexit.register
+def _leave_none() -> None:
+    """A process that was stopped in its tracks does not see our end, and would keep what it has locked."""
+    for process in _started:
+        if process.poll() is None:
+            process.kill()
 
 
 class Child(NamedTuple):
@@ -31,11 +44,13 @@ class Child(NamedTuple):
     answers: IO[bytes]
 
     def end(self) -> None:
-        """Say that nothing more will come, and wait for it to be done."""
+        """Say that nothing more will come, and wait for it to be done; if that takes too long, it is killed."""
         with contextlib.suppress(OSError):
             self.orders.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
+        try:
             self.process.wait(END_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
         self.answers.close()
 
     def kill(self) -> None:
@@ -48,6 +63,7 @@ def start(module: str, *arguments: str) -> Child:
     # -P: what lies in the folder where the parent was started is nobody's code.
     command = [sys.executable, "-P", "-m", module, *arguments]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)  # noqa: S603 (our own)
+    _started.add(process)
     orders, answers = cast("IO[bytes]", process.stdin), cast("IO[bytes]", process.stdout)
     with contextlib.suppress(OSError):  # a machine may allow less: then a piece takes a few more writes
         fcntl.fcntl(orders, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
@@ -74,10 +90,29 @@ def answer(pipe: int, data: bytes) -> None:
         raise SystemExit(0) from None
 
 
-def send(stream: IO[bytes], data: bytes) -> None:
-    stream.write(LENGTH.pack(len(data)))
-    stream.write(data)
-    stream.flush()
+def send(child: Child, data: bytes, within_s: float) -> None:
+    """Raises OSError where nobody takes it, also within that time."""
+    pipe, until = child.orders.fileno(), time.monotonic() + within_s
+    os.set_blocking(pipe, False)
+    rest = memoryview(LENGTH.pack(len(data)) + data)
+    while rest:
+        try:
+            rest = rest[os.write(pipe, rest) :]
+        except BlockingIOError:
+            _wait(pipe, select.POLLOUT, until)
+
+
+def answered(child: Child, within_s: float) -> Any:
+    """The next answer; None at the end. Raises TimeoutError, an OSError, where none comes within that time."""
+    _wait(child.answers.fileno(), select.POLLIN, time.monotonic() + within_s)
+    return receive(child.answers)
+
+
+def _wait(pipe: int, what: int, until: float) -> None:
+    poll = select.poll()
+    poll.register(pipe, what)
+    if not poll.poll(max(0.0, until - time.monotonic()) * 1_000):
+        raise TimeoutError("the process does not move")
 
 
 def receive(stream: IO[bytes]) -> Any:

@@ -12,7 +12,7 @@ import pytest
 from reading import rows, state
 from small_rules import one_of, rulebook
 
-from orderhub_core.errors import Unreachable
+from orderhub_core.errors import Stop, Unreachable
 from orderhub_core.flows import ops
 from orderhub_core.flows.absorb import absorb, drain, plan
 from orderhub_core.flows.context import Context, Source
@@ -22,6 +22,7 @@ from orderhub_core.flows.replay import replay
 from orderhub_core.model import Content, Event, Line, Observation, Parcel, RawMessage, Review, Sighting
 from orderhub_core.store import homes, statements
 from orderhub_core.store.lanes import Overtaken
+from orderhub_core.store.revisions import REVISIONS
 
 E = Event
 NOW = 1_700_000_000_000_000
@@ -496,3 +497,17 @@ def test_the_later_judgement_holds_in_whatever_order_they_are_applied(context, k
         context.store.accept(some if keyed else [msgspec.structs.replace(said, key="") for said in some], at)
     drain(context, limit)
     assert context.store.query("hub", "SELECT DISTINCT consistent FROM reviews") == [(ops.WITHDRAWN,)]
+
+
+def test_nobody_commits_into_another_schema_than_his_own(context, order):
+    """An upgrade while a worker runs: what that one plans means nothing any more."""
+    store = context.store
+    store.accept([order(f"A{n}", E.PLACED, total=9_000) for n in range(3)], NOW)
+    with store.transaction("hub") as cursor:
+        cursor.execute("UPDATE alembic_version_hub SET version_num = 'hub_9999'")
+    with pytest.raises(Stop, match=r"brought to another version \(hub_9999; this one works on hub_"):
+        drain(context, 100)
+    assert (store.waiting()[0], rows(context, "SELECT count(*) FROM orders")) == (3, [(0,)])
+    with store.transaction("hub") as cursor:
+        cursor.execute(f"UPDATE alembic_version_hub SET version_num = '{REVISIONS['hub']}'")
+    assert len(drain(context, 100)) == 3

@@ -7,9 +7,12 @@ import json
 import random
 import signal
 import subprocess
+import sys
 import threading
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from reading import rows, whole
@@ -20,7 +23,7 @@ from orderhub_core.flows.context import Source
 from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.flows.recent import Recent
 from orderhub_core.model import Event, Parcel
-from orderhub_core.store import homes
+from orderhub_core.store import committer, homes, pipes
 from orderhub_core.store.homes import Home
 from orderhub_core.store.lanes import Overtaken
 
@@ -145,6 +148,55 @@ def test_when_the_other_process_is_killed_nothing_is_lost_or_doubled(pipeline, c
     assert rows(context, "SELECT count(*), count(DISTINCT order_no) FROM orders") == [(BACKLOG, BACKLOG)]
     assert rows(context, "SELECT count(*) FROM log WHERE event = 'payment.paid'") == [(BACKLOG,)]
     assert context.store.verify_log().broken_seq is None
+
+
+@pytest.mark.parametrize("bytes_each", [10, 100_000], ids=["at its answer", "at what it is handed"])
+def test_when_the_other_process_stops_in_its_tracks_it_is_done_with(pipeline, context, order, monkeypatch, bytes_each):
+    monkeypatch.setattr(committer, "STUCK_S", 1.0)
+    told = [order(f"A{n}", E.PLACED, total=9_000, category="x" * bytes_each) for n in range(BACKLOG)]
+    context.store.accept(told, NOW)
+    stopped = []
+
+    def stop():
+        stopped.append(child(pipeline))
+        stopped[0].send_signal(signal.SIGSTOP)
+
+    handed_over_to(pipeline, 2, stop)
+    with pytest.raises(Busy, match="gone away"):
+        while True:
+            pipeline.step()
+    assert stopped[0].wait(10) == -signal.SIGKILL
+    steps(pipeline)
+    assert rows(context, "SELECT count(*), count(DISTINCT order_no) FROM orders") == [(BACKLOG, BACKLOG)]
+    assert context.store.verify_log().broken_seq is None
+
+
+def test_a_process_that_is_stopped_in_its_tracks_ends_with_the_worker(pipeline, context, order, monkeypatch):
+    monkeypatch.setattr(pipes, "END_S", 0.5)
+    process = in_the_air(pipeline, context, order)
+    process.send_signal(signal.SIGSTOP)
+    monkeypatch.setattr(committer, "STUCK_S", 0.5)
+    pipeline.close()
+    assert process.wait(10) == -signal.SIGKILL
+
+
+LEAVING = """import signal, sys
+from orderhub_core.store import pipes
+process = pipes.start("orderhub_core.store.committer", sys.argv[1]).process
+process.send_signal(signal.SIGSTOP)
+print(process.pid)
+"""
+
+
+def test_a_worker_that_ends_leaves_no_process_that_is_stopped_in_its_tracks(sqlite_home):
+    told = subprocess.run(
+        [sys.executable, "-c", LEAVING, str(sqlite_home.data / "hub.db")], check=True, capture_output=True, text=True
+    )
+    state = Path(f"/proc/{told.stdout.strip()}/stat")
+    until = time.monotonic() + 10
+    while state.exists() and " Z " not in state.read_text() and time.monotonic() < until:
+        time.sleep(0.01)
+    assert not state.exists() or " Z " in state.read_text()
 
 
 def handed_over_to(pipeline, number, act):
