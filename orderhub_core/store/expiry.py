@@ -190,7 +190,7 @@ def refuse_expired(store: Store, messages: Sequence[int], days: int, *, before: 
     if gone := [str(row[0]) for row in store.query("inbox", sql, (before, store.listed(messages)))]:
         raise UserMistake(
             "applied or dismissed, and expired since: {gone}; after limits.raw_days ({days}) only a message's"
-            " digest is kept: ask its sender for it again",
+            " digest is kept: ask its sender for it again, under another id, for this one is taken",
             gone=tuple(gone),
             days=days,
         )
