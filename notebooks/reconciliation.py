@@ -63,8 +63,11 @@ def _(books, connected, everything, lang, since, span, tr, until):
     except errors.UserMistake:
         _wrong = ui.note(tr("The last day comes before the first: choose them the other way round."), "warn")
         mo.stop(True, ui.page(tr("Reconciliation"), "", lang, form, _wrong))
-    _question = ("reconcile", chosen, books.stamp)
-    found = connected.remembered(_question, lambda: result.reconcile(books.ledgers, chosen, words=books.words))
+    _as_of = books.as_of(connected.as_of())
+    _question = ("reconcile", chosen, books.stamp, (_as_of or 0) // result.HOUR_US)
+    found = connected.remembered(
+        _question, lambda: result.reconcile(books.ledgers, chosen, as_of=_as_of, words=books.words)
+    )
     return chosen, form, found
 
 
@@ -90,7 +93,7 @@ def _(chosen, connected, set_answered, set_said, tr):
 
 
 @app.cell
-def _(answered, connected, found, said, settle, tr):
+def _(answered, books, connected, found, said, settle, tr):
     rows = queue.queue(found, answered())
     _waits, _done = (queue.table(part, found, tr) for part in queue.parted(rows))
     _how = {"selection": "multi", "wide": queue.widths(tr)}
@@ -104,6 +107,7 @@ def _(answered, connected, found, said, settle, tr):
     _none = ui.note(tr("Nothing waits for finance."), "good")
     _now = said() if connected.writable else (tr("Read only: acknowledge in the hub itself."), "info")
     _told = [ui.note(*_now)] if _now[0] else []
+    _told += [ui.note(tr(texts.NO_LEDGERS), "warn")] if not connected.writable and books.of_hub_alone() else []
     _save = ui.download_csv(queue.table(rows, found, tr), queue.audit_id(found.period) + ".csv", tr("Download CSV"))
     desk = ui.section(tr("Finance's queue"), *_told, _open if _waits.height else _none, _save)
     done = ui.section(tr("Acknowledged"), _closed) if _done.height else ui.grid()

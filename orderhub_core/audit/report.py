@@ -154,7 +154,7 @@ class Report:
     def interval(self) -> sampling.Interval:
         """What the sample proves of the population's rate."""
         share = self.sample_share()
-        return sampling.interval(share.consistent, share.of)
+        return sampling.interval(share.consistent, share.of, population=self.population_share().of)
 
     def by_verdict(self) -> dict[str, int]:
         """Every verdict, mildest first, with its number of orders, zeros included."""
@@ -284,12 +284,20 @@ def look(
 
 def shared_columns(sightings: Mapping[str, Frame]) -> list[str]:
     """The columns, besides the status, that two or more of the frames have."""
-    columns = [name for frame in sightings.values() for name in frame.collect_schema().names()]
-    return [
-        name
-        for name in dict.fromkeys(columns)
-        if columns.count(name) > 1 and name not in _NOT_COMPARED and not name.startswith(RAW)
-    ]
+    columns = [name for frame in sightings.values() for name in _comparable(frame)]
+    return [name for name in dict.fromkeys(columns) if columns.count(name) > 1]
+
+
+def columns_alone(sightings: Mapping[str, Frame]) -> dict[str, list[str]]:
+    """By touchpoint the columns that no other one has: they are compared with nothing."""
+    shared = shared_columns(sightings)
+    found = {name: [own for own in _comparable(frame) if own not in shared] for name, frame in sightings.items()}
+    return {name: columns for name, columns in found.items() if columns}
+
+
+def _comparable(frame: Frame) -> list[str]:
+    names = frame.collect_schema().names()
+    return [name for name in names if name not in _NOT_COMPARED and not name.startswith(RAW)]
 
 
 def _facts(population: pl.DataFrame | None) -> dict[str, Instants]:

@@ -44,6 +44,15 @@ class Gathered(NamedTuple):
     stamp: Hashable
     """Changes when a file does."""
 
+    def as_of(self, now: int) -> int | None:
+        """When the data was taken: `now`, where the hub itself tells what went out; None where a file does, and its
+        newest instant says it. Microseconds UTC."""
+        return now if Source.ERP in self.ledgers.entries and Source.ERP not in self.ledgers.origins else None
+
+    def of_hub_alone(self) -> bool:
+        """Whether there is no file of anything: refunds and scans are known as far as the hub was told of them."""
+        return not self.ledgers.origins
+
 
 def lying(folder: Path) -> Chosen:
     """What lies in a hub's data folder. Raises UserMistake where one ledger lies there twice."""

@@ -31,6 +31,7 @@ def test_the_usual_headings_are_known_and_the_rest_is_kept(tmp_path: Path, headi
         "status": pl.String,
         "updated_at": INSTANT,
         "time_problem": pl.String,
+        "order_no_problem": pl.String,
         "row_no": pl.Int64,
         "库位": pl.String,
     }

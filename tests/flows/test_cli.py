@@ -268,12 +268,30 @@ def test_audit_of_three_files_needs_no_database(orderhub, tmp_path):
     verdicts = {finding["order_no"]: finding for finding in answer["findings"]}
     assert "A2" in verdicts
     assert verdicts["A2"]["values"].keys() >= {"page", "crm"}
-    interval = answer["sample"]["interval"]
-    assert 0 <= interval["low"] < 0.5 < interval["high"] <= 1
-    assert interval["level"] == 0.95
+    assert answer["sample"]["interval"] == {"low": 0.5, "high": 0.5, "level": 0.95}, "all of them were drawn"
+    interval = last_object(orderhub("audit", "files", *files, "--sample", 1, "--json")[1])["sample"]["interval"]
+    assert interval["high"] - interval["low"] == 0.5, "one of two was"
     assert not (tmp_path / "data").exists()
     code, _, _ = orderhub("audit", "files", *files, "--fail-under", "0.9")
     assert code == 1
+
+
+def test_what_an_audit_of_files_does_not_compare_is_told(orderhub, tmp_path):
+    at = "2026-11-11 10:00:00"
+    (tmp_path / "page.csv").write_text(
+        f"order_no,status,total_price,updated_at\nA1,paid,1,{at}\n1.23E+17,paid,1,{at}\n"
+    )
+    (tmp_path / "crm.csv").write_text(f"order_no,status,金额,updated_at\nA1,paid,999,{at}\nA2,paid,1,{at}\n")
+    files = [part for name in ("page", "crm") for part in ("--touchpoint", f"{name}={tmp_path / name}.csv")]
+    code, out, err = orderhub("audit", "files", *files, "--as-of", "2026-12-01T00:00:00+08:00")
+    assert code == 0
+    assert "! shown by one system alone, and compared with nothing (page: total_price; crm: Order total)" in out
+    assert "! page: rows with damaged order numbers are left out (1)" in out and "1.23E" not in out
+    assert "first row 3: a spreadsheet has rounded this number" in err
+    answer = last_object(orderhub("audit", "files", *files, "--json")[1])
+    assert (answer["alone"], answer["left_out"]) == ({"page": ["total_price"], "crm": ["total"]}, {"page": 1})
+    _, out, err = orderhub("audit", "files", *files, "--preset", "service")
+    assert "not compared, nor shown: total_price" in err
 
 
 def test_a_big_world_goes_to_parquet_and_can_be_diagnosed(orderhub, tmp_path, monkeypatch):

@@ -69,7 +69,8 @@ def test_conflicts_are_listed_under_a_heading_that_counts_them(files: list[objec
 def test_it_is_told_in_chinese_and_so_is_the_workbook(files: list[object], tmp_path: Path) -> None:
     code, said = run(*files, "--lang", "zh", "--xlsx", tmp_path / "out.xlsx")
     lines = said.splitlines()
-    assert (code, lines[0]) == (0, "2026-11-01 至 2026-11-03（Asia/Shanghai），CNY，订单 3 单")
+    assert code == 0
+    assert lines[0] == "2026-11-01 至 2026-11-03（Asia/Shanghai），CNY，订单 3 单；是否逾期截至 2026-11-03 09:00"
     assert [line.split() for line in lines[1:5]] == [
         ["实付金额", "150.00"], ["退款金额", "0.00"], ["出库金额", "107.00"], ["差额", "43.00"],
     ]  # fmt: skip
@@ -82,7 +83,12 @@ def test_it_is_told_in_chinese_and_so_is_the_workbook(files: list[object], tmp_p
 def test_a_period_cuts_both_sides(files: list[object]) -> None:
     assert answer(*files, "--period", "2026-11-01")["totals"]["gap_minor"] == 0
     assert answer(*files, "--from", "2026-11-02")["totals"]["gap_minor"] == 4_300
-    assert answer(*files, "--period", "2026-10")["parts"] == {}
+
+
+def test_a_period_of_which_nothing_is_known_is_no_balance(files: list[object]) -> None:
+    for option in (["--period", "2026-10"], ["--from", "2026-11-04", "--until", "2026-11-30"]):
+        code, told = run(*files, *option, "--fail-over", "0")
+        assert (code, "what is known goes from 2026-11-01 to 2026-11-03" in told) == (2, True)
 
 
 def test_what_is_allowed_is_the_user_s_to_say(files: list[object]) -> None:
@@ -167,6 +173,9 @@ def test_a_hub_without_files_reconciles_its_own_orders(taking_in: Callable[[str]
     )
     said = answer()
     assert said["totals"]["gap_minor"] == 11_000 - 1_000 - 8_000
+    # What the hub itself tells is known now: an order of long ago is late, though nothing has happened since.
+    assert said["parts"] == {"balanced": 0, "refunded_before_shipping": 0, "not_shipped_overdue": 2_000}
+    said = answer("--as-of", "2026-11-01T15:00:00+08:00")
     assert said["parts"] == {"balanced": 0, "refunded_before_shipping": 0, "not_shipped_yet": 2_000}
 
 

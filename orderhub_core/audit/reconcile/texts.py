@@ -126,6 +126,10 @@ FEES = {
     "freight_insurance": "Freight insurance",
 }
 ALL_DAYS = "All days"
+NO_LEDGERS = (
+    "This board has no ledgers: refunds, scans and what finance has to look at are known only as far as orders tell."
+    " Put the ledgers into the folder reconcile of the snapshot."
+)
 SIGNS = (
     "On the way from paid to shipped, what has not arrived is taken away (−). In the table the same amount is a part of"
     " the gap, paid − refunded − shipped, and has the other sign."

@@ -17,7 +17,7 @@ from orderhub_core.audit import presets, selftest
 from orderhub_core.audit.consistency.audited import by_touchpoint, facts
 from orderhub_core.audit.fields import Dictionary
 from orderhub_core.audit.presets import Directory
-from orderhub_core.audit.report import audit
+from orderhub_core.audit.report import audit, columns_alone
 from orderhub_core.audit.sources import RAW, STATUS
 from orderhub_core.audit.words import EVERYWHERE, STAGES, Lexicon, lexicon
 from orderhub_core.entry.commands import audit_index, reconcile
@@ -95,7 +95,8 @@ def files(
     columns = reader.load_mapping(mapping) if mapping else None
     known, directory = _fields(fields), _directory(touchpoints)
     carried = _carried(directory, preset, list(sources))
-    compared = {name: _compared(reader, path, columns, known, carried.get(name)) for name, path in sources.items()}
+    read = {name: _compared(reader, path, columns, known, carried.get(name)) for name, path in sources.items()}
+    compared = {name: rows for name, (rows, _) in read.items()}
     for name, rows in compared.items():
         if not rows.height:
             raise UserMistake(
@@ -113,7 +114,9 @@ def files(
         scanning=directory.scanning(),
         allowed_lag_s=None if lag_s is None else dict.fromkeys(sources, lag_s),
     )
-    tell(report, as_json=as_json, limit=limit, fail_under=fail_under)
+    left_out = {name: damaged for name, (_, damaged) in read.items() if damaged}
+    alone = columns_alone(compared)
+    tell(report, as_json=as_json, limit=limit, fail_under=fail_under, left_out=left_out, alone=alone)
 
 
 @app.command()
@@ -197,22 +200,26 @@ def _carried(directory: Directory, preset: str, names: list[str]) -> dict[str, s
 
 def _compared(
     reader: ModuleType, path: Path, mapping: Any, known: Dictionary, carried: set[str] | None
-) -> pl.DataFrame:
-    """A file's rows as the audit wants them: keys, status, time, and its other columns, read as their fields say."""
-    rows = _kept(reader.read_touchpoint(path, mapping), path)
+) -> tuple[pl.DataFrame, int]:
+    """A file's rows as the audit wants them: keys, status, time, and its other columns, read as their fields say; and
+    how many have an order number that is none any more."""
+    everything = reader.read_touchpoint(path, mapping)
+    rows = _kept(everything, path)
     columns = {"order_no": rows["order_no"], STATUS: rows[STATUS], "at": rows["updated_at"]}
     skipped = []
     for heading in rows.columns[len(_READ) :]:
         field = known.heading(heading)
         if field is None:
             skipped.append(heading)
-        elif field.name not in columns and (carried is None or field.name in carried):
+        elif carried is not None and field.name not in carried:
+            skipped += [] if field.headings else [heading]  # of others the preset says that they are not compared
+        elif field.name not in columns:
             read = reader.read_values(rows[heading], field.kind, mapping)
             columns[field.name], columns[RAW + field.name] = read["value"], read["raw"]
     if skipped:
         text = tr("{path}: not compared, nor shown: {names}")
         typer.echo(text.format(path=path, names=tr(", ").join(skipped)), err=True)
-    return pl.DataFrame(columns)
+    return pl.DataFrame(columns), everything["order_no_problem"].count()
 
 
 def _named_file(text: str) -> tuple[str, Path]:
@@ -228,16 +235,21 @@ def _kept(rows: pl.DataFrame, path: Path) -> pl.DataFrame:
     if nameless.height:
         text = tr("{path}: rows without an order number left out: {n}, first row {row}")
         typer.echo(text.format(path=path, n=f"{nameless.height:,}", row=nameless["row_no"][0]), err=True)
+    damaged = rows.filter(pl.col("order_no_problem").is_not_null())
+    if damaged.height:
+        text = tr("{path}: order numbers that are damaged, left out: {n}, first row {row}: {why}")
+        first = {"row": damaged["row_no"][0], "why": tr(damaged["order_no_problem"][0])}
+        typer.echo(text.format(path=path, n=f"{damaged.height:,}", **first), err=True)
     untimed = rows.filter(pl.col("time_problem").is_not_null())
     if untimed.height:
         text = tr("{path}: update times that cannot be read, taken as unknown: {n}, first row {row}: {why}")
         first = {"row": untimed["row_no"][0], "why": tr(untimed["time_problem"][0])}
         typer.echo(text.format(path=path, n=f"{untimed.height:,}", **first), err=True)
-    kept = rows.join(nameless, on="row_no", how="anti", maintain_order="left")
+    kept = rows.join(pl.concat([nameless, damaged]), on="row_no", how="anti", maintain_order="left")
     return kept.select(*_READ, pl.exclude(_READ))
 
 
-_READ = ("order_no", "status", "updated_at", "time_problem", "row_no")
+_READ = ("order_no", "status", "updated_at", "time_problem", "order_no_problem", "row_no")
 """What `read_touchpoint` makes of a file; the rest are the file's own columns."""
 
 

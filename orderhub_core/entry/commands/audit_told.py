@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import typer
@@ -19,17 +20,41 @@ SHOWN = 20
 
 
 def tell(
-    report: Report, past: Past | None = None, *, as_json: bool, limit: int | None, fail_under: float | None
-) -> None:
-    """Exits with 1 when the rate is below `fail_under`. `past`: what an audit of a past moment looked at."""
+    report: Report, past: Past | None = None, *, as_json: bool, limit: int | None, fail_under: float | None,
+    left_out: Mapping[str, int] = MappingProxyType({}), alone: Mapping[str, Sequence[str]] = MappingProxyType({}),
+) -> None:  # fmt: skip
+    """Exits with 1 when the rate is below `fail_under`. `past`: what an audit of a past moment looked at. `left_out`:
+    rows of files whose order numbers cannot be read, by touchpoint; `alone`: fields that only that one shows."""
     if as_json:
-        typer.echo(report.to_json(limit, {} if past is None else {"past": _rebuilt(past, report)}))
+        more = {} if past is None else {"past": _rebuilt(past, report)}
+        typer.echo(report.to_json(limit, {**more, "left_out": dict(left_out), "alone": dict(alone)}))
     else:
         lost = [] if past is None else [text for text, _ in gaps(past, tr)]
-        typer.echo("\n".join([*_sentences(report, SHOWN if limit is None else limit), *lost]))
+        told = [*_sentences(report, SHOWN if limit is None else limit), *_doubts(left_out, alone), *lost]
+        typer.echo("\n".join(told))
     rate = report.population_share().rate
     if fail_under is not None and rate is not None and rate < fail_under:
         raise typer.Exit(1)
+
+
+def _doubts(left_out: Mapping[str, int], alone: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """What the figures do not show."""
+    if alone:
+        names = tr("; ").join(f"{name}{tr(': ')}{tr(', ').join(map(_field, own))}" for name, own in alone.items())
+        text = tr(
+            "! shown by one system alone, and compared with nothing ({names}); --fields names columns that mean the"
+            " same"
+        )
+        yield text.format(names=names)
+    for name, rows in left_out.items():
+        text = tr(
+            "! {name}: rows with damaged order numbers are left out ({n}), and their orders are told as missing there"
+        )
+        yield text.format(name=name, n=f"{rows:,}")
+
+
+def _field(name: str) -> str:
+    return tr(texts.FIELDS.get(name, name))
 
 
 def _rebuilt(past: Past, report: Report) -> dict[str, Any]:
@@ -43,13 +68,16 @@ def _sentences(report: Report, limit: int) -> Iterator[str]:
     yield text.format(names=names, of=f"{share.of:,}", consistent=f"{share.consistent:,}", rate=rate)
     counts = [(tr(texts.VERDICTS[verdict]), count) for verdict, count in report.by_verdict().items() if count]
     yield from (f"  {line}" for line in columns(("Verdict", "Number of orders"), counts) if counts)
-    text = tr(
-        "Sample of {of} (seed {seed}): {consistent} consistent{rate}; with {level} confidence the true rate is {low} to"
-        " {high}."
-    )
-    proven = {"level": f"{proved.level:.0%}", "low": f"{proved.low:.1%}", "high": f"{proved.high:.1%}"}
-    rate = _percent(drawn.rate)
-    yield text.format(of=drawn.of, seed=report.seed, consistent=drawn.consistent, rate=rate, **proven)
+    if drawn.of == share.of:
+        yield tr("The sample is all of them: nothing is left to be estimated.")
+    elif drawn.of:
+        text = tr(
+            "Sample of {of} (seed {seed}): {consistent} consistent{rate}; with {level} confidence the true rate is"
+            " {low} to {high}."
+        )
+        proven = {"level": f"{proved.level:.0%}", "low": f"{proved.low:.1%}", "high": f"{proved.high:.1%}"}
+        rate = _percent(drawn.rate)
+        yield text.format(of=drawn.of, seed=report.seed, consistent=drawn.consistent, rate=rate, **proven)
     listed = report.problems.head(limit)
     yield from (f"  {_problem(row)}" for row in listed.iter_rows(named=True))
     if more := report.problems.height - listed.height:
@@ -59,7 +87,7 @@ def _sentences(report: Report, limit: int) -> Iterator[str]:
 def _problem(row: Mapping[str, Any]) -> str:
     """Which order, the field unless it is the status or the whole row, what each touchpoint shows of it, and why."""
     said = [f"{name}{tr(': ')}{word or tr('(nothing)')}" for name, word in row["values"].items()]
-    field = [] if row["field"] in (STATUS, "order_no") else [tr(texts.FIELDS.get(row["field"], row["field"]))]
+    field = [] if row["field"] in (STATUS, "order_no") else [_field(row["field"])]
     told = "  ".join([row["order_no"], *field, tr(", ").join(said), texts.why(row, tr)])
     if row["heals_at"] is None:
         return told

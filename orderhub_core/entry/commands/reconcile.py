@@ -39,7 +39,9 @@ def reconcile(
     period: Annotated[str, typer.Option(metavar="MONTH", help="2026-11, or a day; default: all there is.")] = "",
     since: Annotated[str, typer.Option("--from", metavar="DAY", help="First day.")] = "",
     until: Annotated[str, typer.Option("--until", metavar="DAY", help="Last day, included.")] = "",
-    as_of: Annotated[str, typer.Option(metavar="TIME", help="When the data was taken; default: as the ERP's.")] = "",
+    as_of: Annotated[
+        str, typer.Option(metavar="TIME", help="When the data was taken; default: now, or as the ERP's file.")
+    ] = "",
     review_minutes: Annotated[
         int, typer.Option(min=0, max=60 * HOURS, help="Between payment and the ERP's review.")
     ] = 30,
@@ -55,11 +57,11 @@ def reconcile(
     named = {Source.PLATFORM: platform, Source.ERP: erp, Source.REFUNDS: refunds, Source.COURIER: courier}
     files = {source: path for source, path in named.items() if path}
     limit_minor = _amount(fail_over)
-    gathered = _gathered(gathering.Chosen(files, headings, fees))
+    gathered, now = _gathered(gathering.Chosen(files, headings, fees))
     found = reconciled(
         gathered.ledgers,
         _period(gathered, period, since, until),
-        as_of=instant(as_of) if as_of else None,
+        as_of=instant(as_of) if as_of else now,
         allowed=Allowed(review_minutes=review_minutes, ship_hours=ship_hours),
         words=gathered.words,
     )
@@ -70,30 +72,40 @@ def reconcile(
     return 1 if over else 0
 
 
-def _gathered(chosen: gathering.Chosen) -> gathering.Gathered:
-    """Paid and shipped from files need no hub; what else is missing, the hub has."""
+def _gathered(chosen: gathering.Chosen) -> tuple[gathering.Gathered, int | None]:
+    """Paid and shipped from files need no hub; what else is missing, the hub has. With the instant as of which that is
+    so, where the ledgers do not say it."""
     if {Source.PLATFORM, Source.ERP} <= chosen.files.keys():
-        return gathering.gather(chosen, None, settings.load(hub.home().data).time_zone)
+        return gathering.gather(chosen, None, settings.load(hub.home().data).time_zone), None
     connected = hub.connect()
     own = connected.ledgers()
-    if not (chosen.files or chosen.headings or chosen.fees):
-        return own
-    return gathering.gather(chosen, connected.frame, own.zone)
+    if chosen.files or chosen.headings or chosen.fees:
+        own = gathering.gather(chosen, connected.frame, own.zone)
+    return own, own.as_of(connected.as_of())
 
 
 def _period(gathered: gathering.Gathered, name: str, since: str, until: str) -> periods.Period:
     known, zone = gathered.ledgers, gathered.zone
     if name and (since or until):
         raise UserMistake("--period names the days already: leave --from and --until out, or --period")
+    first, last = known.first(), known.last()
+    everything = periods.whole(first or 0, last or 0, zone)
     if name:
-        return periods.month(name, zone)
-    first, last = known.first() or 0, known.last() or 0
-    everything = periods.whole(first, last, zone)
-    return periods.days(
-        _day("--from", since) if since else everything.first,
-        _day("--until", until) if until else everything.last,
-        zone,
-    )
+        chosen = periods.month(name, zone)
+    else:
+        days = (
+            _day("--from", since) if since else everything.first,
+            _day("--until", until) if until else everything.last,
+        )
+        chosen = periods.days(*days, zone)
+    if first is not None and (chosen.last < everything.first or everything.last < chosen.first):
+        raise UserMistake(
+            "nothing was paid, refunded or shipped in {period}: what is known goes from {first} to {last}",
+            period=chosen.name,
+            first=str(everything.first),
+            last=str(everything.last),
+        )
+    return chosen
 
 
 def _day(option: str, text: str) -> date:
@@ -126,8 +138,13 @@ def _write(path: Path, content: bytes) -> None:
 
 def _sentences(found: Reconciliation, limit: int) -> str:
     totals, decimals, period = found.totals, found.decimals, found.period
-    text = tr("{first} to {last} ({zone}), {currency}, orders: {orders}")
-    when = {"first": period.first, "last": period.last, "zone": period.zone}
+    text = tr("{first} to {last} ({zone}), {currency}, orders: {orders}; late as of {time}")
+    when = {
+        "first": period.first,
+        "last": period.last,
+        "zone": period.zone,
+        "time": texts.clock(found.as_of, period.zone),
+    }
     money = [
         (tr("Amount paid"), totals.paid_minor),
         (tr("Amount refunded"), totals.refunded_minor),
