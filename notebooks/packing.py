@@ -58,10 +58,12 @@ def _(tr):
 
 
 @app.cell
-def _(box, codes, known, now, tr):
+def _(box, codes, connected, known, now, tr):
     _name, _codes = box.value.strip(), board.scanned(codes.value)
     _said = board.together(floor.beside(known, _name), tr) if _name else []
-    _said += board.box(_name, floor.boxed(known, _name, _codes, now), _codes, tr)
+    _boxes = floor.boxed(known, _name, _codes, now)
+    _off = connected.off_the_floor(_name) if _name and _boxes.is_empty() else []
+    _said += board.box(_name, _boxes, _codes, _off, tr)
     packing = ui.section(tr(texts.STAGES["while_packing"]), ui.grid(box, codes, min="240px"), ui.notes(_said))
     return (packing,)
 

@@ -64,6 +64,10 @@ class SnapshotHub(Trying):
         """As a hub's; what lies in the warehouses is in no snapshot."""
         return packing.known(self, None, now)
 
+    def off_the_floor(self, name: str) -> list[packing.Off]:
+        """As `packing.off`; what is held is in no snapshot."""
+        return packing.off(self, None, name)
+
     def remembered(self, question: Hashable, compute: Callable[[], Answer]) -> Answer:
         """The answer to a question about the frames, computed once per snapshot and process."""
         return self._memory(question, self._stamp(), compute)

@@ -313,6 +313,10 @@ class Hub(Trying):
         """What warehouses are to pack, or have sent lately, as of `now` (microseconds UTC), and what lies there."""
         return packing.known(self, self.store, now)
 
+    def off_the_floor(self, name: str) -> list[packing.Off]:
+        """As `packing.off`."""
+        return packing.off(self, self.store, name)
+
     @cached_property
     def editions(self) -> Editions:
         """Versions of the rulebook."""

@@ -108,6 +108,10 @@ class Editions:
         self.text(version)
         return trial.moves(recorded.beside(self._store, version))
 
+    def unknown(self, book: Rulebook, tr: Translate = str) -> list[str]:
+        """Names in it that the settings do not have, a sentence each: it cannot be saved with them."""
+        return settled.unknown(book, self._settings, tr)
+
     def notes(self, book: Rulebook, tr: Translate = str) -> list[str]:
         """What it asks for that nobody measures, and what it names that the hub has never heard of, a sentence each.
         Nobody is kept from using it."""
@@ -235,7 +239,9 @@ class Editions:
         ops.check_change(asked)
         self._say([ops.change(asked, self._clock())])
         now = next(one for one in self.kept() if one.version == asked.version)
-        if now.state != books.BECOMES[asked.act] or now.comment != asked.comment:
+        # Of a way back the comment is on the version that was left.
+        same = asked.act == "rollback" or now.comment == asked.comment
+        if now.state != books.BECOMES[asked.act] or not same:
             text = "somebody else has changed version {version} meanwhile: it is {state} now"
             raise UserMistake(text, version=now.version, state=Term(now.state))
         return now

@@ -83,7 +83,7 @@ class Tried(NamedTuple):
     trouble: str
     """Why nothing can be compared; empty where it can."""
     notes: list[str]
-    """As `Editions.notes` of the draft."""
+    """As `Editions.unknown` and `notes` of the draft."""
 
 
 class Lab:
@@ -174,7 +174,9 @@ class Lab:
         given = draft(text, tr)
         force, ground = Rulebook(zone=given.book.zone), self.ground(period)
         trouble = told(given.mistakes, tr)
-        notes = [] if self.editions is None else self.editions.notes(given.book, tr)
+        notes: list[str] = []
+        if self.editions is not None:
+            notes = self.editions.unknown(given.book, tr) + self.editions.notes(given.book, tr)
         try:
             if against != board.NOTHING:
                 force = rulebook.usable(self.text(against), against)

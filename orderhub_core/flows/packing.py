@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import polars as pl
 
@@ -39,6 +39,31 @@ def known(hub: Frames, store: Store | None, now: int | None = None) -> Known:
         pl.DataFrame(together, schema=PACKS, orient="row"),
         pl.DataFrame(subtracted, schema=SUBTRACTED, orient="row"),
     )
+
+
+class Off(NamedTuple):
+    """An order that is not on the floor."""
+
+    shop: str
+    order_no: str
+    headline: str
+    """As of `model.Headline`."""
+    held: str
+    """Why a person must let it go first, `; ` between reasons; empty where nobody must."""
+
+
+def off(hub: Frames, store: Store | None, name: str) -> list[Off]:
+    """The orders of a number or tracking number. Without a `store` nobody knows which are held."""
+    wanted = (pl.col("order_no") == name) | (pl.col("tracking_no") == name)
+    found = hub.frame("orders").filter(wanted).select("shop", "order_no", pl.col("headline").cast(pl.String))
+    return [
+        Off(shop, order_no, headline, "" if store is None else _why(store, shop, order_no))
+        for shop, order_no, headline in found.iter_rows()
+    ]
+
+
+def _why(store: Store, shop: str, order_no: str) -> str:
+    return "; ".join(dict.fromkeys(one.note for one in aside.held(store, shop=shop, order_no=order_no)))
 
 
 def _held(store: Store) -> list[Row]:

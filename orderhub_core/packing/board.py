@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Protocol
 
 import polars as pl
 
+from orderhub_core.health.holds import reasons
 from orderhub_core.i18n import Said, Tile, Translate
 from orderhub_core.packing.checks import BAD
 from orderhub_core.packing.texts import fault, whose
@@ -20,7 +22,9 @@ FINE = {
     "after_shipping": "Every parcel that has left has a tracking number, or has just left.",
 }
 NOT_ASKED = "No warehouse reports its stock, so nobody knows whether gifts are there."
-NO_BOX = "No order on the floor has that order or tracking number."
+NO_BOX = "No order has that order or tracking number."
+OFF = "{order} ({shop}) is not to be packed: {state}"
+OFF_HELD = "{order} ({shop}) is held, do not pack it: {why}"
 TOGETHER = "{order} goes in one parcel with {others}."
 WHOLE = "{order} ({shop}): everything is in the box."
 NO_CODES = "Scan the box, then everything that goes into it."
@@ -91,17 +95,38 @@ def scanned(text: str) -> list[str]:
     return [code for code in re.split(r"[\s,，;；]+", text) if code]
 
 
+def _off(one: Off, tr: Translate) -> str:
+    whose = {"order": one.order_no, "shop": one.shop}
+    if one.held:
+        return tr(OFF_HELD).format(**whose, why=reasons(one.held, tr))
+    return tr(OFF).format(**whose, state=tr(one.headline.replace("_", " ")))
+
+
 def together(beside: Sequence[tuple[str, str]], tr: Translate) -> list[Said]:
     """Of `floor.beside`."""
     return [(tr(TOGETHER).format(order=order, others=others), "info") for order, others in beside]
 
 
-def box(name: str, table: pl.DataFrame, codes: Sequence[str], tr: Translate) -> list[Said]:
-    """What the scans of a box say, of the rows of floor.boxed; before anything is scanned, what belongs there."""
+class Off(Protocol):
+    """As `flows.packing.Off`."""
+
+    @property
+    def shop(self) -> str: ...
+    @property
+    def order_no(self) -> str: ...
+    @property
+    def headline(self) -> str: ...
+    @property
+    def held(self) -> str: ...
+
+
+def box(name: str, table: pl.DataFrame, codes: Sequence[str], off: Sequence[Off], tr: Translate) -> list[Said]:
+    """What the scans of a box say, of the rows of floor.boxed; before anything is scanned, what belongs there. `off`:
+    the orders of that name, where none is on the floor."""
     if not name:
         return [(tr(NO_CODES), "info")]
     if table.is_empty():
-        return [(tr(NO_BOX), "bad")]
+        return [(_off(one, tr), "bad") for one in off] or [(tr(NO_BOX), "bad")]
     if not codes:
         return [(tr(NEEDED[row["item"]]).format(**row), "info") for row in table.iter_rows(named=True) if row["item"]]
     several = table.n_unique(["shop", "order_no"]) > 1  # parcels of one order, or two shops' orders of one number

@@ -39,6 +39,7 @@ FINDINGS: Mapping[str, str] = {
     "empty": "it has no rule: nothing is decided, and orders go nowhere",
     "unrouted": "it has no rule on orders: parcels are marked, and orders go nowhere",
     "never": "it can never hold: no order meets all of its conditions",
+    "never_alone": "it can never hold: no order meets {first}",
     "never_both": "it can never hold: {first} and {second} contradict each other",
     "dead": "it is never reached: {other}, which stands before it, takes every order that it would take",
     "contradicts": "it holds for the same orders as {other}, which stands before it, and wants something else; only "
@@ -132,8 +133,11 @@ def _of_group(group: Group, examples: Examples) -> Iterator[Finding]:
 
 
 def _never(group: Group, rule: Rule) -> Finding:
-    """With two conditions that contradict each other, if it takes no more than two."""
+    """With the condition that no order meets, or two that contradict each other, if it takes no more than two."""
     parts = rule.when.parts if isinstance(rule.when, Every) else ()
+    for part in parts:
+        if not possible([Wish(part, Want.TRUE)]):
+            return Finding("never_alone", group.name, rule.name, conditions=(part,))
     for pair in combinations(parts, 2):
         if not possible([Wish(part, Want.TRUE) for part in pair]):
             return Finding("never_both", group.name, rule.name, conditions=pair)

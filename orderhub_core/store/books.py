@@ -76,8 +76,9 @@ _SAVE = """INSERT INTO rulebooks
     WHERE rulebooks.state IN ('draft', 'reviewed') AND ? IN (0, rulebooks.message)"""
 _IS_THERE = """EXISTS (SELECT 1 FROM rulebooks AS other
     WHERE other.version = ? AND other.state IN ({starts}) AND ? IN (0, other.message))"""
-_MAKE_ROOM = "UPDATE rulebooks SET state = '{left}', share = 0 WHERE state IN ({taken}) AND version <> ? AND {there}"
-_MOVE = """UPDATE rulebooks SET state = '{state}', comment = ?, message = ?{more}
+_MAKE_ROOM = """UPDATE rulebooks SET state = '{left}', share = 0, comment = coalesce(?, comment)
+    WHERE state IN ({taken}) AND version <> ? AND {there}"""
+_MOVE = """UPDATE rulebooks SET state = '{state}', comment = coalesce(?, comment), message = ?{more}
     WHERE version = ? AND state IN ({starts}) AND ? IN (0, message)"""
 
 
@@ -145,20 +146,26 @@ def steps(said: BookChange, message: int, at: int) -> list[tuple[str, Row]]:
             ]
         case "rollback":
             # When it was published stays: whoever goes back again goes further.
-            return [_room(said, "archived", ("active",)), _moved(said, "active", message, "share = 0")]
+            # The comment is on the version that is left, and why.
+            left = _room(said, "archived", ("active",), comment)
+            return [left, _moved(said, "active", message, "share = 0", keep=True)]
         case "discard":
             return [_moved(said, "archived", message, "share = 0")]
 
 
-def _room(said: BookChange, left: State, taken: tuple[str, ...]) -> tuple[str, Row]:
+def _room(said: BookChange, left: State, taken: tuple[str, ...], comment: str | None = None) -> tuple[str, Row]:
     """The others leave the place that this version takes, if it does take it."""
     there = _IS_THERE.format(starts=_listed(STARTS[said.act]))
-    return _MAKE_ROOM.format(left=left, taken=_listed(taken), there=there), (said.version, said.version, said.seen)
+    sql = _MAKE_ROOM.format(left=left, taken=_listed(taken), there=there)
+    return sql, (comment, said.version, said.version, said.seen)
 
 
-def _moved(said: BookChange, state: State, message: int, more: str, *values: str | int) -> tuple[str, Row]:
+def _moved(
+    said: BookChange, state: State, message: int, more: str, *values: str | int, keep: bool = False
+) -> tuple[str, Row]:
+    """`keep`: the version's own comment."""
     sql = _MOVE.format(state=state, more=f", {more}", starts=_listed(STARTS[said.act]))
-    return sql, (said.comment, message, *values, said.version, said.seen)
+    return sql, (None if keep else said.comment, message, *values, said.version, said.seen)
 
 
 def _listed(states: tuple[str, ...]) -> str:

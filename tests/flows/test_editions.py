@@ -41,6 +41,7 @@ def test_what_is_published_decides_on_what_comes_and_the_version_before_can_come
     (third,) = bench.orders()
     assert bench.decided() == {first: "v1", still: "v1", second: "v2", third: "v1"}
     assert bench.decided("argument")[second] == "guangzhou"
+    assert {one.version: one.comment for one in bench.editions.kept()} == {"v1": "", "v2": "too dear"}, "why it is left"
     assert nobody not in bench.decided()
     assert bench.states() == {"v2": "archived", "v1": "active"}
     with pytest.raises(UserMistake, match="no version was published before"):

@@ -14,7 +14,10 @@ from orderhub_core.entry.commands.packing import app
 from orderhub_core.entry.worker import Worker
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import ops
+from orderhub_core.i18n import translator
 from orderhub_core.model import RawMessage, Release
+from orderhub_core.packing import board
+from orderhub_core.packing.floor import TABLE
 from orderhub_core.store import homes
 from orderhub_core.store.homes import Home
 
@@ -156,6 +159,18 @@ def said_by(shop, number, sku, name="张三"):
     facts = {"order.placed": at, "payment.paid": at}
     event = {"id": f"{number}:1", "order_no": number, "at": at, "facts": facts, "content": content}
     return RawMessage(shop, f"{number}:1", "event", json.dumps(event).encode(), number)
+
+
+def test_a_packer_is_told_why_an_order_is_not_on_the_floor(living):
+    tr, table = translator("zh"), TABLE.to_frame()
+    (here,) = living.off_the_floor("A1")
+    assert (here.shop, here.headline, here.held) == ("main", "paid", "")
+    assert board.box("A1", table, [], [here], tr) == [("A1（main）不要打包：已付款", "bad")]
+    assert board.box("A1", table, [], [here._replace(held="rule r holds it: review")], tr) == [
+        ("A1（main）已挂起，先不要打包：规则 r 挂起：人工审核", "bad")
+    ]
+    assert living.off_the_floor("Z9") == []
+    assert board.box("Z9", table, [], [], tr) == [("没有这个订单号或运单号的订单。", "bad")]
 
 
 def test_the_hub_shows_who_waits_for_whom_and_keeps_what_people_say(living):

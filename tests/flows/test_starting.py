@@ -27,8 +27,9 @@ from orderhub_core.entry.demo import supervisor
 from orderhub_core.entry.start import check_rulebook
 from orderhub_core.errors import Stop, UserMistake
 from orderhub_core.flows.pipeline import Pipeline
+from orderhub_core.frames import SCHEMAS
 from orderhub_core.hub import Hub
-from orderhub_core.store import homes
+from orderhub_core.store import homes, snapshot
 from orderhub_core.store.homes import Home
 
 SETTINGS = '[[shops]]\nid = "a"\nconnector = "douyin"\n'
@@ -259,6 +260,32 @@ def test_readiness_tells_the_reason(sqlite_home):
     assert answer.status_code == 503
     assert "two SQLite libraries" in answer.text
     opened.close()
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone"])
+def test_a_board_whose_snapshot_is_damaged_says_so_on_its_first_page(tmp_path, damage):
+    import asyncio
+
+    import httpx
+
+    from orderhub_core.entry.console.app import console
+
+    frames = {name: schema.to_frame() for name, schema in SCHEMAS.items()}
+    snapshot.write(tmp_path, frames, snapshot.Meta(as_of=1))
+    (file,) = tmp_path.rglob("orders.parquet")
+    if damage == "gone":
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[:99])
+    board = hub_module.SnapshotHub(tmp_path)
+    app = console(hub=board, hooks=None, origins={"http://hub"}, secret="s", read_only=True, token=None)
+
+    async def ask():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://hub") as client:
+            return [await client.get(path) for path in ("/?lang=zh", "/figures.json")]
+
+    for answer in asyncio.run(ask()):
+        assert answer.status_code == 503 and "is damaged: write it anew with `orderhub db snapshot`" in answer.text
 
 
 def test_the_secret_is_made_once_however_many_ask(tmp_path):

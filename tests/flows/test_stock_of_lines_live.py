@@ -18,7 +18,7 @@ from versions import text
 from orderhub_core.flows import measuring, reporting
 from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.ground import Ground
-from orderhub_core.flows.lab import Lab
+from orderhub_core.flows.lab import ALWAYS, Lab
 from orderhub_core.flows.reporting import OURSELVES
 from orderhub_core.flows.reproduce import reproduce
 from orderhub_core.flows.stocking import COUNTED
@@ -26,6 +26,7 @@ from orderhub_core.model import Content, Line, Observation, RawMessage
 from orderhub_core.model import Event as E
 from orderhub_core.rules import bits, exports, needs, rulebook
 from orderhub_core.rules.explain import explain
+from orderhub_core.rules.lab.board import NOTHING
 from orderhub_core.rules.lab.wants import Want
 from orderhub_core.store import expiry, signals
 from orderhub_core.store.known import KnownFrames
@@ -287,6 +288,8 @@ def test_the_lab_reads_what_held_when_its_orders_were_paid_and_only_for_who_asks
     read = []
     holding = signals.holding
     monkeypatch.setattr(signals, "holding", lambda *asked: read.append(found := holding(*asked)) or found)
+    tried = Lab(hub).tried(text("v0", "hangzou"), NOTHING, ALWAYS, str)
+    assert tried.notes[0].endswith("names the warehouse 'hangzou', which the settings do not have; 'hangzhou'?")
     ground = Lab(hub).ground()
     ground.wanted(rulebook.read(text("v0", "hangzhou")).book)
     assert read == []

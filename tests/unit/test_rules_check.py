@@ -161,6 +161,11 @@ def test_one_condition_may_be_impossible_alone(condition):
     assert [finding.code for finding in check(read([(condition, "标记 a")]))] == ["never"]
 
 
+def test_a_condition_that_no_order_meets_is_not_blamed_on_the_one_beside_it():
+    (found,) = check(read([("付款星期 = 8 且 渠道 = 抖音 且 订单金额 > 5", "标记 a")]))
+    assert (found.code, [leaf.field for leaf in found.conditions]) == ("never_alone", ["paid_weekday"])
+
+
 @pytest.mark.parametrize(
     "condition",
     [

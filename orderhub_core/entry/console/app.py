@@ -14,12 +14,12 @@ from anyio import create_task_group, to_thread
 from starlette.applications import Starlette
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import orderhub_core
-from orderhub_core import charts
+from orderhub_core import charts, i18n
 from orderhub_core.entry.console import cards, figures, pages
 from orderhub_core.entry.console.assets import Assets
 from orderhub_core.entry.console.gate import Gate
@@ -137,6 +137,10 @@ def _pages(found: list[cards.Card], latest: figures.Cached, *, read_only: bool, 
             background.start_soon(to_thread.run_sync, _warm_up, latest)
             yield
 
+    async def trouble(request: Request, failure: Exception) -> Response:
+        told = failure.told(i18n.translator(language(request))) if isinstance(failure, OrderHubError) else ""
+        return PlainTextResponse(told, 503, {"Cache-Control": "no-store"})
+
     routes = [
         Route("/", landing),
         Route("/figures.json", live),
@@ -145,7 +149,7 @@ def _pages(found: list[cards.Card], latest: figures.Cached, *, read_only: bool, 
         Route("/apps/{name}/favicon.ico", icon),
         Mount("/", _apps(found)),
     ]
-    return Starlette(routes=routes, lifespan=lifespan)
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={OrderHubError: trouble})
 
 
 def _apps(found: Collection[cards.Card]) -> ASGIApp:
