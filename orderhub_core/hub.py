@@ -314,7 +314,6 @@ class Hub(Trying):
         return packing.known(self, self.store, now)
 
     def off_the_floor(self, name: str) -> list[packing.Off]:
-        """As `packing.off`."""
         return packing.off(self, self.store, name)
 
     @cached_property

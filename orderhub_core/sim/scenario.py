@@ -18,9 +18,11 @@ MAX_ORDERS = 2_000_000
 """A rehearsal keeps every order in memory and walks each through every stage."""
 
 
-def _demand(fits: bool, text: str) -> None:
+def _demand(fits: bool, text: str, **facts: object) -> None:
     if not fits:
-        raise UserMistake(text)
+        raise UserMistake(
+            text, **{name: f"{fact:g}" if isinstance(fact, float) else fact for name, fact in facts.items()}
+        )
 
 
 class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -32,9 +34,10 @@ class Stage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     spread: float = 0.5
 
     def __post_init__(self) -> None:
-        here = f"stage {self.name}"
-        _demand(0 < self.seconds <= DAY_S, f"{here}: seconds is {self.seconds:g}; write more than 0, at most {DAY_S:g}")
-        _demand(0 <= self.spread <= 5, f"{here}: spread is {self.spread:g}; write a number from 0 to 5")
+        text = "stage {name}: seconds is {value}; write more than 0, at most {most}"
+        _demand(0 < self.seconds <= DAY_S, text, name=self.name, value=self.seconds, most=DAY_S)
+        text = "stage {name}: spread is {value}; write a number from 0 to 5"
+        _demand(0 <= self.spread <= 5, text, name=self.name, value=self.spread)
 
 
 class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -52,15 +55,15 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """With more unfinished orders than this the warehouse counts as overloaded."""
 
     def __post_init__(self) -> None:
-        here = f"warehouse {self.id}"
+        text = "warehouse {id}: {count} people at a stage would never finish an order; write at least 1"
         for count in self.people:
-            _demand(count >= 1, f"{here}: {count} people at a stage would never finish an order; write at least 1")
-        _demand(0 < self.share < 1e9, f"{here}: share is {self.share:g}; write more than 0, or leave the warehouse out")
-        _demand(
-            0 <= self.opens < self.closes <= 24,
-            f"{here}: open from {self.opens:g} to {self.closes:g}; write 0 <= opens < closes <= 24",
-        )
-        _demand(self.overload >= 0, f"{here}: overload is {self.overload}; write the number of orders, 0 or more")
+            _demand(count >= 1, text, id=self.id, count=count)
+        text = "warehouse {id}: share is {value}; write more than 0, or leave the warehouse out"
+        _demand(0 < self.share < 1e9, text, id=self.id, value=self.share)
+        text = "warehouse {id}: open from {opens} to {closes}; write 0 <= opens < closes <= 24"
+        _demand(0 <= self.opens < self.closes <= 24, text, id=self.id, opens=self.opens, closes=self.closes)
+        text = "warehouse {id}: overload is {value}; write the number of orders, 0 or more"
+        _demand(self.overload >= 0, text, id=self.id, value=self.overload)
 
 
 class Temporary(Site, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -75,9 +78,10 @@ class Temporary(Site, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        here = f"warehouse {self.id}"
-        _demand(self.orders_per_day >= 0, f"{here}: orders_per_day is {self.orders_per_day}; write 0 or more")
-        _demand(1 <= self.check_minutes <= 1440, f"{here}: check_minutes is {self.check_minutes:g}; write 1 to 1440")
+        text = "warehouse {id}: orders_per_day is {value}; write 0 or more"
+        _demand(self.orders_per_day >= 0, text, id=self.id, value=self.orders_per_day)
+        text = "warehouse {id}: check_minutes is {value}; write 1 to 1440"
+        _demand(1 <= self.check_minutes <= 1440, text, id=self.id, value=self.check_minutes)
 
 
 class Arrivals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -96,9 +100,12 @@ class Arrivals(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The ordinary curve: rates of equal slices of the day; empty means the built-in one."""
 
     def __post_init__(self) -> None:
-        _demand(0 <= self.start_hour < 24, f"arrivals: start_hour is {self.start_hour:g}; write 0 to 23.99")
-        _demand(1 <= self.peak_multiple <= 1000, f"arrivals: peak_multiple is {self.peak_multiple:g}; write 1 to 1000")
-        _demand(0.01 <= self.decay_hours <= 24, f"arrivals: decay_hours is {self.decay_hours:g}; write 0.01 to 24")
+        text = "arrivals: start_hour is {value}; write 0 to 23.99"
+        _demand(0 <= self.start_hour < 24, text, value=self.start_hour)
+        text = "arrivals: peak_multiple is {value}; write 1 to 1000"
+        _demand(1 <= self.peak_multiple <= 1000, text, value=self.peak_multiple)
+        text = "arrivals: decay_hours is {value}; write 0.01 to 24"
+        _demand(0.01 <= self.decay_hours <= 24, text, value=self.decay_hours)
         _demand(min(self.base, default=0) >= 0, "arrivals: base has a negative rate; write rates of 0 or more")
         usable = not self.base or 0 < sum(self.base) < 1e18
         _demand(usable, "arrivals: base has no orders in it; write rates, or leave it out for the built-in curve")
@@ -130,17 +137,16 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Repetitions with other dice; figures are shown with their range over the runs."""
 
     def __post_init__(self) -> None:
-        _demand(1 <= self.orders <= MAX_ORDERS, f"orders is {self.orders}; write 1 to {MAX_ORDERS}")
-        _demand(1 <= self.runs <= 100, f"runs is {self.runs}; write 1 to 100")
-        _demand(self.promise_hours > 0, f"promise_hours is {self.promise_hours:g}; write more than 0")
+        text = "orders is {value}; write 1 to {most}"
+        _demand(1 <= self.orders <= MAX_ORDERS, text, value=self.orders, most=MAX_ORDERS)
+        _demand(1 <= self.runs <= 100, "runs is {value}; write 1 to 100", value=self.runs)
+        _demand(self.promise_hours > 0, "promise_hours is {value}; write more than 0", value=self.promise_hours)
         _demand(bool(self.stages), "there is no stage; write at least one [[stages]]")
         _demand(bool(self.warehouses), "there is no warehouse; write at least one [[warehouses]]")
+        text = "warehouse {id}: people has {count} numbers; write one per stage ({stages})"
+        names = tuple(stage.name for stage in self.stages)
         for site in (*self.warehouses, self.temporary):
-            _demand(
-                len(site.people) == len(self.stages),
-                f"warehouse {site.id}: people has {len(site.people)} numbers; write one per stage"
-                f" ({', '.join(stage.name for stage in self.stages)})",
-            )
+            _demand(len(site.people) == len(names), text, id=site.id, count=len(site.people), stages=names)
 
 
 def read(text: bytes | str, name: str) -> Scenario:
@@ -165,8 +171,8 @@ def staffed(scenario: Scenario, people: Mapping[str, int]) -> Scenario:
     Every warehouse keeps at least one person per stage. Raises UserMistake for an unknown stage or too few people.
     """
     known = [stage.name for stage in scenario.stages]
-    unknown = sorted(set(people) - set(known))
-    _demand(not unknown, f"no stage named {', '.join(unknown)}; there are: {', '.join(known)}")
+    unknown = tuple(sorted(set(people) - set(known)))
+    _demand(not unknown, "no stage named {unknown}; there are: {known}", unknown=unknown, known=tuple(known))
     columns = [
         _split(people[stage.name], scenario, stage.name)
         if stage.name in people
@@ -182,10 +188,8 @@ def staffed(scenario: Scenario, people: Mapping[str, int]) -> Scenario:
 
 def _split(total: int, scenario: Scenario, stage: str) -> list[int]:
     sites = scenario.warehouses
-    _demand(
-        total >= len(sites),
-        f"{total} people at stage {stage} for {len(sites)} warehouses; write at least one for each, {len(sites)}",
-    )
+    text = "{total} people at stage {stage} for {sites} warehouses; write at least one for each, {sites}"
+    _demand(total >= len(sites), text, total=total, stage=stage, sites=len(sites))
     spare, whole = total - len(sites), sum(site.share for site in sites)
     exact = [spare * site.share / whole for site in sites]
     crew = [1 + int(part) for part in exact]

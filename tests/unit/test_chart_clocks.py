@@ -23,4 +23,4 @@ def test_orders_stand_at_the_time_of_the_rulebooks_zone():
     chart = examples.orders(rows, words(Rulebook(zone="Asia/Shanghai"), "en"))
     (drawn,) = chart.data["paid"].to_list()
     assert dt.datetime.fromtimestamp(drawn / 1_000, dt.UTC) == dt.datetime(2026, 11, 30, 14, 55, tzinfo=dt.UTC)
-    assert chart.encoding.x.scale.type == "utc", "digits are shown as they are"
+    assert chart.encoding.x["scale"]["type"] == "utc", "digits are shown as they are"

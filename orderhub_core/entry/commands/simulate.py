@@ -18,6 +18,9 @@ from orderhub_core.sim.scenario import Scenario
 app = typer.Typer()
 MOST_PEOPLE = 1_000_000
 MOST_DIGITS = 20
+CURVES = {"steady": "as many in every hour", "day": "an ordinary day", "flash": "a flash sale"}
+SECONDS_EACH, WORTH_A_WORD_S = 2e-6, 3.0
+"""Of one order of one run, measured on a slow core; and from how many on it is said how long it takes."""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -64,8 +67,16 @@ def simulate(
     day = _changed(day, arrivals=rush, temporary=spare)
     if people:
         day = scenario.staffed(day, dict(_stage(text) for text in people))
+    seconds = 2 * day.orders * day.runs * SECONDS_EACH
+    if seconds > WORTH_A_WORD_S:
+        text = tr(
+            "rehearsing {orders} orders {runs} times, with and without the temporary warehouse: some {seconds} s;"
+            " Ctrl-C ends it"
+        )
+        told = text.format(orders=f"{day.orders:,}", runs=day.runs, seconds=round(seconds))
+        typer.echo(told, err=True)
     answer = _rehearse(day, seed)
-    tell(answer, _sentences(answer), as_json=as_json)
+    tell(answer, "\n".join([*_sentences(answer), _curve(day, learned=learn)]), as_json=as_json)
 
 
 def _rehearse(day: Scenario, seed: int) -> Answer:
@@ -115,7 +126,17 @@ def _stage(text: str) -> tuple[str, int]:
     return name, int(count)
 
 
-def _sentences(answer: Answer) -> str:
+def _curve(day: Scenario, *, learned: bool) -> str:
+    """How the orders of the day come: the page's own choice is the hub's last days, if there are any."""
+    curve = tr(CURVES[day.arrivals.curve])
+    if day.arrivals.curve == "steady":
+        return tr("curve: {curve}").format(curve=curve)
+    base = tr("the hub's last 7 days") if learned else tr("the scenario's own day")
+    base = base if day.arrivals.base else tr("the built-in ordinary day")
+    return tr("curve: {curve}, over {base}").format(curve=curve, base=base)
+
+
+def _sentences(answer: Answer) -> list[str]:
     told, helped = answer.figures, answer.scenario.temporary.enabled
     text = tr("orders: {orders}, runs: {runs} (seed {seed}), without the temporary warehouse")
     if helped:
@@ -123,4 +144,4 @@ def _sentences(answer: Answer) -> str:
     both = {True: answer.with_temporary, False: answer.without_temporary}
     figures = [tile[:3] for tile in texts.tiles(answer.scenario, both, tr)]
     lines = [text.format(orders=f"{told.orders:,}", runs=told.runs, seed=answer.seed)]
-    return "\n".join([*lines, *(f"  {line}" for line in aligned(figures))])
+    return [*lines, *(f"  {line}" for line in aligned(figures))]
