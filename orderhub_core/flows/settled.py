@@ -130,7 +130,8 @@ def _named(book: Rulebook, settings: Settings, tr: Translate) -> Iterator[str]:
         if action.argument not in names:
             told = tr("group {group!r} names the {what} {name!r}, which the settings do not have")
             said = told.format(group=group, what=what, name=action.argument)
-            near = _instead(action.argument, [name for name in names if name != NEAREST], tr)
+            own = [one.word for one in book.words if one.of == "warehouse"] if action.verb == "assign_warehouse" else []
+            near = _instead(action.argument, [*(name for name in names if name != NEAREST), *own], tr)
             is_word = action.verb == "assign_warehouse" and not action.argument.isascii()
             yield said + near + (tr("; a word for one of them goes under [words.warehouse]") if is_word else "")
 

@@ -85,11 +85,12 @@ def nearest_field(name: str) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Of the words that one might have meant the most likely one, capitals aside; empty where none is like it."""
+    """Of the words that one might have meant the most likely one, capitals aside; empty where none is like it. Of two
+    Chinese characters one may be wrong; of letters it takes more to be alike, or any two cities were."""
     folded: dict[str, str] = {}
     for each in known:
         folded.setdefault(each.casefold(), each)
-    found = get_close_matches(word.casefold(), folded, n=1, cutoff=0.5)
+    found = get_close_matches(word.casefold(), folded, n=1, cutoff=0.6 if word.isascii() else 0.5)
     return folded[found[0]] if found else ""
 
 

@@ -12,7 +12,10 @@ from typer.testing import CliRunner
 
 from orderhub_core import hub
 from orderhub_core.entry import cli
+from orderhub_core.entry.commands import rules_told
 from orderhub_core.model import RawMessage
+from orderhub_core.rules.language.vocabulary import of_book
+from orderhub_core.rules.tree import Rulebook, Word
 from orderhub_core.store import homes
 
 EXPORT = (
@@ -238,3 +241,21 @@ def test_json_is_the_same_in_both_languages(folder: Path) -> None:
 
 def strip_ages(text: str) -> str:
     return re.sub(r'"age_s":[0-9.]+', "", text)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("assign_warehouse hangzhou", "分仓 杭州仓"),
+        ("hold review", "挂起 人工审核"),
+        ("add_gift POUCH × 2", "赠品 POUCH × 2"),
+        ("split category at most 3", "拆单 按品类 最多 3"),
+        ("carrier sf [2]", "快递 顺丰 [2]"),
+        ("tag A × B", '标记 "A × B"'),
+        ("unheard of", "unheard of"),
+    ],
+)
+def test_what_a_shadow_would_do_is_told_in_the_words_of_its_book(monkeypatch, said, told):
+    monkeypatch.setattr(rules_told, "language", lambda: "zh")
+    book = Rulebook(words=(Word("warehouse", "杭州仓", "hangzhou"),))
+    assert rules_told.wish(said, of_book(book)) == told

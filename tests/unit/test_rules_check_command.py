@@ -178,6 +178,27 @@ def test_every_unknown_name_is_told_at_once_and_what_nobody_measures(tmp_path: P
     assert "orders_per_day" not in run(tmp_path, TWO_WRONG)[1]
 
 
+WORDED = """version = "v1"
+[words.warehouse]
+"杭州仓" = "hangzhou"
+[[groups]]
+name = "routing"
+match = "first"
+otherwise = "分仓 杭洲仓"
+[[groups.rules]]
+name = "far"
+when = "total > 900"
+then = "assign chengdu"
+"""
+
+
+def test_the_words_of_the_book_are_among_the_names_that_may_be_meant_and_other_cities_are_not(tmp_path: Path):
+    (tmp_path / "orderhub.toml").write_text(WAREHOUSES, encoding="utf-8")
+    told = run(tmp_path, WORDED, "--data", str(tmp_path))[1]
+    assert "'杭洲仓', which the settings do not have; '杭州仓'?" in told
+    assert "'chengdu', which the settings do not have; they have hangzhou, guangzhou, 杭州仓" in told
+
+
 CARRIERS = """version = "v1"
 [words.carrier]
 "丹鸟" = "danniao"

@@ -16,6 +16,7 @@ from orderhub_core.health import holds
 from orderhub_core.i18n import Translate, yuan
 from orderhub_core.model import FIRST_ADDED_LINE
 from orderhub_core.rules import rewording
+from orderhub_core.rules.booktables import OTHERWISE
 from orderhub_core.rules.dictionary import FIELDS, Field, Kind
 from orderhub_core.rules.language.operators import Language
 
@@ -125,6 +126,8 @@ def _value(field: Field | None, fact: Any, zone: ZoneInfo, tr: Translate) -> str
     match fact:
         case None | "":
             return NOTHING
+        case str() if fact == OTHERWISE:  # as a rule is called that somebody else has no name for
+            return tr(fact)
         case bool():
             return tr("yes") if fact else tr("no")
         case int() if field is not None and field.kind is Kind.MONEY:

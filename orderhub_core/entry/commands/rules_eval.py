@@ -247,7 +247,7 @@ def sentences(found: Explanation, book: Rulebook, language: Language) -> Iterato
         yield tr("{group}, parcel {parcel}").format(group=group, parcel=parcel) if parcel else group
         acting = [answer for answer in own if answer.outcome == "acts"]
         for answer in acting:
-            yield f"  {answer.rule} → {print_actions(answer.then, speech, language)}"
+            yield f"  {_named(answer, tr)} → {print_actions(answer.then, speech, language)}"
             yield from (f"    {_told(each, speech, language)}" for each in answer.conditions)
         if not acting:
             yield f"  {tr('no rule acts')}"
@@ -255,9 +255,13 @@ def sentences(found: Explanation, book: Rulebook, language: Language) -> Iterato
         yield from (f"  {_passed(answer, speech, language)}" for answer in others)
 
 
+def _named(answer: Answer, tr: Translate) -> str:
+    return tr(OTHERWISE) if answer.rule == OTHERWISE else answer.rule
+
+
 def _passed(answer: Answer, speech: Vocabulary, language: Language) -> str:
     tr = translator(language)
-    what = f"{answer.rule} → {print_actions(answer.then, speech, language)}"
+    what = f"{_named(answer, tr)} → {print_actions(answer.then, speech, language)}"
     if answer.outcome == "passed over":
         return tr("{rule}: passed over, {other} comes first").format(rule=what, other=answer.before)
     lacks = tr("; ").join(_told(each, speech, language) for each in answer.lacks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import tzinfo
 from typing import Any
@@ -14,6 +15,8 @@ from orderhub_core.flows.reproduce import Reproduced
 from orderhub_core.rules.actions import VERBS
 from orderhub_core.rules.booktables import OTHERWISE
 from orderhub_core.rules.difference import Difference
+from orderhub_core.rules.language.printing import print_argument
+from orderhub_core.rules.language.vocabulary import Vocabulary
 from orderhub_core.store.books import Edition
 
 TOLD = 20
@@ -91,7 +94,7 @@ def compared(before: str, after: str, found: Sequence[Difference]) -> Iterator[s
         yield from (f"  {sign} {line}" for sign, line in (("-", one.before), ("+", one.after)) if line)
 
 
-def tried(version: str, orders: int, found: pl.DataFrame) -> Iterator[str]:
+def tried(version: str, orders: int, found: pl.DataFrame, speech: Vocabulary) -> Iterator[str]:
     """What a shadow would do otherwise on how many of `orders`; `found` in `trial.MOVES`."""
     if not orders:
         text = tr("{version} has been no order's shadow yet: `orderhub rules shadow {version}` makes it one")
@@ -100,7 +103,9 @@ def tried(version: str, orders: int, found: pl.DataFrame) -> Iterator[str]:
     text = tr("{version} would treat {n} of {orders} orders otherwise")
     yield text.format(version=version, n=f"{int(found['orders'].sum()):,}", orders=f"{orders:,}")
     for row in found.head(TOLD).iter_rows(named=True):
-        now, then = (tr("; ").join(map(wish, row[name])) or tr("nothing") for name in ("now", "then"))
+        now, then = (
+            tr("; ").join(wish(said, speech) for said in row[name]) or tr("nothing") for name in ("now", "then")
+        )
         yield f"{row['orders']:>6}  {now} → {then}  {tr(' ({share})').format(share=tr(', ').join(row['some']))}"
     if found.height > TOLD:
         yield tr("… and {count} more: all by --json").format(count=f"{found.height - TOLD:,}")
@@ -131,10 +136,16 @@ def _decision(row: Sequence[object]) -> str:
     return f"{rule} {word_of(str(verb))} {argument}" + (f" [{parcel}]" if parcel else "")
 
 
-def wish(said: str) -> str:
-    """An action as `trial.MOVES` writes it."""
-    verb, blank, rest = said.partition(" ")
-    return f"{word_of(verb)}{blank}{rest}"
+_AFTER = re.compile(r"(?P<argument>.*?)(?P<after>(?: × \d+)?(?: \[\d+\])?)")
+
+
+def wish(said: str, speech: Vocabulary) -> str:
+    """An action as `trial.MOVES` writes it, in the words of a book."""
+    verb, _, rest = said.partition(" ")
+    parts = _AFTER.fullmatch(rest)
+    if verb not in VERBS or parts is None:
+        return said
+    return f"{word_of(verb)} {print_argument(verb, parts['argument'], speech, language())}{parts['after']}"
 
 
 def word_of(verb: str) -> str:

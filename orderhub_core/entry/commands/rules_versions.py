@@ -34,6 +34,7 @@ from orderhub_core.flows import reproduce
 from orderhub_core.flows.editions import Editions, doubts
 from orderhub_core.model import BookAct
 from orderhub_core.rules.difference import differences
+from orderhub_core.rules.language.vocabulary import of_book
 from orderhub_core.settings import read_text
 from orderhub_core.store.books import Edition
 
@@ -186,7 +187,8 @@ def discard(version: Version, comment: Comment = "", by: By = None, as_json: AsJ
 def trial(version: Version, as_json: AsJson = False) -> int:
     """What a shadow would have done otherwise on the orders that came while it was one, the most frequent first. Exit
     code 1 where it would."""
-    found = hub.Hub(hub.home()).editions.moves(version)
+    editions = hub.Hub(hub.home()).editions
+    found = editions.moves(version)
     other = found.filter(pl.col("now") != pl.col("then"))
     answer = {
         "version": version,
@@ -194,7 +196,8 @@ def trial(version: Version, as_json: AsJson = False) -> int:
         "otherwise": int(other["orders"].sum()),
         "moves": other.to_dicts(),
     }
-    tell(answer, "\n".join(rules_told.tried(version, int(found["orders"].sum()), other)), as_json=as_json)
+    told = rules_told.tried(version, int(found["orders"].sum()), other, of_book(named(version, editions)))
+    tell(answer, "\n".join(told), as_json=as_json)
     return 1 if other.height else 0
 
 
