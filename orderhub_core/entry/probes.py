@@ -16,7 +16,7 @@ from threading import Thread
 from typing import NamedTuple
 
 from orderhub_core.entry.metrics import Meters
-from orderhub_core.errors import Busy, OrderHubError, StoreMissing
+from orderhub_core.errors import Busy, OrderHubError, Stop, StoreMissing, UserMistake
 from orderhub_core.hub import Hub
 from orderhub_core.store import homes
 
@@ -57,6 +57,24 @@ class Ready:
         free = shutil.disk_usage(self._hub.home.data).free
         if free < LEAST_FREE_BYTES:
             raise Busy(f"the disk of the data folder is nearly full: {free // 1024**2} MiB are free")
+
+
+def takes_webhooks(hub: Hub) -> Callable[[], None]:
+    """Whether any shop of the settings can take some: raises Stop, with the reason of the first, where none can."""
+
+    def check() -> None:
+        reasons = []
+        for shop in hub.settings.shops:
+            try:
+                hub.channel(shop.id)
+            except UserMistake as mistake:
+                reasons.append(str(mistake))
+            else:
+                return
+        if reasons:
+            raise Stop(f"no shop takes webhooks: {reasons[0]}")
+
+    return check
 
 
 class Probes:

@@ -24,6 +24,7 @@ from orderhub_core.entry.commands import serve as command
 from orderhub_core.entry.commands import worker as worker_command
 from orderhub_core.entry.console.serve import kept_secret
 from orderhub_core.entry.demo import supervisor
+from orderhub_core.entry.probes import takes_webhooks
 from orderhub_core.entry.start import check_rulebook
 from orderhub_core.errors import Stop, UserMistake
 from orderhub_core.flows.pipeline import Pipeline
@@ -260,6 +261,19 @@ def test_readiness_tells_the_reason(sqlite_home):
     assert answer.status_code == 503
     assert "two SQLite libraries" in answer.text
     opened.close()
+
+
+def test_who_only_receives_is_not_ready_while_no_shop_can_take_anything(sqlite_home, monkeypatch):
+    shops = [f'[[shops]]\nid = "{name}"\nconnector = "direct"\nsecret_env = "SECRET_{name}"\n' for name in "ab"]
+    monkeypatch.delenv("SECRET_a", raising=False)
+    monkeypatch.delenv("SECRET_b", raising=False)
+    takes_webhooks(hub_module.Hub(sqlite_home))()  # without shops there is nothing to lack
+    (sqlite_home.data / "orderhub.toml").write_text("".join(shops), encoding="utf-8")
+    check = takes_webhooks(hub_module.Hub(sqlite_home))
+    with pytest.raises(Stop, match=r"no shop takes webhooks: .*SECRET_a"):
+        check()
+    monkeypatch.setenv("SECRET_b", "a secret of some length, for tests")
+    check()
 
 
 @pytest.mark.parametrize("damage", ["cut", "gone"])

@@ -14,7 +14,7 @@ from orderhub_core.entry.hooks import hooks
 from orderhub_core.entry.logs import to_stderr
 from orderhub_core.entry.metrics import Meters
 from orderhub_core.entry.options import spoken, tr
-from orderhub_core.entry.probes import Probes, Ready
+from orderhub_core.entry.probes import Probes, Ready, takes_webhooks
 from orderhub_core.entry.start import check_connectors, tell_doubts, tell_start
 from orderhub_core.entry.web import Doors, run
 from orderhub_core.errors import UserMistake
@@ -52,7 +52,8 @@ def receive(
     address = f"http://{shown}:{port}/hooks/"
     typer.echo(tr("OrderHub takes webhooks at {address} (Ctrl-C stops it)").format(address=address))
     try:
-        run(Doors(hooks(opened), Probes(meters, Ready(opened), token=token, hosts=hosts)), host=host, port=port)
+        ready = Ready(opened, takes_webhooks(opened))
+        run(Doors(hooks(opened), Probes(meters, ready, token=token, hosts=hosts)), host=host, port=port)
     finally:
         opened.close()
     return 0
