@@ -22,7 +22,7 @@ def echoed(said: object) -> str:
 
 
 _UNKNOWN = re.compile(
-    r"(?s)(?P<what>.* unknown field )`(?P<name>.*?)`(?P<where> - at `\$(?:[.][a-z_]+|\[[.\d]+\])*`)?$"
+    r"(?s)(?P<what>Object contains unknown field )`(?P<name>.*?)`(?P<where> - at `\$(?:[.][a-z_]+|\[[.\d]+\])*`)?$"
 )
 """How the parser tells of a name that is none of ours; where that stands it says in our own words."""
 
@@ -34,5 +34,5 @@ def refusal(error: msgspec.DecodeError | UnicodeDecodeError) -> str:
     if told is None:
         return text
     name = told["name"]
-    plain = name.isascii() and name.isidentifier() and len(name) <= LONGEST
+    plain = name.isascii() and name.isidentifier() and len(name) <= LONGEST and not _LONG_NUMBER.search(name)
     return f"{told['what']}{f'`{name}`' if plain else '(not shown)'}{told['where'] or ''}"

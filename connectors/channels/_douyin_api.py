@@ -13,6 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from connectors._kit import http
+from connectors._kit.echo import refusal
 from orderhub_core.errors import BadCredentials, OrderHubError, RefusedByTarget, Throttled, Unreachable
 from orderhub_core.settings import Endpoint
 
@@ -135,5 +136,5 @@ class Api:
             return decoder.decode(content)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Unreachable(
-                f"{self._shop}: {self._link.base_url}{path} did not answer as Douyin does ({error})"
+                f"{self._shop}: {self._link.base_url}{path} did not answer as Douyin does ({refusal(error)})"
             ) from None

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from connectors._kit.bounds import AMOUNT_MAX, QUANTITY_MAX
-from connectors._kit.echo import echoed
+from connectors._kit.echo import echoed, refusal
 from orderhub_core.errors import Unreadable
 from orderhub_core.model import Event
 
@@ -138,6 +138,6 @@ def read(decoder: msgspec.json.Decoder[Read], body: bytes | str, what: str) -> R
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Unreadable(f"{what}: {error}") from None
+        raise Unreadable(f"{what}: {refusal(error)}") from None
     except RecursionError:
         raise Unreadable(f"{what}: nested too deeply") from None

@@ -6,7 +6,7 @@ import msgspec
 import polars as pl
 
 from connectors._kit.bounds import storable
-from connectors._kit.echo import echoed
+from connectors._kit.echo import echoed, refusal
 from connectors.files.facts import facts
 from connectors.files.mapping import Mapping
 from connectors.files.orders import SHARES, parcel, struct
@@ -27,7 +27,7 @@ def decode(kind: str, body: bytes) -> Observation:
     try:
         return storable(_decoder.decode(body))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Unreadable(f"the row cannot be read: {error}") from None
+        raise Unreadable(f"the row cannot be read: {refusal(error)}") from None
     except RecursionError:
         raise Unreadable("the row cannot be read: nested too deeply") from None
 

@@ -21,6 +21,7 @@ from urllib.parse import quote
 import msgspec
 
 from connectors._kit import http
+from connectors._kit.echo import refusal
 from orderhub_core.effects import Companion, Marks, PushToWarehouse, WarehouseLine
 from orderhub_core.errors import NobodyThere, RefusedByTarget
 from orderhub_core.ports import Counted
@@ -83,7 +84,7 @@ class Dock:
             held = HANDOVER.decode(response.content)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise RefusedByTarget(
-                f"{self._name}: its answer about order {effect.order_no} cannot be read ({error})"
+                f"{self._name}: its answer about order {effect.order_no} cannot be read ({refusal(error)})"
             ) from None
         if effect.parcels > 1 and held.parcels is None:
             raise RefusedByTarget(
@@ -105,7 +106,9 @@ class Dock:
         try:
             told = STOCK.decode(response.content)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise RefusedByTarget(f"{self._name}: its answer about its stock cannot be read ({error})") from None
+            raise RefusedByTarget(
+                f"{self._name}: its answer about its stock cannot be read ({refusal(error)})"
+            ) from None
         at = None if told.at is None else round(told.at.timestamp() * 1_000_000)
         return Counted(at, [(one.sku, one.on_hand, one.safety) for one in told.stock])
 

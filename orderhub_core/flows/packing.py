@@ -50,20 +50,27 @@ class Off(NamedTuple):
     """As of `model.Headline`."""
     held: str
     """Why a person must let it go first, `; ` between reasons; empty where nobody must."""
+    waits: bool
+    """For others that it may be packed with."""
 
 
 def off(hub: Frames, store: Store | None, name: str) -> list[Off]:
     """The orders of a number or tracking number. Without a `store` nobody knows which are held."""
     wanted = (pl.col("order_no") == name) | (pl.col("tracking_no") == name)
-    found = hub.frame("orders").filter(wanted).select("shop", "order_no", pl.col("headline").cast(pl.String))
+    names = ("order_id", "shop", "order_no", pl.col("headline").cast(pl.String))
+    found = hub.frame("orders").filter(wanted).select(*names)
     return [
-        Off(shop, order_no, headline, "" if store is None else _why(store, shop, order_no))
-        for shop, order_no, headline in found.iter_rows()
+        Off(shop, order_no, headline, *_why(store, number, shop, order_no))
+        for number, shop, order_no, headline in found.iter_rows()
     ]
 
 
-def _why(store: Store, shop: str, order_no: str) -> str:
-    return "; ".join(dict.fromkeys(one.note for one in aside.held(store, shop=shop, order_no=order_no)))
+def _why(store: Store | None, number: int, shop: str, order_no: str) -> tuple[str, bool]:
+    if store is None:
+        return "", False
+    notes = dict.fromkeys(one.note for one in aside.held(store, shop=shop, order_no=order_no))
+    waits = any(not one.handed.asked.pack_with for one in packs.waiting(store, orders=[number]))
+    return "; ".join(notes), waits
 
 
 def _held(store: Store) -> list[Row]:

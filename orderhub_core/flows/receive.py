@@ -31,6 +31,7 @@ from orderhub_core.model import RawMessage
 from orderhub_core.store import accepting
 from orderhub_core.store.accepting import MOST_PER_COMMIT, Outcome
 from orderhub_core.store.base import Store
+from orderhub_core.store.unit import LONGEST_ID
 
 if TYPE_CHECKING:
     from orderhub_core.store.scribe import Scribe
@@ -38,8 +39,6 @@ if TYPE_CHECKING:
 LINGER_S = 0.002
 MOST_BYTES = 64 * 1024 * 1024
 COUNT_EVERY_S = 1.0
-LONGEST_ID = 500
-"""Databases index keys of some two thousand bytes, and a character may be four."""
 
 
 class Receiver:

@@ -24,6 +24,7 @@ FINE = {
 NOT_ASKED = "No warehouse reports its stock, so nobody knows whether gifts are there."
 NO_BOX = "No order has that order or tracking number."
 OFF = "{order} ({shop}) is not to be packed: {state}"
+OFF_WAITS = "{order} ({shop}) waits for others that go in one parcel with it, do not pack it yet"
 OFF_HELD = "{order} ({shop}) is held, do not pack it: {why}"
 TOGETHER = "{order} goes in one parcel with {others}."
 WHOLE = "{order} ({shop}): everything is in the box."
@@ -99,6 +100,8 @@ def _off(one: Off, tr: Translate) -> str:
     whose = {"order": one.order_no, "shop": one.shop}
     if one.held:
         return tr(OFF_HELD).format(**whose, why=reasons(one.held, tr))
+    if one.waits:
+        return tr(OFF_WAITS).format(**whose)
     return tr(OFF).format(**whose, state=tr(one.headline.replace("_", " ")))
 
 
@@ -118,6 +121,8 @@ class Off(Protocol):
     def headline(self) -> str: ...
     @property
     def held(self) -> str: ...
+    @property
+    def waits(self) -> bool: ...
 
 
 def box(name: str, table: pl.DataFrame, codes: Sequence[str], off: Sequence[Off], tr: Translate) -> list[Said]:

@@ -94,7 +94,8 @@ def explain(
         more = _said(index, on_parcels(book), language, parcel)
         answers += [answer._replace(parcel=parcel * several) for answer in more.answers]
         values |= {} if several else more.values
-        decisions.append(more.decisions.with_columns(order_id=order["order_id"]))
+        number = pl.lit(order["order_id"].item(), order["order_id"].dtype)
+        decisions.append(more.decisions.with_columns(order_id=number))
     return Explanation(book.version, values, tuple(answers), pl.concat(decisions))
 
 

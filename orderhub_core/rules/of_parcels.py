@@ -88,15 +88,19 @@ def _placed(lines: pl.DataFrame, decisions: pl.DataFrame) -> pl.DataFrame:
         [(way, column(way), read(way).most) for way in known if column(way)],
         schema={"way": pl.String, "column": pl.String, "most": KINDS["most"]}, orient="row",
     )  # fmt: skip
-    there = [name for name in ("gift_of", *BY_KIND.values()) if name in lines]
-    told = _numbered(lines).select("order_id", "line_no", *there).join(split.join(of_ways, on="way"), on="order_id")
+    own = _numbered(lines)
+    there = [name for name in ("gift_of", *BY_KIND.values()) if name in own]
+    told = own.select("order_id", "line_no", *there).join(split.join(of_ways, on="way"), on="order_id")
     kind = pl.coalesce([pl.lit(None), *(pl.when(column=name).then(name) for name in BY_KIND.values() if name in there)])
-    gift_of = pl.col("gift_of") if "gift_of" in there else None
+    gift_of = pl.col("gift_of").cast(KINDS["gift_of"], strict=False) if "gift_of" in there else None
     kinds = told.select("order_id", "line_no", gift_of=gift_of, kind=kind, most="most")
     return parted(kinds.cast(KINDS)).unique(["order_id", "line_no"], keep="first", maintain_order=True)
 
 
 def _numbered(lines: pl.DataFrame) -> pl.DataFrame:
-    """With the `line_no` of KINDS; lines that have none are told apart by their place."""
-    number = pl.col("line_no") if "line_no" in lines else pl.int_range(pl.len())
-    return lines.with_columns(number.cast(KINDS["line_no"]).alias("line_no"))
+    """With the `line_no` of KINDS. Lines of a file that have no whole numbers are told apart by their place, and gifts
+    go with the first parcel then."""
+    if "line_no" in lines and lines["line_no"].dtype.is_integer() and not lines["line_no"].null_count():
+        return lines.with_columns(pl.col("line_no").cast(KINDS["line_no"], strict=False))
+    kept = lines.drop("line_no", "gift_of", strict=False)
+    return kept.with_columns(line_no=pl.int_range(pl.len()).over("order_id").cast(KINDS["line_no"]))

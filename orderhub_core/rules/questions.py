@@ -193,11 +193,10 @@ def _upgraded(one: Case, tr: Translate, word: Word) -> Answer:
         text = tr("{carrier}, by the rule {rule}: {reason}")
         return text.format(carrier=word("carrier", row["argument"]), rule=row["rule"], reason=row["reason"])
 
-    if max(chosen) <= 1:
+    if one.parcels == 1 or not any(chosen):
         return Answer("", told(chosen[max(chosen)]))
-    each = [
-        tr("parcel {parcel}: {why}").format(parcel=one, why=told(row)) for one, row in sorted(chosen.items()) if one
-    ]
+    text = tr("parcel {parcel}: {why}")
+    each = [text.format(parcel=parcel, why=told(row)) for parcel, row in sorted(chosen.items()) if parcel]
     others = [tr("any other parcel: {why}").format(why=told(chosen[0]))] if 0 in chosen else []
     return Answer("", tr("; ").join([*each, *others]))
 

@@ -54,6 +54,8 @@ class Case(NamedTuple):
     costs: pl.DataFrame
     """`parcel`, `warehouse`, `cost_minor`: each parcel from where it goes, and as parcel 0 the whole order from
     everywhere."""
+    parcels: int = 1
+    """Of which its decisions speak."""
 
     def of(self, verb: str) -> list[dict[str, Any]]:
         return self.decisions.filter(pl.col("action") == verb).to_dicts()

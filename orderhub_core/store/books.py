@@ -147,7 +147,7 @@ def steps(said: BookChange, message: int, at: int) -> list[tuple[str, Row]]:
         case "rollback":
             # When it was published stays: whoever goes back again goes further.
             # The comment is on the version that is left, and why.
-            left = _room(said, "archived", ("active",), comment)
+            left = _room(said, "archived", ("active",), comment or None)
             return [left, _moved(said, "active", message, "share = 0", keep=True)]
         case "discard":
             return [_moved(said, "archived", message, "share = 0")]

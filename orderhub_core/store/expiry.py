@@ -6,6 +6,7 @@ so do signals.
 
 from __future__ import annotations
 
+import itertools
 import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -28,6 +29,7 @@ LOOK = f"""SELECT id, received_at, CASE WHEN {_SIGNALS} THEN NULL ELSE octet_len
     FROM inbox WHERE id > ? ORDER BY id LIMIT ?"""
 """A word about the world outside says nothing of buyers, and keeps its body: all that is decided later follows from
 it, too, and `rules reproduce` is to find it."""
+NEXT = "SELECT received_at FROM inbox WHERE id > ? AND received_at <= ? ORDER BY id LIMIT 1"
 LOOK_ROWS = 4_000
 AGAIN_AFTER = 24
 """Passes until one begins at the beginning: what was parked when the others came by may be applied now."""
@@ -73,23 +75,25 @@ class Expiry:
         return None
 
     def _look(self, before: int, now: int) -> tuple[int, list[tuple[int, int]]]:
-        """How many messages come next that need no second look soon, and those of them whose bodies may go, with the
-        bodies' sizes."""
+        """How many old messages come next, and those that are seen from there whose bodies may go, with the bodies'
+        sizes."""
         rows = self._store.query("inbox", LOOK, (self._after, LOOK_ROWS))
-        came = _came(rows, now)
-        passed = [row[0] for row, at in zip(rows, came, strict=True) if at is None or at < before]
+        came = _came(self._store, rows, now)
+        passed = list(itertools.takewhile(lambda at: at < before, came))
         if passed:
-            self._after = passed[-1]
-        old = [(row[0], row[2]) for row, at in zip(rows, came, strict=True) if at is not None and at < before]
+            self._after = rows[len(passed) - 1][0]
+        old = [(row[0], row[2]) for row, at in zip(rows, came, strict=True) if at < before]
         free = _free(self._store, [message for message, size in old if size is not None])
         return len(passed), [(message, size) for message, size in old if message in free]
 
 
-def _came(rows: Sequence[Row], now: int) -> list[int | None]:
-    """When each of these rows of LOOK came: of one that came while the clock was ahead, when the next one did; None
-    where none tells. They hold up nobody behind them, and keep no person's data until the date that they bear."""
-    found: list[int | None] = []
-    after: int | None = None
+def _came(store: Store, rows: Sequence[Row], now: int) -> list[int]:
+    """When each of these rows of LOOK came. Of one that came while the clock was ahead, when the next one did; of those
+    behind which nothing has come since, now."""
+    found: list[int] = []
+    after = now
+    if rows and rows[-1][1] > now:
+        after = next((at for (at,) in store.query("inbox", NEXT, (rows[-1][0], now))), now)
     for _, at, _ in reversed(rows):
         after = at if at <= now else after
         found.append(after)
@@ -175,7 +179,7 @@ def due(store: Store, now: int, days: int) -> Dropped:
     before, after = now - days * DAY_US, 0
     total: list[int] = [0, 0]
     while rows := store.query("inbox", LOOK, (after, LOOK_ROWS)):
-        old = [row for row, at in zip(rows, _came(rows, now), strict=True) if at is not None and at < before]
+        old = [row for row, at in zip(rows, _came(store, rows, now), strict=True) if at < before]
         sizes: dict[int, Any] = {row[0]: row[2] for row in old if row[2] is not None}
         free = _free(store, list(sizes))
         total = [total[0] + len(free), total[1] + sum(sizes[message] for message in free)]

@@ -26,7 +26,7 @@ def refuse_what_is_not_whole(files: Mapping[str, Path]) -> None:
             f"a restore of the hub in {folder} was cut off: run `orderhub db restore BACKUP --force` again. What was"
             " there before lies in its folders aside-*"
         )
-    there = [part for part, file in files.items() if file.exists()]
+    there = [part for part, file in files.items() if _is_there(file)]
     if len(there) == len(files):
         return
     for part in there:
@@ -37,6 +37,12 @@ def refuse_what_is_not_whole(files: Mapping[str, Path]) -> None:
                 f" both. To begin anew, move {files[part].name} away"
             )
     raise StoreMissing("no hub in {folder}: `orderhub db init --data {folder}` makes one", folder=folder)
+
+
+def _is_there(file: Path) -> bool:
+    """An empty file is none, unless all of it still stands in its log."""
+    log = file.with_name(f"{file.name}-wal")
+    return any(one.exists() and one.stat().st_size for one in (file, log))
 
 
 def _holds(part: str, file: Path) -> bool:

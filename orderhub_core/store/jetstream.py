@@ -28,7 +28,7 @@ from orderhub_core.store._nats_address import address, stream_of
 from orderhub_core.store._nats_doubts import doubts
 from orderhub_core.store.lanes import Overtaken
 from orderhub_core.store.postgres import THIS_LANE, PostgresStore, _translate
-from orderhub_core.store.unit import Claim, Message, Pulse, Receipt, Row, Writes, digest_of, lane_of
+from orderhub_core.store.unit import LONGEST_ID, Claim, Message, Pulse, Receipt, Row, Writes, digest_of, lane_of
 
 LARGEST_PAYLOAD = 1_000_000
 """Less than a server's `max_payload` (1 MiB unless configured); a larger message goes straight to the database."""
@@ -255,13 +255,18 @@ class JetStreamStore(PostgresStore):
 def opened(cursor: str, state: State, entry: Stored) -> Envelope:
     """The message that was put there; of what is none of the hub's a note in its stead, so that it holds nobody up. The
     note has what it was, to be looked at."""
-    try:
-        return _unpack(entry.payload)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        text = f"message {entry.sequence} of {cursor} is none of the hub's: somebody else writes there\n"
-        return Envelope(
-            LOST, f"{cursor}:{entry.sequence} unreadable", "lost", state.since, text.encode() + entry.payload
-        )
+    with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
+        found = _unpack(entry.payload)
+        if _is_storable(found):
+            return found
+    text = f"message {entry.sequence} of {cursor} is none of the hub's: somebody else writes there\n"
+    return Envelope(LOST, f"{cursor}:{entry.sequence} unreadable", "lost", state.since, text.encode() + entry.payload)
+
+
+def _is_storable(envelope: Envelope) -> bool:
+    """As all are that the hub itself puts there."""
+    words = (envelope.source, envelope.message_id, envelope.kind)
+    return all(len(word) <= LONGEST_ID and "\0" not in word for word in words) and abs(envelope.received_at) < 1 << 63
 
 
 def missing(cursor: str, state: State, upto: int | None, stored: Sequence[Stored]) -> list[Read]:

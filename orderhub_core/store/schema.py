@@ -71,6 +71,9 @@ def upgrade(home: Home, revisions: Mapping[str, str] | None = None) -> None:
             if not home.database:
                 # SQLite makes tables in a transaction, too: cut off anywhere, the schema is the old or the new one.
                 opened.exec_driver_sql("BEGIN IMMEDIATE")
+            elif part == "hub" and sqlalchemy.inspect(opened).has_table("lanes"):
+                # Commits that are under way end first, and none begins before the schema is the new one.
+                opened.exec_driver_sql("LOCK TABLE lanes IN EXCLUSIVE MODE")
             command.upgrade(config(opened, part), revisions[part] if revisions else "head")
             if part == "hub" and not revisions:
                 _lay_lanes(opened, LANES if home.database else 1)

@@ -13,6 +13,10 @@ Row = tuple[Any, ...]
 Receipt = Literal["new", "duplicate", "conflict"]
 
 
+LONGEST_ID = 500
+"""Characters of a message's id. Databases index keys of some two thousand bytes, and a character may be four."""
+
+
 class Message(NamedTuple):
     """An inbox row."""
 

@@ -112,6 +112,8 @@ def test_a_reason_repeats_no_person() -> None:
         changed(**{name: 1}),
         content(lines=[{"line_no": 1, "sku": "A", name: 1}]),
         changed(**{f"x` - at `$.{name}`": 1}),
+        changed(**{f"{name} unknown field `abc": 1}),
+        changed(phone19900001234=1),
         changed(**{"k19900001234" * 500_000: 1}),
     ):
         with pytest.raises(Unreadable) as told:

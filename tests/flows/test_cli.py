@@ -290,6 +290,9 @@ def test_what_an_audit_of_files_does_not_compare_is_told(orderhub, tmp_path):
     assert "first row 3: a spreadsheet has rounded this number" in err
     answer = last_object(orderhub("audit", "files", *files, "--json")[1])
     assert (answer["alone"], answer["left_out"]) == ({"page": ["total_price"], "crm": ["total"]}, {"page": 1})
+    (tmp_path / "bad.csv").write_text(f"order_no,status,updated_at\n1.23E+17,paid,{at}\n")
+    code, _, err = orderhub("audit", "files", *files[:2], "--touchpoint", f"wms={tmp_path / 'bad.csv'}")
+    assert code == 2 and "all order numbers of bad.csv are damaged" in err
     _, out, err = orderhub("audit", "files", *files, "--preset", "service")
     assert "not compared, nor shown: total_price" in err
 

@@ -33,7 +33,7 @@ def test_what_is_published_decides_on_what_comes_and_the_version_before_can_come
     (nobody,) = bench.orders()
     bench.published("v1")
     (first,) = bench.orders()
-    bench.editions.save(text("v2", "guangzhou"), by="bob")
+    bench.editions.save(text("v2", "guangzhou"), by="bob", comment="nearer")
     (still,) = bench.orders()
     bench.published("v2")
     (second,) = bench.orders()
@@ -50,6 +50,14 @@ def test_what_is_published_decides_on_what_comes_and_the_version_before_can_come
     assert told == [("save", "v1"), ("publish", "v1"), ("save", "v2"), ("publish", "v2"), ("rollback", "v1")]
     assert '"comment":"too dear"' in bench.editions.changes()[0].detail
     assert bench.store.verify_log().broken_seq is None
+
+
+def test_a_way_back_without_a_word_leaves_the_comment_that_was_there(bench):
+    for version in ("v1", "v2"):
+        bench.editions.save(text(version, "hangzhou"), by="ann")
+        bench.editions.change("publish", version, by="ann", comment=f"about {version}")
+    bench.editions.back(by="eve")
+    assert {one.version: one.comment for one in bench.editions.kept()} == {"v1": "about v1", "v2": "about v2"}
 
 
 def test_going_back_again_goes_further_and_never_to_what_was_fled_from(bench):

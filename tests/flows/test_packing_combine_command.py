@@ -164,11 +164,19 @@ def said_by(shop, number, sku, name="张三"):
 def test_a_packer_is_told_why_an_order_is_not_on_the_floor(living):
     tr, table = translator("zh"), TABLE.to_frame()
     (here,) = living.off_the_floor("A1")
-    assert (here.shop, here.headline, here.held) == ("main", "paid", "")
-    assert board.box("A1", table, [], [here], tr) == [("A1（main）不要打包：已付款", "bad")]
+    assert (here.shop, here.headline, here.held, here.waits) == ("main", "paid", "", True)
+    assert board.box("A1", table, [], [here], tr) == [("A1（main）在等可以合单的其他订单，先不要打包", "bad")]
+    assert board.box("A1", table, [], [here._replace(waits=False)], tr) == [("A1（main）不要打包：已付款", "bad")]
     assert board.box("A1", table, [], [here._replace(held="rule r holds it: review")], tr) == [
         ("A1（main）已挂起，先不要打包：规则 r 挂起：人工审核", "bad")
     ]
+    (living.home.data / "book.toml").write_text(BOOK.replace("merge receiver", "hold review"), encoding="utf-8")
+    other = hub.Hub(hub.home())
+    other.receive([said_by("main", "H1", "CUP")])
+    other.drain()
+    (held,) = other.off_the_floor("H1")
+    assert (held.held, held.waits) == ("rule otherwise holds it: review", False)
+    other.close()
     assert living.off_the_floor("Z9") == []
     assert board.box("Z9", table, [], [], tr) == [("没有这个订单号或运单号的订单。", "bad")]
 

@@ -175,6 +175,8 @@ def test_a_hub_without_files_reconciles_its_own_orders(taking_in: Callable[[str]
     assert said["totals"]["gap_minor"] == 11_000 - 1_000 - 8_000
     # What the hub itself tells is known now: an order of long ago is late, though nothing has happened since.
     assert said["parts"] == {"balanced": 0, "refunded_before_shipping": 0, "not_shipped_overdue": 2_000}
+    quiet = answer("--period", "2026-11-03"), answer("--from", "2026-11-03")
+    assert [one["totals"]["gap_minor"] for one in quiet] == [0, 0], "a day on which nothing happened is known, too"
     said = answer("--as-of", "2026-11-01T15:00:00+08:00")
     assert said["parts"] == {"balanced": 0, "refunded_before_shipping": 0, "not_shipped_yet": 2_000}
 

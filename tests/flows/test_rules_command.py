@@ -241,5 +241,17 @@ def test_rules_on_parcels_are_asked_of_the_parcels_that_lines_make(files):
     told = run(folder, "explain", "A1", "--lang", "zh", "--questions").stdout
     assert "couriers，第 1 个包裹\n  masks → " in told and "couriers，第 2 个包裹" in told and "!" not in told
     assert "第 1 个包裹：顺丰，由规则 masks 选定：" in told and "；第 2 个包裹：中通，" in told
+    bare = OF_PARCELS.replace("WAY", "category").replace('otherwise = "carrier zto"\n', "")
+    folder = files(book=bare.replace('then = "carrier sf"', 'then = "carrier sf; tag MASK"'))
+    told = run(folder, "explain", "A1", "--lang", "zh", "--questions").stdout
+    assert "第 1 个包裹：顺丰，由规则 masks 选定：" in told and "第 2 个包裹：" not in told
+    decided = json.loads(run(folder, "explain", "A1", "--json").stdout)["decisions"]
+    assert [(row["action"], row["parcel"]) for row in decided if row["parcel"]] == [("carrier", 1), ("tag", 1)]
+    assert run(folder, "explain", "A2").returncode == 0, "of its one parcel nothing is said"
+    odd = LINES.with_columns(line_no=pl.Series(["L1", "L2", "L1", "L1"]), gift_of=pl.lit("L1"))
+    folder = files(lines=odd, book=OF_PARCELS.replace("WAY", "category").replace("gift POUCH x 2", "tag BIG"))
+    assert run(folder, "eval", "--out", "decisions.parquet").returncode == 0
+    made = pl.read_parquet(folder / "decisions.parquet").filter(pl.col("action") == "carrier")
+    assert made.select("order_no", "parcel").rows() == [("A1", 1), ("A1", 2), ("A2", 1), ("A3", 1)]
     folder = files(book=OF_PARCELS.replace("WAY", "stock"))
     assert "the hub settles by stock" in run(folder, "explain", "A1").stdout

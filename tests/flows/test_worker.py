@@ -72,3 +72,8 @@ def test_harm_stops_the_worker(hub, monkeypatch):
     worker.stop()
     with pytest.raises(Stop, match="two SQLite libraries"):
         worker.check()
+
+
+def test_two_workers_of_one_host_and_process_number_are_two(hub):
+    """In containers every worker is process 1."""
+    assert Worker(hub).owner != Worker(hub).owner

@@ -45,6 +45,14 @@ def test_nothing_is_begun_anew_beside_half_a_hub(home, tmp_path, part, other):
     assert Hub(home).store.waiting() == (0, None)
 
 
+@pytest.mark.parametrize(("part", "other"), [("inbox", "hub"), ("hub", "inbox")])
+def test_an_empty_file_is_no_half(home, part, other):
+    for path in home.data.glob(f"{part}.db*"):
+        path.write_bytes(b"")
+    with pytest.raises(Stop, match=rf"{other}\.db is there and {part}\.db is not"):
+        homes.init(home)
+
+
 @pytest.mark.parametrize("part", ["inbox", "hub"])
 def test_a_hub_whose_making_was_cut_off_is_made_when_it_is_asked_for_again(tmp_path, part):
     home = Home(tmp_path / "new")

@@ -39,6 +39,12 @@ pytestmark = [pytest.mark.jetstream, pytest.mark.postgres]
 NOW = 1_700_000_000_000_000
 PATIENCE_S = 60.0
 _numbers = count()
+STRAY = [
+    b"hello", b"", b"\x95\xa1s\xa1m\xa1k\x01\xa1b", b"\x95\xa1\xff\xa1m\xa1k\x01\xc4\x00",
+    *map(msgspec.msgpack.encode, [("s\0", "m", "k", 1, b"x"), ("s", "m" * 6_000, "k", 1, b"x"),
+                                  ("s", "m", "k", 2**63, b"x")]),
+]  # fmt: skip
+"""What is no message, or none that a database could hold."""
 
 
 def decode(kind, body):
@@ -356,9 +362,7 @@ class TestHoles:
         assert store.waiting()[0] == 0
         assert apply(store) == {}
 
-    @pytest.mark.parametrize(
-        "stray", [b"hello", b"", b"\x95\xa1s\xa1m\xa1k\x01\xa1b", b"\x95\xa1\xff\xa1m\xa1k\x01\xc4\x00"]
-    )
+    @pytest.mark.parametrize("stray", STRAY)
     def test_what_somebody_else_puts_there_is_noted_and_holds_nobody_up(self, store, stray):
         store.accept([message(number) for number in range(20)], NOW)
         store.cluster.publish([Parcel(lane, f"stray{lane}", stray) for lane in range(store.cluster.address.lanes)])

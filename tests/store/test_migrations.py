@@ -1,13 +1,18 @@
 """A hub made by an older version goes on where it stopped."""
 
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as TakesLonger
+
+import psycopg
 import pytest
 import sqlalchemy
 from alembic import command
 
+from orderhub_core.errors import Busy, Stop, Unreachable
 from orderhub_core.flows import rows
 from orderhub_core.fold import FIELDS, Head, Origin, fold, read_stated
-from orderhub_core.model import Content, Line, Observation
-from orderhub_core.store import aside, homes, schema
+from orderhub_core.model import Content, Line, Observation, RawMessage
+from orderhub_core.store import aside, homes, schema, sessions
 from orderhub_core.store.homes import Home
 
 FIRST = {"inbox": "inbox_0001", "hub": "hub_0001"}
@@ -141,3 +146,34 @@ def test_what_older_versions_knew_of_statements_counts_as_it_did(old_home):
 
 def test_this_version_s_schema_is_the_newest_migration():
     assert schema.heads() == homes.REVISIONS
+
+
+@pytest.mark.postgres
+def test_an_upgrade_waits_for_the_commits_that_are_under_way(tmp_path, fresh_database):
+    """One that began under the old schema would end in the new one."""
+    home = Home(tmp_path / "data", fresh_database())
+    homes.init(home)
+    store = homes.open_store(home)
+    store.accept([RawMessage("shop", "m", "order", b"{}")], 1)
+    claim = store.claim(10, 5)
+    with ThreadPoolExecutor(1) as pool:
+        upgrade = pool.submit(schema.upgrade, home)
+        with pytest.raises(TakesLonger):
+            upgrade.result(0.7)
+        store.release(claim)
+        upgrade.result(20)
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind"),
+    [
+        (psycopg.errors.DataCorrupted, Stop),
+        (psycopg.errors.IndexCorrupted, Stop),
+        (psycopg.errors.DiskFull, Busy),
+        (psycopg.OperationalError, Unreachable),
+    ],
+)
+def test_a_damaged_database_is_no_outage(failure, kind):
+    with pytest.raises(kind), sessions.translated():
+        raise failure("invalid page in block 0 of relation base/5/16384")

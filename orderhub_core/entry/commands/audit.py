@@ -97,7 +97,13 @@ def files(
     carried = _carried(directory, preset, list(sources))
     read = {name: _compared(reader, path, columns, known, carried.get(name)) for name, path in sources.items()}
     compared = {name: rows for name, (rows, _) in read.items()}
-    for name, rows in compared.items():
+    for name, (rows, damaged) in read.items():
+        if not rows.height and damaged:
+            raise UserMistake(
+                "{name}: all order numbers of {file} are damaged; export it again with that column as text",
+                name=name,
+                file=sources[name].name,
+            )
         if not rows.height:
             raise UserMistake(
                 "{name}: {file} has a heading and no rows with an order number; export it again",

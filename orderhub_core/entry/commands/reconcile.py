@@ -60,7 +60,7 @@ def reconcile(
     gathered, now = _gathered(gathering.Chosen(files, headings, fees))
     found = reconciled(
         gathered.ledgers,
-        _period(gathered, period, since, until),
+        _period(gathered, period, since, until, now),
         as_of=instant(as_of) if as_of else now,
         allowed=Allowed(review_minutes=review_minutes, ship_hours=ship_hours),
         words=gathered.words,
@@ -84,26 +84,26 @@ def _gathered(chosen: gathering.Chosen) -> tuple[gathering.Gathered, int | None]
     return own, own.as_of(connected.as_of())
 
 
-def _period(gathered: gathering.Gathered, name: str, since: str, until: str) -> periods.Period:
+def _period(gathered: gathering.Gathered, name: str, since: str, until: str, now: int | None) -> periods.Period:
+    """`now`: as of when all is known, where the hub tells it."""
     known, zone = gathered.ledgers, gathered.zone
     if name and (since or until):
         raise UserMistake("--period names the days already: leave --from and --until out, or --period")
     first, last = known.first(), known.last()
     everything = periods.whole(first or 0, last or 0, zone)
+    known_until = everything.last if now is None else max(everything.last, periods.whole(now, now, zone).last)
     if name:
         chosen = periods.month(name, zone)
     else:
-        days = (
-            _day("--from", since) if since else everything.first,
-            _day("--until", until) if until else everything.last,
-        )
-        chosen = periods.days(*days, zone)
-    if first is not None and (chosen.last < everything.first or everything.last < chosen.first):
+        begin = _day("--from", since) if since else everything.first
+        end = known_until if begin > everything.last else everything.last
+        chosen = periods.days(begin, _day("--until", until) if until else end, zone)
+    if first is not None and (chosen.last < everything.first or known_until < chosen.first):
         raise UserMistake(
             "nothing was paid, refunded or shipped in {period}: what is known goes from {first} to {last}",
             period=chosen.name,
             first=str(everything.first),
-            last=str(everything.last),
+            last=str(known_until),
         )
     return chosen
 

@@ -91,7 +91,9 @@ def _held_against(book: Rulebook, data: Path | None, tr: i18n.Translate) -> tupl
 
 
 def _skus(home: Home) -> dict[str, bool]:
-    """As `ledger.skus`; none where there is no hub that can be asked."""
+    """As `ledger.skus`; none where no hub lies there. A database is not asked: it may be far away."""
+    if home.database:
+        return {}
     try:
         with contextlib.closing(homes.open_store(home)) as store:
             return ledger.skus(store)

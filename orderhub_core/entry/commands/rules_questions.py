@@ -20,6 +20,7 @@ from orderhub_core.rules.index import Index
 from orderhub_core.rules.language.operators import Language
 from orderhub_core.rules.language.printing import print_argument
 from orderhub_core.rules.language.vocabulary import of_book
+from orderhub_core.rules.of_parcels import parcels
 from orderhub_core.rules.questions import QUESTIONS, Answer
 from orderhub_core.rules.routing import WAREHOUSES
 from orderhub_core.rules.tree import Rulebook
@@ -50,8 +51,10 @@ def answered(
     decisions = gifts.given(decided(index, book), orders, book, run=run).decisions
     one = turn.case(order_id, orders, lines, decisions, known, zone=book.zone, run=run)
     # What is said of a parcel comes before what is said of its order.
-    marks = exports.of_parcels(exported, book, decisions).filter(pl.col("order_id") == order_id)
-    one = one._replace(decisions=pl.concat([marks, one.decisions.with_columns(parcel=pl.lit(0, pl.Int32))]))
+    found, own = parcels(orders, lines, decisions), pl.col("order_id") == order_id
+    marks = exports.of_parcels(exported, book, decisions, found).filter(own)
+    told = pl.concat([marks, one.decisions.with_columns(parcel=pl.lit(0, pl.Int32))])
+    one = one._replace(decisions=told, parcels=found.of.filter(own).height)
     tr, word = translator(language), partial(print_argument, speech=of_book(book), language=language)
     return questions.answers(one._replace(decisions=_retold(one.decisions, reasons, tr)), tr, word)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import marimo
+import structlog
 from anyio import create_task_group, to_thread
 from starlette.applications import Starlette
 from starlette.middleware.gzip import GZipMiddleware
@@ -30,6 +31,8 @@ from orderhub_core.entry.metrics import Meters
 from orderhub_core.entry.probes import PATHS, Probes
 from orderhub_core.entry.web import Probed, forwarded
 from orderhub_core.errors import OrderHubError
+
+log = structlog.get_logger()
 
 NOTEBOOKS = Path(orderhub_core.__file__).parents[1] / "notebooks"
 MARIMO_URL = f"/_mo/{marimo.__version__}"
@@ -139,6 +142,7 @@ def _pages(found: list[cards.Card], latest: figures.Cached, *, read_only: bool, 
 
     async def trouble(request: Request, failure: Exception) -> Response:
         told = failure.told(i18n.translator(language(request))) if isinstance(failure, OrderHubError) else ""
+        log.error("a page cannot be shown", path=request.url.path, reason=str(failure))
         return PlainTextResponse(told, 503, {"Cache-Control": "no-store"})
 
     routes = [
