@@ -65,9 +65,8 @@ def _(books, connected, everything, lang, since, span, tr, until):
         mo.stop(True, ui.page(tr("Reconciliation"), "", lang, form, _wrong))
     _as_of = books.as_of(connected.as_of())
     _question = ("reconcile", chosen, books.stamp, (_as_of or 0) // result.HOUR_US)
-    found = connected.remembered(
-        _question, lambda: result.reconcile(books.ledgers, chosen, as_of=_as_of, words=books.words)
-    )
+    _how = {"as_of": _as_of, "words": books.words}
+    found = connected.remembered(_question, lambda: result.reconcile(books.ledgers, chosen, **_how))
     return chosen, form, found
 
 

@@ -14,8 +14,12 @@ from orderhub_core.store.base import NOTHING
 from orderhub_core.store.unit import Finished
 
 NOW = 1_700_000_000_000_000
-FEW = ("json_each", "lanes", "counter", "todo", "known", "parked USING COVERING INDEX ix_parked_open")
-"""What may be walked: a list of ours, a row per lane, source or reason, and what is still open."""
+FEW = (
+    "json_each", "lanes", "counter", "todo", "known", "parked USING COVERING INDEX ix_parked_open",
+    "alembic_version_hub",
+)  # fmt: skip
+"""What may be walked: a list of ours, a row per lane, source or reason, what is still open, and the one row that says
+which schema it is."""
 
 
 class Asked:
