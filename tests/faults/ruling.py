@@ -124,7 +124,11 @@ class Desk:
         for other in self.editions.values():
             if other is not one and other.state in leaves:
                 other.state, other.share = "archived", 0
-        one.state, one.comment, one.message = TO[said.act], said.comment, key
+                if said.act == "rollback":
+                    other.comment = said.comment or other.comment
+        if said.act != "rollback":  # of which the comment is on the version that is left
+            one.comment = said.comment
+        one.state, one.message = TO[said.act], key
         one.share = said.share
         if said.act == "review":
             one.reviewed_by = said.by
