@@ -92,7 +92,7 @@ def _(chosen, connected, set_answered, set_said, tr):
 
 
 @app.cell
-def _(answered, books, connected, found, said, settle, tr):
+def _(answered, connected, found, said, settle, tr):
     rows = queue.queue(found, answered())
     _waits, _done = (queue.table(part, found, tr) for part in queue.parted(rows))
     _how = {"selection": "multi", "wide": queue.widths(tr)}
@@ -106,7 +106,6 @@ def _(answered, books, connected, found, said, settle, tr):
     _none = ui.note(tr("Nothing waits for finance."), "good")
     _now = said() if connected.writable else (tr("Read only: acknowledge in the hub itself."), "info")
     _told = [ui.note(*_now)] if _now[0] else []
-    _told += [ui.note(tr(texts.NO_LEDGERS), "warn")] if not connected.writable and books.of_hub_alone() else []
     _save = ui.download_csv(queue.table(rows, found, tr), queue.audit_id(found.period) + ".csv", tr("Download CSV"))
     desk = ui.section(tr("Finance's queue"), *_told, _open if _waits.height else _none, _save)
     done = ui.section(tr("Acknowledged"), _closed) if _done.height else ui.grid()
@@ -136,12 +135,13 @@ def _(cause, found, tr):
 
 
 @app.cell
-def _(answered, channels, desk, done, form, found, lang, members, rows, tr, why):
+def _(answered, books, channels, connected, desk, done, form, found, lang, members, rows, tr, why):
     _fine = ui.note(tr("Every row could be read."), "good")
     _data = ui.section(tr("Data"), *([ui.note(text, "warn") for text in texts.findings(found, tr)] or [_fine]))
     _tiles = ui.kpis(texts.tiles(found, queue.waiting(rows), tr), min="300px")
+    _bare = [ui.note(tr(texts.NO_LEDGERS), "warn")] if not connected.writable and books.of_hub_alone() else []
     _save = ui.download_xlsx(lambda: sheets.workbook(found, tr, answered()), queue.audit_id(found.period) + ".xlsx", tr)
-    _top = (tr("Reconciliation"), texts.intro(found, tr), lang, form, _tiles, _save)
+    _top = (tr("Reconciliation"), texts.intro(found, tr), lang, form, _tiles, *_bare, _save)
     ui.page(*_top, why, members, desk, done, channels, _data, ui.note(tr(texts.RULE)))
     return
 
