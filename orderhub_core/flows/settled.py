@@ -8,7 +8,7 @@ from itertools import islice
 
 from orderhub_core.i18n import Translate
 from orderhub_core.rules.actions import NEAREST
-from orderhub_core.rules.choices import CARRIER, CARRIER_SPELLINGS
+from orderhub_core.rules.choices import CARRIER_NAMES
 from orderhub_core.rules.dictionary import nearest
 from orderhub_core.rules.needs import asked, rules_on
 from orderhub_core.rules.tree import Action, Leaf, Op, Rulebook, leaves
@@ -54,15 +54,14 @@ def unheard(book: Rulebook, skus: Mapping[str, bool], tr: Translate = str) -> li
 
 
 def _carriers(book: Rulebook, tr: Translate) -> Iterator[str]:
-    known = [*CARRIER.values(), *CARRIER, *CARRIER_SPELLINGS]
     own = {word.value for word in book.words if word.of == "carrier"}
     text = tr(
         "group {group!r} names the carrier {name!r}, which the hub does not know, and warehouses are told it as it is"
         " written; one of your own goes under [words.carrier]"
     )
     for group, action in _actions(book):
-        if action.verb == "carrier" and action.argument not in known and action.argument not in own:
-            yield text.format(group=group, name=action.argument) + _perhaps(action.argument, known, tr)
+        if action.verb == "carrier" and action.argument not in own.union(CARRIER_NAMES):
+            yield text.format(group=group, name=action.argument) + _perhaps(action.argument, CARRIER_NAMES, tr)
 
 
 def _skus(book: Rulebook, skus: Mapping[str, bool], tr: Translate) -> Iterator[str]:
@@ -143,7 +142,4 @@ def _actions(book: Rulebook) -> Iterator[tuple[str, Action]]:
 
 
 def _instead(word: str, names: Sequence[str], tr: Translate) -> str:
-    near = nearest(word, names)
-    if near:
-        return tr("; {near!r}?").format(near=near)
-    return tr("; they have {names}").format(names=tr(", ").join(names) or tr("none"))
+    return _perhaps(word, names, tr) or tr("; they have {names}").format(names=tr(", ").join(names) or tr("none"))

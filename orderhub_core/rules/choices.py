@@ -126,6 +126,8 @@ _NAMES = {
     code: (code, *(name for name, meant in (CARRIER | CARRIER_SPELLINGS).items() if meant == code)) for code in _ALSO
 }
 _CODES = {name: code for code, names in _NAMES.items() for name in names}
+CARRIER_NAMES = tuple(_CODES)
+"""All by which a carrier is known, its code first."""
 
 
 def carriers(said: str) -> tuple[str, ...]:

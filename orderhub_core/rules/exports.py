@@ -17,7 +17,7 @@ from orderhub_core.rules.decide import decided
 from orderhub_core.rules.dictionary import FIELDS, MEASURED, Field, lookup, nearest
 from orderhub_core.rules.dictionary import SIGNALS as SIGNALED
 from orderhub_core.rules.index import Index
-from orderhub_core.rules.of_parcels import Parcels, on_parcels, parcels
+from orderhub_core.rules.of_parcels import on_parcels, parcels
 from orderhub_core.rules.signals import SIGNALS
 from orderhub_core.rules.tree import Rulebook
 
@@ -78,14 +78,12 @@ def evaluate(exported: Exported, book: Rulebook) -> Evaluated:
     )
 
 
-def of_parcels(
-    exported: Exported, book: Rulebook, decisions: pl.DataFrame, found: Parcels | None = None
-) -> pl.DataFrame:
+def of_parcels(exported: Exported, book: Rulebook, decisions: pl.DataFrame) -> pl.DataFrame:
     """What its rules on parcels say of those that DECISIONS on orders make, as far as a file tells: with the number of
-    the `parcel`. `found`: these, where they are at hand."""
+    the `parcel`."""
     if not book.parcels:
         return decisions.clear().with_columns(parcel=pl.lit(None, pl.Int32))
-    found = found or parcels(exported.orders, exported.lines, decisions)
+    found = parcels(exported.orders, exported.lines, decisions)
     made = decided(Index(found.orders, found.lines, zone=book.zone, reports=exported.reports), on_parcels(book))
     of = found.of.with_columns(made=found.orders["order_id"])
     made = made.sort("order_id", maintain_order=True).rename({"order_id": "made"})

@@ -111,9 +111,8 @@ def _summary(found: exports.Evaluated, counted: pl.DataFrame, out: Path, speech:
     text = tr("orders: {orders}, decisions: {decisions}, written to {path}")
     told = [text.format(orders=f"{found.orders:,}", decisions=f"{found.decisions.height:,}", path=out)]
     for group, rule, verb, what, n in counted.iter_rows():
-        rule_ = tr(rule) if rule == OTHERWISE else rule
         done = print_actions([Action(verb, what)], speech, language())
-        told.append(f"  {n:>9}  {group} / {rule_} -> {done}")
+        told.append(f"  {n:>9}  {group} / {_named(rule, tr)} -> {done}")
     if found.undecided:
         told.append(tr("orders of which the rulebook says nothing: {n}").format(n=f"{found.undecided:,}"))
     for rule, quota, n in _refused(found).iter_rows():
@@ -247,7 +246,7 @@ def sentences(found: Explanation, book: Rulebook, language: Language) -> Iterato
         yield tr("{group}, parcel {parcel}").format(group=group, parcel=parcel) if parcel else group
         acting = [answer for answer in own if answer.outcome == "acts"]
         for answer in acting:
-            yield f"  {_named(answer, tr)} → {print_actions(answer.then, speech, language)}"
+            yield f"  {_named(answer.rule, tr)} → {print_actions(answer.then, speech, language)}"
             yield from (f"    {_told(each, speech, language)}" for each in answer.conditions)
         if not acting:
             yield f"  {tr('no rule acts')}"
@@ -255,13 +254,13 @@ def sentences(found: Explanation, book: Rulebook, language: Language) -> Iterato
         yield from (f"  {_passed(answer, speech, language)}" for answer in others)
 
 
-def _named(answer: Answer, tr: Translate) -> str:
-    return tr(OTHERWISE) if answer.rule == OTHERWISE else answer.rule
+def _named(rule: str, tr: Translate) -> str:
+    return tr(OTHERWISE) if rule == OTHERWISE else rule
 
 
 def _passed(answer: Answer, speech: Vocabulary, language: Language) -> str:
     tr = translator(language)
-    what = f"{_named(answer, tr)} → {print_actions(answer.then, speech, language)}"
+    what = f"{_named(answer.rule, tr)} → {print_actions(answer.then, speech, language)}"
     if answer.outcome == "passed over":
         return tr("{rule}: passed over, {other} comes first").format(rule=what, other=answer.before)
     lacks = tr("; ").join(_told(each, speech, language) for each in answer.lacks)

@@ -51,10 +51,11 @@ def answered(
     decisions = gifts.given(decided(index, book), orders, book, run=run).decisions
     one = turn.case(order_id, orders, lines, decisions, known, zone=book.zone, run=run)
     # What is said of a parcel comes before what is said of its order.
-    found, own = parcels(orders, lines, decisions), pl.col("order_id") == order_id
-    marks = exports.of_parcels(exported, book, decisions, found).filter(own)
+    own = pl.col("order_id") == order_id
+    alone = exported._replace(orders=orders.filter(own), lines=lines.filter(own))
+    marks = exports.of_parcels(alone, book, one.decisions)
     told = pl.concat([marks, one.decisions.with_columns(parcel=pl.lit(0, pl.Int32))])
-    one = one._replace(decisions=told, parcels=found.of.filter(own).height)
+    one = one._replace(decisions=told, parcels=parcels(alone.orders, alone.lines, one.decisions).of.height)
     tr, word = translator(language), partial(print_argument, speech=of_book(book), language=language)
     return questions.answers(one._replace(decisions=_retold(one.decisions, reasons, tr)), tr, word)
 
