@@ -23,6 +23,7 @@ from orderhub_core.flows.intend import Intentions, Outside
 from orderhub_core.flows.news import News
 from orderhub_core.flows.recent import Known, Orders, remembered_if_committed
 from orderhub_core.flows.sighted import Sightings
+from orderhub_core.flows.timely import timely
 from orderhub_core.fold import Head, Origin, Pseudonymous, fold
 from orderhub_core.model import Content, Decoded, Dismissal, Observation, OrderWord, Packing, Sighting, Word
 from orderhub_core.store import ledger
@@ -154,7 +155,7 @@ class _Batch:
 
     def __init__(self, context: Context, claim: Claim, kept: Orders, reads: Reads | None = None) -> None:
         self.context, self.claim, self.kept, self.reads = context, claim, kept, reads or context.store
-        self.writes = Writes()
+        self.now, self.writes = context.clock(), Writes()
         self.orders: Orders = {}
         self.news = News()
         in_force = partial(context.in_force, context.store, context.book)
@@ -217,7 +218,7 @@ class _Batch:
     def _read(self, message: Message) -> tuple[Source, Decoded] | None:
         try:
             source = self.context.source(message.source)
-            return source, source.decode(message.kind, message.body)
+            return source, timely(source.decode(message.kind, message.body), message.received_at, self.now)
         except Stop:
             raise
         except Later as failure:
@@ -293,9 +294,7 @@ class _Batch:
             self.writes.latest_effects.append(
                 rows.effect_row(f"fetch:{head.shop}:{head.order_no}", head, fetch, message)
             )
-        if new:
-            return "imported"
-        return "updated" if folded.entries else "unchanged"
+        return "imported" if new else "updated" if folded.entries else "unchanged"
 
     def _create(self, source: Source, order_no: str) -> Known:
         head = Head(self.next_order_id, source.shop, source.platform, order_no)

@@ -26,6 +26,7 @@ from orderhub_core.store.revisions import REVISIONS
 
 E = Event
 NOW = 1_700_000_000_000_000
+DAY = 86_400_000_000
 
 
 def test_a_message_becomes_order_lines_person_and_log(context, order):
@@ -153,6 +154,39 @@ def test_unreadable_messages_are_parked_alone_and_replayed_when_mended(context, 
     assert set(replay(mended, ids, 10).values()) == {"imported", "unchanged"}
     assert rows(context, "SELECT count(*) FROM parked") == [(0,)]
     assert ("A2",) in rows(context, "SELECT order_no FROM orders")
+
+
+def test_what_is_dated_long_after_it_came_is_parked_and_hides_nothing(context, order):
+    far, near = NOW + 3 * DAY, NOW + DAY
+    messages = [
+        order("A1", E.PLACED, at=near, total=1000),
+        order("A1", E.PAID, at=far, total=9000),
+        order("A1", E.PAID, at=NOW, parcels=(Parcel("SF1"),)),
+        RawMessage("wms", "far", "sighting", msgspec.json.encode(Sighting("shop-1", "A1", "已出库", far))),
+        RawMessage("wms", "near", "sighting", msgspec.json.encode(Sighting("shop-1", "A1", "已打单", near))),
+    ]
+    context.store.accept(messages, NOW)
+    drain(context._replace(clock=lambda: NOW), 2)
+    assert rows(context, "SELECT paid_at, total_minor FROM orders") == [(NOW, 1000)]
+    assert rows(context, "SELECT status, at FROM sightings") == [("已打单", near)]
+    reasons = [reason for (reason,) in rows(context, "SELECT reason FROM parked ORDER BY id")]
+    assert len(reasons) == 2
+    assert all("dated 2023-11-17, 3 days ahead" in reason for reason in reasons)
+
+
+def test_what_came_while_the_hubs_own_clock_was_behind_is_heard_once_it_is_right(context, order):
+    behind = NOW - 400 * DAY
+    context.store.accept([order("A1", E.PAID, at=NOW, total=1000)], behind)
+    drain(context._replace(clock=lambda: behind), 10)
+    ids = [row[0] for row in rows(context, "SELECT id FROM parked")]
+    assert set(replay(context._replace(clock=lambda: NOW), ids, 10).values()) == {"imported"}
+    assert rows(context, "SELECT paid_at FROM orders") == [(NOW,)]
+
+
+def test_a_clock_that_goes_back_a_year_parks_nothing_that_was_received_before(context, order):
+    context.store.accept([order("A1", E.PAID, at=NOW, total=1000)], NOW)
+    drain(context._replace(clock=lambda: NOW - 400 * DAY), 10)
+    assert rows(context, "SELECT count(*) FROM parked") == [(0,)]
 
 
 def test_a_bug_in_a_decoder_costs_its_own_message_only(context, order):
