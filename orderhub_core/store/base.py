@@ -30,6 +30,9 @@ FURTHEST = 6 * 3_600_000_000
 """Nothing is planned further ahead, microseconds."""
 DUE = "(next_at <= ? OR next_at > ?)"
 """Of a row of `todo`; asked with now and now + FURTHEST. What lies beyond was planned before the clock was set back."""
+LATER = 3_600_000_000
+LOOK_LATER = "UPDATE todo SET next_at = ? WHERE lane = ? AND {those}"
+"""What the queue names and the inbox has lost, as `db check` tells: for an hour it stands in nobody's way."""
 
 
 class Progress(NamedTuple):

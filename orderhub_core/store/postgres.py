@@ -22,7 +22,7 @@ from orderhub_core.errors import Busy, Stop
 from orderhub_core.model import RawMessage
 from orderhub_core.store import chain, copying, lanes, sessions, statements
 from orderhub_core.store.address import checked
-from orderhub_core.store.base import DUE, FURTHEST, MESSAGE, Progress, Store
+from orderhub_core.store.base import DUE, FURTHEST, LATER, LOOK_LATER, MESSAGE, Progress, Store
 from orderhub_core.store.unit import Claim, Message, Receipt, Row, Writes, digest_of, lane_of
 
 LANE = "SELECT version, next_order_id, log_hash, lane, pg_current_xact_id()::text::bigint FROM lanes"
@@ -35,6 +35,9 @@ TAKE_MESSAGES = f"""WITH mine AS MATERIALIZED (SELECT id, attempts FROM todo
     WHERE lane = %s AND {DUE.replace("?", "%s")} ORDER BY id LIMIT %s)
     SELECT {MESSAGE}, attempts FROM mine JOIN inbox USING (id)"""
 """In no order: the planner would get one by walking the whole inbox along its key, whoever's lane the messages are."""
+
+LOST = "NOT EXISTS (SELECT FROM inbox WHERE inbox.id = todo.id)"
+LOST_LATER = LOOK_LATER.format(those=f"{LOST} AND {DUE}").replace("?", "%s")
 
 ARRIVAL = itemgetter(0)
 
@@ -181,7 +184,10 @@ class PostgresStore(Store):
             return None
         rows = connection.cursor(binary=True).execute(TAKE_MESSAGES, (base.lane, now, now + FURTHEST, limit)).fetchall()
         if not rows:
-            return None  # another worker applied them between our look at the queue and our lock
+            # Another worker applied them between our look at the queue and our lock, or they are lost.
+            connection.execute(LOST_LATER, (now + LATER, base.lane, now, now + FURTHEST))
+            connection.commit()
+            return None
         rows.sort(key=ARRIVAL)
         attempts = {row[0]: row[-1] for row in rows if row[-1]}
         return base._replace(messages=[Message._make(row[:-1]) for row in rows], attempts=attempts)

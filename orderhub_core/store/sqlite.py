@@ -22,7 +22,7 @@ from pysqlite3 import dbapi2 as sqlite
 from orderhub_core.errors import Busy, Stop, StoreMissing
 from orderhub_core.model import RawMessage
 from orderhub_core.store import chain, halves, lanes, statements
-from orderhub_core.store.base import DUE, FURTHEST, MESSAGE, Progress, Store
+from orderhub_core.store.base import DUE, FURTHEST, LATER, LOOK_LATER, MESSAGE, Progress, Store
 from orderhub_core.store.unit import Claim, Message, Receipt, Row, Writes, digest_of
 
 PAGE_BYTES = {"inbox": 16_384, "hub": 8_192}
@@ -246,11 +246,12 @@ class SqliteStore(Store):
     def _claim_queued(self, lane: _Lane, limit: int, now: int) -> Claim | None:
         sql = f"SELECT id, attempts FROM todo WHERE lane = 0 AND {DUE} ORDER BY id LIMIT ?"
         queued: dict[int, int] = dict(self.query("hub", sql, (now, now + FURTHEST, limit)))
-        if not queued:
-            return None
-        messages = self.messages(list(queued))
+        messages = self.messages(list(queued)) if queued else []
+        if queued and not messages:
+            with self.transaction("hub") as cursor:
+                cursor.execute(LOOK_LATER.format(those=self.among("id")), (now + LATER, 0, self.listed(queued)))
         if not messages:
-            return None  # the queue names what the inbox has lost: `db check` tells of it
+            return None
         return Claim(messages, 0, *lane.base, stamp=lane.version + 1, queued=True, attempts=queued)
 
     def _lane(self) -> _Lane:
@@ -287,9 +288,8 @@ class SqliteStore(Store):
 
     def waiting_of(self, ids: Sequence[int]) -> int:
         upto = self.watermark()
-        again = self.query(
-            "hub", f"SELECT count(*) FROM todo WHERE lane = 0 AND {self.among('id')}", (self.listed(ids),)
-        )
+        sql = f"SELECT count(*) FROM todo WHERE lane = 0 AND {self.among('id')}"
+        again = self.query("hub", sql, (self.listed(ids),))
         return sum(message > upto for message in ids) + int(again[0][0])
 
     def close(self) -> None:

@@ -441,6 +441,23 @@ def test_a_message_put_off_is_not_claimed_before_its_time(store):
     store.release(again)
 
 
+def test_what_the_queue_names_and_the_inbox_has_lost_stands_in_nobodys_way(store):
+    lost = park_one(store)
+    store.accept([message(9)], NOW)
+    settle(store)
+    store.requeue([lost])
+    with store.transaction("inbox") as cursor:
+        cursor.execute(f"DELETE FROM inbox WHERE id = {lost}")
+    store.accept([message(n) for n in (2, 3)], NOW)
+    applied = []
+    for _ in range(4):  # one at a time, as a batch that failed is halved
+        if claim := store.claim(1, NOW):
+            applied += [m.message_id for m in claim.messages]
+            store.commit(claim, nothing(claim))
+    assert applied == ["m2", "m3"]
+    assert store.waiting_of([lost]) == 1  # nobody says that it was applied
+
+
 def test_what_another_lane_is_to_apply_is_claimed_there(store):
     if store.lanes == 1:
         pytest.skip("one lane")
