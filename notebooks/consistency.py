@@ -48,7 +48,7 @@ def _(connected, set_chosen, set_trouble, tr, zone):
             set_chosen(texts.moment(asked["moment"], zone, connected.as_of()))
             set_trouble("")
         except errors.UserMistake as error:
-            set_trouble(str(error))
+            set_trouble(error.told(tr))
 
     def back(_: object = None) -> None:
         set_chosen(None)

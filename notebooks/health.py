@@ -53,7 +53,7 @@ def _(back, connected, gone, parked, said, set_back, set_parked, tick, top, tr):
         _now = flowing.as_of if flowing else connected.as_of()
         _rows = flow.per_minute(connected.scan("events"), _now)
     except errors.OrderHubError as _error:
-        mo.stop(True, ui.page(*top, ui.note(tr("The hub cannot be read: {reason}").format(reason=_error), "bad"), tick))
+        mo.stop(True, ui.page(*top, ui.failed(tr("The hub cannot be read: {reason}"), _error, tr), tick))
     for _new, _old, _set in ((_parked, parked, set_parked), (_back, back, set_back)):
         if _new != _old():  # else what was chosen or sorted in their tables would be lost
             _set(_new)

@@ -33,12 +33,11 @@ def _():
     tr = i18n.translator(lang)
     theme.use(lang)
     _bare = (tr("Reconciliation"), "", lang)
-    _lost = tr("The ledgers cannot be read: {reason}")
     try:
         connected = hub.connect()
         books = connected.ledgers()
     except errors.OrderHubError as _error:
-        mo.stop(True, ui.page(*_bare, ui.note(_lost.format(reason=_error), "bad")))
+        mo.stop(True, ui.page(*_bare, ui.failed(tr("The ledgers cannot be read: {reason}"), _error, tr)))
     _first, _last = books.ledgers.first(), books.ledgers.last()
     _how = tr("Nothing has been paid or shipped yet: put ledgers into the folder reconcile, or connect a shop.")
     mo.stop(_first is None, ui.page(*_bare, ui.note(_how, "info")))

@@ -45,7 +45,7 @@ def _(connected, desk, lang, opened, set_opened, set_reading, set_trouble, tr):
         try:
             set_reading(desk.open(sheet.spec(**asked)))
         except errors.OrderHubError as error:
-            set_trouble(str(error))
+            set_trouble(error.told(tr))
 
     _fields = {
         "size": mo.ui.number(1, sheet.MOST_ORDERS, value=100, label=tr("Orders to draw"), full_width=True),
@@ -82,7 +82,7 @@ def _(connected, desk, lang, opened, set_reading, tr, zone):
     try:
         folio = book.book(desk.sheet(opened()), connected.scan("orders"), connected.scan("events"))
     except errors.OrderHubError as _error:
-        mo.stop(True, ui.part(lang, ui.note(tr("The audit cannot be opened: {reason}").format(reason=_error), "bad")))
+        mo.stop(True, ui.part(lang, ui.failed(tr("The audit cannot be opened: {reason}"), _error, tr)))
     turn, set_turn = mo.state(0)
     asked, set_asked = mo.state(0)
     _known, _keep = mo.query_params().get("reviewer") or "", lambda name: mo.query_params().set("reviewer", name)

@@ -51,23 +51,23 @@ def _():
 
 @app.cell
 def _(learned, tr):
-    def _number(first: float, last: float, value: float, label: str, step: float = 1) -> mo.ui.number:
-        return mo.ui.number(first, last, value=value, step=step, label=label, full_width=True)
+    def _number(value: float, label: str, step: float = 1) -> mo.ui.number:
+        return mo.ui.number(value=value, step=step, label=label, full_width=True)  # the scenario says what is possible
 
     def _choice(options: dict[str, bool], label: str) -> mo.ui.dropdown:
         return mo.ui.dropdown(options, value=next(iter(options)), label=label, full_width=True)
 
-    orders = _number(1, 500_000, PRESET.orders, tr("Orders of the day"), 1000)
-    peak = _number(1, 200, PRESET.arrivals.peak_multiple, tr("Peak, times the ordinary rate"), 0.5)
-    start = _number(0, 23.5, PRESET.arrivals.start_hour, tr("Sale starts at, hour"), 0.5)
+    orders = _number(PRESET.orders, tr("Orders of the day"), 1000)
+    peak = _number(PRESET.arrivals.peak_multiple, tr("Peak, times the ordinary rate"), 0.5)
+    start = _number(PRESET.arrivals.start_hour, tr("Sale starts at, hour"), 0.5)
     _own = {tr("The shop's own last 7 days"): True} if learned else {}
     curve = _choice(_own | {tr("The built-in day"): False}, tr("Ordinary day"))
     _stages = zip(texts.names(tr).items(), CREWS, strict=True)
-    people = mo.ui.dictionary({n: _number(3, 5000, crew, f"{tr('People')} · {title}") for (n, title), crew in _stages})
+    people = mo.ui.dictionary({n: _number(crew, f"{tr('People')} · {title}") for (n, title), crew in _stages})
     spare = _choice({tr("In use"): True, tr("Not in use"): False}, tr("Temporary warehouse"))
-    cap = _number(0, 200_000, PRESET.temporary.orders_per_day, tr("It takes at most, orders a day"), 500)
-    promise = _number(1, 240, PRESET.promise_hours, tr("Promise to customers, hours"))
-    seed = _number(0, 999_999, 7, tr("Seed: the same seed gives the same figures"))
+    cap = _number(PRESET.temporary.orders_per_day, tr("It takes at most, orders a day"), 500)
+    promise = _number(PRESET.promise_hours, tr("Promise to customers, hours"))
+    seed = _number(7, tr("Seed: the same seed gives the same figures"))
     return cap, curve, orders, peak, people, promise, seed, spare, start
 
 
@@ -92,16 +92,16 @@ def _(cap, curve, learned, orders, peak, people, promise, spare, start, top, tr)
             arrivals=msgspec.structs.replace(PRESET.arrivals, **_rush),
             temporary=msgspec.structs.replace(PRESET.temporary, **_spare),
         )
-        day, _trouble = scenario.staffed(_day, {name: int(count or 0) for name, count in people.value.items()}), ""
+        _crews = {name: int(count or 0) for name, count in people.value.items()}
+        day = scenario.staffed(scenario.shown(_day), _crews)
     except errors.OrderHubError as _error:
-        day, _trouble = None, tr("This day cannot be rehearsed: {reason}").format(reason=_error)
-    mo.stop(day is None, ui.page(*top, ui.note(_trouble, "bad")))
+        mo.stop(True, ui.page(*top, ui.failed(tr("This day cannot be rehearsed: {reason}"), _error, tr)))
     return (day,)
 
 
 @app.cell
 def _(day, seed):
-    runs = {on: results.rehearse(scenario.switched(day, on), int(seed.value or 0)) for on in (True, False)}
+    runs = {on: results.rehearse(scenario.switched(day, on), abs(int(seed.value or 0))) for on in (True, False)}
     step = results.step_minutes(*runs.values())
     figures = {on: results.figures(day, both) for on, both in runs.items()}
     unfinished = {on: results.unfinished(both, step) for on, both in runs.items()}

@@ -16,6 +16,8 @@ from orderhub_core.errors import UserMistake
 DAY_S = 86_400.0
 MAX_ORDERS = 2_000_000
 """A rehearsal keeps every order in memory and walks each through every stage."""
+MAX_SHOWN = 500_000
+"""A page is anybody's, and rehearses again with each change."""
 
 
 def _demand(fits: bool, text: str, **facts: object) -> None:
@@ -157,6 +159,13 @@ def read(text: bytes | str, name: str) -> Scenario:
         raise UserMistake("{name}: {error}", name=name, error=error) from None
     except UserMistake as error:
         raise UserMistake("{name}: {error}", name=name, error=error) from None
+
+
+def shown(scenario: Scenario) -> Scenario:
+    """The scenario, as it is. Raises UserMistake for one that is too great for a page."""
+    text = "orders is {value}; a page rehearses up to {most}, the command `orderhub simulate` up to {all}"
+    _demand(scenario.orders <= MAX_SHOWN, text, value=scenario.orders, most=MAX_SHOWN, all=MAX_ORDERS)
+    return scenario
 
 
 def switched(scenario: Scenario, enabled: bool) -> Scenario:

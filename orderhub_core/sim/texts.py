@@ -17,7 +17,8 @@ STAGES = {"review": "Review", "pick": "Pick", "pack": "Pack", "hand_over": "Hand
 
 METHOD = (
     "Every order is simulated through every stage, first come first served; orders left at closing time wait for the"
-    " morning. The range shows how much chance alone moves a figure."
+    " morning. The temporary warehouse takes new orders only, which may leave before older ones that wait elsewhere."
+    " The range shows how much chance alone moves a figure."
 )
 
 
@@ -64,7 +65,7 @@ def tiles(day: Scenario, both: Mapping[bool, Figures], tr: Translate) -> list[Ti
         ),
         (
             tr("Bottleneck"),
-            tr(STAGES[told.bottleneck]),
+            tr(STAGES.get(told.bottleneck, told.bottleneck)),
             tr("{share} of all waiting").format(share=f"{told.bottleneck_share:.0%}"),
             "plain",
         ),

@@ -73,10 +73,8 @@ def readable(title: str, subtitle: str, lang: str) -> Iterator[None]:
     try:
         yield
     except OrderHubError as error:
-        told = i18n.translator(lang)("The hub cannot be read: {reason}").format(
-            reason=error.told(i18n.translator(lang))
-        )
-        mo.stop(True, page(title, subtitle, lang, note(told, "bad")))
+        tr = i18n.translator(lang)
+        mo.stop(True, page(title, subtitle, lang, failed(tr("The hub cannot be read: {reason}"), error, tr)))
 
 
 def part(lang: str, *parts: object) -> mo.Html:
@@ -162,6 +160,11 @@ def note(text: str, kind: Kind = "info") -> mo.Html:
     readers."""
     role, lines = "alert" if kind == "bad" else "note", " oh-lines" if "\n" in text else ""
     return mo.Html(f'<div class="oh-note oh-note-{kind}{lines}" role="{role}">{_said(text)}</div>')
+
+
+def failed(text: str, reason: OrderHubError, tr: i18n.Translate) -> mo.Html:
+    """A bad note: what cannot be done, and at its `{reason}` why, in the reader's language."""
+    return note(text.format(reason=reason.told(tr)), "bad")
 
 
 def table(

@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import marimo as mo
 import pytest
 from typer.testing import CliRunner
 
@@ -22,6 +23,8 @@ from orderhub_core.sim.world import Plan, build
 from orderhub_core.store import snapshot
 
 NOTEBOOK = "surge"
+FORM = ("cap", "curve", "orders", "peak", "people", "promise", "seed", "spare", "start")
+HANDBOOK = Path(__file__).parents[2] / "docs"
 START = 1_762_000_000_000_000
 DAY_US = 86_400_000_000
 
@@ -110,6 +113,42 @@ def test_a_scenario_file_is_rehearsed_and_options_win_over_it(tmp_path: Path) ->
     assert (answer["figures"]["orders"], answer["figures"]["runs"]) == (500, 2)
     assert answer["figures"] == answer["without_temporary"]
     assert answer == told("--scenario", str(tmp_path / "eve.toml"), "--orders", "500"), "same seed, same figures"
+
+
+@pytest.mark.parametrize("page", ["surge.md", "surge.zh-CN.md"])
+def test_the_scenario_of_the_handbook_can_be_rehearsed(page: str, tmp_path: Path) -> None:
+    (scene,) = re.findall(r"```toml\n(.+?)```", (HANDBOOK / page).read_text(encoding="utf-8"), re.DOTALL)
+    (tmp_path / "sale.toml").write_text(scene, encoding="utf-8")
+    answer = told("--scenario", str(tmp_path / "sale.toml"), "--orders", "500")
+    assert (answer["figures"]["orders"], [stage["stage"] for stage in answer["stages"]]) == (500, ["pick", "pack"])
+
+
+def test_the_bottleneck_may_be_a_stage_of_the_scenarios_own(tmp_path: Path) -> None:
+    scene = """
+        orders = 500
+        stages = [{name = "weigh", seconds = 60}]
+        warehouses = [{id = "suzhou", people = [1]}]
+        temporary = {people = [1]}
+    """
+    (tmp_path / "eve.toml").write_text(scene, encoding="utf-8")
+    wishes = ["simulate", "--scenario", str(tmp_path / "eve.toml")]
+    ran = CliRunner().invoke(cli.build("simulate"), wishes, catch_exceptions=False)
+    assert re.search(r"Bottleneck\s+weigh ", ran.output)
+
+
+@pytest.mark.usefixtures("no_hub")
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [("orders", 600_000, "页面最多推演 500000 单"), ("peak", 0.5, "请填 1 到 1000"), ("start", 25, "请填 0 到 23.99")],
+)
+def test_the_board_says_what_is_impossible(
+    board: ModuleType, monkeypatch: pytest.MonkeyPatch, field: str, value: float, said: str
+) -> None:
+    monkeypatch.setattr(ui, "language", lambda: "zh")
+    _, names = board.app.run()
+    form = {name: names[name] for name in FORM} | {field: mo.ui.number(value=value)}
+    outputs, _ = board.app.run(defs=form)
+    assert any(said in output.text for output in outputs if output is not None)
 
 
 def test_charts_are_small_and_valid() -> None:

@@ -92,7 +92,7 @@ def lost(error: OrderHubError, tr: Translate, *, then: Begun | None) -> tuple[st
     """Why there is no audit, as a note; `then`: of a past moment."""
     if isinstance(error, Incomparable):
         return tr(TOO_FEW_THEN).format(since=then.compared) if then and then.compared else tr(TOO_FEW), "info"
-    return tr("The audit cannot be made: {reason}").format(reason=error), "bad"
+    return tr("The audit cannot be made: {reason}").format(reason=error.told(tr)), "bad"
 
 
 def nothing(found: Audited, tr: Translate, *, then: Begun | None) -> str:
