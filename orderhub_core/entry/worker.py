@@ -86,10 +86,11 @@ class Worker:
             thread.start()
 
     def stop(self, patience_s: float = 10.0) -> None:
-        """Finish the step at hand, then stop."""
+        """Finish the step at hand, then stop; what takes longer is left where it is."""
         self.stopping.set()
+        deadline = time.monotonic() + patience_s
         for thread in self._threads:
-            thread.join(patience_s)
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def check(self) -> None:
         """Raises Stop when the worker stopped of itself."""

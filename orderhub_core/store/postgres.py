@@ -298,7 +298,9 @@ class PostgresStore(Store):
 
     def _claiming(self) -> psycopg.Connection[Any]:
         if self._claim_connection is None or self._claim_connection.closed:
-            self._claim_connection, self._staging = sessions.connect(self.url, autocommit=False), copying.Staging()
+            answer_s = sessions.BATCH_ANSWER_S
+            self._claim_connection = sessions.connect(self.url, autocommit=False, answer_s=answer_s)
+            self._staging = copying.Staging()
             for setting in sessions.BY_KEYS:
                 self._claim_connection.execute(setting)
             self._claim_connection.commit()

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import psycopg
+from psycopg.abc import PQGen
 from psycopg.conninfo import make_conninfo
+from psycopg.pq import TransactionStatus
 
 from orderhub_core.errors import Busy, Stop, StoreMissing, Unreachable
 
@@ -32,8 +34,31 @@ BY_KEYS = ("SET enable_mergejoin = off", "SET enable_hashjoin = off")
 has counted it, the planner would rather walk all of it, again for each batch."""
 
 
-def connect(url: str, *, autocommit: bool) -> psycopg.Connection[Any]:
-    connection = psycopg.connect(make_conninfo(url, **SIGNS_OF_LIFE), autocommit=autocommit)
+ANSWER_S, BATCH_ANSWER_S = 900.0, 120.0
+"""How long a statement may take before it begins to answer: whatever somebody asks, and what applies a batch."""
+
+T = TypeVar("T")
+
+
+class Session(psycopg.Connection[Any]):
+    """Does not wait for ever: a server whose processes are stopped, or stuck in front of a disk, still has a kernel that
+    gives the signs of life. What it was asked last is then given up with the connection, which may or may not have been
+    done: as when a connection breaks."""
+
+    answer_s = ANSWER_S
+
+    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        try:
+            return super().wait(gen, interval, self.answer_s if timeout is None else timeout)
+        except psycopg.OperationalError:
+            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                self.pgconn.finish()
+            raise
+
+
+def connect(url: str, *, autocommit: bool, answer_s: float = ANSWER_S) -> Session:
+    connection = Session.connect(make_conninfo(url, **SIGNS_OF_LIFE), autocommit=autocommit)
+    connection.answer_s = answer_s
     for setting in SESSION:
         connection.execute(setting)
     return connection

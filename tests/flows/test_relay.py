@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import random
+import signal
 import sys
 import threading
 import time
@@ -18,7 +20,7 @@ from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.flows.recent import Recent
 from orderhub_core.model import Event, Parcel, RawMessage
-from orderhub_core.store import homes
+from orderhub_core.store import homes, sessions
 from orderhub_core.store.homes import Home
 
 E = Event
@@ -208,6 +210,25 @@ def test_a_failure_is_told_and_leaves_every_lane_to_whoever_comes(pipeline, cont
     other = homes.open_store(database)
     drain(context._replace(store=other, recent=None), LIMIT)
     other.close()
+    nothing_lost_or_doubled(context)
+
+
+def test_a_server_that_is_frozen_holds_nobody_for_ever(pipeline, context, keyed, server, monkeypatch):
+    monkeypatch.setattr(sessions, "BATCH_ANSWER_S", 0.5)
+    in_the_air(pipeline, context, keyed)
+    open_ones = "SELECT pid FROM pg_stat_activity WHERE state = 'idle in transaction'"
+    stopped = [pid for (pid,) in server.execute(open_ones).fetchall()]
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        with pytest.raises(Unreachable):
+            while True:
+                pipeline.step()
+    finally:
+        for pid in stopped:
+            os.kill(pid, signal.SIGCONT)
+    while context.store.waiting()[0]:
+        pipeline.step()
     nothing_lost_or_doubled(context)
 
 

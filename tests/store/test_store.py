@@ -1,5 +1,7 @@
 """The five verbs on all three homes, migrations, and the log that cannot be changed unnoticed."""
 
+import os
+import signal
 import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +14,7 @@ from hypothesis import strategies as st
 
 from orderhub_core.errors import StoreMissing, Unreachable, UserMistake
 from orderhub_core.model import RawMessage
-from orderhub_core.store import chain, copying, homes, schema, statements
+from orderhub_core.store import chain, copying, homes, schema, sessions, statements
 from orderhub_core.store.homes import Home
 from orderhub_core.store.jetstream import JetStreamStore
 from orderhub_core.store.lanes import Overtaken
@@ -456,6 +458,29 @@ def test_what_the_queue_names_and_the_inbox_has_lost_stands_in_nobodys_way(store
             store.commit(claim, nothing(claim))
     assert applied == ["m2", "m3"]
     assert store.waiting_of([lost]) == 1  # nobody says that it was applied
+
+
+@pytest.mark.parametrize("frozen", ["before the commit", "while it claims"])
+def test_a_server_that_is_frozen_is_given_up_and_asked_again(postgres_home, monkeypatch, frozen):
+    monkeypatch.setattr(sessions, "BATCH_ANSWER_S", 0.5)
+    store = homes.open_store(postgres_home)
+    store.accept([message(1)], NOW)
+    claim = store.claim(10, NOW)
+    if frozen == "while it claims":
+        store.release(claim)
+    stopped = store._claim_connection.info.backend_pid
+    os.kill(stopped, signal.SIGSTOP)
+    try:
+        with pytest.raises(Unreachable):
+            store.claim(10, NOW) if frozen == "while it claims" else store.commit(claim, nothing(claim))
+    finally:
+        os.kill(stopped, signal.SIGCONT)
+    while (again := store.claim(10, NOW)) is None:
+        time.sleep(0.05)
+    assert [m.message_id for m in again.messages] == ["m1"]
+    store.commit(again, nothing(again))
+    assert store.waiting()[0] == 0
+    store.close()
 
 
 def test_what_another_lane_is_to_apply_is_claimed_there(store):

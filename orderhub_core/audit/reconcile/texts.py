@@ -196,7 +196,7 @@ def tiles(found: Reconciliation, waiting: int, tr: Translate) -> list[Tile]:
         return int(by.filter(pl.col("group").is_in([group.value for group in groups]))["part_minor"].abs().sum())
 
     risky = part(Group.OPEN, Group.LOSS, Group.BOOKS, Group.DATA)
-    calm = tr("{n} is only timing").format(n=said(part(Group.TIMING)))
+    calm = tr("too much and too little added up; {n} more is only timing").format(n=said(part(Group.TIMING)))
     return [
         (tr("Amount paid"), said(totals.paid_minor), tr("by buyers, in the period"), "plain"),
         (tr("Amount refunded"), said(totals.refunded_minor), tr("to buyers, in the period"), "plain"),
