@@ -41,8 +41,8 @@ T = TypeVar("T")
 
 
 class Session(psycopg.Connection[Any]):
-    """Does not wait for ever: a server whose processes are stopped, or stuck in front of a disk, still has a kernel that
-    gives the signs of life. What it was asked last is then given up with the connection, which may or may not have been
+    """Does not wait for ever: a server whose processes are stopped, or stuck in front of a disk, still has a kernel
+    that gives the signs of life. What it was asked last is given up with the connection, and may or may not have been
     done: as when a connection breaks."""
 
     answer_s = ANSWER_S

@@ -85,6 +85,15 @@ def test_marimo_tells_nobody_about_sessions_or_paths(probe: str) -> None:
         assert client.get("/", params={"file": "/etc/passwd"}).status_code in (200, 404)
 
 
+def test_who_comes_to_an_address_that_is_none_is_told_so_and_led_back(probe: str) -> None:
+    with httpx.Client(base_url=probe) as client:
+        for path in ("/apps/nope/", "/apps/probed", "/wp-login.php", "/<script>alert(1)</script>"):
+            answer = client.get(path, params={"lang": "zh"})
+            assert (answer.status_code, "没有这个页面" in answer.text) == (404, True), path
+            assert '<a href="/">' in answer.text
+            assert "alert(1)" not in answer.text
+
+
 @pytest.mark.browser
 def test_a_stolen_session_id_does_not_read_the_page(probe: str, visit: Callable[..., Page]) -> None:
     sockets: list[str] = []

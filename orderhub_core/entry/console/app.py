@@ -119,6 +119,21 @@ class _Shelf:
         await self.others(scope, receive, send)
 
 
+class _Known:
+    """The apps, and at any other address a page that says that there is none."""
+
+    def __init__(self, urls: Collection[str], apps: ASGIApp) -> None:
+        self.urls, self.apps = urls, apps
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        known = any(f"{scope['path']}/".startswith(f"{url}/") for url in self.urls)
+        if known or scope["type"] != "http":
+            await self.apps(scope, receive, send)
+            return
+        told = pages.missing(language(Request(scope)))
+        await HTMLResponse(told, 404, {"Cache-Control": "no-store"})(scope, receive, send)
+
+
 def _pages(found: list[cards.Card], latest: figures.Cached, *, read_only: bool, time_zone: str) -> Starlette:
     async def landing(request: Request) -> Response:
         shown = await to_thread.run_sync(latest)
@@ -151,7 +166,7 @@ def _pages(found: list[cards.Card], latest: figures.Cached, *, read_only: bool, 
         Route("/login", home),
         Route("/favicon.ico", icon),
         Route("/apps/{name}/favicon.ico", icon),
-        Mount("/", _apps(found)),
+        Mount("/", _Known([card.url for card in found], _apps(found))),
     ]
     return Starlette(routes=routes, lifespan=lifespan, exception_handlers={OrderHubError: trouble})
 

@@ -83,6 +83,10 @@ def login(language: str, *, after: str, wrong: bool) -> str:
     return _page("login", language, after=escape(after), message=message)
 
 
+def missing(language: str) -> str:
+    return _page("missing", language)
+
+
 def language_links(language: str) -> str:
     """One link for each language, in that language; the present one is marked."""
     present = {language: ' aria-current="true"'}
