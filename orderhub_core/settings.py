@@ -45,9 +45,9 @@ class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def secret(self, env: Mapping[str, str] = os.environ) -> str:
         """Raises UserMistake when the secret is named but not there."""
         if self.secret_env:
-            if self.secret_env in env:
-                return env[self.secret_env]
-            text = "{id}: set the environment variable {name} to this system's secret"
+            if secret := env.get(self.secret_env, "").strip():  # what a shell has left at its end is none of it
+                return secret
+            text = "{id}: set the environment variable {name} (secret_env) to this system's secret"
             raise UserMistake(text, id=self.id, name=self.secret_env)
         if self.secret_file:
             try:

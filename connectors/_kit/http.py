@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Mapping
+from email.utils import mktime_tz, parsedate_tz
 from typing import NoReturn
 
 import httpx
 
 from connectors._kit import deadline
 from connectors._kit.echo import echoed
-from orderhub_core.errors import BadCredentials, NeedsPerson, OrderHubError, RefusedByTarget, Throttled, Unreachable
+from orderhub_core.errors import (
+    BadCredentials,
+    NobodyThere,
+    OrderHubError,
+    RefusedByTarget,
+    Throttled,
+    Unreachable,
+    UserMistake,
+)
 
 # Anything else from 400 on is a refusal; from 500 on it is the other side's own trouble.
 REFUSALS: dict[int, type[OrderHubError]] = {401: BadCredentials, 403: BadCredentials}
+PASSING = frozenset({408, 425})
+"""Below 500, and yet of the moment: as is being sent elsewhere, which a balancer may do while it is mended."""
+MOST_BYTES = 16 << 20
+"""Of one answer, unpacked."""
+LONGEST_AFTER_S = 7 * 86_400.0
+"""Who asks for more is asked again all the same."""
 
 
 class Link(httpx.Client):
@@ -25,11 +41,19 @@ class Link(httpx.Client):
             self.close()
 
 
-def client(url: str, timeout_s: float, headers: Mapping[str, str] | None = None) -> Link:
-    """A pooled client, safe to share between threads. Paths are relative to `url`, which may itself have a path."""
+def client(url: str, timeout_s: float, who: str, headers: Mapping[str, str] | None = None) -> Link:
+    """A pooled client, safe to share between threads. Paths are relative to `url`, which may itself have a path. Raises
+    UserMistake for a url that is no address, and for headers that cannot be sent."""
+    if not url.startswith(("http://", "https://")):
+        raise UserMistake("{id}: its url is {url!r}; write one that begins with http:// or https://", id=who, url=url)
+    if not all(value.isascii() and value.isprintable() for value in (headers or {}).values()):
+        text = "{id}: its secret cannot be sent: it must be one line of letters, digits and signs"
+        raise UserMistake(text, id=who)
     # At INFO httpx writes whole addresses down, and some platforms carry their token in the query.
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    link = Link(base_url=url, timeout=timeout_s, headers=headers, follow_redirects=False)
+    # What comes packed may be a thousand times as large, and nobody asked for it.
+    told = {"accept-encoding": "identity", **(headers or {})}
+    link = Link(base_url=url, timeout=timeout_s, headers=told, follow_redirects=False)
     deadline.bind(link)
     return link
 
@@ -37,17 +61,15 @@ def client(url: str, timeout_s: float, headers: Mapping[str, str] | None = None)
 def ask(link: httpx.Client, request: httpx.Request, who: str, *, absent_ok: bool = False) -> httpx.Response:
     """The answer, if it is a 2xx, or a 404 where that is an answer too. Raises Later or NeedsPerson.
 
-    The whole call, from looking up the address to the body's last byte, has the client's `timeout_s`.
-    The text names the address without its query, and no header: both may hold secrets.
+    The whole call, from looking up the address to the body's last byte, has the client's `timeout_s`, and its body
+    MOST_BYTES. The text names the address without its query, and no header: both may hold secrets.
     """
     where = str(request.url.copy_with(query=None))
     try:
         with deadline.within(link.timeout.read):
-            response = link.send(request)
-    except httpx.UnsupportedProtocol:
-        raise NeedsPerson(
-            f"{who}: {where} is no address to call; its url must begin with http:// or https://"
-        ) from None
+            response = _received(link.send(request, stream=True), who, where)
+    except httpx.LocalProtocolError as error:  # whose text may repeat a header
+        raise NobodyThere(f"{who}: nothing can be sent to {where} ({type(error).__name__})") from None
     except httpx.TimeoutException:
         raise Unreachable(f"{who}: no answer from {where} in time; is that system running and reachable?") from None
     except httpx.RequestError as error:
@@ -58,16 +80,48 @@ def ask(link: httpx.Client, request: httpx.Request, who: str, *, absent_ok: bool
     return response
 
 
+def _received(response: httpx.Response, who: str, where: str) -> httpx.Response:
+    """The answer with its body. Raises Unreachable for a larger one than anybody has reason to send."""
+    pieces, size = [], 0
+    try:
+        for piece in response.iter_bytes():
+            pieces.append(piece)
+            if (size := size + len(piece)) > MOST_BYTES:
+                raise Unreachable(f"{who}: {where} answers with more than {MOST_BYTES >> 20} MiB; is that system well?")
+    finally:
+        response.close()
+    headers = [(name, value) for name, value in response.headers.raw if name.lower() != b"content-encoding"]
+    return httpx.Response(response.status_code, headers=headers, content=b"".join(pieces), request=response.request)
+
+
 def _refuse(response: httpx.Response, who: str, where: str) -> NoReturn:
     status = response.status_code
     said = f"{who}: {where} answered {status} {response.reason_phrase}"
+    after_s = _seconds(response.headers.get("retry-after", ""))
     if status == 429:
-        raise Throttled(f"{said}; it asks us to slow down", after_s=_seconds(response.headers.get("retry-after", "")))
-    if status >= 500:
-        raise Unreachable(f"{said}; its own trouble", after_s=_seconds(response.headers.get("retry-after", "")))
+        raise Throttled(f"{said}; it asks us to slow down", after_s=after_s)
+    if status >= 500 or status in PASSING:
+        raise Unreachable(f"{said}; its own trouble", after_s=after_s)
+    if response.is_redirect:
+        raise Unreachable(f"{said}: is its url another one now, or does something stand before it?", after_s=after_s)
     # What a warehouse answers may repeat the receiver, and this text is kept with the effect and logged.
-    raise REFUSALS.get(status, RefusedByTarget)(f"{said}: {echoed(response.text)}")
+    raise REFUSALS.get(status, RefusedByTarget)(f"{said}: {echoed(_read(response.content))}")
+
+
+def _read(body: bytes) -> str:
+    """Whatever its header says of how it is written."""
+    try:
+        return body.decode("utf-8")
+    except UnicodeDecodeError:
+        return body.decode("gb18030", "replace")
 
 
 def _seconds(retry_after: str) -> float | None:
-    return float(retry_after) if retry_after.isdecimal() else None
+    """Seconds, or what is left until a date; None for anything else."""
+    if retry_after.isascii() and retry_after.isdecimal():
+        return min(LONGEST_AFTER_S, float(retry_after[:9]))
+    date = parsedate_tz(retry_after) if len(retry_after) < 64 else None
+    try:
+        return None if date is None else min(LONGEST_AFTER_S, max(0.0, mktime_tz(date) - time.time()))
+    except (ValueError, OverflowError):
+        return None

@@ -78,7 +78,7 @@ class Api:
         self._shop, self._app_key, self._secret = endpoint.id, endpoint.app_key, endpoint.secret()
         self._shop_id = endpoint.options.get("shop_id", "")
         headers = {"content-type": "application/json", "from": "sdk", "x-open-no-old-err-code": "1"}
-        self._link = http.client(endpoint.url or URL, endpoint.timeout_s, headers)
+        self._link = http.client(endpoint.url or URL, endpoint.timeout_s, endpoint.id, headers)
         self._lock = threading.Lock()
         self._token = ""
 

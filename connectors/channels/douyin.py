@@ -141,7 +141,7 @@ class Douyin:
             yield from self._window(start, middle)
             yield from self._window(middle, end)
             return
-        rows = walk(lambda number: self._page(start, end, number), PAGE_SIZE, first)
+        rows = walk(lambda number: self._page(start, end, number), PAGE_SIZE, first, self._shop)
         yield from (self._order(row) for row in rows)
 
     def _page(self, start: int, end: int, number: int) -> Page[bytes]:

@@ -73,7 +73,7 @@ class Desk:
     def __init__(self, endpoint: Endpoint) -> None:
         self._name, self._secret = endpoint.id, endpoint.secret()
         self._path = endpoint.options.get("name", endpoint.id)
-        self._link = http.client(endpoint.url, endpoint.timeout_s)
+        self._link = http.client(endpoint.url, endpoint.timeout_s, endpoint.id)
 
     def poll(self, since: int, until: int) -> Iterator[RawMessage]:
         window = {"since": text(since), "size": str(PAGE_SIZE), "until": text(until)}
@@ -82,7 +82,7 @@ class Desk:
             query = {"page": str(number), **window}
             return self._ask(self._link.build_request("GET", f"{self._path}/orders", params=query))
 
-        yield from walk(read, PAGE_SIZE, read(0))
+        yield from walk(read, PAGE_SIZE, read(0), self._name)
 
     def look(self, order_nos: list[str]) -> list[RawMessage]:
         """Asked for in portions that the touchpoint accepts."""

@@ -23,7 +23,7 @@ import msgspec
 from connectors._kit import http
 from connectors._kit.echo import refusal
 from orderhub_core.effects import Companion, Marks, PushToWarehouse, WarehouseLine
-from orderhub_core.errors import NobodyThere, RefusedByTarget
+from orderhub_core.errors import NobodyThere, RefusedByTarget, UserMistake
 from orderhub_core.ports import Counted
 from orderhub_core.settings import Endpoint
 
@@ -59,8 +59,10 @@ class Dock:
 
     def __init__(self, endpoint: Endpoint) -> None:
         self._name = endpoint.id
-        headers = {"authorization": f"Bearer {endpoint.secret()}", "content-type": "application/json"}
-        self._link = http.client(endpoint.url, endpoint.timeout_s, headers)
+        if not (secret := endpoint.secret()):
+            raise UserMistake("{id}: a dock needs secret_env (or secret_file) in its settings", id=endpoint.id)
+        headers = {"authorization": f"Bearer {secret}", "content-type": "application/json"}
+        self._link = http.client(endpoint.url, endpoint.timeout_s, endpoint.id, headers)
 
     def push(self, effect: PushToWarehouse, key: str) -> None:
         """Raises RefusedByTarget when the warehouse holds this order already with other lines."""
@@ -95,7 +97,8 @@ class Dock:
         marked = held.marks is None or _told(held.marks) == _told(effect.marks)
         together = not held.pack_with or set(held.pack_with) == set(effect.pack_with)
         parcel = (held.parcel or 1, held.parcels or 1)
-        same = held.shop == effect.shop and parcel == (effect.parcel, effect.parcels)
+        named = (held.shop, held.order_no, *parcel)
+        same = named == (effect.shop, effect.order_no, effect.parcel, effect.parcels)
         return same and marked and together and Counter(held.lines) == Counter(effect.lines)
 
     def stock(self, warehouse: str) -> Counted:

@@ -58,13 +58,18 @@ def tell_start(hub: Hub, role: str, **more: object) -> None:
     log.info("started", role=role, home=kind, sources=sources, lanes=hub.store.lanes, **more)
 
 
-def tell_doubts(hub: Hub) -> None:
-    """Once, at the start: what would make the hub promise less than it should, and shops that take nothing yet."""
+def tell_doubts(hub: Hub, *, works: bool = True) -> None:
+    """Once, at the start: what would make the hub promise less than it should, shops that take nothing yet, and whom a
+    worker (`works`) cannot reach by these settings."""
     for shop in hub.settings.shops:
         try:
             hub.channel(shop.id)
         except UserMistake as mistake:
             log.warning("a shop takes no webhooks", shop=shop.id, reason=str(mistake))
+    for target, reason in hub.targets.unreachable() if works else ():
+        log.warning("nothing can be handed over", target=target, reason=reason)
+    if works and not editions.in_force(hub.store, hub.context.book).active.every_group:
+        log.warning("no rule decides anything: paid orders go nowhere", settings=str(hub.home.data / FILE_NAME))
     count, until = flow.leased(hub.store)
     if until is not None:
         again = datetime.fromtimestamp(until / 1e6, UTC).isoformat(timespec="seconds")

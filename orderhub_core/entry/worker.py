@@ -19,7 +19,7 @@ from random import SystemRandom
 import structlog
 
 from orderhub_core.entry.metrics import Meters
-from orderhub_core.errors import Busy, NeedsPerson, OrderHubError, Stop, UserMistake
+from orderhub_core.errors import Busy, Later, NeedsPerson, OrderHubError, Stop, UserMistake
 from orderhub_core.flows.measuring import EVERY_S
 from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.hub import Hub, clock
@@ -29,6 +29,8 @@ log = structlog.get_logger()
 
 IDLE_S = 0.2
 PAUSE_AFTER_FAILURE_S, PAUSE_FOR_PERSON_S = 5.0, 60.0
+LONGEST_PAUSE_S = 3_600.0
+"""For who asks us to wait."""
 SNAPSHOT_EVERY_S = 300.0
 EXPIRE_EVERY_S = 3600.0
 WATCH_ROLLOUT_EVERY_S = 60.0
@@ -144,7 +146,8 @@ class Worker:
                 except OrderHubError as failure:
                     self.meters.failed(name, "later")
                     log.warning("later", thread=name, reason=str(failure))
-                    wait_s = max(pause_s, PAUSE_AFTER_FAILURE_S)
+                    asked_s = failure.after_s or 0.0 if isinstance(failure, Later) else 0.0
+                    wait_s = max(pause_s, PAUSE_AFTER_FAILURE_S, min(asked_s, LONGEST_PAUSE_S))
                 except Exception as bug:  # noqa: BLE001 — one bug must not end the thread; its text may hold a person's data
                     self.meters.failed(name, "internal")
                     log.error("internal", thread=name, kind=type(bug).__name__)
@@ -177,6 +180,9 @@ class Worker:
         states = Counter(str(result.state) for result in results)
         tell = log.debug if states["done"] == len(results) else log.info
         tell("dispatched", effects=len(results), seconds=round(time.perf_counter() - began, 4), **states)
+        failed = Counter((one.leased.target, one.state, one.note) for one in results if one.state != "done")
+        for (target, state, reason), count in failed.items():
+            log.warning("not done", target=target, effects=count, state=state, reason=reason)
         return True
 
     def _snapshot(self) -> bool:

@@ -14,6 +14,8 @@ from orderhub_core.store.unit import Receipt
 SECOND = 1_000_000
 OVERLAP_S = 600
 """Read again what was updated in the last ten minutes: platforms publish late."""
+AT_ONCE_S = 86_400
+"""Of a longer time it is asked day by day: what fails on the last day does not begin with the first again."""
 
 
 class Pollable(Protocol):
@@ -37,8 +39,12 @@ def poll(
     upto = store.cursor_of(name)
     # A cursor in the future was set by a clock that ran ahead: what happened meanwhile was never asked for.
     since = now - history_s * SECOND if upto is None or upto > now else upto - OVERLAP_S * SECOND
-    messages, new = source.poll(since, now), 0
-    while group := list(islice(messages, page)):
-        new += sum(receipt == "new" for receipt in receive(group))
-    store.set_cursor(name, now)
+    new = 0
+    while since < now:
+        until = min(now, since + AT_ONCE_S * SECOND)
+        messages = source.poll(since, until)
+        while group := list(islice(messages, page)):
+            new += sum(receipt == "new" for receipt in receive(group))
+        store.set_cursor(name, until)
+        since = until
     return new

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
-from typing import Any, assert_never
+from typing import Any, TypeVar, assert_never
 
 from orderhub_core import registry
 from orderhub_core.effects import Effect, FetchOrder, Notify, OrderProduction, PushToWarehouse
-from orderhub_core.errors import Busy, NobodyThere, Unreachable
+from orderhub_core.errors import Busy, NobodyThere, Unreachable, UserMistake
 from orderhub_core.flows.companions import HandOvers, key_of, unready
 from orderhub_core.model import RawMessage
 from orderhub_core.ports import Channel, Notifier, Warehouse
-from orderhub_core.settings import Settings
+from orderhub_core.settings import Endpoint, Settings
+
+T = TypeVar("T")
 
 
 class Targets:
@@ -35,7 +37,7 @@ class Targets:
             if endpoint.id == name:
                 if not endpoint.connector:
                     raise NobodyThere(f"warehouse {name} has no connector in the settings: hand the order over by hand")
-                return registry.warehouse(endpoint)
+                return _connected(registry.warehouse, endpoint)
         raise NobodyThere(f"no warehouse {name!r} in the settings; a rule names it")
 
     @lru_cache(maxsize=64)  # noqa: B019
@@ -43,7 +45,7 @@ class Targets:
         """A production base takes work orders as a warehouse takes orders. Raises NobodyThere."""
         for endpoint in self._settings.bases:
             if endpoint.id == name:
-                return registry.warehouse(endpoint)
+                return _connected(registry.warehouse, endpoint)
         raise NobodyThere(f"no production base {name!r} in the settings; a rule names it")
 
     @lru_cache(maxsize=64)  # noqa: B019
@@ -51,8 +53,18 @@ class Targets:
         """Raises NobodyThere for one that the settings do not know."""
         for endpoint in self._settings.notifiers:
             if endpoint.id == name:
-                return registry.notifier(endpoint)
+                return _connected(registry.notifier, endpoint)
         raise NobodyThere(f"no notifier {name!r} in the settings; a rule names it")
+
+    def unreachable(self) -> Iterator[tuple[str, str]]:
+        """Those of the settings that cannot be connected as these are, and why. Nobody is called."""
+        settings = self._settings
+        of = ((settings.warehouses, self.warehouse), (settings.bases, self.base), (settings.notifiers, self.notifier))
+        for name, connect in ((one.id, connect) for some, connect in of for one in some if one.connector):
+            try:
+                connect(name)
+            except NobodyThere as reason:
+                yield name, str(reason)
 
     def _check_open(self, name: str) -> None:
         """Asked each time: what was opened may have been closed again."""
@@ -90,6 +102,14 @@ class Targets:
                 self.notifier(effect.channel).push(effect, key)
             case _:
                 assert_never(effect)
+
+
+def _connected(connect: Callable[[Endpoint], T], endpoint: Endpoint) -> T:
+    """Raises NobodyThere for settings by which nobody can be reached: nothing was sent."""
+    try:
+        return connect(endpoint)
+    except UserMistake as mistake:
+        raise NobodyThere(f"{mistake}; then start the hub again, and let it go") from None
 
 
 def as_handover(effect: OrderProduction) -> PushToWarehouse:

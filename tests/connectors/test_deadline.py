@@ -119,7 +119,7 @@ def far(behave: Behave) -> Iterator[Far]:
 )
 def test_a_call_ends_when_its_time_is_over(behave: Behave) -> None:
     body = b"z" * 30_000_000 if behave is sips_the_request else b""
-    with far(behave) as side, http.client(side.url, TIMEOUT_S) as link:
+    with far(behave) as side, http.client(side.url, TIMEOUT_S, "far") as link:
         with pytest.raises(Unreachable, match=r"shop: no answer from http://127\.0\.0\.1:\d+/orders in time"):
             http.ask(link, link.build_request("POST", "/orders", content=body), "shop")
         assert not side.gave_up
@@ -127,7 +127,7 @@ def test_a_call_ends_when_its_time_is_over(behave: Behave) -> None:
 
 def test_an_answer_in_time_is_the_answer_and_its_connection_is_used_again() -> None:
     # Each call lasts 0.4 s, so the third ends after the first one's deadline: the deadline is the call's own.
-    with far(answers) as side, http.client(side.url, 1.0) as link:
+    with far(answers) as side, http.client(side.url, 1.0, "far") as link:
         for _ in range(3):
             assert http.ask(link, link.build_request("GET", "/orders"), "shop").content == b"y" * 200
         link.close()
@@ -136,7 +136,7 @@ def test_an_answer_in_time_is_the_answer_and_its_connection_is_used_again() -> N
 
 def test_after_a_call_that_ran_out_of_time_the_next_one_has_a_connection_of_its_own() -> None:
     once = iter([drips_body, answers])
-    with far(lambda peer, over: next(once)(peer, over)) as side, http.client(side.url, TIMEOUT_S * 2) as link:
+    with far(lambda peer, over: next(once)(peer, over)) as side, http.client(side.url, TIMEOUT_S * 2, "far") as link:
         with pytest.raises(Unreachable):
             http.ask(link, link.build_request("GET", "/orders"), "shop")
         assert http.ask(link, link.build_request("GET", "/orders"), "shop").content == b"y" * 200
@@ -152,7 +152,7 @@ def test_a_resolver_that_hangs_holds_nobody(monkeypatch: pytest.MonkeyPatch) -> 
         return []
 
     monkeypatch.setattr(deadline.socket, "getaddrinfo", hang)
-    with http.client("http://shop.invalid", TIMEOUT_S) as link, pytest.raises(Unreachable, match="in time"):
+    with http.client("http://shop.invalid", TIMEOUT_S, "far") as link, pytest.raises(Unreachable, match="in time"):
         http.ask(link, link.build_request("GET", "/"), "shop")
     assert not waited
     over.set()
@@ -163,7 +163,7 @@ def test_a_proxy_from_the_environment_has_the_same_deadline(monkeypatch: pytest.
         for name in ("no_proxy", "NO_PROXY"):
             monkeypatch.delenv(name, raising=False)
         monkeypatch.setenv("http_proxy", side.url)
-        with http.client("http://shop.invalid", TIMEOUT_S) as link, pytest.raises(Unreachable, match="in time"):
+        with http.client("http://shop.invalid", TIMEOUT_S, "far") as link, pytest.raises(Unreachable, match="in time"):
             http.ask(link, link.build_request("GET", "/"), "shop")
         assert side.connections == 1
         assert not side.gave_up

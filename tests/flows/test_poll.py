@@ -9,6 +9,7 @@ from orderhub_core.model import RawMessage
 from orderhub_core.store import homes
 
 NOW = 1_700_000_000_000_000
+DAY_S = 86_400
 
 
 class Shelf:
@@ -44,6 +45,29 @@ def test_the_first_poll_looks_back_and_the_next_overlaps(store):
         (NOW - 3_600 * SECOND, NOW),
         (NOW - OVERLAP_S * SECOND, NOW + 60 * SECOND),
     ]
+
+
+def test_a_long_time_is_asked_for_day_by_day_and_what_is_done_is_not_asked_for_again(store):
+    class Flaky(Shelf):
+        def poll(self, since, until):
+            yield from super().poll(since, until)
+            if len(self.windows) == 3:
+                raise Unreachable("shop-1 does not answer")
+
+    def week(shelf):
+        taken = lambda group: store.accept(group, NOW)  # noqa: E731
+        return poll(store, "shop:1", shelf, taken, now=NOW, history_s=7 * DAY_S)
+
+    shelf = Flaky(1)
+    with pytest.raises(Unreachable):
+        week(shelf)
+    assert store.cursor_of("shop:1") == NOW - 5 * DAY_S * SECOND
+    again = Shelf(1)
+    week(again)
+    since = NOW - (5 * DAY_S + OVERLAP_S) * SECOND
+    assert again.windows[0] == (since, since + DAY_S * SECOND)
+    assert again.windows[-1][1] == NOW
+    assert all(a[1] == b[0] for a, b in zip(again.windows, again.windows[1:], strict=False))
 
 
 def test_a_poll_that_breaks_keeps_what_came_and_starts_again(store):

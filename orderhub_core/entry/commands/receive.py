@@ -44,7 +44,7 @@ def receive(
     homes.init(home)
     opened = hub.Hub(home)
     check_connectors(opened)
-    tell_doubts(opened)
+    tell_doubts(opened, works=False)
     meters = Meters(opened)
     hosts = {urlsplit(origin).netloc for origin in own_origins(host, port)}
     tell_start(opened, "receive", port=port, metrics_port=port)

@@ -51,7 +51,7 @@ def serve(
             host=host,
         )
     check_free(host, port)
-    board, worker = _board(snapshot, read_only=read_only), None
+    board, worker = _board(snapshot, read_only=read_only, works=not (read_only or no_worker)), None
     meters = Meters(board)
     takes_messages = isinstance(board, hub.Hub) and not read_only
     if isinstance(board, hub.Hub) and takes_messages and not no_worker:
@@ -91,7 +91,7 @@ def _ready(board: hub.Hub | hub.SnapshotHub, worker: Worker | None) -> Callable[
     return Ready(board, *([worker.ready] if worker is not None else []))
 
 
-def _board(snapshot: Path | None, *, read_only: bool) -> hub.Hub | hub.SnapshotHub:
+def _board(snapshot: Path | None, *, read_only: bool, works: bool) -> hub.Hub | hub.SnapshotHub:
     """The hub that the notebooks of this process will find, too."""
     if snapshot is not None:
         os.environ["ORDERHUB_SNAPSHOT"] = str(snapshot)
@@ -102,7 +102,7 @@ def _board(snapshot: Path | None, *, read_only: bool) -> hub.Hub | hub.SnapshotH
         board.store.progress()  # raises StoreMissing where nobody has made a hub
         board.writable = not read_only
         check_connectors(board)
-        tell_doubts(board)
+        tell_doubts(board, works=works)
         # Webhooks and pages share the process: read the frames before the first visitor waits for them.
         threading.Thread(
             target=lambda: [board.frame(name) for name in ("orders", "sightings", "events")], daemon=True
