@@ -60,7 +60,8 @@ def _(tr):
 @app.cell
 def _(box, codes, connected, known, now, tr):
     _name, _codes = box.value.strip(), board.scanned(codes.value)
-    _said = board.together(floor.beside(known, _name), tr) if _name else []
+    _said = board.sent(floor.sent(known, _name), now, tr) if _name else []
+    _said += board.together(floor.beside(known, _name), tr) if _name else []
     _boxes = floor.boxed(known, _name, _codes, now)
     _off = connected.off_the_floor(_name) if _name and _boxes.is_empty() else []
     _said += board.box(_name, _boxes, _codes, _off, tr)

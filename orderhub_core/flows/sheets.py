@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from orderhub_core import registry
+from orderhub_core import registry, spreadsheets
 from orderhub_core.errors import UserMistake
 
 Columns = Mapping[str, tuple[str, Sequence[str]]]
@@ -65,6 +65,6 @@ def write(table: pl.DataFrame, out: Path | None) -> None:
     """As CSV that Excel reads, where somebody wants it. Raises UserMistake where it cannot be written."""
     try:
         if out is not None:
-            table.write_csv(out, include_bom=True)
+            out.write_bytes(spreadsheets.csv(table))
     except OSError as error:
         raise UserMistake("--out {out}: cannot be written ({why})", out=out, why=error.strerror or error) from None

@@ -27,6 +27,7 @@ OFF = "{order} ({shop}) is not to be packed: {state}"
 OFF_WAITS = "{order} ({shop}) waits for others that go in one parcel with it, do not pack it yet"
 OFF_HELD = "{order} ({shop}) is held, do not pack it: {why}"
 TOGETHER = "{order} goes in one parcel with {others}."
+SENT = "{order} is said to have left {hours} h ago: pack it only if it is still here."
 WHOLE = "{order} ({shop}): everything is in the box."
 NO_CODES = "Scan the box, then everything that goes into it."
 HOUR_US = 3_600_000_000
@@ -108,6 +109,11 @@ def _off(one: Off, tr: Translate) -> str:
 def together(beside: Sequence[tuple[str, str]], tr: Translate) -> list[Said]:
     """Of `floor.beside`."""
     return [(tr(TOGETHER).format(order=order, others=others), "info") for order, others in beside]
+
+
+def sent(gone: Sequence[tuple[str, int]], now: int, tr: Translate) -> list[Said]:
+    """What a keeper must know of boxes that `floor.sent` tells. `now`: microseconds UTC."""
+    return [(tr(SENT).format(order=order, hours=f"{max(0, now - at) / HOUR_US:.1f}"), "warn") for order, at in gone]
 
 
 class Off(Protocol):

@@ -148,6 +148,13 @@ def beside(floor: Known, box: str) -> list[tuple[str, str]]:
     return mine.drop_nulls("pack_with").select("order_no", "pack_with").rows()
 
 
+def sent(floor: Known, box: str) -> list[tuple[str, int]]:
+    """The orders with that order or tracking number that are said to have left, and when, microseconds UTC. Many shops
+    say so as the label is printed."""
+    mine = floor.orders.filter((pl.col("order_no") == box) | (pl.col("tracking_no") == box))
+    return mine.drop_nulls("shipped_at").select("order_no", pl.col("shipped_at").cast(pl.Int64)).rows()
+
+
 def _parcels(orders: pl.DataFrame) -> pl.DataFrame:
     """As checks know them: by their keys."""
     return orders.drop("order_no").rename({"key": "order_no"}).select(checks.PARCELS.names()).cast(checks.PARCELS)

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import marimo as mo
 import polars as pl
 
-from orderhub_core import i18n
+from orderhub_core import i18n, spreadsheets
 from orderhub_core.errors import OrderHubError
 from orderhub_core.ui.choice import Choice
 from orderhub_core.ui.forms import chosen, confirmed, fields, form, questions, reasoned
@@ -28,8 +28,6 @@ _TYPED = re.compile(r"`([^`\n]+)`")
 _DOORS = re.compile(r"(?:ws|sse|api/kernel/\w+)$")
 """Below an app: where its page asks for what it shows, first and when something is changed."""
 _LINE = "\n"
-BOM = b"\xef\xbb\xbf"
-"""Without it spreadsheet programs read UTF-8 Chinese as something else."""
 
 Tone = Literal["good", "bad", "plain"]
 Kind = Literal["info", "good", "warn", "bad"]
@@ -285,7 +283,7 @@ def download_csv(frame: pl.DataFrame | Callable[[], pl.DataFrame], filename: str
     """A button that writes the frame as CSV when it is pressed, not before; makes it then, if it is a function."""
 
     def write() -> bytes:
-        return BOM + (frame if isinstance(frame, pl.DataFrame) else frame()).write_csv().encode()
+        return spreadsheets.csv(frame if isinstance(frame, pl.DataFrame) else frame())
 
     return mo.download(write, filename=filename, mimetype="text/csv", label=label)
 

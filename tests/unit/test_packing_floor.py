@@ -85,6 +85,15 @@ def test_a_box_says_which_other_orders_go_in_it():
     assert board.together([("A1", "A2, B7")], translator("zh")) == [("A1 与 A2, B7 装在同一个包裹里。", "info")]
 
 
+def test_who_scans_what_is_said_to_have_left_is_told_so_beside_what_belongs_in_the_box():
+    orders = [order(1, shipped_at=NOW - timedelta(minutes=90), tracking_no="SF1"), order(2)]
+    found = known(orders, [line(1, 1, "A"), line(2, 1, "A")], [])
+    assert [board.sent(floor.sent(found, name), NOW_US, translator("zh")) for name in ("A2", "A1")] == [
+        [], [("A1 据报 1.5 小时前已发货：确认还在手上再装箱。", "warn")],
+    ]  # fmt: skip
+    assert floor.sent(found, "SF1") == floor.sent(found, "A1")
+
+
 def test_what_is_held_is_no_keeper_s_yet_and_its_pieces_do_not_lie_there():
     orders, lines = [order(1), order(2)], [line(1, 1, "FREE", 1), line(2, 1, "FREE", 1)]
     assert told(known(orders, lines, [("w1", "FREE", -1)], held=(("s", "A1", None),))) == {("s", "A2"): "hold"}
