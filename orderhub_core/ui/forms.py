@@ -120,12 +120,18 @@ def _asking(
     tables = {name: one for name, one in parts.items() if isinstance(one, Choice)}
     lists = {name: one for name, one in parts.items() if isinstance(one, mo.ui.dropdown)}
 
-    def missing(asked: Any) -> str | None:
+    def lacking(asked: Any) -> str:
         if not all(asked[name] for name in lists):
             return tr("Choose from the list first.")
         gone = any(one.stale(asked[name]) for name, one in tables.items())
         gone = gone or not all(one.options.keys() >= set(asked[name]) for name, one in lists.items())
-        return stale if gone else lacks(asked) or None
+        return stale if gone else lacks(asked)
+
+    def missing(asked: Any) -> str | None:
+        told = lacking(asked)
+        if told:  # the form says it above its table, which on a phone is out of sight of its button
+            mo.status.toast(told, kind="danger")
+        return told or None
 
     def done(asked: Any) -> None:
         # The table may change after it was asked what is missing.

@@ -73,7 +73,7 @@ def test_parked_messages_are_tried_again_once_that_is_confirmed(living: str, vis
     page = opened(living, visit)
     page.locator("tbody [role=checkbox]").nth(0).click()
     page.get_by_role("button", name="Do it").click()
-    expect(page.get_by_text("Tick the box first.")).to_be_visible()
+    expect(page.locator("[role=region] li").get_by_text("Tick the box first.")).to_be_in_viewport()
     page.locator("form:not(.vega-bindings)").get_by_role("checkbox").last.click()
     page.get_by_role("button", name="Do it").click()
     expect(page.get_by_text("Tried 1 again: 0 were read, 1 are still parked.")).to_be_visible(timeout=40_000)
@@ -131,7 +131,9 @@ def test_a_held_order_is_let_go_with_a_reason(
         "zh": ("放行", "请先选择订单。", "已放行 1 单，接着就会交给仓库。", "为何可以放行"),
     }[language]
     page.get_by_role("button", name=button, exact=True).click()
-    expect(page.get_by_text(lacks)).to_be_visible()
+    beside_the_thumb = page.locator("[role=region] li").get_by_text(lacks)
+    expect(beside_the_thumb).to_be_in_viewport()
+    expect(page.get_by_test_id("chrome-wrapper").get_by_text(lacks)).to_be_attached()
     page.locator("tbody [role=checkbox]").nth(0).click()
     page.get_by_label(reason).fill("known buyer")
     page.screenshot(path=screenshots / f"holds-{language}-{width}.png")

@@ -52,7 +52,7 @@ def test_finance_acknowledges_with_a_reason_and_takes_back(living: str, visit: V
     desk.locator("tbody [role=checkbox]").nth(0).click()
     desk.locator("tbody [role=checkbox]").nth(1).click()
     desk.get_by_role("button", name="Acknowledge").click()
-    expect(page.get_by_text("Give a reason first.")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("Give a reason first.").first).to_be_visible(timeout=20_000)
     desk.get_by_label("Reason").last.fill("stock ran short")
     desk.get_by_role("button", name="Acknowledge").click()
     expect(page.get_by_text("2 acknowledged.").first).to_be_visible(timeout=20_000)

@@ -50,7 +50,7 @@ def test_orders_are_marked_and_the_rule_between_them_becomes_a_draft(
     looking.open_app(page)
     table, marks = section(page, "Choose and mark"), section(page, "Marked orders")
     table.get_by_role("button", name="Mark them").click()
-    expect(page.get_by_text("Choose orders, or write their numbers.")).to_be_visible(timeout=LONG_MS)
+    expect(page.get_by_text("Choose orders, or write their numbers.").first).to_be_visible(timeout=LONG_MS)
     begun = page.get_by_label("The book that it is for")
     begun.select_option("An example")
     only(page, "province = 广东 and total >= 3oo")
@@ -98,7 +98,7 @@ def test_orders_are_marked_and_the_rule_between_them_becomes_a_draft(
     make = page.locator("section.oh-section:visible", has_text="Make a draft with the rule").last
     make.get_by_label("Group").select_option("gifts")
     make.get_by_role("button", name="Make a draft").click()
-    expect(page.get_by_text("Choose what is to be done.")).to_be_visible(timeout=LONG_MS)
+    expect(page.get_by_text("Choose what is to be done.").first).to_be_visible(timeout=LONG_MS)
     make.get_by_label("What is done").select_option("gift")
     make.get_by_label(re.compile("Which, how much")).fill("SOUTH-01")
     make.get_by_label("Version (empty: the draft's own)").fill("by-example")

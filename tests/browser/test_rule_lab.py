@@ -198,7 +198,7 @@ def test_a_draft_is_published_and_gone_back_from(own_shop: tuple[str, Path], vis
     draft.get_by_label("Who says so").fill("ann")
     draft.get_by_label("Why").fill("the south is full")
     draft.get_by_role("button", name="Do it").click()
-    expect(page.get_by_text("Tick the box first.")).to_be_visible(timeout=LONG_MS)
+    expect(page.get_by_text("Tick the box first.").first).to_be_visible(timeout=LONG_MS)
     assert not of_rule(folder, "2026-12")
     draft.get_by_role("checkbox", name="Yes, do it").click()
     draft.get_by_role("button", name="Do it").click()
