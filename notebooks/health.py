@@ -84,7 +84,7 @@ def _(back, connected, set_gone, tr):
     _form = ui.reasoned(_table, holds.words(tr), tr("Let them go"), tr, _act) if _free else _table
     _notes = map(ui.note, holds.remarks(back(), tr, writable=_free))
     _full = [_form, ui.download_csv(_rows, "held-orders.csv", tr("Download CSV")), *_notes]
-    keeping = _full if back() else [ui.note(tr(holds.NOTHING), "good")]
+    keeping = _full if back() else [ui.note(*holds.nothing(tr, decides=not _free or connected.editions.decides()))]
     return (keeping,)
 
 

@@ -68,8 +68,8 @@ def tell_doubts(hub: Hub, *, works: bool = True) -> None:
             log.warning("a shop takes no webhooks", shop=shop.id, reason=str(mistake))
     for target, reason in hub.targets.unreachable() if works else ():
         log.warning("nothing can be handed over", target=target, reason=reason)
-    if works and not editions.in_force(hub.store, hub.context.book).active.every_group:
-        log.warning("no rule decides anything: paid orders go nowhere", settings=str(hub.home.data / FILE_NAME))
+    if works and not hub.editions.decides():
+        log.warning("there is no rulebook: paid orders go nowhere", settings=str(hub.home.data / FILE_NAME))
     count, until = flow.leased(hub.store)
     if until is not None:
         again = datetime.fromtimestamp(until / 1e6, UTC).isoformat(timespec="seconds")

@@ -83,6 +83,10 @@ class Editions:
         self._settings = settings
         self._file = folder / settings.rulebook if settings.rulebook else None
 
+    def decides(self) -> bool:
+        """Whether there is a rulebook: without one, paid orders go nowhere."""
+        return self._file is not None or any(one.state == "active" for one in books.speaking(self._store))
+
     def kept(self) -> list[Edition]:
         """Every version, the newest first."""
         return books.kept(self._store)

@@ -14,11 +14,15 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from orderhub_core.errors import OrderHubError
-from orderhub_core.i18n import Translate, form
+from orderhub_core.i18n import Said, Translate, form
 
 MOST = 500
 """Orders that one page shows."""
 NOTHING = "Nothing is held."
+NO_RULES = (
+    "There is no rulebook, so paid orders go nowhere: name one in the settings (rulebook), or publish one in the rule"
+    " lab."
+)
 RELEASE = "Read only: let an order go with `orderhub holds release NO --reason TEXT`."
 OLDEST = "The oldest {n} are shown; `orderhub holds list` tells all."
 EARLIER = "before: "
@@ -76,6 +80,11 @@ class Held(Protocol):
     def parcel(self) -> int: ...
     @property
     def parcels(self) -> int: ...
+
+
+def nothing(tr: Translate, *, decides: bool) -> Said:
+    """Where no order is held: all is well, unless nothing `decides` where orders go."""
+    return (tr(NOTHING), "good") if decides else (tr(NO_RULES), "warn")
 
 
 def any_of(effects: Sequence[tuple[str, str, int]]) -> bool:

@@ -16,6 +16,7 @@ import pytest
 from orderhub_core import errors, frames, hub, i18n, ui
 from orderhub_core.charts import health as charts
 from orderhub_core.flows import following
+from orderhub_core.flows.editions import Editions
 from orderhub_core.health import diagnosis, holds, queue
 from orderhub_core.model import RawMessage
 from orderhub_core.rules import allotting, shortages
@@ -266,7 +267,11 @@ def test_of_many_held_orders_the_oldest_are_shown_and_that_is_said(holding: hub.
     assert cut.startswith("The oldest 1,000 are shown")
 
 
-def test_without_held_orders_the_page_says_so(board: ModuleType, busy: hub.Hub) -> None:
+def test_without_held_orders_the_page_says_so_unless_nothing_could_hold_any(
+    board: ModuleType, busy: hub.Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "There is no rulebook, so paid orders go nowhere" in page(board.app.run()[0])
+    monkeypatch.setattr(Editions, "decides", lambda _: True)
     assert "Nothing is held." in page(board.app.run()[0])
 
 

@@ -78,12 +78,14 @@ def tiles(found: Index, tr: Translate) -> list[Tile]:
     """The index, its parts, and how much reached the hub within 90 seconds."""
     value = found.value
     parts = [_tile(found, part, tr) for part in PARTS]
+    unchecked = tr(", ").join(tr(name) for part, name in PARTS.items() if part not in found.weights)
+    without = tr("; nothing is known of: {parts}").format(parts=unchecked) if unchecked else ""
     words, raw = (int(found.by_source[name].sum()) for name in ("words", "raw"))
     return [
         (
             tr("Credibility index"),
             "–" if value is None else f"{value:.1f}",
-            "" if value is None else tr("{points} of 100 points lost").format(points=f"{100 - value:.2f}"),
+            "" if value is None else tr("{points} of 100 points lost").format(points=f"{100 - value:.2f}") + without,
             "plain",
         ),
         *parts,
