@@ -100,6 +100,8 @@ MICROSECOND = timedelta(microseconds=1)
 
 def decode(body: bytes) -> Observation:
     """Raises Unreadable, whatever the bytes are."""
+    if not body.strip():
+        raise Unreadable("not an order event: the body is empty")
     try:
         told = EVENT.decode(body)
         content = _content_of(told.order_no, told.content)

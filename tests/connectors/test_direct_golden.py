@@ -71,7 +71,7 @@ def content(**fields: Any) -> bytes:
 @pytest.mark.parametrize(
     ("body", "reason"),
     [
-        (b"", "truncated"),
+        (b"", "the body is empty"),
         (b"[" * 100_000, "not an order event"),
         (b'{"id":"\xff"}', "not an order event"),
         (changed(facts={"payment.payed": "2026-11-11T00:00:00Z"}), r"'payment\.payed' is new to us"),

@@ -167,7 +167,7 @@ SPOKEN = [
     ("db check --backup {f}/kept", " 完好：订单 4 张，消息 "),
     ("db restore {f}/kept --data {f}/new", "时的中枢：订单 4 张，消息 "),
     ("db restore {f}/kept --force", "；原有内容保存在 "),
-    ("db rehearse {f}/kept --max-age-h 0", "若此刻丢失，最近 0 分钟的数据要重新来过：能轮询的店铺会自己补上，其余的要对方重发\n"),
+    ("db rehearse {f}/kept --max-age-h 0", "若此刻丢失，最近 0 分钟的数据要重新来过"),
     ("db expire", "超过 30 天的正文，已清除 0 条，"),
     ("db expire --dry-run", "超过 30 天的正文，将清除 0 条，"),
     ("log verify", "日志完整：共 15 条\n"),

@@ -158,8 +158,8 @@ def rehearse(
         text = tr("the newest backup is {n} hours old: look why none was made since")
         sentences.append(text.format(n=f"{done.age_s / 3600:.1f}"))
     text = tr(
-        "{backup}: restored in {restore} s, checked in {check} s; {content}; after a loss now, what came in the last {n}"
-        " minutes is to come again: shops that are polled bring it, others must send it anew"
+        "{backup}: restored in {restore} s, checked in {check} s; {content}; after a loss now, what came in the last"
+        " {n} minutes is to come again: shops that are polled bring it, others must send it anew"
     )
     took = {"restore": f"{done.restore_s:.1f}", "check": f"{done.check_s:.1f}", "n": f"{done.age_s / 60:.0f}"}
     sentences.append(text.format(backup=done.backup, content=_content(done.manifest), **took))

@@ -66,6 +66,10 @@ Source = Annotated[str | None, typer.Option(help="Only messages of this source."
 Limit = Annotated[int, typer.Option(min=1, help="At most so many messages.")]
 MOST = 50
 SHOWN_REASONS = 10
+WHAT_NEXT = (
+    "Once its decoder or the settings are mended: `orderhub inbox replay NUMBER`. What its sender mends comes under"
+    " another id: dismiss this one."
+)
 
 
 @app.command()
@@ -108,6 +112,8 @@ def _listed(answer: dict[str, Any]) -> str:
             by = tr("dismissed {at} by {by}: {why}") if row["dismissed_by"] else tr("dismissed {at}: {why}")
             told = by.format(at=row["dismissed_at"], by=row["dismissed_by"], why=row["dismissal"])
             lines.append(f"          {told}")
+    if messages and "parked" in answer:
+        lines.append(tr(WHAT_NEXT))
     return "\n".join(lines)
 
 
