@@ -50,6 +50,10 @@ def draw(arrivals: Arrivals, orders: int, rng: np.random.Generator) -> Floats:
     return instants
 
 
+ENOUGH = 10 * SLICES
+"""Orders. Of fewer, chance alone makes one half hour twice the next."""
+
+
 class Learned(msgspec.Struct, frozen=True):
     """What a shop's own last days say."""
 
@@ -58,8 +62,11 @@ class Learned(msgspec.Struct, frozen=True):
     days: int
 
 
-def learn(orders: pl.DataFrame, as_of: int, *, days: int = 7, zone: str = "Asia/Shanghai") -> Learned | None:
-    """The mean day of the `days` x 24 h before `as_of` (microseconds UTC), or None when nothing was placed in them.
+def learn(
+    orders: pl.DataFrame, as_of: int, *, days: int = 7, zone: str = "Asia/Shanghai", least: int = ENOUGH
+) -> Learned | None:
+    """The mean day of the `days` x 24 h before `as_of` (microseconds UTC), or None when fewer than `least` orders were
+    placed in them.
 
     `orders` needs `placed_at`. Days before the first order do not count.
     """
@@ -72,7 +79,7 @@ def learn(orders: pl.DataFrame, as_of: int, *, days: int = 7, zone: str = "Asia/
         .agg(pl.len().alias("n"), first=pl.col("placed_at").min())
         .collect()
     )
-    if counts.height == 0:
+    if counts["n"].sum() < max(1, least):
         return None
     weights = np.zeros(SLICES)
     weights[counts["slice"].to_numpy()] = counts["n"].to_numpy()

@@ -62,7 +62,7 @@ def us(moment: dt.datetime) -> int:
 
 def test_a_learned_day_stands_on_the_shops_own_clock() -> None:
     orders = placed(*(at(day=day, hour=20, minute=40) for day in (3, 4, 5, 6)), at(day=6, hour=9))
-    learned = arrivals.learn(orders, us(at(day=7, hour=0)), days=4)
+    learned = arrivals.learn(orders, us(at(day=7, hour=0)), days=4, least=1)
     assert learned is not None
     assert (learned.orders_per_day, learned.days) == (1.25, 4)
     assert {index: rate for index, rate in enumerate(learned.base) if rate} == {41: 1.0, 18: 0.25}
@@ -70,17 +70,19 @@ def test_a_learned_day_stands_on_the_shops_own_clock() -> None:
 
 def test_only_the_asked_days_count_and_never_the_future() -> None:
     orders = placed(at(day=1, hour=3), at(day=6, hour=12), at(day=8, hour=12))
-    learned = arrivals.learn(orders, us(at(day=7, hour=0)), days=2)
+    learned = arrivals.learn(orders, us(at(day=7, hour=0)), days=2, least=1)
     assert learned is not None
     assert sum(learned.base) * learned.days == 1
 
 
 def test_a_shop_younger_than_the_span_is_not_diluted() -> None:
-    learned = arrivals.learn(placed(at(day=6, hour=12), at(day=6, hour=13)), us(at(day=7, hour=0)), days=7)
+    learned = arrivals.learn(placed(at(day=6, hour=12), at(day=6, hour=13)), us(at(day=7, hour=0)), days=7, least=1)
     assert learned is not None
     assert (learned.days, learned.orders_per_day) == (1, 2.0)
 
 
 def test_no_orders_no_curve() -> None:
-    assert arrivals.learn(placed(), 0) is None
+    assert arrivals.learn(placed(), 0, least=0) is None
+    few, enough = ([at(day=6, hour=12)] * count for count in (arrivals.ENOUGH - 1, arrivals.ENOUGH))
+    assert [arrivals.learn(placed(*some), us(at(day=7, hour=0))) is None for some in (few, enough)] == [True, False]
     assert arrivals.learn(placed(at(day=1, hour=1)), us(at(day=30, hour=1))) is None

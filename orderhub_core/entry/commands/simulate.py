@@ -106,7 +106,8 @@ def _learned(day: Scenario) -> Scenario:
     learned = arrivals.learn(connected.frame("orders"), connected.as_of())
     if learned is None:
         raise UserMistake(
-            "--learn: the hub has no orders of the last 7 days; leave --learn out or take orders in first"
+            "--learn: the hub has fewer than {n} orders of the last 7 days, too few for a curve; leave --learn out",
+            n=arrivals.ENOUGH,
         )
     base = msgspec.structs.replace(day.arrivals, base=learned.base)
     return msgspec.structs.replace(day, arrivals=base, orders=max(1, round(learned.orders_per_day)))
