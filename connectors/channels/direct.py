@@ -36,12 +36,22 @@ WINDOW_S = 300
 VERSION = "v1="
 TIMESTAMP, SIGNATURE = "x-orderhub-timestamp", "x-orderhub-signature"
 
+MOST_EVENTS = 10_000
+"""In one delivery. A body that is not large may hold half a million, and each costs far more than its bytes."""
+
 SUCCESS = (200, b'{"message":"accepted"}')
 TRY_AGAIN = (503, b'{"message":"try again later"}')
+
+
+class _TooMany(TooLarge):
+    """More events than one delivery may have."""
+
+
 REFUSALS: dict[type[OrderHubError], tuple[int, bytes]] = {
     BadSignature: (401, b'{"message":"signature not valid; see docs/direct.md"}'),
     BadClock: (401, b'{"message":"timestamp is not seconds since 1970, or over 5 minutes off; see docs/direct.md"}'),
     TooLarge: (413, b'{"message":"body too large; send fewer events at once"}'),
+    _TooMany: (413, b'{"message":"over %d events in one delivery; send fewer events at once"}' % MOST_EVENTS),
 }
 
 
@@ -53,6 +63,7 @@ class Head(msgspec.Struct, gc=False):
 
 
 HEAD, ITEMS = msgspec.json.Decoder(Head), msgspec.json.Decoder(list[msgspec.Raw])
+ANYTHING = msgspec.json.Decoder(msgspec.Raw)
 FETCHES = False
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -78,7 +89,8 @@ class Direct:
             )
 
     def unpack(self, headers: Mapping[str, str], body: bytes) -> list[RawMessage]:
-        """One event, an array of events, or one event per line; what is none of these is kept whole, to be parked."""
+        """One event, an array of events, or one event per line; what is none of these is kept whole, to be parked.
+        Raises BadSignature, BadClock, and TooLarge for more than MOST_EVENTS."""
         self._prove(headers, body)
         try:
             return [self._message(HEAD.decode(body), body)]
@@ -119,8 +131,13 @@ class Direct:
         except UNREADABLE:
             # A fifth of the time that `split` takes.
             parts = [part for line in BytesIO(body) if (part := line.removesuffix(b"\n")).strip()] or [body]
+        if len(parts) > MOST_EVENTS:
+            if all(map(_is_json, parts)):
+                raise _TooMany(f"{self._shop}: {len(parts)} events in one delivery, and {MOST_EVENTS} are the most")
+            return [self._unreadable(body)]
         heads = [_head(part) for part in parts]
-        if parts and not any(heads):
+        # Lines that are no JSON are pieces of one event: what looks like an `id` in some of them names none.
+        if parts and not (any(heads) and all(head or _is_json(part) for head, part in zip(heads, parts, strict=True))):
             return [self._unreadable(body)]
         return [
             self._message(head, part) if head else self._unreadable(part)
@@ -140,6 +157,14 @@ def _head(event: bytes) -> Head | None:
         return HEAD.decode(event)
     except UNREADABLE:
         return None
+
+
+def _is_json(part: bytes) -> bool:
+    try:
+        ANYTHING.decode(part)
+    except UNREADABLE:
+        return False
+    return True
 
 
 def sign(body: bytes, secret: str, at: int) -> dict[str, str]:

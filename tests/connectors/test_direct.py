@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.channels.direct import Direct, connect, sign
+from connectors.channels.direct import MOST_EVENTS, Direct, connect, sign
 from orderhub_core.errors import BadClock, BadSignature, Busy, RefusedByTarget, Stop, TooLarge, Unreadable, UserMistake
 from orderhub_core.settings import Endpoint
 
@@ -164,6 +164,46 @@ def test_a_proven_body_nobody_can_split_is_kept_whole(channel: Direct, body: byt
     assert message.message_id.startswith("unreadable:")
     with pytest.raises(Unreadable):
         channel.decode(message.kind, message.body)
+
+
+@pytest.mark.parametrize("line", [b'  {"id":"L1","sku":"A"}', b'{"id":"L1","order_no":"SO-9"}\n{"id":"L2"}'])
+def test_an_event_over_several_lines_with_a_wrong_field_is_not_torn_into_others(channel: Direct, line: bytes) -> None:
+    """Its lines would take ids that are not theirs, and the event that has one of them would be a conflict."""
+    body = b'{\n"id": 77, "order_no": "SO-1",\n"content": {"lines": [\n' + line + b"\n]}}"
+    (message,) = channel.unpack(proof(body), body)
+    assert message.body == body
+    assert message.message_id.startswith("unreadable:")
+
+
+def test_lines_of_which_one_is_cut_off_are_kept_whole(channel: Direct) -> None:
+    body = EVENT + b"\n" + EVENT[:-9]
+    assert [message.body for message in channel.unpack(proof(body), body)] == [body]
+
+
+@pytest.mark.parametrize(
+    ("first", "between", "last"), [(b"[", b",", b"]"), (EVENT + b"\n", b"\n", b""), (b"", b"\n", b"\n")]
+)
+def test_more_events_than_one_delivery_may_have_are_refused_with_the_reason(
+    channel: Direct, first: bytes, between: bytes, last: bytes
+) -> None:
+    def sent(count: int) -> bytes:
+        return first + between.join(b"%d" % n for n in range(count)) + last
+
+    full = sent(MOST_EVENTS - first.count(EVENT))
+    assert channel.unpack(proof(full), full)
+    over = sent(MOST_EVENTS + 1 - first.count(EVENT))
+    with pytest.raises(TooLarge, match="site: 10001 events") as refusal:
+        channel.unpack(proof(over), over)
+    status, body = channel.answer(refusal.value)
+    assert (status, json.loads(body)["message"]) == (
+        413,
+        "over 10000 events in one delivery; send fewer events at once",
+    )
+
+
+def test_one_event_of_very_many_lines_is_one_event(channel: Direct) -> None:
+    body = b'{\n"id": 77,\n"order_no":\n' + b"\n".join(b"%d" % n for n in range(MOST_EVENTS + 1)) + b"\n}"
+    assert [message.body for message in channel.unpack(proof(body), body)] == [body]
 
 
 def test_an_empty_batch_is_proven_and_holds_nothing(channel: Direct) -> None:
