@@ -79,6 +79,9 @@ def per_request(hub: Hub) -> Callable[..., Awaitable[None]]:
             done.set_result(hub.store.accept(messages, time.time_ns() // 1_000))
             return done
 
+        def close(self) -> None:
+            """Nothing waits."""
+
     inline = Inline()
     hub.__dict__["receiver"] = inline
     return hooks.hooks(hub)

@@ -3,9 +3,14 @@ is: webhooks and probes."""
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import gc
 import os
+import signal
 import sys
+from collections.abc import Iterator
+from types import FrameType
 
 import uvicorn
 from anyio import to_thread
@@ -15,25 +20,61 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from orderhub_core import runtime
+from orderhub_core.entry.connections import Connection, Stalled, most_of, raise_open_files
 from orderhub_core.entry.probes import Probes
 
 SWITCH_S = 0.0005
 """The writer's thread is done with the disk in half a millisecond; it should not wait ten times that for its turn."""
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+LAST_ANSWERS_S = 20
+"""What is under way when the process is told to stop is still answered, so long as that takes no longer."""
+LOOK_EVERY = 20
+"""Ticks of the server, of which a second has ten."""
+
+
+class _Server(uvicorn.Server):
+    """Told to stop, it answers what is under way and comes back; told twice, the process ends at once."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._stalled = Stalled()
+
+    def heed(self) -> None:
+        for number in SIGNALS:
+            signal.signal(number, self.handle_exit)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_DFL)
+        self.should_exit = True
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Nothing: the library would end the process with the signal, before whoever runs it can clear up."""
+        yield
+
+    async def on_tick(self, counter: int) -> bool:
+        if counter % LOOK_EVERY == 0:
+            for connection in self._stalled.look(self.server_state.connections, asyncio.get_running_loop().time()):
+                connection.give_up()
+        return await super().on_tick(counter)
 
 
 def run(app: ASGIApp, *, host: str, port: int) -> None:
-    """Serve until told to stop. Raises Stop when the process holds two SQLites."""
+    """Serve until told to stop by SIGTERM or SIGINT, and return. Raises Stop when the process holds two SQLites."""
     runtime.check()
-    sys.setswitchinterval(SWITCH_S)
-    # What was imported lives as long as the process: never look through it for garbage while a sender waits.
-    gc.collect()
-    gc.freeze()
+
+    class Bounded(Connection):
+        most = most_of(raise_open_files())
+
     # Without a configuration of its own the server logs where, and how, everyone else does.
-    uvicorn.run(
+    config = uvicorn.Config(
         app,
         host=host,
         port=port,
+        http=Bounded,
         workers=1,
+        timeout_graceful_shutdown=LAST_ANSWERS_S,
         log_config=None,
         log_level="warning",
         access_log=False,
@@ -41,6 +82,13 @@ def run(app: ASGIApp, *, host: str, port: int) -> None:
         date_header=False,
         proxy_headers=False,  # whom they concern has them from `forwarded`
     )
+    server = _Server(config)
+    server.heed()
+    sys.setswitchinterval(SWITCH_S)
+    # What was imported lives as long as the process: never look through it for garbage while a sender waits.
+    gc.collect()
+    gc.freeze()
+    server.run()
 
 
 def forwarded(app: ASGIApp) -> ASGIApp:

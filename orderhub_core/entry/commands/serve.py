@@ -57,31 +57,31 @@ def serve(
     if isinstance(board, hub.Hub) and takes_messages and not no_worker:
         check_rulebook(board)
         worker = Worker(board, meters=meters)
-        worker.start()
     shown = f"[{host}]" if ":" in host else host
     typer.echo(tr("OrderHub serves {address} (Ctrl-C stops it)").format(address=f"http://{shown}:{port}/"))
     if isinstance(board, hub.Hub):
         tell_start(board, "serve", port=port, metrics_port=port, worker=worker is not None, read_only=read_only)
+    pages = console(
+        hub=board,
+        hooks=hooks(board) if isinstance(board, hub.Hub) and takes_messages else None,
+        origins=set(origin or ()) | own_origins(host, port),
+        # Without taking messages nothing is written, not even a key.
+        secret=kept_secret(hub.home().data / "console.key") if takes_messages else secrets.token_urlsafe(32),
+        read_only=not takes_messages,
+        token=token,
+        time_zone=board.settings.time_zone if isinstance(board, hub.Hub) else Settings().time_zone,
+        check=_ready(board, worker),
+        meters=meters,
+    )
+    if worker is not None:  # last of all: whoever is told to stop before `run` heeds it leaves nothing leased
+        worker.start()
     try:
-        run(
-            console(
-                hub=board,
-                hooks=hooks(board) if isinstance(board, hub.Hub) and takes_messages else None,
-                origins=set(origin or ()) | own_origins(host, port),
-                # Without taking messages nothing is written, not even a key.
-                secret=kept_secret(hub.home().data / "console.key") if takes_messages else secrets.token_urlsafe(32),
-                read_only=not takes_messages,
-                token=token,
-                time_zone=board.settings.time_zone if isinstance(board, hub.Hub) else Settings().time_zone,
-                check=_ready(board, worker),
-                meters=meters,
-            ),
-            host=host,
-            port=port,
-        )
+        run(pages, host=host, port=port)
     finally:
         if worker is not None:
             worker.stop()
+        if isinstance(board, hub.Hub):
+            board.close()
     return 0
 
 

@@ -1,0 +1,102 @@
+"""Connections of a web process: how many there may be, and how long and how large what precedes a request may be. The
+server library bounds none of that, and whoever has no secret can open them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import resource
+from collections.abc import Iterable
+from typing import Any
+
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+LONGEST_HEAD_S = 20.0
+LARGEST_HEAD = 64 * 1024
+"""Bytes, and what comes at once with the first of them."""
+MOST = 8192
+"""Their heads alone may hold half a gigabyte."""
+LEFT_FREE = 64
+"""Open files for the store, pages and processes; at least a quarter of all."""
+
+
+class Connection(HttpToolsProtocol):
+    """One whose head grows over LARGEST_HEAD is told so and closed. Where `most` are open already, it takes the place
+    of one that is unserved, or is asked to come back."""
+
+    scope: dict[str, Any]  # type: ignore[assignment]  # empty at first, and without a method until its head is complete
+    most = MOST
+    _head = 0
+
+    @property
+    def is_unserved(self) -> bool:
+        """Whether no answer is owed: it has sent no whole head, or nothing since, or more of what was answered."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        if len(self.connections) >= self.most:
+            self._make_room()
+        super().connection_made(transport)
+        self.scope = {}
+
+    def data_received(self, data: bytes) -> None:
+        before = self.scope
+        HttpToolsProtocol.data_received(self, data)
+        if "method" not in (scope := self.scope):
+            self._more_of_a_head(len(data) if scope is before else 0)
+
+    def _more_of_a_head(self, size: int) -> None:
+        self._head = self._head + size if size else 0
+        if self._head > LARGEST_HEAD and not self.transport.is_closing():
+            self.transport.write(STATUS_LINE[431] + b"content-length: 0\r\nconnection: close\r\n\r\n")
+            self.transport.close()
+
+    def _make_room(self) -> None:
+        """Senders complete a head in a moment, and open a connection anew where one was closed between two requests."""
+        for other in self.connections:
+            if isinstance(other, Connection) and other.is_unserved:
+                other.give_up()
+                return
+        self.app = _come_back
+
+    def give_up(self) -> None:
+        self.connections.discard(self)  # and not only when the loop comes to it: others may come before
+        self.transport.abort()
+
+
+async def _come_back(scope: Scope, receive: Receive, send: Send) -> None:
+    headers = [(b"content-length", b"0"), (b"retry-after", b"1"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": 503, "headers": headers})
+    await send({"type": "http.response.body", "body": b""})
+
+
+class Stalled:
+    """Which connections have been unserved for LONGEST_HEAD_S, as seen from look to look: timers of their own would
+    cost every request."""
+
+    def __init__(self) -> None:
+        self._since: dict[Connection, tuple[object, float]] = {}
+
+    def look(self, connections: Iterable[object], now: float) -> list[Connection]:
+        waiting: dict[Connection, tuple[object, float]] = {}
+        for one in connections:
+            if isinstance(one, Connection) and one.is_unserved:
+                cycle, since = self._since.get(one, (None, now))
+                waiting[one] = (one.cycle, since if cycle is one.cycle else now)
+        self._since = waiting
+        return [one for one, (_, since) in waiting.items() if now - since >= LONGEST_HEAD_S]
+
+
+def raise_open_files() -> int:
+    """As many as the system lets this process have; how many that is."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # some systems allow less than they say
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+
+
+def most_of(files: int) -> int:
+    """Connections of a process that may open so many files."""
+    return max(1, min(MOST, files - max(LEFT_FREE, files // 4)))
