@@ -4,13 +4,13 @@ the cost. The body is not parsed beyond what the platform's connector needs to s
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from typing import cast
 
 import structlog
 from starlette.types import Receive, Scope, Send
 
-from orderhub_core.errors import BadClock, BadSignature, Later, OrderHubError, TooLarge, UserMistake
+from orderhub_core.errors import BadClock, BadSignature, Busy, Later, OrderHubError, TooLarge, UserMistake
 from orderhub_core.hub import Hub
 from orderhub_core.ports import Channel
 
@@ -22,6 +22,8 @@ Answer = tuple[int, bytes, list[Field]]
 JSON = (b"content-type", b"application/json")
 LONGEST_BODY_S = 20.0
 """A sender who takes longer holds memory and a connection, perhaps on purpose, and is asked to come back."""
+LONGEST_WRITE_S, RETRY_S = 10.0, 5.0
+"""A sender who waits longer is asked to come back: what is being written then may still be, and is known again."""
 
 
 class _TooSlow(Later):
@@ -48,38 +50,52 @@ def hooks(hub: Hub) -> Callable[[Scope, Receive, Send], Awaitable[None]]:
 
 
 class _Patience:
-    """Ends the reading of bodies that do not come. One timer for all: one for each would cost a good part of a request,
-    and hardly ever run out."""
+    """Cancels requests whose body does not come, or is not written down. One timer for all: one for each would cost a
+    good part of a request, and hardly ever run out."""
 
     def __init__(self) -> None:
-        self._since: dict[asyncio.Task[object], float] = {}
+        self._until: dict[asyncio.Task[object], float] = {}
         self._ended: set[asyncio.Task[object]] = set()
         self._timer: asyncio.TimerHandle | None = None
 
-    async def read(self, body: Coroutine[None, None, bytes]) -> bytes:
-        """Raises _TooSlow."""
-        loop, task = asyncio.get_running_loop(), cast("asyncio.Task[object]", asyncio.current_task())
-        self._since[task] = loop.time()
+    def begin(self, loop: asyncio.AbstractEventLoop) -> asyncio.Task[object]:
+        """The request of this task: its body is read."""
+        task = cast("asyncio.Task[object]", asyncio.current_task(loop))
+        self._until[task] = loop.time() + LONGEST_BODY_S
         if self._timer is None:
-            self._timer = loop.call_later(LONGEST_BODY_S / 4, self._look, loop)
-        try:
-            return await body
-        except asyncio.CancelledError:
-            if task not in self._ended:
-                raise
-            task.uncancel()
-            raise _TooSlow(f"the body did not come within {LONGEST_BODY_S:g} s") from None
-        finally:
-            del self._since[task]
-            self._ended.discard(task)
+            self._timer = loop.call_later(min(LONGEST_BODY_S, LONGEST_WRITE_S) / 4, self._look, loop)
+        return task
+
+    def is_read(self, task: asyncio.Task[object], loop: asyncio.AbstractEventLoop) -> None:
+        """Now it is written down."""
+        self._until[task] = loop.time() + LONGEST_WRITE_S
+
+    def has_ended(self, task: asyncio.Task[object]) -> bool:
+        """Whether it was cancelled here; then it goes on."""
+        if task not in self._ended:
+            return False
+        task.uncancel()
+        return True
+
+    def end(self, task: asyncio.Task[object]) -> None:
+        del self._until[task]
+        self._ended.discard(task)
 
     def _look(self, loop: asyncio.AbstractEventLoop) -> None:
-        latest = loop.time() - LONGEST_BODY_S
-        for task, since in self._since.items():
-            if since <= latest and task not in self._ended:
+        now = loop.time()
+        for task, until in self._until.items():
+            if until <= now and task not in self._ended:
                 self._ended.add(task)
                 task.cancel()
-        self._timer = loop.call_later(LONGEST_BODY_S / 4, self._look, loop) if self._since else None
+        self._timer = None
+        if self._until:
+            self._timer = loop.call_later(min(LONGEST_BODY_S, LONGEST_WRITE_S) / 4, self._look, loop)
+
+
+def _overdue(*, is_read: bool) -> Later:
+    if is_read:
+        return Busy(f"it was not written down within {LONGEST_WRITE_S:g} s; send it again", after_s=RETRY_S)
+    return _TooSlow(f"the body did not come within {LONGEST_BODY_S:g} s")
 
 
 class _Door:
@@ -106,13 +122,22 @@ class _Door:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         if not (length := headers.get("content-length", "0")).isdecimal():
             return 400, b'{"message":"content-length is not a number"}', [(b"connection", b"close")]
+        loop, messages = asyncio.get_running_loop(), None
+        task = self.patience.begin(loop)
         try:
-            messages = channel.unpack(headers, await self.patience.read(self._body(length, receive)))
+            messages = channel.unpack(headers, await self._body(length, receive))
             if messages:
+                self.patience.is_read(task, loop)
                 await self.hub.receiver.deliver(messages)
             return (*channel.answer(None), [])
+        except asyncio.CancelledError:
+            if not self.patience.has_ended(task):
+                raise
+            return self._refuse(shop, channel, _overdue(is_read=messages is not None))
         except Exception as failure:  # noqa: BLE001 — told apart and answered below, whatever it is
             return self._refuse(shop, channel, failure)
+        finally:
+            self.patience.end(task)
 
     def _open(self, shop: str) -> Channel | None:
         """None while the shop's settings are not complete: the operator is told once, the platform comes back."""

@@ -11,10 +11,12 @@ import shutil
 import socket
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
+from functools import lru_cache, partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import NamedTuple
 
+from orderhub_core.entry.asking import Asking
 from orderhub_core.entry.metrics import Meters
 from orderhub_core.errors import Busy, OrderHubError, Stop, StoreMissing, UserMistake
 from orderhub_core.hub import Hub
@@ -22,6 +24,10 @@ from orderhub_core.store import homes
 
 LEAST_FREE_BYTES = 64 * 1024 * 1024
 SCHEMA_HOLDS_S = 60.0
+READINESS_S, PAGE_S = 3.0, 10.0
+"""How long whoever asks waits for a store that does not answer."""
+FORMATS = 8
+"""Of a page of metrics: as many are asked for at once, should anybody try."""
 PATHS = ("/healthz", "/readyz", "/metrics")
 TEXT = "text/plain; charset=utf-8"
 
@@ -84,24 +90,28 @@ class Probes:
     def __init__(
         self, meters: Meters | None, ready: Callable[[], None], *, token: str | None, hosts: Collection[str]
     ) -> None:
-        self._meters, self._ready = meters, ready
+        self._ready = Asking(ready, READINESS_S)
+        self._page = lru_cache(FORMATS)(lambda accept: Asking(partial(meters.page, accept), PAGE_S)) if meters else None
         self._proof = f"Bearer {token}".encode() if token else None
         self._hosts = frozenset(hosts)
 
-    def answer(self, path: str, headers: Mapping[str, str]) -> Answer:
-        """May read the store: not for an event loop. `headers` have lower-case names."""
+    def at_once(self, path: str, headers: Mapping[str, str]) -> Answer | None:
+        """What is known without the store; None where that must be asked. `headers` have lower-case names."""
         if path == "/healthz":
             return Answer(200, b"ok")
         if path == "/readyz":
-            return self._readiness()
-        if path != "/metrics" or self._meters is None:
+            return None
+        if path != "/metrics" or self._page is None:
             return Answer(404, b"there is nothing here")
-        if (refusal := self._refusal(headers)) is not None:
-            return refusal
-        return Answer(200, *self._meters.page(headers.get("accept", "")))
+        return self._refusal(headers)
 
-    def _readiness(self) -> Answer:
+    def answer(self, path: str, headers: Mapping[str, str]) -> Answer:
+        """May wait for the store, though not for long: not for an event loop."""
+        if (known := self.at_once(path, headers)) is not None:
+            return known
         try:
+            if path == "/metrics" and self._page is not None:
+                return Answer(200, *self._page(headers.get("accept", ""))())
             self._ready()
         except (OrderHubError, OSError) as failure:
             return Answer(503, str(failure).encode())

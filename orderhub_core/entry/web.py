@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from types import FrameType
 
 import uvicorn
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -30,6 +30,8 @@ LAST_ANSWERS_S = 20
 """What is under way when the process is told to stop is still answered, so long as that takes no longer."""
 LOOK_EVERY = 20
 """Ticks of the server, of which a second has ten."""
+MOST_ASKING = 8
+"""Threads for probes, which pages cannot take up."""
 
 
 class _Server(uvicorn.Server):
@@ -99,14 +101,16 @@ def forwarded(app: ASGIApp) -> ASGIApp:
 
 
 class Probed:
-    """Probes as an app: their answers may read the store, so they are given in a thread."""
+    """Probes as an app: the loop says what it knows, and that it lives; what asks the store is said in a thread."""
 
     def __init__(self, probes: Probes) -> None:
-        self.probes = probes
+        self.probes, self.threads = probes, CapacityLimiter(MOST_ASKING)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = Request(scope).headers
-        answer = await to_thread.run_sync(self.probes.answer, scope["path"], headers)
+        path, headers = scope["path"], Request(scope).headers
+        answer = self.probes.at_once(path, headers)
+        if answer is None:
+            answer = await to_thread.run_sync(self.probes.answer, path, headers, limiter=self.threads)
         await Response(answer.body, answer.status, media_type=answer.content_type)(scope, receive, send)
 
 

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 LINGER_S = 0.002
 MOST_BYTES = 64 * 1024 * 1024
 COUNT_EVERY_S = 1.0
+LAST_COMMITS_S = 10.0
 
 
 class Receiver:
@@ -102,7 +103,7 @@ class Receiver:
             self._turned_away[source, reason] += 1
 
     def close(self) -> None:
-        """Write what waits, then stop."""
+        """Write what waits, then stop. What takes longer than LAST_COMMITS_S is left where it is, unacknowledged."""
         with self._lock:
             self._room.closed = True
         if self._scribing is not None:
@@ -110,7 +111,7 @@ class Receiver:
         with self._lock:
             self._stopping = True
             self._arrived.notify()
-        self._thread.join()
+        self._thread.join(LAST_COMMITS_S)
 
     def _take(self, delivery: Waiting) -> None:
         with self._lock:

@@ -146,6 +146,24 @@ def test_a_body_that_never_comes_is_given_up_and_holds_up_nobody(hub, monkeypatc
     assert stored(hub) == 1
 
 
+def test_a_sender_waits_for_a_store_that_does_not_answer_no_longer_than_that_and_may_repeat(hub, monkeypatch):
+    monkeypatch.setattr("orderhub_core.entry.hooks.LONGEST_WRITE_S", 0.2)
+    entered, go, accept = threading.Event(), threading.Event(), hub.store.accept
+
+    def frozen(messages, at):
+        entered.set()
+        assert go.wait(20)
+        return accept(messages, at)
+
+    monkeypatch.setattr(hub.store, "accept", frozen)
+    refused = deliver(hub, body_of(paid(1)))
+    assert (refused.status_code, refused.headers["retry-after"]) == (503, "5")
+    assert entered.is_set() and not go.is_set()
+    go.set()
+    assert deliver(hub, body_of(paid(1))).status_code == 200
+    assert stored(hub) == 1, "what was being written still is, and the repeat is known"
+
+
 def test_garbage_from_a_proven_sender_is_acknowledged_and_parked(hub):
     assert deliver(hub, b"{this is not json").status_code == 200
     assert stored(hub) == 1

@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 import sys
+import threading
 import time
 from random import Random
 from types import SimpleNamespace
@@ -22,6 +23,7 @@ from orderhub_core.entry.commands import worker as worker_command
 from orderhub_core.entry.console.app import console
 from orderhub_core.entry.metrics import Meters
 from orderhub_core.entry.probes import Probes, Ready, serving
+from orderhub_core.entry.web import Probed
 from orderhub_core.entry.worker import Worker
 from orderhub_core.errors import Busy, Stop, Unreachable
 from orderhub_core.flows.pipeline import Pipeline
@@ -341,6 +343,53 @@ def test_a_database_that_is_gone_is_not_ready(home):
     answer = Probes(Meters(opened), ready, token=None, hosts=["h"]).answer("/readyz", {})
     assert answer.status == 503
     opened.close()
+
+
+def ask_together(app, *paths):
+    """The answers of a loop that is asked for all of them at once."""
+
+    async def get():
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://h") as client:
+            return await asyncio.gather(*(client.get(path) for path in paths))
+
+    return [(answer.status_code, answer.text) for answer in asyncio.run(get())]
+
+
+def test_a_store_that_does_not_answer_is_told_and_asked_once_and_the_process_is_alive(hub, meters, monkeypatch):
+    monkeypatch.setattr(probes_module, "READINESS_S", 0.1)
+    monkeypatch.setattr(probes_module, "PAGE_S", 0.1)
+    asked, go = [], threading.Event()
+
+    def frozen(name):
+        asked.append(name)
+        assert go.wait(20)
+        return b"", ""
+
+    monkeypatch.setattr(meters, "page", lambda accept: frozen("page"))
+    probes = Probes(meters, lambda: frozen("store"), token=None, hosts=["h"])
+    app = Probed(probes)
+    for _ in range(3):
+        told = ask_together(app, *["/readyz"] * 50, *["/metrics"] * 50, "/healthz")
+        assert told.pop() == (200, "ok")
+        assert all(status == 503 and "the store has not answered for" in text for status, text in told)
+    assert probes.answer("/healthz", {}).status == 200
+    assert sorted(asked) == ["page", "store"]
+    go.set()
+    until_there = time.monotonic() + 20
+    while (ready := probes.answer("/readyz", {})).status != 200:
+        assert time.monotonic() < until_there
+    assert ready.body == b"ready"
+
+
+def test_what_readiness_asks_is_asked_anew_each_time(meters):
+    told = [Busy("first"), None, Busy("last")]
+
+    def check():
+        if (failure := told.pop(0)) is not None:
+            raise failure
+
+    probes = Probes(meters, check, token=None, hosts=[])
+    assert [probes.answer("/readyz", {}).body for _ in range(3)] == [b"first", b"ready", b"last"]
 
 
 # -- a process that serves nothing else

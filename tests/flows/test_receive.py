@@ -144,6 +144,18 @@ def test_closing_waits_for_nobody_who_might_come(monkeypatch):
     assert {future.result(0)[0] for future in futures} == {"new"}
 
 
+def test_closing_waits_for_no_store_that_does_not_answer(monkeypatch):
+    monkeypatch.setattr(receive, "LAST_COMMITS_S", 0.1)
+    store = Slow()
+    receiver = Receiver(store, lambda: 1, most_waiting=1_000)
+    held = receiver.submit([message(0)])
+    assert store.entered.wait(10)
+    receiver.close()
+    assert not held.done()
+    store.go.set()
+    assert held.result(10) == ["new"]
+
+
 def test_whoever_stops_waiting_does_not_stop_the_writer():
     store = Slow()
     receiver = Receiver(store, lambda: 1, most_waiting=4)
