@@ -16,6 +16,8 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 LONGEST_HEAD_S = 20.0
 LARGEST_HEAD = 64 * 1024
 """Bytes, and what comes at once with the first of them."""
+LARGEST_REST = 1024 * 1024
+"""Bytes of a request that come although it was answered."""
 MOST = 8192
 """Their heads alone may hold half a gigabyte."""
 LEFT_FREE = 64
@@ -23,12 +25,16 @@ LEFT_FREE = 64
 
 
 class Connection(HttpToolsProtocol):
-    """One whose head grows over LARGEST_HEAD is told so and closed. Where `most` are open already, it takes the place
-    of one that is unserved, or is asked to come back."""
+    """One whose head or trailers grow over LARGEST_HEAD is told so and closed. Where `most` are open already, it takes
+    the place of one that is unserved, or is asked to come back."""
 
     scope: dict[str, Any]  # type: ignore[assignment]  # empty at first, and without a method until its head is complete
     most = MOST
     _head = 0
+    _beside, _body_size = 0, 0
+    _of: dict[str, Any] | None = None
+    _body: bytearray | None = None
+    """Bytes of one request that were no body, whose scope that is, and its body as it was left."""
 
     @property
     def is_unserved(self) -> bool:
@@ -46,10 +52,30 @@ class Connection(HttpToolsProtocol):
         HttpToolsProtocol.data_received(self, data)
         if "method" not in (scope := self.scope):
             self._more_of_a_head(len(data) if scope is before else 0)
+        elif scope is before and self.cycle is not None:
+            self._more_of_a_request(len(data))
 
     def _more_of_a_head(self, size: int) -> None:
         self._head = self._head + size if size else 0
-        if self._head > LARGEST_HEAD and not self.transport.is_closing():
+        if self._head > LARGEST_HEAD:
+            self._refuse()
+
+    def _more_of_a_request(self, size: int) -> None:
+        """Trailers come where the body grows no more. The library keeps them, too, and tells nobody."""
+        if self._of is not self.scope:
+            self._of, self._beside = self.scope, 0
+        body = self.cycle.body  # another one once the app has taken what there was
+        grown = len(body) > (self._body_size if body is self._body else 0)
+        self._body, self._body_size = body if self.cycle.more_body else None, len(body)
+        self._beside += 0 if grown else size
+        if self.cycle.response_started:
+            if self._beside > LARGEST_REST:
+                self.give_up()
+        elif self._beside > LARGEST_HEAD:
+            self._refuse()
+
+    def _refuse(self) -> None:
+        if not self.transport.is_closing():
             self.transport.write(STATUS_LINE[431] + b"content-length: 0\r\nconnection: close\r\n\r\n")
             self.transport.close()
 

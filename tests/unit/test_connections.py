@@ -15,7 +15,7 @@ from ports import free_port
 from uvicorn.server import ServerState
 
 from orderhub_core.entry import connections
-from orderhub_core.entry.connections import LARGEST_HEAD, LONGEST_HEAD_S, Connection, Stalled, most_of
+from orderhub_core.entry.connections import LARGEST_HEAD, LARGEST_REST, LONGEST_HEAD_S, Connection, Stalled, most_of
 
 POST = b"POST / HTTP/1.1\r\nhost: hub\r\ncontent-length: %d\r\n\r\n"
 WHOLE = POST % 2 + b"ok"
@@ -92,6 +92,39 @@ def test_a_head_that_grows_without_end_is_refused_and_closed():
             return await status(reader), await ended(reader)
 
     assert asyncio.run(sent()) == (431, True)
+
+
+@pytest.mark.parametrize(("path", "told"), [(b"/", 431), (b"/held", 431), (b"/early", 200)])
+def test_trailers_that_grow_without_end_are_closed(path, told):
+    async def sent():
+        async with Served(9) as served:
+            begun = BEGUN.replace(b"/ ", path + b" ").replace(b"x: ", b"transfer-encoding: chunked\r\n\r\n0\r\n")
+            reader, writer = await served.open(begun)
+            with contextlib.suppress(ConnectionError):
+                for _ in range(2 * LARGEST_REST // 8192):
+                    writer.write(b"x: " + b"x" * 8192 + b"\r\n")
+                    await writer.drain()
+            return await status(reader), await ended(reader)
+
+    assert asyncio.run(sent()) in [(told, True), (None, True)]
+
+
+@pytest.mark.parametrize("path", [b"/", b"/early"])
+def test_a_body_that_comes_in_many_pieces_is_no_trailer(path):
+    async def sent():
+        async with Served(9) as served:
+            reader, writer = await served.open(POST.replace(b"/ ", path + b" ") % (4 * LARGEST_HEAD))
+            for _ in range(4):
+                for _ in range(4):
+                    writer.write(b"x" * (LARGEST_HEAD // 4))
+                    await writer.drain()
+                    await asyncio.sleep(0.01)
+            writer.write(WHOLE)
+            told = [await status(reader)]
+            await reader.readuntil(b"\r\n\r\n")
+            return [*told, await status(reader)]
+
+    assert asyncio.run(sent()) == [200, 200]
 
 
 def test_a_large_body_and_the_head_that_follows_it_are_none_that_grows():
