@@ -86,8 +86,7 @@ class SnapshotHub(Trying):
 
     def scan(self, name: str) -> pl.LazyFrame:
         """A frame to filter before it is read. Raises StoreMissing for a file that is missing or damaged."""
-        with snapshot.readable(self.folder):
-            return snapshot.scan(self.folder, name)
+        return snapshot.scan(self.folder, name)
 
     def frame(self, name: str) -> pl.DataFrame:
         """A frame of `frames.SCHEMAS`, shared by all sessions of the process; read again when the snapshot changed.

@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import typer
 
+from orderhub_core.entry.logs import to_stderr
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows.ops import LONGEST_NAME
 from orderhub_core.i18n import is_wide, translator
@@ -95,6 +96,7 @@ def voiced(command: Command) -> Command:
 
 def stored(command: Command) -> Command:
     """Give a command `--data`, `--database` and `--inbox`, which end up in the environment, where `hub.connect` looks.
+    What is logged meanwhile goes to the error stream: the other one is for answers.
 
     The command returns its exit code.
     """
@@ -104,6 +106,7 @@ def stored(command: Command) -> Command:
         for name, given in (("DATA", data), ("DATABASE_URL", database), ("INBOX_URL", inbox)):
             if given is not None:
                 os.environ[f"ORDERHUB_{name}"] = str(given)
+        to_stderr()
         if code := command(**rest):
             raise typer.Exit(code)
 

@@ -7,15 +7,21 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import polars as pl
+import structlog
 
 from orderhub_core.errors import StoreMissing, UserMistake
 from orderhub_core.frames import empty
 from orderhub_core.store import frames, snapshot
 from orderhub_core.store.base import NOTHING, Progress, Store
 
+log = structlog.get_logger()
+
 
 class KnownFrames:
-    """Safe to use from several threads. `folder` is where the hub's own snapshot lies, if there is one."""
+    """Safe to use from several threads. `folder` is where the hub's own snapshot lies, if there is one.
+
+    Built upon is only what is as it was written: what is wrong in one snapshot would be wrong in all that follow.
+    """
 
     def __init__(self, store: Store, folder: Path) -> None:
         self._store, self._folder = store, folder
@@ -39,19 +45,26 @@ class KnownFrames:
         """Where reading begins: the snapshot, if it is ours and whole."""
         if (written := self._from_snapshot(progress)) is not None:
             try:
-                return _end(written), snapshot.scan(self._folder, name, written).collect()
-            except (OSError, pl.exceptions.PolarsError):
-                pass  # swept or damaged meanwhile: the database has it all
+                with snapshot.readable(self._folder):
+                    return _end(written), snapshot.scan(self._folder, name, written).collect()
+            except StoreMissing as why:
+                self._left_alone(why)
         return NOTHING, empty(name)
 
+    def _left_alone(self, why: Exception) -> None:
+        """Swept or damaged meanwhile, or of an earlier version: the database has it all."""
+        log.warning("the snapshot is not built upon: all is read from the database", reason=str(why))
+
     def _from_snapshot(self, progress: Progress) -> snapshot.Meta | None:
-        """Where reading may begin. What another hub left in our folder, or what is damaged, is no beginning."""
+        """Where reading may begin. What another hub left in our folder is no beginning, nor what keeps no digests."""
         try:
             meta = snapshot.meta(self._folder)
-            snapshot.rows(self._folder, meta)
-            return meta if self._is_ours(meta, progress) else None
+        except snapshot.Damaged as why:
+            self._left_alone(why)
+            return None
         except StoreMissing:
             return None
+        return meta if meta.files and self._is_ours(meta, progress) else None
 
     def _is_ours(self, meta: snapshot.Meta, progress: Progress) -> bool:
         """The log's chain tells hubs apart. Before its first entry all hubs look alike, and there is little to read."""
@@ -73,10 +86,11 @@ class KnownFrames:
         written = self._from_snapshot(progress)
         try:
             self._write(folder, progress, kept, written, clock)
-        except UserMistake:
+        except (UserMistake, StoreMissing) as why:
             if written is None:
                 raise
-            # It may be the one before that cannot be read: the database has it all.
+            # It may be the one before that cannot be read.
+            self._left_alone(why)
             self._write(folder, progress, kept, None, clock)
         return folder
 

@@ -2,7 +2,9 @@
 
 A snapshot is a folder with `snapshot.json`, which says as of which log entry and instant it stands and names the
 sub-folder that holds one Parquet file per frame of `frames.SCHEMAS`. Each writing makes a sub-folder of its own, and
-then replaces `snapshot.json` at one stroke: readers see the old snapshot or the new one, however many write.
+then replaces `snapshot.json` at one stroke: readers see the old snapshot or the new one, however many write, and so do
+those who come after a power cut. It keeps size and digest of every file, and a file is read only if it agrees: Parquet
+does not tell of itself when a block within it is lost.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ import polars as pl
 
 from orderhub_core.errors import StoreMissing, UserMistake
 from orderhub_core.frames import SCHEMAS
-from orderhub_core.store import chain
+from orderhub_core.store import archive, chain
 
 META = "snapshot.json"
 OURS = "frames-"
@@ -38,6 +40,13 @@ class Meta(msgspec.Struct, frozen=True):
     """The last log entry of each lane that is in it: whose snapshot it is. Empty for a world that never had a log."""
     folder: str = ""
     """The sub-folder that holds the frames."""
+    files: dict[str, archive.File] = {}
+    """Size and digest of every frame's file. Empty where an earlier version wrote it: it is read, but nobody knows
+    whether it is as it was written, and nothing is built upon it."""
+
+
+class Damaged(StoreMissing):
+    """What lies there is not what was written."""
 
 
 def write(folder: Path, frames: Mapping[str, pl.DataFrame], meta: Meta) -> None:
@@ -59,10 +68,15 @@ def write_each(folder: Path, frame: Callable[[str], pl.LazyFrame], meta: Meta) -
         folder.mkdir(parents=True, exist_ok=True)
         fresh = Path(tempfile.mkdtemp(prefix=OURS, dir=folder))
         try:
-            _fill(fresh, frame)
+            files = _fill(fresh, frame)
             replaced = _named(folder)
-            (fresh / META).write_bytes(msgspec.json.encode(msgspec.structs.replace(meta, folder=fresh.name)))
+            named = msgspec.structs.replace(meta, folder=fresh.name, files=files)
+            (fresh / META).write_bytes(msgspec.json.encode(named))
+            # Whoever reads the name after a power cut is to find all that it names.
+            for path in (fresh / META, fresh, folder):
+                archive.sync(path)
             (fresh / META).replace(folder / META)
+            archive.sync(folder)
         except BaseException:
             shutil.rmtree(fresh, ignore_errors=True)
             raise
@@ -90,12 +104,18 @@ def claim(folder: Path) -> None:
         )
 
 
-def _fill(fresh: Path, frame: Callable[[str], pl.LazyFrame]) -> None:
+def _fill(fresh: Path, frame: Callable[[str], pl.LazyFrame]) -> dict[str, archive.File]:
+    """Every frame on disk, and what was written."""
     fresh.chmod(0o755)  # a fresh temporary folder is its owner's alone; a board may run as somebody else
+    files = {}
     for name, schema in SCHEMAS.items():
         os.utime(fresh)
         whole = frame(name).select(schema.names()).cast(schema)
-        whole.sink_parquet(fresh / f"{name}.parquet", compression="zstd", compression_level=1)
+        path = fresh / f"{name}.parquet"
+        whole.sink_parquet(path, compression="zstd", compression_level=1)
+        archive.sync(path)
+        files[name] = archive.digest(path)
+    return files
 
 
 def _named(folder: Path) -> str:
@@ -125,16 +145,32 @@ def meta(folder: Path) -> Meta:
         raise StoreMissing(text, folder=folder) from None
     except (OSError, UnicodeDecodeError, msgspec.DecodeError):
         text = "{path} is damaged or cannot be read: write the snapshot anew with `orderhub db snapshot`"
-        raise StoreMissing(text, path=folder / META) from None
+        raise Damaged(text, path=folder / META) from None
+
+
+def file(folder: Path, name: str, known: Meta | None = None) -> Path:
+    """Where a frame of the snapshot lies, as it is now or as `known` describes it. Raises Damaged for a file that is
+    missing or is not as it was written."""
+    written = known or meta(folder)
+    path = folder / written.folder / f"{name}.parquet"
+    try:
+        whole = name not in written.files or archive.digest(path) == written.files[name]
+    except OSError:
+        whole = False
+    if not whole:
+        raise _damaged(path, folder)
+    return path
 
 
 def scan(folder: Path, name: str, known: Meta | None = None) -> pl.LazyFrame:
-    """A frame of the snapshot as it is now, or of the one that `known` describes.
+    """A frame of the snapshot, as `file`.
 
-    Raises StoreMissing for a snapshot of an earlier version, which lacks columns.
+    Raises StoreMissing for a snapshot of an earlier version, which lacks columns, too.
     """
-    found = pl.scan_parquet(folder / (known or meta(folder)).folder / f"{name}.parquet")
-    if missing := [column for column in SCHEMAS[name] if column not in found.collect_schema()]:
+    found = pl.scan_parquet(file(folder, name, known))
+    with readable(folder):
+        columns = found.collect_schema()
+    if missing := [column for column in SCHEMAS[name] if column not in columns]:
         raise StoreMissing(
             f"the snapshot in {folder} was written by an earlier version: its {name} have no {', '.join(missing)};"
             " write it anew with `orderhub db snapshot`"
@@ -142,16 +178,15 @@ def scan(folder: Path, name: str, known: Meta | None = None) -> pl.LazyFrame:
     return found
 
 
-def rows(folder: Path, known: Meta) -> dict[str, int]:
-    """Of each frame, as its file says. Raises StoreMissing for files that are missing, cut off or too old."""
-    with readable(folder):
-        return {name: scan(folder, name, known).select(pl.len()).collect().item() for name in SCHEMAS}
-
-
 @contextlib.contextmanager
 def readable(folder: Path) -> Iterator[None]:
-    """What is read inside raises StoreMissing for files that are missing or damaged."""
+    """What is read inside raises Damaged for files that are missing or damaged."""
     try:
         yield
     except (OSError, pl.exceptions.PolarsError):
-        raise StoreMissing(f"the snapshot in {folder} is damaged: write it anew with `orderhub db snapshot`") from None
+        raise _damaged(folder, folder) from None
+
+
+def _damaged(path: Path, folder: Path) -> Damaged:
+    text = "{path} is damaged: write the snapshot anew with `orderhub db snapshot --out {folder}`, or copy it again"
+    return Damaged(text, path=path, folder=folder)

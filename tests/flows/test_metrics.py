@@ -16,10 +16,9 @@ import pytest
 from ports import free_port
 from prometheus_client.parser import text_string_to_metric_families
 
-from orderhub_core.entry import cli
+from orderhub_core.entry import cli, options
 from orderhub_core.entry import probes as probes_module
 from orderhub_core.entry import worker as worker_module
-from orderhub_core.entry.commands import worker as worker_command
 from orderhub_core.entry.console.app import console
 from orderhub_core.entry.metrics import Meters
 from orderhub_core.entry.probes import Probes, Ready, serving
@@ -451,7 +450,7 @@ def orderhub(monkeypatch, capsys, tmp_path):
     """Run a command in this process; gives its exit code and everything it said."""
     for name in ("ORDERHUB_DATA", "ORDERHUB_DATABASE_URL", "ORDERHUB_SNAPSHOT", "ORDERHUB_TOKEN"):
         monkeypatch.setenv(name, "")
-    monkeypatch.setattr(worker_command, "to_stderr", lambda: None)
+    monkeypatch.setattr(options, "to_stderr", lambda: None)
 
     def run(*arguments):
         monkeypatch.setattr(sys, "argv", ["orderhub", *map(str, arguments)])

@@ -18,10 +18,9 @@ import structlog
 from ports import free_port
 
 from orderhub_core import hub as hub_module
-from orderhub_core.entry import cli, logs
+from orderhub_core.entry import cli, logs, options
 from orderhub_core.entry.addresses import own_origins
 from orderhub_core.entry.commands import serve as command
-from orderhub_core.entry.commands import worker as worker_command
 from orderhub_core.entry.console.serve import kept_secret
 from orderhub_core.entry.demo import supervisor
 from orderhub_core.entry.probes import takes_webhooks
@@ -42,8 +41,7 @@ def orderhub(monkeypatch, capsys, tmp_path):
     monkeypatch.chdir(tmp_path)
     for name in ("ORDERHUB_DATA", "ORDERHUB_DATABASE_URL", "ORDERHUB_SNAPSHOT", "ORDERHUB_TOKEN", "ORDERHUB_DEBUG"):
         monkeypatch.setenv(name, "")
-    for started in (command, worker_command):
-        monkeypatch.setattr(started, "to_stderr", lambda: None)
+    monkeypatch.setattr(options, "to_stderr", lambda: None)
 
     def run(*arguments):
         hub_module.connect.cache_clear()
@@ -298,8 +296,10 @@ def test_a_board_whose_snapshot_is_damaged_says_so_on_its_first_page(tmp_path, d
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://hub") as client:
             return [await client.get(path) for path in ("/?lang=zh", "/figures.json")]
 
-    for answer in asyncio.run(ask()):
-        assert answer.status_code == 503 and "is damaged: write it anew with `orderhub db snapshot`" in answer.text
+    page, figures = asyncio.run(ask())
+    assert (page.status_code, figures.status_code) == (503, 503)
+    assert "orders.parquet 已损坏：请用 `orderhub db snapshot --out " in page.text
+    assert "orders.parquet is damaged: write the snapshot anew with `orderhub db snapshot --out " in figures.text
 
 
 def test_the_secret_is_made_once_however_many_ask(tmp_path):

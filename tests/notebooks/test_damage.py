@@ -28,4 +28,4 @@ def test_a_damaged_file_is_one_sentence(
     hub.connect.cache_clear()
     outputs, _ = load_notebook(name).app.run()
     shown = "".join(str(getattr(output, "text", "")) for output in outputs)
-    assert shown.count("is damaged: write it anew with <code>orderhub db snapshot</code>") == 1
+    assert shown.count("is damaged: write the snapshot anew with <code>orderhub db snapshot --out ") == 1

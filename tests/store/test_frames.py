@@ -7,6 +7,7 @@ import shutil
 import msgspec
 import polars as pl
 import pytest
+import structlog
 from polars.testing import assert_frame_equal
 
 from orderhub_core.errors import StoreMissing
@@ -14,7 +15,7 @@ from orderhub_core.flows.context import Source
 from orderhub_core.frames import SCHEMAS
 from orderhub_core.hub import Hub
 from orderhub_core.model import Content, Event, Line, Observation, RawMessage, Review, Sighting
-from orderhub_core.store import homes, snapshot
+from orderhub_core.store import archive, homes, snapshot
 from orderhub_core.store import known as module
 from orderhub_core.store.homes import Home
 
@@ -144,15 +145,65 @@ def zeros_within(file):
     file.write_bytes(whole[:4] + bytes(len(whole) // 2) + whole[4 + len(whole) // 2 :])
 
 
-@pytest.mark.parametrize("damage", [no_parquet, zeros_within, lambda file: file.unlink()])
+def gone(file):
+    file.unlink()
+
+
+def heights(folder):
+    return {name: snapshot.scan(folder, name).collect().height for name in SCHEMAS}
+
+
+@pytest.mark.parametrize("damage", [no_parquet, zeros_within, gone])
 def test_a_damaged_snapshot_only_costs_time(hub, damage):
     take(hub, *(observed(f"A{n}", 5) for n in range(200)))
     folder = hub.write_snapshot()
     for file in folder.rglob("*.parquet"):
         damage(file)
     again = opened(hub.home)
-    assert again.frame("orders").height == 200
-    assert snapshot.rows(again.write_snapshot(), snapshot.meta(folder))["orders"] == 200
+    with structlog.testing.capture_logs() as logs:
+        assert again.frame("orders").height == 200
+    again.close()
+    again = opened(hub.home)
+    with structlog.testing.capture_logs() as more:
+        assert heights(again.write_snapshot())["orders"] == 200
+    for said in logs, more:
+        assert [line["event"] for line in said] == ["the snapshot is not built upon: all is read from the database"]
+        assert said[0]["log_level"] == "warning" and str(folder) in said[0]["reason"]
+    with structlog.testing.capture_logs() as nothing:
+        again.write_snapshot()
+    assert nothing == []
+    again.close()
+
+
+@pytest.mark.parametrize("name", ["orders", "events"])
+def test_no_lost_block_of_a_snapshot_gets_into_what_is_read_or_written_next(hub, name):
+    """Parquet notices some of them only; and what one snapshot has wrong, the next would have from it."""
+    take(hub, *(observed(f"A{n}", 5 + n * 7919 % 997, lines=n % 3) for n in range(300)))
+    folder = hub.write_snapshot()
+    take(hub, observed("A300", 5))
+    fresh = module.KnownFrames(hub.store, folder / "none").frame(name)
+    meta, parquet = (folder / snapshot.META).read_bytes(), folder / snapshot.meta(folder).folder / f"{name}.parquet"
+    whole = parquet.read_bytes()
+    for at in range(4, len(whole), 256):
+        parquet.write_bytes(whole[:at] + bytes(len(whole[at : at + 256])) + whole[at + 256 :])
+        (folder / snapshot.META).write_bytes(meta)
+        assert_frame_equal(module.KnownFrames(hub.store, folder).frame(name), fresh, check_row_order=False)
+        written = module.KnownFrames(hub.store, folder).write(folder, lambda: 1)
+        assert_frame_equal(snapshot.scan(written, name).collect(), fresh, check_row_order=False)
+
+
+def test_what_keeps_no_digests_is_not_built_upon(hub):
+    """It may have been wrong for long."""
+    take(hub, observed("A1", 5))
+    folder = hub.write_snapshot()
+    wrong = snapshot.scan(folder, "orders").with_columns(order_no=pl.lit("nobody's")).collect()
+    (file,) = folder.rglob("orders.parquet")
+    wrong.write_parquet(file)
+    meta = msgspec.structs.replace(snapshot.meta(folder), files={})
+    (folder / snapshot.META).write_bytes(msgspec.json.encode(meta))
+    again = opened(hub.home)
+    assert list(snapshot.scan(again.write_snapshot(), "orders").collect()["order_no"]) == ["A1"]
+    assert list(again.frame("orders")["order_no"]) == ["A1"]
     again.close()
 
 
@@ -162,7 +213,7 @@ def test_what_was_written_and_nobody_reads_is_not_kept(hub):
     take(hub, observed("A1", 7, lines=2), observed("A2", 6))
     folder = hub.write_snapshot()
     assert hub._known._frames == {}
-    assert snapshot.rows(folder, snapshot.meta(folder)) == {"orders": 2, "lines": 3, "events": 5, "sightings": 0}
+    assert heights(folder) == {"orders": 2, "lines": 3, "events": 5, "sightings": 0}
 
 
 def test_a_channel_is_had_while_frames_are_read(hub):
@@ -193,6 +244,9 @@ def test_a_snapshot_of_an_earlier_version_only_costs_time(hub):
     folder = hub.write_snapshot()
     (file,) = folder.rglob("events.parquet")
     pl.read_parquet(file).drop("message", "rule").write_parquet(file)
+    meta = snapshot.meta(folder)
+    meta.files["events"] = archive.digest(file)
+    (folder / snapshot.META).write_bytes(msgspec.json.encode(meta))
     with pytest.raises(StoreMissing, match=r"have no message, rule; write it anew"):
         snapshot.scan(folder, "events")
     again = opened(hub.home)

@@ -2,7 +2,9 @@
 
 import os
 import threading
+from pathlib import Path
 
+import msgspec
 import polars as pl
 import pytest
 
@@ -14,6 +16,13 @@ from orderhub_core.store.snapshot import Meta
 
 def frames(count):
     return {"sightings": empty("sightings").clear(n=count)}
+
+
+def digestless(folder):
+    """As versions wrote it that kept no digests."""
+    (folder / snapshot.META).write_bytes(
+        msgspec.json.encode({k: v for k, v in msgspec.to_builtins(snapshot.meta(folder)).items() if k != "files"})
+    )
 
 
 def height(folder):
@@ -109,3 +118,47 @@ def test_a_damaged_snapshot_is_told(tmp_path, content):
         snapshot.meta(tmp_path)
     snapshot.write(tmp_path, frames(1), Meta(1))
     assert height(tmp_path) == 1
+
+
+def test_a_file_that_is_not_as_it_was_written_is_never_read(tmp_path):
+    """Wherever a block of it is lost: Parquet itself notices some of them only."""
+    numbers = pl.DataFrame({"order_no": [f"A{n * 7919 % 10_007}" for n in range(2_000)]})
+    snapshot.write(tmp_path, {"orders": empty("orders").clear(n=2_000).with_columns(numbers)}, Meta(1))
+    (file,) = tmp_path.glob("*/orders.parquet")
+    written = file.read_bytes()
+    for at in range(0, len(written), 64):
+        file.write_bytes(written[:at] + bytes(len(written[at : at + 64])) + written[at + 64 :])
+        if file.read_bytes() != written:
+            with pytest.raises(snapshot.Damaged, match="`orderhub db snapshot --out") as told:
+                snapshot.scan(tmp_path, "orders")
+            assert str(file) in str(told.value)
+    file.write_bytes(written)
+    assert snapshot.scan(tmp_path, "orders").collect().height == 2_000
+
+
+def test_what_a_version_wrote_that_kept_no_digests_is_read(tmp_path):
+    snapshot.write(tmp_path, frames(3), Meta(1))
+    digestless(tmp_path)
+    assert snapshot.meta(tmp_path).files == {}
+    assert height(tmp_path) == 3
+
+
+def test_a_snapshot_is_on_disk_before_it_is_named_and_its_name_is_when_it_is_written(tmp_path, monkeypatch):
+    done, sync, replace = [], os.fsync, Path.replace
+
+    def synced(handle):
+        sync(handle)
+        done.append(str(Path(f"/proc/self/fd/{handle}").readlink()))
+
+    def named(path, target):
+        done.append("named")
+        return replace(path, target)
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(Path, "replace", named)
+    snapshot.write(tmp_path, frames(1), Meta(1))
+    before, after = set(done[: done.index("named")]), set(done[done.index("named") :])
+    fresh = tmp_path / snapshot.meta(tmp_path).folder
+    assert before >= {str(path) for path in (*fresh.iterdir(), fresh / snapshot.META, fresh, tmp_path)}
+    assert len(list(fresh.iterdir())) == len(SCHEMAS)
+    assert str(tmp_path) in after

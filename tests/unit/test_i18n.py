@@ -50,7 +50,7 @@ def refusals() -> set[str]:
     return {node.args[-1].value for node in named if isinstance(node.args[-1], ast.Constant)}  # type: ignore[misc]
 
 
-MISTAKES = {"UserMistake", "StoreMissing"}
+MISTAKES = {"UserMistake", "StoreMissing", "Damaged"}
 
 
 def mistakes() -> dict[str, str]:

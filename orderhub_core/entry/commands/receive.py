@@ -11,7 +11,6 @@ import typer
 from orderhub_core import hub
 from orderhub_core.entry.addresses import LOOPBACK, check_free, own_origins
 from orderhub_core.entry.hooks import hooks
-from orderhub_core.entry.logs import to_stderr
 from orderhub_core.entry.metrics import Meters
 from orderhub_core.entry.options import spoken, tr
 from orderhub_core.entry.probes import Probes, Ready, takes_webhooks
@@ -31,7 +30,6 @@ def receive(
 ) -> int:
     """Take webhooks, and answer /healthz, /readyz and /metrics. The console (`orderhub serve --read-only`) and
     `orderhub worker` run elsewhere. ORDERHUB_TOKEN, when set, is shown by whoever reads /metrics."""
-    to_stderr()
     token = os.environ.get("ORDERHUB_TOKEN")
     if host not in LOOPBACK and not token:
         raise UserMistake(

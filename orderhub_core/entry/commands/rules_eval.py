@@ -34,7 +34,7 @@ def lying(frame: str) -> Callable[[Path | None], Path | None]:
     """For an option: of a snapshot's folder the file of a frame."""
 
     def found(path: Path | None) -> Path | None:
-        return path if path is None or not path.is_dir() else path / snapshot.meta(path).folder / f"{frame}.parquet"
+        return path if path is None or not path.is_dir() else snapshot.file(path, frame)
 
     return found
 

@@ -16,7 +16,6 @@ from orderhub_core.entry.addresses import LOOPBACK, check_free, own_origins
 from orderhub_core.entry.console.app import console
 from orderhub_core.entry.console.serve import kept_secret
 from orderhub_core.entry.hooks import hooks
-from orderhub_core.entry.logs import to_stderr
 from orderhub_core.entry.metrics import Meters
 from orderhub_core.entry.options import spoken, tr
 from orderhub_core.entry.probes import Ready
@@ -42,7 +41,6 @@ def serve(
 ) -> int:
     """Serve webhooks, the console, /healthz, /readyz and /metrics. ORDERHUB_TOKEN, when set, must be shown once by
     every visitor, and as `Authorization: Bearer TOKEN` by whoever reads /metrics."""
-    to_stderr()
     token = os.environ.get("ORDERHUB_TOKEN")
     if host not in LOOPBACK and not token:
         raise UserMistake(

@@ -11,7 +11,6 @@ import typer
 
 from orderhub_core import hub
 from orderhub_core.entry.addresses import LOOPBACK, check_free, own_origins
-from orderhub_core.entry.logs import to_stderr
 from orderhub_core.entry.metrics import Meters
 from orderhub_core.entry.options import stored
 from orderhub_core.entry.probes import Probes, Ready, serving
@@ -34,7 +33,6 @@ def worker(
     ),
 ) -> int:
     """Absorb, dispatch and poll until told to stop."""
-    to_stderr()
     token = os.environ.get("ORDERHUB_TOKEN")
     if metrics_port is not None:
         if metrics_host not in LOOPBACK and not token:
