@@ -1,7 +1,7 @@
 """Raw bodies expire: what was applied long ago keeps its digest and loses its content, which holds people's data.
 
 The digest still tells a redelivery from a contradiction. What waits or is parked keeps its body however old it is, and
-so do signals.
+so do signals. What is dropped is gone for ever, so that a clock which has jumped first has to prove itself.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import time
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+import structlog
+
 from orderhub_core.errors import UserMistake
 from orderhub_core.settings import RESERVED
 from orderhub_core.store import statements
@@ -19,7 +21,11 @@ from orderhub_core.store.signals import KINDS
 from orderhub_core.store.sqlite import SqliteStore
 from orderhub_core.store.unit import Row
 
+log = structlog.get_logger()
+
 DAY_US = 86_400_000_000
+SEEN, REST = "expiry: seen", "expiry: rest"
+"""Of the table `cursor`: what the clock showed at the last pass, and what is left of the wait for it."""
 MOST_ROWS, MOST_BYTES = 250, 8 * 1024 * 1024
 """Of one transaction: whoever accepts messages waits a few milliseconds for it."""
 PAUSE_S = 0.01
@@ -40,23 +46,65 @@ class Dropped(NamedTuple):
     bytes: int = 0
 
 
+class Trust(NamedTuple):
+    """In the clock, as of a pass."""
+
+    seen: int
+    """What it showed, microseconds UTC."""
+    rest: int
+    """How long it has to go on, microseconds, until what is old by it may be dropped."""
+
+
+def trusted(before: Trust | None, now: int) -> Trust:
+    """Where the clock shows `now`. One that moved by more than a day since the pass before, or that nobody has seen
+    before, has to go on for a day.
+
+    It may as well be right: a hub was switched off. One that is on for hours only, every other week, waits on where it
+    stopped; that the clock went back says that it was wrong, and the day begins anew.
+    """
+    if before is None:
+        return Trust(now, DAY_US)
+    moved = now - before.seen
+    if abs(moved) <= DAY_US:
+        return Trust(now, max(0, before.rest - max(0, moved)))
+    return Trust(now, before.rest if moved > 0 and before.rest else DAY_US)
+
+
+def trust(store: Store, now: int) -> Trust:
+    """In a clock that shows `now`, by what earlier passes have seen of it."""
+    return trusted(_before(store), now)
+
+
+def _before(store: Store) -> Trust | None:
+    seen = store.cursor_of(SEEN)
+    return None if seen is None else Trust(seen, store.cursor_of(REST) or 0)
+
+
 class Expiry:
     """Goes through the inbox in steps of one small transaction each, from where the step before stopped.
 
-    Safe beside other workers that do the same: a body is dropped once.
+    Safe beside other workers that do the same: a body is dropped once. Those whose clocks are more than a day apart
+    keep each other from dropping any.
     """
 
     def __init__(self, store: Store, days: int) -> None:
         self._store, self._days = store, days
         self._after, self._passes = 0, 0
+        self._now: int | None = None
+        """When this pass began, by a clock that may be trusted: it may jump in the middle of one."""
         self._free: list[tuple[int, int]] = []
         """Messages that need their bodies no more, and the bodies' sizes: the next to be dropped."""
 
     def step(self, now: int) -> Dropped | None:
-        """Drop some of the bodies received more than `days` before `now` (microseconds UTC).
+        """Drop some of the bodies received more than `days` before `now` (microseconds UTC), or before the pass began.
 
-        None when that was all; nothing dropped means that there is more to look at.
+        None when that was all, or the clock is to be waited for; nothing dropped means that there is more to look at.
         """
+        if self._now is None:
+            if self._doubted(now):
+                return None
+            self._now = now
+        now = self._now
         before = now - self._days * DAY_US
         if not self._free:
             looked, self._free = self._look(before, now)
@@ -72,7 +120,21 @@ class Expiry:
         self._passes += 1
         if self._passes % AGAIN_AFTER == 0:
             self._after = 0
+        self._now = None
         return None
+
+    def _doubted(self, now: int) -> bool:
+        """Remember this look at the clock for the next one, whoever takes it."""
+        known = _before(self._store)
+        seen, rest = trusted(known, now)
+        with self._store.transaction("hub") as cursor:
+            cursor.executemany(self._store.sql(statements.upsert("cursor")), [(SEEN, seen), (REST, rest)])
+        if known is not None and abs(seen - known.seen) > DAY_US:
+            log.warning(
+                "the clock moved by more than a day: no raw body is dropped until it has gone on for one",
+                days=round((seen - known.seen) / DAY_US, 1),
+            )
+        return rest > 0
 
     def _look(self, before: int, now: int) -> tuple[int, list[tuple[int, int]]]:
         """How many old messages come next, and those that are seen from there whose bodies may go, with the bodies'
@@ -166,7 +228,7 @@ def drop_conflicts(store: Store, before: int) -> Dropped | None:
 
 
 def expire(store: Store, now: int, days: int) -> Dropped:
-    """Drop all that is due, leaving room for those who accept messages in between."""
+    """Drop all that is due, leaving room for those who accept messages in between. Nothing while `trust` has a rest."""
     expiry, bodies, size = Expiry(store, days), 0, 0
     while (dropped := expiry.step(now)) is not None:
         bodies, size = bodies + dropped.bodies, size + dropped.bytes
@@ -175,7 +237,7 @@ def expire(store: Store, now: int, days: int) -> Dropped:
 
 
 def due(store: Store, now: int, days: int) -> Dropped:
-    """What would be dropped, without dropping it."""
+    """What would be dropped by a clock that is trusted, without dropping it."""
     before, after = now - days * DAY_US, 0
     total: list[int] = [0, 0]
     while rows := store.query("inbox", LOOK, (after, LOOK_ROWS)):

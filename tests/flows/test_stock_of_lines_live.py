@@ -305,6 +305,7 @@ def test_what_stock_was_said_to_be_is_known_for_ever_and_decisions_that_asked_it
     shop.later(minutes=45 * 24 * 60)
     shop.looked()
     assert shop.buys(("SKU-1", 1)) == {"short"}
+    shop.store.set_cursor(expiry.SEEN, shop.now)
     expiry.expire(shop.store, shop.now, 30)
     old = "SELECT kind, body IS NOT NULL FROM inbox WHERE received_at < ?"
     assert set(shop.store.query("inbox", old, (shop.now - 30 * expiry.DAY_US,))) == {

@@ -11,7 +11,7 @@ from orderhub_core.model import Dismissal, RawMessage
 from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store import aside, flow, homes
-from orderhub_core.store.expiry import DAY_US, expire
+from orderhub_core.store.expiry import DAY_US, SEEN, expire
 
 NOW = 1_700_000_000_000_000
 
@@ -140,6 +140,7 @@ def test_what_is_dismissed_expires_like_what_is_applied_and_what_waits_for_a_per
     accept(store, "m0", "m1")
     absorb.drain(context, 10)
     dismiss(context, Dismissal("shop-a", "m0", "never mind"))
+    store.set_cursor(SEEN, NOW + 31 * DAY_US)
     expire(store, NOW + 31 * DAY_US, 30)
     left = dict(store.query("inbox", "SELECT message_id, octet_length(body) FROM inbox WHERE source = 'shop-a'"))
     assert left == {"m0": None, "m1": 2}

@@ -15,7 +15,7 @@ from orderhub_core.entry.commands import db
 from orderhub_core.flows.places import places
 from orderhub_core.model import RawMessage
 from orderhub_core.settings import Settings, WarehouseSettings
-from orderhub_core.store import backup, checks, homes
+from orderhub_core.store import backup, checks, expiry, homes
 from orderhub_core.store import sqlite as sqlite_store
 from orderhub_core.store.homes import Home
 
@@ -170,7 +170,12 @@ def test_the_commands_tell_what_they_found(worked, monkeypatch, capsys, tmp_path
     assert run(db.expire, worked, monkeypatch, dry_run=True) == 0
     assert "would be dropped" in capsys.readouterr().out
     assert run(db.expire, worked, monkeypatch, dry_run=False) == 0
-    assert " dropped" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert " dropped" in said and "none is dropped for 24.0 hours: the clock " in said
+    with contextlib.closing(homes.open_store(worked)) as store:
+        store.set_cursor(expiry.REST, 0)
+    assert run(db.expire, worked, monkeypatch, dry_run=False) == 0
+    assert "none is dropped" not in capsys.readouterr().out
     assert checks.findings(worked) == []
     harm(worked, *DAMAGES["a state"][:2])
     assert run(db.check, worked, monkeypatch, quick=False, of=None) == 1

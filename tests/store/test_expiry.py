@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import msgspec
 import pytest
+import structlog
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -30,9 +32,16 @@ def decode(_, body):
     return msgspec.json.decode(body, type=Observation)
 
 
+def seen(store, at):
+    """As if a pass had just been there, and the clock were trusted."""
+    store.set_cursor(expiry.SEEN, at)
+    store.set_cursor(expiry.REST, 0)
+
+
 @pytest.fixture
 def store(home):
     opened = homes.open_store(home)
+    seen(opened, NOW)
     yield opened
     opened.close()
 
@@ -155,6 +164,7 @@ def test_space_is_used_again(sqlite_home):
     with store.transaction("hub") as cursor:
         cursor.execute("UPDATE lanes SET applied_upto = 3000")
     full = pages()
+    seen(store, NOW)
     assert expiry.expire(store, NOW, 30).bodies == 3_000
     store.accept([message(n, b"%d" % n + body) for n in range(3_000, 5_500)], NOW)
     assert pages() <= full * 1.1
@@ -224,12 +234,99 @@ def test_whatever_comes_between_bodies_go_by_the_law(tmp_path_factory, steps):
             waiting = waiting[rest[0] :]
         else:
             now = NOW + rest[0] * DAY_US
+            seen(store, now)
             for _ in range(expiry.AGAIN_AFTER + 1):  # at least one pass from the beginning
                 while worker.step(now) is not None:
                     pass
             gone |= {n for n, at in came.items() if n not in waiting and n not in parked and now - at > 30 * DAY_US}
     assert bodies(store) == {f"m{n}": n not in gone for n in came}
     store.close()
+
+
+# -- a clock that jumps
+
+HOUR_US = DAY_US // 24
+AHEAD = 40 * DAY_US
+
+
+def passed(worker, now):
+    """How many bodies one pass drops."""
+    bodies = 0
+    while dropped := worker.step(now):
+        bodies += dropped.bodies
+    return bodies
+
+
+def test_a_clock_that_is_wrong_for_a_while_drops_nothing(store, context):
+    store.accept([message(n) for n in range(3)], NOW)
+    absorb.drain(context, 100)
+    for hours in range(24):  # and each worker anew, as if it had been started again
+        assert passed(Expiry(store, 30), NOW + AHEAD + hours * HOUR_US) == 0
+    for hours in range(48):
+        assert passed(Expiry(store, 30), NOW + DAY_US + hours * HOUR_US) == 0
+    assert all(bodies(store).values())
+
+
+def test_what_is_old_goes_once_the_clock_has_gone_on_for_a_day_after_weeks_without_a_hub(store, context):
+    store.accept([message(1)], NOW)
+    absorb.drain(context, 100)
+    on_again = NOW + 50 * DAY_US
+    worker = Expiry(store, 30)
+    with structlog.testing.capture_logs() as logs:
+        dropped = [passed(worker, on_again + hours * HOUR_US) for hours in range(25)]
+    assert dropped == [0] * 24 + [1]
+    assert [(line["log_level"], line["days"]) for line in logs] == [("warning", 50.0)]
+
+
+def test_a_hub_that_is_on_for_some_hours_every_other_week_drops_what_is_old(store, context):
+    store.accept([message(1)], NOW)
+    absorb.drain(context, 100)
+    dropped = [
+        passed(Expiry(store, 30), NOW + weeks * 7 * DAY_US + hours * HOUR_US)
+        for weeks in (10, 12, 14, 16)
+        for hours in range(9)
+    ]
+    assert dropped == [0] * 26 + [1] + [0] * 9, "eight hours at a time"
+
+
+def test_a_clock_that_went_back_is_waited_for_anew(store, context):
+    store.accept([message(1)], OLD)
+    absorb.drain(context, 100)
+    worker = Expiry(store, 30)
+    assert [passed(worker, NOW + AHEAD + hours * HOUR_US) for hours in range(20)] == [0] * 20
+    assert [passed(worker, NOW + hours * HOUR_US) for hours in range(25)] == [0] * 24 + [1]
+
+
+def test_workers_whose_clocks_are_far_apart_drop_nothing(store, context):
+    store.accept([message(1)], OLD)
+    absorb.drain(context, 100)
+    right, wrong = Expiry(store, 30), Expiry(store, 30)
+    assert passed(wrong, NOW + AHEAD) == 0
+    for hours in range(72):
+        assert passed(right, NOW + hours * HOUR_US) == 0
+        assert passed(wrong, NOW + AHEAD + hours * HOUR_US) == 0
+    assert all(bodies(store).values())
+
+
+def test_a_clock_that_jumps_in_the_middle_of_a_pass_drops_what_was_old_when_it_began(store, context, monkeypatch):
+    monkeypatch.setattr(expiry, "LOOK_ROWS", 2)
+    store.accept([message(n) for n in range(2)], OLD)
+    store.accept([message(n) for n in range(2, 9)], NOW)
+    absorb.drain(context, 100)
+    worker = Expiry(store, 30)
+    assert worker.step(NOW) == expiry.Dropped(2, sum(len(message(n).body) for n in range(2)))
+    assert passed(worker, NOW + AHEAD) == 0
+    assert sum(bodies(store).values()) == 7
+
+
+def test_nobody_has_seen_the_clock_of_a_hub_before_its_first_pass(store, context):
+    with store.transaction("hub") as cursor:
+        cursor.execute("DELETE FROM cursor")
+    store.accept([message(1)], OLD)
+    absorb.drain(context, 100)
+    assert expiry.expire(store, NOW, 30) == expiry.Dropped(0, 0)
+    assert expiry.trust(store, NOW).rest == DAY_US
+    assert expiry.expire(store, NOW + DAY_US, 30).bodies == 1
 
 
 # -- told
@@ -242,6 +339,7 @@ def test_replaying_what_has_expired_is_refused_with_the_reason(home):
     absorb.drain(hub.context._replace(source=lambda _: source), 10)
     with pytest.raises(UserMistake, match="not parked"):
         hub.replay([1])
+    seen(hub.store, NOW)
     expiry.expire(hub.store, NOW, 30)
     with pytest.raises(UserMistake, match="expired") as told:
         hub.replay([1])
@@ -257,6 +355,7 @@ def test_a_worker_expires_by_itself(home, monkeypatch):
     source = Source("s", "douyin", decode)
     hub.__dict__["context"] = hub.context._replace(source=lambda _: source)
     hub.store.accept([message(1)], OLD)
+    seen(hub.store, time.time_ns() // 1_000)
     worker = Worker(hub)
     worker.start()
     gone = threading.Event()

@@ -176,15 +176,24 @@ def expire(
     home = hub.home()
     days = settings.load(home.data).limits.raw_days
     store = homes.open_store(home)
+    now = hub.clock()
     try:
-        dropped = (expiry.due if dry_run else expiry.expire)(store, hub.clock(), days)
+        dropped = (expiry.due if dry_run else expiry.expire)(store, now, days)
+        wait_s = expiry.trust(store, now).rest / 1e6
     finally:
         store.close()
-    answer = {"days": days, "bodies": dropped.bodies, "bytes": dropped.bytes, "dry_run": dry_run}
+    answer = {"days": days, "bodies": dropped.bodies, "bytes": dropped.bytes, "dry_run": dry_run, "wait_s": wait_s}
     text = tr("bodies older than {days} days, dropped: {n}, {size}")
     if dry_run:
         text = tr("bodies older than {days} days, would be dropped: {n}, {size}")
-    tell(answer, text.format(days=days, n=f"{dropped.bodies:,}", size=_size(dropped.bytes)), as_json=as_json)
+    sentences = [text.format(days=days, n=f"{dropped.bodies:,}", size=_size(dropped.bytes))]
+    if wait_s:
+        text = tr(
+            "none is dropped for {n} hours: the clock moved by more than a day since bodies were last looked for, or"
+            " they never were; if it is wrong, mend it"
+        )
+        sentences.append(text.format(n=f"{wait_s / 3600:.1f}"))
+    tell(answer, "\n".join(sentences), as_json=as_json)
     return 0
 
 
