@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -75,6 +76,15 @@ class NatsCluster:
             process = self._processes.pop(node)
             process.kill()
             process.wait()
+
+    def freeze(self, *nodes: int) -> None:
+        """Stopped in their tracks, with all their connections."""
+        for node in nodes:
+            self._processes[node].send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        for process in self._processes.values():
+            process.send_signal(signal.SIGCONT)
 
     def ask(self, question: Callable[[JetStreamContext], Awaitable[T]]) -> T:
         """Do something that the product does not."""

@@ -39,19 +39,27 @@ class Answer(NamedTuple):
 
 
 class Ready:
-    """Whether a process over a hub may be given work: its store answers in this version's schema, its disk has room,
-    and `others` (each raises an OrderHubError) agree."""
+    """Whether a process over a hub may be given work: what takes its messages in answers, its database does so in this
+    version's schema, its disk has room, and `others` (each raises an OrderHubError) agree.
 
-    def __init__(self, hub: Hub, *others: Callable[[], None]) -> None:
-        self._hub, self._others = hub, others
+    One that only shows does not accept. One that only accepts does not need the database where a cluster takes the
+    messages in.
+    """
+
+    def __init__(self, hub: Hub, *others: Callable[[], None], accepts: bool = True, applies: bool = True) -> None:
+        self._hub = hub
+        asked = [hub.store.ready_to_accept] if accepts else []
+        if applies or not hub.home.inbox:
+            asked.append(self._database)
+        self._checks = (*asked, self._disk, *others)
         self._schema_until = float("-inf")
 
     def __call__(self) -> None:
         """Raises an OrderHubError that says what is missing."""
-        for check in (self._store, self._disk, *self._others):
+        for check in self._checks:
             check()
 
-    def _store(self) -> None:
+    def _database(self) -> None:
         self._hub.store.progress()
         if time.monotonic() < self._schema_until:
             return

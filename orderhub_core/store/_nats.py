@@ -24,6 +24,8 @@ from orderhub_core.store._nats_connection import FULL, PAUSE_S, TRY_S, Connectio
 
 MAKE_PATIENCE_S = 30.0
 """A cluster that was just started first has to find itself."""
+LOOK_S = 2.0
+"""Whoever asks whether a process is ready waits for the answer."""
 UNKNOWN_TRIES = 10
 MOST_IN_FLIGHT = 1_000
 MOST_READ_BYTES = 16 * 1024 * 1024
@@ -102,6 +104,10 @@ class Cluster:
     def states(self) -> dict[int, State]:
         """By lane, as their leaders say. A lane without a leader is left out."""
         return self._connection.run(self._states())
+
+    def see_quorum(self) -> None:
+        """Raises Unreachable unless some lane has one just now: publishing tries for longer."""
+        self._connection.run(self._see_quorum(), LOOK_S)
 
     def read(self, lane: int, first: int, limit: int) -> list[Stored]:
         """What any replica holds from `first` on, in order; one that lags behind knows less than the leader."""
@@ -245,6 +251,21 @@ class Cluster:
             return None
         messages, first, last, since = msgspec.structs.astuple(answer.state)
         return State(messages, first, last, _microseconds(since), _microseconds(answer.created))
+
+    async def _see_quorum(self) -> None:
+        await self._client()
+        if not any(await asyncio.gather(*map(self._has_quorum, range(self.address.lanes)))):
+            raise Unreachable("no lane of the cluster has a quorum; nothing was lost, the work waits")
+
+    async def _has_quorum(self, lane: int) -> bool:
+        """As its leader says: it is some 20 s before one that lost it steps down, and then anybody left may answer."""
+        try:
+            answer = await self._connection.ask(f"STREAM.INFO.{stream_of(self.address, lane)}", patience_s=TRY_S)
+        except TimeoutError:
+            return False
+        if (group := answer.cluster) is None:
+            return True  # a single server
+        return bool(group.leader) and 2 * (1 + sum(peer.current for peer in group.replicas)) > 1 + len(group.replicas)
 
     # -- the streams
 

@@ -56,6 +56,19 @@ class Found(msgspec.Struct):
     data: bytes = b""
 
 
+class Peer(msgspec.Struct):
+    current: bool = False
+    """The leader has heard of it in the last seconds, and it has all."""
+
+
+class Group(msgspec.Struct):
+    """The servers that hold a stream."""
+
+    leader: str = ""
+    replicas: list[Peer] = []
+    """All but the leader."""
+
+
 class Answer(msgspec.Struct):
     """The fields of JetStream's answers that matter here."""
 
@@ -63,6 +76,7 @@ class Answer(msgspec.Struct):
     config: dict[str, Any] = {}
     created: datetime | None = None
     state: StreamState | None = None
+    cluster: Group | None = None
     message: Found | None = None
 
 

@@ -21,9 +21,6 @@ from orderhub_core.model import RawMessage
 from orderhub_core.store import chain, lanes, shelves, statements
 from orderhub_core.store.unit import Claim, Finished, Leased, Message, Pulse, Receipt, Requeued, Row, Writes
 
-OPEN_EFFECTS = "SELECT state, count(*) FROM outbox WHERE state IN ('waiting', 'leased', 'person') GROUP BY state"
-"""Effects that are done are as many as orders: nobody counts them to see how the hub is doing."""
-UNPROVEN = "SELECT coalesce(sum(count), 0) FROM counter WHERE name IN ('bad_signature', 'bad_clock')"
 MESSAGE = "id, source, message_id, kind, received_at, body"
 
 FURTHEST = 6 * 3_600_000_000
@@ -303,6 +300,10 @@ class Store(ABC):
 
     # -- telling
 
+    def ready_to_accept(self) -> None:
+        """Raises an OrderHubError while what `accept` writes to does not answer."""
+        self.query("inbox", "SELECT id FROM inbox LIMIT 1")
+
     def doubts(self) -> list[str]:
         """What makes this home promise less than it should, each with how to mend it. Asks outside systems."""
         return []
@@ -332,9 +333,9 @@ class Store(ABC):
         waiting, oldest = self.waiting()
         # Ids count messages: walking a big inbox to count its rows would hold up whoever looks, every few seconds.
         received = self.query("inbox", "SELECT coalesce(max(id), 0) FROM inbox")[0][0]
-        refused = self.query("inbox", UNPROVEN)[0][0]
+        refused = self.query("inbox", statements.UNPROVEN)[0][0]
         parked = self.query("hub", f"SELECT count(*) FROM {statements.OPEN_PARKED}")[0][0]
-        effects = {row[0]: row[1] for row in self.query("hub", OPEN_EFFECTS)}
+        effects = {row[0]: row[1] for row in self.query("hub", statements.OPEN_EFFECTS)}
         progress = self.progress()
         return Pulse(
             received=received,

@@ -131,6 +131,10 @@ class JetStreamStore(PostgresStore):
                 receipts[k] = receipt
         return receipts
 
+    def ready_to_accept(self) -> None:
+        """Raises Unreachable unless the cluster has a quorum; the database is not asked."""
+        self.cluster.see_quorum()
+
     # -- claiming
 
     def _claim(self, connection: psycopg.Connection[Any], limit: int, now: int) -> Claim | None:

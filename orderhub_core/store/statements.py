@@ -18,6 +18,9 @@ COUNT = """INSERT INTO counter (source, name, count) VALUES (?, ?, ?)
 RECORD_CONFLICT = """INSERT INTO conflict (source, message_id, digest, received_at, body) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT DO NOTHING"""
 """Written out, as all is that accepting messages needs: who only takes them in does not load the schema."""
+OPEN_EFFECTS = "SELECT state, count(*) FROM outbox WHERE state IN ('waiting', 'leased', 'person') GROUP BY state"
+"""Effects that are done are as many as orders: nobody counts them to see how the hub is doing."""
+UNPROVEN = "SELECT coalesce(sum(count), 0) FROM counter WHERE name IN ('bad_signature', 'bad_clock')"
 
 
 @lru_cache

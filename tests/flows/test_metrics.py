@@ -24,7 +24,7 @@ from orderhub_core.entry.metrics import Meters
 from orderhub_core.entry.probes import Probes, Ready, serving
 from orderhub_core.entry.web import Probed
 from orderhub_core.entry.worker import Worker
-from orderhub_core.errors import Busy, Stop, Unreachable
+from orderhub_core.errors import Busy, OrderHubError, Stop, Unreachable
 from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.hub import Hub, SnapshotHub
 from orderhub_core.model import RawMessage
@@ -389,6 +389,18 @@ def test_what_readiness_asks_is_asked_anew_each_time(meters):
 
     probes = Probes(meters, check, token=None, hosts=[])
     assert [probes.answer("/readyz", {}).body for _ in range(3)] == [b"first", b"ready", b"last"]
+
+
+def test_an_inbox_that_is_gone_is_not_ready(sqlite_home):
+    opened = Hub(sqlite_home)
+    ready = Ready(opened, applies=False)
+    ready()
+    opened.close()
+    for file in sqlite_home.data.glob("inbox.db*"):
+        file.rename(file.with_suffix(".away"))
+    with pytest.raises(OrderHubError):
+        ready()
+    opened.close()
 
 
 # -- a process that serves nothing else

@@ -20,17 +20,22 @@ from ports import free_port
 from orderhub_core import hub as hub_module
 from orderhub_core.entry import cli, logs, options
 from orderhub_core.entry.addresses import own_origins
+from orderhub_core.entry.commands import receive as receive_command
 from orderhub_core.entry.commands import serve as command
+from orderhub_core.entry.commands import worker as worker_command
 from orderhub_core.entry.console.serve import kept_secret
 from orderhub_core.entry.demo import supervisor
-from orderhub_core.entry.probes import takes_webhooks
+from orderhub_core.entry.probes import Ready, takes_webhooks
 from orderhub_core.entry.start import check_rulebook
-from orderhub_core.errors import Stop, UserMistake
+from orderhub_core.entry.worker import Worker
+from orderhub_core.errors import Stop, Unreachable, UserMistake
 from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.frames import SCHEMAS
 from orderhub_core.hub import Hub
 from orderhub_core.store import homes, snapshot
+from orderhub_core.store._nats import Cluster
 from orderhub_core.store.homes import Home
+from orderhub_core.store.postgres import PostgresStore
 
 SETTINGS = '[[shops]]\nid = "a"\nconnector = "douyin"\n'
 
@@ -259,6 +264,58 @@ def test_readiness_tells_the_reason(sqlite_home):
     assert answer.status_code == 503
     assert "two SQLite libraries" in answer.text
     opened.close()
+
+
+@pytest.mark.jetstream
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    ("started", "needs"),
+    [
+        (["receive", "--port"], {"cluster"}),
+        (["serve", "--no-worker", "--port"], {"cluster", "database"}),
+        (["serve", "--read-only", "--port"], {"database"}),
+        (["worker", "--metrics-port"], {"cluster", "database"}),
+    ],
+)
+def test_a_process_is_ready_while_what_it_needs_answers(
+    orderhub, tmp_path, monkeypatch, fresh_database, jetstream_inbox, started, needs
+):
+    """Over a cluster that takes messages in for a database."""
+    home, kept, missed = Home(tmp_path, fresh_database(), jetstream_inbox), [], set()
+    homes.init(home)
+    monkeypatch.setenv("ORDERHUB_INBOX_URL", "")
+    monkeypatch.setattr(hub_module.Hub, "frame", lambda *_: None)  # nobody reads on while we take things away
+
+    def kept_ready(hub, *others, **how):
+        kept.append((hub, Ready(hub, *others, **how)))
+        return kept[-1][1]
+
+    def down(*_):
+        raise Unreachable("it does not answer")
+
+    def ask(*_, **__):
+        ((opened, ready),) = kept
+        ready()
+        for name, owner, verb in (("cluster", Cluster, "see_quorum"), ("database", PostgresStore, "query")):
+            with monkeypatch.context() as away:
+                away.setattr(owner, verb, down)
+                try:
+                    ready()
+                except Unreachable:
+                    missed.add(name)
+        opened.close()
+
+    for module in (command, receive_command, worker_command):
+        monkeypatch.setattr(module, "Ready", kept_ready)
+    for module in (command, receive_command):
+        monkeypatch.setattr(module, "run", ask)
+    monkeypatch.setattr(command, "console", lambda **_: None)
+    monkeypatch.setattr(Worker, "run", ask)
+    monkeypatch.setattr(Worker, "ready", lambda _: None)
+    code, said = orderhub(
+        *started, free_port(), "--data", home.data, "--database", home.database, "--inbox", home.inbox
+    )
+    assert (code or 0, missed) == (0, needs), said
 
 
 def test_who_only_receives_is_not_ready_while_no_shop_can_take_anything(sqlite_home, monkeypatch):

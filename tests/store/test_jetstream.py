@@ -154,6 +154,7 @@ class TestReceiving:
     def test_accepting_goes_on_while_the_database_is_away(self, store, jetstream_inbox):
         with closing(open_jetstream("postgresql://nobody@127.0.0.1:1/none", jetstream_inbox)) as cut_off:
             assert cut_off.accept([message(1)], NOW) == ["new"]
+            cut_off.ready_to_accept()
         assert apply(store) == {("shop-1", "m1"): "imported"}
 
     def test_a_message_too_large_for_the_cluster_goes_through_the_database(self, store):
@@ -516,6 +517,7 @@ class TestKilledNodes:
         url = cluster.url(f"hub{next(_numbers)}")
         init_jetstream(url)
         yield url
+        cluster.thaw()
         cluster.start()
 
     @pytest.fixture
@@ -556,6 +558,28 @@ class TestKilledNodes:
         stored = sorted(name for (name,) in rows(store, "SELECT message_id FROM inbox"))
         assert stored == sorted([*(f"m{number}" for number in range(50)), "mlate"])
         assert until(lambda: store.waiting() == (0, None))
+
+    @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP])
+    def test_it_is_ready_to_accept_while_a_quorum_is_there(self, store, cluster, how):
+        def is_ready():
+            try:
+                store.ready_to_accept()
+            except Unreachable as reason:
+                assert "nothing was lost" in str(reason)
+                return False
+            return True
+
+        assert until(is_ready)
+        if how == signal.SIGKILL:
+            cluster.kill(0, 1)
+        else:
+            cluster.freeze(0, 1)
+        until(lambda: not is_ready())
+        with pytest.raises(Unreachable):
+            store.accept([message("late")], NOW)
+        cluster.thaw()
+        cluster.start()
+        assert until(is_ready)
 
     def test_all_nodes_killed_at_once_lose_nothing_that_was_acknowledged(self, store, cluster):
         for number in range(5):

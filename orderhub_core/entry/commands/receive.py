@@ -50,7 +50,7 @@ def receive(
     address = f"http://{shown}:{port}/hooks/"
     typer.echo(tr("OrderHub takes webhooks at {address} (Ctrl-C stops it)").format(address=address))
     try:
-        ready = Ready(opened, takes_webhooks(opened))
+        ready = Ready(opened, takes_webhooks(opened), applies=False)
         run(Doors(hooks(opened), Probes(meters, ready, token=token, hosts=hosts)), host=host, port=port)
     finally:
         opened.close()

@@ -68,7 +68,7 @@ def serve(
         read_only=not takes_messages,
         token=token,
         time_zone=board.settings.time_zone if isinstance(board, hub.Hub) else Settings().time_zone,
-        check=_ready(board, worker),
+        check=_ready(board, worker, accepts=takes_messages),
         meters=meters,
     )
     if worker is not None:  # last of all: whoever is told to stop before `run` heeds it leaves nothing leased
@@ -83,10 +83,10 @@ def serve(
     return 0
 
 
-def _ready(board: hub.Hub | hub.SnapshotHub, worker: Worker | None) -> Callable[[], None]:
+def _ready(board: hub.Hub | hub.SnapshotHub, worker: Worker | None, *, accepts: bool) -> Callable[[], None]:
     if not isinstance(board, hub.Hub):
         return lambda: None
-    return Ready(board, *([worker.ready] if worker is not None else []))
+    return Ready(board, *([worker.ready] if worker is not None else []), accepts=accepts)
 
 
 def _board(snapshot: Path | None, *, read_only: bool, works: bool) -> hub.Hub | hub.SnapshotHub:
