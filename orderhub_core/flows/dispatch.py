@@ -102,4 +102,4 @@ def _perform(
 def next_try(attempt: int, after_s: float | None, *, now: int, dice: Random) -> int:
     """Exponential backoff with full jitter in its upper half; not before we were asked back, if that is near."""
     wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**attempt) * dice.uniform(0.5, 1.0)
-    return now + min(FURTHEST, int(max(wait_s, after_s or 0.0) * SECOND))
+    return now + int(min(FURTHEST, max(wait_s, after_s or 0.0) * SECOND))

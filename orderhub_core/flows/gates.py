@@ -17,6 +17,8 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from orderhub_core.store.base import FURTHEST
+
 FAILURES_IN_A_ROW = 5
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 300.0
 SAVED_UP_S = 5.0
@@ -64,13 +66,13 @@ class Gates:
             gate.failures, gate.pause_s, gate.closed_until = 0, 0.0, float("-inf")
 
     def failed(self, target: str, after_s: float | None) -> None:
-        """It did not; or it asked to be left alone for `after_s`."""
+        """It did not; or it asked to be left alone for `after_s`, and is, for as long as anybody plans ahead."""
         with self._lock:
             gate = self._gate(target)
             gate.failures += 1
             if gate.failures >= FAILURES_IN_A_ROW:
                 gate.pause_s = min(LONGEST_PAUSE_S, gate.pause_s * 2 or FIRST_PAUSE_S)
-            wait_s = max(gate.pause_s, min(LONGEST_PAUSE_S, after_s or 0.0))
+            wait_s = max(gate.pause_s, min(FURTHEST / 1_000_000, after_s or 0.0))
             gate.closed_until = max(gate.closed_until, self._now() + wait_s) if wait_s else gate.closed_until
 
     def _gate(self, target: str) -> _Gate:

@@ -11,6 +11,7 @@ from orderhub_core.flows.gates import FAILURES_IN_A_ROW, FIRST_PAUSE_S, LONGEST_
 from orderhub_core.flows.targets import Targets
 from orderhub_core.settings import Settings
 from orderhub_core.store import homes, statements
+from orderhub_core.store.base import FURTHEST
 
 NOW = 1_700_000_000_000_000
 
@@ -288,6 +289,26 @@ def test_who_asks_to_be_left_alone_is_left_alone_at_once():
     assert not gates.passes("wms")
     watch.now += 1
     assert gates.passes("wms")
+
+
+def test_who_asks_for_an_hour_of_quiet_has_it():
+    watch = Watch()
+    gates = Gates({}, watch)
+    gates.failed("wms", 3_600.0)
+    watch.now += 3_599
+    assert gates.closed() == ["wms"]
+    watch.now += 1
+    assert gates.passes("wms")
+
+
+@pytest.mark.parametrize("after_s", [10**9, float("inf")])
+def test_nobody_is_left_alone_for_longer_than_anybody_plans_ahead(after_s):
+    watch = Watch()
+    gates = Gates({}, watch)
+    gates.failed("wms", after_s)
+    watch.now += FURTHEST / SECOND
+    assert gates.passes("wms")
+    assert next_try(1, after_s, now=NOW, dice=random.Random(1)) == NOW + FURTHEST
 
 
 def test_a_rate_holds_over_any_minute(store):
