@@ -5,12 +5,13 @@ from __future__ import annotations
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from threading import Thread
-from typing import Any
+from typing import Any, TypeVar
 
 import httpcore
 import httpx
@@ -19,6 +20,7 @@ from orderhub_core.settings import LONGEST_TIMEOUT_S
 
 PIECE = 4096
 """Bytes the kernel takes in one go once it takes any: httpcore counts each of its sends anew, too."""
+T = TypeVar("T")
 _until: ContextVar[float] = ContextVar("_until")
 
 
@@ -78,18 +80,26 @@ class Backend(httpcore.SyncBackend):
 
 
 def _addresses(host: str, port: int) -> list[str]:
-    """Looked up in a thread of its own, because the system's resolver heeds no deadline."""
-    answer: Future[list[str]] = Future()
-
-    def look() -> None:
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            answer.set_result(list(dict.fromkeys(str(address[0]) for *_, address in found)))
-        except (OSError, UnicodeError) as error:
-            answer.set_exception(httpcore.ConnectError(str(error)))
-
-    Thread(target=look, daemon=True).start()
+    answer = apart(partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM))
     try:
-        return answer.result(_left(httpcore.ConnectTimeout))
+        found = answer.result(_left(httpcore.ConnectTimeout))
     except TimeoutError:
         raise httpcore.ConnectTimeout(f"no address of {host} in time") from None
+    except (OSError, UnicodeError) as error:
+        raise httpcore.ConnectError(str(error)) from None
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+def apart(work: Callable[[], T]) -> Future[T]:
+    """What heeds no deadline, the system's resolver for one, in a thread of its own: whoever waits for the answer may
+    stop waiting, and the process ends without it."""
+    answer: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            answer.set_result(work())
+        except Exception as failure:  # noqa: BLE001 — raised where somebody waits for the answer
+            answer.set_exception(failure)
+
+    Thread(target=run, daemon=True).start()
+    return answer

@@ -1,9 +1,7 @@
-"""Touchpoints, warehouses and notifiers against their pretend twins, over real HTTP."""
+"""Touchpoints and warehouses against their pretend twins, over real HTTP."""
 
 from __future__ import annotations
 
-import json
-import queue
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -12,12 +10,11 @@ import polars as pl
 import pytest
 from pretend import DAY, Sandbox, Wire
 
-from connectors.notifiers import apprise
 from connectors.sandbox.server import SECOND
 from connectors.touchpoints import desk
 from connectors.warehouses import dock
-from orderhub_core.effects import Companion, Notify, PushToWarehouse, WarehouseLine
-from orderhub_core.errors import BadCredentials, RefusedByTarget, Unreachable, Unreadable, UserMistake
+from orderhub_core.effects import Companion, PushToWarehouse, WarehouseLine
+from orderhub_core.errors import BadCredentials, RefusedByTarget, Unreachable, Unreadable
 from orderhub_core.settings import Endpoint
 from orderhub_core.sim.world import World
 
@@ -25,8 +22,6 @@ Start = Callable[..., Sandbox]
 LINES = (WarehouseLine("ROMPER-01", 1), WarehouseLine("FREE-04", 2, gift_of="ROMPER-01"))
 ORDER = PushToWarehouse("douyin-main", "6921458730912345671", "hangzhou", LINES)
 BESIDE = (Companion("mini", "7"), Companion("douyin-main", "8"))
-APPRISE_LOADS = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
-"""Loading its plugins, Apprise imports a module of the standard library that Python will drop."""
 
 
 @pytest.mark.parametrize("name", ["page", "crm", "wms"])
@@ -183,49 +178,3 @@ def answering(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bytes], str
     for server in servers:
         server.shutdown()
         server.server_close()
-
-
-@pytest.fixture
-def letters() -> object:
-    """An HTTP server that keeps what it is sent, at (url, queue)."""
-    kept: queue.Queue[bytes] = queue.Queue()
-
-    class Box(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            kept.put(self.rfile.read(int(self.headers["content-length"])))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *args: object) -> None: ...
-
-    server = HTTPServer(("127.0.0.1", 0), Box)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"json://127.0.0.1:{server.server_port}/in", kept
-    server.shutdown()
-    server.server_close()
-
-
-@APPRISE_LOADS
-def test_people_are_told(letters: tuple[str, queue.Queue[bytes]]) -> None:
-    url, kept = letters
-    apprise.connect(Endpoint(id="duty", connector="apprise", url=url)).push(
-        Notify("duty", "3 orders wait", "since 09:00"), "k"
-    )
-    told = json.loads(kept.get(timeout=5))
-    assert (told["title"], told["message"]) == ("3 orders wait", "since 09:00")
-
-
-@APPRISE_LOADS
-def test_a_message_that_did_not_get_through_comes_again(nobody: str) -> None:
-    notifier = apprise.connect(Endpoint(id="duty", connector="apprise", url=nobody.replace("http", "json")))
-    with pytest.raises(Unreachable, match="duty"):
-        notifier.push(Notify("duty", "t", "x"), "k")
-
-
-@APPRISE_LOADS
-def test_an_address_nobody_understands_is_named_without_its_token() -> None:
-    with pytest.raises(UserMistake, match="duty: address 1") as caught:
-        apprise.connect(Endpoint(id="duty", connector="apprise", url="nosuch://token-abc"))
-    assert "token-abc" not in str(caught.value)
-    with pytest.raises(UserMistake, match=r"duty: .*address"):
-        apprise.connect(Endpoint(id="duty", connector="apprise"))
