@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
-from random import Random
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +19,10 @@ import polars as pl
 from orderhub_core import pseudonym, registry, settings
 from orderhub_core.board import SnapshotHub, Trying
 from orderhub_core.errors import Unreadable, UserMistake
-from orderhub_core.flows import absorb, admitted, dispatch, importing, ledgers, ops, packing, poll, replay, reporting
+from orderhub_core.flows import absorb, admitted, importing, ledgers, ops, packing, poll, replay, reporting
 from orderhub_core.flows.absorb import Outcome, Plan
 from orderhub_core.flows.context import Context, Source
+from orderhub_core.flows.dispatch import Dispatch
 from orderhub_core.flows.editions import Editions
 from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.holding import Holds
@@ -47,7 +47,7 @@ from orderhub_core.store import aside, chain, flow, homes, packs, reviewed
 from orderhub_core.store.home import SHEETS
 from orderhub_core.store.homes import Home
 from orderhub_core.store.known import KnownFrames
-from orderhub_core.store.unit import Finished, Pulse, Receipt
+from orderhub_core.store.unit import Pulse, Receipt
 
 if TYPE_CHECKING:
     from orderhub_core.flows.audited import Standing
@@ -208,12 +208,10 @@ class Hub(Trying):
             self.store, f"touchpoint:{name}", self.touchpoint(name), self.receive, now=clock(), history_s=history_s
         )
 
-    def dispatch(self, *, owner: str, dice: Random, limit: int = 100) -> list[Finished]:
-        """Perform effects that are due."""
-        return dispatch.dispatch(
-            self.store, self.targets.perform, gates=self._gates, clock=clock, owner=owner, dice=dice, limit=limit,
-            attempts=self.settings.limits.attempts,
-        )  # fmt: skip
+    @cached_property
+    def dispatch(self) -> Dispatch:
+        """Performs effects that are due."""
+        return Dispatch(self.store, self.targets.perform, self._gates, clock, self.settings.limits.attempts)
 
     def import_file(self, path: Path, mapping: str, *, on_error: str, dry_run: bool) -> importing.Imported:
         return importing.import_file(

@@ -1,4 +1,5 @@
-"""The worker: absorbs, dispatches, polls and snapshots, each in a thread of its own, until told to stop.
+"""The worker: absorbs, dispatches, polls and snapshots, each in a thread of its own, until told to stop. Each target
+that is dispatched to has one of its own, too.
 
 A failure never ends a thread: it is logged with its reason, and the thread goes on after a pause. All truth is in
 the database, so a worker may be killed at any moment and another goes on where it stopped.
@@ -20,6 +21,7 @@ import structlog
 
 from orderhub_core.entry.metrics import Meters
 from orderhub_core.errors import Busy, Later, NeedsPerson, OrderHubError, Stop, UserMistake
+from orderhub_core.flows.dispatchers import Dispatchers
 from orderhub_core.flows.measuring import EVERY_S
 from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.hub import Hub, clock
@@ -55,11 +57,12 @@ class Worker:
         # In containers any number of workers are process 1 of one host's name.
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{self._dice.getrandbits(32):08x}"
         self._expiry = Expiry(hub.store, hub.settings.limits.raw_days)
+        self._dispatchers = Dispatchers(hub.dispatch.due, self._dispatch)
         # Some times while an order waits, however short that is.
         self._merge_every_s = min(MERGE_EVERY_S, max(IDLE_S, hub.settings.merge_wait_s / 4))
         self._threads = [
             self._thread("absorb", self._absorb, IDLE_S, last=self._close_pipeline),
-            self._thread("dispatch", self._dispatch, IDLE_S),
+            self._thread("dispatch", self._dispatchers.step, IDLE_S, last=self._dispatchers.join),
             self._thread("snapshot", self._snapshot, SNAPSHOT_EVERY_S, first_pause_s=SNAPSHOT_EVERY_S / 10),
             self._thread("rulebook", self._watch_rulebook, WATCH_ROLLOUT_EVERY_S),
             self._thread("merge", self._merge, self._merge_every_s),
@@ -171,9 +174,10 @@ class Worker:
         if "_pipeline" in self.__dict__:
             self._pipeline.close()
 
-    def _dispatch(self) -> bool:
+    def _dispatch(self, target: str) -> bool:
         began = time.perf_counter()
-        results = self.hub.dispatch(owner=self.owner, dice=self._dice)
+        going_on = lambda: not self.stopping.is_set()  # noqa: E731
+        results = self.hub.dispatch(owner=self.owner, dice=self._dice, only=target, going_on=going_on)
         if not results:
             return False
         self.meters.dispatched(results)

@@ -2,13 +2,14 @@
 
 An effect is leased, performed under its key, and finished before the next one begins; a worker that dies lets its
 lease run out and another performs it again under the same key. Failures say what they need: later, a person, or a
-stop.
+stop. No target waits for another: each has a dispatcher of its own, see `dispatchers`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from random import Random
+from typing import NamedTuple
 
 from orderhub_core.effects import Effect, decode
 from orderhub_core.errors import Busy, Later, NobodyThere, OrderHubError, Stop
@@ -37,20 +38,23 @@ def dispatch(
     dice: Random,
     limit: int,
     attempts: int,
+    only: str | None = None,
+    going_on: Callable[[], bool] = lambda: True,
 ) -> list[Finished]:
-    """Perform up to `limit` effects that are due. Returns what became of them. `clock` gives microseconds UTC.
+    """Perform up to `limit` effects that are due, of `only` one target or of all, one after the other. Returns what
+    became of them. `clock` gives microseconds UTC.
 
-    None is begun when its lease could run out meanwhile, or its target's gate is closed: those are given back, and it
-    is no try. Nor is one that was withdrawn, held or renewed since it was leased.
+    None is begun when its lease could run out meanwhile, its target's gate is closed, or we are not `going_on`: those
+    are given back, and it is no try. Nor is one that was withdrawn, held or renewed since it was leased.
     """
     results: list[Finished] = []
-    while len(results) < limit:
+    while len(results) < limit and going_on():
         now = clock()
         until = now + LEASE_S * SECOND
         size = min(AT_A_TIME, limit - len(results))
-        leased = store.lease(now=now, until=until, owner=owner, limit=size, without=gates.closed())
+        leased = store.lease(now=now, until=until, owner=owner, limit=size, without=gates.closed(), only=only)
         for index, effect in enumerate(leased):
-            if (now := clock()) + LONGEST_S * SECOND > until:
+            if (now := clock()) + LONGEST_S * SECOND > until or not going_on():
                 _give_back(store, leased[index:], owner=owner, now=now)
                 return results
             if not store.still_leased(effect, owner=owner):
@@ -64,6 +68,35 @@ def dispatch(
         if len(leased) < AT_A_TIME:
             break
     return results
+
+
+class Dispatch(NamedTuple):
+    """`dispatch` of one hub."""
+
+    store: Store
+    perform: Perform
+    gates: Gates
+    clock: Callable[[], int]
+    attempts: int
+
+    def due(self) -> set[str]:
+        """Targets that have something to do, and whose gate is open."""
+        now = self.clock()
+        return self.store.due_targets(now=now, until=now + LEASE_S * SECOND).difference(self.gates.closed())
+
+    def __call__(
+        self,
+        *,
+        owner: str,
+        dice: Random,
+        limit: int = 100,
+        only: str | None = None,
+        going_on: Callable[[], bool] = lambda: True,
+    ) -> list[Finished]:
+        return dispatch(
+            self.store, self.perform, gates=self.gates, clock=self.clock, owner=owner, dice=dice, limit=limit,
+            attempts=self.attempts, only=only, going_on=going_on,
+        )  # fmt: skip
 
 
 def _give_back(store: Store, leased: Sequence[Leased], *, owner: str, now: int) -> None:

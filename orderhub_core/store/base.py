@@ -140,10 +140,8 @@ class Store(ABC):
         return message % self.lanes
 
     def messages(self, ids: Sequence[int]) -> list[Message]:
-        rows = self.query(
-            "inbox", f"SELECT {MESSAGE} FROM inbox WHERE {self.among('id')} ORDER BY id", (self.listed(ids),)
-        )
-        return [Message(*row) for row in rows]
+        sql = f"SELECT {MESSAGE} FROM inbox WHERE {self.among('id')} ORDER BY id"
+        return [Message(*row) for row in self.query("inbox", sql, (self.listed(ids),))]
 
     def order_rows(self, keys: Iterable[tuple[str, str]]) -> list[Row]:
         """The rows of `orders` for (shop, order_no) keys, in column order."""
@@ -248,17 +246,21 @@ class Store(ABC):
 
     # -- effects
 
-    def lease(self, *, now: int, until: int, owner: str, limit: int, without: Sequence[str] = ()) -> list[Leased]:
-        """Effects that are due, ours until `until`, but for some targets. A lease that ran out is anyone's again.
+    def due_targets(self, *, now: int, until: int) -> set[str]:
+        """Of whose effects some are due. What lies further ahead than anybody plans was written before the clock was
+        set back: it is due as well."""
+        when = (now, now + FURTHEST, now, 2 * until - now)
+        return {row[0] for row in self.query("hub", statements.DUE_TARGETS, when)}
 
-        What lies further ahead than anybody plans was written before the clock was set back: it is due as well.
-        """
-        waiting, leased = (now, now + FURTHEST), (now, 2 * until - now)
-        due = {row[0] for row in self.query("hub", statements.DUE_TARGETS, (*waiting, *leased))}
-        targets = sorted(due.difference(without))
+    def lease(
+        self, *, now: int, until: int, owner: str, limit: int, without: Sequence[str] = (), only: str | None = None
+    ) -> list[Leased]:
+        """Effects that are due, but for some targets, or of one; ours until `until`, and then anyone's again."""
+        due = self.due_targets(now=now, until=until).difference(without)
+        targets = sorted(due if only is None else due & {only})
         if not targets:
             return []  # nobody else need wait for us to find that out
-        asked = {"overdue": leased, "waiting": waiting[:1], "astray": waiting[1:]}
+        asked = {"overdue": (now, 2 * until - now), "waiting": (now,), "astray": (now + FURTHEST,)}
         sql = {kind: self.sql(statements.LEASABLE[kind] + self.skip_locked) for kind in asked}
         lease = self.sql(statements.LEASE.format(those=self.among("key")))
         with self.transaction("hub") as cursor:

@@ -532,13 +532,13 @@ class Model:
     # -- effects
 
     def lease(
-        self, leased: list[Any], *, now: int, until: int, owner: str, limit: int, without: Any = ()
+        self, leased: list[Any], *, now: int, until: int, owner: str, limit: int, without: Any = (), only: Any = None
     ) -> list[Grip]:
         """Check that these effects could be leased, and hold them as leased."""
         due = {
             key: effect
             for key, effect in self.outbox.items()
-            if self._is_due(effect, now, until - now) and effect.target not in without
+            if self._is_due(effect, now, until - now) and effect.target not in without and only in (None, effect.target)
         }
         keys = [one.key for one in leased]
         if strange := [key for key in keys if key not in due] or len(set(keys)) < len(keys):

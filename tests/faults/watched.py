@@ -161,12 +161,14 @@ class Watched:
         return taken
 
     @_telling
-    def lease(self, *, now: int, until: int, owner: str, limit: int, without: Sequence[str] = ()) -> list[Any]:
+    def lease(
+        self, *, now: int, until: int, owner: str, limit: int, without: Sequence[str] = (), only: str | None = None
+    ) -> list[Any]:
         self._die("before")
-        leased = self.store.lease(now=now, until=until, owner=owner, limit=limit, without=without)
+        leased = self.store.lease(now=now, until=until, owner=owner, limit=limit, without=without, only=only)
         for one, grip in zip(
             leased,
-            self.model.lease(leased, now=now, until=until, owner=owner, limit=limit, without=without),
+            self.model.lease(leased, now=now, until=until, owner=owner, limit=limit, without=without, only=only),
             strict=True,
         ):
             self.model.grips[one.key, one.generation] = grip

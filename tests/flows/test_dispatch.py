@@ -46,7 +46,7 @@ def intend(store, *order_nos):
             cursor.execute(store.sql(statements.insert("outbox")), row)
 
 
-def run(store, perform, now=NOW, attempts=8, *, owner="me", limit=10, clock=None, gates=None):
+def run(store, perform, now=NOW, attempts=8, *, owner="me", limit=10, clock=None, gates=None, **how):
     return dispatch(
         store,
         perform,
@@ -56,6 +56,7 @@ def run(store, perform, now=NOW, attempts=8, *, owner="me", limit=10, clock=None
         dice=random.Random(1),
         limit=limit,
         attempts=attempts,
+        **how,
     )
 
 
@@ -309,6 +310,28 @@ def test_nobody_is_left_alone_for_longer_than_anybody_plans_ahead(after_s):
     watch.now += FURTHEST / SECOND
     assert gates.passes("wms")
     assert next_try(1, after_s, now=NOW, dice=random.Random(1)) == NOW + FURTHEST
+
+
+def test_of_one_target_alone_the_others_are_left_where_they_are(store):
+    intend(store, "B1", "B2")
+    with store.transaction("hub") as cursor:
+        cursor.execute("UPDATE outbox SET target = 'guangzhou' WHERE key = 'push:B1'")
+    seen = []
+    run(store, lambda effect, key: seen.append(key), only="guangzhou")
+    assert seen == ["push:B1"]
+    left = store.query("hub", "SELECT key, state, attempts FROM outbox WHERE key <> 'push:B1' ORDER BY key")
+    assert left == [("push:A1", "waiting", 0), ("push:B2", "waiting", 0)]
+
+
+def test_whoever_is_told_to_stop_ends_after_the_effect_at_hand_and_gives_the_others_back(store):
+    intend(store, *(f"B{n}" for n in range(30)))
+    seen = []
+    done = run(store, lambda effect, key: seen.append(key), limit=100, going_on=lambda: len(seen) < 2)
+    assert len(done) == len(seen) == 2
+    states = store.query("hub", "SELECT state, attempts, count(*) FROM outbox GROUP BY 1, 2 ORDER BY 1")
+    assert states == [("done", 1, 2), ("waiting", 0, 29)]
+    assert run(store, lambda effect, key: seen.append(key), owner="me again", going_on=lambda: False) == []
+    assert ("me again",) not in store.query("hub", "SELECT owner FROM outbox"), "and takes no more"
 
 
 def test_a_rate_holds_over_any_minute(store):

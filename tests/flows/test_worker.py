@@ -1,5 +1,6 @@
 """The worker goes on: through failures, to the next step, and stops when told or when going on would do harm."""
 
+import threading
 import time
 
 import pytest
@@ -12,6 +13,7 @@ from orderhub_core.entry.start import tell_doubts
 from orderhub_core.entry.worker import Worker
 from orderhub_core.errors import Stop, Unreachable
 from orderhub_core.flows.pipeline import Pipeline
+from orderhub_core.flows.targets import Targets
 from orderhub_core.hub import Hub
 from orderhub_core.model import RawMessage
 from orderhub_core.store import statements
@@ -106,6 +108,64 @@ def test_harm_stops_the_worker(hub, monkeypatch):
     until(worker.stopping.is_set)
     worker.stop()
     with pytest.raises(Stop, match="two SQLite libraries"):
+        worker.check()
+
+
+def due_at(hub, **targets):
+    """So many orders that each warehouse is to have now."""
+    names = statements.columns("outbox")
+    row = {"order_id": 1, "state": "waiting", "generation": 0, "attempts": 0, "next_at": 1, "owner": "", "note": ""}
+    with hub.store.transaction("hub") as cursor:
+        for target, orders in targets.items():
+            for number in range(orders):
+                payload = effects.encode(effects.PushToWarehouse("s", f"{number}", target, ())).decode()
+                one = {**row, "key": f"{target} {number}", "target": target, "payload": payload, "intended_at": 1}
+                cursor.execute(hub.store.sql(statements.insert("outbox")), [one.get(name) for name in names])
+
+
+def states(hub):
+    return dict(hub.store.query("hub", "SELECT key, state || attempts FROM outbox"))
+
+
+def test_a_warehouse_that_takes_its_time_keeps_no_other_from_its_orders_and_a_stop_waits_for_one_alone(
+    hub, monkeypatch
+):
+    began, answers = threading.Event(), threading.Event()
+
+    def perform(targets, effect, key):
+        if effect.target == "slow":
+            began.set()
+            answers.wait(10)
+
+    monkeypatch.setattr(Targets, "perform", perform)
+    due_at(hub, slow=3, good=15)
+    worker = Worker(hub)
+    worker.start()
+    until(lambda: began.is_set() and list(states(hub).values()).count("done1") == 15)
+    assert not answers.is_set()
+    due_at(hub, late=1)
+    until(lambda: states(hub)["late 0"] == "done1")
+    stopping = threading.Thread(target=worker.stop)
+    stopping.start()
+    until(worker.stopping.is_set)
+    answers.set()
+    stopping.join()
+    assert sorted(state for key, state in states(hub).items() if key.startswith("slow")) == [
+        "done1", "waiting0", "waiting0",
+    ]  # fmt: skip
+
+
+def test_harm_that_a_dispatcher_finds_stops_the_worker(hub, monkeypatch):
+    def harm(targets, effect, key):
+        raise Stop("the chain is broken")
+
+    monkeypatch.setattr(Targets, "perform", harm)
+    due_at(hub, good=1)
+    worker = Worker(hub)
+    worker.start()
+    until(worker.stopping.is_set)
+    worker.stop()
+    with pytest.raises(Stop, match="the chain is broken"):
         worker.check()
 
 
