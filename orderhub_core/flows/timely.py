@@ -11,8 +11,8 @@ from orderhub_core.model import Decoded, Observation, Sighting
 
 D = TypeVar("D", bound=Decoded)
 
-LEEWAY_US = 2 * 86_400 * 1_000_000
-"""A clock that is a day wrong, or a time told in another zone's hours, is still believed."""
+LEEWAY_US = 7 * 86_400 * 1_000_000
+"""A clock that is some days wrong, or a time told in another zone's hours, is still believed."""
 
 
 def timely(decoded: D, received_at: int, now: int) -> D:
