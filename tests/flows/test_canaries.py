@@ -41,7 +41,7 @@ from orderhub_core import runtime
 import asyncio, itertools, sys, threading
 from orderhub_core import hub, pseudonym
 from orderhub_core.entry import cli, worker
-from orderhub_core.flows import receive, targets
+from orderhub_core.flows import dispatch, receive, targets
 from connectors.channels import direct
 
 TEXT = {" ".join(TEXTS)!r}
@@ -69,7 +69,7 @@ def decode(kind, body):
 direct.decode = decode
 once(pseudonym.Pseudonyms, "phone")
 once(hub.Hub, "absorb")
-once(hub.Hub, "dispatch")
+once(dispatch.Dispatch, "__call__")
 once(targets.Targets, "perform")
 once(hub.Hub, "write_snapshot")
 real_unpack, calls = direct.Direct.unpack, itertools.count()
