@@ -52,9 +52,9 @@ class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if self.secret_file:
             try:
                 return Path(self.secret_file).read_text(encoding="utf-8").strip()
-            except OSError as error:
-                text = "{id}: secret_file {path} cannot be read ({why})"
-                raise UserMistake(text, id=self.id, path=self.secret_file, why=error.strerror) from None
+            except (OSError, UnicodeDecodeError) as error:
+                text, why = "{id}: secret_file {path} cannot be read ({why})", getattr(error, "strerror", "not UTF-8")
+                raise UserMistake(text, id=self.id, path=self.secret_file, why=why) from None
         return ""
 
 

@@ -8,8 +8,9 @@ import polars as pl
 
 EXACT_DIGITS = 15
 """A spreadsheet rounds longer numbers; order and tracking numbers are longer."""
-_ROUNDED = rf"^\d{{{EXACT_DIGITS + 1},}}$"
-_CALCULATED = r"^[=+\-@\t\r]"
+_ROUNDED = rf"^\s*[+\-]?\d{{{EXACT_DIGITS + 1},}}$|^0\d+$|^\d+[eE]\d+$"
+"""Nor does it keep leading zeros, and takes an E between digits for a power of ten."""
+_CALCULATED = r"^\s*[=+\-@＝＋－＠]|^[\t\r\n]"
 _A_NUMBER = r"^[+\-]?[\d,]*\.?\d+%?$"
 
 

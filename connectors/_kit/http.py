@@ -28,8 +28,8 @@ PASSING = frozenset({408, 425})
 """Below 500, and yet of the moment: as is being sent elsewhere, which a balancer may do while it is mended."""
 MOST_BYTES = 16 << 20
 """Of one answer, unpacked."""
-LONGEST_AFTER_S = 7 * 86_400.0
-"""Who asks for more is asked again all the same."""
+LONGEST_AFTER_S, LONGEST_TROUBLE_S = 7 * 86_400.0, 900.0
+"""Who asks for more is asked again all the same: who refuses us for now, and who is in trouble."""
 
 
 class Link(httpx.Client):
@@ -44,8 +44,8 @@ class Link(httpx.Client):
 def client(url: str, timeout_s: float, who: str, headers: Mapping[str, str] | None = None) -> Link:
     """A pooled client, safe to share between threads. Paths are relative to `url`, which may itself have a path. Raises
     UserMistake for a url that is no address, and for headers that cannot be sent."""
-    if not url.startswith(("http://", "https://")):
-        raise UserMistake("{id}: its url is {url!r}; write one that begins with http:// or https://", id=who, url=url)
+    if not _is_address(url):  # which is not repeated: a password may stand in it
+        raise UserMistake("{id}: its url is none; write one that begins with http:// or https:// and a host", id=who)
     if not all(value.isascii() and value.isprintable() for value in (headers or {}).values()):
         text = "{id}: its secret cannot be sent: it must be one line of letters, digits and signs"
         raise UserMistake(text, id=who)
@@ -56,6 +56,14 @@ def client(url: str, timeout_s: float, who: str, headers: Mapping[str, str] | No
     link = Link(base_url=url, timeout=timeout_s, headers=told, follow_redirects=False)
     deadline.bind(link)
     return link
+
+
+def _is_address(url: str) -> bool:
+    try:
+        read = httpx.URL(url)
+    except httpx.InvalidURL:
+        return False
+    return read.scheme in ("http", "https") and bool(read.host)
 
 
 def ask(link: httpx.Client, request: httpx.Request, who: str, *, absent_ok: bool = False) -> httpx.Response:
@@ -98,9 +106,13 @@ def _refuse(response: httpx.Response, who: str, where: str) -> NoReturn:
     status = response.status_code
     said = f"{who}: {where} answered {status} {response.reason_phrase}"
     after_s = _seconds(response.headers.get("retry-after", ""))
+    if after_s is not None and after_s >= 60:
+        said += f", and asks for {after_s / 60:.0f} min of quiet"
     if status == 429:
         raise Throttled(f"{said}; it asks us to slow down", after_s=after_s)
     if status >= 500 or status in PASSING:
+        # A page that stands in front of it while it is mended may say any time.
+        after_s = None if after_s is None else min(after_s, LONGEST_TROUBLE_S)
         raise Unreachable(f"{said}; its own trouble", after_s=after_s)
     if response.is_redirect:
         raise Unreachable(f"{said}: is its url another one now, or does something stand before it?", after_s=after_s)

@@ -33,7 +33,11 @@ class Address:
             busy: Future[bool] = Future()
             busy.set_result(False)
             return busy
-        return deadline.apart(partial(self._tell, effect))
+        try:
+            return deadline.apart(partial(self._tell, effect))
+        except BaseException:  # no thread to be had
+            self._turns.release()
+            raise
 
     def _tell(self, effect: Notify) -> bool:
         try:

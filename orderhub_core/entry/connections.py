@@ -13,7 +13,9 @@ from typing import Any
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-LONGEST_HEAD_S = 20.0
+LONGEST_HEAD_S, LONGEST_STILL_S = 20.0, 40.0
+"""For a head to come; and without a byte of a body that is owed, or of an answer that is taken: whoever waits for the
+body may say so before."""
 LARGEST_HEAD = 64 * 1024
 """Bytes, and what comes at once with the first of them."""
 LARGEST_REST = 1024 * 1024
@@ -30,7 +32,7 @@ class Connection(HttpToolsProtocol):
 
     scope: dict[str, Any]  # type: ignore[assignment]  # empty at first, and without a method until its head is complete
     most = MOST
-    _head = 0
+    _head = _received = 0
     _beside, _body_size = 0, 0
     _of: dict[str, Any] | None = None
     _body: bytearray | None = None
@@ -38,8 +40,23 @@ class Connection(HttpToolsProtocol):
 
     @property
     def is_unserved(self) -> bool:
-        """Whether no answer is owed: it has sent no whole head, or nothing since, or more of what was answered."""
-        return self.cycle is None or self.cycle.response_complete
+        """Whether no answer is owed: it has sent no whole head, or nothing since, or more of what was answered; and has
+        taken what it was sent."""
+        done = self.cycle is None or self.cycle.response_complete
+        return done and not self.transport.get_write_buffer_size()
+
+    @property
+    def stands(self) -> tuple[object, int]:
+        """What changes as long as it goes on: of one that owes the rest of its body how much came, of one that has not
+        taken its answer how much is left, of any other nothing before its next request is whole."""
+        if self.cycle is None or self.cycle.response_complete:
+            return self.cycle, self.transport.get_write_buffer_size()
+        return self.cycle, self._received
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether it is its turn: to begin, to send the rest of a body, or to take what it was sent."""
+        return self.cycle is None or self.cycle.response_complete or self.cycle.more_body
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         if len(self.connections) >= self.most:
@@ -49,6 +66,7 @@ class Connection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         before = self.scope
+        self._received += len(data)
         HttpToolsProtocol.data_received(self, data)
         if "method" not in (scope := self.scope):
             self._more_of_a_head(len(data) if scope is before else 0)
@@ -99,8 +117,8 @@ async def _come_back(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 class Stalled:
-    """Which connections have been unserved for LONGEST_HEAD_S, as seen from look to look: timers of their own would
-    cost every request."""
+    """Which connections have been waited for too long and did nothing, as seen from look to look: timers of their
+    own would cost every request."""
 
     def __init__(self) -> None:
         self._since: dict[Connection, tuple[object, float]] = {}
@@ -108,11 +126,12 @@ class Stalled:
     def look(self, connections: Iterable[object], now: float) -> list[Connection]:
         waiting: dict[Connection, tuple[object, float]] = {}
         for one in connections:
-            if isinstance(one, Connection) and one.is_unserved:
-                cycle, since = self._since.get(one, (None, now))
-                waiting[one] = (one.cycle, since if cycle is one.cycle else now)
+            if isinstance(one, Connection) and one.is_waited_for:
+                stood, since = self._since.get(one, (None, now))
+                waiting[one] = (one.stands, since if stood == one.stands else now)
         self._since = waiting
-        return [one for one, (_, since) in waiting.items() if now - since >= LONGEST_HEAD_S]
+        longest = {True: LONGEST_HEAD_S, False: LONGEST_STILL_S}
+        return [one for one, (_, since) in waiting.items() if now - since >= longest[one.is_unserved]]
 
 
 def raise_open_files() -> int:

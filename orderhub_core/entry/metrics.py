@@ -118,6 +118,11 @@ class Meters:
     def failed(self, thread: str, kind: str) -> None:
         self._failures.labels(thread, kind).inc()
 
+    @staticmethod
+    def format_of(accept: str) -> str:
+        """Of the few that there are, the one that is asked for: what `page` may be asked for, too."""
+        return choose_encoder(accept)[1]
+
     def page(self, accept: str = "") -> tuple[bytes, str]:
         """All metrics as they are now, in the format that is asked for, and its content type."""
         encode, content_type = choose_encoder(accept)

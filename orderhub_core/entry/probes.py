@@ -119,7 +119,7 @@ class Probes:
             return known
         try:
             if path == "/metrics" and self._page is not None:
-                return Answer(200, *self._page(headers.get("accept", ""))())
+                return Answer(200, *self._page(Meters.format_of(headers.get("accept", "")))())
             self._ready()
         except (OrderHubError, OSError) as failure:
             return Answer(503, str(failure).encode())

@@ -9,7 +9,7 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 import uvicorn
@@ -62,8 +62,9 @@ class _Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def run(app: ASGIApp, *, host: str, port: int) -> None:
-    """Serve until told to stop by SIGTERM or SIGINT, and return. Raises Stop when the process holds two SQLites."""
+def run(app: ASGIApp, *, host: str, port: int, begin: Callable[[], None] = lambda: None) -> None:
+    """Serve until told to stop by SIGTERM or SIGINT, and return; `begin` what is to end in order then. Raises Stop when
+    the process holds two SQLites."""
     runtime.check()
 
     class Bounded(Connection):
@@ -86,6 +87,7 @@ def run(app: ASGIApp, *, host: str, port: int) -> None:
     )
     server = _Server(config)
     server.heed()
+    begin()
     sys.setswitchinterval(SWITCH_S)
     # What was imported lives as long as the process: never look through it for garbage while a sender waits.
     gc.collect()

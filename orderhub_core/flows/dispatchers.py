@@ -22,18 +22,25 @@ class Dispatchers:
         self._failures: SimpleQueue[Exception] = SimpleQueue()
 
     def step(self) -> bool:
-        """See that whoever has something to do is at it. Raises what made one give up since the last step: a Stop
-        before all else."""
+        """See that whoever has something to do is at it. Raises what made one give up, one at a time: a Stop before all
+        else."""
         self._at_work = {target: thread for target, thread in self._at_work.items() if thread.is_alive()}
         for target in self._due():
             if target not in self._at_work:
                 thread = threading.Thread(target=self._work, args=(target,), name=f"dispatch {target}", daemon=True)
                 self._at_work[target] = thread
                 thread.start()
-        failures = [self._failures.get() for _ in range(self._failures.qsize())]
-        for failure in sorted(failures, key=lambda each: not isinstance(each, Stop)):
-            raise failure
+        self._raise_one()
         return False
+
+    def _raise_one(self) -> None:
+        """The others come later: each is to be told."""
+        failures = [self._failures.get() for _ in range(self._failures.qsize())]
+        failures.sort(key=lambda each: not isinstance(each, Stop))
+        for failure in failures[1:]:
+            self._failures.put(failure)
+        for failure in failures[:1]:
+            raise failure
 
     def join(self) -> None:
         """Wait until all have ended, however long that takes."""

@@ -45,6 +45,8 @@ def poll(
         messages = source.poll(since, until)
         while group := list(islice(messages, page)):
             new += sum(receipt == "new" for receipt in receive(group))
-        store.set_cursor(name, until)
+        # Another worker may have come further meanwhile; what lies in the future holds nobody.
+        further = store.cursor_of(name) or 0
+        store.set_cursor(name, until if further > now else max(until, further))
         since = until
     return new

@@ -65,6 +65,8 @@ class Targets:
                 connect(name)
             except NobodyThere as reason:
                 yield name, str(reason)
+            except Exception as bug:  # noqa: BLE001 — who asks only wants to warn; its text may hold a secret
+                yield name, f"internal: {type(bug).__name__} while connecting"
 
     def _check_open(self, name: str) -> None:
         """Asked each time: what was opened may have been closed again."""

@@ -15,6 +15,10 @@ LEEWAY_US = 7 * 86_400 * 1_000_000
 """A clock that is some days wrong, or a time told in another zone's hours, is still believed."""
 
 
+LAST = 253_402_214_400_000_000
+"""The last day that has a name; milliseconds taken for seconds lie beyond it."""
+
+
 def timely(decoded: D, received_at: int, now: int) -> D:
     """What was decoded, as it is. Raises Unreadable where it speaks of a time that lies further ahead than LEEWAY_US,
     of when it came and of now: where the hub's own clock was wrong, a replay succeeds once that is right."""
@@ -22,8 +26,9 @@ def timely(decoded: D, received_at: int, now: int) -> D:
     if said <= now + LEEWAY_US or said <= received_at + LEEWAY_US:
         return decoded
     days = (said - max(received_at, now)) // (86_400 * 1_000_000)
+    date = datetime.fromtimestamp(min(said, LAST) / 1e6, UTC)
     raise Unreadable(
-        f"it is dated {datetime.fromtimestamp(said / 1e6, UTC):%Y-%m-%d}, {days} days ahead of the hub's clock:"
+        f"it is dated {date:%Y-%m-%d}, {days} days ahead of the hub's clock:"
         " believed, it would hide what is said of the order until then. Have the sender mend the date and send it"
         " under another id, and dismiss this one; if it is the hub's clock that is wrong, set it right and replay"
     )

@@ -8,6 +8,7 @@ that only its owner can read it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import os
 import shutil
@@ -152,9 +153,13 @@ def finish(fresh: Path, manifest: Manifest) -> Path:
 
 
 def sync(path: Path) -> None:
+    """To the disk: a file, or what a folder names, where its file system can do that for folders."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP) or not path.is_dir():
+            raise
     finally:
         os.close(handle)
 

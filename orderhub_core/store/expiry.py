@@ -55,8 +55,12 @@ class Trust(NamedTuple):
     """How long it has to go on, microseconds, until what is old by it may be dropped."""
 
 
+JUMP_US = 2 * DAY_US
+"""Whoever looks once a day moves by a little more than one."""
+
+
 def trusted(before: Trust | None, now: int) -> Trust:
-    """Where the clock shows `now`. One that moved by more than a day since the pass before, or that nobody has seen
+    """Where the clock shows `now`. One that moved by more than JUMP_US since the pass before, or that nobody has seen
     before, has to go on for a day.
 
     It may as well be right: a hub was switched off. One that is on for hours only, every other week, waits on where it
@@ -65,7 +69,7 @@ def trusted(before: Trust | None, now: int) -> Trust:
     if before is None:
         return Trust(now, DAY_US)
     moved = now - before.seen
-    if abs(moved) <= DAY_US:
+    if abs(moved) <= JUMP_US:
         return Trust(now, max(0, before.rest - max(0, moved)))
     return Trust(now, before.rest if moved > 0 and before.rest else DAY_US)
 
@@ -80,10 +84,20 @@ def _before(store: Store) -> Trust | None:
     return None if seen is None else Trust(seen, store.cursor_of(REST) or 0)
 
 
+def vouch(store: Store, now: int) -> None:
+    """Somebody says that the clock, which shows `now`, is right."""
+    _remember(store, Trust(now, 0))
+
+
+def _remember(store: Store, trust: Trust) -> None:
+    with store.transaction("hub") as cursor:
+        cursor.executemany(store.sql(statements.upsert("cursor")), [(SEEN, trust.seen), (REST, trust.rest)])
+
+
 class Expiry:
     """Goes through the inbox in steps of one small transaction each, from where the step before stopped.
 
-    Safe beside other workers that do the same: a body is dropped once. Those whose clocks are more than a day apart
+    Safe beside other workers that do the same: a body is dropped once. Those whose clocks are more than two days apart
     keep each other from dropping any.
     """
 
@@ -127,11 +141,10 @@ class Expiry:
         """Remember this look at the clock for the next one, whoever takes it."""
         known = _before(self._store)
         seen, rest = trusted(known, now)
-        with self._store.transaction("hub") as cursor:
-            cursor.executemany(self._store.sql(statements.upsert("cursor")), [(SEEN, seen), (REST, rest)])
-        if known is not None and abs(seen - known.seen) > DAY_US:
+        _remember(self._store, Trust(seen, rest))
+        if known is not None and abs(seen - known.seen) > JUMP_US:
             log.warning(
-                "the clock moved by more than a day: no raw body is dropped until it has gone on for one",
+                "the clock moved by more than two days: no raw body is dropped until it has gone on for one",
                 days=round((seen - known.seen) / DAY_US, 1),
             )
         return rest > 0

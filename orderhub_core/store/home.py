@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import shutil
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,3 +21,13 @@ class Home(NamedTuple):
 
     def __str__(self) -> str:
         return "the PostgreSQL database" if self.database else str(self.data)
+
+
+ROOM_BYTES = 1_048_576
+"""A disk with less than this left is taken for full."""
+
+
+def is_full(folder: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return shutil.disk_usage(folder).free < ROOM_BYTES
+    return False

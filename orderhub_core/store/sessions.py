@@ -35,7 +35,7 @@ has counted it, the planner would rather walk all of it, again for each batch.""
 
 
 ANSWER_S, BATCH_ANSWER_S = 900.0, 120.0
-"""How long a statement may take before it begins to answer: whatever somebody asks, and what applies a batch."""
+"""How long a statement may take, to the last row of its answer: whatever somebody asks, and what applies a batch."""
 
 T = TypeVar("T")
 

@@ -76,10 +76,10 @@ def write_each(folder: Path, frame: Callable[[str], pl.LazyFrame], meta: Meta) -
             for path in (fresh / META, fresh, folder):
                 archive.sync(path)
             (fresh / META).replace(folder / META)
-            archive.sync(folder)
         except BaseException:
             shutil.rmtree(fresh, ignore_errors=True)
             raise
+        archive.sync(folder)
         _sweep(folder, replaced)
     except (OSError, pl.exceptions.PolarsError) as error:
         raise UserMistake(

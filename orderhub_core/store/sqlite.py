@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import shutil
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,6 +22,7 @@ from orderhub_core.errors import Busy, Stop, StoreMissing
 from orderhub_core.model import RawMessage
 from orderhub_core.store import chain, halves, lanes, statements
 from orderhub_core.store.base import DUE, FURTHEST, LATER, LOOK_LATER, MESSAGE, Progress, Store
+from orderhub_core.store.home import is_full
 from orderhub_core.store.unit import Claim, Message, Receipt, Row, Writes, digest_of
 
 PAGE_BYTES = {"inbox": 16_384, "hub": 8_192}
@@ -47,8 +47,7 @@ WRITER = (
 )
 READER = ("PRAGMA query_only = ON", "PRAGMA wal_autocheckpoint = 0")
 
-ROOM_BYTES = 1_048_576
-"""A disk with less than this left is taken for full."""
+CLOSING_S = 2.0
 
 PATIENCE_S, LOOK_EVERY_S = 5.0, 0.0005
 """For another writer of the file."""
@@ -293,9 +292,12 @@ class SqliteStore(Store):
         return sum(message > upto for message in ids) + int(again[0][0])
 
     def close(self) -> None:
-        for connection in self._writers.values():
-            connection.close()
-        self._writers.clear()
+        for part, lock in self._locks.items():
+            # To close a connection under somebody who uses it ends the process: rather leave it to its end.
+            if lock.acquire(timeout=CLOSING_S):
+                if writer := self._writers.pop(part, None):
+                    writer.close()
+                lock.release()
         # Readers close when their thread's locals are collected.
         self._local = threading.local()
 
@@ -338,7 +340,7 @@ def _translated(folder: Path, part: str) -> Iterator[None]:
         if "locked" in text or "busy" in text or "full" in text:
             raise Busy(f"the {part} database is busy or full ({text}); nothing was lost, the work waits") from error
         if "disk I/O" in text:
-            if _is_full(folder):
+            if is_full(folder):
                 # The index of the log that cannot grow is no "full" to SQLite.
                 raise Busy(f"the disk of {folder} is full; nothing was lost, the work waits") from error
             raise Stop(f"the {part} database cannot be read or written ({text}): look at the disk") from error
@@ -350,9 +352,3 @@ def _translated(folder: Path, part: str) -> Iterator[None]:
         if "malformed" in str(error) or "not a database" in str(error):
             raise Stop(f"the {part} database is damaged ({error}): stop everything and restore a backup") from error
         raise
-
-
-def _is_full(folder: Path) -> bool:
-    with contextlib.suppress(OSError):
-        return shutil.disk_usage(folder).free < ROOM_BYTES
-    return False

@@ -75,14 +75,16 @@ def test_what_passes_is_tried_again_and_a_no_is_for_a_person(status: int, kind: 
     ],
 )
 def test_how_long_it_wants_to_be_left_alone(said: str, least: float, most: float) -> None:
-    with answering(503, retry_after=said) as url:
+    with answering(429, retry_after=said) as url:
         after_s = failure(url).after_s  # type: ignore[attr-defined]
         assert least <= after_s <= most
+    with answering(503, retry_after=said) as url:
+        assert failure(url).after_s == min(after_s, http.LONGEST_TROUBLE_S)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(("ahead", "most"), [(600, 600), (-600, 0), (10**8, http.LONGEST_AFTER_S)])
 def test_until_when_it_wants_to_be_left_alone(ahead: int, most: float) -> None:
-    with answering(503, retry_after=formatdate(time() + ahead, usegmt=True)) as url:
+    with answering(429, retry_after=formatdate(time() + ahead, usegmt=True)) as url:
         assert max(0, most - 60) <= failure(url).after_s <= most  # type: ignore[attr-defined]
 
 
@@ -117,7 +119,9 @@ def test_a_secret_that_cannot_be_sent_is_told_without_it(monkeypatch: pytest.Mon
     assert "SECRET42" not in str(failed.value)
 
 
-@pytest.mark.parametrize("url", ["", "warehouse.test", "file:///etc/passwd"])
+@pytest.mark.parametrize(
+    "url", ["", "warehouse.test", "file:///etc/passwd", "http://wms:80a/", "http://[::1", "http://"]
+)
 def test_a_url_that_is_no_address_is_told(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("DOCK", "s")
     with pytest.raises(UserMistake, match="good: its url is"):

@@ -70,6 +70,27 @@ def test_a_long_time_is_asked_for_day_by_day_and_what_is_done_is_not_asked_for_a
     assert all(a[1] == b[0] for a, b in zip(again.windows, again.windows[1:], strict=False))
 
 
+def test_who_catches_up_puts_nobody_back(store):
+    """Two workers poll one source: one from long ago, day by day, the other has just been there."""
+
+    class Slow(Shelf):
+        def poll(self, since, until):
+            yield from super().poll(since, until)
+            if len(self.windows) == 1:
+                store.set_cursor("shop:1", NOW - 60 * SECOND)
+
+    store.set_cursor("shop:1", NOW - 3 * DAY_S * SECOND)
+    stood = []
+
+    def taken(group):
+        stood.append(store.cursor_of("shop:1"))
+        return store.accept(group, NOW)
+
+    poll(store, "shop:1", Slow(1), taken, now=NOW, history_s=0)
+    assert stood == [NOW - 60 * SECOND] * 4
+    assert store.cursor_of("shop:1") == NOW
+
+
 def test_a_poll_that_breaks_keeps_what_came_and_starts_again(store):
     with pytest.raises(Unreachable):
         run(store, Shelf(25, breaks_after=23))

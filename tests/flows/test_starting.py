@@ -225,7 +225,8 @@ def test_a_server_whose_worker_stopped_is_not_ready(orderhub, served, tmp_path, 
     def harm(self):
         raise Stop("two SQLite libraries")
 
-    def until_it_stopped(app, **_):
+    def until_it_stopped(app, *, begin, **_):
+        begin()
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
             try:

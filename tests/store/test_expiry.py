@@ -289,6 +289,21 @@ def test_a_hub_that_is_on_for_some_hours_every_other_week_drops_what_is_old(stor
     assert dropped == [0] * 26 + [1] + [0] * 9, "eight hours at a time"
 
 
+def test_who_looks_once_a_day_and_has_no_worker_waits_a_day_only(store, context):
+    store.accept([message(1)], NOW)
+    absorb.drain(context, 100)
+    later = 50 * DAY_US  # and each run some seconds later in the day
+    daily = [passed(Expiry(store, 30), NOW + later + n * (DAY_US + 2_000_000)) for n in range(3)]
+    assert daily == [0, 1, 0]
+
+
+def test_somebody_may_vouch_for_the_clock(store, context):
+    store.accept([message(1)], NOW)
+    absorb.drain(context, 100)
+    expiry.vouch(store, NOW + 50 * DAY_US)
+    assert expiry.expire(store, NOW + 50 * DAY_US, 30).bodies == 1
+
+
 def test_a_clock_that_went_back_is_waited_for_anew(store, context):
     store.accept([message(1)], OLD)
     absorb.drain(context, 100)

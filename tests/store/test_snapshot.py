@@ -143,6 +143,33 @@ def test_what_a_version_wrote_that_kept_no_digests_is_read(tmp_path):
     assert height(tmp_path) == 3
 
 
+def test_a_disk_that_fails_after_the_new_one_is_named_leaves_it_readable(tmp_path, monkeypatch):
+    snapshot.write(tmp_path, frames(1), Meta(1))
+    replace = Path.replace
+
+    def named(path, target):
+        replace(path, target)
+        monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(5, "Input/output error")))
+
+    monkeypatch.setattr(Path, "replace", named)
+    with pytest.raises(UserMistake, match="Input/output error"):
+        snapshot.write(tmp_path, frames(2), Meta(2))
+    assert (snapshot.meta(tmp_path).as_of, height(tmp_path)) == (2, 2)
+
+
+def test_where_folders_cannot_be_flushed_a_snapshot_is_written_all_the_same(tmp_path, monkeypatch):
+    sync = os.fsync
+
+    def picky(handle):
+        if Path(f"/proc/self/fd/{handle}").readlink().is_dir():
+            raise OSError(22, "Invalid argument")
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", picky)
+    snapshot.write(tmp_path, frames(1), Meta(1))
+    assert height(tmp_path) == 1
+
+
 def test_a_snapshot_is_on_disk_before_it_is_named_and_its_name_is_when_it_is_written(tmp_path, monkeypatch):
     done, sync, replace = [], os.fsync, Path.replace
 

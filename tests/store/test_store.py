@@ -3,6 +3,7 @@
 import os
 import signal
 import sqlite3
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from orderhub_core.errors import StoreMissing, Unreachable, UserMistake
 from orderhub_core.model import RawMessage
 from orderhub_core.store import chain, copying, homes, schema, sessions, statements
+from orderhub_core.store import sqlite as sqlite_store
 from orderhub_core.store.homes import Home
 from orderhub_core.store.jetstream import JetStreamStore
 from orderhub_core.store.lanes import Overtaken
@@ -480,6 +482,26 @@ def test_a_server_that_is_frozen_is_given_up_and_asked_again(postgres_home, monk
     assert [m.message_id for m in again.messages] == ["m1"]
     store.commit(again, nothing(again))
     assert store.waiting()[0] == 0
+    store.close()
+
+
+def test_closing_leaves_a_connection_to_whoever_uses_it(sqlite_home, monkeypatch):
+    """It would end the process: the library is gone from under the other thread."""
+    monkeypatch.setattr(sqlite_store, "CLOSING_S", 0.05)
+    store, inside, closed = homes.open_store(sqlite_home), threading.Event(), threading.Event()
+
+    def write():
+        with store.transaction("hub") as cursor:
+            inside.set()
+            assert closed.wait(10)
+            return cursor.execute("SELECT 1").fetchall()
+
+    with ThreadPoolExecutor(1) as other:
+        written = other.submit(write)
+        assert inside.wait(10)
+        store.close()
+        closed.set()
+        assert written.result(10) == [(1,)]
     store.close()
 
 

@@ -15,9 +15,18 @@ from ports import free_port
 from uvicorn.server import ServerState
 
 from orderhub_core.entry import connections
-from orderhub_core.entry.connections import LARGEST_HEAD, LARGEST_REST, LONGEST_HEAD_S, Connection, Stalled, most_of
+from orderhub_core.entry.connections import (
+    LARGEST_HEAD,
+    LARGEST_REST,
+    LONGEST_HEAD_S,
+    LONGEST_STILL_S,
+    Connection,
+    Stalled,
+    most_of,
+)
 
 POST = b"POST / HTTP/1.1\r\nhost: hub\r\ncontent-length: %d\r\n\r\n"
+LARGE = 32 << 20
 WHOLE = POST % 2 + b"ok"
 BEGUN = b"POST / HTTP/1.1\r\nhost: hub\r\nx: "
 
@@ -32,10 +41,11 @@ class Served:
     async def app(self, scope, receive, send):
         if scope["path"] == "/held":
             await self.go.wait()
+        size = LARGE if scope["path"] == "/large" else 0
         while scope["path"] == "/" and (await receive()).get("more_body"):
             pass
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
-        await send({"type": "http.response.body", "body": b""})
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % size)]})
+        await send({"type": "http.response.body", "body": bytes(size)})
 
     async def __aenter__(self):
         bounded = type("Bounded", (Connection,), {"most": self.most})
@@ -163,6 +173,33 @@ def test_who_sends_no_whole_head_is_given_up_and_nobody_who_is_served(parts, sta
             return found, len(overdue), overdue != [] and await ended(reader)
 
     assert asyncio.run(looked()) == ([0, 0], int(stalls), stalls)
+
+
+def test_a_body_that_does_not_go_on_is_given_up_later_and_one_that_does_is_not():
+    async def looked():
+        async with Served(9) as served:
+            stalled, (_, writer) = Stalled(), await served.open(POST % 9 + b"x")
+            found = [len(stalled.look(served.state.connections, now)) for now in (0, LONGEST_STILL_S - 0.1)]
+            writer.write(b"y")
+            await asyncio.sleep(0.05)
+            return found + [len(stalled.look(served.state.connections, LONGEST_STILL_S * n)) for n in (1, 1.9, 2)]
+
+    assert asyncio.run(looked()) == [0, 0, 0, 0, 1]
+
+
+def test_an_answer_that_is_taken_slowly_is_not_cut_off_and_one_that_is_not_taken_is():
+    async def looked():
+        async with Served(9) as served:
+            stalled, (reader, _) = Stalled(), await served.open(b"GET /large HTTP/1.1\r\n\r\n")
+            told = []
+            for n in range(4):
+                told.append(len(stalled.look(served.state.connections, n * LONGEST_STILL_S)))
+                await reader.readexactly(LARGE // 8)
+                await asyncio.sleep(0.05)
+            still = [len(stalled.look(served.state.connections, n * LONGEST_STILL_S)) for n in (4, 5)]
+            return told, still
+
+    assert asyncio.run(looked()) == ([0, 0, 0, 0], [0, 1])
 
 
 def test_a_head_is_given_the_whole_time_after_the_one_before():

@@ -71,10 +71,8 @@ def serve(
         check=_ready(board, worker, accepts=takes_messages),
         meters=meters,
     )
-    if worker is not None:  # last of all: whoever is told to stop before `run` heeds it leaves nothing leased
-        worker.start()
     try:
-        run(pages, host=host, port=port)
+        run(pages, host=host, port=port, begin=worker.start if worker is not None else lambda: None)
     finally:
         if worker is not None:
             worker.stop()
