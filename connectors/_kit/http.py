@@ -70,9 +70,9 @@ def ask(link: httpx.Client, request: httpx.Request, who: str, *, absent_ok: bool
     """The answer, if it is a 2xx, or a 404 where that is an answer too. Raises Later or NeedsPerson.
 
     The whole call, from looking up the address to the body's last byte, has the client's `timeout_s`, and its body
-    MOST_BYTES. The text names the address without its query, and no header: both may hold secrets.
+    MOST_BYTES. The text names the address without its query and user, and no header: they may hold secrets.
     """
-    where = str(request.url.copy_with(query=None))
+    where = str(request.url.copy_with(query=None, userinfo=b""))
     try:
         with deadline.within(link.timeout.read):
             response = _received(link.send(request, stream=True), who, where)

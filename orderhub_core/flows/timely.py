@@ -14,7 +14,6 @@ D = TypeVar("D", bound=Decoded)
 LEEWAY_US = 7 * 86_400 * 1_000_000
 """A clock that is some days wrong, or a time told in another zone's hours, is still believed."""
 
-
 LAST = 253_402_214_400_000_000
 """The last day that has a name; milliseconds taken for seconds lie beyond it."""
 

@@ -128,6 +128,11 @@ def test_a_url_that_is_no_address_is_told(monkeypatch: pytest.MonkeyPatch, url: 
         dock.connect(Endpoint("good", "dock", url=url, secret_env="DOCK"))
 
 
+def test_a_password_in_an_address_is_repeated_nowhere() -> None:
+    with answering(503) as url:
+        assert "SECRET42" not in str(failure(url.replace("http://", "http://user:SECRET42@")))
+
+
 def test_a_dock_without_a_secret_says_what_to_set() -> None:
     with pytest.raises(UserMistake, match="good: a dock needs secret_env"):
         dock.connect(Endpoint("good", "dock", url="http://127.0.0.1:1"))
