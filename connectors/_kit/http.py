@@ -72,7 +72,7 @@ def ask(link: httpx.Client, request: httpx.Request, who: str, *, absent_ok: bool
     The whole call, from looking up the address to the body's last byte, has the client's `timeout_s`, and its body
     MOST_BYTES. The text names the address without its query and user, and no header: they may hold secrets.
     """
-    where = str(request.url.copy_with(query=None, userinfo=b""))
+    where = place(request)
     try:
         with deadline.within(link.timeout.read):
             response = _received(link.send(request, stream=True), who, where)
@@ -86,6 +86,11 @@ def ask(link: httpx.Client, request: httpx.Request, who: str, *, absent_ok: bool
     if not (response.is_success or (absent_ok and response.status_code == 404)):
         _refuse(response, who, where)
     return response
+
+
+def place(request: httpx.Request) -> str:
+    """The address without what may hold a secret."""
+    return str(request.url.copy_with(query=None, userinfo=b""))
 
 
 def _received(response: httpx.Response, who: str, where: str) -> httpx.Response:

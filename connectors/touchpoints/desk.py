@@ -98,8 +98,7 @@ class Desk:
         try:
             answer = ROWS.decode(response.content)
         except UNREADABLE as error:
-            where = request.url.copy_with(query=None)
-            raise RefusedByTarget(f"{self._name}: {where} did not answer with rows ({error})") from None
+            raise RefusedByTarget(f"{self._name}: {http.place(request)} did not answer with rows ({error})") from None
         return Page([self._message(bytes(row)) for row in answer.rows], answer.total)
 
     def _message(self, row: bytes) -> RawMessage:
