@@ -8,17 +8,16 @@ from __future__ import annotations
 
 from orderhub_core import runtime  # isort: skip  # must be the first import of the process
 
-import atexit
 import importlib
 import os
 import sys
-import threading
 import traceback
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
 import typer
 
+from orderhub_core.entry.leaving import leave
 from orderhub_core.errors import OrderHubError, StoreMissing, UserMistake
 
 
@@ -106,21 +105,10 @@ def _refuse(failure: OrderHubError) -> None:
     sys.stderr.write(f"orderhub: {failure.told(tr)}\n")
 
 
-def leave() -> NoReturn:
-    """As `main`, and the end of the process, whoever is left in it: the interpreter would wait for the kernels of
-    pages that somebody has open, which wait for their visitors."""
-    code: str | int | None
-    try:
-        code = main()
-    except SystemExit as end:
-        code = end.code
-    if threading.active_count() == 1:
-        sys.exit(code)
-    atexit._run_exitfuncs()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code if isinstance(code, int) else int(code is not None))
+def run() -> NoReturn:
+    """`orderhub` as a process."""
+    leave(main)
 
 
 if __name__ == "__main__":
-    leave()
+    run()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -114,3 +115,12 @@ def test_with_a_token_the_console_asks_first(start: Start, visit: Callable[..., 
         assert "token" not in page.url
         assert page.locator("h1").is_visible()
         assert httpx.get(home, headers={"accept": "text/html"}).status_code == 401
+
+
+@pytest.mark.browser
+def test_who_leaves_a_page_open_does_not_keep_the_server_from_its_end(start: Start, visit: Callable[..., Page]) -> None:
+    with start(notebooks=Path(__file__).parent / "notebooks") as home:
+        page = visit(f"{home}/apps/probe/")
+        looking.open_app(page)
+    with pytest.raises(httpx.TransportError):  # it has ended in time, or `start` would have said so
+        httpx.get(f"{home}/healthz")

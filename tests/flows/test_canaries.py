@@ -11,15 +11,14 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import httpx
 import polars as pl
 import pytest
-from ports import free_port
+from ports import answering, free_port
 
 from connectors.channels.direct import sign
 from orderhub_core.frames import SCHEMAS
@@ -103,13 +102,8 @@ class Wms(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def wms():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Wms)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with answering(Wms) as url:
+        yield f"{url}/"
 
 
 @pytest.fixture

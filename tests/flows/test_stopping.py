@@ -10,11 +10,11 @@ import subprocess
 import sys
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 
 import httpx
 import pytest
-from ports import free_port
+from ports import answering, free_port
 
 from orderhub_core import effects
 from orderhub_core.hub import Hub, clock
@@ -100,11 +100,8 @@ class Dock(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def dock():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Dock)
-    threading.Thread(target=server.serve_forever).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
+    with answering(Dock) as url:
+        yield url
 
 
 def test_what_a_server_hands_over_while_it_is_told_to_stop_is_not_left_leased(start, sqlite_home, dock):

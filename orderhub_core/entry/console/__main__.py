@@ -8,6 +8,7 @@ from pathlib import Path
 
 from orderhub_core.entry.addresses import own_origins
 from orderhub_core.entry.console import app
+from orderhub_core.entry.leaving import leave
 from orderhub_core.entry.metrics import Meters
 from orderhub_core.entry.web import run
 from orderhub_core.errors import OrderHubError
@@ -42,4 +43,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main)

@@ -32,11 +32,14 @@ def _template(name: str) -> Template:
     return Template((HERE / "templates" / f"{name}.html").read_text(encoding="utf-8"))
 
 
-def _page(name: str, language: str, **values: str) -> str:
-    """Fill a template; `values` are HTML already. Texts between {braces} in it are looked up in the catalogue."""
+def _page(name: str, language: str, title: str = "", **values: str) -> str:
+    """Fill a template; `values` are HTML already. Texts between {braces} in it are looked up in the catalogue, and so
+    is the `title`, which stands before the product's name."""
     tr = i18n.translator(language)
     common = {"lang": "zh-CN" if language == "zh" else "en", "static": static_url(), "product": escape(tr("OrderHub"))}
-    filled = _template(name).substitute(common | values)
+    whole = f"{escape(tr(title))} · {common['product']}" if title else common["product"]
+    head = _template("head").substitute(common, title=whole)
+    filled = _template(name).substitute(common | values, head=head)
     parts = filled.split("{{")
     return parts[0] + "".join(escape(tr(text)) + rest for text, _, rest in (part.partition("}}") for part in parts[1:]))
 
@@ -80,11 +83,11 @@ def live(language: str, figures: Figures, time_zone: str) -> dict[str, dict[str,
 def login(language: str, *, after: str, wrong: bool) -> str:
     tr = i18n.translator(language)
     message = f'<p class="wrong" role="alert">{escape(tr("That token is not right."))}</p>' if wrong else ""
-    return _page("login", language, after=escape(after), message=message)
+    return _page("login", language, "Sign in", after=escape(after), message=message)
 
 
 def missing(language: str) -> str:
-    return _page("missing", language)
+    return _page("missing", language, "There is no such page")
 
 
 def language_links(language: str) -> str:
