@@ -52,20 +52,28 @@ def _(connected, look, top):
 
 @app.cell
 def _(tr):
+    another = mo.ui.button(label=tr("Next box"))
+    return (another,)
+
+
+@app.cell
+def _(another, tr):
+    another.value
     box = mo.ui.text(label=tr("Order or tracking number"), full_width=True)
-    codes = mo.ui.text_area(label=tr("Scanned codes, one to a line"), rows=4, full_width=True)
+    codes = mo.ui.text_area(label=tr("Scanned codes, one to a line"), rows=4, debounce=400, full_width=True)
     return box, codes
 
 
 @app.cell
-def _(box, codes, connected, known, now, tr):
+def _(another, box, codes, connected, known, now, tr):
     _name, _codes = box.value.strip(), board.scanned(codes.value)
     _said = board.sent(floor.sent(known, _name), now, tr) if _name else []
     _said += board.together(floor.beside(known, _name), tr) if _name else []
     _boxes = floor.boxed(known, _name, _codes, now)
     _off = connected.off_the_floor(_name) if _name and _boxes.is_empty() else []
     _said += board.box(_name, _boxes, _codes, _off, tr)
-    packing = ui.section(tr(texts.STAGES["while_packing"]), ui.grid(box, codes, min="240px"), ui.notes(_said))
+    _fields = ui.anew(another, ui.grid(box, codes, min="240px"))
+    packing = ui.section(tr(texts.STAGES["while_packing"]), _fields, ui.notes(_said))
     return (packing,)
 
 

@@ -11,7 +11,7 @@ import polars as pl
 from orderhub_core.health.holds import reasons
 from orderhub_core.i18n import Said, Tile, Translate
 from orderhub_core.packing.checks import BAD
-from orderhub_core.packing.texts import fault, whose
+from orderhub_core.packing.texts import called, fault, whose
 
 MOST = 1_000
 """Rows that one page shows."""
@@ -139,7 +139,11 @@ def box(name: str, table: pl.DataFrame, codes: Sequence[str], off: Sequence[Off]
     if table.is_empty():
         return [(_off(one, tr), "bad") for one in off] or [(tr(NO_BOX), "bad")]
     if not codes:
-        return [(tr(NEEDED[row["item"]]).format(**row), "info") for row in table.iter_rows(named=True) if row["item"]]
+        return [
+            (tr(NEEDED[row["item"]]).format(needed=row["needed"], sku=called(row, tr)), "info")
+            for row in table.iter_rows(named=True)
+            if row["item"]
+        ]
     several = table.n_unique(["shop", "order_no"]) > 1  # parcels of one order, or two shops' orders of one number
     return [
         (f"{whose(row)}{tr(': ')}{fault(row, tr)}" if several else fault(row, tr), "bad")

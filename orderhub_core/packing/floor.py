@@ -26,9 +26,11 @@ SUBTRACTED = pl.Schema({"order_id": pl.Int64(), "warehouse": pl.String()})
 """Of orders that are held, the warehouses of which what is left is told without their pieces."""
 PACKS = pl.Schema({"order_id": pl.Int64(), "shop": pl.String(), "order_no": pl.String()})
 """Orders, and each other one that goes in one parcel with them."""
-TABLE = pl.Schema({**checks.TABLE, "aside": pl.Int64(), "shop": pl.String(), "tracking_no": pl.String()})
-"""checks.TABLE, with the shop whose order it is, and the tracking number if there is one. `aside`: of a gift that an
-order waits for, pieces that lie there for orders that are held."""
+TABLE = pl.Schema(
+    {**checks.TABLE, "name": pl.String(), "aside": pl.Int64(), "shop": pl.String(), "tracking_no": pl.String()}
+)
+"""checks.TABLE, with the shop whose order it is, and the tracking number if there is one. `name`: of the SKU, as orders
+tell it. `aside`: of a gift that an order waits for, pieces that lie there for orders that are held."""
 _PLENTY = 1 << 40
 """Pieces of every gift, in a warehouse that reports no stock."""
 _TO_LEAVE = (
@@ -51,6 +53,8 @@ class Known(NamedTuple):
     """checks.ON_HAND, less what is kept aside; None where no warehouse reports its stock."""
     aside: pl.DataFrame
     """`warehouse`, `sku`, `aside`: pieces that lie there for orders that are held."""
+    names: pl.DataFrame
+    """`sku`, `name`: what orders call it, the latest of them where they differ."""
 
 
 def present(orders: pl.DataFrame, now: int) -> pl.DataFrame:
@@ -89,7 +93,9 @@ def known(
     there = there.join(boxes.select("order_id", "parcel"), on=["order_id", "parcel"], how="semi", nulls_equal=True)
     own = there.sort("order_id", "line_no").select("line_no", "sku", "quantity", "gift_of", order_no=_key())
     on_hand, aside = _on_hand(_promised(there, here, "promised"), held_back, left)
-    return Known(floor, own.select(checks.LINES.names()).cast(checks.LINES), on_hand, aside)
+    called = lines.filter(pl.col("name").fill_null("") != "").sort("order_id")
+    names = called.unique("sku", keep="last", maintain_order=True).select("sku", "name")
+    return Known(floor, own.select(checks.LINES.names()).cast(checks.LINES), on_hand, aside, names)
 
 
 def _key() -> pl.Expr:
@@ -163,6 +169,7 @@ def _parcels(orders: pl.DataFrame) -> pl.DataFrame:
 def _named(found: pl.DataFrame, floor: Known) -> pl.DataFrame:
     names = floor.orders.select("key", "shop", "tracking_no", number="order_no")
     told = found.join(names, left_on="order_no", right_on="key", how="left", maintain_order="left")
+    told = told.join(floor.names, on="sku", how="left", maintain_order="left")
     told = told.join(floor.aside, on=["warehouse", "sku"], how="left", maintain_order="left").with_columns(
         pl.when(pl.col("verdict") == "hold").then(pl.col("aside").fill_null(0))
     )

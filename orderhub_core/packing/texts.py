@@ -30,10 +30,15 @@ FAULTS: Mapping[tuple[str, str], str] = {
 ASIDE = "{aside} more lie there, kept for orders that are held or wait for others"
 
 
+def called(row: Mapping[str, Any], tr: Translate) -> str:
+    """The SKU of a row, with its name where that is told."""
+    return tr("{sku} ({name})").format(**row) if row.get("name") else str(row["sku"])
+
+
 def fault(row: Mapping[str, Any], tr: Translate) -> str:
     """What is wrong with an order, of a row of checks.TABLE or floor.TABLE that is BAD."""
     since = row["since"] and row["since"].isoformat(sep=" ", timespec="seconds")
-    said = tr(FAULTS[row["verdict"], row["item"]]).format(**{**row, "since": since})
+    said = tr(FAULTS[row["verdict"], row["item"]]).format(**{**row, "since": since, "sku": called(row, tr)})
     return f"{said}{tr('; ')}{tr(ASIDE).format(aside=row['aside'])}" if row.get("aside") else said
 
 

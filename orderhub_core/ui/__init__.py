@@ -90,6 +90,11 @@ def keyed(parts: Mapping[str, object], of: str = "") -> mo.Html:
     return mo.Html(f'<div class="oh-keys" data-oh-of="{escape(of)}">{cells}</div>')
 
 
+def anew(button: object, inputs: object) -> mo.Html:
+    """Inputs, and below them a button that has them drawn anew: the first of them is entered then."""
+    return mo.Html(f'<div data-oh-anew>{_html(inputs)}<div class="oh-asks">{_html(button)}</div></div>')
+
+
 def notes(said: Iterable[tuple[str, Kind]]) -> mo.Html:
     """Remarks one below the other."""
     return mo.Html("".join(f'<div class="oh-part">{note(*one).text}</div>' for one in said))

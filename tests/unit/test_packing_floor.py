@@ -216,3 +216,20 @@ def test_who_has_waited_how_long_is_told_in_spans():
     told = board.ages(known(orders, [], []).orders, NOW_US, str)
     assert told["orders"].to_list() == [2, 1, 0, 1, 2, 2]
     assert told["late"].to_list() == [False] * 4 + [True] * 2
+
+
+def test_what_is_to_be_packed_is_told_by_its_name():
+    named = [line(1, 1, "CUP") | {"name": "杯子"}, line(1, 2, "LID") | {"name": ""}]
+    found = known([order(1)], named, [])
+    tr = translator("zh")
+    assert board.box("A1", floor.boxed(found, "A1", [], NOW_US), [], [], tr) == [
+        ("待装箱：CUP（杯子） × 1", "info"), ("待装箱：LID × 1", "info"),
+    ]  # fmt: skip
+    (lacks, *_) = board.box("A1", floor.boxed(found, "A1", ["LID"], NOW_US), ["LID"], [], tr)
+    assert lacks == ("不通过：少了主品 CUP（杯子）：需 1 件，扫到 0 件", "bad")
+
+
+def test_a_sku_is_called_what_the_latest_order_calls_it():
+    lines = [line(2, 1, "CUP") | {"name": "new"}, line(1, 1, "CUP") | {"name": "old"}, line(3, 1, "CUP")]
+    found = known([order(1), order(2), order(3)], lines, [])
+    assert set(floor.boxed(found, "A1", [], NOW_US)["name"]) == {"new"}
