@@ -8,7 +8,8 @@ OrderHubError
     + Busy                 the database is locked or full
   x NeedsPerson            retrying cannot help; a person must look
     + BadCredentials
-    + RefusedByTarget
+    + RefusedByTarget      nothing was taken
+    + OtherwiseThere       something of it may have been taken, and not as it was said
     + NobodyThere          the settings have no such target: nothing was sent, and it may go once they do
     + StoreMissing
   x Stop                   going on would do harm: chain broken, wrong SQLite, second writer
@@ -95,11 +96,15 @@ class NeedsPerson(OrderHubError):
 
 
 class BadCredentials(NeedsPerson):
-    """Sign-in refused: this shop stops until a person mends its credentials."""
+    """Sign-in refused: what goes there waits until a person mends its credentials."""
 
 
 class RefusedByTarget(NeedsPerson):
-    """The other side understood and said no."""
+    """The other side understood and said no: it has taken nothing."""
+
+
+class OtherwiseThere(NeedsPerson):
+    """The other side may have what it was told, but otherwise, or nobody can read what it has."""
 
 
 class NobodyThere(NeedsPerson):

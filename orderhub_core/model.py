@@ -286,6 +286,9 @@ class Release(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     held_for: str = ""
     """Of the hub's own words: it may if this is still all that it is kept for. Empty: whatever that is by now, as far
     as a person may have known."""
+    act: Literal["go", "again", "close"] = "go"
+    """`again`: also what was tried and may have arrived goes, under the same key. `close`: it goes no more, since a
+    person has seen to it."""
 
 
 class Packing(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

@@ -16,6 +16,7 @@ from orderhub_core.errors import (
     BadCredentials,
     NobodyThere,
     OrderHubError,
+    OtherwiseThere,
     RefusedByTarget,
     Throttled,
     Unreachable,
@@ -23,7 +24,7 @@ from orderhub_core.errors import (
 )
 
 # Anything else from 400 on is a refusal; from 500 on it is the other side's own trouble.
-REFUSALS: dict[int, type[OrderHubError]] = {401: BadCredentials, 403: BadCredentials}
+REFUSALS: dict[int, type[OrderHubError]] = {401: BadCredentials, 403: BadCredentials, 409: OtherwiseThere}
 PASSING = frozenset({408, 425})
 """Below 500, and yet of the moment: as is being sent elsewhere, which a balancer may do while it is mended."""
 MOST_BYTES = 16 << 20

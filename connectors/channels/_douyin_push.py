@@ -93,6 +93,8 @@ SILENT: dict[str, str] = {
 
 CHANGED = frozenset({"104", "105", "106", "109", "111", "113", "126", "208"})
 """Tags that may say that the order is another now and not how: the whole order must be asked for."""
+MONEY_BACK = frozenset({"206"})
+"""What they say, they say of one line perhaps: what is left of the order, it tells itself."""
 
 ITEM, DATA = msgspec.json.Decoder(Item), msgspec.json.Decoder(Data)
 
@@ -116,7 +118,7 @@ def decode(body: bytes) -> Observation:
             facts={event.value: at} if event else {},
             at=at or None,
             parcels=parcels,
-            incomplete=tag in CHANGED and not (event or parcels),
+            incomplete=tag in MONEY_BACK or (tag in CHANGED and not (event or parcels)),
         )
     )
 

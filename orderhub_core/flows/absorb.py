@@ -292,7 +292,7 @@ class _Batch:
         if source.live and (seen.incomplete or head.lines_digest is None):
             fetch = effects.FetchOrder(head.shop, head.order_no)
             self.writes.latest_effects.append(
-                rows.effect_row(f"fetch:{head.shop}:{head.order_no}", head, fetch, message)
+                rows.effect_row(rows.fetch_key(head.shop, head.order_no), head, fetch, message)
             )
         return "imported" if new else "updated" if folded.entries else "unchanged"
 

@@ -12,7 +12,7 @@ from random import Random
 from typing import NamedTuple
 
 from orderhub_core.effects import Effect, decode
-from orderhub_core.errors import Busy, Later, NobodyThere, OrderHubError, Stop
+from orderhub_core.errors import BadCredentials, Busy, Later, NobodyThere, OrderHubError, RefusedByTarget, Stop
 from orderhub_core.flows.gates import Gates
 from orderhub_core.store.base import FURTHEST, Store
 from orderhub_core.store.unit import Finished, Leased
@@ -25,7 +25,7 @@ AT_A_TIME = 10
 FIRST_WAIT_S, LONGEST_WAIT_S = 1, 3_600
 
 Perform = Callable[[Effect, str], None]
-"""Does an effect under its idempotency key and reads back that it is done. Raises `errors`."""
+"""As `Targets.perform`."""
 
 
 def dispatch(
@@ -114,7 +114,14 @@ def _perform(
     except Busy as ours:  # the hub's own database: the target did nothing, and it was no try
         untried = leased._replace(attempts=leased.attempts - 1)
         return Finished(untried, "waiting", clock() + SECOND, str(ours), tried=False)
-    except NobodyThere as failure:  # nor did anybody hear of this
+    except BadCredentials as failure:  # nor was this taken; once they are mended it goes by itself
+        gates.failed(leased.target, None, at_once=True)
+        untried = leased._replace(attempts=leased.attempts - 1)
+        at = next_try(leased.attempts, None, now=clock(), dice=dice)
+        return Finished(untried, "waiting", at, str(failure), tried=False)
+    except (NobodyThere, RefusedByTarget) as failure:  # nor this: a person may let it go when it is mended
+        if isinstance(failure, RefusedByTarget):
+            gates.answered(leased.target)
         untried = leased._replace(attempts=leased.attempts - 1)
         return Finished(untried, "person", clock(), str(failure), tried=False)
     except Later as failure:

@@ -19,24 +19,39 @@ from orderhub_core.flows.news import News
 from orderhub_core.flows.parcelling import Part, Parts
 from orderhub_core.flows.places import Places
 from orderhub_core.fold import Entry, Head
-from orderhub_core.model import FIRST_ADDED_LINE, Event, Line, Packing
+from orderhub_core.lifecycle import axis_of
+from orderhub_core.model import FIRST_ADDED_LINE, Axis, Event, Line, Packing
 from orderhub_core.rules.merging import wish
 from orderhub_core.store import packs
 from orderhub_core.store.ahead import Reads
 from orderhub_core.store.unit import Message, Row, Writes
 
 STOPPED = frozenset({"cancelled", "intercepted"})
+STOPPED_BY = frozenset(event.value for event in (Event.CANCELLED, Event.INTERCEPTED, Event.REFUNDED, Event.VOIDED))
 SENT = frozenset({"partly_shipped", "shipped"})
 SENT_BY = frozenset({Event.PARTLY_SHIPPED.value, Event.SHIPPED.value})
 UNDER_WAY_BY = SENT_BY | {Event.COLLECTED.value}
 PARTLY_REFUNDED = Event.PARTLY_REFUNDED.value
+AFTER_SALE = frozenset(event.value for event in Event if axis_of(event) is Axis.AFTER_SALE)
 PAID = frozenset({"paid", "partly_refunded", "settled"})
+GOES = GONE = -1
+"""In place of a moment: what is not done may go; what is done has gone its way."""
 FOREVER = (1 << 63) - 1
 """As the moment since which something holds: whatever a person has said."""
 REFUNDED = "partly refunded: what is still to be sent?"
+WANTED_BACK = "the buyer wants something back: is it still to be sent?"
+CALM = frozenset({"none", "rejected", "closed"})
+"""States of an after-sale in which the buyer wants nothing back."""
 RELINED = "its lines changed after it was split: what goes in which parcel?"
+CHANGED = "its lines changed since"
 MISSED = "was to be packed with an order that has gone, and is not: what is in which parcel?"
 SHIPPED = "said to be shipped before the warehouse was told"
+
+
+def doubts(head: Head) -> list[str]:
+    """Why an order goes nowhere before a person has looked, whatever the rulebook says of it."""
+    refunded = [REFUNDED] if PARTLY_REFUNDED in head.facts else []
+    return refunded if head.after_sale in CALM else [*refunded, WANTED_BACK]
 
 
 class Carried(NamedTuple):
@@ -64,12 +79,15 @@ class Following:
         """Whether there is anybody to make what was ordered."""
         self.carried: dict[int, Carried] = {}
         """By whoever decides."""
-        self._stopped: dict[int, str] = {}
-        self._held: dict[int, dict[str, int]] = {}
-        """Why, and since which moment."""
+        self._stopped: dict[int, tuple[str, int]] = {}
+        """Why, and `there`, as of `Writes.withdrawn`."""
+        self._held: dict[int, dict[str, tuple[int, int]]] = {}
+        """Why, since which moment, and `there`."""
         self._forestalled: dict[int, Forestalled] = {}
         self._seen: dict[int, tuple[Line, ...]] = {}
-        """Of orders in several parcels, the lines that were looked at last."""
+        """The lines that were looked at last, of orders that have got others."""
+        self._changed: dict[int, int] = {}
+        """`there`, of orders that consist of other goods."""
         self._parts: dict[int, Parts] = {}
         """Where the lines of orders go that were split before this batch, or that got more lines since."""
         self._packed: dict[int, tuple[Head, Packing, Message]] = {}
@@ -85,18 +103,26 @@ class Following:
         number = head.order_id
         if not head.decided or not (head.warehouse_by == "rule" or self._makes):
             return
-        relined = head.decided > 1 and self._is_relined(number)
+        changed = self._is_changed(number)
+        relined = changed and head.decided > 1 and _kinds(self._before(number)) != _kinds(self.news.lines[number])
+        others = changed and _goods(self._before(number)) != _goods(self.news.lines[number])
+        if changed:
+            self._seen[number] = self.news.lines[number]
         if head.decided > 1 and number in self.news.lines:
             self._place_new(head)
-        if number in self._stopped:
-            return
-        if head.fulfilment in STOPPED or head.payment not in PAID:
-            self._stopped[number] = f"the order is {head.headline}"
+        if number in self._stopped or head.fulfilment in STOPPED or head.payment not in PAID:
+            why, there = self._stopped.get(number, (f"the order is {head.headline}", GONE))
+            since = moment if any(entry.event in STOPPED_BY for entry in news) else 0
+            self._stopped[number] = why, max(there, _there(head, since))
             return
         if PARTLY_REFUNDED in head.facts:
-            self._hold(number, REFUNDED, moment if any(entry.event == PARTLY_REFUNDED for entry in news) else 0)
+            self._hold(head, REFUNDED, moment if any(entry.event == PARTLY_REFUNDED for entry in news) else 0)
+        if head.after_sale not in CALM:
+            self._hold(head, WANTED_BACK, moment if any(entry.event in AFTER_SALE for entry in news) else 0)
         if relined:
-            self._hold(number, RELINED, moment)
+            self._hold(head, RELINED, moment)
+        if others:
+            self._changed[number] = max(self._changed.get(number, GONE), _there(head, moment))
         if head.logistics != "none" and head.decided == 1:
             self._forestalled[number] = ("withdrawn", "the carrier had it before the warehouse was told", FOREVER)
         elif head.fulfilment in SENT or head.logistics != "none":
@@ -113,20 +139,23 @@ class Following:
             if said.missed:
                 self.writes.held.append((MISSED, moment, rows.push_key(head.shop, head.order_no)))
 
-    def _hold(self, number: int, why: str, since: int) -> None:
-        held = self._held.setdefault(number, {})
-        held[why] = since or held.get(why, 0)
+    def _hold(self, head: Head, why: str, since: int) -> None:
+        held = self._held.setdefault(head.order_id, {})
+        before, there = held.get(why, (0, GONE))
+        held[why] = max(before, since), max(there, _there(head, since))
 
-    def _is_relined(self, number: int) -> bool:
-        """Whether an order in several parcels consists of other lines since it was looked at last."""
+    def _is_changed(self, number: int) -> bool:
+        """Whether its lines were stated anew, and otherwise, since it was looked at last."""
         lines, carried = self.news.lines.get(number), self.carried.get(number)
-        if lines is None or lines is self._seen.get(number) or (carried is not None and lines is carried.stated):
-            return False
-        before: Iterable[Line] | None = self._seen.get(number)
-        if before is None:
-            before = carried.bought if carried else self._bought(number)
-        self._seen[number] = lines
-        return _kinds(before) != _kinds(lines)
+        return not (lines is None or lines is self._seen.get(number) or (carried and lines is carried.stated))
+
+    def _before(self, number: int) -> Sequence[Line]:
+        """Its lines when it was looked at last."""
+        if number not in self._seen:
+            self._seen[number] = tuple(
+                carried.bought if (carried := self.carried.get(number)) else self._bought(number)
+            )
+        return self._seen[number]
 
     def _place_new(self, head: Head) -> None:
         """Put the lines that no parcel has in one more, from where the first one leaves."""
@@ -164,11 +193,13 @@ class Following:
 
     def settle(self) -> None:
         """Write what the news of the batch mean for what is not performed yet."""
-        for number, why in self._stopped.items():
-            self.writes.withdrawn += [(why, key) for key in self._keys(number)]
+        for number, stopped in self._stopped.items():
+            self.writes.withdrawn += [(*stopped, key) for key in self._keys(number)]
         for number, reasons in self._held.items():
             in_turn = sorted(reasons.items(), key=lambda reason: reason[1])
-            self.writes.held += [(why, since, key) for key in self._keys(number) for why, since in in_turn]
+            self.writes.held += [(why, *since, key) for key in self._keys(number) for why, since in in_turn]
+        for number, there in self._changed.items():
+            self.writes.held += [(CHANGED, GOES, there, key) for key in self._keys(number)]
         for number, forestalled in self._forestalled.items():
             for key in self._keys(number):
                 self.writes.forestalled.append((*forestalled, key))
@@ -252,5 +283,14 @@ class Following:
         return found
 
 
+def _there(head: Head, since: int) -> int:
+    """The moment, where what was handed over has not left by it, so that it may still be stopped; else GONE."""
+    return since if head.fulfilment not in SENT and head.logistics == "none" else GONE
+
+
 def _kinds(lines: Iterable[Line]) -> set[tuple[int, str]]:
     return {(line.line_no, line.sku) for line in lines}
+
+
+def _goods(lines: Iterable[Line]) -> set[tuple[int, str, int, int | None]]:
+    return {(line.line_no, line.sku, line.quantity, line.gift_of) for line in lines}

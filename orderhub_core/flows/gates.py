@@ -65,11 +65,12 @@ class Gates:
             gate = self._gate(target)
             gate.failures, gate.pause_s, gate.closed_until = 0, 0.0, float("-inf")
 
-    def failed(self, target: str, after_s: float | None) -> None:
-        """It did not; or it asked to be left alone for `after_s`, and is, for as long as anybody plans ahead."""
+    def failed(self, target: str, after_s: float | None, *, at_once: bool = False) -> None:
+        """It did not; or it asked to be left alone for `after_s`, and is, for as long as anybody plans ahead.
+        `at_once`: what follows would fare no better."""
         with self._lock:
             gate = self._gate(target)
-            gate.failures += 1
+            gate.failures = max(gate.failures + 1, FAILURES_IN_A_ROW if at_once else 0)
             if gate.failures >= FAILURES_IN_A_ROW:
                 gate.pause_s = min(LONGEST_PAUSE_S, gate.pause_s * 2 or FIRST_PAUSE_S)
             wait_s = max(gate.pause_s, min(FURTHEST / 1_000_000, after_s or 0.0))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 import polars as pl
 
 from orderhub_core.flows.companions import key_of
+from orderhub_core.flows.following import CALM
 from orderhub_core.packing import evidence
 from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.rules.merging import wish
@@ -15,7 +16,6 @@ from orderhub_core.store import packs
 from orderhub_core.store.base import Store
 from orderhub_core.store.packs import Waiting
 
-CALM = ("none", "rejected", "closed")
 FREE = pl.Schema({"order_id": pl.Int64(), "version": pl.Int64(), "until": pl.Int64()})
 KNOWN = pl.Schema({**FREE, **evidence.ORDERS, "number": pl.String()})
 """By the keys of their hand-overs, as `order_no`."""

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import ops
 from orderhub_core.flows.naming import check_shop
+from orderhub_core.flows.rows import push_key, whole_keys
 from orderhub_core.model import RawMessage, Release
 from orderhub_core.settings import Settings
 from orderhub_core.store import aside, packs
@@ -31,17 +34,25 @@ class Holds:
         return aside.held(self._store, shop=shop, order_no=order_no, limit=limit)
 
     def release(
-        self, order_no: str, *, shop: str | None = None, parcel: int = 0, reason: str, by: str = ""
+        self, order_no: str, *, shop: str | None = None, parcel: int = 0, reason: str, by: str = "", again: bool = False
     ) -> Held:  # fmt: skip
         """Let an order, or one parcel of it, go to its warehouse that a rule or a doubt has kept back: a message of
-        ours, applied when this returns. What is learnt of the order after this may keep it back again.
+        ours, applied when this returns. What is learnt of the order after this may keep it back again. What was handed
+        over already is left as it is; what was tried in vain goes only `again`.
 
         Raises UserMistake where there is no such order, none is kept back, several are, or it was tried already.
         """
-        ops.check_release(reason, by)
+        return self._said(order_no, shop, Release("", order_no, reason, by, parcel, act="again" if again else "go"))
+
+    def close(self, order_no: str, *, shop: str | None = None, parcel: int = 0, reason: str, by: str = "") -> Held:
+        """Say that a person has seen to an order, or to one parcel of it: it goes no more. Raises as `release`."""
+        return self._said(order_no, shop, Release("", order_no, reason, by, parcel, act="close"))
+
+    def _said(self, order_no: str, shop: str | None, said: Release) -> Held:
+        ops.check_release(said.reason, said.by)
         self._check_known(order_no, shop)
-        found = ops.releasable(self.kept(shop=shop, order_no=order_no), order_no, parcel)
-        self._say([ops.release(Release(found.shop, order_no, reason, by, parcel), self._clock())])
+        found = releasable(self.kept(shop=shop, order_no=order_no), order_no, said.parcel, said.act)
+        self._say([ops.release(msgspec.structs.replace(said, shop=found.shop), self._clock())])
         return found
 
     def _check_known(self, order_no: str, shop: str | None) -> None:
@@ -58,3 +69,33 @@ class Holds:
         if shop is not None and shop not in known:
             text = "the shop {shop} has no order {order}; one of that number is of {known}: say which (--shop)"
             raise UserMistake(text, shop=shop, order=order_no, known=tuple(known))
+
+
+def releasable(held: Sequence[Held], order_no: str, parcel: int = 0, act: str = "go") -> Held:
+    """The one effect of an order that this may be said of, or the first of those that one word is about; `act`: as of
+    `model.Release`. Raises UserMistake where there is none, or where they are of several orders."""
+    own = [one for one in held if one.key in _own_keys(one) and parcel in (0, one.parcel)]
+    # Of parcels and a work order of the same order one word lets all go; what was not tried may go.
+    pushes = list({one.shop: one for one in sorted(own, key=lambda one: -one.tries)}.values())
+    if not pushes:
+        text = "order {order} is not kept from its warehouse; `orderhub holds list` names those that are"
+        if parcel:
+            text = "parcel {parcel} of order {order} is not kept from its warehouse; `orderhub holds list` names those"
+        raise UserMistake(text, order=order_no, parcel=parcel)
+    if len(pushes) > 1:
+        text = "several shops have an order {order} that is kept back ({shops}): say which (--shop)"
+        raise UserMistake(text, order=order_no, shops=tuple(one.shop for one in pushes))
+    (found,) = pushes
+    if found.tries and not found.done and act == "go":
+        raise UserMistake(
+            "order {order} was tried {tries} times and may have arrived: look at {target}. `holds release {order}"
+            " --again` hands it over once more under the same key, `holds close {order}` says that you have seen to it",
+            order=order_no,
+            tries=found.tries,
+            target=found.target,
+        )
+    return found
+
+
+def _own_keys(one: Held) -> list[str]:
+    return [push_key(one.shop, one.order_no, one.parcel or 1), *whole_keys(one.shop, one.order_no)]

@@ -18,7 +18,7 @@ from orderhub_core.errors import Later, NeedsPerson, Stop
 from orderhub_core.flows import parcelling, regarding, rows
 from orderhub_core.flows.allotting import Settled, settle
 from orderhub_core.flows.counters import Counters, Made
-from orderhub_core.flows.following import Carried, Following
+from orderhub_core.flows.following import Carried, Following, doubts
 from orderhub_core.flows.marking import marked
 from orderhub_core.flows.news import News
 from orderhub_core.flows.places import Places
@@ -180,7 +180,7 @@ class Intentions:
         head, _, book, lines, message = made
         at, version, lack = message.received_at, book.version, settled.lack
         gifts: list[Line] = []
-        held: list[str] = []
+        held = doubts(head)
         done: list[Decision] = []
         named: list[rows.Done] = []
         if read := self._read.get(head.order_id):
@@ -298,7 +298,10 @@ def _cause(rule: str, version: str) -> str:
 
 
 def _is_undecided(head: Head) -> bool:
-    """Paid, its lines known, nothing done for it yet, and the rulebook has not spoken."""
+    """Paid, even if part of it went back, its lines known, nothing done for it yet, and the rulebook silent so far."""
     return (
-        not head.decided and head.payment == "paid" and head.fulfilment == "waiting" and head.lines_digest is not None
+        not head.decided
+        and head.payment in ("paid", "partly_refunded")
+        and head.fulfilment == "waiting"
+        and head.lines_digest is not None
     )

@@ -8,7 +8,7 @@ from hashlib import blake2b
 import msgspec
 
 from orderhub_core.errors import Term, Unreadable, UserMistake
-from orderhub_core.flows.rows import push_key, push_keys, waits_until, work_key
+from orderhub_core.flows.rows import push_key, push_keys, waits_until, whole_keys
 from orderhub_core.fold import Entry, Head
 from orderhub_core.model import (
     BookChange,
@@ -26,7 +26,6 @@ from orderhub_core.model import (
 )
 from orderhub_core.settings import RESERVED
 from orderhub_core.store import books, packs, presale, signals
-from orderhub_core.store.aside import Held
 from orderhub_core.store.base import Store
 from orderhub_core.store.unit import Message, Row, Writes
 from orderhub_core.supply import Arrival, BatchPlan, Dealing, StockReport
@@ -48,6 +47,7 @@ TURN_KEY = "rules"
 """In place of an order's number: all of them are one lane's, and hold as they were said, one by one."""
 TOGETHER_US = 30_000_000
 """So long who is let go waits once more for others that it may be packed with: they may be let go by the next word."""
+LET_GO, CLOSED = "let go", "closed"
 WITHDRAWN = -1
 """In the column `consistent` of `reviews`: a judgement that was taken back."""
 LONGEST_REASON, LONGEST_NAME = 500, 100
@@ -82,7 +82,7 @@ def noted(
             if said.held_for:
                 writes.freed += [(note, until, key, said.held_for) for key in keys]
             else:
-                writes.released += [(note, until, moment, key) for key in keys]
+                writes.released += [(note, until, moment, said.act, key) for key in keys]
         case Packing():
             entry = _told(
                 message, said, order_id, "order.packed", "together" if said.companions else "alone", "released"
@@ -207,36 +207,6 @@ def _dismissed(message: Message, said: Dismissal) -> tuple[Row, Entry]:
     return (said.source, said.message_id, said.reason, said.by, at), entry
 
 
-def releasable(held: Sequence[Held], order_no: str, parcel: int = 0) -> Held:
-    """The one effect of an order that may be let go, or the first of those that one word lets go. Raises UserMistake
-    where there is none, or where they are of several orders."""
-    own = [one for one in held if one.key in _own_keys(one) and parcel in (0, one.parcel)]
-    # Of parcels and a work order of the same order one word lets all go; what was not tried may go.
-    pushes = list({one.shop: one for one in sorted(own, key=lambda one: -one.tries)}.values())
-    if not pushes:
-        text = "order {order} is not kept from its warehouse; `orderhub holds list` names those that are"
-        if parcel:
-            text = "parcel {parcel} of order {order} is not kept from its warehouse; `orderhub holds list` names those"
-        raise UserMistake(text, order=order_no, parcel=parcel)
-    if len(pushes) > 1:
-        text = "several shops have an order {order} that is kept back ({shops}): say which (--shop)"
-        raise UserMistake(text, order=order_no, shops=tuple(one.shop for one in pushes))
-    (found,) = pushes
-    if found.tries:
-        raise UserMistake(
-            "order {order} was tried {tries} times and may have arrived: look at {target}, and hand it over there if it"
-            " has not",
-            order=order_no,
-            tries=found.tries,
-            target=found.target,
-        )
-    return found
-
-
-def _own_keys(one: Held) -> tuple[str, str]:
-    return push_key(one.shop, one.order_no, one.parcel or 1), work_key(one.shop, one.order_no)
-
-
 def release(said: Release, at: int) -> RawMessage:
     """`at`, microseconds UTC, tells a second release from a first one that is sent again."""
     # An order's number may end as a parcel's does, and be as long as an id may be.
@@ -247,12 +217,14 @@ def release(said: Release, at: int) -> RawMessage:
 def _released(message: Message, said: Release, head: Head | None) -> tuple[str, list[str], Entry]:
     """What is noted, the keys of its parcels and its work order, and the log's entry."""
     which = {"parcel": said.parcel} if said.parcel else {}
-    at, detail = message.received_at, _json({"reason": said.reason, "by": said.by, **which}).decode()
+    act = {} if said.act == "go" else {"act": said.act}
+    at, detail = message.received_at, _json({"reason": said.reason, "by": said.by, **which, **act}).decode()
     who, order_id = said.by or "a person", head.order_id if head else 0
-    entry = Entry(order_id, "order.released", at, at, "", "released", "released", message.source, message.id, detail)
+    event, what = ("order.closed", "closed") if said.act == "close" else ("order.released", "released")
+    entry = Entry(order_id, event, at, at, "", what, "released", message.source, message.id, detail)
     parcels = push_keys(head) if head and head.decided > 1 else [push_key(said.shop, said.order_no)]
-    keys = parcels[said.parcel - 1 : said.parcel] if said.parcel else [*parcels, work_key(said.shop, said.order_no)]
-    return f"let go by {who}: {said.reason}", keys, entry
+    keys = parcels[said.parcel - 1 : said.parcel] if said.parcel else parcels + whole_keys(said.shop, said.order_no)
+    return f"{CLOSED if said.act == 'close' else LET_GO} by {who}: {said.reason}", keys, entry
 
 
 def packing(said: Packing, at: int) -> RawMessage:

@@ -79,6 +79,15 @@ def push_keys(head: Head) -> list[str]:
     return [push_key(head.shop, head.order_no, parcel) for parcel in range(1, head.decided + 1)]
 
 
+def fetch_key(shop: str, order_no: str) -> str:
+    return f"fetch:{shop}:{order_no}"
+
+
+def whole_keys(shop: str, order_no: str) -> list[str]:
+    """Of what is asked of a whole order, however many parcels it goes in."""
+    return [work_key(shop, order_no), fetch_key(shop, order_no)]
+
+
 def work_key(shop: str, order_no: str) -> str:
     return f"work:{shop}:{order_no}"
 

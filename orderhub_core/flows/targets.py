@@ -8,7 +8,7 @@ from typing import Any, TypeVar, assert_never
 
 from orderhub_core import registry
 from orderhub_core.effects import Effect, FetchOrder, Notify, OrderProduction, PushToWarehouse
-from orderhub_core.errors import Busy, NobodyThere, Unreachable, UserMistake
+from orderhub_core.errors import Busy, NeedsPerson, NobodyThere, OtherwiseThere, Unreachable, UserMistake
 from orderhub_core.flows.companions import HandOvers, key_of, unready
 from orderhub_core.model import RawMessage
 from orderhub_core.ports import Channel, Notifier, Warehouse
@@ -82,7 +82,8 @@ class Targets:
             raise Busy(f"{missing} is not packed with it just now")
 
     def perform(self, effect: Effect, key: str) -> None:
-        """Do an effect under its idempotency key, and read back that it is done. Raises `errors`."""
+        """Do an effect under its idempotency key, and read back that it is done. Raises `errors`: of NeedsPerson, but
+        for OtherwiseThere, where nothing was taken."""
         match effect:
             case FetchOrder():
                 self._receive([self._channel(effect.shop).fetch(effect.order_no)])
@@ -93,17 +94,25 @@ class Targets:
                 warehouse = self.warehouse(effect.warehouse)
                 self._check_open(effect.warehouse)
                 warehouse.push(effect, key)
-                if not warehouse.holds(effect):
+                if not _holds(warehouse, effect):
                     raise Unreachable(f"{effect.warehouse} took {effect.order_no} but does not show it yet")
             case OrderProduction():
                 base, asked = self.base(effect.base), as_handover(effect)
                 base.push(asked, key)
-                if not base.holds(asked):
+                if not _holds(base, asked):
                     raise Unreachable(f"{effect.base} took {effect.number} but does not show it yet")
             case Notify():
                 self.notifier(effect.channel).push(effect, key)
             case _:
                 assert_never(effect)
+
+
+def _holds(warehouse: Warehouse, effect: PushToWarehouse) -> bool:
+    """Read back. Raises OtherwiseThere where the answer needs a person: it took what it was told before."""
+    try:
+        return warehouse.holds(effect)
+    except NeedsPerson as failure:
+        raise OtherwiseThere(str(failure)) from None
 
 
 def _connected(connect: Callable[[Endpoint], T], endpoint: Endpoint) -> T:

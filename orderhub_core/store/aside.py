@@ -83,6 +83,8 @@ class Held(NamedTuple):
     parcel: int = 0
     """Of an order that goes in several parcels, which of them; else 0."""
     parcels: int = 1
+    done: bool = False
+    """Whether it was performed, and is looked at for what was learnt since."""
 
 
 class Reason(NamedTuple):
@@ -172,12 +174,13 @@ def held(store: Store, *, shop: str | None = None, order_no: str | None = None, 
     asked = [("o.shop", shop), ("o.order_no", order_no)]
     which = "".join(f" AND {column} = ?" for column, value in asked if value is not None)
     sql = (
-        "SELECT o.shop, o.order_no, e.key, e.target, e.note, e.attempts, e.intended_at, e.payload FROM outbox e"
+        "SELECT o.shop, o.order_no, e.key, e.target, e.note, e.attempts, e.intended_at, e.payload,"
+        " e.done_at IS NOT NULL FROM outbox e"
         f" JOIN orders o ON o.order_id = e.order_id WHERE e.state = 'person'{which} ORDER BY e.intended_at, e.key"
     )
     sql += "" if limit is None else f" LIMIT {int(limit)}"
     rows = store.query("hub", sql, [value for _, value in asked if value is not None])
-    return [Held(*(*row[:-1], *_parcel(row[-1]))) for row in rows]
+    return [Held(*(*known, *_parcel(payload), bool(done))) for *known, payload, done in rows]
 
 
 def shops(store: Store) -> list[str]:

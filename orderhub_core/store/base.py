@@ -287,7 +287,9 @@ class Store(ABC):
             in_time = (*was, state, *was, note, next_at, done_at, leased.attempts, *which)
             with self.transaction("hub") as cursor:
                 if tried:
-                    cursor.execute(self.sql(statements.FINISH_LATE), (state, state, note, done_at, *which))
+                    cursor.execute(self.sql(statements.FINISH_LATE), (done_at, state, note, *which))
+                else:
+                    cursor.execute(self.sql(statements.UNBEGUN), (leased.attempts, leased.attempts, *which))
                 cursor.execute(self.sql(statements.FINISH), in_time)
 
     # -- pollers

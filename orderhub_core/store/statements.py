@@ -81,19 +81,25 @@ REPLACE = """ ON CONFLICT (key) DO UPDATE SET payload = excluded.payload, state 
 """A `latest` effect: the newer one takes the place of the older, whatever became of that."""
 
 RENEW = """ ON CONFLICT (key) DO UPDATE SET payload = excluded.payload
-    WHERE outbox.state <> 'done'"""
+    WHERE outbox.done_at IS NULL"""
 """An effect that is not done says what holds now. Whoever has leased it finds out before performing; if it was being
 performed already, by FINISH."""
 
 BEFORE = "CASE WHEN note <> '' THEN '; before: ' || note ELSE '' END"
+HANDED_OVER = "handed over already: see whether it must be stopped there"
 ANEW = """next_at = CASE WHEN state = 'person' AND attempts = 0 AND next_at < ? AND EXISTS (SELECT 1 FROM orders mine
     JOIN packs p ON mine.order_id = outbox.order_id AND outbox.key = 'push:' || mine.shop || ':' || mine.order_no
     AND p.order_id = mine.order_id AND p.order_no = '') THEN ? ELSE next_at END"""
 """Who waits for others, and was told of none, waits once more as it is let go: they may be let go with it."""
+STOPPED = """EXISTS (SELECT 1 FROM orders o WHERE o.order_id = outbox.order_id
+    AND (o.fulfilment IN ('cancelled', 'intercepted') OR o.payment NOT IN ('paid', 'partly_refunded', 'settled')))"""
 RELEASE = f"""UPDATE outbox SET note = ? || {BEFORE}, {ANEW}, released = ?,
-    state = CASE WHEN state = 'person' AND attempts = 0 THEN 'waiting' ELSE state END
-    WHERE key = ? AND state NOT IN ('done', 'withdrawn')"""
-"""A person lets it go, who knew what was known when saying so. What was tried may have arrived: it stays as it is."""
+    attempts = CASE WHEN ? = 'again' AND state = 'person' AND attempts > 1 THEN 1 ELSE attempts END,
+    state = CASE WHEN done_at IS NOT NULL THEN 'done' WHEN ? = 'close' THEN 'withdrawn'
+    WHEN state <> 'person' THEN state WHEN attempts = 0 OR (? = 'again' AND NOT {STOPPED}) THEN 'waiting' ELSE state END
+    WHERE key = ? AND state <> 'withdrawn'"""
+"""A person's word on it, as of `model.Release.act`, who knew what was known when saying so. What was tried may have
+arrived: it stays as it is, unless it is to go again. What is done stays done."""
 TO_BE_SENT = """o.deleted_at IS NULL AND o.payment = 'paid' AND o.after_sale IN ('none', 'rejected', 'closed')
     AND o.shipped_at IS NULL AND ((o.fulfilment = 'waiting' AND o.logistics = 'none')
     OR (o.fulfilment = 'partly_shipped' AND EXISTS (SELECT 1 FROM outbox f
@@ -104,22 +110,26 @@ FREE = f"""UPDATE outbox SET note = ? || {BEFORE}, {ANEW}, released = coalesce(r
     WHERE key = ? AND state = 'person' AND attempts = 0 AND note = ?
     AND EXISTS (SELECT 1 FROM orders o WHERE o.order_id = outbox.order_id AND {TO_BE_SENT})"""
 """The hub lets go what waits for one thing, and for nothing that was said meanwhile: it knows no more than that."""
-HOLD = f"""UPDATE outbox SET state = 'person', note = ? || {BEFORE}
-    WHERE (coalesce(released, -1) < ? OR (? > 0 AND attempts > 0)) AND key = ?
-    AND (state IN ('waiting', 'leased') OR (state = 'person' AND attempts = 0 AND note NOT LIKE ?))"""
-"""Also what a rule holds already: whoever lets it go must know of this, too. Told once. What was tried and is held
-since a moment of this batch is not let go again by who spoke later in it, no more than in a batch of its own."""
+RECALLED = f"CASE WHEN state = 'done' THEN '{HANDED_OVER}; ' ELSE '' END"
+HOLD = f"""UPDATE outbox SET state = 'person', note = {RECALLED} || ? || {BEFORE} WHERE key = ?
+    AND (((coalesce(released, -1) < ? OR (? > 0 AND attempts > 0))
+    AND (state IN ('waiting', 'leased') OR (state = 'person' AND note NOT LIKE ?)))
+    OR (state = 'done' AND coalesce(released, -1) < ?))"""
+"""Also what a rule holds already, or what was tried in vain: whoever lets it go must know of this, too. Told once. What
+was tried and is held since a moment of this batch is not let go again by who spoke later in it, no more than in a batch
+of its own."""
 EXPECTED = """EXISTS (SELECT 1 FROM orders mine
     JOIN packs p ON mine.order_id = outbox.order_id AND p.shop = mine.shop AND p.order_no = mine.order_no
     JOIN orders other ON other.order_id = p.order_id
     JOIN outbox gone ON gone.key = 'push:' || other.shop || ':' || other.order_no
     AND (gone.state IN ('leased', 'done') OR (gone.attempts > 0 AND gone.state <> 'withdrawn')))"""
 """Whether a warehouse was told of another order that it is packed with this one, or may have been."""
-WITHDRAW = f"""UPDATE outbox SET note = ? || {BEFORE},
-    state = CASE WHEN attempts > CASE WHEN state = 'leased' THEN 1 ELSE 0 END OR {EXPECTED}
-    THEN 'person' ELSE 'withdrawn' END
-    WHERE key = ? AND (state IN ('waiting', 'leased') OR (state = 'person' AND attempts = 0 AND note NOT LIKE ?))"""
-"""What was tried in vain may have arrived all the same, and what is waited for is missed: a person must look."""
+WITHDRAW = f"""UPDATE outbox SET note = {RECALLED} || ? || {BEFORE},
+    state = CASE WHEN attempts > 0 OR {EXPECTED} THEN 'person' ELSE 'withdrawn' END
+    WHERE key = ? AND (state IN ('waiting', 'leased') OR (state = 'person' AND note NOT LIKE ?)
+    OR (state = 'done' AND coalesce(released, -1) < ? AND note NOT LIKE ?))"""
+"""What is being tried, or was in vain, may arrive all the same, what is done has, and what is waited for is missed: a
+person must look. Who has leased it and has not begun says so: UNBEGUN."""
 
 EXPECTING = """SELECT gone.key FROM outbox leaves JOIN orders mine ON mine.order_id = leaves.order_id
     AND leaves.key = 'push:' || mine.shop || ':' || mine.order_no
@@ -159,12 +169,15 @@ FINISH = """UPDATE outbox SET state = CASE WHEN ? = 'done' AND payload <> ? THEN
     note = CASE WHEN ? = 'done' AND payload <> ? THEN 'done as it was before it changed' ELSE ? END,
     next_at = ?, done_at = ?, attempts = ?, lease_until = NULL
     WHERE key = ? AND generation = ? AND owner = ? AND state = 'leased'"""
-FINISH_LATE = """UPDATE outbox SET state = CASE WHEN ? = 'done' THEN 'done' ELSE 'person' END,
-    note = note || CASE WHEN ? = 'done' THEN '' ELSE '; begun before that: ' || ? END,
-    done_at = ?, lease_until = NULL
+FINISH_LATE = f"""UPDATE outbox SET state = 'person', done_at = ?, lease_until = NULL,
+    note = CASE WHEN ? = 'done' THEN '{HANDED_OVER}; ' || note ELSE note || '; begun before that: ' || ? END
     WHERE key = ? AND generation = ? AND owner = ? AND state IN ('withdrawn', 'person') AND lease_until IS NOT NULL"""
-"""Of what was withdrawn or held while it was performed: what is done is done, and what may have arrived, a person must
-look at. The note goes on saying why it should not have been."""
+"""Of what was held while it was performed: it is done, or may have arrived, and a person must look. The note goes on
+saying why it should not have been."""
+UNBEGUN = f"""UPDATE outbox SET attempts = ?, lease_until = NULL,
+    state = CASE WHEN ? = 0 AND {STOPPED} AND NOT {EXPECTED} THEN 'withdrawn' ELSE state END
+    WHERE key = ? AND generation = ? AND owner = ? AND state IN ('withdrawn', 'person') AND lease_until IS NOT NULL"""
+"""What was held while it was leased, and was not begun, or was refused: it is no try, and nothing has arrived."""
 
 OPEN_PARKED = "parked WHERE dismissed_at IS NULL"
 """What waits for a person; of the rest, one has said that it need not. An index holds these alone."""
@@ -195,9 +208,11 @@ class Effects(NamedTuple):
 
 def effects_of(writes: Writes) -> Effects:
     replaced = {row[0] for row in writes.latest_effects}, {row[0] for row in writes.renewed_effects}
-    released, freed = {row[3] for row in writes.released}, {row[2] for row in writes.freed}
-    leaving = {row[3] for row in writes.forestalled} | {row[1] for row in writes.withdrawn}
-    some = [one for one in (*replaced, released, {row[2] for row in writes.held}, freed, leaving, writes.packed) if one]
+    released, freed = {row[-1] for row in writes.released}, {row[2] for row in writes.freed}
+    closed = {key for *_, act, key in writes.released if act == "close"}
+    leaving = {row[3] for row in writes.forestalled} | {row[-1] for row in writes.withdrawn} | closed
+    held = {row[-1] for row in writes.held}
+    some = [one for one in (*replaced, released, held, freed, leaving, writes.packed) if one]
     in_order = len(some) < 2 and not writes.packed
     return Effects(frozenset().union(*some), frozenset(leaving), in_order)
 
@@ -234,18 +249,27 @@ def batches(writes: Writes) -> Iterator[Batch]:
         *(Batch(sql, [row]) for sql, row in writes.words),
         Batch(
             RELEASE,
-            [(why, until, until, *row) for why, until, *row in sorted(writes.released, key=lambda row: row[3])],
+            [
+                (why, until, until, moment, act, act, act, key)
+                for why, until, moment, act, key in sorted(writes.released, key=itemgetter(-1))
+            ],
             key="key",
         ),
         Batch(
             HOLD,
-            [(why, since, since, key, f"%{why}%") for why, since, key in sorted(writes.held, key=lambda row: row[2])],
+            [
+                (why, key, since, since, f"%{why}%", there)
+                for why, since, there, key in sorted(writes.held, key=itemgetter(-1))
+            ],
             key="key",
         ),
         Batch(FORESTALL, [(*row, row[0]) for row in sorted(writes.forestalled, key=lambda row: row[3])], key="key"),
         Batch(
             WITHDRAW,
-            [(why, key, f"{why}%") for why, key in sorted(writes.withdrawn, key=lambda row: row[1])],
+            [
+                (why, key, f"{why}%", there, f"%{why}%")
+                for why, there, key in sorted(writes.withdrawn, key=itemgetter(-1))
+            ],
             key="key",
         ),
         Batch(

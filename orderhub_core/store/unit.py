@@ -98,8 +98,8 @@ class Writes:
         self.sightings: list[Row] = []
         self.reviews: list[Row] = []
         self.released: list[Row] = []
-        """(note, until, moment, key) of effects that a person lets go; `until`: how long those of them wait that wait
-        for others to be packed with."""
+        """(note, until, moment, act, key) of effects that a person lets go, or closes; `until`: how long those of them
+        wait that wait for others to be packed with; `act`: as of `model.Release`."""
         self.freed: list[Row] = []
         """(note, until, key, why) of effects that the hub lets go, if they are held for that and nothing else."""
         self.words: list[tuple[str, Row]] = []
@@ -111,10 +111,11 @@ class Writes:
         self.latest_effects: list[Row] = []
         self.renewed_effects: list[Row] = []
         self.withdrawn: list[Row] = []
-        """(note, key) of effects that must not be performed any more, if nobody has yet."""
+        """(note, there, key) of effects that must not be performed any more, if nobody has yet. Of what is done already
+        a person is told who has said nothing of it after the moment `there`; -1: it has gone its way."""
         self.held: list[Row] = []
-        """(note, moment, key) of effects that a person must look at before they are performed, if nobody has yet, or
-        has let them go after that moment."""
+        """(note, moment, there, key) of effects that a person must look at before they are performed, if nobody has
+        yet, or has let them go after that moment; -1: they may go. `there`: as of `withdrawn`."""
         self.forestalled: list[Row] = []
         """(state, note, moment, key) of effects that somebody else has seen to, if we have not even tried:
         `withdrawn`, or `person` where that is not certain and nobody has let it go after that moment."""

@@ -14,7 +14,7 @@ from connectors.sandbox.server import SECOND
 from connectors.touchpoints import desk
 from connectors.warehouses import dock
 from orderhub_core.effects import Companion, PushToWarehouse, WarehouseLine
-from orderhub_core.errors import BadCredentials, RefusedByTarget, Unreachable, Unreadable
+from orderhub_core.errors import BadCredentials, OtherwiseThere, RefusedByTarget, Unreachable, Unreadable
 from orderhub_core.settings import Endpoint
 from orderhub_core.sim.world import World
 
@@ -85,7 +85,7 @@ def test_reading_back_compares_the_lines(start: Start) -> None:
     without_gift = PushToWarehouse(ORDER.shop, ORDER.order_no, ORDER.warehouse, LINES[:1])
     other_shop = PushToWarehouse("douyin-outlet", ORDER.order_no, ORDER.warehouse, LINES)
     assert [warehouse.holds(effect) for effect in (shuffled, without_gift, other_shop)] == [True, False, False]
-    with pytest.raises(RefusedByTarget, match="409"):
+    with pytest.raises(OtherwiseThere, match="409"):
         warehouse.push(without_gift, "key-2")
 
 
@@ -100,9 +100,9 @@ def test_parcels_of_an_order_are_taken_and_read_back_one_by_one(start: Start) ->
     warehouse.push(second, "key-2")
     warehouse.push(second, "key-2")
     assert [warehouse.holds(effect) for effect in (first, second)] == [True, True]
-    with pytest.raises(RefusedByTarget, match="409"):
+    with pytest.raises(OtherwiseThere, match="409"):
         warehouse.push(ORDER, "key-3")
-    with pytest.raises(RefusedByTarget, match="409"):
+    with pytest.raises(OtherwiseThere, match="409"):
         warehouse.push(first, "key-2")
 
 
@@ -141,7 +141,7 @@ def test_a_key_names_one_order_only(start: Start) -> None:
     warehouse = dock.connect(start().dock())
     warehouse.push(ORDER, "key-1")
     other = PushToWarehouse(ORDER.shop, "6921458730912345672", ORDER.warehouse, LINES)
-    with pytest.raises(RefusedByTarget, match="409"):
+    with pytest.raises(OtherwiseThere, match="409"):
         warehouse.push(other, "key-1")
     assert not warehouse.holds(other)
 

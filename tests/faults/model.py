@@ -37,6 +37,7 @@ Key = tuple[str, str]
 
 PLACE = {event.value: place for place, event in enumerate(Event)}
 AGAIN = frozenset(e for e in PLACE if e.startswith(("after_sale.", "invoice."))) | {
+    "payment.partly_refunded",
     "logistics.moved",
     "logistics.out_for_delivery",
 }
@@ -47,6 +48,8 @@ COLUMN_OF = {
     "logistics.collected": "collected_at",
     "logistics.delivered": "delivered_at",
 }
+STOPPING = ("fulfilment.cancelled", "fulfilment.intercepted", "payment.refunded", "payment.voided")
+AFTER_SALE = tuple(event.value for event in Event if event.value.startswith("after_sale."))
 SHIPPED = ("fulfilment.partly_shipped", "fulfilment.shipped")
 NUMBERS = ("total_minor", "paid_minor", "freight_minor", "discount_minor")
 WORDS = ("currency", "payment_method", "province", "city")
@@ -261,6 +264,8 @@ class Effect:
         self.owner, self.lease_until, self.done_at = "", 0, None
         self.generation = -1
         """As the hub numbered the newest intent we saw leased."""
+        self.told: set[str] = set()
+        """Why it should not have been done."""
         self.done_of: set[int] = set()
         """Intents that were recorded as done."""
 
@@ -402,6 +407,8 @@ class Model:
                 for name, parcel in (about.pushes() if about else {}).items():
                     if let.parcel in (0, parcel):
                         self._release(name)
+                if not let.parcel:
+                    self._release(f"fetch:{let.shop}:{let.order_no}")
                 self._log((let.shop, let.order_no), "order.released", "released", "released", key)
             case Review() as judged:
                 said_so = -1 if judged.withdrawn else int(judged.consistent)
@@ -418,12 +425,14 @@ class Model:
         (order.log if order else self.strays).append(Logged(event, at, at, "", what, outcome, cause[0], cause))
 
     def _release(self, name: str) -> None:
-        """What was tried may have arrived: it stays as it is."""
+        """What was tried may have arrived: it stays as it is. What is done stays done."""
         effect = self.outbox.get(name)
-        if effect is None or effect.state in ("done", "withdrawn"):
+        if effect is None or effect.state == "withdrawn":
             return
         effect.released = self.moment
-        if effect.state == "person" and not effect.attempts:
+        if effect.done_at is not None:
+            effect.state = "done"
+        elif effect.state == "person" and not effect.attempts:
             effect.state = "waiting"
 
     def _observe(self, key: Key, said: Said, seen: Observation, speaking: Speaking | None) -> str:
@@ -431,9 +440,11 @@ class Model:
         order_key = (source.shop, seen.order_no)
         new = order_key not in self.orders
         order = self.orders.setdefault(order_key, Order(*order_key, source.platform))
+        goods = {(line.line_no, line.sku, line.quantity, line.gift_of) for line in order.lines}
         before = {(line.line_no, line.sku) for line in order.lines}
         entries, taken, lines = order.take(seen, said, received_at)
         others = before != {(line.line_no, line.sku) for line in order.lines}
+        anew = goods != {(line.line_no, line.sku, line.quantity, line.gift_of) for line in order.lines}
         order.log += entries
         if taken:
             later = [line.line_no for line in order.lines if line.line_no not in order.goes]
@@ -443,7 +454,8 @@ class Model:
                 *_, name = order.pushes()
                 self._intend(name, Effect(order.warehouse or "", received_at, order.goods(order.decided)))
             for name, parcel in order.pushes().items() if order.decided and order.warehouse_by == "rule" else ():
-                self._follow(order, self.outbox[name], parcel, {entry.event for entry in entries}, lines, others)
+                fresh = {entry.event for entry in entries}
+                self._follow(order, self.outbox[name], parcel, fresh, lines, others, anew)
             self._decide(order, key, speaking)
         if source.live and (seen.incomplete or "lines" not in order.stated):
             name = "fetch:{}:{}".format(*order_key)
@@ -453,23 +465,30 @@ class Model:
         return "imported" if new else "updated" if entries else "unchanged"
 
     def _follow(
-        self, order: Order, push: Effect, parcel: int, fresh: set[str], relined: bool, others: bool
+        self, order: Order, push: Effect, parcel: int, fresh: set[str], relined: bool, others: bool, anew: bool
     ) -> None:  # fmt: skip
-        """What news mean for a push that nobody has performed. Who has let it go knew all that had been applied.
-        `relined`: its lines were stated anew; `others`: they are others."""
-        if relined and push.state != "done":
-            push.goods = order.goods(parcel)
-        now = order.settled()
-        open_ = push.state in ("waiting", "leased")
-        if now.fulfilment in ("cancelled", "intercepted") or now.payment not in ("paid", "settled", "partly_refunded"):
-            if open_ or (push.state == "person" and not push.attempts):
-                push.state = "person" if push.attempts > (push.state == "leased") else "withdrawn"
-            return
+        """What news mean for a push. Who has let it go knew all that had been applied. `relined`: its lines were stated
+        anew; `others`: they are others; `anew`: or more of them."""
 
         def unknown_to_who_let_it_go(*events: str) -> bool:
             return push.released < (self.moment if fresh.intersection(events) else 0)
 
-        if "payment.partly_refunded" in order.facts and open_ and unknown_to_who_let_it_go("payment.partly_refunded"):
+        if relined and push.done_at is None:
+            push.goods = order.goods(parcel)
+        now = order.settled()
+        open_ = push.state in ("waiting", "leased")
+        there = push.state == "done" and now.fulfilment not in ("partly_shipped", "shipped") and now.logistics == "none"
+        if _is_stopped(now):
+            why = f"the order is {headline(now)}"
+            unseen = there and why not in push.told and unknown_to_who_let_it_go(*STOPPING)
+            if unseen or open_ or push.state == "person":
+                push.state = "person" if push.attempts else "withdrawn"
+                push.told.add(why)
+            return
+
+        refunded = "payment.partly_refunded" in order.facts and unknown_to_who_let_it_go("payment.partly_refunded")
+        case = now.after_sale not in ("none", "rejected", "closed") and unknown_to_who_let_it_go(*AFTER_SALE)
+        if ((open_ or there) and (refunded or case)) or (anew and there):
             push.state = "person"
         several = order.decided > 1
         if several and others and push.state in ("waiting", "leased"):
@@ -485,14 +504,15 @@ class Model:
 
     def _decide(self, order: Order, cause: Key, speaking: Speaking | None) -> None:
         now = order.settled()
-        if order.decided or now.payment != "paid" or now.fulfilment != "waiting" or "lines" not in order.stated:
+        paid = now.payment in ("paid", "partly_refunded")
+        if order.decided or not paid or now.fulfilment != "waiting" or "lines" not in order.stated:
             return
         if speaking is None:
             raise Mismatch(f"{order.shop} {order.order_no} was decided, but nobody asked which version decides")
         order.touch()
         sold = [line for line in order.lines if line.gift_of is None]
         about = {"shop": order.shop, **{name: order.holds.get(name, "") for name in ("province", "city")}}
-        asked = speaking.asked(sold, order.holds.get("total_minor", 0), order.facts["payment.paid"], about)
+        asked = speaking.asked(sold, order.holds.get("total_minor", 0), order.facts.get("payment.paid"), about)
         if (shadow := speaking.shadow) is not None:
             self._note(order, shadow.version, shadow.wishes(asked) or [NOTHING], cause, shadow=1)
         book = speaking.of(order.shop, order.order_no)
@@ -504,7 +524,8 @@ class Model:
         self._note(order, book.version, done, cause)
         ours = order.warehouse_by == "rule"
         order.decided = order.part() if ours and any(wish.action == "split" for wish in done) else 1
-        state = "person" if any(wish.action in ("hold", "approve") for wish in done) else "waiting"
+        doubtful = now.after_sale not in ("none", "rejected", "closed") or "payment.partly_refunded" in order.facts
+        state = "person" if doubtful or any(wish.action in ("hold", "approve") for wish in done) else "waiting"
         for name, parcel in order.pushes().items() if ours else ():
             self._intend(name, Effect(order.warehouse or "", self.inbox[cause][0], order.goods(parcel), state))
 
@@ -570,8 +591,8 @@ class Model:
         return Grip(leased.key, effect.intent, owner)
 
     def finish(self, grip: Grip, result: Any, now: int) -> None:
-        """A result counts only for the intent it was leased for, and only while its holder has the lease. What was
-        withdrawn, or held for a person, while it may have been performed: done is done, else a person must look."""
+        """A result counts only for the intent it was leased for, and only while its holder has the lease. What was held
+        for a person while it may have been performed: a person must look; what was not begun had no try."""
         effect, state, attempts = self.outbox[grip.key], result.state, result.leased.attempts
         if effect.owner != grip.owner or effect.intent != grip.intent:
             return
@@ -580,7 +601,13 @@ class Model:
                 state = "person"
             effect.next_at, effect.attempts = result.next_at, attempts
         elif effect.state in ("withdrawn", "person") and effect.lease_until and result.tried:
-            state = state if state == "done" else "person"
+            state = "person"
+        elif effect.state in ("withdrawn", "person") and effect.lease_until:
+            effect.attempts = attempts
+            order = next(one for one in self.orders.values() if grip.key in one.pushes())
+            stopped = not attempts and _is_stopped(order.settled())
+            effect.state, effect.lease_until = "withdrawn" if stopped else effect.state, 0
+            return
         else:
             return
         if state == "done":
@@ -589,6 +616,10 @@ class Model:
             effect.done_of.add(effect.intent)
         effect.state, effect.lease_until = state, 0
         effect.done_at = now if result.state == "done" else None
+
+
+def _is_stopped(now: Any) -> bool:
+    return now.fulfilment in ("cancelled", "intercepted") or now.payment not in ("paid", "settled", "partly_refunded")
 
 
 def _goods(leased: Any) -> list[tuple[str, int, str]]:

@@ -77,10 +77,12 @@ class Speaking(NamedTuple):
     def shadow(self) -> Book | None:
         return None if self.share else self.tried
 
-    def asked(self, sold: list[Line], total: int, paid_at: int, about: dict[str, str]) -> Asked:
-        """What a rule is told of an order: of the world outside, what held when it was paid."""
+    def asked(self, sold: list[Line], total: int, paid_at: int | None, about: dict[str, str]) -> Asked:
+        """What a rule is told of an order: of the world outside, what held when it was paid; nothing, where nobody
+        knows when."""
         fields = ("storm", "livestream_audience", "courier_outage")
-        return Asked(sold, total, *(self._held(field, paid_at, about) for field in fields))
+        known = (None if paid_at is None else self._held(field, paid_at, about) for field in fields)
+        return Asked(sold, total, *known)
 
     def _held(self, field: str, at: int, about: dict[str, str]) -> int | None:
         """Of reports that overlap the one that began last holds, one of a subject before one of all orders."""

@@ -23,6 +23,7 @@ from orderhub_core.model import Content, Event, Line, Observation, Parcel, RawMe
 from orderhub_core.store import homes, statements
 from orderhub_core.store.lanes import Overtaken
 from orderhub_core.store.revisions import REVISIONS
+from orderhub_core.store.statements import HANDED_OVER
 
 E = Event
 NOW = 1_700_000_000_000_000
@@ -343,7 +344,7 @@ def test_an_order_that_changes_while_its_push_is_leased_is_pushed_as_it_is_now(c
     assert rows(context, "SELECT state FROM outbox") == [("done",), ("done",)]
 
 
-def test_what_was_pushed_as_the_order_stopped_is_told_as_pushed(context, order):
+def test_what_was_pushed_as_the_order_stopped_is_for_a_person(context, order):
     context.store.accept([order("A1", E.PLACED, E.PAID, at=NOW, total=100)], NOW)
     drain(context, 10)
 
@@ -352,18 +353,22 @@ def test_what_was_pushed_as_the_order_stopped_is_told_as_pushed(context, order):
         drain(context, 10)
 
     push(context, too_late)
-    assert rows(context, "SELECT state, note FROM outbox") == [("done", "the order is refunded")]
+    assert rows(context, "SELECT state, note FROM outbox") == [("person", f"{HANDED_OVER}; the order is refunded")]
+    assert rows(context, "SELECT done_at IS NULL FROM outbox")[0][0] in (False, 0)
 
 
 @pytest.mark.parametrize(
     ("facts", "told"),
     [
-        ((E.REFUNDED, E.CANCELLED), ("done", "the order is refunded")),
-        ((E.PARTLY_REFUNDED,), ("done", "partly refunded: what is still to be sent?")),
-        ((), ("person", "done as it was before it changed")),
+        ((E.REFUNDED, E.CANCELLED), f"{HANDED_OVER}; the order is refunded"),
+        (
+            (E.PARTLY_REFUNDED,),
+            f"{HANDED_OVER}; its lines changed since; before: partly refunded: what is still to be sent?",
+        ),
+        ((), "done as it was before it changed"),
     ],
 )
-def test_what_was_pushed_as_the_lines_changed_is_told_as_pushed(context, order, facts, told):
+def test_what_was_pushed_as_the_lines_changed_is_for_a_person(context, order, facts, told):
     first = order("A1", E.PLACED, E.PAID, at=NOW, total=20_000)
     context.store.accept([first], NOW)
     drain(context, 10)
@@ -373,7 +378,7 @@ def test_what_was_pushed_as_the_lines_changed_is_told_as_pushed(context, order, 
         drain(context, 10)
 
     push(context, too_late)
-    assert rows(context, "SELECT state, note FROM outbox") == [told]
+    assert rows(context, "SELECT state, note FROM outbox") == [("person", told)]
     assert rows(context, "SELECT done_at IS NULL FROM outbox")[0][0] in (False, 0)
 
 

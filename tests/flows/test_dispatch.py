@@ -5,7 +5,7 @@ import random
 import pytest
 
 from orderhub_core import effects
-from orderhub_core.errors import BadCredentials, Stop, Throttled, Unreachable
+from orderhub_core.errors import BadCredentials, OtherwiseThere, RefusedByTarget, Stop, Throttled, Unreachable
 from orderhub_core.flows.dispatch import LEASE_S, LONGEST_S, LONGEST_WAIT_S, SECOND, dispatch, next_try
 from orderhub_core.flows.gates import FAILURES_IN_A_ROW, FIRST_PAUSE_S, LONGEST_PAUSE_S, Gates
 from orderhub_core.flows.targets import Targets
@@ -72,7 +72,7 @@ def test_a_target_that_the_settings_do_not_have_was_not_tried_and_gets_it_once_t
     assert (told, attempts) == ("person", 0), "whoever mends the settings may let it go"
     assert "no warehouse 'hangzhou' in the settings" in note
     with store.transaction("hub") as cursor:
-        cursor.execute(store.sql(statements.RELEASE), ("let go", 0, 0, 1, "push:A1"))
+        cursor.execute(store.sql(statements.RELEASE), ("let go", 0, 0, 1, "go", "go", "go", "push:A1"))
     seen = []
     run(store, lambda effect, key: seen.append(key))
     assert (seen, state(store)[0]) == (["push:A1"], "done")
@@ -112,10 +112,38 @@ def test_not_before_the_other_side_asked_us_back(store):
 
 def test_what_retrying_cannot_help_goes_to_a_person_at_once(store):
     def refuse(effect, key):
-        raise BadCredentials("sign-in refused")
+        raise OtherwiseThere("it has other lines")
 
     run(store, refuse)
-    assert state(store) == ("person", 1, "sign-in refused")
+    assert state(store) == ("person", 1, "it has other lines")
+
+
+def test_what_was_refused_was_not_taken(store):
+    def refuse(effect, key):
+        raise RefusedByTarget("no such SKU")
+
+    (done,) = run(store, refuse)
+    assert (done.state, done.tried) == ("person", False)
+    assert state(store) == ("person", 0, "no such SKU")
+
+
+def test_while_the_sign_in_is_refused_all_of_it_waits_and_goes_by_itself_afterwards(store):
+    intend(store, *(f"B{n}" for n in range(20)))
+    watch, seen, key_works = Watch(), [], []
+
+    def sign_in(effect, key):
+        seen.append(key)
+        if not key_works:
+            raise BadCredentials("sign-in refused")
+
+    gates = Gates({}, watch)
+    run(store, sign_in, limit=100, gates=gates)
+    assert len(seen) == 1, "what follows would fare no better"
+    assert store.query("hub", "SELECT DISTINCT state, attempts FROM outbox") == [("waiting", 0)]
+    key_works.append(True)
+    watch.now += 6
+    run(store, sign_in, limit=100, gates=gates, clock=lambda: NOW + 10_000_000)
+    assert store.query("hub", "SELECT DISTINCT state, attempts FROM outbox") == [("done", 1)]
 
 
 def test_a_stop_is_passed_on_and_the_effect_stays_leased(store):
@@ -275,7 +303,7 @@ def test_a_refusal_is_an_answer(store):
     intend(store, *(f"B{n}" for n in range(20)))
 
     def refuse(effect, key):
-        raise BadCredentials("no")
+        raise RefusedByTarget("no")
 
     gates = Gates({}, Watch())
     assert len(run(store, refuse, limit=100, gates=gates)) == 21

@@ -634,7 +634,7 @@ def test_a_commit_comes_to_the_effects_that_it_changes_in_one_order_whatever_it_
         claim = absorbing.claim(1, NOW)
         writes = nothing(claim)
         writes.renewed_effects = [("b", 1, "wms", "{1}", "waiting", 0, 0, NOW, None, "", NOW, None, "", None)]
-        writes.withdrawn = [("cancelled", "a")]
+        writes.withdrawn = [("cancelled", 0, "a")]
         absorbing.commit(claim, writes)
 
     with ThreadPoolExecutor(1) as other:

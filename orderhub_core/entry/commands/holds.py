@@ -34,31 +34,58 @@ def _told(found: list[Held], zone: ZoneInfo) -> str:
         return tr("nothing waits for a person")
     lines = []
     for one in found:
-        tried = tr(", tried {tries} times").format(tries=one.tries) if one.tries else ""
+        tried = tr(", tried {tries} times").format(tries=one.tries) if one.tries and not one.done else ""
         of = tr(" parcel {parcel} of {parcels}").format(parcel=one.parcel, parcels=one.parcels) if one.parcel else ""
         text = tr("{order}  to {target} since {since}")
         order = f"{one.shop} {one.order_no}{of}"
         lines.append(text.format(order=order, target=one.target, since=written(one.since, zone)) + tried)
         lines.append(f"  {reasons(one.note, tr)}")
-    return "\n".join([*lines, tr("`orderhub holds release NO --reason TEXT` lets one go that was not tried yet")])
+    done = [tr("`orderhub holds close NO --reason TEXT` ends what you have seen to")]
+    return "\n".join([*lines, tr("`orderhub holds release NO --reason TEXT` lets one go that was not tried yet"), *done])
+
+
+Number = Annotated[str, typer.Argument(help="The order's number.")]
+Whose = Annotated[str | None, typer.Option("--shop", help="Its shop, where several have such an order.")]
+Parcel = Annotated[int, typer.Option(min=0, help="Only this one of its parcels.")]
 
 
 @app.command()
 @spoken
 def release(
-    order_no: Annotated[str, typer.Argument(help="The order's number.")],
+    order_no: Number,
     reason: Annotated[str, typer.Option(help="Why it may go; the log keeps it.")],
-    shop: Annotated[str | None, typer.Option(help="Its shop, where several have such an order.")] = None,
-    parcel: Annotated[int, typer.Option(min=0, help="Only this one of its parcels.")] = 0,
+    shop: Whose = None,
+    parcel: Parcel = 0,
+    again: Annotated[bool, typer.Option("--again", help="Also if it was tried: under the same key once more.")] = False,
     by: By = None,
     as_json: AsJson = False,
 ) -> int:
-    """Let an order go to its warehouse. What is learnt of it later, a refund for example, may keep it back again."""
+    """Let an order go to its warehouse. What is learnt of it later, a refund for example, may keep it back again. What
+    was handed over already is left as it is."""
     opened = hub.Hub(hub.home())
-    held = opened.holds.release(order_no, shop=shop, parcel=parcel, reason=reason, by=who(by))
-    order = f"{held.shop} {order_no}" + (tr(" parcel {parcel}").format(parcel=parcel) if parcel else "")
-    told = tr("{order} goes to {target}; it was kept back: {why}").format(
-        order=order, target=held.target, why=reasons(held.note, tr)
-    )
+    held = opened.holds.release(order_no, shop=shop, parcel=parcel, reason=reason, by=who(by), again=again)
+    stays = tr("{order} stays with {target}; it was looked at because: {why}")
+    return _said(held, parcel, stays if held.done else tr("{order} goes to {target}; it was kept back: {why}"), as_json)
+
+
+@app.command()
+@spoken
+def close(
+    order_no: Number,
+    reason: Annotated[str, typer.Option(help="What was done about it; the log keeps it.")],
+    shop: Whose = None,
+    parcel: Parcel = 0,
+    by: By = None,
+    as_json: AsJson = False,
+) -> int:
+    """Say that you have seen to an order: handed it over, or stopped it there, by hand. The hub sends it no more."""
+    opened = hub.Hub(hub.home())
+    held = opened.holds.close(order_no, shop=shop, parcel=parcel, reason=reason, by=who(by))
+    return _said(held, parcel, tr("{order} goes to {target} no more by the hub; it was kept back: {why}"), as_json)
+
+
+def _said(held: Held, parcel: int, text: str, as_json: bool) -> int:
+    order = f"{held.shop} {held.order_no}" + (tr(" parcel {parcel}").format(parcel=parcel) if parcel else "")
+    told = text.format(order=order, target=held.target, why=reasons(held.note, tr))
     tell(held._asdict(), told, as_json=as_json)
     return 0

@@ -1,0 +1,246 @@
+"""What is learnt of an order on its way to the warehouse, tried in vain, or handed over already: it goes nowhere, or a
+person is told, and a person's word ends it."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from reading import rows
+from versions import GIFT, NOW, Bench, text
+
+from orderhub_core.errors import BadCredentials, Unreachable, UserMistake
+from orderhub_core.flows.absorb import drain
+from orderhub_core.flows.dispatch import LEASE_S, dispatch
+from orderhub_core.flows.gates import Gates
+from orderhub_core.flows.holding import Holds
+from orderhub_core.model import Event as E
+from orderhub_core.settings import BaseSettings, Endpoint, Settings, WarehouseSettings
+from orderhub_core.store.statements import HANDED_OVER
+
+SETTINGS = Settings(shops=(Endpoint("shop-1", "douyin"),), warehouses=(WarehouseSettings("hangzhou", "dock"),))
+BASES = Settings(shops=SETTINGS.shops, warehouses=SETTINGS.warehouses, bases=(BaseSettings("suzhou", "dock"),))
+WANTED_BACK = "the buyer wants something back: is it still to be sent?"
+LATER = 1_000_000_000
+
+
+class Desk(Bench):
+    """With a warehouse, and somebody who looks after what is held."""
+
+    def __init__(self, context, order, settings=SETTINGS, more=GIFT):
+        super().__init__(context, order, settings=settings)
+        self.editions.save(text("v1", "hangzhou", more), by="ann")
+        self.published("v1")
+        self.pushed = []
+        self.at = NOW
+        self.holds = Holds(
+            self.store, self.clock, lambda said: self._receive(said) or drain(self.context, 100), settings
+        )
+
+    def say(self, name, *events, **rest):
+        self.news(name, *events, **rest)
+        drain(self.context, 100)
+
+    def first_of(self, name, *events):
+        """A first word on an order."""
+        self._receive([self._order(name, *events, at=NOW, total=20_000)])
+        drain(self.context, 100)
+
+    def push(self, perform=None, *, limit=10):
+        self.at += LATER
+        dispatch(
+            self.store, perform or (lambda effect, key: self.pushed.append(key)), gates=Gates({}, lambda: 0.0),
+            clock=lambda: self.at, owner="me", dice=random.Random(1), limit=limit, attempts=3,
+        )  # fmt: skip
+
+    def give_up(self):
+        for _ in range(3):
+            self.at += 3_600 * 1_000_000
+            self.push(down)
+
+    def effect(self, key="push:shop-1:A1"):
+        ((state, attempts, note),) = rows(self.context, f"SELECT state, attempts, note FROM outbox WHERE key = '{key}'")
+        return state, attempts, note
+
+
+def down(effect, key):
+    raise Unreachable("no answer")
+
+
+@pytest.fixture
+def desk(context, order):
+    return Desk(context, order)
+
+
+@pytest.mark.parametrize(
+    "events", [(E.AFTER_SALE_APPLIED,), (E.AFTER_SALE_APPLIED, E.REFUND_AGREED), (E.AFTER_SALE_REFUNDED,)], ids=str
+)
+def test_what_the_buyer_wants_back_is_not_sent_before_a_person_has_looked(desk, events):
+    (name,) = desk.orders()
+    desk.say(name, *events)
+    desk.push()
+    assert (desk.pushed, desk.effect()) == ([], ("person", 0, WANTED_BACK))
+    desk.holds.release(name, reason="they keep it after all", by="ann")
+    desk.push()
+    assert desk.pushed == ["push:shop-1:A1"]
+
+
+def test_a_case_that_came_to_nothing_keeps_no_order(desk):
+    desk.first_of("A1", E.PLACED, E.PAID, E.AFTER_SALE_APPLIED, E.AFTER_SALE_REJECTED)
+    desk.push()
+    assert desk.pushed == ["push:shop-1:A1"]
+
+
+@pytest.mark.parametrize(
+    ("event", "why"),
+    [(E.AFTER_SALE_APPLIED, WANTED_BACK), (E.PARTLY_REFUNDED, "partly refunded: what is still to be sent?")],
+)
+def test_an_order_that_is_first_heard_of_then_is_decided_and_held(desk, event, why):
+    desk.first_of("A1", E.PLACED, E.PAID, event)
+    desk.push()
+    assert (desk.pushed, desk.effect()) == ([], ("person", 0, why))
+    assert rows(desk.context, "SELECT sku FROM lines WHERE rule <> ''") == [("FREE-1",)]
+
+
+@pytest.mark.parametrize(
+    ("events", "why"),
+    [
+        ((E.REFUNDED, E.CANCELLED), "the order is refunded"),
+        ((E.PARTLY_REFUNDED,), "partly refunded: what is still to be sent?"),
+        ((E.AFTER_SALE_APPLIED,), WANTED_BACK),
+    ],
+)
+def test_what_is_learnt_after_the_hand_over_is_told_until_a_person_has_seen_to_it(desk, events, why):
+    (name,) = desk.orders()
+    desk.push()
+    desk.say(name, *events)
+    (held,) = desk.holds.kept()
+    assert (held.done, held.note) == (True, f"{HANDED_OVER}; {why}")
+    desk.holds.close(name, reason="stopped at the gate", by="ann")
+    desk.say(name, total=20_001)
+    desk.push()
+    assert (desk.holds.kept(), desk.effect()[0], len(desk.pushed)) == ([], "done", 1)
+
+
+def test_lines_that_change_after_the_hand_over_are_told_and_names_are_not(desk):
+    (name,) = desk.orders()
+    desk.push()
+    desk.say(name, total=20_001)
+    assert desk.holds.kept() == []
+    desk.say(name, total=50_000, quantity=5)
+    assert desk.effect()[2] == f"{HANDED_OVER}; its lines changed since"
+
+
+def test_what_has_left_is_not_to_be_stopped(desk):
+    (name,) = desk.orders()
+    desk.push()
+    desk.say(name, E.SHIPPED)
+    desk.say(name, E.PARTLY_REFUNDED, quantity=5)
+    assert (desk.holds.kept(), desk.effect()[0]) == ([], "done")
+
+
+def test_a_second_partial_refund_holds_what_was_let_go(desk):
+    (name,) = desk.orders()
+    desk.say(name, E.PARTLY_REFUNDED)
+    desk.holds.release(name, reason="line 2 is left out by hand", by="ann")
+    desk.say(name, E.PARTLY_REFUNDED)
+    desk.push()
+    assert (desk.pushed, desk.effect()[0]) == ([], "person")
+
+
+class Killed(BaseException):
+    pass
+
+
+def test_who_was_killed_while_performing_leaves_it_to_a_person(desk):
+    (name,) = desk.orders()
+
+    def killed(effect, key):
+        raise Killed
+
+    with pytest.raises(Killed):
+        desk.push(killed)
+    desk.say(name, E.REFUNDED, E.CANCELLED)
+    desk.at += 10 * LEASE_S * 1_000_000
+    desk.push()
+    assert (desk.pushed, desk.effect()) == ([], ("person", 1, "the order is refunded"))
+
+
+@pytest.mark.parametrize(("event", "state"), [(E.PARTLY_REFUNDED, "person"), (E.REFUNDED, "withdrawn")])
+def test_what_was_leased_and_not_begun_was_not_tried(desk, event, state):
+    names, others = desk.orders(2), []
+
+    def meanwhile(effect, key):
+        others.append(next(name for name in names if name != effect.order_no))
+        desk.say(others[0], event)
+
+    desk.push(meanwhile)
+    (other,) = others
+    assert desk.effect(f"push:shop-1:{other}")[:2] == (state, 0)
+    if state == "person":
+        desk.holds.release(other, reason="send all of it", by="ann")
+        desk.push()
+        assert desk.pushed == [f"push:shop-1:{other}"]
+
+
+@pytest.mark.parametrize(
+    ("event", "why"),
+    [
+        (E.REFUNDED, "the order is refunded"),
+        (E.CANCELLED, "the order is cancelled"),
+        (E.PARTLY_REFUNDED, "partly refunded: what is still to be sent?"),
+    ],
+)
+def test_what_was_given_up_is_told_of_what_is_learnt_since(desk, event, why):
+    (name,) = desk.orders()
+    desk.give_up()
+    desk.say(name, event)
+    assert desk.effect() == ("person", 3, f"{why}; before: gave up after 3 tries: no answer")
+
+
+def test_what_was_given_up_goes_again_or_is_closed(desk):
+    one, two = desk.orders(2)
+    desk.give_up()
+    with pytest.raises(UserMistake, match=r"--again.*holds close A1"):
+        desk.holds.release(one, reason="it is up again", by="ann")
+    desk.holds.release(one, reason="it is up again", by="ann", again=True)
+    desk.holds.close(two, reason="handed over by telephone", by="ann")
+    desk.push()
+    assert desk.pushed == ["push:shop-1:A1"]
+    assert [desk.effect(f"push:shop-1:{name}")[0] for name in (one, two)] == ["done", "withdrawn"]
+    assert desk.holds.kept() == []
+    said = rows(desk.context, "SELECT event, detail FROM log WHERE outcome = 'released' ORDER BY seq")
+    assert said == [
+        ("order.released", '{"act":"again","by":"ann","reason":"it is up again"}'),
+        ("order.closed", '{"act":"close","by":"ann","reason":"handed over by telephone"}'),
+    ]
+
+
+def test_what_goes_again_has_its_tries_again(desk):
+    (name,) = desk.orders()
+    desk.give_up()
+    desk.holds.release(name, reason="it is up again", by="ann", again=True)
+    desk.push(down)
+    assert desk.effect()[:2] == ("waiting", 2)
+
+
+def test_a_sign_in_that_is_refused_costs_no_order_its_way(desk):
+    names = desk.orders(3)
+
+    def refused(effect, key):
+        raise BadCredentials("401")
+
+    desk.push(refused)
+    assert desk.holds.kept() == []
+    desk.push()
+    assert sorted(desk.pushed) == [f"push:shop-1:{name}" for name in names]
+
+
+def test_work_orders_are_recalled_too(context, order):
+    desk = Desk(context, order, BASES, GIFT.replace("gift FREE-1", "work_order suzhou"))
+    (name,) = desk.orders()
+    desk.push()
+    desk.say(name, E.CANCELLED)
+    assert {held.key for held in desk.holds.kept()} == {"push:shop-1:A1", "work:shop-1:A1"}
+    desk.holds.close(name, reason="both are stopped", by="ann")
+    assert desk.holds.kept() == []
