@@ -43,6 +43,10 @@ class Channel(Protocol):
         """Every order updated in [since, until), microseconds UTC. Raises Later or NeedsPerson."""
         ...
 
+    def clock(self) -> int | None:
+        """What the platform's own clock showed in its last answer, microseconds UTC; None where it does not tell."""
+        ...
+
     def fetch(self, order_no: str) -> RawMessage:
         """One whole order. Raises Later or NeedsPerson."""
         ...
@@ -53,6 +57,10 @@ class Touchpoint(Protocol):
 
     def poll(self, since: int, until: int) -> Iterator[RawMessage]:
         """Every row the touchpoint changed in [since, until), microseconds UTC."""
+        ...
+
+    def clock(self) -> int | None:
+        """What its own clock showed in its last answer, microseconds UTC; None where it does not tell."""
         ...
 
     def look(self, order_nos: list[str]) -> list[RawMessage]:

@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Mapping
 from email.utils import mktime_tz, parsedate_tz
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import httpx
 
@@ -34,7 +34,17 @@ LONGEST_AFTER_S, LONGEST_TROUBLE_S = 7 * 86_400.0, 900.0
 
 
 class Link(httpx.Client):
-    """A client that closes its connections when nobody holds it any more: ports have no closing hour."""
+    """A client that closes its connections when nobody holds it any more: ports have no closing hour. It knows how late
+    it was at the other side as that answered last."""
+
+    clock: int | None = None
+    """By its Date header, microseconds UTC; None where there was none."""
+
+    def send(self, request: httpx.Request, **how: Any) -> httpx.Response:
+        response = super().send(request, **how)
+        date = _date(response.headers.get("date", ""))
+        self.clock = None if date is None else int(date) * 1_000_000
+        return response
 
     def __del__(self) -> None:
         # One that could not even be built has no state to close.
@@ -138,8 +148,14 @@ def _seconds(retry_after: str) -> float | None:
     """Seconds, or what is left until a date; None for anything else."""
     if retry_after.isascii() and retry_after.isdecimal():
         return min(LONGEST_AFTER_S, float(retry_after[:9]))
-    date = parsedate_tz(retry_after) if len(retry_after) < 64 else None
+    date = _date(retry_after)
+    return None if date is None else min(LONGEST_AFTER_S, max(0.0, date - time.time()))
+
+
+def _date(said: str) -> float | None:
+    """Seconds since 1970; None for what is no date."""
+    date = parsedate_tz(said) if len(said) < 64 else None
     try:
-        return None if date is None else min(LONGEST_AFTER_S, max(0.0, mktime_tz(date) - time.time()))
+        return None if date is None else float(mktime_tz(date))
     except (ValueError, OverflowError):
         return None

@@ -90,6 +90,10 @@ class Api:
             answer = self._post(path, params, self._valid_token(stale=token))
         return self._data(path, answer)
 
+    def clock(self) -> int | None:
+        """What the platform's clock showed in its last answer."""
+        return self._link.clock
+
     def _valid_token(self, *, stale: str) -> str:
         """The cached token. `stale` is the one just refused: only the first thread to come back with it renews."""
         with self._lock:

@@ -104,6 +104,9 @@ class Direct:
         """Nothing: there is nobody to ask. The sender repeats what was not acknowledged."""
         yield from ()
 
+    def clock(self) -> int | None:
+        return None
+
     def fetch(self, order_no: str) -> RawMessage:
         raise RefusedByTarget(f"{self._shop}: a direct shop cannot be asked; have it send {order_no} again")
 

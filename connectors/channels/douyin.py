@@ -103,6 +103,9 @@ class Douyin:
         """Whole seconds around the window: the platform knows no finer ones. An order may come twice, same id."""
         return self._window(since // SECOND, -(-until // SECOND))
 
+    def clock(self) -> int | None:
+        return self._api.clock()
+
     def fetch(self, order_no: str) -> RawMessage:
         data = self._api.call("/order/orderDetail", {"shop_order_id": order_no})
         try:

@@ -84,6 +84,9 @@ class Desk:
 
         yield from walk(read, PAGE_SIZE, read(0), self._name)
 
+    def clock(self) -> int | None:
+        return self._link.clock
+
     def look(self, order_nos: list[str]) -> list[RawMessage]:
         """Asked for in portions that the touchpoint accepts."""
         found: list[RawMessage] = []

@@ -1,15 +1,19 @@
 """Poll: push is a hint, polling is the truth. Windows overlap, so that a row that moved is seen again; the
-inbox knows what it has seen."""
+inbox knows what it has seen. How far a source was read, its own clock says, too: ours may be ahead."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Protocol
+
+import structlog
 
 from orderhub_core.model import RawMessage
 from orderhub_core.store.base import Store
 from orderhub_core.store.unit import Receipt
+
+log = structlog.get_logger()
 
 SECOND = 1_000_000
 OVERLAP_S = 600
@@ -20,6 +24,7 @@ AT_ONCE_S = 86_400
 
 class Pollable(Protocol):
     def poll(self, since: int, until: int) -> Iterator[RawMessage]: ...
+    def clock(self) -> int | None: ...
 
 
 def poll(
@@ -34,7 +39,8 @@ def poll(
 ) -> int:
     """Receive what changed at a source since the last poll (at first: `history_s` back). Returns how many were new.
 
-    The cursor moves only after everything before it is on disk: a poll that dies is repeated.
+    The cursor moves only after everything before it is on disk: a poll that dies is repeated. It never goes further
+    than the source's own clock showed as its list began: what lies beyond has not happened there, and comes later.
     """
     upto = store.cursor_of(name)
     # A cursor in the future was set by a clock that ran ahead: what happened meanwhile was never asked for.
@@ -43,10 +49,20 @@ def poll(
     while since < now:
         until = min(now, since + AT_ONCE_S * SECOND)
         messages = source.poll(since, until)
+        first = list(islice(messages, 1))
+        theirs = source.clock()
+        messages = chain(first, messages)
         while group := list(islice(messages, page)):
             new += sum(receipt == "new" for receipt in receive(group))
-        # Another worker may have come further meanwhile; what lies in the future holds nobody.
-        further = store.cursor_of(name) or 0
-        store.set_cursor(name, until if further > now else max(until, further))
+        reached = until if theirs is None else min(until, theirs)
+        if theirs is not None and reached < until - OVERLAP_S * SECOND:
+            behind_s = (now - theirs) // SECOND
+            log.warning("clocks differ: mend the hub's, or the source's", source=name, source_behind_s=behind_s)
+        if reached > since:
+            # Another worker may have come further meanwhile; what lies in the future holds nobody.
+            further = store.cursor_of(name) or 0
+            store.set_cursor(name, reached if further > now else max(reached, further))
+            if reached < until:
+                break
         since = until
     return new

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
@@ -10,6 +11,7 @@ import polars as pl
 import pytest
 from pretend import DAY, Sandbox, Wire
 
+from connectors.channels import douyin
 from connectors.sandbox.server import SECOND
 from connectors.touchpoints import desk
 from connectors.warehouses import dock
@@ -51,6 +53,14 @@ def test_a_lookup_shows_the_newest_readable_row_and_leaves_unknown_orders_out(
     asked = [*newest["order_no"], "0"]
     shown = {s.order_no: s.at for s in (touchpoint.decode(m.kind, m.body) for m in touchpoint.look(asked))}
     assert shown == dict(newest.select("order_no", pl.col("at").dt.epoch("us")).rows())
+
+
+def test_whoever_is_polled_tells_how_late_it_is_there(sandbox: Sandbox, end: int) -> None:
+    for source in (desk.connect(sandbox.desk("page")), douyin.connect(sandbox.shop())):
+        assert source.clock() is None
+        began = time.time_ns() // 1_000
+        list(source.poll(end, end + SECOND))
+        assert began - 3 * SECOND <= (source.clock() or 0) <= time.time_ns() // 1_000
 
 
 def test_a_desk_with_another_secret_is_for_a_person(sandbox: Sandbox) -> None:

@@ -91,6 +91,20 @@ def test_what_is_no_time_is_as_if_nothing_were_said(said: str) -> None:
         assert failure(url).after_s is None  # type: ignore[attr-defined]
 
 
+def test_a_link_knows_how_late_it_was_over_there() -> None:
+    class Late(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response_only(200)
+            self.send_header("date", "Tue, 14 Nov 2023 22:13:20 GMT")
+            self.end_headers()
+
+    with ports.answering(Late) as url:
+        link = http.client(url, 5.0, "desk")
+        assert link.clock is None
+        http.ask(link, link.build_request("GET", "/"), "desk")
+        assert link.clock == 1_700_000_000_000_000
+
+
 def test_a_small_answer_that_unpacks_to_a_great_one_is_not_unpacked() -> None:
     with answering(200, gzip.compress(bytes(200 << 20), 9), content_encoding="gzip") as url:
         assert "more than 16 MiB" in str(failure(url))

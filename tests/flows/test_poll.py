@@ -15,8 +15,11 @@ DAY_S = 86_400
 class Shelf:
     """A source that remembers the windows it was asked for, and may break half-way."""
 
-    def __init__(self, count, breaks_after=None):
-        self.count, self.breaks_after, self.windows = count, breaks_after, []
+    def __init__(self, count, breaks_after=None, clock=None):
+        self.count, self.breaks_after, self.windows, self._clock = count, breaks_after, [], clock
+
+    def clock(self):
+        return self._clock
 
     def poll(self, since, until):
         self.windows.append((since, until))
@@ -88,6 +91,48 @@ def test_who_catches_up_puts_nobody_back(store):
 
     poll(store, "shop:1", Slow(1), taken, now=NOW, history_s=0)
     assert stood == [NOW - 60 * SECOND] * 4
+    assert store.cursor_of("shop:1") == NOW
+
+
+def test_a_hub_whose_clock_is_ahead_comes_as_far_as_the_source_and_no_further(store):
+    hours = 5 * 3_600 * SECOND
+    shelf = Shelf(1, clock=NOW)
+    run(store, shelf, NOW + hours)
+    assert store.cursor_of("shop:1") is None, "all that was asked for lies in the source's future"
+    store.set_cursor("shop:1", NOW - 60 * SECOND)
+    run(store, shelf, NOW + hours)
+    assert store.cursor_of("shop:1") == NOW
+    again = Shelf(1, clock=NOW + 6 * 3_600 * SECOND)
+    run(store, again, NOW + 6 * 3_600 * SECOND)
+    assert again.windows[0][0] == NOW - OVERLAP_S * SECOND
+
+
+def test_a_hub_that_is_a_year_ahead_does_not_ask_for_each_day_of_it(store):
+    store.set_cursor("shop:1", NOW - 60 * SECOND)
+    shelf = Shelf(1, clock=NOW)
+    run(store, shelf, NOW + 365 * DAY_S * SECOND)
+    assert (len(shelf.windows), store.cursor_of("shop:1")) == (1, NOW)
+
+
+def test_of_a_source_whose_clock_is_long_behind_all_is_read_and_nothing_taken_for_done(store):
+    store.set_cursor("shop:1", NOW - 3 * DAY_S * SECOND)
+    shelf = Shelf(1, clock=0)
+    run(store, shelf)
+    assert shelf.windows[-1][1] == NOW
+    assert store.cursor_of("shop:1") == NOW - 3 * DAY_S * SECOND
+
+
+def test_what_changes_while_a_long_list_is_read_is_after_the_cursor(store):
+    """How late it was there counts from when the list began."""
+
+    class Long(Shelf):
+        def poll(self, since, until):
+            for message in super().poll(since, until):
+                yield message
+                self._clock += 60 * SECOND
+
+    store.set_cursor("shop:1", NOW - 60 * SECOND)
+    run(store, Long(25, clock=NOW), NOW + 3_600 * SECOND)
     assert store.cursor_of("shop:1") == NOW
 
 
