@@ -12,7 +12,8 @@ from orderhub_core.audit.consistency.audited import Audited, begin, go_on
 from orderhub_core.flows import past
 from orderhub_core.flows.past import Frames
 from orderhub_core.store import frames
-from orderhub_core.store.base import NOTHING, Progress, Store
+from orderhub_core.store.base import Store
+from orderhub_core.store.progress import NOTHING, Progress
 
 ANEW_US = 86_400_000_000
 """After this time a pass goes over everything again, and learns anew how late each touchpoint is."""

@@ -34,6 +34,7 @@ def dispatch(
     *,
     gates: Gates,
     clock: Callable[[], int],
+    leases: Callable[[], int],
     owner: str,
     dice: Random,
     limit: int,
@@ -42,26 +43,25 @@ def dispatch(
     going_on: Callable[[], bool] = lambda: True,
 ) -> list[Finished]:
     """Perform up to `limit` effects that are due, of `only` one target or of all, one after the other. Returns what
-    became of them. `clock` gives microseconds UTC.
+    became of them. `clock` gives microseconds UTC, `leases` the same by the clock of the home, which judges leases.
 
     None is begun when its lease could run out meanwhile, its target's gate is closed, or we are not `going_on`: those
     are given back, and it is no try. Nor is one that was withdrawn, held or renewed since it was leased.
     """
     results: list[Finished] = []
     while len(results) < limit and going_on():
-        now = clock()
+        now, ours = leases(), clock()
         until = now + LEASE_S * SECOND
         size = min(AT_A_TIME, limit - len(results))
-        leased = store.lease(now=now, until=until, owner=owner, limit=size, without=gates.closed(), only=only)
+        leased = store.lease(
+            now=now, until=until, owner=owner, limit=size, ours=ours, without=gates.closed(), only=only
+        )
         for index, effect in enumerate(leased):
-            if (now := clock()) + LONGEST_S * SECOND > until or not going_on():
-                _give_back(store, leased[index:], owner=owner, now=now)
+            if leases() + LONGEST_S * SECOND > until or not going_on():
+                _give_back(store, leased[index:], owner=owner, now=clock())
                 return results
-            if not store.still_leased(effect, owner=owner):
-                _give_back(store, [effect], owner=owner, now=now)
-                continue
-            if not gates.passes(effect.target):
-                _give_back(store, [effect], owner=owner, now=now)
+            if not (store.still_leased(effect, owner=owner) and gates.passes(effect.target)):
+                _give_back(store, [effect], owner=owner, now=clock())
                 continue
             results.append(_perform(effect, perform, gates, clock=clock, dice=dice, attempts=attempts))
             store.finish(results[-1:], owner=owner, now=clock())
@@ -81,8 +81,12 @@ class Dispatch(NamedTuple):
 
     def due(self) -> set[str]:
         """Targets that have something to do, and whose gate is open."""
-        now = self.clock()
-        return self.store.due_targets(now=now, until=now + LEASE_S * SECOND).difference(self.gates.closed())
+        now = self.leases()
+        until = now + LEASE_S * SECOND
+        return self.store.due_targets(now=now, until=until, ours=self.clock()).difference(self.gates.closed())
+
+    def leases(self) -> int:
+        return self.store.clock(self.clock())
 
     def __call__(
         self,
@@ -94,8 +98,8 @@ class Dispatch(NamedTuple):
         going_on: Callable[[], bool] = lambda: True,
     ) -> list[Finished]:
         return dispatch(
-            self.store, self.perform, gates=self.gates, clock=self.clock, owner=owner, dice=dice, limit=limit,
-            attempts=self.attempts, only=only, going_on=going_on,
+            self.store, self.perform, gates=self.gates, clock=self.clock, leases=self.leases, owner=owner,
+            dice=dice, limit=limit, attempts=self.attempts, only=only, going_on=going_on,
         )  # fmt: skip
 
 

@@ -15,7 +15,8 @@ from orderhub_core.flows.absorb import Outcome, drain, plan
 from orderhub_core.flows.context import Context
 from orderhub_core.model import RawMessage
 from orderhub_core.ports import Files
-from orderhub_core.store.base import Progress, Store
+from orderhub_core.store.base import Store
+from orderhub_core.store.progress import Progress
 from orderhub_core.store.unit import Message
 
 ON_ERROR = ("reject-all", "skip-failed")

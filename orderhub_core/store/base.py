@@ -15,10 +15,11 @@ import contextlib
 import itertools
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from orderhub_core.model import RawMessage
 from orderhub_core.store import chain, lanes, shelves, statements
+from orderhub_core.store.progress import Progress
 from orderhub_core.store.unit import Claim, Finished, Leased, Message, Pulse, Receipt, Requeued, Row, Writes
 
 MESSAGE = "id, source, message_id, kind, received_at, body"
@@ -30,30 +31,6 @@ DUE = "(next_at <= ? OR next_at > ?)"
 LATER = 3_600_000_000
 LOOK_LATER = "UPDATE todo SET next_at = ? WHERE lane = ? AND {those}"
 """What the queue names and the inbox has lost, as `db check` tells: for an hour it stands in nobody's way."""
-
-
-class Progress(NamedTuple):
-    """How far the hub has come, as of one instant."""
-
-    commits: int
-    """Grows with every commit."""
-    upto: int
-    """Every row whose `changed_version` is not above this is there to be read."""
-    orders: int
-    log: tuple[chain.Head, ...]
-    """The ends of the log's chains, by lane."""
-
-    @property
-    def log_entries(self) -> int:
-        return sum((head.seq - start.seq) // len(self.log) for head, start in self.log_growth())
-
-    def log_growth(self) -> Iterator[tuple[chain.Head, chain.Head]]:
-        """Each lane's end of the log, and where it began."""
-        return zip(self.log, chain.starts(len(self.log)), strict=True)
-
-
-NOTHING = Progress(0, -1, 0, ())
-"""Of a hub that nobody has read anything of."""
 
 
 class Store(ABC):
@@ -246,21 +223,38 @@ class Store(ABC):
 
     # -- effects
 
-    def due_targets(self, *, now: int, until: int) -> set[str]:
+    def clock(self, ours: int) -> int:
+        """Microseconds UTC by the one clock of all who share this home. `ours` is this host's."""
+        return ours
+
+    def due_targets(self, *, now: int, until: int, ours: int) -> set[str]:
         """Of whose effects some are due. What lies further ahead than anybody plans was written before the clock was
-        set back: it is due as well."""
-        when = (now, now + FURTHEST, now, 2 * until - now)
+        set back: it is due as well. Clocks as in `lease`."""
+        when = (ours, ours + FURTHEST, now, 2 * until - now)
         return {row[0] for row in self.query("hub", statements.DUE_TARGETS, when)}
 
     def lease(
-        self, *, now: int, until: int, owner: str, limit: int, without: Sequence[str] = (), only: str | None = None
+        self,
+        *,
+        now: int,
+        until: int,
+        owner: str,
+        limit: int,
+        ours: int | None = None,
+        without: Sequence[str] = (),
+        only: str | None = None,
     ) -> list[Leased]:
-        """Effects that are due, but for some targets, or of one; ours until `until`, and then anyone's again."""
-        due = self.due_targets(now=now, until=until).difference(without)
+        """Effects that are due, but for some targets, or of one; ours until `until`, and then anyone's again.
+
+        Others' leases are judged by `now` of the `clock` of this home: by two hosts' own clocks one could end what the
+        other is still performing. What waits is due by this host's own (`ours`, where it is another), by which it was
+        planned."""
+        ours = now if ours is None else ours
+        due = self.due_targets(now=now, until=until, ours=ours).difference(without)
         targets = sorted(due if only is None else due & {only})
         if not targets:
             return []  # nobody else need wait for us to find that out
-        asked = {"overdue": (now, 2 * until - now), "waiting": (now,), "astray": (now + FURTHEST,)}
+        asked = {"overdue": (now, 2 * until - now), "waiting": (ours,), "astray": (ours + FURTHEST,)}
         sql = {kind: self.sql(statements.LEASABLE[kind] + self.skip_locked) for kind in asked}
         lease = self.sql(statements.LEASE.format(those=self.among("key")))
         with self.transaction("hub") as cursor:

@@ -6,7 +6,8 @@ import polars as pl
 
 from orderhub_core.frames import INSTANT, SCHEMAS
 from orderhub_core.store import chain
-from orderhub_core.store.base import Progress, Store
+from orderhub_core.store.base import Store
+from orderhub_core.store.progress import Progress
 
 READ = {
     "orders": "FROM orders WHERE changed_version > ? AND deleted_at IS NULL",

@@ -12,7 +12,8 @@ import structlog
 from orderhub_core.errors import StoreMissing, UserMistake
 from orderhub_core.frames import empty
 from orderhub_core.store import frames, snapshot
-from orderhub_core.store.base import NOTHING, Progress, Store
+from orderhub_core.store.base import Store
+from orderhub_core.store.progress import NOTHING, Progress
 
 log = structlog.get_logger()
 

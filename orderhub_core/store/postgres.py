@@ -22,7 +22,8 @@ from orderhub_core.errors import Busy, Stop
 from orderhub_core.model import RawMessage
 from orderhub_core.store import chain, copying, lanes, sessions, statements
 from orderhub_core.store.address import checked
-from orderhub_core.store.base import DUE, FURTHEST, LATER, LOOK_LATER, MESSAGE, Progress, Store
+from orderhub_core.store.base import DUE, FURTHEST, LATER, LOOK_LATER, MESSAGE, Store
+from orderhub_core.store.progress import Progress
 from orderhub_core.store.unit import Claim, Message, Receipt, Row, Writes, digest_of, lane_of
 
 LANE = "SELECT version, next_order_id, log_hash, lane, pg_current_xact_id()::text::bigint FROM lanes"
@@ -38,6 +39,8 @@ TAKE_MESSAGES = f"""WITH mine AS MATERIALIZED (SELECT id, attempts FROM todo
 
 LOST = "NOT EXISTS (SELECT FROM inbox WHERE inbox.id = todo.id)"
 LOST_LATER = LOOK_LATER.format(those=f"{LOST} AND {DUE}").replace("?", "%s")
+
+CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
 ARRIVAL = itemgetter(0)
 
@@ -273,6 +276,9 @@ class PostgresStore(Store):
             sql = _translate(statements.RESOURCES.format(those=self.among("subject")))
             rows: list[Row] = connection.execute(sql, (self.listed(subjects),)).fetchall()
             return rows
+
+    def clock(self, ours: int) -> int:
+        return int(self.query("hub", CLOCK)[0][0])
 
     def waiting(self) -> tuple[int, int | None]:
         # The oldest by its id, not by a join of all that wait: ids commit out of order by a moment at most.

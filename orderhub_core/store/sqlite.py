@@ -21,8 +21,9 @@ from pysqlite3 import dbapi2 as sqlite
 from orderhub_core.errors import Busy, Stop, StoreMissing
 from orderhub_core.model import RawMessage
 from orderhub_core.store import chain, halves, lanes, statements
-from orderhub_core.store.base import DUE, FURTHEST, LATER, LOOK_LATER, MESSAGE, Progress, Store
+from orderhub_core.store.base import DUE, FURTHEST, LATER, LOOK_LATER, MESSAGE, Store
 from orderhub_core.store.home import is_full
+from orderhub_core.store.progress import Progress
 from orderhub_core.store.unit import Claim, Message, Receipt, Row, Writes, digest_of
 
 PAGE_BYTES = {"inbox": 16_384, "hub": 8_192}

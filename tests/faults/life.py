@@ -126,6 +126,7 @@ class Product:
             perform,
             gates=Gates({}, count(0, 1_000).__next__),  # time flies: no gate stays closed
             clock=self._clock,
+            leases=self._clock,
             owner="me",
             dice=Random(0),
             limit=limit,

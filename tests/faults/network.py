@@ -225,6 +225,7 @@ class Storm:
                 self._perform,
                 gates=self.gates,
                 clock=hub_module.clock,
+                leases=hub_module.clock,
                 owner=name,
                 dice=dice,
                 limit=20,

@@ -451,6 +451,7 @@ class Machine(RuleBasedStateMachine):
                 perform,
                 gates=worker.gates,
                 clock=lambda: self.now,
+                leases=lambda: self.now,
                 owner=OWNERS[0],
                 dice=Dice(),
                 limit=limit,

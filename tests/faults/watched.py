@@ -162,10 +162,18 @@ class Watched:
 
     @_telling
     def lease(
-        self, *, now: int, until: int, owner: str, limit: int, without: Sequence[str] = (), only: str | None = None
+        self,
+        *,
+        now: int,
+        until: int,
+        owner: str,
+        limit: int,
+        ours: int | None = None,
+        without: Sequence[str] = (),
+        only: str | None = None,
     ) -> list[Any]:
         self._die("before")
-        leased = self.store.lease(now=now, until=until, owner=owner, limit=limit, without=without, only=only)
+        leased = self.store.lease(now=now, until=until, owner=owner, limit=limit, ours=ours, without=without, only=only)
         for one, grip in zip(
             leased,
             self.model.lease(leased, now=now, until=until, owner=owner, limit=limit, without=without, only=only),

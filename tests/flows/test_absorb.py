@@ -304,6 +304,7 @@ def push(context, perform):
         perform,
         gates=Gates({}, lambda: 0.0),
         clock=lambda: NOW + 1_000_000,
+        leases=lambda: NOW + 1_000_000,
         owner="me",
         dice=Random(1),
         limit=10,

@@ -1,12 +1,13 @@
 """Dispatch: performed once under one key, retried later with growing pauses, handed to a person when it must be."""
 
 import random
+import time
 
 import pytest
 
 from orderhub_core import effects
 from orderhub_core.errors import BadCredentials, OtherwiseThere, RefusedByTarget, Stop, Throttled, Unreachable
-from orderhub_core.flows.dispatch import LEASE_S, LONGEST_S, LONGEST_WAIT_S, SECOND, dispatch, next_try
+from orderhub_core.flows.dispatch import LEASE_S, LONGEST_S, LONGEST_WAIT_S, SECOND, Dispatch, dispatch, next_try
 from orderhub_core.flows.gates import FAILURES_IN_A_ROW, FIRST_PAUSE_S, LONGEST_PAUSE_S, Gates
 from orderhub_core.flows.targets import Targets
 from orderhub_core.settings import Settings
@@ -14,6 +15,7 @@ from orderhub_core.store import homes, statements
 from orderhub_core.store.base import FURTHEST
 
 NOW = 1_700_000_000_000_000
+NOW_THERE = time.time_ns() // 1_000
 
 
 @pytest.fixture
@@ -52,6 +54,7 @@ def run(store, perform, now=NOW, attempts=8, *, owner="me", limit=10, clock=None
         perform,
         gates=gates or Gates({}, lambda: 0.0),
         clock=clock or (lambda: now),
+        leases=clock or (lambda: now),
         owner=owner,
         dice=random.Random(1),
         limit=limit,
@@ -372,3 +375,38 @@ def test_a_rate_holds_over_any_minute(store):
     assert len({key for _, key in done}) == len(done)
     assert 60 <= len(done) <= 65, "one a second, and a few seconds' worth at the beginning"
     assert store.query("hub", "SELECT max(attempts) FROM outbox")[0][0] == 1
+
+
+@pytest.mark.parametrize("home", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
+@pytest.mark.parametrize("ahead_s", [3 * LEASE_S, -3 * LEASE_S])
+def test_two_hosts_whose_clocks_differ_perform_an_effect_once(store, home, ahead_s):
+    """By either's clock the other's lease is over, or was taken by one who is far ahead."""
+    performed, other = [], homes.open_store(home)
+
+    def host(store, perform, now):
+        return Dispatch(store, perform, Gates({}, lambda: 0.0), lambda: now, attempts=8)
+
+    def second(effect, key):
+        performed.append(("second", key))
+
+    def first(effect, key):
+        performed.append(("first", key))
+        beside = host(other, second, NOW + ahead_s * SECOND)
+        performed.extend(beside.due())
+        beside(owner="second", dice=random.Random(1))
+
+    (done,) = host(store, first, NOW)(owner="first", dice=random.Random(1))
+    other.close()
+    assert performed == [("first", "push:A1")]
+    assert (done.state, state(store)[0]) == ("done", "done")
+
+
+@pytest.mark.parametrize("home", [pytest.param("postgres", marks=pytest.mark.postgres)], indirect=True)
+def test_what_a_host_whose_clock_is_ahead_has_planned_for_now_it_does_now(store):
+    hour_ahead = NOW_THERE + 3_600 * SECOND
+    with store.transaction("hub") as cursor:
+        cursor.execute(store.sql("UPDATE outbox SET next_at = ?"), (hour_ahead,))
+    dispatch_there = Dispatch(store, lambda effect, key: None, Gates({}, lambda: 0.0), lambda: hour_ahead, attempts=8)
+    assert dispatch_there.due() == {"hangzhou"}
+    (done,) = dispatch_there(owner="me", dice=random.Random(1))
+    assert done.state == "done"

@@ -138,7 +138,8 @@ class Hall(Bench):
         """What the dispatcher hands over now."""
         before = len(self.told)
         dispatch(
-            self.store, self.targets.perform, gates=Gates({}, lambda: 0.0), clock=lambda: self.now, owner="me",
+            self.store, self.targets.perform, gates=Gates({}, lambda: 0.0), clock=lambda: self.now,
+            leases=lambda: self.now, owner="me",
             dice=random.Random(1), limit=100, attempts=8,
         )  # fmt: skip
         return {one.order_no: [other.order_no for other in one.pack_with] for one in self.told[before:]}
@@ -684,6 +685,7 @@ def test_several_workers_at_once_tell_nobody_of_one_that_does_not_go(context, or
                 for one in (
                     lambda: drain(context, 20, patience=2_000), merging.step,
                     lambda: dispatch(store, targets.perform, gates=Gates({}, lambda: 0.0), clock=wall_clock,
+                                     leases=wall_clock,
                                      owner=f"w{number}", dice=dice, limit=7, attempts=8),
                 ):  # fmt: skip
                     with contextlib.suppress(Busy, Overtaken):

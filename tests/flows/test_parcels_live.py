@@ -507,7 +507,8 @@ def test_every_parcel_reaches_its_warehouse_once_though_a_worker_dies_between_th
             targets.perform(effects.decode(leased.payload), leased.key)
         yard.store.finish([Finished(first, "done", now, "")], owner="dead", now=now)
         results = dispatch(
-            yard.store, targets.perform, gates=Gates({}, lambda: 0.0), clock=lambda: now + 2 * SECOND, owner="me",
+            yard.store, targets.perform, gates=Gates({}, lambda: 0.0), clock=lambda: now + 2 * SECOND,
+            leases=lambda: now + 2 * SECOND, owner="me",
             dice=random.Random(1), limit=10, attempts=8,
         )  # fmt: skip
         assert [one.state for one in results] == ["done", "done"]

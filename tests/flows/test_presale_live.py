@@ -353,7 +353,8 @@ def test_what_a_person_let_go_keeps_its_pieces_however_it_is_handed_over(place, 
     place.wants("A1", {"PRE-1": 1}, paid=NOW + 5)
     place.said([ops.release(Release("shop-1", "A1", "the buyer fetches it", "ann"), NOW + 100)])
     dispatch(
-        place.store, perform, gates=Gates({}, lambda: 0.0), clock=lambda: NOW + DAY_US, owner="me",
+        place.store, perform, gates=Gates({}, lambda: 0.0), clock=lambda: NOW + DAY_US,
+        leases=lambda: NOW + DAY_US, owner="me",
         dice=random.Random(1), limit=9, attempts=8,
     )  # fmt: skip
     place.wants("A2", {"PRE-1": 1}, paid=NOW)

@@ -10,7 +10,7 @@ from orderhub_core.frames import SCHEMAS, empty
 from orderhub_core.hub import Hub
 from orderhub_core.model import Line, RawMessage
 from orderhub_core.store import aside, expiry, flow, frames, ledger, sqlite, statements
-from orderhub_core.store.base import NOTHING
+from orderhub_core.store.progress import NOTHING
 from orderhub_core.store.unit import Finished
 
 NOW = 1_700_000_000_000_000
