@@ -87,13 +87,16 @@ class Hub(Trying):
     # -- composition
 
     @cached_property
-    def context(self) -> Context:
+    def book(self) -> Rulebook:
+        """That of the file which the settings name. Raises UserMistake."""
         path = self.home.data / self.settings.rulebook
-        rules = admitted.load(path) if self.settings.rulebook else Rulebook()
-        hashes = pseudonym.load(self.home.data, self._env)
+        return admitted.load(path) if self.settings.rulebook else Rulebook()
+
+    @cached_property
+    def context(self) -> Context:
         return Context(
-            self.store, self.source, rules, hashes, Recent(self.store), places=places(self.settings),
-            merge_wait_us=int(self.settings.merge_wait_s * 1_000_000),
+            self.store, self.source, self.book, pseudonym.load(self.home.data, self._env), Recent(self.store),
+            places=places(self.settings), merge_wait_us=int(self.settings.merge_wait_s * 1_000_000),
         )  # fmt: skip
 
     @cached_property
@@ -282,12 +285,12 @@ class Hub(Trying):
     @cached_property
     def signals(self) -> Signals:
         """What is reported of the world outside."""
-        return Signals(self.store, clock, self._say, self.settings, self.context.book)
+        return Signals(self.store, clock, self._say, self.settings, self.book)
 
     @cached_property
     def stock(self) -> Stock:
         """What warehouses have, and who took it."""
-        return Stock(self.store, clock, self._say, self.settings, self.context.book)
+        return Stock(self.store, clock, self._say, self.settings, self.book)
 
     def ask_stock(self, warehouse: str, *, every_s: float = 0) -> Taken | None:
         """As `Stock.ask`, over the warehouse's connector."""
@@ -301,7 +304,7 @@ class Hub(Trying):
     @cached_property
     def measures(self) -> Measures:
         """What rules ask of its own warehouses."""
-        return Measures(self.store, clock, self._say, self.settings, self.stock, self.context.book)
+        return Measures(self.store, clock, self._say, self.settings, self.stock, self.book)
 
     @cached_property
     def presale(self) -> Presale:

@@ -9,6 +9,8 @@ import structlog
 from orderhub_core import registry
 from orderhub_core.errors import NeedsPerson, UserMistake
 from orderhub_core.flows import editions, settled
+from orderhub_core.flows.context import Context
+from orderhub_core.flows.places import places
 from orderhub_core.hub import Hub
 from orderhub_core.settings import FILE_NAME
 from orderhub_core.store import flow
@@ -39,14 +41,29 @@ def check_connectors(hub: Hub) -> None:
 def check_rulebook(hub: Hub) -> None:
     """Raises UserMistake where what decides just now could not be carried out: better now than with the first paid
     order. The file of the settings decides until a version is published."""
-    context = hub.context
+    places(hub.settings)
     try:
-        book = editions.in_force(hub.store, context.book).active
+        book = editions.in_force(hub.store, hub.book).active
     except NeedsPerson as reason:
         raise UserMistake(str(reason)) from None
     if told := settled.unknown(book, hub.settings):
-        where = f"version {book.version}" if book is not context.book else hub.home.data / hub.settings.rulebook
+        where = f"version {book.version}" if book is not hub.book else hub.home.data / hub.settings.rulebook
         raise UserMistake("{where}: {told}", where=where, told="; ".join(told))
+
+
+def check_work(hub: Hub) -> Context:
+    """What a worker works with. Raises UserMistake as `check_rulebook`, and for a key of pseudonyms that is none."""
+    check_rulebook(hub)
+    return hub.context
+
+
+def tell_rulebook(hub: Hub) -> None:
+    """Where messages are taken in and the worker is another process: why none would start on these settings. What is
+    taken in waits for it; turned away, what a shop pushes but once would be lost."""
+    try:
+        check_rulebook(hub)
+    except UserMistake as mistake:
+        log.warning("no worker starts on these settings", reason=str(mistake))
 
 
 def tell_start(hub: Hub, role: str, **more: object) -> None:

@@ -148,6 +148,33 @@ def test_a_rulebook_that_names_a_warehouse_of_nobody_stops_the_start(orderhub, s
     assert "'hangzou', which the settings do not have; 'hangzhou'?" in said
 
 
+@pytest.mark.parametrize("started", [["receive"], ["serve", "--no-worker"]])
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ('rulebook = "rules.toml"\n', "rules.toml"),
+        ('[[warehouses]]\nid = "hangzhou"\nconnector = ""\nprovince = "Atlantis"\n', "no province 'Atlantis'"),
+    ],
+)
+def test_who_only_takes_in_starts_and_says_why_no_worker_would(
+    orderhub, served, tmp_path, monkeypatch, started, text, told
+):
+    """What a shop pushes but once would be lost, for a slip in a rulebook."""
+    monkeypatch.setattr(receive_command, "run", lambda app, **where: served.update(where))
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "orderhub.toml").write_text(text, encoding="utf-8")
+    orderhub("db", "init", "--data", tmp_path / "d")
+    with structlog.testing.capture_logs() as logged:
+        code, said = orderhub(*started, "--data", tmp_path / "d", "--port", free_port())
+    assert (code, bool(served)) == (0, True), said
+    (reason,) = [line["reason"] for line in logged if line["event"] == "no worker starts on these settings"]
+    assert told in reason
+    code, said = orderhub("worker", "--data", tmp_path / "d")
+    assert (code, reason in said) == (2, True)
+    if started == ["receive"]:
+        assert not (tmp_path / "d" / "pepper.key").exists()
+
+
 def test_what_decides_is_looked_at_and_not_a_file_that_no_longer_does(orderhub, tmp_path, monkeypatch):
     """Also the other way round: a published version of which a warehouse was taken away since."""
     where = tmp_path / "d"

@@ -14,7 +14,7 @@ from orderhub_core.entry.hooks import hooks
 from orderhub_core.entry.metrics import Meters
 from orderhub_core.entry.options import spoken, tr
 from orderhub_core.entry.probes import Probes, Ready, takes_webhooks
-from orderhub_core.entry.start import check_connectors, tell_doubts, tell_start
+from orderhub_core.entry.start import check_connectors, tell_doubts, tell_rulebook, tell_start
 from orderhub_core.entry.web import Doors, run
 from orderhub_core.errors import UserMistake
 from orderhub_core.store import homes
@@ -43,6 +43,7 @@ def receive(
     opened = hub.Hub(home)
     check_connectors(opened)
     tell_doubts(opened, works=False)
+    tell_rulebook(opened)
     meters = Meters(opened)
     hosts = {urlsplit(origin).netloc for origin in own_origins(host, port)}
     tell_start(opened, "receive", port=port, metrics_port=port)

@@ -19,7 +19,7 @@ from orderhub_core.entry.hooks import hooks
 from orderhub_core.entry.metrics import Meters
 from orderhub_core.entry.options import spoken, tr
 from orderhub_core.entry.probes import Ready
-from orderhub_core.entry.start import check_connectors, check_rulebook, tell_doubts, tell_start
+from orderhub_core.entry.start import check_connectors, check_work, tell_doubts, tell_rulebook, tell_start
 from orderhub_core.entry.web import run
 from orderhub_core.entry.worker import Worker
 from orderhub_core.errors import UserMistake
@@ -52,8 +52,10 @@ def serve(
     board, worker = _board(snapshot, read_only=read_only, works=not (read_only or no_worker)), None
     meters = Meters(board)
     takes_messages = isinstance(board, hub.Hub) and not read_only
-    if isinstance(board, hub.Hub) and takes_messages and not no_worker:
-        check_rulebook(board)
+    if isinstance(board, hub.Hub) and takes_messages and no_worker:
+        tell_rulebook(board)
+    elif isinstance(board, hub.Hub) and takes_messages:
+        check_work(board)
         worker = Worker(board, meters=meters)
     shown = f"[{host}]" if ":" in host else host
     typer.echo(tr("OrderHub serves {address} (Ctrl-C stops it)").format(address=f"http://{shown}:{port}/"))

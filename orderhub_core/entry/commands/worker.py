@@ -14,7 +14,7 @@ from orderhub_core.entry.addresses import LOOPBACK, check_free, own_origins
 from orderhub_core.entry.metrics import Meters
 from orderhub_core.entry.options import stored
 from orderhub_core.entry.probes import Probes, Ready, serving
-from orderhub_core.entry.start import check_connectors, check_rulebook, tell_doubts, tell_start
+from orderhub_core.entry.start import check_connectors, check_work, tell_doubts, tell_start
 from orderhub_core.entry.worker import Worker
 from orderhub_core.errors import UserMistake
 from orderhub_core.store import homes
@@ -46,7 +46,7 @@ def worker(
     homes.init(home)
     opened = hub.Hub(home)
     check_connectors(opened)
-    check_rulebook(opened)
+    check_work(opened)
     tell_doubts(opened)
     meters = Meters(opened)
     working = Worker(opened, meters=meters)
