@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 
 import structlog
@@ -13,9 +14,23 @@ from orderhub_core.flows.context import Context
 from orderhub_core.flows.places import places
 from orderhub_core.hub import Hub
 from orderhub_core.settings import FILE_NAME
-from orderhub_core.store import flow
+from orderhub_core.store import flow, homes
+from orderhub_core.store.home import Home
 
 log = structlog.get_logger()
+
+
+def refuse_mistyped(home: Home) -> None:
+    """Raises StoreMissing where a folder was named in which nobody has begun a hub: its name is mistyped, or its disk
+    is not there, more often than it is new."""
+    if os.environ.get("ORDERHUB_DATA"):
+        homes.refuse_unbegun(home, FILE_NAME)
+
+
+def begin(home: Home) -> None:
+    """Make the hub where there is none, or bring it to this version's schema. Raises as `refuse_mistyped`."""
+    refuse_mistyped(home)
+    homes.init(home)
 
 
 def check_connectors(hub: Hub) -> None:

@@ -64,6 +64,14 @@ def init(home: Home, revisions: Mapping[str, str] | None = None) -> None:
         init_jetstream(home.inbox)
 
 
+def refuse_unbegun(home: Home, settings: str) -> None:
+    """Raises StoreMissing for a folder in which nobody has begun a hub: its file of settings is not there, nor what a
+    hub keeps."""
+    if (home.data / settings).exists() or (home.database and home.data.is_dir()):
+        return
+    SqliteStore(home.data).close()
+
+
 def outdated(home: Home) -> list[str]:
     """The parts whose schema is not this version's, whatever else ails them. Raises Unreachable, Busy and Stop."""
     try:

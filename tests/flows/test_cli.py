@@ -70,6 +70,7 @@ def test_help_names_every_command(orderhub):
 
 
 def test_import_ends_with_one_object_and_the_log_is_whole(orderhub, export, tmp_path):
+    orderhub("db", "init", "--data", tmp_path / "d")
     code, out, _ = orderhub("import", export, "--mapping", "generic", "--data", tmp_path / "d", "--json")
     answer = last_object(out)
     assert code == 0
@@ -87,6 +88,7 @@ def test_import_ends_with_one_object_and_the_log_is_whole(orderhub, export, tmp_
 
 
 def test_a_report_of_yes_or_no_is_told_as_it_was_given(orderhub, export, tmp_path):
+    orderhub("db", "init", "--data", tmp_path / "d")
     orderhub("import", export, "--mapping", "generic", "--data", tmp_path / "d")
     for signal, value, told in (("storm", "yes", "storm yes"), ("livestream_audience", "1200", "audience 1,200")):
         code, out, err = orderhub("signals", "report", signal, value, "--by", "ann", "--data", tmp_path / "d")
@@ -102,6 +104,7 @@ def test_a_report_of_yes_or_no_is_told_as_it_was_given(orderhub, export, tmp_pat
 
 
 def test_a_tampered_log_exits_1_and_names_the_entry(orderhub, export, tmp_path):
+    orderhub("db", "init", "--data", tmp_path / "d")
     orderhub("import", export, "--mapping", "generic", "--data", tmp_path / "d")
     store = homes.open_store(homes.Home(tmp_path / "d"))
     with store.transaction("hub") as cursor:
@@ -125,6 +128,7 @@ def test_a_heading_without_rows_is_no_data(orderhub, tmp_path, rows):
 
 
 def test_a_file_with_refused_rows_exits_2_and_says_how_to_mend(orderhub, export, tmp_path):
+    orderhub("db", "init", "--data", tmp_path / "d")
     export.write_text(export.read_text() + "B2,vanished,2026-01-01 10:00:00,1\n", encoding="utf-8")
     code, out, err = orderhub("import", export, "--mapping", "generic", "--data", tmp_path / "d", "--json")
     assert code == 2
@@ -205,6 +209,7 @@ def test_what_is_wrong_with_a_rulebook_is_told_in_the_language_that_was_asked_fo
 
 
 def test_whoever_lets_an_order_go_that_there_is_not_learns_what_where_and_how(orderhub, export, tmp_path):
+    orderhub("db", "init", "--data", tmp_path / "d")
     orderhub("import", export, "--mapping", "generic", "--data", tmp_path / "d")
 
     def released(*arguments):
@@ -319,6 +324,7 @@ def test_a_big_world_goes_to_parquet_and_can_be_diagnosed(orderhub, tmp_path, mo
 @pytest.mark.parametrize("command", [["demo", "--orders", "10"], ["db", "snapshot"]])
 def test_a_folder_that_is_no_snapshot_is_left_as_it_is(orderhub, export, tmp_path, command):
     home = tmp_path / "d"
+    orderhub("db", "init", "--data", home)
     orderhub("import", export, "--mapping", "generic", "--data", home)
     before = {path.name for path in home.iterdir()}
     code, out, err = orderhub(*command, "--data", home, "--out", home)
@@ -332,7 +338,7 @@ def test_a_folder_that_is_no_snapshot_is_left_as_it_is(orderhub, export, tmp_pat
 
 def test_a_dry_run_without_a_hub_leaves_no_trace(orderhub, export, tmp_path):
     before = sorted(tmp_path.rglob("*"))
-    code, out, _ = orderhub("import", export, "--mapping", "generic", "--dry-run", "--data", tmp_path / "d", "--json")
+    code, out, _ = orderhub("import", export, "--mapping", "generic", "--dry-run", "--json")
     assert (code, last_object(out)["imported"]) == (0, 1)
     assert sorted(tmp_path.rglob("*")) == before
 
@@ -346,6 +352,7 @@ def test_replaying_what_is_not_parked_is_told(orderhub, tmp_path):
 
 
 def test_a_log_whose_end_is_unknown_is_broken(orderhub, export, tmp_path):
+    orderhub("db", "init", "--data", tmp_path / "d")
     orderhub("import", export, "--mapping", "generic", "--data", tmp_path / "d")
     store = homes.open_store(homes.Home(tmp_path / "d"))
     with store.transaction("hub") as cursor:
@@ -369,6 +376,7 @@ def test_a_damaged_snapshot_is_told(orderhub, tmp_path):
 
 
 def test_simulate_and_diagnose_answer_in_json(orderhub, export, tmp_path):
+    orderhub("db", "init", "--data", tmp_path / "d")
     code, out, _ = orderhub("simulate", "--orders", 2_000, "--seed", 7, "--json")
     rehearsed = last_object(out)
     assert (code, rehearsed["seed"], rehearsed["figures"]["orders"]) == (0, 7, 2_000)

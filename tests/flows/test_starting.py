@@ -101,6 +101,41 @@ def test_what_cannot_work_is_one_sentence_and_exit_code_2(orderhub, arguments, t
     assert len(said.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["serve"], ["serve", "--no-worker"], ["receive"], ["worker"],
+        ["import", "x.csv", "--mapping", "generic"], ["import", "x.csv", "--mapping", "generic", "--dry-run"],
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("how", ["typed", "empty", "database"])
+def test_no_hub_is_begun_in_a_folder_whose_name_is_mistyped(orderhub, served, tmp_path, monkeypatch, arguments, how):
+    monkeypatch.setattr(receive_command, "run", lambda app, **where: served.update(where))
+    monkeypatch.setattr(worker_command, "Worker", lambda *_, **__: served)
+    (tmp_path / "x.csv").write_text("order_no,status\nA1,paid\n", encoding="utf-8")
+    if how == "empty":  # or its disk is not there
+        (tmp_path / "typo").mkdir()
+    also = ["--port", free_port()] if arguments[0] in ("serve", "receive") else []
+    also += ["--database", "postgresql://nobody@127.0.0.1:1/none"] if how == "database" else []
+    code, said = orderhub(*arguments, *also, "--data", "typo")
+    assert (code, bool(served)) == (2, False)
+    assert said == "orderhub: no hub in typo: `orderhub db init --data typo` makes one\n"
+    assert list(tmp_path.glob("typo/*")) == []
+
+
+@pytest.mark.parametrize("begun", ["unnamed", "settings", "init"])
+def test_a_first_start_takes_one_command(orderhub, served, tmp_path, monkeypatch, begun):
+    monkeypatch.setattr(receive_command, "run", lambda app, **where: served.update(where))
+    named = ["--data", "mine"] if begun != "unnamed" else []
+    if begun == "settings":
+        (tmp_path / "mine").mkdir()
+        (tmp_path / "mine" / "orderhub.toml").write_text(SETTINGS, encoding="utf-8")
+    elif begun == "init":
+        assert orderhub("db", "init", *named)[0] == 0
+    code, said = orderhub("receive", *named, "--port", free_port())
+    assert (code, bool(served)) == (0, True), said
+
+
 @pytest.mark.parametrize("shape", ["words = 3\n", '[words]\nwms = "shipped"\n', 'words = ["a"]\n'])
 def test_words_of_a_wrong_shape_are_told(orderhub, tmp_path, shape):
     (tmp_path / "words.toml").write_text(shape, encoding="utf-8")
@@ -198,6 +233,7 @@ def test_what_decides_is_looked_at_and_not_a_file_that_no_longer_does(orderhub, 
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")
 def test_the_other_loopback_is_an_address_too(orderhub, served, tmp_path):
+    orderhub("db", "init", "--data", tmp_path / "d")
     port = free_port()
     code, said = orderhub("serve", "--data", tmp_path / "d", "--host", "::1", "--port", port, "--no-worker")
     assert code == 0
@@ -234,6 +270,8 @@ def test_the_console_shows_times_in_the_settings_zone(orderhub, served, tmp_path
 
 
 def test_harm_ends_the_worker_with_its_reason_and_exit_code_3(orderhub, tmp_path, monkeypatch):
+    orderhub("db", "init", "--data", tmp_path / "d")
+
     def harm(self):
         raise Stop("two SQLite libraries")
 
@@ -249,6 +287,8 @@ def test_harm_ends_the_worker_with_its_reason_and_exit_code_3(orderhub, tmp_path
 
 
 def test_a_server_whose_worker_stopped_is_not_ready(orderhub, served, tmp_path, monkeypatch):
+    orderhub("db", "init", "--data", tmp_path / "d")
+
     def harm(self):
         raise Stop("two SQLite libraries")
 

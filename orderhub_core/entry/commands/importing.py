@@ -14,6 +14,7 @@ import typer
 
 from orderhub_core import hub
 from orderhub_core.entry.options import AsJson, spoken, tell, tr
+from orderhub_core.entry.start import refuse_mistyped
 from orderhub_core.errors import StoreMissing, UserMistake
 from orderhub_core.flows.importing import Imported
 from orderhub_core.store import homes
@@ -38,7 +39,7 @@ def import_(
     as_json: AsJson = False,
 ) -> int:
     """Take in an export file (CSV or XLSX). Doing it twice changes nothing the second time."""
-    home = hub.home()
+    refuse_mistyped(home := hub.home())
     with _previewing(home) if dry_run else _made(home) as opened:
         imported = opened.import_file(file, mapping, on_error=on_error, dry_run=dry_run)
     tell(imported, _sentences(imported), as_json=as_json)

@@ -14,10 +14,9 @@ from orderhub_core.entry.hooks import hooks
 from orderhub_core.entry.metrics import Meters
 from orderhub_core.entry.options import spoken, tr
 from orderhub_core.entry.probes import Probes, Ready, takes_webhooks
-from orderhub_core.entry.start import check_connectors, tell_doubts, tell_rulebook, tell_start
+from orderhub_core.entry.start import begin, check_connectors, tell_doubts, tell_rulebook, tell_start
 from orderhub_core.entry.web import Doors, run
 from orderhub_core.errors import UserMistake
-from orderhub_core.store import homes
 
 app = typer.Typer()
 
@@ -39,7 +38,7 @@ def receive(
         )
     check_free(host, port)
     home = hub.home()
-    homes.init(home)
+    begin(home)
     opened = hub.Hub(home)
     check_connectors(opened)
     tell_doubts(opened, works=False)

@@ -19,12 +19,11 @@ from orderhub_core.entry.hooks import hooks
 from orderhub_core.entry.metrics import Meters
 from orderhub_core.entry.options import spoken, tr
 from orderhub_core.entry.probes import Ready
-from orderhub_core.entry.start import check_connectors, check_work, tell_doubts, tell_rulebook, tell_start
+from orderhub_core.entry.start import begin, check_connectors, check_work, tell_doubts, tell_rulebook, tell_start
 from orderhub_core.entry.web import run
 from orderhub_core.entry.worker import Worker
 from orderhub_core.errors import UserMistake
 from orderhub_core.settings import Settings
-from orderhub_core.store import homes
 
 app = typer.Typer()
 
@@ -94,7 +93,7 @@ def _board(snapshot: Path | None, *, read_only: bool, works: bool) -> hub.Hub | 
     if snapshot is not None:
         os.environ["ORDERHUB_SNAPSHOT"] = str(snapshot)
     elif not read_only:
-        homes.init(hub.home())
+        begin(hub.home())
     board = hub.connect()
     if isinstance(board, hub.Hub):
         board.store.progress()  # raises StoreMissing where nobody has made a hub

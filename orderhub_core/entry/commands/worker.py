@@ -14,10 +14,9 @@ from orderhub_core.entry.addresses import LOOPBACK, check_free, own_origins
 from orderhub_core.entry.metrics import Meters
 from orderhub_core.entry.options import stored
 from orderhub_core.entry.probes import Probes, Ready, serving
-from orderhub_core.entry.start import check_connectors, check_work, tell_doubts, tell_start
+from orderhub_core.entry.start import begin, check_connectors, check_work, tell_doubts, tell_start
 from orderhub_core.entry.worker import Worker
 from orderhub_core.errors import UserMistake
-from orderhub_core.store import homes
 
 app = typer.Typer()
 
@@ -43,7 +42,7 @@ def worker(
             )
         check_free(metrics_host, metrics_port, "--metrics-")
     home = hub.home()
-    homes.init(home)
+    begin(home)
     opened = hub.Hub(home)
     check_connectors(opened)
     check_work(opened)
