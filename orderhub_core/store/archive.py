@@ -115,7 +115,7 @@ def stamp(instant: int | None = None) -> str:
 def unfinished(folder: Path, prefix: str = PART) -> Iterator[Path]:
     """A new folder for its owner alone, gone at the end unless it was renamed. Raises UserMistake."""
     with _told(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(0o700, parents=True, exist_ok=True)
         for old in folder.glob(f"{prefix}*"):
             if time.time() - old.stat().st_mtime > ABANDONED_S:
                 shutil.rmtree(old, ignore_errors=True)

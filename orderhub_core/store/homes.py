@@ -50,7 +50,7 @@ def init(home: Home, revisions: Mapping[str, str] | None = None) -> None:
     if home.inbox and not home.database:
         raise UserMistake("--inbox takes messages in for a database: name one with --database")
     try:
-        home.data.mkdir(parents=True, exist_ok=True)
+        home.data.mkdir(0o700, parents=True, exist_ok=True)
     except OSError as error:
         text = "cannot make the folder {folder} ({why}): name another with --data"
         raise UserMistake(text, folder=home.data, why=error.strerror) from None

@@ -294,6 +294,17 @@ def test_only_its_owner_can_read_what_was_restored(sqlite_home, tmp_path):
     assert {path.name: path.stat().st_mode & 0o077 for path in there.data.glob("*.db*")} == {"hub.db": 0, "inbox.db": 0}
 
 
+def test_a_folder_that_a_hub_makes_for_itself_is_its_owner_s_alone(home, hub, tmp_path, fresh_database):
+    backup.backup(home, tmp_path / "b", env=ENV)
+    there = Home(tmp_path / "there", fresh_database() if home.database else "")
+    backup.restore(tmp_path / "b", there, env=ENV)
+    homes.init(new := Home(tmp_path / "new", fresh_database() if home.database else ""))
+    (tmp_path / "shared").mkdir(mode=0o750)
+    homes.init(given := Home(tmp_path / "shared", fresh_database() if home.database else ""))
+    modes = [folder.stat().st_mode & 0o777 for folder in (tmp_path / "b", there.data, new.data, given.data)]
+    assert modes == [0o700, 0o700, 0o700, 0o750], "who made one for others keeps it so"
+
+
 def test_a_backup_that_is_broken_off_is_not_there(home, hub, tmp_path):
     def tell(*_):
         raise KeyboardInterrupt
