@@ -44,7 +44,7 @@ from orderhub_core.packing.floor import Known
 from orderhub_core.ports import Channel, Touchpoint
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store import aside, chain, flow, homes, packs, reviewed
-from orderhub_core.store.home import SHEETS
+from orderhub_core.store.home import SHEETS, SNAPSHOT
 from orderhub_core.store.homes import Home
 from orderhub_core.store.known import KnownFrames
 from orderhub_core.store.unit import Pulse, Receipt
@@ -55,7 +55,6 @@ if TYPE_CHECKING:
 
 SAID_AT_ONCE = 1_000
 """Words of people, or of the hub itself."""
-SNAPSHOT = "snapshot"
 __all__ = ["Hub", "SnapshotHub", "connect"]
 
 

@@ -23,10 +23,11 @@ from prometheus_client.registry import Collector
 from orderhub_core.errors import OrderHubError
 from orderhub_core.flows.absorb import Outcome
 from orderhub_core.flows.waiting import GroupWritten
-from orderhub_core.hub import SNAPSHOT, Hub, SnapshotHub
+from orderhub_core.hub import Hub, SnapshotHub
 from orderhub_core.settings import Settings
 from orderhub_core.store import snapshot
 from orderhub_core.store.flow import Flow
+from orderhub_core.store.home import SNAPSHOT
 from orderhub_core.store.unit import Finished, Receipt
 
 OTHER = "other"

@@ -22,13 +22,11 @@ from orderhub_core.errors import UserMistake
 from orderhub_core.store import archive, backup_postgres, backup_sqlite, checks, homes, schema
 from orderhub_core.store.archive import Kind, Manifest, Tell
 from orderhub_core.store.contents import contents
-from orderhub_core.store.home import SHEETS
+from orderhub_core.store.home import SHEETS, SNAPSHOT
 from orderhub_core.store.homes import Home
 from orderhub_core.store.tables import PARTS
 
 PEPPER = "pepper.key"
-SNAPSHOT = "snapshot"
-"""Boards begin their reading at it, and a restored hub counts its changes anew."""
 
 
 class Medium(Protocol):

@@ -10,24 +10,28 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import groupby, islice
 from operator import itemgetter
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
 
 from orderhub_core import effects
-from orderhub_core.errors import Stop
+from orderhub_core.errors import Stop, StoreMissing
 from orderhub_core.fold import FACT_COLUMNS, Head, Parcels, is_sound, read_stated
 from orderhub_core.lifecycle import Given, headline, in_order, settle
 from orderhub_core.model import Event
 from orderhub_core.standing import turning_event
-from orderhub_core.store import archive, homes, ledger, schema, statements
+from orderhub_core.store import archive, homes, ledger, schema, snapshot, statements
 from orderhub_core.store import sqlite as sqlite_home
 from orderhub_core.store.base import Store
+from orderhub_core.store.home import SNAPSHOT
 from orderhub_core.store.homes import Home
+from orderhub_core.store.known import is_ours
 from orderhub_core.store.sqlite import SqliteStore
 from orderhub_core.store.unit import Row, digest_of
 
 RESTORE = "stop the hub and restore a backup: `orderhub db restore`"
+ANEW = "write it anew: `orderhub db snapshot`"
 REPLAY = "restore a backup that still has it, or ask its sender for it again"
 EVENTS = frozenset(event.value for event in Event)
 BLOCK = 5_000
@@ -72,6 +76,7 @@ def findings(home: Home, *, quick: bool = False, tell: archive.Tell = lambda *_:
                 "ledger": partial(_ledger, store),
                 "splits": partial(_splits, store),
                 "packs": partial(_packs, store),
+                "snapshot": partial(_snapshot, home.data / SNAPSHOT, store),
             }
         for name, step in steps.items():
             tell(f"check {name}", 0, 0)
@@ -99,6 +104,24 @@ def _schema(home: Home) -> Iterator[Finding]:
 def _home(store: Store) -> Iterator[Finding]:
     for doubt in store.doubts():
         yield Finding("inbox", doubt, "see docs/jetstream.md")
+
+
+def _snapshot(folder: Path, store: Store) -> Iterator[Finding]:
+    """The hub's own: boards refuse what is damaged, and show what tells of another hub."""
+    try:
+        meta = snapshot.meta(folder)
+    except snapshot.Damaged:
+        yield Finding("snapshot", f"{folder / snapshot.META} is damaged", ANEW)
+        return
+    except StoreMissing:
+        return
+    found = [f"{path} is damaged" for path in snapshot.damaged(folder, meta)]
+    if not is_ours(store, meta, store.progress()):
+        found = [f"{folder} tells of another history than this hub's"]
+    if found and snapshot.meta(folder) != meta:  # a worker wrote the next one meanwhile
+        yield from _snapshot(folder, store)
+    else:
+        yield from (Finding("snapshot", what, ANEW) for what in found)
 
 
 def _pages(store: Store, *, quick: bool) -> Iterator[Finding]:

@@ -10,6 +10,9 @@ from typing import NamedTuple
 SHEETS = "spot"
 """The folder of a hub's data in which the sheets of spot audits lie."""
 
+SNAPSHOT = "snapshot"
+"""That of its own snapshot. Boards begin their reading at it, and a restored hub counts its changes anew."""
+
 
 class Home(NamedTuple):
     """`database` is empty for SQLite in `data`; settings and secrets live in `data` either way. `inbox` is the address

@@ -65,16 +65,7 @@ class KnownFrames:
             return None
         except StoreMissing:
             return None
-        return meta if meta.files and self._is_ours(meta, progress) else None
-
-    def _is_ours(self, meta: snapshot.Meta, progress: Progress) -> bool:
-        """The log's chain tells hubs apart. Before its first entry all hubs look alike, and there is little to read."""
-        behind = all(then.seq <= now.seq for then, now in zip(meta.log, progress.log, strict=False))
-        if len(meta.log) != len(progress.log) or not behind or meta.upto > progress.upto:
-            return False
-        last = max(meta.log)
-        rows = self._store.query("hub", "SELECT hash FROM log WHERE seq = ?", (last.seq,))
-        return bool(rows) and bytes(rows[0][0]) == last.hash
+        return meta if meta.files and is_ours(self._store, meta, progress) else None
 
     def write(self, folder: Path, clock: Callable[[], int]) -> Path:
         """Write all frames as they are now, for boards and audits elsewhere. Raises UserMistake as `snapshot.write`.
@@ -112,6 +103,17 @@ class KnownFrames:
             return frames.refreshed(self._store, name, known, _end(written), progress)
 
         snapshot.write_each(folder, frame, snapshot.Meta(clock(), progress.upto, progress.log))
+
+
+def is_ours(store: Store, meta: snapshot.Meta, progress: Progress) -> bool:
+    """Whether a snapshot tells an earlier moment of this hub. The log's chain tells hubs apart; before its first entry
+    all hubs look alike, and there is little to read."""
+    behind = all(then.seq <= now.seq for then, now in zip(meta.log, progress.log, strict=False))
+    if len(meta.log) != len(progress.log) or not behind or meta.upto > progress.upto:
+        return False
+    last = max(meta.log)
+    rows = store.query("hub", "SELECT hash FROM log WHERE seq = ?", (last.seq,))
+    return bool(rows) and bytes(rows[0][0]) == last.hash
 
 
 def _end(written: snapshot.Meta) -> Progress:

@@ -153,13 +153,22 @@ def file(folder: Path, name: str, known: Meta | None = None) -> Path:
     missing or is not as it was written."""
     written = known or meta(folder)
     path = folder / written.folder / f"{name}.parquet"
-    try:
-        whole = name not in written.files or archive.digest(path) == written.files[name]
-    except OSError:
-        whole = False
-    if not whole:
+    if name in written.files and not _is_whole(path, written.files[name]):
         raise _damaged(path, folder)
     return path
+
+
+def damaged(folder: Path, known: Meta) -> list[Path]:
+    """The files that are missing, or are not as they were written."""
+    paths = {folder / known.folder / f"{name}.parquet": file for name, file in known.files.items()}
+    return [path for path, file in paths.items() if not _is_whole(path, file)]
+
+
+def _is_whole(path: Path, written: archive.File) -> bool:
+    try:
+        return archive.digest(path) == written
+    except OSError:
+        return False
 
 
 def scan(folder: Path, name: str, known: Meta | None = None) -> pl.LazyFrame:

@@ -22,8 +22,9 @@ from ports import answering, free_port
 
 from connectors.channels.direct import sign
 from orderhub_core.frames import SCHEMAS
-from orderhub_core.hub import SNAPSHOT, Hub
+from orderhub_core.hub import Hub
 from orderhub_core.store import snapshot
+from orderhub_core.store.home import SNAPSHOT
 from orderhub_core.store.homes import Home
 from orderhub_core.store.tables import PARTS
 

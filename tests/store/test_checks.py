@@ -6,6 +6,7 @@ import contextlib
 import shutil
 from itertools import count
 
+import msgspec
 import psycopg
 import pytest
 from pysqlite3 import dbapi2 as sqlite
@@ -15,9 +16,11 @@ from orderhub_core.entry.commands import db
 from orderhub_core.flows.places import places
 from orderhub_core.model import RawMessage
 from orderhub_core.settings import Settings, WarehouseSettings
-from orderhub_core.store import backup, checks, expiry, homes
+from orderhub_core.store import archive, backup, chain, checks, expiry, homes, snapshot
 from orderhub_core.store import sqlite as sqlite_store
+from orderhub_core.store.home import SNAPSHOT
 from orderhub_core.store.homes import Home
+from orderhub_core.store.known import KnownFrames
 
 DAMAGES = {
     "a state": ("hub", "UPDATE orders SET headline = 'delivered', payment = 'void' WHERE order_no = 'A3'", "payment"),
@@ -130,6 +133,66 @@ def test_an_inbox_older_than_its_hub_is_found(sqlite_home, tmp_path):
     (sqlite_home.data / "inbox.db").write_bytes((early / "inbox.db").read_bytes())
     found = checks.findings(sqlite_home, quick=True)
     assert any("inbox ends at 10" in finding.what for finding in found)
+
+
+def write_snapshot(home):
+    store = homes.open_store(home)
+    KnownFrames(store, home.data / SNAPSHOT).write(home.data / SNAPSHOT, lambda: NOW)
+    store.close()
+
+
+def whole_snapshot(home):
+    """Where it lies, just written, and whole."""
+    write_snapshot(home)
+    assert checks.findings(home) == []
+    return home.data / SNAPSHOT
+
+
+@pytest.mark.parametrize("damage", ["a block", "a file", "its record"])
+def test_a_snapshot_that_is_not_as_it_was_written_is_found_and_mended_as_told(worked, damage):
+    folder = whole_snapshot(worked)
+    (frame,) = folder.glob("*/orders.parquet")
+    match damage:
+        case "a block":
+            content = bytearray(frame.read_bytes())
+            content[len(content) // 2] ^= 255
+            frame.write_bytes(content)
+        case "a file":
+            frame.unlink()
+        case "its record":
+            (folder / "snapshot.json").write_bytes(b"{")
+    (found,) = checks.findings(worked)
+    assert found.part == "snapshot"
+    assert ("snapshot.json" if damage == "its record" else "orders.parquet") in found.what
+    assert "orderhub db snapshot" in found.mend
+    whole_snapshot(worked)
+
+
+def test_a_snapshot_of_another_history_is_found_and_mended_as_told(worked):
+    """A folder that was copied, or put back by hand beside a hub that was restored."""
+    folder = whole_snapshot(worked)
+    meta = snapshot.meta(folder)
+    strange = [chain.Head(head.seq, bytes(32)) for head in meta.log]
+    (folder / "snapshot.json").write_bytes(msgspec.json.encode(msgspec.structs.replace(meta, log=tuple(strange))))
+    (found,) = checks.findings(worked)
+    assert (found.part, "another history" in found.what) == ("snapshot", True)
+    assert "orderhub db snapshot" in found.mend
+    whole_snapshot(worked)
+
+
+def test_a_snapshot_that_is_replaced_while_it_is_looked_at_is_not_damaged(worked, monkeypatch):
+    folder, digest, replaced = whole_snapshot(worked), archive.digest, []
+
+    def slow(path):
+        if path.suffix == ".parquet" and not replaced:
+            replaced.append(path)
+            write_snapshot(worked)
+            shutil.rmtree(path.parent)  # swept: it took longer than anybody is given
+        return digest(path)
+
+    monkeypatch.setattr(archive, "digest", slow)
+    assert checks.findings(worked) == []
+    assert replaced and not replaced[0].exists() and list(folder.glob("*/orders.parquet"))
 
 
 def test_a_broken_page_is_found(sqlite_home):
