@@ -28,6 +28,9 @@ __all__ = ["Douyin", "connect", "sign"]
 PAGE_SIZE = 100
 DEEPEST = 10_000
 """Rows of one list that may be paged through; a longer one is read as two halves of its window."""
+MOST_PUSHES = 10_000
+"""In one delivery; the platform sends a few. A body that is not large may hold a million, and each costs far more than
+its bytes."""
 TEST_PUSH = "0"
 
 DECODERS = {"push": _douyin_push.decode, "order": _douyin_order.decode}
@@ -89,11 +92,14 @@ class Douyin:
         self._api = Api(endpoint)
 
     def unpack(self, headers: Mapping[str, str], body: bytes) -> list[RawMessage]:
+        """As the port has it. Raises TooLarge for more than MOST_PUSHES."""
         self._prove(headers, body)
         try:
             items = ITEMS.decode(body)
         except UNREADABLE:
             return [RawMessage(self._shop, unreadable(body), "push", body)]
+        if len(items) > MOST_PUSHES:
+            raise TooLarge(f"{self._shop}: {len(items)} pushes in one delivery, and {MOST_PUSHES} are the most")
         return [message for item in items if (message := self._message(bytes(item)))]
 
     def answer(self, failure: OrderHubError | None) -> tuple[int, bytes]:

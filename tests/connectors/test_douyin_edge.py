@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.channels.douyin import Douyin, connect, sign
+from connectors.channels.douyin import MOST_PUSHES, Douyin, connect, sign
 from orderhub_core.errors import BadSignature, Busy, Stop, TooLarge, Unreadable, UserMistake
 from orderhub_core.settings import Endpoint
 
@@ -138,6 +138,20 @@ def test_the_platform_is_answered_in_its_own_words(channel: Douyin) -> None:
     statuses = [channel.answer(failure)[0] for failure in (BadSignature("x"), TooLarge("x"), Busy("x"), Stop("x"))]
     assert statuses == [401, 413, 503, 503]
     assert all(json.loads(channel.answer(failure)[1])["code"] for failure in (BadSignature("x"), Busy("x")))
+
+
+def test_more_pushes_than_one_delivery_may_have_are_refused(channel: Douyin) -> None:
+    """Two bytes each: a million of them would be no large body."""
+
+    def sent(count: int) -> bytes:
+        return b"[" + b",".join([b"7"] * count) + b"]"
+
+    assert len(channel.unpack(proven(sent(MOST_PUSHES)), sent(MOST_PUSHES))) == MOST_PUSHES
+    over = sent(MOST_PUSHES + 1)
+    with pytest.raises(TooLarge, match="shop: 10001 pushes") as refusal:
+        channel.unpack(proven(over), over)
+    status, body = channel.answer(refusal.value)
+    assert (status, json.loads(body)["code"]) == (413, 40042)
 
 
 def test_a_shop_without_key_or_secret_says_what_to_set() -> None:
