@@ -16,6 +16,7 @@ import structlog
 from nats_cluster import NatsCluster
 
 from orderhub_core import runtime  # noqa: F401  (one SQLite per process, before anyone imports it)
+from orderhub_core.entry.options import Lang, speak
 from orderhub_core.store import homes
 from orderhub_core.store.homes import Home
 from orderhub_core.store.jetstream import init_jetstream
@@ -123,3 +124,10 @@ def _logs_go_nowhere_near_the_next_test() -> Iterator[None]:
     """A command that sends logs to a test's captured error stream must not leave them pointing there."""
     yield
     structlog.reset_defaults()
+
+
+@pytest.fixture(autouse=True)
+def _every_test_begins_in_english() -> Iterator[None]:
+    """A command says in which language the process speaks; it is the last thing that a process does."""
+    yield
+    speak(Lang.EN)

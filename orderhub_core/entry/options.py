@@ -70,12 +70,13 @@ def language() -> Literal["en", "zh"]:
     return _told_in.get().value
 
 
-def _speak(lang: Lang) -> Lang:
+def speak(lang: Lang) -> Lang:
+    """From then on `tr` does."""
     _told_in.set(lang)
     return lang
 
 
-InLanguage = Annotated[Lang, typer.Option("--lang", callback=_speak, help="In which language it is told.")]
+InLanguage = Annotated[Lang, typer.Option("--lang", callback=speak, help="In which language it is told.")]
 """From then on `tr` speaks it, and so does whatever refuses."""
 
 
