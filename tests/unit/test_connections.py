@@ -18,6 +18,7 @@ from orderhub_core.entry import connections
 from orderhub_core.entry.connections import (
     LARGEST_HEAD,
     LARGEST_REST,
+    LEAST,
     LONGEST_HEAD_S,
     LONGEST_STILL_S,
     Connection,
@@ -178,13 +179,29 @@ def test_who_sends_no_whole_head_is_given_up_and_nobody_who_is_served(parts, sta
 def test_a_body_that_does_not_go_on_is_given_up_later_and_one_that_does_is_not():
     async def looked():
         async with Served(9) as served:
-            stalled, (_, writer) = Stalled(), await served.open(POST % 9 + b"x")
+            stalled, (_, writer) = Stalled(), await served.open(POST % (9 * LEAST) + b"x")
             found = [len(stalled.look(served.state.connections, now)) for now in (0, LONGEST_STILL_S - 0.1)]
-            writer.write(b"y")
+            writer.write(b"y" * LEAST)
             await asyncio.sleep(0.05)
             return found + [len(stalled.look(served.state.connections, LONGEST_STILL_S * n)) for n in (1, 1.9, 2)]
 
     assert asyncio.run(looked()) == [0, 0, 0, 0, 1]
+
+
+def test_a_body_that_drips_is_given_up_and_one_that_comes_slowly_is_not():
+    """A byte now and then would hold a place for as long as anybody likes."""
+
+    async def looked(piece):
+        async with Served(9) as served:
+            stalled, (_, writer) = Stalled(), await served.open(POST % LARGE)
+            told = []
+            for n in range(8):
+                told.append(len(stalled.look(served.state.connections, n * LONGEST_STILL_S / 2)))
+                writer.write(b"y" * piece)
+                await asyncio.sleep(0.05)
+            return max(told)
+
+    assert (asyncio.run(looked(1)), asyncio.run(looked(LEAST // 2))) == (1, 0)
 
 
 def test_an_answer_that_is_taken_slowly_is_not_cut_off_and_one_that_is_not_taken_is():
