@@ -118,7 +118,7 @@ def _(connected, look, tr):
 @app.cell
 def _(found, opened, tr):
     def _orders(index: int) -> list:
-        rows = texts.orders(blockages.members(found.open_orders, found.worst, index), ZONE, tr)
+        rows = texts.orders(blockages.members(found.open_orders, found.worst[index]), ZONE, tr)
         return [opened, ui.table(rows), ui.download_csv(rows, "blockage.csv", tr("Download CSV"))]
 
     _cards = ui.kpis(texts.cards(found, tr), min="260px")
@@ -132,7 +132,7 @@ def _(found, opened, tr):
 def _(found, tr):
     _pictures = ui.grid(charts.levels(found.stages, tr), charts.dwell(found.stages, tr), min="340px")
     _table = ui.table(texts.stages(found.stages, tr))
-    dwell = ui.section(tr("How long open orders have stayed"), _pictures, _table)
+    dwell = ui.section(tr("How long open orders have stayed"), _pictures, _table, ui.note(texts.limits(found, tr)))
     steps = ui.section(tr("How long the steps took, last 30 days"), ui.rows(texts.steps(found.steps, tr), tr("None.")))
     return dwell, steps
 

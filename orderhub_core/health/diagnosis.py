@@ -29,6 +29,10 @@ class Diagnosis:
     steps: pl.DataFrame
     """`dwell.steps` of the last STEP_DAYS days."""
     worst: list[Blockage]
+    limits: tuple[Threshold, ...]
+    """How long is too long, per stage; the last row that fits an order decides."""
+    limits_from: str
+    """The file that they stand in; "" for the hub's own table."""
 
     @property
     def overdue(self) -> int:
@@ -40,10 +44,16 @@ class Diagnosis:
 
 
 def diagnose(
-    orders: pl.DataFrame, as_of: int, thresholds: Sequence[Threshold] | None = None, *, count: int = 3
+    orders: pl.DataFrame,
+    as_of: int,
+    thresholds: Sequence[Threshold] | None = None,
+    *,
+    thresholds_from: str = "",
+    count: int = 3,
 ) -> Diagnosis:
     """Dwell and the `count` worst blockages of the orders frame, as they stand at `as_of` (microseconds UTC)."""
-    open_orders = dwell.watched(orders, as_of, preset() if thresholds is None else thresholds)
+    limits = preset() if thresholds is None else tuple(thresholds)
+    open_orders = dwell.watched(orders, as_of, limits)
     return Diagnosis(
         as_of,
         orders.height,
@@ -51,4 +61,6 @@ def diagnose(
         dwell.stages(open_orders),
         dwell.steps(orders, as_of - STEP_DAYS * DAY_US),
         blockages.worst(open_orders, count),
+        limits,
+        thresholds_from,
     )

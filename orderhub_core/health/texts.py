@@ -10,14 +10,24 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
-from orderhub_core.health.blockages import Blockage
+from orderhub_core.health.blockages import Blockage, Rival
 from orderhub_core.health.diagnosis import Diagnosis
+from orderhub_core.health.thresholds import PRESET, Threshold
 from orderhub_core.i18n import Tile, Translate
 
 SLOW_S = 60
 """A message that has waited longer than this many seconds is a bad sign."""
 
-ONCE = "The costliest place comes first. An order counts at one place: below, those of the places above are left out."
+ONCE = (
+    "The costliest place comes first. An order counts at one place only; “everywhere” is what no place of its stage"
+    " explains."
+)
+LIMITS = (
+    "Overdue is what stays at one stage for longer than its limit, counted from when it came there: {limits}. {where}"
+)
+OWN_TABLE = "The limits are the hub's own ({file}); `orderhub diagnose --thresholds FILE` takes others."
+OTHER_TABLE = "The limits stand in {file}."
+NOT_APART = "the orders do not tell it apart from {places}"
 
 HEADLINES = {
     "pending_payment": "Awaiting payment",
@@ -39,6 +49,8 @@ HEADLINES = {
     "cancelled": "Cancelled",
 }
 SEGMENTS = {"warehouse": "Warehouse", "carrier": "Carrier", "shop": "Shop", "province": "Province"}
+COLUMNS = {**SEGMENTS, "platform": "Platform", "tracking_no": "Tracking number"}
+"""What a limit may be narrowed by."""
 STEPS = {
     "placed_paid": "Placed → paid",
     "paid_shipped": "Paid → shipped",
@@ -58,10 +70,12 @@ LEVELS = {"ok": "On time", "warn": "At risk", "act": "Overdue"}
 
 def place(blockage: Blockage, tr: Translate) -> str:
     """Where it is stuck, as a title: the stage, and the segment to blame if there is one."""
-    stage = tr(HEADLINES[blockage.headline])
-    if not blockage.segment:
-        return f"{stage} · {tr('everywhere')}"
-    return f"{stage} · {tr(SEGMENTS[blockage.segment])} {blockage.value or tr('(none)')}"
+    where = _segment(blockage, tr) if blockage.segment else tr("everywhere")
+    return f"{tr(HEADLINES[blockage.headline])} · {where}"
+
+
+def _segment(one: Blockage | Rival, tr: Translate) -> str:
+    return f"{tr(SEGMENTS[one.segment])} {one.value or tr('(none)')}"
 
 
 def tiles(per_minute: pl.DataFrame, as_of: int, zone: str, tr: Translate) -> list[Tile]:
@@ -118,21 +132,48 @@ def cards(found: Diagnosis, tr: Translate) -> list[Tile]:
 
 
 def _facts(blockage: Blockage, tr: Translate) -> str:
-    often = tr("the whole stage is slow")
-    if blockage.lift:
-        often = tr("overdue {n} times as often as the rest of the stage").format(n=f"{blockage.lift:.1f}")
-    return tr("{n} of {open} open orders, {hours} h over, oldest {oldest} h; {often}").format(
+    line = tr("{n} of {open} open orders, {hours} h over, oldest {oldest} h; {often}").format(
         n=f"{blockage.orders:,}",
         open=f"{blockage.open:,}",
         hours=f"{blockage.over_hours:,.0f}",
         oldest=f"{blockage.oldest_hours:,.0f}",
-        often=often,
+        often=_often(blockage, tr) if blockage.segment else tr("no single place stands out"),
     )
+    rivals = [
+        tr("{place} ({often})").format(place=_segment(rival, tr), often=_often(rival, tr)) for rival in blockage.rivals
+    ]
+    return tr("; ").join([line, tr(NOT_APART).format(places=tr(", ").join(rivals))]) if rivals else line
+
+
+def _often(one: Blockage | Rival, tr: Translate) -> str:
+    often = tr("overdue {n} times as often as the rest of the stage (at least {low})")
+    return often.format(n=f"{one.lift:.1f}", low=f"{one.lift_low:.1f}")
 
 
 def notes(found: Diagnosis, tr: Translate) -> list[str]:
     """How blockages are to be read, where there are several."""
     return [tr(ONCE)] if len(found.worst) > 1 else []
+
+
+def limits(found: Diagnosis, tr: Translate) -> str:
+    """From when on an order is overdue, stage by stage, and where that stands."""
+    stages: dict[float, list[str]] = {}
+    for row in found.limits:
+        stages.setdefault(row.act_hours, []).append(_of(row, tr))
+    each = [
+        tr("{hours} h: {stages}").format(hours=f"{hours:g}", stages=tr(", ").join(names))
+        for hours, names in sorted(stages.items())
+    ]
+    where = tr(OTHER_TABLE if found.limits_from else OWN_TABLE).format(file=found.limits_from or PRESET)
+    return tr(LIMITS).format(limits=tr("; ").join(each), where=where)
+
+
+def _of(row: Threshold, tr: Translate) -> str:
+    """Which orders a limit holds for."""
+    stage, (column, _, value) = tr(HEADLINES[row.headline.value]), row.segment.partition("=")
+    if not row.segment:
+        return stage
+    return tr("{stage} ({column}: {value})").format(stage=stage, column=tr(COLUMNS[column]), value=value or tr("none"))
 
 
 def orders(members: pl.DataFrame, zone: str, tr: Translate) -> pl.DataFrame:
@@ -141,6 +182,7 @@ def orders(members: pl.DataFrame, zone: str, tr: Translate) -> pl.DataFrame:
         pl.col("order_no").alias(tr("Order")),
         pl.col("headline_at").dt.convert_time_zone(zone).dt.strftime("%m-%d %H:%M").alias(tr("Since")),
         pl.col("age_h").round(1).alias(tr("Hours here")),
+        pl.col("act_h").alias(tr("Limit, h")),
         pl.col("over_h").round(1).alias(tr("Hours over")),
         *(pl.col(name).fill_null("").alias(tr(label)) for name, label in SEGMENTS.items()),
     )

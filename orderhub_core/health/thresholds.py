@@ -14,6 +14,9 @@ from orderhub_core.model import Headline
 SEGMENTS = ("shop", "platform", "warehouse", "carrier", "province", "tracking_no")
 """Columns of the orders frame that a row of the table may be narrowed by."""
 
+PRESET = "thresholds.toml"
+"""The file of this package with the hub's own table."""
+
 
 class Threshold(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     headline: Headline
@@ -60,5 +63,5 @@ def read(text: bytes | str, name: str) -> tuple[Threshold, ...]:
 
 @cache
 def preset() -> tuple[Threshold, ...]:
-    """The table that comes with the hub, `thresholds.toml` of this package."""
-    return read(resources.files(__package__).joinpath("thresholds.toml").read_bytes(), "thresholds.toml")
+    """The table that comes with the hub."""
+    return read(resources.files(__package__).joinpath(PRESET).read_bytes(), PRESET)

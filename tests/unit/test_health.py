@@ -140,7 +140,7 @@ def test_a_warehouse_that_stands_still_is_named_and_its_orders_are_given() -> No
     worst = blockages.worst(found, 1)[0]
     assert (worst.headline, worst.segment, worst.value) == ("locked", "warehouse", "chengdu")
     assert worst.lift is not None and worst.lift > 3
-    mine = blockages.members(found, [worst], 0)
+    mine = blockages.members(found, worst)
     assert mine.height == worst.orders
     assert set(mine["warehouse"]) == {"chengdu"}
     assert mine["over_h"].sum() == pytest.approx(worst.over_hours, abs=0.01)
@@ -165,6 +165,56 @@ def test_when_everything_is_slow_the_stage_is_to_blame_not_its_biggest_shop() ->
     assert [(blockage.segment, blockage.orders) for blockage in worst] == [("", 300)]
 
 
+def test_two_names_for_the_same_orders_are_both_told_and_always_the_same_one_first() -> None:
+    sick = scattered(100, seed=2, warehouse="wuhan", carrier="EMS", age_h=50.0)
+    for more in ({"warehouse": "wuhan"}, {"carrier": "EMS"}):  # a little more of the one, then of the other
+        found = diagnosis.diagnose(orders(*scattered(600), *sick, *scattered(1, seed=4, **more, age_h=50.0)), AS_OF)
+        worst = found.worst[0]
+        assert (worst.segment, worst.value) == ("warehouse", "wuhan")
+        assert [(rival.segment, rival.value) for rival in worst.rivals] == [("carrier", "EMS")]
+        assert "the orders do not tell it apart from Carrier EMS (overdue" in texts.lines(found, str)[0]
+
+
+def test_what_is_not_proven_is_told_beside_the_stage_and_not_named() -> None:
+    rows = [locked(40.0 if number % 4 == 0 else 1.0, shop="main") for number in range(60)]
+    rows += [locked(40.0 if number % 2 == 0 else 1.0, shop="outlet") for number in range(16)]
+    (whole,) = blockages.worst(watched(*rows))
+    assert (whole.segment, whole.orders, whole.lift, whole.rivals) == ("", 23, None, ())
+    (whole,) = blockages.worst(watched(*rows, *[locked(90.0, shop="outlet")] * 2))
+    assert (whole.segment, whole.orders) == ("", 25)
+    (rival,) = whole.rivals
+    assert rival.value == "outlet" and rival.lift_low < 1 < rival.lift
+
+
+def test_the_places_stay_the_same_while_orders_grow_old_one_by_one() -> None:
+    """A warehouse is the cause; a big shop is overdue about one and a half times as often as the small one."""
+    dice, rows = np.random.default_rng(9), []
+    for _ in range(1_600):
+        warehouse = "hangzhou" if dice.random() < 0.35 else None
+        shop = "main" if dice.random() < 0.68 else "outlet"
+        rate = 0.05 * (2.2 if warehouse else 1) * (1.5 if shop == "main" else 1)
+        age = dice.uniform(24, 72) if dice.random() < rate else dice.uniform(0, 24)
+        rows.append({"headline": "paid", "age_h": age, "warehouse": warehouse, "shop": shop})
+    frame, told = orders(*rows), set()
+    for minute in range(0, 60, 3):
+        worst = blockages.worst(dwell.watched(frame, AS_OF + minute * flow.MINUTE_US, TABLE))
+        told.add(tuple((one.segment, one.value) for one in worst))
+    assert told == {(("warehouse", "hangzhou"), ("", ""))}
+
+
+def test_the_limits_are_told_with_where_they_stand() -> None:
+    own = diagnosis.diagnose(orders(), AS_OF)
+    assert "24 h: Awaiting payment, Paid" in texts.limits(own, str)
+    assert "2 h: Shipped (Tracking number: none); " in texts.limits(own, str) and "thresholds.toml" in texts.limits(
+        own, str
+    )
+    theirs = diagnosis.diagnose(orders(), AS_OF, TABLE, thresholds_from="own.toml")
+    assert texts.limits(theirs, str).endswith(": 24 h: Stock locked, Paid. The limits stand in own.toml.")
+    (worst,) = diagnosis.diagnose(orders(locked(30)), AS_OF, TABLE).worst
+    shown = texts.orders(blockages.members(watched(locked(30)), worst), "UTC", str)
+    assert shown["Limit, h"].to_list() == [24]
+
+
 def test_healthy_orders_have_no_blockage() -> None:
     assert blockages.worst(watched(*(row | {"age_h": 1.0} for row in scattered(50)))) == []
     assert blockages.worst(watched()) == []
@@ -187,7 +237,7 @@ some = st.lists(
 def test_no_order_is_in_two_blockages_and_in_the_end_none_is_missing(rows: list[dict[str, object]]) -> None:
     found = watched(*rows)
     worst = blockages.worst(found, 50)
-    parts = [blockages.members(found, worst, index) for index in range(len(worst))]
+    parts = [blockages.members(found, one) for one in worst]
     ids = [number for part in parts for number in part["order_id"]]
     assert len(ids) == len(set(ids))
     assert set(ids) == set(found.filter(pl.col("level") == "act")["order_id"])
@@ -254,6 +304,7 @@ def test_the_command_line_tells_the_same(
     answer = json.loads(capsys.readouterr().out.splitlines()[-1])
     found = diagnosis.diagnose(frame, AS_OF)
     assert (answer["orders"], answer["overdue"], answer["at_risk"]) == (100, found.overdue, found.at_risk)
+    assert (answer["limits_from"], answer["limits"][0]["act_hours"]) == ("", thresholds.preset()[0].act_hours)
     diagnose(fail_over=found.overdue, **wishes)
     with pytest.raises(typer.Exit) as caught:
         diagnose(fail_over=found.overdue - 1, **wishes)

@@ -30,6 +30,9 @@ class Answer(msgspec.Struct, frozen=True):
     """Past `warn_hours`, not yet past `act_hours`."""
     overdue: int
     """Past `act_hours`."""
+    limits: tuple[thresholds.Threshold, ...]
+    limits_from: str
+    """The file of `--thresholds`; empty for the hub's own table."""
     blockages: list[Blockage]
     stages: list[dict[str, Any]]
     steps: list[dict[str, Any]]
@@ -51,13 +54,16 @@ def diagnose(
     """Where orders get stuck: overdue orders by stage, and the worst blockages."""
     rows = _table(table) if table else None
     connected = hub.connect()
-    found = examine(connected.frame("orders"), instant(as_of) if as_of else connected.as_of(), rows, count=count)
+    at, named = instant(as_of) if as_of else connected.as_of(), str(table or "")
+    found = examine(connected.frame("orders"), at, rows, thresholds_from=named, count=count)
     answer = Answer(
         _iso(found.as_of),
         found.orders,
         found.open_orders.height,
         found.at_risk,
         found.overdue,
+        found.limits,
+        found.limits_from,
         found.worst,
         found.stages.to_dicts(),
         found.steps.to_dicts(),
@@ -82,4 +88,5 @@ def _sentences(found: Diagnosis, zone: ZoneInfo) -> str:
     if not found.orders:
         return tr("The hub has no orders yet: nothing to diagnose.")
     worst = [f"  {line}" for line in texts.lines(found, tr)]
-    return "\n".join([texts.sentence(found, str(written(found.as_of, zone)), tr), *worst, *texts.notes(found, tr)])
+    notes = [*texts.notes(found, tr), texts.limits(found, tr)]
+    return "\n".join([texts.sentence(found, str(written(found.as_of, zone)), tr), *worst, *notes])
