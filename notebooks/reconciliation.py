@@ -140,8 +140,9 @@ def _(answered, books, channels, connected, desk, done, form, found, lang, membe
     _tiles = ui.kpis(texts.tiles(found, queue.waiting(rows), tr), min="300px")
     _bare = [ui.note(tr(texts.NO_LEDGERS), "warn")] if not connected.writable and books.of_hub_alone() else []
     _save = ui.download_xlsx(lambda: sheets.workbook(found, tr, answered()), queue.audit_id(found.period) + ".xlsx", tr)
+    _late = texts.allowed(found, tr)
     _top = (tr("Reconciliation"), texts.intro(found, tr), lang, form, _tiles, *_bare, _save)
-    ui.page(*_top, why, members, desk, done, channels, _data, ui.note(tr(texts.RULE)))
+    ui.page(*_top, why, members, desk, done, channels, _data, *map(ui.note, (tr(texts.RULE), _late)))
     return
 
 

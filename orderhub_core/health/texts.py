@@ -10,9 +10,10 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from orderhub_core.health import thresholds
 from orderhub_core.health.blockages import Blockage, Rival
 from orderhub_core.health.diagnosis import Diagnosis
-from orderhub_core.health.thresholds import PRESET, Threshold
+from orderhub_core.health.thresholds import Threshold
 from orderhub_core.i18n import Tile, Translate
 
 SLOW_S = 60
@@ -164,7 +165,7 @@ def limits(found: Diagnosis, tr: Translate) -> str:
         tr("{hours} h: {stages}").format(hours=f"{hours:g}", stages=tr(", ").join(names))
         for hours, names in sorted(stages.items())
     ]
-    where = tr(OTHER_TABLE if found.limits_from else OWN_TABLE).format(file=found.limits_from or PRESET)
+    where = tr(OTHER_TABLE if found.limits_from else OWN_TABLE).format(file=found.limits_from or thresholds.PRESET)
     return tr(LIMITS).format(limits=tr("; ").join(each), where=where)
 
 

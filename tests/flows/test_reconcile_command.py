@@ -70,12 +70,12 @@ def test_it_is_told_in_chinese_and_so_is_the_workbook(files: list[object], tmp_p
     code, said = run(*files, "--lang", "zh", "--xlsx", tmp_path / "out.xlsx")
     lines = said.splitlines()
     assert code == 0
-    assert lines[0] == "2026-11-01 至 2026-11-03（Asia/Shanghai），CNY，订单 3 单；是否逾期截至 2026-11-03 09:00"
+    assert lines[0] == "2026-11-01 至 2026-11-03（Asia/Shanghai），CNY，订单 3 单；是否过时效截至 2026-11-03 09:00"
     assert [line.split() for line in lines[1:5]] == [
         ["实付金额", "150.00"], ["退款金额", "0.00"], ["出库金额", "107.00"], ["差额", "43.00"],
     ]  # fmt: skip
     assert lines[5] == "差额原因："
-    assert ["未发货（时限内）", "1", "50.00"] in [line.split() for line in lines]
+    assert ["未发货（发货时效内）", "1", "50.00"] in [line.split() for line in lines]
     assert lines[-2:] == ["需财务查看的冲突，最严重的在前：1 处", "  A1  付款后审核过迟"]
     assert fastexcel.read_excel(tmp_path / "out.xlsx").sheet_names[0] == "合计"
 
@@ -95,6 +95,13 @@ def test_what_is_allowed_is_the_user_s_to_say(files: list[object]) -> None:
     assert answer(*files, "--review-minutes", 31)["conflicts_total"] == 0
     assert "no_erp_order" in answer(*files, "--ship-hours", 1)["parts"]
     assert "no_erp_order" in answer(*files, "--as-of", "2026-11-30T00:00:00+08:00")["parts"]
+
+
+def test_what_is_late_is_told_with_its_limit_and_where_that_comes_from(files: list[object]) -> None:
+    assert answer(*files)["allowed"] == {"review_minutes": 30, "ship_hours": 48, "rounding_minor": 99}
+    _, said = run(*files, "--ship-hours", 24)
+    assert "Time to ship: 24 h from payment, and as long again to the courier's first scan; review: 30 min" in said
+    assert "--ship-hours or --review-minutes" in said
 
 
 @pytest.mark.parametrize(("amount", "code"), [("43", 0), ("42.99", 1), ("0", 1)])
@@ -174,7 +181,7 @@ def test_a_hub_without_files_reconciles_its_own_orders(taking_in: Callable[[str]
     said = answer()
     assert said["totals"]["gap_minor"] == 11_000 - 1_000 - 8_000
     # What the hub itself tells is known now: an order of long ago is late, though nothing has happened since.
-    assert said["parts"] == {"balanced": 0, "refunded_before_shipping": 0, "not_shipped_overdue": 2_000}
+    assert said["parts"] == {"balanced": 0, "refunded_before_shipping": 0, "past_ship_time": 2_000}
     quiet = answer("--period", "2026-11-03"), answer("--from", "2026-11-03")
     assert [one["totals"]["gap_minor"] for one in quiet] == [0, 0], "a day on which nothing happened is known, too"
     said = answer("--as-of", "2026-11-01T15:00:00+08:00")
@@ -205,7 +212,7 @@ def test_a_snapshot_reconciles_what_lies_beside_it(tmp_path: Path, monkeypatch: 
     own = answer()
     assert own["sources"]["erp"]["file"] == ""
     assert set(own["parts"]) <= {"balanced", "refunded_before_shipping", "refunded_after_shipping", "not_shipped_yet",
-                                 "not_shipped_overdue", "not_collected"}  # fmt: skip
+                                 "past_ship_time", "not_collected"}  # fmt: skip
     (tmp_path / "s" / "reconcile").mkdir()
     (tmp_path / "s" / "reconcile" / "erp.csv").write_text(ERP, encoding="utf-8")
     other = answer()

@@ -116,7 +116,7 @@ def nothing_went_out(paid: list[Row], p: list[Row], r: list[Row], erp: list[Row]
     elif min(row["at"] for row in paid if row.get("at")) >= AS_OF - 48 * HOUR:
         yield "not_shipped_yet", owed
     else:
-        yield "not_shipped_overdue" if erp else "no_erp_order", owed
+        yield "past_ship_time" if erp else "no_erp_order", owed
 
 
 def something_went_out(
@@ -252,7 +252,7 @@ STORIES: dict[str, Book] = {
     "balanced": {"platform": P, "erp": [entry(10_000, T0 + DAY)]},
     "refunded_before_shipping": {"platform": P, "erp": [entry(None, None)], "refunds": [entry(10_000, T0 + HOUR)]},
     "not_shipped_yet": {"platform": [entry(10_000, AS_OF - HOUR)], "erp": []},
-    "not_shipped_overdue": {"platform": P, "erp": [entry(10_000, None)]},
+    "past_ship_time": {"platform": P, "erp": [entry(10_000, None)]},
     "no_erp_order": {"platform": P, "erp": []},
     "partly_shipped": {"platform": P, "erp": [entry(4_000, T0 + DAY), entry(6_000, None)]},
     "refunded_after_shipping": {

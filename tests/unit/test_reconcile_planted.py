@@ -27,7 +27,7 @@ FEWEST = 15
 """Fewer cases than this of a cause would prove nothing."""
 PLANTED = ["no_erp_order", "partly_shipped", "freight", "discount", "rounding", "amount_differs", "duplicate",
            "currency_differs", "unreadable_amount", "unreadable_time", "shipped_after_refund", "lost_parcel",
-           "shipped_unpaid", "unknown_to_platform", "refund_without_order", "not_shipped_yet", "not_shipped_overdue",
+           "shipped_unpaid", "unknown_to_platform", "refund_without_order", "not_shipped_yet", "past_ship_time",
            "refunded_before_shipping", "refunded_after_shipping", "balanced"]  # fmt: skip
 RARE = ["refund_exceeds_paid", "not_collected"]
 

@@ -13,7 +13,7 @@ The law, by which every cent of a gap gets one cause:
      does, else `refund_without_order`.
   4. What was refunded beyond what was paid is `refund_exceeds_paid`. Refunds count up to what was paid from here on.
   5. Nothing went out: `refunded_before_shipping` where nothing is left of the money either; within the time allowed for
-     shipping `not_shipped_yet`; later `not_shipped_overdue` where the ERP holds the order, and `no_erp_order` where it
+     shipping `not_shipped_yet`; later `past_ship_time` where the ERP holds the order, and `no_erp_order` where it
      does not.
   6. More went out than money stayed: the refunds explain it as far as they reach, those after shipping first. Those
      are `lost_parcel` where the courier says so, `not_collected` where it never scanned the parcel, else
@@ -43,7 +43,7 @@ class Cause(StrEnum):
     PAID_ELSEWHERE = "paid_elsewhere"
     REFUNDED_ELSEWHERE = "refunded_elsewhere"
     NOT_SHIPPED_YET = "not_shipped_yet"
-    NOT_SHIPPED_OVERDUE = "not_shipped_overdue"
+    PAST_SHIP_TIME = "past_ship_time"
     NO_ERP_ORDER = "no_erp_order"
     PARTLY_SHIPPED = "partly_shipped"
     REFUNDED_AFTER_SHIPPING = "refunded_after_shipping"
@@ -79,7 +79,7 @@ C = Cause
 GROUPS: dict[Cause, Group] = {
     **dict.fromkeys((C.BALANCED, C.REFUNDED_BEFORE_SHIPPING), Group.SETTLED),
     **dict.fromkeys((C.SHIPPED_ELSEWHERE, C.PAID_ELSEWHERE, C.REFUNDED_ELSEWHERE, C.NOT_SHIPPED_YET), Group.TIMING),
-    **dict.fromkeys((C.NOT_SHIPPED_OVERDUE, C.NO_ERP_ORDER, C.PARTLY_SHIPPED), Group.OPEN),
+    **dict.fromkeys((C.PAST_SHIP_TIME, C.NO_ERP_ORDER, C.PARTLY_SHIPPED), Group.OPEN),
     **dict.fromkeys(
         (C.REFUNDED_AFTER_SHIPPING, C.NOT_COLLECTED, C.LOST_PARCEL, C.SHIPPED_AFTER_REFUND, C.SHIPPED_UNPAID),
         Group.LOSS,
@@ -228,7 +228,7 @@ def _whole(late_before: int) -> pl.Expr:
         (~has[Source.PLATFORM] & has[Source.ERP], C.UNKNOWN_TO_PLATFORM),
         (~has[Source.PLATFORM], C.REFUND_WITHOUT_ORDER),
         (nothing_out & (owed > 0) & in_time, C.NOT_SHIPPED_YET),
-        (nothing_out & (owed > 0) & has[Source.ERP], C.NOT_SHIPPED_OVERDUE),
+        (nothing_out & (owed > 0) & has[Source.ERP], C.PAST_SHIP_TIME),
         (nothing_out & (owed > 0), C.NO_ERP_ORDER),
         (nothing_out & (owed == 0) & (pl.col("paid") > 0), C.REFUNDED_BEFORE_SHIPPING),
     ]

@@ -46,6 +46,7 @@ class Reconciliation(msgspec.Struct, frozen=True):
     period: Period
     as_of: int
     """Whether something is late is judged as of this instant, microseconds UTC."""
+    allowed: Allowed
     currency: str
     decimals: int
     totals: Totals
@@ -110,6 +111,7 @@ class Reconciliation(msgspec.Struct, frozen=True):
             "period": {"name": self.period.name, "first": self.period.first, "last": self.period.last,
                        "time_zone": self.period.zone},
             "as_of": self.as_of,
+            "allowed": msgspec.structs.asdict(self.allowed),
             "currency": self.currency,
             "sources": {source.value: {"rows": rows, "file": self.origins.get(source, "")}
                         for source, rows in self.sources.items()},
@@ -152,6 +154,7 @@ def reconcile(
     return Reconciliation(
         period=period,
         as_of=at,
+        allowed=allowed,
         currency=ledgers.currency,
         decimals=ledgers.decimals,
         totals=Totals(*(int(orders[name].sum()) for name in Totals.__struct_fields__)),

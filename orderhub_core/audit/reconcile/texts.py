@@ -31,8 +31,8 @@ CAUSES = {
     "shipped_elsewhere": "Shipped in another period",
     "paid_elsewhere": "Paid in another period",
     "refunded_elsewhere": "Refunded in another period",
-    "not_shipped_yet": "Not shipped yet, in time",
-    "not_shipped_overdue": "Not shipped, overdue",
+    "not_shipped_yet": "Not shipped yet, within the time to ship",
+    "past_ship_time": "Not shipped, past the time to ship",
     "no_erp_order": "Paid, but the ERP has no order",
     "partly_shipped": "Shipped in part",
     "refunded_after_shipping": "Refunded after shipping",
@@ -59,7 +59,7 @@ ADVICE = {
     "paid_elsewhere": "Nothing to do: the money was booked in the period in which it was paid.",
     "refunded_elsewhere": "Nothing to do: the refund was booked in the period in which it was paid out.",
     "not_shipped_yet": "Wait: it should go out within the time allowed, and then balances by itself.",
-    "not_shipped_overdue": "Have the warehouse ship or refund these. If stock ran short, restock, and set an alert "
+    "past_ship_time": "Have the warehouse ship or refund these. If stock ran short, restock, and set an alert "
     "before it runs out.",
     "no_erp_order": "Import these orders into the ERP by hand, and look why the ERP's download missed them.",
     "partly_shipped": "Ship the rest or refund it, and tell the buyer which.",
@@ -134,6 +134,11 @@ SIGNS = (
     "On the way from paid to shipped, what has not arrived is taken away (−). In the table the same amount is a part of"
     " the gap, paid − refunded − shipped, and has the other sign."
 )
+ALLOWED = (
+    "Time to ship: {ship} h from payment, and as long again to the courier's first scan; review: {review} min from"
+    " payment. The hub's own, unless `orderhub audit reconcile` is told --ship-hours or --review-minutes. Health's limits"
+    " are others: they count from when an order came to its stage."
+)
 RULE = (
     "Money counts on the day on which it was paid or refunded, goods on the day on which they went out, by the clock "
     "of the business. The gap is paid − refunded − shipped. What of an order lies in another period is told as such; "
@@ -183,6 +188,11 @@ def intro(found: Reconciliation, tr: Translate) -> str:
         origin=origin,
         time=clock(found.as_of, found.period.zone),
     )
+
+
+def allowed(found: Reconciliation, tr: Translate) -> str:
+    """After how long something is late, and where that comes from."""
+    return tr(ALLOWED).format(ship=found.allowed.ship_hours, review=found.allowed.review_minutes)
 
 
 def tiles(found: Reconciliation, waiting: int, tr: Translate) -> list[Tile]:

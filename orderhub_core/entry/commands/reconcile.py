@@ -159,6 +159,7 @@ def _sentences(found: Reconciliation, limit: int) -> str:
         *_table([(tr(texts.CAUSES[cause]), n, texts.amount(part, decimals)) for cause, n, part in causes]),
         *(f"! {text}" for text in texts.findings(found, tr)),
     ]
+    lines.append(texts.allowed(found, tr))
     listed = found.conflicts.head(limit)
     if found.conflicts.height:
         text = tr("Conflicts for finance to look at, the worst first: {n}")

@@ -25,7 +25,7 @@ E = Event
 Mask = npt.NDArray[np.bool_]
 ZONE = "Asia/Shanghai"
 SHIP_S = 48 * HOUR_S
-"""Later than this after payment, an order that has not gone out is overdue."""
+"""Later than this after payment, an order that has not gone out is past its time to ship."""
 
 RATE = 0.004
 ROWS = ("no_erp_order", "partly_shipped", "freight", "discount", "rounding", "amount_differs", "duplicate_platform",
@@ -271,7 +271,7 @@ def _causes(facts: _Facts, value: Seconds) -> pl.DataFrame:
     out, back = facts.shipped != NEVER, facts.refunded != NEVER
     cause = np.where(out, np.where(back, "refunded_after_shipping", "balanced"), "refunded_before_shipping")
     cause = np.where(out & back & (facts.collected == NEVER), "not_collected", cause)
-    cause = np.where(~out & ~back, np.where(facts.paid >= old, "not_shipped_yet", "not_shipped_overdue"), cause)
+    cause = np.where(~out & ~back, np.where(facts.paid >= old, "not_shipped_yet", "past_ship_time"), cause)
     part = np.where(out & back, -total, np.where(~out & ~back, total, 0))
     planted: dict[str, tuple[str, Seconds]] = {
         "no_erp_order": ("no_erp_order", total),
