@@ -19,7 +19,7 @@ with app.setup:
     import marimo as mo
 
     from orderhub_core import errors, hub, i18n, ui
-    from orderhub_core.audit.spot import book, export, result, seat, sheet, tables, texts
+    from orderhub_core.audit.spot import book, export, prospect, result, seat, sheet, tables, texts
     from orderhub_core.charts import audit as charts
     from orderhub_core.charts import paper, theme
 
@@ -31,34 +31,35 @@ def _():
     theme.use(lang)
     with ui.readable(tr("Spot audit"), "", lang):
         connected = hub.connect()
-    desk, zone = connected.spot, connected.settings.time_zone
-    reading, set_reading = mo.state(None)
+        many = prospect.population(connected.scan("orders"), connected.as_of())
+    desk, zone, tick = connected.spot, connected.settings.time_zone, mo.ui.refresh(["1s"], default_interval="1s")
     opened, set_opened = mo.state(next(iter(desk.audits()), ""))
-    trouble, set_trouble = mo.state("")
-    tick = mo.ui.refresh(options=["1s"], default_interval="1s")
-    return connected, desk, lang, opened, reading, set_opened, set_reading, set_trouble, tick, tr, trouble, zone
+    (reading, set_reading), (trouble, set_trouble) = mo.state(None), mo.state("")
+    return connected, desk, lang, many, opened, reading, set_opened, set_reading, set_trouble, tick, tr, trouble, zone
 
 
 @app.cell
-def _(connected, desk, lang, opened, set_opened, set_reading, set_trouble, tr):
-    def _start(asked: dict) -> None:
-        try:
-            set_reading(desk.open(sheet.spec(**asked)))
-        except errors.OrderHubError as error:
-            set_trouble(error.told(tr))
-
+def _(connected, desk, lang, opened, set_opened, tr):
     _fields = {
         "size": mo.ui.number(1, sheet.MOST_ORDERS, value=100, label=tr("Orders to draw"), full_width=True),
         "seed": mo.ui.number(0, sheet.MOST_SEED, value=7, label=tr("Seed: the same draws the same"), full_width=True),
         "claim_percent": mo.ui.number(50, 99.9, 0.1, value=99, label=tr("Claim: at least so many %"), full_width=True),
         "by": mo.ui.multiselect(texts.strata(tr), label=tr("Draw from every (none: simply)"), full_width=True),
     }
-    form = ui.form(_fields, tr("Draw and read"), _start)
+    wish, go = mo.ui.dictionary(_fields), mo.ui.run_button(label=tr("Draw and read"))
     _kept = texts.kept(desk.audits(), opened(), tr)
     again = mo.ui.dropdown(**_kept, label=tr("Or go on with"), full_width=True, on_change=set_opened)
     _said = tr(texts.asking(opened())), tr(texts.source(desk.live, connected.writable))
-    _ask = ui.fold(*_said, form, again, unfolded=not opened())
+    _ask = ui.fold(*_said, ui.grid(*wish.values(), min="180px"), go, again, unfolded=not opened())
     ui.page(tr("Spot audit"), tr(texts.INTRO), lang, _ask)
+    return go, wish
+
+
+@app.cell
+def _(desk, go, lang, many, opened, set_reading, set_trouble, tr, wish):
+    _asks = sheet.spec(**wish.value)
+    seat.begin(desk, _asks, set_reading, set_trouble, tr) if go.value else None
+    ui.part(lang, ui.note(*prospect.best(_asks, many, tr))) if not opened() or _asks != sheet.Spec() else None
     return
 
 
@@ -83,8 +84,7 @@ def _(connected, desk, lang, opened, set_reading, tr, zone):
         folio = book.book(desk.sheet(opened()), connected.scan("orders"), connected.scan("events"))
     except errors.OrderHubError as _error:
         mo.stop(True, ui.part(lang, ui.failed(tr("The audit cannot be opened: {reason}"), _error, tr)))
-    turn, set_turn = mo.state(0)
-    asked, set_asked = mo.state(0)
+    (turn, set_turn), (asked, set_asked) = mo.state(0), mo.state(0)
     _known, _keep = mo.query_params().get("reviewer") or "", lambda name: mo.query_params().set("reviewer", name)
     reviewer = mo.ui.text(value=_known, label=tr("Reviewer"), full_width=True, on_change=_keep)
     shown = mo.ui.multiselect(texts.found(folio, tr), label=tr("Show only"), full_width=True)

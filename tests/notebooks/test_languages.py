@@ -15,6 +15,7 @@ from orderhub_core.audit.consistency import texts as consistency_texts
 from orderhub_core.audit.credibility import texts as credibility_texts
 from orderhub_core.audit.reconcile import texts as reconcile_texts
 from orderhub_core.audit.spot import export as spot_export
+from orderhub_core.audit.spot import prospect as spot_prospect
 from orderhub_core.audit.spot import tables as spot_tables
 from orderhub_core.audit.spot import texts as spot_texts
 from orderhub_core.charts import audit as audit_charts
@@ -72,7 +73,7 @@ def test_every_literal_has_a_chinese_one(source: Path) -> None:
     assert said and said - chinese() == set()
 
 
-@pytest.mark.parametrize("module", [*WORDINGS, example_texts], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [*WORDINGS, example_texts, spot_prospect], ids=lambda module: module.__name__)
 def test_every_name_in_a_table_has_a_chinese_one(module: ModuleType) -> None:
     said = set(tables(module))
     assert said and said - chinese() == set()

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from orderhub_core import i18n
 from orderhub_core.audit import sampling, stopping, trend
 from orderhub_core.audit.reconcile import sheets
-from orderhub_core.audit.spot import book, export, result, sheet, tables, texts
+from orderhub_core.audit.spot import book, export, prospect, result, sheet, tables, texts
 from orderhub_core.audit.spot.sheet import Card, Looked, Sheet, Shown, Spec, Stratum
 from orderhub_core.charts import paper
 from orderhub_core.errors import UserMistake
@@ -159,6 +159,50 @@ def test_before_anything_is_judged_the_least_sample_that_can_prove_the_claim_is_
     assert tile(of, reviews(*((n, "ann", False) for n in range(9))), "To plan for")[0] == "–"
 
 
+def test_what_a_draw_can_prove_is_said_before_it():
+    said, kind = prospect.best(Spec(), 10_000, EN)
+    exact = sampling.interval(100, 100, population=10_000).low
+    least = sampling.needed(0.99, population=10_000)
+    assert (
+        f"100 of 10,000 orders cannot prove 99%: even if none differs, they prove no more than {exact:.1%}"[:-3] in said
+    )
+    assert f"Draw at least {least}, " in said and kind == "warn"
+    enough = Spec(size=least)
+    said, kind = prospect.best(enough, 10_000, EN)
+    assert said.startswith(f"{least} of 10,000 orders can prove 99%: if none differs, at least 99.0") and kind == "good"
+    one_less = Spec(size=least - 1)
+    said, kind = prospect.best(one_less, 10_000, EN)
+    assert "no more than 98.9" in said and kind == "warn", "a bound is not rounded up to the claim"
+    bold = Spec(size=2_000, claim=0.9999)
+    assert "Nor could 2,000" in prospect.best(bold, 10**6, EN)[0]
+    assert prospect.best(Spec(), 0, EN) == (prospect.NO_ORDERS, "info")
+    few = prospect.prospect(Spec(size=500), 40)
+    assert (few.drawn, few.best) == (40, 1.0), "who draws all orders knows all"
+
+
+def test_orders_that_are_placed_later_are_none_to_draw_from():
+    placed = pl.LazyFrame({"placed_at": [NOW - 1, NOW, NOW + 1]}).cast(INSTANT)
+    assert prospect.population(placed, NOW) == 2
+
+
+def test_the_two_cards_on_sizes_do_not_contradict_each_other_nor_what_is_proven():
+    of = simple(100, population=10_000, claim=0.99)
+
+    def both(misfits: int, claim: float = 0.99) -> tuple[tuple[str, str], tuple[str, str]]:
+        asked = msgspec.structs.replace(of, spec=Spec(size=100, claim=claim))
+        said = reviews(*((n, "ann", n >= misfits) for n in range(100)))
+        return tile(asked, said, f"To prove {texts.claimed(asked.spec)}"), tile(asked, said, "To plan for")
+
+    (size, proves), plans = both(1)
+    assert int(size) == sampling.needed(0.99, 1, population=10_000)
+    assert proves == "orders of a simple draw prove it if no more misfits come than the 1 so far"
+    assert plans == ("–", "at the rate so far, 99.0%, no draw will prove it: only a rate above the claim does")
+    refuted, plans = both(8)
+    assert refuted[0] == plans[0] == "–" and refuted[1].startswith("what was judged refutes it: at most 9")
+    proven, _ = both(1, claim=0.9)
+    assert proven[0] == "100" and proven[1].startswith("what was judged proves it: at least 9")
+
+
 def test_how_good_the_machine_is_stands_on_the_page_in_the_workbook_and_on_paper():
     """Of 10 orders that it calls consistent people call 3 otherwise: it found none of them."""
     of = simple(10)
@@ -211,7 +255,10 @@ def test_what_no_audit_can_draw_is_no_plan():
     """Of a million orders at the very claim all but two would have to be judged."""
     of = simple(100, population=1_000_000, claim=0.99)
     said = reviews(*((n, "ann", n != 3) for n in range(100)))
-    assert tile(of, said, "To plan for") == ("–", "not even 2,000 orders would, the most that one audit draws")
+    assert tile(of, said, "To plan for") == (
+        "–",
+        "at the rate so far, 99.0%, no draw will prove it: only a rate above the claim does",
+    )
 
 
 def test_progress_counts_orders_whoever_judged_them():

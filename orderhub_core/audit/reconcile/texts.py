@@ -136,8 +136,8 @@ SIGNS = (
 )
 ALLOWED = (
     "Time to ship: {ship} h from payment, and as long again to the courier's first scan; review: {review} min from"
-    " payment. The hub's own, unless `orderhub audit reconcile` is told --ship-hours or --review-minutes. Health's limits"
-    " are others: they count from when an order came to its stage."
+    " payment. The hub's own, unless `orderhub audit reconcile` is told --ship-hours or --review-minutes. Health's"
+    " limits are others: they count from when an order came to its stage."
 )
 RULE = (
     "Money counts on the day on which it was paid or refunded, goods on the day on which they went out, by the clock "

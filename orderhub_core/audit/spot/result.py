@@ -39,7 +39,8 @@ class Result(msgspec.Struct, frozen=True):
     standing: Standing | None
     """What the rule for stopping early says; None for a stratified draw, for which it does not hold."""
     needed: int | None
-    """The sample that would prove the claim with as many misfits; None where none would that one audit may draw."""
+    """The sample that would prove the claim with as many misfits; None where none would that one audit may draw, and
+    where what was judged refutes the claim."""
     planned: int | None
     """The sample that would prove it in 8 of 10 weeks if the rate is what was found; None as above. Before
     anything is judged, the least that could prove it: all of them consistent."""
@@ -68,7 +69,7 @@ def result(sheet: Sheet, sample: pl.DataFrame, reviews: pl.DataFrame) -> Result:
         interval=interval,
         kind=kind,
         standing=standing,
-        needed=_needed(sheet, judged - good),
+        needed=None if interval.high < sheet.spec.claim else needed(sheet.spec.claim, judged - good, sheet.population),
         planned=_planned(sheet, rate),
         agreement=_machine(sheet, sample, reviews),
     )
@@ -196,16 +197,17 @@ def _part(sheet: Sheet, said: pl.DataFrame) -> sampling.Interval:
     return sampling.Interval(float((share * each["low"]).sum()), min(1.0, float((share * each["high"]).sum())), LEVEL)
 
 
-def _needed(sheet: Sheet, misfits: int) -> int | None:
+def needed(claim: float, misfits: int, population: int) -> int | None:
+    """The smallest simple draw that proves the claim with so many misfits; None where none does that may be drawn."""
     try:
-        return sampling.needed(sheet.spec.claim, misfits, LEVEL, sheet.population, MOST_ORDERS)
+        return sampling.needed(claim, misfits, LEVEL, population, MOST_ORDERS)
     except ValueError:
         return None
 
 
 def _planned(sheet: Sheet, rate: float | None) -> int | None:
     if rate is None:
-        return _needed(sheet, misfits=0)
+        return needed(sheet.spec.claim, 0, sheet.population)
     try:
         return sampling.planned(sheet.spec.claim, rate, level=LEVEL, population=sheet.population, most=MOST_ORDERS)
     except ValueError:

@@ -10,8 +10,9 @@ from typing import Any, Protocol
 import polars as pl
 
 from orderhub_core.audit.spot.book import Book, Key, Turn
-from orderhub_core.audit.spot.sheet import Sheet
+from orderhub_core.audit.spot.sheet import Sheet, Spec
 from orderhub_core.errors import OrderHubError
+from orderhub_core.i18n import Translate
 
 PATIENCE_S = 0.05
 """For the disk, before another card is shown: it mostly has answered by then, and a refusal is seen on its card. A disk
@@ -28,6 +29,22 @@ class Desk(Protocol):
     ) -> Future[Any] | None: ...
 
     def reviews(self, audit: str) -> pl.DataFrame: ...
+
+
+class Opener(Protocol):
+    """Who draws and reads: see `flows.spot.Desk`."""
+
+    def open(self, spec: Spec, /) -> Any: ...
+
+
+def begin(
+    desk: Opener, asked: Spec, started: Callable[[Any], None], refused: Callable[[str], None], tr: Translate
+) -> None:
+    """Draw, and begin to read; else it is told why not."""
+    try:
+        started(desk.open(asked))
+    except OrderHubError as error:
+        refused(error.told(tr))
 
 
 class Seat:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -17,7 +18,7 @@ from orderhub_core.audit.spot import result as results
 from orderhub_core.audit.spot.book import Book, Key, Turn
 from orderhub_core.audit.spot.entries import event
 from orderhub_core.audit.spot.result import Result
-from orderhub_core.audit.spot.sheet import LEVEL, MOST_ORDERS, Sheet
+from orderhub_core.audit.spot.sheet import LEVEL, MOST_ORDERS, Sheet, Spec
 from orderhub_core.i18n import Said, Tile, Translate
 
 BY = {"channel": "Channel", "warehouse": "Warehouse", "age": "Age"}
@@ -42,8 +43,11 @@ CHANGES = {
 NO_WEEK = "Nothing has been judged yet: weeks are compared once there are judgements."
 FIRST_WEEK = "This is the first week with judgements: nothing to compare with yet."
 _NONE = "not even {most} orders would, the most that one audit draws"
-NEEDED = ("orders of a simple draw are needed with this many misfits", _NONE)
-PLANNED = ("orders of a simple draw prove it in 8 of 10 weeks at this rate", _NONE)
+NEEDED = "orders of a simple draw prove it if no more misfits come than the {n} so far"
+PLANNED = "orders of a simple draw prove it in 8 of 10 weeks at the rate so far, {rate}"
+NOT_AT_RATE = "at the rate so far, {rate}, no draw will prove it: only a rate above the claim does"
+REFUTED = "what was judged refutes it: at most {high} of all orders are consistent"
+PROVEN = "what was judged proves it: at least {low} of all orders are consistent"
 AT_LEAST = "orders of a simple draw are the least that can prove it, all of them consistent; nothing is judged yet"
 MEASURES = {
     "agreed": "Machine agrees with people",
@@ -106,7 +110,7 @@ def described(sheet: Sheet, zone: str, tr: Translate) -> str:
         seed=sheet.spec.seed,
         how=how(sheet, tr),
         at=local(sheet.opened_at, zone),
-        claim=claimed(sheet),
+        claim=claimed(sheet.spec),
     )
 
 
@@ -117,8 +121,8 @@ def how(sheet: Sheet, tr: Translate) -> str:
     return tr("drawn from {n} strata of {names}").format(n=len(sheet.strata), names=names)
 
 
-def claimed(sheet: Sheet) -> str:
-    return f"{sheet.spec.claim:.4%}".rstrip("0%").rstrip(".") + "%"
+def claimed(spec: Spec) -> str:
+    return f"{spec.claim:.4%}".rstrip("0%").rstrip(".") + "%"
 
 
 def sources(sheet: Sheet, zone: str, tr: Translate) -> list[Said]:
@@ -198,12 +202,12 @@ def standing(book: Book, reviews: pl.DataFrame, tr: Translate) -> str:
 
 
 def stands(where: stopping.Standing, sheet: Sheet, tr: Translate) -> str:
-    return tr(STANDINGS[where.state]).format(claim=claimed(sheet), n=where.stopped_at)
+    return tr(STANDINGS[where.state]).format(claim=claimed(sheet.spec), n=where.stopped_at)
 
 
 def tiles(found: Result, sheet: Sheet, tr: Translate) -> list[Tile]:
     """The figures of the result."""
-    claim = claimed(sheet)
+    claim = claimed(sheet.spec)
     counted = tr("{n} of {total} judged orders").format(n=found.consistent, total=found.judged)
     between = f"{found.interval.low:.1%} – {found.interval.high:.1%}"
     agreed, *_ = measured(found, tr)
@@ -211,8 +215,8 @@ def tiles(found: Result, sheet: Sheet, tr: Translate) -> list[Tile]:
         (tr("Consistent"), percent(found.rate), counted, "plain"),
         (tr("What this proves of all orders, 95 %"), between, tr(KINDS[found.kind]), "plain"),
         (tr("Judged by people"), f"{found.judged} / {found.of}", tr("{n} disputed").format(n=found.disputed), "plain"),
-        (tr("To prove {claim}").format(claim=claim), *_size(found.needed, NEEDED, tr), "plain"),
-        (tr("To plan for"), *_size(found.planned, PLANNED if found.judged else (AT_LEAST, _NONE), tr), "plain"),
+        (tr("To prove {claim}").format(claim=claim), *_to_prove(found, sheet, tr), "plain"),
+        (tr("To plan for"), *_to_plan(found, sheet, tr), "plain"),
         (*agreed, "plain"),
     ]
 
@@ -229,9 +233,32 @@ def measured(found: Result, tr: Translate) -> list[tuple[str, str, str]]:
     return rows
 
 
-def _size(orders: int | None, remarks: tuple[str, str], tr: Translate) -> tuple[str, str]:
+def _to_prove(found: Result, sheet: Sheet, tr: Translate) -> tuple[str, str]:
+    """The sample that would do with the misfits so far, or what there is to prove no more."""
+    if found.interval.low >= sheet.spec.claim:
+        return f"{found.judged:,}", tr(PROVEN).format(low=least(found.interval.low))
+    if found.interval.high < sheet.spec.claim:
+        return "–", tr(REFUTED).format(high=f"{found.interval.high:.2%}")
+    return _size(found.needed, tr(NEEDED).format(n=found.judged - found.consistent), tr)
+
+
+def _to_plan(found: Result, sheet: Sheet, tr: Translate) -> tuple[str, str]:
+    """The sample for the next weeks, if the rate stays as it is."""
+    if found.rate is None:
+        return _size(found.planned, tr(AT_LEAST), tr)
+    if found.planned is None and found.rate <= sheet.spec.claim:
+        return "–", tr(NOT_AT_RATE).format(rate=percent(found.rate))
+    return _size(found.planned, tr(PLANNED).format(rate=percent(found.rate)), tr)
+
+
+def _size(orders: int | None, remark: str, tr: Translate) -> tuple[str, str]:
     """A number of orders, or that none would do."""
-    return ("–", tr(remarks[1]).format(most=f"{MOST_ORDERS:,}")) if orders is None else (f"{orders:,}", tr(remarks[0]))
+    return ("–", tr(_NONE).format(most=f"{MOST_ORDERS:,}")) if orders is None else (f"{orders:,}", remark)
+
+
+def least(share: float) -> str:
+    """A lower bound: it is not rounded up."""
+    return f"{math.floor(share * 10_000) / 100:.2f}%"
 
 
 def trend(weeks: pl.DataFrame, tr: Translate) -> str:
