@@ -126,8 +126,8 @@ def _(book, ground, lang, listed, orders, tr, tried, words):
 @app.cell
 def _(book, found, ground, lab, lang, periods, place, show, span, tr, words):
     _hours = [place, charts.hours(*board.hours(found, place.value), book.zone, tr)] if place.value else []
-    _late = lab.late(book, periods[span.value or 0])
-    _parts = sections.sections(found, ground.traffic(book), ground.cliffs(book), words, _late)
+    _hits = ground.traffic(book), ground.cliffs(book)
+    _parts = sections.sections(found, *_hits, words, lab.late(book, periods[span.value or 0]), aged=lab.writable)
     ui.part(lang, ui.section(tr("Hour by hour"), *_hours), *map(show, _parts))
     return
 

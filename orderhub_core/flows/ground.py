@@ -14,7 +14,7 @@ from orderhub_core.rules.explain import explain
 from orderhub_core.rules.index import Index
 from orderhub_core.rules.lab import tables, thresholds, traffic
 from orderhub_core.rules.lab.comparing import Comparison
-from orderhub_core.rules.lab.missed import missed_gifts
+from orderhub_core.rules.lab.missed import Spoke, missed_gifts
 from orderhub_core.rules.lab.parcels import Prices
 from orderhub_core.rules.lab.result import Pick, Result, picked, result
 from orderhub_core.rules.lab.texts import Words
@@ -91,14 +91,14 @@ class Ground:
         with self._lock:
             return found.compared.told(picked(found, draft, pick))
 
-    def missed(self, book: Rulebook) -> pl.DataFrame:
+    def missed(self, book: Rulebook, past: Sequence[Spoke] | None = None) -> pl.DataFrame:
         """Gifts that these orders should have been given and were not; see `missed_gifts`. Raises UserMistake where a
         gift is limited for each buyer, and nothing tells buyers apart."""
         self._learn(needs.asks_buyers(book) or gifts.counts_buyers(book))
         needs.check(book, self.orders.schema, self.lines.schema, counts=True)
         gifts.check(book, self.orders.schema)
         with self._lock:
-            return missed_gifts(self.index(book.zone), book)
+            return missed_gifts(self.index(book.zone), book, past)
 
     def held(self, condition: Condition, zone: str) -> pl.DataFrame:
         """The orders for which it holds. Raises UserMistake for what it asks and they do not have."""

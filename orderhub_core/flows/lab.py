@@ -25,6 +25,7 @@ from orderhub_core.rules import gifts, rulebook
 from orderhub_core.rules.lab import asked as past
 from orderhub_core.rules.lab import board
 from orderhub_core.rules.lab.loads import CAPACITY
+from orderhub_core.rules.lab.missed import Spoke, spoke
 from orderhub_core.rules.lab.parcels import Prices
 from orderhub_core.rules.lab.texts import KEPT_AS, READ_ONLY
 from orderhub_core.rules.lab.wants import Wanted
@@ -32,7 +33,7 @@ from orderhub_core.rules.language.mistakes import Mistake, told
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.settings import Settings, read_text
 from orderhub_core.store.base import Store
-from orderhub_core.store.books import Edition
+from orderhub_core.store.books import BECOMES, Edition
 from orderhub_core.store.homes import Home
 
 FREIGHT = "freight"
@@ -120,9 +121,19 @@ class Lab:
         return orders.filter(*wanted, *([pl.col("paid_at") < period.until] if period.until else []), True)
 
     def missed(self, book: Rulebook, period: Period = ALWAYS) -> pl.DataFrame:
-        """Gifts missing from past orders whose buyers are still entitled to them."""
+        """Gifts missing from past orders whose buyers are still entitled to them: MISSED."""
         ground: Ground = self._place.remembered(("rule lab, entitled", period), lambda: self._entitled(period))
-        return ground.missed(book)
+        return ground.missed(book, self._past())
+
+    def _past(self) -> list[Spoke] | None:
+        """Which rules decided when, as far as is known: the settings' rulebook, as it is now, until a version was
+        published. None over a snapshot."""
+        if self.editions is None:
+            return None
+        file = rulebook.read(self.file()).book if self.file() else Rulebook()
+        acts = [one for one in reversed(self.editions.changes()) if BECOMES.get(cast(BookAct, one.act)) == "active"]
+        books = ((one.at, rulebook.read(self.editions.text(one.version)).book) for one in acts)
+        return [spoke(0, file), *(spoke(at, book) for at, book in books)]
 
     def late(self, book: Rulebook, period: Period = ALWAYS) -> pl.DataFrame | None:
         """`missed`; None over a snapshot, which does not tell buyers apart, where they are counted."""

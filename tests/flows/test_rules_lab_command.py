@@ -149,6 +149,7 @@ def test_a_sweep_lists_the_orders_that_miss_a_gift_with_the_reason(folder):
     assert "A5" in made.stdout and "total 500 >= 500" in made.stdout and "A6" not in made.stdout
     found = told(folder, "rules", "sweep", "--rules", "new.toml", *FILES)
     (row,) = found["missed"]
+    assert "When rules began to decide is not known here" in made.stdout and found["older"] == []
     assert (row["order_no"], row["sku"], row["due"], row["given"], row["rules"]) == ("A5", "POUCH", 1, 0, "pouch")
     assert run(folder, "rules", "sweep", "--rules", "old.toml", *FILES).returncode == 0
 
@@ -165,11 +166,12 @@ def test_a_hub_replays_its_own_orders_against_what_decides_now(folder):
     assert run(folder, "import", "export.csv", "--mapping", "generic", *home).returncode == 0
     found = told(folder, "rules", "replay", "new.toml", *home)
     assert (found["before"], found["after"], found["figures"]["moved"]) == ("1", "2", 3)
-    # The hub itself has added no gift yet.
-    assert [row["order_no"] for row in told(folder, "rules", "sweep", "--rules", "new.toml", *home)["missed"]] == [
-        "A5",
-        "A6",
-    ]
+    # The hub itself has added no gift yet, and could not have known the draft's rule.
+    swept = told(folder, "rules", "sweep", "--rules", "new.toml", *home)
+    assert (swept["missed"], [row["order_no"] for row in swept["older"]]) == ([], ["A5", "A6"])
+    made = run(folder, "rules", "sweep", "--rules", "new.toml", *home)
+    assert made.returncode == 0
+    assert "2 orders are older than the rule; it would have given them 2 pieces" in made.stdout
     run(folder, "rules", "save", "new.toml", "--by", "ann", *home)
     again = told(folder, "rules", "replay", "2", "--against", "1", "--from", "2026-11-11T16:00", *home)
     assert again["figures"]["orders"] == 2

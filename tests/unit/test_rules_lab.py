@@ -21,7 +21,7 @@ from orderhub_core.rules.index import Index
 from orderhub_core.rules.lab import asked, board, comparing, loads, parcels, tables, thresholds, traffic
 from orderhub_core.rules.lab import result as lab_result
 from orderhub_core.rules.lab import texts as lab_texts
-from orderhub_core.rules.lab.missed import missed_gifts
+from orderhub_core.rules.lab.missed import missed_gifts, spoke
 from orderhub_core.rules.lab.wants import Want
 from orderhub_core.rules.tree import Action, Either, Every, Group, Leaf, Not, Op, Rule, Rulebook
 
@@ -414,6 +414,31 @@ def test_a_gift_is_missed_where_the_rules_give_more_than_the_gift_lines_have(ord
     told = missed_gifts(index_of(orders), book)
     assert told.select("order_id", "sku", "due", "given", "missing", "rules").rows() == expected
     assert told["reason"].null_count() == 0
+
+
+def test_what_a_rule_could_not_have_known_is_no_gift_that_was_missed():
+    """Two rules give the same gift; one of them decides from the second order on, and again not at the third."""
+
+    def rule(name, pieces):
+        return Rule(name, Leaf("total", Op.AT_LEAST, (0,)), (Action("add_gift", "GIFT", pieces),))
+
+    old, new = rule("old", 1), rule("new", 2)
+    was = Rulebook(groups=(Group("g", "all", (old,)),))
+    now = Rulebook(groups=(Group("g", "all", (old, new)),))
+    micros = [round((START + timedelta(hours=n)).timestamp() * 1e6) for n in range(3)]
+    gift = {"line_no": 1_001, "sku": "GIFT", "category": "", "price_minor": 0, "gift_of": 1}
+    given = ([], [gift | {"quantity": 1}], [gift | {"quantity": 2}])
+    orders = [plain(n + 1, paid_at=START + timedelta(hours=n), lines=given[n]) for n in range(3)]
+    past = [spoke(0, was), spoke(micros[1], now), spoke(micros[2], was)]
+    told = missed_gifts(index_of(orders), now, past)
+    columns = ("order_id", "known", "rules", "due", "given", "missing")
+    assert told.select(columns).rows() == [
+        (1, True, "old", 1, 0, 1), (1, False, "new", 2, 0, 2),
+        (2, True, "old, new", 3, 1, 2),
+        (3, False, "new", 2, 1, 1),
+    ]  # fmt: skip
+    assert missed_gifts(index_of(orders), now)["known"].all(), "nobody knows"
+    assert missed_gifts(index_of(orders), now, [spoke(micros[2] + 1, now)])["known"].any() is False
 
 
 def test_past_orders_are_decided_on_as_they_were_when_they_were_paid():

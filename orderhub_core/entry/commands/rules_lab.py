@@ -133,7 +133,8 @@ def sweep(
 ) -> int:
     """Past orders that a gift rule gives a gift to and that have none: order, gift, pieces, rule and reason.
 
-    Exit code 1 where there is any. Of the hub, orders that were refunded or cancelled are left out.
+    Exit code 1 where there is any. Of the hub, orders that were refunded or cancelled are left out, and those that are
+    older than the rule are told apart.
     """
     place = orders or hub.connect().lab
     if rules is None and isinstance(place, Path):
@@ -146,19 +147,29 @@ def sweep(
         found = place.missed(book, period)
     tr = i18n.translator(lang.value)
     words = texts.Words(of_book(book), lang.value, tr)
-    told = tr("{orders} orders miss {pieces} pieces of gifts by version {version}").format(
-        orders=found["order_id"].n_unique(), pieces=found["missing"].sum(), version=book.version
-    )
-    shown = tables.missed(found, words, book.zone)
-    reasons = [f"    {tr('; ').join(rewording.parts(reason, tr))}" for reason in found["reason"]]
-    rows = [line for pair in zip(_rows(shown, found.height), ["", *reasons], strict=False) for line in pair if line]
+    missed, older = found.filter("known"), found.filter(~pl.col("known"))
+    told = _swept(tr("{orders} orders miss {pieces} pieces of gifts by version {version}"), missed, book, words)
+    if older.height:
+        text = tr("{orders} orders are older than the rule; it would have given them {pieces} pieces")
+        told += _swept(text, older, book, words)
+    told += [tr(texts.ANY_AGE)] if found.height and not (isinstance(place, Lab) and place.writable) else []
     answer = {
         "version": book.version,
-        "orders": found["order_id"].n_unique(),
-        "missed": found.drop("order_id").to_dicts(),
+        "orders": missed["order_id"].n_unique(),
+        "missed": missed.drop("order_id", "known").to_dicts(),
+        "older": older.drop("order_id", "known").to_dicts(),
     }
-    tell(answer, "\n".join([told, *(rows if found.height else [])]), as_json=as_json)
-    return 1 if found.height else 0
+    tell(answer, "\n".join(told), as_json=as_json)
+    return 1 if missed.height else 0
+
+
+def _swept(text: str, found: pl.DataFrame, book: Rulebook, words: texts.Words) -> list[str]:
+    """A heading, and below it each gift with the reason."""
+    heading = text.format(orders=found["order_id"].n_unique(), pieces=found["missing"].sum(), version=book.version)
+    shown = tables.missed(found, words, book.zone)
+    reasons = [f"    {words.tr('; ').join(rewording.parts(reason, words.tr))}" for reason in found["reason"]]
+    rows = [line for pair in zip(_rows(shown, found.height), ["", *reasons], strict=False) for line in pair if line]
+    return [heading, *(rows if found.height else [])]
 
 
 def _editions(place: Lab | Path) -> Editions | None:

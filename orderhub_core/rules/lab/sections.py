@@ -9,7 +9,7 @@ import polars as pl
 from orderhub_core.rules.lab import tables
 from orderhub_core.rules.lab.parcels import FREIGHT
 from orderhub_core.rules.lab.result import Result
-from orderhub_core.rules.lab.texts import MISSED, NEAR, NONE_MISSED, Words
+from orderhub_core.rules.lab.texts import ANY_AGE, MISSED, NEAR, NONE_MISSED, OLDER, Words
 from orderhub_core.rules.lab.traffic import Traffic
 
 
@@ -32,9 +32,16 @@ def cells(rows: pl.DataFrame, verb: str, words: Words) -> Section:
 
 
 def sections(
-    found: Result, hits: Traffic, near: pl.DataFrame, words: Words, late: pl.DataFrame | None = None
+    found: Result,
+    hits: Traffic,
+    near: pl.DataFrame,
+    words: Words,
+    late: pl.DataFrame | None = None,
+    *,
+    aged: bool = True,
 ) -> list[Section]:
-    """What is told of a comparison besides its matrices; `late`: MISSED."""
+    """What is told of a comparison besides its matrices; `late`: MISSED. `aged`: it is known which rules decided
+    when."""
     tr = words.tr
     changed = found.differences.filter((pl.col("won") > 0) | (pl.col("lost") > 0))
     close = near.filter(pl.col("just_in") + pl.col("just_out") > 0)
@@ -57,6 +64,10 @@ def sections(
         Section(tr("Near a threshold"), tables.cliffs(close, words), close, "cliff", tr(NEAR)),
     ]
     if late is not None:
-        told = tables.missed(late, words, words.speech.zone)
-        every.append(Section(tr("Gifts that past orders have missed"), told, late, "", tr(MISSED), tr(NONE_MISSED)))
+        zone = words.speech.zone
+        ours, older = late.filter("known"), late.filter(~pl.col("known"))
+        told = tables.missed(ours, words, zone), tables.missed(older, words, zone)
+        note = tr(MISSED) if aged else f"{tr(MISSED)} {tr(ANY_AGE)}"
+        every.append(Section(tr("Gifts that past orders have missed"), told[0], ours, "", note, tr(NONE_MISSED)))
+        every.append(Section(tr("Orders that are older than the rule"), told[1], older, "", tr(OLDER)))
     return [one for one in every if one.rows.height or one.nothing]

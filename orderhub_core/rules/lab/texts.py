@@ -36,6 +36,11 @@ MISSED = (
     "Paid orders, neither refunded nor cancelled, to which the draft's rules give a gift that no line of theirs has."
 )
 NONE_MISSED = "No order misses a gift."
+OLDER = (
+    "The same of orders that were paid before the rule decided: no version that was active then has it, by its"
+    " group and name. Nothing was missed there; it is what the rule would have given."
+)
+ANY_AGE = "When rules began to decide is not known here: orders that are older than a rule are among them."
 READ_ONLY = "This is a copy of a hub: drafts are kept and published in the hub itself."
 ASKED = {"version": "Version (empty: the draft's own)", "by": "Who says so", "comment": "Why"}
 ACTS = {
