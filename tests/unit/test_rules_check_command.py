@@ -178,6 +178,20 @@ def test_every_unknown_name_is_told_at_once_and_what_nobody_measures(tmp_path: P
     assert "orders_per_day" not in run(tmp_path, TWO_WRONG)[1]
 
 
+def test_one_mistake_hides_no_unknown_name_of_the_other_rules(tmp_path: Path):
+    (tmp_path / "orderhub.toml").write_text(WAREHOUSES, encoding="utf-8")
+    broken = TWO_WRONG.replace('version = "v1"', 'version = "v1"\nzoned = "x"')
+    assert broken != TWO_WRONG
+    code, told = run(tmp_path, broken, "--data", str(tmp_path))
+    assert code == 2 and "one mistake" in told and "'guangzhou'?" in told and "they have" in told
+    assert "note: rule 'full' asks for the load of 'hangzhou'" in told
+    answer = json.loads(run(tmp_path, broken, "--data", str(tmp_path), "--json")[1].splitlines()[-1])
+    assert len(answer["mistakes"]) == 1 and len(answer["refused"]) == 3
+    words = broken + '[words.warehouse]\n"杭州仓" = 3\n'
+    told = run(tmp_path, words, "--data", str(tmp_path))[1]
+    assert "2 mistakes" in told and "'guangzhou'?" not in told, "a name may be one of the words that cannot be read"
+
+
 WORDED = """version = "v1"
 [words.warehouse]
 "杭州仓" = "hangzhou"

@@ -56,13 +56,14 @@ def check_file(
     """
     draft = rulebook.read(read_text(file, "rulebook"))
     tr = i18n.translator(lang.value)
-    refused, notes = ([], []) if draft.mistakes else _held_against(draft.book, data, tr)
+    refused, notes = _held_against(draft.book, data, tr) if _names_are_whole(draft) else ([], [])
     findings = [] if draft.mistakes else check(draft.book)
     answer = _answer(draft, findings, lang.value)
+    named = [f"{file}: {sentence}" for sentence in refused]
     shown = (
-        rulebook.refusal(file, draft.mistakes, tr)
+        "\n".join([rulebook.refusal(file, draft.mistakes, tr), *_notes(notes, tr), *named])
         if draft.mistakes
-        else _shown(draft.book, findings, notes, [f"{file}: {sentence}" for sentence in refused], lang.value)
+        else _shown(draft.book, findings, notes, named, lang.value)
     )
     answer |= {"refused": refused, "notes": notes}
     usable = not draft.mistakes and not refused
@@ -75,6 +76,12 @@ def check_file(
         raise typer.Exit(MISTAKEN)
     if any(finding.level == "warning" for finding in findings):
         raise typer.Exit(DOUBTFUL)
+
+
+def _names_are_whole(draft: rulebook.Draft) -> bool:
+    """Of a book with mistakes, too, the names in what could be read are looked at, unless one of its own words may be
+    among what could not."""
+    return not any(one.code == "not_toml" or (one.place or ("",))[0].startswith("words") for one in draft.mistakes)
 
 
 def _held_against(book: Rulebook, data: Path | None, tr: i18n.Translate) -> tuple[list[str], list[str]]:
@@ -129,7 +136,7 @@ def _shown(
         told += [f"  {rule.name}: {print_rule(rule, speech, language)}" for rule in group.rules]
         told += _otherwise(group, book, language)
     told += ["", *(_line(finding, book, language) for finding in findings)]
-    told += [f"{tr('note')}{tr(': ')}{note}" for note in notes]
+    told += _notes(notes, tr)
     warnings = sum(finding.level == "warning" for finding in findings)
     counted = tr("warnings: {warnings}, notes: {notes}").format(
         warnings=warnings, notes=len(findings) - warnings + len(notes)
@@ -137,6 +144,10 @@ def _shown(
     if findings or not refused:
         told.append(counted if findings else tr("no findings"))
     return "\n".join([*told, *refused])
+
+
+def _notes(notes: Sequence[str], tr: i18n.Translate) -> list[str]:
+    return [f"{tr('note')}{tr(': ')}{note}" for note in notes]
 
 
 def _otherwise(group: Group, book: Rulebook, language: Language) -> list[str]:
