@@ -49,6 +49,8 @@ KINDS = {
     "courier": "no courier goes there",
 }
 """What a rule holds an order for."""
+LACKED_KINDS = dict(zip(LACKS, ("out of stock", "warehouse closed", "warehouse full"), strict=True))
+"""What the hub itself holds one for, as no warehouse could take it."""
 
 
 _FORMS = {text: form(text) for text in (*REASONS.values(), LACKED, *LACKS)}
@@ -146,6 +148,15 @@ def _news(row: Mapping[str, Any], chosen: pl.DataFrame, now: Sequence[Held], tr:
     if not row[tr("Parcel")] and any(_parcel(one) not in mine for one in now):
         return tr("{order}: what is made for it goes with its parcels; choose them, too.").format(order=order_no)
     return ""
+
+
+def held_for(kind: str, lacked: str, tr: Translate) -> str:
+    """What an order is held for. `lacked`: where it is the hub that holds it, what the warehouses lacked."""
+    if not lacked:
+        return tr(KINDS.get(kind, kind))
+    parts = lacked.split("; ")
+    found = [name for text, name in LACKED_KINDS.items() if any(_FORMS[text].search(part) for part in parts)]
+    return tr(", ").join(map(tr, found)) or tr(KINDS.get(kind, kind))
 
 
 def reasons(note: str, tr: Translate) -> str:

@@ -16,12 +16,13 @@ from small_shop import a_hub
 from versions import GIFT, HOLD, NOW, Bench, text
 
 from orderhub_core.errors import Busy, OrderHubError, UserMistake
-from orderhub_core.flows import reporting
+from orderhub_core.flows import reporting, retelling
 from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.flows.recent import Recent
 from orderhub_core.flows.reproduce import reproduce
 from orderhub_core.flows.stocking import COUNTED, Stock
+from orderhub_core.health import holds
 from orderhub_core.model import Content, Line, Observation, RawMessage
 from orderhub_core.model import Event as E
 from orderhub_core.rules.tree import Rulebook
@@ -490,6 +491,27 @@ def test_a_warehouse_that_a_report_has_opened_gets_its_orders(context, order):
     assert reporting.is_opened(place.store, place.clock, "hangzhou")
     place.signals.end(opened.name, by="ann")
     assert not reporting.is_opened(place.store, place.clock, "hangzhou")
+
+
+@pytest.mark.parametrize(
+    ("settings", "stock", "held_for"),
+    [
+        ({"enabled": False}, 9, "warehouse closed"),
+        ({"orders_per_day": 1}, 9, "warehouse full"),
+        ({}, 0, "out of stock"),
+    ],
+)
+def test_an_order_is_held_for_what_its_warehouse_really_lacked(context, order, settings, stock, held_for):
+    (only, *_) = shop().warehouses
+    place = Place(context, order, msgspec.structs.replace(
+        shop(), warehouses=(msgspec.structs.replace(only, **settings),)
+    ))  # fmt: skip
+    place.counted(("hangzhou", "SKU-1", stock))
+    assert any(fate.startswith("hangzhou? nothing was taken") for fate in place.bought(1, 1))
+    ((kind, detail), *_) = rows(context, "SELECT after, detail FROM log WHERE event = 'rule.hold'")
+    assert holds.held_for(kind, retelling.lacked({"detail": detail}), str) == held_for
+    by_rule = retelling.lacked({"detail": '{"rule": "dear", "version": "v1"}'})
+    assert holds.held_for(kind, by_rule, str) == "out of stock", "a rule says so itself"
 
 
 def test_a_shadow_that_finds_the_store_out_of_reach_costs_no_order_what_there_is(context, order, monkeypatch):

@@ -85,7 +85,7 @@ def _what(entry: dict[str, Any]) -> str:
     if entry["event"] == "rule.add_gift" and entry["quantity"]:
         what = f"{what} × {entry['quantity']}"
     if entry["event"] == "rule.hold":
-        what = tr(holds.KINDS.get(what, what))
+        what = holds.held_for(what, retelling.lacked(entry), tr)
     told = entries.event({**entry, "after": what}, tr)
     if entry["outcome"] != "ungranted":
         return told
