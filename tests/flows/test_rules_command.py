@@ -254,4 +254,21 @@ def test_rules_on_parcels_are_asked_of_the_parcels_that_lines_make(files):
     made = pl.read_parquet(folder / "decisions.parquet").filter(pl.col("action") == "carrier")
     assert made.select("order_no", "parcel").rows() == [("A1", 1), ("A1", 2), ("A2", 1), ("A3", 1)]
     folder = files(book=OF_PARCELS.replace("WAY", "stock"))
-    assert "the hub settles by stock" in run(folder, "explain", "A1").stdout
+    for asked in ("explain", "A1"), ("eval", "--out", "decisions.parquet"):
+        told = run(folder, *asked).stdout
+        assert "! split by warehouse or stock, which the hub settles live; here they stay whole: " in told
+        assert "! rules on parcels are asked of them as of one parcel" in told
+
+
+def test_splits_that_stay_whole_are_counted_also_without_rules_on_parcels(files):
+    book, _, _ = OF_PARCELS.partition("[[parcels]]")
+    folder = files(book=book.replace("WAY", "warehouse"))
+    done = json.loads(run(folder, "eval", "--out", "decisions.parquet", "--json").stdout)
+    assert done["left_whole"] == done["orders"] == 3
+    told = run(folder, "explain", "A1").stdout
+    assert "here they stay whole: 1" in told and "rules on parcels" not in told
+    never = book + '[[groups.rules]]\nname = "one"\nwhen = "total >= 1"\nthen = "split never"\n'
+    folder = files(book=never.replace("WAY", "warehouse"))
+    assert json.loads(run(folder, "explain", "A1", "--json").stdout)["left_whole"] == 0
+    folder = files(book=book.replace("WAY", "category"))
+    assert "stay whole" not in run(folder, "explain", "A1").stdout

@@ -154,6 +154,21 @@ def test_a_sweep_lists_the_orders_that_miss_a_gift_with_the_reason(folder):
     assert run(folder, "rules", "sweep", "--rules", "old.toml", *FILES).returncode == 0
 
 
+def test_what_the_lab_leaves_out_is_named_where_its_figures_stand(folder):
+    assert told(folder, "rules", "replay", "new.toml", *FILES)["left_out"] == []
+    more = (
+        '[[groups]]\nname = "apart"\nmatch = "first"\notherwise = "split stock"\n'
+        '[[parcels]]\nname = "couriers"\nmatch = "first"\notherwise = "carrier zto"\n'
+        '[[parcels.rules]]\nname = "two"\nwhen = "parcels >= 2"\nthen = "carrier sf"\n'
+    )
+    (folder / "more.toml").write_text(NEW + more, encoding="utf-8")
+    parcels, place = told(folder, "rules", "replay", "more.toml", *FILES)["left_out"]
+    assert parcels.startswith("Rules on parcels are not tried here, and no figure has what they say: two.")
+    assert "their number and their freight are not known" in place
+    said = run(folder, "rules", "replay", "more.toml", *FILES).stdout
+    assert parcels in said and place in said
+
+
 def test_a_hub_replays_its_own_orders_against_what_decides_now(folder):
     ORDERS.select(
         "order_no", "province", status=pl.lit("paid"), placed_at=pl.lit("2026-11-11 09:00"),

@@ -23,7 +23,7 @@ from orderhub_core.rules.language.operators import Language
 from orderhub_core.rules.language.printing import name_of, print_actions
 from orderhub_core.rules.language.vocabulary import Vocabulary, of_book
 from orderhub_core.rules.shortages import refusals
-from orderhub_core.rules.splitting import is_by_place
+from orderhub_core.rules.splitting import is_by_place, ways
 from orderhub_core.rules.tree import Action, Rulebook
 from orderhub_core.store import snapshot
 
@@ -71,6 +71,7 @@ def evaluate(
     counted = found.decisions.group_by("group", "rule", "action", "argument", maintain_order=True).agg(
         orders=keys.n_unique()
     )
+    left_whole = _left_whole(found.decisions.with_columns(order_id=keys))
     answer = {
         "version": book.version,
         "orders": found.orders,
@@ -80,12 +81,13 @@ def evaluate(
         "refused": _refused(found).to_dicts(),
         "unpaid": found.findings.filter(pl.col("finding") == "not_paid").height,
         "rules_without_lines": exported.blind,
+        "left_whole": left_whole,
         "by_rule": counted.to_dicts(),
         "out": str(out),
     }
     told = [
         _summary(found, counted, out, of_book(book)),
-        *_whole(found.decisions, book, tr),
+        *_whole(left_whole, book, tr),
         *without_lines(exported, tr),
     ]
     tell(answer, "\n".join(told), as_json=as_json)
@@ -166,11 +168,13 @@ def explain(
     found = explained(order, own, book, language=lang.value, reports=exported.reports)
     given = exports.granted(exported, book, order, found.decisions)
     tr = translator(lang.value)
-    told = [*sentences(found, book, lang.value), *_unlucky(given, tr), *_whole(given.decisions, book, tr)]
+    left_whole = _left_whole(given.decisions)
+    told = [*sentences(found, book, lang.value), *_unlucky(given, tr), *_whole(left_whole, book, tr)]
     told += without_lines(exported, tr)
     whole = document(order_no, found._replace(decisions=given.decisions)) | {
         "refused": given.refusals.drop("order_id").to_dicts(),
         "rules_without_lines": exported.blind,
+        "left_whole": left_whole,
     }
     if questions or stock or warehouses or freight:
         known = rules_questions.known(stock, warehouses, freight)
@@ -181,11 +185,18 @@ def explain(
     tell(whole, "\n".join(told), as_json=as_json)
 
 
-def _whole(decisions: pl.DataFrame, book: Rulebook, tr: Translate) -> Iterator[str]:
-    """A warning, where parcels are asked for and warehouses would have to say which they are."""
-    split = decisions.filter(pl.col("action") == "split")["argument"].unique()
-    if book.parcels and any(map(is_by_place, split)):
-        yield tr("! what goes in which parcel the hub settles by stock: rules on parcels are asked as if it went whole")
+def _left_whole(decisions: pl.DataFrame) -> int:
+    """How many orders are split as warehouses would have to say, and stay whole here."""
+    return sum(map(is_by_place, ways(decisions)["way"]))
+
+
+def _whole(left: int, book: Rulebook, tr: Translate) -> Iterator[str]:
+    """A warning, where warehouses would have to say which parcels so many orders make."""
+    if left:
+        text = tr("! split by warehouse or stock, which the hub settles live; here they stay whole: {n}")
+        yield text.format(n=f"{left:,}")
+        if book.parcels:
+            yield tr("! rules on parcels are asked of them as of one parcel")
 
 
 def _unlucky(given: Given, tr: Translate) -> Iterator[str]:

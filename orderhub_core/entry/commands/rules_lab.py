@@ -111,9 +111,9 @@ def replay(
     every = [(one.title, one.shown) for one in sections(figures, rules, cliffs, words)]
     for title, table in [*_matrices(figures, verbs, words), *every]:
         lines_told += ["", title, *_rows(table)]
-    if before.parcels or after.parcels:
-        lines_told += ["", words.tr(texts.OF_PARCELS)]
-    tell(document(figures, rules, cliffs, verbs=verbs), "\n".join(lines_told), as_json=as_json)
+    lines_told += [line for note in board.left_out(before, after, tr=words.tr) for line in ("", note)]
+    answer = document(figures, rules, cliffs, verbs=verbs) | {"left_out": board.left_out(before, after, tr=str)}
+    tell(answer, "\n".join(lines_told), as_json=as_json)
     return 1 if figures.figures.changed else 0
 
 

@@ -23,6 +23,7 @@ from orderhub_core.rules.lab.thresholds import Scale, Threshold, number, thresho
 from orderhub_core.rules.language.operators import Language
 from orderhub_core.rules.language.printing import print_rule
 from orderhub_core.rules.language.vocabulary import of_book
+from orderhub_core.rules.splitting import is_by_place
 from orderhub_core.rules.tree import Rulebook
 
 ALL, VERB = Pick(), ONCE[0]
@@ -141,10 +142,24 @@ def remarks(against: str | None, start: str | None, file: str | None, tried: Tri
     notes: list[Said] = [(compared, "info")]
     if not differences(tried.force, tried.draft, words.language):
         notes.append((tr(texts.SAME), "info"))
-    if tried.force.parcels or tried.draft.parcels:
-        notes.append((tr(texts.OF_PARCELS), "info"))
+    notes += [(told, "info") for told in left_out(tried.force, tried.draft, tr=tr)]
     noted: list[Said] = [(told, "warn") for told in tried.notes]
     return [*notes, *doubts(tried.draft, tried.refused, words), *noted]
+
+
+def left_out(*books: Rulebook, tr: Translate) -> list[str]:
+    """What these books say and the lab does not try."""
+    groups = [group for book in books for group in book.parcels]
+    rules = [name for one in groups for name in [rule.name for rule in one.rules] or [one.name]]
+    told = [tr(texts.OF_PARCELS).format(rules=tr(", ").join(dict.fromkeys(rules)))] if rules else []
+    return told + ([tr(texts.BY_PLACE)] if any(map(splits_by_place, books)) else [])
+
+
+def splits_by_place(book: Rulebook) -> bool:
+    """Whether any rule has warehouses or stock decide which parcels an order makes."""
+    actions = [one for group in book.groups for rule in group.rules for one in rule.then]
+    actions += [one for group in book.groups for one in group.otherwise]
+    return any(one.verb == "split" and is_by_place(one.argument) for one in actions)
 
 
 def limits_gifts(*books: Rulebook) -> bool:

@@ -77,8 +77,12 @@ SPANS = {0: "All orders", 1: "Last 24 hours", 7: "Last 7 days", 30: "Last 30 day
 OUTCOMES = {"acts": "acts", "passed over": "passed over", "fails": "does not hold", "unknown": "lacks a value"}
 NONE, WHOLE, OTHERWISE = "(none)", "(whole)", "otherwise"
 OF_PARCELS = (
-    "Rules on parcels are not tried here: what goes in which parcel is settled with the stock of the moment. `orderhub"
-    " rules eval` and `explain` ask them of orders as if each went whole."
+    "Rules on parcels are not tried here, and no figure has what they say: {rules}. `orderhub rules eval` and `explain`"
+    " ask them."
+)
+BY_PLACE = (
+    "Which parcels an order makes that is split by warehouse or stock is settled with the stock of the moment: here"
+    " their number and their freight are not known."
 )
 SAME = "Both say the same, so that nothing can differ: change the draft, or compare it with another version."
 
