@@ -4,7 +4,6 @@ that nobody will measure."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
 
 from orderhub_core.i18n import Translate
 from orderhub_core.rules.actions import NEAREST
@@ -16,8 +15,6 @@ from orderhub_core.settings import Settings
 
 NAMING = (Op.IS, Op.AMONG)
 """Of a condition, that its values must be those that there are."""
-MOST_LIKENED = 2_000
-"""Names that one is compared with, to tell which might have been meant: some 20 ms."""
 
 
 def unknown(book: Rulebook, settings: Settings, tr: Translate = str) -> list[str]:
@@ -88,7 +85,7 @@ def _names_skus(leaf: Leaf) -> bool:
 
 
 def _perhaps(word: str, names: Iterable[str], tr: Translate) -> str:
-    near = nearest(word, islice(names, MOST_LIKENED))
+    near = nearest(word, names)
     return tr("; {near!r}?").format(near=near) if near else ""
 
 

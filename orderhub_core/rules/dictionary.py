@@ -4,10 +4,13 @@ read. What there is stands in `fields`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from difflib import get_close_matches
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import SequenceMatcher
 from functools import lru_cache
 from typing import Any
+
+import polars as pl
 
 from orderhub_core.rules import fields
 from orderhub_core.rules.field import Field as Field
@@ -90,8 +93,30 @@ def nearest(word: str, known: Iterable[str]) -> str:
     folded: dict[str, str] = {}
     for each in known:
         folded.setdefault(each.casefold(), each)
-    found = get_close_matches(word.casefold(), folded, n=1, cutoff=0.6 if word.isascii() else 0.5)
-    return folded[found[0]] if found else ""
+    best = (0.6 if word.isascii() else 0.5, "")
+    likeness = SequenceMatcher(b=word.casefold())
+    for name, most in _by_letters(word.casefold(), list(folded), best[0]):
+        if most < best[0]:
+            break
+        likeness.set_seq1(name)
+        best = max(best, (likeness.ratio(), name))
+    return folded[best[1]] if best[1] else ""
+
+
+def _by_letters(word: str, names: list[str], least: float) -> Iterator[tuple[str, float]]:
+    """The names that may be so much like it, and how much at most, by the letters that they share: that is quickly
+    counted of all of them, and comparing is not. The likeliest first."""
+    known = pl.Series("name", names, pl.String)
+    shared = pl.sum_horizontal(
+        pl.lit(0, pl.Int64),
+        *(
+            pl.col("name").str.count_matches(letter, literal=True).clip(upper_bound=n)
+            for letter, n in Counter(word).items()
+        ),
+    )
+    most = 2.0 * shared / (pl.col("name").str.len_chars().cast(pl.Int64) + max(len(word), 1))
+    found = known.to_frame().with_columns(most=most).filter(pl.col("most") >= least)
+    yield from found.sort("most", "name", descending=True).iter_rows()
 
 
 def chinese_prefix(word: str) -> str:

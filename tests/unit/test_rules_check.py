@@ -4,6 +4,7 @@ planted must be found."""
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from itertools import combinations
 
 import pytest
@@ -11,9 +12,10 @@ import rules_oracle
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orderhub_core.flows import settled
 from orderhub_core.rules import rulebook
 from orderhub_core.rules.check import check, sentence
-from orderhub_core.rules.dictionary import FIELDS
+from orderhub_core.rules.dictionary import FIELDS, nearest
 from orderhub_core.rules.language.vocabulary import of_book
 from orderhub_core.rules.satisfying import Example, Want, Wish, example, holds, possible
 from orderhub_core.rules.tree import Either, Every, Leaf, Lines, Not, Op
@@ -378,3 +380,27 @@ then = "tag X"
 """
     found = [(one.code, one.group, one.rule) for one in check(rulebook.read(text).book)]
     assert found == [("dead", "carriers", "never"), ("never_both", "carriers", "none"), ("never", "carriers", "less")]
+
+
+def test_the_name_that_may_be_meant_is_found_among_all_there_are():
+    known = {f"SKU-{number:05d}": False for number in range(5_000)} | {"ZEBRA-HOODIE": False}
+    given = rulebook.usable(
+        '[[groups]]\nname = "g"\nmatch = "all"\n[[groups.rules]]\nname = "r"\nwhen = "total > 1"\n'
+        'then = "gift ZEBRA-HODIE"\n',
+        "book",
+    )
+    (said,) = settled.unheard(given, known)
+    assert said.endswith("; 'ZEBRA-HOODIE'?")
+
+
+letters = st.text("ab-C1连衣", max_size=6)
+
+
+@settings(max_examples=300, deadline=None)
+@given(letters, st.lists(letters, max_size=8))
+def test_the_nearest_of_many_is_what_comparing_each_finds(word: str, known: list[str]):
+    folded: dict[str, str] = {}
+    for each in known:
+        folded.setdefault(each.casefold(), each)
+    found = get_close_matches(word.casefold(), folded, n=1, cutoff=0.6 if word.isascii() else 0.5)
+    assert nearest(word, known) == (folded[found[0]] if found else "")
