@@ -140,7 +140,7 @@ class Hub(Trying):
             return Source(shop, platform, registry.files().decode)
         if name == ops.OPS:
             return Source("", "", ops.decode)
-        raise Unreadable(f"no shop or touchpoint named {name!r} in the settings")
+        raise Unreadable("no shop or touchpoint named {name!r} in the settings", name=name)
 
     @lru_cache(maxsize=64)  # noqa: B019
     def touchpoint(self, name: str) -> Touchpoint:

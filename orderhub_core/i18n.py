@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
+from string import Formatter
 from typing import Literal
 from unicodedata import east_asian_width
 
@@ -20,6 +21,8 @@ from babel.messages.catalog import Catalog
 
 LANGUAGES = {"en": "English", "zh": "中文"}
 LOCALE_DIR = Path(__file__).parent / "locale"
+FAILURES = "refusals.po"
+"""The catalogue of what failures say."""
 
 Translate = Callable[[str], str]
 Tile = tuple[str, str, str, str]
@@ -61,6 +64,57 @@ def form(text: str) -> re.Pattern[str]:
     """Reads a sentence back that was made of this text: what stands in its blanks, up to the end of the sentence or the
     next of several."""
     return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+?)", re.escape(text)) + "(?=, |; |$)")
+
+
+class _Kept(str):
+    """What stood in a blank, written as it stood there."""
+
+    def __format__(self, spec: str) -> str:
+        return str(self)
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def retold(said: str, tr: Translate) -> str:
+    """What a failure said in English, which is how it is kept, in the reader's language: of what stands in its blanks,
+    too, whatever is a failure's. What no failure says, a warehouse's own answer for example, comes back as it was."""
+    language = language_of(tr)
+    return said if language == "en" else _retold(said, language)
+
+
+@lru_cache(maxsize=4096)
+def _retold(said: str, language: str) -> str:
+    for text, pieces, meaning in _failures(language):
+        if all(piece in said for piece in pieces) and (found := text.fullmatch(said)):
+            return meaning.format(
+                **{name: _Kept(_retold(given, language)) for name, given in found.groupdict().items()}
+            )
+    return said
+
+
+@lru_cache
+def _failures(language: str) -> list[tuple[re.Pattern[str], list[str], str]]:
+    """Of every sentence of FAILURES what reads it back, what stands between its blanks, and what it means; which says
+    most by itself comes first, and which says nothing by itself is none."""
+    found = []
+    with (LOCALE_DIR / language / FAILURES).open("rb") as file:
+        for message in pofile.read_po(file, locale=language):
+            text, meaning = str(message.id), str(message.string)
+            pieces = [piece for piece, *_ in Formatter().parse(text) if piece]
+            if any(map(str.isalpha, "".join(pieces))):
+                found.append((_reader(text), pieces, meaning))
+    return sorted(found, key=lambda one: -len("".join(one[1])))
+
+
+def _reader(text: str) -> re.Pattern[str]:
+    pattern, known = "", set()
+    for piece, name, _, _ in Formatter().parse(text):
+        pattern += re.escape(piece)
+        if name is not None:
+            pattern += f"(?P={name})" if name in known else f"(?P<{name}>.+?)"
+            known.add(name)
+    return re.compile(pattern, re.DOTALL)
 
 
 def yuan(minor: int) -> str:

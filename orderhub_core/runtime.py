@@ -96,12 +96,16 @@ def check() -> None:
     copies = sqlite_copies()
     if len(copies) > 1:
         raise Stop(
-            f"this process has loaded {len(copies)} copies of SQLite ({', '.join(copies)}), which can corrupt the "
-            "database: import orderhub_core.runtime before anything that imports sqlite3"
+            "this process has loaded {n} copies of SQLite ({copies}), which can corrupt the database: import"
+            " orderhub_core.runtime before anything that imports sqlite3",
+            n=len(copies),
+            copies=tuple(copies),
         )
     if pysqlite3.sqlite_version_info < OLDEST_SQLITE:
         oldest = ".".join(map(str, OLDEST_SQLITE))
         raise Stop(
-            f"SQLite {pysqlite3.sqlite_version} is too old, {oldest} or newer is needed: "
-            "reinstall with `pip install --force-reinstall pysqlite3`"
+            "SQLite {version} is too old, {oldest} or newer is needed: reinstall with `pip install"
+            " --force-reinstall pysqlite3`",
+            version=pysqlite3.sqlite_version,
+            oldest=oldest,
         )

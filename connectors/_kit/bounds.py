@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from orderhub_core.errors import Unreadable
+from orderhub_core.errors import Term, Unreadable
 from orderhub_core.model import FIRST_ADDED_LINE, Event, Line, Observation
 
 ORDER_NO_MAX = 64
@@ -23,13 +23,16 @@ FIRST, LAST = 946_684_800 * SECOND, 4_102_444_800 * SECOND
 
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """As JSON writes it; a backslash that is itself escaped writes none."""
+_ORDER_NO, _TRACKING_NO, _UPDATED = Term("the order number"), Term("a tracking number"), Term("the update time")
+_NUMBER, _GIFT_OF = Term("a line's number"), Term("a line's gift_of")
+_QUANTITY, _PRICE = Term("a line's quantity"), Term("a line's price")
 _EVENTS = frozenset(event.value for event in Event)
 
 
 def instant(at: int, what: str) -> int:
     """The instant, microseconds UTC. Raises Unreadable outside 2000-2100."""
     if not FIRST <= at <= LAST:
-        raise Unreadable(f"{what} lies outside the years 2000 to 2100")
+        raise Unreadable("{what} lies outside the years 2000 to 2100", what=what)
     return at
 
 
@@ -37,20 +40,20 @@ def storable(seen: Observation) -> Observation:
     """The observation as it is. Raises Unreadable where it holds what no store can hold."""
     for what, text, longest in _keys(seen):
         if len(text) > longest:
-            raise Unreadable(f"{what} is longer than {longest} characters")
+            raise Unreadable("{what} is longer than {longest} characters", what=what, longest=longest)
     for event, at in seen.facts.items():
         if event not in _EVENTS:
             raise Unreadable("an event of it is new to us")
         instant(at, event)
     if seen.at is not None:
-        instant(seen.at, "the update time")
+        instant(seen.at, _UPDATED)
     if seen.content and seen.content.promised_at is not None:
         instant(seen.content.promised_at, "promised_at")
     if seen.content and seen.content.lines is not None:
         told_apart(seen.content.lines)
     for what, number, least, most in _numbers(seen):
         if number is not None and not least <= number <= most:
-            raise Unreadable(f"{what} lies outside {least} to {most}")
+            raise Unreadable("{what} lies outside {least} to {most}", what=what, least=least, most=most)
     if has_nul(msgspec.json.encode(seen)):
         raise Unreadable("a text holds a NUL character")
     return seen
@@ -61,7 +64,7 @@ def told_apart(lines: tuple[Line, ...]) -> tuple[Line, ...]:
     if len({line.line_no for line in lines}) < len(lines):
         numbers = [line.line_no for line in lines]
         twice = next(number for number in numbers if numbers.count(number) > 1)
-        raise Unreadable(f"two lines have the line_no {twice}; each needs one of its own")
+        raise Unreadable("two lines have the line_no {twice}; each needs one of its own", twice=twice)
     return lines
 
 
@@ -72,9 +75,9 @@ def has_nul(written: bytes) -> bool:
 
 
 def _keys(seen: Observation) -> Iterator[tuple[str, str, int]]:
-    yield "the order number", seen.order_no, ORDER_NO_MAX
+    yield _ORDER_NO, seen.order_no, ORDER_NO_MAX
     for parcel in seen.parcels:
-        yield "a tracking number", parcel.tracking_no, KEY_MAX
+        yield _TRACKING_NO, parcel.tracking_no, KEY_MAX
 
 
 def _numbers(seen: Observation) -> Iterator[tuple[str, int | None, int, int]]:
@@ -84,7 +87,7 @@ def _numbers(seen: Observation) -> Iterator[tuple[str, int | None, int, int]]:
     for what in ("total_minor", "paid_minor", "freight_minor", "discount_minor"):
         yield what, getattr(content, what), 0, AMOUNT_MAX
     for line in content.lines or ():
-        yield "a line's number", line.line_no, 1, LINE_NO_MAX
-        yield "a line's gift_of", line.gift_of, 1, LINE_NO_MAX
-        yield "a line's quantity", line.quantity, 1, QUANTITY_MAX
-        yield "a line's price", line.price_minor, 0, AMOUNT_MAX
+        yield _NUMBER, line.line_no, 1, LINE_NO_MAX
+        yield _GIFT_OF, line.gift_of, 1, LINE_NO_MAX
+        yield _QUANTITY, line.quantity, 1, QUANTITY_MAX
+        yield _PRICE, line.price_minor, 0, AMOUNT_MAX

@@ -88,12 +88,21 @@ def ask(link: httpx.Client, request: httpx.Request, who: str, *, absent_ok: bool
         with deadline.within(link.timeout.read):
             response = _received(link.send(request, stream=True), who, where)
     except httpx.LocalProtocolError as error:  # whose text may repeat a header
-        raise NobodyThere(f"{who}: nothing can be sent to {where} ({type(error).__name__})") from None
+        raise NobodyThere(
+            "{who}: nothing can be sent to {where} ({kind})", who=who, where=where, kind=type(error).__name__
+        ) from None
     except httpx.TimeoutException:
-        raise Unreachable(f"{who}: no answer from {where} in time; is that system running and reachable?") from None
+        raise Unreachable(
+            "{who}: no answer from {where} in time; is that system running and reachable?", who=who, where=where
+        ) from None
     except httpx.RequestError as error:
         reason = str(error) or type(error).__name__
-        raise Unreachable(f"{who}: cannot reach {where} ({reason}); check its url and that it is running") from None
+        raise Unreachable(
+            "{who}: cannot reach {where} ({reason}); check its url and that it is running",
+            who=who,
+            where=where,
+            reason=reason,
+        ) from None
     if not (response.is_success or (absent_ok and response.status_code == 404)):
         _refuse(response, who, where)
     return response
@@ -111,7 +120,12 @@ def _received(response: httpx.Response, who: str, where: str) -> httpx.Response:
         for piece in response.iter_bytes():
             pieces.append(piece)
             if (size := size + len(piece)) > MOST_BYTES:
-                raise Unreachable(f"{who}: {where} answers with more than {MOST_BYTES >> 20} MiB; is that system well?")
+                raise Unreachable(
+                    "{who}: {where} answers with more than {most} MiB; is that system well?",
+                    who=who,
+                    where=where,
+                    most=MOST_BYTES >> 20,
+                )
     finally:
         response.close()
     headers = [(name, value) for name, value in response.headers.raw if name.lower() != b"content-encoding"]
@@ -120,20 +134,23 @@ def _received(response: httpx.Response, who: str, where: str) -> httpx.Response:
 
 def _refuse(response: httpx.Response, who: str, where: str) -> NoReturn:
     status = response.status_code
-    said = f"{who}: {where} answered {status} {response.reason_phrase}"
+    told = {"who": who, "where": where, "status": status, "phrase": response.reason_phrase}
+    said = OrderHubError("{who}: {where} answered {status} {phrase}", **told)
     after_s = _seconds(response.headers.get("retry-after", ""))
     if after_s is not None and after_s >= 60:
-        said += f", and asks for {after_s / 60:.0f} min of quiet"
+        said = OrderHubError("{said}, and asks for {minutes:.0f} min of quiet", said=said, minutes=after_s / 60)
     if status == 429:
-        raise Throttled(f"{said}; it asks us to slow down", after_s=after_s)
+        raise Throttled("{said}; it asks us to slow down", said=said, after_s=after_s)
     if status >= 500 or status in PASSING:
         # A page that stands in front of it while it is mended may say any time.
         after_s = None if after_s is None else min(after_s, LONGEST_TROUBLE_S)
-        raise Unreachable(f"{said}; its own trouble", after_s=after_s)
+        raise Unreachable("{said}; its own trouble", said=said, after_s=after_s)
     if response.is_redirect:
-        raise Unreachable(f"{said}: is its url another one now, or does something stand before it?", after_s=after_s)
+        raise Unreachable(
+            "{said}: is its url another one now, or does something stand before it?", said=said, after_s=after_s
+        )
     # What a warehouse answers may repeat the receiver, and this text is kept with the effect and logged.
-    raise REFUSALS.get(status, RefusedByTarget)(f"{said}: {echoed(_read(response.content))}")
+    raise REFUSALS.get(status, RefusedByTarget)("{said}: {answer}", said=said, answer=echoed(_read(response.content)))
 
 
 def _read(body: bytes) -> str:

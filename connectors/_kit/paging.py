@@ -46,13 +46,20 @@ def walk(
         gone, known = known - page.total, page.total
         rises += gone < 0
         if rises > RISES:
-            raise Unreachable(f"{who}: the total of its list goes up and down; does one server answer, or several?")
+            raise Unreachable(
+                "{who}: the total of its list goes up and down; does one server answer, or several?", who=who
+            )
         if gone > 0:
             number = max(0, number - -(-gone // size))
         elif (number + 1) * size >= known:
             return
         elif not page.rows:
-            raise Unreachable(f"{who}: its list has {known} rows by its own account, and page {number} has none")
+            raise Unreachable(
+                "{who}: its list has {known} rows by its own account, and page {number} has none",
+                who=who,
+                known=known,
+                number=number,
+            )
         else:
             number += 1
         page = _patiently(partial(read, number), wait)

@@ -106,12 +106,12 @@ def decode(body: bytes) -> Observation:
         told = EVENT.decode(body)
         content = _content_of(told.order_no, told.content)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Unreadable(f"not an order event: {refusal(error)}") from None
+        raise Unreadable("not an order event: {why}", why=refusal(error)) from None
     except RecursionError:
         raise Unreadable("not an order event: nested too deeply") from None
     if not WORDS.issuperset(told.facts):
         unknown = min(set(told.facts) - WORDS)
-        raise Unreadable(f"the event {echoed(unknown)!r} is new to us; docs/direct.md lists the words")
+        raise Unreadable("the event {word!r} is new to us; docs/direct.md lists the words", word=echoed(unknown))
     if has_nul(body):
         raise Unreadable("a text holds a NUL character")
     return Observation(
@@ -136,7 +136,7 @@ def us(at: datetime, what: str) -> int:
     """Microseconds UTC, exact. Raises Unreadable outside 2000-2100."""
     found = (at - EPOCH) // MICROSECOND
     if not FIRST <= found <= LAST:
-        raise Unreadable(f"{what} lies outside the years 2000 to 2100")
+        raise Unreadable("{what} lies outside the years 2000 to 2100", what=what)
     return found
 
 
@@ -152,7 +152,9 @@ def _content_of(order_no: str, said: msgspec.Raw) -> model.Content | None:
         content = _content(said)
     except msgspec.ValidationError as error:
         what, at, where = refusal(error).partition(" - at `$")
-        raise Unreadable(f"not an order event: {what} - at `$.content{where if at else '`'}") from None
+        raise Unreadable(
+            "not an order event: {what} - at `$.content{where}", what=what, where=where if at else "`"
+        ) from None
     if len(said) <= LONGEST_KEPT:
         _kept[order_no] = said.copy(), content
         if len(_kept) > SAME_AGAIN:

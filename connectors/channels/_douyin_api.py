@@ -104,7 +104,7 @@ class Api:
     def _create_token(self) -> str:
         if not self._shop_id:
             raise BadCredentials(
-                f"{self._shop}: set options.shop_id to the shop's number on Douyin; no token without it"
+                "{shop}: set options.shop_id to the shop's number on Douyin; no token without it", shop=self._shop
             )
         grant = {"code": "", "grant_type": "authorization_self", "shop_id": self._shop_id}
         data = self._data("/token/create", self._post("/token/create", grant, ""))
@@ -140,5 +140,9 @@ class Api:
             return decoder.decode(content)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise Unreachable(
-                f"{self._shop}: {self._link.base_url}{path} did not answer as Douyin does ({refusal(error)})"
+                "{shop}: {url}{path} did not answer as Douyin does ({why})",
+                shop=self._shop,
+                url=self._link.base_url,
+                path=path,
+                why=refusal(error),
             ) from None

@@ -7,6 +7,7 @@ import msgspec
 from connectors._kit.bounds import storable
 from connectors.channels import _douyin_words as words
 from connectors.channels._douyin_words import SECOND, Fen, Id, Instant, Pieces
+from orderhub_core.errors import Term
 from orderhub_core.model import Content, Event, Line, Observation, Parcel, Person
 
 
@@ -100,7 +101,7 @@ ORDER = msgspec.json.Decoder(Order)
 
 def decode(body: bytes) -> Observation:
     """Raises Unreadable."""
-    order = words.read(ORDER, body, "not a Douyin order")
+    order = words.read(ORDER, body, Term("an order of Douyin"))
     facts = {event.value: at * SECOND for event, at in _facts(order).items() if at}
     return storable(
         Observation(

@@ -14,7 +14,7 @@ from connectors._kit.bounds import storable
 from connectors._kit.echo import echoed
 from connectors.channels import _douyin_words as words
 from connectors.channels._douyin_words import SECOND, Id, Instant
-from orderhub_core.errors import Unreadable
+from orderhub_core.errors import OrderHubError, Term, Unreadable
 from orderhub_core.model import Event, Observation, Parcel
 
 E = Event
@@ -101,16 +101,16 @@ ITEM, DATA = msgspec.json.Decoder(Item), msgspec.json.Decoder(Data)
 
 def decode(body: bytes) -> Observation:
     """Raises Unreadable."""
-    item = words.read(ITEM, body, "not a Douyin push message")
+    item = words.read(ITEM, body, Term("a push of Douyin"))
     tag = str(item.tag)
     if tag not in MEANINGS and tag not in SILENT:
-        words.new_to_us("push tag", tag)
-    data = words.read(DATA, item.data, f"data of push {tag}")
+        raise Unreadable("push tag {tag} is new to us", tag=echoed(tag))
+    data = words.read(DATA, item.data, OrderHubError("data of push {tag}", tag=tag))
     meaning = MEANINGS.get(tag, Meaning(None))
     at = next(filter(None, (instant(getattr(data, field)) for field in meaning.times)), 0)
     event = _carrier_event(data.logistics_msg) if tag == "104" else meaning.event
     if event and not at:
-        raise Unreadable(f"push {tag} has no {meaning.times[0]}")
+        raise Unreadable("push {tag} has no {name}", tag=tag, name=meaning.times[0])
     parcels = _parcels(data.logistics_msg)
     return storable(
         Observation(
@@ -135,7 +135,7 @@ def instant(when: When) -> int:
         aware = read if read.tzinfo else read.replace(tzinfo=BEIJING)
         return max(0, (aware - EPOCH) // timedelta(microseconds=1))
     except (ValueError, OverflowError):
-        raise Unreadable(f"{echoed(when)!r} is no time") from None
+        raise Unreadable("{text!r} is no time", text=echoed(when)) from None
 
 
 def _carrier_event(logistics: Logistics | None) -> Event | None:

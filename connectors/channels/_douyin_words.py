@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -125,19 +125,15 @@ CARRIER_STATES: dict[str, Event] = {
 def mean(table: Mapping[Word, Meaning], word: Word, what: str) -> Meaning:
     """What the word means. Raises Unreadable for a word that is not in the table."""
     if word not in table:
-        new_to_us(what, word)
+        raise Unreadable("{what} {word} is new to us", what=what, word=echoed(word))
     return table[word]
 
 
-def new_to_us(what: str, word: object) -> NoReturn:
-    raise Unreadable(f"{what} {echoed(word)} is new to us")
-
-
-def read(decoder: msgspec.json.Decoder[Read], body: bytes | str, what: str) -> Read:
+def read(decoder: msgspec.json.Decoder[Read], body: bytes | str, what: object) -> Read:
     """Raises Unreadable, whatever the bytes are."""
     try:
         return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Unreadable(f"{what}: {refusal(error)}") from None
+        raise Unreadable("{what} cannot be read: {why}", what=what, why=refusal(error)) from None
     except RecursionError:
-        raise Unreadable(f"{what}: nested too deeply") from None
+        raise Unreadable("{what} cannot be read: nested too deeply", what=what) from None

@@ -70,7 +70,7 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 def decode(kind: str, body: bytes) -> Observation:
     if kind != KIND:
-        raise Unreadable(f"message kind {echoed(kind)} is new to us")
+        raise Unreadable("message kind {kind} is new to us", kind=echoed(kind))
     return _direct_event.decode(body)
 
 
@@ -108,7 +108,9 @@ class Direct:
         return None
 
     def fetch(self, order_no: str) -> RawMessage:
-        raise RefusedByTarget(f"{self._shop}: a direct shop cannot be asked; have it send {order_no} again")
+        raise RefusedByTarget(
+            "{shop}: a direct shop cannot be asked; have it send {order_no} again", shop=self._shop, order_no=order_no
+        )
 
     def _prove(self, headers: Mapping[str, str], body: bytes) -> None:
         """The signature first, and the clock only where it is right. It covers the timestamp: whoever is told of the
@@ -120,12 +122,17 @@ class Direct:
         proven = [hmac.compare_digest(signature, _signed(secret, text)) for secret in self._secrets]
         if not any(proven):
             raise BadSignature(
-                f"{self._shop}: a delivery without a valid {SIGNATURE}; is the shop's secret the current one?"
+                "{shop}: a delivery without a valid {header}; is the shop's secret the current one?",
+                shop=self._shop,
+                header=SIGNATURE,
             )
         if not in_time:
             raise BadClock(
-                f"{self._shop}: a delivery whose {TIMESTAMP} is not seconds since 1970, or more than {WINDOW_S} s from"
-                " ours; are the sender's clock and ours right?"
+                "{shop}: a delivery whose {header} is not seconds since 1970, or more than {window} s from ours;"
+                " are the sender's clock and ours right?",
+                shop=self._shop,
+                header=TIMESTAMP,
+                window=WINDOW_S,
             )
 
     def _several(self, body: bytes) -> list[RawMessage]:
@@ -136,7 +143,12 @@ class Direct:
             parts = [part for line in BytesIO(body) if (part := line.removesuffix(b"\n")).strip()] or [body]
         if len(parts) > MOST_EVENTS:
             if all(map(_is_json, parts)):
-                raise _TooMany(f"{self._shop}: {len(parts)} events in one delivery, and {MOST_EVENTS} are the most")
+                raise _TooMany(
+                    "{shop}: {n} events in one delivery, and {most} are the most",
+                    shop=self._shop,
+                    n=len(parts),
+                    most=MOST_EVENTS,
+                )
             return [self._unreadable(body)]
         heads = [_head(part) for part in parts]
         # Lines that are no JSON are pieces of one event: what looks like an `id` in some of them names none.

@@ -15,11 +15,12 @@ import msgspec
 from msgspec import Meta
 
 from connectors._kit.bounds import KEY_MAX
+from connectors._kit.echo import echoed
 from connectors._kit.paging import Page, walk
 from connectors.channels import _douyin_order, _douyin_push
 from connectors.channels._douyin_api import Api, sign
-from connectors.channels._douyin_words import SECOND, Id, Instant, new_to_us
-from orderhub_core.errors import BadSignature, OrderHubError, RefusedByTarget, TooLarge, UserMistake
+from connectors.channels._douyin_words import SECOND, Id, Instant
+from orderhub_core.errors import BadSignature, OrderHubError, RefusedByTarget, TooLarge, Unreadable, UserMistake
 from orderhub_core.model import Observation, RawMessage
 from orderhub_core.settings import Endpoint
 
@@ -73,7 +74,7 @@ UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 def decode(kind: str, body: bytes) -> Observation:
     if kind not in DECODERS:
-        new_to_us("message kind", kind)
+        raise Unreadable("message kind {kind} is new to us", kind=echoed(kind))
     return DECODERS[kind](body)
 
 
@@ -117,7 +118,9 @@ class Douyin:
         try:
             return self._order(bytes(ORDER_DETAIL.decode(data).shop_order_detail))
         except UNREADABLE:
-            raise RefusedByTarget(f"{self._shop}: Douyin shows no order {order_no}") from None
+            raise RefusedByTarget(
+                "{shop}: Douyin shows no order {order_no}", shop=self._shop, order_no=order_no
+            ) from None
 
     def _prove(self, headers: Mapping[str, str], body: bytes) -> None:
         """`event-sign` covers the raw bytes. The platform assumes md5 where `sign-method` is not sent."""
@@ -131,7 +134,7 @@ class Douyin:
         same_sign = hmac.compare_digest(headers.get("event-sign", "").lower().encode(), expected.encode())
         if not (same_app and same_sign):
             raise BadSignature(
-                f"{self._shop}: a push without a valid event-sign; is the shop's secret the current one?"
+                "{shop}: a push without a valid event-sign; is the shop's secret the current one?", shop=self._shop
             )
 
     def _message(self, item: bytes) -> RawMessage | None:
@@ -159,7 +162,9 @@ class Douyin:
         try:
             answer = ORDER_LIST.decode(data)
         except UNREADABLE as error:
-            raise RefusedByTarget(f"{self._shop}: Douyin's order list cannot be read ({error})") from None
+            raise RefusedByTarget(
+                "{shop}: Douyin's order list cannot be read ({error})", shop=self._shop, error=error
+            ) from None
         return Page([bytes(row) for row in answer.shop_order_list or ()], answer.total)
 
     def _order(self, row: bytes) -> RawMessage:

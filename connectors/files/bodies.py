@@ -23,11 +23,11 @@ _decoder = msgspec.json.Decoder(Observation)
 def decode(kind: str, body: bytes) -> Observation:
     """The observation that a row of a file stated. Pure. Raises Unreadable."""
     if kind != KIND:
-        raise Unreadable(f"message kind {echoed(kind)} is new to us; files send {KIND}")
+        raise Unreadable("message kind {kind} is new to us; files send {own}", kind=echoed(kind), own=KIND)
     try:
         return storable(_decoder.decode(body))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Unreadable(f"the row cannot be read: {refusal(error)}") from None
+        raise Unreadable("the row cannot be read: {why}", why=refusal(error)) from None
     except RecursionError:
         raise Unreadable("the row cannot be read: nested too deeply") from None
 

@@ -91,8 +91,10 @@ class Apprise:
         missing = sum(not (answer.done() and answer.result()) for answer in told.values())
         if missing:
             raise Unreachable(
-                f"{self._name}: {missing} of {len(told)} addresses did not take the message in time; it will be tried"
-                " again there"
+                "{who}: {missing} of {all} addresses did not take the message in time; it will be tried again there",
+                who=self._name,
+                missing=missing,
+                all=len(told),
             )
 
 

@@ -57,7 +57,7 @@ def decode(kind: str, body: bytes) -> Sighting:
     try:
         row = ROW.decode(body)
     except UNREADABLE as error:
-        raise Unreadable(f"not a row of a desk: {error}") from None
+        raise Unreadable("not a row of a desk: {error}", error=error) from None
     return Sighting(row.shop, row.order_no, row.status, instant(row.updated_at))
 
 
@@ -101,7 +101,12 @@ class Desk:
         try:
             answer = ROWS.decode(response.content)
         except UNREADABLE as error:
-            raise RefusedByTarget(f"{self._name}: {http.place(request)} did not answer with rows ({error})") from None
+            raise RefusedByTarget(
+                "{who}: {where} did not answer with rows ({error})",
+                who=self._name,
+                where=http.place(request),
+                error=error,
+            ) from None
         return Page([self._message(bytes(row)) for row in answer.rows], answer.total)
 
     def _message(self, row: bytes) -> RawMessage:
@@ -129,7 +134,7 @@ def instant(said: str) -> int | None:
     try:
         at = (datetime.fromisoformat(said) - EPOCH) // MICROSECOND
     except (ValueError, TypeError, OverflowError):
-        raise Unreadable(f"updated_at {echoed(said)!r} is no ISO-8601 instant with an offset") from None
+        raise Unreadable("updated_at {said!r} is no ISO-8601 instant with an offset", said=echoed(said)) from None
     return bounds.instant(at, "updated_at")
 
 

@@ -86,12 +86,18 @@ class Dock:
             held = HANDOVER.decode(response.content)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise RefusedByTarget(
-                f"{self._name}: its answer about order {effect.order_no} cannot be read ({refusal(error)})"
+                "{who}: its answer about order {order} cannot be read ({why})",
+                who=self._name,
+                order=effect.order_no,
+                why=refusal(error),
             ) from None
         if effect.parcels > 1 and held.parcels is None:
             raise RefusedByTarget(
-                f"{self._name} knows no parcels: order {effect.order_no} goes in {effect.parcels}, and its answer says"
-                " nothing of that. See there what has arrived, and let no rule split what goes to this warehouse"
+                "{who} knows no parcels: order {order} goes in {parcels}, and its answer says nothing of that. See"
+                " there what has arrived, and let no rule split what goes to this warehouse",
+                who=self._name,
+                order=effect.order_no,
+                parcels=effect.parcels,
             )
         # A warehouse that does not tell how an order is marked, or what it is packed with, has it all the same.
         marked = held.marks is None or _told(held.marks) == _told(effect.marks)
@@ -105,12 +111,12 @@ class Dock:
         request = self._link.build_request("GET", f"{warehouse}/stock")
         response = http.ask(self._link, request, self._name, absent_ok=True)
         if response.status_code == 404:
-            raise NobodyThere(f"{self._name} tells nobody what it has")
+            raise NobodyThere("{who} tells nobody what it has", who=self._name)
         try:
             told = STOCK.decode(response.content)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise RefusedByTarget(
-                f"{self._name}: its answer about its stock cannot be read ({refusal(error)})"
+                "{who}: its answer about its stock cannot be read ({why})", who=self._name, why=refusal(error)
             ) from None
         at = None if told.at is None else round(told.at.timestamp() * 1_000_000)
         return Counted(at, [(one.sku, one.on_hand, one.safety) for one in told.stock])

@@ -33,7 +33,7 @@ class Asking(Generic[Told]):
             answer, since = self._under_way, self._since
         wait([answer], max(0.0, since + self._patience_s - time.monotonic()))
         if not answer.done():
-            raise Busy(f"the store has not answered for {time.monotonic() - since:.0f} s")
+            raise Busy("the store has not answered for {seconds:.0f} s", seconds=time.monotonic() - since)
         return answer.result()
 
     def _run(self, answer: Future[Told]) -> None:

@@ -94,8 +94,12 @@ class _Patience:
 
 def _overdue(*, is_read: bool) -> Later:
     if is_read:
-        return Busy(f"it was not written down within {LONGEST_WRITE_S:g} s; send it again", after_s=RETRY_S)
-    return _TooSlow(f"the body did not come within {LONGEST_BODY_S:g} s")
+        return Busy(
+            "it was not written down within {seconds:g} s; send it again",
+            seconds=LONGEST_WRITE_S,
+            after_s=RETRY_S,
+        )
+    return _TooSlow("the body did not come within {seconds:g} s", seconds=LONGEST_BODY_S)
 
 
 class _Door:
@@ -178,7 +182,7 @@ class _Door:
         """Raises TooLarge and _NoRoom as soon as it is known, without reading on."""
         most = self.most
         if len(length) > len(str(most)) + 20 or int(length) > most:
-            raise TooLarge(f"the body is over {most} bytes")
+            raise TooLarge("the body is over {most} bytes", most=most)
         parts: list[bytes] = []
         size, held, more = 0, 0, True
         try:
@@ -190,7 +194,7 @@ class _Door:
                 parts.append(part)
                 size += len(part)
                 if size > most:
-                    raise TooLarge(f"the body is over {most} bytes")
+                    raise TooLarge("the body is over {most} bytes", most=most)
                 if more := message.get("more_body", False):
                     held += len(part)
                     self._make_room(len(part), held)

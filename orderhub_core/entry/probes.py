@@ -64,13 +64,15 @@ class Ready:
         if time.monotonic() < self._schema_until:
             return
         if outdated := homes.outdated(self._hub.home):
-            raise StoreMissing(f"the schema of {' and '.join(outdated)} is not this version's: run `orderhub db init`")
+            raise StoreMissing(
+                "the schema of {parts} is not this version's: run `orderhub db init`", parts=tuple(outdated)
+            )
         self._schema_until = time.monotonic() + SCHEMA_HOLDS_S
 
     def _disk(self) -> None:
         free = shutil.disk_usage(self._hub.home.data).free
         if free < LEAST_FREE_BYTES:
-            raise Busy(f"the disk of the data folder is nearly full: {free // 1024**2} MiB are free")
+            raise Busy("the disk of the data folder is nearly full: {free} MiB are free", free=free // 1024**2)
 
 
 def takes_webhooks(hub: Hub) -> Callable[[], None]:
@@ -82,11 +84,11 @@ def takes_webhooks(hub: Hub) -> Callable[[], None]:
             try:
                 hub.channel(shop.id)
             except UserMistake as mistake:
-                reasons.append(str(mistake))
+                reasons.append(mistake)
             else:
                 return
         if reasons:
-            raise Stop(f"no shop takes webhooks: {reasons[0]}")
+            raise Stop("no shop takes webhooks: {why}", why=reasons[0])
 
     return check
 

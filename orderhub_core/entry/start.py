@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import structlog
 
 from orderhub_core import registry
-from orderhub_core.errors import NeedsPerson, UserMistake
+from orderhub_core.errors import Mistaken, NeedsPerson, UserMistake
 from orderhub_core.flows import editions, settled
 from orderhub_core.flows.context import Context
 from orderhub_core.flows.places import places
@@ -60,7 +60,7 @@ def check_rulebook(hub: Hub) -> None:
     try:
         book = editions.in_force(hub.store, hub.book).active
     except NeedsPerson as reason:
-        raise UserMistake(str(reason)) from None
+        raise Mistaken(reason.told) from None
     if told := settled.unknown(book, hub.settings):
         where = f"version {book.version}" if book is not hub.book else hub.home.data / hub.settings.rulebook
         raise UserMistake("{where}: {told}", where=where, told="; ".join(told))

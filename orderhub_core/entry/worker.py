@@ -100,7 +100,7 @@ class Worker:
     def check(self) -> None:
         """Raises Stop when the worker stopped of itself."""
         if self.harm is not None:
-            raise Stop(f"the worker stopped: {self.harm}")
+            raise Stop("the worker stopped: {why}", why=self.harm)
 
     def ready(self) -> None:
         """Raises Stop or Busy unless every thread is at work."""
@@ -108,7 +108,7 @@ class Worker:
         if self.stopping.is_set():
             raise Busy("the worker is stopping")
         if idle := [thread.name for thread in self._threads if not thread.is_alive()]:
-            raise Stop(f"the worker does not {idle[0]}: start it again")
+            raise Stop("the worker does not {verb}: start it again", verb=idle[0])
 
     def run(self) -> None:
         """Start, and stop on SIGTERM or SIGINT. Raises Stop when going on would do harm."""

@@ -14,7 +14,7 @@ import msgspec
 import structlog
 
 from orderhub_core import effects
-from orderhub_core.errors import Later, NeedsPerson, OrderHubError, Stop
+from orderhub_core.errors import Later, NeedsPerson, OrderHubError, Stop, Unreadable
 from orderhub_core.flows import dealing, ops, reporting, rows
 from orderhub_core.flows.behind import Behind, Key
 from orderhub_core.flows.context import Context, Source
@@ -126,7 +126,7 @@ def _apply(context: Context, claim: Claim, planned: Plan) -> Plan:
     return Plan(Writes(), planned.outcomes)
 
 
-def _set_aside(context: Context, broken: Message, reason: str) -> Plan | None:
+def _set_aside(context: Context, broken: Message, bug: str) -> Plan | None:
     """Park a message unread: reading or applying it failed in a way that nobody foresaw."""
     claim = context.store.claim(1, context.clock())
     if claim is None:
@@ -137,7 +137,7 @@ def _set_aside(context: Context, broken: Message, reason: str) -> Plan | None:
         return _next(context, 1)
     batch = _Batch(context, claim, {})
     (message,) = claim.messages
-    batch.park(message, f"internal: {reason} while applying; a developer must look")
+    batch.park(message, Unreadable("internal: {bug} while applying; a developer must look", bug=bug))
     batch.write()
     return _apply(context, claim, Plan(batch.writes, {(message.source, message.message_id): "parked"}))
 
@@ -224,9 +224,10 @@ class _Batch:
         except Later as failure:
             self._try_again(message, failure)
         except OrderHubError as reason:
-            self.park(message, str(reason))
+            self.park(message, reason)
         except Exception as bug:  # noqa: BLE001 — a decoder's bug must cost its own message, not the batch
-            self.park(message, f"internal: {type(bug).__name__} while reading; a developer must look")
+            failed = Unreadable("internal: {bug} while reading; a developer must look", bug=type(bug).__name__)
+            self.park(message, failed)
         return None
 
     def _passed_on(self, message: Message, read: tuple[Source, Decoded] | None) -> bool:
@@ -245,15 +246,15 @@ class _Batch:
         """What passes for one message holds up no other. The queue keeps the count, so a restart forgets none."""
         tried = self.claim.attempts.get(message.id, 0) + 1
         if tried > len(PAUSES_S):
-            self.park(message, f"tried {tried} times: {failure}")
+            self.park(message, Unreadable("tried {tries} times: {failure}", tries=tried, failure=failure))
             return
         pause_s = max(PAUSES_S[tried - 1], failure.after_s or 0)
         due = self.context.clock() + min(FURTHEST, int(pause_s * 1_000_000))
         self.put_off.add(message.id)
         self.writes.requeued.append(Requeued(self.claim.lane, message.id, tried, due))
 
-    def park(self, message: Message, reason: str) -> None:
-        row = (message.id, message.source, message.message_id, reason, self.context.clock(), None, None, None)
+    def park(self, message: Message, reason: OrderHubError) -> None:
+        row = (message.id, message.source, message.message_id, str(reason), self.context.clock(), None, None, None)
         self.writes.upserts["parked"].append(row)
 
     def _load(self, keys: set[Key]) -> None:

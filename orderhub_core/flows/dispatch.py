@@ -12,7 +12,7 @@ from random import Random
 from typing import NamedTuple
 
 from orderhub_core.effects import Effect, decode
-from orderhub_core.errors import BadCredentials, Busy, Later, NobodyThere, OrderHubError, RefusedByTarget, Stop
+from orderhub_core.errors import BadCredentials, Busy, Later, NeedsPerson, NobodyThere, OrderHubError, RefusedByTarget, Stop
 from orderhub_core.flows.gates import Gates
 from orderhub_core.store.base import FURTHEST, Store
 from orderhub_core.store.unit import Finished, Leased
@@ -131,14 +131,15 @@ def _perform(
     except Later as failure:
         gates.failed(leased.target, failure.after_s)
         if leased.attempts >= attempts:
-            return Finished(leased, "person", clock(), f"gave up after {leased.attempts} tries: {failure}")
+            last = NeedsPerson("gave up after {tries} tries: {answer}", tries=leased.attempts, answer=failure)
+            return Finished(leased, "person", clock(), str(last))
         at = next_try(leased.attempts, failure.after_s, now=clock(), dice=dice)
         return Finished(leased, "waiting", at, str(failure))
     except OrderHubError as failure:
         gates.answered(leased.target)
         return Finished(leased, "person", clock(), str(failure))
     except Exception as bug:  # noqa: BLE001 — one bug must not hold up the others; its text may hold a person's data
-        return Finished(leased, "person", clock(), f"internal error: {type(bug).__name__}")
+        return Finished(leased, "person", clock(), str(NeedsPerson("internal error: {kind}", kind=type(bug).__name__)))
     gates.answered(leased.target)
     return Finished(leased, "done", clock(), "")
 

@@ -47,7 +47,7 @@ def in_force(store: Store, first: Rulebook) -> InForce:
         active = read(found["active"].text) if "active" in found else first
     except UserMistake as mistake:
         # No message's fault: all wait.
-        raise NeedsPerson(f"the rulebook's active version cannot be carried out: {mistake}") from None
+        raise NeedsPerson("the rulebook's active version cannot be carried out: {mistake}", mistake=mistake) from None
     tried = found.get("rollout") or found.get("shadow")
     if tried is None or not active.every_group:
         return InForce(active)

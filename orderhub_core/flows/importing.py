@@ -24,6 +24,10 @@ PAUSE_S, PATIENCE_S = 0.1, 60.0
 """How often to ask whether a worker beside us has applied our messages, and how long without any headway."""
 
 
+PARKED = "parked: {reason}"
+"""Why a row that could not be read is refused."""
+
+
 class Imported(msgspec.Struct, frozen=True):
     """What became of a file. An order is counted once, a refused row each by itself; where refused rows kept the whole
     file out, they alone are counted."""
@@ -62,7 +66,13 @@ def import_file(
     tally = Counter(made.outcomes.values())
     row_of = {m.message_id: row for m, row in zip(messages, reading.message_rows, strict=True)}
     parked = [
-        {"row_no": row_of[message_id], "order_no": None, "column": None, "value": None, "reason": f"parked: {reason}"}
+        {
+            "row_no": row_of[message_id],
+            "order_no": None,
+            "column": None,
+            "value": None,
+            "reason": PARKED.format(reason=reason),
+        }
         for message_id, reason in made.parked.items()
     ]
     repeated = 0 if rejected else len(messages) - len(row_of)
@@ -124,8 +134,9 @@ def _until_applied(context: Context, source: str, message_ids: list[str], batch:
             left, deadline = waiting, time.monotonic() + PATIENCE_S
         if time.monotonic() > deadline:
             raise Busy(
-                f"{waiting} messages are written down and wait for a worker that is busy with others; nothing was lost:"
-                " import the file again later to see what became of them"
+                "{waiting} messages are written down and wait for a worker that is busy with others; nothing was"
+                " lost: import the file again later to see what became of them",
+                waiting=waiting,
             )
         time.sleep(PAUSE_S)
 

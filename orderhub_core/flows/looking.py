@@ -58,9 +58,13 @@ class Reading:
         except OrderHubError as error:
             self.error = error
         except Exception as bug:  # noqa: BLE001 — whoever waits must be told; the traceback is no use to them
-            self.error = UserMistake("internal: {bug} while reading; a developer must look", bug=type(bug).__name__)
+            self.error = _internal(bug)
         finally:
             self._over.set()
+
+
+def _internal(bug: Exception) -> UserMistake:
+    return UserMistake("internal: {bug} while reading; a developer must look", bug=type(bug).__name__)
 
 
 def look(
@@ -89,7 +93,7 @@ def look(
     except OrderHubError as error:
         return Looked(name, "failed", clock(), str(error)), []
     except Exception as bug:  # noqa: BLE001 — a connector's bug must cost its own column only
-        return Looked(name, "failed", clock(), f"internal: {type(bug).__name__}; a developer must look"), []
+        return Looked(name, "failed", clock(), str(_internal(bug))), []
     return Looked(name, "live", clock(), "", unreadable), found
 
 

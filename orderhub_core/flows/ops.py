@@ -62,7 +62,7 @@ def decode(kind: str, body: bytes) -> Word:
         return msgspec.json.decode(body, type=KINDS[kind])
     except (KeyError, msgspec.DecodeError):
         # Its text would repeat what was written, which may name somebody.
-        raise Unreadable(f"not a word of the hub's own people: {kind}") from None
+        raise Unreadable("not a word of the hub's own people: {kind}", kind=kind) from None
 
 
 def noted(

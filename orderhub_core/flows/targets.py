@@ -36,9 +36,11 @@ class Targets:
         for endpoint in self._settings.warehouses:
             if endpoint.id == name:
                 if not endpoint.connector:
-                    raise NobodyThere(f"warehouse {name} has no connector in the settings: hand the order over by hand")
+                    raise NobodyThere(
+                        "warehouse {name} has no connector in the settings: hand the order over by hand", name=name
+                    )
                 return _connected(registry.warehouse, endpoint)
-        raise NobodyThere(f"no warehouse {name!r} in the settings; a rule names it")
+        raise NobodyThere("no warehouse {name!r} in the settings; a rule names it", name=name)
 
     @lru_cache(maxsize=64)  # noqa: B019
     def base(self, name: str) -> Warehouse:
@@ -46,7 +48,7 @@ class Targets:
         for endpoint in self._settings.bases:
             if endpoint.id == name:
                 return _connected(registry.warehouse, endpoint)
-        raise NobodyThere(f"no production base {name!r} in the settings; a rule names it")
+        raise NobodyThere("no production base {name!r} in the settings; a rule names it", name=name)
 
     @lru_cache(maxsize=64)  # noqa: B019
     def notifier(self, name: str) -> Notifier:
@@ -54,7 +56,7 @@ class Targets:
         for endpoint in self._settings.notifiers:
             if endpoint.id == name:
                 return _connected(registry.notifier, endpoint)
-        raise NobodyThere(f"no notifier {name!r} in the settings; a rule names it")
+        raise NobodyThere("no notifier {name!r} in the settings; a rule names it", name=name)
 
     def unreachable(self) -> Iterator[tuple[str, str]]:
         """Those of the settings that cannot be connected as these are, and why. Nobody is called."""
@@ -72,14 +74,14 @@ class Targets:
         """Asked each time: what was opened may have been closed again."""
         disabled = any(one.id == name and not one.enabled for one in self._settings.warehouses)
         if disabled and not self._opened(name):
-            raise NobodyThere(f"warehouse {name} is disabled in the settings; a rule or an order names it")
+            raise NobodyThere("warehouse {name} is disabled in the settings; a rule or an order names it", name=name)
 
     def _check_companions(self, effect: PushToWarehouse) -> None:
         """Who is packed with others says so only if they do. Raises Busy: whoever looks after those that wait is about
         to tell it anew."""
         keys = [key_of(effect), *map(key_of, effect.pack_with)]
         if effect.pack_with and (missing := unready(effect, self._beside(keys))):
-            raise Busy(f"{missing} is not packed with it just now")
+            raise Busy("{missing} is not packed with it just now", missing=missing)
 
     def perform(self, effect: Effect, key: str) -> None:
         """Do an effect under its idempotency key, and read back that it is done. Raises `errors`: of NeedsPerson, but
@@ -95,12 +97,16 @@ class Targets:
                 self._check_open(effect.warehouse)
                 warehouse.push(effect, key)
                 if not _holds(warehouse, effect):
-                    raise Unreachable(f"{effect.warehouse} took {effect.order_no} but does not show it yet")
+                    raise Unreachable(
+                        "{target} took {order} but does not show it yet", target=effect.warehouse, order=effect.order_no
+                    )
             case OrderProduction():
                 base, asked = self.base(effect.base), as_handover(effect)
                 base.push(asked, key)
                 if not _holds(base, asked):
-                    raise Unreachable(f"{effect.base} took {effect.number} but does not show it yet")
+                    raise Unreachable(
+                        "{target} took {order} but does not show it yet", target=effect.base, order=effect.number
+                    )
             case Notify():
                 self.notifier(effect.channel).push(effect, key)
             case _:
@@ -120,7 +126,7 @@ def _connected(connect: Callable[[Endpoint], T], endpoint: Endpoint) -> T:
     try:
         return connect(endpoint)
     except UserMistake as mistake:
-        raise NobodyThere(f"{mistake}; then start the hub again, and let it go") from None
+        raise NobodyThere("{mistake}; then start the hub again, and let it go", mistake=mistake) from None
 
 
 def as_handover(effect: OrderProduction) -> PushToWarehouse:

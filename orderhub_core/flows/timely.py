@@ -27,9 +27,11 @@ def timely(decoded: D, received_at: int, now: int) -> D:
     days = (said - max(received_at, now)) // (86_400 * 1_000_000)
     date = datetime.fromtimestamp(min(said, LAST) / 1e6, UTC)
     raise Unreadable(
-        f"it is dated {date:%Y-%m-%d}, {days} days ahead of the hub's clock:"
-        " believed, it would hide what is said of the order until then. Have the sender mend the date and send it"
-        " under another id, and dismiss this one; if it is the hub's clock that is wrong, set it right and replay"
+        "it is dated {date:%Y-%m-%d}, {days} days ahead of the hub's clock: believed, it would hide what is said"
+        " of the order until then. Have the sender mend the date and send it under another id, and dismiss this"
+        " one; if it is the hub's clock that is wrong, set it right and replay",
+        date=date,
+        days=days,
     )
 
 

@@ -1,7 +1,7 @@
 """Orders that are kept from their warehouse until a person lets them go, in people's words, and letting them go.
 
-The hub tells why as sentences joined by "; ", the newest first; those it makes itself are known here and shown in the
-reader's language, any other (a warehouse's own answer) as it came. Nothing personal is in them.
+The hub tells why as sentences joined by "; ", the newest first; those it makes itself, and what failures say, are shown
+in the reader's language, any other (a warehouse's own answer) as it came. Nothing personal is in them.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from orderhub_core.errors import OrderHubError
-from orderhub_core.i18n import Said, Translate, form
+from orderhub_core.i18n import Said, Translate, form, retold
 
 MOST = 500
 """Orders that one page shows."""
@@ -32,7 +32,6 @@ REASONS = {
     "partly_refunded": "partly refunded: what is still to be sent?",
     "shipped": "said to be shipped before the warehouse was told",
     "relined": "its lines changed after it was split: what goes in which parcel?",
-    "gave_up": "gave up after {tries} tries: {answer}",
 }
 LACKING = ("nothing was taken: {why}", "what is there goes first, and the rest waits: {why}")
 LACKED = "{warehouse}: {lacks}"
@@ -161,12 +160,17 @@ def held_for(kind: str, lacked: str, tr: Translate) -> str:
 
 def reasons(note: str, tr: Translate) -> str:
     """Why an order is held, in the reader's language."""
-    return tr("; ").join(_reason(part, tr) for part in note.split("; "))
+    newest, *before = note.split(f"; {EARLIER}")
+    return tr("; ").join([_told(newest, tr), *(tr(EARLIER) + _told(said, tr) for said in before)])
+
+
+def _told(said: str, tr: Translate) -> str:
+    """A failure's sentence may have signs like those between reasons."""
+    failure = retold(said, tr)
+    return failure if failure != said else tr("; ").join(_reason(part, tr) for part in said.split("; "))
 
 
 def _reason(said: str, tr: Translate) -> str:
-    if said.startswith(EARLIER):
-        return tr(EARLIER) + _reason(said.removeprefix(EARLIER), tr)
     for lacking in LACKING:
         before = lacking.removesuffix("{why}")
         if said.startswith(before):

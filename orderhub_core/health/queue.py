@@ -15,7 +15,7 @@ import polars as pl
 
 from orderhub_core.errors import OrderHubError
 from orderhub_core.health.texts import SLOW_S
-from orderhub_core.i18n import Tile, Translate
+from orderhub_core.i18n import Tile, Translate, retold
 
 Kind = Literal["good", "warn", "bad"]
 
@@ -146,8 +146,11 @@ def leases(flow: Flow, zone: str, tr: Translate) -> list[str]:
 
 
 def parked(rows: Sequence[Mapping[str, Any]], zone: str, tr: Translate) -> pl.DataFrame:
-    """Parked messages with the reason, as the hub tells them."""
-    told = [(row["id"], row["source"], row["reason"], row["kind"], _clock(row["parked_at"], zone)) for row in rows]
+    """Parked messages with the reason, which the hub keeps in English."""
+    told = [
+        (row["id"], row["source"], retold(row["reason"], tr), row["kind"], _clock(row["parked_at"], zone))
+        for row in rows
+    ]
     names = [tr("Number"), tr("Source"), tr("Reason"), tr("Kind"), tr("Since")]
     kinds = (pl.Int64, pl.String, pl.String, pl.String, pl.String)
     return pl.DataFrame(told, schema=dict(zip(names, kinds, strict=True)), orient="row")

@@ -198,4 +198,4 @@ async def _translated(work: Coroutine[Any, Any, T], patience_s: float) -> T:
         raise BadCredentials("the cluster refused our credentials: mend the user and password of --inbox") from None
     except (nats.errors.Error, TimeoutError, OSError) as error:
         kind = type(error).__name__
-    raise Unreachable(f"the message cluster does not answer ({kind}); nothing was lost, the work waits")
+    raise Unreachable("the message cluster does not answer ({kind}); nothing was lost, the work waits", kind=kind)

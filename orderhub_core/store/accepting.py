@@ -41,7 +41,7 @@ def accept(
         return [failure] * len(deliveries), []
     except Exception as bug:  # noqa: BLE001 — whoever writes must outlive any one message; the sender is told
         if len(deliveries) == 1:
-            return [Busy(f"not written: {type(bug).__name__}")], []
+            return [Busy("not written: {kind}", kind=type(bug).__name__)], []
         outcomes, commits = zip(
             *(accept(store, [one], received_at, first + at) for at, one in enumerate(deliveries)), strict=True
         )

@@ -6,7 +6,7 @@ import psycopg
 import sqlalchemy
 from psycopg.conninfo import conninfo_to_dict
 
-from orderhub_core.errors import UserMistake
+from orderhub_core.errors import Unreachable, UserMistake
 
 EXAMPLE = "postgresql://user@host:5432/name"
 SCHEMES = ("postgresql://", "postgres://", "postgresql+psycopg://")
@@ -30,3 +30,16 @@ def checked(url: str) -> str:
         text = "--database: a port lies between 1 and 65535; write it like {example}"
         raise UserMistake(text, example=EXAMPLE)
     return address
+
+
+def closed(url: str) -> Unreachable:
+    """What to tell who wants to make a hub there and cannot connect: where, without the user and the password."""
+    parts = conninfo_to_dict(checked(url))
+    return Unreachable(
+        "cannot connect to PostgreSQL at {host}:{port}, database {name}: start the server, or mend the host, port,"
+        " user, password or name in --database (ORDERHUB_DATABASE_URL); the database itself must exist already"
+        " (`createdb`)",
+        host=parts.get("host") or "localhost",
+        port=parts.get("port") or 5432,
+        name=parts.get("dbname") or parts.get("user") or "postgres",
+    )

@@ -51,15 +51,16 @@ def _connected(home: Home) -> Iterator[psycopg.Connection[Any]]:
             "the database refuses ({denied}): use a user that may create schemas there", denied=denied
         ) from None
     except psycopg.OperationalError as error:
-        raise Unreachable(f"the database does not answer ({type(error).__name__}): does it run?") from error
+        raise Unreachable("the database does not answer ({kind}): does it run?", kind=type(error).__name__) from error
 
 
 def dump(home: Home, folder: Path, tell: Tell) -> Manifest:
     """Stream every table, all as of one moment; nobody waits for us, and we wait for nobody."""
     if outdated := homes.outdated(home):
         raise StoreMissing(
-            f"the schema of {' and '.join(outdated)} is not this version's: back up with the version that made it, "
-            "or run `orderhub db init` first"
+            "the schema of {parts} is not this version's: back up with the version that made it, or run `orderhub"
+            " db init` first",
+            parts=tuple(outdated),
         )
     files: dict[str, File] = {}
     counts: dict[str, int] = {}

@@ -76,8 +76,8 @@ def _failure(error: Exception, home: Home) -> Exception:
     if "full" in text:
         return UserMistake("the disk for the backup is full: make room, or name another folder")
     if "locked" in text or "busy" in text:
-        return Busy(f"the hub in {home} is busy ({text}): try again in a moment")
-    return Stop(f"the hub in {home} cannot be copied ({text}): run `orderhub db check`")
+        return Busy("the hub in {home} is busy ({text}): try again in a moment", home=home, text=text)
+    return Stop("the hub in {home} cannot be copied ({text}): run `orderhub db check`", home=home, text=text)
 
 
 @contextlib.contextmanager

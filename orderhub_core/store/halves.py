@@ -23,8 +23,9 @@ def refuse_what_is_not_whole(files: Mapping[str, Path]) -> None:
     folder = next(iter(files.values())).parent
     if (folder / RESTORING).exists():
         raise Stop(
-            f"a restore of the hub in {folder} was cut off: run `orderhub db restore BACKUP --force` again. What was"
-            " there before lies in its folders aside-*"
+            "a restore of the hub in {folder} was cut off: run `orderhub db restore BACKUP --force` again. What"
+            " was there before lies in its folders aside-*",
+            folder=folder,
         )
     there = [part for part, file in files.items() if _is_there(file)]
     if len(there) == len(files):
@@ -33,8 +34,11 @@ def refuse_what_is_not_whole(files: Mapping[str, Path]) -> None:
         if _holds(part, files[part]):
             missing = next(file.name for part, file in files.items() if part not in there)
             raise Stop(
-                f"of the hub in {folder} {files[part].name} is there and {missing} is not: restore a backup, which has"
-                f" both. To begin anew, move {files[part].name} away"
+                "of the hub in {folder} {there} is there and {missing} is not: restore a backup, which has both."
+                " To begin anew, move {there} away",
+                folder=folder,
+                there=files[part].name,
+                missing=missing,
             )
     raise StoreMissing("no hub in {folder}: `orderhub db init --data {folder}` makes one", folder=folder)
 

@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from orderhub_core.errors import StoreMissing, UserMistake
+from orderhub_core.errors import StoreMissing, Unreachable, UserMistake
 from orderhub_core.store.ahead import Ahead
 from orderhub_core.store.base import Store
 from orderhub_core.store.home import Home as Home
@@ -54,7 +54,7 @@ def init(home: Home, revisions: Mapping[str, str] | None = None) -> None:
     except OSError as error:
         text = "cannot make the folder {folder} ({why}): name another with --data"
         raise UserMistake(text, folder=home.data, why=error.strerror) from None
-    if revisions or outdated(home):
+    if revisions or _to_be_made(home):
         from orderhub_core.store import schema
 
         schema.upgrade(home, revisions)
@@ -70,6 +70,17 @@ def refuse_unbegun(home: Home, settings: str) -> None:
     if (home.data / settings).exists() or (home.database and home.data.is_dir()):
         return
     SqliteStore(home.data).close()
+
+
+def _to_be_made(home: Home) -> bool:
+    try:
+        return bool(outdated(home))
+    except Unreachable:
+        if not home.database:
+            raise
+        from orderhub_core.store.address import closed
+
+        raise closed(home.database) from None
 
 
 def outdated(home: Home) -> list[str]:

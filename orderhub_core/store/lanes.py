@@ -49,7 +49,9 @@ def advanced(moved: Sequence[Row], turns: int) -> chain.Head:
     ((seq, last, revision),) = moved
     if revision != REVISIONS["hub"]:
         raise Stop(
-            f"the hub was brought to another version ({revision}; this one works on {REVISIONS['hub']}): stop this"
-            " process, and start the version that it was brought to"
+            "the hub was brought to another version ({revision}; this one works on {own}): stop this process, and"
+            " start the version that it was brought to",
+            revision=revision,
+            own=REVISIONS["hub"],
         )
     return chain.Head(seq, bytes(last))

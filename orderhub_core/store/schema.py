@@ -22,7 +22,7 @@ from sqlalchemy.schema import CreateIndex
 from orderhub_core.errors import Stop, Unreachable
 from orderhub_core.store import chain
 from orderhub_core.store import sqlite as sqlite_home
-from orderhub_core.store.address import checked
+from orderhub_core.store.address import checked, closed
 from orderhub_core.store.home import Home
 from orderhub_core.store.tables import PARTS
 
@@ -47,10 +47,14 @@ def connection(home: Home, part: str) -> Iterator[sqlalchemy.Connection]:
         with engine.connect() as opened:
             yield opened
     except sqlalchemy.exc.OperationalError as error:
-        told = type(error.orig).__name__
-        raise Unreachable(f"cannot open {home} ({told}): does it run, and may we write there?") from None
+        if home.database:
+            raise closed(home.database) from None
+        text = "cannot open the database in {home} ({why}): see that the hub may write there"
+        raise Unreachable(text, home=home, why=error.orig) from None
     except sqlalchemy.exc.DatabaseError as error:
-        raise Stop(f"{home} cannot be used ({error.orig}): is it really a hub's, and undamaged?") from None
+        raise Stop(
+            "{home} cannot be used ({why}): is it really a hub's, and undamaged?", home=home, why=error.orig
+        ) from None
     finally:
         engine.dispose()
 

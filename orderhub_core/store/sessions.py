@@ -72,12 +72,14 @@ def translated() -> Iterator[None]:
     except psycopg.errors.UndefinedTable as error:
         raise StoreMissing("the database has no hub in it: run `orderhub db init` with the same --database") from error
     except (psycopg.errors.DataCorrupted, psycopg.errors.IndexCorrupted) as error:
-        raise Stop(f"the database is damaged ({type(error).__name__}): stop everything and restore a backup") from error
+        raise Stop(
+            "the database is damaged ({kind}): stop everything and restore a backup", kind=type(error).__name__
+        ) from error
     except (psycopg.errors.LockNotAvailable, psycopg.errors.DeadlockDetected, psycopg.errors.DiskFull) as error:
         raise Busy(
-            f"the database is busy or full ({type(error).__name__}); nothing was lost, the work waits"
+            "the database is busy or full ({kind}); nothing was lost, the work waits", kind=type(error).__name__
         ) from error
     except (psycopg.OperationalError, psycopg.InternalError) as error:
         raise Unreachable(
-            f"the database does not answer ({type(error).__name__}); nothing was lost, the work waits"
+            "the database does not answer ({kind}); nothing was lost, the work waits", kind=type(error).__name__
         ) from error

@@ -181,8 +181,11 @@ def scan(folder: Path, name: str, known: Meta | None = None) -> pl.LazyFrame:
         columns = found.collect_schema()
     if missing := [column for column in SCHEMAS[name] if column not in columns]:
         raise StoreMissing(
-            f"the snapshot in {folder} was written by an earlier version: its {name} have no {', '.join(missing)};"
-            " write it anew with `orderhub db snapshot`"
+            "the snapshot in {folder} was written by an earlier version: its {name} have no {columns}; write it"
+            " anew with `orderhub db snapshot`",
+            folder=folder,
+            name=name,
+            columns=tuple(missing),
         )
     return found
 

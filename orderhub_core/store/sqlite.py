@@ -206,9 +206,9 @@ class SqliteStore(Store):
         upto = self.watermark()
         if upto > (newest := self._newest()):
             raise Stop(
-                f"the inbox ends at message {newest}, and the hub has applied messages up to {upto}: they are not of"
-                " one hub. Stop everything and restore a backup, which has both"
-            )
+                "the inbox ends at message {newest}, and the hub has applied messages up to {upto}: they are not"
+                " of one hub. Stop everything and restore a backup, which has both", newest=newest, upto=upto,
+            )  # fmt: skip
         self._fits = True
 
     def _newest(self) -> int:
@@ -338,18 +338,19 @@ def _translated(folder: Path, part: str) -> Iterator[None]:
         yield
     except sqlite.OperationalError as error:
         text = str(error)
+        of: dict[str, Any] = {"part": part, "why": text}
         if "locked" in text or "busy" in text or "full" in text:
-            raise Busy(f"the {part} database is busy or full ({text}); nothing was lost, the work waits") from error
+            raise Busy("the {part} database is busy or full ({why}); nothing was lost, the work waits", **of) from error
         if "disk I/O" in text:
             if is_full(folder):
                 # The index of the log that cannot grow is no "full" to SQLite.
-                raise Busy(f"the disk of {folder} is full; nothing was lost, the work waits") from error
-            raise Stop(f"the {part} database cannot be read or written ({text}): look at the disk") from error
+                raise Busy("the disk of {folder} is full; nothing was lost, the work waits", folder=folder) from error
+            raise Stop("the {part} database cannot be read or written ({why}): look at the disk", **of) from error
         if "no such table" in text or "unable to open" in text or "no such column" in text:
-            how = "the {part} database is not ready ({why}): run `orderhub db init`"
-            raise StoreMissing(how, part=part, why=text) from error
+            raise StoreMissing("the {part} database is not ready ({why}): run `orderhub db init`", **of) from error
         raise
     except sqlite.DatabaseError as error:
         if "malformed" in str(error) or "not a database" in str(error):
-            raise Stop(f"the {part} database is damaged ({error}): stop everything and restore a backup") from error
+            text = "the {part} database is damaged ({why}): stop everything and restore a backup"
+            raise Stop(text, part=part, why=error) from error
         raise

@@ -121,6 +121,10 @@ def test_the_queue_shows_who_waits_and_why_messages_are_parked(board: ModuleType
     shown = str(getattr(outputs[-1], "text", ""))
     assert "no shop or touchpoint named" in shown
     assert "late" in shown
+    chinese = i18n.translator("zh")
+    assert set(queue.parked(names["parked"](), "UTC", chinese)[chinese("Reason")]) == {
+        "设置里没有名为 'stranger' 的店铺或触点"
+    }
 
 
 def test_a_replay_of_some_is_told_and_leaves_the_others(board: ModuleType, busy: hub.Hub) -> None:
@@ -171,7 +175,7 @@ def test_a_dismissal_that_is_refused_is_told(board: ModuleType, busy: hub.Hub) -
     busy.dismiss([rows["Number"][1]], reason="somebody else was faster")
     names["held"]._on_change({"rows": rows[[1]], "do": "dismiss", "reason": "noise", "by": "ann", "sure": True})
     text, kind = names["said"]()
-    assert ("not parked" in text, kind) == (True, "bad")
+    assert ("dismissed already" in text, "somebody else was faster" in text, kind) == (True, True, "bad")
 
 
 def test_a_read_only_board_shows_the_queue_and_offers_no_replay(board: ModuleType, busy: hub.Hub) -> None:
@@ -286,6 +290,11 @@ def test_the_reasons_of_held_orders_are_told_in_chinese(board: ModuleType, holdi
     partly, shipped, relined = (holds.REASONS[name] for name in ("partly_refunded", "shipped", "relined"))
     assert {partly, shipped, relined} <= set(re.findall(r'"([^"\n]+)"', inspect.getsource(following))), (
         "as the hub words them"
+    )
+    failed = "gave up after 5 tries: no stock, it says; its own trouble"
+    assert holds.reasons(f"{shipped}; before: {failed}; before: {partly}", tr) == (
+        "未通知仓库就已标记发货；此前：尝试 5 次后放弃：no stock, it says；是对方自己的故障；"
+        "此前：已部分退款：还要发什么？"
     )
     note = f"{shipped}; before: {partly}; before: gave up after 5 tries: no stock"
     assert (

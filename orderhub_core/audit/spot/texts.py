@@ -19,7 +19,7 @@ from orderhub_core.audit.spot.book import Book, Key, Turn
 from orderhub_core.audit.spot.entries import event
 from orderhub_core.audit.spot.result import Result
 from orderhub_core.audit.spot.sheet import LEVEL, MOST_ORDERS, Sheet, Spec
-from orderhub_core.i18n import Said, Tile, Translate
+from orderhub_core.i18n import Said, Tile, Translate, retold
 
 BY = {"channel": "Channel", "warehouse": "Warehouse", "age": "Age"}
 STANDINGS = {
@@ -134,7 +134,9 @@ def sources(sheet: Sheet, zone: str, tr: Translate) -> list[Said]:
         said.append((text.format(at=local(sheet.opened_at, zone), names=tr(", ").join(copies)), "warn"))
     for one in sheet.looked:
         if one.state == "failed":
-            said.append((tr("{name} could not be read: {reason}").format(name=one.name, reason=one.reason), "bad"))
+            said.append(
+                (tr("{name} could not be read: {reason}").format(name=one.name, reason=retold(one.reason, tr)), "bad")
+            )
         if one.again:
             text = tr("{name} failed at first and was read again at {at}, later than the others.")
             said.append((text.format(name=one.name, at=local(one.at, zone)), "info"))
@@ -300,7 +302,8 @@ def remarks(turn: Turn, tr: Translate) -> list[Said]:
     if not turn.reviewer:
         return [*said, (tr(NAMELESS), "warn")]
     lost = tr("What was said of {order_no} was not taken: {reason}. The order is as it was before.")
-    said += [(lost.format(order_no=order_no, reason=reason), "bad") for order_no, reason in turn.troubles]
+    for order_no, error in turn.troubles:
+        said.append((lost.format(order_no=order_no, reason=retold(str(error), tr)), "bad"))
     if turn.last:
         said.append((judged(turn.book, turn.last, tr), "info"))
     of = len(turn.book.cards)

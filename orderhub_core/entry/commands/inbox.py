@@ -11,6 +11,7 @@ import typer
 from orderhub_core import hub
 from orderhub_core.entry.options import AsJson, By, dated, spoken, tell, tr, who
 from orderhub_core.health.queue import STATES
+from orderhub_core.i18n import retold
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -107,7 +108,7 @@ def _listed(answer: dict[str, Any]) -> str:
         at, since = row["received_at"] or "?", row["parked_at"]
         told = text.format(kind=row["kind"] or "?", size=size, at=at, old=_old(row["age_s"]), since=since)
         lines.append(f"{row['id']:>8}  {row['source']}  {row['message_id']}  {told}")
-        lines.append(f"          {row['reason']}")
+        lines.append(f"          {retold(row['reason'], tr)}")
         if "dismissed_at" in row:
             by = tr("dismissed {at} by {by}: {why}") if row["dismissed_by"] else tr("dismissed {at}: {why}")
             told = by.format(at=row["dismissed_at"], by=row["dismissed_by"], why=row["dismissal"])
@@ -126,7 +127,7 @@ def _how_many(parked: int, listed: int) -> str:
 
 def _reasons(reasons: list[dict[str, Any]]) -> Iterator[str]:
     for row in reasons[:SHOWN_REASONS]:
-        yield f"{row['messages']:>8,}  {row['source']}{tr(': ')}{row['reason']}"
+        yield f"{row['messages']:>8,}  {row['source']}{tr(': ')}{retold(row['reason'], tr)}"
     if len(reasons) > SHOWN_REASONS:
         yield "          " + tr("more reasons: {n}").format(n=f"{len(reasons) - SHOWN_REASONS:,}")
 

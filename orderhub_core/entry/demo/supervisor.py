@@ -37,7 +37,9 @@ def free_port(wished: int) -> int:
             with contextlib.suppress(OSError):
                 probe.bind(("127.0.0.1", port))
                 return port
-    raise OrderHubError(f"no free port between {wished} and {wished + 99}: name another with --port")
+    raise OrderHubError(
+        "no free port between {wished} and {last}: name another with --port", wished=wished, last=wished + 99
+    )
 
 
 class Told(Exception):
@@ -91,7 +93,9 @@ class Processes:
                 if httpx.get(url, timeout=2.0).is_success:
                     return
             time.sleep(0.1)
-        raise OrderHubError(f"{url} does not answer after {READY_S:.0f} s; see {self.logs}")
+        raise OrderHubError(
+            "{url} does not answer after {seconds:.0f} s; see {logs}", url=url, seconds=READY_S, logs=self.logs
+        )
 
     def check(self) -> None:
         """Raises OrderHubError naming a child that ended, with the end of its log."""
@@ -99,7 +103,13 @@ class Processes:
             if child.poll() is not None:
                 log = self.logs / f"{name}.log"
                 last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
-                raise OrderHubError(f"{name} ended with code {child.returncode}: {' | '.join(last)} (log: {log})")
+                raise OrderHubError(
+                    "{name} ended with code {code}: {last} (log: {log})",
+                    name=name,
+                    code=child.returncode,
+                    last=" | ".join(last),
+                    log=log,
+                )
 
     def _heed(self) -> None:
         if self.told.is_set():
