@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from datetime import datetime
+from zoneinfo import ZoneInfo
 
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import ops, replay
@@ -42,7 +44,7 @@ class Parking:
         if unknown := sorted(set(ids).difference(row.id for row in standing)):
             expiry.refuse_expired(self._store, unknown, days)
             raise _not_parked(unknown)
-        dismissed = [row.id for row in standing if row.dismissed]
+        dismissed = [row.id for row in standing if row.dismissed_at is not None]
         expiry.refuse_expired(self._store, dismissed, days, before=self._clock() - days * expiry.DAY_US)
 
     def dismiss(self, ids: Sequence[int], *, reason: str, by: str = "") -> int:
@@ -52,12 +54,21 @@ class Parking:
         Raises UserMistake for an id that does not wait, or without a reason; then none is dismissed.
         """
         ops.check_dismissal(reason, by)
-        rows = [row for row in aside.standing(self._store, ids) if not row.dismissed]
+        rows = aside.standing(self._store, ids)
         if unknown := sorted(set(ids).difference(row.id for row in rows)):
             raise _not_parked(unknown)
+        if done := [row for row in rows if row.dismissed_at is not None]:
+            raise UserMistake(
+                "dismissed already: {said}; `orderhub inbox replay` takes it back",
+                said=tuple(self._dismissed(row) for row in done),
+            )
         said = [Dismissal(row.source, row.message_id, reason, by) for row in rows]
         self._say([ops.dismissal(word, self._clock()) for word in said])
         return len(said)
+
+    def _dismissed(self, row: aside.Parked) -> UserMistake:
+        at = datetime.fromtimestamp((row.dismissed_at or 0) / 1e6, ZoneInfo(self._context.places.zone))
+        return UserMistake("{id} at {at:%Y-%m-%d %H:%M:%S} ({why})", id=row.id, at=at, why=row.dismissal)
 
 
 def _not_parked(unknown: Sequence[int]) -> UserMistake:

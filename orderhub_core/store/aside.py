@@ -117,14 +117,16 @@ class Parked(NamedTuple):
     id: int
     source: str
     message_id: str
-    dismissed: bool
+    dismissed_at: int | None
+    """Microseconds UTC; None while it waits for a person."""
+    dismissal: str | None
+    """Why."""
 
 
 def standing(store: Store, ids: Sequence[int]) -> list[Parked]:
     """Those of these messages that are parked, dismissed or not, by id. Nothing is asked of the others."""
-    sql = f"SELECT id, source, message_id, dismissed_at IS NOT NULL FROM parked WHERE {store.among('id')} ORDER BY id"
-    rows = store.query("hub", sql, (store.listed(ids),))
-    return [Parked(number, source, name, bool(dismissed)) for number, source, name, dismissed in rows]
+    sql = f"SELECT id, source, message_id, dismissed_at, dismissal FROM parked WHERE {store.among('id')} ORDER BY id"
+    return [Parked(*row) for row in store.query("hub", sql, (store.listed(ids),))]
 
 
 def waiting(store: Store) -> list[int]:

@@ -200,6 +200,18 @@ def test_a_users_mistake_is_told_in_the_language_that_was_asked_for(orderhub, ar
     assert len(err.splitlines()) == 1
 
 
+def test_who_cannot_reach_the_database_learns_where_and_how_to_mend_it(orderhub):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # and does not listen
+        place = f"127.0.0.1:{taken.getsockname()[1]}"
+        asked = ("db", "init", "--database", f"postgresql://lou-7:pw-7@{place}/shop")
+        (code, _, err), (_, _, chinese) = orderhub(*asked), orderhub(*asked, "--lang", "zh")
+    assert code == 3
+    assert f"cannot connect to PostgreSQL at {place}, database shop: start the server, or mend" in err
+    assert f"连不上 {place} 的 PostgreSQL，数据库 shop：请启动服务器，或改正" in chinese
+    assert "pw-7" not in err + chinese and "lou-7" not in err + chinese
+
+
 def test_what_is_wrong_with_a_rulebook_is_told_in_the_language_that_was_asked_for(orderhub, tmp_path):
     (tmp_path / "bad.toml").write_text('version = "1"\nodd = 1\n', encoding="utf-8")
     _, _, err = orderhub("rules", "eval", "--rules", "bad.toml", "--orders", "o", "--out", "x", "--lang", "zh")
@@ -443,7 +455,12 @@ def test_dismissing_wants_a_reason_and_is_taken_back_by_replaying(orderhub, unre
     assert code == 0, out
     assert last_object(orderhub("inbox", "status", *unread, "--json")[1])["parked"] == 3
     code, _, err = orderhub("inbox", "dismiss", 3, 4, "--reason", "noise", *unread)
-    assert (code, "not parked: 3" in err) == (2, True)
+    assert code == 2
+    assert re.search(
+        r"dismissed already: 3 at \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \(noise of a test\); `orderhub inbox replay`", err
+    )
+    code, _, err = orderhub("inbox", "dismiss", 9, "--reason", "noise", *unread)
+    assert (code, "not parked: 9" in err) == (2, True)
     assert last_object(orderhub("inbox", "parked", *unread, "--json")[1])["parked"] == 3, "none of them was dismissed"
     listed = last_object(orderhub("inbox", "parked", "--dismissed", *unread, "--json")[1])["messages"]
     assert [(row["id"], row["dismissal"], row["dismissed_by"]) for row in listed] == [
