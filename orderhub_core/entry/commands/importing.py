@@ -7,6 +7,7 @@ import os
 import secrets
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -16,7 +17,8 @@ from orderhub_core import hub
 from orderhub_core.entry.options import AsJson, spoken, tell, tr
 from orderhub_core.entry.start import refuse_mistyped
 from orderhub_core.errors import StoreMissing, UserMistake
-from orderhub_core.flows.importing import Imported
+from orderhub_core.flows.importing import PARKED, Imported
+from orderhub_core.i18n import retold
 from orderhub_core.store import homes
 
 app = typer.Typer()
@@ -100,7 +102,31 @@ def _sentences(imported: Imported) -> str:
     for reason in imported.reasons[:SHOWN]:
         cell = "" if reason["value"] is None else f" = {reason['value']!r}"
         where = f"{reason['column']}{cell}{tr(': ')}" if reason["column"] else ""
-        lines.append("  " + tr("row {row}: {what}").format(row=reason["row_no"], what=where + tr(reason["reason"])))
+        lines.append("  " + tr("row {row}: {what}").format(row=reason["row_no"], what=where + _why(reason["reason"])))
     if (more := len(imported.reasons) - SHOWN) > 0:
         lines.append("  " + tr("… and {count} more: all by --json").format(count=f"{more:,}"))
     return "\n".join(lines)
+
+
+def _why(said: str) -> str:
+    """The reasons of a row, joined by signs that stand in some of them, too; all but the first with its cell."""
+    if said.startswith(PARKED.removesuffix("{reason}")):
+        return retold(said, tr)
+    told, parts = [], said.split("; ")
+    while parts:
+        sizes = (size for size in range(1, len(parts) + 1) if _reason("; ".join(parts[:size])))
+        size = next(sizes, 1)
+        one = "; ".join(parts[:size])
+        told.append(_reason(one) or one)
+        parts = parts[size:]
+    return tr("; ").join(told)
+
+
+def _reason(said: str) -> str:
+    """One of them in the reader's language; empty where it is none that we know."""
+    cell, _, bare = said.rpartition(": ")
+    for told in (tr, partial(retold, tr=tr)):
+        for before, text in (("", said), (cell and f"{cell}{tr(': ')}", bare)):
+            if (known := told(text)) != text:
+                return before + known
+    return ""
