@@ -23,6 +23,7 @@ from connectors._kit.bounds import (
     has_nul,
     told_apart,
 )
+from connectors._kit.currencies import iso
 from connectors._kit.echo import echoed, refusal
 from orderhub_core import model
 from orderhub_core.errors import Unreadable
@@ -168,7 +169,7 @@ def _content(said: msgspec.Raw) -> model.Content | None:
         return None
     # Positions instead of names, here and below: a third of the time, and a test holds the two orders together.
     return model.Content(
-        told.currency,
+        iso(told.currency),
         told.total_minor,
         told.paid_minor,
         told.freight_minor,

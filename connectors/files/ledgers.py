@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 import polars as pl
 
+from connectors._kit.currencies import ISO
 from connectors.files.cells import UNSET, Cells, ids, money, texts, times
 from connectors.files.mapping import Mapping, load_mapping
 from connectors.files.observing import resolve
@@ -183,11 +184,10 @@ def _texts(entries: pl.DataFrame) -> list[pl.Expr]:
     """No text is null: "" says nothing. A currency is written as ISO 4217 writes it."""
     exprs = [pl.col(name).fill_null("") for name in ("shop", "ref", "status") if name in entries.columns]
     if "currency" in entries.columns:
-        exprs.append(pl.col("currency").fill_null("").str.to_uppercase().replace(_CURRENCIES))
+        exprs.append(pl.col("currency").fill_null("").str.to_uppercase().replace(ISO))
     return exprs
 
 
-_CURRENCIES = {"RMB": "CNY", "人民币": "CNY", "元": "CNY", "¥": "CNY", "￥": "CNY", "美元": "USD"}
 _NAMES = {"amount": "amount_minor", "freight": "freight_minor", "discount": "discount_minor"}
 _TIMES = ("at", "reviewed_at", "delivered_at")
 _NO_FEES = pl.DataFrame(schema={ROW: pl.Int64, "column": pl.String, "amount_minor": pl.Int64})

@@ -15,6 +15,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
+from connectors._kit.currencies import iso
 from connectors.files.words import PRESUPPOSES, STATES
 from orderhub_core.errors import UserMistake
 from orderhub_core.model import Event, Headline
@@ -159,7 +160,7 @@ def load_mapping(name_or_path: str) -> Mapping:
     except msgspec.DecodeError as error:
         raise UserMistake("{path}: this is not valid TOML: {error}", path=path, error=error) from None
     _check(mapping, path, text)
-    return mapping
+    return msgspec.structs.replace(mapping, currency=iso(mapping.currency))
 
 
 def _check(mapping: Mapping, path: Path, text: str) -> None:

@@ -68,6 +68,13 @@ def content(**fields: Any) -> bytes:
     return changed(content={**CREATED["content"], **fields})
 
 
+@pytest.mark.parametrize(("word", "kept"), [("RMB", "CNY"), ("rmb", "CNY"), ("¥", "CNY"), ("USD", "USD"), ("", "")])
+def test_a_currency_has_one_word(word: str, kept: str) -> None:
+    """Else what is said of one amount by two systems looks like two amounts."""
+    told = decode(content(currency=word)).content
+    assert told is not None and told.currency == kept
+
+
 @pytest.mark.parametrize(
     ("body", "reason"),
     [

@@ -42,6 +42,10 @@ def test_a_mapping_of_ones_own(tmp_path: Path) -> None:
     assert mapping.headings("placed_at") == ["placed", "下单时间"]
 
 
+def test_a_mapping_s_currency_has_the_word_that_others_have_for_it(tmp_path: Path) -> None:
+    assert load_mapping(written(tmp_path, 'currency = "RMB"\n' + GOOD)).currency == "CNY"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
