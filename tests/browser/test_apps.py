@@ -46,6 +46,16 @@ def test_a_chinese_app_leaves_no_english_frame(home: str, visit: Visit, app: str
     assert set(looking.latin(page)) <= NAMES
 
 
+def test_a_table_s_own_menus_are_in_chinese(probe: str, visit: Visit) -> None:
+    page = visit(f"{probe}/apps/probe/?lang=zh")
+    looking.open_app(page)
+    page.get_by_test_id("column-visibility-trigger").locator("visible=true").first.click()
+    menu = page.get_by_role("dialog")
+    expect(menu.get_by_text("全部隐藏")).to_be_visible()
+    expect(menu.get_by_placeholder("搜索列…")).to_be_visible()
+    assert not {"Show all", "Hide all"} & set(menu.inner_text().splitlines())
+
+
 def test_the_way_back_and_the_language_switch_lead_where_they_say(probe: str, visit: Visit) -> None:
     page = visit(f"{probe}/apps/probe/")
     looking.open_app(page)
