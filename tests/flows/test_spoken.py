@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from orderhub_core import hub
+from orderhub_core import hub, i18n
 from orderhub_core.entry import cli
 from orderhub_core.entry.commands import rules_told
+from orderhub_core.flows.reproduce import Reproduced
 from orderhub_core.model import RawMessage
 from orderhub_core.rules.language.vocabulary import of_book
 from orderhub_core.rules.tree import Rulebook, Word
@@ -267,3 +269,9 @@ def test_what_a_shadow_would_do_is_told_in_the_words_of_its_book(monkeypatch, sa
     monkeypatch.setattr(rules_told, "language", lambda: "zh")
     book = Rulebook(words=(Word("warehouse", "杭州仓", "hangzhou"),))
     assert rules_told.wish(said, of_book(book)) == told
+
+
+def test_why_a_decision_cannot_be_proven_is_told_in_chinese(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rules_told, "tr", i18n.translator("zh"))
+    found = Reproduced(3, 1, unreadable=Counter({"no shop or touchpoint named 'x' in the settings": 2}))
+    assert list(rules_told.proven(found))[-1].endswith("设置里没有名为 'x' 的店铺或触点")

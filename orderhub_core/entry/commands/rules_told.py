@@ -12,6 +12,7 @@ import polars as pl
 
 from orderhub_core.entry.options import language, tr, written
 from orderhub_core.flows.reproduce import Reproduced
+from orderhub_core.i18n import retold
 from orderhub_core.rules.actions import VERBS
 from orderhub_core.rules.booktables import OTHERWISE
 from orderhub_core.rules.difference import Difference
@@ -121,7 +122,7 @@ def proven(found: Reproduced) -> Iterator[str]:
     for name, count in found.unknown.items():
         yield tr("{n} were decided by {version}, which is not kept").format(n=f"{count:,}", version=name)
     for reason, count in found.unreadable.items():
-        yield tr("{n} cannot be read now: {reason}").format(n=f"{count:,}", reason=reason)
+        yield tr("{n} cannot be read now: {reason}").format(n=f"{count:,}", reason=retold(reason, tr))
     for one in found.differences[:TOLD]:
         yield tr("{order} by {version}").format(order=f"{one.shop} {one.order_no}", version=one.version)
         for text, rows in ((tr("recorded: {what}"), one.recorded), (tr("once more: {what}"), one.again)):
