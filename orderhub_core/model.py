@@ -284,11 +284,9 @@ class Release(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     parcel: int = 0
     """The one of its parcels that may; 0: all of them."""
     held_for: str = ""
-    """Of the hub's own words: it may if this is still all that it is kept for. Empty: whatever that is by now, as far
-    as a person may have known."""
+    """Of the hub's own words: only if it is kept for this alone. Empty: for whatever a person may have known by now."""
     act: Literal["go", "again", "close"] = "go"
-    """`again`: also what was tried and may have arrived goes, under the same key. `close`: it goes no more, since a
-    person has seen to it."""
+    """`again`: what was tried goes, too, under the same key. `close`: a person has seen to it, and it goes no more."""
 
 
 class Packing(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

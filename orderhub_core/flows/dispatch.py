@@ -12,7 +12,16 @@ from random import Random
 from typing import NamedTuple
 
 from orderhub_core.effects import Effect, decode
-from orderhub_core.errors import BadCredentials, Busy, Later, NeedsPerson, NobodyThere, OrderHubError, RefusedByTarget, Stop
+from orderhub_core.errors import (
+    BadCredentials,
+    Busy,
+    Later,
+    NeedsPerson,
+    NobodyThere,
+    OrderHubError,
+    RefusedByTarget,
+    Stop,
+)
 from orderhub_core.flows.gates import Gates
 from orderhub_core.store.base import FURTHEST, Store
 from orderhub_core.store.unit import Finished, Leased

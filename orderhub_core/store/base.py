@@ -234,16 +234,9 @@ class Store(ABC):
         return {row[0] for row in self.query("hub", statements.DUE_TARGETS, when)}
 
     def lease(
-        self,
-        *,
-        now: int,
-        until: int,
-        owner: str,
-        limit: int,
-        ours: int | None = None,
-        without: Sequence[str] = (),
+        self, *, now: int, until: int, owner: str, limit: int, ours: int | None = None, without: Sequence[str] = (),
         only: str | None = None,
-    ) -> list[Leased]:
+    ) -> list[Leased]:  # fmt: skip
         """Effects that are due, but for some targets, or of one; ours until `until`, and then anyone's again.
 
         Others' leases are judged by `now` of the `clock` of this home: by two hosts' own clocks one could end what the

@@ -41,7 +41,9 @@ def _told(found: list[Held], zone: ZoneInfo) -> str:
         lines.append(text.format(order=order, target=one.target, since=written(one.since, zone)) + tried)
         lines.append(f"  {reasons(one.note, tr)}")
     done = [tr("`orderhub holds close NO --reason TEXT` ends what you have seen to")]
-    return "\n".join([*lines, tr("`orderhub holds release NO --reason TEXT` lets one go that was not tried yet"), *done])
+    return "\n".join(
+        [*lines, tr("`orderhub holds release NO --reason TEXT` lets one go that was not tried yet"), *done]
+    )
 
 
 Number = Annotated[str, typer.Argument(help="The order's number.")]
