@@ -32,6 +32,14 @@ REASONS = {
     "partly_refunded": "partly refunded: what is still to be sent?",
     "shipped": "said to be shipped before the warehouse was told",
     "relined": "its lines changed after it was split: what goes in which parcel?",
+    "wanted_back": "the buyer wants something back: is it still to be sent?",
+    "stopped": "the order is {headline}",
+    "handed_over": "handed over already: see whether it must be stopped there",
+    "changed": "its lines changed since",
+    "done_before": "done as it was before it changed",
+    "begun": "begun before that: {answer}",
+    "let_go": "let go by {by}: {reason}",
+    "closed": "closed by {by}: {reason}",
 }
 LACKING = ("nothing was taken: {why}", "what is there goes first, and the rest waits: {why}")
 LACKED = "{warehouse}: {lacks}"
@@ -178,8 +186,13 @@ def _reason(said: str, tr: Translate) -> str:
     for text in REASONS.values():
         if found := _FORMS[text].fullmatch(said):
             given = found.groupdict()
-            kind = {"kind": tr(KINDS.get(given["kind"], given["kind"]))} if "kind" in given else {}
-            return tr(text).format(**(given | kind))
+            if "kind" in given:
+                given["kind"] = tr(KINDS.get(given["kind"], given["kind"]))
+            if "headline" in given:
+                given["headline"] = tr(given["headline"].replace("_", " "))
+            if "answer" in given:
+                given["answer"] = retold(given["answer"], tr)
+            return tr(text).format(**given)
     return _lacked(said, tr)
 
 

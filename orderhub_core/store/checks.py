@@ -168,7 +168,7 @@ _PACKED = """SELECT o.shop, o.order_no, e.payload, p.shop, p.order_no FROM packs
     WHERE p.order_no <> '' ORDER BY p.order_id"""
 _LEFT_BEHIND = f"""SELECT o.shop, o.order_no, p.order_no FROM packs AS p
     JOIN orders AS o ON o.order_id = p.order_id
-    JOIN outbox AS gone ON gone.key = 'push:' || o.shop || ':' || o.order_no AND gone.state = 'done'
+    JOIN outbox AS gone ON gone.key = 'push:' || o.shop || ':' || o.order_no AND gone.done_at IS NOT NULL
     JOIN outbox AS other ON other.key = 'push:' || p.shop || ':' || p.order_no AND other.state = 'withdrawn'
     ORDER BY p.order_id LIMIT {MOST_OF_A_KIND}"""
 

@@ -29,7 +29,7 @@ _AWAITED = f"""SELECT shop, order_no, sum(quantity), paid_at FROM {_THERE} WHERE
     GROUP BY shop, order_no, paid_at ORDER BY paid_at, shop, order_no"""
 _BOUND = f"""SELECT sku, sum(quantity), sum(CASE WHEN e.key IS NULL THEN 0 ELSE quantity END) FROM {_THERE}
     LEFT JOIN outbox e ON e.key = hand_over || shop || ':' || there.order_no
-    AND e.state IN ('waiting', 'leased', 'done') WHERE place = ? GROUP BY sku"""
+    AND (e.state IN ('waiting', 'leased') OR e.done_at IS NOT NULL) WHERE place = ? GROUP BY sku"""
 _LEFT = """SELECT place, subject, balance, safety FROM resources
     WHERE kind = ? AND (place = ? OR ? = '') AND (subject = ? OR ? = '') ORDER BY place, subject"""
 _TOLD = "SELECT place, balance FROM resources WHERE kind = 'told' ORDER BY place"

@@ -13,7 +13,7 @@ from orderhub_core import effects
 from orderhub_core.effects import Effect
 from orderhub_core.store.base import Store
 
-DONE = "SELECT payload, done_at, attempts FROM outbox WHERE {those} AND state = 'done' ORDER BY done_at, key"
+DONE = "SELECT payload, done_at, attempts FROM outbox WHERE {those} AND done_at IS NOT NULL ORDER BY done_at, key"
 DECIDED = """SELECT action, argument, quantity, rule, version, reason, decided_at, parcel FROM decisions
     WHERE order_id = ? AND shadow = 0 ORDER BY place"""
 EARNED = """SELECT g.rule, g.sku, l.sku FROM lines g JOIN lines l ON l.order_id = g.order_id AND l.line_no = g.gift_of

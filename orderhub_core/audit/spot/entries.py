@@ -21,6 +21,7 @@ EVENTS: dict[str, str] = {
     "rule.work_order": "To be produced",
     "rule.notify": "People to be told",
     "order.released": "Let go",
+    "order.closed": "Closed: a person has seen to it",
     "gift.refused": "Gift not granted",
     "hub.handed_over": "Handed over to the warehouse",
     "hub.ordered_production": "Work order given to the production base",
