@@ -1,7 +1,7 @@
 """Cells as people and spreadsheets write them, to values. Columns in, columns out; nothing is read cell by cell.
 
 Every reader returns `Cells`: the values, and where a cell cannot be read, the reason in words. A cell that says
-"not set" is a null without a reason.
+"not set" is a null without a reason; an error of the spreadsheet (`#DIV/0!`) is none that any reader takes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ _TIME = (
 _MONEY = r"^[+-]?(?:\d{1,15}|\d{1,3}(?:,\d{3}){1,4})(?:\.\d*)?$"
 _AROUND_MONEY = r"^\s*(?:CNY|RMB|BRL|R?\$|¥|€|£)?\s*|\s*元?\s*$"
 
-
+_ERROR = r"^(?:#(?:DIV/0!|N/A|NAME\?|NULL!|NUM!|REF!|VALUE!|SPILL!|CALC!|NO RESULT!)|Err:\d{3})$"
+_NO_VALUE = "this is a spreadsheet's error and no value; mend its formula, or empty the cell"
 _NUL = "the text holds a NUL character; take it out, or export again"
 
 
@@ -40,7 +41,7 @@ class Cells(NamedTuple):
 def texts(raw: pl.Series) -> Cells:
     """Free text, trimmed; its letters stay as they are."""
     value = _cells(raw, pl.col("raw").str.strip_chars(), UNSET_ID)
-    return Cells(value, _where(value.str.contains("\0", literal=True), _NUL))
+    return _unless_error(raw, Cells(value, _where(value.str.contains("\0", literal=True), _NUL)))
 
 
 def ids(raw: pl.Series, longest: int = KEY_MAX) -> Cells:
@@ -63,7 +64,7 @@ def ids(raw: pl.Series, longest: int = KEY_MAX) -> Cells:
         .when(value.str.contains("\0", literal=True))
         .then(pl.lit(_NUL))
     )
-    return Cells(value, pl.select(problem).to_series())
+    return _unless_error(raw, Cells(value, pl.select(problem).to_series()))
 
 
 def times(raw: pl.Series, zone: str, *, mixed: bool = False) -> Cells:
@@ -111,7 +112,7 @@ def times(raw: pl.Series, zone: str, *, mixed: bool = False) -> Cells:
         .alias("problem")
     )
     read = frame.select(pl.when(pl.col("value").is_between(FIRST, LAST)).then("value").alias("value"), problem)
-    return Cells(read["value"], read["problem"])
+    return _unless_error(raw, Cells(read["value"], read["problem"]))
 
 
 def money(raw: pl.Series, decimals: int) -> Cells:
@@ -137,7 +138,7 @@ def money(raw: pl.Series, decimals: int) -> Cells:
         .then(pl.lit("the amount is larger than any order's"))
     )
     read = frame.select("value", problem=problem)
-    return Cells(read["value"], read["problem"])
+    return _unless_error(raw, Cells(read["value"], read["problem"]))
 
 
 def counts(raw: pl.Series) -> Cells:
@@ -152,10 +153,23 @@ def counts(raw: pl.Series) -> Cells:
         .when(value > QUANTITY_MAX)
         .then(pl.lit("the quantity is more than 1,000,000"))
     ).to_series()
-    return Cells(value, problem)
+    return _unless_error(raw, Cells(value, problem))
 
 
 _TOO_FINE = {0: "the amount has decimals where whole units are expected"}
+
+
+def _unless_error(raw: pl.Series, read: Cells) -> Cells:
+    """What was read; of a spreadsheet's errors nothing, whatever the column holds."""
+    wrong = raw.str.strip_chars().str.contains(_ERROR).fill_null(False)
+    if not wrong.any():
+        return read
+    said = pl.DataFrame({"wrong": wrong, "value": read.value, "problem": read.problem})
+    kept = said.select(
+        value=pl.when(~pl.col("wrong")).then("value"),
+        problem=pl.when("wrong").then(pl.lit(_NO_VALUE)).otherwise("problem"),
+    )
+    return Cells(kept["value"], kept["problem"])
 
 
 def _cells(raw: pl.Series, reading: pl.Expr, unset: tuple[str, ...]) -> pl.Series:

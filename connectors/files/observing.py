@@ -53,7 +53,11 @@ def observe(table: pl.DataFrame, mapping: Mapping) -> Reading:
     values = pl.DataFrame([table[ROW], *(cells.value.alias(field) for field, cells in read.items())])
     trouble = [
         *(_trouble(values, _shown(field, table[headings[field]]), cells.problem) for field, cells in read.items()),
-        _whole_rows(values, pl.col("order_no").is_null(), pl.lit("the order number is missing"), headings["order_no"]),
+        *(
+            _trouble(values, _shown(field, table[heading]), _missing(field, values, read[field]))
+            for field, heading in headings.items()
+            if field in ("order_no", "quantity")
+        ),
         _whole_rows(
             values,
             newest(set(headings)).is_null(),
@@ -121,17 +125,32 @@ def _read(field: str, raw: pl.Series, mapping: Mapping) -> Cells:
 
 
 def _statuses(raw: pl.Series, mapping: Mapping) -> Cells:
-    word, no_problem = texts(raw)
+    word, problem = texts(raw)
     unknown = [w for w in word.drop_nulls().unique(maintain_order=True).to_list() if w not in mapping.status]
     if not unknown:
-        return Cells(word, no_problem)
+        return Cells(word, problem)
     reasons = [
         f"mapping {mapping.name!r} does not know this status"
         + (nearest(w, mapping.status) if index < _SUGGESTIONS and len(w) <= LONGEST else "")
         + "; add it under [status]"
         for index, w in enumerate(unknown)
     ]
-    return Cells(word, word.replace_strict(unknown, reasons, default=None, return_dtype=pl.String))
+    told = word.replace_strict(unknown, reasons, default=None, return_dtype=pl.String)
+    return Cells(word, problem.zip_with(problem.is_not_null(), told))
+
+
+def _missing(field: str, values: pl.DataFrame, cells: Cells) -> pl.Series:
+    """What is wrong where a cell is empty that must be filled in: an order's number, and of an item how many it is."""
+    empty, item = pl.lit(cells.value.is_null() & cells.problem.is_null()), orders.is_item(values.columns)
+    if field == "quantity":
+        problem = pl.when(empty & item).then(pl.lit("the quantity is missing; write how many it is"))
+    else:
+        reason = pl.when(item).then(pl.lit(_MERGED)).otherwise(pl.lit("the order number is missing"))
+        problem = pl.when(empty).then(reason)
+    return values.select(problem).to_series()
+
+
+_MERGED = "the order number is missing; where cells are merged, write it in every row of the order"
 
 
 def _shown(field: str, raw: pl.Series) -> pl.Series:

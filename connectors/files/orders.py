@@ -28,11 +28,22 @@ def rivals(claims: pl.DataFrame) -> pl.DataFrame:
 
 
 def halves(values: pl.DataFrame, refused: pl.Series) -> pl.DataFrame:
-    """Refuses the other rows of an order of which one row is refused: an order is taken whole or not at all."""
+    """Refuses the other rows of an order of which one row is refused: an order is taken whole or not at all.
+
+    An item without an order number may be one of the order above it: where cells are merged, only the first has it.
+    """
     bad = values[ROW].is_in(refused.implode())
-    spoilt = values["order_no"].filter(bad).drop_nulls().unique()
+    above = pl.when(is_item(values.columns)).then(pl.col("order_no").forward_fill())
+    owners = values.select(pl.coalesce("order_no", above)).to_series()
+    spoilt = owners.filter(bad).drop_nulls().unique()
     split = values.filter(values["order_no"].is_in(spoilt.implode()).fill_null(False) & ~bad)
     return split.select(ROW, "order_no", *_whole(), reason=pl.lit("another row of the same order is refused"))
+
+
+def is_item(columns: list[str]) -> pl.Expr:
+    """Whether a row names goods; in a file of whole orders none does."""
+    named = [pl.col(field).is_not_null() for field in ("sku", "product_name") if field in columns]
+    return pl.any_horizontal(named) if "sku" in columns else pl.lit(False)
 
 
 def quarrels(values: pl.DataFrame) -> pl.DataFrame:

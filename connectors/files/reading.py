@@ -21,8 +21,12 @@ ROW = "row_no"
 _BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _DELIMITERS = ",;\t"
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f]")
+_FREQUENT_BIG5 = re.compile(rb"(?:[\x00-\x7f]++|(?:[\xa1-\xc6][\x40-\x7e\xa1-\xfe])++)*+")
+"""Big5 that holds nothing but its frequent characters. As GB18030 it reads, too, as other and rarer ones."""
 _LOOK = 4096
 _CELL_LIMIT = 1 << 20
+_SEPARATOR = re.compile(r"sep=(.)\r?\n", re.IGNORECASE)
+"""What a spreadsheet takes off the top of a file and does not show."""
 
 
 def read_table(path: Path, *, sheet: str | None = None) -> pl.DataFrame:
@@ -84,23 +88,40 @@ def _clearly_utf8(start: bytes) -> bool:
 
 def _chinese(data: bytes, name: str) -> str:
     try:
-        return data.decode("gb18030")
+        text = data.decode("gb18030")
     except UnicodeDecodeError:
         if b"\0" in data[:_LOOK]:
             return "\0"
         raise UserMistake(
             "{name}: the text is neither UTF-8 nor GB18030; save the file as CSV UTF-8", name=name
         ) from None
+    if _FREQUENT_BIG5.fullmatch(data) and not _is_usual(text):
+        raise UserMistake(
+            "{name}: the text seems to be Big5; only UTF-8, UTF-16 and GB18030 are read: save the file as CSV UTF-8",
+            name=name,
+        )
+    return text
+
+
+def _is_usual(text: str) -> bool:
+    """Whether GB2312 has all of it, as nearly all that is written in GB18030."""
+    try:
+        text.encode("gb2312")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _parse_text(text: str, name: str) -> list[pl.Series]:
+    named = _SEPARATOR.match(text)
+    skipped, text = (1, text[named.end() :]) if named else (0, text)
     head = text.lstrip("\r\n").partition("\n")[0]
-    delimiter = max(_DELIMITERS, key=head.count)
+    delimiter = named[1] if named else max(_DELIMITERS, key=head.count)
     if '"' not in text and "\r" not in text.replace("\r\n", ""):
         columns = _plain(text, delimiter)
         if columns is not None:
             return columns
-    return _quoted(text, delimiter, name)
+    return _quoted(text, delimiter, name, skipped)
 
 
 def _plain(text: str, delimiter: str) -> list[pl.Series] | None:
@@ -114,11 +135,11 @@ def _plain(text: str, delimiter: str) -> list[pl.Series] | None:
     return split.struct.unnest().get_columns()
 
 
-def _quoted(text: str, delimiter: str, name: str) -> list[pl.Series]:
+def _quoted(text: str, delimiter: str, name: str, skipped: int) -> list[pl.Series]:
     csv.field_size_limit(_CELL_LIMIT)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     rows: list[list[str]] = []
-    width, line = 0, 1
+    width, line = 0, skipped + 1
     try:
         for row in reader:
             width = width or len(row)
@@ -133,7 +154,7 @@ def _quoted(text: str, delimiter: str, name: str) -> list[pl.Series]:
                     delimiter=delimiter,
                 )
             rows.append(row)
-            line = reader.line_num + 1
+            line = skipped + reader.line_num + 1
     except csv.Error as error:
         raise UserMistake(
             "{name}, line {line}: the quotes do not match ({error}); export the file again",

@@ -2,7 +2,8 @@
 
 A spreadsheet keeps 15 digits of a number. A long order number that was typed as a number is therefore another
 number by now, although it still looks like one: such a cell comes out in scientific notation, as the spreadsheet
-itself would show it, and is refused later as damaged. The same digits kept as text come out as they are.
+itself would show it, and is refused later as damaged. The same digits kept as text come out as they are. An error comes
+out as its text, and a formula without a result as one: they are refused later, too.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import fastexcel
 import polars as pl
 
+from connectors.files.results import Result, without_value
 from orderhub_core.errors import UserMistake
 
 _ZIP, _OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
@@ -36,12 +38,25 @@ def parse_workbook(data: bytes, name: str, sheet: str | None) -> list[pl.Series]
         )
     try:
         chosen = workbook.sheet_names[0] if sheet is None else sheet
-        frame = workbook.load_sheet(chosen, header_row=None, skip_rows=0, dtypes="string").to_polars()
+        cells = workbook.load_sheet(chosen, header_row=None, skip_rows=0, dtypes="string")
+        frame = cells.to_polars()
     except (fastexcel.FastExcelError, IndexError):
         raise UserMistake(
             "{name}: the workbook has no sheet that can be read; save it again as XLSX", name=name
         ) from None
-    return [_honest(workbook, chosen, index, column) for index, column in enumerate(frame.get_columns())]
+    told: dict[int, list[Result]] = {}
+    for result in without_value(data, chosen):
+        told.setdefault(result.column, []).append(result)
+    return [
+        _told(_honest(workbook, chosen, index, column), told.get(kept.absolute_index, []))
+        for index, (kept, column) in enumerate(zip(cells.available_columns(), frame.get_columns(), strict=True))
+    ]
+
+
+def _told(column: pl.Series, results: list[Result]) -> pl.Series:
+    """The column with the cells that came out empty and are not."""
+    there = [one for one in results if one.row < len(column) and column[one.row] is None]
+    return column.scatter([one.row for one in there], [one.text for one in there]) if there else column
 
 
 def _honest(workbook: fastexcel.ExcelReader, sheet: str, index: int, column: pl.Series) -> pl.Series:

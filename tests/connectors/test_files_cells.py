@@ -217,3 +217,12 @@ def test_an_id_longer_than_its_kind_allows_is_refused() -> None:
 def test_a_nul_character_is_refused_where_it_stands() -> None:
     for reader in (texts, ids):
         assert "NUL" in reader(column("a\0b")).problem[0]
+
+
+@pytest.mark.parametrize("cell", ["#DIV/0!", " #N/A ", "#NAME?", "#NO RESULT!", "Err:502"])
+def test_an_error_of_a_spreadsheet_is_no_value_to_any_reader(cell: str) -> None:
+    raw = column("7", cell)
+    for read in (texts(raw), ids(raw), times(raw, BEIJING), money(raw, 2), counts(raw)):
+        assert read.value[1] is None
+        assert "a spreadsheet's error" in read.problem[1]
+    assert texts(column("#1 of our hats")).problem[0] is None

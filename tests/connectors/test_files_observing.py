@@ -249,9 +249,9 @@ def test_rows_that_no_store_can_hold_are_refused_alone() -> None:
         order("2", sku="A", qty="3000000000"),
         order("3", total="999999999999999"),
         order("4", placed="9999-01-01 00:00:00"),
-        order("5", product="a\0b"),
+        order("5", product="a\0b", qty="1"),
     ]
-    reading = read(order("good", sku="A"), *bad)
+    reading = read(order("good", sku="A", qty="1"), *bad)
     assert [message.message_id.split(":")[0] for message in reading.messages] == ["good"]
     assert reading.refused["row_no"].to_list() == [3, 4, 5, 6, 7]
 
@@ -342,9 +342,9 @@ def test_a_row_repeated_word_for_word_is_the_same_message() -> None:
 def test_the_items_of_an_order_are_gathered() -> None:
     reading = read(
         order("1", sku="A", product="Tea", qty="2", price="1.50", parcel="SF1", total="9", shipped=T.format(3)),
-        order("2", sku="", product="Cup"),
-        order("1", sku="B", product="", qty="", price="", parcel="SF2", total="9", shipped=T.format(4)),
-        order("1", sku="B", product="", qty="", price="", parcel="SF2", total="9", shipped=T.format(4)),  # a copy
+        order("2", sku="", product="Cup", qty="1"),
+        order("1", sku="B", product="", qty="1", price="", parcel="SF2", total="9", shipped=T.format(4)),
+        order("1", sku="B", product="", qty="1", price="", parcel="SF2", total="9", shipped=T.format(4)),  # a copy
     )
     one, two = claims(reading)
     assert reading.message_rows == [2, 3]
@@ -366,7 +366,7 @@ def test_amounts_of_items_are_summed_where_the_mapping_says_so() -> None:
 
 
 def test_an_order_is_whole_or_refused() -> None:
-    reading = read(order("1", sku="A"), order("1", sku="B", qty="0"), order("2", sku="A"))
+    reading = read(order("1", sku="A", qty="1"), order("1", sku="B", qty="0"), order("2", sku="A", qty="1"))
     assert reading.refused.select("row_no", "reason").rows() == [
         (2, "another row of the same order is refused"),
         (3, "the quantity is less than 1"),
@@ -374,6 +374,37 @@ def test_an_order_is_whole_or_refused() -> None:
     assert len(reading.messages) == 1
     split = read(order("1", sku="A", status="new"), order("1", sku="B", status="paid"))
     assert set(split.refused["reason"]) == {"the rows of this order show different statuses: new, paid"}
+
+
+@pytest.mark.parametrize("cell", ["", "-", "None", "#DIV/0!"])
+def test_how_many_an_item_is_must_be_legible_where_the_file_has_a_column_for_it(cell: str) -> None:
+    reading = read(order("1", sku="A", qty="2"), order("1", product="Tea", qty=cell), order("2", sku="A", qty="1"))
+    assert [message.message_id.split(":")[0] for message in reading.messages] == ["2"]
+    (whole, row) = reading.refused.rows(named=True)
+    assert (row["row_no"], row["column"], row["value"] or "") == (3, "qty", cell)
+    assert "quantity is missing" in row["reason"] or "a spreadsheet's error" in row["reason"]
+    assert (whole["row_no"], whole["reason"]) == (2, "another row of the same order is refused")
+
+
+def test_what_is_no_item_needs_no_quantity_and_a_file_without_the_column_counts_one_of_each() -> None:
+    (freight, two) = claims(read(order("1", sku="", qty=""), order("2", sku="A", qty="2")))
+    assert freight.content is not None and two.content is not None
+    assert two.content.lines == (Line(1, "A", quantity=2),)
+    (one,) = claims(read(order("1", sku="A")))
+    assert one.content is not None and one.content.lines == (Line(1, "A"),)
+
+
+def test_items_below_a_merged_order_number_keep_the_order_out_and_a_total_below_does_not() -> None:
+    merged = [{"no": "", "placed": "", "sku": name, "qty": "2"} for name in "BC"]
+    total = {"no": "", "placed": "", "sku": "", "qty": "5"}
+    around = [order(no, sku="A", qty="1") for no in ("7", "8", "9")]
+    reading = read(*around[:2], *merged, around[2], total)
+    assert [message.message_id.split(":")[0] for message in reading.messages] == ["7", "9"]
+    reasons = dict(reading.refused.select("row_no", "reason").rows())
+    assert list(reasons) == [3, 4, 5, 7]
+    assert reasons[3] == "another row of the same order is refused"
+    assert all("where cells are merged, write it in every row" in reasons[row] for row in (4, 5))
+    assert "merged" not in reasons[7]
 
 
 def test_other_moneys() -> None:

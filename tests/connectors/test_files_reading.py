@@ -48,6 +48,17 @@ def test_the_delimiter_is_the_one_of_the_heading(delimiter: str) -> None:
     assert table["状态"].to_list() == ["已发货", "待付款"]
 
 
+@pytest.mark.parametrize("ends", ["\n", "\r\n"])
+def test_a_first_line_that_names_the_delimiter_is_no_heading_and_no_row(ends: str) -> None:
+    text = "sep=|\na|b,c\n1|2\n".replace("\n", ends)
+    assert parse_table(text.encode(), "f").rows(named=True) == [{"a": "1", "b,c": "2", "row_no": 2}]
+
+
+@pytest.mark.parametrize("name", ["王喆", "张珺", "陳大文，台北市信義區"])
+def test_rarer_characters_of_gb18030_are_not_taken_for_big5(name: str) -> None:
+    assert parse_table(f"订单编号,收货人\n1,{name}\n".encode("gb18030"), "f")["收货人"].to_list() == [name]
+
+
 def test_row_numbers_are_those_a_spreadsheet_shows() -> None:
     text = 'a,b\n1,"two\nlines"\n\n2,x\n,\n3,y\n'
     assert parse_table(text.encode(), "f").rows() == [("1", "two\nlines", 2), ("2", "x", 4), ("3", "y", 6)]
@@ -86,6 +97,23 @@ def test_dates_and_amounts_in_a_workbook_read_as_they_are_shown() -> None:
     assert table.rows() == [("2026-01-02 03:04:05", "12.3", "3", 2), ("2026-01-02 03:04:05", "0.3", "15", 3)]
 
 
+def test_what_could_not_be_calculated_is_told_apart_from_what_is_empty() -> None:
+    file = io.BytesIO()
+    book = xlsxwriter.Workbook(file)
+    book.add_worksheet("other").write_formula(1, 1, "=1/0", None, "#DIV/0!")
+    page = book.add_worksheet("订单 & more")
+    page.write_row(3, 2, ["no", "qty"])  # a table need not begin in the first cell
+    page.write_column(4, 2, ["1", "2", "3", "4", "5"])
+    page.write_formula(4, 3, "=1/0", None, "#DIV/0!")
+    page.write_formula(5, 3, "=VLOOKUP(A1,B:B,1)", None, "#N/A")
+    page.write_formula(6, 3, "=1+2", None, "")
+    page.write_formula(7, 3, "=1+2", None, 3)
+    book.close()
+    table = parse_table(file.getvalue(), "f", sheet="订单 & more")
+    assert table["qty"].to_list() == ["#DIV/0!", "#N/A", "#NO RESULT!", "3", None]
+    assert table["row_no"].to_list() == [5, 6, 7, 8, 9]
+
+
 def test_a_sheet_is_chosen_by_name(tmp_path: Path) -> None:
     path = tmp_path / "orders.dat"  # its content says what it is
     path.write_bytes(workbook([["a"], ["1"]], sheet="六月"))
@@ -119,6 +147,9 @@ def test_a_heading_that_stands_twice_loses_no_column() -> None:
         (b"a,b,c\n\n1,2,3,4\n", "line 3: 4 cells where the heading has 3"),
         (b'a,b\n1,"x\ny"\n3\n', "line 4: 1 cells where the heading has 2"),
         (b'a,b\n1,2\n3,"x\n4,5\n', "line 3: the quotes do not match"),
+        (b'sep=,\na,b\n1,2\n3,"x\n4,5\n', "line 4: the quotes do not match"),
+        ("no,receiver\n1,陳大文\n".encode("big5"), "only UTF-8, UTF-16 and GB18030 are read"),
+        ("訂單編號,收件人\n1,林志玲\n".encode("big5"), "seems to be Big5"),
     ],
 )
 def test_a_broken_file_is_one_clear_sentence(data: bytes, sentence: str) -> None:
