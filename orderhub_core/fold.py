@@ -209,7 +209,7 @@ def fold(
         if seen.content is told or seen.content == told:
             stated, folded.whole = _restate(head, at), True
         else:
-            stated = _take_content(head, seen.content, at, origin, folded, hidden, told)
+            stated = _take_content(head, seen.content, (at, seen.at_least), origin, folded, hidden, told)
     folded.changed = folded.boxed or happened or stated
     if folded.changed:
         # A parcel has no version: an order that is only a parcel has no time of its own.
@@ -295,12 +295,13 @@ def _restate(head: Head, at: int) -> bool:
 
 
 def _take_content(
-    head: Head, content: Content, at: int, origin: Origin, folded: Folded, hidden: Pseudonymous, told: Content | None
-) -> bool:
-    """Whether any field was taken, if only because it was stated anew."""
-    before, said = head.stated, _said(head, content, hidden, told)
+    head: Head, content: Content, version: tuple[int, bool], origin: Origin, folded: Folded, hidden: Pseudonymous,
+    told: Content | None,
+) -> bool:  # fmt: skip
+    """Whether any field was taken, if only because it was stated anew. `version`: `at` and `at_least`."""
+    at, before, said = version[0], head.stated, _said(head, content, hidden, told)
     if before and at <= max(before):
-        said = {field: both for field, both in said.items() if _wins(*both, at, _version(before, field))}
+        said = {field: both for field, both in said.items() if _wins(*both, version, _version(before, field))}
     fresh = {field: value for field, (value, known) in said.items() if value != known}
     if fresh and (before or not folded.entries):  # every message that an order has heard is in the log
         changes = {NAMELESS.get(field, field): [] if field in NAMELESS else said[field][::-1] for field in fresh}
@@ -345,9 +346,13 @@ def _version(stated: Mapping[int, int], field: str) -> int | None:
     return next((version for version, fields in stated.items() if fields & FIELDS[field]), None)
 
 
-def _wins(value: Any, known: Any, at: int, before: int | None) -> bool:
-    """The newer statement; of two with one version, the greater value, so that both orders end alike."""
-    return before is None or at > before or (at == before and known is not None and value > known)
+def _wins(value: Any, known: Any, version: tuple[int, bool], before: int | None) -> bool:
+    """The newer statement; of two with one version, the greater value, so that both orders end alike. Where that is
+    only the least that it can be, what came later was stated later."""
+    at, at_least = version
+    if at != before or known is None:
+        return before is None or at > before
+    return bool(value != known if at_least else value > known)
 
 
 def _entry(

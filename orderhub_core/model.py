@@ -224,9 +224,8 @@ class Content(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 class Observation(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What a channel claims of one order. Channels claim; the hub decides.
 
-    `facts` maps an `Event` value to the instant at which it is said to have happened. `at` is the
-    source's own version of the claim (its update time), or None where the source has none: then the
-    instant at which the hub received it stands in.
+    `facts` maps an `Event` value to the instant at which it is said to have happened. `at` is the source's own version
+    of the claim (its update time); where that is None, the instant at which the hub received it stands in.
     """
 
     order_no: str
@@ -234,6 +233,8 @@ class Observation(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     at: int | None = None
     content: Content | None = None
     parcels: tuple[Parcel, ...] = ()
+    at_least: bool = False
+    """`at` is only the least that the version can be: of two such claims with one `at`, what came later holds."""
     incomplete: bool = False
     """The source has more to say than it says here: ask it for the whole order."""
 

@@ -21,15 +21,22 @@ _decoder = msgspec.json.Decoder(Observation)
 
 
 def decode(kind: str, body: bytes) -> Observation:
-    """The observation that a row of a file stated. Pure. Raises Unreadable."""
+    """The observation that a row of a file stated. Pure. Raises Unreadable.
+
+    Where the file has no update time, the row was so when the newest thing happened that it tells, and nobody knows
+    since when it is not: whoever states a version of that very instant, or a newer one, knows better.
+    """
     if kind != KIND:
         raise Unreadable("message kind {kind} is new to us; files send {own}", kind=echoed(kind), own=KIND)
     try:
-        return storable(_decoder.decode(body))
+        seen = storable(_decoder.decode(body))
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise Unreadable("the row cannot be read: {why}", why=refusal(error)) from None
     except RecursionError:
         raise Unreadable("the row cannot be read: nested too deeply") from None
+    if seen.at is None and seen.facts:
+        return msgspec.structs.replace(seen, at=max(seen.facts.values()) - 1, at_least=True)
+    return seen
 
 
 def bodies(claims: pl.DataFrame, mapping: Mapping) -> pl.Series:

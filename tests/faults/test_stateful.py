@@ -50,8 +50,8 @@ def a_tie_goes_to_the_first_to_come(patch):
     """The order of two statements of one time then matters."""
     wins = fold._take_content
 
-    def first(head, content, at, *rest):
-        return at not in head.stated and wins(head, content, at, *rest)
+    def first(head, content, version, *rest):
+        return version[0] not in head.stated and wins(head, content, version, *rest)
 
     patch.setattr(fold, "_take_content", first)
 

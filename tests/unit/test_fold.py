@@ -8,7 +8,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderhub_core.fold import Head, Origin, Pseudonymous, fold
+from orderhub_core.fold import PLAIN, Head, Origin, Pseudonymous, fold
 from orderhub_core.model import Content, Event, Line, Observation, Parcel, Person
 
 
@@ -188,3 +188,28 @@ def test_what_is_remembered_of_the_last_content_is_only_a_short_cut(claims, dice
         # Without the last content at hand it cannot always be told whether all that stands is in this one.
         assert msgspec.structs.replace(folded, whole=plain.whole) == plain
         assert msgspec.structs.asdict(one) == msgspec.structs.asdict(other)
+
+
+@given(observations, observations, st.integers(0, 3))
+def test_a_claim_of_the_least_version_takes_nothing_from_who_has_a_newer_one(one, other, less):
+    """Whichever comes first, and whatever else either of them states."""
+    other = msgspec.structs.replace(other, at=one.at - less - 1, at_least=True)
+    alone, last, first = head(), head(), head()
+    fold(alone, one, origin())
+    for claim in (one, other):
+        fold(last, claim, origin())
+    for claim in (other, one):
+        fold(first, claim, origin())
+    for field in (*PLAIN, "warehouse", "lines_digest", "item_count"):
+        stated = getattr(alone, field)
+        if one.content is not None and stated != getattr(head(), field):
+            assert getattr(last, field) == getattr(first, field) == stated, field
+
+
+def test_of_two_claims_of_the_least_version_what_came_later_holds_and_repeated_says_nothing():
+    one = head()
+    least = [msgspec.structs.replace(seen(5, total), at_least=True) for total in (300, 100)]
+    fold(one, least[0], origin(1))
+    assert fold(one, least[1], origin(2)).entries[0].detail == '{"total_minor":[300,100]}'
+    again = fold(one, least[1], origin(3))
+    assert (one.total_minor, again.entries, again.changed) == (100, [], False)
