@@ -215,10 +215,12 @@ class Hub(Trying):
         """Performs effects that are due."""
         return Dispatch(self.store, self.targets.perform, self._gates, clock, self.settings.limits.attempts)
 
-    def import_file(self, path: Path, mapping: str, *, on_error: str, dry_run: bool) -> importing.Imported:
+    def import_file(
+        self, path: Path, mapping: str, *, on_error: str, dry_run: bool, into: str = "", other_orders: bool = False
+    ) -> importing.Imported:
         return importing.import_file(
             self.context, registry.files(), path, mapping, on_error=on_error, dry_run=dry_run, now=clock(),
-            batch=self.settings.limits.batch,
+            batch=self.settings.limits.batch, shops=self.settings.shops, into=into, other_orders=other_orders,
         )  # fmt: skip
 
     # -- reading

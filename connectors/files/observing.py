@@ -38,6 +38,8 @@ class Reading(msgspec.Struct, frozen=True):
     """One per order; a file that repeats a row word for word repeats its message."""
     message_rows: list[int]
     """The row (as a spreadsheet counts) where each message's order begins."""
+    order_nos: list[str]
+    """Each message's order."""
     refused: pl.DataFrame
     """`REFUSED`, one row per refused row, in file order. `column` is the heading of the first trouble, null where the
     row as a whole is in trouble; `value` is the start of its cell, of a person's cell only the shape; further reasons
@@ -77,6 +79,7 @@ def observe(table: pl.DataFrame, mapping: Mapping) -> Reading:
         rows=table.height,
         messages=_messages(claims, mapping.source),
         message_rows=claims[ROW].to_list(),
+        order_nos=claims["order_no"].to_list(),
         refused=_one_per_row(pl.concat([refused, rivals])),
         unread=[heading for heading in table.columns if heading != ROW and heading not in headings.values()],
     )

@@ -6,7 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -14,11 +14,14 @@ from orderhub_core.errors import Busy, UserMistake
 from orderhub_core.flows.absorb import Outcome, drain, plan
 from orderhub_core.flows.context import Context
 from orderhub_core.model import RawMessage
-from orderhub_core.ports import Files
+from orderhub_core.ports import FileMapping, Files
+from orderhub_core.settings import FILE_NAME, Endpoint
+from orderhub_core.store import elsewhere
 from orderhub_core.store.base import Store
 from orderhub_core.store.progress import Progress
 from orderhub_core.store.unit import Message
 
+T = TypeVar("T")
 ON_ERROR = ("reject-all", "skip-failed")
 PAUSE_S, PATIENCE_S = 0.1, 60.0
 """How often to ask whether a worker beside us has applied our messages, and how long without any headway."""
@@ -34,6 +37,8 @@ class Imported(msgspec.Struct, frozen=True):
 
     file: str
     mapping: str
+    shop: str
+    """Whose the orders are."""
     dry_run: bool
     rows: int
     imported: int
@@ -50,14 +55,24 @@ class Imported(msgspec.Struct, frozen=True):
 
 
 def import_file(
-    context: Context, files: Files, path: Path, mapping_name: str, *, on_error: str, dry_run: bool, now: int, batch: int
-) -> Imported:
-    """Take a file in. Raises UserMistake for a file or mapping that cannot be used at all; then nothing was written."""
+    context: Context, files: Files, path: Path, mapping_name: str, *, on_error: str, dry_run: bool, now: int,
+    batch: int, shops: Sequence[Endpoint] = (), into: str = "", other_orders: bool = False
+) -> Imported:  # fmt: skip
+    """Take a file in: `into` a shop, one of the settings' `shops` or one that has orders, or the mapping's own.
+
+    Raises UserMistake for a file, mapping or shop that cannot be used, and where other shops have orders of these
+    numbers, unless they are `other_orders`; then nothing was written of the file.
+    """
     if on_error not in ON_ERROR:
         raise UserMistake("--on-error {word!r}: choose reject-all or skip-failed", word=on_error)
     mapping = files.load_mapping(mapping_name)
     reading = files.observe(files.read_table(path), mapping)
-    source = f"file/{mapping.platform or 'file'}/{mapping.shop}"
+    shop, platform = _owner(context.store, mapping, shops, into)
+    if not other_orders:
+        if not dry_run:
+            drain(context, batch)  # what waits may be the same orders
+        _demand_new(context.store, path.name, shop, reading.order_nos, batch)
+    source = f"file/{platform}/{shop}"
     messages = [msgspec.structs.replace(message, source=source) for message in reading.messages]
     rejected = bool(reading.refused.height) and on_error == "reject-all"
     made = _Made({}, {})
@@ -79,6 +94,7 @@ def import_file(
     return Imported(
         file=path.name,
         mapping=mapping_name,
+        shop=shop,
         dry_run=dry_run,
         rows=reading.rows,
         imported=tally["imported"],
@@ -89,6 +105,33 @@ def import_file(
         rejected=rejected,
         unread=reading.unread,
     )
+
+
+def _owner(store: Store, mapping: FileMapping, shops: Sequence[Endpoint], into: str) -> tuple[str, str]:
+    """Whose orders they are, and of which platform: a live shop's are the same ones as its connector brings."""
+    live = {shop.id: shop.connector for shop in shops}
+    if into and into not in {*live, mapping.shop} and not elsewhere.has_orders(store, into):
+        raise UserMistake(
+            "no shop {shop!r} in {path}, and none that has orders; there are: {known}. A mapping of your own may name"
+            " another",
+            shop=into, path=FILE_NAME, known=tuple(live),
+        )  # fmt: skip
+    shop = into or mapping.shop
+    return shop, live.get(shop) or mapping.platform or "file"
+
+
+def _demand_new(store: Store, file: str, shop: str, order_nos: Sequence[str], batch: int) -> None:
+    """One order that two shops have would be sent twice."""
+    others: Counter[str] = Counter()
+    for some in _groups(order_nos, batch):
+        others.update(other for other, _ in elsewhere.in_other_shops(store, shop, some))
+    if others:
+        raise UserMistake(
+            "{file}: the orders would be shop {shop}'s, and these shops have orders with the same numbers already:"
+            " {others}. If they are the same orders, name their shop with --shop, or all of them would be sent twice;"
+            " if they are not, say --other-orders",
+            file=file, shop=shop, others=tuple(f"{other} ({count:,})" for other, count in others.most_common()),
+        )  # fmt: skip
 
 
 class _Made(NamedTuple):
@@ -169,5 +212,5 @@ def _preview(context: Context, messages: list[RawMessage], now: int, batch: int)
     return made
 
 
-def _groups(messages: Sequence[RawMessage], size: int) -> Iterator[Sequence[RawMessage]]:
-    return (messages[at : at + size] for at in range(0, len(messages), size))
+def _groups(some: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    return (some[at : at + size] for at in range(0, len(some), size))

@@ -196,7 +196,17 @@ def test_times_in_an_impossible_order_are_claimed_as_they_stand() -> None:
 def test_a_file_without_content_says_nothing_of_it() -> None:
     (claim,) = claims(read(order()))
     assert claim.content is None
-    assert claim.at is None
+
+
+@pytest.mark.parametrize("cells", [{}, {"promised": T.format(9)}, {"updated": ""}])
+def test_without_an_update_time_a_row_is_as_old_as_the_newest_thing_it_tells(cells: dict[str, str]) -> None:
+    (claim,) = claims(read(order(total="9", status="shipped", shipped=T.format(3), **cells)))
+    assert (claim.at, claim.at_least) == (at(3) - 1, True), "whoever states a version of that instant knows better"
+
+
+def test_an_update_time_is_the_version_itself() -> None:
+    (claim,) = claims(read(order(total="9", updated=T.format(2), shipped=T.format(3))))
+    assert (claim.at, claim.at_least) == (at(2), False)
 
 
 def test_an_empty_cell_and_a_missing_column_state_nothing() -> None:

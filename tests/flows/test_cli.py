@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from connectors.files.mapping import SHIPPED
 from orderhub_core.entry import cli
 from orderhub_core.entry.options import counted
 from orderhub_core.hub import Hub
@@ -642,6 +643,21 @@ def test_what_was_decided_is_proven_from_the_messages(orderhub, held):
         0, "0 of 0 orders with decisions are decided the same once more\n",
     )  # fmt: skip
     assert "--from" in orderhub("rules", "reproduce", "--from", "soon", *held)[2]
+
+
+def test_a_file_of_another_shop_s_orders_is_refused_by_a_preview_too(orderhub, export, tmp_path):
+    mapping = tmp_path / "mine.toml"
+    mapping.write_text((SHIPPED / "generic.toml").read_text(encoding="utf-8").replace('"imported"', '"mine"'))
+    first = last_object(orderhub("import", export, "--mapping", "generic", "--data", tmp_path / "d", "--json")[1])
+    again = ["import", export, "--mapping", mapping, "--data", tmp_path / "d"]
+    for how in ([], ["--dry-run"]):
+        code, out, err = orderhub(*again, *how)
+        assert (code, out) == (2, "")
+        assert f"imported ({first['imported']})" in err and "--shop" in err and "--other-orders" in err
+    code, out, _ = orderhub(*again, "--shop", "imported", "--json")
+    told = last_object(out)
+    assert (code, told["shop"], told["imported"], told["unchanged"]) == (0, "imported", 0, first["imported"])
+    assert last_object(orderhub(*again, "--other-orders", "--json")[1])["imported"] == first["imported"]
 
 
 def test_stock_is_reported_listed_and_told_by_order(orderhub, tmp_path):

@@ -9,7 +9,7 @@ from orderhub_core.fold import Head
 from orderhub_core.frames import SCHEMAS, empty
 from orderhub_core.hub import Hub
 from orderhub_core.model import Line, RawMessage
-from orderhub_core.store import aside, expiry, flow, frames, ledger, sqlite, statements
+from orderhub_core.store import aside, elsewhere, expiry, flow, frames, ledger, sqlite, statements
 from orderhub_core.store.progress import NOTHING
 from orderhub_core.store.unit import Finished
 
@@ -153,6 +153,12 @@ def test_news_of_the_frames_are_found_without_the_old(asked):
 
 def test_what_another_worker_made_of_an_import_is_looked_for_among_what_came_since(asked):
     asked.hub.store.entries_of([1, 2], asked.hub.store.progress())
+    assert asked.walks() == set()
+
+
+def test_numbers_that_other_shops_have_are_found_without_reading_those_that_they_have_besides(asked):
+    elsewhere.in_other_shops(asked.hub.store, "nobody", ["A1", "A2"])
+    elsewhere.has_orders(asked.hub.store, "nobody")
     assert asked.walks() == set()
 
 

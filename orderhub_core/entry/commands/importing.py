@@ -37,13 +37,21 @@ def import_(
     on_error: Annotated[
         str, typer.Option(metavar="reject-all|skip-failed", help="What refused rows do to the others.")
     ] = "reject-all",
+    shop: Annotated[
+        str, typer.Option(metavar="ID", help="Whose orders they are; else the shop that the mapping names.")
+    ] = "",
+    other_orders: Annotated[
+        bool, typer.Option("--other-orders", help="Orders of other shops with the same numbers are other orders.")
+    ] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change; write nothing.")] = False,
     as_json: AsJson = False,
 ) -> int:
     """Take in an export file (CSV or XLSX). Doing it twice changes nothing the second time."""
     refuse_mistyped(home := hub.home())
     with _previewing(home) if dry_run else _made(home) as opened:
-        imported = opened.import_file(file, mapping, on_error=on_error, dry_run=dry_run)
+        imported = opened.import_file(
+            file, mapping, on_error=on_error, dry_run=dry_run, into=shop, other_orders=other_orders
+        )
     tell(imported, _sentences(imported), as_json=as_json)
     if imported.rejected:
         raise UserMistake(
