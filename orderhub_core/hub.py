@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from orderhub_core import pseudonym, registry, settings
+from orderhub_core import registry, settings
 from orderhub_core.board import SnapshotHub, Trying
 from orderhub_core.errors import Unreadable, UserMistake
 from orderhub_core.flows import absorb, admitted, importing, ledgers, ops, packing, poll, replay, reporting
@@ -43,7 +43,7 @@ from orderhub_core.model import RawMessage, Review
 from orderhub_core.packing.floor import Known
 from orderhub_core.ports import Channel, Touchpoint
 from orderhub_core.rules.tree import Rulebook
-from orderhub_core.store import aside, chain, flow, homes, packs, reviewed
+from orderhub_core.store import aside, chain, flow, homes, keys, packs, reviewed
 from orderhub_core.store.home import SHEETS, SNAPSHOT
 from orderhub_core.store.homes import Home
 from orderhub_core.store.known import KnownFrames
@@ -68,11 +68,11 @@ class Hub(Trying):
 
     writable = True
 
-    def __init__(self, home: Home, env: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, home: Home, env: Mapping[str, str] = os.environ, key: keys.Key = keys.kept) -> None:
         self.home = home
         self.store = homes.open_store(home)
         self.settings = settings.load(home.data)
-        self._env = env
+        self._env, self._key = env, key
         self._known = KnownFrames(self.store, home.data / SNAPSHOT)
         self._channels: dict[str, Channel] = {}
         self._channels_lock = threading.Lock()
@@ -93,9 +93,10 @@ class Hub(Trying):
 
     @cached_property
     def context(self) -> Context:
+        hashes = self._key(self.store, self.home.data, self._env)
         return Context(
-            self.store, self.source, self.book, pseudonym.load(self.home.data, self._env), Recent(self.store),
-            places=places(self.settings), merge_wait_us=int(self.settings.merge_wait_s * 1_000_000),
+            self.store, self.source, self.book, hashes, Recent(self.store), places=places(self.settings),
+            merge_wait_us=int(self.settings.merge_wait_s * 1_000_000),
         )  # fmt: skip
 
     @cached_property

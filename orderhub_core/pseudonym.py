@@ -36,6 +36,11 @@ class Pseudonyms:
             for purpose in ("phone", "buyer", "person", "receiver", "address")
         }
 
+    @property
+    def fingerprint(self) -> str:
+        """Tells one key from another, and says nothing of it."""
+        return self.buyer("backup", "which key is it")
+
     def phone(self, phone: str) -> str:
         """The pseudonym of a full phone number however it is written; empty for a masked or missing one."""
         digits = NOT_DIGITS.sub("", unicodedata.normalize("NFKC", phone))
@@ -70,11 +75,24 @@ class Pseudonyms:
         return digest.digest()
 
 
+FILE_NAME = "pepper.key"
+
+
+def name(env: Mapping[str, str]) -> str:
+    """Where the key comes from."""
+    return "ORDERHUB_PEPPER" if env.get("ORDERHUB_PEPPER") else FILE_NAME
+
+
+def is_there(data: Path, env: Mapping[str, str]) -> bool:
+    """Whether there is a key, and none need be made."""
+    return bool(env.get("ORDERHUB_PEPPER")) or (data / FILE_NAME).exists()
+
+
 def load(data: Path, env: Mapping[str, str] = os.environ) -> Pseudonyms:
     """The installation's pseudonyms. Without ORDERHUB_PEPPER a key is made once, in a file only its owner can read."""
     if given := env.get("ORDERHUB_PEPPER"):
         return Pseudonyms(given.encode())
-    path = data / "pepper.key"
+    path = data / FILE_NAME
     if not path.exists():
         _make(path)
     return Pseudonyms(path.read_bytes())

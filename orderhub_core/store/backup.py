@@ -7,6 +7,7 @@ phone is found after a restore. Secrets of outside systems are never in a backup
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
@@ -18,15 +19,13 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from orderhub_core import pseudonym, settings
-from orderhub_core.errors import UserMistake
-from orderhub_core.store import archive, backup_postgres, backup_sqlite, checks, homes, schema
+from orderhub_core.errors import StoreMissing, UserMistake
+from orderhub_core.store import archive, backup_postgres, backup_sqlite, checks, homes, keys, schema
 from orderhub_core.store.archive import Kind, Manifest, Tell
 from orderhub_core.store.contents import contents
 from orderhub_core.store.home import SHEETS, SNAPSHOT
 from orderhub_core.store.homes import Home
 from orderhub_core.store.tables import PARTS
-
-PEPPER = "pepper.key"
 
 
 class Medium(Protocol):
@@ -53,6 +52,8 @@ class Restored(NamedTuple):
     manifest: Manifest
     aside: list[str]
     """Where what was there before is kept."""
+    key: UserMistake | None
+    """Why nothing can be done in this hub yet: the key of its pseudonyms is another, or is missing."""
 
 
 class Rehearsal(NamedTuple):
@@ -91,7 +92,7 @@ def backup(
             shutil.copy2(home.data / name, fresh / name)
             (fresh / name).chmod(0o600)
         files = found.files | {name: archive.digest(fresh / name) for name in names}
-        found = msgspec.structs.replace(found, files=files, settings=names, pepper=_fingerprint(home.data, env))
+        found = msgspec.structs.replace(found, files=files, settings=names, pepper=_key_of(home, env))
         folder = archive.finish(fresh, found)
     return Written(folder, found, archive.rotate(folder, keep) if keep else [])
 
@@ -99,7 +100,7 @@ def backup(
 def _beside(data: Path) -> list[str]:
     """Settings, rulebook and key, where they are and lie in the data folder, and the sheets of spot audits: people's
     work, for without its sheet no audit can be opened again."""
-    names = [settings.FILE_NAME, PEPPER]
+    names = [settings.FILE_NAME, pseudonym.FILE_NAME]
     if rulebook := settings.load(data).rulebook:
         path = Path(os.path.normpath(rulebook))
         if not path.is_absolute() and ".." not in path.parts:
@@ -108,11 +109,13 @@ def _beside(data: Path) -> list[str]:
     return [name for name in names if (data / name).is_file()]
 
 
-def _fingerprint(data: Path, env: Mapping[str, str]) -> str:
-    """Tells one key from another, and says nothing of it."""
-    if not env.get("ORDERHUB_PEPPER") and not (data / PEPPER).exists():
-        return ""
-    return pseudonym.load(data, env).buyer("backup", "which key is it")
+def _key_of(home: Home, env: Mapping[str, str]) -> str:
+    """The fingerprint of the key that the hub uses, or would; empty where there is none."""
+    # The schema of a version before this one has no place for it.
+    with contextlib.suppress(StoreMissing), contextlib.closing(homes.open_store(home._replace(inbox=""))) as store:
+        if known := keys.fingerprint(store):
+            return known
+    return pseudonym.load(home.data, env).fingerprint if pseudonym.is_there(home.data, env) else ""
 
 
 def verify(path: Path, *, tell: Tell = _silent) -> tuple[Path, Manifest, list[str]]:
@@ -151,7 +154,7 @@ def restore(
     """
     folder = archive.newest(path)
     found = _fitting(folder, home, tell)
-    if env.get("ORDERHUB_PEPPER") and found.pepper and found.pepper != _fingerprint(home.data, env):
+    if env.get("ORDERHUB_PEPPER") and found.pepper and found.pepper != pseudonym.load(home.data, env).fingerprint:
         raise UserMistake(
             "ORDERHUB_PEPPER is not the key that {folder} was made with: set that one, or no buyer is known again",
             folder=folder,
@@ -171,7 +174,11 @@ def restore(
         aside = [_put_back(folder, name, home.data, stamp) for name in found.settings]
         aside.append(_away(home.data / SNAPSHOT, stamp))
         aside.append(medium.place(fresh, home, stamp))
-    return Restored(found, sorted({name for name in aside if name}))
+    with contextlib.closing(homes.open_store(home._replace(inbox=""))) as store:
+        if found.pepper:  # of a version before this one, the hub does not know it itself
+            keys.adopt(store, found.pepper)
+        wrong = keys.doubt(store, home.data, env)
+    return Restored(found, sorted({name for name in aside if name}), wrong)
 
 
 def _differs(path: Path, other: Path) -> bool:

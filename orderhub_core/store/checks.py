@@ -6,7 +6,7 @@ never taken for damage.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import groupby, islice
 from operator import itemgetter
@@ -15,13 +15,13 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from orderhub_core import effects
+from orderhub_core import effects, pseudonym
 from orderhub_core.errors import Stop, StoreMissing
 from orderhub_core.fold import FACT_COLUMNS, Head, Parcels, is_sound, read_stated
 from orderhub_core.lifecycle import Given, headline, in_order, settle
 from orderhub_core.model import Event
 from orderhub_core.standing import turning_event
-from orderhub_core.store import archive, homes, ledger, schema, snapshot, statements
+from orderhub_core.store import archive, homes, keys, ledger, schema, snapshot, statements
 from orderhub_core.store import sqlite as sqlite_home
 from orderhub_core.store.base import Store
 from orderhub_core.store.home import SNAPSHOT
@@ -53,8 +53,11 @@ class Finding(NamedTuple):
 Check = Callable[[], Iterator[Finding]]
 
 
-def findings(home: Home, *, quick: bool = False, tell: archive.Tell = lambda *_: None) -> list[Finding]:
-    """What is wrong with the hub; nothing, when all is well. `quick` leaves out what reads every row.
+def findings(
+    home: Home, *, quick: bool = False, tell: archive.Tell = lambda *_: None, env: Mapping[str, str] | None = None
+) -> list[Finding]:
+    """What is wrong with the hub; nothing, when all is well. `quick` leaves out what reads every row; with `env`, it is
+    seen whether the key of the pseudonyms is there.
 
     Raises StoreMissing when there is no hub.
     """
@@ -68,6 +71,8 @@ def findings(home: Home, *, quick: bool = False, tell: archive.Tell = lambda *_:
             "inbox": partial(_inbox, store),
             "parts": partial(_parts, store),
         }
+        if env is not None:
+            steps["key"] = partial(_key, store, home, env)
         if not quick:
             steps |= {
                 "log": partial(_log, store),
@@ -122,6 +127,12 @@ def _snapshot(folder: Path, store: Store) -> Iterator[Finding]:
         yield from _snapshot(folder, store)
     else:
         yield from (Finding("snapshot", what, ANEW) for what in found)
+
+
+def _key(store: Store, home: Home, env: Mapping[str, str]) -> Iterator[Finding]:
+    if keys.doubt(store, home.data, env):
+        what = f"the key under which the hub knows its buyers is not there, or {pseudonym.name(env)} is another"
+        yield Finding("key", what, "put it back: docs/backup.md says how, and what to do where it is lost")
 
 
 def _pages(store: Store, *, quick: bool) -> Iterator[Finding]:

@@ -348,4 +348,13 @@ class Cursor(HubPart, table=True):
     upto: int = number()
 
 
+class Key(HubPart, table=True):
+    """Which key is in use for what: not the key, what tells it from another."""
+
+    __tablename__ = "keys"
+    __table_args__ = CLUSTERED
+    purpose: str = key()
+    fingerprint: str = text()
+
+
 PARTS: dict[str, MetaData] = {"inbox": inboxtables.Inbox.metadata, "hub": stocktables.Resource.metadata}

@@ -619,7 +619,7 @@ def test_stored_messages_are_read_without_the_secrets_of_their_shops(orderhub, h
     settings = '[[shops]]\nid = "d"\nconnector = "direct"\nsecret_env = "NOT_SET"\n'
     with (held[1] / "orderhub.toml").open("a", encoding="utf-8") as file:
         file.write(settings)
-    hub = Hub(homes.Home(held[1]), {"ORDERHUB_PEPPER": "of some length, for a test"})
+    hub = Hub(homes.Home(held[1]), {})
     at = "2026-01-01T10:00:00+08:00"
     body = json.dumps({"id": "e1", "order_no": "D1", "at": at, "facts": {"order.placed": at}}).encode()
     hub.receive([RawMessage("d", "e1", "event", body)])
@@ -658,6 +658,28 @@ def test_a_file_of_another_shop_s_orders_is_refused_by_a_preview_too(orderhub, e
     told = last_object(out)
     assert (code, told["shop"], told["imported"], told["unchanged"]) == (0, "imported", 0, first["imported"])
     assert last_object(orderhub(*again, "--other-orders", "--json")[1])["imported"] == first["imported"]
+
+
+def test_a_hub_without_its_key_says_so_and_is_mended(orderhub, export, tmp_path):
+    here = ["--data", tmp_path / "d"]
+    assert orderhub("import", export, "--mapping", "generic", *here)[0] == 0
+    key = (tmp_path / "d" / "pepper.key").read_bytes()
+    (tmp_path / "d" / "pepper.key").unlink()
+    for command in (
+        ["import", export, "--mapping", "generic"],
+        ["worker"],
+        ["import", export, "--mapping", "generic", "--dry-run"],
+    ):
+        code, _, err = orderhub(*command, *here)
+        assert (code, "pepper.key back" in err, "db init --new-key" in err) == (2, True, True)
+    code, out, _ = orderhub("db", "check", "--quick", *here)
+    assert (code, out.startswith("key: ")) == (1, True)
+    (tmp_path / "d" / "pepper.key").write_bytes(key)
+    assert orderhub("db", "check", *here)[0] == 0
+    (tmp_path / "d" / "pepper.key").unlink()
+    assert orderhub("db", "init", "--new-key", *here)[0] == 0
+    assert orderhub("import", export, "--mapping", "generic", *here)[0] == 0
+    assert (tmp_path / "d" / "pepper.key").read_bytes() != key
 
 
 def test_stock_is_reported_listed_and_told_by_order(orderhub, tmp_path):

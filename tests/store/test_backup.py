@@ -16,9 +16,8 @@ from orderhub_core.errors import Busy, OrderHubError, StoreMissing, UserMistake
 from orderhub_core.flows import absorb
 from orderhub_core.flows.context import Context, Source
 from orderhub_core.model import Content, Event, Line, Observation, Parcel, Person, RawMessage
-from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.rules.tree import Action, Group, Rule, Rulebook
-from orderhub_core.store import archive, backup, backup_postgres, backup_sqlite, checks, homes, schema, statements
+from orderhub_core.store import archive, backup, backup_postgres, backup_sqlite, checks, homes, keys, schema, statements
 from orderhub_core.store.homes import Home
 from orderhub_core.store.tables import PARTS
 
@@ -93,7 +92,7 @@ class Hub:
     def __init__(self, home, book=BOOK):
         self.store = homes.open_store(home)
         source = Source(SHOP, "douyin", lambda _, body: msgspec.json.decode(body, type=Observation))
-        self.context = Context(self.store, lambda _: source, book, Pseudonyms(ENV["ORDERHUB_PEPPER"].encode()))
+        self.context = Context(self.store, lambda _: source, book, keys.kept(self.store, home.data, ENV))
 
     def take(self, some, size=20):
         for at in range(0, len(some), size):
@@ -276,6 +275,40 @@ def test_another_key_from_the_environment_is_refused(sqlite_home, tmp_path):
     with pytest.raises(UserMistake, match="ORDERHUB_PEPPER"):
         backup.restore(tmp_path / "b", Home(tmp_path / "there"), env={"ORDERHUB_PEPPER": "another pepper altogether"})
     backup.restore(tmp_path / "b", Home(tmp_path / "there"), env=ENV)
+
+
+def test_a_hub_whose_key_is_elsewhere_says_so_when_it_is_restored_and_does_nothing_without(
+    sqlite_home, opened, tmp_path
+):
+    opened(sqlite_home).take(messages(3))
+    backup.backup(sqlite_home, tmp_path / "b", env={})  # by a timer that knows no key
+    there = Home(tmp_path / "there")
+    done = backup.restore(tmp_path / "b", there, env={})
+    assert "ORDERHUB_PEPPER" in str(done.key)
+    restored = homes.open_store(there)
+    for env, what in (
+        ({}, "a key that is not here"),
+        ({"ORDERHUB_PEPPER": "another pepper altogether"}, "is not the key"),
+    ):
+        for use in (keys.kept, keys.passing):
+            with pytest.raises(UserMistake, match=what):
+                use(restored, there.data, env)
+        (found,) = [one for one in checks.findings(there, env=env) if one.part == "key"]
+        assert "docs/backup.md" in str(found)
+    assert not (there.data / "pepper.key").exists()
+    assert keys.kept(restored, there.data, ENV).fingerprint == keys.fingerprint(restored)
+    assert checks.findings(there, env=ENV) == checks.findings(there) == []
+    restored.close()
+
+
+def test_the_key_of_a_backup_that_an_older_version_wrote_is_known_after_its_restore(sqlite_home, opened, tmp_path):
+    opened(sqlite_home).take(messages(3))
+    keys.forget(sqlite_home)
+    backup.backup(sqlite_home, tmp_path / "b", env=ENV)
+    there = Home(tmp_path / "there")
+    assert backup.restore(tmp_path / "b", there, env=ENV).key is None
+    with contextlib.closing(homes.open_store(there)) as restored, pytest.raises(UserMistake, match="not here"):
+        keys.kept(restored, there.data, {})
 
 
 # -- whole or not at all

@@ -10,7 +10,7 @@ import msgspec
 import psycopg
 import pytest
 from pysqlite3 import dbapi2 as sqlite
-from test_backup import NOW, SHOP, Hub, messages
+from test_backup import ENV, NOW, SHOP, Hub, messages
 
 from orderhub_core.entry.commands import db
 from orderhub_core.flows.places import places
@@ -213,6 +213,7 @@ def test_a_broken_page_is_found(sqlite_home):
 def run(command, home, monkeypatch, **arguments):
     monkeypatch.setenv("ORDERHUB_DATA", "")
     monkeypatch.setenv("ORDERHUB_DATABASE_URL", "")
+    monkeypatch.setenv("ORDERHUB_PEPPER", ENV["ORDERHUB_PEPPER"])
     try:
         command(data=home.data, database=home.database, inbox="", as_json=False, **arguments)
     except db.typer.Exit as told:

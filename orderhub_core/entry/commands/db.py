@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import time
 from pathlib import Path
@@ -14,12 +15,12 @@ from orderhub_core import hub, settings
 from orderhub_core.entry.options import AsJson, spoken, tell, tr
 from orderhub_core.errors import OrderHubError, UserMistake
 from orderhub_core.store import backup as backups
-from orderhub_core.store import checks, expiry, homes
+from orderhub_core.store import checks, expiry, homes, keys
 from orderhub_core.store.archive import Manifest
 
 app = typer.Typer(no_args_is_help=True)
 
-_PARTS = ("home", "inbox", "parts", "log", "bodies", "orders", "ledger", "splits", "packs", "snapshot")
+_PARTS = ("home", "inbox", "parts", "key", "log", "bodies", "orders", "ledger", "splits", "packs", "snapshot")
 PARTS = frozenset(f"check {part}" for part in _PARTS)
 """Steps of a check that are no file."""
 Backups = Annotated[Path, typer.Argument(metavar="DIR", help="Folder in which backups gather, or one of them.")]
@@ -27,10 +28,17 @@ Backups = Annotated[Path, typer.Argument(metavar="DIR", help="Folder in which ba
 
 @app.command()
 @spoken
-def init(as_json: AsJson = False) -> int:
+def init(
+    new_key: Annotated[
+        bool, typer.Option("--new-key", help="The key of the pseudonyms is lost: go on under another, and know nobody.")
+    ] = False,
+    as_json: AsJson = False,
+) -> int:
     """Make the hub, or bring it to this version's schema."""
     home = hub.home()
     homes.init(home)
+    if new_key:
+        keys.forget(home)
     tell({"home": str(home)}, tr("the hub in {home} is ready").format(home=home), as_json=as_json)
     return 0
 
@@ -47,7 +55,7 @@ def check(
         return _check_backup(of, as_json=as_json)
     home = hub.home()
     with _Progress() as progress:
-        found = checks.findings(home, quick=quick, tell=progress)
+        found = checks.findings(home, quick=quick, tell=progress, env=os.environ)
     answer: dict[str, Any] = {"fine": not found, "findings": [finding._asdict() for finding in found]}
     sentences = [str(finding) for finding in found] or [tr("the hub is whole")]
     try:
@@ -128,7 +136,10 @@ def restore(
     kept = tr("; what was there is kept in {folders}").format(folders=tr(", ").join(done.aside)) if done.aside else ""
     text = tr("{home} holds the hub of {at}: {content}")
     sentence = text.format(home=home, at=_instant(done.manifest), content=_content(done.manifest)) + kept
-    tell({"home": str(home), "aside": done.aside, "manifest": done.manifest}, sentence, as_json=as_json)
+    if done.key:
+        sentence += "\n" + done.key.told(tr)
+    answer = {"home": str(home), "aside": done.aside, "manifest": done.manifest, "key": done.key and str(done.key)}
+    tell(answer, sentence, as_json=as_json)
     return 0
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import secrets
 import tempfile
 from collections.abc import Iterator
 from functools import partial
@@ -19,7 +17,7 @@ from orderhub_core.entry.start import refuse_mistyped
 from orderhub_core.errors import StoreMissing, UserMistake
 from orderhub_core.flows.importing import PARKED, Imported
 from orderhub_core.i18n import retold
-from orderhub_core.store import homes
+from orderhub_core.store import homes, keys
 
 app = typer.Typer()
 
@@ -79,11 +77,8 @@ def _made(home: homes.Home) -> Iterator[hub.Hub]:
 @contextlib.contextmanager
 def _previewing(home: homes.Home) -> Iterator[hub.Hub]:
     """The hub as it is. Where there is none yet, an empty one that is gone afterwards."""
-    env = dict(os.environ)
-    if not (home.data / "pepper.key").exists():
-        env["ORDERHUB_PEPPER"] = env.get("ORDERHUB_PEPPER") or secrets.token_hex(32)
     try:
-        opened = hub.Hub(home, env)
+        opened = hub.Hub(home, key=keys.passing)
         opened.store.progress()
     except StoreMissing:
         with tempfile.TemporaryDirectory() as folder, _made(homes.Home(Path(folder))) as empty:
