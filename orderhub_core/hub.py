@@ -103,13 +103,9 @@ class Hub(Trying):
     def receiver(self) -> Receiver:
         limits = self.settings.limits
         return Receiver(
-            self.store,
-            clock,
-            most_waiting=limits.waiting_messages,
-            most_bytes=limits.waiting_bytes,
-            observe=self.observe_written,
-            scribe=homes.scribe(self.store),
-        )
+            self.store, clock, most_waiting=limits.waiting_messages, most_bytes=limits.waiting_bytes,
+            observe=self.observe_written, scribe=homes.scribe(self.store),
+        )  # fmt: skip
 
     @cached_property
     def _gates(self) -> Gates:

@@ -287,7 +287,7 @@ class Release(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     held_for: str = ""
     """Of the hub's own words: only if it is kept for this alone. Empty: for whatever a person may have known by now."""
     act: Literal["go", "again", "close"] = "go"
-    """`again`: what was tried goes, too, under the same key. `close`: a person has seen to it, and it goes no more."""
+    """`again`: what was tried goes, too. `close`: a person has seen to it."""
 
 
 class Packing(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -392,5 +392,4 @@ class RawMessage(msgspec.Struct, frozen=True, gc=False):
     kind: str
     body: bytes
     key: str = ""
-    """The order it speaks of, where the connector can tell cheaply: a hint that lets several workers share the load,
-    never trusted."""
+    """The order it speaks of, where that is cheap to tell: never trusted, a hint by which workers share the load."""

@@ -100,7 +100,8 @@ class Douyin:
         except UNREADABLE:
             return [RawMessage(self._shop, unreadable(body), "push", body)]
         if len(items) > MOST_PUSHES:
-            raise TooLarge(f"{self._shop}: {len(items)} pushes in one delivery, and {MOST_PUSHES} are the most")
+            text = "{shop}: {n} pushes in one delivery, and {most} are the most"
+            raise TooLarge(text, shop=self._shop, n=len(items), most=MOST_PUSHES)
         return [message for item in items if (message := self._message(bytes(item)))]
 
     def answer(self, failure: OrderHubError | None) -> tuple[int, bytes]:
