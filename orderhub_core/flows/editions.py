@@ -200,19 +200,26 @@ class Editions:
         )
 
     def take_up(self) -> str:
-        """Where no version is kept yet, the file of the settings becomes the first. Returns what somebody should know
-        of a file that holds something else than what is kept."""
+        """Where no version was published yet, the file of the settings becomes the first. Returns what somebody should
+        know of a file that holds something else than what is kept under its version: that is left as it is."""
         if self._file is None:
             return ""
         text = read_text(self._file, "rulebook")
         version = read(text).version
-        if all(one.published_at is None for one in self.kept()):
-            first = [BookChange("save", version, "settings", text=text), BookChange("publish", version, "settings")]
+        kept, every = books.text(self._store, version), self.kept()
+        same, first = kept is not None and read(kept) == read(text), all(one.published_at is None for one in every)
+        if first and kept is not None and not same:
+            # A draft of somebody's, or one that was thrown away: neither is this file, and neither may speak for it.
+            state = next(one.state for one in every if one.version == version)
+            return (
+                f"{self._file.name} was not published: its version {version} is kept with another text ({state}). Give"
+                " the file another `version`; until some version is published, the file decides"
+            )
+        if first:
+            said = [BookChange("save", version, "settings", text=text), BookChange("publish", version, "settings")]
             # Under one name each, whichever worker begins, and however often.
-            self._receive([ops.change(change, 0) for change in first])
-            return ""
-        kept = books.text(self._store, version)
-        if kept is not None and read(kept) == read(text):
+            self._receive([ops.change(change, 0) for change in said])
+        if first or same:
             return ""
         return (
             f"{self._file.name} holds something else than what decides as version {version}:"

@@ -323,6 +323,27 @@ def test_the_file_of_the_settings_is_the_first_version_and_never_slips_in_later(
     assert bench.decided("argument") == {"A1": "hangzhou"}
 
 
+@pytest.mark.parametrize("thrown_away", [True, False])
+def test_the_file_of_the_settings_does_not_publish_what_another_has_kept_under_its_version(
+    context, order, tmp_path, thrown_away
+):  # fmt: skip
+    file = tmp_path / "rules.toml"
+    file.write_text(text("v1", "hangzhou"), encoding="utf-8")
+    bench = Bench(context, order, settings=Settings(rulebook="rules.toml"), folder=tmp_path)
+    draft = text("v1", "hangzhou", GIFT)
+    bench.editions.save(draft, by="ann")
+    if thrown_away:
+        bench.editions.change("discard", "v1", by="ann", comment="never")
+    assert "rules.toml was not published: its version v1 is kept with another text" in bench.editions.take_up()
+    drain(bench.context, 100)
+    assert bench.states() == {"v1": "archived" if thrown_away else "draft"}
+    assert bench.editions.text("v1") == draft, "nobody writes over another's draft"
+    file.write_text(text("v2", "hangzhou"), encoding="utf-8")
+    assert bench.editions.take_up() == ""
+    drain(bench.context, 100)
+    assert bench.states()["v2"] == "active"
+
+
 class Paper:
     """The versions as they ought to be, by hand."""
 
