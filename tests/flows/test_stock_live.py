@@ -481,6 +481,28 @@ def test_what_has_no_sku_or_is_made_for_the_order_is_not_looked_for_in_stock(con
     assert place.bought(4)[0].startswith("hangzhou? nothing was taken")
 
 
+def test_what_is_made_for_an_order_is_not_subtracted_from_a_report_until_it_was_delivered(context, order):
+    settings = msgspec.structs.replace(shop(), bases=(BaseSettings("south", "dock"),))
+    made = GIFT.replace("gift FREE-1", "work_order south; gift FREE-1").replace("total >= 1", "total_quantity >= 5")
+    place = Place(context, order, settings, text("v1", "hangzhou", made))
+    counted = [("hangzhou", "SKU-1", 10), ("hangzhou", "FREE-1", 3)]
+    place.counted(*counted)
+    assert place.bought(6, 1) == ["hangzhou", "hangzhou"]
+    assert (place.left("hangzhou"), place.left("hangzhou", "FREE-1")) == (9, 2), "its gift is made by nobody"
+    place.counted(*counted)
+    assert (place.left("hangzhou"), place.left("hangzhou", "FREE-1")) == (9, 2), "the same count, the same left"
+    assert [one.order_no for one in place.stock.awaited("hangzhou", "SKU-1")] == ["A2"]
+    assert place.bought(4, 4) == ["hangzhou", "hangzhou"]
+    place.news("A1", E.PRODUCTION_STARTED)
+    drain(place.context, 100)
+    place.counted(*counted)
+    assert place.left("hangzhou") == 1
+    place.news("A1", E.LOCKED)
+    drain(place.context, 100)
+    place.counted(("hangzhou", "SKU-1", 16), ("hangzhou", "FREE-1", 3))
+    assert place.left("hangzhou") == 1, "what was made for it has come, and is nobody else's"
+
+
 def test_a_warehouse_that_a_report_has_opened_gets_its_orders(context, order):
     disabled = msgspec.structs.replace(shop().warehouses[0], enabled=False)
     settings = msgspec.structs.replace(shop(), warehouses=(disabled, *shop().warehouses[1:]))
