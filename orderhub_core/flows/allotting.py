@@ -28,13 +28,16 @@ from orderhub_core.rules.needs import named
 from orderhub_core.rules.provinces import located
 from orderhub_core.rules.quotas import CLAIMS
 from orderhub_core.rules.routing import NO_WINDOW, routes
-from orderhub_core.rules.shortages import refusals
+from orderhub_core.rules.shortages import NOT_OURS, refusals
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store.unit import Row
 
 _english = translator("en")
 NOT_GRANTED = "; not granted: "
 """In the reason of a gift that was refused, between why the rule gave it and what there was left of it."""
+CHANNEL = "channel"
+"""In the place of a rule's name, where an order's own channel has chosen its warehouse and no rule speaks of it."""
+NAMED = "its channel names {warehouse}"
 
 
 class Settled(NamedTuple):
@@ -55,10 +58,44 @@ def settle(
 ) -> list[Settled]:
     """Where each order goes, in the order in which they were decided. `windows`: routing.WINDOWS. `trying`: nothing is
     taken."""
-    made = _with_bases(_with_granted(made, counters, trying=trying), places.bases)
+    made, strange = [_as_named(one) for one in made], _strangers(made, places)
+    made = _with_bases(_with_granted(made, strange, counters, trying=trying), places.bases)
     split = parcelling.ways(made)
     settled = _placed(made, split, places, windows, counters, trying=trying)
-    return _in_parcels(made, settled, split) if split else settled
+    settled = _in_parcels(made, settled, split) if split else settled
+    if not strange:
+        return settled
+    return [
+        _kept(done, why) if (why := strange.get(one.head.order_id)) else done
+        for one, done in zip(made, settled, strict=True)
+    ]
+
+
+def _as_named(one: Made) -> Made:
+    """Where its channel has chosen a warehouse, it goes there, whatever rules say of that: as if one had sent it."""
+    if (warehouse := one.head.warehouse) is None:
+        return one
+    wish = _wish(one)
+    own = wish or Decision("", CHANNEL, "assign_warehouse", warehouse, 1, None, "")
+    reason = "; ".join(filter(None, (own.reason, NAMED.format(warehouse=warehouse))))
+    goes = own._replace(argument=warehouse, reason=reason)
+    if wish is None:
+        return one._replace(decisions=[goes, *one.decisions])
+    return one._replace(decisions=[goes if said is wish else said for said in one.decisions])
+
+
+def _strangers(made: Sequence[Made], places: Places) -> dict[int, str]:
+    """By order, of those whose channel names a warehouse that is none of the hub's, why a person must look. It may be
+    the platform's own, which sends the order without us, or a name that somebody has misspelt."""
+    named = {one.head.order_id: one.head.warehouse for one in made if one.head.warehouse is not None}
+    ours = set(places.warehouses["warehouse"]) if named else ()
+    return {number: NOT_OURS.format(warehouse=name) for number, name in named.items() if name not in ours}
+
+
+def _kept(settled: Settled, why: str) -> Settled:
+    wish = next(said for said in settled.decisions if said.action == "assign_warehouse")
+    held = Decision(wish.group, wish.rule, "hold", "review", 1, None, why)
+    return settled._replace(decisions=[*settled.decisions, held], lack=why, rest=0)
 
 
 def _placed(
@@ -68,10 +105,12 @@ def _placed(
     """With the warehouse of each. `split`: ways, by order."""
     world = World(places.warehouses, windows, counters.counted())
     contended, books = world.watched() | {NEAREST}, _books(made)
+    if all(contended.isdisjoint(named(book, "assign_warehouse")) for book in books):
+        some = [one for one in made if one.head.warehouse is not None]
+    else:
+        some = list(made)
     asking = {
-        one.head.order_id: wish
-        for one in ([] if all(contended.isdisjoint(named(book, "assign_warehouse")) for book in books) else made)
-        if (wish := _wish(one)) is not None and wish.argument in contended
+        one.head.order_id: wish for one in some if (wish := _wish(one)) is not None and wish.argument in contended
     }
     if not asking:
         return [Settled(one.decisions) for one in made]
@@ -95,11 +134,7 @@ def _books(made: Sequence[Made]) -> Collection[Rulebook]:
 
 
 def _wish(one: Made) -> Decision | None:
-    if one.head.warehouse is None:
-        for decision in one.decisions:
-            if decision.action == "assign_warehouse":
-                return decision
-    return None
+    return next((said for said in one.decisions if said.action == "assign_warehouse"), None)
 
 
 def _settled(one: Made, wish: Decision, told: Row, parts: Parts) -> Settled:
@@ -160,29 +195,38 @@ def _wanted(made: Iterable[Made]) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=WANTED, orient="row")
 
 
-def _with_granted(made: Sequence[Made], counters: Counters, *, trying: bool) -> Sequence[Made]:
-    """Of limited gifts, those that there still were; of the others none, and why."""
+def _with_granted(
+    made: Sequence[Made], strange: Mapping[int, str], counters: Counters, *, trying: bool
+) -> Sequence[Made]:  # fmt: skip
+    """Of limited gifts, those that there still were; of the others none, and why. `strange` orders get none: nobody
+    knows whether the hub will send them."""
     if not any(any(gifts.limited(book)) for book in _books(made)):
         return made
     found: list[Made] = []
     for _, some in groupby(made, key=lambda one: one.book.version):
         run = list(some)
-        found += _granted(run, counters, trying=trying) if any(gifts.limited(run[0].book)) else run
+        found += _granted(run, strange, counters, trying=trying) if any(gifts.limited(run[0].book)) else run
     return found
 
 
-def _granted(made: Sequence[Made], counters: Counters, *, trying: bool) -> Sequence[Made]:
+def _granted(
+    made: Sequence[Made], strange: Mapping[int, str], counters: Counters, *, trying: bool
+) -> Sequence[Made]:  # fmt: skip
     book = made[0].book
     limited = frozenset(gifts.quotas(book)["rule"])
+    why = {(one.head.order_id, name): strange[one.head.order_id]
+           for one in made if one.head.order_id in strange for name in limited}  # fmt: skip
+    ours = [one for one in made if one.head.order_id not in strange]
     claims = pl.DataFrame(
-        list(_claims(made, limited)), schema={**CLAIMS, "paid_at": pl.Int64()}, orient="row"
+        list(_claims(ours, limited)), schema={**CLAIMS, "paid_at": pl.Int64()}, orient="row"
     ).with_columns(pl.col("paid_at").cast(INSTANT))
-    if claims.is_empty():
+    if not claims.is_empty():
+        asking = set(claims["order_id"])
+        mine = {one.head.order_id: one for one in made if one.head.order_id in asking}
+        found = counters.grant(claims, book, mine, trying=trying)
+        why |= {(number, name): told for number, name, told in refusals(found.refusals, _english).iter_rows()}
+    if not why:
         return made
-    asking = set(claims["order_id"])
-    mine = {one.head.order_id: one for one in made if one.head.order_id in asking}
-    found = counters.grant(claims, book, mine, trying=trying)
-    why = {(number, name): told for number, name, told in refusals(found.refusals, _english).iter_rows()}
     return [one._replace(decisions=[_refused(one, said, why) for said in one.decisions]) for one in made]
 
 

@@ -188,7 +188,7 @@ class Intentions:
         for decision in settled.decisions:
             _, rule, action, argument, quantity, parent, reason = decision
             if action == "assign_warehouse":
-                if head.warehouse is not None:
+                if head.warehouse_by == "rule":  # the first one counts
                     continue
                 head.warehouse, head.warehouse_by = argument, "rule"
             elif action == "add_gift":

@@ -40,7 +40,7 @@ class Targets:
                         "warehouse {name} has no connector in the settings: hand the order over by hand", name=name
                     )
                 return _connected(registry.warehouse, endpoint)
-        raise NobodyThere("no warehouse {name!r} in the settings; a rule names it", name=name)
+        raise NobodyThere("no warehouse {name!r} in the settings; a rule or an order names it", name=name)
 
     @lru_cache(maxsize=64)  # noqa: B019
     def base(self, name: str) -> Warehouse:

@@ -40,6 +40,9 @@ REASONS = {
     "begun": "begun before that: {answer}",
     "let_go": "let go by {by}: {reason}",
     "closed": "closed by {by}: {reason}",
+    # Before the next, which fits it, too.
+    "not_ours": "its channel names {warehouse}, which the settings do not have",
+    "named": "its channel names {warehouse}",
 }
 LACKING = ("nothing was taken: {why}", "what is there goes first, and the rest waits: {why}")
 LACKED = "{warehouse}: {lacks}"
