@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from orderhub_core.flows import rows
-from orderhub_core.fold import Entry, Folded, Head
+from orderhub_core.fold import Entry, Folded, Head, as_entry
 from orderhub_core.model import Content, Line, Person
 from orderhub_core.store.unit import Message, Row, Writes
 
@@ -34,7 +34,7 @@ class News:
     def note(self, head: Head, content: Content | None, folded: Folded, message: Message) -> None:
         """Take in what an observation changed."""
         order_id = head.order_id
-        self.entries += folded.entries
+        self.entries += folded.entries or _restated(head, message)
         self.touched[order_id], self.last_message[order_id] = head, message
         if folded.boxed:
             self._boxed[order_id] = head
@@ -83,3 +83,12 @@ class News:
     def lasting_rows(self, writes: Writes, table: str, order_id: int) -> list[Row]:
         """Where rows are put that stay as they are, whoever says something else later."""
         return (writes.inserts if order_id in self.created else writes.new)[table]
+
+
+def _restated(head: Head, message: Message) -> list[Entry]:
+    """What only says once more what is known hides what older messages say that come later. While the rulebook may
+    still speak on the order, its decision follows from this, too: who decides once more must find the message."""
+    if head.decided or head.fulfilment != "waiting":
+        return []
+    at, source, number = message.received_at, message.source, message.id
+    return [as_entry((head.order_id, "order.restated", at, at, "", "", "noted", source, number, ""))]

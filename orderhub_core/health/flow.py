@@ -7,7 +7,7 @@ import polars as pl
 from orderhub_core.frames import INSTANT
 
 MINUTE_US = 60_000_000
-RESTATED = ("order.content", "order.parcel")
+RESTATED = ("order.content", "order.restated", "order.parcel")
 """The log also says when an order's particulars were stated anew: no event of its life."""
 AXES = ("order", "payment", "fulfilment", "logistics", "after_sale", "invoice")
 

@@ -93,6 +93,25 @@ def test_all_that_was_decided_is_decided_once_more_whatever_versions_came_and_we
     assert decided[1] > 1, "several versions had their say"
 
 
+def test_what_was_only_stated_once_more_is_heard_again_as_long_as_a_decision_may_follow_from_it(bench):
+    bench.editions.save(text("v1", "hangzhou", BY_QUANTITY), by="ann")
+    bench.published("v1")
+
+    def said(*events, at, quantity):
+        bench._receive([bench._order("B1", *events, at=NOW + at, total=10_000, quantity=quantity)])
+        drain(bench.context, 100)
+
+    said(E.PLACED, at=10, quantity=1)
+    said(E.PLACED, at=20, quantity=1)
+    said(E.PAID, at=15, quantity=9)  # is older than what was said last, and changes nothing but that it is paid
+    assert rows(bench.context, "SELECT action, argument FROM decisions") == [("assign_warehouse", "hangzhou")]
+    found = reproduce(bench.context, *EVER)
+    assert (found.orders, found.same, found.differences) == (1, 1, [])
+    said(E.PLACED, at=30, quantity=1)
+    heard = rows(bench.context, "SELECT event, outcome FROM log WHERE event = 'order.restated'")
+    assert heard == [("order.restated", "noted")], "what is decided follows from nothing later"
+
+
 def test_many_signals_and_an_order_of_a_quiet_lane_are_no_difference(bench):
     bench.editions.save(text("v1", "hangzhou", STORM), by="ann")
     bench.published("v1")

@@ -30,6 +30,7 @@ EVENTS: dict[str, str] = {
     "order.packed": "Told whom it is packed with",
     "order.paired": "A person's word on what it is packed with",
     "order.content": "Content changed",
+    "order.restated": "Content stated once more",
     "order.parcel": "Parcel news",
     Event.PLACED: "Order placed",
     Event.PAID: "Paid",
