@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -106,6 +106,9 @@ class JetStreamStore(PostgresStore):
         self.cluster = Cluster(address(inbox))
         self._batch: Batch | None = None
         """What the claim at hand was read from; belongs to the thread that holds the claim."""
+        self._compared = False
+        """Whether what the cluster has forgotten was compared, of every lane, with what the database has: once after a
+        start, for a backup that was restored may be older."""
 
     def close(self) -> None:
         super().close()
@@ -143,7 +146,7 @@ class JetStreamStore(PostgresStore):
             self._batch = None
             if (claim := super()._claim(connection, limit, now)) is not None:
                 return claim
-            found = self._oldest(connection, limit)
+            found = self._oldest(connection, limit, now)
             if found is None:
                 return None
             claim, batch = found
@@ -155,15 +158,22 @@ class JetStreamStore(PostgresStore):
             connection.commit()
             self._forget(batch)
 
-    def _oldest(self, connection: Any, limit: int) -> tuple[Claim, Batch] | None:
+    def _oldest(self, connection: Any, limit: int, now: int) -> tuple[Claim, Batch] | None:
         """The beginning of the lane whose first message waits longest, of those that no other worker has."""
         states = self.cluster.states()
+        empty = [] if self._compared else self._forgotten(connection, states)
+        self._compared = self._compared or (not empty and len(states) == self.cluster.address.lanes)
         waiting = sorted((state.since, lane) for lane, state in states.items() if state.messages)
-        for _, lane in waiting:
+        for lane in [*empty, *(lane for _, lane in waiting)]:
             claim = self._take_lane(connection, THIS_LANE, lane % self.lanes)
             if claim is None:
                 continue
             state = states[lane]
+            if not state.messages:
+                batch = self._sorted_out(connection, lane, state._replace(since=now), [])
+                if batch.fresh:  # else another worker has told it meanwhile, and the lane has gone on
+                    return claim, batch
+                continue
             stored = unbroken(self.cluster.read(lane, state.first, limit), state.first)
             if not stored:
                 # That replica lags behind, or what it should have is gone: the leader decides which.
@@ -172,17 +182,29 @@ class JetStreamStore(PostgresStore):
                 return claim, self._sorted_out(connection, lane, state, stored)
         return None
 
+    def _forgotten(self, connection: Any, states: Mapping[int, State]) -> list[int]:
+        """Lanes that are empty, and were emptied further than the database knows: perhaps nothing comes there any more
+        that would show it."""
+        named = {self._cursor(lane, state): lane for lane, state in states.items() if not state.messages}
+        found = connection.execute("SELECT name, upto FROM cursor WHERE name = ANY(%s)", (list(named),))
+        known = dict(found.fetchall())
+        return [lane for name, lane in named.items() if missing(name, states[lane], known.get(name, 0), [])]
+
+    def _cursor(self, lane: int, state: State) -> str:
+        return f"{stream_of(self.cluster.address, lane)}@{state.born}"
+
     def _sorted_out(self, connection: Any, lane: int, state: State, stored: Sequence[Stored]) -> Batch:
-        name = f"{stream_of(self.cluster.address, lane)}@{state.born}"
+        name = self._cursor(lane, state)
         row = connection.execute("SELECT upto FROM cursor WHERE name = %s", (name,)).fetchone()
-        upto = None if row is None else row[0]
+        upto = 0 if row is None else row[0]
         read = [
             *missing(name, state, upto, stored),
             *((entry.sequence, opened(name, state, entry)) for entry in stored),
         ]
         known = self._digests(connection, [envelope for _, envelope in read])
         read += counted_anew(name, state, upto, read, known)
-        return Batch(lane, stored[-1].sequence, name, *sorted_out([envelope for _, envelope in read], known))
+        upto = stored[-1].sequence if stored else state.first - 1
+        return Batch(lane, upto, name, *sorted_out([envelope for _, envelope in read], known))
 
     def _digests(self, connection: Any, envelopes: Sequence[Envelope]) -> dict[tuple[str, str], bytes]:
         rows = connection.execute(
@@ -273,22 +295,26 @@ def _is_storable(envelope: Envelope) -> bool:
     return all(len(word) <= LONGEST_ID and "\0" not in word for word in words) and abs(envelope.received_at) < 1 << 63
 
 
-def missing(cursor: str, state: State, upto: int | None, stored: Sequence[Stored]) -> list[Read]:
-    """A note, as if it were a message, where the lane goes on later than it should: something acknowledged is gone."""
-    expected, found = state.first if upto is None else upto + 1, stored[0].sequence
+def missing(cursor: str, state: State, upto: int, stored: Sequence[Stored]) -> list[Read]:
+    """A note, as if it were a message, where the lane goes on later than it should, or is empty and should not be:
+    something acknowledged is gone. `upto`: the last that the database has, 0 before the first."""
+    expected, found = upto + 1, stored[0].sequence if stored else state.first
     if found <= expected:
         return []
     span = f"{expected}-{found - 1}"
-    text = f"the cluster has lost messages {span} of {cursor}, which it had acknowledged"
+    text = (
+        f"messages {span} of {cursor}, which the cluster had acknowledged, are neither there nor here: it has lost"
+        " them, or the hub was restored from a backup that is older than they are"
+    )
     return [(found, Envelope(LOST, f"{cursor}:{span}", "lost", state.since, text.encode()))]
 
 
 def counted_anew(
-    cursor: str, state: State, upto: int | None, read: Sequence[Read], known: dict[tuple[str, str], bytes]
+    cursor: str, state: State, upto: int, read: Sequence[Read], known: dict[tuple[str, str], bytes]
 ) -> list[Read]:
     """A note where numbers that were applied stand for messages that nobody knows: the cluster forgot its end."""
     for sequence, envelope in read:
-        if upto is not None and sequence <= upto and (envelope.source, envelope.message_id) not in known:
+        if sequence <= upto and (envelope.source, envelope.message_id) not in known:
             text = f"the cluster went back behind message {upto} of {cursor}: what it acknowledged after it may be lost"
             name = f"{cursor}:{sequence}-{upto} again at {state.since}"
             return [(sequence, Envelope(LOST, name, "lost", state.since, text.encode()))]

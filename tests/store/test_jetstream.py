@@ -385,6 +385,31 @@ class TestHoles:
         ((source, name),) = rows(store, "SELECT source, message_id FROM parked")
         assert source == "jetstream" and "again" in name
 
+    def test_a_database_that_is_older_than_what_it_had_applied_is_told_at_its_start(
+        self, store, database, jetstream_inbox
+    ):
+        """As after a restore: of lanes that it knew, and of those that were never used before the backup."""
+        store.accept([message(number) for number in range(40)], NOW)
+        apply(store)
+        used = rows(store, "SELECT name, upto FROM cursor ORDER BY name")
+        assert len(used) > 1
+        with store.transaction("hub") as cursor:
+            cursor.execute("UPDATE cursor SET upto = upto - 1 WHERE name = %s", (used[0][0],))
+            cursor.execute("DELETE FROM cursor WHERE name <> %s", (used[0][0],))
+        assert apply(store) == {}, "it has looked already"
+        with closing(open_jetstream(database, jetstream_inbox)) as again:
+            apply(again)
+            assert rows(again, "SELECT message_id FROM parked WHERE source = 'jetstream' ORDER BY message_id") == [
+                (f"{name}:{upto if name == used[0][0] else 1}-{upto}",) for name, upto in used
+            ]
+            assert apply(again) == {}
+            again.accept([message(number) for number in range(100, 180)], NOW)
+            assert len(apply(again)) == 80, "and no note a second time"
+        with closing(open_jetstream(database, jetstream_inbox)) as sound:
+            assert apply(sound) == {}
+        ((least,),) = rows(store, "SELECT min(received_at) FROM inbox")
+        assert least >= NOW, "a note has come when it was found"
+
     def test_a_replica_that_lags_behind_hides_nothing(self, store, monkeypatch):
         store.accept([message(number) for number in range(50)], NOW)
         read = store.cluster.read
