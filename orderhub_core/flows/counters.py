@@ -72,9 +72,14 @@ class LiveCounters:
         """The ledger's last entry; before anything is read, -1."""
         self._changed: dict[Resource, Row] = {}
         self._entries: list[Row] = []
+        self._told: int | None = None
+        """How many warehouses report their stock, since anybody asked."""
 
     def counted(self) -> frozenset[str]:
-        return frozenset(self._reads.counted())
+        counted = frozenset(self._reads.counted())
+        if self._told is None:
+            self._told = len(counted)
+        return counted
 
     def allot(
         self, calls: pl.DataFrame, wanted: pl.DataFrame, world: World, made: Mapping[int, Made], *, trying: bool = False
@@ -110,8 +115,8 @@ class LiveCounters:
                 self._set(resource, balance, safety)
 
     def count(self, said: StockReport, promised: Callable[[], Mapping[str, int]], message: Message) -> None:
-        self._load({sku for sku, *_ in said.rows})
-        # After the ledger's turn was read: what is promised meanwhile moves that on.
+        self._load({sku for sku, *_ in said.rows}, alone=said.warehouse not in self._reads.counted())
+        # After the ledger's turn was read: what is promised meanwhile moves that on, or waits for a first report.
         gone = promised()
         self._enter(("told", "", said.warehouse), 0, None, 0, said.at, 0, message.id)
         for sku, on_hand, safety in said.rows:
@@ -123,17 +128,18 @@ class LiveCounters:
         self._set(("told", "", said.warehouse), said.at, 0)
 
     def write(self, writes: Writes) -> None:
+        writes.counted = self._told
         if not self._entries:
             return
         writes.upserts["resources"] += self._changed.values()
         writes.inserts["ledger"] += self._entries
         writes.turn = (self._turn, self._first)
 
-    def _load(self, subjects: set[str]) -> None:
+    def _load(self, subjects: set[str], *, alone: bool = False) -> None:
         missing = subjects - self._asked
-        if not missing and self._turn >= 0:
+        if not missing and self._turn >= 0 and not alone:
             return
-        for kind, subject, place, balance, safety in self._reads.resource_rows(missing):
+        for kind, subject, place, balance, safety in self._reads.resource_rows(missing, alone=alone):
             if kind != "turn":
                 self._left[kind, subject, place] = balance, safety
             elif self._turn < 0:

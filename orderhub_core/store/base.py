@@ -168,9 +168,9 @@ class Store(ABC):
         change it that end their batch."""
         return dict(self.query("hub", "SELECT place, balance FROM resources WHERE kind = 'told'"))
 
-    def resource_rows(self, subjects: Iterable[str]) -> list[Row]:
+    def resource_rows(self, subjects: Iterable[str], *, alone: bool = False) -> list[Row]:
         """kind, subject, place, balance, safety of these SKUs, days and quotas, and of the ledger's turn, as of one
-        commit."""
+        commit. `alone`: batches that were planned without any of it are committed before that, or planned anew."""
         return self.query("hub", statements.RESOURCES.format(those=self.among("subject")), (self.listed(subjects),))
 
     def message_ids(self, source: str, message_ids: Iterable[str]) -> dict[str, int]:

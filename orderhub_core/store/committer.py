@@ -111,10 +111,10 @@ class Committer:
     def counted(self) -> dict[str, int]:
         return self._store.counted()
 
-    def resource_rows(self, subjects: Iterable[str]) -> list[Row]:
+    def resource_rows(self, subjects: Iterable[str], *, alone: bool = False) -> list[Row]:
         """As `Store.resource_rows`, once the batch is written: it may take of them. Raises as `end`."""
         self.end()
-        return self._store.resource_rows(subjects)
+        return self._store.resource_rows(subjects, alone=alone)
 
     def end(self) -> None:
         if self._flying is not None and self._failed is None and self._child is not None:

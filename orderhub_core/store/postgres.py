@@ -57,6 +57,11 @@ def _translate(text: str) -> str:
 MOST_CONNECTIONS = 8
 """For reading and short transactions, per process; whoever applies has one more."""
 WAIT_FOR_CONNECTION_S = 10.0
+TURN = "SELECT 1 FROM resources WHERE kind = 'turn' FOR"
+IN_TURN, ALONE, BEFORE_ANY_REPORT = f"{TURN} NO KEY UPDATE", f"{TURN} UPDATE", f"{TURN} KEY SHARE"
+"""Who takes of the ledger waits for others who do. Who assigns and takes nothing of it waits for nobody, and nobody for
+him, but for a warehouse's first report: that must see all orders that were sent there without asking what it has."""
+REPORTING = "SELECT count(*) FROM resources WHERE kind = 'told'"
 HOLD_EFFECTS = """SELECT 1 FROM outbox WHERE key = ANY(%s) ORDER BY key COLLATE "C" FOR UPDATE"""
 
 
@@ -240,11 +245,17 @@ class PostgresStore(Store):
 
     def _move_on(self, cursor: psycopg.Cursor[Any], claim: Claim, writes: Writes) -> chain.Head:
         connection = cursor.connection
+        told: psycopg.Cursor[Any] | None = None
         with connection.pipeline():
             moved = connection.execute(_translate(lanes.MOVE_ON), lanes.end_of(claim, writes))
+            if writes.counted is not None:
+                connection.execute(BEFORE_ANY_REPORT)
+                told = connection.execute(REPORTING)
             turn = connection.execute(_translate(lanes.TAKE_TURN), writes.turn) if writes.turn else None
             if claim.queued:
                 self._unqueue(cursor, claim)
+        if told is not None and told.fetchall() != [(writes.counted,)]:
+            raise lanes.Overtaken("a warehouse reports its stock that did not when this was planned")
         return lanes.advanced(moved.fetchall(), 1 if turn is None else turn.rowcount)
 
     def _hold(self, cursor: psycopg.Cursor[Any], effects: statements.Effects) -> None:
@@ -266,13 +277,13 @@ class PostgresStore(Store):
                 return
             held |= new  # once more: meanwhile somebody may have been told to go with one that leaves
 
-    def resource_rows(self, subjects: Iterable[str]) -> list[Row]:
+    def resource_rows(self, subjects: Iterable[str], *, alone: bool = False) -> list[Row]:
         """Whoever has a claim keeps the ledger's turn until its commit: others wait, rather than plan in vain."""
         if self._claimant != threading.get_ident() or self._claim_connection is None:
             return super().resource_rows(subjects)
         with sessions.translated():
             connection = self._claim_connection
-            connection.execute("SELECT 1 FROM resources WHERE kind = 'turn' FOR UPDATE")
+            connection.execute(ALONE if alone else IN_TURN)
             sql = _translate(statements.RESOURCES.format(those=self.among("subject")))
             rows: list[Row] = connection.execute(sql, (self.listed(subjects),)).fetchall()
             return rows

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import Future
+from functools import partial
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any
@@ -120,13 +121,14 @@ class Relay:
     def counted(self) -> dict[str, int]:
         return self._store.counted()
 
-    def resource_rows(self, subjects: Iterable[str]) -> list[Row]:
+    def resource_rows(self, subjects: Iterable[str], *, alone: bool = False) -> list[Row]:
         """As `Store.resource_rows`, once the batch is written, of whichever lane it is: it may take of them. Raises as
         `end`."""
         self.end()
         # By the connection that has the claim, and keeps the ledger's turn with it.
         first = self._hands[0]
-        rows: list[Row] = first.start(first.store.resource_rows, list(subjects)).result()
+        asked = partial(first.store.resource_rows, list(subjects), alone=alone)
+        rows: list[Row] = first.start(asked).result()
         return rows
 
     def end(self) -> None:

@@ -125,6 +125,8 @@ class Writes:
         """Messages of the claim that were not applied: they belong to another lane, or wait for a better moment."""
         self.turn: tuple[int, int] | None = None
         """The ledger's last entry, and which was the last when this was planned; None where it takes no part in it."""
+        self.counted: int | None = None
+        """How many warehouses reported their stock when this was planned; None where that made no difference to it."""
         self.next_order_id = 1
         self.entries: Sequence[Row] = ()
         """For the log, but for their place in the chain: the store seals them as it commits."""

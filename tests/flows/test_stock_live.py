@@ -6,10 +6,12 @@ from __future__ import annotations
 import random
 import threading
 from collections import Counter
+from contextlib import closing
 from datetime import UTC, datetime
 
 import msgspec
 import polars as pl
+import psycopg
 import pytest
 from reading import rows
 from small_shop import a_hub
@@ -17,7 +19,8 @@ from versions import GIFT, HOLD, NOW, Bench, text
 
 from orderhub_core.errors import Busy, OrderHubError, UserMistake
 from orderhub_core.flows import reporting, retelling
-from orderhub_core.flows.absorb import drain
+from orderhub_core.flows.absorb import drain, plan
+from orderhub_core.flows.ops import TURN_KEY
 from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.flows.recent import Recent
 from orderhub_core.flows.reproduce import reproduce
@@ -28,6 +31,9 @@ from orderhub_core.model import Event as E
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.settings import BaseSettings, Endpoint, Settings, WarehouseSettings
 from orderhub_core.store import homes, ledger
+from orderhub_core.store.lanes import Overtaken
+from orderhub_core.store.postgres import BEFORE_ANY_REPORT
+from orderhub_core.store.unit import lane_of
 
 EVER = (0, 1 << 62)
 DAY_US = 86_400_000_000
@@ -536,6 +542,67 @@ def test_an_order_is_held_for_what_its_warehouse_really_lacked(context, order, s
     assert holds.held_for(kind, by_rule, str) == "out of stock", "a rule says so itself"
 
 
+@pytest.fixture
+def lanes(context):
+    """Several workers share the hub only there."""
+    if context.store.lanes == 1:
+        pytest.skip("one lane")
+    return context.store.lanes
+
+
+def in_another_lane(lanes):
+    """Of an order's name: another lane than what people say is in."""
+    return next(name for n in range(99) if lane_of(name := f"Z{n}", lanes) != lane_of(TURN_KEY, lanes))
+
+
+def bought_by(place, name, pieces):
+    order = place.order(name, pieces, "浙江省")
+    place._receive([RawMessage(order.source, order.message_id, order.kind, order.body, name)])
+
+
+def test_an_order_that_was_planned_before_a_first_report_is_planned_anew_after_it(context, order, home, lanes):
+    place = Place(context, order, shop(), text("v1", "hangzhou"))
+    name = in_another_lane(lanes)
+    bought_by(place, name, 5)
+    claim = place.store.claim(100, place.clock())
+    planned = plan(place.context, claim)
+    with closing(homes.open_store(home)) as other:  # another worker, which takes the report in meanwhile
+        beside = place.context._replace(store=other)
+        stock = Stock(
+            other,
+            place.clock,
+            lambda said: other.accept(said, place.clock()) and drain(beside, 100),
+            shop(),
+            Rulebook(),
+        )
+        counts = [(one, "SKU-1", 5, None) for one in ("hangzhou", "guangzhou", "attic")]
+        stock.report(pl.DataFrame(counts, schema=COUNTED, orient="row"), by="bob")
+    with pytest.raises(Overtaken):
+        place.store.commit(claim, planned.writes)
+    drain(place.context, 100)
+    assert (place.fate(name), place.left("hangzhou")) == ("hangzhou", 0)
+    bought_by(place, name := name + "0", 6)
+    drain(place.context, 100)
+    assert "? nothing was taken" in place.fate(name)
+
+
+def test_a_first_report_waits_for_who_is_being_committed_and_nobody_else_does(context, order, home, lanes):
+    place = Place(context, order, shop(), text("v1", "hangzhou", FEW))
+    with psycopg.connect(place.store.url) as committing:
+        committing.execute(BEFORE_ANY_REPORT)
+        assert place.bought(1, 1, 1) == ["hangzhou"] * 3, "nor do those that take of limited gifts"
+        reporting = threading.Thread(target=place.counted, args=[("hangzhou", "SKU-1", 5)])
+        reporting.start()
+        reporting.join(0.5)
+        assert reporting.is_alive()
+        committing.commit()
+    reporting.join(20)
+    assert place.left("hangzhou") == 2
+    with psycopg.connect(place.store.url) as committing:
+        committing.execute(BEFORE_ANY_REPORT)
+        place.counted(("hangzhou", "SKU-1", 5))  # a later one waits for nobody: who takes of it has a turn
+
+
 def test_a_shadow_that_finds_the_store_out_of_reach_costs_no_order_what_there_is(context, order, monkeypatch):
     place = Place(context, order, shop())
     place.editions.save(text("v2", "nearest", GIFT), by="ann")
@@ -543,11 +610,11 @@ def test_a_shadow_that_finds_the_store_out_of_reach_costs_no_order_what_there_is
     place.counted(("hangzhou", "SKU-1", 5), ("hangzhou", "FREE-1", 5))
     asked, reads = [], place.store.resource_rows
 
-    def once_out_of_reach(subjects):
+    def once_out_of_reach(subjects, **how):
         asked.append(subjects)
         if len(asked) == 1:
             raise Busy("just now")
-        return reads(subjects)
+        return reads(subjects, **how)
 
     monkeypatch.setattr(place.store, "resource_rows", once_out_of_reach)
     place._receive([place.order("B1", 1, "浙江省")])
