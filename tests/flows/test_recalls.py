@@ -50,7 +50,7 @@ class Desk(Bench):
         self.at += LATER
         dispatch(
             self.store, perform or (lambda effect, key: self.pushed.append(key)), gates=Gates({}, lambda: 0.0),
-            clock=lambda: self.at, owner="me", dice=random.Random(1), limit=limit, attempts=3,
+            clock=lambda: self.at, leases=lambda: self.at, owner="me", dice=random.Random(1), limit=limit, attempts=3,
         )  # fmt: skip
 
     def give_up(self):
