@@ -135,6 +135,8 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     bases: tuple[BaseSettings, ...] = ()
     notifiers: tuple[Endpoint, ...] = ()
     transfers: tuple[TransferSettings, ...] = ()
+    elsewhere: tuple[str, ...] = ()
+    """Warehouses that send orders without the hub, as a platform's own do, by the names that channels give them."""
     rulebook: str = ""
     """Path of the rulebook, relative to the settings file. It speaks until a version is published."""
     review_rules: bool = False
@@ -220,6 +222,8 @@ def _mistakes(settings: Settings) -> Iterator[str]:
             yield from (f"{kind}: {endpoint.id!r}: {text}" for text in _endpoint_mistakes(endpoint))
     for warehouse in settings.warehouses:
         yield from (f"warehouses: {warehouse.id!r}: {text}" for text in _warehouse_mistakes(warehouse))
+    for again in sorted({one.id for one in settings.warehouses}.intersection(settings.elsewhere)):
+        yield f"elsewhere: {again!r} is one of the warehouses, which the hub hands orders to; write it in one place"
     yield from _transfer_mistakes(settings)
     for name in Limits.__struct_fields__:
         if getattr(settings.limits, name) < 1:

@@ -28,7 +28,7 @@ from orderhub_core.rules.needs import named
 from orderhub_core.rules.provinces import located
 from orderhub_core.rules.quotas import CLAIMS
 from orderhub_core.rules.routing import NO_WINDOW, routes
-from orderhub_core.rules.shortages import NOT_OURS, refusals
+from orderhub_core.rules.shortages import NOT_BY_US, NOT_OURS, refusals
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store.unit import Row
 
@@ -58,8 +58,9 @@ def settle(
 ) -> list[Settled]:
     """Where each order goes, in the order in which they were decided. `windows`: routing.WINDOWS. `trying`: nothing is
     taken."""
-    made, strange = [_as_named(one) for one in made], _strangers(made, places)
-    made = _with_bases(_with_granted(made, strange, counters, trying=trying), places.bases)
+    made, strange = [_as_named(one, places.elsewhere) for one in made], _strangers(made, places)
+    unsent = strange | _elsewhere(made, places)
+    made = _with_bases(_with_granted(made, unsent, counters, trying=trying), places.bases)
     split = parcelling.ways(made)
     settled = _placed(made, split, places, windows, counters, trying=trying)
     settled = _in_parcels(made, settled, split) if split else settled
@@ -71,10 +72,13 @@ def settle(
     ]
 
 
-def _as_named(one: Made) -> Made:
-    """Where its channel has chosen a warehouse, it goes there, whatever rules say of that: as if one had sent it."""
+def _as_named(one: Made, elsewhere: Collection[str]) -> Made:
+    """Where its channel has chosen a warehouse, it goes there, whatever rules say of that: as if one had sent it. One
+    `elsewhere` sends it without us, and no rule sends it anywhere."""
     if (warehouse := one.head.warehouse) is None:
         return one
+    if warehouse in elsewhere:
+        return one._replace(decisions=[said for said in one.decisions if said.action != "assign_warehouse"])
     wish = _wish(one)
     own = wish or Decision("", CHANNEL, "assign_warehouse", warehouse, 1, None, "")
     reason = "; ".join(filter(None, (own.reason, NAMED.format(warehouse=warehouse))))
@@ -88,8 +92,17 @@ def _strangers(made: Sequence[Made], places: Places) -> dict[int, str]:
     """By order, of those whose channel names a warehouse that is none of the hub's, why a person must look. It may be
     the platform's own, which sends the order without us, or a name that somebody has misspelt."""
     named = {one.head.order_id: one.head.warehouse for one in made if one.head.warehouse is not None}
-    ours = set(places.warehouses["warehouse"]) if named else ()
-    return {number: NOT_OURS.format(warehouse=name) for number, name in named.items() if name not in ours}
+    known = places.elsewhere.union(places.warehouses["warehouse"]) if named else ()
+    return {number: NOT_OURS.format(warehouse=name) for number, name in named.items() if name not in known}
+
+
+def _elsewhere(made: Sequence[Made], places: Places) -> dict[int, str]:
+    """By order, of those that are sent without the hub, why they get nothing that is limited."""
+    return {
+        one.head.order_id: NOT_BY_US.format(warehouse=one.head.warehouse)
+        for one in made
+        if one.head.warehouse in places.elsewhere
+    }
 
 
 def _kept(settled: Settled, why: str) -> Settled:
@@ -196,27 +209,27 @@ def _wanted(made: Iterable[Made]) -> pl.DataFrame:
 
 
 def _with_granted(
-    made: Sequence[Made], strange: Mapping[int, str], counters: Counters, *, trying: bool
+    made: Sequence[Made], unsent: Mapping[int, str], counters: Counters, *, trying: bool
 ) -> Sequence[Made]:  # fmt: skip
-    """Of limited gifts, those that there still were; of the others none, and why. `strange` orders get none: nobody
-    knows whether the hub will send them."""
+    """Of limited gifts, those that there still were; of the others none, and why. Orders get none that the hub does not
+    send, or of which nobody knows whether it will (`unsent`: why)."""
     if not any(any(gifts.limited(book)) for book in _books(made)):
         return made
     found: list[Made] = []
     for _, some in groupby(made, key=lambda one: one.book.version):
         run = list(some)
-        found += _granted(run, strange, counters, trying=trying) if any(gifts.limited(run[0].book)) else run
+        found += _granted(run, unsent, counters, trying=trying) if any(gifts.limited(run[0].book)) else run
     return found
 
 
 def _granted(
-    made: Sequence[Made], strange: Mapping[int, str], counters: Counters, *, trying: bool
+    made: Sequence[Made], unsent: Mapping[int, str], counters: Counters, *, trying: bool
 ) -> Sequence[Made]:  # fmt: skip
     book = made[0].book
     limited = frozenset(gifts.quotas(book)["rule"])
-    why = {(one.head.order_id, name): strange[one.head.order_id]
-           for one in made if one.head.order_id in strange for name in limited}  # fmt: skip
-    ours = [one for one in made if one.head.order_id not in strange]
+    why = {(one.head.order_id, name): unsent[one.head.order_id]
+           for one in made if one.head.order_id in unsent for name in limited}  # fmt: skip
+    ours = [one for one in made if one.head.order_id not in unsent]
     claims = pl.DataFrame(
         list(_claims(ours, limited)), schema={**CLAIMS, "paid_at": pl.Int64()}, orient="row"
     ).with_columns(pl.col("paid_at").cast(INSTANT))

@@ -298,10 +298,11 @@ def _cause(rule: str, version: str) -> str:
 
 
 def _is_undecided(head: Head) -> bool:
-    """Paid, even if part of it went back, its lines known, nothing done for it yet, and the rulebook silent so far."""
+    """Paid, even if part of it went back, its lines known, nothing done for it yet by anybody, nor by the rulebook."""
     return (
         not head.decided
         and head.payment in ("paid", "partly_refunded")
         and head.fulfilment == "waiting"
+        and head.logistics == "none"
         and head.lines_digest is not None
     )

@@ -19,6 +19,8 @@ class Places(NamedTuple):
     zone: str = "UTC"
     bases: pl.DataFrame = pl.DataFrame(schema=WAREHOUSES)
     """Where things are made: as of warehouses, their names and where they stand."""
+    elsewhere: frozenset[str] = frozenset()
+    """Warehouses that send their orders without the hub."""
 
 
 NOWHERE = Places()
@@ -36,6 +38,7 @@ def places(settings: Settings) -> Places:
         pl.DataFrame(warehouses, schema=WAREHOUSES, orient="row"),
         settings.time_zone,
         pl.DataFrame(bases, schema=WAREHOUSES, orient="row"),
+        frozenset(settings.elsewhere),
     )
 
 

@@ -17,6 +17,7 @@ NOT_LEFT = {
 """Why a gift was not granted, by the quota that it did not fit in."""
 NOT_OURS = "its channel names {warehouse}, which the settings do not have"
 """Why no limited gift was granted, and a person must look: nobody knows whether the hub is to send the order."""
+NOT_BY_US = "its channel names {warehouse}, which sends without the hub"
 WHY = pl.Schema({"order_id": pl.Int64(), "why": pl.String()})
 
 
@@ -67,7 +68,7 @@ def refused_for(told: str, tr: Translate) -> str:
 
 
 def _not_left(told: str, tr: Translate) -> str:
-    for text in (*NOT_LEFT.values(), NOT_OURS):
+    for text in (*NOT_LEFT.values(), NOT_OURS, NOT_BY_US):
         if found := form(text).fullmatch(told):
             return tr(text).format(**found.groupdict())
     return told

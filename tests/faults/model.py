@@ -504,8 +504,11 @@ class Model:
 
     def _decide(self, order: Order, cause: Key, speaking: Speaking | None) -> None:
         now = order.settled()
-        paid = now.payment in ("paid", "partly_refunded")
-        if order.decided or not paid or now.fulfilment != "waiting" or "lines" not in order.stated:
+        paid, untouched = (
+            now.payment in ("paid", "partly_refunded"),
+            (now.fulfilment, now.logistics) == ("waiting", "none"),
+        )
+        if order.decided or not paid or not untouched or "lines" not in order.stated:
             return
         if speaking is None:
             raise Mismatch(f"{order.shop} {order.order_no} was decided, but nobody asked which version decides")
@@ -514,9 +517,9 @@ class Model:
         about = {"shop": order.shop, **{name: order.holds.get(name, "") for name in ("province", "city")}}
         asked = speaking.asked(sold, order.holds.get("total_minor", 0), order.facts.get("payment.paid"), about)
         if (shadow := speaking.shadow) is not None:
-            self._note(order, shadow.version, shadow.wishes(asked) or [NOTHING], cause, shadow=1)
+            self._note(order, shadow.version, _named(order, shadow.wishes(asked)) or [NOTHING], cause, shadow=1)
         book = speaking.of(order.shop, order.order_no)
-        done = [wish for wish in book.wishes(asked) if wish.action != "assign_warehouse" or order.warehouse is None]
+        done = _named(order, book.wishes(asked))
         if all(wish.action != "assign_warehouse" for wish in done):
             done = [wish._replace(quantity=1) if wish.action == "split" else wish for wish in done]
         for wish in done:
@@ -616,6 +619,17 @@ class Model:
             effect.done_of.add(effect.intent)
         effect.state, effect.lease_until = state, 0
         effect.done_at = now if result.state == "done" else None
+
+
+def _named(order: Order, wishes: list[Wish]) -> list[Wish]:
+    """Where its channel names a warehouse, it goes there, whatever rules say. The hub has none of that name: a person
+    must look."""
+    if order.warehouse is None:
+        return wishes
+    own = next((wish for wish in wishes if wish.action == "assign_warehouse"), None)
+    goes = (own or Wish("", "channel", "assign_warehouse", ""))._replace(argument=order.warehouse)
+    rest = [goes if wish is own else wish for wish in wishes] if own else [goes, *wishes]
+    return [*rest, Wish(goes.group, goes.rule, "hold", "review")]
 
 
 def _is_stopped(now: Any) -> bool:

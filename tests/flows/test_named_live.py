@@ -84,6 +84,17 @@ def test_of_any_other_warehouse_a_person_decides_and_nothing_limited_is_used_up(
     assert holds.reasons("its channel names WH1", zh) == "渠道指定了 WH1"
 
 
+def test_what_is_known_to_be_sent_without_us_goes_nowhere_and_asks_nobody(context, order):
+    settings = msgspec.structs.replace(shop(), elsewhere=("WH1",))
+    place = Named(context, order, settings, text("v1", "hangzhou", FEW))
+    place._receive([place.named(f"A{next(place._numbers)}", "WH1")])
+    drain(place.context, 100)
+    assert place.of("SELECT count(*) FROM outbox") == [(0,)]
+    assert place.of("SELECT decided, warehouse, warehouse_by FROM orders") == [(1, "WH1", "channel")]
+    assert place.of("SELECT quantity FROM decisions WHERE action = 'add_gift'") == [(0,)]
+    assert place.bought_from("hangzhou") == "hangzhou"
+
+
 def test_who_sends_such_an_order_without_us_clears_it_and_all_its_parcels_wait(context, order):
     place = Named(context, order, shop(), text("v1", "hangzhou", KINDS))
     assert place.bought_from("WH1", second="SKU-2") == f"WH1? {WHY}"

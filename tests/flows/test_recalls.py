@@ -91,6 +91,14 @@ def test_a_case_that_came_to_nothing_keeps_no_order(desk):
     assert desk.pushed == ["push:shop-1:A1"]
 
 
+@pytest.mark.parametrize("events", [(E.COLLECTED,), (E.COLLECTED, E.DELIVERED)], ids=str)
+def test_an_order_that_is_first_heard_of_with_its_carrier_goes_nowhere(desk, events):
+    """As an old export tells it, which says nothing of its shipping."""
+    desk.first_of("A1", E.PLACED, E.PAID, *events)
+    desk.push()
+    assert (desk.pushed, rows(desk.context, "SELECT count(*) FROM outbox")) == ([], [(0,)])
+
+
 @pytest.mark.parametrize(
     ("event", "why"),
     [(E.AFTER_SALE_APPLIED, WANTED_BACK), (E.PARTLY_REFUNDED, "partly refunded: what is still to be sent?")],
