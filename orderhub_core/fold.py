@@ -168,7 +168,6 @@ NAMELESS = {"buyer_key": "buyer", "lines": "lines", "person": "receiver"}
 """What is logged of a change without its value, and how."""
 
 REPEATABLE = frozenset(event.value for event in Event if axis_of(event) in (Axis.AFTER_SALE, Axis.INVOICE)) | {
-    Event.PARTLY_REFUNDED.value,
     Event.MOVED.value,
     Event.OUT_FOR_DELIVERY.value,
 }

@@ -76,11 +76,15 @@ class _Kept(str):
         return str(self)
 
 
+LONGEST_RETOLD = 1_000
+"""Characters: what is longer is nobody's sentence, and takes long to be compared with all of them."""
+
+
 def retold(said: str, tr: Translate) -> str:
     """What a failure said in English, which is how it is kept, in the reader's language: of what stands in its blanks,
     too, whatever is a failure's. What no failure says, a warehouse's own answer for example, comes back as it was."""
     language = language_of(tr)
-    return said if language == "en" else _retold(said, language)
+    return said if language == "en" or len(said) > LONGEST_RETOLD else _retold(said, language)
 
 
 @lru_cache(maxsize=4096)

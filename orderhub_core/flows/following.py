@@ -24,10 +24,11 @@ from orderhub_core.model import FIRST_ADDED_LINE, Axis, Event, Line, Packing
 from orderhub_core.rules.merging import wish
 from orderhub_core.store import packs
 from orderhub_core.store.ahead import Reads
-from orderhub_core.store.unit import Message, Row, Writes
+from orderhub_core.store.unit import Hold, Message, Row, Withdrawal, Writes
 
 STOPPED = frozenset({"cancelled", "intercepted"})
-STOPPED_BY = frozenset(event.value for event in (Event.CANCELLED, Event.INTERCEPTED, Event.REFUNDED, Event.VOIDED))
+STOPPED_BY = frozenset({Event.CANCELLED.value, Event.REFUNDED.value, Event.VOIDED.value})
+"""What a warehouse may not know yet; that it was intercepted, it says itself."""
 SENT = frozenset({"partly_shipped", "shipped"})
 SENT_BY = frozenset({Event.PARTLY_SHIPPED.value, Event.SHIPPED.value})
 UNDER_WAY_BY = SENT_BY | {Event.COLLECTED.value}
@@ -86,8 +87,10 @@ class Following:
         self._forestalled: dict[int, Forestalled] = {}
         self._seen: dict[int, tuple[Line, ...]] = {}
         """The lines that were looked at last, of orders that have got others."""
-        self._changed: dict[int, int] = {}
-        """`there`, of orders that consist of other goods."""
+        self._changed: dict[int, dict[int, int]] = {}
+        """`there`, by line, of orders that consist of other goods."""
+        self._calm: dict[int, None] = {}
+        """Orders of which the buyer wants nothing back any more."""
         self._parts: dict[int, Parts] = {}
         """Where the lines of orders go that were split before this batch, or that got more lines since."""
         self._packed: dict[int, tuple[Head, Packing, Message]] = {}
@@ -105,7 +108,7 @@ class Following:
             return
         changed = self._is_changed(number)
         relined = changed and head.decided > 1 and _kinds(self._before(number)) != _kinds(self.news.lines[number])
-        others = changed and _goods(self._before(number)) != _goods(self.news.lines[number])
+        others = _other_lines(self._before(number), self.news.lines[number]) if changed else set()
         if changed:
             self._seen[number] = self.news.lines[number]
         if head.decided > 1 and number in self.news.lines:
@@ -118,11 +121,14 @@ class Following:
         if PARTLY_REFUNDED in head.facts:
             self._hold(head, REFUNDED, moment if any(entry.event == PARTLY_REFUNDED for entry in news) else 0)
         if head.after_sale not in CALM:
-            self._hold(head, WANTED_BACK, moment if any(entry.event in AFTER_SALE for entry in news) else 0)
+            self._hold(head, WANTED_BACK, moment if any(map(_is_a_case, news)) else 0)
+            self._calm.pop(number, None)
+        elif any(map(_is_a_case, news)):
+            self._calm[number] = None
         if relined:
-            self._hold(head, RELINED, moment)
-        if others:
-            self._changed[number] = max(self._changed.get(number, GONE), _there(head, moment))
+            self._hold(head, RELINED, moment, GONE)
+        if others and (there := _there(head, moment)) != GONE:
+            self._changed.setdefault(number, {}).update(dict.fromkeys(others, there))
         if head.logistics != "none" and head.decided == 1:
             self._forestalled[number] = ("withdrawn", "the carrier had it before the warehouse was told", FOREVER)
         elif head.fulfilment in SENT or head.logistics != "none":
@@ -137,12 +143,13 @@ class Following:
         if head.decided == 1 and head.warehouse_by == "rule":
             self._packed[head.order_id] = (head, said, message)
             if said.missed:
-                self.writes.held.append((MISSED, moment, rows.push_key(head.shop, head.order_no)))
+                self.writes.held.append(Hold(MISSED, moment, GONE, rows.push_key(head.shop, head.order_no)))
 
-    def _hold(self, head: Head, why: str, since: int) -> None:
+    def _hold(self, head: Head, why: str, since: int, there: int | None = None) -> None:
+        """`there`: as of `store.unit.Hold`, where that does not follow from the order."""
         held = self._held.setdefault(head.order_id, {})
-        before, there = held.get(why, (0, GONE))
-        held[why] = max(before, since), max(there, _there(head, since))
+        before, known = held.get(why, (0, GONE))
+        held[why] = max(before, since), max(known, _there(head, since) if there is None else there)
 
     def _is_changed(self, number: int) -> bool:
         """Whether its lines were stated anew, and otherwise, since it was looked at last."""
@@ -194,12 +201,15 @@ class Following:
     def settle(self) -> None:
         """Write what the news of the batch mean for what is not performed yet."""
         for number, stopped in self._stopped.items():
-            self.writes.withdrawn += [(*stopped, key) for key in self._keys(number)]
+            self.writes.withdrawn += [Withdrawal(*stopped, key) for key in self._keys(number)]
         for number, reasons in self._held.items():
             in_turn = sorted(reasons.items(), key=lambda reason: reason[1])
-            self.writes.held += [(why, *since, key) for key in self._keys(number) for why, since in in_turn]
-        for number, there in self._changed.items():
-            self.writes.held += [(CHANGED, GOES, there, key) for key in self._keys(number)]
+            self.writes.held += [Hold(why, *since, key) for key in self._keys(number) for why, since in in_turn]
+        for number, changed in self._changed.items():
+            there = max(changed.values())
+            self.writes.held += [Hold(CHANGED, GOES, there, key) for key in self._keys_of(number, changed)]
+        for number in self._calm:
+            self.writes.calmed += [(WANTED_BACK, key) for key in self._keys(number)]
         for number, forestalled in self._forestalled.items():
             for key in self._keys(number):
                 self.writes.forestalled.append((*forestalled, key))
@@ -211,6 +221,14 @@ class Following:
         head = self.news.touched[number]
         keys = rows.push_keys(head)
         return [*keys, rows.work_key(head.shop, head.order_no)] if self._makes else keys
+
+    def _keys_of(self, number: int, lines: Iterable[int]) -> list[str]:
+        """As `_keys`; of an order in several parcels, of those that these lines go in."""
+        head = self.news.touched[number]
+        if head.decided == 1:
+            return self._keys(number)
+        parcels = {part.parcel for part in self._parts_of([head])[number] if part.line_no in set(lines)}
+        return [rows.push_key(head.shop, head.order_no, parcel) for parcel in sorted(parcels)]
 
     def _renew(self, relined: Sequence[Head]) -> None:
         """What is handed over, and made, is what the order consists of now, and says what it is packed with."""
@@ -283,14 +301,22 @@ class Following:
         return found
 
 
+def _is_a_case(entry: Entry) -> bool:
+    """Whether the buyer's case went on; it may be told again and again, each time as of now."""
+    return entry.event in AFTER_SALE and entry.before != entry.after
+
+
 def _there(head: Head, since: int) -> int:
-    """The moment, where what was handed over has not left by it, so that it may still be stopped; else GONE."""
-    return since if head.fulfilment not in SENT and head.logistics == "none" else GONE
+    """The moment of which something is news (0: of none), where what was handed over has not left by it, so that it may
+    still be stopped; else GONE."""
+    return since if since and head.logistics == "none" and SENT_BY.isdisjoint(head.facts) else GONE
 
 
 def _kinds(lines: Iterable[Line]) -> set[tuple[int, str]]:
     return {(line.line_no, line.sku) for line in lines}
 
 
-def _goods(lines: Iterable[Line]) -> set[tuple[int, str, int, int | None]]:
-    return {(line.line_no, line.sku, line.quantity, line.gift_of) for line in lines}
+def _other_lines(before: Iterable[Line], now: Iterable[Line]) -> set[int]:
+    """The numbers of those that are new, gone, or other goods."""
+    goods = [{(line.line_no, line.sku, line.quantity, line.gift_of) for line in some} for some in (before, now)]
+    return {line_no for line_no, *_ in goods[0] ^ goods[1]}

@@ -76,7 +76,7 @@ def releasable(held: Sequence[Held], order_no: str, parcel: int = 0, act: str = 
     `model.Release`. Raises UserMistake where there is none, or where they are of several orders."""
     own = [one for one in held if one.key in _own_keys(one) and parcel in (0, one.parcel)]
     # Of parcels and a work order of the same order one word lets all go; what was not tried may go.
-    pushes = list({one.shop: one for one in sorted(own, key=lambda one: -one.tries)}.values())
+    pushes = list({one.shop: one for one in sorted(own, key=lambda one: (not one.done, -one.tries))}.values())
     if not pushes:
         text = "order {order} is not kept from its warehouse; `orderhub holds list` names those that are"
         if parcel:
@@ -86,6 +86,9 @@ def releasable(held: Sequence[Held], order_no: str, parcel: int = 0, act: str = 
         text = "several shops have an order {order} that is kept back ({shops}): say which (--shop)"
         raise UserMistake(text, order=order_no, shops=tuple(one.shop for one in pushes))
     (found,) = pushes
+    if found.stopped and not found.done and act != "close":
+        text = "order {order} is cancelled or refunded, nothing of it goes out: see to it, then `holds close {order}`"
+        raise UserMistake(text, order=order_no)
     if found.tries and not found.done and act == "go":
         raise UserMistake(
             "order {order} was tried {tries} times and may have arrived: look at {target}. `holds release {order}"

@@ -27,7 +27,7 @@ from orderhub_core.model import (
 from orderhub_core.settings import RESERVED
 from orderhub_core.store import books, packs, presale, signals
 from orderhub_core.store.base import Store
-from orderhub_core.store.unit import Message, Row, Writes
+from orderhub_core.store.unit import Message, Row, Told, Writes
 from orderhub_core.supply import Arrival, BatchPlan, Dealing, StockReport
 
 OPS = RESERVED
@@ -82,7 +82,7 @@ def noted(
             if said.held_for:
                 writes.freed += [(note, until, key, said.held_for) for key in keys]
             else:
-                writes.released += [(note, until, moment, said.act, key) for key in keys]
+                writes.released += [Told(note, until, moment, said.act, key) for key in keys]
         case Packing():
             entry = _told(
                 message, said, order_id, "order.packed", "together" if said.companions else "alone", "released"

@@ -18,6 +18,8 @@ log = structlog.get_logger()
 SECOND = 1_000_000
 OVERLAP_S = 600
 """Read again what was updated in the last ten minutes: platforms publish late."""
+FURTHEST_OFF_S = 30 * 86_400
+"""A source whose clock is further behind than that is not asked by it."""
 AT_ONCE_S = 86_400
 """Of a longer time it is asked day by day: what fails on the last day does not begin with the first again."""
 
@@ -51,6 +53,11 @@ def poll(
         messages = source.poll(since, until)
         first = list(islice(messages, 1))
         theirs = source.clock()
+        ahead_s = 0 if theirs is None or upto is None else (upto - theirs) // SECOND
+        if theirs is not None and OVERLAP_S < ahead_s < FURTHEST_OFF_S:
+            # The cursor was set by the hub's own clock, ahead of the source's: nobody asked for what came before it.
+            upto, since = None, theirs - history_s * SECOND
+            continue
         messages = chain(first, messages)
         while group := list(islice(messages, page)):
             new += sum(receipt == "new" for receipt in receive(group))

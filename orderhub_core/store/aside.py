@@ -85,6 +85,8 @@ class Held(NamedTuple):
     parcels: int = 1
     done: bool = False
     """Whether it was performed, and is looked at for what was learnt since."""
+    stopped: bool = False
+    """Whether nothing of its order is to be sent."""
 
 
 class Reason(NamedTuple):
@@ -177,12 +179,12 @@ def held(store: Store, *, shop: str | None = None, order_no: str | None = None, 
     which = "".join(f" AND {column} = ?" for column, value in asked if value is not None)
     sql = (
         "SELECT o.shop, o.order_no, e.key, e.target, e.note, e.attempts, e.intended_at, e.payload,"
-        " e.done_at IS NOT NULL FROM outbox e"
+        f" e.done_at IS NOT NULL, {statements.STOPPED} FROM outbox e"
         f" JOIN orders o ON o.order_id = e.order_id WHERE e.state = 'person'{which} ORDER BY e.intended_at, e.key"
     )
     sql += "" if limit is None else f" LIMIT {int(limit)}"
     rows = store.query("hub", sql, [value for _, value in asked if value is not None])
-    return [Held(*(*known, *_parcel(payload), bool(done))) for *known, payload, done in rows]
+    return [Held(*(*row[:-3], *_parcel(row[-3]), *map(bool, row[-2:]))) for row in rows]
 
 
 def shops(store: Store) -> list[str]:

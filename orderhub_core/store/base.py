@@ -273,11 +273,13 @@ class Store(ABC):
             was = (state, leased.payload)
             in_time = (*was, state, *was, note, next_at, done_at, leased.attempts, *which)
             with self.transaction("hub") as cursor:
+                if cursor.execute(self.sql(statements.FINISH), in_time).rowcount:
+                    continue
                 if tried:
                     cursor.execute(self.sql(statements.FINISH_LATE), (done_at, state, note, *which))
                 else:
-                    cursor.execute(self.sql(statements.UNBEGUN), (leased.attempts, leased.attempts, *which))
-                cursor.execute(self.sql(statements.FINISH), in_time)
+                    unbegun = (leased.attempts, note, note, leased.attempts)
+                    cursor.execute(self.sql(statements.UNBEGUN), (*unbegun, *which))
 
     # -- pollers
 

@@ -18,6 +18,7 @@ from orderhub_core.store.base import Store
 from orderhub_core.store.homes import Home
 
 PURPOSE = "pseudonyms"
+KNOWS_SOMEBODY = "SELECT 1 FROM orders WHERE buyer_key <> '' LIMIT 1"
 Key = Callable[[Store, Path, Mapping[str, str]], Pseudonyms]
 
 
@@ -33,16 +34,19 @@ def adopt(store: Store, found: str) -> None:
         cursor.execute(store.sql(statements.insert_new("keys")), (PURPOSE, found))
 
 
-def forget(home: Home) -> None:
-    """The next use begins with whatever key there is."""
-    with contextlib.closing(homes.open_store(home._replace(inbox=""))) as store, store.transaction("hub") as cursor:
-        cursor.execute(store.sql("DELETE FROM keys WHERE purpose = ?"), (PURPOSE,))
+def renew(home: Home, env: Mapping[str, str]) -> None:
+    """Go on under whatever key there is, or a new one."""
+    with contextlib.closing(homes.open_store(home._replace(inbox=""))) as store:
+        with store.transaction("hub") as cursor:
+            cursor.execute(store.sql("DELETE FROM keys WHERE purpose = ?"), (PURPOSE,))
+        adopt(store, pseudonym.load(home.data, env).fingerprint)
 
 
 def doubt(store: Store, data: Path, env: Mapping[str, str]) -> UserMistake | None:
-    """What is wrong with the key that there is, or is not."""
+    """What is wrong with the key that there is, or is not. A hub that has never told its key may know people all the
+    same: from before it kept any, or from a backup of then."""
     known = fingerprint(store)
-    if not known:
+    if not known and (pseudonym.is_there(data, env) or not store.query("hub", KNOWS_SOMEBODY)):
         return None
     if not pseudonym.is_there(data, env):
         return UserMistake(
@@ -64,7 +68,7 @@ def doubt(store: Store, data: Path, env: Mapping[str, str]) -> UserMistake | Non
 def kept(store: Store, data: Path, env: Mapping[str, str]) -> Pseudonyms:
     """The hub's pseudonyms, to stay: one that has used none yet adopts the key that it finds, or a new one. Raises
     UserMistake for another key than its own, or none."""
-    if not fingerprint(store):
+    if not fingerprint(store) and not doubt(store, data, env):
         adopt(store, pseudonym.load(data, env).fingerprint)
     return passing(store, data, env)
 

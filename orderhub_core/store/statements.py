@@ -91,15 +91,19 @@ ANEW = """next_at = CASE WHEN state = 'person' AND attempts = 0 AND next_at < ? 
     JOIN packs p ON mine.order_id = outbox.order_id AND outbox.key = 'push:' || mine.shop || ':' || mine.order_no
     AND p.order_id = mine.order_id AND p.order_no = '') THEN ? ELSE next_at END"""
 """Who waits for others, and was told of none, waits once more as it is let go: they may be let go with it."""
-STOPPED = """EXISTS (SELECT 1 FROM orders o WHERE o.order_id = outbox.order_id
-    AND (o.fulfilment IN ('cancelled', 'intercepted') OR o.payment NOT IN ('paid', 'partly_refunded', 'settled')))"""
+STOPPED = "(o.fulfilment IN ('cancelled', 'intercepted') OR o.payment NOT IN ('paid', 'partly_refunded', 'settled'))"
+"""Of an order `o`: nothing of it is to be sent."""
+IS_STOPPED = f"EXISTS (SELECT 1 FROM orders o WHERE o.order_id = outbox.order_id AND {STOPPED})"
 RELEASE = f"""UPDATE outbox SET note = ? || {BEFORE}, {ANEW}, released = ?,
     attempts = CASE WHEN ? = 'again' AND state = 'person' AND attempts > 1 THEN 1 ELSE attempts END,
-    state = CASE WHEN done_at IS NOT NULL THEN 'done' WHEN ? = 'close' THEN 'withdrawn'
-    WHEN state <> 'person' THEN state WHEN attempts = 0 OR (? = 'again' AND NOT {STOPPED}) THEN 'waiting' ELSE state END
+    state = CASE WHEN done_at IS NOT NULL THEN 'done' WHEN state <> 'person' OR {IS_STOPPED} THEN state
+    WHEN attempts = 0 OR ? = 'again' THEN 'waiting' ELSE state END
     WHERE key = ? AND state <> 'withdrawn'"""
-"""A person's word on it, as of `model.Release.act`, who knew what was known when saying so. What was tried may have
-arrived: it stays as it is, unless it is to go again. What is done stays done."""
+"""A person lets it go, who knew what was known when saying so. What was tried may have arrived: it stays as it is,
+unless it is to go `again`. What is done stays done."""
+CLOSE = f"""UPDATE outbox SET note = ? || {BEFORE}, released = ?,
+    state = CASE WHEN done_at IS NOT NULL THEN 'done' ELSE 'withdrawn' END WHERE key = ? AND state = 'person'"""
+"""A person has seen to what waited for one."""
 TO_BE_SENT = """o.deleted_at IS NULL AND o.payment = 'paid' AND o.after_sale IN ('none', 'rejected', 'closed')
     AND o.shipped_at IS NULL AND ((o.fulfilment = 'waiting' AND o.logistics = 'none')
     OR (o.fulfilment = 'partly_shipped' AND EXISTS (SELECT 1 FROM outbox f
@@ -114,10 +118,15 @@ RECALLED = f"CASE WHEN state = 'done' THEN '{HANDED_OVER}; ' ELSE '' END"
 HOLD = f"""UPDATE outbox SET state = 'person', note = {RECALLED} || ? || {BEFORE} WHERE key = ?
     AND (((coalesce(released, -1) < ? OR (? > 0 AND attempts > 0))
     AND (state IN ('waiting', 'leased') OR (state = 'person' AND note NOT LIKE ?)))
+    OR (state = 'person' AND attempts > 0 AND note NOT LIKE ?)
     OR (state = 'done' AND coalesce(released, -1) < ?))"""
 """Also what a rule holds already, or what was tried in vain: whoever lets it go must know of this, too. Told once. What
 was tried and is held since a moment of this batch is not let go again by who spoke later in it, no more than in a batch
 of its own."""
+CALM = """UPDATE outbox SET note = CASE WHEN note = ? THEN '' ELSE substr(note, ?) END,
+    state = CASE WHEN note = ? THEN 'waiting' ELSE state END
+    WHERE key = ? AND state = 'person' AND attempts = 0 AND (note = ? OR note LIKE ?)"""
+"""What was held for one thing alone goes when that is over; where a rule had held it before, it is held for that."""
 EXPECTED = """EXISTS (SELECT 1 FROM orders mine
     JOIN packs p ON mine.order_id = outbox.order_id AND p.shop = mine.shop AND p.order_no = mine.order_no
     JOIN orders other ON other.order_id = p.order_id
@@ -175,7 +184,8 @@ FINISH_LATE = f"""UPDATE outbox SET state = 'person', done_at = ?, lease_until =
 """Of what was held while it was performed: it is done, or may have arrived, and a person must look. The note goes on
 saying why it should not have been."""
 UNBEGUN = f"""UPDATE outbox SET attempts = ?, lease_until = NULL,
-    state = CASE WHEN ? = 0 AND {STOPPED} AND NOT {EXPECTED} THEN 'withdrawn' ELSE state END
+    note = CASE WHEN ? <> '' THEN note || '; begun before that: ' || ? ELSE note END,
+    state = CASE WHEN ? = 0 AND {IS_STOPPED} AND NOT {EXPECTED} THEN 'withdrawn' ELSE state END
     WHERE key = ? AND generation = ? AND owner = ? AND state IN ('withdrawn', 'person') AND lease_until IS NOT NULL"""
 """What was held while it was leased, and was not begun, or was refused: it is no try, and nothing has arrived."""
 
@@ -211,7 +221,7 @@ def effects_of(writes: Writes) -> Effects:
     released, freed = {row[-1] for row in writes.released}, {row[2] for row in writes.freed}
     closed = {key for *_, act, key in writes.released if act == "close"}
     leaving = {row[3] for row in writes.forestalled} | {row[-1] for row in writes.withdrawn} | closed
-    held = {row[-1] for row in writes.held}
+    held = {row[-1] for row in (*writes.held, *writes.calmed)}
     some = [one for one in (*replaced, released, held, freed, leaving, writes.packed) if one]
     in_order = len(some) < 2 and not writes.packed
     return Effects(frozenset().union(*some), frozenset(leaving), in_order)
@@ -250,16 +260,34 @@ def batches(writes: Writes) -> Iterator[Batch]:
         Batch(
             RELEASE,
             [
-                (why, until, until, moment, act, act, act, key)
+                (why, until, until, moment, act, act, key)
                 for why, until, moment, act, key in sorted(writes.released, key=itemgetter(-1))
+                if act != "close"
+            ],
+            key="key",
+        ),
+        Batch(
+            CLOSE,
+            [
+                (why, moment, key)
+                for why, _, moment, act, key in sorted(writes.released, key=itemgetter(-1))
+                if act == "close"
             ],
             key="key",
         ),
         Batch(
             HOLD,
             [
-                (why, key, since, since, f"%{why}%", there)
+                (why, key, since, since, f"%{why}%", f"%{why}%", there)
                 for why, since, there, key in sorted(writes.held, key=itemgetter(-1))
+            ],
+            key="key",
+        ),
+        Batch(
+            CALM,
+            [
+                (why, len(f"{why}; before: ") + 1, why, key, why, f"{why}; before: rule %")
+                for why, key in sorted(writes.calmed, key=itemgetter(-1))
             ],
             key="key",
         ),

@@ -80,6 +80,36 @@ class Requeued(NamedTuple):
     next_at: int = 0
 
 
+class Hold(NamedTuple):
+    """A person must look at an effect before it is performed, if nobody has yet, or has let it go after `since` (a
+    moment; -1: it may go all the same). Of what is done a person is told who has said nothing of it after the moment
+    `there`; -1: it has gone its way, or nothing is new."""
+
+    why: str
+    since: int
+    there: int
+    key: str
+
+
+class Withdrawal(NamedTuple):
+    """An effect must not be performed any more, if nobody has yet. `there`: as of `Hold`."""
+
+    why: str
+    there: int
+    key: str
+
+
+class Told(NamedTuple):
+    """What a person says of an effect that is kept back. `until`: how long it waits, where it waits for others to be
+    packed with; `act`: as of `model.Release`."""
+
+    note: str
+    until: int
+    moment: int
+    act: str
+    key: str
+
+
 class Writes:
     """Rows per table, in column order, for one transaction."""
 
@@ -97,9 +127,7 @@ class Writes:
         """Orders of which no payment is known any more, if ever one was."""
         self.sightings: list[Row] = []
         self.reviews: list[Row] = []
-        self.released: list[Row] = []
-        """(note, until, moment, act, key) of effects that a person lets go, or closes; `until`: how long those of them
-        wait that wait for others to be packed with; `act`: as of `model.Release`."""
+        self.released: list[Told] = []
         self.freed: list[Row] = []
         """(note, until, key, why) of effects that the hub lets go, if they are held for that and nothing else."""
         self.words: list[tuple[str, Row]] = []
@@ -110,12 +138,10 @@ class Writes:
         it is committed: whose word it is, and those it is packed with or is no longer."""
         self.latest_effects: list[Row] = []
         self.renewed_effects: list[Row] = []
-        self.withdrawn: list[Row] = []
-        """(note, there, key) of effects that must not be performed any more, if nobody has yet. Of what is done already
-        a person is told who has said nothing of it after the moment `there`; -1: it has gone its way."""
-        self.held: list[Row] = []
-        """(note, moment, there, key) of effects that a person must look at before they are performed, if nobody has
-        yet, or has let them go after that moment; -1: they may go. `there`: as of `withdrawn`."""
+        self.withdrawn: list[Withdrawal] = []
+        self.held: list[Hold] = []
+        self.calmed: list[Row] = []
+        """(why, key) of effects that need not be held for that any more."""
         self.forestalled: list[Row] = []
         """(state, note, moment, key) of effects that somebody else has seen to, if we have not even tried:
         `withdrawn`, or `person` where that is not certain and nobody has let it go after that moment."""

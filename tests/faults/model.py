@@ -37,7 +37,6 @@ Key = tuple[str, str]
 
 PLACE = {event.value: place for place, event in enumerate(Event)}
 AGAIN = frozenset(e for e in PLACE if e.startswith(("after_sale.", "invoice."))) | {
-    "payment.partly_refunded",
     "logistics.moved",
     "logistics.out_for_delivery",
 }
@@ -48,7 +47,7 @@ COLUMN_OF = {
     "logistics.collected": "collected_at",
     "logistics.delivered": "delivered_at",
 }
-STOPPING = ("fulfilment.cancelled", "fulfilment.intercepted", "payment.refunded", "payment.voided")
+STOPPING = ("fulfilment.cancelled", "payment.refunded", "payment.voided")
 AFTER_SALE = tuple(event.value for event in Event if event.value.startswith("after_sale."))
 SHIPPED = ("fulfilment.partly_shipped", "fulfilment.shipped")
 NUMBERS = ("total_minor", "paid_minor", "freight_minor", "discount_minor")
@@ -264,6 +263,8 @@ class Effect:
         self.owner, self.lease_until, self.done_at = "", 0, None
         self.generation = -1
         """As the hub numbered the newest intent we saw leased."""
+        self.plain, self.calmable = state == "waiting", False
+        """Whether nothing was said of it yet; whether all that is, is that the buyer wants something back."""
         self.told: set[str] = set()
         """Why it should not have been done."""
         self.done_of: set[int] = set()
@@ -406,9 +407,9 @@ class Model:
                 about = self.orders.get((let.shop, let.order_no))
                 for name, parcel in (about.pushes() if about else {}).items():
                     if let.parcel in (0, parcel):
-                        self._release(name)
+                        self._release(name, about)
                 if not let.parcel:
-                    self._release(f"fetch:{let.shop}:{let.order_no}")
+                    self._release(f"fetch:{let.shop}:{let.order_no}", about)
                 self._log((let.shop, let.order_no), "order.released", "released", "released", key)
             case Review() as judged:
                 said_so = -1 if judged.withdrawn else int(judged.consistent)
@@ -424,15 +425,16 @@ class Model:
         order, (at, _) = self.orders.get(about), self.inbox[cause]
         (order.log if order else self.strays).append(Logged(event, at, at, "", what, outcome, cause[0], cause))
 
-    def _release(self, name: str) -> None:
+    def _release(self, name: str, order: Order | None) -> None:
         """What was tried may have arrived: it stays as it is. What is done stays done."""
         effect = self.outbox.get(name)
         if effect is None or effect.state == "withdrawn":
             return
         effect.released = self.moment
+        effect.plain = effect.calmable = False
         if effect.done_at is not None:
             effect.state = "done"
-        elif effect.state == "person" and not effect.attempts:
+        elif effect.state == "person" and not effect.attempts and not (order and _is_stopped(order.settled())):
             effect.state = "waiting"
 
     def _observe(self, key: Key, said: Said, seen: Observation, speaking: Speaking | None) -> str:
@@ -440,12 +442,15 @@ class Model:
         order_key = (source.shop, seen.order_no)
         new = order_key not in self.orders
         order = self.orders.setdefault(order_key, Order(*order_key, source.platform))
-        goods = {(line.line_no, line.sku, line.quantity, line.gift_of) for line in order.lines}
+        goods = {line.line_no: (line.sku, line.quantity, line.gift_of) for line in order.lines}
         before = {(line.line_no, line.sku) for line in order.lines}
         entries, taken, lines = order.take(seen, said, received_at)
         others = before != {(line.line_no, line.sku) for line in order.lines}
-        anew = goods != {(line.line_no, line.sku, line.quantity, line.gift_of) for line in order.lines}
+        after = {line.line_no: (line.sku, line.quantity, line.gift_of) for line in order.lines}
+        anew = {line_no for line_no in goods | after if goods.get(line_no) != after.get(line_no)}
         order.log += entries
+        if taken and not entries and not order.decided and order.settled().fulfilment == "waiting":
+            order.log.append(Logged("order.restated", received_at, received_at, "", "", "noted", key[0], key))
         if taken:
             later = [line.line_no for line in order.lines if line.line_no not in order.goes]
             if order.decided > 1 and later:
@@ -454,7 +459,11 @@ class Model:
                 *_, name = order.pushes()
                 self._intend(name, Effect(order.warehouse or "", received_at, order.goods(order.decided)))
             for name, parcel in order.pushes().items() if order.decided and order.warehouse_by == "rule" else ():
-                fresh = {entry.event for entry in entries}
+                fresh = {
+                    entry.event
+                    for entry in entries
+                    if entry.before != entry.after or not entry.event.startswith("after_sale.")
+                }
                 self._follow(order, self.outbox[name], parcel, fresh, lines, others, anew)
             self._decide(order, key, speaking)
         if source.live and (seen.incomplete or "lines" not in order.stated):
@@ -465,10 +474,10 @@ class Model:
         return "imported" if new else "updated" if entries else "unchanged"
 
     def _follow(
-        self, order: Order, push: Effect, parcel: int, fresh: set[str], relined: bool, others: bool, anew: bool
+        self, order: Order, push: Effect, parcel: int, fresh: set[str], relined: bool, others: bool, anew: set[int]
     ) -> None:  # fmt: skip
         """What news mean for a push. Who has let it go knew all that had been applied. `relined`: its lines were stated
-        anew; `others`: they are others; `anew`: or more of them."""
+        anew; `others`: they are others; `anew`: those that are other goods."""
 
         def unknown_to_who_let_it_go(*events: str) -> bool:
             return push.released < (self.moment if fresh.intersection(events) else 0)
@@ -477,19 +486,30 @@ class Model:
             push.goods = order.goods(parcel)
         now = order.settled()
         open_ = push.state in ("waiting", "leased")
-        there = push.state == "done" and now.fulfilment not in ("partly_shipped", "shipped") and now.logistics == "none"
+        there = push.state == "done" and now.logistics == "none" and not order.facts.keys() & set(SHIPPED)
         if _is_stopped(now):
             why = f"the order is {headline(now)}"
-            unseen = there and why not in push.told and unknown_to_who_let_it_go(*STOPPING)
+            unseen = there and why not in push.told and fresh.intersection(STOPPING) and push.released < self.moment
             if unseen or open_ or push.state == "person":
                 push.state = "person" if push.attempts else "withdrawn"
                 push.told.add(why)
+                push.plain = push.calmable = False
             return
 
         refunded = "payment.partly_refunded" in order.facts and unknown_to_who_let_it_go("payment.partly_refunded")
         case = now.after_sale not in ("none", "rejected", "closed") and unknown_to_who_let_it_go(*AFTER_SALE)
-        if ((open_ or there) and (refunded or case)) or (anew and there):
-            push.state = "person"
+        if open_ and (refunded or case):
+            push.calmable = push.plain and push.state == "waiting" and not push.attempts and not refunded
+            push.state, push.plain = "person", False
+        elif refunded:
+            push.calmable = False
+        if there and push.released < self.moment:
+            in_it = anew if order.decided == 1 else {line_no for line_no in anew if order.goes.get(line_no) == parcel}
+            if in_it or fresh.intersection(("payment.partly_refunded", *(AFTER_SALE if case else ()))):
+                push.state = "person"
+        calm = now.after_sale in ("none", "rejected", "closed") and fresh.intersection(AFTER_SALE)
+        if calm and push.calmable and push.state == "person" and not push.attempts:
+            push.state, push.plain, push.calmable = "waiting", True, False
         several = order.decided > 1
         if several and others and push.state in ("waiting", "leased"):
             push.state = "person"
@@ -530,7 +550,10 @@ class Model:
         doubtful = now.after_sale not in ("none", "rejected", "closed") or "payment.partly_refunded" in order.facts
         state = "person" if doubtful or any(wish.action in ("hold", "approve") for wish in done) else "waiting"
         for name, parcel in order.pushes().items() if ours else ():
-            self._intend(name, Effect(order.warehouse or "", self.inbox[cause][0], order.goods(parcel), state))
+            push = Effect(order.warehouse or "", self.inbox[cause][0], order.goods(parcel), state)
+            ruled = any(wish.action in ("hold", "approve") for wish in done)
+            push.calmable = state == "person" and not ruled and "payment.partly_refunded" not in order.facts
+            self._intend(name, push)
 
     def _carry_out(self, order: Order, wish: Wish, cause: Key) -> None:
         at = self.inbox[cause][0]

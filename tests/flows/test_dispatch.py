@@ -75,7 +75,7 @@ def test_a_target_that_the_settings_do_not_have_was_not_tried_and_gets_it_once_t
     assert (told, attempts) == ("person", 0), "whoever mends the settings may let it go"
     assert "no warehouse 'hangzhou' in the settings" in note
     with store.transaction("hub") as cursor:
-        cursor.execute(store.sql(statements.RELEASE), ("let go", 0, 0, 1, "go", "go", "go", "push:A1"))
+        cursor.execute(store.sql(statements.RELEASE), ("let go", 0, 0, 1, "go", "go", "push:A1"))
     seen = []
     run(store, lambda effect, key: seen.append(key))
     assert (seen, state(store)[0]) == (["push:A1"], "done")

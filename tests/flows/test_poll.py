@@ -122,6 +122,16 @@ def test_of_a_source_whose_clock_is_long_behind_all_is_read_and_nothing_taken_fo
     assert store.cursor_of("shop:1") == NOW - 3 * DAY_S * SECOND
 
 
+def test_a_cursor_that_the_hubs_own_clock_has_set_ahead_of_the_source_is_set_right(store):
+    """As versions left it that did not look at the source's clock."""
+    ahead = NOW + 2 * 3_600 * SECOND
+    store.set_cursor("shop:1", ahead)
+    shelf = Shelf(1, clock=NOW)
+    run(store, shelf, ahead + 60 * SECOND)
+    assert shelf.windows[-1][0] == NOW - 3_600 * SECOND
+    assert store.cursor_of("shop:1") == NOW
+
+
 def test_what_changes_while_a_long_list_is_read_is_after_the_cursor(store):
     """How late it was there counts from when the list began."""
 

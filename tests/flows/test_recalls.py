@@ -9,7 +9,7 @@ import pytest
 from reading import rows
 from versions import GIFT, NOW, Bench, text
 
-from orderhub_core.errors import BadCredentials, Unreachable, UserMistake
+from orderhub_core.errors import BadCredentials, RefusedByTarget, Unreachable, UserMistake
 from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.dispatch import LEASE_S, dispatch
 from orderhub_core.flows.gates import Gates
@@ -147,13 +147,64 @@ def test_what_has_left_is_not_to_be_stopped(desk):
     assert (desk.holds.kept(), desk.effect()[0]) == ([], "done")
 
 
-def test_a_second_partial_refund_holds_what_was_let_go(desk):
+def test_what_is_told_again_as_of_now_undoes_no_word(desk):
+    """As a platform dates an open case by the order's latest change."""
     (name,) = desk.orders()
-    desk.say(name, E.PARTLY_REFUNDED)
-    desk.holds.release(name, reason="line 2 is left out by hand", by="ann")
-    desk.say(name, E.PARTLY_REFUNDED)
+    desk.say(name, E.AFTER_SALE_APPLIED)
+    desk.holds.release(name, reason="they keep it after all", by="ann")
+    desk.say(name, E.AFTER_SALE_APPLIED)
     desk.push()
-    assert (desk.pushed, desk.effect()[0]) == ([], "person")
+    assert desk.pushed == ["push:shop-1:A1"]
+    desk.say(name, E.REFUND_AGREED)
+    desk.holds.close(name, reason="stopped at the gate", by="ann")
+    desk.say(name, E.REFUND_AGREED)
+    assert desk.holds.kept() == []
+
+
+def test_a_case_that_is_over_keeps_nothing_that_nothing_else_keeps(desk):
+    (name,) = desk.orders()
+    desk.say(name, E.AFTER_SALE_APPLIED)
+    desk.say(name, E.AFTER_SALE_CLOSED)
+    desk.push()
+    assert desk.pushed == ["push:shop-1:A1"]
+
+
+def test_what_a_warehouse_has_stopped_itself_is_not_told_back(desk):
+    (name,) = desk.orders()
+    desk.push()
+    desk.say(name, E.INTERCEPTED)
+    assert desk.holds.kept() == []
+
+
+def test_a_refunded_order_is_let_go_by_nobody(desk):
+    (name,) = desk.orders()
+    desk.give_up()
+    desk.say(name, E.REFUNDED, E.CANCELLED)
+    with pytest.raises(UserMistake, match="holds close A1"):
+        desk.holds.release(name, reason="it is up again", by="ann", again=True)
+    desk.holds.close(name, reason="it never arrived", by="ann")
+    assert desk.holds.kept() == []
+
+
+def test_other_goods_are_told_of_what_was_given_up(desk):
+    (name,) = desk.orders()
+    desk.give_up()
+    desk.say(name, total=50_000, quantity=5)
+    assert desk.effect()[2].startswith("its lines changed since; before: gave up")
+
+
+def test_closing_ends_only_what_waits_for_a_person(context, order):
+    desk = Desk(context, order, BASES, GIFT.replace("gift FREE-1", "work_order suzhou"))
+    (name,) = desk.orders()
+
+    def refused(effect, key):
+        if key.startswith("push"):
+            raise RefusedByTarget("no such SKU")
+        raise Unreachable("no answer")
+
+    desk.push(refused)
+    desk.holds.close(name, reason="handed over by telephone", by="ann")
+    assert [desk.effect(f"{kind}:shop-1:A1")[0] for kind in ("push", "work")] == ["withdrawn", "waiting"]
 
 
 class Killed(BaseException):

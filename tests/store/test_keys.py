@@ -1,5 +1,6 @@
 """A hub knows its buyers under one key: without it, or under another, it does nothing until somebody has said so."""
 
+import contextlib
 import json
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from orderhub_core.errors import UserMistake
 from orderhub_core.hub import Hub
 from orderhub_core.model import RawMessage
-from orderhub_core.store import keys
+from orderhub_core.store import homes, keys
 
 OURS = {"SHOP_SECRET": "hush", "ORDERHUB_PEPPER": "the key that lies elsewhere"}
 SHOP = 'rulebook = "book.toml"\n[[shops]]\nid = "main"\nconnector = "direct"\nsecret_env = "SHOP_SECRET"\n'
@@ -62,10 +63,19 @@ def test_a_buyer_gets_one_gift_and_none_more_from_who_has_lost_the_key(home, buy
 
 def test_a_hub_of_an_older_version_adopts_the_key_that_it_finds(home, buys):
     buys(1)
-    keys.forget(home)
+    _forget(home)
     assert buys(2) == 1
     with pytest.raises(UserMistake, match="not here"):
         buys(3, {"SHOP_SECRET": "hush"})
+
+
+def test_a_hub_of_an_older_version_that_knows_buyers_makes_no_key_of_its_own(home, buys):
+    buys(1)
+    _forget(home)
+    with pytest.raises(UserMistake, match="not here"):
+        buys(2, {"SHOP_SECRET": "hush"})
+    assert not (home.data / "pepper.key").exists()
+    assert buys(3) == 1
 
 
 def test_a_key_file_that_is_another_hub_s_is_told(home, buys):
@@ -77,7 +87,7 @@ def test_a_key_file_that_is_another_hub_s_is_told(home, buys):
 
 def test_where_it_is_lost_for_good_a_new_one_is_begun(home, buys):
     buys(1)
-    keys.forget(home)
+    keys.renew(home, {})
     assert buys(2, {"SHOP_SECRET": "hush"}) == 2, "nobody is known again"
     assert (home.data / "pepper.key").exists()
 
@@ -88,3 +98,9 @@ def test_who_only_looks_makes_and_adopts_no_key(home):
     assert keys.fingerprint(hub.store) == ""
     assert not (home.data / "pepper.key").exists()
     hub.close()
+
+
+def _forget(home):
+    """As a version left it that kept no fingerprint."""
+    with contextlib.closing(homes.open_store(home)) as store, store.transaction("hub") as cursor:
+        cursor.execute("DELETE FROM keys")

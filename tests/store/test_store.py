@@ -20,7 +20,7 @@ from orderhub_core.store import sqlite as sqlite_store
 from orderhub_core.store.homes import Home
 from orderhub_core.store.jetstream import JetStreamStore
 from orderhub_core.store.lanes import Overtaken
-from orderhub_core.store.unit import Finished, Requeued, Writes
+from orderhub_core.store.unit import Finished, Requeued, Withdrawal, Writes
 
 NOW = 1_700_000_000_000_000
 
@@ -634,7 +634,7 @@ def test_a_commit_comes_to_the_effects_that_it_changes_in_one_order_whatever_it_
         claim = absorbing.claim(1, NOW)
         writes = nothing(claim)
         writes.renewed_effects = [("b", 1, "wms", "{1}", "waiting", 0, 0, NOW, None, "", NOW, None, "", None)]
-        writes.withdrawn = [("cancelled", 0, "a")]
+        writes.withdrawn = [Withdrawal("cancelled", 0, "a")]
         absorbing.commit(claim, writes)
 
     with ThreadPoolExecutor(1) as other:

@@ -38,7 +38,7 @@ def init(
     home = hub.home()
     homes.init(home)
     if new_key:
-        keys.forget(home)
+        keys.renew(home, os.environ)
     tell({"home": str(home)}, tr("the hub in {home} is ready").format(home=home), as_json=as_json)
     return 0
 
