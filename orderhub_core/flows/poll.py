@@ -57,6 +57,7 @@ def poll(
         if theirs is not None and OVERLAP_S < ahead_s < FURTHEST_OFF_S:
             # The cursor was set by the hub's own clock, ahead of the source's: nobody asked for what came before it.
             upto, since = None, theirs - history_s * SECOND
+            store.set_cursor(name, since)
             continue
         messages = chain(first, messages)
         while group := list(islice(messages, page)):

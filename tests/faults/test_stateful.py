@@ -146,7 +146,7 @@ def a_figure_that_was_measured_anew_stands_beside_the_new_one(patch):
 
 
 def what_was_tried_is_let_go_once_more(patch):
-    lax = statements.RELEASE.replace("state = 'person' AND attempts = 0", "state = 'person'")
+    lax = statements.RELEASE.replace("attempts = 0 OR", "attempts >= 0 OR")
     patch.setattr(statements, "RELEASE", lax)
 
 

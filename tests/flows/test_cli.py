@@ -648,6 +648,7 @@ def test_what_was_decided_is_proven_from_the_messages(orderhub, held):
 def test_a_file_of_another_shop_s_orders_is_refused_by_a_preview_too(orderhub, export, tmp_path):
     mapping = tmp_path / "mine.toml"
     mapping.write_text((SHIPPED / "generic.toml").read_text(encoding="utf-8").replace('"imported"', '"mine"'))
+    orderhub("db", "init", "--data", tmp_path / "d")
     first = last_object(orderhub("import", export, "--mapping", "generic", "--data", tmp_path / "d", "--json")[1])
     again = ["import", export, "--mapping", mapping, "--data", tmp_path / "d"]
     for how in ([], ["--dry-run"]):
@@ -662,6 +663,7 @@ def test_a_file_of_another_shop_s_orders_is_refused_by_a_preview_too(orderhub, e
 
 def test_a_hub_without_its_key_says_so_and_is_mended(orderhub, export, tmp_path):
     here = ["--data", tmp_path / "d"]
+    orderhub("db", "init", *here)
     assert orderhub("import", export, "--mapping", "generic", *here)[0] == 0
     key = (tmp_path / "d" / "pepper.key").read_bytes()
     (tmp_path / "d" / "pepper.key").unlink()
