@@ -22,6 +22,7 @@ from orderhub_core.flows import ops
 from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.context import Source, wall_clock
 from orderhub_core.flows.dispatch import SECOND, dispatch
+from orderhub_core.flows.following import MISSED
 from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.merging import EARLY_US, Merging
 from orderhub_core.flows.reproduce import reproduce
@@ -286,6 +287,32 @@ def test_who_goes_no_longer_is_missed_by_nobody(context, order, event, fate, whe
     hall.look(0 if when == "told" else 600)
     hall.later(5)
     assert hall.sent() == {"A1": []}
+
+
+def test_a_refunded_order_that_its_companions_warehouse_waits_for_is_let_go_by_nobody(context, order):
+    hall = Hall(context, order)
+    hall.buy("A1")
+    hall.buy("B1")
+    hall.look(595)
+    hall.store.lease(now=hall.now, until=hall.now + SECOND, owner="me", limit=1)
+    hall.state("B1", E.REFUNDED, E.CANCELLED)
+    release(hall, "B1")
+    hall.later(60)
+    assert (hall.sent().keys() & {"B1"}, hall.fates()["B1"]) == (set(), "person")
+
+
+def test_who_misses_one_that_is_on_its_way_is_a_persons_to_look_at(context, order):
+    hall = Hall(context, order)
+    for name in ("A1", "B1", "C1"):
+        hall.buy(name)
+    hall.look(595)
+    (leased,) = hall.store.lease(now=hall.now, until=hall.now + 60 * SECOND, owner="me", limit=1)
+    one, other = {"A1", "B1", "C1"} - {leased.key.removeprefix("push:shop-1:")}
+    hall._said([ops.pairing(Pairing(SHOP, one, SHOP, other, "apart", "they asked", "ann"), hall.now)])
+    for _ in range(3):
+        hall.look(1)
+    assert rows(context, "SELECT reason FROM parked") == []
+    assert any(MISSED in note for (note,) in rows(context, "SELECT note FROM outbox WHERE state = 'person'"))
 
 
 def test_whoever_is_cut_short_between_two_words_is_followed_by_somebody_who_says_the_rest(context, order):
