@@ -36,9 +36,8 @@ QUEUED = """SELECT queued.source, queued.waiting, inbox.received_at
 FROM (SELECT source, count(*) AS waiting, min(id) AS oldest FROM todo JOIN inbox USING (id) GROUP BY source) AS queued
 JOIN inbox ON inbox.id = queued.oldest"""
 
-EFFECTS = f"""SELECT target, CASE WHEN state = 'waiting' AND (attempts > 0 OR (note <> '' AND released IS NULL))
-    THEN 'failing' ELSE state END, count(*) FROM outbox WHERE {OPEN} GROUP BY 1, 2 ORDER BY 1, 2"""
-"""Failing is also what was refused before it was a try: only failures, and who lets it go, leave a note."""
+EFFECTS = f"""SELECT target, CASE WHEN state = 'waiting' AND attempts > 0 THEN 'failing' ELSE state END, count(*)
+FROM outbox WHERE {OPEN} GROUP BY 1, 2 ORDER BY 1, 2"""
 LEASED = "SELECT count(*), max(lease_until) FROM outbox WHERE state = 'leased'"
 CONFLICTS = "SELECT source, count(*) FROM conflict GROUP BY source ORDER BY source"
 """Few, unless a sender gives its ids twice; and every reading of the flow rests in proportion to what it took."""
