@@ -16,6 +16,7 @@ from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.holding import Holds
 from orderhub_core.model import Event as E
 from orderhub_core.settings import BaseSettings, Endpoint, Settings, WarehouseSettings
+from orderhub_core.store import flow
 from orderhub_core.store.statements import HANDED_OVER
 
 SETTINGS = Settings(shops=(Endpoint("shop-1", "douyin"),), warehouses=(WarehouseSettings("hangzhou", "dock"),))
@@ -291,6 +292,7 @@ def test_a_sign_in_that_is_refused_costs_no_order_its_way(desk):
 
     desk.push(refused)
     assert desk.holds.kept() == []
+    assert ("hangzhou", "failing") in {one[:2] for one in flow.read(desk.store, desk.at).effects}
     desk.push()
     assert sorted(desk.pushed) == [f"push:shop-1:{name}" for name in names]
 
