@@ -93,7 +93,8 @@ ANEW = """next_at = CASE WHEN state = 'person' AND attempts = 0 AND next_at < ? 
 """Who waits for others, and was told of none, waits once more as it is let go: they may be let go with it."""
 STOPPED = "(o.fulfilment IN ('cancelled', 'intercepted') OR o.payment NOT IN ('paid', 'partly_refunded', 'settled'))"
 """Of an order `o`: nothing of it is to be sent."""
-IS_STOPPED = f"EXISTS (SELECT 1 FROM orders o WHERE o.order_id = outbox.order_id AND {STOPPED})"
+IS_STOPPED = f"EXISTS (SELECT 1 FROM (SELECT 1) AS one JOIN orders o ON o.order_id = outbox.order_id AND {STOPPED})"
+"""Without a WHERE of its own: where many rows are changed at once, a statement is taken apart at its first."""
 RELEASE = f"""UPDATE outbox SET note = ? || {BEFORE}, {ANEW}, released = ?,
     attempts = CASE WHEN ? = 'again' AND state = 'person' AND attempts > 1 THEN 1 ELSE attempts END,
     state = CASE WHEN done_at IS NOT NULL THEN 'done' WHEN state <> 'person' OR {IS_STOPPED} THEN state

@@ -10,11 +10,13 @@ from reading import rows
 from versions import GIFT, NOW, Bench, text
 
 from orderhub_core.errors import BadCredentials, RefusedByTarget, Unreachable, UserMistake
+from orderhub_core.flows import ops
 from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.dispatch import LEASE_S, dispatch
 from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.holding import Holds
 from orderhub_core.model import Event as E
+from orderhub_core.model import Release
 from orderhub_core.settings import BaseSettings, Endpoint, Settings, WarehouseSettings
 from orderhub_core.store import flow
 from orderhub_core.store.statements import HANDED_OVER
@@ -192,6 +194,17 @@ def test_other_goods_are_told_of_what_was_given_up(desk):
     desk.give_up()
     desk.say(name, total=50_000, quantity=5)
     assert desk.effect()[2].startswith("its lines changed since; before: gave up")
+
+
+@pytest.mark.parametrize(("act", "fate"), [("go", "waiting"), ("close", "withdrawn")])
+def test_many_words_at_once_are_as_many_words(desk, act, fate):
+    names = desk.orders(400)
+    desk._receive([desk._order(name, E.AFTER_SALE_APPLIED, at=NOW + 10**6) for name in names])
+    drain(desk.context, 1_000)
+    assert len(desk.holds.kept()) == 400
+    desk._receive([ops.release(Release("shop-1", name, "seen to", "ann", act=act), desk.clock()) for name in names])
+    drain(desk.context, 1_000)
+    assert rows(desk.context, "SELECT state, count(*) FROM outbox GROUP BY state") == [(fate, 400)]
 
 
 def test_closing_ends_only_what_waits_for_a_person(context, order):
