@@ -364,7 +364,7 @@ def test_what_was_pushed_as_the_order_stopped_is_for_a_person(context, order):
         ((E.REFUNDED, E.CANCELLED), f"{HANDED_OVER}; the order is refunded"),
         (
             (E.PARTLY_REFUNDED,),
-            f"{HANDED_OVER}; partly refunded: what is still to be sent?",
+            f"{HANDED_OVER}; its lines changed since; before: partly refunded: what is still to be sent?",
         ),
         ((), "done as it was before it changed"),
     ],

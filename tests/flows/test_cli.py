@@ -29,7 +29,7 @@ WMS = "order_no,status,updated_at\nA1,已出库,2026-01-01T10:00:00+08:00\n"
 def orderhub(monkeypatch, capsys, tmp_path):
     """Run a command; gives its exit code, output and error output."""
     monkeypatch.chdir(tmp_path)
-    for name in ("ORDERHUB_DATA", "ORDERHUB_DATABASE_URL", "ORDERHUB_SNAPSHOT"):
+    for name in ("ORDERHUB_DATA", "ORDERHUB_DATABASE_URL", "ORDERHUB_SNAPSHOT", "ORDERHUB_PEPPER"):
         monkeypatch.setenv(name, "")
 
     def run(*arguments):

@@ -303,7 +303,8 @@ def test_a_hub_whose_key_is_elsewhere_says_so_when_it_is_restored_and_does_nothi
 
 def test_the_key_of_a_backup_that_an_older_version_wrote_is_known_after_its_restore(sqlite_home, opened, tmp_path):
     opened(sqlite_home).take(messages(3))
-    keys.forget(sqlite_home)
+    with contextlib.closing(homes.open_store(sqlite_home)) as store, store.transaction("hub") as cursor:
+        cursor.execute("DELETE FROM keys")
     backup.backup(sqlite_home, tmp_path / "b", env=ENV)
     there = Home(tmp_path / "there")
     assert backup.restore(tmp_path / "b", there, env=ENV).key is None
