@@ -1,7 +1,7 @@
 """The load of the crash harness: what a shop's platform pushes, derived from a seed, and what must come of it.
 
 An order is one of two kinds, so that what the rules decide of it never depends on where a batch ends: `sold` ones are
-paid and may have an after-sale case, and their goods stay where they are; `travelling` ones were never paid here, and
+paid and may have had an after-sale case, and their goods stay where they are; `travelling` ones were never paid, and
 their parcel moves. Every message of an order states one fact that no other message states: what became of it can be
 read in the log. Between them comes chatter that says nothing new, and now and then something nobody can read.
 """
@@ -18,7 +18,8 @@ from connectors.sandbox.ledger import Known
 SHOP, SHOP_ID, APP_KEY = "shop-1", "4400", "key-of-the-harness"
 START_S = 1_790_000_000
 PROVINCES = ("浙江省", "广东省", "上海市")
-SOLD = ("payment.paid", "after_sale.applied", "after_sale.return_agreed", "after_sale.refund_agreed")
+SOLD = ("payment.paid", "after_sale.rejected", "after_sale.closed")
+"""Of a case only what keeps no order: one that is open holds it until a person has looked."""
 TRAVELLING = (
     "fulfilment.shipped",
     "logistics.collected",
