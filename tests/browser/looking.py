@@ -34,7 +34,7 @@ LATIN = f"""() => {{ {ALL}
 const words = new Set();
 const keep = (text, e) => {{
   const english = /[A-Za-z]{{3}}/.test(text) && !/[\u4e00-\u9fff]/.test(text);
-  if (english && !e.closest("td, [lang=en], style, script")) words.add(text.trim());
+  if (english && !e.closest("td, code, [lang=en], style, script")) words.add(text.trim());
 }};
 for (const e of all.filter(seen)) {{
   for (const name of ["aria-label", "placeholder", "title"]) keep(e.getAttribute(name) ?? "", e);
@@ -76,7 +76,7 @@ def unnamed(page: Page) -> list[str]:
 
 
 def latin(page: Page) -> list[str]:
-    """Texts wholly in English, outside table cells and what says that it is English."""
+    """Texts wholly in English, outside table cells, what is to be typed, and what says that it is English."""
     return list(page.evaluate(LATIN))
 
 
