@@ -52,7 +52,10 @@ def serving(command: Sequence[str], log: Path, *, patience_s: float = 20, **env:
     """Runs a module of ours that listens where `--port` says, and yields its address. It must not fail by itself."""
     port = free_port()
     home = f"http://127.0.0.1:{port}"
-    arguments, environment = [sys.executable, "-m", *command, "--port", str(port)], {"ORDERHUB_TOKEN": "", **env}
+    arguments, environment = (
+        [sys.executable, "-m", *command, "--port", str(port)],
+        {"ORDERHUB_TOKEN": "", "ORDERHUB_PEPPER": "", **env},
+    )
     with log.open("wb") as said:
         server = subprocess.Popen(arguments, cwd=ROOT, env=os.environ | environment, stdout=said, stderr=said)
     try:
