@@ -28,6 +28,14 @@ START_S = 60
 Start = Callable[..., AbstractContextManager[str]]
 
 
+@pytest.fixture(scope="package", autouse=True)
+def _no_key_of_a_harness() -> Iterator[None]:
+    """Harnesses set theirs as they are imported, which the collecting of tests does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("ORDERHUB_PEPPER", raising=False)
+        yield
+
+
 @pytest.fixture(scope="session")
 def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
     """Starts a console over a small world and yields its address: `start(notebooks=…, token=…)`."""
@@ -54,7 +62,7 @@ def serving(command: Sequence[str], log: Path, *, patience_s: float = 20, **env:
     home = f"http://127.0.0.1:{port}"
     arguments, environment = (
         [sys.executable, "-m", *command, "--port", str(port)],
-        {"ORDERHUB_TOKEN": "", "ORDERHUB_PEPPER": "", **env},
+        {"ORDERHUB_TOKEN": "", **env},
     )
     with log.open("wb") as said:
         server = subprocess.Popen(arguments, cwd=ROOT, env=os.environ | environment, stdout=said, stderr=said)
