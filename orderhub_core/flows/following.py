@@ -89,7 +89,7 @@ class Following:
         """The lines that were looked at last, of orders that have got others."""
         self._changed: dict[int, dict[int, int]] = {}
         """`there`, by line, of orders that consist of other goods."""
-        self._calm: dict[int, None] = {}
+        self._calm: set[int] = set()
         """Orders of which the buyer wants nothing back any more."""
         self._parts: dict[int, Parts] = {}
         """Where the lines of orders go that were split before this batch, or that got more lines since."""
@@ -122,9 +122,9 @@ class Following:
             self._hold(head, REFUNDED, moment if any(entry.event == PARTLY_REFUNDED for entry in news) else 0)
         if head.after_sale not in CALM:
             self._hold(head, WANTED_BACK, moment if any(map(_is_a_case, news)) else 0)
-            self._calm.pop(number, None)
+            self._calm.discard(number)
         elif any(map(_is_a_case, news)):
-            self._calm[number] = None
+            self._calm.add(number)
         if relined:
             self._hold(head, RELINED, moment, GONE)
         if others and (there := _there(head, moment)) != GONE:

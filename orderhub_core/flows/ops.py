@@ -47,7 +47,6 @@ TURN_KEY = "rules"
 """In place of an order's number: all of them are one lane's, and hold as they were said, one by one."""
 TOGETHER_US = 30_000_000
 """So long who is let go waits once more for others that it may be packed with: they may be let go by the next word."""
-LET_GO, CLOSED = "let go", "closed"
 WITHDRAWN = -1
 """In the column `consistent` of `reviews`: a judgement that was taken back."""
 LONGEST_REASON, LONGEST_NAME = 500, 100
@@ -81,6 +80,8 @@ def noted(
             until = waits_until(head, message.received_at, min(TOGETHER_US, merge_wait_us)) if head else 0
             if said.held_for:
                 writes.freed += [(note, until, key, said.held_for) for key in keys]
+            elif said.act == "close":
+                writes.closed += [(note, moment, key) for key in keys]
             else:
                 writes.released += [Told(note, until, moment, said.act, key) for key in keys]
         case Packing():
@@ -220,11 +221,12 @@ def _released(message: Message, said: Release, head: Head | None) -> tuple[str, 
     act = {} if said.act == "go" else {"act": said.act}
     at, detail = message.received_at, _json({"reason": said.reason, "by": said.by, **which, **act}).decode()
     who, order_id = said.by or "a person", head.order_id if head else 0
-    event, what = ("order.closed", "closed") if said.act == "close" else ("order.released", "released")
+    closes = said.act == "close"
+    event, what = ("order.closed", "closed") if closes else ("order.released", "released")
     entry = Entry(order_id, event, at, at, "", what, "released", message.source, message.id, detail)
     parcels = push_keys(head) if head and head.decided > 1 else [push_key(said.shop, said.order_no)]
     keys = parcels[said.parcel - 1 : said.parcel] if said.parcel else parcels + whole_keys(said.shop, said.order_no)
-    return f"{CLOSED if said.act == 'close' else LET_GO} by {who}: {said.reason}", keys, entry
+    return f"{'closed' if closes else 'let go'} by {who}: {said.reason}", keys, entry
 
 
 def packing(said: Packing, at: int) -> RawMessage:

@@ -117,9 +117,8 @@ FREE = f"""UPDATE outbox SET note = ? || {BEFORE}, {ANEW}, released = coalesce(r
 """The hub lets go what waits for one thing, and for nothing that was said meanwhile: it knows no more than that."""
 RECALLED = f"CASE WHEN state = 'done' THEN '{HANDED_OVER}; ' ELSE '' END"
 HOLD = f"""UPDATE outbox SET state = 'person', note = {RECALLED} || ? || {BEFORE} WHERE key = ?
-    AND (((coalesce(released, -1) < ? OR (? > 0 AND attempts > 0))
-    AND (state IN ('waiting', 'leased') OR (state = 'person' AND note NOT LIKE ?)))
-    OR (state = 'person' AND attempts > 0 AND note NOT LIKE ?)
+    AND ((state IN ('waiting', 'leased') AND (coalesce(released, -1) < ? OR (? > 0 AND attempts > 0)))
+    OR (state = 'person' AND note NOT LIKE ? AND (coalesce(released, -1) < ? OR attempts > 0))
     OR (state = 'done' AND coalesce(released, -1) < ?))"""
 """Also what a rule holds already, or what was tried in vain: whoever lets it go must know of this, too. Told once. What
 was tried and is held since a moment of this batch is not let go again by who spoke later in it, no more than in a batch
@@ -220,8 +219,7 @@ class Effects(NamedTuple):
 def effects_of(writes: Writes) -> Effects:
     replaced = {row[0] for row in writes.latest_effects}, {row[0] for row in writes.renewed_effects}
     released, freed = {row[-1] for row in writes.released}, {row[2] for row in writes.freed}
-    closed = {key for *_, act, key in writes.released if act == "close"}
-    leaving = {row[3] for row in writes.forestalled} | {row[-1] for row in writes.withdrawn} | closed
+    leaving = {row[3] for row in writes.forestalled} | {row[-1] for row in (*writes.withdrawn, *writes.closed)}
     held = {row[-1] for row in (*writes.held, *writes.calmed)}
     some = [one for one in (*replaced, released, held, freed, leaving, writes.packed) if one]
     in_order = len(some) < 2 and not writes.packed
@@ -263,23 +261,14 @@ def batches(writes: Writes) -> Iterator[Batch]:
             [
                 (why, until, until, moment, act, act, key)
                 for why, until, moment, act, key in sorted(writes.released, key=itemgetter(-1))
-                if act != "close"
             ],
             key="key",
         ),
-        Batch(
-            CLOSE,
-            [
-                (why, moment, key)
-                for why, _, moment, act, key in sorted(writes.released, key=itemgetter(-1))
-                if act == "close"
-            ],
-            key="key",
-        ),
+        Batch(CLOSE, sorted(writes.closed, key=itemgetter(-1)), key="key"),
         Batch(
             HOLD,
             [
-                (why, key, since, since, f"%{why}%", f"%{why}%", there)
+                (why, key, since, since, f"%{why}%", since, there)
                 for why, since, there, key in sorted(writes.held, key=itemgetter(-1))
             ],
             key="key",

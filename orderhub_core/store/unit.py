@@ -100,8 +100,8 @@ class Withdrawal(NamedTuple):
 
 
 class Told(NamedTuple):
-    """What a person says of an effect that is kept back. `until`: how long it waits, where it waits for others to be
-    packed with; `act`: as of `model.Release`."""
+    """A person lets an effect go that is kept back. `until`: how long it waits, where it waits for others to be packed
+    with; `act`: as of `model.Release`, `go` or `again`."""
 
     note: str
     until: int
@@ -128,6 +128,8 @@ class Writes:
         self.sightings: list[Row] = []
         self.reviews: list[Row] = []
         self.released: list[Told] = []
+        self.closed: list[Row] = []
+        """(note, moment, key) of effects that a person has seen to."""
         self.freed: list[Row] = []
         """(note, until, key, why) of effects that the hub lets go, if they are held for that and nothing else."""
         self.words: list[tuple[str, Row]] = []
