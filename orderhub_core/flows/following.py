@@ -80,8 +80,8 @@ class Following:
         """Whether there is anybody to make what was ordered."""
         self.carried: dict[int, Carried] = {}
         """By whoever decides."""
-        self._stopped: dict[int, tuple[str, int]] = {}
-        """Why, and `there`, as of `Writes.withdrawn`."""
+        self._stopped: dict[int, dict[str, int]] = {}
+        """Why, and `there`, as of `Writes.withdrawn`: the first moment of each, since a person is told of it once."""
         self._held: dict[int, dict[str, tuple[int, int]]] = {}
         """Why, since which moment, and `there`."""
         self._forestalled: dict[int, Forestalled] = {}
@@ -114,9 +114,9 @@ class Following:
         if head.decided > 1 and number in self.news.lines:
             self._place_new(head)
         if number in self._stopped or head.fulfilment in STOPPED or head.payment not in PAID:
-            why, there = self._stopped.get(number, (f"the order is {head.headline}", GONE))
-            since = moment if any(entry.event in STOPPED_BY for entry in news) else 0
-            self._stopped[number] = why, max(there, _there(head, since))
+            reasons, why = self._stopped.setdefault(number, {}), f"the order is {head.headline}"
+            if reasons.get(why, GONE) == GONE:
+                reasons[why] = _there(head, moment if any(entry.event in STOPPED_BY for entry in news) else 0)
             return
         if PARTLY_REFUNDED in head.facts:
             self._hold(head, REFUNDED, moment if any(entry.event == PARTLY_REFUNDED for entry in news) else 0)
@@ -201,7 +201,7 @@ class Following:
     def settle(self) -> None:
         """Write what the news of the batch mean for what is not performed yet."""
         for number, stopped in self._stopped.items():
-            self.writes.withdrawn += [Withdrawal(*stopped, key) for key in self._keys(number)]
+            self.writes.withdrawn += [Withdrawal(*why, key) for key in self._keys(number) for why in stopped.items()]
         for number, reasons in self._held.items():
             in_turn = sorted(reasons.items(), key=lambda reason: reason[1])
             self.writes.held += [Hold(why, *since, key) for key in self._keys(number) for why, since in in_turn]

@@ -164,6 +164,19 @@ def test_what_is_told_again_as_of_now_undoes_no_word(desk):
     assert desk.holds.kept() == []
 
 
+@pytest.mark.parametrize("limit", [1, 100])
+@pytest.mark.parametrize(("last", "fate"), [(E.CANCELLED, "done"), (E.REFUNDED, "person")])
+def test_a_word_ends_what_it_came_after_whatever_batch_holds_both(desk, last, fate, limit):
+    """That an order is cancelled is told once; that it is refunded besides is news."""
+    (name,) = desk.orders()
+    desk.push()
+    desk.news(name, E.CANCELLED)
+    desk._receive([ops.release(Release("shop-1", name, "stopped at the gate", "ann"), desk.clock())])
+    desk._receive([desk._order(name, last, at=NOW)])
+    drain(desk.context, limit)
+    assert desk.effect()[0] == fate
+
+
 def test_a_case_that_is_over_keeps_nothing_that_nothing_else_keeps(desk):
     (name,) = desk.orders()
     desk.say(name, E.AFTER_SALE_APPLIED)
