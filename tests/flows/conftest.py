@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -64,6 +65,6 @@ def order() -> Callable[..., RawMessage]:
             )
         seen = Observation(order_no, {event.value: at for event in events}, at, content, **rest)  # type: ignore[arg-type]
         body = msgspec.json.encode(seen)
-        return RawMessage(origin, f"{order_no}:{hash(body)}", "order", body)
+        return RawMessage(origin, f"{order_no}:{zlib.crc32(body)}", "order", body)
 
     return make

@@ -7,6 +7,7 @@ import contextlib
 import random
 import threading
 import time
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -111,7 +112,7 @@ class Hall(Bench):
     def state(self, name, *events, content=None, shop=SHOP):
         seen = Observation(name, {event.value: self.now for event in events}, self.now, content)
         body = msgspec.json.encode(seen)
-        self._said([RawMessage(shop, f"{name}:{hash(body)}:{self.now}", "order", body, name)])
+        self._said([RawMessage(shop, f"{name}:{zlib.crc32(body)}:{self.now}", "order", body, name)])
 
     def message(self, name, person, number):
         """That it is bought by somebody, or, of nobody, that it is cancelled."""
