@@ -21,7 +21,7 @@ app = marimo.App(
 with app.setup:
     import marimo as mo
 
-    from orderhub_core import errors, hub, i18n, ui
+    from orderhub_core import errors, hub, i18n, names, ui
     from orderhub_core.audit.consistency import texts
     from orderhub_core.charts import audit as charts
     from orderhub_core.charts import theme
@@ -35,10 +35,11 @@ def _():
     top = (tr(texts.TITLE), tr(texts.INTRO), lang)
     with ui.readable(*top):
         connected = hub.connect()
+    named = names.Names(connected.settings, tr)
     zone = connected.settings.time_zone
     chosen, set_chosen = mo.state(None)
     trouble, set_trouble = mo.state("")
-    return chosen, connected, set_chosen, set_trouble, top, tr, trouble, zone
+    return chosen, connected, named, set_chosen, set_trouble, top, tr, trouble, zone
 
 
 @app.cell
@@ -88,20 +89,20 @@ def _(chosen, connected, top, tr, zone):
 
 
 @app.cell
-def _(chosen, found, only, top, tr, zone):
+def _(chosen, found, named, only, top, tr, zone):
     _listed = texts.problems(found, only.value, zone, tr)
     _save = ui.download_csv(_listed, f"audit-{texts.local(found.as_of, zone):%Y%m%d-%H%M}.csv", tr("Download CSV"))
-    _table = ui.table(_listed, wide={tr("Why"): 260})
+    _table = ui.table(texts.problems(found, only.value, zone, tr, named), named, wide={tr("Why"): 260})
     _orders = [only, _table, _save] if found.problems.height else [ui.note(tr(texts.NONE), "good")]
-    _bars = [charts.suspects(texts.suspects(found, tr), tr)] if found.problems.height else []
+    _bars = [charts.suspects(texts.suspects(found, tr, named), tr)] if found.problems.height else []
     _when = ui.note(texts.as_of(found, zone, tr, then=chosen() is not None))
     outcome = ui.part(
         top[2],
         _when,
-        ui.notes(texts.gaps(found, tr)),
+        ui.notes(texts.gaps(found, tr, named)),
         ui.kpis(texts.tiles(found, tr), min="200px"),
         ui.section(tr("Verdicts"), ui.grid(ui.table(texts.verdicts(found, tr)), *_bars, min="340px")),
-        ui.section(tr("Touchpoints"), ui.table(texts.touchpoints(found, tr))),
+        ui.section(tr("Touchpoints"), ui.table(texts.touchpoints(found, tr), named)),
         ui.section(tr("Orders that are not consistent"), *_orders),
         ui.note(tr(texts.HELP)),
     )

@@ -21,7 +21,7 @@ app = marimo.App(
 with app.setup:
     import marimo as mo
 
-    from orderhub_core import hub, i18n, ui
+    from orderhub_core import hub, i18n, names, ui
     from orderhub_core.audit.credibility import change, history, index, losses, texts
     from orderhub_core.charts import credibility as charts
     from orderhub_core.charts import theme
@@ -45,8 +45,8 @@ def _():
         found = connected.remembered(_question, lambda: index.of_hub(connected))
     _how = tr("There are no orders yet: connect a shop or import a file, and this page fills itself.")
     mo.stop(found.orders.is_empty(), ui.page(*top, ui.note(_how)))
-    zone = connected.settings.time_zone
-    return found, top, tr, zone
+    zone, named = connected.settings.time_zone, names.Names(connected.settings, tr)
+    return found, named, top, tr, zone
 
 
 @app.cell
@@ -57,38 +57,38 @@ def _(tr):
 
 
 @app.cell
-def _(found, split, tr):
+def _(found, named, split, tr):
     lost = losses.losses(found, split.value)
     _first = {"selection": "single", "initial_selection": [0] if lost.height else None}
-    picked = ui.table(texts.losses(lost, tr), label=tr("Choose a row to see its orders"), **_first)
+    picked = ui.table(texts.losses(lost, tr), named, label=tr("Choose a row to see its orders"), **_first)
     return lost, picked
 
 
 @app.cell
-def _(found, lost, picked, tr, zone):
+def _(found, lost, named, picked, tr, zone):
     _loss = texts.chosen(lost, picked.value)
     if _loss is None:
         orders = ui.note(tr("Choose a row to see its orders"))
     else:
         _rows = texts.members(found, _loss, zone, tr)
         _save = ui.download_csv(_rows, "credibility-orders.csv", tr("Download these orders as CSV"))
-        orders = ui.section(texts.title(_loss, tr), ui.table(_rows), _save)
+        orders = ui.section(texts.title(_loss, tr, named), ui.table(_rows, named), _save)
     return (orders,)
 
 
 @app.cell
-def _(found, lost, orders, picked, split, tr):
+def _(found, lost, named, orders, picked, split, tr):
     _save = ui.download_csv(texts.losses(lost, tr), "credibility-losses.csv", tr("Download all losses as CSV"))
     _full = ui.note(tr("No point is lost."), "good")
-    _parts = [split, charts.losses(lost, tr), picked, _save, orders] if lost.height else [_full]
+    _parts = [split, charts.losses(lost, tr, named), picked, _save, orders] if lost.height else [_full]
     where = ui.section(tr("Where the points are lost"), *(_parts if found.value is not None else []))
     return (where,)
 
 
 @app.cell
-def _(found, tr):
+def _(found, named, tr):
     _old = texts.uncounted(found, tr)
-    _table = ui.rows(texts.sources(found, tr), tr("Nothing has come in yet."))
+    _table = ui.rows(texts.sources(found, tr), tr("Nothing has come in yet."), named)
     fresh = ui.section(tr("How soon each source tells"), _table, *([ui.note(_old)] if _old else []))
     _days = ui.grid(
         charts.per_day(history.coarse_days(found.days), tr),
@@ -100,8 +100,8 @@ def _(found, tr):
 
 
 @app.cell
-def _(found, tr):
-    _sides, _by = texts.sides(found, tr), {tr(name): key for key, name in texts.SEGMENTS.items()}
+def _(found, named, tr):
+    _sides, _by = texts.sides(found, tr, named), {tr(name): key for key, name in texts.SEGMENTS.items()}
     _names = [*_sides, None, None]
     before = mo.ui.dropdown(_sides, value=_names[0], label=tr("From"), full_width=True)
     after = mo.ui.dropdown(_sides, value=_names[1], label=tr("To"), full_width=True)
@@ -110,12 +110,13 @@ def _(found, tr):
 
 
 @app.cell
-def _(after, before, found, group, tr):
+def _(after, before, found, group, named, tr):
     def _split() -> list:
         moved = change.explained(found, before.value, after.value, group.value)
         if moved is None:
             return [ui.note(tr("These two have nothing in common that could be checked."), "warn")]
-        return [ui.note(texts.summary(moved, tr)), charts.change(moved, tr), ui.table(texts.changes(moved, tr))]
+        called = texts.called(moved, group.value, named)
+        return [ui.note(texts.summary(moved, tr)), charts.change(called, tr), ui.table(texts.changes(called, tr))]
 
     _chosen = all(choice.value is not None for choice in (before, after, group))
     _parts = _split() if _chosen else [ui.note(tr("Choose what to compare."))]

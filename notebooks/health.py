@@ -18,7 +18,7 @@ app = marimo.App(
 with app.setup:
     import marimo as mo
 
-    from orderhub_core import errors, hub, i18n, ui
+    from orderhub_core import errors, hub, i18n, names, ui
     from orderhub_core.charts import health as charts
     from orderhub_core.charts import theme
     from orderhub_core.health import blockages, diagnosis, flow, holds, queue, texts
@@ -31,16 +31,16 @@ def _():
     lang = ui.language()
     tr = i18n.translator(lang)
     theme.use(lang)
-    _said = tr("What comes in right now, where orders stay too long, and where to go first, at most three places.")
-    top = (tr("Order health"), _said, lang)
+    top = (tr("Order health"), tr(texts.INTRO), lang)
     with ui.readable(*top):
         connected = hub.connect()
         connected.as_of(), connected.frame("orders")
+    named = names.Names(connected.settings, tr)
     tick = mo.ui.refresh(options=["5s", "30s"], default_interval="5s", label=tr("Flow every"))
     look = mo.ui.refresh(options=["1m", "5m", "15m"], default_interval="5m", label=tr("Diagnosis every"))
     (parked, set_parked), (said, set_said) = mo.state([]), mo.state(("", "info"))
     (back, set_back), (gone, set_gone) = mo.state([]), mo.state(("", "info"))
-    return back, connected, gone, look, parked, said, set_back, set_gone, set_parked, set_said, tick, top, tr
+    return back, connected, gone, look, named, parked, said, set_back, set_gone, set_parked, set_said, tick, top, tr
 
 
 @app.cell
@@ -63,11 +63,11 @@ def _(back, connected, gone, parked, said, set_back, set_parked, tick, top, tr):
 
 
 @app.cell
-def _(connected, parked, set_said, tr):
+def _(connected, named, parked, set_said, tr):
     def _act(answer: dict) -> None:
         set_said(queue.carried_out(answer, connected, lambda steps: ui.progress(steps, tr("Trying again")), tr))
 
-    _rows = ui.table(queue.parked(parked(), ZONE, tr), selection="multi", wide={tr("Reason"): 320})
+    _rows = ui.table(queue.parked(parked(), ZONE, tr), named, selection="multi", wide={tr("Reason"): 320})
     _asks = ui.questions(tr("With those chosen:"), queue.choices(tr), queue.words(tr))
     _form = ui.confirmed(_rows, _asks, tr(queue.SURE), tr("Do it"), tr, _act, lambda asked: queue.lacks(asked, tr))
     held = _form if connected.writable else ui.grid(_rows, ui.note(tr(queue.READ_ONLY)), min="100%")
@@ -75,12 +75,12 @@ def _(connected, parked, set_said, tr):
 
 
 @app.cell
-def _(back, connected, set_gone, tr):
+def _(back, connected, named, set_gone, tr):
     def _act(answer: dict) -> None:
-        set_gone(holds.let_go(answer, connected.holds, tr))
+        set_gone(holds.let_go(answer, connected.holds, tr, named))
 
-    _rows, _free = holds.table(back(), ZONE, tr), connected.writable
-    _table = ui.table(_rows, selection="multi" if _free else None, wide={tr("Reasons"): 360})
+    _rows, _free = holds.table(back(), ZONE, tr, named), connected.writable
+    _table = ui.table(_rows, named, selection="multi" if _free else None, wide={tr("Reasons"): 360})
     _form = ui.reasoned(_table, holds.words(tr), tr("Let them go"), tr, _act) if _free else _table
     _notes = map(ui.note, holds.remarks(back(), tr, writable=_free))
     _full = [_form, ui.download_csv(_rows, "held-orders.csv", tr("Download CSV")), *_notes]
@@ -89,12 +89,12 @@ def _(back, connected, set_gone, tr):
 
 
 @app.cell
-def _(connected, flowing, gone, held, keeping, parked, said, tr):
+def _(connected, flowing, gone, held, keeping, named, parked, said, tr):
     def _queue() -> list:
         rows = queue.sources(flowing, [shop.id for shop in connected.settings.shops], ZONE, tr)
-        sources = ui.section(tr("Sources"), ui.rows(rows, tr("Nothing has come in yet.")))
-        effects = ui.rows(queue.effects(flowing, tr), tr("Every effect is done.")), *queue.leases(flowing, ZONE, tr)
-        pair = ui.grid(sources, ui.section(tr("Effects that are not done"), *effects), min="340px")
+        sources = ui.section(tr("Sources"), ui.rows(rows, tr("Nothing has come in yet."), named))
+        acts = ui.rows(queue.effects(flowing, tr), tr("Every effect is done."), named), *queue.leases(flowing, ZONE, tr)
+        pair = ui.grid(sources, ui.section(tr("Effects that are not done"), *acts), min="340px")
         told, let = ([ui.note(*one())] if one()[0] else [] for one in (said, gone))
         aside = held if parked() else ui.note(tr("Nothing is parked."), "good")
         sections = ui.section(tr("Held orders"), *keeping, *let), ui.section(tr("Parked messages"), aside, *told)
@@ -105,23 +105,23 @@ def _(connected, flowing, gone, held, keeping, parked, said, tr):
 
 
 @app.cell
-def _(connected, look, tr):
+def _(connected, look, named, tr):
     look.value
     _now = connected.as_of()
     _question = ("diagnosis", _now // flow.MINUTE_US)
     found = connected.remembered(_question, lambda: diagnosis.diagnose(connected.frame("orders"), _now))
-    _places = {title: index for index, title in enumerate(texts.ranked(found, tr))}
+    _places = {title: index for index, title in enumerate(texts.ranked(found, tr, named))}
     opened = mo.ui.dropdown(_places, value=next(iter(_places), None), label=tr("Show the orders of"), full_width=True)
     return found, opened
 
 
 @app.cell
-def _(found, opened, tr):
+def _(found, named, opened, tr):
     def _orders(index: int) -> list:
         rows = texts.orders(blockages.members(found.open_orders, found.worst[index]), ZONE, tr)
-        return [opened, ui.table(rows), ui.download_csv(rows, "blockage.csv", tr("Download CSV"))]
+        return [opened, ui.table(rows, named), ui.download_csv(rows, "blockage.csv", tr("Download CSV"))]
 
-    _cards = ui.kpis(texts.cards(found, tr), min="260px")
+    _cards = ui.kpis(texts.cards(found, tr, named), min="260px")
     _list = [] if opened.value is None else _orders(opened.value)
     _told = ui.section(tr("Worst blockages"), _cards, *map(ui.note, texts.notes(found, tr)), *_list)
     stuck = _told if found.worst else ui.note(tr("No order is overdue."), "good")
@@ -129,10 +129,10 @@ def _(found, opened, tr):
 
 
 @app.cell
-def _(found, tr):
+def _(found, named, tr):
     _pictures = ui.grid(charts.levels(found.stages, tr), charts.dwell(found.stages, tr), min="340px")
-    _table = ui.table(texts.stages(found.stages, tr))
-    dwell = ui.section(tr("How long open orders have stayed"), _pictures, _table, ui.note(texts.limits(found, tr)))
+    _told = ui.table(texts.stages(found.stages, tr)), ui.note(texts.limits(found, tr, named))
+    dwell = ui.section(tr("How long open orders have stayed"), _pictures, *_told)
     steps = ui.section(tr("How long the steps took, last 30 days"), ui.rows(texts.steps(found.steps, tr), tr("None.")))
     return dwell, steps
 

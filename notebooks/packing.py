@@ -18,7 +18,7 @@ app = marimo.App(
 with app.setup:
     import marimo as mo
 
-    from orderhub_core import hub, i18n, ui
+    from orderhub_core import hub, i18n, names, ui
     from orderhub_core.charts import packing as charts
     from orderhub_core.charts import theme
     from orderhub_core.packing import board, floor, texts, transfers
@@ -33,10 +33,11 @@ def _():
     top = (tr("Packing floor"), _said, lang)
     with ui.readable(*top):
         connected = hub.connect()
-        _names = board.warehouses(connected.frame("orders"), tr)
+        named = names.Names(connected.settings, tr)
+        _where = board.warehouses(connected.frame("orders"), tr, named)
     look = mo.ui.refresh(options=["1m", "5m"], default_interval="1m", label=tr("Look every"))
-    where = mo.ui.dropdown(_names, value=next(iter(_names)), label=tr("Warehouse"), full_width=True)
-    return connected, look, top, tr, where
+    where = mo.ui.dropdown(_where, value=next(iter(_where)), label=tr("Warehouse"), full_width=True)
+    return connected, look, named, top, tr, where
 
 
 @app.cell
@@ -65,23 +66,23 @@ def _(another, tr):
 
 
 @app.cell
-def _(another, box, codes, connected, known, now, tr):
+def _(another, box, codes, connected, known, named, now, tr):
     _name, _codes = box.value.strip(), board.scanned(codes.value)
     _said = board.sent(floor.sent(known, _name), now, tr) if _name else []
     _said += board.together(floor.beside(known, _name), tr) if _name else []
     _boxes = floor.boxed(known, _name, _codes, now)
     _off = connected.off_the_floor(_name) if _name and _boxes.is_empty() else []
-    _said += board.box(_name, _boxes, _codes, _off, tr)
+    _said += board.box(_name, _boxes, _codes, _off, tr, named)
     _fields = ui.anew(another, ui.grid(box, codes, min="240px"))
     packing = ui.section(tr(texts.STAGES["while_packing"]), _fields, ui.notes(_said))
     return (packing,)
 
 
 @app.cell
-def _(found, known, look, now, packing, planned, top, tr, where):
+def _(found, known, look, named, now, packing, planned, top, tr, where):
     def _faults(stage: str) -> list:
         rows = board.faults(own, stage, tr)
-        full = [ui.table(rows, wide={tr("What is wrong"): 320})]
+        full = [ui.table(rows, named, wide={tr("What is wrong"): 320})]
         full.append(ui.download_csv(rows, f"{stage}.csv", tr("Download CSV")))
         full += [ui.note(tr(board.CUT).format(n=f"{board.MOST:,}"))] * (rows.height >= board.MOST)
         return full if rows.height else [ui.note(tr(board.FINE[stage]), "good")]
@@ -90,9 +91,9 @@ def _(found, known, look, now, packing, planned, top, tr, where):
     _waiting = charts.waiting(board.ages(_orders, now, tr), tr)
     _gifts = [ui.note(tr(board.NOT_ASKED))] if known.on_hand is None else _faults("before_packing")
     _moves = None if planned is None else transfers.table(planned, tr, where.value)
-    _brought = [] if planned is None else [ui.notes(transfers.notes(planned, tr, where.value))]
+    _brought = [] if planned is None else [ui.notes(transfers.notes(planned, tr, where.value, named))]
     if _moves is not None and _moves.height:
-        _brought += [ui.table(_moves), ui.download_csv(_moves, "transfers.csv", tr("Download CSV"))]
+        _brought += [ui.table(_moves, named), ui.download_csv(_moves, "transfers.csv", tr("Download CSV"))]
     _none = ui.note(tr("Nothing waits here, and nothing has left in the last three days."))
     _parts = [
         ui.kpis(board.tiles(own, _orders, tr)),

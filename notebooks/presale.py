@@ -18,7 +18,7 @@ app = marimo.App(
 with app.setup:
     import marimo as mo
 
-    from orderhub_core import hub, i18n, ui
+    from orderhub_core import hub, i18n, names, ui
     from orderhub_core.charts import presale as charts
     from orderhub_core.charts import theme
     from orderhub_core.presale import board
@@ -38,18 +38,18 @@ def _():
 
 
 @app.cell
-def _(connected, look, top):
+def _(connected, look, top, tr):
     look.value
     with ui.readable(*top):
         found = connected.presale.schedule() if connected.writable else None
-        zone = connected.settings.time_zone
-    return found, zone
+        zone, named = connected.settings.time_zone, names.Names(connected.settings, tr)
+    return found, named, zone
 
 
 @app.cell
-def _(found, look, top, tr, zone):
+def _(found, look, named, top, tr, zone):
     def _shown(rows, file: str, nothing: str) -> list:
-        full = [ui.table(rows.head(board.MOST)), ui.download_csv(rows, f"{file}.csv", tr("Download CSV"))]
+        full = [ui.table(rows.head(board.MOST), named), ui.download_csv(rows, f"{file}.csv", tr("Download CSV"))]
         return full if rows.height else [ui.note(nothing, "info" if found.unplanned.height else "good")]
 
     def _parts() -> list:

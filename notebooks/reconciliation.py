@@ -21,7 +21,7 @@ app = marimo.App(
 with app.setup:
     import marimo as mo
 
-    from orderhub_core import errors, hub, i18n, ui
+    from orderhub_core import errors, hub, i18n, names, ui
     from orderhub_core.audit.reconcile import period, queue, result, sheets, texts
     from orderhub_core.charts import reconcile as charts
     from orderhub_core.charts import theme
@@ -41,9 +41,9 @@ def _():
     _first, _last = books.ledgers.first(), books.ledgers.last()
     _how = tr("Nothing has been paid or shipped yet: put ledgers into the folder reconcile, or connect a shop.")
     mo.stop(_first is None, ui.page(*_bare, ui.note(_how, "info")))
-    everything = period.whole(_first, _last, books.zone)
+    everything, named = period.whole(_first, _last, books.zone), names.Names(connected.settings, tr)
     span = mo.ui.dropdown(texts.spans(everything, tr), value=tr(texts.ALL_DAYS), label=tr("Period"), full_width=True)
-    return books, connected, everything, lang, span, tr
+    return books, connected, everything, lang, named, span, tr
 
 
 @app.cell
@@ -91,11 +91,11 @@ def _(chosen, connected, set_answered, set_said, tr):
 
 
 @app.cell
-def _(answered, connected, found, said, settle, tr):
+def _(answered, connected, found, named, said, settle, tr):
     rows = queue.queue(found, answered())
     _waits, _done = (queue.table(part, found, tr) for part in queue.parted(rows))
     _how = {"selection": "multi", "wide": queue.widths(tr)}
-    _sheets = [ui.table(part, **_how, format_mapping=texts.formats(part)) for part in (_waits, _done)]
+    _sheets = [ui.table(part, named, **_how, format_mapping=texts.formats(part)) for part in (_waits, _done)]
     _asked = {"reason": tr("Reason"), "reviewer": tr("Who says so")}
     _forms = [
         ui.reasoned(_sheets[0], _asked, tr("Acknowledge"), tr, settle),
@@ -119,17 +119,17 @@ def _(found, tr):
 
 
 @app.cell
-def _(cause, found, tr):
+def _(cause, found, named, tr):
     def _members(code: str) -> list:
-        listed = texts.orders(found, code, tr)
-        save = ui.download_csv(listed, f"{code}.csv", tr("Download CSV"))
-        return [cause, ui.note(tr(texts.ADVICE[code])), ui.table(listed, format_mapping=texts.formats(listed)), save]
+        told = texts.orders(found, code, tr)
+        shown = ui.table(told, named, format_mapping=texts.formats(told))
+        return [cause, ui.note(tr(texts.ADVICE[code])), shown, ui.download_csv(told, f"{code}.csv", tr("Download CSV"))]
 
     _causes, _channels = texts.causes(found, tr), texts.channels(found, tr)
     _table = ui.table(_causes, page_size=25, format_mapping=texts.formats(_causes), wide={tr("Advice"): 340})
     why = ui.section(tr("The gap by cause"), charts.waterfall(found, tr), ui.note(tr(texts.SIGNS)), _table)
     members = ui.section(tr("Orders of a cause"), *([] if cause.value is None else _members(cause.value)))
-    channels = ui.section(tr("Channels"), ui.table(_channels, format_mapping=texts.formats(_channels)))
+    channels = ui.section(tr("Channels"), ui.table(_channels, named, format_mapping=texts.formats(_channels)))
     return channels, members, why
 
 

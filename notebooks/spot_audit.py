@@ -18,7 +18,7 @@ app = marimo.App(
 with app.setup:
     import marimo as mo
 
-    from orderhub_core import errors, hub, i18n, ui
+    from orderhub_core import errors, hub, i18n, names, ui
     from orderhub_core.audit.spot import book, export, prospect, result, seat, sheet, tables, texts
     from orderhub_core.charts import audit as charts
     from orderhub_core.charts import paper, theme
@@ -32,10 +32,10 @@ def _():
     with ui.readable(tr("Spot audit"), "", lang):
         connected = hub.connect()
         many = prospect.population(connected.scan("orders"), connected.as_of())
-    desk, zone, tick = connected.spot, connected.settings.time_zone, mo.ui.refresh(["1s"], default_interval="1s")
-    opened, set_opened = mo.state(next(iter(desk.audits()), ""))
-    (reading, set_reading), (trouble, set_trouble) = mo.state(None), mo.state("")
-    return connected, desk, lang, many, opened, reading, set_opened, set_reading, set_trouble, tick, tr, trouble, zone
+    desk, zone, named = connected.spot, connected.settings.time_zone, names.Names(connected.settings, tr)
+    tick, (opened, set_opened) = mo.ui.refresh(["1s"], default_interval="1s"), mo.state(next(iter(desk.audits()), ""))
+    (job, set_job), (trouble, set_trouble) = mo.state(None), mo.state("")
+    return connected, desk, job, lang, many, named, opened, set_job, set_opened, set_trouble, tick, tr, trouble, zone
 
 
 @app.cell
@@ -56,21 +56,21 @@ def _(connected, desk, lang, opened, set_opened, tr):
 
 
 @app.cell
-def _(desk, go, lang, many, opened, set_reading, set_trouble, tr, wish):
+def _(desk, go, lang, many, opened, set_job, set_trouble, tr, wish):
     _asks = sheet.spec(**wish.value)
-    seat.begin(desk, _asks, set_reading, set_trouble, tr) if go.value else None
+    seat.begin(desk, _asks, set_job, set_trouble, tr) if go.value else None
     ui.part(lang, ui.note(*prospect.best(_asks, many, tr))) if not opened() or _asks != sheet.Spec() else None
     return
 
 
 @app.cell
-def _(lang, reading, set_opened, set_reading, set_trouble, tick, tr, trouble):
-    _job = reading()
+def _(job, lang, set_opened, set_job, set_trouble, tick, tr, trouble):
+    _job = job()
     mo.stop(_job is None, ui.part(lang, ui.note(trouble(), "bad")) if trouble() else None)
     if _job.wait(0.3):
         set_trouble(str(_job.error or ""))
         set_opened(lambda before: before if _job.error else _job.audit)
-        set_reading(None)
+        set_job(None)
     stop = mo.ui.button(label=tr("Stop reading"), on_click=lambda _: _job.cancel())
     _far = ui.note(tr("Reading the touchpoints: {done} of {total}").format(done=_job.done, total=_job.total))
     ui.part(lang, _far, ui.grid(stop, tick, min="140px"))
@@ -78,7 +78,7 @@ def _(lang, reading, set_opened, set_reading, set_trouble, tick, tr, trouble):
 
 
 @app.cell
-def _(connected, desk, lang, opened, set_reading, tr, zone):
+def _(connected, desk, lang, named, opened, set_job, tr, zone):
     mo.stop(not opened(), ui.part(lang, ui.note(tr("No audit is open yet: choose above, then draw and read."))))
     try:
         folio = book.book(desk.sheet(opened()), connected.scan("orders"), connected.scan("events"))
@@ -89,10 +89,10 @@ def _(connected, desk, lang, opened, set_reading, tr, zone):
     reviewer = mo.ui.text(value=_known, label=tr("Reviewer"), full_width=True, on_change=_keep)
     shown = mo.ui.multiselect(texts.found(folio, tr), label=tr("Show only"), full_width=True)
     peek = mo.ui.checkbox(label=tr("Show the machine's verdict before I judge (it sways)"))
-    _notes = ui.notes(texts.sources(folio.sheet, zone, tr))
+    _notes = ui.notes(texts.sources(folio.sheet, zone, tr, named))
     _head = texts.heading(folio.sheet, tr), texts.described(folio.sheet, zone, tr)
-    _lost = texts.unread(folio.sheet, tr)
-    mend = [mo.ui.button(label=_lost, on_click=lambda _: set_reading(desk.again(opened())))] if _lost else []
+    _lost = texts.unread(folio.sheet, tr, named)
+    mend = [mo.ui.button(label=_lost, on_click=lambda _: set_job(desk.again(opened())))] if _lost else []
     ui.part(lang, ui.section(*_head, _notes, *mend, ui.grid(reviewer, peek, min="220px")))
     return asked, folio, mend, peek, reviewer, set_asked, set_turn, shown, turn
 
@@ -108,13 +108,13 @@ def _(desk, folio, reviewer, set_asked, set_turn, tr):
 
 
 @app.cell
-def _(buttons, chair, lang, peek, tr, turn, zone):
+def _(buttons, chair, lang, named, peek, tr, turn, zone):
     _card = f"{chair.book.sheet.audit} {turn()}"
     remark = mo.ui.text(value=chair.note, label=tr("Note (N)"), full_width=True, on_change=chair.write)
     _now = chair.now(peek.value)
-    _keys = ui.keyed(buttons, _card), ui.gauge(*texts.progress(_now, tr)), ui.notes(texts.remarks(_now, tr))
-    _line = [ui.keyed({"n": remark}), *([ui.timeline(*texts.life(_now, zone, tr))] if _now.key else [])]
-    card = ui.section(texts.title(_now, tr), ui.kpis(texts.sides(_now, zone, tr), min="200px"), *_keys, *_line)
+    _keys = ui.keyed(buttons, _card), ui.gauge(*texts.progress(_now, tr)), ui.notes(texts.remarks(_now, tr, named))
+    _line = [ui.keyed({"n": remark}), *([ui.timeline(*texts.life(_now, zone, tr, named))] if _now.key else [])]
+    card = ui.section(texts.title(_now, tr), ui.kpis(texts.sides(_now, zone, tr, named), min="200px"), *_keys, *_line)
     ui.part(lang, card)
     return card, remark
 
@@ -128,7 +128,7 @@ def _(chair, lang, tick, tr, turn):
 
 
 @app.cell
-def _(asked, desk, folio, lang, shown, tr, zone):
+def _(asked, desk, folio, lang, named, shown, tr, zone):
     asked()  # and not at each judgement, nor for another reviewer: the next card must not wait for this
     _of, _said = folio.sheet, desk.reviews(folio.sheet.audit)
     found, weeks = result.result(_of, folio.sample, _said), result.weeks(desk.history(_of.spec), _of, zone)
@@ -137,11 +137,11 @@ def _(asked, desk, folio, lang, shown, tr, zone):
     _pdf = ui.download_pdf(lambda: paper.pdf(*_all), f"{_of.audit}.pdf", tr)
     _save = ui.grid(_xlsx, _pdf if lang == "en" or paper.letters() else ui.note(tr(texts.NO_FONT), "warn"), min="140px")
     _trend = ui.section(tr("Week by week"), texts.trend(weeks, tr), *charts.weeks(weeks, tr))
-    _tables = [ui.section(name, ui.rows(*rest)) for name, *rest in tables.parts(*_all)]
+    _parts = [ui.section(name, ui.rows(*rest, named)) for name, *rest in tables.parts(*_all, named)]
     _verdicts = ui.section(tr("Verdicts"), charts.verdicts(charts.shares(folio.report.by_verdict(), tr), tr))
-    _every = ui.section(tr("All drawn orders"), shown, ui.table(tables.cards(*_all[:2], zone, tr, only=shown.value)))
+    _every = tr("All drawn orders"), shown, ui.table(tables.cards(*_all[:2], zone, tr, named, shown.value), named)
     _kpis = ui.kpis(texts.tiles(found, _of, tr), min="240px"), _save, ui.note(tr(texts.HELP))
-    outcome = ui.part(lang, ui.section(texts.after(found, tr), *_kpis), _trend, *_tables, _verdicts, _every)
+    outcome = ui.part(lang, ui.section(texts.after(found, tr), *_kpis), _trend, *_parts, _verdicts, ui.section(*_every))
     outcome
     return found, outcome, weeks
 

@@ -25,6 +25,8 @@ FAILURES = "refusals.po"
 """The catalogue of what failures say."""
 
 Translate = Callable[[str], str]
+Named = Callable[[str, str], str]
+"""What people call a shop, touchpoint, warehouse or carrier, from that word and its id; see `names`."""
 Tile = tuple[str, str, str, str]
 """A figure to show: its name, the value, a remark, and the tone (good, bad or plain)."""
 Said = tuple[str, Literal["info", "good", "warn", "bad"]]
@@ -58,6 +60,11 @@ def language_of(tr: Translate) -> str:
     """The language that a translator speaks: a catalogue's header is what it has for an empty text."""
     found = re.search(r"^Language: (\w+)", tr(""), re.MULTILINE)
     return found[1] if found else "en"
+
+
+def by_id(kind: str, known_as: str) -> str:
+    """Where ids are to be typed, as on a command line: no other name."""
+    return known_as
 
 
 def form(text: str) -> re.Pattern[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from orderhub_core.audit.report import Report
-from orderhub_core.i18n import Translate
+from orderhub_core.i18n import Named, Translate, by_id
 
 VERDICTS = {
     "equal": "Equal",
@@ -69,13 +69,13 @@ def stage(words: str | None, tr: Translate) -> str:
     return " … ".join(tr(part.replace("_", " ")) for part in words.split(" … ")) if words else tr("no known stage")
 
 
-def why(finding: Mapping[str, Any], tr: Translate) -> str:
+def why(finding: Mapping[str, Any], tr: Translate, names: Named = by_id) -> str:
     """A finding in two or three sentences: what, who probably, and why."""
     sentence = (
         tr("{verdict}. Probably wrong: {name}. {cause}") if finding["probably_wrong"] else tr("{verdict}. {cause}")
     )
     verdict, cause = tr(VERDICTS[finding["verdict"]]), tr(CAUSES[finding["cause"]])
-    return sentence.format(verdict=verdict, name=finding["probably_wrong"], cause=cause)
+    return sentence.format(verdict=verdict, name=names("touchpoint", finding["probably_wrong"]), cause=cause)
 
 
 def found(report: Report, tr: Translate) -> dict[str, str]:

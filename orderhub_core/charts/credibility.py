@@ -8,7 +8,7 @@ import polars as pl
 from orderhub_core.audit.credibility import texts
 from orderhub_core.audit.credibility.change import Change
 from orderhub_core.charts import theme
-from orderhub_core.i18n import Translate
+from orderhub_core.i18n import Named, Translate, by_id
 
 SHOWN = 12
 """Bars of the dearest losses."""
@@ -17,20 +17,20 @@ LABELS = 4
 COLOURS = dict(zip(texts.PARTS, theme.CATEGORIES, strict=False))
 
 
-def losses(rows: pl.DataFrame, tr: Translate) -> alt.Chart:
+def losses(rows: pl.DataFrame, tr: Translate, names: Named = by_id) -> alt.Chart:
     """Bars of the dearest of `credibility.losses`, coloured by part, each under its name: phones are narrow."""
-    names = [tr(name) for name in texts.PARTS.values()]
+    parts = [tr(name) for name in texts.PARTS.values()]
     hints = [
         alt.Tooltip("label:N", title=tr("Reason")),
         alt.Tooltip("points:Q", title=tr("Points lost"), format=".4f"),
         alt.Tooltip("orders:Q", title=tr("Orders"), format=","),
     ]
-    base = alt.Chart(texts.labelled(rows.head(SHOWN), tr)).encode(
+    base = alt.Chart(texts.labelled(rows.head(SHOWN), tr, names)).encode(
         alt.Y("label:N", title=None, sort=None, axis=theme.ABOVE)
     )
     bars = base.mark_bar(height=10, yOffset=9).encode(
         alt.X("points:Q", title=tr("Points lost"), axis=alt.Axis(format=".2~f")),
-        alt.Color("part:N", title=None, scale=alt.Scale(domain=names, range=list(COLOURS.values()))),
+        alt.Color("part:N", title=None, scale=alt.Scale(domain=parts, range=list(COLOURS.values()))),
         tooltip=hints,
     )
     drawn: alt.Chart = bars.properties(width="container", height=alt.Step(38))

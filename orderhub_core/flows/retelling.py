@@ -57,12 +57,6 @@ def why(entry: Entry) -> str:
     return told
 
 
-def lacked(entry: Entry) -> str:
-    """What warehouses lacked, of an order that the hub itself holds for that; else empty."""
-    told: str = msgspec.json.decode(entry["detail"] or "{}").get("lacked", "")
-    return told
-
-
 def _known_at(entry: Entry) -> datetime:
     at: datetime = entry["recorded_at"]
     return at

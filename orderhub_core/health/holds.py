@@ -14,7 +14,8 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from orderhub_core.errors import OrderHubError
-from orderhub_core.i18n import Said, Translate, form, retold
+from orderhub_core.held import KINDS, LACKS
+from orderhub_core.i18n import Named, Said, Translate, by_id, form, retold
 
 MOST = 500
 """Orders that one page shows."""
@@ -46,23 +47,6 @@ REASONS = {
 }
 LACKING = ("nothing was taken: {why}", "what is there goes first, and the rest waits: {why}")
 LACKED = "{warehouse}: {lacks}"
-LACKS = ("{left} of {sku} left, {asked} asked", "closed ({reason})", "full, {orders} of {limit}")
-"""What one warehouse lacked, as rules word it; there may be several, and several warehouses."""
-KINDS = {
-    "review": "review",
-    "risk": "risk",
-    "stock": "out of stock",
-    "gift_stock": "gift out of stock",
-    "presale": "presale",
-    "address": "address to be confirmed",
-    "merge": "to be merged",
-    "courier": "no courier goes there",
-}
-"""What a rule holds an order for."""
-LACKED_KINDS = dict(zip(LACKS, ("out of stock", "warehouse closed", "warehouse full"), strict=True))
-"""What the hub itself holds one for, as no warehouse could take it."""
-
-
 _FORMS = {text: form(text) for text in (*REASONS.values(), LACKED, *LACKS)}
 
 
@@ -104,15 +88,19 @@ def any_of(effects: Sequence[tuple[str, str, int]]) -> bool:
     return any(state == "person" for _, state, _ in effects)
 
 
-def table(rows: Sequence[Held], zone: str, tr: Translate) -> pl.DataFrame:
-    """The orders, the oldest first as they are told; times sort as they are written, in the clock of `zone`."""
+def table(rows: Sequence[Held], zone: str, tr: Translate, names: Named = by_id) -> pl.DataFrame:
+    """The orders, the oldest first as they are told; times sort as they are written, in the clock of `zone`. Only the
+    reasons are told by `names`: by the other columns orders are let go."""
     told = [
-        (one.order_no, reasons(one.note, tr), _clock(one.since, zone), one.shop, one.target, _parcel(one), one.tries)
+        (
+            one.order_no, reasons(one.note, tr, names), _clock(one.since, zone), one.shop, one.target, _parcel(one),
+            one.tries,
+        )
         for one in rows
-    ]
-    names = [tr("Order"), tr("Reasons"), tr("Since"), tr("Shop"), tr("Target"), tr("Parcel"), tr("Tries")]
+    ]  # fmt: skip
+    heads = [tr("Order"), tr("Reasons"), tr("Since"), tr("Shop"), tr("Target"), tr("Parcel"), tr("Tries")]
     kinds = (*[pl.String] * 6, pl.Int64)
-    return pl.DataFrame(told, schema=dict(zip(names, kinds, strict=True)), orient="row")
+    return pl.DataFrame(told, schema=dict(zip(heads, kinds, strict=True)), orient="row")
 
 
 def _parcel(one: Held) -> str:
@@ -131,14 +119,16 @@ def words(tr: Translate) -> dict[str, str]:
     return {"reason": tr("Why they may go (name no customer)"), "by": tr("Your name")}
 
 
-def let_go(answer: Mapping[str, Any], desk: Desk, tr: Translate) -> tuple[str, Literal["good", "bad"]]:
-    """Let the orders of the chosen `rows` go, of one in several parcels those that are chosen, and tell what became of
-    that: of one that may not go why, and the others go all the same."""
+def let_go(
+    answer: Mapping[str, Any], desk: Desk, tr: Translate, names: Named = by_id
+) -> tuple[str, Literal["good", "bad"]]:
+    """Let the orders of the chosen `rows` of `table` go, of one in several parcels those that are chosen, and tell what
+    became of that: of one that may not go why, and the others go all the same. `names`: those of the table."""
     refused = []
     for row in answer["rows"].iter_rows(named=True):
         shop, order_no, number = row[tr("Shop")], row[tr("Order")], int(row[tr("Parcel")].partition("/")[0] or 0)
         try:
-            if news := _news(row, answer["rows"], desk.kept(shop=shop, order_no=order_no), tr):
+            if news := _news(row, answer["rows"], desk.kept(shop=shop, order_no=order_no), tr, names):
                 refused.append(news)
             else:
                 desk.release(order_no, shop=shop, parcel=number, reason=answer["reason"], by=answer["by"] or "")
@@ -148,11 +138,13 @@ def let_go(answer: Mapping[str, Any], desk: Desk, tr: Translate) -> tuple[str, L
     return "\n\n".join([gone, *refused]), "bad" if refused else "good"
 
 
-def _news(row: Mapping[str, Any], chosen: pl.DataFrame, now: Sequence[Held], tr: Translate) -> str:
+def _news(
+    row: Mapping[str, Any], chosen: pl.DataFrame, now: Sequence[Held], tr: Translate, names: Named
+) -> str:  # fmt: skip
     """Why an order is not let go though it was chosen: for a reason that nobody has seen, or with parcels that nobody
     has chosen. Empty where neither is so."""
     order_no, same = row[tr("Order")], [one for one in now if _parcel(one) == row[tr("Parcel")]]
-    if same and not any(reasons(one.note, tr) == row[tr("Reasons")] for one in same):
+    if same and not any(reasons(one.note, tr, names) == row[tr("Reasons")] for one in same):
         return tr("{order}: there are other reasons to hold it now; look at them first.").format(order=order_no)
     mine = chosen.filter(pl.col(tr("Shop")) == row[tr("Shop")], pl.col(tr("Order")) == order_no)[tr("Parcel")].to_list()
     if not row[tr("Parcel")] and any(_parcel(one) not in mine for one in now):
@@ -160,35 +152,28 @@ def _news(row: Mapping[str, Any], chosen: pl.DataFrame, now: Sequence[Held], tr:
     return ""
 
 
-def held_for(kind: str, lacked: str, tr: Translate) -> str:
-    """What an order is held for. `lacked`: where it is the hub that holds it, what the warehouses lacked."""
-    if not lacked:
-        return tr(KINDS.get(kind, kind))
-    parts = lacked.split("; ")
-    found = [name for text, name in LACKED_KINDS.items() if any(_FORMS[text].search(part) for part in parts)]
-    return tr(", ").join(map(tr, found)) or tr(KINDS.get(kind, kind))
-
-
-def reasons(note: str, tr: Translate) -> str:
+def reasons(note: str, tr: Translate, names: Named = by_id) -> str:
     """Why an order is held, in the reader's language."""
     newest, *before = note.split(f"; {EARLIER}")
-    return tr("; ").join([_told(newest, tr), *(tr(EARLIER) + _told(said, tr) for said in before)])
+    return tr("; ").join([_told(newest, tr, names), *(tr(EARLIER) + _told(said, tr, names) for said in before)])
 
 
-def _told(said: str, tr: Translate) -> str:
+def _told(said: str, tr: Translate, names: Named) -> str:
     """A failure's sentence may have signs like those between reasons."""
     failure = retold(said, tr)
-    return failure if failure != said else tr("; ").join(_reason(part, tr) for part in said.split("; "))
+    return failure if failure != said else tr("; ").join(_reason(part, tr, names) for part in said.split("; "))
 
 
-def _reason(said: str, tr: Translate) -> str:
+def _reason(said: str, tr: Translate, names: Named) -> str:
     for lacking in LACKING:
         before = lacking.removesuffix("{why}")
         if said.startswith(before):
-            return tr(lacking).format(why=_lacked(said.removeprefix(before), tr))
+            return tr(lacking).format(why=_lacked(said.removeprefix(before), tr, names))
     for text in REASONS.values():
         if found := _FORMS[text].fullmatch(said):
             given = found.groupdict()
+            if text == REASONS["named"]:
+                given["warehouse"] = names("warehouse", given["warehouse"])
             if "kind" in given:
                 given["kind"] = tr(KINDS.get(given["kind"], given["kind"]))
             if "headline" in given:
@@ -196,10 +181,10 @@ def _reason(said: str, tr: Translate) -> str:
             if "answer" in given:
                 given["answer"] = retold(given["answer"], tr)
             return tr(text).format(**given)
-    return _lacked(said, tr)
+    return _lacked(said, tr, names)
 
 
-def _lacked(said: str, tr: Translate) -> str:
+def _lacked(said: str, tr: Translate, names: Named) -> str:
     """What a warehouse lacked; anything else as it came."""
     if not (found := _FORMS[LACKED].fullmatch(said)):
         return said
@@ -211,7 +196,7 @@ def _lacked(said: str, tr: Translate) -> str:
         text, match = form
         told.append(tr(text).format(**match.groupdict()))
         rest = rest[match.end() :].removeprefix(", ")
-    return tr(LACKED).format(warehouse=found["warehouse"], lacks=tr(", ").join(told))
+    return tr(LACKED).format(warehouse=names("warehouse", found["warehouse"]), lacks=tr(", ").join(told))
 
 
 def _clock(at: int, zone: str) -> str:

@@ -14,11 +14,12 @@ from orderhub_core.health import thresholds
 from orderhub_core.health.blockages import Blockage, Rival
 from orderhub_core.health.diagnosis import Diagnosis
 from orderhub_core.health.thresholds import Threshold
-from orderhub_core.i18n import Tile, Translate
+from orderhub_core.i18n import Named, Tile, Translate, by_id
 
 SLOW_S = 60
 """A message that has waited longer than this many seconds is a bad sign."""
 
+INTRO = "What comes in right now, where orders stay too long, and where to go first, at most three places."
 ONCE = (
     "The costliest place comes first. An order counts at one place only; “everywhere” is what no place of its stage"
     " explains."
@@ -69,14 +70,14 @@ AXES = {
 LEVELS = {"ok": "On time", "warn": "At risk", "act": "Overdue"}
 
 
-def place(blockage: Blockage, tr: Translate) -> str:
+def place(blockage: Blockage, tr: Translate, names: Named = by_id) -> str:
     """Where it is stuck, as a title: the stage, and the segment to blame if there is one."""
-    where = _segment(blockage, tr) if blockage.segment else tr("everywhere")
+    where = _segment(blockage, tr, names) if blockage.segment else tr("everywhere")
     return f"{tr(HEADLINES[blockage.headline])} · {where}"
 
 
-def _segment(one: Blockage | Rival, tr: Translate) -> str:
-    return f"{tr(SEGMENTS[one.segment])} {one.value or tr('(none)')}"
+def _segment(one: Blockage | Rival, tr: Translate, names: Named) -> str:
+    return f"{tr(SEGMENTS[one.segment])} {names(one.segment, one.value) if one.value else tr('(none)')}"
 
 
 def tiles(per_minute: pl.DataFrame, as_of: int, zone: str, tr: Translate) -> list[Tile]:
@@ -113,26 +114,26 @@ def sentence(found: Diagnosis, time: str, tr: Translate) -> str:
     return line.format(time=time, **{name: f"{count:,}" for name, count in counts.items()})
 
 
-def lines(found: Diagnosis, tr: Translate) -> list[str]:
+def lines(found: Diagnosis, tr: Translate, names: Named = by_id) -> list[str]:
     """The worst blockages, a line each, worst first."""
-    titles = zip(ranked(found, tr), found.worst, strict=True)
-    return [f"{title}{tr(': ')}{_facts(blockage, tr)}" for title, blockage in titles]
+    titles = zip(ranked(found, tr, names), found.worst, strict=True)
+    return [f"{title}{tr(': ')}{_facts(blockage, tr, names)}" for title, blockage in titles]
 
 
-def ranked(found: Diagnosis, tr: Translate) -> list[str]:
+def ranked(found: Diagnosis, tr: Translate, names: Named = by_id) -> list[str]:
     """Titles of the worst blockages with their rank, worst first."""
-    return [f"{rank}. {place(blockage, tr)}" for rank, blockage in enumerate(found.worst, 1)]
+    return [f"{rank}. {place(blockage, tr, names)}" for rank, blockage in enumerate(found.worst, 1)]
 
 
-def cards(found: Diagnosis, tr: Translate) -> list[Tile]:
+def cards(found: Diagnosis, tr: Translate, names: Named = by_id) -> list[Tile]:
     """The worst blockages, worst first."""
     return [
-        (title, tr("{n} overdue").format(n=f"{blockage.orders:,}"), _facts(blockage, tr), "bad")
-        for title, blockage in zip(ranked(found, tr), found.worst, strict=True)
+        (title, tr("{n} overdue").format(n=f"{blockage.orders:,}"), _facts(blockage, tr, names), "bad")
+        for title, blockage in zip(ranked(found, tr, names), found.worst, strict=True)
     ]
 
 
-def _facts(blockage: Blockage, tr: Translate) -> str:
+def _facts(blockage: Blockage, tr: Translate, names: Named) -> str:
     line = tr("{n} of {open} open orders, {hours} h over, oldest {oldest} h; {often}").format(
         n=f"{blockage.orders:,}",
         open=f"{blockage.open:,}",
@@ -141,7 +142,8 @@ def _facts(blockage: Blockage, tr: Translate) -> str:
         often=_often(blockage, tr) if blockage.segment else tr("no single place stands out"),
     )
     rivals = [
-        tr("{place} ({often})").format(place=_segment(rival, tr), often=_often(rival, tr)) for rival in blockage.rivals
+        tr("{place} ({often})").format(place=_segment(rival, tr, names), often=_often(rival, tr))
+        for rival in blockage.rivals
     ]
     return tr("; ").join([line, tr(NOT_APART).format(places=tr(", ").join(rivals))]) if rivals else line
 
@@ -156,11 +158,11 @@ def notes(found: Diagnosis, tr: Translate) -> list[str]:
     return [tr(ONCE)] if len(found.worst) > 1 else []
 
 
-def limits(found: Diagnosis, tr: Translate) -> str:
+def limits(found: Diagnosis, tr: Translate, names: Named = by_id) -> str:
     """From when on an order is overdue, stage by stage, and where that stands."""
     stages: dict[float, list[str]] = {}
     for row in found.limits:
-        stages.setdefault(row.act_hours, []).append(_of(row, tr))
+        stages.setdefault(row.act_hours, []).append(_of(row, tr, names))
     each = [
         tr("{hours} h: {stages}").format(hours=f"{hours:g}", stages=tr(", ").join(names))
         for hours, names in sorted(stages.items())
@@ -169,12 +171,13 @@ def limits(found: Diagnosis, tr: Translate) -> str:
     return tr(LIMITS).format(limits=tr("; ").join(each), where=where)
 
 
-def _of(row: Threshold, tr: Translate) -> str:
+def _of(row: Threshold, tr: Translate, names: Named) -> str:
     """Which orders a limit holds for."""
     stage, (column, _, value) = tr(HEADLINES[row.headline.value]), row.segment.partition("=")
     if not row.segment:
         return stage
-    return tr("{stage} ({column}: {value})").format(stage=stage, column=tr(COLUMNS[column]), value=value or tr("none"))
+    told = names(column, value) if value else tr("none")
+    return tr("{stage} ({column}: {value})").format(stage=stage, column=tr(COLUMNS[column]), value=told)
 
 
 def orders(members: pl.DataFrame, zone: str, tr: Translate) -> pl.DataFrame:

@@ -9,7 +9,7 @@ from typing import Protocol
 import polars as pl
 
 from orderhub_core.health.holds import reasons
-from orderhub_core.i18n import Said, Tile, Translate
+from orderhub_core.i18n import Named, Said, Tile, Translate, by_id
 from orderhub_core.packing.checks import BAD
 from orderhub_core.packing.texts import called, fault, whose
 
@@ -41,9 +41,10 @@ LATE_H = 24
 NEEDED = {"main": "to be packed: {needed} × {sku}", "gift": "to be packed, a gift: {needed} × {sku}"}
 
 
-def warehouses(orders: pl.DataFrame, tr: Translate) -> dict[str, str]:
-    """Names to choose from, all of them first; "" stands for all."""
-    return {tr(EVERYWHERE): "", **{name: name for name in orders["warehouse"].drop_nulls().unique().sort()}}
+def warehouses(orders: pl.DataFrame, tr: Translate, names: Named = by_id) -> dict[str, str]:
+    """Names to choose from and their ids, all of them first; "" stands for all."""
+    there = orders["warehouse"].drop_nulls().unique().sort()
+    return {tr(EVERYWHERE): "", **{names("warehouse", one): one for one in there}}
 
 
 def of(table: pl.DataFrame, warehouse: str) -> pl.DataFrame:
@@ -97,10 +98,10 @@ def scanned(text: str) -> list[str]:
     return [code for code in re.split(r"[\s,，;；]+", text) if code]
 
 
-def _off(one: Off, tr: Translate) -> str:
-    whose = {"order": one.order_no, "shop": one.shop}
+def _off(one: Off, tr: Translate, names: Named) -> str:
+    whose = {"order": one.order_no, "shop": names("shop", one.shop)}
     if one.held:
-        return tr(OFF_HELD).format(**whose, why=reasons(one.held, tr))
+        return tr(OFF_HELD).format(**whose, why=reasons(one.held, tr, names))
     if one.waits:
         return tr(OFF_WAITS).format(**whose)
     return tr(OFF).format(**whose, state=tr(one.headline.replace("_", " ")))
@@ -131,13 +132,15 @@ class Off(Protocol):
     def waits(self) -> bool: ...
 
 
-def box(name: str, table: pl.DataFrame, codes: Sequence[str], off: Sequence[Off], tr: Translate) -> list[Said]:
+def box(
+    name: str, table: pl.DataFrame, codes: Sequence[str], off: Sequence[Off], tr: Translate, names: Named = by_id
+) -> list[Said]:
     """What the scans of a box say, of the rows of floor.boxed; before anything is scanned, what belongs there. `off`:
     the orders of that name, where none is on the floor."""
     if not name:
         return [(tr(NO_CODES), "info")]
     if table.is_empty():
-        return [(_off(one, tr), "bad") for one in off] or [(tr(NO_BOX), "bad")]
+        return [(_off(one, tr, names), "bad") for one in off] or [(tr(NO_BOX), "bad")]
     if not codes:
         return [
             (tr(NEEDED[row["item"]]).format(needed=row["needed"], sku=called(row, tr)), "info")
@@ -146,8 +149,8 @@ def box(name: str, table: pl.DataFrame, codes: Sequence[str], off: Sequence[Off]
         ]
     several = table.n_unique(["shop", "order_no"]) > 1  # parcels of one order, or two shops' orders of one number
     return [
-        (f"{whose(row)}{tr(': ')}{fault(row, tr)}" if several else fault(row, tr), "bad")
+        (f"{whose(row, names)}{tr(': ')}{fault(row, tr)}" if several else fault(row, tr), "bad")
         if row["verdict"] == "fail"
-        else (tr(WHOLE).format(order=row["order_no"], shop=row["shop"]), "good")
+        else (tr(WHOLE).format(order=row["order_no"], shop=names("shop", row["shop"])), "good")
         for row in table.iter_rows(named=True)
     ]

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from orderhub_core.i18n import Translate
+from orderhub_core.i18n import Named, Translate, by_id
 from orderhub_core.packing.checks import BAD
 from orderhub_core.packing.combine import Combined
 from orderhub_core.packing.evidence import CROWD, EVIDENCE, GUARDS
@@ -42,9 +42,9 @@ def fault(row: Mapping[str, Any], tr: Translate) -> str:
     return f"{said}{tr('; ')}{tr(ASIDE).format(aside=row['aside'])}" if row.get("aside") else said
 
 
-def whose(row: Mapping[str, Any]) -> str:
+def whose(row: Mapping[str, Any], names: Named = by_id) -> str:
     """Its order, with the shop where that is told."""
-    return f"{row['order_no']} ({row['shop']})" if row.get("shop") else str(row["order_no"])
+    return f"{row['order_no']} ({names('shop', row['shop'])})" if row.get("shop") else str(row["order_no"])
 
 
 def sentences(table: pl.DataFrame, tr: Translate) -> Iterator[str]:

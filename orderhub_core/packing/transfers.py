@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import polars as pl
 
-from orderhub_core.i18n import Said, Translate, yuan
+from orderhub_core.i18n import Named, Said, Translate, by_id, yuan
 from orderhub_core.rules.transfers import Planned
 
 MOST_NAMED = 20
@@ -42,7 +42,7 @@ def sentences(planned: Planned, tr: Translate) -> Iterator[str]:
         yield f"! {text}" if tone == "bad" else text
 
 
-def notes(planned: Planned, tr: Translate, warehouse: str = "") -> list[Said]:
+def notes(planned: Planned, tr: Translate, warehouse: str = "", names: Named = by_id) -> list[Said]:
     """Who goes without anything brought, and who cannot go whatever is brought. `warehouse`: of those that wait there
     only."""
     orders = planned.orders.filter(pl.col("warehouse") == warehouse) if warehouse else planned.orders
@@ -57,16 +57,16 @@ def notes(planned: Planned, tr: Translate, warehouse: str = "") -> list[Said]:
     by_sku = short.agg(pl.col("order_no"), pl.len().alias("orders")).sort(
         "orders", descending=True, maintain_order=True
     )
-    for sku, names, number in by_sku.head(MOST_NAMED).iter_rows():
+    for sku, waiting, number in by_sku.head(MOST_NAMED).iter_rows():
         more = tr(", …") if number > MOST_NAMED else ""
         text = tr("{sku}: no warehouse that may give it has enough; orders that wait for it: {orders} ({names}{more})")
-        names = tr(", ").join(names[:MOST_NAMED])
-        said.append((text.format(sku=sku, orders=f"{number:,}", names=names, more=more), "bad"))
-    for name, some in owed.group_by("warehouse", maintain_order=True):
+        some = tr(", ").join(waiting[:MOST_NAMED])
+        said.append((text.format(sku=sku, orders=f"{number:,}", names=some, more=more), "bad"))
+    for (name,), rows in owed.group_by("warehouse", maintain_order=True):
         text = tr("{warehouse} was told of orders whose pieces it does not have, nor may anybody give them: {pieces}")
-        each = [tr("{sku} × {pieces}").format(sku=sku, pieces=n) for _, sku, n in some.head(MOST_NAMED).iter_rows()]
-        more = tr(", …") if some.height > MOST_NAMED else ""
-        said.append((text.format(warehouse=name[0], pieces=tr(", ").join(each) + more), "bad"))
+        each = [tr("{sku} × {pieces}").format(sku=sku, pieces=n) for _, sku, n in rows.head(MOST_NAMED).iter_rows()]
+        more = tr(", …") if rows.height > MOST_NAMED else ""
+        said.append((text.format(warehouse=names("warehouse", str(name)), pieces=tr(", ").join(each) + more), "bad"))
     if (rest := by_sku.height - MOST_NAMED) > 0:
         text = tr("… and {n} more SKUs: `orderhub stock transfers --json` has all")
         said.append((text.format(n=f"{rest:,}"), "bad"))

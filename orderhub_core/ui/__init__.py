@@ -170,11 +170,24 @@ def failed(text: str, reason: OrderHubError, tr: i18n.Translate) -> mo.Html:
     return note(text.format(reason=reason.told(tr)), "bad")
 
 
+class Names(Protocol):
+    """As `names.Names`."""
+
+    def rows(self, table: pl.DataFrame, /) -> pl.DataFrame: ...
+
+
 def table(
-    frame: pl.DataFrame, *, page_size: int = 10, selection: Any = None, wide: Mapping[str, int] = {}, **options: Any
+    frame: pl.DataFrame,
+    names: Names | None = None,
+    *,
+    page_size: int = 10,
+    selection: Any = None,
+    wide: Mapping[str, int] = {},
+    **options: Any,
 ) -> mo.ui.table:
     """A table as the house shows it; `options` are marimo's. Enums become text, because its search skips them. With a
-    `selection` it is a Choice. `wide`: columns of sentences, which are wrapped, and their widths in pixels."""
+    `selection` it is a Choice. `names`: what stands in place of ids; rows that are chosen have the ids. `wide`: columns
+    of sentences, which are wrapped, and their widths in pixels."""
     words = frame.with_columns(
         pl.col(name).cast(pl.String)
         for name, kind in frame.schema.items()
@@ -189,7 +202,12 @@ def table(
         "show_download": False,
     }
     house |= {"wrapped_columns": list(wide), "column_widths": dict(wide)} if wide else {}
-    return mo.ui.table(words, **(house | options)) if selection is None else Choice(words, **(house | options))
+    shown = words if names is None else names.rows(words)
+    return (
+        mo.ui.table(shown, **(house | options))
+        if selection is None
+        else Choice(words, shown=shown, **(house | options))
+    )
 
 
 def pickable(frame: pl.DataFrame, act: Callable[[int], None], wide: Mapping[str, int] = {}) -> mo.ui.table:
@@ -271,9 +289,9 @@ def brushable(chart: Any, act: Callable[[pl.DataFrame], None]) -> mo.ui.altair_c
     return mo.ui.altair_chart(chart, chart_selection="interval", legend_selection=False, on_change=brushed)
 
 
-def rows(frame: pl.DataFrame, nothing: str) -> mo.Html:
+def rows(frame: pl.DataFrame, nothing: str, names: Names | None = None) -> mo.Html:
     """A table, or where it would be empty, what that means."""
-    return table(frame) if frame.height else note(nothing, "good")
+    return table(frame, names) if frame.height else note(nothing, "good")
 
 
 def progress(steps: Sequence[Any], title: str) -> Iterable[Any]:

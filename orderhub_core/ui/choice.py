@@ -35,12 +35,22 @@ class Choice(mo.ui.table):
     places: Sequence[int] = ()
     """Where those rows stand in the frame."""
 
-    def __init__(self, frame: pl.DataFrame, *, initial_selection: Iterable[int] | None = None, **options: Any) -> None:
+    def __init__(
+        self,
+        frame: pl.DataFrame,
+        *,
+        shown: pl.DataFrame | None = None,
+        initial_selection: Iterable[int] | None = None,
+        **options: Any,
+    ) -> None:
+        """`shown`: the same rows as they are shown, where they say otherwise; the value has those of the frame."""
         rows = numbered(frame)
+        self._rows = frame
         self._numbers = rows[NUMBER].to_list()
         self._there = frozenset(self._numbers)
         first = [self._numbers[place] for place in initial_selection or ()]
-        super().__init__(rows, **options, initial_selection=first or None)
+        told = rows if shown is None else shown.with_columns(rows[NUMBER])
+        super().__init__(told, **options, initial_selection=first or None)
 
     def stale(self, chosen: Iterable[int | str]) -> bool:
         """Whether a choice, as the browser sends it, has rows that this table has not."""
@@ -50,7 +60,8 @@ class Choice(mo.ui.table):
         chosen = set(map(int, value))
         self.missed = self.stale(chosen)
         self.places = [place for place, number in enumerate(self._numbers) if number in chosen]
-        return super()._convert_value(value)
+        super()._convert_value(value)
+        return self._rows[self.places]
 
     def _get_row_ids(self, args: Any) -> Any:
         # Asked for all rows, marimo lets the browser count them from 0.

@@ -45,7 +45,7 @@ ONLY_IN = {
 }
 """A framework, and the only places that may know it."""
 
-FOR_NOTEBOOKS = {"hub", "charts", "ui", "i18n", "frames", "model", "errors", *PURE, "lifecycle", "views"}
+FOR_NOTEBOOKS = {"hub", "charts", "ui", "i18n", "names", "frames", "model", "errors", *PURE, "lifecycle", "views"}
 
 
 def name(path: Path) -> str:

@@ -13,14 +13,16 @@ import altair as alt
 import polars as pl
 import pytest
 
-from orderhub_core import errors, frames, hub, i18n, ui
+from orderhub_core import errors, frames, held, hub, i18n, ui
 from orderhub_core.charts import health as charts
 from orderhub_core.flows import following
 from orderhub_core.flows.editions import Editions
 from orderhub_core.health import diagnosis, holds, queue
 from orderhub_core.model import RawMessage
+from orderhub_core.names import Names
 from orderhub_core.rules import allotting, shortages
 from orderhub_core.rules.actions import HOLDS
+from orderhub_core.settings import Endpoint, Settings, WarehouseSettings
 from orderhub_core.sim.world import Plan, build
 from orderhub_core.store import homes, snapshot
 from orderhub_core.ui.choice import NUMBER
@@ -253,6 +255,19 @@ def test_chosen_orders_are_let_go_and_of_the_others_it_is_told_why_not(holding: 
     assert len(log) == 1, "who, and why, is in the log"
 
 
+def test_an_order_that_is_shown_by_names_is_let_go_all_the_same(holding: hub.Hub) -> None:
+    tr = i18n.translator("zh")
+    kept = holding.holds.kept()
+    shop, place = Endpoint(kept[0].shop, "direct", name="旗舰店"), WarehouseSettings(kept[0].target, "", name="杭州仓")
+    named = Names(Settings(shops=(shop,), warehouses=(place,)), tr)
+    table = ui.table(holds.table(kept, "UTC", tr, named), named, selection="multi")
+    assert set(table.data.select(tr("Shop"), tr("Target")).iter_rows()) == {("旗舰店", "杭州仓")}
+    table._update([str(table.data[NUMBER][0])])
+    told, kind = holds.let_go({"rows": table.value, "reason": "ok", "by": "ann"}, holding.holds, tr, named)
+    assert (kind, told) == ("good", "已放行 1 单，接着就会交给仓库。")
+    assert [one.order_no for one in holding.holds.kept()] == ["L2"]
+
+
 def test_what_has_another_reason_now_is_not_let_go_unseen(holding: hub.Hub) -> None:
     tr = i18n.translator("zh")
     seen = holds.table(holding.holds.kept(), "UTC", tr)
@@ -286,7 +301,7 @@ def test_the_reasons_of_held_orders_are_told_in_chinese(board: ModuleType, holdi
     tr = i18n.translator("zh")
     told = " ".join(holds.table(board.app.run()[1]["back"](), "UTC", tr)[tr("Reasons")])
     assert not re.findall("[A-Za-z]{3,}", told.replace("finance", ""))
-    assert {kind: tr(name) for kind, name in holds.KINDS.items()} == {kind: hold.zh for kind, hold in HOLDS.items()}
+    assert {kind: tr(name) for kind, name in held.KINDS.items()} == {kind: hold.zh for kind, hold in HOLDS.items()}
     partly, shipped, relined = (holds.REASONS[name] for name in ("partly_refunded", "shipped", "relined"))
     assert {partly, shipped, relined} <= set(re.findall(r'"([^"\n]+)"', inspect.getsource(following))), (
         "as the hub words them"
@@ -309,7 +324,7 @@ def test_the_reasons_of_held_orders_are_told_in_chinese(board: ModuleType, holdi
         "south：已满，30 单已接 30 单"
     )
     assert holds.reasons(lack, str) == lack
-    assert {*holds.LACKING, holds.LACKED, *holds.LACKS} <= set(
+    assert {*holds.LACKING, holds.LACKED, *held.LACKS} <= set(
         re.findall(r'"([^"\n]+)"', inspect.getsource(shortages) + inspect.getsource(allotting))
     ), "as the hub words them"
     assert holds.reasons("a warehouse's own answer", tr) == "a warehouse's own answer"

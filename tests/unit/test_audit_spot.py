@@ -23,6 +23,9 @@ from orderhub_core.audit.spot.sheet import Card, Looked, Sheet, Shown, Spec, Str
 from orderhub_core.charts import paper
 from orderhub_core.errors import UserMistake
 from orderhub_core.frames import EVENTS, INSTANT, ORDERS
+from orderhub_core.i18n import by_id
+from orderhub_core.names import Names
+from orderhub_core.settings import Settings, WarehouseSettings
 
 EN, ZH = i18n.translator("en"), i18n.translator("zh")
 ZONE = "Asia/Shanghai"
@@ -272,11 +275,29 @@ def test_progress_counts_orders_whoever_judged_them():
 
 
 def test_the_time_line_tells_what_a_rule_decided_in_the_readers_language():
-    row = {"event": "rule.assign_warehouse", "outcome": "decided", "after": "hangzhou", "source": "rules"}
+    decided = ("rule.assign_warehouse", "hangzhou", '{"rule": "near", "version": "v1"}')
+    assert told_of(decided, ZH) == ("已派仓：hangzhou（由规则决定）", "rules")
+    shop = Settings(warehouses=(WarehouseSettings("hangzhou", "", name="杭州仓"),))
+    assert told_of(decided, ZH, Names(shop, ZH)) == ("已派仓：杭州仓（由规则决定）", "规则")
+
+
+@pytest.mark.parametrize(("kind", "detail", "english", "chinese"), [
+    ("stock", '{"rule": "dear", "version": "v1"}', "out of stock", "缺货"),
+    ("gift_stock", '{"rule": "dear", "version": "v1"}', "gift out of stock", "赠品缺货"),
+    ("stock", '{"lacked": "nothing was taken: attic: closed (blackout)"}', "warehouse closed", "仓库停用"),
+])  # fmt: skip
+def test_the_time_line_tells_what_an_order_is_held_for_as_the_table_of_held_orders_does(kind, detail, english, chinese):
+    assert told_of(("rule.hold", kind, detail), EN)[0] == f"Held back: {english} (decided by a rule)"
+    assert told_of(("rule.hold", kind, detail), ZH)[0] == f"已挂起：{chinese}（由规则决定）"
+
+
+def told_of(entry, tr, called=by_id) -> tuple[str, str]:
+    event, after, rule = entry
+    row = {"event": event, "outcome": "decided", "after": after, "source": "rules", "rule": rule}
     life = {("a", "n0"): [{**row, "occurred_at": datetime(2026, 9, 21, tzinfo=UTC)}]}
-    made = folio(simple(10))
-    turn = book.Turn(replace(made, events=life), reviews(), [("a", "n0")], None, (), "ann", peek=False)
-    assert texts.life(turn, ZONE, ZH)[1][0][1] == "已派仓：hangzhou（由规则决定）"
+    turn = book.Turn(replace(folio(simple(10)), events=life), reviews(), [("a", "n0")], None, (), "ann", peek=False)
+    ((_, what, who),) = texts.life(turn, ZONE, tr, called)[1]
+    return what, who
 
 
 def test_what_failed_can_be_read_again_and_then_it_is_said_when():

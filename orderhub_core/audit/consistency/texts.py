@@ -13,7 +13,7 @@ from orderhub_core.audit import texts
 from orderhub_core.audit.consistency.audited import Audited, Incomparable
 from orderhub_core.audit.sources import KEY
 from orderhub_core.errors import OrderHubError, UserMistake
-from orderhub_core.i18n import Tile, Translate
+from orderhub_core.i18n import Named, Tile, Translate, by_id
 
 Kind = Literal["info", "warn", "bad"]
 """How bad a note is."""
@@ -120,13 +120,13 @@ def tiles(found: Audited, tr: Translate) -> list[Tile]:
     ]
 
 
-def gaps(found: Rebuilt, tr: Translate) -> list[tuple[str, Kind]]:
+def gaps(found: Rebuilt, tr: Translate, names: Named = by_id) -> list[tuple[str, Kind]]:
     """What of a past moment could not be rebuilt, as notes."""
     lost = tr(
         "Not known any more: what {name} showed of {n} orders then. It was seen again since, and the older messages "
         "have expired. These count as not comparable."
     )
-    said = [lost.format(name=name, n=f"{count:,}") for name, count in found.unknown.items()]
+    said = [lost.format(name=names("touchpoint", name), n=f"{count:,}") for name, count in found.unknown.items()]
     if found.undated:
         text = tr("Not dated: {n} orders of which the log says nothing. They count as known.")
         said.append(text.format(n=f"{found.undated:,}"))
@@ -152,12 +152,13 @@ def touchpoints(found: Audited, tr: Translate) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=[tr(name) for name in names], orient="row")
 
 
-def suspects(found: Audited, tr: Translate) -> pl.DataFrame:
+def suspects(found: Audited, tr: Translate, names: Named = by_id) -> pl.DataFrame:
     """`verdict`, `touchpoint` (which is probably wrong) and the number of `orders`: worst first."""
     rows = found.problems.group_by("verdict", "probably_wrong").agg(orders=pl.struct(KEY).n_unique())
     rows = rows.sort("verdict", "probably_wrong", descending=[True, False])
-    whose = pl.when(pl.col("probably_wrong") == "").then(pl.lit(tr("nobody can tell"))).otherwise("probably_wrong")
-    return rows.select(_named("verdict", texts.VERDICTS, tr), whose.alias("touchpoint"), "orders")
+    whose = {one: names("touchpoint", one) if one else tr("nobody can tell") for one in rows["probably_wrong"].unique()}
+    wrong = pl.col("probably_wrong").replace(whose)
+    return rows.select(_named("verdict", texts.VERDICTS, tr), wrong.alias("touchpoint"), "orders")
 
 
 def choices(found: Audited, tr: Translate) -> dict[str, str]:
@@ -166,13 +167,15 @@ def choices(found: Audited, tr: Translate) -> dict[str, str]:
     return {tr(name): code for code, name in texts.VERDICTS.items() if code in told}
 
 
-def problems(found: Audited, only: Iterable[str], zone: str, tr: Translate) -> pl.DataFrame:
-    """The inconsistent orders, worst first; `only` some verdicts."""
+def problems(
+    found: Audited, only: Iterable[str], zone: str, tr: Translate, names: Named = by_id
+) -> pl.DataFrame:  # fmt: skip
+    """The inconsistent orders, worst first; `only` some verdicts. What a column is called is told by `names`."""
     chosen = list(only)
     rows = found.problems.filter(pl.col("verdict").cast(pl.String).is_in(chosen)) if chosen else found.problems
     heals = pl.col("heals_at").dt.convert_time_zone(zone).dt.strftime("%Y-%m-%d %H:%M").fill_null("")
     said = [
-        pl.col("values").struct.field(name).fill_null(tr("(nothing)")).alias(tr("{name} says").format(name=name))
+        pl.col("values").struct.field(name).fill_null(tr("(nothing)")).alias(_says(name, tr, names))
         for name in found.touchpoints
     ]
     return rows.select(
@@ -184,6 +187,10 @@ def problems(found: Audited, only: Iterable[str], zone: str, tr: Translate) -> p
         _named("cause", texts.CAUSES, tr).alias(tr("Why")),
         heals.alias(tr("Should mend itself by")),
     )
+
+
+def _says(touchpoint: str, tr: Translate, names: Named) -> str:
+    return tr("{name} says").format(name=names("touchpoint", touchpoint))
 
 
 def _named(column: str, words: dict[str, str], tr: Translate) -> pl.Expr:

@@ -6,13 +6,14 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 import polars as pl
 
 from orderhub_core.audit.credibility import losses as lost
 from orderhub_core.audit.credibility.change import Change
 from orderhub_core.audit.credibility.freshness import RAW_S
 from orderhub_core.audit.credibility.index import DIMENSIONS, Index
-from orderhub_core.i18n import Tile, Translate
+from orderhub_core.i18n import Named, Tile, Translate, by_id
 
 PARTS = {"freshness": "Freshness", "consistency": "Consistency", "traceability": "Traceability"}
 FIELDS = {
@@ -128,13 +129,15 @@ def splits(tr: Translate) -> dict[str, tuple[str, ...]]:
     return {tr("Cause only"): (), **alone, tr("Shop, warehouse and carrier"): DIMENSIONS}
 
 
-def labelled(rows: pl.DataFrame, tr: Translate) -> pl.DataFrame:
-    """`losses` with one more column `label`: where, on what, why."""
-    dimensions = [pl.col(name).replace("", tr("(none)")) for name in DIMENSIONS if name in rows.columns]
+def labelled(rows: pl.DataFrame, tr: Translate, names: Named = by_id) -> pl.DataFrame:
+    """`losses`, by name, with one more column `label`: where, on what, why."""
+    there = [name for name in DIMENSIONS if name in rows.columns]
+    called = rows.with_columns(_called(rows, name, name, names) for name in ("source", *there))
+    dimensions = [pl.col(name).replace("", tr("(none)")) for name in there]
     label = pl.concat_str(
         _source(tr), _named("field", FIELDS, tr), _named("cause", CAUSES, tr), *dimensions, separator=" · "
     )
-    return rows.with_columns(label=label, part=_named("part", PARTS, tr))
+    return called.with_columns(label=label, part=_named("part", PARTS, tr))
 
 
 def losses(rows: pl.DataFrame, tr: Translate) -> pl.DataFrame:
@@ -174,17 +177,17 @@ def members(found: Index, loss: dict[str, Any], zone: str, tr: Translate) -> pl.
     )
 
 
-def title(loss: dict[str, Any], tr: Translate) -> str:
+def title(loss: dict[str, Any], tr: Translate, names: Named = by_id) -> str:
     """What the orders of a loss have in common."""
-    where = [loss[name] or tr("(none)") for name in DIMENSIONS if name in loss]
-    names = [
-        loss["source"] or tr(NOBODY[loss["part"]]),
+    where = [names(name, loss[name]) or tr("(none)") for name in DIMENSIONS if name in loss]
+    what = [
+        names("source", loss["source"]) or tr(NOBODY[loss["part"]]),
         tr(FIELDS[loss["field"]]),
         tr(CAUSES.get(loss["cause"], loss["cause"])),
     ]
     sentence = tr("{what}: {orders} orders, {points} points")
     return sentence.format(
-        what=" · ".join([*names, *where]), orders=f"{loss['orders']:,}", points=f"{loss['points']:.3f}"
+        what=" · ".join([*what, *where]), orders=f"{loss['orders']:,}", points=f"{loss['points']:.3f}"
     )
 
 
@@ -211,15 +214,20 @@ def uncounted(found: Index, tr: Translate) -> str:
     return text.format(n=f"{found.history:,}") if found.history else ""
 
 
-def sides(found: Index, tr: Translate) -> dict[str, pl.Expr]:
+def sides(found: Index, tr: Translate, names: Named = by_id) -> dict[str, pl.Expr]:
     """Groups of orders that may be compared, by name: the last days and those before, shops, warehouses, carriers."""
     days = found.orders["day"].drop_nulls()
     groups = {} if days.is_empty() else _periods(days.min(), days.max(), tr)  # type: ignore[arg-type]  # a Date column
     for column, label in SEGMENTS.items():
-        names = found.orders[column].unique().sort()
-        if len(names) > 1:
-            groups |= {f"{tr(label)} {name or tr('(none)')}": pl.col(column) == name for name in names}
+        there = found.orders[column].unique().sort()
+        if len(there) > 1:
+            groups |= _alike({one: f"{tr(label)} {names(column, one) or tr('(none)')}" for one in there}, column)
     return groups
+
+
+def _alike(said: dict[str, str], column: str) -> dict[str, pl.Expr]:
+    """One carrier has several ids: all orders of those that people call alike."""
+    return {text: pl.col(column).is_in([one for one, its in said.items() if its == text]) for text in said.values()}
 
 
 def _periods(first: date, last: date, tr: Translate) -> dict[str, pl.Expr]:
@@ -246,6 +254,11 @@ def summary(change: Change, tr: Translate) -> str:
         after=f"{change.after:.2f}",
         **{name: f"{round(figure, 3) + 0.0:+.3f}" for name, figure in figures.items()},
     )
+
+
+def called(change: Change, by: str, names: Named) -> Change:
+    """What is `explained` by a column, its groups by name."""
+    return msgspec.structs.replace(change, rows=change.rows.with_columns(_called(change.rows, "group", by, names)))
 
 
 def changes(change: Change, tr: Translate) -> pl.DataFrame:
@@ -275,6 +288,10 @@ def as_of(found: Index, zone: str, tr: Translate) -> str:
 def _source(tr: Translate) -> pl.Expr:
     nobody = pl.col("part").cast(pl.String).replace_strict({part: tr(text) for part, text in NOBODY.items()})
     return pl.when(pl.col("source") == "").then(nobody).otherwise("source")
+
+
+def _called(rows: pl.DataFrame, column: str, kind: str, names: Named) -> pl.Expr:
+    return pl.col(column).replace({one: names(kind, one) for one in rows[column].unique().drop_nulls()})
 
 
 def _named(column: str, names: dict[str, str], tr: Translate) -> pl.Expr:

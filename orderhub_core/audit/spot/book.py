@@ -30,7 +30,7 @@ class Book:
     told: Rows
     """`touchpoint`, `status`, `stage`, `at`."""
     events: Rows
-    """`event`, `occurred_at`, `after`, `outcome`, `source`: the order's life by the hub's log, oldest first."""
+    """`event`, `occurred_at`, `after`, `outcome`, `source`, `rule`: the order's life by the hub's log, oldest first."""
 
     @property
     def cards(self) -> tuple[Card, ...]:
@@ -84,7 +84,7 @@ def book(sheet: Sheet, orders: pl.LazyFrame, events: pl.LazyFrame) -> Book:
 def _events(keys: pl.DataFrame, orders: pl.LazyFrame, events: pl.LazyFrame) -> pl.DataFrame:
     known = orders.select(*KEY, "order_id").join(keys.lazy(), on=KEY, how="semi").collect()
     own = events.join(known.lazy(), on="order_id", how="inner").filter(~pl.col("event").str.starts_with("audit."))
-    told = own.select(*KEY, "event", "occurred_at", "after", "outcome", "source", "seq").collect()
+    told = own.select(*KEY, "event", "occurred_at", "after", "outcome", "source", "rule", "seq").collect()
     return told.sort("occurred_at", "seq").drop("seq")
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from orderhub_core.i18n import Translate
+from orderhub_core.held import held_for
+from orderhub_core.i18n import Named, Translate, by_id
 from orderhub_core.model import Event
 
+HOLD = "rule.hold"
 EVENTS: dict[str, str] = {
     "rule.assign_warehouse": "Warehouse assigned",
     "rule.add_gift": "Gift added",
     "rule.tag": "Tagged",
     "rule.priority": "Picking priority changed",
-    "rule.hold": "Held back",
+    HOLD: "Held back",
     "rule.approve": "Approval asked for",
     "rule.split": "Split into parcels",
     "rule.merge": "May be packed with others",
@@ -66,15 +68,32 @@ EVENTS: dict[str, str] = {
     Event.INVOICE_ISSUED: "Invoice issued",
     Event.INVOICE_VOIDED: "Invoice voided",
 }
+TOWARDS = {
+    "rule.assign_warehouse": "warehouse",
+    "rule.carrier": "carrier",
+    "rule.work_order": "target",
+    "rule.notify": "target",
+    "hub.handed_over": "target",
+    "hub.ordered_production": "target",
+    "hub.notified": "target",
+}
+"""Of which kind that is whose id an entry has."""
 OUTCOMES = {"late": "came late", "refused": "refused: not possible then", "decided": "decided by a rule"}
 TOLD_WITH_WHAT = frozenset({"decided", "done", "ungranted"})
 """Outcomes of entries that are no change of a state: they tell what was decided, who was told, or which gift."""
 
 
-def event(row: Mapping[str, Any], tr: Translate) -> str:
-    """What an entry of the log tells: its name, what was decided, and how it came."""
+def event(row: Mapping[str, Any], tr: Translate, names: Named = by_id) -> str:
+    """What an entry of the log (of `frames.EVENTS`) tells: its name, what was decided, and how it came."""
     name = tr(EVENTS[row["event"]]) if row["event"] in EVENTS else str(row["event"])
     if row["outcome"] in TOLD_WITH_WHAT:
-        name = tr("{decision}: {what}").format(decision=name, what=row["after"])
+        name = tr("{decision}: {what}").format(decision=name, what=_what(row, tr, names))
     remark = OUTCOMES.get(row["outcome"], "")
     return tr("{what} ({remark})").format(what=name, remark=tr(remark)) if remark else name
+
+
+def _what(row: Mapping[str, Any], tr: Translate, names: Named) -> str:
+    if row["event"] == HOLD:
+        return held_for(row["after"], row["rule"], tr)
+    kind, what = TOWARDS.get(row["event"]), str(row["after"])
+    return names(kind, what) if kind and what else what

@@ -11,7 +11,7 @@ from orderhub_core.audit.spot.book import Book
 from orderhub_core.audit.spot.result import Result
 from orderhub_core.audit.spot.sheet import LEVEL
 from orderhub_core.audit.spot.texts import BY, HUMAN, local, measured, percent
-from orderhub_core.i18n import Translate
+from orderhub_core.i18n import Named, Translate, by_id
 
 
 def confusion(book: Book, reviews: pl.DataFrame, tr: Translate) -> pl.DataFrame:
@@ -31,9 +31,11 @@ def measures(found: Result, tr: Translate) -> pl.DataFrame:
     return pl.DataFrame(measured(found, tr), schema=columns, orient="row")
 
 
-def cards(book: Book, reviews: pl.DataFrame, zone: str, tr: Translate, only: list[str] | None = None) -> pl.DataFrame:
+def cards(
+    book: Book, reviews: pl.DataFrame, zone: str, tr: Translate, names: Named = by_id, only: list[str] | None = None
+) -> pl.DataFrame:
     """All cards in the order of judging: raw words, update times, the machine's verdict and people's judgements. `only`
-    some of the machine's verdicts."""
+    some of the machine's verdicts. What a column is called is told by `names`."""
     said = agreement.judgements(book.sample, reviews)
     why = book.report.findings.select(*KEY, "probably_wrong", "cause")
     rows = said.with_row_index("turn", 1).join(why, on=KEY, how="left", maintain_order="left")
@@ -51,7 +53,7 @@ def cards(book: Book, reviews: pl.DataFrame, zone: str, tr: Translate, only: lis
         pl.col("turn").alias(tr("Turn")),
         pl.col("shop").alias(tr("Channel")),
         pl.col("order_no").alias(tr("Order number")),
-        *(column for look in book.sheet.looked for column in _said(look.name, look.state, zone, tr)),
+        *(column for look in book.sheet.looked for column in _said(look.name, look.state, zone, tr, names)),
         pl.col("verdict")
         .cast(pl.String)
         .replace({code: tr(name) for code, name in texts.VERDICTS.items()})
@@ -68,21 +70,22 @@ def cards(book: Book, reviews: pl.DataFrame, zone: str, tr: Translate, only: lis
     )
 
 
-def _said(name: str, state: str, zone: str, tr: Translate) -> list[pl.Expr]:
+def _said(name: str, state: str, zone: str, tr: Translate, names: Named) -> list[pl.Expr]:
+    called = names("touchpoint", name)
     missing = tr("not read") if state == "failed" else tr("(no row)")
     when = pl.col(f"at {name}").dt.convert_time_zone(zone).dt.strftime("%Y-%m-%d %H:%M").fill_null("")
     return [
-        pl.col(f"says {name}").fill_null(missing).alias(name),
-        when.alias(tr("{name}, updated").format(name=name)),
+        pl.col(f"says {name}").fill_null(missing).alias(called),
+        when.alias(tr("{name}, updated").format(name=called)),
     ]
 
 
-def disagreements(book: Book, reviews: pl.DataFrame, zone: str, tr: Translate) -> pl.DataFrame:
+def disagreements(book: Book, reviews: pl.DataFrame, zone: str, tr: Translate, names: Named = by_id) -> pl.DataFrame:
     """The rows of `cards` where people say otherwise than the machine, or otherwise than each other."""
     keys = agreement.disagreements(book.sample, reviews).select(
         pl.col("shop").alias(tr("Channel")), pl.col("order_no").alias(tr("Order number"))
     )
-    return cards(book, reviews, zone, tr).join(keys, on=keys.columns, how="semi", maintain_order="left")
+    return cards(book, reviews, zone, tr, names).join(keys, on=keys.columns, how="semi", maintain_order="left")
 
 
 def reviewers(reviews: pl.DataFrame, tr: Translate) -> pl.DataFrame:
@@ -142,7 +145,13 @@ def taken(reviews: pl.DataFrame, zone: str, tr: Translate) -> pl.DataFrame:
 
 
 def parts(
-    book: Book, reviews: pl.DataFrame, found: Result, past: pl.DataFrame, zone: str, tr: Translate
+    book: Book,
+    reviews: pl.DataFrame,
+    found: Result,
+    past: pl.DataFrame,
+    zone: str,
+    tr: Translate,
+    names: Named = by_id,
 ) -> list[tuple[str, pl.DataFrame, str]]:
     """Title, table, and what it means that it is empty: what stands below the figures of the result."""
     strata_only = [(tr("Strata"), by_stratum(book, reviews, tr), "")] if book.sheet.spec.by else []
@@ -152,7 +161,7 @@ def parts(
         *strata_only,
         (tr("Machine and people"), confusion(book, reviews, tr), ""),
         (tr("The machine, measured by people"), measures(found, tr), ""),
-        (apart, disagreements(book, reviews, zone, tr), tr("None.")),
+        (apart, disagreements(book, reviews, zone, tr, names), tr("None.")),
         (tr("Reviewers"), reviewers(reviews, tr), common),
         (tr("Weeks"), weeks(past, tr), tr("Nothing was judged yet.")),
     ]

@@ -14,12 +14,12 @@ from orderhub_core.audit import stopping, texts
 from orderhub_core.audit import trend as weekly
 from orderhub_core.audit.agreement import Figure
 from orderhub_core.audit.sources import KEY
+from orderhub_core.audit.spot import entries
 from orderhub_core.audit.spot import result as results
 from orderhub_core.audit.spot.book import Book, Key, Turn
-from orderhub_core.audit.spot.entries import event
 from orderhub_core.audit.spot.result import Result
 from orderhub_core.audit.spot.sheet import LEVEL, MOST_ORDERS, Sheet, Spec
-from orderhub_core.i18n import Said, Tile, Translate, retold
+from orderhub_core.i18n import Named, Said, Tile, Translate, by_id, retold
 
 BY = {"channel": "Channel", "warehouse": "Warehouse", "age": "Age"}
 STANDINGS = {
@@ -125,43 +125,41 @@ def claimed(spec: Spec) -> str:
     return f"{spec.claim:.4%}".rstrip("0%").rstrip(".") + "%"
 
 
-def sources(sheet: Sheet, zone: str, tr: Translate) -> list[Said]:
+def sources(sheet: Sheet, zone: str, tr: Translate, names: Named = by_id) -> list[Said]:
     """How each touchpoint was read, where that needs to be said, and how bad it is (a kind of note)."""
     said: list[Said] = []
-    copies = [one.name for one in sheet.looked if one.state == "copy"]
+    copies = [names("touchpoint", one.name) for one in sheet.looked if one.state == "copy"]
     if copies:
         text = tr("Not read live, the hub's copy of {at} was taken: {names}.")
         said.append((text.format(at=local(sheet.opened_at, zone), names=tr(", ").join(copies)), "warn"))
     for one in sheet.looked:
+        name = names("touchpoint", one.name)
         if one.state == "failed":
-            said.append(
-                (tr("{name} could not be read: {reason}").format(name=one.name, reason=retold(one.reason, tr)), "bad")
-            )
+            text = tr("{name} could not be read: {reason}")
+            said.append((text.format(name=name, reason=retold(one.reason, tr)), "bad"))
         if one.again:
             text = tr("{name} failed at first and was read again at {at}, later than the others.")
-            said.append((text.format(name=one.name, at=local(one.at, zone)), "info"))
+            said.append((text.format(name=name, at=local(one.at, zone)), "info"))
         if one.unreadable:
-            said.append(
-                (
-                    tr("{name} showed {n} rows that could not be understood.").format(name=one.name, n=one.unreadable),
-                    "warn",
-                )
-            )
+            text = tr("{name} showed {n} rows that could not be understood.")
+            said.append((text.format(name=name, n=one.unreadable), "warn"))
     return said
 
 
-def unread(sheet: Sheet, tr: Translate) -> str:
+def unread(sheet: Sheet, tr: Translate, names: Named = by_id) -> str:
     """What may be read again; "" where nothing failed."""
-    names = [one.name for one in sheet.looked if one.state == "failed"]
-    return tr("Read {names} again").format(names=tr(", ").join(names)) if names else ""
+    failed = [names("touchpoint", one.name) for one in sheet.looked if one.state == "failed"]
+    return tr("Read {names} again").format(names=tr(", ").join(failed)) if failed else ""
 
 
-def sides(turn: Turn, zone: str, tr: Translate) -> list[Tile]:
+def sides(turn: Turn, zone: str, tr: Translate, names: Named = by_id) -> list[Tile]:
     """What every touchpoint shows of an order: its word, and below it stage, update time and age at the reading."""
     if turn.key is None:
         return []
-    looked = turn.book.sheet.looked
-    return [(look.name, *_said(turn.book, turn.key, look.name, look.state, zone, tr), "plain") for look in looked]
+    return [
+        (names("touchpoint", look.name), *_said(turn.book, turn.key, look.name, look.state, zone, tr), "plain")
+        for look in turn.book.sheet.looked
+    ]
 
 
 def _said(book: Book, key: Key, name: str, state: str, zone: str, tr: Translate) -> tuple[str, str]:
@@ -181,18 +179,20 @@ def kept(audits: Sequence[str], opened: str, tr: Translate) -> dict[str, Any]:
     return {"options": {nothing: "", **{name: name for name in audits}}, "value": opened or nothing}
 
 
-def machine(book: Book, key: Key, tr: Translate) -> str:
+def machine(book: Book, key: Key, tr: Translate, names: Named = by_id) -> str:
     """The machine's verdict in a sentence or three."""
     finding = book.findings.get(key)
     if finding is not None:
-        return texts.why(finding, tr)
+        return texts.why(finding, tr, names)
     return tr(texts.VERDICTS[book.verdicts[key]])
 
 
-def life(turn: Turn, zone: str, tr: Translate) -> tuple[str, list[tuple[str, str, str]], str]:
+def life(turn: Turn, zone: str, tr: Translate, names: Named = by_id) -> tuple[str, list[tuple[str, str, str]], str]:
     """The order's time line by the hub's log: its title; when, what, and who said so; and what an empty one means."""
     rows = turn.book.events.get(turn.key, []) if turn.key else []
-    moments = [(local(row["occurred_at"], zone), event(row, tr), row["source"]) for row in rows]
+    moments = [
+        (local(row["occurred_at"], zone), entries.event(row, tr, names), names("source", row["source"])) for row in rows
+    ]
     return tr("Time line by the hub's log"), moments, tr("There is nothing in the log.")
 
 
@@ -294,11 +294,11 @@ def strata(tr: Translate) -> dict[str, str]:
     return {tr(name): code for code, name in BY.items()}
 
 
-def remarks(turn: Turn, tr: Translate) -> list[Said]:
+def remarks(turn: Turn, tr: Translate, names: Named = by_id) -> list[Said]:
     """What is said below a card: the machine, what is in the way, the last judgement, and how far one is."""
     said: list[Said] = []
     if turn.peek and turn.key:
-        said.append((machine(turn.book, turn.key, tr), "warn"))
+        said.append((machine(turn.book, turn.key, tr, names), "warn"))
     if not turn.reviewer:
         return [*said, (tr(NAMELESS), "warn")]
     lost = tr("What was said of {order_no} was not taken: {reason}. The order is as it was before.")

@@ -15,7 +15,6 @@ from orderhub_core.entry.commands import log_told
 from orderhub_core.entry.options import AsJson, language, spoken, tell, tr
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import retelling
-from orderhub_core.health import holds
 from orderhub_core.model import Event
 from orderhub_core.rules.shortages import refused_for
 
@@ -84,8 +83,6 @@ def _what(entry: dict[str, Any]) -> str:
     what = entry["after"]
     if entry["event"] == "rule.add_gift" and entry["quantity"]:
         what = f"{what} × {entry['quantity']}"
-    if entry["event"] == "rule.hold":
-        what = holds.held_for(what, retelling.lacked(entry), tr)
     told = entries.event({**entry, "after": what}, tr)
     if entry["outcome"] != "ungranted":
         return told

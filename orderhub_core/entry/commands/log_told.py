@@ -15,6 +15,7 @@ from orderhub_core.flows.reporting import OURSELVES
 from orderhub_core.health import holds
 from orderhub_core.i18n import Translate, yuan
 from orderhub_core.model import FIRST_ADDED_LINE
+from orderhub_core.names import OURS
 from orderhub_core.rules import rewording
 from orderhub_core.rules.booktables import OTHERWISE
 from orderhub_core.rules.dictionary import FIELDS, Field, Kind
@@ -47,8 +48,6 @@ LABELS = {
     "receiver": "receiver",
 }
 """What each key is called; others are told as the log has them."""
-SOURCES = {"rules": "rules", "hub": "the hub", "ops": "a person"}
-"""Who is no shop."""
 UNTOLD = frozenset({"shop", "order_no", "other_shop", "why", "lacked"})
 """Whose log it is is known; what was refused, and what was lacking, stands with what it was."""
 CONTENT, SPLIT = "order.content", "rule.split"
@@ -72,7 +71,7 @@ def source(entry: Mapping[str, Any], tr: Translate) -> str:
     name = str(entry["source"])
     if name == "ops" and entry["detail"] and msgspec.json.decode(entry["detail"]).get("by") == OURSELVES:
         name = "hub"
-    return tr(SOURCES[name]) if name in SOURCES else name
+    return tr(OURS[name]) if name in OURS else name
 
 
 def _because(reason: str, tr: Translate) -> str:
