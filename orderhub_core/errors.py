@@ -20,6 +20,7 @@ OrderHubError
   x Refusal                a lifecycle move that is not allowed; nothing changed
     + IllegalTransition
     + MissingFact
+  x Fault                  what a check finds wrong with what is kept: told, and never raised
 """
 
 from __future__ import annotations
@@ -134,6 +135,10 @@ class BadClock(BadSignature):
 
 class TooLarge(OrderHubError):
     """The body is over the limit."""
+
+
+class Fault(OrderHubError):
+    """What is wrong with what is kept, or how to mend it: a check finds it, and goes on."""
 
 
 class Refusal(OrderHubError):

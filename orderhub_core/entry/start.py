@@ -108,4 +108,4 @@ def tell_doubts(hub: Hub, *, works: bool = True) -> None:
         log.info("effects are leased by a worker that runs, or was killed; then they are tried again after",
                  effects=count, after=again)  # fmt: skip
     for doubt in hub.store.doubts():
-        log.warning("the inbox promises less than it should", reason=doubt)
+        log.warning("the inbox promises less than it should", reason=str(doubt))

@@ -19,10 +19,11 @@ from typing import NamedTuple, Protocol
 import msgspec
 
 from orderhub_core import pseudonym, settings
-from orderhub_core.errors import StoreMissing, UserMistake
+from orderhub_core.errors import Fault, StoreMissing, UserMistake
 from orderhub_core.store import archive, backup_postgres, backup_sqlite, checks, homes, keys, schema
 from orderhub_core.store.archive import Kind, Manifest, Tell
 from orderhub_core.store.contents import contents
+from orderhub_core.store.findings import Finding
 from orderhub_core.store.home import SHEETS, SNAPSHOT
 from orderhub_core.store.homes import Home
 from orderhub_core.store.tables import PARTS
@@ -32,7 +33,7 @@ class Medium(Protocol):
     """How one kind of home is copied."""
 
     def dump(self, home: Home, folder: Path, tell: Tell) -> Manifest: ...
-    def open_backup(self, folder: Path, manifest: Manifest, tell: Tell) -> list[str]: ...
+    def open_backup(self, folder: Path, manifest: Manifest, tell: Tell) -> list[Fault]: ...
     def staged(self, folder: Path, manifest: Manifest, home: Home, tell: Tell) -> AbstractContextManager[Home]: ...
     def occupied(self, home: Home) -> list[str]: ...
     def check_unused(self, home: Home) -> None: ...
@@ -66,7 +67,7 @@ class Rehearsal(NamedTuple):
     check_s: float
     age_s: float
     """How old what comes back would be: the point to recover to."""
-    findings: list[checks.Finding]
+    findings: list[Finding]
 
 
 def _silent(*_: object) -> None:
@@ -118,7 +119,7 @@ def _key_of(home: Home, env: Mapping[str, str]) -> str:
     return pseudonym.load(home.data, env).fingerprint if pseudonym.is_there(home.data, env) else ""
 
 
-def verify(path: Path, *, tell: Tell = _silent) -> tuple[Path, Manifest, list[str]]:
+def verify(path: Path, *, tell: Tell = _silent) -> tuple[Path, Manifest, list[Fault]]:
     """Open a backup without restoring it: where, what, and what is wrong with it. Raises UserMistake as `restore`."""
     folder = archive.newest(path)
     found = _readable(folder, tell)
@@ -224,7 +225,7 @@ def rehearse(path: Path, home: Home, *, tell: Tell = _silent) -> Rehearsal:
     return Rehearsal(folder, found, restored - began, checked - restored, age_s, wrong)
 
 
-def _unlike(fresh: Home, found: Manifest) -> list[checks.Finding]:
+def _unlike(fresh: Home, found: Manifest) -> list[Finding]:
     """Where the restored hub does not hold what the manifest says. Tables that a newer schema changed are left out."""
     store = homes.open_store(fresh)
     try:
@@ -232,11 +233,13 @@ def _unlike(fresh: Home, found: Manifest) -> list[checks.Finding]:
         now = contents(lambda part, sql: store.query(part, sql), tables)
     finally:
         store.close()
+    text = "{table}: {now} rows restored, {then} were backed up"
     wrong = [
-        f"{table}: {now.counts[table]} rows restored, {found.counts[table]} were backed up"
+        Fault(text, table=table, now=now.counts[table], then=found.counts[table])
         for table in now.counts
         if now.counts[table] != found.counts[table]
     ]
     if found.lanes and now.lanes != found.lanes:
-        wrong.append("the log's head is not the one that was backed up")
-    return [checks.Finding("backup", sentence, "use another backup, and look at the disk") for sentence in wrong]
+        wrong.append(Fault("the log's head is not the one that was backed up"))
+    mend = Fault("use another backup, and look at the disk")
+    return [Finding("backup", fault, mend) for fault in wrong]

@@ -19,7 +19,7 @@ import psycopg
 from psycopg import sql
 from psycopg.abc import Buffer
 
-from orderhub_core.errors import StoreMissing, Unreachable, UserMistake
+from orderhub_core.errors import Fault, StoreMissing, Unreachable, UserMistake
 from orderhub_core.store import archive, homes
 from orderhub_core.store.address import checked
 from orderhub_core.store.archive import File, Manifest, Tell
@@ -116,7 +116,7 @@ def _gathered(copy: Iterable[Buffer]) -> Iterator[bytes]:
     yield bytes(block)
 
 
-def open_backup(folder: Path, manifest: Manifest, tell: Tell) -> list[str]:
+def open_backup(folder: Path, manifest: Manifest, tell: Tell) -> list[Fault]:
     """Look at a backup where it lies. What is wrong with it, in sentences. Rows are only read by a rehearsal."""
     wrong = []
     for table in manifest.columns:
@@ -125,7 +125,7 @@ def open_backup(folder: Path, manifest: Manifest, tell: Tell) -> list[str]:
             begun = file.read(len(SIGNATURE)) == SIGNATURE
             file.seek(-len(TRAILER), 2)
             if not begun or file.read() != TRAILER:
-                wrong.append(f"{table}.copy is not a whole COPY of PostgreSQL")
+                wrong.append(Fault("{file} is not a whole COPY of PostgreSQL", file=f"{table}.copy"))
     return wrong
 
 

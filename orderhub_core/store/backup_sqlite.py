@@ -14,7 +14,7 @@ from typing import Any
 
 from pysqlite3 import dbapi2 as sqlite
 
-from orderhub_core.errors import Busy, Stop, UserMistake
+from orderhub_core.errors import Busy, Fault, Stop, UserMistake
 from orderhub_core.store import archive, halves, homes
 from orderhub_core.store import sqlite as sqlite_home
 from orderhub_core.store.archive import Manifest, Tell
@@ -113,17 +113,17 @@ def _revisions(folder: Path) -> dict[str, str]:
     return found
 
 
-def open_backup(folder: Path, manifest: Manifest, tell: Tell) -> list[str]:
+def open_backup(folder: Path, manifest: Manifest, tell: Tell) -> list[Fault]:
     """Open a backup where it lies. What is wrong with it, in sentences."""
     wrong = []
     for part in PARTS:
         tell(f"check {part}.db", 0, 0)
         with _frozen(folder, part) as connection:
             told = [row[0] for row in connection.execute("PRAGMA integrity_check(3)").fetchall()]
-        wrong += [f"{part}.db: {line}" for line in told if line != "ok"]
+        wrong += [Fault("{file}: {why}", file=f"{part}.db", why=line) for line in told if line != "ok"]
     found = read(folder, heads=bool(manifest.lanes))
     if found.counts != manifest.counts or found.lanes != manifest.lanes:
-        wrong.append("its tables do not hold what its manifest says")
+        wrong.append(Fault("its tables do not hold what its manifest says"))
     return wrong
 
 

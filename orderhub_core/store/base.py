@@ -17,6 +17,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from orderhub_core.errors import Fault
 from orderhub_core.model import RawMessage
 from orderhub_core.store import chain, lanes, shelves, statements
 from orderhub_core.store.progress import Progress
@@ -297,7 +298,7 @@ class Store(ABC):
         """Raises an OrderHubError while what `accept` writes to does not answer."""
         self.query("inbox", "SELECT id FROM inbox LIMIT 1")
 
-    def doubts(self) -> list[str]:
+    def doubts(self) -> list[Fault]:
         """What makes this home promise less than it should, each with how to mend it. Asks outside systems."""
         return []
 
@@ -346,13 +347,14 @@ class Store(ABC):
         """Walk the log as it is now, in blocks, so that memory stays flat. What is written meanwhile is left out."""
         rows = self.query("hub", statements.HEADS)
         if len(rows) != self.lanes:
-            return chain.Verdict(0, 1, "the record of its end (table lanes) is missing")
+            return chain.Verdict(0, 1, Fault("the record of its end (table lanes) is missing"))
         heads = [chain.Head(seq, bytes(hash)) for seq, hash, _ in rows]
         verdict = chain.verify(self._log_rows(heads), heads)
         foreign = [(head.seq + self.lanes, last) for head, (_, _, last) in zip(heads, rows, strict=True) if last]
         if verdict.broken_seq is None and foreign:
             broken, last = min(foreign)
-            return chain.Verdict(verdict.entries, broken, f"entry {last} was never written by the hub")
+            reason = Fault("entry {entry} was never written by the hub", entry=last)
+            return chain.Verdict(verdict.entries, broken, reason)
         return verdict
 
     def _log_rows(self, heads: Sequence[chain.Head], block: int = 20_000) -> Iterator[Row]:

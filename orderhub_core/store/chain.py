@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from orderhub_core.errors import Fault
+
 _encode = msgspec.msgpack.Encoder().encode
 GENESIS = b"\0" * 32
 _fresh = hashlib.blake2b(digest_size=32)
@@ -48,7 +50,8 @@ def extend(end: Head, entries: Iterable[tuple[Any, ...]], step: int = 1) -> tupl
 class Verdict(NamedTuple):
     entries: int
     broken_seq: int | None = None
-    reason: str = ""
+    reason: Fault | None = None
+    """Why it is broken there."""
 
 
 def starts(lanes: int) -> list[Head]:
@@ -68,12 +71,14 @@ def verify(rows: Iterable[tuple[Any, ...]], heads: Sequence[Head]) -> Verdict:
         lane = (seq - 1) % lanes
         expected = at[lane].seq + lanes
         if seq != expected:
-            return Verdict(count, expected, f"entry {expected} is missing: the next one is {seq}")
+            text = "entry {expected} is missing: the next one is {next}"
+            return Verdict(count, expected, Fault(text, expected=expected, next=seq))
         if link(at[lane].hash, tuple(fields)) != bytes(stored):
-            return Verdict(count, seq, f"entry {seq} was changed after it was written")
+            return Verdict(count, seq, Fault("entry {seq} was changed after it was written", seq=seq))
         at[lane] = Head(seq, bytes(stored))
         count += 1
     for found, head in zip(at, heads, strict=True):
         if found != head:
-            return Verdict(count, found.seq + lanes, f"the log ends at entry {found.seq}, but {head.seq} were written")
+            text = "the log ends at entry {last}, but {written} were written"
+            return Verdict(count, found.seq + lanes, Fault(text, last=found.seq, written=head.seq))
     return Verdict(count)

@@ -11,12 +11,12 @@ from functools import partial
 from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from orderhub_core import effects, pseudonym
-from orderhub_core.errors import Stop, StoreMissing
+from orderhub_core.errors import Fault, Stop, StoreMissing
 from orderhub_core.fold import FACT_COLUMNS, Head, Parcels, is_sound, read_stated
 from orderhub_core.lifecycle import Given, headline, in_order, settle
 from orderhub_core.model import Event
@@ -24,30 +24,19 @@ from orderhub_core.standing import turning_event
 from orderhub_core.store import archive, homes, keys, ledger, schema, snapshot, statements
 from orderhub_core.store import sqlite as sqlite_home
 from orderhub_core.store.base import Store
+from orderhub_core.store.findings import ANEW, REPLAY, RESTORE, Finding
 from orderhub_core.store.home import SNAPSHOT
 from orderhub_core.store.homes import Home
 from orderhub_core.store.known import is_ours
 from orderhub_core.store.sqlite import SqliteStore
 from orderhub_core.store.unit import Row, digest_of
 
-RESTORE = "stop the hub and restore a backup: `orderhub db restore`"
-ANEW = "write it anew: `orderhub db snapshot`"
-REPLAY = "restore a backup that still has it, or ask its sender for it again"
 EVENTS = frozenset(event.value for event in Event)
 BLOCK = 5_000
 MOST_OF_A_KIND = 5
 
 _instants = msgspec.json.Decoder(dict[str, int]).decode
 _boxes = msgspec.json.Decoder(Parcels).decode
-
-
-class Finding(NamedTuple):
-    part: str
-    what: str
-    mend: str
-
-    def __str__(self) -> str:
-        return f"{self.part}: {self.what}. To mend it, {self.mend}"
 
 
 Check = Callable[[], Iterator[Finding]]
@@ -95,20 +84,20 @@ def _guarded(name: str, check: Check) -> list[Finding]:
     try:
         return list(check())
     except Stop as damage:
-        return [Finding(name, str(damage), RESTORE)]
+        return [Finding(name, damage, RESTORE)]
 
 
 def _schema(home: Home) -> Iterator[Finding]:
     outdated = homes.outdated(home)
     for part in outdated:
-        yield Finding(part, "the schema is not this version's", "run `orderhub db init`")
+        yield Finding(part, Fault("the schema is not this version's"), Fault("run `orderhub db init`"))
     if not outdated and schema.differences(home):
-        yield Finding("schema", "tables were changed by hand", RESTORE)
+        yield Finding("schema", Fault("tables were changed by hand"), RESTORE)
 
 
 def _home(store: Store) -> Iterator[Finding]:
     for doubt in store.doubts():
-        yield Finding("inbox", doubt, "see docs/jetstream.md")
+        yield Finding("inbox", doubt, Fault("see docs/jetstream.md"))
 
 
 def _snapshot(folder: Path, store: Store) -> Iterator[Finding]:
@@ -116,23 +105,28 @@ def _snapshot(folder: Path, store: Store) -> Iterator[Finding]:
     try:
         meta = snapshot.meta(folder)
     except snapshot.Damaged:
-        yield Finding("snapshot", f"{folder / snapshot.META} is damaged", ANEW)
+        yield Finding("snapshot", _damaged(folder / snapshot.META), ANEW)
         return
     except StoreMissing:
         return
-    found = [f"{path} is damaged" for path in snapshot.damaged(folder, meta)]
+    found = [_damaged(path) for path in snapshot.damaged(folder, meta)]
     if not is_ours(store, meta, store.progress()):
-        found = [f"{folder} tells of another history than this hub's"]
+        found = [Fault("{folder} tells of another history than this hub's", folder=folder)]
     if found and snapshot.meta(folder) != meta:  # a worker wrote the next one meanwhile
         yield from _snapshot(folder, store)
     else:
         yield from (Finding("snapshot", what, ANEW) for what in found)
 
 
+def _damaged(path: Path) -> Fault:
+    return Fault("{path} is damaged", path=path)
+
+
 def _key(store: Store, home: Home, env: Mapping[str, str]) -> Iterator[Finding]:
     if keys.doubt(store, home.data, env):
-        what = f"the key under which the hub knows its buyers is not there, or {pseudonym.name(env)} is another"
-        yield Finding("key", what, "put it back: docs/backup.md says how, and what to do where it is lost")
+        text = "the key under which the hub knows its buyers is not there, or {name} is another"
+        mend = Fault("put it back: docs/backup.md says how, and what to do where it is lost")
+        yield Finding("key", Fault(text, name=pseudonym.name(env)), mend)
 
 
 def _pages(store: Store, *, quick: bool) -> Iterator[Finding]:
@@ -140,13 +134,14 @@ def _pages(store: Store, *, quick: bool) -> Iterator[Finding]:
         for part in sqlite_home.PAGE_BYTES:
             for (line,) in store.query(part, f"PRAGMA {'quick' if quick else 'integrity'}_check(3)"):
                 if line != "ok":
-                    yield Finding(part, f"the file is damaged ({line})", RESTORE)
+                    yield Finding(part, Fault("the file is damaged ({why})", why=line), RESTORE)
 
 
 def _log(store: Store) -> Iterator[Finding]:
     verdict = store.verify_log()
-    if verdict.broken_seq is not None:
-        yield Finding("log", verdict.reason, f"{RESTORE}; what is after the break cannot be trusted")
+    if verdict.reason is not None:
+        mend = Fault("{restore}; what is after the break cannot be trusted", restore=RESTORE)
+        yield Finding("log", verdict.reason, mend)
 
 
 def _ledger(store: Store) -> Iterator[Finding]:
@@ -169,9 +164,11 @@ _LOST_LINES = f"""SELECT o.shop, o.order_no, l.line_no FROM orders AS o JOIN lin
 def _splits(store: Store) -> Iterator[Finding]:
     """Every line of an order that goes in several parcels is in one, and each is handed over, or waits for it."""
     for shop, order_no, line_no in store.query("hub", _LOST_LINES):
-        yield Finding("splits", f"line {line_no} of order {order_no} of {shop} goes in no parcel", RESTORE)
+        text = "line {line} of order {order} of {shop} goes in no parcel"
+        yield Finding("splits", Fault(text, line=line_no, order=order_no, shop=shop), RESTORE)
     for shop, order_no, parcel in store.query("hub", _LOST_PARCELS):
-        yield Finding("splits", f"parcel {parcel} of order {order_no} of {shop} is handed over by nobody", RESTORE)
+        text = "parcel {parcel} of order {order} of {shop} is handed over by nobody"
+        yield Finding("splits", Fault(text, parcel=parcel, order=order_no, shop=shop), RESTORE)
 
 
 _PACKED = """SELECT o.shop, o.order_no, e.payload, p.shop, p.order_no FROM packs AS p
@@ -191,10 +188,12 @@ def _packs(store: Store) -> Iterator[Finding]:
         asked = effects.decode(payload)
         named = {(one.shop, one.order_no) for one in getattr(asked, "pack_with", ())}
         if named != {(row[3], row[4]) for row in some}:
-            yield Finding("packs", f"order {order_no} of {shop} says otherwise what it is packed with", RESTORE)
+            text = "order {order} of {shop} says otherwise what it is packed with"
+            yield Finding("packs", Fault(text, order=order_no, shop=shop), RESTORE)
     for shop, order_no, other in store.query("hub", _LEFT_BEHIND):
-        what = f"order {order_no} of {shop} has gone to be packed with {other}, which was withdrawn"
-        yield Finding("packs", what, f"tell its warehouse that {other} does not come")
+        text = "order {order} of {shop} has gone to be packed with {other}, which was withdrawn"
+        mend = Fault("tell its warehouse that {other} does not come", other=other)
+        yield Finding("packs", Fault(text, order=order_no, shop=shop, other=other), mend)
 
 
 # -- the inbox against the hub
@@ -204,23 +203,26 @@ def _inbox(store: Store) -> Iterator[Finding]:
     """Nothing is applied or parked that the inbox does not hold, and what still waits has its body."""
     parked = [row[0] for row in store.query("hub", "SELECT id FROM parked")]
     if missing := _missing(store, parked):
-        yield Finding("inbox", f"{len(missing)} parked messages are not in the inbox (first: {missing[0]})", RESTORE)
+        text = "{n} parked messages are not in the inbox (first: {first})"
+        yield Finding("inbox", Fault(text, n=len(missing), first=missing[0]), RESTORE)
     needed = [row[0] for row in store.query("hub", f"SELECT id FROM {statements.OPEN_PARKED}")]
     bare = _bare(store, f"{store.among('id')} AND body IS NULL", (store.listed(needed),))
     upto = store.watermark()
     if upto is not None:
         (last,) = store.query("inbox", "SELECT coalesce(max(id), 0) FROM inbox")[0]
         if upto > last:
-            yield Finding("inbox", f"the hub applied messages up to {upto}, but the inbox ends at {last}", RESTORE)
+            text = "the hub applied messages up to {upto}, but the inbox ends at {last}"
+            yield Finding("inbox", Fault(text, upto=upto, last=last), RESTORE)
         # What is bare was applied before it became so: the watermark is read after it.
         fresh = _bare(store, "body IS NULL AND id > ?", (upto,))
         bare += [message for message in fresh if message > (store.watermark() or 0)]
     queued = [row[0] for row in store.query("hub", "SELECT id FROM todo")]
     bare += _bare(store, f"{store.among('id')} AND body IS NULL", (store.listed(queued),))
     if lost := set(_missing(store, queued)) & {row[0] for row in store.query("hub", "SELECT id FROM todo")}:
-        yield Finding("inbox", f"{len(lost)} messages wait that the inbox does not hold", RESTORE)
+        yield Finding("inbox", Fault("{n} messages wait that the inbox does not hold", n=len(lost)), RESTORE)
     if bare:
-        yield Finding("inbox", f"{len(bare)} messages wait without their body (first: {min(bare)})", REPLAY)
+        text = "{n} messages wait without their body (first: {first})"
+        yield Finding("inbox", Fault(text, n=len(bare), first=min(bare)), REPLAY)
 
 
 def _bare(store: Store, where: str, parameters: Sequence[Any] = ()) -> list[int]:
@@ -241,14 +243,16 @@ def _bodies(store: Store) -> Iterator[Finding]:
     ):
         for message, digest, body in rows:
             if body is not None and digest_of(body) != bytes(digest):
-                yield Finding("inbox", f"the body of message {message} is not what was received", RESTORE)
+                text = "the body of message {message} is not what was received"
+                yield Finding("inbox", Fault(text, message=message), RESTORE)
         after = rows[-1][0]
     after = 0
     while rows := store.query(
         "hub", "SELECT seq, message FROM log WHERE seq > ? ORDER BY seq LIMIT ?", (after, BLOCK * 4)
     ):
         if missing := _missing(store, sorted({row[1] for row in rows})):
-            yield Finding("log", f"entries are caused by messages that the inbox lacks (first: {missing[0]})", RESTORE)
+            text = "entries are caused by messages that the inbox lacks (first: {first})"
+            yield Finding("log", Fault(text, first=missing[0]), RESTORE)
             return
         after = rows[-1][0]
 
@@ -262,23 +266,24 @@ def _parts(store: Store) -> Iterator[Finding]:
     for table in ORPHANS:
         sql = f"SELECT count(*) FROM {table} p WHERE NOT EXISTS (SELECT 1 FROM orders o WHERE o.order_id = p.order_id)"
         if lost := store.query("hub", sql)[0][0]:
-            yield Finding(table, f"{lost} rows belong to no order", RESTORE)
+            yield Finding(table, Fault("{n} rows belong to no order", n=lost), RESTORE)
 
 
 def _orders(store: Store) -> Iterator[Finding]:
     names = ", ".join(statements.columns("orders"))
     after = 0
-    wrong: dict[int, str] = {}
+    wrong: dict[int, Fault] = {}
     while rows := store.query(
         "hub", f"SELECT {names} FROM orders WHERE order_id > ? ORDER BY order_id LIMIT ?", (after, BLOCK)
     ):
         wrong |= _settled(store, _unlike(store, rows))
         after = rows[-1][0]
     for order_id, reason in sorted(wrong.items())[:MOST_OF_A_KIND]:
-        yield Finding("orders", f"order {order_id}: {reason} ({len(wrong)} such orders)", RESTORE)
+        text = "order {order}: {reason} ({n} such orders)"
+        yield Finding("orders", Fault(text, order=order_id, reason=reason, n=len(wrong)), RESTORE)
 
 
-def _settled(store: Store, suspects: dict[int, str]) -> dict[int, str]:
+def _settled(store: Store, suspects: dict[int, Fault]) -> dict[int, Fault]:
     """Those that are still wrong when they are read again: row, parts and log are not read as of one moment."""
     names = ", ".join(statements.columns("orders"))
     for _ in range(3):
@@ -288,7 +293,7 @@ def _settled(store: Store, suspects: dict[int, str]) -> dict[int, str]:
     return suspects
 
 
-def _unlike(store: Store, rows: Sequence[Row]) -> dict[int, str]:
+def _unlike(store: Store, rows: Sequence[Row]) -> dict[int, Fault]:
     """What of these orders does not follow from their facts, parts and log."""
     heads = [_head(row) for row in rows]
     chosen, ids = store.among("order_id"), store.listed([head.order_id for head in heads])
@@ -314,15 +319,16 @@ def _unlike(store: Store, rows: Sequence[Row]) -> dict[int, str]:
     wrong = {}
     for head in heads:
         if head.facts != logged.get(head.order_id, {}):
-            wrong[head.order_id] = "its facts are not those in the log"
+            wrong[head.order_id] = Fault("its facts are not those in the log")
         elif head.parcels != boxes.get(head.order_id, {}):
-            wrong[head.order_id] = "its parcels are not those in the row"
+            wrong[head.order_id] = Fault("its parcels are not those in the row")
         elif not is_sound(head.stated):
-            wrong[head.order_id] = "what was stated of it cannot be read, or a field has two versions"
-        elif head.item_count != int(pieces.get(head.order_id, 0)):
-            wrong[head.order_id] = f"it counts {head.item_count} pieces, its lines {pieces.get(head.order_id, 0)}"
+            wrong[head.order_id] = Fault("what was stated of it cannot be read, or a field has two versions")
+        elif head.item_count != (there := int(pieces.get(head.order_id, 0))):
+            text = "it counts {counted} pieces, its lines {there}"
+            wrong[head.order_id] = Fault(text, counted=head.item_count, there=there)
         elif differing := [name for name, value in _derived(head).items() if getattr(head, name) != value]:
-            wrong[head.order_id] = f"{', '.join(differing)} does not follow from its facts"
+            wrong[head.order_id] = Fault("{columns} does not follow from its facts", columns=tuple(differing))
     return wrong
 
 

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import msgspec
 import psycopg
 
-from orderhub_core.errors import Later
+from orderhub_core.errors import Fault, Later
 from orderhub_core.model import RawMessage
 from orderhub_core.store import statements
 from orderhub_core.store._nats import Cluster, Parcel, State, Stored
@@ -269,7 +269,7 @@ class JetStreamStore(PostgresStore):
         known = self.message_ids(source, message_ids)
         return len(set(message_ids)) - len(known) + self.waiting_of(list(known.values()))
 
-    def doubts(self) -> list[str]:
+    def doubts(self) -> list[Fault]:
         """What weakens an acknowledgement of this cluster, one sentence each, as far as its servers tell."""
         return doubts(self.cluster.address)
 

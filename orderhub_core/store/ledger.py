@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from orderhub_core.errors import Fault, Term
 from orderhub_core.store.base import Store
 
 _BEING_MADE = """(lines.rule = '' AND orders.fulfilment IN ('waiting', 'designing', 'producing', 'short')
@@ -153,12 +154,12 @@ def entries(store: Store) -> Iterator[list[Entry]]:
         yield [Entry(*row) for row in rows]
 
 
-def broken(store: Store) -> Iterator[str]:
+def broken(store: Store) -> Iterator[Fault]:
     """What does not follow from the entries before it, by resource. What is taken meanwhile is not looked at."""
     now = store.query("hub", "SELECT kind, subject, place, balance FROM resources WHERE kind <> 'told'")
     last = next((row[3] for row in now if row[0] == "turn"), None)
     if last is None:
-        yield "the ledger's turn is missing"
+        yield Fault("the ledger's turn is missing")
         return
     balances: dict[tuple[str, str, str], int] = {}
     expected = 0
@@ -167,20 +168,23 @@ def broken(store: Store) -> Iterator[str]:
         for seq, kind, subject, place, quantity, balance in rows:
             expected += 1
             if seq != expected:
-                yield f"entry {expected} of the ledger is missing"
+                yield Fault("entry {seq} of the ledger is missing", seq=expected)
                 return
             if kind not in MARKERS and balances.get((kind, subject, place), 0) + quantity != balance:
-                yield f"entry {seq} of the ledger ({place}) does not follow from those before it"
+                text = "entry {seq} of the ledger ({place}) does not follow from those before it"
+                yield Fault(text, seq=seq, place=place)
             balances[kind, subject, place] = balance
     if expected != last:
-        yield f"entry {last} of the ledger is missing"
+        yield Fault("entry {seq} of the ledger is missing", seq=last)
     table = {(kind, subject, place): balance for kind, subject, place, balance in now if kind != "turn"}
     entered = {resource: balance for resource, balance in balances.items() if resource[0] not in MARKERS}
     for kind, subject, place in sorted(table.keys() | entered.keys()):
         resource = (kind, subject, place)
         if table.get(resource) != entered.get(resource):
             what = place if kind == "quota" else f"{place}, {subject}"  # a quota's subject may be a buyer
-            yield f"{what}: {table.get(resource)} are left by the table, {entered.get(resource)} by the ledger"
+            text = "{what}: {left} are left by the table, {entered} by the ledger"
+            left, told = (Term("none") if one is None else one for one in (table.get(resource), entered.get(resource)))
+            yield Fault(text, what=what, left=left, entered=told)
 
 
 def newest(store: Store, *, place: str, subject: str, limit: int) -> list[Entry]:

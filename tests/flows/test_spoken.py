@@ -249,6 +249,31 @@ def test_json_is_the_same_in_both_languages(folder: Path) -> None:
         assert strip_ages(english) == strip_ages(chinese)
 
 
+def test_what_is_wrong_with_a_hub_is_told_in_chinese_with_how_to_mend_it(folder: Path) -> None:
+    store = homes.open_store(homes.Home(folder / "d"))
+    with store.transaction("hub") as cursor:
+        cursor.execute("DROP TRIGGER log_no_update")
+        cursor.execute("UPDATE log SET after = 'cancelled' WHERE seq = 2")
+    store.close()
+    verified, checked = (run(f"{command} --lang zh", folder) for command in ("log verify", "db check"))
+    assert (verified.exit_code, verified.output) == (1, "日志已断裂：第 2 条写入后被改过\n")
+    mend = "停止中枢并恢复备份：`orderhub db restore`；断点之后的内容不可信"
+    assert f"日志：第 2 条写入后被改过。补救：{mend}\n" in checked.output
+    assert english(checked.output) == set()
+    for command in ("log verify", "db check"):
+        chinese, told = (run(f"{command} --json --lang {lang}", folder).stdout for lang in ("zh", "en"))
+        assert chinese == told and "entry 2 was changed after it was written" in told
+
+
+def test_what_is_wrong_with_a_backup_is_told_in_chinese(folder: Path) -> None:
+    (kept,) = (folder / "kept").iterdir()
+    with (kept / "hub.db").open("ab") as file:
+        file.write(b"x")
+    told = run("db check --backup {f}/kept --lang zh", folder)
+    assert (told.exit_code, "字节，应为 " in told.output) == (1, True), told.output
+    assert english(told.output) == set()
+
+
 def strip_ages(text: str) -> str:
     return re.sub(r'"age_s":[0-9.]+', "", text)
 

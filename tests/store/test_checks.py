@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
+import re
 import shutil
 from itertools import count
 
@@ -12,15 +14,18 @@ import pytest
 from pysqlite3 import dbapi2 as sqlite
 from test_backup import ENV, NOW, SHOP, Hub, messages
 
+from orderhub_core import i18n
 from orderhub_core.entry.commands import db
 from orderhub_core.flows.places import places
 from orderhub_core.model import RawMessage
 from orderhub_core.settings import Settings, WarehouseSettings
 from orderhub_core.store import archive, backup, chain, checks, expiry, homes, snapshot
 from orderhub_core.store import sqlite as sqlite_store
+from orderhub_core.store.findings import PARTS
 from orderhub_core.store.home import SNAPSHOT
 from orderhub_core.store.homes import Home
 from orderhub_core.store.known import KnownFrames
+from orderhub_core.store.revisions import REVISIONS
 
 DAMAGES = {
     "a state": ("hub", "UPDATE orders SET headline = 'delivered', payment = 'void' WHERE order_no = 'A3'", "payment"),
@@ -39,7 +44,7 @@ DAMAGES = {
     "an entry of the ledger": ("hub", "UPDATE ledger SET balance = balance + 1 WHERE seq = 4", "does not follow"),
     "a lost entry of the ledger": ("hub", "DELETE FROM ledger WHERE seq = 3", "entry 3 of the ledger is missing"),
     "what is left": ("hub", "UPDATE resources SET balance = 77 WHERE kind = 'capacity'", "77 are left by the table"),
-    "what is left, lost": ("hub", "DELETE FROM resources WHERE kind = 'capacity'", "None are left by the table"),
+    "what is left, lost": ("hub", "DELETE FROM resources WHERE kind = 'capacity'", "none are left by the table"),
     "a lost hand-over": ("hub", "DELETE FROM outbox WHERE key LIKE 'push-2:%:A3'", "parcel 2 of order A3"),
     "the schema": ("hub", "DROP INDEX ix_orders_order_no", "by hand"),
     "the schema's revision": ("inbox", "UPDATE alembic_version_inbox SET version_num = 'inbox_0001'", "schema"),
@@ -50,6 +55,10 @@ DAMAGES = {
     ),
     "what was stated is no list": ("hub", "UPDATE orders SET stated = '7' WHERE order_id = 2", "cannot be read"),
 }
+
+
+NAMES = {"shop", "hangzhou", "payment", "headline", "lanes"}
+"""Of data and tables: what is told in Chinese has no other word in English."""
 
 
 _names = count()
@@ -116,9 +125,18 @@ def test_damage_is_found_and_told_how_to_mend(worked, name):
     part, sql, word = DAMAGES[name]
     harm(worked, part, sql)
     found = checks.findings(worked)
-    assert any(word in finding.what for finding in found), found
-    assert all("orderhub" in finding.mend or "sender" in finding.mend for finding in found)
-    assert not any("张三丰" in str(finding) or "1990000" in str(finding) for finding in found)
+    assert any(word in str(finding.what) for finding in found), found
+    assert all("orderhub" in str(finding.mend) or "sender" in str(finding.mend) for finding in found)
+    assert not any("张三丰" in finding.told(str) or "1990000" in finding.told(str) for finding in found)
+    for chinese in (finding.told(i18n.translator("zh")) for finding in found):
+        assert set(re.findall("[A-Za-z]{3,}", re.sub("`.*?`|[a-z]+_[a-z]+", "", chinese))) <= NAMES, chinese
+
+
+def test_whatever_is_found_wrong_has_a_name_in_chinese():
+    source = inspect.getsource(checks) + inspect.getsource(backup)
+    parts = {*re.findall(r'(?:Finding|_guarded)\(\s*"(\w+)"', source), *re.findall(r'"(\w+)": partial\(', source)}
+    assert {*parts, *checks.ORPHANS, *REVISIONS} == PARTS.keys()
+    assert all(re.search("[一-鿿]", i18n.translator("zh")(name)) for name in PARTS.values())
 
 
 def test_an_inbox_older_than_its_hub_is_found(sqlite_home, tmp_path):
@@ -132,7 +150,7 @@ def test_an_inbox_older_than_its_hub_is_found(sqlite_home, tmp_path):
         path.unlink()
     (sqlite_home.data / "inbox.db").write_bytes((early / "inbox.db").read_bytes())
     found = checks.findings(sqlite_home, quick=True)
-    assert any("inbox ends at 10" in finding.what for finding in found)
+    assert any("inbox ends at 10" in str(finding.what) for finding in found)
 
 
 def write_snapshot(home):
@@ -163,8 +181,8 @@ def test_a_snapshot_that_is_not_as_it_was_written_is_found_and_mended_as_told(wo
             (folder / "snapshot.json").write_bytes(b"{")
     (found,) = checks.findings(worked)
     assert found.part == "snapshot"
-    assert ("snapshot.json" if damage == "its record" else "orders.parquet") in found.what
-    assert "orderhub db snapshot" in found.mend
+    assert ("snapshot.json" if damage == "its record" else "orders.parquet") in str(found.what)
+    assert "orderhub db snapshot" in str(found.mend)
     whole_snapshot(worked)
 
 
@@ -175,8 +193,8 @@ def test_a_snapshot_of_another_history_is_found_and_mended_as_told(worked):
     strange = [chain.Head(head.seq, bytes(32)) for head in meta.log]
     (folder / "snapshot.json").write_bytes(msgspec.json.encode(msgspec.structs.replace(meta, log=tuple(strange))))
     (found,) = checks.findings(worked)
-    assert (found.part, "another history" in found.what) == ("snapshot", True)
-    assert "orderhub db snapshot" in found.mend
+    assert (found.part, "another history" in str(found.what)) == ("snapshot", True)
+    assert "orderhub db snapshot" in str(found.mend)
     whole_snapshot(worked)
 
 
@@ -207,7 +225,7 @@ def test_a_broken_page_is_found(sqlite_home):
     path.write_bytes(content)
     found = checks.findings(sqlite_home)
     assert found
-    assert all("restore" in finding.mend for finding in found)
+    assert all("restore" in str(finding.mend) for finding in found)
 
 
 def run(command, home, monkeypatch, **arguments):

@@ -56,8 +56,8 @@ def check(
     home = hub.home()
     with _Progress() as progress:
         found = checks.findings(home, quick=quick, tell=progress, env=os.environ)
-    answer: dict[str, Any] = {"fine": not found, "findings": [finding._asdict() for finding in found]}
-    sentences = [str(finding) for finding in found] or [tr("the hub is whole")]
+    answer: dict[str, Any] = {"fine": not found, "findings": [finding.plain() for finding in found]}
+    sentences = [finding.told(tr) for finding in found] or [tr("the hub is whole")]
     try:
         with contextlib.closing(hub.Hub(home)) as opened:
             answer["pulse"] = (pulse := opened.pulse())._asdict()
@@ -67,7 +67,7 @@ def check(
     except OrderHubError as damage:
         if not found:
             raise
-        sentences.append(str(damage))
+        sentences.append(damage.told(tr))
     tell(answer, "\n".join(sentences), as_json=as_json)
     return 1 if found else 0
 
@@ -75,11 +75,12 @@ def check(
 def _check_backup(path: Path, *, as_json: bool) -> int:
     try:
         with _Progress() as progress:
-            folder, manifest, wrong = backups.verify(path, tell=progress)
+            folder, manifest, faults = backups.verify(path, tell=progress)
+            wrong: list[OrderHubError] = [*faults]
     except UserMistake as damage:
-        folder, manifest, wrong = path, None, [str(damage)]
-    answer = {"fine": not wrong, "backup": str(folder), "findings": wrong, "manifest": manifest}
-    told = "\n".join(wrong)
+        folder, manifest, wrong = path, None, [damage]
+    answer = {"fine": not wrong, "backup": str(folder), "findings": [*map(str, wrong)], "manifest": manifest}
+    told = "\n".join(one.told(tr) for one in wrong)
     if manifest and not wrong:
         told = tr("{folder} is whole: {content}").format(folder=folder, content=_content(manifest))
     tell(answer, told, as_json=as_json)
@@ -161,10 +162,10 @@ def rehearse(
         "restore_s": done.restore_s,
         "check_s": done.check_s,
         "age_s": done.age_s,
-        "findings": [finding._asdict() for finding in done.findings],
+        "findings": [finding.plain() for finding in done.findings],
         "manifest": done.manifest,
     }
-    sentences = [str(finding) for finding in done.findings]
+    sentences = [finding.told(tr) for finding in done.findings]
     if late:
         text = tr("the newest backup is {n} hours old: look why none was made since")
         sentences.append(text.format(n=f"{done.age_s / 3600:.1f}"))

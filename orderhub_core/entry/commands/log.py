@@ -29,10 +29,11 @@ NOW = ("order_no", "shop", "headline", "warehouse", "carrier", "tracking_no")
 def verify(as_json: AsJson = False) -> int:
     """Walk the hash chain; exit 1 and name the first broken entry when it was tampered with."""
     verdict = hub.Hub(hub.home()).verify_log()
-    whole = verdict.broken_seq is None
+    whole = verdict.reason is None
     text = tr("the log is whole: {entries} entries") if whole else tr("the log is broken: {reason}")
-    sentence = text.format(entries=f"{verdict.entries:,}", reason=verdict.reason)
-    tell({"whole": whole, **verdict._asdict()}, sentence, as_json=as_json)
+    told, reason = ("", "") if verdict.reason is None else (verdict.reason.told(tr), str(verdict.reason))
+    answer = {"whole": whole, **verdict._asdict(), "reason": reason}
+    tell(answer, text.format(entries=f"{verdict.entries:,}", reason=told), as_json=as_json)
     return 0 if whole else 1
 
 
