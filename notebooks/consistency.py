@@ -19,6 +19,8 @@ app = marimo.App(
 )
 
 with app.setup:
+    from functools import partial
+
     import marimo as mo
 
     from orderhub_core import errors, hub, i18n, names, ui
@@ -90,9 +92,9 @@ def _(chosen, connected, top, tr, zone):
 
 @app.cell
 def _(chosen, found, named, only, top, tr, zone):
-    _listed = texts.problems(found, only.value, zone, tr)
-    _save = ui.download_csv(_listed, f"audit-{texts.local(found.as_of, zone):%Y%m%d-%H%M}.csv", tr("Download CSV"))
-    _table = ui.table(texts.problems(found, only.value, zone, tr, named), named, wide={tr("Why"): 260})
+    _listed, _at = partial(texts.problems, found, only.value, zone, tr), texts.local(found.as_of, zone)
+    _save = ui.download_csv(_listed, f"audit-{_at:%Y%m%d-%H%M}.csv", tr("Download CSV"))
+    _table = ui.table(_listed(named), named, wide={tr("Why"): 260})
     _orders = [only, _table, _save] if found.problems.height else [ui.note(tr(texts.NONE), "good")]
     _bars = [charts.suspects(texts.suspects(found, tr, named), tr)] if found.problems.height else []
     _when = ui.note(texts.as_of(found, zone, tr, then=chosen() is not None))

@@ -47,8 +47,8 @@ STRANGER = "{name} (not in the settings)"
 
 
 class Names:
-    """Of one hub's settings, for one reader. No two ids of a kind have the same name: where the settings do not tell
-    two apart, their ids stand beside it."""
+    """Of one hub's settings, for one reader. No two that the settings have are called alike: where they do not tell two
+    apart, the ids stand beside."""
 
     def __init__(self, settings: Settings, tr: Translate) -> None:
         self._tr = tr
@@ -70,7 +70,8 @@ class Names:
         if kind == "source" and known_as in OURS:
             return self._tr(OURS[known_as])
         names = self._known.get(kind, {})
-        if known_as not in names and known_as in names.values():
+        # Ledgers and exports may call a shop by its name.
+        if kind not in ("shop", "source") and known_as not in names and known_as in names.values():
             return self._tr(STRANGER).format(name=known_as)
         return names.get(known_as, known_as)
 

@@ -40,6 +40,8 @@ SHOP = Settings(
         ("shop", "main", "旗舰店"),
         ("shop", "bare", "bare"),
         ("shop", "gone", "gone"),
+        ("shop", "旗舰店", "旗舰店"),
+        ("touchpoint", "旗舰店", "旗舰店 (not in the settings)"),
         ("source", "main", "旗舰店"),
         ("source", "crm", "客服 CRM"),
         ("source", "ops", "a person"),
