@@ -10,6 +10,8 @@ from typing import Literal
 
 import msgspec
 
+from orderhub_core.errors import NobodyThere
+
 Mode = Literal["once", "latest"]
 
 
@@ -111,5 +113,11 @@ def encode(effect: Effect) -> bytes:
 
 
 def decode(payload: bytes | str) -> Effect:
-    effect: Effect = msgspec.json.decode(payload, type=Effect)
+    """Raises NobodyThere for one that another version of the hub has written, and this one does not know."""
+    try:
+        effect: Effect = msgspec.json.decode(payload, type=Effect)
+    except msgspec.ValidationError:
+        raise NobodyThere(
+            "another version of the hub wanted this, and this one does not know it: go on with that"
+        ) from None
     return effect

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
-from orderhub_core.lifecycle import Given, axis_of, in_order
+from orderhub_core.lifecycle import OPENING, Given, axis_of, in_order
 from orderhub_core.model import Axis, Content, Event, Line, Observation, Parcel
 from orderhub_core.standing import Standing, standing
 
@@ -113,6 +113,8 @@ class Folded(msgspec.Struct, gc=False):
     """Whether a parcel is new, or more is known of one."""
     paid: bool = False
     """Whether anything is new that the order says of its payment."""
+    reopened: bool = False
+    """Whether the buyer opened another case after one that was paid back, which no state of the order tells."""
     restated: bool = False
     """Whether anything that a content states of the order is another than before."""
     whole: bool = False
@@ -173,7 +175,7 @@ REPEATABLE = frozenset(event.value for event in Event if axis_of(event) in (Axis
 }
 """What may happen again counts when it happened last; everything else when it happened first."""
 
-PAID = Event.PAID.value
+PAID, PAID_BACK = Event.PAID.value, Event.AFTER_SALE_REFUNDED.value
 FACT_COLUMNS = {
     Event.PLACED.value: "placed_at",
     PAID: "paid_at",
@@ -263,6 +265,7 @@ def _take_facts(head: Head, facts: Mapping[str, int], origin: Origin, folded: Fo
     for event in sorted(news, key=facts.__getitem__) if len(news) > 1 else news:
         at, axis = facts[event], _AXIS_OF[event]
         corrected = event in known and event not in REPEATABLE
+        folded.reopened |= event in OPENING and known.get(event, 0) <= known.get(PAID_BACK, at) < at
         known[event] = at
         before = getattr(head, axis) if axis else ""
         now = standing(in_order(known), given)

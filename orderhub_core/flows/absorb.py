@@ -289,7 +289,7 @@ class _Batch:
             known.told = content if folded.whole else None
         if folded.changed:
             self.news.note(head, content, folded, message)
-            self.intentions.following.follow(head, folded.entries, self.moment)
+            self.intentions.following.follow(head, folded, self.moment)
         if source.live and (seen.incomplete or head.lines_digest is None):
             fetch = effects.FetchOrder(head.shop, head.order_no)
             self.writes.latest_effects.append(

@@ -18,20 +18,21 @@ from orderhub_core.flows.companions import key_of
 from orderhub_core.flows.news import News
 from orderhub_core.flows.parcelling import Part, Parts
 from orderhub_core.flows.places import Places
-from orderhub_core.fold import Entry, Head
+from orderhub_core.fold import Entry, Folded, Head
 from orderhub_core.lifecycle import axis_of
 from orderhub_core.model import FIRST_ADDED_LINE, Axis, Event, Line, Packing
 from orderhub_core.rules.merging import wish
 from orderhub_core.store import packs
 from orderhub_core.store.ahead import Reads
-from orderhub_core.store.unit import Hold, Message, Row, Withdrawal, Writes
+from orderhub_core.store.unit import Forestalled, Hold, Message, Row, Withdrawal, Writes
 
 STOPPED = frozenset({"cancelled", "intercepted"})
 STOPPED_BY = frozenset({Event.CANCELLED.value, Event.REFUNDED.value, Event.VOIDED.value})
 """What a warehouse may not know yet; that it was intercepted, it says itself."""
 SENT = frozenset({"partly_shipped", "shipped"})
 SENT_BY = frozenset({Event.PARTLY_SHIPPED.value, Event.SHIPPED.value})
-UNDER_WAY_BY = SENT_BY | {Event.COLLECTED.value}
+ALL_SENT_BY = frozenset({Event.SHIPPED.value, Event.DELIVERED.value})
+CARRIED_BY = frozenset(event.value for event in Event if axis_of(event) is Axis.LOGISTICS)
 PARTLY_REFUNDED = Event.PARTLY_REFUNDED.value
 AFTER_SALE = frozenset(event.value for event in Event if axis_of(event) is Axis.AFTER_SALE)
 PAID = frozenset({"paid", "partly_refunded", "settled"})
@@ -47,6 +48,7 @@ RELINED = "its lines changed after it was split: what goes in which parcel?"
 CHANGED = "its lines changed since"
 MISSED = "was to be packed with an order that has gone, and is not: what is in which parcel?"
 SHIPPED = "said to be shipped before the warehouse was told"
+CARRIED = "the carrier had it before the warehouse was told"
 
 
 def doubts(head: Head) -> list[str]:
@@ -66,11 +68,6 @@ class Carried(NamedTuple):
     parts: Parts
 
 
-Forestalled = tuple[str, str, int]
-"""The state that the hand-over takes, why, and since which moment."""
-_UNTOLD: Forestalled = ("", "", 0)
-
-
 class Following:
     """That of one batch, written into its `writes`."""
 
@@ -84,7 +81,8 @@ class Following:
         """Why, and `there`, as of `Writes.withdrawn`: the first moment of each, since a person is told of it once."""
         self._held: dict[int, dict[str, tuple[int, int]]] = {}
         """Why, since which moment, and `there`."""
-        self._forestalled: dict[int, Forestalled] = {}
+        self._under_way: dict[int, int] = {}
+        """Since which moment, of orders that are said to be shipped, or are with a carrier."""
         self._seen: dict[int, tuple[Line, ...]] = {}
         """The lines that were looked at last, of orders that have got others."""
         self._changed: dict[int, dict[int, int]] = {}
@@ -96,14 +94,14 @@ class Following:
         self._packed: dict[int, tuple[Head, Packing, Message]] = {}
         """What was said last of who is packed with whom."""
 
-    def follow(self, head: Head, news: Sequence[Entry], moment: int) -> None:
+    def follow(self, head: Head, folded: Folded, moment: int) -> None:
         """Take in what an order's news mean.
 
         Of an order that is partly refunded only a person knows what is still to be sent. One that is said to be shipped
         before its warehouse was told of it is another hand's; once the carrier has it, nothing is left to be done.
         Who has let an order go knew all that was known then: only what was applied after that `moment` holds it again.
         """
-        number = head.order_id
+        number, news = head.order_id, folded.entries
         if not head.decided or not (head.warehouse_by == "rule" or self._makes):
             return
         changed = self._is_changed(number)
@@ -121,7 +119,7 @@ class Following:
         if PARTLY_REFUNDED in head.facts:
             self._hold(head, REFUNDED, moment if any(entry.event == PARTLY_REFUNDED for entry in news) else 0)
         if head.after_sale not in CALM:
-            self._hold(head, WANTED_BACK, moment if any(map(_is_a_case, news)) else 0)
+            self._hold(head, WANTED_BACK, moment if folded.reopened or any(map(_is_a_case, news)) else 0)
             self._calm.discard(number)
         elif any(map(_is_a_case, news)):
             self._calm.add(number)
@@ -129,14 +127,8 @@ class Following:
             self._hold(head, RELINED, moment, GONE)
         if others and (there := _there(head, moment)) != GONE:
             self._changed.setdefault(number, {}).update(dict.fromkeys(others, there))
-        if head.logistics != "none" and head.decided == 1:
-            self._forestalled[number] = ("withdrawn", "the carrier had it before the warehouse was told", FOREVER)
-        elif head.fulfilment in SENT or head.logistics != "none":
-            state, _, before = self._forestalled.get(number, _UNTOLD)
-            if state != "withdrawn":
-                by = UNDER_WAY_BY if head.decided > 1 else SENT_BY
-                since = moment if any(entry.event in by for entry in news) else before
-                self._forestalled[number] = ("person", SHIPPED, since)
+        if head.fulfilment in SENT or head.logistics != "none":
+            self._under_way[number] = moment if any(map(_is_under_way, news)) else self._under_way.get(number, 0)
 
     def pack(self, head: Head, said: Packing, message: Message, moment: int) -> None:
         """Take in with whom an order is packed. One that goes in several parcels, or is nobody's of ours, is not."""
@@ -210,9 +202,9 @@ class Following:
             self.writes.held += [Hold(CHANGED, GOES, there, key) for key in self._keys_of(number, changed)]
         for number in self._calm:
             self.writes.calmed += [(WANTED_BACK, key) for key in self._keys(number)]
-        for number, forestalled in self._forestalled.items():
-            for key in self._keys(number):
-                self.writes.forestalled.append((*forestalled, key))
+        for number, since in self._under_way.items():
+            forestalled = _forestalled(self.news.touched[number], since)
+            self.writes.forestalled += [Forestalled(*forestalled, key) for key in self._keys(number)]
         relined = [self.news.touched[number] for number in self.news.lines]
         self._renew([head for head in relined if head.decided and self._is_renewed(head)])
 
@@ -223,12 +215,13 @@ class Following:
         return [*keys, rows.work_key(head.shop, head.order_no)] if self._makes else keys
 
     def _keys_of(self, number: int, lines: Iterable[int]) -> list[str]:
-        """As `_keys`; of an order in several parcels, of those that these lines go in."""
+        """As `_keys`; of an order in several parcels, of those alone that these lines go in."""
         head = self.news.touched[number]
         if head.decided == 1:
             return self._keys(number)
         parcels = {part.parcel for part in self._parts_of([head])[number] if part.line_no in set(lines)}
-        return [rows.push_key(head.shop, head.order_no, parcel) for parcel in sorted(parcels)]
+        others = {key for place, key in enumerate(rows.push_keys(head), 1) if place not in parcels}
+        return [key for key in self._keys(number) if key not in others]
 
     def _renew(self, relined: Sequence[Head]) -> None:
         """What is handed over, and made, is what the order consists of now, and says what it is packed with."""
@@ -306,9 +299,23 @@ def _is_a_case(entry: Entry) -> bool:
     return entry.event in AFTER_SALE and entry.before != entry.after
 
 
+def _is_under_way(entry: Entry) -> bool:
+    """Whether it is said to be shipped, or a carrier has it who had not."""
+    return entry.event in SENT_BY or (entry.event in CARRIED_BY and entry.before == "none" != entry.after)
+
+
+def _forestalled(head: Head, since: int) -> tuple[str, str, int, int, bool]:
+    """As of `store.unit.Forestalled`, without the key. That one of several parcels is under way is as it should be."""
+    if head.logistics != "none" and head.decided == 1:
+        return "withdrawn", CARRIED, FOREVER, since, True
+    return "person", SHIPPED, since, since, head.decided == 1 or not ALL_SENT_BY.isdisjoint(head.facts)
+
+
 def _there(head: Head, since: int) -> int:
     """The moment of which something is news (0: of none), where what was handed over has not left by it, so that it may
-    still be stopped; else GONE."""
+    still be stopped; else GONE. Of several parcels the others may still be there when one has left."""
+    if head.decided > 1:
+        return since if since and ALL_SENT_BY.isdisjoint(head.facts) else GONE
     return since if since and head.logistics == "none" and SENT_BY.isdisjoint(head.facts) else GONE
 
 

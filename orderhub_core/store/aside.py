@@ -3,10 +3,12 @@ person. Never their bodies."""
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from orderhub_core import effects
+from orderhub_core.errors import NobodyThere
 from orderhub_core.store import statements
 from orderhub_core.store.base import Store
 from orderhub_core.store.unit import Row
@@ -205,7 +207,8 @@ def lacking(store: Store, warehouse: str, report: int) -> list[Lacking]:
 
 
 def _parcel(payload: str) -> tuple[int, int]:
-    effect = effects.decode(payload)
-    if isinstance(effect, effects.PushToWarehouse) and effect.parcels > 1:
-        return effect.parcel, effect.parcels
+    with contextlib.suppress(NobodyThere):  # it is told all the same
+        effect = effects.decode(payload)
+        if isinstance(effect, effects.PushToWarehouse) and effect.parcels > 1:
+            return effect.parcel, effect.parcels
     return 0, 1

@@ -125,8 +125,11 @@ was tried and is held since a moment of this batch is not let go again by who sp
 of its own."""
 CALM = """UPDATE outbox SET note = CASE WHEN note = ? THEN '' ELSE substr(note, ?) END,
     state = CASE WHEN note = ? THEN 'waiting' ELSE state END
-    WHERE key = ? AND state = 'person' AND attempts = 0 AND (note = ? OR note LIKE ?)"""
-"""What was held for one thing alone goes when that is over; where a rule had held it before, it is held for that."""
+    WHERE key = ? AND state = 'person' AND attempts = 0 AND (note = ? OR note LIKE ? OR EXISTS (SELECT 1
+    FROM decisions d WHERE d.order_id = outbox.order_id AND d.action = 'hold' AND d.shadow = 0
+    AND note = ? || '; before: ' || d.reason))"""
+"""What was held for one thing alone goes when that is over; where a rule had held it before, or a lack of stock, it is
+held for that, as if nothing had been."""
 EXPECTED = """EXISTS (SELECT 1 FROM orders mine
     JOIN packs p ON mine.order_id = outbox.order_id AND p.shop = mine.shop AND p.order_no = mine.order_no
     JOIN orders other ON other.order_id = p.order_id
@@ -146,8 +149,12 @@ EXPECTING = """SELECT gone.key FROM outbox leaves JOIN orders mine ON mine.order
     JOIN outbox gone ON gone.key = 'push:' || other.shop || ':' || other.order_no WHERE {those}"""
 """The hand-overs that say to be packed with others, which leave."""
 
-FORESTALL = f"""UPDATE outbox SET state = CASE WHEN {EXPECTED} THEN 'person' ELSE ? END, note = ? || {BEFORE}
-    WHERE coalesce(released, -1) < ? AND key = ? AND attempts = 0 AND state IN ('waiting', 'person') AND state <> ?"""
+FORESTALL = f"""UPDATE outbox SET state = CASE WHEN attempts > 0 OR {EXPECTED} THEN 'person' ELSE ? END,
+    note = ? || {BEFORE} WHERE key = ? AND done_at IS NULL
+    AND (coalesce(released, -1) < CASE WHEN attempts = 0 THEN ? ELSE ? END OR (? > 0 AND attempts > 0))
+    AND (state IN ('waiting', 'leased') OR (state = 'person' AND note NOT LIKE ?))"""
+"""What was tried may have arrived, and that may be what has left: to try it once more could send it twice, so a person
+must look. Told once, as by HOLD."""
 
 DUE_TARGETS = """WITH RECURSIVE known (target) AS (
     SELECT min(target) FROM outbox WHERE state = 'waiting'
@@ -219,7 +226,7 @@ class Effects(NamedTuple):
 def effects_of(writes: Writes) -> Effects:
     replaced = {row[0] for row in writes.latest_effects}, {row[0] for row in writes.renewed_effects}
     released, freed = {row[-1] for row in writes.released}, {row[2] for row in writes.freed}
-    leaving = {row[3] for row in writes.forestalled} | {row[-1] for row in (*writes.withdrawn, *writes.closed)}
+    leaving = {row[-1] for row in (*writes.forestalled, *writes.withdrawn, *writes.closed)}
     held = {row[-1] for row in (*writes.held, *writes.calmed)}
     some = [one for one in (*replaced, released, held, freed, leaving, writes.packed) if one]
     in_order = len(some) < 2 and not writes.packed
@@ -276,12 +283,19 @@ def batches(writes: Writes) -> Iterator[Batch]:
         Batch(
             CALM,
             [
-                (why, len(f"{why}; before: ") + 1, why, key, why, f"{why}; before: rule %")
+                (why, len(f"{why}; before: ") + 1, why, key, why, f"{why}; before: rule %", why)
                 for why, key in sorted(writes.calmed, key=itemgetter(-1))
             ],
             key="key",
         ),
-        Batch(FORESTALL, [(*row, row[0]) for row in sorted(writes.forestalled, key=lambda row: row[3])], key="key"),
+        Batch(
+            FORESTALL,
+            [
+                (state, why, key, untried, since, since, f"%{why}%" if told else "%")
+                for state, why, untried, since, told, key in sorted(writes.forestalled, key=itemgetter(-1))
+            ],
+            key="key",
+        ),
         Batch(
             WITHDRAW,
             [

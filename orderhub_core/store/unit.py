@@ -99,6 +99,20 @@ class Withdrawal(NamedTuple):
     key: str
 
 
+class Forestalled(NamedTuple):
+    """Somebody else has seen to what an effect was to do, if nobody has performed it yet. `state`: what becomes of one
+    that was not even tried, and that nobody has let go after `untried` (a moment): `withdrawn`, or `person` where that
+    is not certain. What was tried may have arrived: a person's, if nobody has let it go after `since`. `told`: whether
+    that is to be known of what waits for a person already."""
+
+    state: str
+    why: str
+    untried: int
+    since: int
+    told: bool
+    key: str
+
+
 class Told(NamedTuple):
     """A person lets an effect go that is kept back. `until`: how long it waits, where it waits for others to be packed
     with; `act`: as of `model.Release`, `go` or `again`."""
@@ -144,9 +158,7 @@ class Writes:
         self.held: list[Hold] = []
         self.calmed: list[Row] = []
         """(why, key) of effects that need not be held for that any more."""
-        self.forestalled: list[Row] = []
-        """(state, note, moment, key) of effects that somebody else has seen to, if we have not even tried:
-        `withdrawn`, or `person` where that is not certain and nobody has let it go after that moment."""
+        self.forestalled: list[Forestalled] = []
         self.dismissed: list[Row] = []
         """(source, message id, reason, by, at) of parked messages that nobody needs to read any more."""
         self.requeued: list[Requeued] = []

@@ -50,6 +50,9 @@ COLUMN_OF = {
 STOPPING = ("fulfilment.cancelled", "payment.refunded", "payment.voided")
 AFTER_SALE = tuple(event.value for event in Event if event.value.startswith("after_sale."))
 SHIPPED = ("fulfilment.partly_shipped", "fulfilment.shipped")
+OPENING = ("after_sale.applied", "after_sale.return_agreed", "after_sale.return_sent", "after_sale.refund_agreed")
+ANOTHER_CASE = "another case"
+CARRIED = tuple(event.value for event in Event if event.value.startswith("logistics."))
 NUMBERS = ("total_minor", "paid_minor", "freight_minor", "discount_minor")
 WORDS = ("currency", "payment_method", "province", "city")
 TRIES = 5
@@ -136,6 +139,8 @@ class Order:
         self._row = None
         at = received_at if seen.at is None else seen.at
         news: list[Logged] = []
+        self.reopened = False
+        """Whether the buyer opened another case after one that was paid back."""
 
         def log(event: str, when: int, before: str, after: str, outcome: str) -> None:
             news.append(Logged(event, when, received_at, before, after, outcome, said.key[0], said.key))
@@ -163,6 +168,7 @@ class Order:
         if known is not None and not (when > known if event in AGAIN else when < known):
             return
         before = self.settled()
+        self.reopened |= event in OPENING and (known or 0) <= self.facts.get("after_sale.refunded", when) < when
         self.facts[event] = when
         after = self.settled()
         axis = event.partition(".")[0]
@@ -463,7 +469,8 @@ class Model:
                     entry.event
                     for entry in entries
                     if entry.before != entry.after or not entry.event.startswith("after_sale.")
-                }
+                    if entry.before == "none" != entry.after or not entry.event.startswith("logistics.")
+                } | ({ANOTHER_CASE} if order.reopened else set())
                 self._follow(order, self.outbox[name], parcel, fresh, lines, others, anew)
             self._decide(order, key, speaking)
         if source.live and (seen.incomplete or "lines" not in order.stated):
@@ -486,7 +493,9 @@ class Model:
             push.goods = order.goods(parcel)
         now = order.settled()
         open_ = push.state in ("waiting", "leased")
-        there = push.state == "done" and now.logistics == "none" and not order.facts.keys() & set(SHIPPED)
+        several, left = order.decided > 1, order.facts.keys() & {"fulfilment.shipped", "logistics.delivered"}
+        gone = left if several else now.logistics != "none" or order.facts.keys() & set(SHIPPED)
+        there = push.state == "done" and not gone
         if _is_stopped(now):
             why = f"the order is {headline(now)}"
             unseen = there and why not in push.told and fresh.intersection(STOPPING) and push.released < self.moment
@@ -497,7 +506,9 @@ class Model:
             return
 
         refunded = "payment.partly_refunded" in order.facts and unknown_to_who_let_it_go("payment.partly_refunded")
-        case = now.after_sale not in ("none", "rejected", "closed") and unknown_to_who_let_it_go(*AFTER_SALE)
+        case = now.after_sale not in ("none", "rejected", "closed") and unknown_to_who_let_it_go(
+            *AFTER_SALE, ANOTHER_CASE
+        )
         if open_ and (refunded or case):
             push.calmable = push.plain and push.state == "waiting" and not push.attempts and not refunded
             push.state, push.plain = "person", False
@@ -505,22 +516,22 @@ class Model:
             push.calmable = False
         if there and push.released < self.moment:
             in_it = anew if order.decided == 1 else {line_no for line_no in anew if order.goes.get(line_no) == parcel}
-            if in_it or fresh.intersection(("payment.partly_refunded", *(AFTER_SALE if case else ()))):
+            if in_it or fresh.intersection(("payment.partly_refunded", *((*AFTER_SALE, ANOTHER_CASE) if case else ()))):
                 push.state = "person"
         calm = now.after_sale in ("none", "rejected", "closed") and fresh.intersection(AFTER_SALE)
         if calm and push.calmable and push.state == "person" and not push.attempts:
             push.state, push.plain, push.calmable = "waiting", True, False
-        several = order.decided > 1
         if several and others and push.state in ("waiting", "leased"):
             push.state = "person"
-        if push.attempts == 0 and push.state in ("waiting", "person"):
-            if several and (now.logistics != "none" or now.fulfilment in ("partly_shipped", "shipped")):
-                if unknown_to_who_let_it_go(*SHIPPED, "logistics.collected"):
-                    push.state = "person"
-            elif now.logistics != "none":
+        carried = now.logistics != "none"
+        if push.done_at is None and (carried or now.fulfilment in ("partly_shipped", "shipped")):
+            news = unknown_to_who_let_it_go(*SHIPPED, *CARRIED)
+            if carried and not several and not push.attempts and push.state in ("waiting", "person"):
                 push.state = "withdrawn"
-            elif now.fulfilment in ("partly_shipped", "shipped") and unknown_to_who_let_it_go(*SHIPPED):
-                push.state = "person"
+            elif push.state in ("waiting", "leased") and news:
+                push.state, push.plain, push.calmable = "person", False, False
+            if not several or left:
+                push.plain = push.calmable = False
 
     def _decide(self, order: Order, cause: Key, speaking: Speaking | None) -> None:
         now = order.settled()

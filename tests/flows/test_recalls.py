@@ -3,71 +3,21 @@ person is told, and a person's word ends it."""
 
 from __future__ import annotations
 
-import random
-
 import pytest
+from held_desk import BASES, Desk, down
 from reading import rows
-from versions import GIFT, NOW, Bench, text
+from versions import GIFT, NOW
 
 from orderhub_core.errors import BadCredentials, RefusedByTarget, Unreachable, UserMistake
 from orderhub_core.flows import ops
 from orderhub_core.flows.absorb import drain
-from orderhub_core.flows.dispatch import LEASE_S, dispatch
-from orderhub_core.flows.gates import Gates
-from orderhub_core.flows.holding import Holds
+from orderhub_core.flows.dispatch import LEASE_S
 from orderhub_core.model import Event as E
 from orderhub_core.model import Release
-from orderhub_core.settings import BaseSettings, Endpoint, Settings, WarehouseSettings
 from orderhub_core.store import flow
 from orderhub_core.store.statements import HANDED_OVER
 
-SETTINGS = Settings(shops=(Endpoint("shop-1", "douyin"),), warehouses=(WarehouseSettings("hangzhou", "dock"),))
-BASES = Settings(shops=SETTINGS.shops, warehouses=SETTINGS.warehouses, bases=(BaseSettings("suzhou", "dock"),))
 WANTED_BACK = "the buyer wants something back: is it still to be sent?"
-LATER = 1_000_000_000
-
-
-class Desk(Bench):
-    """With a warehouse, and somebody who looks after what is held."""
-
-    def __init__(self, context, order, settings=SETTINGS, more=GIFT):
-        super().__init__(context, order, settings=settings)
-        self.editions.save(text("v1", "hangzhou", more), by="ann")
-        self.published("v1")
-        self.pushed = []
-        self.at = NOW
-        self.holds = Holds(
-            self.store, self.clock, lambda said: self._receive(said) or drain(self.context, 100), settings
-        )
-
-    def say(self, name, *events, **rest):
-        self.news(name, *events, **rest)
-        drain(self.context, 100)
-
-    def first_of(self, name, *events):
-        """A first word on an order."""
-        self._receive([self._order(name, *events, at=NOW, total=20_000)])
-        drain(self.context, 100)
-
-    def push(self, perform=None, *, limit=10):
-        self.at += LATER
-        dispatch(
-            self.store, perform or (lambda effect, key: self.pushed.append(key)), gates=Gates({}, lambda: 0.0),
-            clock=lambda: self.at, leases=lambda: self.at, owner="me", dice=random.Random(1), limit=limit, attempts=3,
-        )  # fmt: skip
-
-    def give_up(self):
-        for _ in range(3):
-            self.at += 3_600 * 1_000_000
-            self.push(down)
-
-    def effect(self, key="push:shop-1:A1"):
-        ((state, attempts, note),) = rows(self.context, f"SELECT state, attempts, note FROM outbox WHERE key = '{key}'")
-        return state, attempts, note
-
-
-def down(effect, key):
-    raise Unreachable("no answer")
 
 
 @pytest.fixture
