@@ -89,13 +89,7 @@ class Axis(StrEnum):
     INVOICE = "invoice"
 
 
-STATES: dict[Axis, type[State]] = {
-    Axis.PAYMENT: Payment,
-    Axis.FULFILMENT: Fulfilment,
-    Axis.LOGISTICS: Logistics,
-    Axis.AFTER_SALE: AfterSale,
-    Axis.INVOICE: Invoice,
-}
+STATES: dict[Axis, type[State]] = dict(zip(Axis, (Payment, Fulfilment, Logistics, AfterSale, Invoice), strict=True))
 
 
 class Event(StrEnum):
@@ -288,6 +282,8 @@ class Release(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Of the hub's own words: only if it is kept for this alone. Empty: for whatever a person may have known by now."""
     act: Literal["go", "again", "close"] = "go"
     """`again`: what was tried goes, too. `close`: a person has seen to it."""
+    notices: tuple[str, ...] = ()
+    """The keys of notices of the order that nobody could be told: the word is about these, and not about its goods."""
 
 
 class Packing(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

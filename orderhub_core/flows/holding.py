@@ -9,7 +9,7 @@ import msgspec
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import ops
 from orderhub_core.flows.naming import check_shop
-from orderhub_core.flows.rows import push_key, whole_keys
+from orderhub_core.flows.rows import NOTICE, push_key, whole_keys
 from orderhub_core.model import RawMessage, Release
 from orderhub_core.settings import Settings
 from orderhub_core.store import aside, packs
@@ -51,8 +51,11 @@ class Holds:
     def _said(self, order_no: str, shop: str | None, said: Release) -> Held:
         ops.check_release(said.reason, said.by)
         self._check_known(order_no, shop)
-        found = releasable(self.kept(shop=shop, order_no=order_no), order_no, said.parcel, said.act)
-        self._say([ops.release(msgspec.structs.replace(said, shop=found.shop), self._clock())])
+        kept = self.kept(shop=shop, order_no=order_no)
+        found = releasable(kept, order_no, said.parcel, said.act)
+        notices = tuple(one.key for one in kept if one.shop == found.shop and _is_notice(one))
+        about = notices if _is_notice(found) else ()
+        self._say([ops.release(msgspec.structs.replace(said, shop=found.shop, notices=about), self._clock())])
         return found
 
     def _check_known(self, order_no: str, shop: str | None) -> None:
@@ -73,8 +76,10 @@ class Holds:
 
 def releasable(held: Sequence[Held], order_no: str, parcel: int = 0, act: str = "go") -> Held:
     """The one effect of an order that this may be said of, or the first of those that one word is about; `act`: as of
-    `model.Release`. Raises UserMistake where there is none, or where they are of several orders."""
+    `model.Release`. Its notices are spoken of once nothing else of it waits: no word on one lets goods go, or stops
+    them. Raises UserMistake where there is none, or where they are of several orders."""
     own = [one for one in held if one.key in _own_keys(one) and parcel in (0, one.parcel)]
+    own = own or [one for one in held if _is_notice(one) and not parcel]
     # Of parcels and a work order of the same order one word lets all go; what was not tried may go.
     pushes = list({one.shop: one for one in sorted(own, key=lambda one: (not one.done, -one.tries))}.values())
     if not pushes:
@@ -98,6 +103,10 @@ def releasable(held: Sequence[Held], order_no: str, parcel: int = 0, act: str = 
             target=found.target,
         )
     return found
+
+
+def _is_notice(one: Held) -> bool:
+    return one.key.startswith(NOTICE)
 
 
 def _own_keys(one: Held) -> list[str]:

@@ -110,8 +110,12 @@ def marks(decided: Iterable[Done], parcel: int = 1) -> effects.Marks:
     return effects.Marks(carrier, tags, sum(map(int, named.get("priority", ()))))
 
 
+NOTICE = "notify:"
+"""How the keys of notices begin."""
+
+
 def notify_key(channel: str, rule: str, shop: str, order_no: str) -> str:
-    return f"notify:{channel}:{rule}:{shop}:{order_no}"
+    return f"{NOTICE}{channel}:{rule}:{shop}:{order_no}"
 
 
 HOLDING = frozenset({"approve", "hold"})

@@ -32,6 +32,7 @@ REASONS = {
     "approval": "rule {rule} asks for the approval of {role}",
     "partly_refunded": "partly refunded: what is still to be sent?",
     "shipped": "said to be shipped before the warehouse was told",
+    "carried": "the carrier had it before the warehouse was told",
     "relined": "its lines changed after it was split: what goes in which parcel?",
     "wanted_back": "the buyer wants something back: is it still to be sent?",
     "stopped": "the order is {headline}",
@@ -124,14 +125,18 @@ def let_go(
 ) -> tuple[str, Literal["good", "bad"]]:
     """Let the orders of the chosen `rows` of `table` go, of one in several parcels those that are chosen, and tell what
     became of that: of one that may not go why, and the others go all the same. `names`: those of the table."""
-    refused = []
+    refused, spoken = [], set[tuple[str, str]]()
     for row in answer["rows"].iter_rows(named=True):
         shop, order_no, number = row[tr("Shop")], row[tr("Order")], int(row[tr("Parcel")].partition("/")[0] or 0)
+        now = desk.kept(shop=shop, order_no=order_no)
+        if (shop, order_no) in spoken and _place(row, tr) not in [(one.target, _parcel(one)) for one in now]:
+            continue  # it went with the row before
         try:
-            if news := _news(row, answer["rows"], desk.kept(shop=shop, order_no=order_no), tr, names):
+            if news := _news(row, answer["rows"], now, tr, names):
                 refused.append(news)
             else:
                 desk.release(order_no, shop=shop, parcel=number, reason=answer["reason"], by=answer["by"] or "")
+                spoken.add((shop, order_no))
         except OrderHubError as failure:
             refused.append(failure.told(tr))
     gone = tr("Let go: {n}. They are handed over next.").format(n=answer["rows"].height - len(refused))
@@ -141,15 +146,23 @@ def let_go(
 def _news(
     row: Mapping[str, Any], chosen: pl.DataFrame, now: Sequence[Held], tr: Translate, names: Named
 ) -> str:  # fmt: skip
-    """Why an order is not let go though it was chosen: for a reason that nobody has seen, or with parcels that nobody
-    has chosen. Empty where neither is so."""
-    order_no, same = row[tr("Order")], [one for one in now if _parcel(one) == row[tr("Parcel")]]
-    if same and not any(reasons(one.note, tr, names) == row[tr("Reasons")] for one in same):
+    """Why an order is not let go though it was chosen: for a reason that nobody has seen, or with what nobody has
+    chosen. Empty where neither is so."""
+    order_no = row[tr("Order")]
+    mine = chosen.filter(pl.col(tr("Shop")) == row[tr("Shop")], pl.col(tr("Order")) == order_no)
+    seen = {(*_place(one, tr), one[tr("Reasons")]) for one in mine.iter_rows(named=True)}
+    going = [one for one in now if row[tr("Parcel")] in ("", _parcel(one))]
+    if any((one.target, _parcel(one)) not in {(target, parcel) for target, parcel, _ in seen} for one in going):
+        return tr("{order}: all that is listed of it goes by one word; choose its other rows, too.").format(
+            order=order_no
+        )
+    if any((one.target, _parcel(one), reasons(one.note, tr, names)) not in seen for one in going):
         return tr("{order}: there are other reasons to hold it now; look at them first.").format(order=order_no)
-    mine = chosen.filter(pl.col(tr("Shop")) == row[tr("Shop")], pl.col(tr("Order")) == order_no)[tr("Parcel")].to_list()
-    if not row[tr("Parcel")] and any(_parcel(one) not in mine for one in now):
-        return tr("{order}: what is made for it goes with its parcels; choose them, too.").format(order=order_no)
     return ""
+
+
+def _place(row: Mapping[str, Any], tr: Translate) -> tuple[str, str]:
+    return row[tr("Target")], row[tr("Parcel")]
 
 
 def reasons(note: str, tr: Translate, names: Named = by_id) -> str:

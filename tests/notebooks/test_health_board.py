@@ -278,6 +278,24 @@ def test_what_has_another_reason_now_is_not_let_go_unseen(holding: hub.Hub) -> N
     assert len(holding.holds.kept()) == 2
 
 
+def test_who_chooses_one_of_several_that_one_word_lets_go_lets_none_go(holding: hub.Hub) -> None:
+    tr = i18n.translator("en")
+    one = next(one for one in holding.holds.kept() if one.order_no == "L1")
+    with holding.store.transaction("hub") as cursor:
+        names = [row[1] for row in cursor.execute("PRAGMA table_info(outbox)")]
+        work = {"key": f"'work:{one.shop}:L1'", "target": "'suzhou'", "note": "'asked'"}
+        values = ", ".join(work.get(name, name) for name in names)
+        cursor.execute(f"INSERT INTO outbox SELECT {values} FROM outbox WHERE key = '{one.key}'")
+    seen = holds.table(holding.holds.kept(shop=one.shop, order_no="L1"), "UTC", tr)
+    for row in range(2):
+        told, kind = holds.let_go({"rows": seen[row : row + 1], "reason": "ok", "by": "ann"}, holding.holds, tr)
+        assert (kind, "choose its other rows, too" in told) == ("bad", True)
+    assert len(holding.holds.kept()) == 3
+    told, kind = holds.let_go({"rows": seen, "reason": "ok", "by": "ann"}, holding.holds, tr)
+    assert (told, kind) == ("Let go: 2. They are handed over next.", "good")
+    assert [left.order_no for left in holding.holds.kept()] == ["L2"]
+
+
 def test_of_many_held_orders_the_oldest_are_shown_and_that_is_said(holding: hub.Hub) -> None:
     everything = holding.holds.kept()
     assert [one.order_no for one in holding.holds.kept(limit=1)] == [everything[0].order_no]
