@@ -59,8 +59,8 @@ T = TypeVar("T")
 
 
 class Times(NamedTuple, Generic[T]):
-    """Seconds: to write all down, of the same rows in the same commits, of a COPY of what is left in the end, of what is
-    planned already, with the messages read besides, of one worker, of two."""
+    """Seconds: to write all down, of the same rows in the same commits, of a COPY of what is left in the end, of what
+    is planned already, with the messages read besides, of one worker, of two."""
 
     down: T
     limit: T
