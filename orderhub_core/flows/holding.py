@@ -40,7 +40,8 @@ class Holds:
         ours, applied when this returns. What is learnt of the order after this may keep it back again. What was handed
         over already is left as it is; what was tried in vain goes only `again`.
 
-        Raises UserMistake where there is no such order, none is kept back, several are, or it was tried already.
+        Raises UserMistake where there is no such order, none is kept back, several are, it was tried already, or it is
+        kept back for what was not listed yet when this was said.
         """
         return self._said(order_no, shop, Release("", order_no, reason, by, parcel, act="again" if again else "go"))
 
