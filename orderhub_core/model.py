@@ -284,6 +284,8 @@ class Release(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """`again`: what was tried goes, too. `close`: a person has seen to it."""
     notices: tuple[str, ...] = ()
     """The keys of notices of the order that nobody could be told: the word is about these, and not about its goods."""
+    seen: dict[str, str] = {}
+    """Why its effects were kept back when the person looked, by key. Nothing that came after that is let go unseen."""
 
 
 class Packing(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

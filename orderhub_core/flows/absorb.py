@@ -30,7 +30,7 @@ from orderhub_core.store import ledger
 from orderhub_core.store.ahead import Reads
 from orderhub_core.store.base import FURTHEST
 from orderhub_core.store.lanes import Overtaken
-from orderhub_core.store.unit import Claim, Message, Requeued, Writes, lane_of
+from orderhub_core.store.unit import MOMENTS, Claim, Message, Requeued, Writes, lane_of
 from orderhub_core.supply import Dealing, StockReport
 
 log = structlog.get_logger()
@@ -168,7 +168,7 @@ class _Batch:
         self.sightings = Sightings()
         self.put_off: set[int] = set()
         self.next_order_id = claim.next_order_id
-        self.moment = (claim.version + 1) << 20
+        self.moment = (claim.version + 1) << MOMENTS
         """Counts the messages of the lane as they are applied, commit by commit: not all are as they came."""
 
     def plan(self) -> Plan:

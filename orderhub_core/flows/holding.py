@@ -56,7 +56,11 @@ class Holds:
         found = releasable(kept, order_no, said.parcel, said.act)
         notices = tuple(one.key for one in kept if one.shop == found.shop and _is_notice(one))
         about = notices if _is_notice(found) else ()
-        self._say([ops.release(msgspec.structs.replace(said, shop=found.shop, notices=about), self._clock())])
+        seen = {one.key: one.note for one in kept if one.shop == found.shop}
+        word = msgspec.structs.replace(said, shop=found.shop, notices=about, seen=seen)
+        self._say([ops.release(word, self._clock())])
+        if found.key in {one.key for one in self.kept(shop=found.shop, order_no=order_no)}:
+            raise UserMistake("{order}: there are other reasons to hold it now; look at them first.", order=order_no)
         return found
 
     def _check_known(self, order_no: str, shop: str | None) -> None:

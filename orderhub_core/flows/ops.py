@@ -27,7 +27,7 @@ from orderhub_core.model import (
 from orderhub_core.settings import RESERVED
 from orderhub_core.store import books, packs, presale, signals
 from orderhub_core.store.base import Store
-from orderhub_core.store.unit import Message, Row, Told, Writes
+from orderhub_core.store.unit import MOMENTS, Message, Row, Told, Writes
 from orderhub_core.supply import Arrival, BatchPlan, Dealing, StockReport
 
 OPS = RESERVED
@@ -80,10 +80,11 @@ def noted(
             until = waits_until(head, message.received_at, min(TOGETHER_US, merge_wait_us)) if head else 0
             if said.held_for:
                 writes.freed += [(note, until, key, said.held_for) for key in keys]
-            elif said.act == "close":
-                writes.closed += [(note, moment, key) for key in keys]
             else:
-                writes.released += [Told(note, until, moment, said.act, key) for key in keys]
+                # What is applied together with a word was not there to be seen when it was said.
+                known = moment >> MOMENTS << MOMENTS if said.seen else moment
+                those = [key for key in keys if key in said.seen] if said.seen else keys
+                writes.released += [Told(note, until, known, said.act, said.seen.get(key, ""), key) for key in those]
         case Packing():
             entry = _told(
                 message, said, order_id, "order.packed", "together" if said.companions else "alone", "released"

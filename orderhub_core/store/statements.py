@@ -97,14 +97,13 @@ IS_STOPPED = f"EXISTS (SELECT 1 FROM (SELECT 1) AS one JOIN orders o ON o.order_
 """Without a WHERE of its own: where many rows are changed at once, a statement is taken apart at its first."""
 RELEASE = f"""UPDATE outbox SET note = ? || {BEFORE}, {ANEW}, released = ?,
     attempts = CASE WHEN ? = 'again' AND state = 'person' AND attempts > 1 THEN 1 ELSE attempts END,
-    state = CASE WHEN done_at IS NOT NULL THEN 'done' WHEN state <> 'person' OR {IS_STOPPED} THEN state
+    state = CASE WHEN state <> 'person' THEN state WHEN ? = 'close' AND done_at IS NULL THEN 'withdrawn'
+    WHEN ? <> '' AND note <> ? THEN state WHEN done_at IS NOT NULL THEN 'done' WHEN {IS_STOPPED} THEN state
     WHEN attempts = 0 OR ? = 'again' THEN 'waiting' ELSE state END
-    WHERE key = ? AND state <> 'withdrawn'"""
-"""A person lets it go, who knew what was known when saying so. What was tried may have arrived: it stays as it is,
-unless it is to go `again`. What is done stays done."""
-CLOSE = f"""UPDATE outbox SET note = ? || {BEFORE}, released = ?,
-    state = CASE WHEN done_at IS NOT NULL THEN 'done' ELSE 'withdrawn' END WHERE key = ? AND state = 'person'"""
-"""A person has seen to what waited for one."""
+    WHERE key = ? AND state <> 'withdrawn' AND (? <> 'close' OR state = 'person')"""
+"""A person lets it go, or has seen to what waited for one: each word as it was said, one after the other. For a reason
+that its speaker has not seen it goes on waiting. What was tried may have arrived: it stays as it is, unless it is to go
+`again`. What is done stays done."""
 TO_BE_SENT = """o.deleted_at IS NULL AND o.payment = 'paid' AND o.after_sale IN ('none', 'rejected', 'closed')
     AND o.shipped_at IS NULL AND ((o.fulfilment = 'waiting' AND o.logistics = 'none')
     OR (o.fulfilment = 'partly_shipped' AND EXISTS (SELECT 1 FROM outbox f
@@ -226,7 +225,8 @@ class Effects(NamedTuple):
 def effects_of(writes: Writes) -> Effects:
     replaced = {row[0] for row in writes.latest_effects}, {row[0] for row in writes.renewed_effects}
     released, freed = {row[-1] for row in writes.released}, {row[2] for row in writes.freed}
-    leaving = {row[-1] for row in (*writes.forestalled, *writes.withdrawn, *writes.closed)}
+    closed = {told.key for told in writes.released if told.act == "close"}
+    leaving = closed | {one.key for one in writes.forestalled} | {one.key for one in writes.withdrawn}
     held = {row[-1] for row in (*writes.held, *writes.calmed)}
     some = [one for one in (*replaced, released, held, freed, leaving, writes.packed) if one]
     in_order = len(some) < 2 and not writes.packed
@@ -266,12 +266,11 @@ def batches(writes: Writes) -> Iterator[Batch]:
         Batch(
             RELEASE,
             [
-                (why, until, until, moment, act, act, key)
-                for why, until, moment, act, key in sorted(writes.released, key=itemgetter(-1))
+                (why, until, until, moment, act, act, seen, seen, act, key, act)
+                for why, until, moment, act, seen, key in sorted(writes.released, key=itemgetter(-1))
             ],
             key="key",
         ),
-        Batch(CLOSE, sorted(writes.closed, key=itemgetter(-1)), key="key"),
         Batch(
             HOLD,
             [

@@ -17,6 +17,10 @@ LONGEST_ID = 500
 """Characters of a message's id. Databases index keys of some two thousand bytes, and a character may be four."""
 
 
+MOMENTS = 20
+"""Bits of a moment that count the messages of its commit."""
+
+
 class Message(NamedTuple):
     """An inbox row."""
 
@@ -114,13 +118,15 @@ class Forestalled(NamedTuple):
 
 
 class Told(NamedTuple):
-    """A person lets an effect go that is kept back. `until`: how long it waits, where it waits for others to be packed
-    with; `act`: as of `model.Release`, `go` or `again`."""
+    """A person lets an effect go that is kept back, or has seen to it. `until`: how long it waits, where it waits for
+    others to be packed with; `moment`: up to which it is known what is known of it; `act`: as of `model.Release`;
+    `seen`: why it was kept back then, empty where nobody says."""
 
     note: str
     until: int
     moment: int
     act: str
+    seen: str
     key: str
 
 
@@ -142,8 +148,6 @@ class Writes:
         self.sightings: list[Row] = []
         self.reviews: list[Row] = []
         self.released: list[Told] = []
-        self.closed: list[Row] = []
-        """(note, moment, key) of effects that a person has seen to."""
         self.freed: list[Row] = []
         """(note, until, key, why) of effects that the hub lets go, if they are held for that and nothing else."""
         self.words: list[tuple[str, Row]] = []

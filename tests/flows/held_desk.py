@@ -29,7 +29,7 @@ class Desk(Bench):
         super().__init__(context, order, settings=settings)
         self.editions.save(text("v1", "hangzhou", more), by="ann")
         self.published("v1")
-        self.pushed = []
+        self.pushed, self.settings = [], settings
         self.at = NOW
         self.holds = Holds(
             self.store, self.clock, lambda said: self._receive(said) or drain(self.context, 100), settings

@@ -13,6 +13,7 @@ from orderhub_core.flows.targets import Targets
 from orderhub_core.settings import Settings
 from orderhub_core.store import homes, statements
 from orderhub_core.store.base import FURTHEST
+from orderhub_core.store.unit import Told, Writes
 
 NOW = 1_700_000_000_000_000
 NOW_THERE = time.time_ns() // 1_000
@@ -74,8 +75,11 @@ def test_a_target_that_the_settings_do_not_have_was_not_tried_and_gets_it_once_t
     told, attempts, note = state(store)
     assert (told, attempts) == ("person", 0), "whoever mends the settings may let it go"
     assert "no warehouse 'hangzhou' in the settings" in note
+    writes = Writes()
+    writes.released.append(Told("let go", 0, 1, "go", "", "push:A1"))
     with store.transaction("hub") as cursor:
-        cursor.execute(store.sql(statements.RELEASE), ("let go", 0, 0, 1, "go", "go", "push:A1"))
+        for batch in statements.batches(writes):
+            cursor.executemany(store.sql(batch.sql), batch.rows)
     seen = []
     run(store, lambda effect, key: seen.append(key))
     assert (seen, state(store)[0]) == (["push:A1"], "done")
