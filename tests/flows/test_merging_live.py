@@ -370,10 +370,10 @@ def test_the_check_finds_whoever_went_with_one_that_does_not_come(context, order
     with hall.store.transaction("hub") as cursor:
         cursor.execute("UPDATE outbox SET state = 'withdrawn' WHERE key = 'push:shop-1:B1'")
     (told,) = (one for one in findings(home) if one.part == "packs")
-    assert told.what == "order A1 of shop-1 has gone to be packed with B1, which was withdrawn"
+    assert str(told.what) == "order A1 of shop-1 has gone to be packed with B1, which was withdrawn"
     with hall.store.transaction("hub") as cursor:
         cursor.execute("UPDATE packs SET order_no = 'C1' WHERE order_no = 'B1'")
-    assert [one.what for one in findings(home) if one.part == "packs"] == [
+    assert [str(one.what) for one in findings(home) if one.part == "packs"] == [
         "order A1 of shop-1 says otherwise what it is packed with"
     ]
 
