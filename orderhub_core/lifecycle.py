@@ -125,7 +125,8 @@ TRANSITIONS: dict[Axis, dict[State, dict[Event, State]]] = {
             E.AFTER_SALE_CLOSED: A.CLOSED,
         },
         A.REFUNDING: {E.AFTER_SALE_REFUNDED: A.REFUNDED, E.AFTER_SALE_CLOSED: A.CLOSED},
-        A.REFUNDED: {},
+        # An order has as many cases as it has buyers' wishes: the next one begins where the last one ended.
+        A.REFUNDED: {E.AFTER_SALE_APPLIED: A.APPLIED},
         A.REJECTED: {E.AFTER_SALE_APPLIED: A.APPLIED, E.AFTER_SALE_CLOSED: A.CLOSED, E.REFUND_AGREED: A.REFUNDING},
         A.CLOSED: {E.AFTER_SALE_APPLIED: A.APPLIED},
     },

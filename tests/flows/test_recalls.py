@@ -172,6 +172,17 @@ def test_a_case_that_is_over_keeps_nothing_that_nothing_else_keeps(desk):
     assert desk.pushed == ["push:shop-1:A1"]
 
 
+def test_the_next_case_of_an_order_of_which_some_was_refunded_is_told(desk):
+    (name,) = desk.orders()
+    desk.say(name, E.AFTER_SALE_APPLIED)
+    desk.say(name, E.AFTER_SALE_REFUNDED, E.PARTLY_REFUNDED)
+    desk.holds.release(name, reason="the rest goes", by="ann")
+    desk.say(name, E.AFTER_SALE_APPLIED)
+    desk.push()
+    assert desk.pushed == []
+    assert WANTED_BACK in desk.effect()[2]
+
+
 def test_what_a_warehouse_has_stopped_itself_is_not_told_back(desk):
     (name,) = desk.orders()
     desk.push()
