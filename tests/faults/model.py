@@ -18,19 +18,8 @@ from ruling import Desk, Speaking
 from talk import HASHES, SECOND, Decoder, Said
 
 from orderhub_core.lifecycle import Given, headline, settle
-from orderhub_core.model import (
-    BookChange,
-    Content,
-    Event,
-    Line,
-    Measurement,
-    Observation,
-    Release,
-    Review,
-    Sighting,
-    Signal,
-    SignalEnd,
-)
+from orderhub_core.model import BookChange, Content, Event, Line, Observation, Release, Review, Sighting
+from orderhub_core.signals import Measurement, Signal, SignalEnd
 
 Key = tuple[str, str]
 """Source and message id, or shop and order number."""
