@@ -71,6 +71,11 @@ class Head(msgspec.Struct, gc=False):
     changed_version: int = 0
     deleted_at: int | None = None
 
+    @property
+    def owed_at(self) -> int | None:
+        """Since when the goods are owed: by then it takes its turn. None where nobody knows, or not yet."""
+        return self.facts.get(DEFERRED, self.paid_at)
+
 
 class Entry(NamedTuple):
     """One line for the log, before it has its place in the chain."""
@@ -173,7 +178,7 @@ REPEATABLE = frozenset(event.value for event in Event if axis_of(event) in (Axis
 }
 """What may happen again counts when it happened last; everything else when it happened first."""
 
-PAID = Event.PAID.value
+PAID, DEFERRED = Event.PAID.value, Event.DEFERRED.value
 FACT_COLUMNS = {
     Event.PLACED.value: "placed_at",
     PAID: "paid_at",

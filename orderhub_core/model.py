@@ -21,6 +21,8 @@ class Payment(StrEnum):
     """Has the buyer paid, and does the money stay?"""
 
     UNPAID = "unpaid"
+    DEFERRED = "deferred"
+    """The goods go first: cash on delivery, or pay later."""
     PAID = "paid"
     SETTLED = "settled"
     PARTLY_REFUNDED = "partly_refunded"
@@ -104,6 +106,7 @@ class Event(StrEnum):
 
     PLACED = "order.placed"
 
+    DEFERRED = "payment.deferred"
     PAID = "payment.paid"
     VOIDED = "payment.voided"
     PARTLY_REFUNDED = "payment.partly_refunded"
@@ -146,6 +149,8 @@ class Headline(StrEnum):
     """The one word people ask for, derived from the axes; never stored as truth of its own."""
 
     PENDING_PAYMENT = "pending_payment"
+    ACCEPTED = "accepted"
+    """To be sent before it is paid."""
     PAID = "paid"
     DESIGNING = "designing"
     PRODUCING = "producing"

@@ -47,6 +47,12 @@ class Data(msgspec.Struct, gc=False):
     cancel_time: When = 0
     complete_time: When = 0
     finish_time: When = 0
+    apply_time: When = 0
+    agree_time: When = 0
+    refuse_time: When = 0
+    success_time: When = 0
+    close_time: When = 0
+    pay_type: int | None = None
     logistics_msg: Logistics | None = None
 
 
@@ -58,21 +64,24 @@ class Meaning(NamedTuple):
 
 MEANINGS: dict[str, Meaning] = {
     "100": Meaning(E.PLACED, ("create_time",)),
-    "101": Meaning(E.PAID, ("pay_time",)),
+    "101": Meaning(E.PAID, ("pay_time",)),  # or, of cash on delivery, accepted by the shop
     "102": Meaning(E.SHIPPED),
-    "103": Meaning(E.SETTLED, ("complete_time", "finish_time", "update_time")),
+    # Finished, but was it paid? What is paid on delivery is finished, too, when it was refused.
+    "103": Meaning(None, ("complete_time", "finish_time", "update_time")),
     "104": Meaning(None),  # the carrier's state, when it is sent, says which event
     # Cancelled, but does money go back? The push does not tell whether any came; the order itself does.
     "106": Meaning(None, ("cancel_time",)),
     "108": Meaning(E.PARTLY_SHIPPED),
-    "200": Meaning(E.AFTER_SALE_APPLIED),
-    "201": Meaning(E.REFUND_AGREED),
-    "202": Meaning(E.RETURN_AGREED),
+    # Older messages have a time of their own instead of `update_time`.
+    "200": Meaning(E.AFTER_SALE_APPLIED, ("update_time", "apply_time")),
+    "201": Meaning(E.REFUND_AGREED, ("update_time", "agree_time")),
+    "202": Meaning(E.RETURN_AGREED, ("update_time", "agree_time")),
     "203": Meaning(E.RETURN_SENT),
-    "204": Meaning(E.AFTER_SALE_REJECTED),
-    "205": Meaning(E.AFTER_SALE_REJECTED),
-    "206": Meaning(E.AFTER_SALE_REFUNDED),  # of one line perhaps: the payment axis waits for the order itself
-    "207": Meaning(E.AFTER_SALE_CLOSED),
+    "204": Meaning(E.AFTER_SALE_REJECTED, ("update_time", "refuse_time")),
+    "205": Meaning(E.AFTER_SALE_REJECTED, ("update_time", "refuse_time")),
+    # Of one line perhaps: the payment axis waits for the order itself.
+    "206": Meaning(E.AFTER_SALE_REFUNDED, ("update_time", "success_time")),
+    "207": Meaning(E.AFTER_SALE_CLOSED, ("update_time", "close_time")),
 }
 
 SILENT: dict[str, str] = {
@@ -91,7 +100,7 @@ SILENT: dict[str, str] = {
 }
 """Tags about an order that move no axis. Tags about products (400, 417) are nobody's order: Unreadable."""
 
-CHANGED = frozenset({"104", "105", "106", "109", "111", "113", "126", "208"})
+CHANGED = frozenset({"101", "103", "104", "105", "106", "109", "111", "113", "126", "208"})
 """Tags that may say that the order is another now and not how: the whole order must be asked for."""
 MONEY_BACK = frozenset({"206"})
 """What they say, they say of one line perhaps: what is left of the order, it tells itself."""
@@ -108,7 +117,7 @@ def decode(body: bytes) -> Observation:
     data = words.read(DATA, item.data, OrderHubError("data of push {tag}", tag=tag))
     meaning = MEANINGS.get(tag, Meaning(None))
     at = next(filter(None, (instant(getattr(data, field)) for field in meaning.times)), 0)
-    event = _carrier_event(data.logistics_msg) if tag == "104" else meaning.event
+    event = _event(tag, data, at)
     if event and not at:
         raise Unreadable("push {tag} has no {name}", tag=tag, name=meaning.times[0])
     parcels = _parcels(data.logistics_msg)
@@ -121,6 +130,14 @@ def decode(body: bytes) -> Observation:
             incomplete=tag in MONEY_BACK or (tag in CHANGED and not (event or parcels)),
         )
     )
+
+
+def _event(tag: str, data: Data, at: int) -> Event | None:
+    if tag == "104":
+        return _carrier_event(data.logistics_msg)
+    if tag == "101" and data.pay_type in words.DEFERRED:
+        return E.DEFERRED if at else None
+    return MEANINGS[tag].event if tag in MEANINGS else None
 
 
 def instant(when: When) -> int:

@@ -19,7 +19,7 @@ from orderhub_core.flows.news import News
 from orderhub_core.flows.parcelling import Part, Parts
 from orderhub_core.flows.places import Places
 from orderhub_core.fold import Entry, Head
-from orderhub_core.lifecycle import axis_of
+from orderhub_core.lifecycle import OWED_STATES, axis_of
 from orderhub_core.model import FIRST_ADDED_LINE, Axis, Event, Line, Packing
 from orderhub_core.rules.merging import wish
 from orderhub_core.store import packs
@@ -34,7 +34,7 @@ SENT_BY = frozenset({Event.PARTLY_SHIPPED.value, Event.SHIPPED.value})
 UNDER_WAY_BY = SENT_BY | {Event.COLLECTED.value}
 PARTLY_REFUNDED = Event.PARTLY_REFUNDED.value
 AFTER_SALE = frozenset(event.value for event in Event if axis_of(event) is Axis.AFTER_SALE)
-PAID = frozenset({"paid", "partly_refunded", "settled"})
+OWED = frozenset(str(state.value) for state in OWED_STATES)
 GOES = GONE = -1
 """In place of a moment: what is not done may go; what is done has gone its way."""
 FOREVER = (1 << 63) - 1
@@ -113,7 +113,7 @@ class Following:
             self._seen[number] = self.news.lines[number]
         if head.decided > 1 and number in self.news.lines:
             self._place_new(head)
-        if number in self._stopped or head.fulfilment in STOPPED or head.payment not in PAID:
+        if number in self._stopped or head.fulfilment in STOPPED or head.payment not in OWED:
             why, there = self._stopped.get(number, (f"the order is {head.headline}", GONE))
             since = moment if any(entry.event in STOPPED_BY for entry in news) else 0
             self._stopped[number] = why, max(there, _there(head, since))

@@ -23,6 +23,8 @@ UNMARKED = effects.Marks()
 
 _FIELDS = [field.name for field in msgspec.structs.fields(Head)]
 _HEAD_FIELDS = {name: attrgetter(name) for name in _FIELDS}
+_ASKED = {**_HEAD_FIELDS, "paid_at": attrgetter("owed_at")}
+"""What rules read of an order: one that is paid later is decided as of the moment at which that was agreed."""
 _LINE_FIELDS = {field.name: attrgetter(field.name) for field in msgspec.structs.fields(Line)}
 _PACKED = ("facts", "stated", "parcels")
 _FACTS, _STATED, _PARCELS = (_FIELDS.index(name) for name in _PACKED)
@@ -190,7 +192,7 @@ def line_row(order_id: int, line: Line, rule: str) -> Row:
 
 def orders_frame(heads: Sequence[Head], columns: Sequence[str]) -> pl.DataFrame:
     """Of ORDERS the id and these columns; states as the words that they are."""
-    return pl.DataFrame([_series(name, list(map(_HEAD_FIELDS[name], heads))) for name in ("order_id", *columns)])
+    return pl.DataFrame([_series(name, list(map(_ASKED[name], heads))) for name in ("order_id", *columns)])
 
 
 def _series(name: str, values: list[object]) -> pl.Series:

@@ -33,6 +33,7 @@ EVENTS: dict[str, str] = {
     "order.restated": "Content stated once more",
     "order.parcel": "Parcel news",
     Event.PLACED: "Order placed",
+    Event.DEFERRED: "To be paid later",
     Event.PAID: "Paid",
     Event.VOIDED: "Payment voided",
     Event.PARTLY_REFUNDED: "Partly refunded",
