@@ -227,6 +227,17 @@ class Content(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     person: Person | None = None
 
 
+class Case(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """An after-sale case of an order. Two of one number, about the same, are one."""
+
+    number: str = ""
+    """The channel's own; empty where it names none."""
+    about: str = ""
+    """The channel's id of the line that it is about; empty where it says none."""
+    refunded_minor: int | None = None
+    """What went back by it, 0 where nobody says how much. None: nothing yet."""
+
+
 class Observation(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What a channel claims of one order. Channels claim; the hub decides.
 
@@ -243,6 +254,8 @@ class Observation(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """`at` is only the least that the version can be: of two such claims with one `at`, what came later holds."""
     incomplete: bool = False
     """The source has more to say than it says here: ask it for the whole order."""
+    cases: tuple[Case, ...] = ()
+    """Where they can be told apart; that there is one, and how it goes on, the facts say."""
 
 
 class Sighting(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):

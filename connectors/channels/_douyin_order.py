@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from connectors._kit.bounds import storable
 from connectors.channels import _douyin_words as words
 from connectors.channels._douyin_words import SECOND, Fen, Id, Instant, Pieces
 from orderhub_core.errors import Term
-from orderhub_core.model import Content, Event, Line, Observation, Parcel, Person
+from orderhub_core.model import Case, Content, Event, Line, Observation, Parcel, Person
 
 
 class Name(msgspec.Struct, gc=False):
@@ -24,7 +26,7 @@ class Mask(msgspec.Struct, gc=False):
     detail: str = ""
 
 
-class Case(msgspec.Struct, gc=False):
+class LineCase(msgspec.Struct, gc=False):
     after_sale_status: int = 0
     after_sale_type: int = 0
     refund_status: int = 0
@@ -48,7 +50,7 @@ class SkuOrder(msgspec.Struct):
     """Price of one piece."""
     inventory_list: list[Stock] | None = None
     """The warehouses, in the shop's own ids, that hold stock for this line."""
-    after_sale_info: Case | None = None
+    after_sale_info: LineCase | None = None
     logistics_receipt_time: Instant = 0
     """The carrier's word that the parcel was signed for."""
     confirm_receipt_time: Instant = 0
@@ -112,6 +114,7 @@ def decode(body: bytes) -> Observation:
             facts=facts,
             at=order.update_time * SECOND,
             content=_content(order, paid=Event.PAID in facts),
+            cases=_cases(order, facts),
             parcels=tuple(
                 Parcel(pack.tracking_no, pack.company, labelled=pack.ship_time > 0)
                 for pack in order.logistics_info or ()
@@ -189,23 +192,43 @@ def _carried(order: Order) -> dict[Event, int]:
 
 def _after_sale(order: Order, facts: dict[Event, int]) -> dict[Event, int]:
     """The header hides what happens to single lines: their cases, and money paid back for some of them."""
-    at, owed = order.update_time, not facts.keys().isdisjoint((Event.PAID, Event.DEFERRED))
-    whole = not facts.keys().isdisjoint((Event.REFUNDED, Event.VOIDED))
-    happened = {_line_case(line, owed=owed, whole=whole) for line in order.sku_order_list or ()}
+    at, happened, whole = order.update_time, set(_line_cases(order, facts).values()), _is_over(facts)
     found = dict.fromkeys([event for event in words.OPEN_FIRST if event in happened][:1], at)
     if Event.AFTER_SALE_REFUNDED in happened and not whole and Event.PAID in facts:
         found[Event.PARTLY_REFUNDED] = at
     return found
 
 
+def _is_over(facts: Mapping[Event, int]) -> bool:
+    """Whether nothing is left of the order, or of its payment."""
+    return not facts.keys().isdisjoint((Event.REFUNDED, Event.VOIDED))
+
+
+def _line_cases(order: Order, facts: Mapping[Event, int]) -> dict[str, Event | None]:
+    owed, whole = not facts.keys().isdisjoint((Event.PAID, Event.DEFERRED)), _is_over(facts)
+    return {str(line.order_id): _line_case(line, owed=owed, whole=whole) for line in order.sku_order_list or ()}
+
+
+def _cases(order: Order, facts: Mapping[str, int]) -> tuple[Case, ...]:
+    """Of lines: the order numbers no case, nor does it say how much went back."""
+    happened = {Event(event): at for event, at in facts.items()}
+    if _is_over(happened):
+        return ()
+    return tuple(
+        Case(about=line, refunded_minor=0 if event is Event.AFTER_SALE_REFUNDED else None)
+        for line, event in _line_cases(order, happened).items()
+        if event in words.OF_A_CASE
+    )
+
+
 def _line_case(line: SkuOrder, *, owed: bool, whole: bool) -> Event | None:
     """A line that is closed in an order that is not is sent no more, whether or not it says of which case."""
-    found = _case(line.after_sale_info or Case(), owed=owed)
+    found = _case(line.after_sale_info or LineCase(), owed=owed)
     closed = owed and not whole and line.order_status in words.CLOSED
     return Event.AFTER_SALE_REFUNDED if closed and found is None else found
 
 
-def _case(case: Case, *, owed: bool) -> Event | None:
+def _case(case: LineCase, *, owed: bool) -> Event | None:
     event = words.mean(words.CASES, case.after_sale_status, "after_sale_status")
     kind = words.mean(words.CASE_TYPES, case.after_sale_type, "after_sale_type")
     paid_back = words.mean(words.REFUND_STATUSES, case.refund_status, "refund_status")

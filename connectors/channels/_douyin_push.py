@@ -13,9 +13,9 @@ import msgspec
 from connectors._kit.bounds import storable
 from connectors._kit.echo import echoed
 from connectors.channels import _douyin_words as words
-from connectors.channels._douyin_words import SECOND, Id, Instant
+from connectors.channels._douyin_words import SECOND, Fen, Id, Instant
 from orderhub_core.errors import OrderHubError, Term, Unreadable
-from orderhub_core.model import Event, Observation, Parcel
+from orderhub_core.model import Case, Event, Observation, Parcel
 
 E = Event
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
@@ -53,6 +53,9 @@ class Data(msgspec.Struct, gc=False):
     success_time: When = 0
     close_time: When = 0
     pay_type: int | None = None
+    aftersale_id: Id = ""
+    s_id: Id = ""
+    refund_amount: Fen = 0
     logistics_msg: Logistics | None = None
 
 
@@ -62,6 +65,7 @@ class Meaning(NamedTuple):
     """The fields that may hold its instant, the best first."""
 
 
+NOTHING = Meaning(None)
 MEANINGS: dict[str, Meaning] = {
     "100": Meaning(E.PLACED, ("create_time",)),
     "101": Meaning(E.PAID, ("pay_time",)),  # or, of cash on delivery, accepted by the shop
@@ -115,7 +119,7 @@ def decode(body: bytes) -> Observation:
     if tag not in MEANINGS and tag not in SILENT:
         raise Unreadable("push tag {tag} is new to us", tag=echoed(tag))
     data = words.read(DATA, item.data, OrderHubError("data of push {tag}", tag=tag))
-    meaning = MEANINGS.get(tag, Meaning(None))
+    meaning = MEANINGS.get(tag, NOTHING)
     at = next(filter(None, (instant(getattr(data, field)) for field in meaning.times)), 0)
     event = _event(tag, data, at)
     if event and not at:
@@ -127,6 +131,7 @@ def decode(body: bytes) -> Observation:
             facts={event.value: at} if event else {},
             at=at or None,
             parcels=parcels,
+            cases=_cases(tag, data),
             incomplete=tag in MONEY_BACK or (tag in CHANGED and not (event or parcels)),
         )
     )
@@ -137,7 +142,7 @@ def _event(tag: str, data: Data, at: int) -> Event | None:
         return _carrier_event(data.logistics_msg)
     if tag == "101" and data.pay_type in words.DEFERRED:
         return E.DEFERRED if at else None
-    return MEANINGS[tag].event if tag in MEANINGS else None
+    return MEANINGS.get(tag, NOTHING).event
 
 
 def instant(when: When) -> int:
@@ -159,6 +164,12 @@ def _carrier_event(logistics: Logistics | None) -> Event | None:
     if logistics is None or logistics.logistics_status == "":
         return None
     return words.mean(words.CARRIER_STATES, str(logistics.logistics_status), "logistics_status")
+
+
+def _cases(tag: str, data: Data) -> tuple[Case, ...]:
+    if not data.aftersale_id or MEANINGS.get(tag, NOTHING).event not in words.OF_A_CASE:
+        return ()
+    return (Case(str(data.aftersale_id), str(data.s_id), data.refund_amount if tag in MONEY_BACK else None),)
 
 
 def _parcels(logistics: Logistics | None) -> tuple[Parcel, ...]:

@@ -84,6 +84,8 @@ OPEN_FIRST = (
     E.AFTER_SALE_CLOSED,
 )
 """Lines may have a case each; the order shows the one that still needs most work."""
+OF_A_CASE = frozenset(OPEN_FIRST) - {E.AFTER_SALE_REJECTED, E.AFTER_SALE_CLOSED}
+"""Events by which a case is open, or has ended in a refund."""
 
 REFUND_STATUSES: dict[int, bool] = {0: True, 1: False, 2: False, 3: True, 4: False, 5: True}
 """refund_status: may a case that calls itself successful be believed to have paid back? (1, 2 under way; 4 failed)"""

@@ -18,7 +18,7 @@ from orderhub_core.flows.companions import key_of
 from orderhub_core.flows.news import News
 from orderhub_core.flows.parcelling import Part, Parts
 from orderhub_core.flows.places import Places
-from orderhub_core.fold import Entry, Head
+from orderhub_core.fold import CASE_OPENED, CASE_REFUNDED, Entry, Head
 from orderhub_core.lifecycle import OWED_STATES, axis_of
 from orderhub_core.model import FIRST_ADDED_LINE, Axis, Event, Line, Packing
 from orderhub_core.rules.merging import wish
@@ -33,6 +33,7 @@ SENT = frozenset({"partly_shipped", "shipped"})
 SENT_BY = frozenset({Event.PARTLY_SHIPPED.value, Event.SHIPPED.value})
 UNDER_WAY_BY = SENT_BY | {Event.COLLECTED.value}
 PARTLY_REFUNDED = Event.PARTLY_REFUNDED.value
+REFUNDED_BY = frozenset({PARTLY_REFUNDED, CASE_REFUNDED})
 AFTER_SALE = frozenset(event.value for event in Event if axis_of(event) is Axis.AFTER_SALE)
 OWED = frozenset(str(state.value) for state in OWED_STATES)
 GOES = GONE = -1
@@ -119,9 +120,10 @@ class Following:
             self._stopped[number] = why, max(there, _there(head, since))
             return
         if PARTLY_REFUNDED in head.facts:
-            self._hold(head, REFUNDED, moment if any(entry.event == PARTLY_REFUNDED for entry in news) else 0)
+            self._hold(head, REFUNDED, moment if any(entry.event in REFUNDED_BY for entry in news) else 0)
         if head.after_sale not in CALM:
-            self._hold(head, WANTED_BACK, moment if any(map(_is_a_case, news)) else 0)
+            another = any(_is_a_case(entry) or entry.event == CASE_OPENED for entry in news)
+            self._hold(head, WANTED_BACK, moment if another else 0)
             self._calm.discard(number)
         elif any(map(_is_a_case, news)):
             self._calm.add(number)

@@ -66,7 +66,7 @@ MOVED = (
     "placed_at", "paid_at", "shipped_at", "collected_at", "delivered_at", "updated_at", "headline_at",
     "payment", "fulfilment", "logistics", "after_sale", "invoice", "headline",
     "warehouse", "warehouse_by", "carrier", "tracking_no", "contradictions", "decided", "changed_version",
-    "facts", "stated", "parcels",
+    "facts", "stated", "parcels", "cases",
 )  # fmt: skip
 """Columns of `orders` that follow from what happens to it and not from what it consists of, which most news repeat."""
 MOVE = f"UPDATE orders SET {', '.join(f'{name} = ?' for name in MOVED)} WHERE order_id = ?"

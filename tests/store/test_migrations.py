@@ -11,8 +11,9 @@ from alembic import command
 
 from orderhub_core.errors import Busy, Stop, Unreachable
 from orderhub_core.flows import rows
-from orderhub_core.fold import FIELDS, Head, Origin, fold, read_stated
+from orderhub_core.fold import Head, Origin, fold
 from orderhub_core.model import Content, Line, Observation, RawMessage
+from orderhub_core.stated import FIELDS, read_stated
 from orderhub_core.store import aside, homes, schema, sessions
 from orderhub_core.store.homes import Home
 
@@ -52,7 +53,7 @@ def test_what_waited_before_the_lanes_waits_in_the_only_one(old_home):
     store = homes.open_store(old_home)
     assert store.lanes == 1
     claim = store.claim(10, 5)
-    assert (claim.messages[0].id, claim.version, claim.next_order_id, claim.lane) == (7, 11, 5, 0)
+    assert (claim.messages[0].id, claim.version, claim.next_order_id, claim.lane) == (7, 12, 5, 0)
     store.release(claim)
     assert homes.outdated(old_home) == []
     assert schema.differences(old_home) == []

@@ -32,6 +32,8 @@ EVENTS: dict[str, str] = {
     "order.content": "Content changed",
     "order.restated": "Content stated once more",
     "order.parcel": "Parcel news",
+    "order.case_opened": "Another after-sale case",
+    "order.case_refunded": "Money of another case went back",
     Event.PLACED: "Order placed",
     Event.DEFERRED: "To be paid later",
     Event.PAID: "Paid",
