@@ -2,8 +2,8 @@
 same order.
 
 Facts join by their first instant (those that may happen again by their last), every field of the content by its
-newest statement, parcels by tracking number. All that is derived is derived from the joined whole: the state by
-`lifecycle`, the first tracking number, the time of the last news.
+newest statement, parcels by tracking number, after-sale cases as `cases` has it. All that is derived is derived from
+the joined whole: the state by `lifecycle`, the first tracking number, the time of the last news.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
+from orderhub_core.cases import Cases, counts, joined
 from orderhub_core.lifecycle import OPENING, Given, axis_of, in_order
-from orderhub_core.model import Axis, Content, Event, Line, Observation, Parcel
+from orderhub_core.model import Axis, Case, Content, Event, Line, Observation, Parcel
 from orderhub_core.standing import Standing, standing
+from orderhub_core.stated import FIELDS, PLAIN
 
 _json = msgspec.json.Encoder(order="deterministic").encode
 
@@ -70,6 +72,12 @@ class Head(msgspec.Struct, gc=False):
     person_digest: bytes | None = None
     changed_version: int = 0
     deleted_at: int | None = None
+    cases: Cases = {}
+
+    @property
+    def owed_at(self) -> int | None:
+        """Since when the goods are owed: by then it takes its turn. None where nobody knows, or not yet."""
+        return self.facts.get(DEFERRED, self.paid_at)
 
 
 class Entry(NamedTuple):
@@ -128,40 +136,10 @@ class Pseudonymous(msgspec.Struct, frozen=True, gc=False):
     person_digest: bytes | None = None
 
 
-PLAIN = (
-    "currency", "total_minor", "paid_minor", "freight_minor", "discount_minor", "payment_method", "promised_at",
-    "province", "city",
-)  # fmt: skip
-"""Fields of the content that stand in the order's own row as they are stated."""
+CASE_OPENED, CASE_REFUNDED = "order.case_opened", "order.case_refunded"
+"""What is logged of an after-sale case that was not known, or of which no money was known to have gone back."""
 
 PAYMENT = frozenset({"payment_method", "currency", "paid_minor"})
-
-FIELDS = {name: 1 << place for place, name in enumerate((*PLAIN, "buyer_key", "warehouse", "lines", "person"))}
-"""What a content may state, each field as a bit. `stated` holds versions, each with the fields whose newest statement
-has it: nearly always it is one version for all. The bits stand in the database: new fields come at the end."""
-
-_versions = msgspec.json.Decoder(tuple[tuple[int, int], ...]).decode
-_by_field = msgspec.json.Decoder(dict[str, int]).decode
-
-
-def read_stated(text: str) -> dict[int, int]:
-    """`Head.stated` from its column. Raises msgspec.DecodeError or KeyError where it cannot be read.
-
-    A worker of the version before this form, which nobody has stopped, may still write versions by field.
-    """
-    if not text.startswith("{"):
-        return dict(_versions(text))
-    stated: dict[int, int] = {}
-    for field, version in _by_field(text).items():
-        stated[version] = stated.get(version, 0) | FIELDS[field]
-    return stated
-
-
-def is_sound(stated: Mapping[int, int]) -> bool:
-    """Whether every field has one version, and is a field."""
-    together = sum(stated.values())
-    return not together & ~sum(FIELDS.values()) and together.bit_count() == sum(map(int.bit_count, stated.values()))
-
 
 DIGESTS = {"lines": "lines_digest", "person": "person_digest"}
 """Where other fields stand, of which the order's own row holds only a digest."""
@@ -175,7 +153,7 @@ REPEATABLE = frozenset(event.value for event in Event if axis_of(event) in (Axis
 }
 """What may happen again counts when it happened last; everything else when it happened first."""
 
-PAID, PAID_BACK = Event.PAID.value, Event.AFTER_SALE_REFUNDED.value
+PAID, DEFERRED, PAID_BACK = Event.PAID.value, Event.DEFERRED.value, Event.AFTER_SALE_REFUNDED.value
 FACT_COLUMNS = {
     Event.PLACED.value: "placed_at",
     PAID: "paid_at",
@@ -205,6 +183,8 @@ def fold(
     folded = Folded([])
     folded.boxed = bool(seen.parcels) and _take_parcels(head, seen.parcels, origin, at, folded.entries)
     happened = _take_facts(head, seen.facts, origin, folded)
+    if seen.cases:
+        happened |= _take_cases(head, seen.cases, origin, at, folded.entries)
     stated = False
     if seen.content is not None:
         if seen.content is told or seen.content == told:
@@ -236,6 +216,20 @@ def _take_parcels(head: Head, parcels: tuple[Parcel, ...], origin: Origin, at: i
     head.tracking_no = min(known)
     head.carrier = known[head.tracking_no][0] or None
     return True
+
+
+def _take_cases(head: Head, cases: tuple[Case, ...], origin: Origin, at: int, entries: list[Entry]) -> bool:
+    """Logged is only what makes one more case, or one more of which money went back."""
+    before = head.cases
+    for case in cases:
+        had = counts(head.cases, case.about)
+        head.cases = joined(head.cases, case)
+        has = counts(head.cases, case.about)
+        if had != has:
+            event = CASE_REFUNDED if had[1] < has[1] else CASE_OPENED
+            detail = msgspec.structs.asdict(case)
+            entries.append(_entry(head, event, at, "", "", "changed", origin, _json(detail).decode()))
+    return head.cases is not before
 
 
 _NO_PARCEL, _NUMBERED, _LABELLED = Given(), Given(tracking_no=True), Given(tracking_no=True, label=True)

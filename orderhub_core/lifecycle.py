@@ -32,7 +32,8 @@ E, P, F, L, A, V = Event, Payment, Fulfilment, Logistics, AfterSale, Invoice
 
 TRANSITIONS: dict[Axis, dict[State, dict[Event, State]]] = {
     Axis.PAYMENT: {
-        P.UNPAID: {E.PAID: P.PAID, E.VOIDED: P.VOID},
+        P.UNPAID: {E.DEFERRED: P.DEFERRED, E.PAID: P.PAID, E.VOIDED: P.VOID},
+        P.DEFERRED: {E.PAID: P.PAID, E.VOIDED: P.VOID},
         P.PAID: {E.PARTLY_REFUNDED: P.PARTLY_REFUNDED, E.REFUNDED: P.REFUNDED, E.SETTLED: P.SETTLED},
         P.PARTLY_REFUNDED: {
             E.PARTLY_REFUNDED: P.PARTLY_REFUNDED,
@@ -125,7 +126,7 @@ TRANSITIONS: dict[Axis, dict[State, dict[Event, State]]] = {
             E.AFTER_SALE_CLOSED: A.CLOSED,
         },
         A.REFUNDING: {E.AFTER_SALE_REFUNDED: A.REFUNDED, E.AFTER_SALE_CLOSED: A.CLOSED},
-        A.REFUNDED: {},
+        A.REFUNDED: {E.AFTER_SALE_APPLIED: A.APPLIED},  # of the rest, perhaps: an order may have several cases
         A.REJECTED: {E.AFTER_SALE_APPLIED: A.APPLIED, E.AFTER_SALE_CLOSED: A.CLOSED, E.REFUND_AGREED: A.REFUNDING},
         A.CLOSED: {E.AFTER_SALE_APPLIED: A.APPLIED},
     },
@@ -166,12 +167,12 @@ class Given(NamedTuple):
 
     tracking_no: bool = False
     label: bool = False
-    paid: bool = False
-    """Filled in by `settle` from the payment axis."""
+    secured: bool = False
+    """Whether it is paid, or agreed that it is paid later; filled in by `settle` from the payment axis."""
 
 
 GUARDS: dict[Event, tuple[tuple[str, Callable[[Given], bool]], ...]] = {
-    E.LOCKED: (("a payment", lambda given: given.paid),),
+    E.LOCKED: (("a payment, made or deferred", lambda given: given.secured),),
     E.LABELLED: (
         ("a tracking number", lambda given: given.tracking_no),
         ("a printed label", lambda given: given.label),
@@ -207,6 +208,9 @@ class Settled(NamedTuple):
 
 INITIAL: dict[Axis, State] = {axis: next(iter(table)) for axis, table in TRANSITIONS.items()}
 PAID_STATES = frozenset({P.PAID, P.SETTLED, P.PARTLY_REFUNDED, P.REFUNDED})
+SECURED_STATES = PAID_STATES | {P.DEFERRED}
+OWED_STATES = SECURED_STATES - {P.REFUNDED}
+"""The buyer is to get what was ordered, or what is left of it."""
 
 
 def axis_of(event: Event) -> Axis | None:
@@ -278,7 +282,7 @@ def settle(events: tuple[str, ...], given: Given = Given()) -> Settled:  # noqa:
         if axis is None:
             steps.append(Step(event, None, None, "applied"))
             continue
-        given = given._replace(paid=states[Axis.PAYMENT] in PAID_STATES)
+        given = given._replace(secured=states[Axis.PAYMENT] in SECURED_STATES)
         step = _take(axis, states[axis], event, given)
         states[axis] = step.after or states[axis]
         steps.append(step)
@@ -333,6 +337,7 @@ HEADLINES: tuple[tuple[Headline, Callable[[Settled], bool]], ...] = (
     (Headline.PRODUCING, lambda s: s.fulfilment is F.PRODUCING),
     (Headline.DESIGNING, lambda s: s.fulfilment is F.DESIGNING),
     (Headline.PAID, lambda s: s.payment in PAID_STATES),
+    (Headline.ACCEPTED, lambda s: s.payment is P.DEFERRED),
 )
 """The first that holds is the headline; where none does, the order waits for its payment."""
 

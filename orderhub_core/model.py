@@ -1,7 +1,7 @@
 """The words of the hub: what an order is, what may be said of one, and what happened to it.
 
-Values only: frozen, hashable where it matters, no IO. What is said of goods is in `supply`; rows are in `store`,
-frames in `frames`.
+Values only: frozen, hashable where it matters, no IO. What is said of goods is in `supply`, of the world outside
+in `signals`; rows are in `store`, frames in `frames`.
 Instants are integers: microseconds since 1970-01-01T00:00:00Z. Money is an integer of the currency's
 minor unit (fen, cents). Nothing here knows a platform's own words.
 """
@@ -13,6 +13,7 @@ from typing import Literal
 
 import msgspec
 
+from orderhub_core.signals import SignalWord
 from orderhub_core.supply import Arrival, BatchPlan, Dealing, StockReport
 
 
@@ -20,6 +21,8 @@ class Payment(StrEnum):
     """Has the buyer paid, and does the money stay?"""
 
     UNPAID = "unpaid"
+    DEFERRED = "deferred"
+    """The goods go first: cash on delivery, or pay later."""
     PAID = "paid"
     SETTLED = "settled"
     PARTLY_REFUNDED = "partly_refunded"
@@ -97,6 +100,7 @@ class Event(StrEnum):
 
     PLACED = "order.placed"
 
+    DEFERRED = "payment.deferred"
     PAID = "payment.paid"
     VOIDED = "payment.voided"
     PARTLY_REFUNDED = "payment.partly_refunded"
@@ -139,6 +143,8 @@ class Headline(StrEnum):
     """The one word people ask for, derived from the axes; never stored as truth of its own."""
 
     PENDING_PAYMENT = "pending_payment"
+    ACCEPTED = "accepted"
+    """To be sent before it is paid."""
     PAID = "paid"
     DESIGNING = "designing"
     PRODUCING = "producing"
@@ -215,6 +221,17 @@ class Content(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     person: Person | None = None
 
 
+class Case(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """An after-sale case of an order. Two of one number, about the same, are one."""
+
+    number: str = ""
+    """The channel's own; empty where it names none."""
+    about: str = ""
+    """The channel's id of the line that it is about; empty where it says none."""
+    refunded_minor: int | None = None
+    """What went back by it, 0 where nobody says how much. None: nothing yet."""
+
+
 class Observation(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What a channel claims of one order. Channels claim; the hub decides.
 
@@ -231,6 +248,8 @@ class Observation(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """`at` is only the least that the version can be: of two such claims with one `at`, what came later holds."""
     incomplete: bool = False
     """The source has more to say than it says here: ask it for the whole order."""
+    cases: tuple[Case, ...] = ()
+    """Where they can be told apart; that there is one, and how it goes on, the facts say."""
 
 
 class Sighting(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
@@ -332,48 +351,7 @@ class BookChange(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The message that had changed the version last when this was said: it holds of nothing newer. 0: of anything."""
 
 
-class Signal(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """What somebody reports of the world outside: a storm, a livestream's audience. Instants in microseconds UTC."""
-
-    field: str
-    """Of the rules' dictionary, of the level `signal`."""
-    number: int
-    """Of a flag 1 or 0."""
-    since: int
-    by: str
-    until: int | None = None
-    of: str = ""
-    """The column of orders that `subject` is a value of; empty where it holds for all of them."""
-    subject: str = ""
-    comment: str = ""
-
-
-class SignalEnd(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """That a report holds no longer, from now on."""
-
-    name: str
-    """Of the report: its message id."""
-    by: str
-    comment: str = ""
-
-
-class Measurement(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """What the hub has measured of a signal. What it has said of it before, and does not say otherwise here, holds for
-    as long as this does. Instants in microseconds UTC."""
-
-    field: str
-    of: str
-    since: int
-    until: int
-    by: str
-    rows: tuple[tuple[str, int], ...] = ()
-    """Subject and number, where it is another one than before."""
-    over: tuple[str, ...] = ()
-    """Subjects of which it says nothing any more."""
-
-
 OrderWord = Review | Release | Packing | Pairing
-SignalWord = Signal | SignalEnd | Measurement
 Word = OrderWord | Dismissal | BookChange | SignalWord | StockReport | BatchPlan | Arrival | Dealing
 Decoded = Observation | Sighting | Word
 

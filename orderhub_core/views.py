@@ -11,6 +11,7 @@ VIEWS: dict[str, dict[H, str | None]] = {
     # A retail shop's six words.
     "retail": {
         H.PENDING_PAYMENT: "待付款",
+        H.ACCEPTED: None,
         **dict.fromkeys((H.PAID, H.DESIGNING, H.PRODUCING, H.LOCKED, H.LABELLED), "已付款"),
         **dict.fromkeys((H.PARTLY_SHIPPED, H.SHIPPED, H.IN_TRANSIT), "已发货"),
         **dict.fromkeys((H.DELIVERED, H.COMPLETED), "已完成"),
@@ -19,7 +20,7 @@ VIEWS: dict[str, dict[H, str | None]] = {
     },
     # A made-to-order workshop's six stages; it has no words for orders that end early.
     "made_to_order": {
-        **dict.fromkeys((H.PENDING_PAYMENT, H.PAID), "待确认"),
+        **dict.fromkeys((H.PENDING_PAYMENT, H.ACCEPTED, H.PAID), "待确认"),
         H.DESIGNING: "设计中",
         **dict.fromkeys((H.LOCKED, H.SHORT), "已下单"),
         **dict.fromkeys((H.PRODUCING, H.LABELLED), "生产中"),
@@ -30,6 +31,7 @@ VIEWS: dict[str, dict[H, str | None]] = {
     # An apparel seller's seven atomic states.
     "apparel": {
         H.PENDING_PAYMENT: "待支付",
+        H.ACCEPTED: None,
         **dict.fromkeys((H.PAID, H.DESIGNING, H.PRODUCING, H.SHORT), "已支付"),
         H.LOCKED: "已锁定库存",
         H.LABELLED: "已打单",

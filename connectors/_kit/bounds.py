@@ -24,6 +24,7 @@ FIRST, LAST = 946_684_800 * SECOND, 4_102_444_800 * SECOND
 _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """As JSON writes it; a backslash that is itself escaped writes none."""
 _ORDER_NO, _TRACKING_NO, _UPDATED = Term("the order number"), Term("a tracking number"), Term("the update time")
+_CASE, _ABOUT, _REFUNDED = Term("a case's number"), Term("what a case is about"), Term("a case's refund")
 _NUMBER, _GIFT_OF = Term("a line's number"), Term("a line's gift_of")
 _QUANTITY, _PRICE = Term("a line's quantity"), Term("a line's price")
 _EVENTS = frozenset(event.value for event in Event)
@@ -78,9 +79,14 @@ def _keys(seen: Observation) -> Iterator[tuple[str, str, int]]:
     yield _ORDER_NO, seen.order_no, ORDER_NO_MAX
     for parcel in seen.parcels:
         yield _TRACKING_NO, parcel.tracking_no, KEY_MAX
+    for case in seen.cases:
+        yield _CASE, case.number, KEY_MAX
+        yield _ABOUT, case.about, KEY_MAX
 
 
 def _numbers(seen: Observation) -> Iterator[tuple[str, int | None, int, int]]:
+    for case in seen.cases:
+        yield _REFUNDED, case.refunded_minor, 0, AMOUNT_MAX
     content = seen.content
     if content is None:
         return

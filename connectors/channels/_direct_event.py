@@ -36,6 +36,7 @@ Count = Annotated[int, Meta(ge=1, le=QUANTITY_MAX)]
 LineNo = Annotated[int, Meta(ge=1, le=LINE_NO_MAX)]
 OrderNo = Annotated[str, Meta(min_length=1, max_length=ORDER_NO_MAX)]
 EventId = Annotated[str, Meta(min_length=1, max_length=KEY_MAX)]
+CaseNo = Annotated[str, Meta(min_length=1, max_length=KEY_MAX)]
 TrackingNo = Annotated[str, Meta(min_length=1, max_length=KEY_MAX)]
 
 
@@ -53,6 +54,12 @@ class Parcel(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     tracking_no: TrackingNo
     carrier: str = ""
     labelled: bool = False
+
+
+class Case(msgspec.Struct, gc=False, forbid_unknown_fields=True):
+    number: CaseNo
+    line_no: LineNo | None = None
+    refunded_minor: Amount | None = None
 
 
 class Person(msgspec.Struct, gc=False, forbid_unknown_fields=True):
@@ -88,6 +95,7 @@ class Event(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     facts: dict[str, Instant] = {}
     content: msgspec.Raw = NOTHING
     parcels: tuple[Parcel, ...] = ()
+    cases: tuple[Case, ...] = ()
 
 
 EVENT, CONTENT = msgspec.json.Decoder(Event), msgspec.json.Decoder(Content | None)
@@ -121,6 +129,7 @@ def decode(body: bytes) -> Observation:
         us(told.at, "at"),
         content,
         tuple([model.Parcel(box.tracking_no, box.carrier, box.labelled) for box in told.parcels]),
+        cases=tuple([_case(case) for case in told.cases]),
     )
 
 
@@ -184,6 +193,10 @@ def _content(said: msgspec.Raw) -> model.Content | None:
         None if told.lines is None else told_apart(tuple([_line(line) for line in told.lines])),
         None if (person := told.person) is None else model.Person(person.name, person.phone, person.address),
     )
+
+
+def _case(told: Case) -> model.Case:
+    return model.Case(told.number, "" if told.line_no is None else str(told.line_no), told.refunded_minor)
 
 
 def _line(told: Line) -> model.Line:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from connectors._kit.bounds import storable
 from connectors.channels import _douyin_words as words
 from connectors.channels._douyin_words import SECOND, Fen, Id, Instant, Pieces
 from orderhub_core.errors import Term
-from orderhub_core.model import Content, Event, Line, Observation, Parcel, Person
+from orderhub_core.model import Case, Content, Event, Line, Observation, Parcel, Person
 
 
 class Name(msgspec.Struct, gc=False):
@@ -24,7 +26,7 @@ class Mask(msgspec.Struct, gc=False):
     detail: str = ""
 
 
-class Case(msgspec.Struct, gc=False):
+class LineCase(msgspec.Struct, gc=False):
     after_sale_status: int = 0
     after_sale_type: int = 0
     refund_status: int = 0
@@ -36,6 +38,7 @@ class Stock(msgspec.Struct, gc=False):
 
 class SkuOrder(msgspec.Struct):
     order_id: Id = 0
+    order_status: int = 0
     code: str = ""
     out_sku_id: str = ""
     sku_id: Id | None = None
@@ -47,9 +50,11 @@ class SkuOrder(msgspec.Struct):
     """Price of one piece."""
     inventory_list: list[Stock] | None = None
     """The warehouses, in the shop's own ids, that hold stock for this line."""
-    after_sale_info: Case | None = None
+    after_sale_info: LineCase | None = None
     logistics_receipt_time: Instant = 0
     """The carrier's word that the parcel was signed for."""
+    confirm_receipt_time: Instant = 0
+    """The buyer's."""
     master_sku_order_id_list: list[Id] | None = None
     """Of a gift: the lines it was given for."""
 
@@ -80,7 +85,7 @@ class Order(msgspec.Struct):
     ship_time: Instant = 0
     finish_time: Instant = 0
     exp_ship_time: Instant = 0
-    pay_type: int = words.COD
+    pay_type: int | None = None
     pay_amount: Fen = 0
     post_amount: Fen = 0
     promotion_amount: Fen = 0
@@ -109,6 +114,7 @@ def decode(body: bytes) -> Observation:
             facts=facts,
             at=order.update_time * SECOND,
             content=_content(order, paid=Event.PAID in facts),
+            cases=_cases(order, facts),
             parcels=tuple(
                 Parcel(pack.tracking_no, pack.company, labelled=pack.ship_time > 0)
                 for pack in order.logistics_info or ()
@@ -122,13 +128,19 @@ def _facts(order: Order) -> dict[Event, int]:
     """Each event the order's status implies, in epoch seconds; 0 where there is nothing to say."""
     status = _status(order)
     happened = words.mean(words.STATUSES, status, "main_status")
-    lines, update = order.sku_order_list or [], order.update_time
+    update = order.update_time
+    paid_at = _paid_at(order, status) if Event.PAID in happened else 0
+    if order.pay_type in words.DEFERRED:
+        meant = happened if paid_at else [words.UNPAID.get(event, event) for event in happened]
+        happened = tuple(filter(None, (*meant, Event.DEFERRED if Event.PAID in happened else None)))
     ships = [pack.ship_time for pack in order.logistics_info or () if pack.ship_time] or [order.ship_time or update]
     # Where the platform gives no instant of its own, the closing time or the update time stands in.
     closed = update if status == words.REFUNDED_RECEIVED else order.finish_time or update
     instants = {
         Event.PLACED: order.create_time,
-        Event.PAID: order.pay_time or (0 if order.pay_type == words.COD else update),
+        # For cash on delivery this is when the shop accepted it, where it is anything.
+        Event.DEFERRED: order.pay_time or min(filter(None, (update, closed, paid_at, *ships))),
+        Event.PAID: paid_at,
         Event.VOIDED: closed,
         Event.REFUNDED: closed,
         Event.CANCELLED: closed,
@@ -139,16 +151,28 @@ def _facts(order: Order) -> dict[Event, int]:
     facts = {event: instants[event] for event in happened}
     if _went(order):  # part of the goods may go before the money comes back: shipping was begun, not cancelled
         facts.pop(Event.CANCELLED, None)
-    return facts | _carried(order) | _after_sale(lines, update, whole=Event.REFUNDED in facts)
+    return facts | _carried(order) | _after_sale(order, facts)
 
 
 def _status(order: Order) -> int:
     """`main_status` says more than `order_status`; "cancelled" is told apart by whether money came and goods went."""
     words.mean(words.STATUSES, order.order_status, "order_status")
     status = order.main_status or order.order_status
-    if status != words.CANCELLED or not order.pay_time:
+    if status != words.CANCELLED or not (order.pay_time or (order.pay_type in words.DEFERRED and _went(order))):
         return status
     return words.REFUNDED_SHIPPED if _went(order) else words.REFUNDED_UNSHIPPED
+
+
+def _paid_at(order: Order, status: int) -> int:
+    """When it was paid, if it was. The buyer pays for cash on delivery as the parcel is taken, and by `pay_time` the
+    platform means something else there."""
+    lines = order.sku_order_list or []
+    taken = [line.logistics_receipt_time or line.confirm_receipt_time for line in lines]
+    if order.pay_type == words.COD:
+        return max(taken) if taken and all(taken) else 0
+    if order.pay_type == words.PAY_LATER:
+        return order.pay_time or (order.finish_time if status == words.FINISHED else 0)
+    return order.pay_time or (0 if order.pay_type is None else order.update_time)
 
 
 def _went(order: Order) -> bool:
@@ -166,21 +190,49 @@ def _carried(order: Order) -> dict[Event, int]:
     return facts
 
 
-def _after_sale(lines: list[SkuOrder], at: int, *, whole: bool) -> dict[Event, int]:
+def _after_sale(order: Order, facts: dict[Event, int]) -> dict[Event, int]:
     """The header hides what happens to single lines: their cases, and money paid back for some of them."""
-    cases = [_case(line.after_sale_info) for line in lines if line.after_sale_info]
-    happened = {case for case in cases if case}
-    facts = dict.fromkeys([event for event in words.OPEN_FIRST if event in happened][:1], at)
-    if Event.AFTER_SALE_REFUNDED in happened and not whole:
-        facts[Event.PARTLY_REFUNDED] = at
-    return facts
+    at, happened, whole = order.update_time, set(_line_cases(order, facts).values()), _is_over(facts)
+    found = dict.fromkeys([event for event in words.OPEN_FIRST if event in happened][:1], at)
+    if Event.AFTER_SALE_REFUNDED in happened and not whole and Event.PAID in facts:
+        found[Event.PARTLY_REFUNDED] = at
+    return found
 
 
-def _case(case: Case) -> Event | None:
+def _is_over(facts: Mapping[Event, int]) -> bool:
+    """Whether nothing is left of the order, or of its payment."""
+    return not facts.keys().isdisjoint((Event.REFUNDED, Event.VOIDED))
+
+
+def _line_cases(order: Order, facts: Mapping[Event, int]) -> dict[str, Event | None]:
+    owed, whole = not facts.keys().isdisjoint((Event.PAID, Event.DEFERRED)), _is_over(facts)
+    return {str(line.order_id): _line_case(line, owed=owed, whole=whole) for line in order.sku_order_list or ()}
+
+
+def _cases(order: Order, facts: Mapping[str, int]) -> tuple[Case, ...]:
+    """Of lines: the order numbers no case, nor does it say how much went back."""
+    happened = {Event(event): at for event, at in facts.items()}
+    if _is_over(happened):
+        return ()
+    return tuple(
+        Case(about=line, refunded_minor=0 if event is Event.AFTER_SALE_REFUNDED else None)
+        for line, event in _line_cases(order, happened).items()
+        if event in words.OF_A_CASE
+    )
+
+
+def _line_case(line: SkuOrder, *, owed: bool, whole: bool) -> Event | None:
+    """A line that is closed in an order that is not is sent no more, whether or not it says of which case."""
+    found = _case(line.after_sale_info or LineCase(), owed=owed)
+    closed = owed and not whole and line.order_status in words.CLOSED
+    return Event.AFTER_SALE_REFUNDED if closed and found is None else found
+
+
+def _case(case: LineCase, *, owed: bool) -> Event | None:
     event = words.mean(words.CASES, case.after_sale_status, "after_sale_status")
     kind = words.mean(words.CASE_TYPES, case.after_sale_type, "after_sale_type")
     paid_back = words.mean(words.REFUND_STATUSES, case.refund_status, "refund_status")
-    if kind == words.CANCELLATION:
+    if kind == words.CANCELLATION and not owed:  # of what was never paid no money goes back
         return None
     if event is not Event.AFTER_SALE_REFUNDED:
         return event
@@ -198,7 +250,9 @@ def _content(order: Order, *, paid: bool) -> Content:
         paid_minor=max(0, order.pay_amount - order.promotion_pay_amount) if paid else 0,
         freight_minor=order.post_amount,
         discount_minor=order.promotion_amount,
-        payment_method=words.PAY_TYPES.get(order.pay_type, f"pay_type {order.pay_type}"),
+        payment_method=""
+        if order.pay_type is None
+        else words.PAY_TYPES.get(order.pay_type, f"pay_type {order.pay_type}"),
         buyer_ref=order.doudian_open_id or order.open_id,
         province=address.province.name if address.province else "",
         city=address.city.name if address.city else "",

@@ -13,9 +13,9 @@ import msgspec
 from connectors._kit.bounds import storable
 from connectors._kit.echo import echoed
 from connectors.channels import _douyin_words as words
-from connectors.channels._douyin_words import SECOND, Id, Instant
+from connectors.channels._douyin_words import SECOND, Fen, Id, Instant
 from orderhub_core.errors import OrderHubError, Term, Unreadable
-from orderhub_core.model import Event, Observation, Parcel
+from orderhub_core.model import Case, Event, Observation, Parcel
 
 E = Event
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
@@ -47,6 +47,15 @@ class Data(msgspec.Struct, gc=False):
     cancel_time: When = 0
     complete_time: When = 0
     finish_time: When = 0
+    apply_time: When = 0
+    agree_time: When = 0
+    refuse_time: When = 0
+    success_time: When = 0
+    close_time: When = 0
+    pay_type: int | None = None
+    aftersale_id: Id = ""
+    s_id: Id = ""
+    refund_amount: Fen = 0
     logistics_msg: Logistics | None = None
 
 
@@ -56,23 +65,27 @@ class Meaning(NamedTuple):
     """The fields that may hold its instant, the best first."""
 
 
+NOTHING = Meaning(None)
 MEANINGS: dict[str, Meaning] = {
     "100": Meaning(E.PLACED, ("create_time",)),
-    "101": Meaning(E.PAID, ("pay_time",)),
+    "101": Meaning(E.PAID, ("pay_time",)),  # or, of cash on delivery, accepted by the shop
     "102": Meaning(E.SHIPPED),
-    "103": Meaning(E.SETTLED, ("complete_time", "finish_time", "update_time")),
+    # Finished, but was it paid? What is paid on delivery is finished, too, when it was refused.
+    "103": Meaning(None, ("complete_time", "finish_time", "update_time")),
     "104": Meaning(None),  # the carrier's state, when it is sent, says which event
     # Cancelled, but does money go back? The push does not tell whether any came; the order itself does.
     "106": Meaning(None, ("cancel_time",)),
     "108": Meaning(E.PARTLY_SHIPPED),
-    "200": Meaning(E.AFTER_SALE_APPLIED),
-    "201": Meaning(E.REFUND_AGREED),
-    "202": Meaning(E.RETURN_AGREED),
+    # Older messages have a time of their own instead of `update_time`.
+    "200": Meaning(E.AFTER_SALE_APPLIED, ("update_time", "apply_time")),
+    "201": Meaning(E.REFUND_AGREED, ("update_time", "agree_time")),
+    "202": Meaning(E.RETURN_AGREED, ("update_time", "agree_time")),
     "203": Meaning(E.RETURN_SENT),
-    "204": Meaning(E.AFTER_SALE_REJECTED),
-    "205": Meaning(E.AFTER_SALE_REJECTED),
-    "206": Meaning(E.AFTER_SALE_REFUNDED),  # of one line perhaps: the payment axis waits for the order itself
-    "207": Meaning(E.AFTER_SALE_CLOSED),
+    "204": Meaning(E.AFTER_SALE_REJECTED, ("update_time", "refuse_time")),
+    "205": Meaning(E.AFTER_SALE_REJECTED, ("update_time", "refuse_time")),
+    # Of one line perhaps: the payment axis waits for the order itself.
+    "206": Meaning(E.AFTER_SALE_REFUNDED, ("update_time", "success_time")),
+    "207": Meaning(E.AFTER_SALE_CLOSED, ("update_time", "close_time")),
 }
 
 SILENT: dict[str, str] = {
@@ -91,7 +104,7 @@ SILENT: dict[str, str] = {
 }
 """Tags about an order that move no axis. Tags about products (400, 417) are nobody's order: Unreadable."""
 
-CHANGED = frozenset({"104", "105", "106", "109", "111", "113", "126", "208"})
+CHANGED = frozenset({"101", "103", "104", "105", "106", "109", "111", "113", "126", "208"})
 """Tags that may say that the order is another now and not how: the whole order must be asked for."""
 MONEY_BACK = frozenset({"206"})
 """What they say, they say of one line perhaps: what is left of the order, it tells itself."""
@@ -106,9 +119,9 @@ def decode(body: bytes) -> Observation:
     if tag not in MEANINGS and tag not in SILENT:
         raise Unreadable("push tag {tag} is new to us", tag=echoed(tag))
     data = words.read(DATA, item.data, OrderHubError("data of push {tag}", tag=tag))
-    meaning = MEANINGS.get(tag, Meaning(None))
+    meaning = MEANINGS.get(tag, NOTHING)
     at = next(filter(None, (instant(getattr(data, field)) for field in meaning.times)), 0)
-    event = _carrier_event(data.logistics_msg) if tag == "104" else meaning.event
+    event = _event(tag, data, at)
     if event and not at:
         raise Unreadable("push {tag} has no {name}", tag=tag, name=meaning.times[0])
     parcels = _parcels(data.logistics_msg)
@@ -118,9 +131,18 @@ def decode(body: bytes) -> Observation:
             facts={event.value: at} if event else {},
             at=at or None,
             parcels=parcels,
+            cases=_cases(tag, data),
             incomplete=tag in MONEY_BACK or (tag in CHANGED and not (event or parcels)),
         )
     )
+
+
+def _event(tag: str, data: Data, at: int) -> Event | None:
+    if tag == "104":
+        return _carrier_event(data.logistics_msg)
+    if tag == "101" and data.pay_type in words.DEFERRED:
+        return E.DEFERRED if at else None
+    return MEANINGS.get(tag, NOTHING).event
 
 
 def instant(when: When) -> int:
@@ -142,6 +164,12 @@ def _carrier_event(logistics: Logistics | None) -> Event | None:
     if logistics is None or logistics.logistics_status == "":
         return None
     return words.mean(words.CARRIER_STATES, str(logistics.logistics_status), "logistics_status")
+
+
+def _cases(tag: str, data: Data) -> tuple[Case, ...]:
+    if not data.aftersale_id or MEANINGS.get(tag, NOTHING).event not in words.OF_A_CASE:
+        return ()
+    return (Case(str(data.aftersale_id), str(data.s_id), data.refund_amount if tag in MONEY_BACK else None),)
 
 
 def _parcels(logistics: Logistics | None) -> tuple[Parcel, ...]:

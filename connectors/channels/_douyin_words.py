@@ -34,6 +34,7 @@ PAID = (E.PLACED, E.PAID)
 SHIPPED = (*PAID, E.SHIPPED)
 
 CANCELLED, REFUNDED_UNSHIPPED, REFUNDED_SHIPPED, REFUNDED_RECEIVED, FINISHED = 4, 21, 22, 39, 5
+CLOSED = frozenset({CANCELLED, REFUNDED_UNSHIPPED, REFUNDED_SHIPPED, REFUNDED_RECEIVED})
 
 STATUSES: dict[int, tuple[Event, ...]] = {
     1: PLACED,  # waiting for payment
@@ -48,7 +49,11 @@ STATUSES: dict[int, tuple[Event, ...]] = {
     REFUNDED_RECEIVED: (*SHIPPED, E.SETTLED, E.REFUNDED),
     FINISHED: (*SHIPPED, E.SETTLED),
 }
-"""order_status and main_status: what has happened to an order that shows it."""
+"""order_status and main_status: what has happened to an order that shows it, where it is paid before it is sent."""
+
+UNPAID: dict[Event, Event | None] = {E.PAID: E.DEFERRED, E.REFUNDED: E.VOIDED, E.SETTLED: None}
+"""What the same means of an order that is sent first, until it is paid. Such a one is finished, too, where the buyer
+refused it, or nobody has heard of its parcel for fifteen days: then nobody has paid."""
 
 CASES: dict[int, Event | None] = {
     0: None,
@@ -79,6 +84,8 @@ OPEN_FIRST = (
     E.AFTER_SALE_CLOSED,
 )
 """Lines may have a case each; the order shows the one that still needs most work."""
+OF_A_CASE = frozenset(OPEN_FIRST) - {E.AFTER_SALE_REJECTED, E.AFTER_SALE_CLOSED}
+"""Events by which a case is open, or has ended in a refund."""
 
 REFUND_STATUSES: dict[int, bool] = {0: True, 1: False, 2: False, 3: True, 4: False, 5: True}
 """refund_status: may a case that calls itself successful be believed to have paid back? (1, 2 under way; 4 failed)"""
@@ -96,7 +103,7 @@ CASE_TYPES: dict[int, str] = {
     5: CANCELLATION,
 }
 
-COD = 0
+COD, PAY_LATER = 0, 12
 PAY_TYPES: dict[int, str] = {
     COD: "cash_on_delivery",
     1: "wechat",
@@ -107,8 +114,10 @@ PAY_TYPES: dict[int, str] = {
     7: "nothing_to_pay",
     8: "instalments",
     9: "new_card",
-    12: "pay_later",
+    PAY_LATER: "pay_later",
 }
+DEFERRED = {COD, PAY_LATER}
+"""pay_type of orders that are sent before they are paid."""
 
 CARRIER_STATES: dict[str, Event] = {
     "1": E.COLLECTED,

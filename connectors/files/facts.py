@@ -10,7 +10,7 @@ from __future__ import annotations
 import polars as pl
 
 from connectors.files.mapping import Mapping
-from connectors.files.words import TIMES
+from connectors.files.words import DEFERRED, TIMES
 from orderhub_core.model import Event
 
 _STEPS = tuple(TIMES.values())
@@ -38,6 +38,8 @@ def facts(orders: pl.DataFrame, mapping: Mapping) -> dict[Event, pl.Expr]:
             for event in mapping.states(word) | (mapping.presupposes(word) - set(known)):
                 stated.setdefault(event, []).append(word)
     instants = {event: _instant(event, stated, known, present) for event in {*stated, *known}}
+    if "payment_method" in present:
+        instants = _sent_first(instants, known)
     instants = _end_of_handed_over(_end_of_unpaid(instants))
     return {event: instants[event] for event in Event if event in instants}
 
@@ -56,6 +58,23 @@ def _next_known(event: Event, known: dict[Event, pl.Expr]) -> pl.Expr:
     later = _STEPS[_STEPS.index(event) + 1 :] if event in _STEPS else ()
     told = [known[step] for step in later if step in known]
     return pl.min_horizontal(told) if told else pl.lit(None, dtype=pl.Int64)
+
+
+def _sent_first(instants: dict[Event, pl.Expr], known: dict[Event, pl.Expr]) -> dict[Event, pl.Expr]:
+    """What is paid on delivery, or later, is paid when the file says so, or else as the buyer takes it."""
+    if Event.PAID not in instants:
+        return instants
+    nothing = pl.lit(None, dtype=pl.Int64)
+    word = pl.col("payment_method").str.strip_chars().str.to_lowercase()
+    deferred, paid = word.is_in(DEFERRED).fill_null(False), known.get(Event.PAID, nothing)
+    taken = [instants.get(event, nothing) for event in (Event.DELIVERED, Event.SETTLED)]
+    return {
+        **instants,
+        Event.DEFERRED: pl.coalesce(
+            instants.get(Event.DEFERRED, nothing), pl.when(deferred).then(instants[Event.PAID])
+        ),
+        Event.PAID: pl.when(deferred).then(pl.coalesce(paid, *taken)).otherwise(instants[Event.PAID]),
+    }
 
 
 def _end_of_unpaid(instants: dict[Event, pl.Expr]) -> dict[Event, pl.Expr]:

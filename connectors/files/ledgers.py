@@ -19,6 +19,7 @@ from connectors.files.cells import UNSET, Cells, ids, money, texts, times
 from connectors.files.mapping import Mapping, load_mapping
 from connectors.files.observing import resolve
 from connectors.files.reading import ROW, read_table
+from connectors.files.words import DEFERRED
 from orderhub_core.errors import UserMistake
 from orderhub_core.frames import INSTANT
 from orderhub_core.settings import toml
@@ -167,6 +168,9 @@ def read_ledger(path: Path, source: str, known: Conventions | None = None) -> Le
     if source == "courier":
         entries, strange = _parcels(entries, read, rules.words)
         findings.append(_finding(source, "unknown_word", found.get("status", ""), table[ROW].filter(strange)))
+    if "payment_method" in entries.columns:
+        word = pl.col("payment_method").str.strip_chars().str.to_lowercase()
+        entries = entries.with_columns(status=pl.when(word.is_in(DEFERRED)).then(pl.lit("deferred")))
     fees = [_NO_FEES]
     if source == "platform":
         more, unread = _fees(table, found, mapping, rules)

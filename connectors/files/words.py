@@ -10,6 +10,7 @@ from orderhub_core.model import Event, Headline
 
 STATES: dict[Headline, tuple[Event, ...]] = {
     Headline.PENDING_PAYMENT: (),
+    Headline.ACCEPTED: (Event.DEFERRED,),
     Headline.PAID: (Event.PAID,),
     Headline.DESIGNING: (Event.DESIGN_STARTED,),
     Headline.PRODUCING: (Event.PRODUCTION_STARTED,),
@@ -44,6 +45,9 @@ PRESUPPOSES: dict[Headline, tuple[Event, ...]] = {
     Headline.RETURNED: (Event.PAID, Event.SHIPPED),
     Headline.REFUNDED: (Event.PAID,),
 }
+
+DEFERRED = ("货到付款", "先用后付", "cash on delivery", "cash_on_delivery", "cod", "pay later", "pay_later")
+"""Ways of paying by which the goods go first: a word that presupposes a payment presupposes none there."""
 
 TIMES: dict[str, Event] = {
     "placed_at": Event.PLACED,

@@ -7,7 +7,7 @@ from typing import Any
 
 from connectors.sandbox.ledger import Known
 
-PAY_TYPES = {"wechat": 1, "alipay": 2, "douyin_pay": 9}
+PAY_TYPES = {"cash_on_delivery": 0, "wechat": 1, "alipay": 2, "douyin_pay": 9}
 DESCRIPTIONS = {1: "待支付", 2: "备货中", 101: "部分发货", 3: "已发货", 4: "已关闭", 5: "已完成"}
 DESCRIPTIONS |= {21: "发货前退款完结", 22: "发货后退款完结", 39: "收货后退款完结"}
 CARRIER_STATES = {
@@ -44,7 +44,7 @@ def statuses(happened: dict[str, int]) -> tuple[int, int]:
         return 3, 3
     if "fulfilment.partly_shipped" in happened:
         return 101, 101
-    return (2, 2) if "payment.paid" in happened else (1, 1)
+    return (1, 1) if happened.keys().isdisjoint(("payment.deferred", "payment.paid")) else (2, 2)
 
 
 def case(happened: dict[str, int]) -> dict[str, int]:
@@ -82,7 +82,7 @@ def body(known: Known, shop_id: int) -> dict[str, Any]:
         "main_status": main,
         "main_status_desc": DESCRIPTIONS[main],
         "create_time": happened["order.placed"],
-        "pay_time": happened.get("payment.paid", 0),
+        "pay_time": 0 if "payment.deferred" in happened else happened.get("payment.paid", 0),
         "ship_time": happened.get("fulfilment.shipped", 0),
         "update_time": max(happened.values()),
         "finish_time": _finish_time(main, happened),

@@ -33,6 +33,7 @@ RETRY_S = (1, 2, 5, 15, 60, 300, 900)
 
 TAGS = {
     "order.placed": "100",
+    "payment.deferred": "101",
     "payment.paid": "101",
     "fulfilment.shipped": "102",
     "payment.settled": "103",

@@ -26,6 +26,7 @@ class Stage(StrEnum):
     """The places of an order's life that touchpoints tell apart: the headlines, and finer ones around the parcel."""
 
     PENDING_PAYMENT = "pending_payment"
+    ACCEPTED = "accepted"
     PAID = "paid"
     DESIGNING = "designing"
     PRODUCING = "producing"
@@ -58,10 +59,10 @@ def _between(first: Stage, last: Stage) -> tuple[Stage, ...]:
 # Which stages an order may have come from when it leaves the straight path.
 _COMES_FROM = {
     Stage.COMPLETED: (Stage.AFTER_SALE,),
-    Stage.AFTER_SALE: _between(Stage.PAID, Stage.COMPLETED),
-    Stage.INTERCEPTED: _between(Stage.PAID, Stage.OUT_FOR_DELIVERY),
+    Stage.AFTER_SALE: _between(Stage.ACCEPTED, Stage.COMPLETED),
+    Stage.INTERCEPTED: _between(Stage.ACCEPTED, Stage.OUT_FOR_DELIVERY),
     Stage.RETURNED: _between(Stage.SHIPPED, Stage.INTERCEPTED),
-    Stage.REFUNDED: _between(Stage.PAID, Stage.RETURNED),
+    Stage.REFUNDED: _between(Stage.ACCEPTED, Stage.RETURNED),
     Stage.CANCELLED: (*_between(Stage.PENDING_PAYMENT, Stage.PACKED), Stage.AFTER_SALE, Stage.INTERCEPTED),
 }
 

@@ -178,7 +178,7 @@ def _calls(made: Mapping[int, Made], asking: Mapping[int, Decision], split: Mapp
         (
             number,
             turn,
-            one.head.paid_at,
+            one.head.owed_at,
             one.head.province,
             None if wish.argument == NEAREST else wish.argument,
             split.get(number, ""),
@@ -251,7 +251,7 @@ def _claims(made: Sequence[Made], limited: frozenset[str]) -> Iterator[Row]:
             if said.action == "add_gift" and name in limited:
                 wanted[name] = wanted.get(name, 0) + said.quantity
         for name, pieces in wanted.items():
-            yield one.head.order_id, turn, one.head.paid_at, name, pieces, one.head.buyer_key or None
+            yield one.head.order_id, turn, one.head.owed_at, name, pieces, one.head.buyer_key or None
 
 
 def _refused(one: Made, said: Decision, why: Mapping[tuple[int, str], str]) -> Decision:
@@ -268,7 +268,7 @@ def _with_bases(made: Sequence[Made], bases: pl.DataFrame) -> Sequence[Made]:
     if not asking:
         return made
     raw = pl.DataFrame(
-        [(one.head.order_id, one.head.paid_at, one.head.province) for one in asking],
+        [(one.head.order_id, one.head.owed_at, one.head.province) for one in asking],
         schema={"order_id": pl.Int64(), "paid_at": pl.Int64(), "province": pl.String()},
         orient="row",
     )

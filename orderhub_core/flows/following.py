@@ -18,8 +18,8 @@ from orderhub_core.flows.companions import key_of
 from orderhub_core.flows.news import News
 from orderhub_core.flows.parcelling import Part, Parts
 from orderhub_core.flows.places import Places
-from orderhub_core.fold import Entry, Folded, Head
-from orderhub_core.lifecycle import axis_of
+from orderhub_core.fold import CASE_OPENED, CASE_REFUNDED, Entry, Folded, Head
+from orderhub_core.lifecycle import OWED_STATES, axis_of
 from orderhub_core.model import FIRST_ADDED_LINE, Axis, Event, Line, Packing
 from orderhub_core.rules.merging import wish
 from orderhub_core.store import packs
@@ -34,8 +34,9 @@ SENT_BY = frozenset({Event.PARTLY_SHIPPED.value, Event.SHIPPED.value})
 ALL_SENT_BY = frozenset({Event.SHIPPED.value, Event.DELIVERED.value})
 CARRIED_BY = frozenset(event.value for event in Event if axis_of(event) is Axis.LOGISTICS)
 PARTLY_REFUNDED = Event.PARTLY_REFUNDED.value
+REFUNDED_BY = frozenset({PARTLY_REFUNDED, CASE_REFUNDED})
 AFTER_SALE = frozenset(event.value for event in Event if axis_of(event) is Axis.AFTER_SALE)
-PAID = frozenset({"paid", "partly_refunded", "settled"})
+OWED = frozenset(str(state.value) for state in OWED_STATES)
 GOES = GONE = -1
 """In place of a moment: what is not done may go; what is done has gone its way."""
 FOREVER = (1 << 63) - 1
@@ -111,15 +112,16 @@ class Following:
             self._seen[number] = self.news.lines[number]
         if head.decided > 1 and number in self.news.lines:
             self._place_new(head)
-        if number in self._stopped or head.fulfilment in STOPPED or head.payment not in PAID:
+        if number in self._stopped or head.fulfilment in STOPPED or head.payment not in OWED:
             reasons, why = self._stopped.setdefault(number, {}), f"the order is {head.headline}"
             if reasons.get(why, GONE) == GONE:
                 reasons[why] = _there(head, moment if any(entry.event in STOPPED_BY for entry in news) else 0)
             return
         if PARTLY_REFUNDED in head.facts:
-            self._hold(head, REFUNDED, moment if any(entry.event == PARTLY_REFUNDED for entry in news) else 0)
+            self._hold(head, REFUNDED, moment if any(entry.event in REFUNDED_BY for entry in news) else 0)
         if head.after_sale not in CALM:
-            self._hold(head, WANTED_BACK, moment if folded.reopened or any(map(_is_a_case, news)) else 0)
+            another = folded.reopened or any(map(_is_a_case, news))
+            self._hold(head, WANTED_BACK, moment if another else 0)
             self._calm.discard(number)
         elif any(map(_is_a_case, news)):
             self._calm.add(number)
@@ -295,8 +297,8 @@ class Following:
 
 
 def _is_a_case(entry: Entry) -> bool:
-    """Whether the buyer's case went on; it may be told again and again, each time as of now."""
-    return entry.event in AFTER_SALE and entry.before != entry.after
+    """Whether the buyer's case went on, or is another; it may be told again and again, each time as of now."""
+    return entry.event == CASE_OPENED or (entry.event in AFTER_SALE and entry.before != entry.after)
 
 
 def _is_under_way(entry: Entry) -> bool:

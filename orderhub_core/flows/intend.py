@@ -125,7 +125,7 @@ class Intentions:
     def _windows(self, heads: Sequence[Head]) -> pl.DataFrame:
         if self.places.warehouses.is_empty():
             return NO_WINDOW
-        return self.outside.closings(_first_paid(heads))
+        return self.outside.closings(_first_owed(heads))
 
     def _shadowed(
         self, heads: Sequence[Head], lines: Mapping[int, Sequence[Line]], book: Rulebook, windows: pl.DataFrame
@@ -164,9 +164,9 @@ class Intentions:
     def _reports(
         self, heads: Sequence[Head], lines: Mapping[int, Sequence[Line]], asked: Sequence[Field]
     ) -> pl.DataFrame:  # fmt: skip
-        """What an order is told that was paid, nobody knows when, holds at no instant."""
+        """What an order is told that is owed, nobody knows since when, holds at no instant."""
         skus = {line.sku for head in heads for line in lines[head.order_id]} if any(one.told for one in asked) else ()
-        first = min((head.paid_at for head in heads if head.paid_at is not None), default=0)
+        first = min((head.owed_at for head in heads if head.owed_at is not None), default=0)
         return self.outside.reports(first, asked, skus)
 
     def _shares(self, heads: Sequence[Head]) -> list[tuple[Rulebook, list[Head]]]:
@@ -287,9 +287,9 @@ class Intentions:
         return {head.order_id: told.get(head.order_id, stored.get(head.order_id, ())) for head in heads}
 
 
-def _first_paid(heads: Sequence[Head]) -> int:
+def _first_owed(heads: Sequence[Head]) -> int:
     """Microseconds UTC; 0 where that of one is not known."""
-    return min(head.paid_at or 0 for head in heads)
+    return min(head.owed_at or 0 for head in heads)
 
 
 @lru_cache
@@ -298,10 +298,11 @@ def _cause(rule: str, version: str) -> str:
 
 
 def _is_undecided(head: Head) -> bool:
-    """Paid, even if part of it went back, its lines known, nothing done for it yet by anybody, nor by the rulebook."""
+    """Paid, even if part of it went back, or to be paid later; its lines known, nothing done for it yet by anybody, nor
+    by the rulebook."""
     return (
         not head.decided
-        and head.payment in ("paid", "partly_refunded")
+        and head.payment in ("deferred", "paid", "partly_refunded")
         and head.fulfilment == "waiting"
         and head.logistics == "none"
         and head.lines_digest is not None

@@ -20,11 +20,12 @@ from orderhub_core.flows import ops
 from orderhub_core.flows.editions import in_force
 from orderhub_core.flows.reporting import OURSELVES
 from orderhub_core.flows.stocking import EARLY_US, Stock
-from orderhub_core.model import Measurement, RawMessage
+from orderhub_core.model import RawMessage
 from orderhub_core.rules import needs
 from orderhub_core.rules.dictionary import MEASURED, Field
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.settings import Settings
+from orderhub_core.signals import Measurement
 from orderhub_core.store import signals
 from orderhub_core.store.base import Store
 

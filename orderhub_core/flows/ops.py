@@ -10,21 +10,9 @@ import msgspec
 from orderhub_core.errors import Term, Unreadable, UserMistake
 from orderhub_core.flows.rows import push_key, push_keys, waits_until, whole_keys
 from orderhub_core.fold import Entry, Head
-from orderhub_core.model import (
-    BookChange,
-    Dismissal,
-    Measurement,
-    Packing,
-    Pairing,
-    RawMessage,
-    Release,
-    Review,
-    Signal,
-    SignalEnd,
-    SignalWord,
-    Word,
-)
+from orderhub_core.model import BookChange, Dismissal, Packing, Pairing, RawMessage, Release, Review, Word
 from orderhub_core.settings import RESERVED
+from orderhub_core.signals import Measurement, Signal, SignalEnd, SignalWord
 from orderhub_core.store import books, packs, presale, signals
 from orderhub_core.store.base import Store
 from orderhub_core.store.unit import MOMENTS, Message, Row, Told, Writes

@@ -53,11 +53,11 @@ class LiveBuyers:
             self._asked |= missing
             found = _frame(map(_stored, self._reads.purchase_rows(missing)))
             self._stored = found if self._stored is None else self._stored.vstack(found)
-        here = _frame(_purchase(head) for head in touched.values() if head.buyer_key in buyers)
+        here = _frame(_purchase(head, head.paid_at) for head in touched.values() if head.buyer_key in buyers)
         if self._stored is not None:
             own = pl.col(BUYER).is_in(list(buyers)) & ~pl.col("order_id").is_in(list(touched))
             here = self._stored.filter(own).vstack(here)
-        return history(_frame(map(_purchase, heads)), here)
+        return history(_frame(_purchase(head, head.owed_at) for head in heads), here)
 
 
 def histories(store: Store) -> pl.DataFrame:
@@ -73,8 +73,8 @@ def _stored(row: Row) -> Row:
     return *plain, _refunded(_facts(facts)) if "refunded" in facts else None
 
 
-def _purchase(head: Head) -> Row:
-    return head.order_id, head.buyer_key, head.paid_at, head.paid_minor, head.currency, _refunded(head.facts)
+def _purchase(head: Head, at: int | None) -> Row:
+    return head.order_id, head.buyer_key, at, head.paid_minor, head.currency, _refunded(head.facts)
 
 
 def _refunded(facts: Mapping[str, int]) -> int | None:

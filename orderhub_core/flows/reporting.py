@@ -11,13 +11,14 @@ from orderhub_core.errors import UserMistake
 from orderhub_core.flows import naming, ops
 from orderhub_core.flows.editions import in_force
 from orderhub_core.frames import INSTANT
-from orderhub_core.model import RawMessage, Signal, SignalEnd
+from orderhub_core.model import RawMessage
 from orderhub_core.rules.dictionary import FIELDS, SIGNALS, Field, Kind, lookup, measured, nearest
 from orderhub_core.rules.language.operators import Language
 from orderhub_core.rules.routing import NO_WINDOW, WINDOWS
 from orderhub_core.rules.signals import SIGNALS as REPORTS
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.settings import Settings
+from orderhub_core.signals import Signal, SignalEnd
 from orderhub_core.store import signals
 from orderhub_core.store.base import Store
 from orderhub_core.store.signals import Reported

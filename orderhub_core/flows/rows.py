@@ -9,23 +9,28 @@ import msgspec
 import polars as pl
 
 from orderhub_core import effects, frames
-from orderhub_core.fold import Head, Parcels, read_stated
+from orderhub_core.cases import Cases
+from orderhub_core.fold import Head, Parcels
 from orderhub_core.model import Line
 from orderhub_core.rules.actions import HOLDS
+from orderhub_core.stated import read_stated
 from orderhub_core.store.statements import MOVED
 from orderhub_core.store.unit import Message, Row
 
 _json = msgspec.json.Encoder(order="deterministic").encode
 _instants = msgspec.json.Decoder(dict[str, int]).decode
 _boxes = msgspec.json.Decoder(Parcels).decode
+_cases = msgspec.json.Decoder(Cases).decode
 
 UNMARKED = effects.Marks()
 
 _FIELDS = [field.name for field in msgspec.structs.fields(Head)]
 _HEAD_FIELDS = {name: attrgetter(name) for name in _FIELDS}
+_ASKED = {**_HEAD_FIELDS, "paid_at": attrgetter("owed_at")}
+"""What rules read of an order: one that is paid later is decided as of the moment at which that was agreed."""
 _LINE_FIELDS = {field.name: attrgetter(field.name) for field in msgspec.structs.fields(Line)}
-_PACKED = ("facts", "stated", "parcels")
-_FACTS, _STATED, _PARCELS = (_FIELDS.index(name) for name in _PACKED)
+_PACKED = ("facts", "stated", "parcels", "cases")
+_FACTS, _STATED, _PARCELS, _CASES = (_FIELDS.index(name) for name in _PACKED)
 _moved = itemgetter(*map(_FIELDS.index, MOVED[: -len(_PACKED)]))
 """Of all of them: the fields one by one would take five times as long."""
 
@@ -34,13 +39,14 @@ def head(row: Row) -> Head:
     """A row of `orders`."""
     made = Head(*row)
     made.facts, made.stated, made.parcels = _instants(row[_FACTS]), read_stated(row[_STATED]), _boxes(row[_PARCELS])
+    made.cases = _cases(row[_CASES])
     made.lines_digest, made.person_digest = _bytes(made.lines_digest), _bytes(made.person_digest)
     return made
 
 
 def order_row(known: Head) -> Row:
     row = list(msgspec.structs.astuple(known))
-    row[_FACTS], row[_STATED], row[_PARCELS] = _packed(known)
+    row[_FACTS], row[_STATED], row[_PARCELS], row[_CASES] = _packed(known)
     return tuple(row)
 
 
@@ -49,10 +55,11 @@ def moved_row(known: Head) -> Row:
     return (*_moved(msgspec.structs.astuple(known)), *_packed(known), known.order_id)
 
 
-def _packed(known: Head) -> tuple[str, str, str]:
+def _packed(known: Head) -> tuple[str, str, str, str]:
     """The fields of `_PACKED`, in JSON."""
     stated, parcels = sorted(known.stated.items()), known.parcels
-    return _json(known.facts).decode(), _json(stated).decode(), _json(parcels).decode() if parcels else "{}"
+    boxes, cases = (_json(some).decode() if some else "{}" for some in (parcels, known.cases))
+    return _json(known.facts).decode(), _json(stated).decode(), boxes, cases
 
 
 def payment_row(head: Head) -> Row:
@@ -194,7 +201,7 @@ def line_row(order_id: int, line: Line, rule: str) -> Row:
 
 def orders_frame(heads: Sequence[Head], columns: Sequence[str]) -> pl.DataFrame:
     """Of ORDERS the id and these columns; states as the words that they are."""
-    return pl.DataFrame([_series(name, list(map(_HEAD_FIELDS[name], heads))) for name in ("order_id", *columns)])
+    return pl.DataFrame([_series(name, list(map(_ASKED[name], heads))) for name in ("order_id", *columns)])
 
 
 def _series(name: str, values: list[object]) -> pl.Series:

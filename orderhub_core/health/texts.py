@@ -33,6 +33,7 @@ NOT_APART = "the orders do not tell it apart from {places}"
 
 HEADLINES = {
     "pending_payment": "Awaiting payment",
+    "accepted": "To ship before payment",
     "paid": "Paid",
     "designing": "In design",
     "producing": "In production",

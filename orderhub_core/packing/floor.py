@@ -7,6 +7,7 @@ from typing import NamedTuple
 import polars as pl
 
 from orderhub_core.frames import INSTANT
+from orderhub_core.lifecycle import OWED_STATES
 from orderhub_core.packing import checks
 from orderhub_core.packing.checks import Floor
 
@@ -34,7 +35,7 @@ tell it. `aside`: of a gift that an order waits for, pieces that lie there for o
 _PLENTY = 1 << 40
 """Pieces of every gift, in a warehouse that reports no stock."""
 _TO_LEAVE = (
-    pl.col("payment").cast(pl.String).is_in(["paid", "partly_refunded", "settled"])
+    pl.col("payment").cast(pl.String).is_in([state.value for state in OWED_STATES])
     & ~pl.col("fulfilment").cast(pl.String).is_in(["cancelled", "intercepted"])
     & pl.all_horizontal(pl.col("shipped_at", "collected_at", "delivered_at").is_null())
 )

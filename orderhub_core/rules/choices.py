@@ -17,6 +17,7 @@ CHANNEL = {
 
 PAYMENT = {
     "未付款": "unpaid",
+    "后付款": "deferred",
     "已付款": "paid",
     "已结算": "settled",
     "部分退款": "partly_refunded",
@@ -64,6 +65,7 @@ INVOICE = {"无": "none", "已申请": "requested", "已开票": "issued", "已�
 
 HEADLINE = {
     "待付款": "pending_payment",
+    "已接单": "accepted",
     "已付款": "paid",
     "设计中": "designing",
     "生产中": "producing",

@@ -93,7 +93,12 @@ ORDER = (
         "line_count", "行数", Kind.NUMBER, "order", "line_count", "Lines of the order.", aliases=("明细行数",), least=1
     ),
     _instant("placed_at", "下单时间", "When the order was placed."),
-    _instant("paid_at", "付款时间", "When it was paid.", "支付时间"),
+    _instant(
+        "paid_at",
+        "付款时间",
+        "When it was paid; while it decides, of an order that is paid later, when that was agreed.",
+        "支付时间",
+    ),
     _instant("promised_at", "承诺发货时间", "Until when the shop has promised to ship.", "承诺时间"),
     _instant("shipped_at", "发货时间", "When the warehouse handed it over."),
     _instant("collected_at", "揽收时间", "The carrier's first scan."),

@@ -206,7 +206,8 @@ def _not_shipped(one: Case, tr: Translate, word: Word) -> Answer:
     if order.get("shipped_at") is not None:
         return Answer("", tr("It is shipped."))
     why = []
-    if order.get("payment") in _UNPAID or ("paid_at" in order and order["paid_at"] is None):
+    payment, never_paid = order.get("payment"), "paid_at" in order and order["paid_at"] is None
+    if payment in _UNPAID or (payment != "deferred" and never_paid):
         why.append(tr("it is not paid"))
     if order.get("payment") == "refunded" or order.get("fulfilment") in _STOPPED:
         why.append(tr("it is refunded or cancelled"))

@@ -17,10 +17,11 @@ import msgspec
 
 from orderhub_core import effects, pseudonym
 from orderhub_core.errors import Fault, Stop, StoreMissing
-from orderhub_core.fold import FACT_COLUMNS, Head, Parcels, is_sound, read_stated
+from orderhub_core.fold import FACT_COLUMNS, Head, Parcels
 from orderhub_core.lifecycle import Given, headline, in_order, settle
 from orderhub_core.model import Event
 from orderhub_core.standing import turning_event
+from orderhub_core.stated import is_sound, read_stated
 from orderhub_core.store import archive, homes, keys, ledger, schema, snapshot, statements
 from orderhub_core.store import sqlite as sqlite_home
 from orderhub_core.store.base import Store

@@ -7,13 +7,14 @@ from typing import NamedTuple
 
 from orderhub_core.errors import Fault, Term
 from orderhub_core.store.base import Store
+from orderhub_core.store.statements import OWED
 
 _BEING_MADE = """(lines.rule = '' AND orders.fulfilment IN ('waiting', 'designing', 'producing', 'short')
     AND EXISTS (SELECT 1 FROM decisions made WHERE made.order_id = orders.order_id
     AND made.action = 'work_order' AND made.shadow = 0))"""
 """What a base makes lies nowhere yet, and took nothing as it was decided; it is there once it is locked or labelled."""
 _STILL_THERE = f"""lines.deleted_at IS NULL AND orders.deleted_at IS NULL AND NOT {_BEING_MADE}
-    AND orders.payment IN ('paid', 'partly_refunded', 'settled')
+    AND orders.payment IN {OWED}
     AND orders.fulfilment NOT IN ('cancelled', 'intercepted')
     AND (orders.shipped_at IS NULL OR orders.shipped_at > ?)
     AND (orders.collected_at IS NULL OR orders.collected_at > ? OR orders.decided > 1)
@@ -80,15 +81,15 @@ class Entry(NamedTuple):
 
 
 def promised(store: Store, warehouse: str, at: int) -> dict[str, int]:
-    """Pieces by SKU of all paid orders that are to leave a warehouse, whoever sent them there, and had not left it `at`
-    (microseconds UTC), those that wait for a person among them, but not what is being made for its order. One pass over
-    the orders."""
+    """Pieces by SKU of all orders, paid or to be paid later, that are to leave a warehouse, whoever sent them there,
+    and had not left it `at` (microseconds UTC), those that wait for a person among them, but not what is being made for
+    its order. One pass over the orders."""
     rows = store.query("hub", _PROMISED, (*[at] * 6, warehouse))
     return {sku: int(pieces) for sku, pieces in rows}
 
 
 class Awaited(NamedTuple):
-    """Of one SKU in one warehouse, what a paid order has there that has not left."""
+    """Of one SKU in one warehouse, what an order has there that is owed and has not left."""
 
     shop: str
     order_no: str

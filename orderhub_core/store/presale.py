@@ -9,6 +9,7 @@ from orderhub_core import effects
 from orderhub_core.model import Line
 from orderhub_core.store.aside import UNTOUCHED
 from orderhub_core.store.base import Store
+from orderhub_core.store.statements import OWED
 from orderhub_core.store.unit import Row
 from orderhub_core.supply import Arrival, BatchPlan
 
@@ -39,7 +40,7 @@ _WANTED = f"""SELECT o.order_id, o.shop, o.order_no, o.paid_at, o.promised_at, l
     WHERE EXISTS (SELECT 1 FROM decisions d
     WHERE d.order_id = o.order_id AND d.action = 'hold' AND d.argument = 'presale' AND d.shadow = 0)
     AND o.deleted_at IS NULL AND l.deleted_at IS NULL
-    AND ((o.payment IN ('paid', 'partly_refunded', 'settled') AND o.fulfilment NOT IN ('cancelled', 'intercepted'))
+    AND ((o.payment IN {OWED} AND o.fulfilment NOT IN ('cancelled', 'intercepted'))
     OR o.shipped_at IS NOT NULL OR o.collected_at IS NOT NULL)
     ORDER BY o.order_id, l.line_no"""
 """What was called off before it left wants nothing any more; what has left keeps its pieces, whatever comes back, and

@@ -19,7 +19,9 @@ _HEARD = f"""SELECT min(seq), shop, order_no, message, min(recorded_at) FROM log
     WHERE order_id IN (SELECT order_id FROM decisions WHERE {_OF}) GROUP BY shop, order_no, message"""
 _SIGNALS = """SELECT min(seq), '', '', message, min(recorded_at) FROM log
     WHERE order_id = 0 AND substr(event, 1, 7) = 'signal.' AND recorded_at >= ? GROUP BY message"""
-_FIRST = f"SELECT min(paid_at), min(decided_at) FROM decisions JOIN orders USING (order_id) WHERE {_OF}"
+_FIRST = (
+    f"SELECT min(coalesce(paid_at, placed_at)), min(decided_at) FROM decisions JOIN orders USING (order_id) WHERE {_OF}"
+)
 _LASTING = "FROM signals WHERE (until IS NULL OR until >= ?) AND substr(name, 1, 12)"
 _MEASURED = f"SELECT min(since) {_LASTING} = 'measurement:'"
 _SAID = f"SELECT name {_LASTING} <> 'measurement:'"
@@ -80,12 +82,12 @@ def decisions(store: Store, since: int, until: int = 1 << 62) -> Recorded:
 
 
 def _of_use(store: Store, since: int, until: int) -> int:
-    """When the first signal came that held, or may have, when any of these orders was paid: what was said before that
+    """When the first signal came that held, or may have, when any of these orders was owed: what was said before that
     was over by then, or speaks of what was. Some are decided before they were paid, by their channel's clock."""
-    paid_at, decided_at = store.query("hub", _FIRST, (since, until))[0]
-    if paid_at is None:
+    owed_at, decided_at = store.query("hub", _FIRST, (since, until))[0]
+    if owed_at is None:
         return 0
-    first = min(paid_at, decided_at) - MARGIN_US
+    first = min(owed_at, decided_at) - MARGIN_US
     # The hub's own begin as they are said; what people say may have begun before or after it.
     ((measured,),) = store.query("hub", _MEASURED, (first,))
     said = [name for (name,) in store.query("hub", _SAID, (first,))]

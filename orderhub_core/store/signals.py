@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from itertools import chain
 from typing import NamedTuple, TypeVar
 
-from orderhub_core.model import Measurement, Signal, SignalEnd, SignalWord
+from orderhub_core.signals import Measurement, Signal, SignalEnd, SignalWord
 from orderhub_core.store.base import Store
 from orderhub_core.store.unit import Row
 

@@ -187,7 +187,8 @@ def scan(folder: Path, name: str, known: Meta | None = None) -> pl.LazyFrame:
             name=name,
             columns=tuple(missing),
         )
-    return found
+    # An earlier version may have had fewer words for a state: they are among ours.
+    return found.cast({column: kind for column, kind in SCHEMAS[name].items() if isinstance(kind, pl.Enum)})
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from functools import lru_cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
+from orderhub_core.lifecycle import OWED_STATES
 from orderhub_core.store.unit import Row, Writes
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ MOVED = (
     "placed_at", "paid_at", "shipped_at", "collected_at", "delivered_at", "updated_at", "headline_at",
     "payment", "fulfilment", "logistics", "after_sale", "invoice", "headline",
     "warehouse", "warehouse_by", "carrier", "tracking_no", "contradictions", "decided", "changed_version",
-    "facts", "stated", "parcels",
+    "facts", "stated", "parcels", "cases",
 )  # fmt: skip
 """Columns of `orders` that follow from what happens to it and not from what it consists of, which most news repeat."""
 MOVE = f"UPDATE orders SET {', '.join(f'{name} = ?' for name in MOVED)} WHERE order_id = ?"
@@ -91,7 +92,9 @@ ANEW = """next_at = CASE WHEN state = 'person' AND attempts = 0 AND next_at < ? 
     JOIN packs p ON mine.order_id = outbox.order_id AND outbox.key = 'push:' || mine.shop || ':' || mine.order_no
     AND p.order_id = mine.order_id AND p.order_no = '') THEN ? ELSE next_at END"""
 """Who waits for others, and was told of none, waits once more as it is let go: they may be let go with it."""
-STOPPED = "(o.fulfilment IN ('cancelled', 'intercepted') OR o.payment NOT IN ('paid', 'partly_refunded', 'settled'))"
+OWED = "({})".format(", ".join(f"'{state.value}'" for state in sorted(OWED_STATES)))
+"""States of a payment, of orders that are to be sent."""
+STOPPED = f"(o.fulfilment IN ('cancelled', 'intercepted') OR o.payment NOT IN {OWED})"
 """Of an order `o`: nothing of it is to be sent."""
 IS_STOPPED = f"EXISTS (SELECT 1 FROM (SELECT 1) AS one JOIN orders o ON o.order_id = outbox.order_id AND {STOPPED})"
 """Without a WHERE of its own: where many rows are changed at once, a statement is taken apart at its first."""
@@ -104,8 +107,8 @@ RELEASE = f"""UPDATE outbox SET note = ? || {BEFORE}, {ANEW}, released = ?,
 """A person lets it go, or has seen to what waited for one: each word as it was said, one after the other. For a reason
 that its speaker has not seen it goes on waiting. What was tried may have arrived: it stays as it is, unless it is to go
 `again`. What is done stays done."""
-TO_BE_SENT = """o.deleted_at IS NULL AND o.payment = 'paid' AND o.after_sale IN ('none', 'rejected', 'closed')
-    AND o.shipped_at IS NULL AND ((o.fulfilment = 'waiting' AND o.logistics = 'none')
+TO_BE_SENT = """o.deleted_at IS NULL AND o.payment IN ('deferred', 'paid') AND o.shipped_at IS NULL
+    AND o.after_sale IN ('none', 'rejected', 'closed') AND ((o.fulfilment = 'waiting' AND o.logistics = 'none')
     OR (o.fulfilment = 'partly_shipped' AND EXISTS (SELECT 1 FROM outbox f
     WHERE f.key = 'push:' || o.shop || ':' || o.order_no AND f.state = 'done')))"""
 """Of an order `o`: nobody else can have sent it, nor does the buyer want it back. What is said to be shipped may have

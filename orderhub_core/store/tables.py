@@ -66,7 +66,7 @@ class Order(HubPart, table=True):
     facts: str = text("{}")
     """JSON: event to instant."""
     stated: str = text("[]")
-    """JSON: versions of statements, each with the fields of the content (bits: `fold.FIELDS`) whose newest it is."""
+    """JSON: versions of statements, each with the fields of the content (bits: `stated.FIELDS`) whose newest it is."""
     parcels: str = text("{}")
     """JSON: tracking number to carrier and whether its label is printed."""
     lines_digest: bytes | None = blob()
@@ -74,6 +74,8 @@ class Order(HubPart, table=True):
     """Keyed; says whether the receiver changed, and nothing else."""
     changed_version: int = number()
     deleted_at: int | None = instant()
+    cases: str = text("{}")
+    """JSON: as of `cases.Cases`."""
 
 
 class Line(HubPart, table=True):

@@ -58,6 +58,12 @@ def test_a_blank_amount_counts_only_where_something_happened(tmp_path: Path) -> 
     assert read.findings["finding"].to_list() == ["blank_amount"]
 
 
+@pytest.mark.parametrize(("word", "told"), [("货到付款", "deferred"), (" COD", "deferred"), ("微信", ""), ("", "")])
+def test_what_is_paid_later_is_told_by_its_payment_method(tmp_path: Path, word: str, told: str) -> None:
+    read = read_ledger(write(tmp_path, f"{HEAD},支付方式", f"{row('100', at='')},{word}"), "platform")
+    assert read.entries["status"].to_list() == [told]
+
+
 def test_mixed_time_zones_are_told(tmp_path: Path) -> None:
     lines = [row("1"), row("1", order_no="A2"), row("1", "2026-11-01T10:00:00Z", order_no="A3")]
     read = read_ledger(write(tmp_path, HEAD, *lines), "platform")

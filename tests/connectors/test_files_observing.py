@@ -45,6 +45,7 @@ MAPPING = Mapping(
         "receiver_name": "name",
         "receiver_phone": "phone",
         "province": "province",
+        "payment_method": "pays",
         "tracking_no": "parcel",
         "carrier": "carrier",
         "sku": "sku",
@@ -55,6 +56,7 @@ MAPPING = Mapping(
     },
     status={
         "new": "pending_payment",
+        "taken on": "accepted",
         "paid": "paid",
         "shipped": "shipped",
         "delivered": "delivered",
@@ -85,6 +87,25 @@ def at(day: int) -> int:
 
 def order(no: str = "1", **cells: str) -> dict[str, str]:
     return {"no": no, "placed": T.format(1), **cells}
+
+
+@pytest.mark.parametrize(
+    ("cells", "facts"),
+    [
+        ({"status": "paid"}, {Event.DEFERRED: 3}),
+        ({"status": "taken on", "pays": ""}, {Event.DEFERRED: 3}),
+        ({"status": "shipped", "shipped": T.format(2)}, {Event.DEFERRED: 2, Event.SHIPPED: 2}),
+        ({"status": "delivered", "delivered": T.format(2)},
+         {Event.DEFERRED: 2, Event.PAID: 2, Event.SHIPPED: 2, Event.DELIVERED: 2}),
+        ({"status": "paid", "paid at": T.format(2)}, {Event.DEFERRED: 2, Event.PAID: 2}),
+        ({"status": "closed"}, {Event.VOIDED: 3, Event.CANCELLED: 3}),
+        ({"status": "paid", "pays": "微信"}, {Event.PAID: 3}),
+    ],
+)  # fmt: skip
+def test_what_is_paid_on_delivery_is_not_paid_before(cells: dict[str, str], facts: dict[Event, int]) -> None:
+    (claim,) = claims(read(order(pays="货到付款", updated=T.format(3)) | cells))
+    told = {event: day for event, day in claim.facts.items() if event != Event.PLACED}
+    assert told == {event.value: at(day) for event, day in facts.items()}
 
 
 def test_a_whole_row_becomes_an_observation() -> None:

@@ -55,7 +55,7 @@ async def drain(pusher: Pusher, now: float) -> None:
 
 def expected(truth: Truth, end: int) -> set[tuple[str, str]]:
     """(order_no, event) of the last two days, as far as pushes tell events."""
-    silent = {"payment.voided", "fulfilment.cancelled"}
+    silent = {"payment.voided", "payment.settled", "fulfilment.cancelled"}
     return {
         (order_no, event)
         for order_no, happened in truth.items()

@@ -18,19 +18,8 @@ from ruling import Desk, Speaking
 from talk import HASHES, SECOND, Decoder, Said
 
 from orderhub_core.lifecycle import Given, headline, settle
-from orderhub_core.model import (
-    BookChange,
-    Content,
-    Event,
-    Line,
-    Measurement,
-    Observation,
-    Release,
-    Review,
-    Sighting,
-    Signal,
-    SignalEnd,
-)
+from orderhub_core.model import BookChange, Content, Event, Line, Observation, Release, Review, Sighting
+from orderhub_core.signals import Measurement, Signal, SignalEnd
 
 Key = tuple[str, str]
 """Source and message id, or shop and order number."""
@@ -536,7 +525,7 @@ class Model:
     def _decide(self, order: Order, cause: Key, speaking: Speaking | None) -> None:
         now = order.settled()
         paid, untouched = (
-            now.payment in ("paid", "partly_refunded"),
+            now.payment in ("deferred", "paid", "partly_refunded"),
             (now.fulfilment, now.logistics) == ("waiting", "none"),
         )
         if order.decided or not paid or not untouched or "lines" not in order.stated:
@@ -546,7 +535,8 @@ class Model:
         order.touch()
         sold = [line for line in order.lines if line.gift_of is None]
         about = {"shop": order.shop, **{name: order.holds.get(name, "") for name in ("province", "city")}}
-        asked = speaking.asked(sold, order.holds.get("total_minor", 0), order.facts.get("payment.paid"), about)
+        owed_at = order.facts.get("payment.deferred", order.facts.get("payment.paid"))
+        asked = speaking.asked(sold, order.holds.get("total_minor", 0), owed_at, about)
         if (shadow := speaking.shadow) is not None:
             self._note(order, shadow.version, _named(order, shadow.wishes(asked)) or [NOTHING], cause, shadow=1)
         book = speaking.of(order.shop, order.order_no)
@@ -667,7 +657,12 @@ def _named(order: Order, wishes: list[Wish]) -> list[Wish]:
 
 
 def _is_stopped(now: Any) -> bool:
-    return now.fulfilment in ("cancelled", "intercepted") or now.payment not in ("paid", "settled", "partly_refunded")
+    return now.fulfilment in ("cancelled", "intercepted") or now.payment not in (
+        "deferred",
+        "paid",
+        "settled",
+        "partly_refunded",
+    )
 
 
 def _goods(leased: Any) -> list[tuple[str, int, str]]:

@@ -19,7 +19,6 @@ from orderhub_core.model import (
     Decoded,
     Event,
     Line,
-    Measurement,
     Observation,
     Parcel,
     Person,
@@ -27,11 +26,10 @@ from orderhub_core.model import (
     Release,
     Review,
     Sighting,
-    Signal,
-    SignalEnd,
 )
 from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.rules.tree import Action, Group, Rule, Rulebook
+from orderhub_core.signals import Measurement, Signal, SignalEnd
 
 SECOND = 1_000_000
 DAWN = 1_767_225_600 * SECOND

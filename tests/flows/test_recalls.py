@@ -12,8 +12,8 @@ from orderhub_core.errors import BadCredentials, RefusedByTarget, Unreachable, U
 from orderhub_core.flows import ops
 from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.dispatch import LEASE_S
+from orderhub_core.model import Case, Release
 from orderhub_core.model import Event as E
-from orderhub_core.model import Release
 from orderhub_core.store import flow
 from orderhub_core.store.statements import HANDED_OVER
 
@@ -133,6 +133,61 @@ def test_a_case_that_is_over_keeps_nothing_that_nothing_else_keeps(desk):
     desk.say(name, E.AFTER_SALE_CLOSED)
     desk.push()
     assert desk.pushed == ["push:shop-1:A1"]
+
+
+def test_the_next_case_of_an_order_of_which_some_was_refunded_is_told(desk):
+    (name,) = desk.orders()
+    desk.say(name, E.AFTER_SALE_APPLIED)
+    desk.say(name, E.AFTER_SALE_REFUNDED, E.PARTLY_REFUNDED)
+    desk.holds.release(name, reason="the rest goes", by="ann")
+    desk.say(name, E.AFTER_SALE_APPLIED)
+    desk.push()
+    assert desk.pushed == []
+    assert WANTED_BACK in desk.effect()[2]
+
+
+def refund(number, about="1", minor=500):
+    return {"cases": (Case(number, about, minor),)}
+
+
+@pytest.mark.parametrize("done", [False, True], ids=["waiting", "handed over"])
+def test_a_part_refund_of_another_case_is_told_and_a_repetition_is_not(desk, done):
+    (name,) = desk.orders()
+    if done:
+        desk.push()
+    desk.say(name, E.AFTER_SALE_REFUNDED, E.PARTLY_REFUNDED, **refund("C1"))
+    end = desk.holds.close if done else desk.holds.release
+    end(name, reason="the rest goes", by="ann")
+    for said in (refund("C1"), refund("", minor=0), refund("C1", minor=None)):
+        desk.say(name, E.AFTER_SALE_REFUNDED, E.PARTLY_REFUNDED, **said)
+    assert desk.holds.kept() == []
+    desk.say(name, E.AFTER_SALE_REFUNDED, **refund("C2"))
+    (held,) = desk.holds.kept()
+    assert "partly refunded: what is still to be sent?; before: " in held.note
+    told = "SELECT event, detail FROM log WHERE event IN ('order.case_opened', 'order.case_refunded') ORDER BY seq"
+    assert rows(desk.context, told) == [
+        ("order.case_refunded", f'{{"about":"1","number":"{number}","refunded_minor":500}}') for number in ("C1", "C2")
+    ]
+
+
+def test_a_part_refund_of_another_line_is_told_where_no_case_is_named(desk):
+    (name,) = desk.orders()
+    desk.say(name, E.PARTLY_REFUNDED, **refund("", "1", 0))
+    desk.holds.release(name, reason="the rest goes", by="ann")
+    desk.say(name, E.PARTLY_REFUNDED, cases=(Case("", "1", 0), Case("", "2", 0)))
+    desk.push()
+    assert desk.pushed == []
+
+
+def test_another_case_is_told_while_one_is_open(desk):
+    (name,) = desk.orders()
+    desk.say(name, E.AFTER_SALE_APPLIED, E.RETURN_AGREED, cases=(Case("C1", "1"),))
+    desk.holds.release(name, reason="the other line goes", by="ann")
+    desk.say(name, E.AFTER_SALE_APPLIED, cases=(Case("C1", "1"),))
+    assert desk.holds.kept() == []
+    desk.say(name, E.AFTER_SALE_APPLIED, cases=(Case("C2", "2"),))
+    desk.push()
+    assert (desk.pushed, desk.effect()[2].startswith(WANTED_BACK)) == ([], True)
 
 
 def test_what_a_warehouse_has_stopped_itself_is_not_told_back(desk):

@@ -3,6 +3,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TakesLonger
 
+import msgspec
 import psycopg
 import pytest
 import sqlalchemy
@@ -10,8 +11,9 @@ from alembic import command
 
 from orderhub_core.errors import Busy, Stop, Unreachable
 from orderhub_core.flows import rows
-from orderhub_core.fold import FIELDS, Head, Origin, fold, read_stated
+from orderhub_core.fold import Head, Origin, fold
 from orderhub_core.model import Content, Line, Observation, RawMessage
+from orderhub_core.stated import FIELDS, read_stated
 from orderhub_core.store import aside, homes, schema, sessions
 from orderhub_core.store.homes import Home
 
@@ -51,7 +53,7 @@ def test_what_waited_before_the_lanes_waits_in_the_only_one(old_home):
     store = homes.open_store(old_home)
     assert store.lanes == 1
     claim = store.claim(10, 5)
-    assert (claim.messages[0].id, claim.version, claim.next_order_id, claim.lane) == (7, 10, 5, 0)
+    assert (claim.messages[0].id, claim.version, claim.next_order_id, claim.lane) == (7, 12, 5, 0)
     store.release(claim)
     assert homes.outdated(old_home) == []
     assert schema.differences(old_home) == []
@@ -120,15 +122,40 @@ def test_what_was_dismissed_before_stays_dismissed(old_home):
     store.close()
 
 
+def put(connection, head, **rest):
+    """An order, in the columns that there are."""
+    names = [column["name"] for column in sqlalchemy.inspect(connection).get_columns("orders")]
+    known = dict(zip(msgspec.structs.asdict(head), rows.order_row(head), strict=True)) | rest
+    row = {name: known[name] for name in names}
+    values = ", ".join(f":{name}" for name in names)
+    connection.execute(sqlalchemy.text(f"INSERT INTO orders ({', '.join(names)}) VALUES ({values})"), row)
+
+
+def test_the_next_case_of_an_order_that_older_versions_took_for_old_news_counts(old_home):
+    with schema.connection(old_home, "hub") as connection:
+        command.upgrade(schema.config(connection, "hub"), "hub_0020")
+        facts = {"order.placed": 1, "payment.paid": 2, "after_sale.applied": 9, "after_sale.refunded": 5}
+        for number, applied_at in ((1, 9), (2, 4)):
+            facts["after_sale.applied"] = applied_at
+            head = Head(number, "shop-1", "direct", f"A{number}", after_sale="refunded", headline="paid", headline_at=5)
+            head.facts = dict(facts)
+            put(connection, head)
+        connection.commit()
+    homes.init(old_home)
+    store = homes.open_store(old_home)
+    asked = "SELECT order_no, payment, after_sale, headline, headline_at FROM orders ORDER BY order_no"
+    assert store.query("hub", asked) == [
+        ("A1", "paid", "applied", "after_sale", 9),
+        ("A2", "paid", "refunded", "paid", 5),
+    ]
+    store.close()
+
+
 def test_what_older_versions_knew_of_statements_counts_as_it_did(old_home):
     with schema.connection(old_home, "hub") as connection:
         command.upgrade(schema.config(connection, "hub"), "hub_0018")
-        names = [column["name"] for column in sqlalchemy.inspect(connection).get_columns("orders")]
         for number, stated in ((1, '{"city":7,"currency":7,"lines":5,"person":7}'), (2, "{}")):
-            head = Head(number, "shop-1", "direct", f"A{number}", total_minor=0)
-            row = dict(zip(names, rows.order_row(head), strict=True)) | {"stated": stated}
-            values = ", ".join(f":{name}" for name in names)
-            connection.execute(sqlalchemy.text(f"INSERT INTO orders ({', '.join(names)}) VALUES ({values})"), row)
+            put(connection, Head(number, "shop-1", "direct", f"A{number}", total_minor=0), stated=stated)
         connection.commit()
     homes.init(old_home)
     store = homes.open_store(old_home)

@@ -143,6 +143,17 @@ def test_what_a_version_wrote_that_kept_no_digests_is_read(tmp_path):
     assert height(tmp_path) == 3
 
 
+def test_what_a_version_wrote_that_had_fewer_words_for_a_state_goes_on_with_ours(tmp_path):
+    fewer = pl.Enum([word for word in SCHEMAS["orders"]["payment"].categories if word != "deferred"])
+    older = empty("orders").clear(1).with_columns(payment=pl.lit("paid", fewer))
+    snapshot.write(tmp_path, {}, Meta(1))
+    digestless(tmp_path)
+    older.write_parquet(snapshot.file(tmp_path, "orders"))
+    known = snapshot.scan(tmp_path, "orders")
+    ours = empty("orders").clear(1).with_columns(payment=pl.lit("deferred", SCHEMAS["orders"]["payment"]))
+    assert pl.concat([known, ours.lazy()]).collect()["payment"].to_list() == ["paid", "deferred"]
+
+
 def test_a_disk_that_fails_after_the_new_one_is_named_leaves_it_readable(tmp_path, monkeypatch):
     snapshot.write(tmp_path, frames(1), Meta(1))
     replace = Path.replace

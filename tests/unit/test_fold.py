@@ -8,8 +8,9 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orderhub_core.fold import PLAIN, Head, Origin, Pseudonymous, fold
-from orderhub_core.model import Content, Event, Line, Observation, Parcel, Person
+from orderhub_core.fold import Head, Origin, Pseudonymous, fold
+from orderhub_core.model import Case, Content, Event, Line, Observation, Parcel, Person
+from orderhub_core.stated import PLAIN
 
 
 def head():
@@ -45,6 +46,10 @@ observations = st.builds(
     content=st.none() | contents,
     parcels=st.lists(
         st.builds(Parcel, st.sampled_from(["T1", "T2"]), st.sampled_from(["", "sf", "zto"]), st.booleans()), max_size=2
+    ).map(tuple),
+    cases=st.lists(
+        st.builds(Case, st.sampled_from(["", "C1", "C2"]), st.sampled_from(["", "1"]), st.none() | st.integers(0, 2)),
+        max_size=2,
     ).map(tuple),
 )
 told = st.lists(st.tuples(observations, st.sampled_from([b"", b"x", b"y"])), max_size=6)

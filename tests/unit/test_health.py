@@ -204,7 +204,7 @@ def test_the_places_stay_the_same_while_orders_grow_old_one_by_one() -> None:
 
 def test_the_limits_are_told_with_where_they_stand() -> None:
     own = diagnosis.diagnose(orders(), AS_OF)
-    assert "24 h: Awaiting payment, Paid" in texts.limits(own, str)
+    assert "24 h: Awaiting payment, To ship before payment" in texts.limits(own, str)
     assert "2 h: Shipped (Tracking number: none); " in texts.limits(own, str) and "thresholds.toml" in texts.limits(
         own, str
     )

@@ -13,7 +13,7 @@ from orderhub_core.lifecycle import GUARDS, INITIAL, TRANSITIONS, Given, advance
 from orderhub_core.model import STATES, Axis, Event, Fulfilment, Headline, Logistics, Payment
 from orderhub_core.views import VIEWS
 
-EVERYTHING = Given(tracking_no=True, label=True, paid=True)
+EVERYTHING = Given(tracking_no=True, label=True, secured=True)
 
 
 PARCEL = Given(tracking_no=True, label=True)
@@ -146,7 +146,7 @@ def test_steps_chain_and_only_applied_ones_move(claims_, given_):
         if step.outcome == "applied":
             for event in (*step.inferred, step.event):
                 state = TRANSITIONS[axis][state][event]
-            assert all(holds(given_._replace(paid=True)) for _, holds in GUARDS.get(step.event, ()))
+            assert all(holds(given_._replace(secured=True)) for _, holds in GUARDS.get(step.event, ()))
         assert state is step.after
         at[axis] = step.after
     assert at == {axis: getattr(result, axis.value) for axis in Axis}

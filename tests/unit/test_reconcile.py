@@ -135,7 +135,7 @@ def something_went_out(
     rest = kept - total(o) + explained
     freight, discount = paid[0].get("freight_minor"), paid[0].get("discount_minor")
     if total(p) == 0:
-        yield "shipped_unpaid", rest
+        yield "paid_later" if any(row.get("status") == "deferred" for row in paid) else "shipped_unpaid", rest
     elif rest > 0 and any(not row.get("at") for row in erp):
         yield "partly_shipped", rest
     elif abs(rest) <= 99:
@@ -156,7 +156,10 @@ TIMES = st.none() | st.sampled_from(
 )
 ENTRY = st.fixed_dictionaries(
     {"amount_minor": SUMS, "at": TIMES, "ref": st.sampled_from(["", "", "x"])},
-    optional={"currency": st.sampled_from(["CNY", "CNY", "CNY", "USD"])},
+    optional={
+        "currency": st.sampled_from(["CNY", "CNY", "CNY", "USD"]),
+        "status": st.just("deferred"),
+    },
 )
 
 
@@ -260,6 +263,7 @@ STORIES: dict[str, Book] = {
     },
     "shipped_after_refund": {"platform": P, "erp": [entry(10_000, T0 + DAY)], "refunds": [entry(10_000, T0 + HOUR)]},
     "shipped_unpaid": {"platform": [entry(10_000, None)], "erp": [entry(10_000, T0 + DAY)]},
+    "paid_later": {"platform": [entry(10_000, None, status="deferred")], "erp": [entry(10_000, T0 + DAY)]},
     "unknown_to_platform": {"platform": [], "erp": [entry(10_000, T0)]},
     "refund_without_order": {"platform": [], "erp": [], "refunds": [entry(500, T0)]},
     "refund_exceeds_paid": {"platform": P, "erp": [], "refunds": [entry(12_000, T0)]},
@@ -338,6 +342,12 @@ def test_two_shops_may_use_one_number() -> None:
 )
 def test_each_conflict_has_a_story(conflict: str, book: Book) -> None:
     assert solve(book).conflicts["conflict"].to_list() == [conflict]
+
+
+def test_what_is_paid_on_delivery_is_rightly_reviewed_and_shipped_before() -> None:
+    paid = [entry(10_000, T0 + 3 * DAY, status="deferred")]
+    book: Book = {"platform": paid, "erp": [entry(10_000, T0 + DAY, reviewed_at=T0)]}
+    assert (parts(solve(book)), solve(book).conflicts.height) == ({"a": {"balanced": 0}}, 0)
 
 
 @pytest.mark.parametrize("minutes", [-30, 0, 30])

@@ -18,9 +18,10 @@ The law, by which every cent of a gap gets one cause:
   6. More went out than money stayed: the refunds explain it as far as they reach, those after shipping first. Those
      are `lost_parcel` where the courier says so, `not_collected` where it never scanned the parcel, else
      `refunded_after_shipping`; those before shipping are `shipped_after_refund`.
-  7. What is left after 6, or less went out than money stayed: `shipped_unpaid` where nothing was ever paid;
-     `partly_shipped` where less went out and the ERP holds rows that have not gone; `rounding` up to the tolerance;
-     `freight` or `discount` where it is just that sum; else `amount_differs`.
+  7. What is left after 6, or less went out than money stayed: `shipped_unpaid` where nothing was ever paid, or
+     `paid_later` where the platform says that it is paid later, as on delivery; `partly_shipped` where less went out
+     and the ERP holds rows that have not gone; `rounding` up to the tolerance; `freight` or `discount` where it is just
+     that sum; else `amount_differs`.
 
 An order without any gap is `balanced` or `refunded_before_shipping`, with a part of 0.
 """
@@ -31,7 +32,7 @@ from enum import StrEnum
 
 import polars as pl
 
-from orderhub_core.audit.reconcile.ledgers import Parcel, Problem, Source
+from orderhub_core.audit.reconcile.ledgers import DEFERRED, Parcel, Problem, Source
 from orderhub_core.audit.sources import KEY
 from orderhub_core.frames import INSTANT
 
@@ -45,6 +46,7 @@ class Cause(StrEnum):
     NOT_SHIPPED_YET = "not_shipped_yet"
     PAST_SHIP_TIME = "past_ship_time"
     NO_ERP_ORDER = "no_erp_order"
+    PAID_LATER = "paid_later"
     PARTLY_SHIPPED = "partly_shipped"
     REFUNDED_AFTER_SHIPPING = "refunded_after_shipping"
     NOT_COLLECTED = "not_collected"
@@ -78,7 +80,9 @@ class Group(StrEnum):
 C = Cause
 GROUPS: dict[Cause, Group] = {
     **dict.fromkeys((C.BALANCED, C.REFUNDED_BEFORE_SHIPPING), Group.SETTLED),
-    **dict.fromkeys((C.SHIPPED_ELSEWHERE, C.PAID_ELSEWHERE, C.REFUNDED_ELSEWHERE, C.NOT_SHIPPED_YET), Group.TIMING),
+    **dict.fromkeys(
+        (C.SHIPPED_ELSEWHERE, C.PAID_ELSEWHERE, C.REFUNDED_ELSEWHERE, C.NOT_SHIPPED_YET, C.PAID_LATER), Group.TIMING
+    ),
     **dict.fromkeys((C.PAST_SHIP_TIME, C.NO_ERP_ORDER, C.PARTLY_SHIPPED), Group.OPEN),
     **dict.fromkeys(
         (C.REFUNDED_AFTER_SHIPPING, C.NOT_COLLECTED, C.LOST_PARCEL, C.SHIPPED_AFTER_REFUND, C.SHIPPED_UNPAID),
@@ -136,6 +140,7 @@ def lives(rows: pl.DataFrame) -> pl.DataFrame:
         foreign=(pl.col("foreign") & money).any(),
         no_amount=(money & (pl.col("problem") == Problem.AMOUNT.value)).any(),
         no_time=(money & (pl.col("problem") == Problem.TIME.value)).any(),
+        deferred=(of[Source.PLATFORM] & (status == DEFERRED)).any(),
         lost=(of[Source.COURIER] & (status == Parcel.LOST.value)).any(),
         freight=pl.col("freight_minor").max(),
         discount=pl.col("discount_minor").max(),
@@ -249,7 +254,9 @@ def _after(courier: bool) -> pl.Expr:
 def _left(tolerance: int) -> pl.Expr:
     size = pl.col("left_part").abs()
     return (
-        pl.when(pl.col("paid") == 0)
+        pl.when((pl.col("paid") == 0) & pl.col("deferred"))
+        .then(_name(C.PAID_LATER))
+        .when(pl.col("paid") == 0)
         .then(_name(C.SHIPPED_UNPAID))
         .when((pl.col("left_part") > 0) & pl.col("waiting"))
         .then(_name(C.PARTLY_SHIPPED))

@@ -42,9 +42,10 @@ def conflicts(found: pl.DataFrame, *, as_of: int, review_minutes: int, scan_befo
     now, due = (pl.lit(at).cast(INSTANT) for at in (as_of, scan_before))
     apart = pl.duration(minutes=review_minutes)
     both = pl.col(f"has_{Source.PLATFORM.value}") & pl.col(f"has_{Source.ERP.value}")
+    before = both & ~pl.col("deferred")  # these should have been paid first
     erp = pl.lit(courier) & pl.col(f"has_{Source.ERP.value}")
     rules: dict[Conflict, tuple[pl.Expr, pl.Expr, pl.Expr]] = {
-        Conflict.SHIPPED_BEFORE_PAID: (both & (shipped < paid), shipped, paid),
+        Conflict.SHIPPED_BEFORE_PAID: (before & (shipped < paid), shipped, paid),
         Conflict.LOST: (pl.col("lost"), shipped, scanned),
         Conflict.SCANNED_NOT_SHIPPED: (
             erp & shipped.is_null() & scanned.is_not_null() & ~pl.col("no_time"),
@@ -56,7 +57,7 @@ def conflicts(found: pl.DataFrame, *, as_of: int, review_minutes: int, scan_befo
             shipped,
             now,
         ),
-        Conflict.REVIEWED_BEFORE_PAID: (both & (paid - reviewed > apart), reviewed, paid),
+        Conflict.REVIEWED_BEFORE_PAID: (before & (paid - reviewed > apart), reviewed, paid),
         Conflict.REVIEWED_LATE: (both & (reviewed - paid > apart), paid, reviewed),
     }
     rows = [

@@ -17,7 +17,7 @@ import msgspec
 import polars as pl
 
 from orderhub_core.frames import INSTANT
-from orderhub_core.model import Event
+from orderhub_core.model import Event, Payment
 
 CURRENCY, DECIMALS = "CNY", 2
 
@@ -37,6 +37,10 @@ class Parcel(StrEnum):
     DELIVERED = "delivered"
     RETURNED = "returned"
     LOST = "lost"
+
+
+DEFERRED = "deferred"
+"""The `status` in the platform's ledger of an order that is sent before it is paid."""
 
 
 class Problem(StrEnum):
@@ -63,7 +67,8 @@ _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 ENTRIES = pl.Schema(_COLUMNS)
 """One row per row of a ledger. `ref` is the ledger's own number of a payment or document, "" where it has none;
-`status` is a `Parcel` (courier) or ""; `problem` a `Problem` or null; `row_no` the row in its file, null elsewhere."""
+`status` is a `Parcel` (courier), DEFERRED (platform) or ""; `problem` a `Problem` or null; `row_no` the row in its
+file, null elsewhere."""
 
 FEES = pl.Schema({"row_no": pl.Int64, "column": pl.String, "amount_minor": pl.Int64})
 """What stood in columns of amounts that are none of a ledger's own, in the rows of the platform's: fees, perhaps. A
@@ -150,7 +155,8 @@ def entries(frame: pl.DataFrame) -> pl.DataFrame:
 def from_hub(orders: pl.DataFrame, events: pl.DataFrame) -> dict[Source, pl.DataFrame]:
     """The hub's own frames (`frames.ORDERS`, `frames.EVENTS`) as ledgers, for whoever has no other.
 
-    What went out is worth the order's total, and was reviewed when its stock was locked. The hub hears of a whole
+    What went out is worth the order's total, and was reviewed when its stock was locked. An order that is paid later is
+    in the platform's ledger before it is paid. The hub hears of a whole
     refund how much it was (all that was paid), of a partial one only that there was one: its amount is a problem. So is
     that of a payment of 0 for an order that costs something: a source that tells of payments without amounts.
     """
@@ -158,9 +164,12 @@ def from_hub(orders: pl.DataFrame, events: pl.DataFrame) -> dict[Source, pl.Data
     locked = (
         happened.filter(pl.col("event") == Event.LOCKED).group_by("order_id").agg(reviewed_at=pl.min("occurred_at"))
     )
-    paid = orders.filter(pl.col("paid_at").is_not_null())
+    deferred = happened.filter(pl.col("event") == Event.DEFERRED).select("order_id", status=pl.lit(DEFERRED)).unique()
+    paid = orders.filter(
+        pl.col("paid_at").is_not_null() | (pl.col("payment").cast(pl.String) == Payment.DEFERRED)
+    ).join(deferred, on="order_id", how="left", maintain_order="left")
     held = paid.join(locked, on="order_id", how="left")
-    unknown = (pl.col("paid_minor") == 0) & (pl.col("total_minor") > 0)
+    unknown = pl.col("paid_at").is_not_null() & (pl.col("paid_minor") == 0) & (pl.col("total_minor") > 0)
     whole = pl.col("event") == Event.REFUNDED
     back = (
         happened.filter(pl.col("event").is_in([Event.REFUNDED, Event.PARTLY_REFUNDED]))
@@ -175,6 +184,7 @@ def from_hub(orders: pl.DataFrame, events: pl.DataFrame) -> dict[Source, pl.Data
         Source.PLATFORM: entries(
             paid.select(
                 *base,
+                "status",
                 amount_minor=pl.when(~unknown).then("paid_minor"),
                 at="paid_at",
                 problem=pl.when(unknown).then(pl.lit(Problem.AMOUNT.value)),

@@ -34,6 +34,7 @@ CAUSES = {
     "not_shipped_yet": "Not shipped yet, within the time to ship",
     "past_ship_time": "Not shipped, past the time to ship",
     "no_erp_order": "Paid, but the ERP has no order",
+    "paid_later": "Shipped, to be paid on delivery or later",
     "partly_shipped": "Shipped in part",
     "refunded_after_shipping": "Refunded after shipping",
     "not_collected": "Refunded, parcel never collected",
@@ -62,6 +63,7 @@ ADVICE = {
     "past_ship_time": "Have the warehouse ship or refund these. If stock ran short, restock, and set an alert "
     "before it runs out.",
     "no_erp_order": "Import these orders into the ERP by hand, and look why the ERP's download missed them.",
+    "paid_later": "Wait for the parcel to be taken and the money to come; where it came back, book the return.",
     "partly_shipped": "Ship the rest or refund it, and tell the buyer which.",
     "refunded_after_shipping": "Check that the goods came back, and book the return into stock.",
     "not_collected": "Look for the parcel in the warehouse: the goods should still be there. Cancel the outbound "

@@ -17,6 +17,7 @@ FRESH_S = 2.0
 STAGES: dict[str, tuple[Headline, ...]] = {
     "Awaiting payment": (Headline.PENDING_PAYMENT,),
     "To ship": (
+        Headline.ACCEPTED,
         Headline.PAID,
         Headline.DESIGNING,
         Headline.PRODUCING,
