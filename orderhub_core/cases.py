@@ -9,8 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from orderhub_core.model import Case
+from orderhub_core.lifecycle import OPEN_AFTER_SALE, TRANSITIONS
+from orderhub_core.model import Axis, Case
 
+OPENING = frozenset(
+    event.value
+    for edges in TRANSITIONS[Axis.AFTER_SALE].values() for event, after in edges.items() if after in OPEN_AFTER_SALE
+)  # fmt: skip
+"""What says that a case is open."""
 Cases = dict[str, dict[str, int]]
 OPEN = -1
 """Nothing went back yet, as far as is known."""

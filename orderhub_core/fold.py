@@ -16,8 +16,8 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
-from orderhub_core.cases import Cases, counts, joined
-from orderhub_core.lifecycle import OPENING, Given, axis_of, in_order
+from orderhub_core.cases import OPENING, Cases, counts, joined
+from orderhub_core.lifecycle import Given, axis_of, in_order
 from orderhub_core.model import Axis, Case, Content, Event, Line, Observation, Parcel
 from orderhub_core.standing import Standing, standing
 from orderhub_core.stated import FIELDS, PLAIN

@@ -313,10 +313,6 @@ def _take(axis: Axis, state: State, event: Event, given: Given) -> Step:
 
 
 OPEN_AFTER_SALE = frozenset({A.APPLIED, A.AWAITING_RETURN, A.RETURNING, A.REFUNDING})
-OPENING = frozenset(
-    event.value
-    for edges in TRANSITIONS[Axis.AFTER_SALE].values() for event, after in edges.items() if after in OPEN_AFTER_SALE
-)  # fmt: skip
 ON_THE_WAY = frozenset({L.COLLECTED, L.IN_TRANSIT, L.OUT_FOR_DELIVERY, L.REFUSED, L.RETURNING, L.LOST})
 
 HEADLINES: tuple[tuple[Headline, Callable[[Settled], bool]], ...] = (
