@@ -101,12 +101,13 @@ IS_STOPPED = f"EXISTS (SELECT 1 FROM (SELECT 1) AS one JOIN orders o ON o.order_
 RELEASE = f"""UPDATE outbox SET note = ? || {BEFORE}, {ANEW}, released = ?,
     attempts = CASE WHEN ? = 'again' AND state = 'person' AND attempts > 1 THEN 1 ELSE attempts END,
     state = CASE WHEN state <> 'person' THEN state WHEN ? = 'close' AND done_at IS NULL THEN 'withdrawn'
-    WHEN ? <> '' AND note <> ? THEN state WHEN done_at IS NOT NULL THEN 'done' WHEN {IS_STOPPED} THEN state
+    WHEN done_at IS NOT NULL THEN 'done' WHEN {IS_STOPPED} THEN state
     WHEN attempts = 0 OR ? = 'again' THEN 'waiting' ELSE state END
-    WHERE key = ? AND state <> 'withdrawn' AND (? <> 'close' OR state = 'person')"""
-"""A person lets it go, or has seen to what waited for one: each word as it was said, one after the other. For a reason
-that its speaker has not seen it goes on waiting. What was tried may have arrived: it stays as it is, unless it is to go
-`again`. What is done stays done."""
+    WHERE key = ? AND state <> 'withdrawn' AND (? <> 'close' OR state = 'person')
+    AND (? = '' OR note = ? OR state <> 'person' OR (? = 'close' AND done_at IS NULL))"""
+"""A person lets it go, or has seen to what waited for one: each word as it was said, one after the other. Where it waits
+for a reason that its speaker has not seen, nothing was said. What was tried may have arrived: it stays as it is, unless
+it is to go `again`. What is done stays done."""
 TO_BE_SENT = """o.deleted_at IS NULL AND o.payment IN ('deferred', 'paid') AND o.shipped_at IS NULL
     AND o.after_sale IN ('none', 'rejected', 'closed') AND ((o.fulfilment = 'waiting' AND o.logistics = 'none')
     OR (o.fulfilment = 'partly_shipped' AND EXISTS (SELECT 1 FROM outbox f
@@ -120,9 +121,11 @@ FREE = f"""UPDATE outbox SET note = ? || {BEFORE}, {ANEW}, released = coalesce(r
 RECALLED = f"CASE WHEN state = 'done' THEN '{HANDED_OVER}; ' ELSE '' END"
 HOLD = f"""UPDATE outbox SET state = 'person', note = {RECALLED} || ? || {BEFORE} WHERE key = ?
     AND ((state IN ('waiting', 'leased') AND (coalesce(released, -1) < ? OR (? > 0 AND attempts > 0)))
-    OR (state = 'person' AND note NOT LIKE ? AND (coalesce(released, -1) < ? OR attempts > 0))
+    OR (state = 'person' AND note NOT LIKE CASE WHEN released IS NULL THEN ? ELSE ? END
+    AND (coalesce(released, -1) < ? OR attempts > 0))
     OR (state = 'done' AND coalesce(released, -1) < ?))"""
-"""Also what a rule holds already, or what was tried in vain: whoever lets it go must know of this, too. Told once. What
+"""Also what a rule holds already, or what was tried in vain: whoever lets it go must know of this, too. Told once, and
+once more after a person's word, whose answer stands in the note with the reasons that it was given to. What
 was tried and is held since a moment of this batch is not let go again by who spoke later in it, no more than in a batch
 of its own."""
 CALM = """UPDATE outbox SET note = CASE WHEN note = ? THEN '' ELSE substr(note, ?) END,
@@ -269,7 +272,7 @@ def batches(writes: Writes) -> Iterator[Batch]:
         Batch(
             RELEASE,
             [
-                (why, until, until, moment, act, act, seen, seen, act, key, act)
+                (why, until, until, moment, act, act, act, key, act, seen, seen, act)
                 for why, until, moment, act, seen, key in sorted(writes.released, key=itemgetter(-1))
             ],
             key="key",
@@ -277,7 +280,7 @@ def batches(writes: Writes) -> Iterator[Batch]:
         Batch(
             HOLD,
             [
-                (why, key, since, since, f"%{why}%", since, there)
+                (why, key, since, since, f"%{why}%", f"{why}%", since, there)
                 for why, since, there, key in sorted(writes.held, key=itemgetter(-1))
             ],
             key="key",

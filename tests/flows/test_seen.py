@@ -9,7 +9,7 @@ from versions import GIFT, NOW
 from orderhub_core.errors import RefusedByTarget, UserMistake
 from orderhub_core.flows import ops
 from orderhub_core.flows.absorb import drain
-from orderhub_core.flows.following import REFUNDED
+from orderhub_core.flows.following import REFUNDED, WANTED_BACK
 from orderhub_core.flows.holding import Holds
 from orderhub_core.model import Event as E
 from orderhub_core.model import Release
@@ -52,6 +52,34 @@ def test_nothing_is_let_go_for_what_was_not_seen(desk, meanwhile, event):
     desk.holds.release(name, reason="known buyer, all the same", by="ann")
     desk.push()
     assert desk.pushed == ["push:shop-1:A1"]
+
+
+def test_a_reason_that_was_answered_is_told_once_more(desk, meanwhile):
+    """What a person has answered stands in the note of what is held now."""
+    (name,) = desk.orders()
+    for event in (E.AFTER_SALE_APPLIED, E.PARTLY_REFUNDED):
+        desk.say(name, event)
+        if event is E.AFTER_SALE_APPLIED:
+            desk.holds.release(name, reason="they keep it", by="ann")
+    holds = meanwhile([desk._order(name, E.REFUND_AGREED, at=NOW + 10**6)])
+    with pytest.raises(UserMistake, match="A1: there are other reasons"):
+        holds.release(name, reason="the rest goes", by="ann")
+    desk.push()
+    (held,) = desk.holds.kept()
+    assert (desk.pushed, held.note.split("; before: ")[0]) == ([], WANTED_BACK)
+
+
+def test_a_word_that_came_too_late_changes_nothing(desk):
+    (name,) = desk.orders()
+    desk.holds.release(name, reason="known buyer", by="ann")
+    desk.give_up()
+    (listed,) = desk.holds.kept()
+    desk.say(name, E.PARTLY_REFUNDED)
+    before = desk.effect()
+    word = Release("shop-1", name, "it is up again", "ann", act="again", seen={listed.key: listed.note})
+    desk._receive([ops.release(word, desk.clock())])
+    drain(desk.context, 100)
+    assert (desk.effect(), before[:2]) == (before, ("person", 3))
 
 
 def test_nothing_is_seen_to_that_was_not_seen(desk, meanwhile):
