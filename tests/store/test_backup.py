@@ -493,7 +493,8 @@ def test_a_backup_of_an_older_schema_is_brought_to_this_one(elsewhere, opened, t
     assert homes.outdated(there) == []
     restored = opened(there).store
     assert restored.waiting() == (1, 2)
-    assert restored.query("hub", "SELECT lane, version FROM lanes") == [(0, 8)]
+    # The one lane goes on from there; 0019, 0021 and 0022 each move it on, past what was planned before them.
+    assert restored.query("hub", "SELECT lane, version FROM lanes") == [(0, 7 + 3)]
 
 
 def test_an_outdated_hub_in_postgresql_is_told_how_to_be_backed_up(elsewhere, tmp_path):
