@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as TakesLonger
 
 import msgspec
+import polars as pl
 import psycopg
 import pytest
 import sqlalchemy
@@ -12,9 +13,10 @@ from alembic import command
 from orderhub_core.errors import Busy, Stop, Unreachable
 from orderhub_core.flows import rows
 from orderhub_core.fold import Head, Origin, fold
+from orderhub_core.frames import SCHEMAS
 from orderhub_core.model import Content, Line, Observation, RawMessage
 from orderhub_core.stated import FIELDS, read_stated
-from orderhub_core.store import aside, homes, schema, sessions
+from orderhub_core.store import aside, chain, frames, homes, schema, sessions
 from orderhub_core.store.homes import Home
 
 FIRST = {"inbox": "inbox_0001", "hub": "hub_0001"}
@@ -131,23 +133,49 @@ def put(connection, head, **rest):
     connection.execute(sqlalchemy.text(f"INSERT INTO orders ({', '.join(names)}) VALUES ({values})"), row)
 
 
-def test_the_next_case_of_an_order_that_older_versions_took_for_old_news_counts(old_home):
+@pytest.fixture
+def refunded_home(old_home):
+    """Two orders of which something went back, as older versions derived them: of A1 a next case is known."""
     with schema.connection(old_home, "hub") as connection:
         command.upgrade(schema.config(connection, "hub"), "hub_0020")
+        lane = (
+            "INSERT INTO lanes (lane, version, applied_upto, next_order_id, log_seq, log_hash)"
+            " VALUES (0, 9, 0, 3, 0, :genesis)"
+        )
+        connection.execute(sqlalchemy.text(lane), {"genesis": chain.GENESIS})
         facts = {"order.placed": 1, "payment.paid": 2, "after_sale.applied": 9, "after_sale.refunded": 5}
         for number, applied_at in ((1, 9), (2, 4)):
             facts["after_sale.applied"] = applied_at
-            head = Head(number, "shop-1", "direct", f"A{number}", after_sale="refunded", headline="paid", headline_at=5)
+            derived = {"payment": "paid", "after_sale": "refunded", "headline": "paid", "headline_at": 5}
+            head = Head(number, "shop-1", "direct", f"A{number}", **derived)
             head.facts = dict(facts)
             put(connection, head)
         connection.commit()
-    homes.init(old_home)
-    store = homes.open_store(old_home)
+    return old_home
+
+
+def test_the_next_case_of_an_order_that_older_versions_took_for_old_news_counts(refunded_home):
+    homes.init(refunded_home)
+    store = homes.open_store(refunded_home)
     asked = "SELECT order_no, payment, after_sale, headline, headline_at FROM orders ORDER BY order_no"
     assert store.query("hub", asked) == [
         ("A1", "paid", "applied", "after_sale", 9),
         ("A2", "paid", "refunded", "paid", 5),
     ]
+    store.close()
+
+
+def test_who_has_read_an_order_before_it_was_derived_anew_reads_it_again_and_no_other(refunded_home):
+    store = homes.open_store(refunded_home)
+    before = store.progress()
+    store.close()
+    homes.init(refunded_home)
+    store = homes.open_store(refunded_home)
+    now = store.progress()
+    nothing = pl.LazyFrame(schema=SCHEMAS["orders"])
+    news = frames.refreshed(store, "orders", nothing, before, now).collect()
+    assert news.select("order_no", "after_sale", "headline").rows() == [("A1", "applied", "after_sale")]
+    assert frames.refreshed(store, "orders", nothing, now, now).collect().is_empty(), "once"
     store.close()
 
 
