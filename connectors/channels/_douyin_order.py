@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
@@ -139,7 +139,7 @@ def _facts(order: Order) -> dict[Event, int]:
     instants = {
         Event.PLACED: order.create_time,
         # For cash on delivery this is when the shop accepted it, where it is anything.
-        Event.DEFERRED: order.pay_time or min(filter(None, (update, closed, paid_at, *ships))),
+        Event.DEFERRED: order.pay_time or min(filter(None, (update, closed, paid_at, *ships)), default=0),
         Event.PAID: paid_at,
         Event.VOIDED: closed,
         Event.REFUNDED: closed,
@@ -166,13 +166,18 @@ def _status(order: Order) -> int:
 def _paid_at(order: Order, status: int) -> int:
     """When it was paid, if it was. The buyer pays for cash on delivery as the parcel is taken, and by `pay_time` the
     platform means something else there."""
-    lines = order.sku_order_list or []
-    taken = [line.logistics_receipt_time or line.confirm_receipt_time for line in lines]
     if order.pay_type == words.COD:
-        return max(taken) if taken and all(taken) else 0
+        lines = order.sku_order_list or ()
+        return _last((line, line.logistics_receipt_time or line.confirm_receipt_time) for line in lines)
     if order.pay_type == words.PAY_LATER:
         return order.pay_time or (order.finish_time if status == words.FINISHED else 0)
     return order.pay_time or (0 if order.pay_type is None else order.update_time)
+
+
+def _last(receipts: Iterable[tuple[SkuOrder, int]]) -> int:
+    """When the last line was taken; 0 while one is still to come. A closed one that nobody took never will."""
+    awaited = [taken for line, taken in receipts if taken or line.order_status not in words.CLOSED]
+    return max(awaited) if awaited and all(awaited) else 0
 
 
 def _went(order: Order) -> bool:
@@ -181,8 +186,8 @@ def _went(order: Order) -> bool:
 
 def _carried(order: Order) -> dict[Event, int]:
     """What the carrier did, each step at its first instant."""
-    receipts = [line.logistics_receipt_time for line in order.sku_order_list or ()]
-    facts = {Event.DELIVERED: max(receipts)} if receipts and all(receipts) else {}
+    received = _last((line, line.logistics_receipt_time) for line in order.sku_order_list or ())
+    facts = {Event.DELIVERED: received} if received else {}
     for pack in order.logistics_info or ():
         for trace in pack.traces or ():
             event = words.mean(words.CARRIER_STATES, str(trace.logistics_status), "logistics_status")

@@ -1,0 +1,55 @@
+"""What of a whole Douyin order is still to be delivered decides when it was delivered and paid."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from connectors.channels import douyin
+from orderhub_core.errors import Unreadable
+
+GOLDEN = Path(__file__).parent / "golden"
+CASH = json.loads((GOLDEN / "order-3-cash-received.json").read_text())["message"]
+TAKEN = CASH["sku_order_list"][0]["logistics_receipt_time"]
+SECOND = 1_000_000
+RECEIVED = {"payment.paid": TAKEN * SECOND, "logistics.delivered": TAKEN * SECOND}
+
+
+def received(order: dict[str, Any], *lines: dict[str, int]) -> dict[str, int]:
+    """The instants of payment and delivery of the order, each of whose lines is changed so."""
+    changed = [line | change for line, change in zip(order["sku_order_list"], lines, strict=True)]
+    facts = douyin.decode("order", json.dumps(order | {"sku_order_list": changed}).encode()).facts
+    return {event: at for event, at in facts.items() if event in RECEIVED}
+
+
+@pytest.mark.parametrize("status", [4, 21, 22, 39])
+def test_a_line_that_is_called_off_keeps_nobody_waiting(status: int) -> None:
+    assert received(CASH, {}, {"order_status": status, "logistics_receipt_time": 0}) == RECEIVED
+
+
+def test_a_line_that_is_still_to_come_is_waited_for() -> None:
+    assert received(CASH, {}, {"logistics_receipt_time": 0}) == {}
+    assert received(CASH, {"order_status": 39}, {"logistics_receipt_time": 0}) == {}
+
+
+def test_what_was_taken_and_then_sent_back_was_paid_all_the_same() -> None:
+    returned = CASH | {"order_status": 39, "main_status": 39}
+    earlier = {"order_status": 39, "logistics_receipt_time": TAKEN - 60}
+    assert received(returned, {"order_status": 39}, earlier) == RECEIVED
+    assert received(CASH, {}, earlier) == RECEIVED
+
+
+def test_an_order_of_which_nobody_took_anything_is_not_paid() -> None:
+    called_off = {"order_status": 4, "logistics_receipt_time": 0}
+    assert received(CASH, called_off, called_off) == {}
+
+
+@pytest.mark.parametrize("change", [{}, {"pay_type": 2}, {"order_status": 1, "main_status": 1}])
+def test_an_order_without_any_instant_is_refused_by_its_update_time(change: dict[str, int]) -> None:
+    timeless = CASH | dict.fromkeys(("update_time", "pay_time", "ship_time", "finish_time"), 0) | change
+    timeless |= {"sku_order_list": [line | {"logistics_receipt_time": 0} for line in CASH["sku_order_list"]]}
+    with pytest.raises(Unreadable, match="the update time lies outside"):
+        douyin.decode("order", json.dumps(timeless).encode())
