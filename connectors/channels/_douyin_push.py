@@ -10,18 +10,16 @@ from typing import NamedTuple
 
 import msgspec
 
-from connectors._kit.bounds import storable
+from connectors._kit.bounds import FIRST, LAST, storable
 from connectors._kit.echo import echoed
 from connectors.channels import _douyin_words as words
-from connectors.channels._douyin_words import SECOND, Fen, Id, Instant
+from connectors.channels._douyin_words import SECOND, Fen, Id, Instant, Read
 from orderhub_core.errors import OrderHubError, Term, Unreadable
 from orderhub_core.model import Case, Event, Observation, Parcel
 
 E = Event
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 BEIJING = timezone(timedelta(hours=8))
-
-When = Instant | str
 
 
 class Item(msgspec.Struct, gc=False):
@@ -39,23 +37,28 @@ class Logistics(msgspec.Struct, gc=False):
     """The carrier's state. No public text lists the fields of tag 104: without this one it only names the parcel."""
 
 
+UNSAID = msgspec.Raw()
+
+
 class Data(msgspec.Struct, gc=False):
+    """Raw is what only some tags mean something by: it is read for those, and badly said it costs nothing else."""
+
     p_id: Id
-    create_time: When = 0
-    pay_time: When = 0
-    update_time: When = 0
-    cancel_time: When = 0
-    complete_time: When = 0
-    finish_time: When = 0
-    apply_time: When = 0
-    agree_time: When = 0
-    refuse_time: When = 0
-    success_time: When = 0
-    close_time: When = 0
-    pay_type: int | None = None
-    aftersale_id: Id = ""
-    s_id: Id = ""
-    refund_amount: Fen = 0
+    create_time: msgspec.Raw = UNSAID
+    pay_time: msgspec.Raw = UNSAID
+    update_time: msgspec.Raw = UNSAID
+    cancel_time: msgspec.Raw = UNSAID
+    complete_time: msgspec.Raw = UNSAID
+    finish_time: msgspec.Raw = UNSAID
+    apply_time: msgspec.Raw = UNSAID
+    agree_time: msgspec.Raw = UNSAID
+    refuse_time: msgspec.Raw = UNSAID
+    success_time: msgspec.Raw = UNSAID
+    close_time: msgspec.Raw = UNSAID
+    pay_type: msgspec.Raw = UNSAID
+    aftersale_id: msgspec.Raw = UNSAID
+    s_id: msgspec.Raw = UNSAID
+    refund_amount: msgspec.Raw = UNSAID
     logistics_msg: Logistics | None = None
 
 
@@ -68,7 +71,7 @@ class Meaning(NamedTuple):
 NOTHING = Meaning(None)
 MEANINGS: dict[str, Meaning] = {
     "100": Meaning(E.PLACED, ("create_time",)),
-    "101": Meaning(E.PAID, ("pay_time",)),  # or, of cash on delivery, accepted by the shop
+    "101": Meaning(E.PAID, ("pay_time",)),  # or, of cash on delivery, accepted by the shop: `pay_type` tells
     "102": Meaning(E.SHIPPED),
     # Finished, but was it paid? What is paid on delivery is finished, too, when it was refused.
     "103": Meaning(None, ("complete_time", "finish_time", "update_time")),
@@ -110,6 +113,11 @@ MONEY_BACK = frozenset({"206"})
 """What they say, they say of one line perhaps: what is left of the order, it tells itself."""
 
 ITEM, DATA = msgspec.json.Decoder(Item), msgspec.json.Decoder(Data)
+WHEN: msgspec.json.Decoder[Instant | str] = msgspec.json.Decoder(Instant | str)
+ID: msgspec.json.Decoder[Id] = msgspec.json.Decoder(Id)
+FEN: msgspec.json.Decoder[Fen] = msgspec.json.Decoder(Fen)
+PAY_TYPE = msgspec.json.Decoder(int, strict=False)
+"""As text, too: not to see that it is 0 would make a payment of what is none."""
 
 
 def decode(body: bytes) -> Observation:
@@ -123,7 +131,7 @@ def decode(body: bytes) -> Observation:
     at = next(filter(None, (instant(getattr(data, field)) for field in meaning.times)), 0)
     event = _event(tag, data, at)
     if event and not at:
-        raise Unreadable("push {tag} has no {name}", tag=tag, name=meaning.times[0])
+        raise Unreadable("push {tag} has no {name} that can be read", tag=tag, name=meaning.times[0])
     parcels = _parcels(data.logistics_msg)
     return storable(
         Observation(
@@ -132,7 +140,7 @@ def decode(body: bytes) -> Observation:
             at=at or None,
             parcels=parcels,
             cases=_cases(tag, data),
-            incomplete=tag in MONEY_BACK or (tag in CHANGED and not (event or parcels)),
+            incomplete=_is_part(tag, data) or (tag in CHANGED and not (event or parcels)),
         )
     )
 
@@ -140,24 +148,45 @@ def decode(body: bytes) -> Observation:
 def _event(tag: str, data: Data, at: int) -> Event | None:
     if tag == "104":
         return _carrier_event(data.logistics_msg)
-    if tag == "101" and data.pay_type in words.DEFERRED:
-        return E.DEFERRED if at else None
+    if tag == "101":
+        return _payment(told(PAY_TYPE, data.pay_type), at)
     return MEANINGS.get(tag, NOTHING).event
 
 
-def instant(when: When) -> int:
-    """Microseconds UTC of epoch seconds or of ISO-8601 text; 0 where it says "not set". Raises Unreadable."""
-    if isinstance(when, int):
-        return when * SECOND
-    if not when:
-        return 0
+def _payment(pay_type: int | None, at: int) -> Event | None:
+    if not at and (pay_type is None or pay_type in words.DEFERRED):
+        return None
+    return E.DEFERRED if pay_type in words.DEFERRED else E.PAID
+
+
+def _is_part(tag: str, data: Data) -> bool:
+    """Whether the order has more to say than the push, whatever that says."""
+    return tag in MONEY_BACK or (tag == "101" and told(PAY_TYPE, data.pay_type) is None)
+
+
+def told(decoder: msgspec.json.Decoder[Read], said: msgspec.Raw) -> Read | None:
+    """None where it is not said, or cannot be read."""
+    try:
+        return decoder.decode(said)
+    except msgspec.DecodeError:
+        return None
+
+
+def instant(said: msgspec.Raw) -> int:
+    """Microseconds UTC of epoch seconds or of ISO-8601 text; 0 where it says none that can be."""
+    when = told(WHEN, said) or 0
+    at = when * SECOND if isinstance(when, int) else _written(when)
+    return at if FIRST <= at <= LAST else 0
+
+
+def _written(when: str) -> int:
     try:
         # After-sale pushes write +08:00; text without a zone is Beijing time on every domestic platform.
         read = datetime.fromisoformat(when)
         aware = read if read.tzinfo else read.replace(tzinfo=BEIJING)
-        return max(0, (aware - EPOCH) // timedelta(microseconds=1))
+        return (aware - EPOCH) // timedelta(microseconds=1)
     except (ValueError, OverflowError):
-        raise Unreadable("{text!r} is no time", text=echoed(when)) from None
+        return 0
 
 
 def _carrier_event(logistics: Logistics | None) -> Event | None:
@@ -167,9 +196,11 @@ def _carrier_event(logistics: Logistics | None) -> Event | None:
 
 
 def _cases(tag: str, data: Data) -> tuple[Case, ...]:
-    if not data.aftersale_id or MEANINGS.get(tag, NOTHING).event not in words.OF_A_CASE:
+    number = told(ID, data.aftersale_id)
+    if number is None or MEANINGS.get(tag, NOTHING).event not in words.OF_A_CASE:
         return ()
-    return (Case(str(data.aftersale_id), str(data.s_id), data.refund_amount if tag in MONEY_BACK else None),)
+    back = (told(FEN, data.refund_amount) or 0) if tag in MONEY_BACK else None
+    return (Case(str(number), str(told(ID, data.s_id) or ""), back),)
 
 
 def _parcels(logistics: Logistics | None) -> tuple[Parcel, ...]:

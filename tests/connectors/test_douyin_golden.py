@@ -61,9 +61,9 @@ def push(tag: Any, data: Any) -> bytes:
     [
         (push("999", {"p_id": 1}), "push tag 999 is new to us"),
         (push("400", {"p_id": 1}), "push tag 400 is new to us"),
-        (push("101", {"p_id": 1}), "push 101 has no pay_time"),
+        (push("101", {"p_id": 1, "pay_type": 2}), "push 101 has no pay_time that can be read"),
         (push("101", {}), "p_id"),
-        (push("206", {"p_id": 1, "update_time": "soon"}), "'soon' is no time"),
+        (push("206", {"p_id": 1, "update_time": "soon"}), "push 206 has no update_time that can be read"),
         (push("104", {"p_id": 1, "logistics_msg": {"logistics_status": "77"}}), "logistics_status 77 is new to us"),
         (b"[" * 100_000, "push"),
         (b'{"tag":"101","data":"\xff"}', "push"),
