@@ -105,9 +105,9 @@ RELEASE = f"""UPDATE outbox SET note = ? || {BEFORE}, {ANEW}, released = ?,
     WHEN attempts = 0 OR ? = 'again' THEN 'waiting' ELSE state END
     WHERE key = ? AND state <> 'withdrawn' AND (? <> 'close' OR state = 'person')
     AND (? = '' OR note = ? OR state <> 'person' OR (? = 'close' AND done_at IS NULL))"""
-"""A person lets it go, or has seen to what waited for one: each word as it was said, one after the other. Where it waits
-for a reason that its speaker has not seen, nothing was said. What was tried may have arrived: it stays as it is, unless
-it is to go `again`. What is done stays done."""
+"""A person lets it go, or has seen to what waited for one: each word as it was said, one after the other. Where it
+waits for a reason that its speaker has not seen, nothing was said. What was tried may have arrived: it stays as it is,
+unless it is to go `again`. What is done stays done."""
 TO_BE_SENT = """o.deleted_at IS NULL AND o.payment IN ('deferred', 'paid') AND o.shipped_at IS NULL
     AND o.after_sale IN ('none', 'rejected', 'closed') AND ((o.fulfilment = 'waiting' AND o.logistics = 'none')
     OR (o.fulfilment = 'partly_shipped' AND EXISTS (SELECT 1 FROM outbox f
