@@ -34,7 +34,7 @@ def standing(store: Store, now: int) -> Standing:
     coming, wanted, moment = presale.batches(store), presale.wanted(store), datetime.fromtimestamp(now / 1e6, UTC)
     known = {one.sku for one in coming}  # what nobody has ever planned is taken to be in stock
     told = [
-        (str(one.order_id), one.sku, one.quantity, one.paid_at, one.promised_at, one.taken)
+        (str(one.order_id), one.sku, one.quantity, one.owed_at, one.promised_at, one.taken)
         for one in wanted
         if one.sku in known
     ]

@@ -50,7 +50,7 @@ class Gathered:
             (
                 key_of(one.handed.asked),
                 one.handed.asked.shop,
-                one.paid_at,
+                one.owed_at,
                 one.handed.asked.warehouse,
                 " ".join(one.place) if all(one.place) else None,
                 hashes.phone(one.person.phone) or None,

@@ -220,11 +220,11 @@ class Stock:
 
     def _has_room(self, warehouse: str, one: Lacking, now: int) -> bool:
         """Who waits has no place among the orders of a day: where these have an end, nobody goes before it is over."""
-        if not self._places[warehouse].orders_per_day or one.paid_at is None:
+        if not self._places[warehouse].orders_per_day or one.owed_at is None:
             return True
         zone = ZoneInfo(self._settings.time_zone)
-        paid, today = (datetime.fromtimestamp(at / 1e6, zone).date() for at in (one.paid_at, now))
-        return paid < today
+        day, today = (datetime.fromtimestamp(at / 1e6, zone).date() for at in (one.owed_at, now))
+        return day < today
 
     def named(self, word: str) -> str:
         """The warehouse that is called so. Raises UserMistake for one that neither the settings nor the ledger know."""

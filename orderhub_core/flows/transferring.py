@@ -78,7 +78,7 @@ def _waits(
 def _wait(one: Waiting, known: Lacking, warehouse: str) -> Wait:
     return Wait(
         one.shop, one.order_no, one.parcel, warehouse, one.needs, known.asked.marks.priority, known.promised_at,
-        known.paid_at,
+        known.owed_at,
     )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from orderhub_core import effects
 from orderhub_core.errors import NobodyThere
 from orderhub_core.store import statements
 from orderhub_core.store.base import Store
+from orderhub_core.store.owing import owed_at
 from orderhub_core.store.unit import Row
 
 PARKED = ("id", "source", "message_id", "reason", "parked_at")
@@ -40,7 +41,7 @@ class Conflict(NamedTuple):
 UNTOUCHED = f"""NOT EXISTS (SELECT 1 FROM decisions w
     WHERE w.order_id = e.order_id AND w.action = 'work_order' AND w.shadow = 0) AND {statements.TO_BE_SENT}"""
 """Of an order `o` and its effect `e` that may go without a person, who decides of what is made for the order."""
-LACKING = f"""SELECT o.paid_at, o.promised_at, o.decided, (SELECT min(t.seq) FROM ledger t
+LACKING = f"""SELECT o.paid_at, o.facts, o.promised_at, o.decided, (SELECT min(t.seq) FROM ledger t
     WHERE t.order_id = e.order_id AND t.kind = 'turn' AND t.subject = 'stock'), e.note, e.payload
     FROM outbox e JOIN orders o ON o.order_id = e.order_id
     WHERE e.state = 'person' AND e.target = ? AND e.attempts = 0 AND EXISTS (SELECT 1 FROM decisions d
@@ -58,7 +59,7 @@ that it waited for a batch whose pieces it has by now; each is among what ledger
 class Lacking(NamedTuple):
     """A parcel that waits for what its warehouse did not have, and for nothing else."""
 
-    paid_at: int | None
+    owed_at: int | None
     promised_at: int | None
     """Microseconds UTC, both."""
     parcels: int
@@ -200,8 +201,8 @@ def lacking(store: Store, warehouse: str, report: int) -> list[Lacking]:
     rows = store.query("hub", LACKING, (warehouse, report))
     asked = [(*known, effects.decode(payload)) for *known, payload in rows]
     return [
-        Lacking(paid_at, promised_at, parcels, turn, note, push)
-        for paid_at, promised_at, parcels, turn, note, push in asked
+        Lacking(owed_at(paid_at, facts), promised_at, parcels, turn, note, push)
+        for paid_at, facts, promised_at, parcels, turn, note, push in asked
         if isinstance(push, effects.PushToWarehouse)
     ]
 

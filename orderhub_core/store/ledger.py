@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from orderhub_core.errors import Fault, Term
 from orderhub_core.store.base import Store
+from orderhub_core.store.owing import in_turn, owed_at
 from orderhub_core.store.statements import OWED
 
 _BEING_MADE = """(lines.rule = '' AND orders.fulfilment IN ('waiting', 'designing', 'producing', 'short')
@@ -20,19 +21,20 @@ _STILL_THERE = f"""lines.deleted_at IS NULL AND orders.deleted_at IS NULL AND NO
     AND (orders.collected_at IS NULL OR orders.collected_at > ? OR orders.decided > 1)
     AND (orders.delivered_at IS NULL OR orders.delivered_at > ? OR orders.decided > 1)"""
 """Of an order that goes in several parcels a carrier may have one and not yet the others."""
-_THERE = f"""(SELECT orders.warehouse AS place, 'push:' AS hand_over, orders.shop, orders.order_no, orders.paid_at,
-        lines.sku, lines.quantity
+_THERE = f"""(SELECT orders.warehouse AS place, 'push:' AS hand_over, orders.shop, orders.order_no, lines.sku,
+        lines.quantity
     FROM orders JOIN lines USING (order_id) WHERE {_STILL_THERE} AND orders.decided < 2
     UNION ALL SELECT splits.warehouse,
         CASE WHEN splits.parcel = 1 THEN 'push:' ELSE 'push-' || splits.parcel || ':' END,
-        orders.shop, orders.order_no, orders.paid_at, lines.sku, lines.quantity
+        orders.shop, orders.order_no, lines.sku, lines.quantity
     FROM splits JOIN orders USING (order_id)
     JOIN lines ON lines.order_id = splits.order_id AND lines.line_no = splits.line_no WHERE {_STILL_THERE}) AS there"""
 """Lines that are to leave a warehouse and had not left it at an instant, which is asked for six times; and how the key
 of their hand-over begins."""
 _PROMISED = f"SELECT sku, sum(quantity) FROM {_THERE} WHERE place = ? GROUP BY sku"
-_AWAITED = f"""SELECT shop, order_no, sum(quantity), paid_at FROM {_THERE} WHERE place = ? AND sku = ?
-    GROUP BY shop, order_no, paid_at ORDER BY paid_at, shop, order_no"""
+_AWAITED = f"""SELECT o.shop, o.order_no, sum(there.quantity), o.paid_at, o.facts FROM {_THERE}
+    JOIN orders o ON o.shop = there.shop AND o.order_no = there.order_no WHERE there.place = ? AND there.sku = ?
+    GROUP BY o.shop, o.order_no, o.paid_at, o.facts ORDER BY o.shop, o.order_no"""
 _BOUND = f"""SELECT sku, sum(quantity), sum(CASE WHEN e.key IS NULL THEN 0 ELSE quantity END) FROM {_THERE}
     LEFT JOIN outbox e ON e.key = hand_over || shop || ':' || there.order_no
     AND (e.state IN ('waiting', 'leased') OR e.done_at IS NOT NULL) WHERE place = ? GROUP BY sku"""
@@ -94,14 +96,14 @@ class Awaited(NamedTuple):
     shop: str
     order_no: str
     pieces: int
-    paid_at: int | None
+    owed_at: int | None
     """Microseconds UTC."""
 
 
 def awaited(store: Store, warehouse: str, sku: str, at: int) -> list[Awaited]:
-    """Whose pieces `promised` counts, who paid first comes first."""
-    rows = store.query("hub", _AWAITED, (*[at] * 6, warehouse, sku))
-    return [Awaited(shop, order_no, int(pieces), paid_at) for shop, order_no, pieces, paid_at in rows]
+    """Whose pieces `promised` counts, who is owed longest comes first; of whom nobody knows that, last."""
+    rows = sorted(store.query("hub", _AWAITED, (*[at] * 6, warehouse, sku)), key=lambda row: in_turn(*row[-2:]))
+    return [Awaited(shop, order_no, int(pieces), owed_at(*told)) for shop, order_no, pieces, *told in rows]
 
 
 def bound(store: Store, warehouse: str, at: int) -> dict[str, tuple[int, int]]:

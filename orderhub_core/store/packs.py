@@ -11,10 +11,11 @@ from orderhub_core import effects
 from orderhub_core.effects import PushToWarehouse
 from orderhub_core.model import Packing, Pairing, Person
 from orderhub_core.store.base import Store
+from orderhub_core.store.owing import owed_at
 from orderhub_core.store.unit import Row
 
-_WAITING = """SELECT e.state, e.attempts, e.next_at, e.payload, o.order_id, o.paid_at, o.after_sale, o.province, o.city,
-    o.buyer_key, p.name, p.phone, p.address
+_WAITING = """SELECT e.state, e.attempts, e.next_at, e.payload, o.order_id, o.paid_at, o.facts, o.after_sale,
+    o.province, o.city, o.buyer_key, p.name, p.phone, p.address
     FROM outbox e JOIN orders o ON o.order_id = e.order_id LEFT JOIN persons p ON p.order_id = e.order_id
     WHERE e.state = 'waiting' AND e.attempts = 0 AND e.key = 'push:' || o.shop || ':' || o.order_no
     AND EXISTS (SELECT 1 FROM packs k WHERE k.order_id = e.order_id)"""
@@ -64,7 +65,7 @@ class Waiting(NamedTuple):
 
     order_id: int
     handed: HandOver
-    paid_at: int | None
+    owed_at: int | None
     after_sale: str
     place: tuple[str, str]
     """Province and city."""
@@ -122,15 +123,15 @@ def agreed(store: Store) -> dict[str, Agreed]:
 
 
 def _waiting(
-    state: str, tries: int, until: int, payload: str, number: int, paid_at: int | None, after_sale: str,
-    province: str, city: str, buyer: str, name: str | None, phone: str | None, address: str | None,
+    state: str, tries: int, until: int, payload: str, number: int, paid_at: int | None, facts: str,
+    after_sale: str, province: str, city: str, buyer: str, name: str | None, phone: str | None, address: str | None,
 ) -> Waiting | None:  # fmt: skip
     asked = effects.decode(payload)
     if not isinstance(asked, PushToWarehouse):
         return None
     person = Person(name or "", phone or "", address or "")
     handed = HandOver(state, tries, until, asked)
-    return Waiting(number, handed, paid_at, after_sale, (province, city), buyer, person)
+    return Waiting(number, handed, owed_at(paid_at, facts), after_sale, (province, city), buyer, person)
 
 
 def hand_overs(store: Store, keys: Iterable[str]) -> dict[str, HandOver]:

@@ -9,6 +9,7 @@ from orderhub_core import effects
 from orderhub_core.model import Line
 from orderhub_core.store.aside import UNTOUCHED
 from orderhub_core.store.base import Store
+from orderhub_core.store.owing import in_turn, owed_at
 from orderhub_core.store.statements import OWED
 from orderhub_core.store.unit import Row
 from orderhub_core.supply import Arrival, BatchPlan
@@ -31,7 +32,7 @@ _HANDED = " OR ".join(
     for name in ("push", *(f"push-{n}" for n in range(2, MOST_LOOKED_AT + 1)))
 )
 """Of any of its parcels. A rule makes ten at most; each time that lines come later they are one more."""
-_WANTED = f"""SELECT o.order_id, o.shop, o.order_no, o.paid_at, o.promised_at, l.sku, l.quantity,
+_WANTED = f"""SELECT o.order_id, o.shop, o.order_no, o.paid_at, o.facts, o.promised_at, l.sku, l.quantity,
     EXISTS (SELECT 1 FROM dealt WHERE dealt.order_id = o.order_id)
     OR o.shipped_at IS NOT NULL OR o.collected_at IS NOT NULL
     OR EXISTS (SELECT 1 FROM outbox f WHERE ({_HANDED})
@@ -45,9 +46,9 @@ _WANTED = f"""SELECT o.order_id, o.shop, o.order_no, o.paid_at, o.promised_at, l
     ORDER BY o.order_id, l.line_no"""
 """What was called off before it left wants nothing any more; what has left keeps its pieces, whatever comes back, and
 so does what a person let go, though it may be handed over by hand."""
-_KEPT = f"""SELECT o.order_id, o.shop, o.order_no, dealt.batch, dealt.goods, o.changed_version, e.note, e.payload
-    FROM outbox e JOIN orders o ON o.order_id = e.order_id JOIN dealt ON dealt.order_id = e.order_id
-    WHERE e.state = 'person' AND e.attempts = 0 AND {UNTOUCHED} ORDER BY o.paid_at, e.order_id, e.key"""
+_KEPT = f"""SELECT o.order_id, o.shop, o.order_no, dealt.batch, dealt.goods, o.changed_version, e.note, e.payload,
+    o.paid_at, o.facts FROM outbox e JOIN orders o ON o.order_id = e.order_id JOIN dealt ON dealt.order_id = e.order_id
+    WHERE e.state = 'person' AND e.attempts = 0 AND {UNTOUCHED} ORDER BY e.order_id, e.key"""
 _REASONS = """SELECT d.order_id, d.action, d.argument, d.rule, d.reason FROM decisions d WHERE {those} AND d.shadow = 0
     AND d.action IN ('hold', 'approve') ORDER BY d.order_id, d.place"""
 
@@ -70,7 +71,7 @@ class Wanted(NamedTuple):
     order_id: int
     shop: str
     order_no: str
-    paid_at: int | None
+    owed_at: int | None
     promised_at: int | None
     sku: str
     quantity: int
@@ -110,12 +111,15 @@ def batches(store: Store) -> list[Batch]:
 
 def wanted(store: Store) -> list[Wanted]:
     """What all presale orders want, by order and line."""
-    return [Wanted._make((*row[:-1], bool(row[-1]))) for row in store.query("hub", _WANTED)]
+    rows = store.query("hub", _WANTED)
+    return [Wanted._make((*row[:3], owed_at(*row[3:5]), *row[5:-1], bool(row[-1]))) for row in rows]
 
 
 def kept(store: Store) -> list[Kept]:
-    """Parcels that were never tried, of orders that nothing is known to speak against, as they were paid."""
-    found = ((*row[:-1], effects.decode(row[-1])) for row in store.query("hub", _KEPT))
+    """Parcels that were never tried, of orders that nothing is known to speak against: who is owed longest comes
+    first, of whom nobody knows that, last."""
+    rows = sorted(store.query("hub", _KEPT), key=lambda row: in_turn(*row[-2:]))
+    found = ((*row[:-3], effects.decode(row[-3])) for row in rows)
     return [Kept(*row) for row in found if isinstance(row[-1], effects.PushToWarehouse)]
 
 

@@ -174,6 +174,15 @@ def test_orders_of_one_receiver_in_two_shops_wait_and_go_with_each_other(context
     assert hall.fates() == dict.fromkeys(("A1", "B1", "C1"), "done")
 
 
+def test_what_is_paid_later_goes_with_others_as_what_is_paid_does(context, order):
+    hall = Hall(context, order)
+    hall.buy("A1", events=(E.PLACED, E.DEFERRED))
+    hall.later(120)
+    hall.buy("B1", shop="shop-2")
+    hall.look(480)
+    assert hall.sent() == {"A1": ["B1"], "B1": ["A1"]}
+
+
 def test_nobody_waits_past_its_promise_or_longer_than_it_may_though_nobody_looks(context, order):
     hall = Hall(context, order)
     hall.buy("A1", promised_at=NOW + 60 * SECOND)

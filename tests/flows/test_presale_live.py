@@ -61,14 +61,14 @@ class Shop(Place):
         """Of an order, in the lane of what is said of it after: two lanes know no before and after."""
         self._receive([msgspec.structs.replace(self._order(name, *events, at=next(self._ticks)), key=name)])
 
-    def wants(self, name, wanted, *, paid=NOW, limit=100):
+    def wants(self, name, wanted, *, paid=NOW, limit=100, owed=E.PAID):
         content = Content(
             total_minor=10_000,
             paid_minor=10_000,
             province="浙江省",
             lines=tuple(Line(number, sku, quantity=n) for number, (sku, n) in enumerate(wanted.items(), 1)),
         )
-        self._receive([with_content(self._order(name, E.PLACED, E.PAID, at=paid), content)])
+        self._receive([with_content(self._order(name, E.PLACED, owed, at=paid), content)])
         drain(self.context, limit)
 
     def goes(self, name):
@@ -93,6 +93,14 @@ def test_who_paid_first_goes_first_and_the_log_says_who_let_it_go(place):
     assert "first is there" in detail
     assert place.presale.arrived("PRE-1", "second", by="bob", pieces=1) == ["A1"]
     assert place.presale.let_go() == []
+
+
+def test_what_is_paid_later_has_its_turn_by_when_that_was_agreed(place):
+    for name, owed, at in (("A1", E.PAID, 3), ("A2", E.DEFERRED, 2), ("A3", E.PAID, 1)):
+        place.wants(name, {"PRE-1": 1}, paid=NOW + at, owed=owed)
+    place.planned(batch("PRE-1", "first", 2), batch("PRE-1", "second", 1))
+    assert place.presale.arrived("PRE-1", "first", by="bob") == ["A3", "A2"]
+    assert place.presale.arrived("PRE-1", "second", by="bob") == ["A1"]
 
 
 def test_who_is_heard_of_late_takes_nothing_from_those_who_went(place):

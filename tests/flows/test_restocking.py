@@ -133,6 +133,17 @@ def test_a_closed_warehouse_and_a_full_day_let_nobody_go(context, order):
     assert place.counted(("hangzhou", "SKU-1", 9)).let_go == 1, "the day is over"
 
 
+def test_what_is_paid_later_waits_for_the_room_of_the_day_that_it_is_owed_from(context, order):
+    place = Place(context, order, shop(hangzhou=3), NAMED)
+    place.counted(("hangzhou", "SKU-1", 0))
+    place._receive([place.order("B1", 1, "浙江省", E.PLACED, E.DEFERRED)])
+    drain(place.context, 100)
+    assert waits(place.fate("B1"))
+    assert place.counted(("hangzhou", "SKU-1", 9)).let_go == 0, "nobody has kept room of the day for it"
+    place._ticks = iter(range(NOW + 2 * 86_400_000_000, 1 << 62))
+    assert place.counted(("hangzhou", "SKU-1", 9)).let_go == 1, "the day is over"
+
+
 def test_a_disabled_warehouse_lets_nobody_go(context, order):
     place = Place(context, order, shop(), NAMED)
     place.counted(("hangzhou", "SKU-1", 0))

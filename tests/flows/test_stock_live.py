@@ -209,6 +209,18 @@ def test_a_keeper_sees_what_was_counted_what_is_promised_to_whom_and_what_is_lef
     assert set(place.stock.heard(found)) == {one.message for one in found}
 
 
+def test_whose_pieces_lie_there_is_told_by_when_they_were_owed_whether_or_not_they_are_paid(context, order):
+    place = Place(context, order, shop())
+    for name, event, at in (("B1", E.PAID, 1), ("B2", E.DEFERRED, 2), ("B3", E.PAID, 3)):
+        place._receive([place.order(name, 1, "浙江省", E.PLACED, event, at=NOW + at)])
+        drain(place.context, 100)
+    waiting = place.stock.awaited("hangzhou", "SKU-1")
+    assert [(one.order_no, one.owed_at) for one in waiting] == [("B1", NOW + 1), ("B2", NOW + 2), ("B3", NOW + 3)]
+    place._receive([place.order("B2", 1, "浙江省", E.PAID, at=NOW + 9)])
+    drain(place.context, 100)
+    assert place.stock.awaited("hangzhou", "SKU-1") == waiting, "paid since: it keeps its turn"
+
+
 def test_what_is_left_is_told_without_orders_that_took_and_from_the_next_report_on_also_without_those_that_wait(
     context, order
 ):

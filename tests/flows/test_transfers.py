@@ -8,7 +8,7 @@ import msgspec
 import polars as pl
 import pytest
 from reading import rows
-from test_stock_live import Place, shop
+from test_stock_live import NOW, Place, shop
 from versions import text
 
 from orderhub_core.errors import UserMistake
@@ -105,6 +105,14 @@ then = "hold risk"
     drain(place.context, 100)
     found = place.stock.transfers()
     assert found.moves.rows() == [("guangzhou", "hangzhou", "SKU-1", 3, 0, 1)] and found.owed.is_empty()
+
+
+def test_what_is_paid_later_is_brought_its_pieces_by_when_that_was_agreed(place):
+    place.counted(("hangzhou", "SKU-1", 0), ("guangzhou", "SKU-1", 2))
+    for name, event, at in (("B1", E.PAID, 3), ("B2", E.DEFERRED, 2), ("B3", E.PAID, 1)):
+        place._receive([place.order(name, 1, "浙江省", E.PLACED, event, at=NOW + at)])
+        drain(place.context, 100)
+    assert planned(place)[1] == {"B3": "brought", "B2": "brought", "B1": "nowhere"}
 
 
 def test_who_waits_for_room_is_promised_nothing(context, order):

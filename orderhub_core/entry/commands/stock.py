@@ -141,8 +141,8 @@ def history(
     if found:
         lines += ["", *columns(ENTRY, [_entry(one, heard.get(one.message), zone) for one in found])]
     if waiting:
-        owed = [(written(one.paid_at, zone), one.pieces, f"{one.order_no} ({one.shop})") for one in waiting]
-        lines += ["", tr("To orders that have not left:"), *columns(("paid at", "pieces", "order"), owed[:limit])]
+        owed = [(written(one.owed_at, zone), one.pieces, f"{one.order_no} ({one.shop})") for one in waiting]
+        lines += ["", tr("To orders that have not left:"), *columns(("owed since", "pieces", "order"), owed[:limit])]
         if len(owed) > limit:
             lines.append(tr("… and {count} more: --limit, or all by --json").format(count=f"{len(owed) - limit:,}"))
     answer = {

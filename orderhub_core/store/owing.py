@@ -1,0 +1,22 @@
+"""Since when the goods of an order are owed, by its row.
+
+JSON is read here: no expression for it means the same on every backend."""
+
+from __future__ import annotations
+
+import msgspec
+
+from orderhub_core.fold import DEFERRED
+
+_facts = msgspec.json.Decoder(dict[str, int]).decode
+
+
+def owed_at(paid_at: int | None, facts: str) -> int | None:
+    """As `Head.owed_at`."""
+    return _facts(facts).get(DEFERRED, paid_at) if DEFERRED in facts else paid_at
+
+
+def in_turn(paid_at: int | None, facts: str) -> tuple[bool, int]:
+    """Sorts by `owed_at`; where nobody knows it, last."""
+    at = owed_at(paid_at, facts)
+    return at is None, at or 0
