@@ -72,8 +72,8 @@ def tiles(table: pl.DataFrame, orders: pl.DataFrame, tr: Translate) -> list[Tile
 
 
 def ages(orders: pl.DataFrame, now: int, tr: Translate) -> pl.DataFrame:
-    """How long orders have waited to be packed, since they were paid: `age`, `orders`, `late`, one row per span.
-    `now`: microseconds UTC. Of whom nobody knows the payment is not counted."""
+    """How long orders have waited to be packed, since they were owed: `age`, `orders`, `late`, one row per span.
+    `now`: microseconds UTC. Of whom nobody knows that is not counted."""
     waited = orders.filter(pl.col("shipped_at").is_null()).select(
         hours=(now - pl.col("paid_at").cast(pl.Int64)) / HOUR_US
     )

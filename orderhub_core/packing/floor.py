@@ -32,6 +32,8 @@ TABLE = pl.Schema(
 )
 """checks.TABLE, with the shop whose order it is, and the tracking number if there is one. `name`: of the SKU, as orders
 tell it. `aside`: of a gift that an order waits for, pieces that lie there for orders that are held."""
+OWED = pl.Schema({"order_id": pl.Int64(), "owed_at": INSTANT})
+"""Of orders that are, or were, to be paid later, since when they are owed."""
 _PLENTY = 1 << 40
 """Pieces of every gift, in a warehouse that reports no stock."""
 _TO_LEAVE = (
@@ -61,7 +63,13 @@ class Known(NamedTuple):
 def present(orders: pl.DataFrame, now: int) -> pl.DataFrame:
     """Of frames.ORDERS those that are to leave, and those that have left lately. `now`: microseconds UTC."""
     lately = pl.col("shipped_at").is_between(pl.lit(now - LATELY_US).cast(INSTANT), pl.lit(now).cast(INSTANT))
-    return orders.filter(_TO_LEAVE | (lately & pl.col("delivered_at").is_null())).sort("paid_at", "order_id")
+    return orders.filter(_TO_LEAVE | (lately & pl.col("delivered_at").is_null()))
+
+
+def as_owed(here: pl.DataFrame, owed: pl.DataFrame) -> pl.DataFrame:
+    """Orders that are `present`, those of OWED as if they had been paid by then."""
+    told = here.join(owed, on="order_id", how="left", maintain_order="left")
+    return told.with_columns(paid_at=pl.coalesce("owed_at", "paid_at")).drop("owed_at")
 
 
 def known(
@@ -71,6 +79,7 @@ def known(
     """Of orders that are `present` and of frames.LINES. `left`: LEFT; `parcels`: PARCELS; `held`: HELD, which are no
     keeper's yet, and whose pieces are kept aside for them, whoever paid first; `packs`: PACKS; `subtracted`: of
     which of these that is so."""
+    here = here.sort("paid_at", "order_id", nulls_last=True)
     several = parcels.select("order_id", "parcel", at="warehouse").unique(["order_id", "parcel"]).sort("parcel")
     boxes = here.join(several, on="order_id", how="left", maintain_order="left").with_columns(
         pl.coalesce("at", "warehouse").alias("warehouse")

@@ -10,8 +10,11 @@ from versions import GIFT, NOW, STORM
 
 from orderhub_core import frames
 from orderhub_core.audit.reconcile.ledgers import Source, from_hub
+from orderhub_core.flows import packing
 from orderhub_core.flows.reproduce import reproduce
 from orderhub_core.model import Event as E
+from orderhub_core.packing import board
+from orderhub_core.packing.board import HOUR_US
 from orderhub_core.store.frames import refreshed
 from orderhub_core.store.progress import NOTHING
 
@@ -80,16 +83,31 @@ def test_it_takes_its_turn_for_what_there_is_only_so_much_of(context, order):
     assert reproduce(desk.context, 0, 1 << 62).differences == []
 
 
+class Frames:
+    """Of a hub's store, as it is now."""
+
+    def __init__(self, store):
+        self._store = store
+
+    def frame(self, name):
+        return refreshed(self._store, name, frames.empty(name).lazy(), NOTHING, self._store.progress()).collect()
+
+
+def test_on_the_packing_floor_it_stands_and_is_late_since_it_was_owed(desk):
+    for name, event in (("A1", E.PAID), ("A2", E.DEFERRED), ("A3", E.PAID)):
+        desk.first_of(name, E.PLACED, event)
+    since = dict(rows(desk.context, "SELECT order_no, placed_at FROM orders"))
+    on_floor = packing.known(Frames(desk.store), desk.store, NOW).orders
+    assert on_floor["order_no"].to_list() == ["A1", "A2", "A3"]
+    assert on_floor["paid_at"].dt.epoch("us").to_list() == [since[name] for name in ("A1", "A2", "A3")]
+    waited = board.ages(on_floor, NOW + 1000 * HOUR_US, str)
+    assert waited.filter("late")["orders"].sum() == 3
+
+
 def test_what_is_shipped_and_not_yet_paid_is_no_loss_in_the_hub_s_own_ledgers(desk):
     desk.first_of("A1", E.PLACED, E.DEFERRED)
     desk.say("A1", E.SHIPPED)
-    now = desk.store.progress()
-    own = from_hub(
-        *(
-            refreshed(desk.store, name, frames.empty(name).lazy(), NOTHING, now).collect()
-            for name in ("orders", "events")
-        )
-    )
+    own = from_hub(*map(Frames(desk.store).frame, ("orders", "events")))
     told = own[Source.PLATFORM].select("status", "amount_minor", "at", "problem").rows()
     assert told == [("deferred", 20_000, None, None)]
     assert own[Source.ERP]["amount_minor"].to_list() == [20_000]
