@@ -77,7 +77,13 @@ class Head(msgspec.Struct, gc=False):
     @property
     def owed_at(self) -> int | None:
         """Since when the goods are owed: by then it takes its turn. None where nobody knows, or not yet."""
-        return self.facts.get(DEFERRED, self.paid_at)
+        return owed_at(self.paid_at, self.facts)
+
+
+def owed_at(paid_at: int | None, facts: Mapping[str, int]) -> int | None:
+    """`Head.owed_at`, of an order that was paid then. What was paid before it was to be paid later is owed since."""
+    at = facts.get(DEFERRED, paid_at)
+    return at if at is None or paid_at is None else min(at, paid_at)
 
 
 class Entry(NamedTuple):

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from orderhub_core import fold
 from orderhub_core.fold import DEFERRED
 from orderhub_core.store.base import Store
 
@@ -16,7 +17,7 @@ _facts = msgspec.json.Decoder(dict[str, int]).decode
 
 def owed_at(paid_at: int | None, facts: str) -> int | None:
     """As `Head.owed_at`."""
-    return _facts(facts).get(DEFERRED, paid_at) if DEFERRED in facts else paid_at
+    return fold.owed_at(paid_at, _facts(facts)) if DEFERRED in facts else paid_at
 
 
 def in_turn(paid_at: int | None, facts: str) -> tuple[bool, int]:

@@ -103,6 +103,13 @@ def test_what_is_paid_later_has_its_turn_by_when_that_was_agreed(place):
     assert place.presale.arrived("PRE-1", "second", by="bob") == ["A1"]
 
 
+def test_what_was_paid_keeps_its_turn_though_it_is_said_to_be_paid_later(place):
+    place.wants("A1", {"PRE-1": 1}, paid=NOW + 1)
+    place.wants("A2", {"PRE-1": 1}, paid=NOW + 3)
+    place.wants("A1", {"PRE-1": 1}, paid=NOW + 9, owed=E.DEFERRED)
+    assert place.planned(batch("PRE-1", "first", 1, there=NOW)) == ["A1"]
+
+
 def test_who_is_heard_of_late_takes_nothing_from_those_who_went(place):
     place.wants("A1", {"PRE-1": 2}, paid=NOW + 5)
     assert place.planned(batch("PRE-1", "first", 2, there=NOW)) == ["A1"]
