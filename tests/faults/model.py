@@ -535,8 +535,8 @@ class Model:
         order.touch()
         sold = [line for line in order.lines if line.gift_of is None]
         about = {"shop": order.shop, **{name: order.holds.get(name, "") for name in ("province", "city")}}
-        owed_at = order.facts.get("payment.deferred", order.facts.get("payment.paid"))
-        asked = speaking.asked(sold, order.holds.get("total_minor", 0), owed_at, about)
+        owed = [order.facts[event] for event in ("payment.deferred", "payment.paid") if event in order.facts]
+        asked = speaking.asked(sold, order.holds.get("total_minor", 0), min(owed, default=None), about)
         if (shadow := speaking.shadow) is not None:
             self._note(order, shadow.version, _named(order, shadow.wishes(asked)) or [NOTHING], cause, shadow=1)
         book = speaking.of(order.shop, order.order_no)
