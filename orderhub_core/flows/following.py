@@ -78,8 +78,9 @@ class Following:
         """Whether there is anybody to make what was ordered."""
         self.carried: dict[int, Carried] = {}
         """By whoever decides."""
-        self._stopped: dict[int, dict[str, int]] = {}
-        """Why, and `there`, as of `Writes.withdrawn`: the first moment of each, since a person is told of it once."""
+        self._stopped: dict[int, tuple[dict[str, int], int]] = {}
+        """Why, and `there`, as of `Writes.withdrawn`: the first moment of each, since a person is told of it once. And
+        how many parcels the order had then: what is known to have come before may take the stop back."""
         self._held: dict[int, dict[str, tuple[int, int]]] = {}
         """Why, since which moment, and `there`."""
         self._under_way: dict[int, int] = {}
@@ -112,10 +113,11 @@ class Following:
             self._seen[number] = self.news.lines[number]
         if head.decided > 1 and number in self.news.lines:
             self._place_new(head)
-        if number in self._stopped or head.fulfilment in STOPPED or head.payment not in OWED:
-            reasons, why = self._stopped.setdefault(number, {}), f"the order is {head.headline}"
-            if reasons.get(why, GONE) == GONE:
+        if head.fulfilment in STOPPED or head.payment not in OWED:
+            reasons, _ = self._stopped.get(number, ({}, 0))
+            if reasons.get(why := f"the order is {head.headline}", GONE) == GONE:
                 reasons[why] = _there(head, moment if any(entry.event in STOPPED_BY for entry in news) else 0)
+            self._stopped[number] = reasons, head.decided
             return
         if PARTLY_REFUNDED in head.facts:
             self._hold(head, REFUNDED, moment if any(entry.event in REFUNDED_BY for entry in news) else 0)
@@ -194,8 +196,10 @@ class Following:
 
     def settle(self) -> None:
         """Write what the news of the batch mean for what is not performed yet."""
-        for number, stopped in self._stopped.items():
-            self.writes.withdrawn += [Withdrawal(*why, key) for key in self._keys(number) for why in stopped.items()]
+        for number, (stopped, parcels) in self._stopped.items():
+            later = rows.push_keys(self.news.touched[number])[parcels:]
+            keys = [key for key in self._keys(number) if key not in later]
+            self.writes.withdrawn += [Withdrawal(*why, key) for key in keys for why in stopped.items()]
         for number, reasons in self._held.items():
             in_turn = sorted(reasons.items(), key=lambda reason: reason[1])
             self.writes.held += [Hold(why, *since, key) for key in self._keys(number) for why, since in in_turn]

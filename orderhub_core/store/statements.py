@@ -142,9 +142,10 @@ EXPECTED = """EXISTS (SELECT 1 FROM orders mine
     AND (gone.state IN ('leased', 'done') OR (gone.attempts > 0 AND gone.state <> 'withdrawn')))"""
 """Whether a warehouse was told of another order that it is packed with this one, or may have been."""
 WITHDRAW = f"""UPDATE outbox SET note = {RECALLED} || ? || {BEFORE},
-    state = CASE WHEN attempts > 0 OR {EXPECTED} THEN 'person' ELSE 'withdrawn' END
+    state = CASE WHEN state = 'done' AND coalesce(released, -1) >= ? THEN state
+    WHEN attempts > 0 OR {EXPECTED} THEN 'person' ELSE 'withdrawn' END
     WHERE key = ? AND (state IN ('waiting', 'leased') OR (state = 'person' AND note NOT LIKE ?)
-    OR (state = 'done' AND coalesce(released, -1) < ? AND note NOT LIKE ?))"""
+    OR (state = 'done' AND ? > 0 AND note NOT LIKE ?))"""
 """What is being tried, or was in vain, may arrive all the same, what is done has, and what is waited for is missed: a
 person must look. Who has leased it and has not begun says so: UNBEGUN."""
 
@@ -304,7 +305,7 @@ def batches(writes: Writes) -> Iterator[Batch]:
         Batch(
             WITHDRAW,
             [
-                (why, key, f"{why}%", there, f"%{why}%")
+                (why, there, key, f"{why}%", there, f"%{why}%")
                 for why, there, key in sorted(writes.withdrawn, key=itemgetter(-1))
             ],
             key="key",

@@ -127,6 +127,30 @@ def test_a_word_ends_what_it_came_after_whatever_batch_holds_both(desk, last, fa
     assert desk.effect()[0] == fate
 
 
+@pytest.mark.parametrize("limit", [1, 100])
+def test_only_what_stops_an_order_is_told_as_that(desk, limit):
+    """What is known to have come before may take a cancellation back, in its batch or in a later one."""
+    (name,) = desk.orders()
+    desk.give_up()
+    desk._receive([desk._order(name, E.CANCELLED, at=NOW + 10**7)])
+    desk._receive([desk._order(name, E.PARTLY_SHIPPED, at=NOW + 10**6)])
+    drain(desk.context, limit)
+    state, _, note = desk.effect()
+    assert (state, "the order is cancelled" in note, "partly_shipped" in note) == ("person", True, False)
+
+
+@pytest.mark.parametrize("limit", [1, 100])
+def test_what_was_told_before_a_word_is_told_of_no_more(desk, limit):
+    (name,) = desk.orders()
+    desk.push()
+    desk._receive([desk._order(name, E.CANCELLED, at=NOW + 10**7)])
+    desk._receive([ops.release(Release("shop-1", name, "stopped at the gate", "ann"), desk.clock())])
+    drain(desk.context, limit)
+    desk._receive([desk._order(name, E.CANCELLED, at=NOW + 10**6)])
+    drain(desk.context, limit)
+    assert desk.effect()[0] == "done"
+
+
 def test_a_case_that_is_over_keeps_nothing_that_nothing_else_keeps(desk):
     (name,) = desk.orders()
     desk.say(name, E.AFTER_SALE_APPLIED)
