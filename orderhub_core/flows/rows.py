@@ -58,7 +58,8 @@ def moved_row(known: Head) -> Row:
 def _packed(known: Head) -> tuple[str, str, str, str]:
     """The fields of `_PACKED`, in JSON."""
     stated, parcels = sorted(known.stated.items()), known.parcels
-    boxes, cases = (_json(some).decode() if some else "{}" for some in (parcels, known.cases))
+    boxes = _json(parcels).decode() if parcels else "{}"
+    cases = _json(known.cases).decode() if known.cases else "{}"  # hardly any order has one
     return _json(known.facts).decode(), _json(stated).decode(), boxes, cases
 
 
