@@ -122,7 +122,7 @@ class Following:
         if PARTLY_REFUNDED in head.facts:
             self._hold(head, REFUNDED, moment if any(entry.event in REFUNDED_BY for entry in news) else 0)
         if head.after_sale not in CALM:
-            another = folded.reopened or any(map(_is_a_case, news))
+            another = folded.reopened or any(_is_a_case(entry) or entry.event == CASE_OPENED for entry in news)
             self._hold(head, WANTED_BACK, moment if another else 0)
             self._calm.discard(number)
         elif any(map(_is_a_case, news)):
@@ -301,8 +301,8 @@ class Following:
 
 
 def _is_a_case(entry: Entry) -> bool:
-    """Whether the buyer's case went on, or is another; it may be told again and again, each time as of now."""
-    return entry.event == CASE_OPENED or (entry.event in AFTER_SALE and entry.before != entry.after)
+    """Whether the buyer's case went on; it may be told again and again, each time as of now."""
+    return entry.event in AFTER_SALE and entry.before != entry.after
 
 
 def _is_under_way(entry: Entry) -> bool:
