@@ -93,12 +93,12 @@ def _(connected, flowing, gone, held, keeping, named, parked, said, tr):
     def _queue() -> list:
         rows = queue.sources(flowing, [shop.id for shop in connected.settings.shops], ZONE, tr)
         sources = ui.section(tr("Sources"), ui.rows(rows, tr("Nothing has come in yet."), named))
-        acts = ui.rows(queue.effects(flowing, tr), tr("Every effect is done."), named), *queue.leases(flowing, ZONE, tr)
-        pair = ui.grid(sources, ui.section(tr("Effects that are not done"), *acts), min="340px")
+        acts = ui.rows(queue.effects(flowing, tr), tr("Every effect is done."), named)
+        todo = ui.section(tr("Effects that are not done"), acts, *map(ui.note, queue.remarks(flowing, ZONE, tr, named)))
         told, let = ([ui.note(*one())] if one()[0] else [] for one in (said, gone))
         aside = held if parked() else ui.note(tr("Nothing is parked."), "good")
         sections = ui.section(tr("Held orders"), *keeping, *let), ui.section(tr("Parked messages"), aside, *told)
-        return [ui.kpis(queue.tiles(flowing, tr)), pair, *sections]
+        return [ui.kpis(queue.tiles(flowing, tr)), ui.grid(sources, todo, min="340px"), *sections]
 
     waiting = ui.section(tr("Queue"), *(_queue() if flowing else [ui.note(tr(queue.SNAPSHOT))]))
     return (waiting,)

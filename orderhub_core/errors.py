@@ -5,6 +5,7 @@ OrderHubError
   x Later                  transient: the same call may succeed (`after_s` when the other side said so)
     + Throttled
     + Unreachable
+      - Unconnected      nobody listens at its address: nothing was sent
     + Busy                 the database is locked or full
   x NeedsPerson            retrying cannot help; a person must look
     + BadCredentials
@@ -86,6 +87,10 @@ class Throttled(Later):
 
 class Unreachable(Later):
     """No answer, or an answer of its own trouble."""
+
+
+class Unconnected(Unreachable):
+    """Nobody listens at its address just now: nothing was sent."""
 
 
 class Busy(Later):

@@ -19,6 +19,7 @@ from orderhub_core.errors import (
     OtherwiseThere,
     RefusedByTarget,
     Throttled,
+    Unconnected,
     Unreachable,
     UserMistake,
 )
@@ -91,13 +92,13 @@ def ask(link: httpx.Client, request: httpx.Request, who: str, *, absent_ok: bool
         raise NobodyThere(
             "{who}: nothing can be sent to {where} ({kind})", who=who, where=where, kind=type(error).__name__
         ) from None
-    except httpx.TimeoutException:
-        raise Unreachable(
+    except httpx.TimeoutException as error:
+        raise (Unconnected if isinstance(error, httpx.ConnectTimeout) else Unreachable)(
             "{who}: no answer from {where} in time; is that system running and reachable?", who=who, where=where
         ) from None
     except httpx.RequestError as error:
         reason = str(error) or type(error).__name__
-        raise Unreachable(
+        raise (Unconnected if isinstance(error, httpx.ConnectError) else Unreachable)(
             "{who}: cannot reach {where} ({reason}); check its url and that it is running",
             who=who,
             where=where,

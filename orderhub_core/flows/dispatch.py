@@ -21,6 +21,7 @@ from orderhub_core.errors import (
     OrderHubError,
     RefusedByTarget,
     Stop,
+    Unconnected,
 )
 from orderhub_core.flows.gates import Gates
 from orderhub_core.store.base import FURTHEST, Store
@@ -127,7 +128,7 @@ def _perform(
     except Busy as ours:  # the hub's own database: the target did nothing, and it was no try
         untried = leased._replace(attempts=leased.attempts - 1)
         return Finished(untried, "waiting", clock() + SECOND, str(ours), tried=False)
-    except BadCredentials as failure:  # nor was this taken; once they are mended it goes by itself
+    except (BadCredentials, Unconnected) as failure:  # nor was this taken; once that is mended it goes by itself
         gates.failed(leased.target, None, at_once=True)
         # One try, however often: it is told as failing, and nobody gives it up.
         failing = leased._replace(attempts=max(1, leased.attempts - 1))

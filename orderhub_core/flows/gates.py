@@ -20,7 +20,8 @@ import msgspec
 from orderhub_core.store.base import FURTHEST
 
 FAILURES_IN_A_ROW = 5
-FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 300.0
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 5.0, 60.0
+"""To see once a minute whether a target is back costs nobody anything, and its orders wait for that."""
 SAVED_UP_S = 5.0
 """How many seconds' worth of calls may go at once after a quiet time."""
 

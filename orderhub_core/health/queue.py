@@ -15,7 +15,7 @@ import polars as pl
 
 from orderhub_core.errors import OrderHubError
 from orderhub_core.health.texts import SLOW_S
-from orderhub_core.i18n import Tile, Translate, retold
+from orderhub_core.i18n import Named, Tile, Translate, by_id, retold
 
 Kind = Literal["good", "warn", "bad"]
 
@@ -69,6 +69,8 @@ class Flow(Protocol):
     def conflicts(self) -> Sequence[tuple[str, int]]: ...
     @property
     def leased_until(self) -> int | None: ...
+    @property
+    def failures(self) -> Sequence[tuple[str, int, str]]: ...
 
 
 class Hub(Protocol):
@@ -136,13 +138,19 @@ def effects(flow: Flow, tr: Translate) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=names, orient="row")
 
 
-def leases(flow: Flow, zone: str, tr: Translate) -> list[str]:
-    """What to know of effects under way, if any is: whose worker is gone is tried again, and when."""
+def remarks(flow: Flow, zone: str, tr: Translate, named: Named = by_id) -> list[str]:
+    """What to know of effects besides: why those of a target fail, and when it is asked again at the earliest; when
+    what a worker has left that is gone is tried again."""
+    failing = tr("{target}: {why} (tried again after {at})")
+    told = [
+        failing.format(target=named("target", target), why=retold(why, tr), at=_clock(next_at, zone))
+        for target, next_at, why in flow.failures
+    ]
     count = sum(n for _, state, n in flow.effects if state == "leased")
     if not count or flow.leased_until is None:
-        return []
+        return told
     text = tr("Effects under way: {n}. What a worker has left, because it was killed, is tried again after {at}.")
-    return [text.format(n=f"{count:,}", at=_clock(flow.leased_until, zone))]
+    return [*told, text.format(n=f"{count:,}", at=_clock(flow.leased_until, zone))]
 
 
 def parked(rows: Sequence[Mapping[str, Any]], zone: str, tr: Translate) -> pl.DataFrame:

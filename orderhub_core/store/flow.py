@@ -38,6 +38,8 @@ JOIN inbox ON inbox.id = queued.oldest"""
 
 EFFECTS = f"""SELECT target, CASE WHEN state = 'waiting' AND attempts > 0 THEN 'failing' ELSE state END, count(*)
 FROM outbox WHERE {OPEN} GROUP BY 1, 2 ORDER BY 1, 2"""
+FAILURE = """SELECT target, next_at, note FROM outbox WHERE state = 'waiting' AND target = ? AND attempts > 0
+ORDER BY next_at DESC LIMIT 1"""
 LEASED = "SELECT count(*), max(lease_until) FROM outbox WHERE state = 'leased'"
 CONFLICTS = "SELECT source, count(*) FROM conflict GROUP BY source ORDER BY source"
 """Few, unless a sender gives its ids twice; and every reading of the flow rests in proportion to what it took."""
@@ -63,6 +65,14 @@ class Open(NamedTuple):
     effects: int
 
 
+class Failure(NamedTuple):
+    """How the effect of a target failed that was tried last; not before `next_at` it is tried again."""
+
+    target: str
+    next_at: int
+    why: str
+
+
 class Flow(NamedTuple):
     """Instants in microseconds UTC."""
 
@@ -80,21 +90,26 @@ class Flow(NamedTuple):
     """Source and number of messages that contradict an earlier one of the same id."""
     leased_until: int | None = None
     """When the last lease ends, if any effect is leased: by then those of a worker that is gone are free again."""
+    failures: tuple[Failure, ...] = ()
+    """One of each target that effects are failing for."""
 
 
 def read(store: Store, now: int) -> Flow:
     """Raises Busy, Unreachable or Stop as the store does."""
     waiting, oldest_at = store.waiting()
+    effects = tuple(Open(*row) for row in store.query("hub", EFFECTS))
+    failing = [target for target, state, _ in effects if state == "failing"]
     return Flow(
         as_of=now,
         waiting=waiting,
         oldest_at=oldest_at,
         parked=store.query("hub", f"SELECT count(*) FROM {statements.OPEN_PARKED}")[0][0],
         lags=tuple(_lags(store)),
-        effects=tuple(Open(*row) for row in store.query("hub", EFFECTS)),
+        effects=effects,
         refused=tuple((row[0], row[1], int(row[2])) for row in store.query("inbox", REFUSED)),
         conflicts=tuple((row[0], int(row[1])) for row in store.query("inbox", CONFLICTS)),
         leased_until=leased(store)[1],
+        failures=tuple(Failure(*row) for target in failing for row in store.query("hub", FAILURE, (target,))),
     )
 
 

@@ -20,6 +20,7 @@ from orderhub_core.errors import (
     OrderHubError,
     RefusedByTarget,
     Throttled,
+    Unconnected,
     Unreachable,
     UserMistake,
 )
@@ -62,6 +63,20 @@ def failure(url: str) -> OrderHubError:
 def test_what_passes_is_tried_again_and_a_no_is_for_a_person(status: int, kind: type[OrderHubError]) -> None:
     with answering(status, location="http://elsewhere.test/") as url:
         assert type(failure(url)) is kind
+
+
+def test_where_nobody_listens_nothing_was_sent() -> None:
+    for url in (f"http://127.0.0.1:{ports.free_port()}", "http://no-such-host.invalid"):
+        assert type(failure(url)) is Unconnected
+
+
+def test_who_has_heard_and_says_nothing_may_have_taken_it() -> None:
+    class Silent(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.connection.close()
+
+    with ports.answering(Silent) as url:
+        assert type(failure(url)) is Unreachable
 
 
 @pytest.mark.parametrize(

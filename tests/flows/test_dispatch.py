@@ -6,7 +6,15 @@ import time
 import pytest
 
 from orderhub_core import effects
-from orderhub_core.errors import BadCredentials, OtherwiseThere, RefusedByTarget, Stop, Throttled, Unreachable
+from orderhub_core.errors import (
+    BadCredentials,
+    OtherwiseThere,
+    RefusedByTarget,
+    Stop,
+    Throttled,
+    Unconnected,
+    Unreachable,
+)
 from orderhub_core.flows.dispatch import LEASE_S, LONGEST_S, LONGEST_WAIT_S, SECOND, Dispatch, dispatch, next_try
 from orderhub_core.flows.gates import FAILURES_IN_A_ROW, FIRST_PAUSE_S, LONGEST_PAUSE_S, Gates
 from orderhub_core.flows.targets import Targets
@@ -134,14 +142,15 @@ def test_what_was_refused_was_not_taken(store):
     assert state(store) == ("person", 0, "no such SKU")
 
 
-def test_while_the_sign_in_is_refused_all_of_it_waits_and_goes_by_itself_afterwards(store):
+@pytest.mark.parametrize("failure", [BadCredentials, Unconnected])
+def test_while_nothing_can_be_sent_all_of_it_waits_and_goes_by_itself_afterwards(store, failure):
     intend(store, *(f"B{n}" for n in range(20)))
     watch, seen, key_works = Watch(), [], []
 
     def sign_in(effect, key):
         seen.append(key)
         if not key_works:
-            raise BadCredentials("sign-in refused")
+            raise failure("nobody lets us in")
 
     gates = Gates({}, watch)
     run(store, sign_in, limit=100, gates=gates)

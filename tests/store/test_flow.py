@@ -94,6 +94,21 @@ def test_effects_that_are_open_are_told_apart(store, context):
     )
 
 
+def test_of_each_target_that_effects_fail_for_the_last_reason_is_told(store, context):
+    accept(store, "shop-a", 1, 5)
+    claim = store.claim(1, 10)
+    writes = Writes()
+    writes.next_order_id = claim.next_order_id
+    rows = [
+        ("w1", "waiting", 1, 30, "first"), ("w1", "waiting", 2, 40, "then"), ("w1", "waiting", 0, 99, "untried"),
+        ("w2", "person", 8, 50, "gave up"), ("w3", "waiting", 1, 7, "else"),
+    ]  # fmt: skip
+    for key, (target, state, attempts, at, note) in enumerate(rows):
+        writes.new["outbox"].append((f"k{key}", 1, target, "{}", state, 0, attempts, at, None, "", 0, None, note, None))
+    store.commit(claim, writes)
+    assert flow.read(store, 9).failures == (("w1", 40, "then"), ("w3", 7, "else"))
+
+
 def test_no_question_walks_what_is_done(sqlite_home):
     """Every step of every plan is a search along an index, or a walk over what is open only."""
     store = homes.open_store(sqlite_home)

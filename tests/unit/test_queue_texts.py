@@ -32,14 +32,24 @@ class Flow(NamedTuple):
     refused: tuple[tuple[str, str, int], ...] = ()
     conflicts: tuple[tuple[str, int], ...] = ()
     leased_until: int | None = None
+    failures: tuple[tuple[str, int, str], ...] = ()
 
 
 def test_effects_of_a_worker_that_may_be_gone_say_until_when_they_are_leased() -> None:
-    assert queue.leases(Flow(effects=(("w", "waiting", 3),)), ZONE, EN) == []
+    assert queue.remarks(Flow(effects=(("w", "waiting", 3),)), ZONE, EN) == []
     flow = Flow(effects=(("w", "leased", 3), ("v", "leased", 1), ("w", "person", 9)), leased_until=NOON + 120_000_000)
-    (told,) = queue.leases(flow, ZONE, EN)
+    (told,) = queue.remarks(flow, ZONE, EN)
     assert "Effects under way: 4." in told and "tried again after" in told and ":02:00" in told
-    assert "4 个" in queue.leases(flow, ZONE, ZH)[0]
+    assert "4 个" in queue.remarks(flow, ZONE, ZH)[0]
+
+
+def test_why_a_target_fails_is_told_and_when_it_is_asked_again() -> None:
+    why = "hz: cannot reach http://wms.test/orders (Connection refused); check its url and that it is running"
+    flow = Flow(effects=(("hz", "failing", 1),), failures=(("hz", NOON + 90_000_000, why),))
+    (told,) = queue.remarks(flow, ZONE, EN, lambda kind, known_as: f"{kind} {known_as}")
+    assert told.startswith("target hz: hz: cannot reach") and ":01:30" in told
+    (told,) = queue.remarks(flow, ZONE, ZH)
+    assert "Connection refused" in told and "cannot reach" not in told
 
 
 def ago(seconds: float) -> int:

@@ -40,10 +40,12 @@ def _told(found: list[Held], zone: ZoneInfo) -> str:
         order = f"{one.shop} {one.order_no}{of}"
         lines.append(text.format(order=order, target=one.target, since=written(one.since, zone)) + tried)
         lines.append(f"  {reasons(one.note, tr)}")
-    done = [tr("`orderhub holds close NO --reason TEXT` ends what you have seen to")]
-    return "\n".join(
-        [*lines, tr("`orderhub holds release NO --reason TEXT` lets one go that was not tried yet"), *done]
-    )
+    if any(not one.tries for one in found):
+        lines.append(tr("`orderhub holds release NO --reason TEXT` lets one go that was not tried yet"))
+    if any(one.tries and not one.done for one in found):
+        text = "`orderhub holds release NO --again --reason TEXT` hands over once more, by its key, what was tried"
+        lines.append(tr(text))
+    return "\n".join([*lines, tr("`orderhub holds close NO --reason TEXT` ends what you have seen to")])
 
 
 Number = Annotated[str, typer.Argument(help="The order's number.")]

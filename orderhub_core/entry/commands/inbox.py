@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -10,7 +10,7 @@ import typer
 
 from orderhub_core import hub
 from orderhub_core.entry.options import AsJson, By, dated, spoken, tell, tr, who
-from orderhub_core.health.queue import STATES
+from orderhub_core.health.queue import STATES, remarks
 from orderhub_core.i18n import retold
 
 app = typer.Typer(no_args_is_help=True)
@@ -37,11 +37,12 @@ def status(as_json: AsJson = False) -> int:
     effects = [effect._asdict() for effect in flow.effects]
     oldest = ago(flow.oldest_at)
     answer = {"waiting": flow.waiting, "oldest_s": oldest, "parked": flow.parked, "sources": rows, "effects": effects}
-    tell(answer, _told(answer), as_json=as_json)
+    answer["failures"] = [failure._asdict() for failure in flow.failures]
+    tell(answer, _told(answer, remarks(flow, opened.settings.time_zone, tr)), as_json=as_json)
     return 0
 
 
-def _told(answer: dict[str, Any]) -> str:
+def _told(answer: dict[str, Any], failing: Iterable[str]) -> str:
     text = tr("messages waiting: {waiting}{since}; parked: {parked}")
     counts = {"waiting": f"{answer['waiting']:,}", "parked": f"{answer['parked']:,}"}
     lines = [text.format(**counts, since=_since(answer["oldest_s"]))]
@@ -56,6 +57,7 @@ def _told(answer: dict[str, Any]) -> str:
         text = tr("{target}: effects: {count} ({state})")
         told = text.format(target=row["target"], count=f"{row['effects']:,}", state=tr(STATES[row["state"]]))
         lines.append(f"  {told}")
+    lines += [f"  {told}" for told in failing]
     return "\n".join(lines)
 
 
