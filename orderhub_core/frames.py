@@ -33,6 +33,7 @@ ORDERS = _schema(
         "platform": pl.String,
         "order_no": pl.String,
         "placed_at": INSTANT,
+        "deferred_at": INSTANT,
         "paid_at": INSTANT,
         "shipped_at": INSTANT,
         "collected_at": INSTANT,
@@ -59,7 +60,10 @@ ORDERS = _schema(
     }
 )
 """One row per order. `updated_at` is the newest source version; `headline_at` the instant at which the event
-happened that set the present headline (the start of the dwell)."""
+happened that set the present headline (the start of the dwell); `deferred_at` when it was agreed that it is paid
+later."""
+OWED_AT = pl.min_horizontal("deferred_at", "paid_at")
+"""Of ORDERS, since when the goods are owed: as `fold.Head.owed_at`."""
 
 LINES = _schema(
     {

@@ -7,8 +7,8 @@ from typing import NamedTuple, Protocol
 import polars as pl
 
 from orderhub_core.packing import floor
-from orderhub_core.packing.floor import HELD, LEFT, OWED, PACKS, PARCELS, SUBTRACTED, Known
-from orderhub_core.store import aside, ledger, owing, packs
+from orderhub_core.packing.floor import HELD, LEFT, PACKS, PARCELS, SUBTRACTED, Known
+from orderhub_core.store import aside, ledger, packs
 from orderhub_core.store.base import Store
 from orderhub_core.store.unit import Row
 
@@ -20,11 +20,8 @@ class Frames(Protocol):
 
 def known(hub: Frames, store: Store | None, now: int | None = None) -> Known:
     """What is on its floor, as of `now` (microseconds UTC). Without a `store`, as in a snapshot, nobody knows what lies
-    there, which of the orders go in several parcels or with others, which are held, and since when those are owed that
-    are paid later."""
+    there, which of the orders go in several parcels or with others, and which are held."""
     here = floor.present(hub.frame("orders"), hub.as_of() if now is None else now)
-    owed = [] if store is None else owing.deferred(store, here["order_id"])
-    here = floor.as_owed(here, pl.DataFrame(owed, schema={**OWED, "owed_at": pl.Int64()}, orient="row").cast(OWED))
     rows = [] if store is None else [(one.place, one.subject, one.balance) for one in ledger.left(store, "stock")]
     left = pl.DataFrame(rows, schema=LEFT, orient="row")
     parcels = [] if store is None else store.split_rows(here["order_id"])

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from orderhub_core.frames import INSTANT
+from orderhub_core.frames import INSTANT, OWED_AT
 from orderhub_core.lifecycle import OWED_STATES
 from orderhub_core.packing import checks
 from orderhub_core.packing.checks import Floor
@@ -32,8 +32,6 @@ TABLE = pl.Schema(
 )
 """checks.TABLE, with the shop whose order it is, and the tracking number if there is one. `name`: of the SKU, as orders
 tell it. `aside`: of a gift that an order waits for, pieces that lie there for orders that are held."""
-OWED = pl.Schema({"order_id": pl.Int64(), "owed_at": INSTANT})
-"""Of orders that are, or were, to be paid later, since when they are owed."""
 _PLENTY = 1 << 40
 """Pieces of every gift, in a warehouse that reports no stock."""
 _TO_LEAVE = (
@@ -61,15 +59,11 @@ class Known(NamedTuple):
 
 
 def present(orders: pl.DataFrame, now: int) -> pl.DataFrame:
-    """Of frames.ORDERS those that are to leave, and those that have left lately. `now`: microseconds UTC."""
+    """Of frames.ORDERS those that are to leave, and those that have left lately, `paid_at` since when they are owed.
+    `now`: microseconds UTC."""
     lately = pl.col("shipped_at").is_between(pl.lit(now - LATELY_US).cast(INSTANT), pl.lit(now).cast(INSTANT))
-    return orders.filter(_TO_LEAVE | (lately & pl.col("delivered_at").is_null()))
-
-
-def as_owed(here: pl.DataFrame, owed: pl.DataFrame) -> pl.DataFrame:
-    """Orders that are `present`, those of OWED as if they had been paid by then."""
-    told = here.join(owed, on="order_id", how="left", maintain_order="left")
-    return told.with_columns(paid_at=pl.coalesce("owed_at", "paid_at")).drop("owed_at")
+    here = orders.filter(_TO_LEAVE | (lately & pl.col("delivered_at").is_null()))
+    return here.with_columns(paid_at=OWED_AT)
 
 
 def known(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from orderhub_core.fold import DEFERRED
 from orderhub_core.frames import INSTANT, SCHEMAS
 from orderhub_core.store import chain
 from orderhub_core.store.base import Store
@@ -19,8 +20,13 @@ READ = {
 """Events are bounded, for they only ever come on top. Of the others the newest row takes the place of the older, and
 comes again with the next reading: a bound would hide a row that changes while it is read."""
 TOUCHED = "SELECT shop, order_no FROM {table} WHERE changed_version > ?"
-COMPUTED = {"rule": "CASE outcome WHEN 'decided' THEN detail ELSE '' END"}
+COMPUTED = {
+    "rule": "CASE outcome WHEN 'decided' THEN detail ELSE '' END",
+    "deferred_at": f"""CASE WHEN facts LIKE '%"{DEFERRED}"%' THEN facts END""",
+}
 """Columns that no table has. The detail of other entries stays where it is: it may say who judged an order."""
+FACTS = {"deferred_at": DEFERRED}
+"""Columns that are read from an order's facts, which are JSON: no expression for it means the same on every backend."""
 KEYS = {"orders": ["order_id"], "lines": ["order_id"], "sightings": ["touchpoint", "shop", "order_no"]}
 """What a changed row replaces."""
 
@@ -67,13 +73,21 @@ def _logged(store: Store, since: Progress, until: Progress) -> pl.DataFrame:
 
 def _read(store: Store, name: str, parameters: tuple[int, ...]) -> pl.DataFrame:
     schema = SCHEMAS[name]
-    raw = pl.Schema({column: pl.Int64() if kind == INSTANT else kind for column, kind in schema.items()})
+    raw = pl.Schema({column: _raw(column, kind) for column, kind in schema.items()})
+    facts = [pl.col(name).str.json_path_match(f"$['{fact}']").cast(pl.Int64) for name, fact in FACTS.items()
+             if name in schema]  # fmt: skip
     sql = f"SELECT {', '.join(COMPUTED.get(column, column) for column in schema)} {READ[name]}"
     pieces = [
-        pl.DataFrame(rows, schema=raw, orient="row").cast(schema)
+        pl.DataFrame(rows, schema=raw, orient="row").with_columns(facts).cast(schema)
         for rows in store.pieces("hub", sql, parameters, AT_A_TIME)
     ]
     return pl.concat(pieces) if pieces else pl.DataFrame(schema=schema)
+
+
+def _raw(column: str, kind: pl.DataType) -> pl.DataType:
+    if column in FACTS:
+        return pl.String()
+    return pl.Int64() if kind == INSTANT else kind
 
 
 def merged(name: str, known: pl.LazyFrame, news: pl.DataFrame, touched: pl.Series | None = None) -> pl.LazyFrame:

@@ -4,13 +4,10 @@ JSON is read here: no expression for it means the same on every backend."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import msgspec
 
 from orderhub_core import fold
 from orderhub_core.fold import DEFERRED
-from orderhub_core.store.base import Store
 
 _facts = msgspec.json.Decoder(dict[str, int]).decode
 
@@ -24,10 +21,3 @@ def in_turn(paid_at: int | None, facts: str) -> tuple[bool, int]:
     """Sorts by `owed_at`; where nobody knows it, last."""
     at = owed_at(paid_at, facts)
     return at is None, at or 0
-
-
-def deferred(store: Store, order_ids: Iterable[int]) -> list[tuple[int, int | None]]:
-    """Of these orders those that are, or were, to be paid later, and since when each is owed."""
-    sql = f"SELECT order_id, paid_at, facts FROM orders WHERE facts LIKE ? AND {store.among('order_id')}"
-    rows = store.query("hub", sql, (f'%"{DEFERRED}"%', store.listed(order_ids)))
-    return [(order_id, owed_at(*told)) for order_id, *told in rows]

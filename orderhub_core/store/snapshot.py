@@ -149,12 +149,25 @@ def meta(folder: Path) -> Meta:
 
 
 def file(folder: Path, name: str, known: Meta | None = None) -> Path:
-    """Where a frame of the snapshot lies, as it is now or as `known` describes it. Raises Damaged for a file that is
-    missing or is not as it was written."""
+    """Where a frame of the snapshot lies, as it is now or as `known` describes it.
+
+    Raises Damaged for a file that is missing or is not as it was written, and StoreMissing for a snapshot of an earlier
+    version, which lacks columns.
+    """
     written = known or meta(folder)
     path = folder / written.folder / f"{name}.parquet"
     if name in written.files and not _is_whole(path, written.files[name]):
         raise _damaged(path, folder)
+    with readable(folder):
+        columns = pl.scan_parquet(path).collect_schema()
+    if missing := [column for column in SCHEMAS[name] if column not in columns]:
+        raise StoreMissing(
+            "the snapshot in {folder} was written by an earlier version: its {name} have no {columns}; write it"
+            " anew with `orderhub db snapshot`",
+            folder=folder,
+            name=name,
+            columns=tuple(missing),
+        )
     return path
 
 
@@ -172,21 +185,8 @@ def _is_whole(path: Path, written: archive.File) -> bool:
 
 
 def scan(folder: Path, name: str, known: Meta | None = None) -> pl.LazyFrame:
-    """A frame of the snapshot, as `file`.
-
-    Raises StoreMissing for a snapshot of an earlier version, which lacks columns, too.
-    """
+    """A frame of the snapshot, as `file`."""
     found = pl.scan_parquet(file(folder, name, known))
-    with readable(folder):
-        columns = found.collect_schema()
-    if missing := [column for column in SCHEMAS[name] if column not in columns]:
-        raise StoreMissing(
-            "the snapshot in {folder} was written by an earlier version: its {name} have no {columns}; write it"
-            " anew with `orderhub db snapshot`",
-            folder=folder,
-            name=name,
-            columns=tuple(missing),
-        )
     # An earlier version may have had fewer words for a state: they are among ours.
     return found.cast({column: kind for column, kind in SCHEMAS[name].items() if isinstance(kind, pl.Enum)})
 

@@ -93,15 +93,26 @@ class Frames:
         return refreshed(self._store, name, frames.empty(name).lazy(), NOTHING, self._store.progress()).collect()
 
 
-def test_on_the_packing_floor_it_stands_and_is_late_since_it_was_owed(desk):
+@pytest.mark.parametrize("copied", [False, True])
+def test_on_the_packing_floor_it_stands_and_is_late_since_it_was_owed(desk, copied):
     for name, event in (("A1", E.PAID), ("A2", E.DEFERRED), ("A3", E.PAID)):
         desk.first_of(name, E.PLACED, event)
     since = dict(rows(desk.context, "SELECT order_no, placed_at FROM orders"))
-    on_floor = packing.known(Frames(desk.store), desk.store, NOW).orders
+    on_floor = packing.known(Frames(desk.store), None if copied else desk.store, NOW).orders
     assert on_floor["order_no"].to_list() == ["A1", "A2", "A3"]
     assert on_floor["paid_at"].dt.epoch("us").to_list() == [since[name] for name in ("A1", "A2", "A3")]
     waited = board.ages(on_floor, NOW + 1000 * HOUR_US, str)
     assert waited.filter("late")["orders"].sum() == 3
+
+
+def test_paid_in_the_end_it_stands_where_it_has_been_owed_since(desk):
+    desk.first_of("A1", E.PLACED, E.DEFERRED)
+    desk.say("A1", E.PAID)
+    desk.first_of("A2", E.PLACED, E.PAID)
+    desk.say("A2", E.DEFERRED)
+    since = rows(desk.context, "SELECT placed_at FROM orders ORDER BY order_no")
+    on_floor = packing.known(Frames(desk.store), None, NOW).orders
+    assert [(at,) for at in on_floor["paid_at"].dt.epoch("us")] == since
 
 
 def test_what_is_shipped_and_not_yet_paid_is_no_loss_in_the_hub_s_own_ledgers(desk):

@@ -239,20 +239,22 @@ def test_a_channel_is_had_while_frames_are_read(hub):
     thread.join()
 
 
-def test_a_snapshot_of_an_earlier_version_only_costs_time(hub):
+@pytest.mark.parametrize(("name", "lacks"), [("events", ("message", "rule")), ("orders", ("deferred_at",))])
+def test_a_snapshot_of_an_earlier_version_only_costs_time(hub, name, lacks):
     take(hub, observed("A1", 5))
     folder = hub.write_snapshot()
-    (file,) = folder.rglob("events.parquet")
-    pl.read_parquet(file).drop("message", "rule").write_parquet(file)
+    (file,) = folder.rglob(f"{name}.parquet")
+    pl.read_parquet(file).drop(lacks).write_parquet(file)
     meta = snapshot.meta(folder)
-    meta.files["events"] = archive.digest(file)
+    meta.files[name] = archive.digest(file)
     (folder / snapshot.META).write_bytes(msgspec.json.encode(meta))
-    with pytest.raises(StoreMissing, match=r"have no message, rule; write it anew"):
-        snapshot.scan(folder, "events")
+    with pytest.raises(StoreMissing, match=rf"its {name} have no {', '.join(lacks)}; write it anew"):
+        snapshot.scan(folder, name)
     again = opened(hub.home)
     take(again, observed("A2", 6))
     assert again.frame("events")["message"].null_count() == 0
     assert again.frame("events").height == again.pulse().log_entries
+    assert again.frame("orders")["order_no"].sort().to_list() == ["A1", "A2"]
     again.close()
 
 

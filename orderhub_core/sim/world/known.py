@@ -57,6 +57,7 @@ def orders_known(orders: pl.DataFrame, lines: pl.DataFrame, moments: pl.DataFram
         axes.lazy()
         .join(_headlines(axes), on=list(ENUMS), how="left", maintain_order="left")
         .with_columns(
+            deferred_at=pl.lit(None, INSTANT),
             paid_at=pl.col(E.PAID),
             shipped_at=pl.col(E.SHIPPED),
             collected_at=pl.col(E.COLLECTED),
