@@ -7,7 +7,7 @@ from itertools import pairwise
 
 import polars as pl
 
-from orderhub_core.frames import INSTANT
+from orderhub_core.frames import INSTANT, OWED_AT
 from orderhub_core.health.thresholds import Threshold
 
 HOUR_US = 3_600_000_000
@@ -71,14 +71,16 @@ def steps(orders: pl.DataFrame, since: int, by: str | None = None) -> pl.DataFra
     """How long the steps took of orders placed at or after `since` (microseconds UTC).
 
     `step` (placed_paid, paid_shipped, shipped_collected, collected_delivered), the `by` column if asked, `orders` that
-    took it, and `p50_h`, `p90_h`, `p99_h`. A step that ends before it begins is not counted: it is the audit's.
+    took it, and `p50_h`, `p90_h`, `p99_h`. What is paid later counts as paid once that was agreed: so long it waits to be
+    shipped. A step that ends before it begins is not counted: it is the audit's.
     """
     took = [
         ((pl.col(f"{after}_at") - pl.col(f"{before}_at")).dt.total_microseconds() / HOUR_US).alias(f"{before}_{after}")
         for before, after in pairwise(MILESTONES)
     ]
     keys = [by] if by else []
-    recent = orders.lazy().filter(pl.col("placed_at") >= pl.lit(since).cast(INSTANT)).select(*keys, *took)
+    begun = orders.lazy().filter(pl.col("placed_at") >= pl.lit(since).cast(INSTANT))
+    recent = begun.with_columns(paid_at=OWED_AT).select(*keys, *took)
     per_step = [
         recent.filter(pl.col(step) >= 0)
         .group_by(*keys, step=pl.lit(step))

@@ -55,8 +55,8 @@ SEGMENTS = {"warehouse": "Warehouse", "carrier": "Carrier", "shop": "Shop", "pro
 COLUMNS = {**SEGMENTS, "platform": "Platform", "tracking_no": "Tracking number"}
 """What a limit may be narrowed by."""
 STEPS = {
-    "placed_paid": "Placed → paid",
-    "paid_shipped": "Paid → shipped",
+    "placed_paid": "Placed → paid or accepted",
+    "paid_shipped": "Paid or accepted → shipped",
     "shipped_collected": "Shipped → collected",
     "collected_delivered": "Collected → delivered",
 }

@@ -118,6 +118,15 @@ def test_steps_are_quantiles_of_what_really_passed() -> None:
     assert steps.rows() == [("placed_paid", 101, pytest.approx(5.1), pytest.approx(9.1), pytest.approx(10.0))]
 
 
+def test_what_is_paid_at_the_door_waits_to_be_shipped_since_it_was_accepted() -> None:
+    placed = NOW - dt.timedelta(days=9)
+    at = {"deferred_at": 1, "shipped_at": 3, "paid_at": 99}
+    told = [placed + dt.timedelta(hours=hours) for hours in at.values()]
+    row = {"placed_at": placed, **dict(zip(at, told, strict=True))}
+    steps = dwell.steps(orders(row, row | {"paid_at": None}), AS_OF - 30 * diagnosis.DAY_US)
+    assert steps.select("step", "orders", "p50_h").rows() == [("placed_paid", 2, 1.0), ("paid_shipped", 2, 2.0)]
+
+
 def scattered(count: int, seed: int = 1, **fixed: object) -> list[dict[str, object]]:
     """Healthy and sick orders alike, spread evenly over everything."""
     dice = np.random.default_rng(seed)
