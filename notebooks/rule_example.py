@@ -47,7 +47,7 @@ def _():
 
 @app.cell
 def _(periods, tr):
-    span = mo.ui.dropdown(**board.spans(periods, tr), label=tr("Orders paid in"), full_width=True)
+    span = mo.ui.dropdown(**board.spans(periods, tr), label=tr("Orders paid or accepted in"), full_width=True)
     only = mo.ui.text(label=tr(say.ONLY), full_width=True)
     return only, span
 

@@ -45,7 +45,7 @@ def _():
 def _(lab, periods, said, tr):
     said()
     against = mo.ui.dropdown(**board.against(lab.states(), tr), label=tr("Compare with"), full_width=True)
-    span = mo.ui.dropdown(**board.spans(periods, tr), label=tr("Orders paid in"), full_width=True)
+    span = mo.ui.dropdown(**board.spans(periods, tr), label=tr("Orders paid or accepted in"), full_width=True)
     return against, span
 
 

@@ -1,4 +1,4 @@
-"""Past orders to choose examples from: when they were paid, and how much."""
+"""Past orders to choose examples from: since when they are owed, and how much."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def orders(rows: pl.DataFrame, words: Words) -> alt.Chart:
         .encode(
             alt.X(
                 "paid:T",
-                title=tr("Paid at"),
+                title=tr("Paid or accepted"),
                 scale=alt.Scale(type="utc"),
                 axis=alt.Axis(format=theme.DAY_AND_TIME, labelOverlap=True),
             ),

@@ -19,6 +19,7 @@ from orderhub_core.errors import OrderHubError, Term, UserMistake
 from orderhub_core.flows import admitted, regarding, reporting, tariffs
 from orderhub_core.flows.editions import Editions
 from orderhub_core.flows.ground import Ground
+from orderhub_core.frames import OWED_AT
 from orderhub_core.i18n import Said, Translate, translator
 from orderhub_core.model import BookAct
 from orderhub_core.rules import gifts, rulebook
@@ -63,7 +64,7 @@ class Copy(Protocol):
 
 
 class Period(NamedTuple):
-    """Instants of payment, from the first up to, not including, the second; None: without end."""
+    """Instants since when orders are owed, from the first up to, not including, the second; None: without end."""
 
     since: datetime | None = None
     until: datetime | None = None
@@ -99,11 +100,11 @@ class Lab:
         )
 
     def ground(self, period: Period = ALWAYS) -> Ground:
-        """The orders that were paid then, as the hub decided on them; kept until the frames change."""
+        """The orders that are owed since then, as the hub decided on them; kept until the frames change."""
         return self._place.remembered(("rule lab", period), lambda: self._ground(period))  # type: ignore[no-any-return]
 
     def _ground(self, period: Period) -> Ground:
-        return self._over(self._paid(period))
+        return self._over(self._owed(period))
 
     def _over(self, orders: pl.DataFrame) -> Ground:
         """With what was reported of the world outside, and what is known of buyers. A snapshot has nothing of either:
@@ -115,10 +116,10 @@ class Lab:
         reports = reporting.reader(self._store, first or 0)
         return Ground(asked, lines, reports, partial(regarding.histories, self._store))
 
-    def _paid(self, period: Period) -> pl.DataFrame:
+    def _owed(self, period: Period) -> pl.DataFrame:
         orders = self._place.frame("orders")
-        wanted = [pl.col("paid_at") >= period.since] if period.since else []
-        return orders.filter(*wanted, *([pl.col("paid_at") < period.until] if period.until else []), True)
+        wanted = [period.since <= OWED_AT] if period.since else []
+        return orders.filter(*wanted, *([period.until > OWED_AT] if period.until else []), True)
 
     def missed(self, book: Rulebook, period: Period = ALWAYS) -> pl.DataFrame:
         """Gifts missing from past orders whose buyers are still entitled to them: MISSED."""
@@ -140,13 +141,13 @@ class Lab:
         return None if self._store is None and gifts.counts_buyers(book) else self.missed(book, period)
 
     def _entitled(self, period: Period) -> Ground:
-        paid = self._paid(period)
-        still = paid.filter(pl.col("order_id").is_in(past.entitled(paid).implode()))
+        owed = self._owed(period)
+        still = owed.filter(pl.col("order_id").is_in(past.entitled(owed).implode()))
         return self._over(still)
 
     def periods(self) -> dict[int, Period]:
-        """The last so many days up to the newest payment, by their number; 0 for all."""
-        newest = self._place.frame("orders")["paid_at"].max()
+        """The last so many days up to the newest order that is owed, by their number; 0 for all."""
+        newest = self._place.frame("orders").select(OWED_AT.max()).item()
         spans = {0: ALWAYS}
         if isinstance(newest, datetime):
             spans |= {days: Period(newest - timedelta(days=days)) for days in (1, 7, 30)}

@@ -17,6 +17,7 @@ from orderhub_core.fold import Entry, Head
 from orderhub_core.frames import INSTANT
 from orderhub_core.model import Event
 from orderhub_core.rules.buyers import BUYER, HISTORY, PURCHASES, history
+from orderhub_core.store import owing
 from orderhub_core.store.ahead import Reads
 from orderhub_core.store.base import Store
 from orderhub_core.store.recorded import Key
@@ -61,10 +62,17 @@ class LiveBuyers:
 
 
 def histories(store: Store) -> pl.DataFrame:
-    """`order_id`, BUYER and HISTORY of all orders whose buyer is known, by all that the hub knows now of what was paid
-    before each."""
-    bought = _frame(map(_stored, store.purchase_rows()))
-    return bought.select("order_id", BUYER).hstack(history(bought, bought))
+    """`order_id`, BUYER and HISTORY of all orders that are owed and whose buyer is known, by all that the hub knows now
+    of what was paid before each was owed."""
+    paid = store.purchase_rows()
+    asking = _frame(map(_owed, (*paid, *owing.unpaid(store))))
+    return asking.select("order_id", BUYER).hstack(history(asking, _frame(map(_stored, paid))))
+
+
+def _owed(row: Row) -> Row:
+    """A row of `Store.purchase_rows`, or of `owing.unpaid`, as one of PURCHASES: as of when it asks."""
+    order_id, buyer, paid_at, *plain, facts = row
+    return order_id, buyer, owing.owed_at(paid_at, facts), *plain, None
 
 
 def _stored(row: Row) -> Row:

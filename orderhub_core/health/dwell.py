@@ -71,8 +71,8 @@ def steps(orders: pl.DataFrame, since: int, by: str | None = None) -> pl.DataFra
     """How long the steps took of orders placed at or after `since` (microseconds UTC).
 
     `step` (placed_paid, paid_shipped, shipped_collected, collected_delivered), the `by` column if asked, `orders` that
-    took it, and `p50_h`, `p90_h`, `p99_h`. What is paid later counts as paid once that was agreed: so long it waits to be
-    shipped. A step that ends before it begins is not counted: it is the audit's.
+    took it, and `p50_h`, `p90_h`, `p99_h`. What is paid later counts as paid once that was agreed: from then on it
+    waits to be shipped. A step that ends before it begins is not counted: it is the audit's.
     """
     took = [
         ((pl.col(f"{after}_at") - pl.col(f"{before}_at")).dt.total_microseconds() / HOUR_US).alias(f"{before}_{after}")

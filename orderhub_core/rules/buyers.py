@@ -1,7 +1,7 @@
 """What is known of an order's buyer when it is decided: what the same buyer has paid before.
 
-All of it is as of the order's payment, by the channel's own times. An order that was paid at the same instant is none
-of before; without a buyer or a payment nothing is known.
+All of it is as of the order's payment, by the channel's own times, or since when it is owed. An order that was paid at
+the same instant is none of before; without a buyer or a payment nothing is known.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from orderhub_core.rules.tree import Rulebook
 
 BUYER = "buyer"
 """A column of orders: a pseudonym that tells buyers apart."""
+BOUGHT = "bought_at"
+"""A column of orders whose `paid_at` is since when they are owed: when they were paid, if they were."""
 PURCHASES = pl.Schema(
     [
         (BUYER, pl.String()),
@@ -157,7 +159,9 @@ def _purchases(orders: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
             pl.concat_str(pl.lit(orders["shop"].cast(pl.String)), BUYER, separator="\0")
         )
         bought = bought.with_columns(own.alias(BUYER))
-    return bought, bought
+    if BOUGHT not in orders:
+        return bought, bought
+    return bought, bought.with_columns(orders[BOUGHT].alias("paid_at"))
 
 
 def _unfit(dtype: pl.DataType, kind: pl.DataType) -> str:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import polars as pl
 
 from orderhub_core.errors import Term, UserMistake
-from orderhub_core.frames import LINES
+from orderhub_core.frames import INSTANT, LINES, OWED_AT
 from orderhub_core.rules import buyers, gifts, needs, speeds
 from orderhub_core.rules.claims import LEDGER
 from orderhub_core.rules.decide import decided
@@ -106,7 +106,7 @@ def granted(exported: Exported, book: Rulebook, order: pl.DataFrame, decisions: 
 
 def read(book: Rulebook, orders: Path, lines: Path | None, reports: Path | None = None) -> Exported:
     """Raises UserMistake, which names the file, for what cannot be read and for what the rulebook misses there."""
-    own = buyers.completed(_numbered(_parquet(orders, "order"), orders), book)
+    own = buyers.completed(_as_owed(_numbered(_parquet(orders, "order"), orders), orders), book)
     bought, stray = (LINES.to_frame(), 0) if lines is None else _placed(_parquet(lines, "line"), own, lines)
     try:
         needs.check(book, own.schema, bought.schema, counts=True)
@@ -194,6 +194,24 @@ def _numbered(orders: pl.DataFrame, path: Path) -> pl.DataFrame:
         )
     made = orders.rename({"order_id": "file_order_id"}) if "order_id" in orders else orders
     return made.with_columns(order_id=pl.int_range(1, pl.len() + 1, dtype=pl.Int64))
+
+
+def _as_owed(orders: pl.DataFrame, path: Path) -> pl.DataFrame:
+    """As rules read them: of what is paid later `paid_at` is since when it is owed, where a file says when that was
+    agreed, as a snapshot's does."""
+    if "deferred_at" not in orders or "paid_at" not in orders:
+        return orders
+    if not _has_instants(orders["deferred_at"]):
+        raise _unfit(path, "deferred_at", orders["deferred_at"].dtype, "instants with their time zone")
+    if not _has_instants(orders["paid_at"]):
+        return orders  # it is refused where rules read it
+    told = orders.with_columns(pl.col("deferred_at", "paid_at").cast(INSTANT))
+    return told.with_columns(pl.col("paid_at").alias(buyers.BOUGHT), paid_at=OWED_AT)
+
+
+def _has_instants(column: pl.Series) -> bool:
+    dtype = column.dtype
+    return dtype == pl.Null or (isinstance(dtype, pl.Datetime) and dtype.time_zone is not None)
 
 
 def _placed(lines: pl.DataFrame, orders: pl.DataFrame, path: Path) -> tuple[pl.DataFrame, int]:

@@ -15,6 +15,7 @@ import polars as pl
 
 from orderhub_core.i18n import Translate, yuan
 from orderhub_core.rules.actions import HOLDS, NEAREST, NEVER
+from orderhub_core.rules.buyers import BOUGHT
 from orderhub_core.rules.claims import Outcome
 from orderhub_core.rules.shortages import shortages
 from orderhub_core.rules.splitting import BY_KIND, narrowed
@@ -169,7 +170,10 @@ def _stock(one: Case, tr: Translate) -> Answer:
 
 
 def _ordered(one: Case, tr: Translate) -> Answer:
-    return _instants(one, {"placed_at": tr("placed {at}"), "paid_at": tr("paid {at}")}, tr)
+    told = {"placed_at": tr("placed {at}"), "deferred_at": tr("accepted {at}, to be paid later")}
+    own = one.order
+    own = own | {"paid_at": own[BOUGHT]} if BOUGHT in own else own  # its own is since when it is owed
+    return _instants(one._replace(order=own), {**told, "paid_at": tr("paid {at}")}, tr)
 
 
 def _shipped(one: Case, tr: Translate) -> Answer:

@@ -7,9 +7,11 @@ from typing import NamedTuple
 
 import polars as pl
 
+from orderhub_core.fold import DEFERRED
 from orderhub_core.settings import RESERVED
 from orderhub_core.store import statements
 from orderhub_core.store.base import Store
+from orderhub_core.store.owing import owed_at
 from orderhub_core.store.unit import Message, Row, digest_of
 
 _OF = "shadow = 0 AND decided_at >= ? AND decided_at < ?"
@@ -22,6 +24,8 @@ _SIGNALS = """SELECT min(seq), '', '', message, min(recorded_at) FROM log
 _FIRST = (
     f"SELECT min(coalesce(paid_at, placed_at)), min(decided_at) FROM decisions JOIN orders USING (order_id) WHERE {_OF}"
 )
+_LATER = f"""SELECT paid_at, facts FROM orders WHERE facts LIKE '%"{DEFERRED}"%'
+    AND order_id IN (SELECT order_id FROM decisions WHERE {_OF})"""
 _LASTING = "FROM signals WHERE (until IS NULL OR until >= ?) AND substr(name, 1, 12)"
 _MEASURED = f"SELECT min(since) {_LASTING} = 'measurement:'"
 _SAID = f"SELECT name {_LASTING} <> 'measurement:'"
@@ -84,10 +88,11 @@ def decisions(store: Store, since: int, until: int = 1 << 62) -> Recorded:
 def _of_use(store: Store, since: int, until: int) -> int:
     """When the first signal came that held, or may have, when any of these orders was owed: what was said before that
     was over by then, or speaks of what was. Some are decided before they were paid, by their channel's clock."""
-    owed_at, decided_at = store.query("hub", _FIRST, (since, until))[0]
-    if owed_at is None:
+    paid_at, decided_at = store.query("hub", _FIRST, (since, until))[0]
+    if paid_at is None:
         return 0
-    first = min(owed_at, decided_at) - MARGIN_US
+    later = (owed_at(*told) for told in store.query("hub", _LATER, (since, until)))
+    first = min(paid_at, decided_at, *(at for at in later if at is not None)) - MARGIN_US
     # The hub's own begin as they are said; what people say may have begun before or after it.
     ((measured,),) = store.query("hub", _MEASURED, (first,))
     said = [name for (name,) in store.query("hub", _SAID, (first,))]

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 
+from orderhub_core.fold import DEFERRED
+
 SHELF = "(order_id / 65536)"
 """As SQL, of a row of `orders`, from 0: larger ones cost more to write on, smaller ones more to ask."""
 BUYER = "substr(buyer_key, 1, 8)"
 """Hardly anybody else on a shelf has the same."""
 COLUMNS = (SHELF, BUYER, "buyer_key")
-PURCHASES = """SELECT order_id, buyer_key, paid_at, paid_minor, currency, facts FROM orders
-    WHERE paid_at IS NOT NULL AND deleted_at IS NULL AND """
+_BOUGHT = "SELECT order_id, buyer_key, paid_at, paid_minor, currency, facts FROM orders WHERE deleted_at IS NULL"
+PURCHASES = f"{_BOUGHT} AND paid_at IS NOT NULL AND "
+UNPAID = f"""{_BOUGHT} AND paid_at IS NULL AND facts LIKE '%"{DEFERRED}"%' AND buyer_key <> ''"""
 LAST = f"SELECT coalesce(max{SHELF}, -1) FROM orders"
 
 

@@ -48,8 +48,8 @@ Lines = Annotated[
     typer.Option("--lines", callback=lying("lines"), metavar="FILE", help="Parquet, one row per line of an order."),
 ]
 Signals = Annotated[Path | None, typer.Option("--signals", metavar="FILE", help="Parquet, one row per report.")]
-From = Annotated[str | None, typer.Option("--from", metavar="TIME", help="Orders paid from then on.")]
-To = Annotated[str | None, typer.Option("--to", metavar="TIME", help="Orders paid before then.")]
+From = Annotated[str | None, typer.Option("--from", metavar="TIME", help="Orders paid, or accepted, from then on.")]
+To = Annotated[str | None, typer.Option("--to", metavar="TIME", help="Orders paid, or accepted, before then.")]
 
 
 class _Source(NamedTuple):

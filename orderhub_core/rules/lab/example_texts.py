@@ -5,8 +5,9 @@ from __future__ import annotations
 INTRO = "Mark orders that a rule should take and orders that it should not: the shortest rules that tell them apart."
 HELP = (
     "A rule is found from a few orders of each kind; mark those that show the difference. Orders that it also takes are"
-    " listed: mark the wrong ones, and it is looked for again. Orders are as they were when they were paid: warehouse,"
-    " carrier and parcels were not known then. What orders are marked as is forgotten when this page is closed."
+    " listed: mark the wrong ones, and it is looked for again. Orders are as they were when they were paid, or"
+    " accepted to be paid later: warehouse, carrier and parcels were not known then. What orders are marked as is"
+    " forgotten when this page is closed."
 )
 ONLY = "Only orders for which this holds (as in a rule: total >= 299; empty: all)"
 FOUND = "Orders: {n}. Drag over the picture to list only some; choose, say what they are, and mark them."
@@ -17,7 +18,7 @@ FIRST = (
 NUMBERS = "More order numbers (with commas between)"
 ACTS = {"yes": "The rule should take them", "no": "It should not take them", "forget": "They are no examples"}
 NOT_YET = "Mark at least one order of each kind: {should} should be taken so far, {should_not} should not."
-ELSEWHERE = "{n} marked orders were paid outside this period and are left out."
+ELSEWHERE = "{n} marked orders were paid or accepted outside this period and are left out."
 NO_RULE = "Nothing is known of the orders that the rule should take: no rule can be made of it."
 NONE_SEPARATES = "None of these rules tells the marked orders apart."
 BLIND = "What overlaps with the rules of this book is not known: {reason}"

@@ -78,7 +78,7 @@ class Bench(NamedTuple):
             pl.col("province").alias(tr("Province")),
             pl.col("goods").alias(tr("Goods")),
             pl.col("city").alias(tr("City")),
-            pl.col("paid_at").dt.convert_time_zone(zone).dt.strftime("%Y-%m-%d %H:%M").alias(tr("Paid at")),
+            pl.col("paid_at").dt.convert_time_zone(zone).dt.strftime("%Y-%m-%d %H:%M").alias(tr("Paid or accepted")),
             pl.col("shop").alias(tr("Shop")),
             pl.col("platform").alias(tr("Channel")),
         )

@@ -166,11 +166,16 @@ def orders(rows: pl.DataFrame, words: Words, zone: str) -> pl.DataFrame:
     names = {"shop": tr("Shop"), "order_no": tr("Order"), "platform": tr("Channel"), "province": tr("Province")}
     shown = [pl.col(name).alias(said) for name, said in names.items() if name in rows]
     if "paid_at" in rows:
-        shown.append(pl.col("paid_at").dt.convert_time_zone(zone).dt.strftime("%Y-%m-%d %H:%M").alias(tr("Paid at")))
+        shown.append(_owed(zone, tr))
     if "total_minor" in rows:
         shown.append((pl.col("total_minor") / 100).alias(tr("Amount")))
     verbs = [name.removesuffix("_before") for name in rows.columns if name.endswith("_before")]
     return rows.select(*shown, *(_both(rows, verb, words) for verb in verbs))
+
+
+def _owed(zone: str, tr: Translate) -> pl.Expr:
+    at = pl.col("paid_at").dt.convert_time_zone(zone).dt.strftime("%Y-%m-%d %H:%M")
+    return at.alias(tr("Paid or accepted"))
 
 
 def _both(rows: pl.DataFrame, verb: str, words: Words) -> pl.Series:
@@ -194,7 +199,7 @@ def missed(rows: pl.DataFrame, words: Words, zone: str) -> pl.DataFrame:
     return rows.select(
         pl.col("shop").alias(tr("Shop")),
         pl.col("order_no").alias(tr("Order")),
-        pl.col("paid_at").dt.convert_time_zone(zone).dt.strftime("%Y-%m-%d %H:%M").alias(tr("Paid at")),
+        _owed(zone, tr),
         words.arguments("add_gift", rows["sku"]).alias(tr("Gift")),
         pl.col("due").alias(tr("Due")),
         pl.col("given").alias(tr("Given")),

@@ -20,11 +20,11 @@ INTRO = (
     "changed until you publish."
 )
 HELP = (
-    "Both books decide on the same orders by the function that decides live, on each order as it was when it was paid. "
-    "Stock and room are not asked: an order may want a warehouse that has nothing left. Addresses, amounts and lines "
-    "are as they stand now."
+    "Both books decide on the same orders by the function that decides live, on each order as it was when it was paid, "
+    "or accepted to be paid later. Stock and room are not asked: an order may want a warehouse that has nothing left. "
+    "Addresses, amounts and lines are as they stand now."
 )
-NO_ORDERS = "There are no paid orders yet: connect a shop or import a file, then try rules on them."
+NO_ORDERS = "No order is paid or accepted yet: connect a shop or import a file, then try rules on them."
 WRITE = "Change the draft's text (it is read when you leave the field)"
 CLICK = "Click a cell, or choose a row of any table of this page: its orders are listed here below, and why."
 NEAR = (
@@ -33,12 +33,13 @@ NEAR = (
 )
 MANY = "Orders: {n}. Choose one to see why."
 MISSED = (
-    "Paid orders, neither refunded nor cancelled, to which the draft's rules give a gift that no line of theirs has."
+    "Orders paid or accepted, neither refunded nor cancelled, to which the draft's rules give a gift that no line of"
+    " theirs has."
 )
 NONE_MISSED = "No order misses a gift."
 OLDER = (
-    "The same of orders that were paid before the rule decided: no version that was active then has it, by its"
-    " group and name. Nothing was missed there; it is what the rule would have given."
+    "The same of orders that were paid or accepted before the rule decided: no version that was active then has it, by"
+    " its group and name. Nothing was missed there; it is what the rule would have given."
 )
 ANY_AGE = "When rules began to decide is not known here: orders that are older than a rule are among them."
 READ_ONLY = "This is a copy of a hub: drafts are kept and published in the hub itself."
