@@ -21,7 +21,7 @@ app = marimo.App(
 with app.setup:
     import marimo as mo
 
-    from orderhub_core import hub, i18n, ui
+    from orderhub_core import hub, i18n, names, ui
     from orderhub_core.charts import examples as charts
     from orderhub_core.charts import theme
     from orderhub_core.rules import rulebook
@@ -36,13 +36,13 @@ def _():
     theme.use(lang)
     top = (tr("Rule by example"), tr(say.INTRO), lang)
     with ui.readable(*top):
-        lab = hub.connect().lab
+        lab, named = hub.connect().lab, names.Names(hub.connect().settings, tr)
         periods = lab.periods()
     mo.stop(len(periods) == 1, ui.page(*top, ui.note(tr(texts.NO_ORDERS))))
     _given = examples.given(lab.ground(periods[0]).orders, ui.asked("should"))
     (marks, set_marks), (pick, set_pick) = mo.state(_given, allow_self_loops=True), mo.state(None)
     (saved, set_saved), (region, set_region) = mo.state(examples.Made(), allow_self_loops=True), mo.state(None)
-    return lab, lang, marks, periods, pick, region, saved, set_marks, set_pick, set_region, set_saved, top, tr
+    return lab, lang, marks, named, periods, pick, region, saved, set_marks, set_pick, set_region, set_saved, top, tr
 
 
 @app.cell
@@ -66,11 +66,11 @@ def _(only, span, start, top, tr):
 
 
 @app.cell
-def _(lab, lang, periods, set_marks, span, start, tr):
+def _(lab, lang, named, periods, set_marks, span, start, tr):
     text, _unread = lab.opened(start.value or "", None, lang)
     book, _wrong = rulebook.read(text)
     mo.stop(_unread or _wrong, ui.part(lang, ui.note(_unread or rulebook.refusal(start.value, _wrong, tr), "bad")))
-    ground, words = lab.ground(periods[span.value or 0]), board.words(book, lang)
+    ground, words = lab.ground(periods[span.value or 0]), board.words(book, lang, named)
     bench = examples.Bench.of(ground.orders, words)
 
     def marking(rows, wide=None, **asked):

@@ -18,7 +18,7 @@ app = marimo.App(
 with app.setup:
     import marimo as mo
 
-    from orderhub_core import hub, i18n, ui
+    from orderhub_core import hub, i18n, names, ui
     from orderhub_core.charts import lab as charts
     from orderhub_core.charts import theme
     from orderhub_core.rules.lab import asking, board, forming, sections, tables, texts
@@ -31,14 +31,14 @@ def _():
     theme.use(lang)
     top = (tr("Rule lab"), tr(texts.INTRO), lang)
     with ui.readable(*top):
-        lab = hub.connect().lab
+        lab, named = hub.connect().lab, names.Names(hub.connect().settings, tr)
         periods = lab.periods()
     mo.stop(len(periods) == 1, ui.page(*top, ui.note(tr(texts.NO_ORDERS))))
     (pick, set_pick), (built, set_built), live = mo.state(board.ALL), mo.state(None), {}
     said, set_said = mo.state({}, allow_self_loops=True)  # what came of the forms, by form
     file = mo.ui.file(filetypes=[".toml"], label=tr("Or put a file in"), max_size=2_000_000)
     show = ui.showing(live, "lab", tr, lambda one, row: set_pick(board.of_row(one, row)))
-    return built, file, lab, lang, live, periods, pick, said, set_built, set_pick, set_said, show, top, tr
+    return built, file, lab, lang, live, named, periods, pick, said, set_built, set_pick, set_said, show, top, tr
 
 
 @app.cell
@@ -73,10 +73,10 @@ def _(begun, built, file, lang, set_built, start, text, top, tr):
 
 
 @app.cell
-def _(against, file, lab, lang, periods, span, start, text, tr, unread):
+def _(against, file, lab, lang, named, periods, span, start, text, tr, unread):
     tried = lab.tried(text.value, against.value or "", periods[span.value or 0], tr)
     mo.stop(bool(_wrong := tried.trouble or ("" if text.value else unread)), ui.part(lang, ui.note(_wrong, "bad")))
-    ground, words, _two = tried.ground, board.words(tried.draft, lang), ui.grid(against, span, min="200px")
+    ground, words, _two = tried.ground, board.words(tried.draft, lang, named), ui.grid(against, span, min="200px")
     moving = mo.ui.dropdown(**board.movable(tried.draft, words), label=tr("Threshold to move"), full_width=True)
     ui.part(lang, _two, ui.notes(board.remarks(against.value, start.value, file.name(), tried, words)))
     return ground, moving, tried, words
@@ -107,7 +107,7 @@ def _(ground, lab, lang, moving, scale, set_pick, show, slider, tr, tried, words
 def _(book, found, ground, lang, live, pick, tr, words):
     listed = _rows = ground.picked(found, book, pick())
     orders = ui.table(tables.orders(_rows.head(board.MOST_TOLD), words, book.zone), selection="multi")
-    _save = ui.download_csv(lambda: tables.orders(_rows, words, book.zone), "orders.csv", tr("Download CSV"))
+    _save = ui.download_csv(lambda: tables.orders(_rows, words.plain, book.zone), "orders.csv", tr("Download CSV"))
     live[""] = ui.section(board.named(pick(), words), tr(texts.MANY).format(n=f"{_rows.height:,}"), orders, _save)
     ui.part(lang, live[""])
     return listed, orders

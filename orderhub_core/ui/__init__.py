@@ -224,13 +224,15 @@ def pickable(frame: pl.DataFrame, act: Callable[[int], None], wide: Mapping[str,
 
 
 class Listed(Protocol):
-    """A table under its title, and what it means; where it would be empty, what that means. `kind`: what a row stands
-    for; empty where nothing is done with one."""
+    """A table under its title, what it means, and its `file`; where it would be empty, what that means. `kind`: what a
+    row stands for; empty where nothing is done with one."""
 
     @property
     def title(self) -> str: ...
     @property
     def shown(self) -> pl.DataFrame: ...
+    @property
+    def file(self) -> Callable[[], pl.DataFrame]: ...
     @property
     def kind(self) -> str: ...
     @property
@@ -245,7 +247,7 @@ def listing(one: Listed, file: str, tr: i18n.Translate, act: Callable[[int], Non
     if one.shown.is_empty():
         return section(one.title, *told, rows(one.shown, one.nothing))
     shown = pickable(one.shown, act) if one.kind else table(one.shown)
-    return section(one.title, *told, shown, download_csv(one.shown, f"{file}.csv", tr("Download CSV")))
+    return section(one.title, *told, shown, download_csv(one.file, f"{file}.csv", tr("Download CSV")))
 
 
 def showing(

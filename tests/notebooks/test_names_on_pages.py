@@ -64,5 +64,23 @@ def test_a_page_shows_names_and_no_ids(load_notebook, ids, monkeypatch, page) ->
     ] == []
 
 
+LABS = {"rule_lab": {"hangzhou", "guangzhou", "douyin-main"}, "rule_example": {"douyin-main", "douyin-outlet"}}
+"""Pages on which rules are typed: ids stand in these, and in no table."""
+
+
+@pytest.mark.parametrize("page", LABS)
+def test_where_rules_are_typed_tables_show_names_and_files_ids(load_notebook, ids, monkeypatch, page) -> None:
+    drawn, files, table = [], [], ui.table
+    monkeypatch.setattr(ui, "table", lambda *given, **more: drawn.append(table(*given, **more)) or drawn[-1])
+    monkeypatch.setattr(ui, "download_csv", lambda frame, *_: files.append(frame))
+    load_notebook(page).app.run()
+    shown = " ".join(pl.DataFrame(one.data).drop(NUMBER, strict=False).write_csv() for one in drawn)
+    assert {id for id in LABS[page] if called(id) not in shown} == set()
+    assert [id for id in ids if word(id).search(shown)] == []
+    kept = " ".join(frame().write_csv() for frame in files)
+    assert {id for id in LABS[page] if files and not word(id).search(kept)} == set()
+    assert "名" not in kept
+
+
 def word(id: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w-]){re.escape(id)}(?![\w-])")

@@ -7,7 +7,7 @@ from typing import Any, Protocol, TypedDict
 
 import polars as pl
 
-from orderhub_core.i18n import Said, Translate, translator
+from orderhub_core.i18n import Named, Said, Translate, by_id, translator
 from orderhub_core.rules import gifts
 from orderhub_core.rules.check import check, sentence
 from orderhub_core.rules.compile import EPOCH, MICROSECOND, field_of
@@ -172,9 +172,9 @@ def example(choice: str | None, lang: str) -> str:
     return BOOK["zh" if lang == "zh" else "en"] if choice == EXAMPLE else ""
 
 
-def words(book: Rulebook, lang: str) -> Words:
+def words(book: Rulebook, lang: str, names: Named = by_id) -> Words:
     language: Language = "zh" if lang == "zh" else "en"
-    return Words(of_book(book), language, translator(language))
+    return Words(of_book(book), language, translator(language), names)
 
 
 def doubts(book: Rulebook, refused: str, words: Words) -> list[Said]:

@@ -79,7 +79,7 @@ class Bench(NamedTuple):
             pl.col("goods").alias(tr("Goods")),
             pl.col("city").alias(tr("City")),
             pl.col("paid_at").dt.convert_time_zone(zone).dt.strftime("%Y-%m-%d %H:%M").alias(tr("Paid or accepted")),
-            pl.col("shop").alias(tr("Shop")),
+            self.words.shops(told["shop"]).alias(tr("Shop")),
             pl.col("platform").alias(tr("Channel")),
         )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import NamedTuple
 
 import polars as pl
@@ -20,15 +22,23 @@ class Section(NamedTuple):
     shown: pl.DataFrame
     rows: pl.DataFrame
     """Those that `shown` tells, as the lab has them."""
+    file: Callable[[], pl.DataFrame]
+    """What `shown` tells, with ids in place of names."""
     kind: str = ""
     note: str = ""
     nothing: str = ""
     """What it means that it is empty; where this is, too, it is left out."""
 
 
+def _told(
+    title: str, rows: pl.DataFrame, told: Callable[..., pl.DataFrame], words: Words, *rest: str
+) -> Section:  # fmt: skip
+    return Section(title, told(rows, words=words), rows, partial(told, rows, words=words.plain), *rest)
+
+
 def cells(rows: pl.DataFrame, verb: str, words: Words) -> Section:
     """Of MATRIX of a verb."""
-    return Section(words.tr("Its cells"), tables.matrix_table(rows, verb, words), rows, "cell")
+    return _told(words.tr("Its cells"), rows, partial(tables.matrix_table, verb=verb), words, "cell")
 
 
 def sections(
@@ -47,27 +57,21 @@ def sections(
     close = near.filter(pl.col("just_in") + pl.col("just_out") > 0)
     priced = FREIGHT.to_frame() if found.freight is None else found.freight
     every = [
-        Section(tr("Won and lost"), tables.differences(changed, words), changed, "difference"),
-        Section(tr("Warehouses"), tables.overloads(found.overloads, words), found.overloads),
-        Section(tr("Promises"), tables.promises(found.promises, tr), found.promises),
-        Section(tr("Parcels"), tables.splits(found.splits, words), found.splits),
-        Section(tr("Freight"), tables.freight(priced, words), priced),
-        Section(tr("The draft's rules with these orders"), tables.rules(hits.rules, words), hits.rules, "rule"),
-        Section(tr("Rules that take orders from others"), tables.shadows(hits.shadows, tr), hits.shadows),
-        Section(
-            tr("Rules that want different things"),
-            tables.overlaps(hits.overlaps, words),
-            hits.overlaps,
-            "overlap",
-        ),
-        Section(tr("Not covered"), tables.uncovered(hits.uncovered, tr), hits.uncovered, "uncovered"),
-        Section(tr("Near a threshold"), tables.cliffs(close, words), close, "cliff", tr(NEAR)),
+        _told(tr("Won and lost"), changed, tables.differences, words, "difference"),
+        _told(tr("Warehouses"), found.overloads, tables.overloads, words),
+        _told(tr("Promises"), found.promises, tables.promises, words),
+        _told(tr("Parcels"), found.splits, tables.splits, words),
+        _told(tr("Freight"), priced, tables.freight, words),
+        _told(tr("The draft's rules with these orders"), hits.rules, tables.rules, words, "rule"),
+        _told(tr("Rules that take orders from others"), hits.shadows, tables.shadows, words),
+        _told(tr("Rules that want different things"), hits.overlaps, tables.overlaps, words, "overlap"),
+        _told(tr("Not covered"), hits.uncovered, tables.uncovered, words, "uncovered"),
+        _told(tr("Near a threshold"), close, tables.cliffs, words, "cliff", tr(NEAR)),
     ]
     if late is not None:
-        zone = words.speech.zone
+        late_told = partial(tables.missed, zone=words.speech.zone)
         ours, older = late.filter("known"), late.filter(~pl.col("known"))
-        told = tables.missed(ours, words, zone), tables.missed(older, words, zone)
         note = tr(MISSED) if aged else f"{tr(MISSED)} {tr(ANY_AGE)}"
-        every.append(Section(tr("Gifts that past orders have missed"), told[0], ours, "", note, tr(NONE_MISSED)))
-        every.append(Section(tr("Orders that are older than the rule"), told[1], older, "", tr(OLDER)))
+        every.append(_told(tr("Gifts that past orders have missed"), ours, late_told, words, "", note, tr(NONE_MISSED)))
+        every.append(_told(tr("Orders that are older than the rule"), older, late_told, words, "", tr(OLDER)))
     return [one for one in every if one.rows.height or one.nothing]

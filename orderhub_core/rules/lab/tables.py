@@ -70,7 +70,8 @@ def overloads(rows: pl.DataFrame, words: Words) -> pl.DataFrame:
     return rows.select(place, *(pl.col(name).alias(said) for name, said in shown.items()))
 
 
-def promises(rows: pl.DataFrame, tr: Translate) -> pl.DataFrame:
+def promises(rows: pl.DataFrame, words: Words) -> pl.DataFrame:
+    tr = words.tr
     return rows.select(
         pl.col("reason")
         .replace({code: tr(said) for code, said in RISKS.items()})
@@ -130,7 +131,8 @@ def overlaps(rows: pl.DataFrame, words: Words) -> pl.DataFrame:
     )
 
 
-def shadows(rows: pl.DataFrame, tr: Translate) -> pl.DataFrame:
+def shadows(rows: pl.DataFrame, words: Words) -> pl.DataFrame:
+    tr = words.tr
     return rows.select(
         pl.col("group").alias(tr("Group")),
         pl.col("rule").alias(tr("Rule")),
@@ -139,7 +141,8 @@ def shadows(rows: pl.DataFrame, tr: Translate) -> pl.DataFrame:
     )
 
 
-def uncovered(rows: pl.DataFrame, tr: Translate) -> pl.DataFrame:
+def uncovered(rows: pl.DataFrame, words: Words) -> pl.DataFrame:
+    tr = words.tr
     return rows.select(
         pl.col("group").replace("", tr("the whole book")).alias(tr("Group")),
         pl.col("orders").alias(tr("Orders for which no rule holds")),
@@ -164,6 +167,7 @@ def orders(rows: pl.DataFrame, words: Words, zone: str) -> pl.DataFrame:
     """Of `Comparison.told`: what tells an order, and of each verb what both books want, in one column."""
     tr = words.tr
     names = {"shop": tr("Shop"), "order_no": tr("Order"), "platform": tr("Channel"), "province": tr("Province")}
+    rows = rows.with_columns(words.shops(rows["shop"])) if "shop" in rows else rows
     shown = [pl.col(name).alias(said) for name, said in names.items() if name in rows]
     if "paid_at" in rows:
         shown.append(_owed(zone, tr))
@@ -197,7 +201,7 @@ def _said(column: pl.Series, verb: str, words: Words) -> pl.Series:
 def missed(rows: pl.DataFrame, words: Words, zone: str) -> pl.DataFrame:
     tr = words.tr
     return rows.select(
-        pl.col("shop").alias(tr("Shop")),
+        words.shops(rows["shop"]).alias(tr("Shop")),
         pl.col("order_no").alias(tr("Order")),
         _owed(zone, tr),
         words.arguments("add_gift", rows["sku"]).alias(tr("Gift")),

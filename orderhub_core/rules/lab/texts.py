@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import polars as pl
 
-from orderhub_core.i18n import Tile, Translate
+from orderhub_core.i18n import Named, Tile, Translate, by_id
 from orderhub_core.rules.actions import VERBS as _VERBS
 from orderhub_core.rules.lab.result import Figures
 from orderhub_core.rules.lab.thresholds import Threshold
@@ -93,11 +93,20 @@ def why(order_no: str, draft: Rulebook, force: Rulebook, tr: Translate) -> dict[
     return {f"{tr(WHY[side])}{tr(': ')}{order_no}": book for side, book in (("after", draft), ("before", force))}
 
 
-class Words:
-    """What a book's values are called in a language."""
+_NAMED_AS = {"warehouse": "warehouse", "carrier": "carrier", "base": "target", "notifier": "target"}
+"""By what an argument is a value of, as `names` has it."""
 
-    def __init__(self, speech: Vocabulary, language: Language, tr: Translate) -> None:
-        self.speech, self.language, self.tr = speech, language, tr
+
+class Words:
+    """What a book's values are called in a language: where people have a name for one, by that."""
+
+    def __init__(self, speech: Vocabulary, language: Language, tr: Translate, names: Named = by_id) -> None:
+        self.speech, self.language, self.tr, self._names = speech, language, tr, names
+
+    @property
+    def plain(self) -> Words:
+        """For files: without these names."""
+        return Words(self.speech, self.language, self.tr)
 
     def verb(self, verb: str) -> str:
         known = _VERBS[verb]
@@ -109,7 +118,12 @@ class Words:
         words = self.speech.of_verb(_VERBS[verb]).written[self.language]
         if _VERBS[verb].parcels:
             return of_way(argument, lambda kind: words.get(kind, kind), self.language)
-        return words.get(argument, argument)
+        named = self._names(_NAMED_AS.get(_VERBS[verb].of, ""), argument)
+        return words.get(argument, argument) if named == argument else named
+
+    def shops(self, values: pl.Series) -> pl.Series:
+        known = {value: self._names("shop", value) for value in values.drop_nulls().unique()}
+        return values.replace_strict(known, return_dtype=pl.String) if known else values
 
     def arguments(self, verb: str, values: pl.Series) -> pl.Series:
         """Of a column of arguments."""
