@@ -1,7 +1,7 @@
 """What people call shops, touchpoints, warehouses and carriers: the one place where an id becomes a name.
 
 Those of the settings have the names that the shop wrote there, in whatever language; carriers have those that everybody
-knows, in the reader's. Ids stay in frames, files and commands: only what is shown to people is told by name.
+knows, in the reader's. Ids stay in frames, files and wherever one is typed: only what people are shown is told by name.
 """
 
 from __future__ import annotations
@@ -74,6 +74,12 @@ class Names:
         if kind not in ("shop", "source") and known_as not in names and known_as in names.values():
             return self._tr(STRANGER).format(name=known_as)
         return names.get(known_as, known_as)
+
+    def typed(self, kind: str, known_as: str) -> str:
+        """With the id, which is what a command asks for."""
+        name = self(kind, known_as)
+        told = name == known_as or name.endswith(f"({known_as})")
+        return name if told else self._tr(TWICE).format(name=name, id=known_as)
 
     def rows(self, table: pl.DataFrame) -> pl.DataFrame:
         """A page's table as it is shown: below HEADINGS names in place of ids."""

@@ -99,6 +99,10 @@ class Lab:
             place.home.data if isinstance(place, Living) else place.folder if isinstance(place, Copy) else None
         )
 
+    @property
+    def settings(self) -> Settings:
+        return self._place.settings
+
     def ground(self, period: Period = ALWAYS) -> Ground:
         """The orders that are owed since then, as the hub decided on them; kept until the frames change."""
         return self._place.remembered(("rule lab", period), lambda: self._ground(period))  # type: ignore[no-any-return]

@@ -47,7 +47,7 @@ def whose(row: Mapping[str, Any], names: Named = by_id) -> str:
     return f"{row['order_no']} ({names('shop', row['shop'])})" if row.get("shop") else str(row["order_no"])
 
 
-def sentences(table: pl.DataFrame, tr: Translate) -> Iterator[str]:
+def sentences(table: pl.DataFrame, tr: Translate, names: Named = by_id) -> Iterator[str]:
     """By check how many orders pass it, and of the others each thing at fault."""
     for stage in table["stage"].unique(maintain_order=True):
         own = table.filter(pl.col("stage") == stage)
@@ -58,14 +58,14 @@ def sentences(table: pl.DataFrame, tr: Translate) -> Iterator[str]:
         )
         yield f"{tr(STAGES[stage])} {tr(', ').join(f'{tr(verdict)} {n}' for verdict, n in counted.iter_rows())}"
         for row in own.filter(pl.col("verdict").is_in(BAD)).iter_rows(named=True):
-            yield f"  {whose(row)}{tr(': ')}{fault(row, tr)}"
+            yield f"  {whose(row, names)}{tr(': ')}{fault(row, tr)}"
 
 
-def alerts(table: pl.DataFrame, tr: Translate) -> Iterator[tuple[str, str]]:
+def alerts(table: pl.DataFrame, tr: Translate, names: Named = by_id) -> Iterator[tuple[str, str]]:
     """By keeper what to tell them: the parcels without a tracking number."""
     late = table.filter(pl.col("verdict") == "alert").with_columns(pl.col("keeper").fill_null(""))
     for (keeper,), rows in late.group_by("keeper", maintain_order=True):
-        told = [f"{whose(row)}{tr(': ')}{fault(row, tr)}" for row in rows.iter_rows(named=True)]
+        told = [f"{whose(row, names)}{tr(': ')}{fault(row, tr)}" for row in rows.iter_rows(named=True)]
         yield str(keeper), "\n".join(told)
 
 

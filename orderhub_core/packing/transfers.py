@@ -26,19 +26,20 @@ UNKNOWN = ("distance_km", "cost_minor")
 """Columns that are left out where nothing is known of any row."""
 
 
-def sentences(planned: Planned, tr: Translate) -> Iterator[str]:
+def sentences(planned: Planned, tr: Translate, names: Named = by_id) -> Iterator[str]:
     """The routes with what goes by each, then who goes without, and who cannot go."""
     for source, target, pieces, orders, km, cost in planned.routes.iter_rows():
         far = "" if km is None else tr(", {km} km").format(km=f"{km:,.0f}")
         paid = "" if cost is None else tr(", cost {cost}").format(cost=yuan(cost))
         told = tr("{source} → {target}{far}: {pieces} pieces{paid}; orders that go with it: {orders}")
-        yield told.format(source=source, target=target, far=far, pieces=f"{pieces:,}", paid=paid, orders=f"{orders:,}")
+        blanks = {"far": far, "pieces": f"{pieces:,}", "paid": paid, "orders": f"{orders:,}"}
+        yield told.format(source=names("warehouse", source), target=names("warehouse", target), **blanks)
         own = planned.moves.filter(pl.col("source") == source, pl.col("target") == target)
         for sku, some, owed, number in own.select("sku", "pieces", "owed", "orders").iter_rows():
             text = "{sku} × {pieces} (orders: {orders}; for those that it was told of: {owed} pieces)"
             text = tr(text if owed else "{sku} × {pieces} (orders: {orders})")
             yield "    " + text.format(sku=sku, pieces=some, orders=number, owed=owed)
-    for text, tone in notes(planned, tr):
+    for text, tone in notes(planned, tr, names=names):
         yield f"! {text}" if tone == "bad" else text
 
 

@@ -17,6 +17,8 @@ from orderhub_core.entry.commands import log_told
 from orderhub_core.entry.commands.log import app
 from orderhub_core.i18n import translator
 from orderhub_core.model import RawMessage
+from orderhub_core.names import Names
+from orderhub_core.settings import Settings
 from orderhub_core.store import homes
 from orderhub_core.store.homes import Home
 
@@ -139,11 +141,12 @@ def test_what_changed_is_told_by_its_name_and_as_people_write_it(living):
 
 def test_a_zero_is_told_and_what_the_hub_let_go_was_no_person():
     tr, zone = translator("en"), ZoneInfo("UTC")
+    names = Names(Settings(), tr)
     entry = {"event": "rule.read", "source": "rules", "reason": None, "detail": '{"buyer_orders":0,"buyer_first":true}'}
-    assert log_told.told(entry, zone, "en", tr) == "buyer_orders 0; buyer_first yes"
+    assert log_told.told(entry, zone, "en", tr, names) == "buyer_orders 0; buyer_first yes"
     entry = {"event": "order.released", "source": "ops", "reason": None}
-    assert log_told.source(entry | {"detail": '{"by":"orderhub","reason":"there"}'}, tr) == "the hub"
-    assert log_told.source(entry | {"detail": '{"by":"ann","reason":"there"}'}, tr) == "a person"
+    assert log_told.source(entry | {"detail": '{"by":"orderhub","reason":"there"}'}, names) == "the hub"
+    assert log_told.source(entry | {"detail": '{"by":"ann","reason":"there"}'}, names) == "a person"
 
 
 def test_what_the_log_has_no_entry_for_has_no_number_and_stands_where_it_happened(living):

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from typer.testing import CliRunner
 
 from orderhub_core import hub, ui
 from orderhub_core.audit.spot.sheet import Spec
+from orderhub_core.entry import cli
 from orderhub_core.ui.choice import NUMBER
 
 KINDS = {"shops": "douyin", "touchpoints": "desk", "warehouses": "dock"}
@@ -84,3 +86,18 @@ def test_where_rules_are_typed_tables_show_names_and_files_ids(load_notebook, id
 
 def word(id: str) -> re.Pattern[str]:
     return re.compile(rf"(?<![\w-]){re.escape(id)}(?![\w-])")
+
+
+COMMANDS = {
+    ("diagnose",): {"guangzhou", "douyin-main"},
+    ("audit", "index"): {"douyin-main", "crm"},
+    ("audit", "orders"): {"crm", "page", "wms"},
+}
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_commands_over_the_same_tell_names_and_no_ids(ids, words) -> None:
+    done = CliRunner().invoke(cli.build(words[0]), [*words, "--lang", "zh"])
+    assert done.exit_code == 0
+    assert {id for id in COMMANDS[words] if called(id) not in done.stdout} == set()
+    assert [id for id in ids if word(id).search(done.stdout)] == []

@@ -26,6 +26,7 @@ from orderhub_core.entry.options import columns, instant, spoken, tr, voiced
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import past
 from orderhub_core.flows.past import Past
+from orderhub_core.names import Names
 from orderhub_core.settings import toml
 
 app = typer.Typer(no_args_is_help=True, help="Compare what the systems show of every order.")
@@ -153,7 +154,8 @@ def orders(
         allowed_lag_s=None if lag_s is None else dict.fromkeys(named, lag_s),
         population=facts(known.orders),
     )
-    tell(report, known if as_of else None, as_json=as_json, limit=limit, fail_under=fail_under)
+    names = Names(connected.settings, tr)
+    tell(report, known if as_of else None, names, as_json=as_json, limit=limit, fail_under=fail_under)
 
 
 @app.command("selftest")

@@ -14,6 +14,7 @@ from orderhub_core.audit.credibility.index import DIMENSIONS, Index, Share, of_h
 from orderhub_core.audit.credibility.losses import losses
 from orderhub_core.entry.options import AsJson, spoken, tell, tr
 from orderhub_core.errors import UserMistake
+from orderhub_core.names import Names
 
 SHOWN = 10
 """Losses listed for people unless they ask for more."""
@@ -53,7 +54,8 @@ def index(
     """The credibility index: freshness, consistency, traceability, and where the points are lost."""
     if unknown := sorted(set(by or ()) - set(DIMENSIONS)):
         raise UserMistake("--by {unknown}: write {columns}", unknown=unknown[0], columns=tuple(DIMENSIONS))
-    found = of_hub(hub.connect())
+    connected = hub.connect()
+    found = of_hub(connected)
     lost = losses(found, DIMENSIONS if by is None else by)
     listed = lost if limit is None else lost.head(limit)
     answer = Answer(
@@ -66,12 +68,13 @@ def index(
         found.orders.height,
         datetime.fromtimestamp(found.as_of / 1e6, UTC).isoformat(timespec="seconds"),
     )
-    tell(answer, _sentences(found, answer, SHOWN if limit is None else limit), as_json=as_json)
+    names = Names(connected.settings, tr)
+    tell(answer, _sentences(found, answer, SHOWN if limit is None else limit, names), as_json=as_json)
     if fail_under is not None and (answer.index is None or answer.index < fail_under):
         raise typer.Exit(1)
 
 
-def _sentences(found: Index, answer: Answer, limit: int) -> str:
+def _sentences(found: Index, answer: Answer, limit: int, names: Names) -> str:
     if answer.index is None:
         return tr("Nothing could be checked yet: there is no index.")
     text = tr("Credibility index {value} of 100, as of {at}; orders: {orders}")
@@ -79,7 +82,7 @@ def _sentences(found: Index, answer: Answer, limit: int) -> str:
         text.format(value=f"{answer.index:.2f}", orders=f"{answer.orders:,}", at=answer.as_of),
         *(_part(name, share, found.weights.get(name, 0.0)) for name, share in found.parts.items()),
     ]
-    lines += [f"  {texts.title(row, tr)}" for row in answer.losses[:limit]]
+    lines += [f"  {texts.title(row, tr, names)}" for row in answer.losses[:limit]]
     if answer.losses_total > limit:
         more = tr("… and {count} more: --limit, or all by --json").format(count=f"{answer.losses_total - limit:,}")
         lines.append(f"  {more}")

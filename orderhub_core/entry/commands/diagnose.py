@@ -17,6 +17,8 @@ from orderhub_core.health import texts, thresholds
 from orderhub_core.health.blockages import Blockage
 from orderhub_core.health.diagnosis import Diagnosis
 from orderhub_core.health.diagnosis import diagnose as examine
+from orderhub_core.names import Names
+from orderhub_core.settings import Settings
 
 app = typer.Typer()
 
@@ -68,7 +70,7 @@ def diagnose(
         found.stages.to_dicts(),
         found.steps.to_dicts(),
     )
-    tell(answer, _sentences(found, ZoneInfo(connected.settings.time_zone)), as_json=as_json)
+    tell(answer, _sentences(found, connected.settings), as_json=as_json)
     if fail_over is not None and found.overdue > fail_over:
         raise typer.Exit(1)
 
@@ -84,9 +86,10 @@ def _iso(instant: int) -> str:
     return datetime.fromtimestamp(instant / 1e6, UTC).isoformat(timespec="seconds")
 
 
-def _sentences(found: Diagnosis, zone: ZoneInfo) -> str:
+def _sentences(found: Diagnosis, known: Settings) -> str:
     if not found.orders:
         return tr("The hub has no orders yet: nothing to diagnose.")
-    worst = [f"  {line}" for line in texts.lines(found, tr)]
-    notes = [*texts.notes(found, tr), texts.limits(found, tr)]
-    return "\n".join([texts.sentence(found, str(written(found.as_of, zone)), tr), *worst, *notes])
+    names, at = Names(known, tr), written(found.as_of, ZoneInfo(known.time_zone))
+    worst = [f"  {line}" for line in texts.lines(found, tr, names)]
+    notes = [*texts.notes(found, tr), texts.limits(found, tr, names)]
+    return "\n".join([texts.sentence(found, str(at), tr), *worst, *notes])

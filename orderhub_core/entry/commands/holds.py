@@ -10,6 +10,7 @@ import typer
 from orderhub_core import hub
 from orderhub_core.entry.options import AsJson, By, dated, spoken, tell, tr, who, written
 from orderhub_core.health.holds import reasons
+from orderhub_core.names import Names
 from orderhub_core.store.aside import Held
 
 app = typer.Typer(no_args_is_help=True)
@@ -25,11 +26,11 @@ def listed(shop: Shop = None, as_json: AsJson = False) -> int:
         opened.holds.check_shop(shop)
     found, zone = opened.holds.kept(shop=shop), ZoneInfo(opened.settings.time_zone)
     told = [dated(one._asdict(), zone) for one in found]
-    tell({"held": told}, _told(found, zone), as_json=as_json)
+    tell({"held": told}, _told(found, zone, Names(opened.settings, tr)), as_json=as_json)
     return 1 if found else 0
 
 
-def _told(found: list[Held], zone: ZoneInfo) -> str:
+def _told(found: list[Held], zone: ZoneInfo, names: Names) -> str:
     if not found:
         return tr("nothing waits for a person")
     lines = []
@@ -37,9 +38,9 @@ def _told(found: list[Held], zone: ZoneInfo) -> str:
         tried = tr(", tried {tries} times").format(tries=one.tries) if one.tries and not one.done else ""
         of = tr(" parcel {parcel} of {parcels}").format(parcel=one.parcel, parcels=one.parcels) if one.parcel else ""
         text = tr("{order}  to {target} since {since}")
-        order = f"{one.shop} {one.order_no}{of}"
-        lines.append(text.format(order=order, target=one.target, since=written(one.since, zone)) + tried)
-        lines.append(f"  {reasons(one.note, tr)}")
+        order, target = f"{names.typed('shop', one.shop)} {one.order_no}{of}", names("target", one.target)
+        lines.append(text.format(order=order, target=target, since=written(one.since, zone)) + tried)
+        lines.append(f"  {reasons(one.note, tr, names)}")
     if any(not one.tries for one in found):
         lines.append(tr("`orderhub holds release NO --reason TEXT` lets one go that was not tried yet"))
     if any(one.tries and not one.done for one in found):
@@ -69,7 +70,8 @@ def release(
     opened = hub.Hub(hub.home())
     held = opened.holds.release(order_no, shop=shop, parcel=parcel, reason=reason, by=who(by), again=again)
     stays = tr("{order} stays with {target}; it was looked at because: {why}")
-    return _said(held, parcel, stays if held.done else tr("{order} goes to {target}; it was kept back: {why}"), as_json)
+    text = stays if held.done else tr("{order} goes to {target}; it was kept back: {why}")
+    return _said(held, parcel, text, Names(opened.settings, tr), as_json)
 
 
 @app.command()
@@ -85,11 +87,13 @@ def close(
     """Say that you have seen to an order: handed it over, or stopped it there, by hand. The hub sends it no more."""
     opened = hub.Hub(hub.home())
     held = opened.holds.close(order_no, shop=shop, parcel=parcel, reason=reason, by=who(by))
-    return _said(held, parcel, tr("{order} goes to {target} no more by the hub; it was kept back: {why}"), as_json)
+    text = tr("{order} goes to {target} no more by the hub; it was kept back: {why}")
+    return _said(held, parcel, text, Names(opened.settings, tr), as_json)
 
 
-def _said(held: Held, parcel: int, text: str, as_json: bool) -> int:
-    order = f"{held.shop} {held.order_no}" + (tr(" parcel {parcel}").format(parcel=parcel) if parcel else "")
-    told = text.format(order=order, target=held.target, why=reasons(held.note, tr))
+def _said(held: Held, parcel: int, text: str, names: Names, as_json: bool) -> int:
+    of = tr(" parcel {parcel}").format(parcel=parcel) if parcel else ""
+    order, target = f"{names('shop', held.shop)} {held.order_no}{of}", names("target", held.target)
+    told = text.format(order=order, target=target, why=reasons(held.note, tr, names))
     tell(held._asdict(), told, as_json=as_json)
     return 0

@@ -16,6 +16,7 @@ from orderhub_core.entry.options import AsJson, language, spoken, tell, tr
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import retelling
 from orderhub_core.model import Event
+from orderhub_core.names import Names
 from orderhub_core.rules.shortages import refused_for
 
 app = typer.Typer(no_args_is_help=True)
@@ -50,21 +51,25 @@ def show(order_no: Annotated[str, typer.Argument(help="The order number.")], as_
         raise UserMistake(text, order=order_no, home=opened.home)
     events = opened.frame("events").filter(pl.col("order_id").is_in(orders["order_id"].implode()))
     told = retelling.life(opened.store, orders, events)
-    lines = [*map(_now, orders.iter_rows(named=True)), *(_line(entry, zone) for entry in told)]
+    names = Names(opened.settings, tr)
+    lines = [_now(order, names) for order in orders.iter_rows(named=True)]
+    lines += [_line(entry, zone, names) for entry in told]
     tell({"orders": orders.select(NOW).to_dicts(), "entries": told}, "\n".join(lines), as_json=as_json)
     return 0
 
 
-def _now(order: dict[str, Any]) -> str:
+def _now(order: dict[str, Any], names: Names) -> str:
     """Where it stands."""
     state = tr(order["headline"].replace("_", " "))
-    told = tr("{order} ({shop}) is now: {state}").format(order=order["order_no"], shop=order["shop"], state=state)
-    where = [tr("warehouse {name}").format(name=order["warehouse"])] if order["warehouse"] else []
-    by = [" ".join(filter(None, (order["carrier"], order["tracking_no"])))] if order["carrier"] else []
+    text = tr("{order} ({shop}) is now: {state}")
+    told = text.format(order=order["order_no"], shop=names("shop", order["shop"]), state=state)
+    place, carrier = order["warehouse"], order["carrier"]
+    where = [tr("warehouse {name}").format(name=names("warehouse", place))] if place else []
+    by = [" ".join(filter(None, (names("carrier", carrier), order["tracking_no"])))] if carrier else []
     return tr("; ").join([told, *where, *by])
 
 
-def _line(entry: dict[str, Any], zone: ZoneInfo) -> str:
+def _line(entry: dict[str, Any], zone: ZoneInfo, names: Names) -> str:
     change = ""
     if entry["outcome"] not in entries.TOLD_WITH_WHAT:
         before, after = (_state(entry["event"], entry[name]) for name in ("before", "after"))
@@ -72,19 +77,19 @@ def _line(entry: dict[str, Any], zone: ZoneInfo) -> str:
     text = tr("{at}  {what}{change}  (happened {since}, {source})")
     told = text.format(
         at=_clock(entry["recorded_at"], zone),
-        what=_what(entry),
+        what=_what(entry, names),
         change=change,
         since=_clock(entry["occurred_at"], zone),
-        source=log_told.source(entry, tr),
+        source=log_told.source(entry, names),
     )
-    return f"{told}  {detail}" if (detail := log_told.told(entry, zone, language(), tr)) else told
+    return f"{told}  {detail}" if (detail := log_told.told(entry, zone, language(), tr, names)) else told
 
 
-def _what(entry: dict[str, Any]) -> str:
+def _what(entry: dict[str, Any], names: Names) -> str:
     what = entry["after"]
     if entry["event"] == "rule.add_gift" and entry["quantity"]:
         what = f"{what} × {entry['quantity']}"
-    told = entries.event({**entry, "after": what}, tr)
+    told = entries.event({**entry, "after": what}, tr, names)
     if entry["outcome"] != "ungranted":
         return told
     return tr("{what}, {why}").format(what=told, why=refused_for(retelling.why(entry), tr))

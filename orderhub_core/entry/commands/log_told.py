@@ -13,9 +13,8 @@ from orderhub_core.audit.spot.entries import EVENTS
 from orderhub_core.flows.parcelling import FIRST_TOLD
 from orderhub_core.flows.reporting import OURSELVES
 from orderhub_core.health import holds
-from orderhub_core.i18n import Translate, yuan
+from orderhub_core.i18n import Named, Translate, yuan
 from orderhub_core.model import FIRST_ADDED_LINE
-from orderhub_core.names import OURS
 from orderhub_core.rules import rewording
 from orderhub_core.rules.booktables import OTHERWISE
 from orderhub_core.rules.dictionary import FIELDS, Field, Kind
@@ -51,43 +50,45 @@ LABELS = {
 UNTOLD = frozenset({"shop", "order_no", "other_shop", "why", "lacked"})
 """Whose log it is is known; what was refused, and what was lacking, stands with what it was."""
 CONTENT, SPLIT = "order.content", "rule.split"
+KINDS = {"carrier": "carrier", "warehouse": "warehouse"}
+"""Keys whose facts people have names for."""
 COLUMNS = {field.column: field for field in FIELDS.values() if field.level in ("order", "buyer")}
 NOTHING = "·"
 
 
-def told(entry: Mapping[str, Any], zone: ZoneInfo, language: Language, tr: Translate) -> str:
+def told(entry: Mapping[str, Any], zone: ZoneInfo, language: Language, tr: Translate, names: Named) -> str:
     """As of `flows.retelling.life`; empty where there is nothing to add."""
     detail = msgspec.json.decode(entry["detail"]) if entry["detail"] else {}
     # Of an order that is split the parcels follow as facts.
     said = (entry["reason"] or "").partition(FIRST_TOLD)[0] if entry["event"] == SPLIT else entry["reason"]
-    reason = [_because(said, tr)] if said else []
+    reason = [_because(said, tr, names)] if said else []
     if parent := entry.get("goes_with"):
         reason.append(tr("goes with {sku}").format(sku=parent))
-    return tr("; ").join([*reason, *_facts(entry["event"], detail, zone, language, tr)])
+    return tr("; ").join([*reason, *_facts(entry["event"], detail, zone, language, tr, names)])
 
 
-def source(entry: Mapping[str, Any], tr: Translate) -> str:
+def source(entry: Mapping[str, Any], names: Named) -> str:
     """Who said it."""
     name = str(entry["source"])
     if name == "ops" and entry["detail"] and msgspec.json.decode(entry["detail"]).get("by") == OURSELVES:
         name = "hub"
-    return tr(OURS[name]) if name in OURS else name
+    return names("source", name)
 
 
-def _because(reason: str, tr: Translate) -> str:
-    parts = (holds.reasons(part, tr) for part in rewording.parts(reason, tr))
+def _because(reason: str, tr: Translate, names: Named) -> str:
+    parts = (holds.reasons(part, tr, names) for part in rewording.parts(reason, tr))
     return tr("{what} {fact}").format(what=tr("because"), fact=tr("; ").join(parts))
 
 
 def _facts(
-    event: str, detail: Mapping[str, Any], zone: ZoneInfo, language: Language, tr: Translate
+    event: str, detail: Mapping[str, Any], zone: ZoneInfo, language: Language, tr: Translate, names: Named
 ) -> Iterator[str]:  # fmt: skip
     for key, fact in detail.items():
         if key in UNTOLD or fact is False or fact == "" or (fact == [] and event != CONTENT):
             continue
-        field = COLUMNS.get(key)
+        field, fact = COLUMNS.get(key), _named(key, fact, names)
         if event == SPLIT and key == "parcels":
-            yield from (_parcel(one, tr) for one in fact)
+            yield from (_parcel(one, tr, names) for one in fact)
         elif event == CONTENT and fact == []:
             yield tr(LABELS.get(key, key))
         else:
@@ -95,14 +96,22 @@ def _facts(
             yield tr("{what} {fact}").format(what=label, fact=_fact(event, field, fact, zone, tr))
 
 
+def _named(key: str, fact: Any, names: Named) -> Any:
+    if key not in KINDS:
+        return fact
+    if isinstance(fact, list):  # before and after
+        return [_named(key, one, names) for one in fact]
+    return names(KINDS[key], fact) if isinstance(fact, str) and fact else fact
+
+
 def _called(field: Field, language: Language) -> str:
     return field.zh if language == "zh" else field.name
 
 
-def _parcel(one: Mapping[str, Any], tr: Translate) -> str:
+def _parcel(one: Mapping[str, Any], tr: Translate, names: Named) -> str:
     text = tr("parcel {number} from {warehouse}: lines {lines}")
     lines = tr(", ").join(str(number) if number < FIRST_ADDED_LINE else tr("a gift") for number in one["lines"])
-    return text.format(number=one["no"], warehouse=one["warehouse"], lines=lines)
+    return text.format(number=one["no"], warehouse=names("warehouse", one["warehouse"]), lines=lines)
 
 
 def _fact(event: str, field: Field | None, fact: Any, zone: ZoneInfo, tr: Translate) -> str:

@@ -15,7 +15,8 @@ from orderhub_core.entry.commands import packing_combine
 from orderhub_core.entry.options import ZONE, AsJson, At, InLanguage, Lang, Out, Zone, instant, moment, stored, tell
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import sheets
-from orderhub_core.i18n import Translate, translator
+from orderhub_core.i18n import Named, Translate, by_id, translator
+from orderhub_core.names import Names
 from orderhub_core.packing import checks, texts
 from orderhub_core.packing import floor as of_hub
 
@@ -68,33 +69,35 @@ def check(
     """Gift stock before packing (go or hold), scans while packing (what is missing), and tracking numbers that have not
     come 15 minutes after shipping. Exit code 1 where something is wrong."""
     endpoint = _notifier(notify) if notify else None
-    table, notes = _checked((orders, lines, stock, scans), at, within * 60, zone)
-    sheets.write(table, out)
     tr = translator(lang.value)
-    told = [*texts.sentences(table, tr), *(f"! {note}" for note in notes)]
+    table, notes, names = _checked((orders, lines, stock, scans), at, within * 60, zone, tr)
+    sheets.write(table, out)
+    told = [*texts.sentences(table, tr, names), *(f"! {note}" for note in notes)]
     tell(
         document(table, notes),
         "\n".join(told or [tr("nothing to check: no parcel holds a gift, is being packed or has just left")]),
         as_json=as_json,
     )
     if endpoint is not None:
-        _notify(endpoint, table, tr)
+        _notify(endpoint, table, tr, names)
     return int(table["verdict"].is_in(checks.BAD).any())
 
 
 def _checked(
-    files: tuple[Path | None, Path | None, Path | None, Path | None], at: str, within_s: int, zone: str
-) -> tuple[pl.DataFrame, list[str]]:
-    """The table, and what to know of the files. Raises UserMistake where they are not enough."""
+    files: tuple[Path | None, Path | None, Path | None, Path | None], at: str, within_s: int, zone: str,
+    tr: Translate,
+) -> tuple[pl.DataFrame, list[str], Named]:  # fmt: skip
+    """The table, what to know of the files, and what people call a hub's shops. Raises UserMistake where the files are
+    not enough."""
     orders, lines, stock, scans = files
     if orders is not None and lines is not None:
         floor, notes = _floor(orders, lines, stock, scans, zone)
-        return checks.checks(floor, moment(at, zone), within_s=within_s), notes
+        return checks.checks(floor, moment(at, zone), within_s=within_s), notes, by_id
     if any(file is not None for file in files):
         raise UserMistake("name both --orders and --lines; without any file the hub's own orders are checked")
     connected = hub.connect()
     now = instant(at, connected.settings.time_zone, "--at") if at else connected.as_of()
-    return of_hub.table(connected.floor(now), now, within_s=within_s), []
+    return of_hub.table(connected.floor(now), now, within_s=within_s), [], Names(connected.settings, tr)
 
 
 def _floor(
@@ -162,8 +165,8 @@ def _notifier(name: str) -> settings.Endpoint:
     return endpoint
 
 
-def _notify(endpoint: settings.Endpoint, table: pl.DataFrame, tr: Translate) -> None:
-    for keeper, text in texts.alerts(table, tr):
-        title = tr("No tracking number: {keeper}").format(keeper=keeper or tr("the keeper"))
+def _notify(endpoint: settings.Endpoint, table: pl.DataFrame, tr: Translate, names: Named) -> None:
+    for keeper, text in texts.alerts(table, tr, names):
+        title = tr("No tracking number: {keeper}").format(keeper=names("warehouse", keeper) or tr("the keeper"))
         key = hashlib.sha256(f"{title}\n{text}".encode()).hexdigest()
         registry.notifier(endpoint).push(Notify(endpoint.id, title, text), key)

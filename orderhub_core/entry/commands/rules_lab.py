@@ -24,6 +24,7 @@ from orderhub_core.flows.editions import Editions
 from orderhub_core.flows.ground import Ground
 from orderhub_core.flows.lab import Lab, Period
 from orderhub_core.frames import INSTANT
+from orderhub_core.names import Names
 from orderhub_core.rules import buyers, exports, rewording
 from orderhub_core.rules.lab import board, tables, texts
 from orderhub_core.rules.lab.comparing import ONCE
@@ -31,8 +32,8 @@ from orderhub_core.rules.lab.loads import CAPACITY
 from orderhub_core.rules.lab.parcels import Prices
 from orderhub_core.rules.lab.result import Figures, Result, document, result
 from orderhub_core.rules.lab.sections import sections
-from orderhub_core.rules.language.vocabulary import of_book
 from orderhub_core.rules.tree import Rulebook
+from orderhub_core.settings import Settings
 
 TOLD = 20
 """Rows of a table that are told in words."""
@@ -102,7 +103,7 @@ def replay(
     figures = result(compared, source.capacity, source.prices)
     rules, cliffs = ground.traffic(after), ground.cliffs(after)
     verbs = tuple(verb for verb in ONCE if verb in figures.by_verb)
-    words = texts.Words(of_book(after), lang.value, i18n.translator(lang.value))
+    words = board.words(after, lang.value, _names(place, i18n.translator(lang.value)))
     heading = words.tr("{before} → {after}, orders: {n}").format(
         before=compared.before.version, after=compared.after.version, n=f"{compared.orders:,}"
     )
@@ -146,7 +147,7 @@ def sweep(
     else:
         found = place.missed(book, period)
     tr = i18n.translator(lang.value)
-    words = texts.Words(of_book(book), lang.value, tr)
+    words = board.words(book, lang.value, _names(place, tr))
     missed, older = found.filter("known"), found.filter(~pl.col("known"))
     told = _swept(tr("{orders} orders miss {pieces} pieces of gifts by version {version}"), missed, book, words)
     if older.height:
@@ -174,6 +175,11 @@ def _swept(text: str, found: pl.DataFrame, book: Rulebook, words: texts.Words) -
 
 def _editions(place: Lab | Path) -> Editions | None:
     return place.editions if isinstance(place, Lab) else None
+
+
+def _names(place: Lab | Path, tr: i18n.Translate) -> Names:
+    """Of files only what everybody knows: carriers."""
+    return Names(place.settings if isinstance(place, Lab) else Settings(), tr)
 
 
 def _active(place: Lab | Path) -> Rulebook:

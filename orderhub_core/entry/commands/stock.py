@@ -25,8 +25,9 @@ from orderhub_core.entry.options import (
     written,
 )
 from orderhub_core.flows import sheets, stocking
+from orderhub_core.names import Names
 from orderhub_core.packing import transfers as moving
-from orderhub_core.store.ledger import Entry
+from orderhub_core.store.ledger import Awaited, Entry
 
 app = typer.Typer(no_args_is_help=True)
 Warehouse = Annotated[str, typer.Option(help="One of the settings.")]
@@ -54,7 +55,8 @@ def report(
     opened = hub.Hub(hub.home())
     moment = instant(at, opened.settings.time_zone, "--at") if at else None
     counts = stocking.read(file, warehouse)
-    _tell(opened.stock.report(counts, by=who(by), at=moment, comment=comment), as_json=as_json)
+    taken = opened.stock.report(counts, by=who(by), at=moment, comment=comment)
+    _tell(taken, Names(opened.settings, tr), as_json=as_json)
     return 0
 
 
@@ -63,14 +65,15 @@ def report(
 def ask(warehouse: Annotated[str, typer.Argument(help="One of the settings.")], as_json: AsJson = False) -> int:
     """Ask a warehouse what it has, and take that in as its report. `stock_every_s` of the settings has the worker do
     it."""
-    if taken := hub.Hub(hub.home()).ask_stock(warehouse):
-        _tell(taken, as_json=as_json)
+    opened = hub.Hub(hub.home())
+    if taken := opened.ask_stock(warehouse):
+        _tell(taken, Names(opened.settings, tr), as_json=as_json)
     return 0
 
 
-def _tell(done: stocking.Taken, *, as_json: bool) -> None:
-    names = tr(", ").join(done.warehouses)
-    lines = [tr("SKUs taken in: {count} ({warehouses})").format(count=f"{done.skus:,}", warehouses=names)]
+def _tell(done: stocking.Taken, names: Names, *, as_json: bool) -> None:
+    warehouses = tr(", ").join(names("warehouse", one) for one in done.warehouses)
+    lines = [tr("SKUs taken in: {count} ({warehouses})").format(count=f"{done.skus:,}", warehouses=warehouses)]
     lines += [doubt.told(tr) for doubt in done.doubts]
     if done.let_go:
         more = ", …" if done.let_go > len(done.gone) else ""
@@ -89,22 +92,27 @@ def listed(warehouse: Warehouse = "", sku: Sku = "", as_json: AsJson = False) ->
     place = stock.named(warehouse) if warehouse else ""
     found, booked = stock.shelves(warehouse=place, sku=sku), [] if sku else stock.booked(warehouse=place)
     told = {name: written(at, zone) for name, at in stock.told().items() if not place or name == place}
-    lines = [tr("{name}: as reported of {at}").format(name=name, at=at) for name, at in told.items()]
+    names = Names(opened.settings, tr)
+    lines = [
+        tr("{name}: as reported of {at}").format(name=names.typed("warehouse", name), at=at)
+        for name, at in told.items()
+    ]
     if found:
-        lines += ["", *columns(SHELF, [_shelf(one, zone) for one in found[:MOST_LISTED]])]
-    lines += [_over(one) for one in found[:MOST_LISTED] if one.over]
+        lines += ["", *columns(SHELF, [_shelf(one, zone, names) for one in found[:MOST_LISTED]])]
+    lines += [_over(one, names) for one in found[:MOST_LISTED] if one.over]
     if len(found) > MOST_LISTED:
         text = tr("… and {count} more: ask for one --warehouse or --sku, or all by --json")
         lines.append(text.format(count=f"{len(found) - MOST_LISTED:,}"))
     today = datetime.now(zone).date().isoformat()  # whose room is gone, that of days before
-    if days := [(one.place, one.subject, one.balance) for one in booked if one.subject >= today]:
-        lines += ["", *columns(("warehouse", "day", "orders"), days)]
+    days = [(one.place, one.subject, one.balance) for one in booked if one.subject >= today]
+    if rooms := [(names.typed("warehouse", place), *rest) for place, *rest in days]:
+        lines += ["", *columns(("warehouse", "day", "orders"), rooms)]
     answer = {
         "reported": told,
         "stock": [dated(one._asdict(), zone) for one in found],
         "days": [{"warehouse": one.place, "day": one.subject, "orders": one.balance} for one in booked],
     }
-    tell(answer, "\n".join(lines) or _nothing(place), as_json=as_json)
+    tell(answer, "\n".join(lines) or _nothing(place and names("warehouse", place)), as_json=as_json)
     return 0
 
 
@@ -114,13 +122,13 @@ def _nothing(place: str) -> str:
     return tr("no warehouse reports its stock (`orderhub stock report FILE`)")
 
 
-def _over(one: stocking.Shelf) -> str:
+def _over(one: stocking.Shelf, names: Names) -> str:
     text = tr("! {name}: {over} of {sku} are promised beyond what was counted: see `orderhub stock history`")
-    return text.format(name=one.warehouse, sku=one.sku, over=f"{one.over:,}")
+    return text.format(name=names.typed("warehouse", one.warehouse), sku=one.sku, over=f"{one.over:,}")
 
 
-def _shelf(one: stocking.Shelf, zone: ZoneInfo) -> tuple[object, ...]:
-    return (*one[:3], written(one.counted_at, zone), *one[4:])
+def _shelf(one: stocking.Shelf, zone: ZoneInfo, names: Names) -> tuple[object, ...]:
+    return (names.typed("warehouse", one.warehouse), *one[1:3], written(one.counted_at, zone), *one[4:])
 
 
 @app.command()
@@ -137,11 +145,12 @@ def history(
     zone, stock = ZoneInfo(opened.settings.time_zone), opened.stock
     found, waiting = stock.history(warehouse, sku, limit), stock.awaited(warehouse, sku)
     shelf, heard = stock.shelves(warehouse=warehouse, sku=sku), stock.heard(found)
-    lines = columns(SHELF, [_shelf(one, zone) for one in shelf]) if shelf else []
+    names = Names(opened.settings, tr)
+    lines = columns(SHELF, [_shelf(one, zone, names) for one in shelf]) if shelf else []
     if found:
-        lines += ["", *columns(ENTRY, [_entry(one, heard.get(one.message), zone) for one in found])]
+        lines += ["", *columns(ENTRY, [_entry(one, heard.get(one.message), zone, names) for one in found])]
     if waiting:
-        owed = [(written(one.owed_at, zone), one.pieces, f"{one.order_no} ({one.shop})") for one in waiting]
+        owed = [(written(one.owed_at, zone), one.pieces, _whose(one, names)) for one in waiting]
         lines += ["", tr("To orders that have not left:"), *columns(("owed since", "pieces", "order"), owed[:limit])]
         if len(owed) > limit:
             lines.append(tr("… and {count} more: --limit, or all by --json").format(count=f"{len(owed) - limit:,}"))
@@ -154,8 +163,12 @@ def history(
     return 0
 
 
-def _entry(one: Entry, heard: int | None, zone: ZoneInfo) -> tuple[object, ...]:
-    who_ = f"{one.order_no} ({one.shop})" if one.order_id else tr("reported")
+def _whose(one: Entry | Awaited, names: Names) -> str:
+    return f"{one.order_no} ({names('shop', one.shop)})"
+
+
+def _entry(one: Entry, heard: int | None, zone: ZoneInfo, names: Names) -> tuple[object, ...]:
+    who_ = _whose(one, names) if one.order_id else tr("reported")
     return written(heard, zone), one.quantity, one.balance, who_
 
 
@@ -165,8 +178,9 @@ def transfers(out: Out = None, as_json: AsJson = False) -> int:
     """What to bring from one warehouse to another, so that orders go which wait for it: who has more `priority` by the
     rules first, then whose promise ends first. `[[transfers]]` of the settings rank the routes and say what they cost.
     Exit code 1 where there is not enough to bring."""
-    planned = hub.Hub(hub.home()).stock.transfers()
+    opened = hub.Hub(hub.home())
+    planned = opened.stock.transfers()
     sheets.write(planned.moves, out)
     answer = {name: frame.to_dicts() for name, frame in planned._asdict().items()}
-    tell(answer, "\n".join(moving.sentences(planned, tr)), as_json=as_json)
+    tell(answer, "\n".join(moving.sentences(planned, tr, Names(opened.settings, tr))), as_json=as_json)
     return int((planned.orders["state"] == "nowhere").any() or not planned.owed.is_empty())
