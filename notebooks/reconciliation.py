@@ -134,15 +134,15 @@ def _(cause, found, named, tr):
 
 
 @app.cell
-def _(answered, books, channels, connected, desk, done, form, found, lang, members, rows, tr, why):
+def _(answered, books, channels, connected, desk, done, form, found, lang, members, named, rows, tr, why):
     _fine = ui.note(tr("Every row could be read."), "good")
     _data = ui.section(tr("Data"), *([ui.note(text, "warn") for text in texts.findings(found, tr)] or [_fine]))
     _tiles = ui.kpis(texts.tiles(found, queue.waiting(rows), tr), min="300px")
     _bare = [ui.note(tr(texts.NO_LEDGERS), "warn")] if not connected.writable and books.of_hub_alone() else []
-    _save = ui.download_xlsx(lambda: sheets.workbook(found, tr, answered()), queue.audit_id(found.period) + ".xlsx", tr)
-    _late = texts.allowed(found, tr)
+    _book, _file = lambda: sheets.workbook(found, tr, answered(), named.beside), queue.audit_id(found.period) + ".xlsx"
+    _save = ui.download_xlsx(_book, _file, tr)
     _top = (tr("Reconciliation"), texts.intro(found, tr), lang, form, _tiles, *_bare, _save)
-    ui.page(*_top, why, members, desk, done, channels, _data, *map(ui.note, (tr(texts.RULE), _late)))
+    ui.page(*_top, why, members, desk, done, channels, _data, *map(ui.note, (tr(texts.RULE), texts.allowed(found, tr))))
     return
 
 

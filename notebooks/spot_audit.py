@@ -133,7 +133,7 @@ def _(asked, desk, folio, lang, named, shown, tr, zone):
     _of, _said = folio.sheet, desk.reviews(folio.sheet.audit)
     found, weeks = result.result(_of, folio.sample, _said), result.weeks(desk.history(_of.spec), _of, zone)
     _all = (folio, _said, found, weeks, zone, tr)
-    _xlsx = ui.download_xlsx(lambda: export.workbook(*_all), f"{_of.audit}.xlsx", tr)
+    _xlsx = ui.download_xlsx(lambda: export.workbook(*_all, named.beside), f"{_of.audit}.xlsx", tr)
     _pdf = ui.download_pdf(lambda: paper.pdf(*_all), f"{_of.audit}.pdf", tr)
     _save = ui.grid(_xlsx, _pdf if lang == "en" or paper.letters() else ui.note(tr(texts.NO_FONT), "warn"), min="140px")
     _trend = ui.section(tr("Week by week"), texts.trend(weeks, tr), *charts.weeks(weeks, tr))

@@ -42,6 +42,7 @@ HEADINGS = {
 """Columns of pages' tables, and what the ids below them are of."""
 OURS = {"rules": "rules", "hub": "the hub", "ops": "a person"}
 """Sources that are no shop and no touchpoint."""
+NAMED = "{heading} (name)"
 TWICE = "{name} ({id})"
 STRANGER = "{name} (not in the settings)"
 
@@ -78,17 +79,34 @@ class Names:
     def typed(self, kind: str, known_as: str) -> str:
         """With the id, which is what a command asks for."""
         name = self(kind, known_as)
-        told = name == known_as or name.endswith(f"({known_as})")
+        told = name == known_as or name.endswith(self._tr(TWICE).format(name="", id=known_as))
         return name if told else self._tr(TWICE).format(name=name, id=known_as)
 
     def rows(self, table: pl.DataFrame) -> pl.DataFrame:
         """A page's table as it is shown: below HEADINGS names in place of ids."""
+        return table.with_columns(self._called(table))
+
+    def beside(self, table: pl.DataFrame) -> pl.DataFrame:
+        """A table of a file that people read: next to the ids below HEADINGS the names, where there are any."""
+        called = {one.name: one for one in self._called(table) if not one.equals(table[one.name])}
+        both = ([column, called.get(column.name)] for column in table)
+        return pl.DataFrame(
+            [
+                one if one is column else one.alias(self._tr(NAMED).format(heading=one.name))
+                for column, other in both
+                for one in (column, other)
+                if one is not None
+            ]
+        )
+
+    def _called(self, table: pl.DataFrame) -> list[pl.Series]:
+        """The columns below HEADINGS, names in place of ids."""
         there = {name: kind for heading, kind in HEADINGS.items() if (name := self._tr(heading)) in table.columns}
-        return table.with_columns(
-            pl.col(name).replace({one: self(kind, one) for one in table[name].unique().drop_nulls()})
+        return [
+            table[name].replace({one: self(kind, one) for one in table[name].unique().drop_nulls()})
             for name, kind in there.items()
             if table.schema[name] == pl.String
-        )
+        ]
 
     def _apart(self, endpoints: Iterable[Endpoint]) -> dict[str, str]:
         named = {one.id: one.name.strip() or one.id for one in endpoints}

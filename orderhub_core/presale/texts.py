@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import polars as pl
 
-from orderhub_core.i18n import Translate, yuan
+from orderhub_core.i18n import Named, Translate, by_id, yuan
 from orderhub_core.presale.batches import Planned
 from orderhub_core.presale.deposits import KINDS
 
@@ -64,7 +64,7 @@ def batches(planned: Planned, tr: Translate) -> Iterator[str]:
 
 
 def schedule(
-    orders: pl.DataFrame, batches: pl.DataFrame, unplanned: pl.DataFrame, tr: Translate
+    orders: pl.DataFrame, batches: pl.DataFrame, unplanned: pl.DataFrame, tr: Translate, names: Named = by_id
 ) -> Iterator[str]:  # fmt: skip
     """Of the hub's own orders: how full each batch is, whose promise is at risk, who waits for what nobody plans."""
     for sku, name, at, pieces, taken, _, there, overdue in batches.iter_rows():
@@ -86,14 +86,15 @@ def schedule(
     for shop, order_no, batch, at, promised in risky.select("shop", "order_no", "batch", "at", "promised_at").rows():
         text = tr("! {shop} {order}: promised until {promised}, with batch {batch}, ready {at}")
         yield text.format(
-            shop=shop, order=order_no, promised=_day(promised, tr), batch=batch or tr("none"), at=_day(at, tr)
-        )
+            shop=names("shop", shop), order=order_no, promised=_day(promised, tr), batch=batch or tr("none"),
+            at=_day(at, tr),
+        )  # fmt: skip
     for sku, orders_, pieces in lost(unplanned).iter_rows():
         text = tr("! {sku}: no batch is planned; orders that wait for it: {orders}, pieces: {pieces}")
         yield text.format(sku=sku, orders=orders_, pieces=pieces)
     for shop, order_no, sku, _ in unplanned.iter_rows():
         text = tr("! {shop} {order}: no batch is planned of {sku}, which it waits for")
-        yield text.format(shop=shop, order=order_no, sku=sku)
+        yield text.format(shop=names("shop", shop), order=order_no, sku=sku)
 
 
 def lost(unplanned: pl.DataFrame) -> pl.DataFrame:

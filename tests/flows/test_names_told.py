@@ -6,11 +6,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import fastexcel
 import pytest
 from typer.testing import CliRunner
 
 from orderhub_core import hub
 from orderhub_core.entry import cli
+from orderhub_core.model import RawMessage
 from orderhub_core.store import homes
 
 SETTINGS = """rulebook = "r.toml"
@@ -40,6 +42,10 @@ name = "dear"
 when = "total >= 200"
 then = "hold review"
 [[groups.rules]]
+name = "early"
+when = "total >= 300"
+then = "hold presale"
+[[groups.rules]]
 name = "pouch"
 when = "total >= 100"
 then = "gift POUCH"
@@ -48,9 +54,9 @@ name = "courier"
 when = "total >= 100"
 then = "carrier jtsd"
 """
-EXPORT = """order_no,status,placed_at,paid_at,total,sku,quantity
-P1,paid,2026-01-01 10:00:00,2026-01-01 10:01:00,100,S-1,1
-P2,paid,2026-01-01 10:00:00,2026-01-01 10:02:00,200,S-1,1
+EXPORT = """order_no,status,placed_at,paid_at,total,paid,sku,quantity
+P1,paid,2026-01-01 10:00:00,2026-01-01 10:01:00,100,100,S-1,1
+P2,paid,2026-01-01 10:00:00,2026-01-01 10:02:00,200,200,S-1,1
 """
 STOCK = "warehouse,sku,on_hand\nhangzhou,S-1,9\nhangzhou,POUCH,9\nguangzhou,S-1,0\n"
 
@@ -104,6 +110,30 @@ def test_the_packing_floor_and_its_keepers_are_told_by_names(run, tmp_path):
     (tmp_path / "none.csv").write_text("warehouse,sku,on_hand\nhangzhou,POUCH,0\n", encoding="utf-8")
     run("stock", "report", str(tmp_path / "none.csv"))
     assert "  P1 (旗舰店): hold: of the gift POUCH" in run("packing", "check")
+
+
+def test_a_workbook_for_finance_has_names_beside_ids(run, tmp_path):
+    run("audit", "reconcile", "--xlsx", str(tmp_path / "out.xlsx"))
+    orders = fastexcel.read_excel(tmp_path / "out.xlsx").load_sheet("Orders").to_polars()
+    assert set(orders.select("Shop", "Shop (name)").rows()) == {("main", "旗舰店")}
+
+
+def test_the_inbox_is_told_by_names_and_ids_to_ask_by(run):
+    hub.connect().receive([RawMessage("main", "m1", "order", b"{}")])
+    hub.connect().drain()
+    assert "  旗舰店 (main): last received " in run("inbox", "status")
+    assert "  旗舰店 (main)  m1  order, " in run("inbox", "parked")
+
+
+def test_who_waits_for_a_batch_that_nobody_plans_is_told_by_name(run, tmp_path):
+    none = tmp_path / "none.csv"
+    none.write_text("warehouse,sku,on_hand\nhangzhou,S-1,0\nhangzhou,POUCH,0\n", encoding="utf-8")
+    run("stock", "report", str(none))
+    late = EXPORT.replace("P1", "P3").replace("P2", "P4").replace(",200,200", ",300,300")
+    (tmp_path / "late.csv").write_text(late, encoding="utf-8")
+    run("import", str(tmp_path / "late.csv"), "--mapping", "generic", "--shop", "main")
+    told = run("presale", "schedule")
+    assert "main" not in told and "! 旗舰店 P4: no batch is planned of S-1" in told
 
 
 def test_the_rule_lab_s_commands_tell_names_and_the_orders_of_files_by_what_everybody_knows(run, tmp_path):

@@ -92,6 +92,21 @@ def test_a_table_shows_names_and_what_is_chosen_of_it_has_ids():
     assert table.value.rows() == [("main", "hangzhou", 1)]
 
 
+def test_a_file_that_people_read_has_names_beside_ids_where_there_are_any():
+    rows = pl.DataFrame({ZH("Shop"): ["main", None], ZH("Target"): ["guangzhou", ""], "n": [1, 2]})
+    told = Names(SHOP, ZH).beside(rows)
+    assert told.columns == ["店铺", "店铺（名称）", ZH("Target"), "n"]
+    assert told.rows() == [("main", "旗舰店", "guangzhou", 1), (None, None, "", 2)]
+
+
+@pytest.mark.parametrize(("language", "said"), [(EN, "杭州仓 (hangzhou)"), (ZH, "杭州仓（hangzhou）")])
+def test_where_an_id_is_typed_next_it_stands_beside_the_name_once(language, said):
+    alike = Settings(warehouses=warehouses(hangzhou="杭州仓", other="杭州仓", attic=""))
+    assert Names(SHOP, language).typed("warehouse", "hangzhou") == said
+    assert Names(alike, language).typed("warehouse", "hangzhou") == said
+    assert Names(alike, language).typed("warehouse", "attic") == "attic"
+
+
 def test_each_heading_below_which_ids_stand_is_told_in_both_languages():
     assert all(ZH(heading) != heading for heading in names.HEADINGS)
     assert len({ZH(heading) for heading in names.HEADINGS}) == len(names.HEADINGS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from io import BytesIO
 
 import polars as pl
@@ -17,7 +17,13 @@ MOST_ROWS = 1_000_000
 """A sheet holds 1,048,576."""
 
 
-def workbook(found: Reconciliation, tr: Translate, answered: queue.Answers | None = None) -> bytes:
+Beside = Callable[[pl.DataFrame], pl.DataFrame]
+"""Puts next to ids what people call them: `names.Names.beside`."""
+
+
+def workbook(
+    found: Reconciliation, tr: Translate, answered: queue.Answers | None = None, beside: Beside | None = None
+) -> bytes:
     """An XLSX of the whole reconciliation. Orders with a gap only; those that balance are in the totals."""
     return xlsx(
         {
@@ -27,7 +33,8 @@ def workbook(found: Reconciliation, tr: Translate, answered: queue.Answers | Non
             tr("Conflicts"): queue.table(queue.queue(found, answered or {}), found, tr),
             tr("Channels"): texts.channels(found, tr),
             tr("Findings"): pl.DataFrame({tr("Finding"): texts.findings(found, tr)}, schema={tr("Finding"): pl.String}),
-        }
+        },
+        beside,
     )
 
 
@@ -59,13 +66,14 @@ def parts(found: Reconciliation, tr: Translate) -> pl.DataFrame:
     )
 
 
-def xlsx(sheets: Mapping[str, pl.DataFrame]) -> bytes:
+def xlsx(sheets: Mapping[str, pl.DataFrame], beside: Beside | None = None) -> bytes:
     """Frames as sheets of one workbook. What a stranger wrote stays text: no formula, no link."""
     out = BytesIO()
     safe = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False, "in_memory": True}
     with xlsxwriter.Workbook(out, safe) as book:
         for name, frame in sheets.items():
-            clean = frame.head(MOST_ROWS).with_columns(pl.col(pl.String).str.replace_all(UNWRITABLE, ""))
+            told = frame if beside is None else beside(frame)
+            clean = told.head(MOST_ROWS).with_columns(pl.col(pl.String).str.replace_all(UNWRITABLE, ""))
             clean.write_excel(
                 book,
                 worksheet=name,

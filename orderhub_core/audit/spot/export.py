@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from orderhub_core.audit import texts as words
-from orderhub_core.audit.reconcile.sheets import xlsx
+from orderhub_core.audit.reconcile.sheets import Beside, xlsx
 from orderhub_core.audit.spot import tables, texts
 from orderhub_core.audit.spot.book import Book
 from orderhub_core.audit.spot.result import Result
@@ -42,7 +42,10 @@ def summary(found: Result, book: Book, weeks: pl.DataFrame, tr: Translate) -> li
     return rows
 
 
-def workbook(book: Book, reviews: pl.DataFrame, found: Result, weeks: pl.DataFrame, zone: str, tr: Translate) -> bytes:
+def workbook(
+    book: Book, reviews: pl.DataFrame, found: Result, weeks: pl.DataFrame, zone: str, tr: Translate,
+    beside: Beside | None = None,
+) -> bytes:  # fmt: skip
     """XLSX. `found` and `weeks` as `spot.result` works them out. What strangers wrote stays text: no formula, no
     link."""
     columns = [tr("Figure"), tr("Value"), tr("Remark")]
@@ -61,4 +64,4 @@ def workbook(book: Book, reviews: pl.DataFrame, found: Result, weeks: pl.DataFra
     }
     if book.sheet.spec.by:
         parts[tr("Strata")] = tables.by_stratum(book, reviews, tr)
-    return xlsx(parts)
+    return xlsx(parts, beside)

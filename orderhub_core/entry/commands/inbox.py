@@ -12,6 +12,7 @@ from orderhub_core import hub
 from orderhub_core.entry.options import AsJson, By, dated, spoken, tell, tr, who
 from orderhub_core.health.queue import STATES, remarks
 from orderhub_core.i18n import retold
+from orderhub_core.names import Names
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -38,11 +39,13 @@ def status(as_json: AsJson = False) -> int:
     oldest = ago(flow.oldest_at)
     answer = {"waiting": flow.waiting, "oldest_s": oldest, "parked": flow.parked, "sources": rows, "effects": effects}
     answer["failures"] = [failure._asdict() for failure in flow.failures]
-    tell(answer, _told(answer, remarks(flow, opened.settings.time_zone, tr)), as_json=as_json)
+    names = Names(opened.settings, tr)
+    failing = remarks(flow, opened.settings.time_zone, tr, names)
+    tell(answer, _told(answer, failing, names), as_json=as_json)
     return 0
 
 
-def _told(answer: dict[str, Any], failing: Iterable[str]) -> str:
+def _told(answer: dict[str, Any], failing: Iterable[str], names: Names) -> str:
     text = tr("messages waiting: {waiting}{since}; parked: {parked}")
     counts = {"waiting": f"{answer['waiting']:,}", "parked": f"{answer['parked']:,}"}
     lines = [text.format(**counts, since=_since(answer["oldest_s"]))]
@@ -52,10 +55,14 @@ def _told(answer: dict[str, Any], failing: Iterable[str]) -> str:
             heard = tr("last received {n} s ago").format(n=f"{row['last_received_s']:,.0f}")
         text = tr("{source}: {heard}; waiting: {waiting}{since}")
         waiting, since = f"{row['waiting']:,}", _since(row["oldest_s"])
-        lines.append("  " + text.format(source=row["source"], heard=heard, waiting=waiting, since=since))
+        lines.append(
+            "  " + text.format(source=names.typed("source", row["source"]), heard=heard, waiting=waiting, since=since)
+        )
     for row in answer["effects"]:
         text = tr("{target}: effects: {count} ({state})")
-        told = text.format(target=row["target"], count=f"{row['effects']:,}", state=tr(STATES[row["state"]]))
+        told = text.format(
+            target=names("target", row["target"]), count=f"{row['effects']:,}", state=tr(STATES[row["state"]])
+        )
         lines.append(f"  {told}")
     lines += [f"  {told}" for told in failing]
     return "\n".join(lines)
@@ -94,22 +101,23 @@ def parked(
         total = sum(reason.messages for reason in reasons)
         told = [dated(reason._asdict(), zone) for reason in reasons]
         answer = {"parked": total, "reasons": told, **answer}
-    tell(answer, _listed(answer) or tr("nothing is dismissed"), as_json=as_json)
+    listed = _listed(answer, Names(opened.settings, tr))
+    tell(answer, listed or tr("nothing is dismissed"), as_json=as_json)
     return 0
 
 
-def _listed(answer: dict[str, Any]) -> str:
+def _listed(answer: dict[str, Any], names: Names) -> str:
     lines, messages = [], answer["messages"]
     if "parked" in answer:
         lines = [_how_many(answer["parked"], len(messages))]
         if answer["parked"] > len(answer["reasons"]):
-            lines += _reasons(answer["reasons"])
+            lines += _reasons(answer["reasons"], names)
     for row in messages:
         text = tr("{kind}, {size}, received {at}, {old} ago, parked {since}")
         size = _size(row["bytes"], tr("no body"))
         at, since = row["received_at"] or "?", row["parked_at"]
         told = text.format(kind=row["kind"] or "?", size=size, at=at, old=_old(row["age_s"]), since=since)
-        lines.append(f"{row['id']:>8}  {row['source']}  {row['message_id']}  {told}")
+        lines.append(f"{row['id']:>8}  {names.typed('source', row['source'])}  {row['message_id']}  {told}")
         lines.append(f"          {retold(row['reason'], tr)}")
         if "dismissed_at" in row:
             by = tr("dismissed {at} by {by}: {why}") if row["dismissed_by"] else tr("dismissed {at}: {why}")
@@ -127,9 +135,9 @@ def _how_many(parked: int, listed: int) -> str:
     return tr("messages parked: {n}").format(n=f"{parked:,}") + more
 
 
-def _reasons(reasons: list[dict[str, Any]]) -> Iterator[str]:
+def _reasons(reasons: list[dict[str, Any]], names: Names) -> Iterator[str]:
     for row in reasons[:SHOWN_REASONS]:
-        yield f"{row['messages']:>8,}  {row['source']}{tr(': ')}{retold(row['reason'], tr)}"
+        yield f"{row['messages']:>8,}  {names.typed('source', row['source'])}{tr(': ')}{retold(row['reason'], tr)}"
     if len(reasons) > SHOWN_REASONS:
         yield "          " + tr("more reasons: {n}").format(n=f"{len(reasons) - SHOWN_REASONS:,}")
 
@@ -162,17 +170,21 @@ def conflicts(source: Source = None, limit: Limit = MOST, as_json: AsJson = Fals
     total = sum(counts.values()) if source is None else counts.get(source, 0)
     zone = ZoneInfo(opened.settings.time_zone)
     found = [dated(row._asdict(), zone) for row in opened.conflicts(limit, source=source)]
-    tell({"conflicts": total, "messages": found}, _contradictions(total, found), as_json=as_json)
+    tell(
+        {"conflicts": total, "messages": found},
+        _contradictions(total, found, Names(opened.settings, tr)),
+        as_json=as_json,
+    )
     return 0
 
 
-def _contradictions(total: int, found: list[dict[str, Any]]) -> str:
+def _contradictions(total: int, found: list[dict[str, Any]], names: Names) -> str:
     if not total:
         return tr("no conflict")
     more = tr("; the newest {n} of them").format(n=f"{len(found):,}") if len(found) < total else ""
     lines = [tr("messages against an earlier one of the same id: {n}").format(n=f"{total:,}") + more]
     for row in found:
-        lines.append(f"  {row['source']}  {row['message_id']}")
+        lines.append(f"  {names.typed('source', row['source'])}  {row['message_id']}")
         came, holds = (
             {"at": row[f"{which}received_at"], "size": _size(row[f"{which}bytes"], tr("body expired"))}
             | {"digest": row[f"{which}digest"], "id": row["id"]}

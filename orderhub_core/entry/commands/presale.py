@@ -33,6 +33,7 @@ from orderhub_core.errors import UserMistake
 from orderhub_core.flows import preselling, sheets
 from orderhub_core.flows.stocking import MOST_NAMED
 from orderhub_core.i18n import translator
+from orderhub_core.names import Names
 from orderhub_core.presale import batches as plans
 from orderhub_core.presale import deposits as reckoning
 from orderhub_core.presale import texts
@@ -191,7 +192,8 @@ def schedule(out: Out = None, lang: InLanguage = Lang.EN, as_json: AsJson = Fals
         *(_local(frame, opened.settings.time_zone) for frame in opened.presale.schedule())
     )  # fmt: skip
     sheets.write(found.orders, out)
-    told = texts.schedule(*found, translator(lang.value))
+    tr = translator(lang.value)
+    told = texts.schedule(*found, tr, Names(opened.settings, tr))
     tell({name: frame.to_dicts() for name, frame in found._asdict().items()}, "\n".join(told), as_json=as_json)
     return int(found.orders["at_risk"].any() or found.batches["overdue"].any() or found.unplanned.height > 0)
 

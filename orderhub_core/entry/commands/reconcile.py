@@ -19,6 +19,7 @@ from orderhub_core.audit.reconcile.result import reconcile as reconciled
 from orderhub_core.entry.options import aligned, instant, spoken, tell, tr
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import ledgers as gathering
+from orderhub_core.names import Names
 
 SHOWN = 20
 """Conflicts listed for people unless they ask for more."""
@@ -57,7 +58,7 @@ def reconcile(
     named = {Source.PLATFORM: platform, Source.ERP: erp, Source.REFUNDS: refunds, Source.COURIER: courier}
     files = {source: path for source, path in named.items() if path}
     limit_minor = _amount(fail_over)
-    gathered, now = _gathered(gathering.Chosen(files, headings, fees))
+    gathered, now, known = _gathered(gathering.Chosen(files, headings, fees))
     found = reconciled(
         gathered.ledgers,
         _period(gathered, period, since, until, now),
@@ -66,22 +67,23 @@ def reconcile(
         words=gathered.words,
     )
     if xlsx:
-        _write(xlsx, sheets.workbook(found, tr))
+        _write(xlsx, sheets.workbook(found, tr, beside=Names(known, tr).beside))
     tell(found.document(limit), _sentences(found, SHOWN if limit is None else limit), as_json=as_json)
     over = limit_minor is not None and abs(found.totals.gap_minor) > limit_minor.scaleb(found.decimals)
     return 1 if over else 0
 
 
-def _gathered(chosen: gathering.Chosen) -> tuple[gathering.Gathered, int | None]:
+def _gathered(chosen: gathering.Chosen) -> tuple[gathering.Gathered, int | None, settings.Settings]:
     """Paid and shipped from files need no hub; what else is missing, the hub has. With the instant as of which that is
-    so, where the ledgers do not say it."""
+    so, where the ledgers do not say it, and the hub's settings."""
     if {Source.PLATFORM, Source.ERP} <= chosen.files.keys():
-        return gathering.gather(chosen, None, settings.load(hub.home().data).time_zone), None
+        known = settings.load(hub.home().data)
+        return gathering.gather(chosen, None, known.time_zone), None, known
     connected = hub.connect()
     own = connected.ledgers()
     if chosen.files or chosen.headings or chosen.fees:
         own = gathering.gather(chosen, connected.frame, own.zone)
-    return own, own.as_of(connected.as_of())
+    return own, own.as_of(connected.as_of()), connected.settings
 
 
 def _period(gathered: gathering.Gathered, name: str, since: str, until: str, now: int | None) -> periods.Period:
