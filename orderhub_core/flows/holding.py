@@ -30,7 +30,7 @@ class Holds:
         check_shop(self._store, self._settings, shop)
 
     def kept(self, *, shop: str | None = None, order_no: str | None = None, limit: int | None = None) -> list[Held]:
-        """Effects that wait for a person, the oldest first, at most `limit`."""
+        """Effects that wait for a person, the oldest first: all of each order, of at most `limit` orders."""
         return aside.held(self._store, shop=shop, order_no=order_no, limit=limit)
 
     def release(

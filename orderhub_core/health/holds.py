@@ -25,7 +25,7 @@ NO_RULES = (
     " lab."
 )
 RELEASE = "Read only: let an order go with `orderhub holds release NO --reason TEXT`."
-OLDEST = "The oldest {n} are shown; `orderhub holds list` tells all."
+OLDEST = "The oldest {n} orders are shown; `orderhub holds list` tells all."
 EARLIER = "before: "
 REASONS = {
     "rule": "rule {rule} holds it: {kind}",
@@ -111,7 +111,8 @@ def _parcel(one: Held) -> str:
 
 def remarks(rows: Sequence[Held], tr: Translate, *, writable: bool) -> list[str]:
     """What to know of the table: whether it is all, and how an order is let go where that cannot be done here."""
-    cut = [tr(OLDEST).format(n=f"{len(rows):,}")] if len(rows) >= MOST else []
+    orders = len({(one.shop, one.order_no) for one in rows})
+    cut = [tr(OLDEST).format(n=f"{orders:,}")] if orders >= MOST else []
     return cut if writable else [*cut, tr(RELEASE)]
 
 

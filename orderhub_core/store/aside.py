@@ -176,17 +176,21 @@ def _hex(digest: Any) -> Any:
 
 
 def held(store: Store, *, shop: str | None = None, order_no: str | None = None, limit: int | None = None) -> list[Held]:
-    """Effects that wait for a person, the oldest first, at most `limit`; of one shop or order only where that is
-    given."""
-    asked = [("o.shop", shop), ("o.order_no", order_no)]
-    which = "".join(f" AND {column} = ?" for column, value in asked if value is not None)
+    """Effects that wait for a person, the oldest first: all of each order, of at most `limit` orders, those that have
+    waited longest. Of one shop or order only where that is given."""
+    asked = [(column, value) for column, value in (("o.shop", shop), ("o.order_no", order_no)) if value is not None]
+    which = "".join(f" AND {column} = ?" for column, _ in asked)
+    those = f"FROM outbox e JOIN orders o ON o.order_id = e.order_id WHERE e.state = 'person'{which}"
+    values: list[str | int] = [value for _, value in asked]
+    if limit is not None:
+        oldest = f"SELECT e.order_id {those} GROUP BY e.order_id ORDER BY min(e.intended_at), min(e.key) LIMIT ?"
+        those += f" AND e.order_id IN ({oldest})"
+        values += [*values, limit]
     sql = (
         "SELECT o.shop, o.order_no, e.key, e.target, e.note, e.attempts, e.intended_at, e.payload,"
-        f" e.done_at IS NOT NULL, {statements.STOPPED} FROM outbox e"
-        f" JOIN orders o ON o.order_id = e.order_id WHERE e.state = 'person'{which} ORDER BY e.intended_at, e.key"
+        f" e.done_at IS NOT NULL, {statements.STOPPED} {those} ORDER BY e.intended_at, e.key"
     )
-    sql += "" if limit is None else f" LIMIT {int(limit)}"
-    rows = store.query("hub", sql, [value for _, value in asked if value is not None])
+    rows = store.query("hub", sql, values)
     return [Held(*(*row[:-3], *_parcel(row[-3]), *map(bool, row[-2:]))) for row in rows]
 
 

@@ -278,15 +278,39 @@ def test_what_has_another_reason_now_is_not_let_go_unseen(holding: hub.Hub) -> N
     assert len(holding.holds.kept()) == 2
 
 
-def test_who_chooses_one_of_several_that_one_word_lets_go_lets_none_go(holding: hub.Hub) -> None:
-    tr = i18n.translator("en")
-    one = next(one for one in holding.holds.kept() if one.order_no == "L1")
+def made_for(holding: hub.Hub, order_no: str) -> str:
+    """What is made for a held order waits, too, and is younger than all else that does. The order's shop."""
+    one = next(one for one in holding.holds.kept() if one.order_no == order_no)
     with holding.store.transaction("hub") as cursor:
         names = [row[1] for row in cursor.execute("PRAGMA table_info(outbox)")]
-        work = {"key": f"'work:{one.shop}:L1'", "target": "'suzhou'", "note": "'asked'"}
+        work = {
+            "key": f"'work:{one.shop}:{order_no}'", "target": "'suzhou'", "note": "'asked'",
+            "intended_at": "intended_at + 1",
+        }  # fmt: skip
         values = ", ".join(work.get(name, name) for name in names)
         cursor.execute(f"INSERT INTO outbox SELECT {values} FROM outbox WHERE key = '{one.key}'")
-    seen = holds.table(holding.holds.kept(shop=one.shop, order_no="L1"), "UTC", tr)
+    return one.shop
+
+
+def test_an_order_that_is_shown_is_shown_whole_and_can_be_let_go(
+    board: ModuleType, holding: hub.Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holds, "MOST", 1)
+    made_for(holding, "L1")
+    _, names = board.app.run()
+    shown = names["back"]()
+    assert [one.key.partition(":")[0] for one in shown] == ["push", "work"], "what is between them is of another order"
+    tr = i18n.translator("en")
+    told, kind = holds.let_go(
+        {"rows": holds.table(shown, "UTC", tr), "reason": "ok", "by": "ann"}, holding.holds, tr
+    )  # fmt: skip
+    assert (told, kind) == ("Let go: 2. They are handed over next.", "good")
+
+
+def test_who_chooses_one_of_several_that_one_word_lets_go_lets_none_go(holding: hub.Hub) -> None:
+    tr = i18n.translator("en")
+    shop = made_for(holding, "L1")
+    seen = holds.table(holding.holds.kept(shop=shop, order_no="L1"), "UTC", tr)
     for row in range(2):
         told, kind = holds.let_go({"rows": seen[row : row + 1], "reason": "ok", "by": "ann"}, holding.holds, tr)
         assert (kind, "choose its other rows, too" in told) == ("bad", True)
@@ -302,8 +326,10 @@ def test_of_many_held_orders_the_oldest_are_shown_and_that_is_said(holding: hub.
     tr = i18n.translator("en")
     assert holds.remarks(everything, tr, writable=True) == []
     assert holds.remarks(everything, tr, writable=False) == [holds.RELEASE]
-    (cut, _) = holds.remarks(everything * holds.MOST, tr, writable=False)
-    assert cut.startswith("The oldest 1,000 are shown")
+    many = [one._replace(order_no=f"{one.order_no}-{n}") for n in range(holds.MOST) for one in everything]
+    (cut, _) = holds.remarks(many, tr, writable=False)
+    assert cut.startswith("The oldest 1,000 orders are shown")
+    assert holds.remarks(everything * holds.MOST, tr, writable=True) == [], "two orders, however much of them waits"
 
 
 def test_without_held_orders_the_page_says_so_unless_nothing_could_hold_any(

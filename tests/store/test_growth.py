@@ -132,6 +132,7 @@ def test_open_effects_are_counted_without_reading_them(asked):
 
 def test_orders_that_are_held_are_found_without_reading_what_is_not(asked):
     asked.hub.holds.kept()
+    asked.hub.holds.kept(limit=5)
     asked.hub.holds.kept(shop="nobody", order_no="A1")
     assert asked.walks() == set()
 
