@@ -37,5 +37,18 @@ def counts(known: Cases, about: str) -> tuple[int, int]:
     return _at_least(there), _at_least({number: back for number, back in there.items() if back != OPEN})
 
 
+def in_all(known: Cases) -> tuple[int, int]:
+    """Of a whole order, as of `counts`: a case that is told of no line may be any line's that tells no number."""
+    back = {about: {number: back for number, back in some.items() if back != OPEN} for about, some in known.items()}
+    return _altogether(known), _altogether(back)
+
+
+def _altogether(known: Cases) -> int:
+    lines = {about: some for about, some in known.items() if about and some}
+    numbered = {number for some in lines.values() for number in some}
+    unplaced = len(known.get("", {}).keys() - numbered - {""}) - sum(set(some) == {""} for some in lines.values())
+    return max(sum(map(_at_least, lines.values())) + max(0, unplaced), min(1, len(known.get("", {}))))
+
+
 def _at_least(some: Mapping[str, int]) -> int:
     return max(len(some) - ("" in some), min(1, len(some)))

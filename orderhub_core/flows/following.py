@@ -15,6 +15,7 @@ from typing import NamedTuple
 from orderhub_core.effects import Companion
 from orderhub_core.flows import parcelling, rows
 from orderhub_core.flows.companions import key_of
+from orderhub_core.flows.doubts import CALM, PARTLY_REFUNDED, REFUNDED, WANTED_BACK, is_a_case, many, one_more
 from orderhub_core.flows.news import News
 from orderhub_core.flows.parcelling import Part, Parts
 from orderhub_core.flows.places import Places
@@ -33,29 +34,17 @@ SENT = frozenset({"partly_shipped", "shipped"})
 SENT_BY = frozenset({Event.PARTLY_SHIPPED.value, Event.SHIPPED.value})
 ALL_SENT_BY = frozenset({Event.SHIPPED.value, Event.DELIVERED.value})
 CARRIED_BY = frozenset(event.value for event in Event if axis_of(event) is Axis.LOGISTICS)
-PARTLY_REFUNDED = Event.PARTLY_REFUNDED.value
 REFUNDED_BY = frozenset({PARTLY_REFUNDED, CASE_REFUNDED})
-AFTER_SALE = frozenset(event.value for event in Event if axis_of(event) is Axis.AFTER_SALE)
 OWED = frozenset(str(state.value) for state in OWED_STATES)
 GOES = GONE = -1
 """In place of a moment: what is not done may go; what is done has gone its way."""
 FOREVER = (1 << 63) - 1
 """As the moment since which something holds: whatever a person has said."""
-REFUNDED = "partly refunded: what is still to be sent?"
-WANTED_BACK = "the buyer wants something back: is it still to be sent?"
-CALM = frozenset({"none", "rejected", "closed"})
-"""States of an after-sale in which the buyer wants nothing back."""
 RELINED = "its lines changed after it was split: what goes in which parcel?"
 CHANGED = "its lines changed since"
 MISSED = "was to be packed with an order that has gone, and is not: what is in which parcel?"
 SHIPPED = "said to be shipped before the warehouse was told"
 CARRIED = "the carrier had it before the warehouse was told"
-
-
-def doubts(head: Head) -> list[str]:
-    """Why an order goes nowhere before a person has looked, whatever the rulebook says of it."""
-    refunded = [REFUNDED] if PARTLY_REFUNDED in head.facts else []
-    return refunded if head.after_sale in CALM else [*refunded, WANTED_BACK]
 
 
 class Carried(NamedTuple):
@@ -122,11 +111,13 @@ class Following:
         if PARTLY_REFUNDED in head.facts:
             self._hold(head, REFUNDED, moment if any(entry.event in REFUNDED_BY for entry in news) else 0)
         if head.after_sale not in CALM:
-            another = folded.reopened or any(_is_a_case(entry) or entry.event == CASE_OPENED for entry in news)
+            another = folded.reopened or any(is_a_case(entry) or entry.event == CASE_OPENED for entry in news)
             self._hold(head, WANTED_BACK, moment if another else 0)
             self._calm.discard(number)
-        elif any(map(_is_a_case, news)):
+        elif any(map(is_a_case, news)):
             self._calm.add(number)
+        if one_more(head, news):
+            self._hold(head, many(head), moment)
         if relined:
             self._hold(head, RELINED, moment, GONE)
         if others and (there := _there(head, moment)) != GONE:
@@ -298,11 +289,6 @@ class Following:
             line = Line(*fields)
             found.setdefault(order_id, ([], []))[line.line_no >= FIRST_ADDED_LINE].append(line)
         return found
-
-
-def _is_a_case(entry: Entry) -> bool:
-    """Whether the buyer's case went on; it may be told again and again, each time as of now."""
-    return entry.event in AFTER_SALE and entry.before != entry.after
 
 
 def _is_under_way(entry: Entry) -> bool:

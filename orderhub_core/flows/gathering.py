@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 import polars as pl
 
 from orderhub_core.flows.companions import key_of
-from orderhub_core.flows.following import CALM
+from orderhub_core.flows.doubts import CALM
 from orderhub_core.packing import evidence
 from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.rules.merging import wish

@@ -18,7 +18,8 @@ from orderhub_core.errors import Later, NeedsPerson, Stop
 from orderhub_core.flows import parcelling, regarding, rows
 from orderhub_core.flows.allotting import Settled, settle
 from orderhub_core.flows.counters import Counters, Made
-from orderhub_core.flows.following import Carried, Following, doubts
+from orderhub_core.flows.doubts import doubts
+from orderhub_core.flows.following import Carried, Following
 from orderhub_core.flows.marking import marked
 from orderhub_core.flows.news import News
 from orderhub_core.flows.places import Places

@@ -35,6 +35,7 @@ REASONS = {
     "carried": "the carrier had it before the warehouse was told",
     "relined": "its lines changed after it was split: what goes in which parcel?",
     "wanted_back": "the buyer wants something back: is it still to be sent?",
+    "many": "it has {cases} after-sale cases, {refunded} of them paid back: look at each",
     "stopped": "the order is {headline}",
     "handed_over": "handed over already: see whether it must be stopped there",
     "changed": "its lines changed since",

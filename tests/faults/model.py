@@ -18,7 +18,7 @@ from ruling import Desk, Speaking
 from talk import HASHES, SECOND, Decoder, Said
 
 from orderhub_core.lifecycle import Given, headline, settle
-from orderhub_core.model import BookChange, Content, Event, Line, Observation, Release, Review, Sighting
+from orderhub_core.model import BookChange, Case, Content, Event, Line, Observation, Release, Review, Sighting
 from orderhub_core.signals import Measurement, Signal, SignalEnd
 
 Key = tuple[str, str]
@@ -40,7 +40,9 @@ STOPPING = ("fulfilment.cancelled", "payment.refunded", "payment.voided")
 AFTER_SALE = tuple(event.value for event in Event if event.value.startswith("after_sale."))
 SHIPPED = ("fulfilment.partly_shipped", "fulfilment.shipped")
 OPENING = ("after_sale.applied", "after_sale.return_agreed", "after_sale.return_sent", "after_sale.refund_agreed")
-ANOTHER_CASE = "another case"
+CALM = ("none", "rejected", "closed")
+ANOTHER_CASE, MANY_CASES = "another case", "many cases"
+CASE_OPENED, CASE_REFUNDED = "order.case_opened", "order.case_refunded"
 CARRIED = tuple(event.value for event in Event if event.value.startswith("logistics."))
 NUMBERS = ("total_minor", "paid_minor", "freight_minor", "discount_minor")
 WORDS = ("currency", "payment_method", "province", "city")
@@ -76,6 +78,8 @@ class Order:
         self.shop, self.order_no, self.platform = shop, order_no, platform
         self.facts: dict[str, int] = {}
         self.boxes: dict[str, tuple[str, bool]] = {}
+        self.cases: dict[tuple[str, str], int] = {}
+        """What a case is about and its number, to what went back; -1: nothing that is known of."""
         self.holds: dict[str, Any] = {}
         """Field of the content to the value that holds."""
         self.stated: dict[str, int] = {}
@@ -128,8 +132,8 @@ class Order:
         self._row = None
         at = received_at if seen.at is None else seen.at
         news: list[Logged] = []
-        self.reopened = False
-        """Whether the buyer opened another case after one that was paid back."""
+        self.reopened = self.many = False
+        """Whether the buyer opened another case after one that was paid back; whether these are several since."""
 
         def log(event: str, when: int, before: str, after: str, outcome: str) -> None:
             news.append(Logged(event, when, received_at, before, after, outcome, said.key[0], said.key))
@@ -140,14 +144,19 @@ class Order:
             if self.boxes.get(box.tracking_no) != joined:
                 self.boxes[box.tracking_no] = joined
                 log("order.parcel", at, "", "", "changed")
+        open_before = self.settled().after_sale not in CALM
         for event, when in sorted(seen.facts.items(), key=lambda fact: fact[1]):
             self._fact(event, when, log)
+        cases = dict(self.cases)
+        for case in seen.cases:
+            self._case(case, lambda event: log(event, at, "", "", "changed"))
+        self.many = self._is_one_of_many(news, open_before)
         first, stated, changed, relined = not self.stated, dict(self.stated), False, False
         if seen.content is not None:
             changed, relined = self._content(seen.content, at)
         if changed and (not first or not news):  # every message that an order has heard is in the log
             log("order.content", at, "", "", "changed")
-        taken = bool(news) or stated != self.stated
+        taken = bool(news) or stated != self.stated or cases != self.cases
         if taken:
             self.updated_at = max([*self.facts.values(), *self.stated.values()], default=None)
         return news, taken, relined
@@ -164,6 +173,32 @@ class Order:
         was, now = (getattr(before, axis), getattr(after, axis)) if axis != "order" else ("", headline(after))
         outcome = next(step.outcome for step in after.steps if step.event == event)
         log(event, when, str(was), str(now), "late" if known is not None and event not in AGAIN else outcome)
+
+    def _case(self, case: Case, log: Any) -> None:
+        name, back = (case.about, case.number), -1 if case.refunded_minor is None else case.refunded_minor
+        before = [_at_least(self._numbers(case.about, over)) for over in (-2, -1)]
+        self.cases[name] = max(self.cases.get(name, -2), back)
+        after = [_at_least(self._numbers(case.about, over)) for over in (-2, -1)]
+        if before != after:
+            log(CASE_REFUNDED if before[1] < after[1] else CASE_OPENED)
+
+    def _numbers(self, about: str, over: int = -2) -> set[str]:
+        """Of the cases about a line of which more than that went back."""
+        return {number for (line, number), back in self.cases.items() if line == about and back > over}
+
+    def has_many(self) -> bool:
+        """Whether it has several cases. One that is told of no line may be that of any line which tells no number."""
+        lines = {about: self._numbers(about) for about, _ in self.cases if about}
+        elsewhere = self._numbers("") - set().union(*lines.values()) - {""}
+        free = sum(numbers == {""} for numbers in lines.values())
+        return sum(map(_at_least, lines.values())) + max(0, len(elsewhere) - free) > 1
+
+    def _is_one_of_many(self, news: list[Logged], open_before: bool) -> bool:
+        """Whether these tell of a case while another is not over."""
+        told = sum(entry.event in (CASE_OPENED, CASE_REFUNDED) for entry in news)
+        together = told > 1 and self.settled().after_sale not in CALM
+        unanswered = together or open_before or "payment.partly_refunded" in self.facts
+        return bool(told) and self.has_many() and unanswered
 
     def _content(self, content: Content, at: int) -> tuple[bool, bool]:
         changed = False
@@ -229,6 +264,7 @@ class Order:
             "facts": self.facts,
             "stated": self.stated,
             "parcels": self.boxes,
+            "cases": self.cases,
             "deleted_at": None,
         }
 
@@ -459,7 +495,7 @@ class Model:
                     for entry in entries
                     if entry.before != entry.after or not entry.event.startswith("after_sale.")
                     if entry.before == "none" != entry.after or not entry.event.startswith("logistics.")
-                } | ({ANOTHER_CASE} if order.reopened else set())
+                } | {what for what, so in ((ANOTHER_CASE, order.reopened), (MANY_CASES, order.many)) if so}
                 self._follow(order, self.outbox[name], parcel, fresh, lines, others, anew)
             self._decide(order, key, speaking)
         if source.live and (seen.incomplete or "lines" not in order.stated):
@@ -494,20 +530,20 @@ class Model:
                 push.plain = push.calmable = False
             return
 
-        refunded = "payment.partly_refunded" in order.facts and unknown_to_who_let_it_go("payment.partly_refunded")
-        case = now.after_sale not in ("none", "rejected", "closed") and unknown_to_who_let_it_go(
-            *AFTER_SALE, ANOTHER_CASE
-        )
-        if open_ and (refunded or case):
-            push.calmable = push.plain and push.state == "waiting" and not push.attempts and not refunded
+        refunds, cases = ("payment.partly_refunded", CASE_REFUNDED), (*AFTER_SALE, ANOTHER_CASE, CASE_OPENED)
+        refunded = "payment.partly_refunded" in order.facts and unknown_to_who_let_it_go(*refunds)
+        case = now.after_sale not in CALM and unknown_to_who_let_it_go(*cases)
+        many = MANY_CASES in fresh
+        if open_ and (refunded or case or many):
+            push.calmable = push.plain and push.state == "waiting" and not push.attempts and not (refunded or many)
             push.state, push.plain = "person", False
-        elif refunded:
+        elif refunded or many:
             push.calmable = False
         if there and push.released < self.moment:
             in_it = anew if order.decided == 1 else {line_no for line_no in anew if order.goes.get(line_no) == parcel}
-            if in_it or fresh.intersection(("payment.partly_refunded", *((*AFTER_SALE, ANOTHER_CASE) if case else ()))):
+            if in_it or many or fresh.intersection((*(refunds if refunded else ()), *(cases if case else ()))):
                 push.state = "person"
-        calm = now.after_sale in ("none", "rejected", "closed") and fresh.intersection(AFTER_SALE)
+        calm = now.after_sale in CALM and fresh.intersection(AFTER_SALE)
         if calm and push.calmable and push.state == "person" and not push.attempts:
             push.state, push.plain, push.calmable = "waiting", True, False
         if several and others and push.state in ("waiting", "leased"):
@@ -548,12 +584,13 @@ class Model:
         self._note(order, book.version, done, cause)
         ours = order.warehouse_by == "rule"
         order.decided = order.part() if ours and any(wish.action == "split" for wish in done) else 1
-        doubtful = now.after_sale not in ("none", "rejected", "closed") or "payment.partly_refunded" in order.facts
+        doubtful = now.after_sale not in CALM or "payment.partly_refunded" in order.facts
         state = "person" if doubtful or any(wish.action in ("hold", "approve") for wish in done) else "waiting"
         for name, parcel in order.pushes().items() if ours else ():
             push = Effect(order.warehouse or "", self.inbox[cause][0], order.goods(parcel), state)
             ruled = any(wish.action in ("hold", "approve") for wish in done)
-            push.calmable = state == "person" and not ruled and "payment.partly_refunded" not in order.facts
+            alone = not order.has_many() and "payment.partly_refunded" not in order.facts
+            push.calmable = state == "person" and not ruled and alone
             self._intend(name, push)
 
     def _carry_out(self, order: Order, wish: Wish, cause: Key) -> None:
@@ -663,6 +700,11 @@ def _is_stopped(now: Any) -> bool:
         "settled",
         "partly_refunded",
     )
+
+
+def _at_least(numbers: set[str]) -> int:
+    """How many cases these are: one without a number may be any of the others."""
+    return len(numbers - {""}) or len(numbers)
 
 
 def _goods(leased: Any) -> list[tuple[str, int, str]]:

@@ -15,6 +15,7 @@ from orderhub_core.errors import Unreachable, Unreadable
 from orderhub_core.flows.context import Source
 from orderhub_core.model import (
     BookChange,
+    Case,
     Content,
     Decoded,
     Event,
@@ -70,7 +71,8 @@ FACTS: tuple[tuple[Event, ...], ...] = (
 LET_GO = "let go"
 AFTERWARDS: tuple[Event | str, ...] = (
     E.PARTLY_REFUNDED, E.PARTLY_REFUNDED, E.PARTLY_REFUNDED, LET_GO, LET_GO, LET_GO, E.PARTLY_SHIPPED, E.SHIPPED,
-    E.COLLECTED, E.CANCELLED, E.INVOICE_REQUESTED, E.INVOICE_REQUESTED, E.INVOICE_ISSUED,
+    E.AFTER_SALE_APPLIED, E.AFTER_SALE_APPLIED, E.AFTER_SALE_CLOSED, E.COLLECTED, E.CANCELLED, E.INVOICE_REQUESTED,
+    E.INVOICE_REQUESTED, E.INVOICE_ISSUED,
 )  # fmt: skip
 """What decides whether an order that is to be sent still is, and what does not."""
 LINES: tuple[tuple[Line, ...] | None, ...] = (
@@ -150,7 +152,19 @@ def observation(order_no: str, what: int, at: int, extra: int) -> Observation:
     content = _content(extra // 8 + at, base) if kind in (1, 3, 5, 6) else None
     # Some sources have no time of their own: then the instant of receiving stands in.
     version = None if extra % 11 == 10 else base
-    return Observation(order_no, facts, version, content, boxes, incomplete=kind == 7)
+    cases = _cases(extra // 3) if any(map(_is_of_a_case, events)) else ()
+    return Observation(order_no, facts, version, content, boxes, incomplete=kind == 7, cases=cases)
+
+
+def _is_of_a_case(event: Event) -> bool:
+    return event is E.PARTLY_REFUNDED or event.value.startswith("after_sale.")
+
+
+def _cases(variant: int) -> tuple[Case, ...]:
+    """None, one or two of a few; some channels tell no number, some no line."""
+    some = ((), ("C1",), ("C2",), ("",), ("C1", "C2"))[variant % 5]
+    about, back = ("1", "2", "")[variant // 5 % 3], (None, 0, 500)[variant // 2 % 3]
+    return tuple(Case(number, about, back) for number in some)
 
 
 def _content(variant: int, base: int) -> Content:
@@ -197,7 +211,8 @@ def sale(number: int, order: tuple[str, str], paid_at: int, extra: int) -> Said:
 def fact(number: int, order: tuple[str, str], event: Event, at: int) -> Said:
     shop, order_no = order
     when = DAWN + (10 + at) * SECOND
-    seen = Observation(order_no, {event.value: when}, when)
+    cases = _cases(number) if _is_of_a_case(event) else ()
+    seen = Observation(order_no, {event.value: when}, when, cases=cases)
     return Said(RawMessage(shop, f"m{number}", "order", msgspec.json.encode(seen), order_no), seen)
 
 

@@ -331,6 +331,11 @@ class House:
                 for place, field in enumerate(STATED)
                 if bits >> place & 1
             }
+            order["cases"] = {
+                (about, number): back
+                for about, some in msgspec.json.decode(order["cases"]).items()
+                for number, back in some.items()
+            }
             order["parcels"] = {no: tuple(box) for no, box in msgspec.json.decode(order["parcels"]).items()}
             found[order["shop"], order["order_no"]] = order
         return found

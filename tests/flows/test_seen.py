@@ -9,7 +9,7 @@ from versions import GIFT, NOW
 from orderhub_core.errors import RefusedByTarget, UserMistake
 from orderhub_core.flows import ops
 from orderhub_core.flows.absorb import drain
-from orderhub_core.flows.following import REFUNDED, WANTED_BACK
+from orderhub_core.flows.doubts import REFUNDED, WANTED_BACK
 from orderhub_core.flows.holding import Holds
 from orderhub_core.model import Event as E
 from orderhub_core.model import Release
