@@ -18,6 +18,7 @@ from orderhub_core.errors import Later, NeedsPerson, OrderHubError, Stop, Unread
 from orderhub_core.flows import dealing, ops, reporting, rows
 from orderhub_core.flows.behind import Behind, Key
 from orderhub_core.flows.context import Context, Source
+from orderhub_core.flows.doubts import is_stopped
 from orderhub_core.flows.garbage import uncollected
 from orderhub_core.flows.intend import Intentions, Outside
 from orderhub_core.flows.news import News
@@ -283,18 +284,17 @@ class _Batch:
         if known is None:
             known = self._create(source, seen.order_no)
         head, content = known.head, seen.content
+        was_stopped = head.decided > 0 and is_stopped(head)
         hidden = NOTHING_HIDDEN if content is None or content is known.told else self._hidden(known, content)
         folded = fold(head, seen, Origin(message.source, message.id, message.received_at), hidden, known.told)
         if content is not None:
             known.told = content if folded.whole else None
         if folded.changed:
             self.news.note(head, content, folded, message)
-            self.intentions.following.follow(head, folded, self.moment)
+            self.intentions.following.follow(head, folded, self.moment, was_stopped=was_stopped)
         if source.live and (seen.incomplete or head.lines_digest is None):
-            fetch = effects.FetchOrder(head.shop, head.order_no)
-            self.writes.latest_effects.append(
-                rows.effect_row(rows.fetch_key(head.shop, head.order_no), head, fetch, message)
-            )
+            key, fetch = rows.fetch_key(head.shop, head.order_no), effects.FetchOrder(head.shop, head.order_no)
+            self.writes.latest_effects.append(rows.effect_row(key, head, fetch, message))
         return "imported" if new else "updated" if folded.entries else "unchanged"
 
     def _create(self, source: Source, order_no: str) -> Known:

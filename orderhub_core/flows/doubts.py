@@ -1,4 +1,5 @@
-"""What a buyer's after-sale cases mean for an order that is to be sent: a person must look before it goes."""
+"""What keeps an order from its warehouse, whatever the rulebook says of it: nothing of it is to be sent, or its buyer
+wants something back, and a person must look first."""
 
 from __future__ import annotations
 
@@ -6,9 +7,11 @@ from collections.abc import Sequence
 
 from orderhub_core.cases import in_all
 from orderhub_core.fold import CASE_OPENED, CASE_REFUNDED, Entry, Head
-from orderhub_core.lifecycle import axis_of
+from orderhub_core.lifecycle import OWED_STATES, axis_of
 from orderhub_core.model import Axis, Event
 
+STOPPED = frozenset({"cancelled", "intercepted"})
+OWED = frozenset(str(state.value) for state in OWED_STATES)
 PARTLY_REFUNDED = Event.PARTLY_REFUNDED.value
 AFTER_SALE = frozenset(event.value for event in Event if axis_of(event) is Axis.AFTER_SALE)
 CALM = frozenset({"none", "rejected", "closed"})
@@ -18,7 +21,12 @@ WANTED_BACK = "the buyer wants something back: is it still to be sent?"
 MANY = "it has {cases} after-sale cases, {refunded} of them paid back: look at each"
 
 
-def doubts(head: Head) -> list[str]:
+def is_stopped(head: Head) -> bool:
+    """Whether nothing of it is to be sent."""
+    return head.fulfilment in STOPPED or head.payment not in OWED
+
+
+def of(head: Head) -> list[str]:
     """Why an order goes nowhere before a person has looked, whatever the rulebook says of it."""
     refunded = [REFUNDED] if PARTLY_REFUNDED in head.facts else []
     found = refunded if head.after_sale in CALM else [*refunded, WANTED_BACK]

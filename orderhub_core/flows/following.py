@@ -13,29 +13,27 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from orderhub_core.effects import Companion
-from orderhub_core.flows import parcelling, rows
+from orderhub_core.flows import doubts, parcelling, rows
 from orderhub_core.flows.companions import key_of
-from orderhub_core.flows.doubts import CALM, PARTLY_REFUNDED, REFUNDED, WANTED_BACK, is_a_case, many, one_more
 from orderhub_core.flows.news import News
 from orderhub_core.flows.parcelling import Part, Parts
 from orderhub_core.flows.places import Places
 from orderhub_core.fold import CASE_OPENED, CASE_REFUNDED, Entry, Folded, Head
-from orderhub_core.lifecycle import OWED_STATES, axis_of
+from orderhub_core.lifecycle import axis_of
 from orderhub_core.model import FIRST_ADDED_LINE, Axis, Event, Line, Packing
 from orderhub_core.rules.merging import wish
 from orderhub_core.store import packs
 from orderhub_core.store.ahead import Reads
+from orderhub_core.store.statements import AGAIN
 from orderhub_core.store.unit import Forestalled, Hold, Message, Row, Withdrawal, Writes
 
-STOPPED = frozenset({"cancelled", "intercepted"})
 STOPPED_BY = frozenset({Event.CANCELLED.value, Event.REFUNDED.value, Event.VOIDED.value})
 """What a warehouse may not know yet; that it was intercepted, it says itself."""
 SENT = frozenset({"partly_shipped", "shipped"})
 SENT_BY = frozenset({Event.PARTLY_SHIPPED.value, Event.SHIPPED.value})
 ALL_SENT_BY = frozenset({Event.SHIPPED.value, Event.DELIVERED.value})
 CARRIED_BY = frozenset(event.value for event in Event if axis_of(event) is Axis.LOGISTICS)
-REFUNDED_BY = frozenset({PARTLY_REFUNDED, CASE_REFUNDED})
-OWED = frozenset(str(state.value) for state in OWED_STATES)
+REFUNDED_BY = frozenset({doubts.PARTLY_REFUNDED, CASE_REFUNDED})
 GOES = GONE = -1
 """In place of a moment: what is not done may go; what is done has gone its way."""
 FOREVER = (1 << 63) - 1
@@ -67,9 +65,9 @@ class Following:
         """Whether there is anybody to make what was ordered."""
         self.carried: dict[int, Carried] = {}
         """By whoever decides."""
-        self._stopped: dict[int, tuple[dict[str, int], int]] = {}
-        """Why, and `there`, as of `Writes.withdrawn`: the first moment of each, since a person is told of it once. And
-        how many parcels the order had then: what is known to have come before may take the stop back."""
+        self._stopped: dict[int, tuple[dict[str, tuple[int, int]], int]] = {}
+        """Why, since which moment, and `there`, as of `Writes.withdrawn`: the first of each, since a person is told of
+        it once. And how many parcels the order had then. Not of what is owed again by what was learnt since."""
         self._held: dict[int, dict[str, tuple[int, int]]] = {}
         """Why, since which moment, and `there`."""
         self._under_way: dict[int, int] = {}
@@ -85,8 +83,8 @@ class Following:
         self._packed: dict[int, tuple[Head, Packing, Message]] = {}
         """What was said last of who is packed with whom."""
 
-    def follow(self, head: Head, folded: Folded, moment: int) -> None:
-        """Take in what an order's news mean.
+    def follow(self, head: Head, folded: Folded, moment: int, *, was_stopped: bool) -> None:
+        """Take in what an order's news mean. `was_stopped`: as of `is_stopped`, before them.
 
         Of an order that is partly refunded only a person knows what is still to be sent. One that is said to be shipped
         before its warehouse was told of it is another hand's; once the carrier has it, nothing is left to be done.
@@ -102,35 +100,48 @@ class Following:
             self._seen[number] = self.news.lines[number]
         if head.decided > 1 and number in self.news.lines:
             self._place_new(head)
-        if head.fulfilment in STOPPED or head.payment not in OWED:
+        if doubts.is_stopped(head):
             reasons, _ = self._stopped.get(number, ({}, 0))
-            if reasons.get(why := f"the order is {head.headline}", GONE) == GONE:
-                reasons[why] = _there(head, moment if any(entry.event in STOPPED_BY for entry in news) else 0)
+            since, there = reasons.get(why := f"the order is {head.headline}", (moment, GONE))
+            if there == GONE:
+                there = _there(head, moment if any(entry.event in STOPPED_BY for entry in news) else 0)
+            reasons[why] = since, there
             self._stopped[number] = reasons, head.decided
             return
-        if PARTLY_REFUNDED in head.facts:
-            self._hold(head, REFUNDED, moment if any(entry.event in REFUNDED_BY for entry in news) else 0)
-        if head.after_sale not in CALM:
-            another = folded.reopened or any(is_a_case(entry) or entry.event == CASE_OPENED for entry in news)
-            self._hold(head, WANTED_BACK, moment if another else 0)
+        if was_stopped and not _is_away(head):
+            self._go_on(head, moment)
+        if doubts.PARTLY_REFUNDED in head.facts:
+            self._hold(head, doubts.REFUNDED, moment if any(entry.event in REFUNDED_BY for entry in news) else 0)
+        if head.after_sale not in doubts.CALM:
+            another = folded.reopened or any(doubts.is_a_case(entry) or entry.event == CASE_OPENED for entry in news)
+            self._hold(head, doubts.WANTED_BACK, moment if another else 0)
             self._calm.discard(number)
-        elif any(map(is_a_case, news)):
+        elif any(map(doubts.is_a_case, news)):
             self._calm.add(number)
-        if one_more(head, news):
-            self._hold(head, many(head), moment)
+        if doubts.one_more(head, news):
+            self._hold(head, doubts.many(head), moment)
         if relined:
             self._hold(head, RELINED, moment, GONE)
         if others and (there := _there(head, moment)) != GONE:
             self._changed.setdefault(number, {}).update(dict.fromkeys(others, there))
         if head.fulfilment in SENT or head.logistics != "none":
-            self._under_way[number] = moment if any(map(_is_under_way, news)) else self._under_way.get(number, 0)
+            anew = was_stopped or any(map(_is_under_way, news))
+            self._under_way[number] = moment if anew else self._under_way.get(number, 0)
 
     def pack(self, head: Head, said: Packing, message: Message, moment: int) -> None:
         """Take in with whom an order is packed. One that goes in several parcels, or is nobody's of ours, is not."""
         if head.decided == 1 and head.warehouse_by == "rule":
             self._packed[head.order_id] = (head, said, message)
             if said.missed:
-                self.writes.held.append(Hold(MISSED, moment, GONE, rows.push_key(head.shop, head.order_no)))
+                self.writes.held.append(Hold(MISSED, moment, GONE, False, rows.push_key(head.shop, head.order_no)))
+
+    def _go_on(self, head: Head, moment: int) -> None:
+        """It is owed once more. Who has seen to its stop knew nothing of that, nor of what was learnt meanwhile."""
+        stopped, _ = self._stopped.pop(head.order_id, ({}, 0))
+        for why, (since, there) in stopped.items():
+            self._hold(head, why, since, there)
+        for why in (AGAIN, *doubts.of(head)):
+            self._hold(head, why, moment)
 
     def _hold(self, head: Head, why: str, since: int, there: int | None = None) -> None:
         """`there`: as of `store.unit.Hold`, where that does not follow from the order."""
@@ -190,15 +201,19 @@ class Following:
         for number, (stopped, parcels) in self._stopped.items():
             later = rows.push_keys(self.news.touched[number])[parcels:]
             keys = [key for key in self._keys(number) if key not in later]
-            self.writes.withdrawn += [Withdrawal(*why, key) for key in keys for why in stopped.items()]
+            self.writes.withdrawn += [
+                Withdrawal(why, there, key) for key in keys for why, (_, there) in stopped.items()
+            ]
         for number, reasons in self._held.items():
             in_turn = sorted(reasons.items(), key=lambda reason: reason[1])
-            self.writes.held += [Hold(why, *since, key) for key in self._keys(number) for why, since in in_turn]
+            self.writes.held += [
+                Hold(why, *since, why == AGAIN, key) for key in self._keys(number) for why, since in in_turn
+            ]
         for number, changed in self._changed.items():
             there = max(changed.values())
-            self.writes.held += [Hold(CHANGED, GOES, there, key) for key in self._keys_of(number, changed)]
+            self.writes.held += [Hold(CHANGED, GOES, there, False, key) for key in self._keys_of(number, changed)]
         for number in self._calm:
-            self.writes.calmed += [(WANTED_BACK, key) for key in self._keys(number)]
+            self.writes.calmed += [(doubts.WANTED_BACK, key) for key in self._keys(number)]
         for number, since in self._under_way.items():
             forestalled = _forestalled(self.news.touched[number], since)
             self.writes.forestalled += [Forestalled(*forestalled, key) for key in self._keys(number)]
@@ -291,6 +306,11 @@ class Following:
         return found
 
 
+def _is_away(head: Head) -> bool:
+    """Whether a carrier has all of it."""
+    return head.logistics != "none" and head.decided == 1
+
+
 def _is_under_way(entry: Entry) -> bool:
     """Whether it is said to be shipped, or a carrier has it who had not."""
     return entry.event in SENT_BY or (entry.event in CARRIED_BY and entry.before == "none" != entry.after)
@@ -298,7 +318,7 @@ def _is_under_way(entry: Entry) -> bool:
 
 def _forestalled(head: Head, since: int) -> tuple[str, str, int, int, bool]:
     """As of `store.unit.Forestalled`, without the key. That one of several parcels is under way is as it should be."""
-    if head.logistics != "none" and head.decided == 1:
+    if _is_away(head):
         return "withdrawn", CARRIED, FOREVER, since, True
     return "person", SHIPPED, since, since, head.decided == 1 or not ALL_SENT_BY.isdisjoint(head.facts)
 

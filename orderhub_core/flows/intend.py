@@ -15,10 +15,9 @@ import msgspec
 import polars as pl
 
 from orderhub_core.errors import Later, NeedsPerson, Stop
-from orderhub_core.flows import parcelling, regarding, rows
+from orderhub_core.flows import doubts, parcelling, regarding, rows
 from orderhub_core.flows.allotting import Settled, settle
 from orderhub_core.flows.counters import Counters, Made
-from orderhub_core.flows.doubts import doubts
 from orderhub_core.flows.following import Carried, Following
 from orderhub_core.flows.marking import marked
 from orderhub_core.flows.news import News
@@ -181,7 +180,7 @@ class Intentions:
         head, _, book, lines, message = made
         at, version, lack = message.received_at, book.version, settled.lack
         gifts: list[Line] = []
-        held = doubts(head)
+        held = doubts.of(head)
         done: list[Decision] = []
         named: list[rows.Done] = []
         if read := self._read.get(head.order_id):

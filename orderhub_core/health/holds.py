@@ -37,6 +37,7 @@ REASONS = {
     "wanted_back": "the buyer wants something back: is it still to be sent?",
     "many": "it has {cases} after-sale cases, {refunded} of them paid back: look at each",
     "stopped": "the order is {headline}",
+    "again": "it was stopped, and is owed again: is it to be sent?",
     "handed_over": "handed over already: see whether it must be stopped there",
     "changed": "its lines changed since",
     "done_before": "done as it was before it changed",

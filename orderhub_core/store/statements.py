@@ -87,6 +87,7 @@ RENEW = """ ON CONFLICT (key) DO UPDATE SET payload = excluded.payload
 performed already, by FINISH."""
 
 BEFORE = "CASE WHEN note <> '' THEN '; before: ' || note ELSE '' END"
+AGAIN = "it was stopped, and is owed again: is it to be sent?"
 HANDED_OVER = "handed over already: see whether it must be stopped there"
 ANEW = """next_at = CASE WHEN state = 'person' AND attempts = 0 AND next_at < ? AND EXISTS (SELECT 1 FROM orders mine
     JOIN packs p ON mine.order_id = outbox.order_id AND outbox.key = 'push:' || mine.shop || ':' || mine.order_no
@@ -104,10 +105,11 @@ RELEASE = f"""UPDATE outbox SET note = ? || {BEFORE}, {ANEW}, released = ?,
     WHEN done_at IS NOT NULL THEN 'done' WHEN {IS_STOPPED} THEN state
     WHEN attempts = 0 OR ? = 'again' THEN 'waiting' ELSE state END
     WHERE key = ? AND state <> 'withdrawn' AND (? <> 'close' OR state = 'person')
-    AND (? = '' OR note = ? OR state <> 'person' OR (? = 'close' AND done_at IS NULL))"""
+    AND (? = '' OR note = ? OR state <> 'person' OR (? = 'close' AND done_at IS NULL AND note NOT LIKE ?))"""
 """A person lets it go, or has seen to what waited for one: each word as it was said, one after the other. Where it
-waits for a reason that its speaker has not seen, nothing was said. What was tried may have arrived: it stays as it is,
-unless it is to go `again`. What is done stays done."""
+waits for a reason that its speaker has not seen, nothing was said; but for what is to go no more, unless that it is
+owed again was not seen. What was tried may have arrived: it stays as it is, unless it is to go `again`. What is done
+stays done."""
 TO_BE_SENT = """o.deleted_at IS NULL AND o.payment IN ('deferred', 'paid') AND o.shipped_at IS NULL
     AND o.after_sale IN ('none', 'rejected', 'closed') AND ((o.fulfilment = 'waiting' AND o.logistics = 'none')
     OR (o.fulfilment = 'partly_shipped' AND EXISTS (SELECT 1 FROM outbox f
@@ -123,7 +125,8 @@ HOLD = f"""UPDATE outbox SET state = 'person', note = {RECALLED} || ? || {BEFORE
     AND ((state IN ('waiting', 'leased') AND (coalesce(released, -1) < ? OR (? > 0 AND attempts > 0)))
     OR (state = 'person' AND note NOT LIKE CASE WHEN released IS NULL THEN ? ELSE ? END
     AND (coalesce(released, -1) < ? OR attempts > 0))
-    OR (state = 'done' AND coalesce(released, -1) < ?))"""
+    OR (state = 'done' AND coalesce(released, -1) < ?)
+    OR (state = 'withdrawn' AND ? = 1 AND coalesce(released, -1) < ?))"""
 """Also what a rule holds already, or what was tried in vain: whoever lets it go must know of this, too. Told once, and
 once more after a person's word, whose answer stands in the note with the reasons that it was given to. What
 was tried and is held since a moment of this batch is not let go again by who spoke later in it, no more than in a batch
@@ -198,9 +201,11 @@ FINISH_LATE = f"""UPDATE outbox SET state = 'person', done_at = ?, lease_until =
 saying why it should not have been."""
 UNBEGUN = f"""UPDATE outbox SET attempts = ?, lease_until = NULL,
     note = CASE WHEN ? <> '' THEN note || '; begun before that: ' || ? ELSE note END,
-    state = CASE WHEN ? = 0 AND {IS_STOPPED} AND NOT {EXPECTED} THEN 'withdrawn' ELSE state END
+    state = CASE WHEN ? = 0 AND note NOT LIKE '%{AGAIN.removesuffix("?")}%' AND {IS_STOPPED} AND NOT {EXPECTED}
+    THEN 'withdrawn' ELSE state END
     WHERE key = ? AND generation = ? AND owner = ? AND state IN ('withdrawn', 'person') AND lease_until IS NOT NULL"""
-"""What was held while it was leased, and was not begun, or was refused: it is no try, and nothing has arrived."""
+"""What was held while it was leased, and was not begun, or was refused: it is no try, and nothing has arrived. That it
+is owed again may be written at this moment, and only its note says so then (up to its `?`, which is a parameter's)."""
 
 OPEN_PARKED = "parked WHERE dismissed_at IS NULL"
 """What waits for a person; of the rest, one has said that it need not. An index holds these alone."""
@@ -240,6 +245,11 @@ def effects_of(writes: Writes) -> Effects:
     return Effects(frozenset().union(*some), frozenset(leaving), in_order)
 
 
+def _unseen(seen: str) -> str:
+    """Of what nobody has seen to who has seen no more than that; as LIKE has it."""
+    return "" if AGAIN in seen else f"%{AGAIN}%"
+
+
 class Batch(NamedTuple):
     """One statement for many rows. `table` is set where the rows are whole rows of it, in column order (of MOVE: those
     of MOVED, then the order's id)."""
@@ -273,7 +283,7 @@ def batches(writes: Writes) -> Iterator[Batch]:
         Batch(
             RELEASE,
             [
-                (why, until, until, moment, act, act, act, key, act, seen, seen, act)
+                (why, until, until, moment, act, act, act, key, act, seen, seen, act, _unseen(seen))
                 for why, until, moment, act, seen, key in sorted(writes.released, key=itemgetter(-1))
             ],
             key="key",
@@ -281,8 +291,8 @@ def batches(writes: Writes) -> Iterator[Batch]:
         Batch(
             HOLD,
             [
-                (why, key, since, since, f"%{why}%", f"{why}%", since, there)
-                for why, since, there, key in sorted(writes.held, key=itemgetter(-1))
+                (why, key, since, since, f"%{why}%", f"{why}%", since, there, int(withdrawn), since)
+                for why, since, there, withdrawn, key in sorted(writes.held, key=itemgetter(-1))
             ],
             key="key",
         ),

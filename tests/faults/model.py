@@ -41,7 +41,7 @@ AFTER_SALE = tuple(event.value for event in Event if event.value.startswith("aft
 SHIPPED = ("fulfilment.partly_shipped", "fulfilment.shipped")
 OPENING = ("after_sale.applied", "after_sale.return_agreed", "after_sale.return_sent", "after_sale.refund_agreed")
 CALM = ("none", "rejected", "closed")
-ANOTHER_CASE, MANY_CASES = "another case", "many cases"
+ANOTHER_CASE, MANY_CASES, OWED_AGAIN = "another case", "many cases", "owed again"
 CASE_OPENED, CASE_REFUNDED = "order.case_opened", "order.case_refunded"
 CARRIED = tuple(event.value for event in Event if event.value.startswith("logistics."))
 NUMBERS = ("total_minor", "paid_minor", "freight_minor", "discount_minor")
@@ -298,6 +298,8 @@ class Effect:
         """Whether nothing was said of it yet; whether all that is, is that the buyer wants something back."""
         self.told: set[str] = set()
         """Why it should not have been done."""
+        self.back_at = -1
+        """The moment when it was taken up again after a stop."""
         self.done_of: set[int] = set()
         """Intents that were recorded as done."""
 
@@ -342,6 +344,8 @@ class Model:
         """Inbox numbers of messages that were applied."""
         self.moment = 0
         """Counts the messages as they are applied."""
+        self.began, self.gone = 0, set[str]()
+        """The moment before the batch, and what was withdrawn by then."""
 
     # -- accept
 
@@ -396,6 +400,7 @@ class Model:
     def apply(self, keys: list[Key], speaking: Speaking | None) -> dict[Key, str]:
         """One committed batch, decided by what spoke when it was planned. What must have become of each message."""
         outcomes: dict[Key, str] = {}
+        self.began, self.gone = self.moment, {name for name, one in self.outbox.items() if one.state == "withdrawn"}
         for key in keys:
             if key not in self.waiting:
                 raise Mismatch(f"{key} was applied, but it did not wait")
@@ -457,9 +462,10 @@ class Model:
         (order.log if order else self.strays).append(Logged(event, at, at, "", what, outcome, cause[0], cause))
 
     def _release(self, name: str, order: Order | None) -> None:
-        """What was tried may have arrived: it stays as it is. What is done stays done."""
+        """What was tried may have arrived: it stays as it is. What is done stays done. Nobody has seen what was
+        withdrawn and waits for a person since this batch."""
         effect = self.outbox.get(name)
-        if effect is None or effect.state == "withdrawn":
+        if effect is None or effect.state == "withdrawn" or (name in self.gone and effect.back_at > self.began):
             return
         effect.released = self.moment
         effect.plain = effect.calmable = False
@@ -473,6 +479,7 @@ class Model:
         order_key = (source.shop, seen.order_no)
         new = order_key not in self.orders
         order = self.orders.setdefault(order_key, Order(*order_key, source.platform))
+        stopped = order.decided > 0 and _is_stopped(order.settled())
         goods = {line.line_no: (line.sku, line.quantity, line.gift_of) for line in order.lines}
         before = {(line.line_no, line.sku) for line in order.lines}
         entries, taken, lines = order.take(seen, said, received_at)
@@ -495,7 +502,11 @@ class Model:
                     for entry in entries
                     if entry.before != entry.after or not entry.event.startswith("after_sale.")
                     if entry.before == "none" != entry.after or not entry.event.startswith("logistics.")
-                } | {what for what, so in ((ANOTHER_CASE, order.reopened), (MANY_CASES, order.many)) if so}
+                } | {
+                    what
+                    for what, so in ((ANOTHER_CASE, order.reopened), (MANY_CASES, order.many), (OWED_AGAIN, stopped))
+                    if so
+                }
                 self._follow(order, self.outbox[name], parcel, fresh, lines, others, anew)
             self._decide(order, key, speaking)
         if source.live and (seen.incomplete or "lines" not in order.stated):
@@ -530,6 +541,9 @@ class Model:
                 push.plain = push.calmable = False
             return
 
+        away = now.logistics != "none" and not several
+        if OWED_AGAIN in fresh and not away and not (push.state == "done" and gone):
+            push.state, push.back_at, push.plain, push.calmable = "person", self.moment, False, False
         refunds, cases = ("payment.partly_refunded", CASE_REFUNDED), (*AFTER_SALE, ANOTHER_CASE, CASE_OPENED)
         refunded = "payment.partly_refunded" in order.facts and unknown_to_who_let_it_go(*refunds)
         case = now.after_sale not in CALM and unknown_to_who_let_it_go(*cases)
@@ -551,7 +565,7 @@ class Model:
         carried = now.logistics != "none"
         if push.done_at is None and (carried or now.fulfilment in ("partly_shipped", "shipped")):
             news = unknown_to_who_let_it_go(*SHIPPED, *CARRIED)
-            if carried and not several and not push.attempts and push.state in ("waiting", "person"):
+            if away and not push.attempts and push.state in ("waiting", "person"):
                 push.state = "withdrawn"
             elif push.state in ("waiting", "leased") and news:
                 push.state, push.plain, push.calmable = "person", False, False
@@ -663,13 +677,13 @@ class Model:
         if effect.state == "leased":
             if state == "done" and effect.goods is not None and _goods(result.leased) != effect.goods:
                 state = "person"
-            effect.next_at, effect.attempts = result.next_at, attempts
+            effect.next_at, effect.attempts, effect.back_at = result.next_at, attempts, -1
         elif effect.state in ("withdrawn", "person") and effect.lease_until and result.tried:
             state = "person"
         elif effect.state in ("withdrawn", "person") and effect.lease_until:
             effect.attempts = attempts
             order = next(one for one in self.orders.values() if grip.key in one.pushes())
-            stopped = not attempts and _is_stopped(order.settled())
+            stopped = not attempts and effect.back_at < 0 and _is_stopped(order.settled())
             effect.state, effect.lease_until = "withdrawn" if stopped else effect.state, 0
             return
         else:

@@ -72,7 +72,7 @@ LET_GO = "let go"
 AFTERWARDS: tuple[Event | str, ...] = (
     E.PARTLY_REFUNDED, E.PARTLY_REFUNDED, E.PARTLY_REFUNDED, LET_GO, LET_GO, LET_GO, E.PARTLY_SHIPPED, E.SHIPPED,
     E.AFTER_SALE_APPLIED, E.AFTER_SALE_APPLIED, E.AFTER_SALE_CLOSED, E.COLLECTED, E.CANCELLED, E.INVOICE_REQUESTED,
-    E.INVOICE_REQUESTED, E.INVOICE_ISSUED,
+    E.INVOICE_REQUESTED, E.INVOICE_ISSUED, E.VOIDED, E.VOIDED, E.PAID, E.PAID,
 )  # fmt: skip
 """What decides whether an order that is to be sent still is, and what does not."""
 LINES: tuple[tuple[Line, ...] | None, ...] = (
@@ -203,7 +203,8 @@ def sale(number: int, order: tuple[str, str], paid_at: int, extra: int) -> Said:
     """All that the rulebook waits for, of an order that is new most often."""
     shop, order_no = order
     content = msgspec.structs.replace(_content(extra, paid_at), lines=LINES[extra % 4] or LINES[0], warehouse="")
-    facts = {E.PLACED.value: paid_at - SECOND, E.PAID.value: paid_at}
+    owed = E.DEFERRED if extra % 3 == 2 else E.PAID  # one that is paid later may be void, and owed again
+    facts = {E.PLACED.value: paid_at - SECOND, owed.value: paid_at}
     seen = Observation(order_no, facts, paid_at, content)
     return Said(RawMessage(shop, f"m{number}", "order", msgspec.json.encode(seen), order_no), seen)
 

@@ -24,7 +24,7 @@ from orderhub_core.rules import allotting, shortages
 from orderhub_core.rules.actions import HOLDS
 from orderhub_core.settings import Endpoint, Settings, WarehouseSettings
 from orderhub_core.sim.world import Plan, build
-from orderhub_core.store import homes, snapshot
+from orderhub_core.store import homes, snapshot, statements
 from orderhub_core.ui.choice import NUMBER
 
 NOTEBOOK = "health"
@@ -346,8 +346,8 @@ def test_the_reasons_of_held_orders_are_told_in_chinese(board: ModuleType, holdi
     told = " ".join(holds.table(board.app.run()[1]["back"](), "UTC", tr)[tr("Reasons")])
     assert not re.findall("[A-Za-z]{3,}", told.replace("finance", ""))
     assert {kind: tr(name) for kind, name in held.KINDS.items()} == {kind: hold.zh for kind, hold in HOLDS.items()}
-    worded = ("partly_refunded", "wanted_back", "many", "shipped", "carried", "relined", "changed")
-    sources = inspect.getsource(doubts) + inspect.getsource(following)
+    worded = ("partly_refunded", "wanted_back", "many", "shipped", "carried", "relined", "changed", "again")
+    sources = "".join(map(inspect.getsource, (doubts, following, statements)))
     assert {holds.REASONS[name] for name in worded} <= set(re.findall(r'"([^"\n]+)"', sources)), "as the hub words them"
     partly, shipped = holds.REASONS["partly_refunded"], holds.REASONS["shipped"]
     many = doubts.MANY.format(cases=2, refunded=1)
