@@ -93,7 +93,7 @@ EVENTS = _schema(
         "rule": pl.String,
     }
 )
-"""The event log, one row per entry. `outcome`: applied, late, refused, changed, noted, decided or reviewed.
+"""The event log, one row per entry. `outcome`: applied, late, refused, changed, noted, asked, decided or reviewed.
 `message`: inbox id of the message that caused it. `rule`: of a decision, JSON with the `rule` and its `version`; else
 empty."""
 

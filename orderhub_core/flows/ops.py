@@ -205,14 +205,15 @@ def release(said: Release, at: int) -> RawMessage:
 
 
 def _released(message: Message, said: Release, head: Head | None) -> tuple[str, list[str], Entry]:
-    """What is noted, the keys of its parcels and its work order, or of its notices, and the log's entry."""
+    """What is noted, the keys of its parcels and its work order, or of its notices, and the log's entry: what was asked
+    for. Whether it came too late is known as it is committed, and no sooner."""
     which = {"parcel": said.parcel} if said.parcel else {"notices": len(said.notices)} if said.notices else {}
     act = {} if said.act == "go" else {"act": said.act}
     at, detail = message.received_at, _json({"reason": said.reason, "by": said.by, **which, **act}).decode()
     who, order_id = said.by or "a person", head.order_id if head else 0
     closes = said.act == "close"
-    event, what = ("order.closed", "closed") if closes else ("order.released", "released")
-    entry = Entry(order_id, event, at, at, "", what, "released", message.source, message.id, detail)
+    event = "order.closed" if closes else "order.released"
+    entry = Entry(order_id, event, at, at, "", said.act, "asked", message.source, message.id, detail)
     parcels = push_keys(head) if head and head.decided > 1 else [push_key(said.shop, said.order_no)]
     keys = parcels[said.parcel - 1 : said.parcel] if said.parcel else parcels + whole_keys(said.shop, said.order_no)
     keys = list(said.notices) or keys

@@ -446,7 +446,7 @@ class Model:
                         self._release(name, about)
                 if not let.parcel:
                     self._release(f"fetch:{let.shop}:{let.order_no}", about)
-                self._log((let.shop, let.order_no), "order.released", "released", "released", key)
+                self._log((let.shop, let.order_no), "order.released", "go", "asked", key)
             case Review() as judged:
                 said_so = -1 if judged.withdrawn else int(judged.consistent)
                 place = (judged.audit, judged.shop, judged.order_no, judged.reviewer)

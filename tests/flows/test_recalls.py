@@ -324,7 +324,7 @@ def test_what_was_given_up_goes_again_or_is_closed(desk):
     assert desk.pushed == ["push:shop-1:A1"]
     assert [desk.effect(f"push:shop-1:{name}")[0] for name in (one, two)] == ["done", "withdrawn"]
     assert desk.holds.kept() == []
-    said = rows(desk.context, "SELECT event, detail FROM log WHERE outcome = 'released' ORDER BY seq")
+    said = rows(desk.context, "SELECT event, detail FROM log WHERE outcome = 'asked' ORDER BY seq")
     assert said == [
         ("order.released", '{"act":"again","by":"ann","reason":"it is up again"}'),
         ("order.closed", '{"act":"close","by":"ann","reason":"handed over by telephone"}'),

@@ -15,8 +15,9 @@ from typer.testing import CliRunner
 from orderhub_core import hub
 from orderhub_core.entry.commands import log_told
 from orderhub_core.entry.commands.log import app
+from orderhub_core.flows import ops
 from orderhub_core.i18n import translator
-from orderhub_core.model import RawMessage
+from orderhub_core.model import RawMessage, Release
 from orderhub_core.names import Names
 from orderhub_core.settings import Settings
 from orderhub_core.store import homes
@@ -42,13 +43,13 @@ then = "split sku"
 """
 
 
-def said_by(number, *skus, total=9_900, again=1):
+def said_by(number, *skus, total=9_900, again=1, **besides):
     at = f"2026-11-11T10:0{again - 1}:00+08:00"
     content = {
         "total_minor": total, "paid_minor": total, "province": "浙江省",
         "lines": [{"line_no": no, "sku": sku, "price_minor": 100} for no, sku in enumerate(skus, 1)],
     }  # fmt: skip
-    facts = {"order.placed": at, "payment.paid": at}
+    facts = {"order.placed": at, "payment.paid": at, **besides.get("facts", {})}
     event = {"id": f"{number}:{again}", "order_no": number, "at": at, "facts": facts, "content": content}
     return RawMessage("main", f"{number}:{again}", "event", json.dumps(event).encode(), number)
 
@@ -159,3 +160,23 @@ def test_what_the_log_has_no_entry_for_has_no_number_and_stands_where_it_happene
     times = [datetime.fromisoformat(entry["recorded_at"]) for entry in told]
     assert times == sorted(times)
     assert living.store.verify_log().entries == living.frame("events").height, "nothing was written for it"
+
+
+def test_a_word_that_came_too_late_stands_as_asked_and_the_order_as_waiting(living):
+    wanted = {"after_sale.applied": "2026-11-11T10:00:30+08:00"}
+    taken(living, said_by("A1", "HAT", facts=wanted))
+    late = Release("main", "A1", "known buyer", "ann", seen={"push:main:A1": "what was listed before that"})
+    taken(living, ops.release(late, hub.clock()))
+    living.dispatch(owner="me", dice=Random(1))
+    told = shown("A1")
+    (word,) = (line for line in told.splitlines() if "known buyer" in line)
+    assert "Asked to let it go  (happened" in word
+    why = "the buyer wants something back: is it still to be sent?"
+    assert f"A1 (main) waits for a person, for hangzhou: {why}" in told and "Handed over" not in told
+    assert "A1（main）在等人处理，去 hangzhou：买家在申请售后：还要发货吗？" in shown("A1", "--lang", "zh")
+    (held,) = json.loads(shown("A1", "--json").splitlines()[-1])["held"]
+    assert held["note"] == why
+    living.holds.release("A1", reason="they keep it", by="ann")
+    living.dispatch(owner="me", dice=Random(1))
+    told = shown("A1")
+    assert ("waits for a person" in told, told.count("Asked to let it go"), told.count("Handed over")) == (False, 2, 1)

@@ -120,7 +120,7 @@ def test_who_lets_an_order_go_decides_on_what_is_known_then(context, order, limi
     drain(known, limit)
     assert rows(context, "SELECT state FROM outbox") == [(state,)]
     (logged,) = rows(context, "SELECT after, detail FROM log WHERE event = 'order.released'")
-    assert logged == ("released", '{"by":"ann","reason":"the buyer has answered"}')
+    assert logged == ("go", '{"by":"ann","reason":"the buyer has answered"}')
 
 
 def test_what_is_being_sent_and_was_refunded_meanwhile_is_not_let_go_again(context, order, limit):

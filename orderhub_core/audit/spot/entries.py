@@ -22,8 +22,8 @@ EVENTS: dict[str, str] = {
     "rule.carrier": "Carrier chosen",
     "rule.work_order": "To be produced",
     "rule.notify": "People to be told",
-    "order.released": "Let go",
-    "order.closed": "Closed: a person has seen to it",
+    "order.released": "Asked to let it go",
+    "order.closed": "Asked to close it",
     "gift.refused": "Gift not granted",
     "hub.handed_over": "Handed over to the warehouse",
     "hub.ordered_production": "Work order given to the production base",
@@ -84,6 +84,8 @@ TOWARDS = {
 OUTCOMES = {"late": "came late", "refused": "refused: not possible then", "decided": "decided by a rule"}
 TOLD_WITH_WHAT = frozenset({"decided", "done", "ungranted"})
 """Outcomes of entries that are no change of a state: they tell what was decided, who was told, or which gift."""
+ASKED = frozenset({"order.released", "order.closed"})
+"""Nor are these: what became of it, what follows tells, and why the order still waits."""
 
 
 def event(row: Mapping[str, Any], tr: Translate, names: Named = by_id) -> str:

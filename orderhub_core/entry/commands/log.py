@@ -12,12 +12,14 @@ import typer
 from orderhub_core import hub
 from orderhub_core.audit.spot import entries
 from orderhub_core.entry.commands import log_told
-from orderhub_core.entry.options import AsJson, language, spoken, tell, tr
+from orderhub_core.entry.options import AsJson, dated, language, spoken, tell, tr
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import retelling
+from orderhub_core.health.holds import reasons
 from orderhub_core.model import Event
 from orderhub_core.names import Names
 from orderhub_core.rules.shortages import refused_for
+from orderhub_core.store.aside import Held
 
 app = typer.Typer(no_args_is_help=True)
 LIFE = frozenset(event.value for event in Event)
@@ -52,9 +54,16 @@ def show(order_no: Annotated[str, typer.Argument(help="The order number.")], as_
     events = opened.frame("events").filter(pl.col("order_id").is_in(orders["order_id"].implode()))
     told = retelling.life(opened.store, orders, events)
     names = Names(opened.settings, tr)
+    kept = opened.holds.kept(order_no=order_no)
     lines = [_now(order, names) for order in orders.iter_rows(named=True)]
+    lines += [_kept(one, names) for one in kept]
     lines += [_line(entry, zone, names) for entry in told]
-    tell({"orders": orders.select(NOW).to_dicts(), "entries": told}, "\n".join(lines), as_json=as_json)
+    answer = {
+        "orders": orders.select(NOW).to_dicts(),
+        "held": [dated(one._asdict(), zone) for one in kept],
+        "entries": told,
+    }
+    tell(answer, "\n".join(lines), as_json=as_json)
     return 0
 
 
@@ -69,9 +78,16 @@ def _now(order: dict[str, Any], names: Names) -> str:
     return tr("; ").join([told, *where, *by])
 
 
+def _kept(one: Held, names: Names) -> str:
+    """Whatever was said of it, it waits."""
+    text = tr("{order} ({shop}) waits for a person, for {target}: {why}")
+    shop, target = names("shop", one.shop), names("target", one.target)
+    return text.format(order=one.order_no, shop=shop, target=target, why=reasons(one.note, tr, names))
+
+
 def _line(entry: dict[str, Any], zone: ZoneInfo, names: Names) -> str:
     change = ""
-    if entry["outcome"] not in entries.TOLD_WITH_WHAT:
+    if entry["outcome"] not in entries.TOLD_WITH_WHAT and entry["event"] not in entries.ASKED:
         before, after = (_state(entry["event"], entry[name]) for name in ("before", "after"))
         change = f"  {before} → {after}"
     text = tr("{at}  {what}{change}  (happened {since}, {source})")
