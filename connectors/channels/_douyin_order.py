@@ -85,6 +85,8 @@ class Order(msgspec.Struct):
     ship_time: Instant = 0
     finish_time: Instant = 0
     exp_ship_time: Instant = 0
+    appointment_ship_time: Instant = 0
+    """The later day that buyer and shop have agreed on."""
     pay_type: int | None = None
     pay_amount: Fen = 0
     post_amount: Fen = 0
@@ -263,7 +265,8 @@ def _content(order: Order, *, paid: bool) -> Content:
         city=address.city.name if address.city else "",
         warehouse=_warehouse(order.sku_order_list or []),
         note=order.buyer_words,
-        promised_at=order.exp_ship_time * SECOND or None,
+        # A booked day moves the promise out; where the deadline is later yet, it was set with that day in mind.
+        promised_at=max(order.exp_ship_time, order.appointment_ship_time) * SECOND or None,
         lines=_lines(order.sku_order_list or []),
         # Only what the platform shows masked; the ciphertext beside it is never taken over.
         person=Person(

@@ -98,3 +98,11 @@ def test_only_masked_personal_fields_are_taken_over(channel: douyin.Douyin) -> N
     assert "王*" in kept
     for secret in ("王小明", "19900001234", "$$c$$", "文三路1号", "西湖区"):
         assert secret not in kept
+
+
+@pytest.mark.parametrize(("deadline", "booked"), [(0, 1763604800), (1763172800, 1763604800), (1763604800, 1763172800)])
+def test_the_later_of_deadline_and_booked_day_is_promised(channel: douyin.Douyin, deadline: int, booked: int) -> None:
+    body = {**ORDER_2, "exp_ship_time": deadline, "appointment_ship_time": booked}
+    content = channel.decode("order", json.dumps(body).encode()).content  # type: ignore[union-attr]
+    assert content is not None
+    assert content.promised_at == 1763604800_000000
