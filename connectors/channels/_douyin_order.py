@@ -241,9 +241,11 @@ def _case(case: LineCase, *, owed: bool) -> Event | None:
     paid_back = words.mean(words.REFUND_STATUSES, case.refund_status, "refund_status")
     if kind == words.CANCELLATION and not owed:  # of what was never paid no money goes back
         return None
+    if kind == words.RESENDING and event is Event.RETURN_SENT:  # of what never came nothing comes back
+        return Event.AFTER_SALE_APPLIED
     if event is not Event.AFTER_SALE_REFUNDED:
         return event
-    if kind == words.EXCHANGE:
+    if kind in words.WITHOUT_MONEY:
         return Event.AFTER_SALE_CLOSED
     return event if paid_back else Event.REFUND_AGREED
 

@@ -66,10 +66,10 @@ CASES: dict[int, Event | None] = {
     27: E.AFTER_SALE_REJECTED,
     29: E.AFTER_SALE_REJECTED,
     28: E.AFTER_SALE_CLOSED,
-    # Exchange, resending and repair: goods move, no money does.
-    3: None,
-    8: None,
-    13: None,
+    # Exchange, repair and resending: what came back is there, and the shop has to send (8), or has (13, in lists 3).
+    3: E.RETURN_SENT,
+    8: E.RETURN_SENT,
+    13: E.RETURN_SENT,
     14: E.AFTER_SALE_CLOSED,
 }
 """after_sale_status of a line."""
@@ -90,18 +90,21 @@ OF_A_CASE = frozenset(OPEN_FIRST) - {E.AFTER_SALE_REJECTED, E.AFTER_SALE_CLOSED}
 REFUND_STATUSES: dict[int, bool] = {0: True, 1: False, 2: False, 3: True, 4: False, 5: True}
 """refund_status: may a case that calls itself successful be believed to have paid back? (1, 2 under way; 4 failed)"""
 
-REFUND, EXCHANGE, CANCELLATION = "refund", "exchange", "cancellation"
+REFUND, EXCHANGE, RESENDING, CANCELLATION = "refund", "exchange", "resending", "cancellation"
 CASE_TYPES: dict[int, str] = {
     0: REFUND,
     1: REFUND,
     2: REFUND,
     6: REFUND,
     3: EXCHANGE,
-    7: EXCHANGE,
+    7: RESENDING,
     8: EXCHANGE,
     4: CANCELLATION,
     5: CANCELLATION,
 }
+"""after_sale_type of a line. Repair is read as exchange: goods come back, and go out again."""
+WITHOUT_MONEY = frozenset({EXCHANGE, RESENDING})
+"""Of these none goes back."""
 
 COD, PAY_LATER = 0, 12
 PAY_TYPES: dict[int, str] = {
