@@ -89,28 +89,50 @@ MEANINGS: dict[str, Meaning] = {
     # Of one line perhaps: the payment axis waits for the order itself.
     "206": Meaning(E.AFTER_SALE_REFUNDED, ("update_time", "success_time")),
     "207": Meaning(E.AFTER_SALE_CLOSED, ("update_time", "close_time")),
+    # What came back is there, and another piece goes out: as the status that follows.
+    "211": Meaning(E.RETURN_SENT),
+    # Special rights: a refund that the buyer has a right to, with pushes of its own.
+    "224": Meaning(E.AFTER_SALE_APPLIED, ("update_time", "apply_time")),
+    "225": Meaning(E.AFTER_SALE_REFUNDED, ("update_time", "success_time")),
+    # Goods are to be sent again (227), and are (226): the case is open until the buyer has them.
+    "226": Meaning(E.AFTER_SALE_APPLIED),
+    "227": Meaning(E.AFTER_SALE_APPLIED),
 }
 
-SILENT: dict[str, str] = {
+TO_ASK: dict[str, str] = {
     "105": "receiver changed",
     "109": "amount changed",
-    "110": "paid, being processed (the transient status 105)",
     "111": "buyer asks for another address",
     "113": "merchant's remark",
-    "126": "shipping deadline changed",
+    # It names the new time, but as of when does it? An older one that comes late must not hold.
+    "126": "promised for another time",
     "208": "after-sale case changed",
-    "209": "after-sale deadline changed",
-    "211": "exchange shipped again",
-    **dict.fromkeys(("212", "213", "214", "215", "216", "217", "218"), "arbitration"),
-    **dict.fromkeys(("224", "225"), "special right"),
-    **dict.fromkeys(("226", "227"), "resending goods"),
+    # No push of an arbitration tells its time, nor whether the case is open by it: its status is what counts.
+    "212": "arbitration asked for",
+    "215": "arbitration called off",
+    "216": "arbitration decided",
 }
-"""Tags about an order that move no axis. Tags about products (400, 417) are nobody's order: Unreadable."""
+"""Tags by which the order may be another, and which do not tell enough of it."""
 
-CHANGED = frozenset({"101", "103", "104", "105", "106", "109", "111", "113", "126", "208"})
+PASSED_OVER: dict[str, str] = {
+    "110": "paid only for a moment (status 105): 101 says when it is",
+    "209": "until when somebody must answer a case: the case is as it was",
+    "213": "arbitration: papers are asked for",
+    "214": "arbitration: the shop has sent papers",
+    "217": "arbitration: the platform's staff has it",
+    "218": "arbitration: papers while both sides still talk",
+}
+"""Tags about an order of which nothing follows for sending, money or cases, and why. One that is in no table is
+Unreadable."""
+
+OF_NO_ORDER: dict[str, str] = {"0": "the console's test", "400": "goods changed", "417": "text of goods changed"}
+"""Tags that are not about an order."""
+
+CHANGED = frozenset({"101", "103", "104", "106"}) | TO_ASK.keys()
 """Tags that may say that the order is another now and not how: the whole order must be asked for."""
-MONEY_BACK = frozenset({"206"})
+MONEY_BACK = frozenset({"206", "225"})
 """What they say, they say of one line perhaps: what is left of the order, it tells itself."""
+KNOWN = MEANINGS.keys() | TO_ASK.keys() | PASSED_OVER.keys()
 
 ITEM, DATA = msgspec.json.Decoder(Item), msgspec.json.Decoder(Data)
 WHEN: msgspec.json.Decoder[Instant | str] = msgspec.json.Decoder(Instant | str)
@@ -124,7 +146,7 @@ def decode(body: bytes) -> Observation:
     """Raises Unreadable."""
     item = words.read(ITEM, body, Term("a push of Douyin"))
     tag = str(item.tag)
-    if tag not in MEANINGS and tag not in SILENT:
+    if tag not in KNOWN:
         raise Unreadable("push tag {tag} is new to us", tag=echoed(tag))
     data = words.read(DATA, item.data, OrderHubError("data of push {tag}", tag=tag))
     meaning = MEANINGS.get(tag, NOTHING)

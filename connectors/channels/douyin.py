@@ -32,7 +32,6 @@ DEEPEST = 10_000
 MOST_PUSHES = 10_000
 """In one delivery; the platform sends a few. A body that is not large may hold a million, and each costs far more than
 its bytes."""
-TEST_PUSH = "0"
 
 DECODERS = {"push": _douyin_push.decode, "order": _douyin_order.decode}
 REFUSALS: dict[type[OrderHubError], tuple[int, bytes]] = {
@@ -143,7 +142,7 @@ class Douyin:
             head = HEAD.decode(item)
         except UNREADABLE:
             return RawMessage(self._shop, unreadable(item), "push", item)
-        if str(head.tag) == TEST_PUSH:
+        if str(head.tag) in _douyin_push.OF_NO_ORDER:
             return None
         return RawMessage(self._shop, str(head.msg_id) or unreadable(item), "push", item)
 

@@ -108,18 +108,26 @@ def test_no_byte_can_be_changed(position: int, flip: int) -> None:
         vector_shop().unpack(HMAC, bytes(body))
 
 
-def test_every_item_is_a_message_of_its_own_and_the_test_push_is_none(channel: Douyin) -> None:
+def test_every_item_is_a_message_of_its_own_and_what_is_of_no_order_is_none(channel: Douyin) -> None:
     items = [
         {"tag": "0", "msg_id": "0", "data": ""},
         {"tag": "100", "msg_id": "a", "data": "{}"},
         {"tag": 101, "msg_id": 12, "data": "{}"},
         {"no": "head"},
         7,
+        {"tag": "228", "msg_id": "b", "data": "{}"},
     ]
-    body = json.dumps(items).encode()
+    goods = [{"tag": tag, "msg_id": str(tag), "data": "{}"} for tag in ("400", 417)]
+    body = json.dumps(items + goods).encode()
     messages = channel.unpack(proven(body), body)
-    assert [message.message_id.partition(":")[0] for message in messages] == ["a", "12", "unreadable", "unreadable"]
-    assert len({message.message_id for message in messages}) == 4
+    assert [message.message_id.partition(":")[0] for message in messages] == [
+        "a",
+        "12",
+        "unreadable",
+        "unreadable",
+        "b",
+    ]
+    assert len({message.message_id for message in messages}) == 5
     assert [json.loads(message.body) for message in messages] == items[1:]
 
 
