@@ -20,7 +20,7 @@ from orderhub_core.cases import OPENING, Cases, counts, joined
 from orderhub_core.lifecycle import Given, axis_of, in_order
 from orderhub_core.model import Axis, Case, Content, Event, Line, Observation, Parcel
 from orderhub_core.standing import Standing, standing
-from orderhub_core.stated import FIELDS, PLAIN
+from orderhub_core.stated import FIELDS, PLAIN, version_of
 
 _json = msgspec.json.Encoder(order="deterministic").encode
 
@@ -154,6 +154,8 @@ NAMELESS = {"buyer_key": "buyer", "lines": "lines", "person": "receiver"}
 """What is logged of a change without its value, and how."""
 
 REPEATABLE = frozenset(event.value for event in Event if axis_of(event) in (Axis.AFTER_SALE, Axis.INVOICE)) | {
+    Event.ADDRESS_CHANGE_REQUESTED.value,
+    Event.ADDRESS_CHANGE_SETTLED.value,
     Event.MOVED.value,
     Event.OUT_FOR_DELIVERY.value,
 }
@@ -303,7 +305,7 @@ def _take_content(
     """Whether any field was taken, if only because it was stated anew. `version`: `at` and `at_least`."""
     at, before, said = version[0], head.stated, _said(head, content, hidden, told)
     if before and at <= max(before):
-        said = {field: both for field, both in said.items() if _wins(*both, version, _version(before, field))}
+        said = {field: both for field, both in said.items() if _wins(*both, version, version_of(field, before))}
     fresh = {field: value for field, (value, known) in said.items() if value != known}
     if fresh and (before or not folded.entries):  # every message that an order has heard is in the log
         changes = {NAMELESS.get(field, field): [] if field in NAMELESS else said[field][::-1] for field in fresh}
@@ -341,11 +343,6 @@ def _said(head: Head, content: Content, hidden: Pseudonymous, told: Content | No
     if hidden.person_digest is not None:
         said["person"] = hidden.person_digest, head.person_digest
     return said
-
-
-def _version(stated: Mapping[int, int], field: str) -> int | None:
-    """That of the statement of a field which holds."""
-    return next((version for version, fields in stated.items() if fields & FIELDS[field]), None)
 
 
 def _wins(value: Any, known: Any, version: tuple[int, bool], before: int | None) -> bool:

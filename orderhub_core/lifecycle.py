@@ -183,7 +183,7 @@ Outcome = Literal["applied", "late", "refused"]
 
 
 class Step(NamedTuple):
-    """What became of one event: the states of its axis before and after; None for `order.placed`, which has none."""
+    """What became of one event: the states of its axis before and after; None where it has none."""
 
     event: Event
     before: State | None
@@ -214,7 +214,7 @@ OWED_STATES = SECURED_STATES - {P.REFUNDED}
 
 
 def axis_of(event: Event) -> Axis | None:
-    """The axis an event moves; None for `order.placed`, which only says that the order exists."""
+    """The axis an event moves; None where it says that the order exists, or where it is to go."""
     name = event.value.partition(".")[0]
     return None if name == "order" else Axis(name)
 

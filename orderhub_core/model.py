@@ -96,9 +96,13 @@ STATES: dict[Axis, type[State]] = dict(zip(Axis, (Payment, Fulfilment, Logistics
 
 
 class Event(StrEnum):
-    """What happened, in the past tense. The part before the dot is the axis it moves; `order.placed` moves none."""
+    """What happened, in the past tense. The part before the dot is the axis it moves; what is `order.` moves none."""
 
     PLACED = "order.placed"
+    ADDRESS_CHANGE_REQUESTED = "order.address_change_requested"
+    """The buyer asks for another receiver or address, which the shop has not answered."""
+    ADDRESS_CHANGE_SETTLED = "order.address_change_settled"
+    """It is answered, or the receiver was changed unasked. Who it is now, the order states as of then, or later."""
 
     DEFERRED = "payment.deferred"
     PAID = "payment.paid"

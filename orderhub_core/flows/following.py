@@ -25,7 +25,7 @@ from orderhub_core.rules.merging import wish
 from orderhub_core.store import packs
 from orderhub_core.store.ahead import Reads
 from orderhub_core.store.statements import AGAIN
-from orderhub_core.store.unit import Forestalled, Hold, Message, Row, Withdrawal, Writes
+from orderhub_core.store.unit import Calm, Forestalled, Hold, Message, Row, Withdrawal, Writes
 
 STOPPED_BY = frozenset({Event.CANCELLED.value, Event.REFUNDED.value, Event.VOIDED.value})
 """What a warehouse may not know yet; that it was intercepted, it says itself."""
@@ -76,8 +76,8 @@ class Following:
         """The lines that were looked at last, of orders that have got others."""
         self._changed: dict[int, dict[int, int]] = {}
         """`there`, by line, of orders that consist of other goods."""
-        self._calm: set[int] = set()
-        """Orders of which the buyer wants nothing back any more."""
+        self._calm: set[tuple[int, str]] = set()
+        """Orders, and why they are held no more."""
         self._parts: dict[int, Parts] = {}
         """Where the lines of orders go that were split before this batch, or that got more lines since."""
         self._packed: dict[int, tuple[Head, Packing, Message]] = {}
@@ -115,11 +115,12 @@ class Following:
         if head.after_sale not in doubts.CALM:
             another = folded.reopened or any(doubts.is_a_case(entry) or entry.event == CASE_OPENED for entry in news)
             self._hold(head, doubts.WANTED_BACK, moment if another else 0)
-            self._calm.discard(number)
         elif any(map(doubts.is_a_case, news)):
-            self._calm.add(number)
+            self._calm.add((number, doubts.WANTED_BACK))
         if doubts.one_more(head, news):
             self._hold(head, doubts.many(head), moment)
+        if not doubts.READDRESSING.isdisjoint(head.facts):
+            self._readdress(head, moment if any(entry.event in doubts.READDRESSING for entry in news) else 0)
         if relined:
             self._hold(head, RELINED, moment, GONE)
         if others and (there := _there(head, moment)) != GONE:
@@ -140,14 +141,24 @@ class Following:
         stopped, _ = self._stopped.pop(head.order_id, ({}, 0))
         for why, (since, there) in stopped.items():
             self._hold(head, why, since, there)
-        for why in (AGAIN, *doubts.of(head)):
+        for why in (AGAIN, *doubts.of_all(head), *doubts.of_its_way(head)):
             self._hold(head, why, moment)
 
     def _hold(self, head: Head, why: str, since: int, there: int | None = None) -> None:
         """`there`: as of `store.unit.Hold`, where that does not follow from the order."""
+        self._calm.discard((head.order_id, why))
         held = self._held.setdefault(head.order_id, {})
-        before, known = held.get(why, (0, GONE))
+        before, known = held.get(why, (GOES, GONE))
         held[why] = max(before, since), max(known, _there(head, since) if there is None else there)
+
+    def _readdress(self, head: Head, since: int) -> None:
+        """Who packed it for the receiver before is told, also where the new one is known already."""
+        if doubts.of_its_way(head):
+            self._hold(head, doubts.READDRESSED, since)
+            return
+        if since:
+            self._hold(head, doubts.READDRESSED, GOES, _there(head, since))
+        self._calm.add((head.order_id, doubts.READDRESSED))
 
     def _is_changed(self, number: int) -> bool:
         """Whether its lines were stated anew, and otherwise, since it was looked at last."""
@@ -207,24 +218,24 @@ class Following:
         for number, reasons in self._held.items():
             in_turn = sorted(reasons.items(), key=lambda reason: reason[1])
             self.writes.held += [
-                Hold(why, *since, why == AGAIN, key) for key in self._keys(number) for why, since in in_turn
+                Hold(why, *since, why == AGAIN, key) for why, since in in_turn for key in self._keys(number, why)
             ]
         for number, changed in self._changed.items():
             there = max(changed.values())
             self.writes.held += [Hold(CHANGED, GOES, there, False, key) for key in self._keys_of(number, changed)]
-        for number in self._calm:
-            self.writes.calmed += [(doubts.WANTED_BACK, key) for key in self._keys(number)]
+        for number, why in self._calm:
+            self.writes.calmed += [Calm(why, doubts.PASSING[why], key) for key in self._keys(number, why)]
         for number, since in self._under_way.items():
             forestalled = _forestalled(self.news.touched[number], since)
             self.writes.forestalled += [Forestalled(*forestalled, key) for key in self._keys(number)]
         relined = [self.news.touched[number] for number in self.news.lines]
         self._renew([head for head in relined if head.decided and self._is_renewed(head)])
 
-    def _keys(self, number: int) -> list[str]:
-        """Of all that is to be handed over of an order, or made for it."""
+    def _keys(self, number: int, why: str = "") -> list[str]:
+        """Of all that is to be handed over of an order, or made for it, that is held or stopped for this."""
         head = self.news.touched[number]
         keys = rows.push_keys(head)
-        return [*keys, rows.work_key(head.shop, head.order_no)] if self._makes else keys
+        return [*keys, rows.work_key(head.shop, head.order_no)] if self._makes and why != doubts.READDRESSED else keys
 
     def _keys_of(self, number: int, lines: Iterable[int]) -> list[str]:
         """As `_keys`; of an order in several parcels, of those alone that these lines go in."""

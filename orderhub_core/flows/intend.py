@@ -180,7 +180,7 @@ class Intentions:
         head, _, book, lines, message = made
         at, version, lack = message.received_at, book.version, settled.lack
         gifts: list[Line] = []
-        held = doubts.of(head)
+        held = doubts.of_all(head)
         done: list[Decision] = []
         named: list[rows.Done] = []
         if read := self._read.get(head.order_id):
@@ -223,6 +223,7 @@ class Intentions:
             self.writes.new["outbox"] += [rows.work_row(head, base, lines, message, why) for base in bases]
         if head.warehouse_by == "rule":
             until = self._waits_until(made, settled, named)
+            held += doubts.of_its_way(head)
             self._hand_over(made, settled, [*lines, *gifts], held, partial(_marks, tuple(named)), until)
 
     def _log(self, head: Head, decision: Decision, parcel: int, version: str, message: Message) -> None:

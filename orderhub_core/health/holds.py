@@ -36,6 +36,7 @@ REASONS = {
     "relined": "its lines changed after it was split: what goes in which parcel?",
     "wanted_back": "the buyer wants something back: is it still to be sent?",
     "many": "it has {cases} after-sale cases, {refunded} of them paid back: look at each",
+    "readdressed": "its address is being changed: where is it to go?",
     "stopped": "the order is {headline}",
     "again": "it was stopped, and is owed again: is it to be sent?",
     "handed_over": "handed over already: see whether it must be stopped there",

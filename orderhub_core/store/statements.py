@@ -131,13 +131,14 @@ HOLD = f"""UPDATE outbox SET state = 'person', note = {RECALLED} || ? || {BEFORE
 once more after a person's word, whose answer stands in the note with the reasons that it was given to. What
 was tried and is held since a moment of this batch is not let go again by who spoke later in it, no more than in a batch
 of its own."""
-CALM = """UPDATE outbox SET note = CASE WHEN note = ? THEN '' ELSE substr(note, ?) END,
+CALM = """UPDATE outbox SET note = CASE WHEN note = ? THEN '' WHEN note = ? THEN ? ELSE replace(note, ?, '') END,
     state = CASE WHEN note = ? THEN 'waiting' ELSE state END
-    WHERE key = ? AND state = 'person' AND attempts = 0 AND (note = ? OR note LIKE ? OR EXISTS (SELECT 1
+    WHERE key = ? AND state = 'person' AND attempts = 0
+    AND (note = ? OR replace(note, ?, '') = ? OR replace(note, ?, '') LIKE ? OR EXISTS (SELECT 1
     FROM decisions d WHERE d.order_id = outbox.order_id AND d.action = 'hold' AND d.shadow = 0
-    AND note = ? || '; before: ' || d.reason))"""
-"""What was held for one thing alone goes when that is over; where a rule had held it before, or a lack of stock, it is
-held for that, as if nothing had been."""
+    AND replace(note, ?, '') = ? || '; before: ' || d.reason))"""
+"""What was held for one thing alone goes when that is over; where it is held for another beside that may be over by
+itself, or a rule had held it before, or a lack of stock, it is held for that, as if nothing had been."""
 EXPECTED = """EXISTS (SELECT 1 FROM orders mine
     JOIN packs p ON mine.order_id = outbox.order_id AND p.shop = mine.shop AND p.order_no = mine.order_no
     JOIN orders other ON other.order_id = p.order_id
@@ -239,7 +240,7 @@ def effects_of(writes: Writes) -> Effects:
     released, freed = {row[-1] for row in writes.released}, {row[2] for row in writes.freed}
     closed = {told.key for told in writes.released if told.act == "close"}
     leaving = closed | {one.key for one in writes.forestalled} | {one.key for one in writes.withdrawn}
-    held = {row[-1] for row in (*writes.held, *writes.calmed)}
+    held = {one.key for one in writes.held} | {one.key for one in writes.calmed}
     some = [one for one in (*replaced, released, held, freed, leaving, writes.packed) if one]
     in_order = len(some) < 2 and not writes.packed
     return Effects(frozenset().union(*some), frozenset(leaving), in_order)
@@ -259,6 +260,13 @@ class Batch(NamedTuple):
     table: str = ""
     key: str = ""
     """Of a change of one row: the column that names it."""
+
+
+def _calm_row(why: str, beside: str, key: str) -> Row:
+    """What `CALM` asks for."""
+    over, other = f"{why}; before: ", f"{beside}; before: "
+    changed = (why, other + why, beside, over, why)
+    return (*changed, key, over + beside, other, why, other, f"{over}rule %", other, why)
 
 
 def batches(writes: Writes) -> Iterator[Batch]:
@@ -298,10 +306,7 @@ def batches(writes: Writes) -> Iterator[Batch]:
         ),
         Batch(
             CALM,
-            [
-                (why, len(f"{why}; before: ") + 1, why, key, why, f"{why}; before: rule %", why)
-                for why, key in sorted(writes.calmed, key=itemgetter(-1))
-            ],
+            [_calm_row(*calm) for calm in sorted(writes.calmed, key=itemgetter(-1))],
             key="key",
         ),
         Batch(

@@ -96,6 +96,14 @@ class Hold(NamedTuple):
     key: str
 
 
+class Calm(NamedTuple):
+    """An effect need not be held for that any more. `beside`: what else it may be held for, and may be over, too."""
+
+    why: str
+    beside: str
+    key: str
+
+
 class Withdrawal(NamedTuple):
     """An effect must not be performed any more, if nobody has yet. `there`: as of `Hold`."""
 
@@ -161,8 +169,7 @@ class Writes:
         self.renewed_effects: list[Row] = []
         self.withdrawn: list[Withdrawal] = []
         self.held: list[Hold] = []
-        self.calmed: list[Row] = []
-        """(why, key) of effects that need not be held for that any more."""
+        self.calmed: list[Calm] = []
         self.forestalled: list[Forestalled] = []
         self.dismissed: list[Row] = []
         """(source, message id, reason, by, at) of parked messages that nobody needs to read any more."""

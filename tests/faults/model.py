@@ -25,7 +25,9 @@ Key = tuple[str, str]
 """Source and message id, or shop and order number."""
 
 PLACE = {event.value: place for place, event in enumerate(Event)}
+READDRESSING = REQUESTED, SETTLED = "order.address_change_requested", "order.address_change_settled"
 AGAIN = frozenset(e for e in PLACE if e.startswith(("after_sale.", "invoice."))) | {
+    *READDRESSING,
     "logistics.moved",
     "logistics.out_for_delivery",
 }
@@ -110,6 +112,11 @@ class Order:
         skus = {line.line_no: line.sku for line in lines}
         own = [line for line in lines if self.decided < 2 or self.goes[line.line_no] == parcel]
         return [(line.sku, line.quantity, skus.get(line.gift_of or 0, "")) for line in own]
+
+    def readdressed(self) -> bool:
+        """Whether another address is asked for, or is there and not stated yet."""
+        requested, settled = (self.facts.get(event, 0) for event in READDRESSING)
+        return requested > settled or self.stated.get("person", settled) < settled
 
     def pushes(self) -> dict[str, int]:
         """Key to parcel."""
@@ -294,8 +301,11 @@ class Effect:
         self.owner, self.lease_until, self.done_at = "", 0, None
         self.generation = -1
         """As the hub numbered the newest intent we saw leased."""
-        self.plain, self.calmable = state == "waiting", False
-        """Whether nothing was said of it yet; whether all that is, is that the buyer wants something back."""
+        self.plain = state == "waiting"
+        """Whether nothing was said of it yet."""
+        self.only: set[str] = set()
+        """All that is said of it, where each may be over by itself: that the buyer wants something back ("case"), or
+        another address."""
         self.told: set[str] = set()
         """Why it should not have been done."""
         self.back_at = -1
@@ -468,7 +478,7 @@ class Model:
         if effect is None or effect.state == "withdrawn" or (name in self.gone and effect.back_at > self.began):
             return
         effect.released = self.moment
-        effect.plain = effect.calmable = False
+        effect.plain, effect.only = False, set()
         if effect.done_at is not None:
             effect.state = "done"
         elif effect.state == "person" and not effect.attempts and not (order and _is_stopped(order.settled())):
@@ -538,28 +548,36 @@ class Model:
             if unseen or open_ or push.state == "person":
                 push.state = "person" if push.attempts else "withdrawn"
                 push.told.add(why)
-                push.plain = push.calmable = False
+                push.plain, push.only = False, set()
             return
 
         away = now.logistics != "none" and not several
         if OWED_AGAIN in fresh and not away and not (push.state == "done" and gone):
-            push.state, push.back_at, push.plain, push.calmable = "person", self.moment, False, False
+            push.state, push.back_at, push.plain, push.only = "person", self.moment, False, set()
         refunds, cases = ("payment.partly_refunded", CASE_REFUNDED), (*AFTER_SALE, ANOTHER_CASE, CASE_OPENED)
         refunded = "payment.partly_refunded" in order.facts and unknown_to_who_let_it_go(*refunds)
         case = now.after_sale not in CALM and unknown_to_who_let_it_go(*cases)
+        address = order.readdressed() and unknown_to_who_let_it_go(*READDRESSING)
         many = MANY_CASES in fresh
-        if open_ and (refunded or case or many):
-            push.calmable = push.plain and push.state == "waiting" and not push.attempts and not (refunded or many)
-            push.state, push.plain = "person", False
+        passing = {why for why, holds in (("case", case), ("address", address)) if holds}
+        if open_ and (refunded or passing or many):
+            alone = push.plain and push.state == "waiting" and not push.attempts and not (refunded or many)
+            push.state, push.plain, push.only = "person", False, passing if alone else set()
         elif refunded or many:
-            push.calmable = False
+            push.only = set()
+        elif push.only:
+            push.only |= passing
         if there and push.released < self.moment:
             in_it = anew if order.decided == 1 else {line_no for line_no in anew if order.goes.get(line_no) == parcel}
-            if in_it or many or fresh.intersection((*(refunds if refunded else ()), *(cases if case else ()))):
+            told = (*(refunds if refunded else ()), *(cases if case else ()), *READDRESSING)
+            if in_it or many or fresh.intersection(told):
                 push.state = "person"
         calm = now.after_sale in CALM and fresh.intersection(AFTER_SALE)
-        if calm and push.calmable and push.state == "person" and not push.attempts:
-            push.state, push.plain, push.calmable = "waiting", True, False
+        over = {why for why, ends in (("case", calm), ("address", not order.readdressed())) if ends}
+        if push.only and push.state == "person" and not push.attempts:
+            push.only -= over
+            if not push.only:
+                push.state, push.plain = "waiting", True
         if several and others and push.state in ("waiting", "leased"):
             push.state = "person"
         carried = now.logistics != "none"
@@ -568,9 +586,9 @@ class Model:
             if away and not push.attempts and push.state in ("waiting", "person"):
                 push.state = "withdrawn"
             elif push.state in ("waiting", "leased") and news:
-                push.state, push.plain, push.calmable = "person", False, False
+                push.state, push.plain, push.only = "person", False, set()
             if not several or left:
-                push.plain = push.calmable = False
+                push.plain, push.only = False, set()
 
     def _decide(self, order: Order, cause: Key, speaking: Speaking | None) -> None:
         now = order.settled()
@@ -598,13 +616,15 @@ class Model:
         self._note(order, book.version, done, cause)
         ours = order.warehouse_by == "rule"
         order.decided = order.part() if ours and any(wish.action == "split" for wish in done) else 1
-        doubtful = now.after_sale not in CALM or "payment.partly_refunded" in order.facts
+        case, refunded = now.after_sale not in CALM, "payment.partly_refunded" in order.facts
+        passing = {why for why, holds in (("case", case), ("address", order.readdressed())) if holds}
+        doubtful = passing or refunded
         state = "person" if doubtful or any(wish.action in ("hold", "approve") for wish in done) else "waiting"
         for name, parcel in order.pushes().items() if ours else ():
             push = Effect(order.warehouse or "", self.inbox[cause][0], order.goods(parcel), state)
             ruled = any(wish.action in ("hold", "approve") for wish in done)
-            alone = not order.has_many() and "payment.partly_refunded" not in order.facts
-            push.calmable = state == "person" and not ruled and alone
+            alone = len(passing) == 1 and not (ruled or refunded or order.has_many())
+            push.only = passing if alone else set()
             self._intend(name, push)
 
     def _carry_out(self, order: Order, wish: Wish, cause: Key) -> None:

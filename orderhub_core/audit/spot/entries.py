@@ -37,6 +37,8 @@ EVENTS: dict[str, str] = {
     "order.case_opened": "Another after-sale case",
     "order.case_refunded": "Money of another case went back",
     Event.PLACED: "Order placed",
+    Event.ADDRESS_CHANGE_REQUESTED: "Another address asked for",
+    Event.ADDRESS_CHANGE_SETTLED: "Another address answered",
     Event.DEFERRED: "To be paid later",
     Event.PAID: "Paid",
     Event.VOIDED: "Payment voided",
