@@ -76,9 +76,13 @@ MEANINGS: dict[str, Meaning] = {
     # Finished, but was it paid? What is paid on delivery is finished, too, when it was refused.
     "103": Meaning(None, ("complete_time", "finish_time", "update_time")),
     "104": Meaning(None),  # the carrier's state, when it is sent, says which event
+    # The new receiver is taken from the order: what the push has of it is enciphered.
+    "105": Meaning(E.ADDRESS_CHANGE_SETTLED),
     # Cancelled, but does money go back? The push does not tell whether any came; the order itself does.
     "106": Meaning(None, ("cancel_time",)),
     "108": Meaning(E.PARTLY_SHIPPED),
+    # The shop agrees (105 follows) or does not: of that no push tells.
+    "111": Meaning(E.ADDRESS_CHANGE_REQUESTED, ("apply_time", "update_time")),
     # Older messages have a time of their own instead of `update_time`.
     "200": Meaning(E.AFTER_SALE_APPLIED, ("update_time", "apply_time")),
     "201": Meaning(E.REFUND_AGREED, ("update_time", "agree_time")),
@@ -100,9 +104,7 @@ MEANINGS: dict[str, Meaning] = {
 }
 
 TO_ASK: dict[str, str] = {
-    "105": "receiver changed",
     "109": "amount changed",
-    "111": "buyer asks for another address",
     "113": "merchant's remark",
     # It names the new time, but as of when does it? An older one that comes late must not hold.
     "126": "promised for another time",
@@ -132,6 +134,8 @@ CHANGED = frozenset({"101", "103", "104", "106"}) | TO_ASK.keys()
 """Tags that may say that the order is another now and not how: the whole order must be asked for."""
 MONEY_BACK = frozenset({"206", "225"})
 """What they say, they say of one line perhaps: what is left of the order, it tells itself."""
+PARTS = MONEY_BACK | {"105"}
+"""Tags whose order has more to say, whatever they say."""
 KNOWN = MEANINGS.keys() | TO_ASK.keys() | PASSED_OVER.keys()
 
 ITEM, DATA = msgspec.json.Decoder(Item), msgspec.json.Decoder(Data)
@@ -172,6 +176,8 @@ def _event(tag: str, data: Data, at: int) -> Event | None:
         return _carrier_event(data.logistics_msg)
     if tag == "101":
         return _payment(told(PAY_TYPE, data.pay_type), at)
+    if tag == "105" and not at:  # the order, asked for, is newer than whatever was changed
+        return None
     return MEANINGS.get(tag, NOTHING).event
 
 
@@ -183,7 +189,7 @@ def _payment(pay_type: int | None, at: int) -> Event | None:
 
 def _is_part(tag: str, data: Data) -> bool:
     """Whether the order has more to say than the push, whatever that says."""
-    return tag in MONEY_BACK or (tag == "101" and told(PAY_TYPE, data.pay_type) is None)
+    return tag in PARTS or (tag == "101" and told(PAY_TYPE, data.pay_type) is None)
 
 
 def told(decoder: msgspec.json.Decoder[Read], said: msgspec.Raw) -> Read | None:
