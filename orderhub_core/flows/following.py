@@ -13,14 +13,14 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from orderhub_core.effects import Companion
-from orderhub_core.flows import doubts, parcelling, rows
+from orderhub_core.flows import away, doubts, parcelling, rows
+from orderhub_core.flows.away import GOES, GONE
 from orderhub_core.flows.companions import key_of
 from orderhub_core.flows.news import News
 from orderhub_core.flows.parcelling import Part, Parts
 from orderhub_core.flows.places import Places
-from orderhub_core.fold import CASE_OPENED, CASE_REFUNDED, Entry, Folded, Head
-from orderhub_core.lifecycle import axis_of
-from orderhub_core.model import FIRST_ADDED_LINE, Axis, Event, Line, Packing
+from orderhub_core.fold import CASE_OPENED, CASE_REFUNDED, Folded, Head
+from orderhub_core.model import FIRST_ADDED_LINE, Event, Line, Packing
 from orderhub_core.rules.merging import wish
 from orderhub_core.store import packs
 from orderhub_core.store.ahead import Reads
@@ -29,20 +29,10 @@ from orderhub_core.store.unit import Calm, Forestalled, Hold, Message, Row, With
 
 STOPPED_BY = frozenset({Event.CANCELLED.value, Event.REFUNDED.value, Event.VOIDED.value})
 """What a warehouse may not know yet; that it was intercepted, it says itself."""
-SENT = frozenset({"partly_shipped", "shipped"})
-SENT_BY = frozenset({Event.PARTLY_SHIPPED.value, Event.SHIPPED.value})
-ALL_SENT_BY = frozenset({Event.SHIPPED.value, Event.DELIVERED.value})
-CARRIED_BY = frozenset(event.value for event in Event if axis_of(event) is Axis.LOGISTICS)
 REFUNDED_BY = frozenset({doubts.PARTLY_REFUNDED, CASE_REFUNDED})
-GOES = GONE = -1
-"""In place of a moment: what is not done may go; what is done has gone its way."""
-FOREVER = (1 << 63) - 1
-"""As the moment since which something holds: whatever a person has said."""
 RELINED = "its lines changed after it was split: what goes in which parcel?"
 CHANGED = "its lines changed since"
 MISSED = "was to be packed with an order that has gone, and is not: what is in which parcel?"
-SHIPPED = "said to be shipped before the warehouse was told"
-CARRIED = "the carrier had it before the warehouse was told"
 
 
 class Carried(NamedTuple):
@@ -104,11 +94,11 @@ class Following:
             reasons, _ = self._stopped.get(number, ({}, 0))
             since, there = reasons.get(why := f"the order is {head.headline}", (moment, GONE))
             if there == GONE:
-                there = _there(head, moment if any(entry.event in STOPPED_BY for entry in news) else 0)
+                there = away.there(head, moment if any(entry.event in STOPPED_BY for entry in news) else 0)
             reasons[why] = since, there
             self._stopped[number] = reasons, head.decided
             return
-        if was_stopped and not _is_away(head):
+        if was_stopped and not away.is_away(head):
             self._go_on(head, moment)
         if doubts.PARTLY_REFUNDED in head.facts:
             self._hold(head, doubts.REFUNDED, moment if any(entry.event in REFUNDED_BY for entry in news) else 0)
@@ -123,10 +113,10 @@ class Following:
             self._readdress(head, moment if any(entry.event in doubts.READDRESSING for entry in news) else 0)
         if relined:
             self._hold(head, RELINED, moment, GONE)
-        if others and (there := _there(head, moment)) != GONE:
+        if others and (there := away.there(head, moment)) != GONE:
             self._changed.setdefault(number, {}).update(dict.fromkeys(others, there))
-        if head.fulfilment in SENT or head.logistics != "none":
-            anew = was_stopped or any(map(_is_under_way, news))
+        if away.is_said(head):
+            anew = was_stopped or any(map(away.is_under_way, news))
             self._under_way[number] = moment if anew else self._under_way.get(number, 0)
 
     def pack(self, head: Head, said: Packing, message: Message, moment: int) -> None:
@@ -149,7 +139,7 @@ class Following:
         self._calm.discard((head.order_id, why))
         held = self._held.setdefault(head.order_id, {})
         before, known = held.get(why, (GOES, GONE))
-        held[why] = max(before, since), max(known, _there(head, since) if there is None else there)
+        held[why] = max(before, since), max(known, away.there(head, since) if there is None else there)
 
     def _readdress(self, head: Head, since: int) -> None:
         """Who packed it for the receiver before is told, also where the new one is known already."""
@@ -157,7 +147,7 @@ class Following:
             self._hold(head, doubts.READDRESSED, since)
             return
         if since:
-            self._hold(head, doubts.READDRESSED, GOES, _there(head, since))
+            self._hold(head, doubts.READDRESSED, GOES, away.there(head, since))
         self._calm.add((head.order_id, doubts.READDRESSED))
 
     def _is_changed(self, number: int) -> bool:
@@ -226,7 +216,7 @@ class Following:
         for number, why in self._calm:
             self.writes.calmed += [Calm(why, doubts.PASSING[why], key) for key in self._keys(number, why)]
         for number, since in self._under_way.items():
-            forestalled = _forestalled(self.news.touched[number], since)
+            forestalled = away.forestalled(self.news.touched[number], since)
             self.writes.forestalled += [Forestalled(*forestalled, key) for key in self._keys(number)]
         relined = [self.news.touched[number] for number in self.news.lines]
         self._renew([head for head in relined if head.decided and self._is_renewed(head)])
@@ -315,31 +305,6 @@ class Following:
             line = Line(*fields)
             found.setdefault(order_id, ([], []))[line.line_no >= FIRST_ADDED_LINE].append(line)
         return found
-
-
-def _is_away(head: Head) -> bool:
-    """Whether a carrier has all of it."""
-    return head.logistics != "none" and head.decided == 1
-
-
-def _is_under_way(entry: Entry) -> bool:
-    """Whether it is said to be shipped, or a carrier has it who had not."""
-    return entry.event in SENT_BY or (entry.event in CARRIED_BY and entry.before == "none" != entry.after)
-
-
-def _forestalled(head: Head, since: int) -> tuple[str, str, int, int, bool]:
-    """As of `store.unit.Forestalled`, without the key. That one of several parcels is under way is as it should be."""
-    if _is_away(head):
-        return "withdrawn", CARRIED, FOREVER, since, True
-    return "person", SHIPPED, since, since, head.decided == 1 or not ALL_SENT_BY.isdisjoint(head.facts)
-
-
-def _there(head: Head, since: int) -> int:
-    """The moment of which something is news (0: of none), where what was handed over has not left by it, so that it may
-    still be stopped; else GONE. Of several parcels the others may still be there when one has left."""
-    if head.decided > 1:
-        return since if since and ALL_SENT_BY.isdisjoint(head.facts) else GONE
-    return since if since and head.logistics == "none" and SENT_BY.isdisjoint(head.facts) else GONE
 
 
 def _kinds(lines: Iterable[Line]) -> set[tuple[int, str]]:

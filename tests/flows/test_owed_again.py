@@ -8,8 +8,8 @@ from versions import NOW
 
 from orderhub_core.flows import ops
 from orderhub_core.flows.absorb import drain
+from orderhub_core.flows.away import CARRIED, SHIPPED
 from orderhub_core.flows.doubts import WANTED_BACK
-from orderhub_core.flows.following import CARRIED, SHIPPED
 from orderhub_core.model import Event as E
 from orderhub_core.model import Release
 from orderhub_core.store.statements import AGAIN, HANDED_OVER

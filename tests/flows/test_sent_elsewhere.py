@@ -7,8 +7,8 @@ import pytest
 from held_desk import BASES, SPLIT, Desk, down
 from versions import GIFT
 
+from orderhub_core.flows.away import CARRIED, SHIPPED
 from orderhub_core.flows.doubts import WANTED_BACK
-from orderhub_core.flows.following import CARRIED, SHIPPED
 from orderhub_core.model import Event as E
 from orderhub_core.store.statements import HANDED_OVER
 
