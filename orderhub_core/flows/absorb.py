@@ -47,6 +47,8 @@ class Plan(NamedTuple):
     writes: Writes
     outcomes: dict[tuple[str, str], Outcome]
     """By source and message id."""
+    orders: Orders
+    """As it would leave them; none any more of one that was applied."""
 
 
 def absorb(context: Context, limit: int) -> Plan | None:
@@ -124,7 +126,7 @@ def _apply(context: Context, claim: Claim, planned: Plan) -> Plan:
     context.store.commit(claim, planned.writes)
     if context.recent is not None:
         context.recent.settle(claim, planned.writes)
-    return Plan(Writes(), planned.outcomes)
+    return Plan(Writes(), planned.outcomes, {})
 
 
 def _set_aside(context: Context, broken: Message, bug: str) -> Plan | None:
@@ -140,7 +142,7 @@ def _set_aside(context: Context, broken: Message, bug: str) -> Plan | None:
     (message,) = claim.messages
     batch.park(message, Unreadable("internal: {bug} while applying; a developer must look", bug=bug))
     batch.write()
-    return _apply(context, claim, Plan(batch.writes, {(message.source, message.message_id): "parked"}))
+    return _apply(context, claim, Plan(batch.writes, {(message.source, message.message_id): "parked"}, {}))
 
 
 def plan(context: Context, claim: Claim) -> Plan:
@@ -186,7 +188,7 @@ class _Batch:
             self.intentions.decide()
         self.intentions.following.settle()
         self.write()
-        return Plan(self.writes, outcomes)
+        return Plan(self.writes, outcomes, self.orders)
 
     def _take_all(self, read: list[Found], outcomes: dict[tuple[str, str], Outcome]) -> list[Found]:
         """The messages whose order must wait for the rulebook."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -13,6 +14,9 @@ import msgspec
 from orderhub_core.errors import Busy, UserMistake
 from orderhub_core.flows.absorb import Outcome, drain, plan
 from orderhub_core.flows.context import Context
+from orderhub_core.flows.intend import lacks_lines
+from orderhub_core.flows.rows import head
+from orderhub_core.fold import Head
 from orderhub_core.model import RawMessage
 from orderhub_core.ports import FileMapping, Files
 from orderhub_core.settings import FILE_NAME, Endpoint
@@ -52,6 +56,9 @@ class Imported(msgspec.Struct, frozen=True):
     """True when refused rows kept the whole file out."""
     unread: list[str] = []
     """Headings of the file that the mapping has no use for: one of them may be misspelt."""
+    without_lines: int = 0
+    """Orders of the file that are paid, or to be sent before, and of which nobody has told what is in them: no warehouse
+    gets them."""
 
 
 def import_file(
@@ -75,7 +82,7 @@ def import_file(
     source = f"file/{platform}/{shop}"
     messages = [msgspec.structs.replace(message, source=source) for message in reading.messages]
     rejected = bool(reading.refused.height) and on_error == "reject-all"
-    made = _Made({}, {})
+    made = _Made({}, {}, {})
     if not rejected:
         made = _preview(context, messages, now, batch) if dry_run else _apply(context, messages, now, batch)
     tally = Counter(made.outcomes.values())
@@ -104,6 +111,7 @@ def import_file(
         reasons=reading.refused.to_dicts() + parked,
         rejected=rejected,
         unread=reading.unread,
+        without_lines=0 if rejected else _without_lines(context.store, shop, reading.order_nos, made.planned, batch),
     )
 
 
@@ -139,6 +147,8 @@ class _Made(NamedTuple):
 
     outcomes: dict[str, Outcome]
     parked: dict[str, str]
+    planned: dict[str, Head]
+    """By number, the orders that a preview has changed: the store does not have them so."""
 
 
 def _apply(context: Context, messages: list[RawMessage], now: int, batch: int) -> _Made:
@@ -151,7 +161,7 @@ def _apply(context: Context, messages: list[RawMessage], now: int, batch: int) -
             else:
                 outcomes.setdefault(message.message_id, "unchanged")
     if not messages:
-        return _Made({}, {})
+        return _Made({}, {}, {})
     source = messages[0].source
     fresh = [message_id for message_id, outcome in outcomes.items() if outcome == "noted"]
     ours = _until_applied(context, source, fresh, batch)
@@ -159,7 +169,7 @@ def _apply(context: Context, messages: list[RawMessage], now: int, batch: int) -
         store, source, [message_id for message_id in fresh if message_id not in ours], before
     )
     parked = store.parked_among(source, outcomes)
-    return _Made(outcomes | dict.fromkeys(parked, "parked"), parked)
+    return _Made(outcomes | dict.fromkeys(parked, "parked"), parked, {})
 
 
 def _until_applied(context: Context, source: str, message_ids: list[str], batch: int) -> dict[str, Outcome]:
@@ -200,7 +210,7 @@ def _told_by_log(store: Store, source: str, message_ids: list[str], before: Prog
 
 def _preview(context: Context, messages: list[RawMessage], now: int, batch: int) -> _Made:
     """Plan against the hub as it is, write nothing. What was received before is no news, as when it is imported."""
-    made = _Made({}, {})
+    made = _Made({}, {}, {})
     for whole in _groups(list({m.message_id: m for m in messages}.values()), batch):
         known = context.store.message_ids(whole[0].source, [m.message_id for m in whole])
         made.outcomes.update(dict.fromkeys(known, "unchanged"))
@@ -209,7 +219,14 @@ def _preview(context: Context, messages: list[RawMessage], now: int, batch: int)
         planned = plan(context, context.store.unbound(rows))
         made.outcomes.update({message_id: outcome for (_, message_id), outcome in planned.outcomes.items()})
         made.parked.update({row[2]: row[3] for row in planned.writes.upserts["parked"]})
+        made.planned.update({order_no: known.head for (_, order_no), known in planned.orders.items()})
     return made
+
+
+def _without_lines(store: Store, shop: str, order_nos: Sequence[str], planned: dict[str, Head], batch: int) -> int:
+    kept = [number for number in dict.fromkeys(order_nos) if number not in planned]
+    stored = (head(row) for some in _groups(kept, batch) for row in store.order_rows((shop, number) for number in some))
+    return sum(map(lacks_lines, chain(planned.values(), stored)))
 
 
 def _groups(some: Sequence[T], size: int) -> Iterator[Sequence[T]]:

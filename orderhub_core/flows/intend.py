@@ -298,13 +298,22 @@ def _cause(rule: str, version: str) -> str:
     return _json({"rule": rule, "version": version}).decode()
 
 
+def lacks_lines(head: Head) -> bool:
+    """Whether it is owed, and no rulebook can speak on it, for nobody has told what is in it."""
+    return _is_owed(head) and head.lines_digest is None
+
+
 def _is_undecided(head: Head) -> bool:
-    """Paid, even if part of it went back, or to be paid later; its lines known, nothing done for it yet by anybody, nor
-    by the rulebook."""
+    """Owed, its lines known."""
+    return _is_owed(head) and head.lines_digest is not None
+
+
+def _is_owed(head: Head) -> bool:
+    """Paid, even if part of it went back, or to be paid later; nothing done for it yet by anybody, nor by the
+    rulebook."""
     return (
         not head.decided
         and head.payment in ("deferred", "paid", "partly_refunded")
         and head.fulfilment == "waiting"
         and head.logistics == "none"
-        and head.lines_digest is not None
     )

@@ -119,7 +119,7 @@ class Pipeline:
         if planned is not None:
             ahead.begin(planned.claim, planned.plan.writes)
         self._flying, self._backlog = planned, planned is not None
-        return Plan(Writes(), flight.plan.outcomes)
+        return Plan(Writes(), flight.plan.outcomes, {})
 
     def _prepared(self, claim: Claim, ahead: Ahead | None = None, lane: int | None = None) -> _Flight | None:
         """None where planning fails: `absorb` will meet the same failure, and knows what to do about it. Also where

@@ -88,6 +88,18 @@ def test_import_ends_with_one_object_and_the_log_is_whole(orderhub, export, tmp_
     assert all("+08:00  " in line and "+08:00, " in line and "Z" not in line for line in entries), "the settings' zone"
 
 
+def test_import_says_how_many_orders_no_warehouse_will_get_and_how_to_mend_it(orderhub, export, tmp_path):
+    orderhub("db", "init", "--data", tmp_path / "d")
+    for step in ("--dry-run", "--lang=en"):
+        _, out, _ = orderhub("import", export, "--mapping", "generic", step, "--data", tmp_path / "d")
+        assert "no warehouse gets them: 1; import the report of their items" in out
+    _, out, _ = orderhub("import", export, "--mapping", "generic", "--lang", "zh", "--data", tmp_path / "d")
+    assert "不知道买了什么商品的订单 1 张" in out
+    export.write_text(export.read_text("utf-8").replace("total\nB1", "sku\nB2"), "utf-8")
+    _, out, _ = orderhub("import", export, "--mapping", "generic", "--data", tmp_path / "d")
+    assert "no warehouse" not in out
+
+
 def test_a_report_of_yes_or_no_is_told_as_it_was_given(orderhub, export, tmp_path):
     orderhub("db", "init", "--data", tmp_path / "d")
     orderhub("import", export, "--mapping", "generic", "--data", tmp_path / "d")

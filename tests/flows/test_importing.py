@@ -98,6 +98,22 @@ def test_a_preview_tells_the_same_and_writes_nothing(hub, take):
     assert counts(take(later, dry_run=True)) == counts(take(later)) == (2, 1, 0, 1, 0)
 
 
+def test_paid_orders_of_which_nothing_says_what_is_in_them_are_counted_and_in_a_preview_too(hub, take):
+    assert take(GOOD, dry_run=True).without_lines == take(GOOD).without_lines == 1, "A1 is paid, and not A2"
+    assert take(GOOD, dry_run=True).without_lines == take(GOOD).without_lines == 1, "as long as it is so"
+    later = GOOD.replace("11:00:00,,new", "11:00:00,2026-01-01 12:00:00,paid")
+    assert take(later, dry_run=True).without_lines == take(later).without_lines == 2
+    assert take(GOOD.replace("paid,12", "nonsense,12")).without_lines == 0, "of a file that was kept out"
+
+
+def test_orders_whose_items_are_known_lack_none(hub, tmp_path):
+    path = tmp_path / "items.csv"
+    path.write_text(
+        "订单号,状态,下单时间,付款时间,商家编码,数量\nA1,已付款,2026-01-01 10:00:00,2026-01-01 10:05:00,S,1\n"
+    )
+    assert hub.import_file(path, "generic", on_error="reject-all", dry_run=False).without_lines == 0
+
+
 BAD = GOOD + "A3,2026-01-01 12:00:00,,vanished,1\nA4,yesterday,,new,-2\n"
 
 

@@ -23,6 +23,10 @@ app = typer.Typer()
 
 SHOWN = 20
 COUNTS = ("rows", "imported", "updated", "unchanged", "refused")
+WITHOUT_LINES = (
+    "orders to be sent of which nothing says what is in them, so that no warehouse gets them: {n}; import the report of"
+    " their items, too, or this file by a mapping that names its column of item codes (sku): docs/import.md"
+)
 
 
 @app.command()
@@ -102,6 +106,8 @@ def _sentences(imported: Imported) -> str:
     if imported.unread:
         text = tr("columns that mapping {mapping} does not read: {names}")
         lines.append("  " + text.format(mapping=imported.mapping, names=tr(", ").join(imported.unread)))
+    if imported.without_lines:
+        lines.append("  " + tr(WITHOUT_LINES).format(n=f"{imported.without_lines:,}"))
     for reason in imported.reasons[:SHOWN]:
         cell = "" if reason["value"] is None else f" = {reason['value']!r}"
         where = f"{reason['column']}{cell}{tr(': ')}" if reason["column"] else ""
