@@ -57,8 +57,7 @@ class Imported(msgspec.Struct, frozen=True):
     unread: list[str] = []
     """Headings of the file that the mapping has no use for: one of them may be misspelt."""
     without_lines: int = 0
-    """Orders of the file that are paid, or to be sent before, and of which nobody has told what is in them: no warehouse
-    gets them."""
+    """Orders of the file that are to be sent, and of which nobody has told what is in them: no warehouse gets them."""
 
 
 def import_file(

@@ -204,6 +204,18 @@ def test_paid_by_nobody_knows_how_much_is_not_unpaid(taking_in: Callable[[str], 
     assert "Platform: orders that are paid, but nobody has told how much: 3; import a column" in run()[1]
 
 
+def test_what_the_buyer_confirmed_is_looked_for_by_nobody(taking_in: Callable[[str], object]) -> None:
+    taking_in(
+        "订单号,订单状态,下单时间,付款时间,发货时间,完成时间,订单金额,实付金额,运单号\n"
+        "N1,交易成功,2026-11-01 09:00:00,2026-11-01 09:01:00,2026-11-01 15:00:00,2026-11-05 09:00:00,80.00,80.00,\n"
+        "N2,交易成功,2026-11-01 09:00:00,2026-11-01 09:01:00,2026-11-01 15:00:00,2026-11-05 09:00:00,80.00,80.00,SF1\n"
+        "N3,已发货,2026-11-01 09:00:00,2026-11-01 09:01:00,2026-11-01 15:00:00,,20.00,20.00,SF2\n"
+    )
+    told = run()[1]
+    assert "  N3  Shipped, but the courier never scanned it" in told
+    assert "N1" not in told and "N2" not in told
+
+
 def test_a_snapshot_reconciles_what_lies_beside_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plan = Plan(seed=3, orders=400, start=NOW - 9 * DAY, end=NOW)
     snapshot.write(tmp_path / "s", build(plan).until(NOW), snapshot.Meta(as_of=NOW))

@@ -35,11 +35,11 @@ def ledgers(book: Book) -> Ledgers:
     def frame(rows: list[Row]) -> pl.DataFrame:
         columns = {
             "shop": pl.String, "order_no": pl.String, "ref": pl.String, "amount_minor": pl.Int64, "currency": pl.String,
-            "at": pl.Int64, "reviewed_at": pl.Int64, "freight_minor": pl.Int64, "discount_minor": pl.Int64,
-            "status": pl.String, "problem": pl.String, "row_no": pl.Int64,
+            "at": pl.Int64, "reviewed_at": pl.Int64, "confirmed_at": pl.Int64, "freight_minor": pl.Int64,
+            "discount_minor": pl.Int64, "status": pl.String, "problem": pl.String, "row_no": pl.Int64,
         }  # fmt: skip
         made = pl.DataFrame([{"shop": "s", **row} for row in rows], schema=columns)
-        return entries(made.with_columns(pl.col("at", "reviewed_at").cast(INSTANT)))
+        return entries(made.with_columns(pl.col("at", "reviewed_at", "confirmed_at").cast(INSTANT)))
 
     return Ledgers({Source(name): frame(rows) for name, rows in book.items()})
 
@@ -129,7 +129,7 @@ def something_went_out(
     explained = min(too_much, total(r), total(p))
     late = min(explained, total([row for row in r if row["at"] >= gone]))
     lost = any(row.get("status") == "lost" for row in courier)
-    scanned = any(row.get("at") for row in courier)
+    scanned = any(row.get("at") or row.get("status") in ("delivered", "returned") for row in courier)
     yield "lost_parcel" if lost else "refunded_after_shipping" if scanned or not any_courier else "not_collected", -late
     yield "shipped_after_refund", late - explained
     rest = kept - total(o) + explained
@@ -360,6 +360,23 @@ def test_a_parcel_on_time_or_a_shop_without_courier_is_no_conflict() -> None:
     fresh: Book = {"platform": P, "erp": [entry(1, AS_OF - HOUR)], "courier": [entry(None, None, status="labelled")]}
     assert solve(fresh).conflicts.height == 0
     assert solve({"platform": P, "erp": [entry(10_000, T0 + DAY)]}).conflicts.height == 0
+
+
+@pytest.mark.parametrize(
+    ("platform", "courier"),
+    [
+        ([entry(10_000, T0, confirmed_at=T0 + 3 * DAY)], []),
+        (P, [entry(None, None, status="delivered")]),
+        (P, [entry(None, None, status="returned")]),
+    ],
+    ids=["confirmed by the buyer", "delivered by the courier's word", "came back"],
+)
+def test_nobody_looks_in_the_warehouse_for_what_has_arrived(platform: list[Row], courier: list[Row]) -> None:
+    gone, other = [entry(10_000, T0 + DAY)], entry(None, T0 + DAY, order_no="other", status="collected")
+    book: Book = {"platform": platform, "erp": gone, "courier": [*courier, other]}
+    assert "no_scan" not in solve(book).conflicts["conflict"].to_list()
+    back: Book = book | {"refunds": [entry(10_000, T0 + 4 * DAY)]}
+    assert parts(solve(back))["a"] == {"refunded_after_shipping": -10_000}
 
 
 # -- fees

@@ -16,8 +16,8 @@ The law, by which every cent of a gap gets one cause:
      shipping `not_shipped_yet`; later `past_ship_time` where the ERP holds the order, and `no_erp_order` where it
      does not.
   6. More went out than money stayed: the refunds explain it as far as they reach, those after shipping first. Those
-     are `lost_parcel` where the courier says so, `not_collected` where it never scanned the parcel, else
-     `refunded_after_shipping`; those before shipping are `shipped_after_refund`.
+     are `lost_parcel` where the courier says so, `not_collected` where it never scanned the parcel and nobody has got
+     it, else `refunded_after_shipping`; those before shipping are `shipped_after_refund`.
   7. What is left after 6, or less went out than money stayed: `shipped_unpaid` where nothing was ever paid, or
      `paid_later` where the platform says that it is paid later, as on delivery; `partly_shipped` where less went out
      and the ERP holds rows that have not gone; `rounding` up to the tolerance; `freight` or `discount` where it is just
@@ -141,6 +141,8 @@ def lives(rows: pl.DataFrame) -> pl.DataFrame:
         no_amount=(money & (pl.col("problem") == Problem.AMOUNT.value)).any(),
         no_time=(money & (pl.col("problem") == Problem.TIME.value)).any(),
         deferred=(of[Source.PLATFORM] & (status == DEFERRED)).any(),
+        arrived=pl.col("confirmed_at").is_not_null().any()
+        | (of[Source.COURIER] & status.is_in([Parcel.DELIVERED.value, Parcel.RETURNED.value])).any(),
         lost=(of[Source.COURIER] & (status == Parcel.LOST.value)).any(),
         freight=pl.col("freight_minor").max(),
         discount=pl.col("discount_minor").max(),
@@ -241,7 +243,7 @@ def _whole(late_before: int) -> pl.Expr:
 
 
 def _after(courier: bool) -> pl.Expr:
-    never = pl.lit(courier) & pl.col("collected_at").is_null()
+    never = pl.lit(courier) & pl.col("collected_at").is_null() & ~pl.col("arrived")
     return (
         pl.when("lost")
         .then(_name(C.LOST_PARCEL))

@@ -53,7 +53,12 @@ def conflicts(found: pl.DataFrame, *, as_of: int, review_minutes: int, scan_befo
             now,
         ),
         Conflict.NO_SCAN: (
-            erp & scanned.is_null() & (shipped < due) & ~pl.col("lost") & pl.col("refunded_at").is_null(),
+            erp
+            & scanned.is_null()
+            & (shipped < due)
+            & ~pl.col("lost")
+            & ~pl.col("arrived")
+            & pl.col("refunded_at").is_null(),
             shipped,
             now,
         ),

@@ -2,7 +2,7 @@
 
 | ledger   | `amount_minor`            | `at`                                   | no `at` means              |
 |----------|---------------------------|----------------------------------------|----------------------------|
-| platform | what the buyer paid       | when it was paid                       | not paid: does not count   |
+| platform | what the buyer paid       | when it was paid; also `confirmed_at`  | not paid: does not count   |
 | erp      | value of what went out    | when it went out; also `reviewed_at`   | the ERP holds it, not out  |
 | refunds  | what went back            | when it went back                      | asked for, not yet paid    |
 | courier  | none                      | the first scan; `status` a `Parcel`    | a label without a scan     |
@@ -59,6 +59,7 @@ _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
     "currency": pl.String,
     "at": INSTANT,
     "reviewed_at": INSTANT,
+    "confirmed_at": INSTANT,
     "freight_minor": pl.Int64,
     "discount_minor": pl.Int64,
     "status": pl.String,
@@ -67,7 +68,8 @@ _COLUMNS: dict[str, pl.DataType | type[pl.DataType]] = {
 }
 ENTRIES = pl.Schema(_COLUMNS)
 """One row per row of a ledger. `ref` is the ledger's own number of a payment or document, "" where it has none;
-`status` is a `Parcel` (courier), DEFERRED (platform) or ""; `problem` a `Problem` or null; `row_no` the row in its
+`status` is a `Parcel` (courier), DEFERRED (platform) or ""; `confirmed_at`: when the buyer confirmed to have it, or the
+platform paid out; `problem` a `Problem` or null; `row_no` the row in its
 file, null elsewhere."""
 
 FEES = pl.Schema({"row_no": pl.Int64, "column": pl.String, "amount_minor": pl.Int64})
@@ -164,10 +166,12 @@ def from_hub(orders: pl.DataFrame, events: pl.DataFrame) -> dict[Source, pl.Data
     locked = (
         happened.filter(pl.col("event") == Event.LOCKED).group_by("order_id").agg(reviewed_at=pl.min("occurred_at"))
     )
+    settled = events.filter(pl.col("event") == Event.SETTLED, pl.col("outcome").is_in(["applied", "late"]))
+    confirmed = settled.group_by("order_id").agg(confirmed_at=pl.min("occurred_at"))
     deferred = happened.filter(pl.col("event") == Event.DEFERRED).select("order_id", status=pl.lit(DEFERRED)).unique()
-    paid = orders.filter(
-        pl.col("paid_at").is_not_null() | (pl.col("payment").cast(pl.String) == Payment.DEFERRED)
-    ).join(deferred, on="order_id", how="left", maintain_order="left")
+    paid = orders.filter(pl.col("paid_at").is_not_null() | (pl.col("payment").cast(pl.String) == Payment.DEFERRED))
+    for told_of in (deferred, confirmed):
+        paid = paid.join(told_of, on="order_id", how="left", maintain_order="left")
     held = paid.join(locked, on="order_id", how="left")
     unknown = pl.col("paid_at").is_not_null() & (pl.col("paid_minor") == 0) & (pl.col("total_minor") > 0)
     whole = pl.col("event") == Event.REFUNDED
@@ -185,6 +189,7 @@ def from_hub(orders: pl.DataFrame, events: pl.DataFrame) -> dict[Source, pl.Data
             paid.select(
                 *base,
                 "status",
+                "confirmed_at",
                 amount_minor=pl.when(~unknown).then("paid_minor"),
                 at="paid_at",
                 problem=pl.when(unknown).then(pl.lit(Problem.AMOUNT.value)),
