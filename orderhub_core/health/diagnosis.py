@@ -29,6 +29,8 @@ class Diagnosis:
     steps: pl.DataFrame
     """`dwell.steps` of the last STEP_DAYS days."""
     worst: list[Blockage]
+    without_lines: pl.DataFrame
+    """`dwell.without_lines`: no limit and no place of theirs tells why they stay."""
     limits: tuple[Threshold, ...]
     """How long is too long, per stage; the last row that fits an order decides."""
     limits_from: str
@@ -61,6 +63,7 @@ def diagnose(
         dwell.stages(open_orders),
         dwell.steps(orders, as_of - STEP_DAYS * DAY_US),
         blockages.worst(open_orders, count),
+        dwell.without_lines(orders),
         limits,
         thresholds_from,
     )

@@ -29,6 +29,12 @@ LIMITS = (
 )
 OWN_TABLE = "The limits are the hub's own ({file}); `orderhub diagnose --thresholds FILE` takes others."
 OTHER_TABLE = "The limits stand in {file}."
+WITHOUT_LINES = (
+    "{said} To be sent, but nothing says what is in them, so that no warehouse gets them: {n} ({orders}). Import the"
+    " report of their items."
+)
+FEW = 5
+"""Orders named in a sentence."""
 NOT_APART = "the orders do not tell it apart from {places}"
 
 HEADLINES = {
@@ -112,7 +118,11 @@ def sentence(found: Diagnosis, time: str, tr: Translate) -> str:
     """As `summary`, of a time that is written already."""
     line = tr("Diagnosis as of {time}: {open} of {all} orders open, {overdue} overdue, {risk} at risk.")
     counts = {"open": found.open_orders.height, "all": found.orders, "overdue": found.overdue, "risk": found.at_risk}
-    return line.format(time=time, **{name: f"{count:,}" for name, count in counts.items()})
+    told = line.format(time=time, **{name: f"{count:,}" for name, count in counts.items()})
+    if not (lacking := found.without_lines.height):
+        return told
+    named = tr(", ").join([*found.without_lines["order_no"].head(FEW), *["…"] * (lacking > FEW)])
+    return tr(WITHOUT_LINES).format(said=told, n=f"{lacking:,}", orders=named)
 
 
 def lines(found: Diagnosis, tr: Translate, names: Named = by_id) -> list[str]:

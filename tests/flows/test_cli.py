@@ -95,6 +95,10 @@ def test_import_says_how_many_orders_no_warehouse_will_get_and_how_to_mend_it(or
         assert "no warehouse gets them: 1; import the report of their items" in out
     _, out, _ = orderhub("import", export, "--mapping", "generic", "--lang", "zh", "--data", tmp_path / "d")
     assert "不知道买了什么商品的订单 1 张" in out
+    _, out, _ = orderhub("diagnose", "--lang", "zh", "--data", tmp_path / "d")
+    assert "没有仓库会收到的有 1 单（B1）" in out
+    _, out, _ = orderhub("diagnose", "--json", "--data", tmp_path / "d")
+    assert last_object(out)["without_lines"] == [{"shop": "imported", "order_no": "B1"}]
     export.write_text(export.read_text("utf-8").replace("total\nB1", "sku\nB2"), "utf-8")
     _, out, _ = orderhub("import", export, "--mapping", "generic", "--data", tmp_path / "d")
     assert "no warehouse" not in out

@@ -68,6 +68,25 @@ def test_the_last_row_that_fits_decides() -> None:
     assert found["level"].to_list() == ["act", "warn", "warn"]
 
 
+def owed(number: str, **more: object) -> dict[str, object]:
+    here = {"headline": "paid", "payment": "paid", "fulfilment": "waiting", "logistics": "none", "item_count": 0}
+    return here | {"order_no": number, "shop": "s", "age_h": 1} | more
+
+
+def test_orders_that_no_rulebook_can_decide_are_told_by_number_whether_or_not_they_are_late() -> None:
+    known = [
+        owed("K", item_count=2), owed("W", warehouse="hz"), owed("U", payment="unpaid"), owed("S", payment="settled"),
+        owed("G", fulfilment="shipped"), owed("B", payment="refunded"),
+    ]  # fmt: skip
+    fine = diagnosis.diagnose(orders(*known), AS_OF, TABLE)
+    assert fine.without_lines.is_empty()
+    assert texts.sentence(fine, "now", str).endswith("at risk.")
+    lost = [owed(f"L{n}", age_h=n, payment=word) for n, word in enumerate(["paid", "deferred", "partly_refunded"] * 2)]
+    found = diagnosis.diagnose(orders(*known, *lost), AS_OF, TABLE)
+    assert found.without_lines["order_no"].to_list() == ["L5", "L4", "L3", "L2", "L1", "L0"]
+    assert "no warehouse gets them: 6 (L5, L4, L3, L2, L1, …). Import" in texts.sentence(found, "now", str)
+
+
 def test_an_empty_segment_value_means_an_empty_column() -> None:
     found = dwell.watched(
         orders({"headline": "shipped", "age_h": 3}, {"headline": "shipped", "age_h": 3, "tracking_no": "SF1"}),

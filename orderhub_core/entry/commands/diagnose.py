@@ -35,6 +35,8 @@ class Answer(msgspec.Struct, frozen=True):
     limits: tuple[thresholds.Threshold, ...]
     limits_from: str
     """The file of `--thresholds`; empty for the hub's own table."""
+    without_lines: list[dict[str, Any]]
+    """Shop and number of orders that are to be sent, and that no warehouse gets: nothing says what is in them."""
     blockages: list[Blockage]
     stages: list[dict[str, Any]]
     steps: list[dict[str, Any]]
@@ -66,6 +68,7 @@ def diagnose(
         found.overdue,
         found.limits,
         found.limits_from,
+        found.without_lines.select("shop", "order_no").to_dicts(),
         found.worst,
         found.stages.to_dicts(),
         found.steps.to_dicts(),
