@@ -92,6 +92,8 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a money cell counts: yuan (or any currency's major unit), or fen (its minor unit)."""
     money_per: Literal["order", "line"] = "order"
     """Where an order has several rows: whether total, paid, freight and discount stand for the order or for the row."""
+    address_begins: tuple[Literal["province", "city"], ...] = ()
+    """What the receiver's address begins with, each followed by a blank. Holds where no column of its own tells it."""
     required: tuple[str, ...] = ("order_no", "placed_at")
     """Fields whose column must be in the file."""
     status: dict[str, str | list[str]] = {}

@@ -52,7 +52,9 @@ def observe(table: pl.DataFrame, mapping: Mapping) -> Reading:
     """What a table of `read_table` says by this mapping. Raises UserMistake where a required heading is missing."""
     headings = resolve(table.columns, mapping, mapping.required)
     read = {field: _read(field, table[heading], mapping) for field, heading in headings.items()}
-    values = pl.DataFrame([table[ROW], *(cells.value.alias(field) for field, cells in read.items())])
+    values = _told_by_address(
+        pl.DataFrame([table[ROW], *(cells.value.alias(field) for field, cells in read.items())]), mapping
+    )
     trouble = [
         *(_trouble(values, _shown(field, table[headings[field]]), cells.problem) for field, cells in read.items()),
         *(
@@ -83,6 +85,24 @@ def observe(table: pl.DataFrame, mapping: Mapping) -> Reading:
         refused=_one_per_row(pl.concat([refused, rivals])),
         unread=[heading for heading in table.columns if heading != ROW and heading not in headings.values()],
     )
+
+
+_PLACE = r"(\p{Han}{2,20})\s+"
+
+
+def _told_by_address(values: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
+    """With the columns that the address begins with, where the file has none of that field. An address of fewer parts,
+    or one that is masked there, tells none."""
+    if "receiver_address" not in values.columns or not mapping.address_begins:
+        return values
+    form = _PLACE * len(mapping.address_begins)
+    parts = pl.col("receiver_address").str.extract_groups(rf"^{form}\S").struct
+    told = {
+        field: parts.field(str(number))
+        for number, field in enumerate(mapping.address_begins, 1)
+        if field not in values.columns
+    }
+    return values.with_columns(**told)
 
 
 def resolve(headings: list[str], mapping: Mapping, required: Iterable[str]) -> dict[str, str]:
