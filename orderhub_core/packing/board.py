@@ -144,6 +144,8 @@ def box(
     if not codes:
         return [
             (tr(NEEDED[row["item"]]).format(needed=row["needed"], sku=called(row, tr)), "info")
+            if row["item"] in NEEDED
+            else (fault(row, tr), "bad")
             for row in table.iter_rows(named=True)
             if row["item"]
         ]

@@ -41,7 +41,7 @@ else it is a SKU."""
 STAGES = pl.Enum(["before_packing", "while_packing", "after_shipping"])
 VERDICTS = pl.Enum(["go", "hold", "pass", "fail", "ok", "wait", "alert"])
 BAD = ("hold", "fail", "alert")
-ITEMS = pl.Enum(["gift", "main", "box", "stranger", "tracking_no"])
+ITEMS = pl.Enum(["gift", "main", "box", "stranger", "contents", "tracking_no"])
 TABLE = pl.Schema(
     {
         "stage": STAGES,
@@ -57,8 +57,9 @@ TABLE = pl.Schema(
     }
 )
 """One row per order and check that it passes; of one that it does not, one row for each thing at fault: `item` and
-`sku` name it, `needed` and `there` are pieces. A `stranger` was scanned and does not belong there. `since`: of the
-check after shipping when it left. In the order of the checks, within each that of the orders."""
+`sku` name it, `needed` and `there` are pieces. A `stranger` was scanned and does not belong there; of an order without
+any line the `contents` are at fault, for nobody has told what belongs there. `since`: of the check after shipping when
+it left. In the order of the checks, within each that of the orders."""
 MANY = 100_000
 """Parcels from which on it pays to have the turns as machine code."""
 TRACKING_S = 15 * 60
@@ -137,7 +138,10 @@ def _while_packing(floor: Floor, scans: pl.DataFrame) -> pl.DataFrame:
     is_box = (pl.col("code") == pl.col("order_no")) | (pl.col("code") == pl.col("tracking_no")).fill_null(False)
     begun = floor.parcels.select("order_no").filter(pl.col("order_no").is_in(known["order_no"].implode()))
     boxed = known.filter(is_box)["order_no"].unique()
-    scanned = known.filter(~is_box).group_by("order_no", sku="code").agg(there=pl.col("quantity").sum())
+    untold = begun.filter(~pl.col("order_no").is_in(floor.lines["order_no"].implode()))
+    begun = begun.join(untold, on="order_no", how="anti", maintain_order="left")
+    told = known.filter(~is_box).join(begun, on="order_no", how="semi")
+    scanned = told.group_by("order_no", sku="code").agg(there=pl.col("quantity").sum())
     sold = floor.lines.join(begun, on="order_no", how="semi").with_columns(pl.col("sku").fill_null(""))
     needed = sold.group_by("order_no", "sku", maintain_order=True).agg(
         needed=pl.col("quantity").cast(pl.Int64).sum(),
@@ -161,8 +165,15 @@ def _while_packing(floor: Floor, scans: pl.DataFrame) -> pl.DataFrame:
         there=pl.lit(0, pl.Int64),
     )
     wrong = pl.concat([boxes, goods])
+    nothing = untold.select("order_no", item=pl.lit("contents"))
     right = begun.filter(~pl.col("order_no").is_in(wrong["order_no"].implode()))
-    return pl.concat([_rows("while_packing", "fail", wrong), _rows("while_packing", "pass", right)])
+    return pl.concat(
+        [
+            _rows("while_packing", "fail", nothing),
+            _rows("while_packing", "fail", wrong),
+            _rows("while_packing", "pass", right),
+        ]
+    )
 
 
 def _after_shipping(floor: Floor, now: int, within_s: int) -> pl.DataFrame:

@@ -23,6 +23,10 @@ FAULTS: Mapping[tuple[str, str], str] = {
     ("fail", "main"): "fail: {sku} is missing: {there} of {needed} scanned",
     ("fail", "box"): "fail: the box itself was not scanned",
     ("fail", "stranger"): "fail: {sku} does not belong there: {there} scanned, {needed} needed",
+    (
+        "fail",
+        "contents",
+    ): "fail: nobody has told what is in this order; do not pack it: import the report of its items",
     ("alert", "tracking_no"): "alert: no tracking number since it left at {since}",
 }
 

@@ -79,6 +79,8 @@ def by_hand(told, stock):
                 if had[sku] != need:
                     item = "stranger" if had[sku] > need else "gift" if had[sku] >= bought else "main"
                     faults.add(("fail", item, sku, need, had[sku]))
+            if not order["lines"]:
+                faults = {("fail", "contents", None, None, None)}
             found["while_packing", f"O{number}"] = faults or "pass"
         if order["left_s"] is not None and order["left_s"] >= 0:
             late = order["left_s"] >= 900

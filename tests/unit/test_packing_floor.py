@@ -198,6 +198,16 @@ def test_a_box_is_told_what_it_lacks(box, codes, said):
     assert [text for text, _ in told] == said
 
 
+UNTOLD = "fail: nobody has told what is in this order; do not pack it: import the report of its items"
+
+
+@pytest.mark.parametrize("codes", ["", "X", "A1 X Y"])
+def test_of_an_order_without_lines_it_is_told_that_nobody_knows_what_is_in_it(codes):
+    found, scans = known([order(1)], [], []), board.scanned(codes)
+    told = board.box("A1", floor.boxed(found, "A1", scans, NOW_US), scans, [], translator("en"))
+    assert told == [(UNTOLD, "bad")]
+
+
 def test_tiles_count_orders_not_faults():
     found = known([order(1)], [line(1, 1, "G1", 1), line(1, 2, "G2", 1)], [("w1", "OTHER", 1)])
     table = floor.table(found, NOW_US)
