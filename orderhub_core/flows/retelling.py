@@ -20,6 +20,7 @@ from orderhub_core.store.unlogged import Decided, Done
 Entry = dict[str, Any]
 """A row of `frames.EVENTS` with its `detail`, JSON; `seq` and `message` are None of what the log has no entry for. With
 `quantity` and `reason` of what rules decided, and of a gift the SKU that it `goes_with`; None of all else."""
+HANDED_OVER, PRODUCED, NOTIFIED = "hub.handed_over", "hub.ordered_production", "hub.notified"
 _json = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -63,16 +64,45 @@ def _known_at(entry: Entry) -> datetime:
 
 
 def _beside(store: Store, order: dict[str, Any], decided: Sequence[Decided]) -> Iterator[Entry]:
-    number, shop, order_no = order["order_id"], order["shop"], order["order_no"]
+    number = order["order_id"]
     for one in decided:
         if one.action == "add_gift" and not one.quantity:
             yield _entry(number, "gift.refused", one.at, one.argument, "ungranted", "rules", _why(one))
-    keys = [push_key(shop, order_no, parcel + 1) for parcel in range(max(1, unlogged.parcels(store, number)))]
-    notices = [notify_key(one.argument, one.rule, shop, order_no) for one in decided if one.action == "notify"]
-    for performed in unlogged.done(store, [*keys, work_key(shop, order_no), *notices]):
+    for performed in unlogged.done(store, list(_keys(store, order, decided))):
         if not _is_empty(performed):
             event, detail = _deed(performed)
             yield _entry(number, event, performed.at, performed.effect.target, "done", "hub", detail)
+
+
+def _keys(store: Store, order: dict[str, Any], decided: Sequence[Decided]) -> dict[str, tuple[str, int]]:
+    """Of what is done for an order, what each is called and which parcel it is of (0: the order). What the hub asks its
+    shop about it is nothing that is done for it."""
+    number, shop, order_no = order["order_id"], order["shop"], order["order_no"]
+    parcels = max(1, unlogged.parcels(store, number))
+    pushes = {push_key(shop, order_no, one): one if parcels > 1 else 0 for one in range(1, parcels + 1)}
+    notices = [notify_key(one.argument, one.rule, shop, order_no) for one in decided if one.action == "notify"]
+    return {
+        **{key: (HANDED_OVER, parcel) for key, parcel in pushes.items()},
+        work_key(shop, order_no): (PRODUCED, 0),
+        **dict.fromkeys(notices, (NOTIFIED, 0)),
+    }
+
+
+def ahead(store: Store, orders: pl.DataFrame) -> list[dict[str, Any]]:
+    """What is intended for these orders (of `frames.ORDERS`) and not done: `event`, as `life` calls it once it is;
+    `target`; `parcel`, 0 for the order; `state` (waiting, failing, leased or person); `tries`; `next_at`, null where
+    nobody tries it; `note`, how the last try ended or why it waits."""
+    found = []
+    for order in orders.iter_rows(named=True):
+        keys = _keys(store, order, unlogged.decided(store, order["order_id"]))
+        for one in unlogged.ahead(store, list(keys)):
+            (event, parcel), due = keys[one.key], one.state == "waiting"
+            state = "failing" if due and one.tries else one.state
+            told = {"event": event, "target": one.target, "parcel": parcel, "state": state, "tries": one.tries}
+            next_at = datetime.fromtimestamp(one.next_at / 1e6, UTC) if due else None
+            found.append({"order_no": order["order_no"], "shop": order["shop"], **told, "next_at": next_at})
+            found[-1]["note"] = one.note
+    return found
 
 
 def _is_empty(one: Done) -> bool:
@@ -89,11 +119,11 @@ def _deed(one: Done) -> tuple[str, dict[str, Any]]:
             beside = {"packed_with": [other.order_no for other in others]} if others else {}
             said = {"carrier": marks.carrier, "tags": list(marks.tags), "priority": marks.priority}
             marked = {name: mark for name, mark in said.items() if mark}
-            return "hub.handed_over", _goods(lines) | which | beside | marked | tries
+            return HANDED_OVER, _goods(lines) | which | beside | marked | tries
         case OrderProduction(number=number, lines=lines):
-            return "hub.ordered_production", {"number": number} | _goods(lines) | tries
+            return PRODUCED, {"number": number} | _goods(lines) | tries
         case Notify():
-            return "hub.notified", tries
+            return NOTIFIED, tries
     raise AssertionError(f"no order is known to ask for {one.effect}")
 
 

@@ -4,6 +4,7 @@ person. Never their bodies."""
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -137,6 +138,19 @@ def standing(store: Store, ids: Sequence[int]) -> list[Parked]:
 def waiting(store: Store) -> list[int]:
     """The ids of all that wait for a person, the oldest first."""
     return [row[0] for row in store.query("hub", f"SELECT id FROM {statements.OPEN_PARKED} ORDER BY id")]
+
+
+def naming(store: Store, order_no: str, most: int = 500) -> list[tuple[int, str]]:
+    """Of the newest messages that wait for a person, those that have this number in them, and why they do."""
+    sql = f"SELECT id, message_id, reason FROM {statements.OPEN_PARKED} ORDER BY id DESC LIMIT ?"
+    rows = store.query("hub", sql, (most,))
+    alone = rf"(?<![0-9A-Za-z]){re.escape(order_no)}(?![0-9A-Za-z])"
+    bodies = {message.id: bytes(message.body or b"") for message in store.messages([row[0] for row in rows])}
+    return [
+        (number, reason)
+        for number, message_id, reason in rows
+        if re.search(alone, message_id) or re.search(alone.encode(), bodies.get(number, b""))
+    ]
 
 
 NOT_KNOWN: dict[str, Any] = {"kind": "", "received_at": None, "bytes": None}

@@ -1,5 +1,5 @@
-"""What became of orders that the log does not tell: what was done outside, why rules decided as they did, and gifts
-that a rule gave and its limit refused.
+"""What became of orders that the log does not tell: what was done outside and what is still to be, why rules decided as
+they did, and gifts that a rule gave and its limit refused.
 
 The log is written as news are applied, and every byte costs all orders. This is read from rows that are kept anyway.
 """
@@ -14,6 +14,8 @@ from orderhub_core.effects import Effect
 from orderhub_core.store.base import Store
 
 DONE = "SELECT payload, done_at, attempts FROM outbox WHERE {those} AND done_at IS NOT NULL ORDER BY done_at, key"
+AHEAD = """SELECT key, target, state, attempts, next_at, note FROM outbox WHERE {those}
+    AND state IN ('waiting', 'leased', 'person') ORDER BY intended_at, key"""
 DECIDED = """SELECT action, argument, quantity, rule, version, reason, decided_at, parcel FROM decisions
     WHERE order_id = ? AND shadow = 0 ORDER BY place"""
 EARNED = """SELECT g.rule, g.sku, l.sku FROM lines g JOIN lines l ON l.order_id = g.order_id AND l.line_no = g.gift_of
@@ -27,6 +29,18 @@ class Done(NamedTuple):
     effect: Effect
     at: int
     tries: int
+
+
+class Ahead(NamedTuple):
+    """An effect that is not done. `next_at`: when it is tried, microseconds UTC; what waits for a person is not."""
+
+    key: str
+    target: str
+    state: str
+    tries: int
+    next_at: int
+    note: str
+    """How the last try ended, or why it waits for a person."""
 
 
 class Decided(NamedTuple):
@@ -63,3 +77,9 @@ def done(store: Store, keys: Sequence[str]) -> list[Done]:
     """Those of these effects that are, the first one first."""
     rows = store.query("hub", DONE.format(those=store.among("key")), (store.listed(keys),))
     return [Done(effects.decode(payload), at, tries) for payload, at, tries in rows]
+
+
+def ahead(store: Store, keys: Sequence[str]) -> list[Ahead]:
+    """Those of these effects that are not done, the oldest first."""
+    rows = store.query("hub", AHEAD.format(those=store.among("key")), (store.listed(keys),))
+    return [Ahead(*row) for row in rows]

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from orderhub_core import hub
 from orderhub_core.entry.commands import log_told
 from orderhub_core.entry.commands.log import app
+from orderhub_core.errors import UserMistake
 from orderhub_core.flows import ops
 from orderhub_core.i18n import translator
 from orderhub_core.model import RawMessage, Release
@@ -172,11 +173,51 @@ def test_a_word_that_came_too_late_stands_as_asked_and_the_order_as_waiting(livi
     (word,) = (line for line in told.splitlines() if "known buyer" in line)
     assert "Asked to let it go  (happened" in word
     why = "the buyer wants something back: is it still to be sent?"
-    assert f"A1 (main) waits for a person, for hangzhou: {why}" in told and "Handed over" not in told
-    assert "A1（main）在等人处理，去 hangzhou：买家在申请售后：还要发货吗？" in shown("A1", "--lang", "zh")
-    (held,) = json.loads(shown("A1", "--json").splitlines()[-1])["held"]
-    assert held["note"] == why
+    assert (
+        f"Still to be handed over to the warehouse: hangzhou  For a person; {why}" in told and "Handed over" not in told
+    )
+    assert "尚未交给仓库：hangzhou  需人工处理；买家在申请售后：还要发货吗？" in shown("A1", "--lang", "zh")
+    (held,) = json.loads(shown("A1", "--json").splitlines()[-1])["ahead"]
+    assert (held["state"], held["note"]) == ("person", why)
     living.holds.release("A1", reason="they keep it", by="ann")
     living.dispatch(owner="me", dice=Random(1))
     told = shown("A1")
-    assert ("waits for a person" in told, told.count("Asked to let it go"), told.count("Handed over")) == (False, 2, 1)
+    assert ("For a person" in told, told.count("Asked to let it go"), told.count("Handed over")) == (False, 2, 1)
+
+
+def test_what_is_intended_and_not_done_stands_below_the_story(living):
+    taken(living, said_by("A1", "HAT"))
+    last = shown("A1").splitlines()[-1]
+    assert last.startswith("Still to be handed over to the warehouse: hangzhou  Waiting; next try ")
+    (place,) = living.settings.warehouses
+    (living.home.data / "orderhub.toml").write_text(
+        (living.home.data / "orderhub.toml").read_text("utf-8").replace(place.url, "http://127.0.0.1:9"), "utf-8"
+    )
+    down = hub.Hub(hub.home())
+    down.dispatch(owner="me", dice=Random(1))
+    down.close()
+    line = shown("A1").splitlines()[-1]
+    assert "hangzhou  Failing, tried again later; tries 1; next try 20" in line
+    assert "尚未交给仓库：hangzhou  失败，稍后重试" in shown("A1", "--lang", "zh")
+    (one,) = json.loads(shown("A1", "--json").splitlines()[-1])["ahead"]
+    assert (one["state"], one["tries"], one["target"]) == ("failing", 1, "hangzhou") and one["note"]
+    assert one["note"].split(";")[0][:20] in line
+
+
+def test_nothing_is_ahead_of_what_is_done(living):
+    taken(living, said_by("A1", "HAT"))
+    living.dispatch(owner="me", dice=Random(1))
+    assert "Still" not in shown("A1")
+
+
+@pytest.mark.parametrize("number", ["A7", "A7-gone"])
+def test_a_number_of_which_only_a_parked_message_speaks_is_told_as_that(living, number):
+    body = said_by(number, "HAT").body.replace(b"9900", b"99.5")
+    taken(living, RawMessage("main", "m-1", "event", body, number))
+    (parked,) = living.parked()
+    for lang, seems in (("en", "seems to speak of it"), ("zh", "似乎说的就是它")):
+        with pytest.raises(UserMistake) as told:
+            CliRunner().invoke(app, ["show", number, "--lang", lang], catch_exceptions=False)
+        assert seems in str(told.value.told(translator(lang))) and str(parked["id"]) in str(told.value)
+    with pytest.raises(UserMistake, match="check the number"):
+        CliRunner().invoke(app, ["show", "A", "--lang", "en"], catch_exceptions=False)

@@ -25,7 +25,7 @@ SHOWN = 20
 COUNTS = ("rows", "imported", "updated", "unchanged", "refused")
 WITHOUT_LINES = (
     "orders to be sent of which nothing says what is in them, so that no warehouse gets them: {n}; import the report of"
-    " their items, too, or this file by a mapping that names its column of item codes (sku): docs/import.md"
+    " their items, too, or this file by a mapping that names its column of item codes (`sku`): docs/import.md"
 )
 
 

@@ -12,19 +12,26 @@ import typer
 from orderhub_core import hub
 from orderhub_core.audit.spot import entries
 from orderhub_core.entry.commands import log_told
-from orderhub_core.entry.options import AsJson, dated, language, spoken, tell, tr
+from orderhub_core.entry.options import AsJson, language, spoken, tell, tr
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import retelling
-from orderhub_core.health.holds import reasons
+from orderhub_core.health import holds, queue
+from orderhub_core.i18n import retold
 from orderhub_core.model import Event
 from orderhub_core.names import Names
 from orderhub_core.rules.shortages import refused_for
-from orderhub_core.store.aside import Held
+from orderhub_core.store import aside
 
 app = typer.Typer(no_args_is_help=True)
 LIFE = frozenset(event.value for event in Event)
 NOW = ("order_no", "shop", "headline", "warehouse", "carrier", "tracking_no")
 """Of `frames.ORDERS`, what is told of where an order stands. One number may be of several shops."""
+
+AHEAD = {
+    retelling.HANDED_OVER: "Still to be handed over to the warehouse",
+    retelling.PRODUCED: "Still to be given to the production base",
+    retelling.NOTIFIED: "People still to be told",
+}
 
 
 @app.command()
@@ -49,21 +56,21 @@ def show(order_no: Annotated[str, typer.Argument(help="The order number.")], as_
     zone = ZoneInfo(opened.settings.time_zone)
     orders = opened.frame("orders").filter(pl.col("order_no") == order_no)
     if orders.is_empty():
+        for number, why in aside.naming(opened.store, order_no):
+            text = (
+                "no order {order!r} in {home}, but message {id}, which is parked, seems to speak of it: {why}"
+                " (`orderhub inbox parked` lists it)"
+            )
+            raise UserMistake(text, order=order_no, home=opened.home, id=number, why=retold(why, tr))
         text = "no order {order!r} in {home}: check the number, or import its shop's export"
         raise UserMistake(text, order=order_no, home=opened.home)
     events = opened.frame("events").filter(pl.col("order_id").is_in(orders["order_id"].implode()))
-    told = retelling.life(opened.store, orders, events)
+    told, ahead = retelling.life(opened.store, orders, events), retelling.ahead(opened.store, orders)
     names = Names(opened.settings, tr)
-    kept = opened.holds.kept(order_no=order_no)
     lines = [_now(order, names) for order in orders.iter_rows(named=True)]
-    lines += [_kept(one, names) for one in kept]
     lines += [_line(entry, zone, names) for entry in told]
-    answer = {
-        "orders": orders.select(NOW).to_dicts(),
-        "held": [dated(one._asdict(), zone) for one in kept],
-        "entries": told,
-    }
-    tell(answer, "\n".join(lines), as_json=as_json)
+    lines += [_ahead(one, zone, names) for one in ahead]
+    tell({"orders": orders.select(NOW).to_dicts(), "entries": told, "ahead": ahead}, "\n".join(lines), as_json=as_json)
     return 0
 
 
@@ -78,11 +85,16 @@ def _now(order: dict[str, Any], names: Names) -> str:
     return tr("; ").join([told, *where, *by])
 
 
-def _kept(one: Held, names: Names) -> str:
-    """Whatever was said of it, it waits."""
-    text = tr("{order} ({shop}) waits for a person, for {target}: {why}")
-    shop, target = names("shop", one.shop), names("target", one.target)
-    return text.format(order=one.order_no, shop=shop, target=target, why=reasons(one.note, tr, names))
+def _ahead(one: dict[str, Any], zone: ZoneInfo, names: Names) -> str:
+    """What is still to be done for it, whatever was said of it."""
+    told = [tr(queue.STATES[one["state"]])]
+    told += [tr("{what} {fact}").format(what=tr("tries"), fact=one["tries"])] if one["tries"] else []
+    told += [tr("next try {at}").format(at=_clock(one["next_at"], zone))] if one["next_at"] else []
+    told += [holds.reasons(one["note"], tr, names)] if one["note"] else []
+    told += [tr("{what} {fact}").format(what=tr("parcel"), fact=one["parcel"])] if one["parcel"] else []
+    where = names("target", one["target"])
+    what = tr("{decision}: {what}").format(decision=tr(AHEAD[one["event"]]), what=where)
+    return f"{what}  {tr('; ').join(told)}"
 
 
 def _line(entry: dict[str, Any], zone: ZoneInfo, names: Names) -> str:
