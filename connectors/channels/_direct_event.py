@@ -115,7 +115,8 @@ def decode(body: bytes) -> Observation:
         told = EVENT.decode(body)
         content = _content_of(told.order_no, told.content)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Unreadable("not an order event: {why}", why=refusal(error)) from None
+        why = refusal(error)
+        raise _of_amount(Unreadable("not an order event: {why}", why=why), why) from None
     except RecursionError:
         raise Unreadable("not an order event: nested too deeply") from None
     if not WORDS.issuperset(told.facts):
@@ -162,14 +163,21 @@ def _content_of(order_no: str, said: msgspec.Raw) -> model.Content | None:
         content = _content(said)
     except msgspec.ValidationError as error:
         what, at, where = refusal(error).partition(" - at `$")
-        raise Unreadable(
-            "not an order event: {what} - at `$.content{where}", what=what, where=where if at else "`"
-        ) from None
+        where = where if at else "`"
+        failed = Unreadable("not an order event: {what} - at `$.content{where}", what=what, where=where)
+        raise _of_amount(failed, where) from None
     if len(said) <= LONGEST_KEPT:
         _kept[order_no] = said.copy(), content
         if len(_kept) > SAME_AGAIN:
             _kept.popitem(last=False)
     return content
+
+
+def _of_amount(failed: Unreadable, where: str) -> Unreadable:
+    """The parser asks for an `int`, which does not tell a shop what is to be counted."""
+    if not where.endswith("_minor`"):
+        return failed
+    return Unreadable("{said}; amounts are whole minor units: 19.90 is 1990 fen", said=failed)
 
 
 def _content(said: msgspec.Raw) -> model.Content | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 
 import structlog
 
@@ -13,7 +15,9 @@ from orderhub_core.flows import editions, settled
 from orderhub_core.flows.context import Context
 from orderhub_core.flows.places import places
 from orderhub_core.hub import Hub
-from orderhub_core.settings import FILE_NAME
+from orderhub_core.i18n import Translate
+from orderhub_core.rules.tree import Rulebook
+from orderhub_core.settings import FILE_NAME, Settings
 from orderhub_core.store import flow, homes
 from orderhub_core.store.home import Home
 
@@ -61,9 +65,14 @@ def check_rulebook(hub: Hub) -> None:
         book = editions.in_force(hub.store, hub.book).active
     except NeedsPerson as reason:
         raise Mistaken(reason.told) from None
-    if told := settled.unknown(book, hub.settings):
-        where = f"version {book.version}" if book is not hub.book else hub.home.data / hub.settings.rulebook
-        raise UserMistake("{where}: {told}", where=where, told="; ".join(told))
+    if settled.unknown(book, hub.settings):
+        file = hub.home.data / hub.settings.rulebook if book is hub.book else None
+        raise Mistaken(partial(_unknown, book, hub.settings, file))
+
+
+def _unknown(book: Rulebook, settings: Settings, file: Path | None, tr: Translate) -> str:
+    where = str(file or tr("{what} {fact}").format(what=tr("version"), fact=book.version))
+    return f"{where}{tr(': ')}{tr('; ').join(settled.unknown(book, settings, tr))}"
 
 
 def check_work(hub: Hub) -> Context:

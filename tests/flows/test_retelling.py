@@ -17,7 +17,7 @@ from orderhub_core.entry.commands import log_told
 from orderhub_core.entry.commands.log import app
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import ops
-from orderhub_core.i18n import translator
+from orderhub_core.i18n import retold, translator
 from orderhub_core.model import RawMessage, Release
 from orderhub_core.names import Names
 from orderhub_core.settings import Settings
@@ -221,3 +221,24 @@ def test_a_number_of_which_only_a_parked_message_speaks_is_told_as_that(living, 
         assert seems in str(told.value.told(translator(lang))) and str(parked["id"]) in str(told.value)
     with pytest.raises(UserMistake, match="check the number"):
         CliRunner().invoke(app, ["show", "A", "--lang", "en"], catch_exceptions=False)
+
+
+def test_what_a_parser_wants_of_an_amount_or_a_time_is_told_as_a_shop_keeps_them(living):
+    amount = said_by("A8", "HAT").body.replace(b'"total_minor": 9900', b'"total_minor": 99.5')
+    clock = said_by("A9", "HAT").body.replace(b"+08:00", b"")
+    taken(living, RawMessage("main", "m-1", "event", amount, "A8"), RawMessage("main", "m-2", "event", clock, "A9"))
+    why = {row["message_id"]: row["reason"] for row in living.parked()}
+    assert why["m-1"].endswith("at `$.content.total_minor`; amounts are whole minor units: 19.90 is 1990 fen")
+    zh = translator("zh")
+    assert "金额以分为单位，须为整数" in retold(why["m-1"], zh) and "Expected" not in retold(why["m-1"], zh)
+    assert "应为带时区的" in retold(why["m-2"], zh) and "timezone" not in retold(why["m-2"], zh)
+
+
+def test_a_person_s_words_on_what_is_held_are_told_in_chinese(living):
+    taken(living, said_by("A1", "HAT"))
+    for at, act in enumerate(("again", "close"), living.as_of()):
+        said = Release("main", "A1", reason="电话里说好了", by="ann", act=act)
+        taken(living, ops.release(said, at))
+    again, closed = [line for line in shown("A1", "--lang", "zh").splitlines() if "操作人 ann" in line]
+    assert "→ 已放行" in again and again.endswith("  试过的也再发；操作人 ann；理由 电话里说好了")
+    assert "→ 已关闭" in closed and closed.endswith("  操作人 ann；理由 电话里说好了")

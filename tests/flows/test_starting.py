@@ -229,6 +229,8 @@ def test_what_decides_is_looked_at_and_not_a_file_that_no_longer_does(orderhub, 
     (where / "orderhub.toml").write_text(settings.format("guangzhou"), encoding="utf-8")
     with pytest.raises(UserMistake, match=r"version v1: group 'routing' names the warehouse 'hangzhou'"):
         check_rulebook(Hub(Home(where)))
+    code, said = orderhub("serve", "--lang", "zh", "--port", free_port(), "--data", where)
+    assert code == 2 and "版本 v1：" in said and "names the warehouse" not in said
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6")

@@ -23,7 +23,8 @@ from orderhub_core.rules.shortages import refused_for
 from orderhub_core.store import aside
 
 app = typer.Typer(no_args_is_help=True)
-LIFE = frozenset(event.value for event in Event)
+NAMED = frozenset({*(event.value for event in Event), "order.released", "order.closed"})
+"""Events whose states have names in every language."""
 NOW = ("order_no", "shop", "headline", "warehouse", "carrier", "tracking_no")
 """Of `frames.ORDERS`, what is told of where an order stands. One number may be of several shops."""
 
@@ -125,7 +126,7 @@ def _what(entry: dict[str, Any], names: Names) -> str:
 
 def _state(event: str, state: str) -> str:
     """Those of an order's life have names; what else the log keeps is as it was said."""
-    return tr(state.replace("_", " ")) if state and event in LIFE else state or "·"
+    return tr(state.replace("_", " ")) if state and event in NAMED else state or "·"
 
 
 def _clock(at: datetime, zone: ZoneInfo) -> str:

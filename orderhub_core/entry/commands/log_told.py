@@ -87,7 +87,9 @@ def _facts(
         if key in UNTOLD or fact is False or fact == "" or (fact == [] and event != CONTENT):
             continue
         field, fact = COLUMNS.get(key), _named(key, fact, names)
-        if event == SPLIT and key == "parcels":
+        if key == "act":  # the event's name tells of the others
+            yield from [tr("what was tried goes, too")] * (fact == "again")
+        elif event == SPLIT and key == "parcels":
             yield from (_parcel(one, tr, names) for one in fact)
         elif event == CONTENT and fact == []:
             yield tr(LABELS.get(key, key))
