@@ -240,5 +240,5 @@ def test_a_person_s_words_on_what_is_held_are_told_in_chinese(living):
         said = Release("main", "A1", reason="电话里说好了", by="ann", act=act)
         taken(living, ops.release(said, at))
     again, closed = [line for line in shown("A1", "--lang", "zh").splitlines() if "操作人 ann" in line]
-    assert "→ 已放行" in again and again.endswith("  试过的也再发；操作人 ann；理由 电话里说好了")
-    assert "→ 已关闭" in closed and closed.endswith("  操作人 ann；理由 电话里说好了")
+    assert "要求放行" in again and again.endswith("  试过的也再发；操作人 ann；理由 电话里说好了")
+    assert "要求了结" in closed and closed.endswith("  操作人 ann；理由 电话里说好了")
