@@ -180,7 +180,7 @@ class _Batch:
             for message in self.claim.messages
             if not self._passed_on(message, found := self._read(message))
         ]
-        self._load({key for _, _, key in read if key is not None})
+        self._load({key[1] for _, _, key in read if key is not None})
         outcomes: dict[tuple[str, str], Outcome] = {}
         while read:
             # What follows in the batch on the message that makes an order the rulebook's waits until that has spoken.
@@ -200,7 +200,7 @@ class _Batch:
             if found is None:
                 outcomes[message.source, message.message_id] = "parked"
                 continue
-            known = None if key is None else orders.get(key)
+            known = None if key is None else orders[key[1]].get(key[0])
             # Most are decided, and await nothing.
             awaits = known is not None and not known.head.decided and intentions.awaits(known.head)
             overtaken = somebody and not awaits and behind.holds(key, *found, known)
@@ -211,7 +211,7 @@ class _Batch:
                 reads = somebody
             else:
                 outcomes[message.source, message.message_id] = self._take(message, *found, known)
-                known = orders.get(key) if known is None and key is not None else known
+                known = orders[key[1]].get(key[0]) if known is None and key is not None else known
                 reads = known is not None and not known.head.decided and intentions.reads_buyer(known.head)
             if reads and key is not None:
                 behind.add(key, *found, known)
@@ -260,16 +260,12 @@ class _Batch:
         row = (message.id, message.source, message.message_id, str(reason), self.context.clock(), None, None, None)
         self.writes.upserts["parked"].append(row)
 
-    def _load(self, keys: set[Key]) -> None:
-        unknown = []
-        for key in keys:
-            if known := self.kept.pop(key, None):
-                self.orders[key] = known
-            else:
-                unknown.append(key)
-        for row in self.reads.order_rows(unknown):
+    def _load(self, numbers: set[str]) -> None:
+        unknown = [number for number in numbers if number not in self.kept]
+        self.orders |= {number: self.kept.pop(number, {}) for number in numbers}
+        for row in self.reads.order_rows(unknown) if unknown else ():
             head = rows.head(row)
-            self.orders[head.shop, head.order_no] = Known(head)
+            self.orders[head.order_no][head.shop] = Known(head)
 
     def _take(self, message: Message, source: Source, decoded: Decoded, known: Known | None) -> Outcome:
         self.moment += 1
@@ -303,7 +299,7 @@ class _Batch:
         head = Head(self.next_order_id, source.shop, source.platform, order_no)
         self.next_order_id += self.claim.lanes
         self.news.create(head)
-        known = self.orders[head.shop, order_no] = Known(head)
+        known = self.orders[order_no][head.shop] = Known(head)
         return known
 
     def _hidden(self, known: Known, content: Content) -> Pseudonymous:

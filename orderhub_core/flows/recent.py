@@ -21,7 +21,7 @@ from orderhub_core.store.base import Store
 from orderhub_core.store.unit import Claim, Writes
 
 MOST = 5_000
-"""Some 10 KB each, measured as the growth of a worker during a sale."""
+"""Order numbers; hardly one has several orders. Some 10 KB each, measured as the growth of a worker during a sale."""
 
 
 class Known(msgspec.Struct):
@@ -32,8 +32,8 @@ class Known(msgspec.Struct):
     """The content that was taken last, while all that is stated of the order stands in it."""
 
 
-Orders = dict[tuple[str, str], Known]
-"""By shop and order number."""
+Orders = dict[str, dict[str, Known]]
+"""By order number and shop. Of a number that is here all orders are: they are read and forgotten together."""
 
 
 class _Kept(NamedTuple):

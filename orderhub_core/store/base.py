@@ -40,6 +40,8 @@ class Store(ABC):
     skip_locked = ""
     hold_parked = ""
     """Where several write at once: takes parked rows by a list of ids, in the order in which commits dismiss some."""
+    numbered = "orders WHERE {those}"
+    """How orders are found by a list of numbers alone."""
     lanes: int
     """Among how many the orders are shared out, from the making of the hub on."""
 
@@ -121,14 +123,11 @@ class Store(ABC):
         sql = f"SELECT {MESSAGE} FROM inbox WHERE {self.among('id')} ORDER BY id"
         return [Message(*row) for row in self.query("inbox", sql, (self.listed(ids),))]
 
-    def order_rows(self, keys: Iterable[tuple[str, str]]) -> list[Row]:
-        """The rows of `orders` for (shop, order_no) keys, in column order."""
-        by_shop: dict[str, list[str]] = {}
-        for shop, order_no in keys:
-            by_shop.setdefault(shop, []).append(order_no)
-        names = ", ".join(statements.columns("orders"))
-        sql = f"SELECT {names} FROM orders WHERE shop = ? AND {self.among('order_no')}"
-        return [row for shop, nos in by_shop.items() for row in self.query("hub", sql, (shop, self.listed(nos)))]
+    def order_rows(self, numbers: Iterable[str]) -> list[Row]:
+        """The rows of `orders` with these numbers, whichever shop's, in column order."""
+        those = self.numbered.format(those=self.among("order_no"))
+        sql = f"SELECT {', '.join(statements.columns('orders'))} FROM {those}"
+        return self.query("hub", sql, (self.listed(numbers),))
 
     def line_rows(self, order_ids: Iterable[int]) -> list[Row]:
         """order_id, line_no, sku, name, category, quantity, price_minor, gift_of of the live lines of these orders."""

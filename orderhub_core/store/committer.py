@@ -78,10 +78,10 @@ class Committer:
     def drop(self) -> None:
         """Nothing: a claim holds nobody up here."""
 
-    def order_rows(self, keys: Iterable[tuple[str, str]]) -> list[Row]:
-        """As `Store.order_rows`. Who plans ahead remembers the orders of the batch that is being written, and asks for
-        others only."""
-        return self._store.order_rows(keys)
+    def order_rows(self, numbers: Iterable[str]) -> list[Row]:
+        """As `Store.order_rows`. Who plans ahead remembers all orders of the numbers that are being written, and asks
+        for others only."""
+        return self._store.order_rows(numbers)
 
     def line_rows(self, order_ids: Iterable[int]) -> list[Row]:
         """As `Store.line_rows`, once the batch is written: it may hold some of them. Raises as `end`."""

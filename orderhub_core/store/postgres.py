@@ -67,6 +67,7 @@ HOLD_EFFECTS = """SELECT 1 FROM outbox WHERE key = ANY(%s) ORDER BY key COLLATE 
 
 class PostgresStore(Store):
     skip_locked = " FOR UPDATE SKIP LOCKED"
+    numbered = sessions.SHOP_BY_SHOP
     # By the bytes of their names, as Python sorts them.
     hold_parked = """SELECT id FROM parked WHERE id = ANY(?)
         ORDER BY source COLLATE "C", message_id COLLATE "C" FOR UPDATE"""

@@ -97,8 +97,8 @@ class Relay:
         for hand in self._hands:
             hand.start(hand.store.give_back).result()
 
-    def order_rows(self, keys: Iterable[tuple[str, str]]) -> list[Row]:
-        return self._store.order_rows(keys)
+    def order_rows(self, numbers: Iterable[str]) -> list[Row]:
+        return self._store.order_rows(numbers)
 
     def line_rows(self, order_ids: Iterable[int]) -> list[Row]:
         return self._store.line_rows(order_ids)

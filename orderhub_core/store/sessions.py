@@ -32,6 +32,12 @@ SESSION = (
 BY_KEYS = ("SET enable_mergejoin = off", "SET enable_hashjoin = off")
 """Of whoever claims and commits: a batch is a few rows of great tables. As long as a table is not that great, or nobody
 has counted it, the planner would rather walk all of it, again for each batch."""
+SHOP_BY_SHOP = """(WITH RECURSIVE known AS (SELECT min(shop) AS known FROM orders UNION ALL
+    SELECT (SELECT min(shop) FROM orders WHERE shop > known) FROM known WHERE known IS NOT NULL)
+    SELECT known FROM known) AS shops
+    CROSS JOIN LATERAL (SELECT * FROM orders WHERE shop = known AND {those} OFFSET 0) AS orders"""
+"""Orders by a list of numbers: for these, too, it would walk all orders that nobody has counted, but not all of a
+shop's."""
 
 
 ANSWER_S, BATCH_ANSWER_S = 900.0, 120.0

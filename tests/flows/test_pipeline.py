@@ -123,7 +123,7 @@ def test_what_is_remembered_of_a_backlog_is_found_once_it_is_done(pipeline, cont
     steps(pipeline)
     context.store.accept([order("A1", E.PAID)], NOW)
     kept = context.recent.take(context.store, context.store.claim(LIMIT, NOW))
-    assert kept is not None and set(kept) == {("shop-1", f"A{n}") for n in range(BACKLOG)}
+    assert kept is not None and set(kept) == {f"A{n}" for n in range(BACKLOG)}
 
 
 def in_the_air(pipeline, context, order):

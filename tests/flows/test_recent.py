@@ -128,13 +128,13 @@ def test_what_is_kept_is_found_by_the_next_claim(context, order):
     claim = context.store.claim(10, NOW)
     kept = recent.take(context.store, claim)
     context.store.release(claim)
-    assert kept is not None and set(kept) == {("shop-1", "A1")}
+    assert kept is not None and set(kept) == {"A1"}
 
 
 def test_what_is_kept_is_found_once(context, kept):
     """Two threads never change one order."""
     recent, claim = kept
-    assert set(recent.take(context.store, claim)) == {("shop-1", "A1")}
+    assert set(recent.take(context.store, claim)) == {"A1"}
     assert recent.take(context.store, claim) is None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from reading import rows
 
@@ -79,7 +80,7 @@ def test_who_asks_for_time_gets_it(context, order):
 
 
 def test_a_database_that_is_busy_parks_nothing(context, order, monkeypatch):
-    context.store.accept([order("A1", E.PLACED)], NOW)
+    context.store.accept([msgspec.structs.replace(order("A1", E.PLACED), key="A1")], NOW)
     with monkeypatch.context() as busy:
         busy.setattr(context.store, "order_rows", lambda keys: (_ for _ in ()).throw(Busy("locked")))
         for _ in range(5):

@@ -187,7 +187,7 @@ def test_what_older_versions_knew_of_statements_counts_as_it_did(old_home):
         connection.commit()
     homes.init(old_home)
     store = homes.open_store(old_home)
-    heads = {head.order_no: head for head in map(rows.head, store.order_rows([("shop-1", "A1"), ("shop-1", "A2")]))}
+    heads = {head.order_no: head for head in map(rows.head, store.order_rows(["A1", "A2"]))}
     store.close()
     assert heads["A2"].stated == {}
     stated = heads["A1"].stated
