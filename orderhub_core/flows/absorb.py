@@ -165,8 +165,8 @@ class _Batch:
         outside = Outside(partial(reporting.reports, context.store), partial(reporting.closings, context.store))
         self.counters = context.counters(self.reads, context.places.zone)
         self.intentions = Intentions(
-            self.reads, in_force, outside, context.places, self.counters, context.buyers(self.reads), self.news,
-            self.writes, context.merge_wait_us,
+            self.reads, in_force, outside, context.places, self.counters, context.buyers(self.reads), self.orders,
+            self.news, self.writes, context.merge_wait_us,
         )  # fmt: skip
         self.sightings = Sightings()
         self.put_off: set[int] = set()
@@ -208,13 +208,15 @@ class _Batch:
                 return waiting + read[place:]
             if awaits or overtaken:
                 waiting.append(one)
-                reads = somebody
+                buyers = intentions.asks_buyers
             else:
                 outcomes[message.source, message.message_id] = self._take(message, *found, known)
                 known = orders[key[1]].get(key[0]) if known is None and key is not None else known
-                reads = known is not None and not known.head.decided and intentions.reads_buyer(known.head)
-            if reads and key is not None:
-                behind.add(key, *found, known)
+                if known is None or known.head.decided or not intentions.awaits(known.head):
+                    continue
+                buyers = intentions.reads_buyer(known.head)
+            if key is not None:
+                behind.add(key, *found, known, buyers=buyers)
                 somebody = True
         return waiting
 

@@ -1,11 +1,12 @@
 """What keeps an order from its warehouse, whatever the rulebook says of it: nothing of it is to be sent, or its buyer
-wants something back, or has it sent elsewhere, and a person must look first."""
+wants something back or another address, or another shop has it, and a person must look first."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from orderhub_core.cases import in_all
+from orderhub_core.flows.away import SENT_BY
 from orderhub_core.fold import CASE_OPENED, CASE_REFUNDED, Entry, Head
 from orderhub_core.lifecycle import OWED_STATES, axis_of
 from orderhub_core.model import Axis, Event
@@ -22,6 +23,10 @@ REFUNDED = "partly refunded: what is still to be sent?"
 WANTED_BACK = "the buyer wants something back: is it still to be sent?"
 READDRESSED = "its address is being changed: where is it to go?"
 MANY = "it has {cases} after-sale cases, {refunded} of them paid back: look at each"
+ELSEWHERE = "also in the hub as an order of {shop}: is it one order?"
+APART_US = 2 * 86_400_000_000
+"""Orders that were placed so far from each other are two, whatever their number: exports may tell the day alone, or the
+time of another zone."""
 PASSING = {WANTED_BACK: READDRESSED, READDRESSED: WANTED_BACK}
 """What may be over by itself, each with the other one."""
 
@@ -31,11 +36,14 @@ def is_stopped(head: Head) -> bool:
     return head.fulfilment in STOPPED or head.payment not in OWED
 
 
-def of_all(head: Head) -> list[str]:
-    """Why nothing is done for an order before a person has looked, whatever the rulebook says of it."""
+def of_all(head: Head, others: Iterable[Head] = ()) -> list[str]:
+    """Why nothing is done for an order before a person has looked, whatever the rulebook says of it. `others`: those of
+    other shops that have its number."""
     refunded = [REFUNDED] if PARTLY_REFUNDED in head.facts else []
     found = refunded if head.after_sale in CALM else [*refunded, WANTED_BACK]
-    return [*found, many(head)] if found and in_all(head.cases)[0] > 1 else found
+    several = [many(head)] if found and in_all(head.cases)[0] > 1 else []
+    elsewhere = [ELSEWHERE.format(shop=one.shop) for one in others if _is_sent(one) and _may_be_one(head, one)]
+    return [*found, *several, *elsewhere]
 
 
 def of_its_way(head: Head) -> list[str]:
@@ -64,3 +72,21 @@ def one_more(head: Head, news: Sequence[Entry]) -> bool:
 def is_a_case(entry: Entry) -> bool:
     """Whether the buyer's case went on; it may be told again and again, each time as of now."""
     return entry.event in AFTER_SALE and entry.before != entry.after
+
+
+def _is_sent(head: Head) -> bool:
+    """Whether it is, by us or by another hand, or is about to be: not one that waits for its payment, nor one that came
+    to nothing before it had left."""
+    if head.deleted_at is not None:
+        return False
+    if head.logistics != "none" or not SENT_BY.isdisjoint(head.facts):
+        return True
+    return bool(head.decided or head.fulfilment != "waiting") and not is_stopped(head)
+
+
+def _may_be_one(head: Head, other: Head) -> bool:
+    """Whether two orders of one number may be the same one. Shops that number their orders themselves have the same
+    numbers, too."""
+    told = ((head.placed_at, other.placed_at), (head.owed_at, other.owed_at))
+    known = [abs(one - two) for one, two in told if one is not None and two is not None]
+    return not known or known[0] < APART_US

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -146,8 +146,8 @@ class _Made(NamedTuple):
 
     outcomes: dict[str, Outcome]
     parked: dict[str, str]
-    planned: dict[str, Head]
-    """By number, the orders that a preview has changed: the store does not have them so."""
+    planned: dict[tuple[str, str], Head]
+    """By shop and number, the orders that a preview has looked at: the store may not have them so."""
 
 
 def _apply(context: Context, messages: list[RawMessage], now: int, batch: int) -> _Made:
@@ -218,14 +218,20 @@ def _preview(context: Context, messages: list[RawMessage], now: int, batch: int)
         planned = plan(context, context.store.unbound(rows))
         made.outcomes.update({message_id: outcome for (_, message_id), outcome in planned.outcomes.items()})
         made.parked.update({row[2]: row[3] for row in planned.writes.upserts["parked"]})
-        made.planned.update({order_no: known.head for (_, order_no), known in planned.orders.items()})
+        made.planned.update(
+            ((shop, number), known.head) for number, own in planned.orders.items() for shop, known in own.items()
+        )
     return made
 
 
-def _without_lines(store: Store, shop: str, order_nos: Sequence[str], planned: dict[str, Head], batch: int) -> int:
-    kept = [number for number in dict.fromkeys(order_nos) if number not in planned]
-    stored = (head(row) for some in _groups(kept, batch) for row in store.order_rows((shop, number) for number in some))
-    return sum(map(lacks_lines, chain(planned.values(), stored)))
+def _without_lines(
+    store: Store, shop: str, order_nos: Sequence[str], planned: Mapping[tuple[str, str], Head], batch: int
+) -> int:
+    numbers = list(dict.fromkeys(order_nos))
+    kept = [number for number in numbers if (shop, number) not in planned]
+    stored = (head(row) for some in _groups(kept, batch) for row in store.order_rows(some))
+    own = (planned[shop, number] for number in numbers if (shop, number) in planned)
+    return sum(map(lacks_lines, chain(own, (one for one in stored if one.shop == shop))))
 
 
 def _groups(some: Sequence[T], size: int) -> Iterator[Sequence[T]]:

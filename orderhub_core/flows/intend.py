@@ -22,6 +22,7 @@ from orderhub_core.flows.following import Carried, Following
 from orderhub_core.flows.marking import marked
 from orderhub_core.flows.news import News
 from orderhub_core.flows.places import Places
+from orderhub_core.flows.recent import Orders
 from orderhub_core.flows.regarding import Buyers
 from orderhub_core.fold import Head, as_entry
 from orderhub_core.model import FIRST_ADDED_LINE, Line
@@ -67,9 +68,9 @@ class Intentions:
 
     def __init__(
         self, reads: Reads, books: Callable[[], Choice], outside: Outside, places: Places, counters: Counters,
-        buyers: Buyers, news: News, writes: Writes, merge_wait_us: int = 0,
+        buyers: Buyers, orders: Orders, news: News, writes: Writes, merge_wait_us: int = 0,
     ) -> None:  # fmt: skip
-        self._merge_wait_us = merge_wait_us
+        self._orders, self._merge_wait_us = orders, merge_wait_us
         self.reads, self._books, self.outside, self.news, self.writes = reads, books, outside, news, writes
         self.places, self.counters, self.buyers = places, counters, buyers
         self.following = Following(reads, places, news, writes)
@@ -86,8 +87,8 @@ class Intentions:
         return _is_undecided(head) and head.order_id in self.news.touched and self.books.speaks
 
     def reads_buyer(self, head: Head) -> bool:
-        """Whether the rulebook must speak on an order, and will read what its buyer's other orders are."""
-        if not self.awaits(head) or not self._asks_buyers:
+        """Whether the rulebook, as it speaks on an order, will read what its buyer's other orders are."""
+        if not self.asks_buyers:
             return False
         shadow = self.books.shadow
         return asks_buyers(self.books.of(head.shop, head.order_no)) or (shadow is not None and asks_buyers(shadow))
@@ -99,7 +100,7 @@ class Intentions:
         return bool(world.watched()) or any(any(limited(book)) for book in self.books.every)
 
     @cached_property
-    def _asks_buyers(self) -> bool:
+    def asks_buyers(self) -> bool:
         """Whether any book does: to ask the one that speaks takes longer than all else that is asked of a message."""
         return any(map(asks_buyers, self.books.every))
 
@@ -180,7 +181,7 @@ class Intentions:
         head, _, book, lines, message = made
         at, version, lack = message.received_at, book.version, settled.lack
         gifts: list[Line] = []
-        held = doubts.of_all(head)
+        held = doubts.of_all(head, self._others(head))
         done: list[Decision] = []
         named: list[rows.Done] = []
         if read := self._read.get(head.order_id):
@@ -225,6 +226,11 @@ class Intentions:
             until = self._waits_until(made, settled, named)
             held += doubts.of_its_way(head)
             self._hand_over(made, settled, [*lines, *gifts], held, partial(_marks, tuple(named)), until)
+
+    def _others(self, head: Head) -> list[Head]:
+        """The orders of other shops that have its number."""
+        own = self._orders[head.order_no]
+        return [own[shop].head for shop in sorted(own) if shop != head.shop]
 
     def _log(self, head: Head, decision: Decision, parcel: int, version: str, message: Message) -> None:
         """A decision on a parcel; 0: the only one of its order."""

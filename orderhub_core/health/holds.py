@@ -37,6 +37,7 @@ REASONS = {
     "wanted_back": "the buyer wants something back: is it still to be sent?",
     "many": "it has {cases} after-sale cases, {refunded} of them paid back: look at each",
     "readdressed": "its address is being changed: where is it to go?",
+    "elsewhere": "also in the hub as an order of {shop}: is it one order?",
     "stopped": "the order is {headline}",
     "again": "it was stopped, and is owed again: is it to be sent?",
     "handed_over": "handed over already: see whether it must be stopped there",
@@ -191,6 +192,8 @@ def _reason(said: str, tr: Translate, names: Named) -> str:
             given = found.groupdict()
             if text == REASONS["named"]:
                 given["warehouse"] = names("warehouse", given["warehouse"])
+            if "shop" in given:
+                given["shop"] = names("shop", given["shop"])
             if "kind" in given:
                 given["kind"] = tr(KINDS.get(given["kind"], given["kind"]))
             if "headline" in given:

@@ -618,14 +618,25 @@ class Model:
         order.decided = order.part() if ours and any(wish.action == "split" for wish in done) else 1
         case, refunded = now.after_sale not in CALM, "payment.partly_refunded" in order.facts
         passing = {why for why, holds in (("case", case), ("address", order.readdressed())) if holds}
-        doubtful = passing or refunded
-        state = "person" if doubtful or any(wish.action in ("hold", "approve") for wish in done) else "waiting"
+        twice, ruled = self._is_sent_by_another_shop(order), any(wish.action in ("hold", "approve") for wish in done)
+        state = "person" if passing or refunded or twice or ruled else "waiting"
         for name, parcel in order.pushes().items() if ours else ():
             push = Effect(order.warehouse or "", self.inbox[cause][0], order.goods(parcel), state)
-            ruled = any(wish.action in ("hold", "approve") for wish in done)
-            alone = len(passing) == 1 and not (ruled or refunded or order.has_many())
+            alone = len(passing) == 1 and not (ruled or refunded or twice or order.has_many())
             push.only = passing if alone else set()
             self._intend(name, push)
+
+    def _is_sent_by_another_shop(self, order: Order) -> bool:
+        """Whether one of that number has left, or somebody is about to send it, and it may be the same one."""
+        for other in self.orders.values():
+            if other is order or other.order_no != order.order_no:
+                continue
+            now = other.settled()
+            left = now.logistics != "none" or other.facts.keys() & set(SHIPPED)
+            begun = other.decided or now.fulfilment != "waiting"
+            if (left or (begun and not _is_stopped(now))) and not _is_days_apart(order, other):
+                return True
+        return False
 
     def _carry_out(self, order: Order, wish: Wish, cause: Key) -> None:
         at = self.inbox[cause][0]
@@ -739,6 +750,15 @@ def _is_stopped(now: Any) -> bool:
 def _at_least(numbers: set[str]) -> int:
     """How many cases these are: one without a number may be any of the others."""
     return len(numbers - {""}) or len(numbers)
+
+
+def _is_days_apart(order: Order, other: Order) -> bool:
+    """By when they were placed; where that is not known of both, by when they were to be sent."""
+    for events in (("order.placed",), ("payment.deferred", "payment.paid")):
+        one, two = (min((o.facts[e] for e in events if e in o.facts), default=None) for o in (order, other))
+        if one is not None and two is not None:
+            return abs(one - two) >= 2 * 86_400 * SECOND
+    return False
 
 
 def _goods(leased: Any) -> list[tuple[str, int, str]]:

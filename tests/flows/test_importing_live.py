@@ -177,3 +177,21 @@ def test_a_corrected_file_corrects_what_a_file_has_said(hub, take):
     assert stated(hub) == ("OLD", 2, 1_000, "a corrected street")
     assert take(OLD).unchanged == 1
     assert stated(hub) == ("OLD", 2, 1_000, "a corrected street")
+
+
+def test_what_was_imported_before_its_shop_was_connected_is_not_sent_twice(hub, take):
+    take(OLD)
+    say(hub)
+    say(hub, no="A2")
+    (held,) = hub.holds.kept()
+    assert (held.shop, held.order_no) == ("main", "A1")
+    assert held.note == "also in the hub as an order of exports: is it one order?"
+    assert len(pushes(hub)) == 3
+    hub.holds.release("A1", shop="main", reason="it is another one", by="ann")
+    assert hub.holds.kept() == []
+
+
+def test_old_orders_that_another_shop_has_numbered_alike_hold_nothing(hub, take):
+    take(OLD.replace("2026-01-01", "2025-12-01"))
+    say(hub)
+    assert hub.holds.kept() == []

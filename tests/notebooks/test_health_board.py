@@ -15,7 +15,7 @@ import pytest
 
 from orderhub_core import errors, frames, held, hub, i18n, ui
 from orderhub_core.charts import health as charts
-from orderhub_core.flows import doubts, following
+from orderhub_core.flows import away, doubts, following
 from orderhub_core.flows.editions import Editions
 from orderhub_core.health import diagnosis, holds, queue
 from orderhub_core.model import RawMessage
@@ -346,13 +346,21 @@ def test_the_reasons_of_held_orders_are_told_in_chinese(board: ModuleType, holdi
     told = " ".join(holds.table(board.app.run()[1]["back"](), "UTC", tr)[tr("Reasons")])
     assert not re.findall("[A-Za-z]{3,}", told.replace("finance", ""))
     assert {kind: tr(name) for kind, name in held.KINDS.items()} == {kind: hold.zh for kind, hold in HOLDS.items()}
-    worded = ("partly_refunded", "wanted_back", "many", "shipped", "carried", "relined", "changed", "again")
-    sources = "".join(map(inspect.getsource, (doubts, following, statements)))
+    worded = (
+        "partly_refunded", "wanted_back", "readdressed", "many", "elsewhere", "shipped", "carried", "relined", "changed",
+        "again",
+    )  # fmt: skip
+    sources = "".join(map(inspect.getsource, (away, doubts, following, statements)))
     assert {holds.REASONS[name] for name in worded} <= set(re.findall(r'"([^"\n]+)"', sources)), "as the hub words them"
     partly, shipped = holds.REASONS["partly_refunded"], holds.REASONS["shipped"]
     many = doubts.MANY.format(cases=2, refunded=1)
     assert holds.reasons(f"{many}; before: {partly}", tr) == (
         "有 2 个售后单，其中 1 个已退款：请逐个查看；此前：已部分退款：还要发什么？"
+    )
+    also = holds.REASONS["elsewhere"].format(shop="exports")
+    called = {"exports": "旧导出"}
+    assert holds.reasons(f"{also}; {partly}", tr, lambda kind, name: called[name] if kind == "shop" else name) == (
+        "旧导出 也有同号的订单：是不是同一单？；已部分退款：还要发什么？"
     )
     failed = "gave up after 5 tries: no stock, it says; its own trouble"
     assert holds.reasons(f"{shipped}; before: {failed}; before: {partly}", tr) == (
