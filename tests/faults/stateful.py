@@ -164,6 +164,19 @@ class Machine(RuleBasedStateMachine):
         self.sold.append((shop, f"N{number}"))
         self._accept([talk.sale(number, self.sold[-1], DAWN + at * SECOND if at < 8 else self.now, extra)])
 
+    @step(told=st.lists(st.tuples(st.integers(0, 1), _facts, st.integers(0, 11), _extras), min_size=2, max_size=5))
+    def sold_twice(self, told: list[tuple[int, int, int, int]]) -> None:
+        """One delivery of news of one number that two shops have: mostly they sell it, perhaps days apart."""
+        order_no, said = f"N{next(self.numbers)}", []
+        for shop, what, at, extra in told:
+            number, order = next(self.numbers), (f"shop-{shop + 1}", order_no)
+            if what % 2:
+                said.append(talk.sale(number, order, DAWN + at * SECOND if at < 8 else self.now, extra))
+            else:
+                said.append(talk.order_message(number, order, what // 2, at, extra))
+        self.sold.append((f"shop-{told[-1][0] + 1}", order_no))
+        self._accept(said)
+
     @step(several=_several, again=_any)
     def group(self, several: list[tuple[int, int, int, int]], again: int) -> None:
         """One delivery of several, one of them twice, one known already, one under the id of another."""
@@ -594,8 +607,8 @@ class Machine(RuleBasedStateMachine):
 
 OFTEN = {
     "absorb": 22, "news": 16, "dispatch": 10, "afterwards": 9, "sells": 7, "release": 6, "clock": 6, "group": 5,
-    "again": 5, "version": 5, "paid": 5, "seen": 5, "twist": 4, "late": 4, "report": 4, "end": 4, "file": 3, "mend": 3,
-    "unreadable": 3,
+    "again": 5, "version": 5, "paid": 5, "seen": 5, "sold_twice": 4, "twist": 4, "late": 4, "report": 4, "end": 4,
+    "file": 3, "mend": 3, "unreadable": 3,
 }  # fmt: skip
 """How many times as often as the others, which are dear: their workers begin anew, or wait for each other."""
 for name, times in OFTEN.items():

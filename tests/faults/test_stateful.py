@@ -1,4 +1,4 @@
-"""The stateful harness finds nothing in the product as it is, and finds each of eighteen ways to break it."""
+"""The stateful harness finds nothing in the product as it is, and finds each of twenty ways to break it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import stateful
 
 from orderhub_core import fold
 from orderhub_core.flows import intend, ops, rows
+from orderhub_core.flows.behind import Behind
 from orderhub_core.flows.recent import Recent
 from orderhub_core.rules.inforce import InForce
 from orderhub_core.store import books, lanes, signals, sqlite, statements
@@ -154,6 +155,16 @@ def a_refund_that_was_known_holds_what_was_let_go(patch):
     patch.setattr(statements, "HOLD", statements.HOLD.replace("coalesce(released, -1) < ?", "? >= 0"))
 
 
+def an_order_goes_that_another_shop_has_sent(patch):
+    doubts = intend.doubts
+    patch.setattr(intend, "doubts", lambda head, others: doubts(head, []))
+
+
+def of_two_orders_of_a_number_the_second_does_not_wait_for_the_rulebook(patch):
+    """What is known of it is then what came after the first was paid."""
+    patch.setattr(Behind, "holds", lambda *_: False)
+
+
 @pytest.mark.parametrize(
     "break_it",
     [
@@ -175,6 +186,8 @@ def a_refund_that_was_known_holds_what_was_let_go(patch):
         a_figure_that_was_measured_anew_stands_beside_the_new_one,
         what_was_tried_is_let_go_once_more,
         a_refund_that_was_known_holds_what_was_let_go,
+        an_order_goes_that_another_shop_has_sent,
+        of_two_orders_of_a_number_the_second_does_not_wait_for_the_rulebook,
     ],
     ids=lambda control: control.__name__,
 )
