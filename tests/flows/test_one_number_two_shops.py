@@ -9,7 +9,6 @@ import random
 import msgspec
 import pytest
 from held_desk import Desk
-from orderhub_core.flows.doubts import ELSEWHERE, WANTED_BACK
 from reading import rows
 from small_shop import a_hub, decode
 from versions import GIFT, NOW, text
@@ -17,6 +16,7 @@ from versions import GIFT, NOW, text
 from orderhub_core.flows import editions, ops
 from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.context import Source
+from orderhub_core.flows.doubts import ELSEWHERE, WANTED_BACK
 from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.flows.recent import Recent
 from orderhub_core.model import Content, Line, Observation, RawMessage

@@ -347,8 +347,8 @@ def test_the_reasons_of_held_orders_are_told_in_chinese(board: ModuleType, holdi
     assert not re.findall("[A-Za-z]{3,}", told.replace("finance", ""))
     assert {kind: tr(name) for kind, name in held.KINDS.items()} == {kind: hold.zh for kind, hold in HOLDS.items()}
     worded = (
-        "partly_refunded", "wanted_back", "readdressed", "many", "elsewhere", "shipped", "carried", "relined", "changed",
-        "again",
+        "partly_refunded", "wanted_back", "readdressed", "many", "elsewhere", "shipped", "carried", "relined",
+        "changed", "again",
     )  # fmt: skip
     sources = "".join(map(inspect.getsource, (away, doubts, following, statements)))
     assert {holds.REASONS[name] for name in worded} <= set(re.findall(r'"([^"\n]+)"', sources)), "as the hub words them"
