@@ -139,26 +139,32 @@ def within(database: str, schema: str) -> str:
 
 @contextlib.contextmanager
 def staged(folder: Path, manifest: Manifest, home: Home, tell: Tell) -> Iterator[Home]:
-    """The backup as a hub of this version in a schema of its own, gone at the end unless it was moved."""
+    """The backup as a hub of this version in a schema of its own, gone at the end unless it was moved. What lies in the
+    hub's folder is of the living hub: a snapshot there tells of later than the backup does."""
     schema = f"restoring_{archive.stamp()}"
-    with _connected(home) as connection:
-        connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
-    try:
-        fresh = Home(home.data, within(home.database, schema))
-        homes.init(fresh, manifest.revisions)
-        with _connected(fresh) as connection:
-            for table, columns in manifest.columns.items():
-                _copy_in(connection, table, columns, folder / f"{table}.copy", tell)
-            for name, last in manifest.sequences.items():
-                connection.execute("SELECT setval(%s::regclass, %s)", (name, last))
-        homes.init(fresh)
-        with _connected(fresh) as connection:
-            for table, _ in connection.execute(TABLES, (OURS,)).fetchall():
-                connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
-        yield fresh
-    finally:
+    with archive.unfinished(home.data, ".restoring-") as scratch:
         with _connected(home) as connection:
-            connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
+            connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+        try:
+            fresh = Home(scratch, within(home.database, schema))
+            _fill(fresh, folder, manifest, tell)
+            yield fresh
+        finally:
+            with _connected(home) as connection:
+                connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
+
+
+def _fill(fresh: Home, folder: Path, manifest: Manifest, tell: Tell) -> None:
+    homes.init(fresh, manifest.revisions)
+    with _connected(fresh) as connection:
+        for table, columns in manifest.columns.items():
+            _copy_in(connection, table, columns, folder / f"{table}.copy", tell)
+        for name, last in manifest.sequences.items():
+            connection.execute("SELECT setval(%s::regclass, %s)", (name, last))
+    homes.init(fresh)
+    with _connected(fresh) as connection:
+        for table, _ in connection.execute(TABLES, (OURS,)).fetchall():
+            connection.execute(sql.SQL("ANALYZE {}").format(sql.Identifier(table)))
 
 
 def _copy_in(connection: psycopg.Connection[Any], table: str, columns: list[str], path: Path, tell: Tell) -> None:

@@ -18,7 +18,9 @@ from orderhub_core.flows.context import Context, Source
 from orderhub_core.model import Content, Event, Line, Observation, Parcel, Person, RawMessage
 from orderhub_core.rules.tree import Action, Group, Rule, Rulebook
 from orderhub_core.store import archive, backup, backup_postgres, backup_sqlite, checks, homes, keys, schema, statements
+from orderhub_core.store.home import SNAPSHOT
 from orderhub_core.store.homes import Home
+from orderhub_core.store.known import KnownFrames
 from orderhub_core.store.tables import PARTS
 
 SHOP = "shop-1"
@@ -225,6 +227,16 @@ def test_a_rehearsal_and_a_restore_while_messages_keep_coming_end_in_the_same_or
     }
     assert len(mine["orders"]) == 420
     assert checks.findings(there) == []
+    assert leftovers(home) == []
+
+
+def test_a_snapshot_of_the_living_hub_is_no_fault_of_the_backup(home, hub, tmp_path):
+    """It tells of later: a worker writes one every few minutes."""
+    backup.backup(home, tmp_path / "b", env=ENV)
+    hub.take(messages(5, 900))
+    KnownFrames(hub.store, home.data / SNAPSHOT).write(home.data / SNAPSHOT, lambda: NOW)
+    assert backup.rehearse(tmp_path / "b", home).findings == []
+    assert checks.findings(home) == []
     assert leftovers(home) == []
 
 
