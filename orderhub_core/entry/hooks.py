@@ -4,6 +4,7 @@ the cost. The body is not parsed beyond what the platform's connector needs to s
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import cast
 
@@ -22,12 +23,18 @@ Answer = tuple[int, bytes, list[Field]]
 JSON = (b"content-type", b"application/json")
 LONGEST_BODY_S = 20.0
 """A sender who takes longer holds memory and a connection, perhaps on purpose, and is asked to come back."""
+QUIET_S = 60.0
+"""Why deliveries are asked to come again is told anew once that has not happened for so long."""
 LONGEST_WRITE_S, RETRY_S = 10.0, 5.0
 """A sender who waits longer is asked to come back: what is being written then may still be, and is known again."""
 
 
 class _TooSlow(Later):
     """Sending the body takes too long."""
+
+
+class _Gone(Later):
+    """The sender went away while sending the body: nobody waits for an answer."""
 
 
 class _NoRoom(Later):
@@ -111,6 +118,8 @@ class _Door:
         """Bytes of bodies of which more is to come. Most bodies come in one piece, and cost no counting."""
         self.closed: set[str] = set()
         """Shops that take nothing yet, and whose operator has been told."""
+        self.put_off: dict[str, float] = {}
+        """Why deliveries were asked to come again, as sentences with blanks, and when last."""
 
     async def answer(self, scope: Scope, receive: Receive) -> Answer:
         shop = scope["path"].removeprefix(PREFIX).strip("/")
@@ -169,14 +178,24 @@ class _Door:
                 more = [(b"retry-after", b"1"), (b"connection", b"close")]
             case _NoRoom():
                 more = [(b"retry-after", b"1"), (b"connection", b"close")]
+            case _Gone():
+                pass
             case Later():
                 more = [(b"retry-after", b"%d" % round(failure.after_s or 1))]
+                self._tell_put_off(failure)
             case OrderHubError():
                 log.error("webhook refused", shop=shop, reason=str(failure))
             case bug:  # the server would log its text, which may hold a person's data
                 log.error("internal", shop=shop, kind=type(bug).__name__)
                 return (*channel.answer(Later("internal error")), [])
         return (*channel.answer(failure), more)
+
+    def _tell_put_off(self, failure: Later) -> None:
+        """Once for as long as it lasts, and not for each delivery: there may be thousands a second."""
+        now = time.monotonic()
+        if now - self.put_off.get(failure.text, float("-inf")) > QUIET_S:
+            log.warning("deliveries are asked to come again", reason=str(failure))
+        self.put_off[failure.text] = now
 
     async def _body(self, length: str, receive: Receive) -> bytes:
         """Raises TooLarge and _NoRoom as soon as it is known, without reading on."""
@@ -189,7 +208,7 @@ class _Door:
             while more:
                 message = await receive()
                 if message["type"] == "http.disconnect":
-                    raise Later("the sender went away")
+                    raise _Gone("the sender went away")
                 part: bytes = message.get("body", b"")
                 parts.append(part)
                 size += len(part)

@@ -20,6 +20,7 @@ from msgspec import structs
 from ports import free_port
 
 from connectors.channels import direct
+from orderhub_core.entry import hooks as hooks_module
 from orderhub_core.entry.hooks import hooks
 from orderhub_core.errors import Busy, Stop
 from orderhub_core.hub import Hub
@@ -188,6 +189,20 @@ def test_when_too_much_waits_the_platform_is_asked_to_come_back(hub, monkeypatch
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "2"
     assert stored(hub) == 0
+
+
+def test_why_deliveries_are_put_off_is_told_once_and_anew_when_it_happens_again(hub, monkeypatch):
+    def full(messages):
+        raise Busy("too many messages wait", after_s=2.0)
+
+    app = hooks(hub)
+    monkeypatch.setattr(hub.receiver, "deliver", full)
+    with structlog.testing.capture_logs() as logs:
+        assert [deliver(hub, body_of(paid(1)), app=app).status_code for _ in range(3)] == [503] * 3
+        assert [line.get("reason") for line in logs] == ["too many messages wait"]
+        monkeypatch.setattr(hooks_module, "QUIET_S", 0.0)
+        deliver(hub, body_of(paid(1)), app=app)
+    assert [line.get("reason") for line in logs] == ["too many messages wait"] * 2
 
 
 def test_the_consoles_test_push_is_acknowledged_and_stores_nothing(hub):

@@ -15,6 +15,7 @@ from orderhub_core.entry.metrics import Meters
 from orderhub_core.entry.options import spoken, tr
 from orderhub_core.entry.probes import Probes, Ready, takes_webhooks
 from orderhub_core.entry.start import begin, check_connectors, tell_doubts, tell_rulebook, tell_start
+from orderhub_core.entry.watching import watching
 from orderhub_core.entry.web import Doors, run
 from orderhub_core.errors import UserMistake
 
@@ -51,7 +52,8 @@ def receive(
     typer.echo(tr("OrderHub takes webhooks at {address} (Ctrl-C stops it)").format(address=address))
     try:
         ready = Ready(opened, takes_webhooks(opened), applies=False)
-        run(Doors(hooks(opened), Probes(meters, ready, token=token, hosts=hosts)), host=host, port=port)
+        with watching(opened, applies=False):
+            run(Doors(hooks(opened), Probes(meters, ready, token=token, hosts=hosts)), host=host, port=port)
     finally:
         opened.close()
     return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import threading
@@ -20,6 +21,7 @@ from orderhub_core.entry.metrics import Meters
 from orderhub_core.entry.options import spoken, tr
 from orderhub_core.entry.probes import Ready
 from orderhub_core.entry.start import begin, check_connectors, check_work, tell_doubts, tell_rulebook, tell_start
+from orderhub_core.entry.watching import watching
 from orderhub_core.entry.web import run
 from orderhub_core.entry.worker import Worker
 from orderhub_core.errors import UserMistake
@@ -73,7 +75,8 @@ def serve(
         meters=meters,
     )
     try:
-        run(pages, host=host, port=port, begin=worker.start if worker is not None else lambda: None)
+        with watching(board, accepts=takes_messages) if isinstance(board, hub.Hub) else contextlib.nullcontext():
+            run(pages, host=host, port=port, begin=worker.start if worker is not None else lambda: None)
     finally:
         if worker is not None:
             worker.stop()

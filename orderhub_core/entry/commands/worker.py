@@ -15,6 +15,7 @@ from orderhub_core.entry.metrics import Meters
 from orderhub_core.entry.options import stored
 from orderhub_core.entry.probes import Probes, Ready, serving
 from orderhub_core.entry.start import begin, check_connectors, check_work, tell_doubts, tell_start
+from orderhub_core.entry.watching import watching
 from orderhub_core.entry.worker import Worker
 from orderhub_core.errors import UserMistake
 
@@ -55,5 +56,6 @@ def worker(
             probes = Probes(meters, Ready(opened, working.ready), token=token, hosts=hosts)
             also.enter_context(serving(probes, metrics_host, metrics_port))
         tell_start(opened, "worker", metrics_port=metrics_port)
+        also.enter_context(watching(opened))
         working.run()
     return 0
