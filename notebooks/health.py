@@ -95,10 +95,10 @@ def _(connected, flowing, gone, held, keeping, named, parked, said, tr):
         sources = ui.section(tr("Sources"), ui.rows(rows, tr("Nothing has come in yet."), named))
         acts = ui.rows(queue.effects(flowing, tr), tr("Every effect is done."), named)
         todo = ui.section(tr("Effects that are not done"), acts, *map(ui.note, queue.remarks(flowing, ZONE, tr, named)))
-        told, let = ([ui.note(*one())] if one()[0] else [] for one in (said, gone))
+        told, let, late = ([ui.note(*one)] if one[0] else [] for one in (said(), gone(), queue.idle(flowing, ZONE, tr)))
         aside = held if parked() else ui.note(tr("Nothing is parked."), "good")
         sections = ui.section(tr("Held orders"), *keeping, *let), ui.section(tr("Parked messages"), aside, *told)
-        return [ui.kpis(queue.tiles(flowing, tr)), ui.grid(sources, todo, min="340px"), *sections]
+        return [ui.kpis(queue.tiles(flowing, tr)), *late, ui.grid(sources, todo, min="340px"), *sections]
 
     waiting = ui.section(tr("Queue"), *(_queue() if flowing else [ui.note(tr(queue.SNAPSHOT))]))
     return (waiting,)

@@ -60,7 +60,7 @@ class Ready:
             check()
 
     def _database(self) -> None:
-        self._hub.store.progress()
+        self._hub.flow.glance()
         if time.monotonic() < self._schema_until:
             return
         if outdated := homes.outdated(self._hub.home):

@@ -34,6 +34,10 @@ WORST_FIRST = ("person", "failing", "waiting", "leased")
 SNAPSHOT = "A snapshot has no queue: look at the console of the hub itself."
 REPLAY, DISMISS = "Try them again", "Dismiss them: nobody needs to read them"
 SURE = "Yes, do it; trying again takes all, where none is chosen"
+NO_WORKER = (
+    "Messages wait, and none was applied since {at}: perhaps no worker runs. `orderhub worker` is one, with the same"
+    " --data and --database; where one runs, its log says what keeps it."
+)
 READ_ONLY = "Read only: replay or dismiss in the hub's own console, or with `orderhub inbox`."
 
 
@@ -71,6 +75,8 @@ class Flow(Protocol):
     def leased_until(self) -> int | None: ...
     @property
     def failures(self) -> Sequence[tuple[str, int, str]]: ...
+    @property
+    def still_since(self) -> int | None: ...
 
 
 class Hub(Protocol):
@@ -114,6 +120,15 @@ def tiles(flow: Flow, tr: Translate) -> list[Tile]:
             "plain",
         ),
     ]
+
+
+def idle(flow: Flow, zone: str, tr: Translate) -> tuple[str, Kind]:
+    """What to know where messages wait and nobody applies any; empty where somebody does, or nothing is late. A worker
+    is seen by its work alone."""
+    late = _age_s(flow, flow.oldest_at) > SLOW_S and _age_s(flow, flow.still_since) > SLOW_S
+    if not late or flow.still_since is None:
+        return "", "good"
+    return tr(NO_WORKER).format(at=_clock(flow.still_since, zone)), "bad"
 
 
 def sources(flow: Flow, shops: Collection[str], zone: str, tr: Translate) -> pl.DataFrame:

@@ -92,6 +92,10 @@ class Flow(NamedTuple):
     """When the last lease ends, if any effect is leased: by then those of a worker that is gone are free again."""
     failures: tuple[Failure, ...] = ()
     """One of each target that effects are failing for."""
+    commits: int = 0
+    """As `Progress` counts them: a worker's every batch is one."""
+    still_since: int | None = None
+    """Since when nobody has applied anything, as far back as this process has looked."""
 
 
 def read(store: Store, now: int) -> Flow:
@@ -110,6 +114,7 @@ def read(store: Store, now: int) -> Flow:
         conflicts=tuple((row[0], int(row[1])) for row in store.query("inbox", CONFLICTS)),
         leased_until=leased(store)[1],
         failures=tuple(Failure(*row) for target in failing for row in store.query("hub", FAILURE, (target,))),
+        commits=store.progress().commits,
     )
 
 
@@ -152,15 +157,27 @@ class Latest:
         self._lock = threading.Lock()
         self._known: Flow | None = None
         self._until = float("-inf")
+        self._stood = (-1, 0)
+        """How many commits were seen last, and since when."""
 
     def __call__(self) -> Flow:
         with self._lock:
             if self._known is None or time.monotonic() >= self._until:
                 began = time.monotonic()
-                self._known = read(self._store, self._clock())
+                seen = read(self._store, self._clock())
+                self._known = seen._replace(still_since=self._standing(seen.commits))
                 ended = time.monotonic()
                 self._until = ended + max(FRESH_S, RESTS * (ended - began))
             return self._known
+
+    def glance(self) -> None:
+        """See only whether anything was applied since: next to no work, also for who asks every few seconds."""
+        self._standing(self._store.progress().commits)
+
+    def _standing(self, commits: int) -> int:
+        if self._stood[0] != commits:
+            self._stood = (commits, self._clock())
+        return self._stood[1]
 
     def forget(self) -> None:
         """Read again at the next question: something was changed by hand."""

@@ -129,6 +129,16 @@ def test_the_queue_shows_who_waits_and_why_messages_are_parked(board: ModuleType
     }
 
 
+def test_where_nobody_applies_what_waits_the_page_says_how_a_worker_is_started(
+    board: ModuleType, busy: hub.Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, now = "orderhub worker", hub.clock()
+    assert asked not in page(board.app.run()[0]), "nobody has looked for long"
+    monkeypatch.setattr(busy.flow, "_clock", lambda: now + 61_000_000)
+    busy.flow.forget()
+    assert asked in page(board.app.run()[0])
+
+
 def test_a_replay_of_some_is_told_and_leaves_the_others(board: ModuleType, busy: hub.Hub) -> None:
     _, names = board.app.run()
     rows = queue.parked(names["parked"](), "Asia/Shanghai", i18n.translator("en"))

@@ -77,6 +77,24 @@ def test_what_comes_again_waits_again(store, context):
     assert seen.lags == (flow.Lag("shop-a", 1_003, 2, 1_001),)
 
 
+def test_since_when_nothing_was_applied_is_known_as_far_back_as_one_has_looked(store, context):
+    now = [1_000]
+    latest = flow.Latest(store, lambda: now[0])
+
+    def still_since(at):
+        now[0] = at
+        latest.forget()
+        return latest().still_since
+
+    assert still_since(1_000) == 1_000
+    accept(store, "shop-a", 1, 5)
+    assert still_since(2_000) == 1_000, "what comes in is not applied"
+    absorb.drain(context, 10)
+    now[0] = 3_000
+    latest.glance()
+    assert still_since(4_000) == 3_000
+
+
 def test_effects_that_are_open_are_told_apart(store, context):
     accept(store, "shop-a", 1, 5)
     claim = store.claim(1, 10)

@@ -33,6 +33,7 @@ class Flow(NamedTuple):
     conflicts: tuple[tuple[str, int], ...] = ()
     leased_until: int | None = None
     failures: tuple[tuple[str, int, str], ...] = ()
+    still_since: int | None = None
 
 
 def test_effects_of_a_worker_that_may_be_gone_say_until_when_they_are_leased() -> None:
@@ -54,6 +55,22 @@ def test_why_a_target_fails_is_told_and_when_it_is_asked_again() -> None:
 
 def ago(seconds: float) -> int:
     return NOON - round(seconds * 1e6)
+
+
+@pytest.mark.parametrize(
+    ("flow", "told"),
+    [
+        (Flow(), False),
+        (Flow(still_since=ago(9_000)), False),  # nothing waits: whoever applies has nothing to do
+        (Flow(waiting=9, oldest_at=ago(60), still_since=ago(9_000)), False),
+        (Flow(waiting=9, oldest_at=ago(300), still_since=ago(1)), False),  # a backlog, and somebody at it
+        (Flow(waiting=9, oldest_at=ago(300), still_since=ago(200)), True),
+    ],
+)
+def test_where_messages_wait_and_none_is_applied_a_worker_is_asked_for(flow: Flow, told: bool) -> None:
+    for tr in (EN, ZH):
+        said, kind = queue.idle(flow, ZONE, tr)
+        assert (bool(said), "`orderhub worker`" in said, "11:56:40" in said, kind == "bad") == (told,) * 4
 
 
 @pytest.mark.parametrize(
