@@ -27,12 +27,20 @@ OrderHubError
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 Translate = Callable[[str], str]
 
 
 class Term(str):
     """A fact that is no name but a word, which every language has its own for."""
+
+
+@runtime_checkable
+class Telling(Protocol):
+    """A fact that has its own words in every language, as a failure has that is the reason for another."""
+
+    def told(self, tr: Translate, /) -> str: ...
 
 
 class OrderHubError(Exception):
@@ -51,7 +59,7 @@ class OrderHubError(Exception):
 
 def _told(fact: object, tr: Translate) -> object:
     match fact:
-        case OrderHubError():
+        case Telling():
             return fact.told(tr)
         case Term():
             return tr(fact)

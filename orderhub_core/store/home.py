@@ -7,6 +7,8 @@ import shutil
 from pathlib import Path
 from typing import NamedTuple
 
+from orderhub_core.errors import Translate
+
 SHEETS = "spot"
 """The folder of a hub's data in which the sheets of spot audits lie."""
 
@@ -23,7 +25,11 @@ class Home(NamedTuple):
     inbox: str = ""
 
     def __str__(self) -> str:
-        return "the PostgreSQL database" if self.database else str(self.data)
+        return self.told(str)
+
+    def told(self, tr: Translate) -> str:
+        """Where that is, in another language; no address, for a password may be in it."""
+        return tr("the PostgreSQL database") if self.database else str(self.data)
 
 
 ROOM_BYTES = 1_048_576

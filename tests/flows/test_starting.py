@@ -166,6 +166,35 @@ def test_settings_that_cannot_work_stop_the_start(orderhub, served, tmp_path, st
     assert not served
 
 
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (SETTINGS, ""),
+        (SETTINGS.replace("douyin", "doyin"), "'doyin'"),
+        ("colour = 3", "colour"),
+        ("[[", "is not TOML"),
+        ('rulebook = "rules.toml"', "rules.toml cannot be read"),
+    ],
+)
+def test_a_hub_is_made_over_settings_that_cannot_work_and_they_are_told(orderhub, tmp_path, text, told):
+    """The hub needs none of them, and a new version's schema must not wait for a rulebook; whoever starts next does."""
+    (tmp_path / "d").mkdir()
+    (tmp_path / "d" / "orderhub.toml").write_text(text, encoding="utf-8")
+    code, said = orderhub("db", "init", "--data", tmp_path / "d")
+    assert code == 0
+    assert said.startswith(f"the hub in {tmp_path / 'd'} is ready\n")
+    assert ("no worker starts" in said) == bool(told)
+    assert told in said
+    answer = json.loads(orderhub("db", "init", "--data", tmp_path / "d", "--json")[1])
+    assert told in (answer["settings"] or "")
+
+
+@pytest.mark.postgres
+def test_a_hub_in_postgresql_is_told_in_the_readers_language(orderhub, fresh_database, tmp_path):
+    code, said = orderhub("db", "init", "--data", tmp_path / "d", "--database", fresh_database(), "--lang", "zh")
+    assert (code, said) == (0, "PostgreSQL 数据库 中的中枢已就绪\n")
+
+
 @pytest.mark.parametrize("started", ["serve", "worker"])
 def test_a_rulebook_that_names_a_warehouse_of_nobody_stops_the_start(orderhub, served, tmp_path, started):
     (tmp_path / "d").mkdir()

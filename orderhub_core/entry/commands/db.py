@@ -13,6 +13,7 @@ import typer
 
 from orderhub_core import hub, settings
 from orderhub_core.entry.options import AsJson, spoken, tell, tr
+from orderhub_core.entry.start import check_connectors, check_rulebook
 from orderhub_core.errors import OrderHubError, UserMistake
 from orderhub_core.store import backup as backups
 from orderhub_core.store import checks, expiry, homes, keys
@@ -39,8 +40,24 @@ def init(
     homes.init(home)
     if new_key:
         keys.renew(home, os.environ)
-    tell({"home": str(home)}, tr("the hub in {home} is ready").format(home=home), as_json=as_json)
+    sentences, wrong = [tr("the hub in {home} is ready").format(home=home.told(tr))], _unusable(home)
+    if wrong:
+        text = tr("but no worker starts on its settings: {why}")
+        sentences.append(text.format(why=wrong.told(tr)))
+    answer = {"home": str(home), "settings": wrong and str(wrong)}
+    tell(answer, "\n".join(sentences), as_json=as_json)
     return 0
+
+
+def _unusable(home: homes.Home) -> UserMistake | None:
+    """What is wrong with the settings and the rulebook, at which a start would stop. The hub itself needs neither."""
+    try:
+        with contextlib.closing(hub.Hub(home)) as opened:
+            check_connectors(opened)
+            check_rulebook(opened)
+    except UserMistake as mistake:
+        return mistake
+    return None
 
 
 @app.command()
@@ -136,7 +153,7 @@ def restore(
         done = backups.restore(path, home, force=force, tell=progress)
     kept = tr("; what was there is kept in {folders}").format(folders=tr(", ").join(done.aside)) if done.aside else ""
     text = tr("{home} holds the hub of {at}: {content}")
-    sentence = text.format(home=home, at=_instant(done.manifest), content=_content(done.manifest)) + kept
+    sentence = text.format(home=home.told(tr), at=_instant(done.manifest), content=_content(done.manifest)) + kept
     if done.key:
         sentence += "\n" + done.key.told(tr)
     answer = {"home": str(home), "aside": done.aside, "manifest": done.manifest, "key": done.key and str(done.key)}
