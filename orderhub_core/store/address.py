@@ -32,14 +32,16 @@ def checked(url: str) -> str:
     return address
 
 
-def closed(url: str) -> Unreachable:
-    """What to tell who wants to make a hub there and cannot connect: where, without the user and the password."""
+def closed(url: str, why: str) -> Unreachable:
+    """What to tell who wants to make a hub there and cannot connect: where, without the user and the password, and why
+    (`sessions.reason`)."""
     parts = conninfo_to_dict(checked(url))
     return Unreachable(
-        "cannot connect to PostgreSQL at {host}:{port}, database {name}: start the server, or mend the host, port,"
-        " user, password or name in --database (ORDERHUB_DATABASE_URL); the database itself must exist already"
+        "cannot connect to PostgreSQL at {host}:{port}, database {name} ({why}): start the server, or mend the host,"
+        " port, user, password or name in --database (ORDERHUB_DATABASE_URL); the database itself must exist already"
         " (`createdb`)",
         host=parts.get("host") or "localhost",
         port=parts.get("port") or 5432,
         name=parts.get("dbname") or parts.get("user") or "postgres",
+        why=why,
     )

@@ -20,7 +20,7 @@ from psycopg import sql
 from psycopg.abc import Buffer
 
 from orderhub_core.errors import Fault, StoreMissing, Unreachable, UserMistake
-from orderhub_core.store import archive, homes
+from orderhub_core.store import archive, homes, sessions
 from orderhub_core.store.address import checked
 from orderhub_core.store.archive import File, Manifest, Tell
 from orderhub_core.store.contents import lanes
@@ -51,7 +51,7 @@ def _connected(home: Home) -> Iterator[psycopg.Connection[Any]]:
             "the database refuses ({denied}): use a user that may create schemas there", denied=denied
         ) from None
     except psycopg.OperationalError as error:
-        raise Unreachable("the database does not answer ({kind}): does it run?", kind=type(error).__name__) from error
+        raise Unreachable("the database does not answer ({kind}): does it run?", kind=sessions.reason(error)) from error
 
 
 def dump(home: Home, folder: Path, tell: Tell) -> Manifest:

@@ -75,12 +75,12 @@ def refuse_unbegun(home: Home, settings: str) -> None:
 def _to_be_made(home: Home) -> bool:
     try:
         return bool(outdated(home))
-    except Unreachable:
+    except Unreachable as error:
         if not home.database:
             raise
         from orderhub_core.store.address import closed
 
-        raise closed(home.database) from None
+        raise closed(home.database, str(error.facts["kind"])) from None
 
 
 def outdated(home: Home) -> list[str]:

@@ -20,7 +20,7 @@ from sqlalchemy.pool import StaticPool
 from sqlalchemy.schema import CreateIndex
 
 from orderhub_core.errors import Stop, Unreachable
-from orderhub_core.store import chain
+from orderhub_core.store import chain, sessions
 from orderhub_core.store import sqlite as sqlite_home
 from orderhub_core.store.address import checked, closed
 from orderhub_core.store.home import Home
@@ -48,7 +48,7 @@ def connection(home: Home, part: str) -> Iterator[sqlalchemy.Connection]:
             yield opened
     except sqlalchemy.exc.OperationalError as error:
         if home.database:
-            raise closed(home.database) from None
+            raise closed(home.database, sessions.reason(error.orig or error)) from None
         text = "cannot open the database in {home} ({why}): see that the hub may write there"
         raise Unreachable(text, home=home, why=error.orig) from None
     except sqlalchemy.exc.DatabaseError as error:

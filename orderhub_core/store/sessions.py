@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
@@ -40,6 +41,9 @@ SHOP_BY_SHOP = """(WITH RECURSIVE known AS (SELECT min(shop) AS known FROM order
 shop's."""
 
 
+PLACE = re.compile(r"(?:connection failed: .* failed|failed to resolve host '.*'): (?:FATAL: +)?")
+"""What the driver says before the server's own word, or the system's."""
+
 ANSWER_S, BATCH_ANSWER_S = 900.0, 120.0
 """How long a statement may take, to the last row of its answer: whatever somebody asks, and what applies a batch."""
 
@@ -70,6 +74,18 @@ def connect(url: str, *, autocommit: bool, answer_s: float = ANSWER_S) -> Sessio
     return connection
 
 
+def reason(error: BaseException) -> str:
+    """Why nobody can connect, in the server's own word or the system's; of other errors the kind, for what they say may
+    be a person's. No address, user or password is in it."""
+    said, _, _ = str(error).partition("\n")
+    place = PLACE.match(said)
+    if not isinstance(error, psycopg.OperationalError) or place is None:
+        return type(error).__name__
+    user, name = (getattr(error.pgconn, known, None) or b"" for known in ("user", "db"))
+    word, hidden = said[place.end() :], re.escape(user.decode(errors="replace"))
+    return word if user in (b"", name) else re.sub(rf"(?<!\w){hidden}(?!\w)", "…", word)
+
+
 @contextlib.contextmanager
 def translated() -> Iterator[None]:
     """PostgreSQL's own errors in the hub's terms; no address or password in them."""
@@ -87,5 +103,5 @@ def translated() -> Iterator[None]:
         ) from error
     except (psycopg.OperationalError, psycopg.InternalError) as error:
         raise Unreachable(
-            "the database does not answer ({kind}); nothing was lost, the work waits", kind=type(error).__name__
+            "the database does not answer ({kind}); nothing was lost, the work waits", kind=reason(error)
         ) from error

@@ -224,9 +224,23 @@ def test_who_cannot_reach_the_database_learns_where_and_how_to_mend_it(orderhub)
         asked = ("db", "init", "--database", f"postgresql://lou-7:pw-7@{place}/shop")
         (code, _, err), (_, _, chinese) = orderhub(*asked), orderhub(*asked, "--lang", "zh")
     assert code == 3
-    assert f"cannot connect to PostgreSQL at {place}, database shop: start the server, or mend" in err
-    assert f"连不上 {place} 的 PostgreSQL，数据库 shop：请启动服务器，或改正" in chinese
+    assert (
+        f"cannot connect to PostgreSQL at {place}, database shop (Connection refused): start the server, or mend" in err
+    )
+    assert f"连不上 {place} 的 PostgreSQL，数据库 shop（Connection refused）：请启动服务器，或改正" in chinese
     assert "pw-7" not in err + chinese and "lou-7" not in err + chinese
+
+
+@pytest.mark.postgres
+def test_a_database_that_does_not_exist_is_told_apart_from_a_server_that_does_not_run(orderhub, postgres_server):
+    nowhere = postgres_server.replace("/postgres?", "/nobodys?")
+    code, _, err = orderhub("db", "init", "--database", nowhere)
+    assert (code, 'database nobodys (database "nobodys" does not exist)' in err) == (3, True), err
+    code, _, err = orderhub("db", "check", "--database", nowhere)
+    assert (code, 'database "nobodys" does not exist' in err) == (3, True), err
+    stranger = postgres_server.replace("//postgres:", "//lou-7:pw-7")
+    code, _, err = orderhub("db", "init", "--database", stranger)
+    assert (code, "does not exist" in err, "lou-7" in err, "pw-7" in err) == (3, True, False, False), err
 
 
 def test_what_is_wrong_with_a_rulebook_is_told_in_the_language_that_was_asked_for(orderhub, tmp_path):
