@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 import structlog
 
 from orderhub_core import registry
-from orderhub_core.errors import Mistaken, NeedsPerson, UserMistake
+from orderhub_core.errors import Mistaken, NeedsPerson, OrderHubError, UserMistake
 from orderhub_core.flows import editions, settled
 from orderhub_core.flows.context import Context
 from orderhub_core.flows.places import places
@@ -18,7 +20,7 @@ from orderhub_core.hub import Hub
 from orderhub_core.i18n import Translate
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.settings import FILE_NAME, Settings
-from orderhub_core.store import flow, homes
+from orderhub_core.store import flow, homes, keys
 from orderhub_core.store.home import Home
 
 log = structlog.get_logger()
@@ -35,6 +37,19 @@ def begin(home: Home) -> None:
     """Make the hub where there is none, or bring it to this version's schema. Raises as `refuse_mistyped`."""
     refuse_mistyped(home)
     homes.init(home)
+
+
+@contextlib.contextmanager
+def leaving_nothing(home: Home) -> Iterator[None]:
+    """Who is refused meanwhile leaves no folder of a hub behind where none was: the next would take it for one."""
+    there = home.data.exists()
+    try:
+        yield
+    except OrderHubError:
+        if not there:
+            with contextlib.suppress(OSError):  # something is in it, which is not ours to remove
+                home.data.rmdir()
+        raise
 
 
 def check_connectors(hub: Hub) -> None:
@@ -81,11 +96,13 @@ def check_work(hub: Hub) -> Context:
     return hub.context
 
 
-def tell_rulebook(hub: Hub) -> None:
-    """Where messages are taken in and the worker is another process: why none would start on these settings. What is
-    taken in waits for it; turned away, what a shop pushes but once would be lost."""
+def tell_workless(hub: Hub) -> None:
+    """Where messages are taken in and the worker is another process: why none would start on these settings, or without
+    the key of the pseudonyms. What is taken in waits for it; turned away, what a shop pushes but once would be lost."""
     try:
         check_rulebook(hub)
+        if wrong := keys.doubt(hub.store, hub.home.data, os.environ):
+            raise wrong
     except UserMistake as mistake:
         log.warning("no worker starts on these settings", reason=str(mistake))
 

@@ -239,6 +239,59 @@ def test_who_only_takes_in_starts_and_says_why_no_worker_would(
         assert not (tmp_path / "d" / "pepper.key").exists()
 
 
+def test_who_only_takes_in_says_that_the_key_of_the_pseudonyms_is_not_there(orderhub, served, tmp_path, monkeypatch):
+    monkeypatch.setattr(receive_command, "run", lambda app, **where: served.update(where))
+    orderhub("db", "init", "--new-key", "--data", tmp_path / "d")
+
+    def doubts():
+        with structlog.testing.capture_logs() as logged:
+            code, said = orderhub("receive", "--data", tmp_path / "d", "--port", free_port())
+        assert (code, bool(served)) == (0, True), said
+        return [line["reason"] for line in logged if line["event"] == "no worker starts on these settings"]
+
+    assert doubts() == []
+    (tmp_path / "d" / "pepper.key").unlink()
+    (reason,) = doubts()
+    assert "pepper.key" in reason
+    assert not (tmp_path / "d" / "pepper.key").exists(), "no other is made in its place"
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("started", [["worker"], ["serve", "--port"]])
+def test_who_is_refused_for_the_key_leaves_no_folder(fresh_database, tmp_path, monkeypatch, started):
+    monkeypatch.setenv("ORDERHUB_DATA", "")
+    monkeypatch.setenv("ORDERHUB_TOKEN", "")
+
+    def run(*arguments):
+        line = [sys.executable, "-m", "orderhub_core.entry.cli", *arguments, "--database", database]
+        done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+        return done.returncode, done.stderr
+
+    database = fresh_database()
+    assert run("db", "init", "--new-key", "--data", "other")[0] == 0
+    code, said = run(*started, *([str(free_port())] if "--port" in started else []))
+    assert (code, "ORDERHUB_PEPPER" in said) == (2, True), said
+    assert not (tmp_path / "data").exists()
+
+
+@pytest.mark.parametrize(
+    "started",
+    [
+        ["worker"],
+        ["serve", "--port"],
+        ["receive", "--port"],
+        ["db", "init"],
+        ["import", "x.csv", "--mapping", "generic"],
+    ],
+)
+def test_who_does_not_reach_the_database_leaves_no_folder(orderhub, tmp_path, started):
+    (tmp_path / "x.csv").write_text("order_no,status\nA1,paid\n", encoding="utf-8")
+    port = [free_port()] if "--port" in started else []
+    code, said = orderhub(*started, *port, "--database", "postgresql://nobody@127.0.0.1:1/none")
+    assert (code, "Connection refused" in said) == (3, True), said
+    assert not (tmp_path / "data").exists()
+
+
 def test_what_decides_is_looked_at_and_not_a_file_that_no_longer_does(orderhub, tmp_path, monkeypatch):
     """Also the other way round: a published version of which a warehouse was taken away since."""
     where = tmp_path / "d"

@@ -13,7 +13,7 @@ import typer
 
 from orderhub_core import hub, settings
 from orderhub_core.entry.options import AsJson, spoken, tell, tr
-from orderhub_core.entry.start import check_connectors, check_rulebook
+from orderhub_core.entry.start import check_connectors, check_rulebook, leaving_nothing
 from orderhub_core.errors import OrderHubError, UserMistake
 from orderhub_core.store import backup as backups
 from orderhub_core.store import checks, expiry, homes, keys
@@ -37,7 +37,8 @@ def init(
 ) -> int:
     """Make the hub, or bring it to this version's schema."""
     home = hub.home()
-    homes.init(home)
+    with leaving_nothing(home):
+        homes.init(home)
     if new_key:
         keys.renew(home, os.environ)
     sentences, wrong = [tr("the hub in {home} is ready").format(home=home.told(tr))], _unusable(home)

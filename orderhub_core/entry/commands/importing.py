@@ -13,7 +13,7 @@ import typer
 
 from orderhub_core import hub
 from orderhub_core.entry.options import AsJson, spoken, tell, tr
-from orderhub_core.entry.start import refuse_mistyped
+from orderhub_core.entry.start import leaving_nothing, refuse_mistyped
 from orderhub_core.errors import StoreMissing, UserMistake
 from orderhub_core.flows.importing import PARKED, Imported
 from orderhub_core.i18n import retold
@@ -70,7 +70,8 @@ def import_(
 
 @contextlib.contextmanager
 def _made(home: homes.Home) -> Iterator[hub.Hub]:
-    homes.init(home)
+    with leaving_nothing(home):
+        homes.init(home)
     opened = hub.Hub(home)
     try:
         yield opened

@@ -14,7 +14,7 @@ from orderhub_core.entry.hooks import hooks
 from orderhub_core.entry.metrics import Meters
 from orderhub_core.entry.options import spoken, tr
 from orderhub_core.entry.probes import Probes, Ready, takes_webhooks
-from orderhub_core.entry.start import begin, check_connectors, tell_doubts, tell_rulebook, tell_start
+from orderhub_core.entry.start import begin, check_connectors, leaving_nothing, tell_doubts, tell_start, tell_workless
 from orderhub_core.entry.watching import watching
 from orderhub_core.entry.web import Doors, run
 from orderhub_core.errors import UserMistake
@@ -39,11 +39,12 @@ def receive(
         )
     check_free(host, port)
     home = hub.home()
-    begin(home)
-    opened = hub.Hub(home)
-    check_connectors(opened)
+    with leaving_nothing(home):
+        begin(home)
+        opened = hub.Hub(home)
+        check_connectors(opened)
     tell_doubts(opened, works=False)
-    tell_rulebook(opened)
+    tell_workless(opened)
     meters = Meters(opened)
     hosts = {urlsplit(origin).netloc for origin in own_origins(host, port)}
     tell_start(opened, "receive", port=port, metrics_port=port)

@@ -20,7 +20,15 @@ from orderhub_core.entry.hooks import hooks
 from orderhub_core.entry.metrics import Meters
 from orderhub_core.entry.options import spoken, tr
 from orderhub_core.entry.probes import Ready
-from orderhub_core.entry.start import begin, check_connectors, check_work, tell_doubts, tell_rulebook, tell_start
+from orderhub_core.entry.start import (
+    begin,
+    check_connectors,
+    check_work,
+    leaving_nothing,
+    tell_doubts,
+    tell_start,
+    tell_workless,
+)
 from orderhub_core.entry.watching import watching
 from orderhub_core.entry.web import run
 from orderhub_core.entry.worker import Worker
@@ -54,9 +62,8 @@ def serve(
     meters = Meters(board)
     takes_messages = isinstance(board, hub.Hub) and not read_only
     if isinstance(board, hub.Hub) and takes_messages and no_worker:
-        tell_rulebook(board)
+        tell_workless(board)
     elif isinstance(board, hub.Hub) and takes_messages:
-        check_work(board)
         worker = Worker(board, meters=meters)
     shown = f"[{host}]" if ":" in host else host
     typer.echo(tr("OrderHub serves {address} (Ctrl-C stops it)").format(address=f"http://{shown}:{port}/"))
@@ -95,13 +102,17 @@ def _board(snapshot: Path | None, *, read_only: bool, works: bool) -> hub.Hub | 
     """The hub that the notebooks of this process will find, too."""
     if snapshot is not None:
         os.environ["ORDERHUB_SNAPSHOT"] = str(snapshot)
-    elif not read_only:
-        begin(hub.home())
-    board = hub.connect()
+    with leaving_nothing(hub.home()):
+        if not (snapshot or read_only):
+            begin(hub.home())
+        board = hub.connect()
+        if isinstance(board, hub.Hub):
+            board.store.progress()  # raises StoreMissing where nobody has made a hub
+            board.writable = not read_only
+            check_connectors(board)
+            if works:
+                check_work(board)
     if isinstance(board, hub.Hub):
-        board.store.progress()  # raises StoreMissing where nobody has made a hub
-        board.writable = not read_only
-        check_connectors(board)
         tell_doubts(board, works=works)
         # Webhooks and pages share the process: read the frames before the first visitor waits for them.
         threading.Thread(

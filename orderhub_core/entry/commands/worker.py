@@ -14,7 +14,7 @@ from orderhub_core.entry.addresses import LOOPBACK, check_free, own_origins
 from orderhub_core.entry.metrics import Meters
 from orderhub_core.entry.options import stored
 from orderhub_core.entry.probes import Probes, Ready, serving
-from orderhub_core.entry.start import begin, check_connectors, check_work, tell_doubts, tell_start
+from orderhub_core.entry.start import begin, check_connectors, check_work, leaving_nothing, tell_doubts, tell_start
 from orderhub_core.entry.watching import watching
 from orderhub_core.entry.worker import Worker
 from orderhub_core.errors import UserMistake
@@ -43,10 +43,11 @@ def worker(
             )
         check_free(metrics_host, metrics_port, "--metrics-")
     home = hub.home()
-    begin(home)
-    opened = hub.Hub(home)
-    check_connectors(opened)
-    check_work(opened)
+    with leaving_nothing(home):
+        begin(home)
+        opened = hub.Hub(home)
+        check_connectors(opened)
+        check_work(opened)
     tell_doubts(opened)
     meters = Meters(opened)
     working = Worker(opened, meters=meters)
