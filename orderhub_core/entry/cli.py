@@ -12,13 +12,15 @@ import importlib
 import os
 import sys
 import traceback
+from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import Annotated, NamedTuple, NoReturn
 
 import typer
 
 from orderhub_core.entry.leaving import leave
 from orderhub_core.errors import OrderHubError, StoreMissing, UserMistake
+from orderhub_core.store.revisions import REVISIONS
 
 
 class Command(NamedTuple):
@@ -51,6 +53,18 @@ LEAN = {"worker", "receive"}
 """Those that show nothing, and run for months beside databases that need the memory."""
 
 
+def _tell_version(asked: bool) -> None:
+    """And of the schema, which tells two builds of one version apart: a hub of another needs `orderhub db init`."""
+    if asked:
+        typer.echo(f"OrderHub {version('orderhub')} (schema {', '.join(sorted(REVISIONS.values()))})")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", help="Tell the version, and end.", callback=_tell_version, is_eager=True)
+]
+
+
 def build(only: str | None = None) -> typer.Typer:
     """The whole command line, or just one command: the others' imports cost a second."""
     root = typer.Typer(
@@ -69,7 +83,10 @@ def build(only: str | None = None) -> typer.Typer:
             root.command(name=name, help=alone.__doc__ or command.help)(alone)
         else:
             root.add_typer(app, name=name, help=command.help)
-    root.callback()(lambda: None)
+
+    @root.callback()
+    def _(shown: Version = False) -> None: ...
+
     return root
 
 

@@ -6,6 +6,7 @@ import json
 import re
 import socket
 import sys
+from importlib.metadata import version
 
 import pytest
 
@@ -15,6 +16,7 @@ from orderhub_core.entry.options import counted
 from orderhub_core.hub import Hub
 from orderhub_core.model import RawMessage
 from orderhub_core.store import homes, snapshot
+from orderhub_core.store.revisions import REVISIONS
 
 PAGE = """order_no,status,updated_at
 A1,已发货,2026-01-01T10:00:00+08:00
@@ -68,6 +70,13 @@ def test_help_names_every_command(orderhub):
     assert code == 0
     for command in ("demo", "serve", "worker", "import", "audit", "simulate", "diagnose", "log", "db", "inbox"):
         assert command in out
+
+
+def test_which_version_and_schema_this_is(orderhub):
+    code, out, _ = orderhub("--version")
+    assert code == 0
+    assert out.startswith(f"OrderHub {version('orderhub')} ")
+    assert all(revision in out for revision in REVISIONS.values())
 
 
 def test_import_ends_with_one_object_and_the_log_is_whole(orderhub, export, tmp_path):
