@@ -44,8 +44,10 @@ def version_of(field: str, stated: Mapping[int, int]) -> int | None:
 def is_readdressed(facts: Mapping[str, int], stated: Mapping[int, int]) -> bool:
     """Whether another receiver is asked for, or is there and not stated yet (of an order that states one at all)."""
     settled = facts.get(_SETTLED, 0)
-    known = version_of("person", stated)
-    return facts.get(_REQUESTED, 0) > settled or (known is not None and known < settled)
+    if facts.get(_REQUESTED, 0) > settled:
+        return True
+    known = version_of("person", stated) if settled else None
+    return known is not None and known < settled
 
 
 def is_sound(stated: Mapping[int, int]) -> bool:

@@ -180,18 +180,19 @@ class _Batch:
             for message in self.claim.messages
             if not self._passed_on(message, found := self._read(message))
         ]
-        self._load({key[1] for _, _, key in read if key is not None})
+        keys = {key for _, _, key in read if key is not None}
+        self._load({number for _, number in keys})
         outcomes: dict[tuple[str, str], Outcome] = {}
         while read:
             # What follows in the batch on the message that makes an order the rulebook's waits until that has spoken.
-            read = self._take_all(read, outcomes)
+            read = self._take_all(read, outcomes, twice=len(keys) > len(self.orders))
             self.intentions.decide()
         self.intentions.following.settle()
         self.write()
         return Plan(self.writes, outcomes, self.orders)
 
-    def _take_all(self, read: list[Found], outcomes: dict[tuple[str, str], Outcome]) -> list[Found]:
-        """The messages whose order must wait for the rulebook."""
+    def _take_all(self, read: list[Found], outcomes: dict[tuple[str, str], Outcome], *, twice: bool) -> list[Found]:
+        """The messages whose order must wait for the rulebook. `twice`: whether some are of one number's two orders."""
         waiting: list[Found] = []
         orders, intentions, behind = self.orders, self.intentions, Behind(self.context.pseudonyms)
         somebody = False  # is in `behind`
@@ -215,7 +216,7 @@ class _Batch:
                 if known is None or known.head.decided or not intentions.awaits(known.head):
                     continue
                 buyers = intentions.reads_buyer(known.head)
-            if key is not None:
+            if key is not None and (twice or buyers):
                 behind.add(key, *found, known, buyers=buyers)
                 somebody = True
         return waiting
@@ -265,8 +266,7 @@ class _Batch:
     def _load(self, numbers: set[str]) -> None:
         unknown = [number for number in numbers if number not in self.kept]
         self.orders |= {number: self.kept.pop(number, {}) for number in numbers}
-        for row in self.reads.order_rows(unknown) if unknown else ():
-            head = rows.head(row)
+        for head in map(rows.head, self.reads.order_rows(unknown) if unknown else ()):
             self.orders[head.order_no][head.shop] = Known(head)
 
     def _take(self, message: Message, source: Source, decoded: Decoded, known: Known | None) -> Outcome:
@@ -284,7 +284,7 @@ class _Batch:
         if known is None:
             known = self._create(source, seen.order_no)
         head, content = known.head, seen.content
-        was_stopped = head.decided > 0 and is_stopped(head)
+        was_stopped = bool(head.decided) and is_stopped(head)
         hidden = NOTHING_HIDDEN if content is None or content is known.told else self._hidden(known, content)
         folded = fold(head, seen, Origin(message.source, message.id, message.received_at), hidden, known.told)
         if content is not None:

@@ -107,7 +107,7 @@ class Following:
             self._hold(head, doubts.WANTED_BACK, moment if another else 0)
         elif any(map(doubts.is_a_case, news)):
             self._calm.add((number, doubts.WANTED_BACK))
-        if doubts.one_more(head, news):
+        if head.cases and doubts.one_more(head, news):
             self._hold(head, doubts.many(head), moment)
         if not doubts.READDRESSING.isdisjoint(head.facts):
             self._readdress(head, moment if any(entry.event in doubts.READDRESSING for entry in news) else 0)

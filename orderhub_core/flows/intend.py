@@ -230,7 +230,7 @@ class Intentions:
     def _others(self, head: Head) -> list[Head]:
         """The orders of other shops that have its number."""
         own = self._orders[head.order_no]
-        return [own[shop].head for shop in sorted(own) if shop != head.shop]
+        return [own[shop].head for shop in sorted(own) if shop != head.shop] if len(own) > 1 else []
 
     def _log(self, head: Head, decision: Decision, parcel: int, version: str, message: Message) -> None:
         """A decision on a parcel; 0: the only one of its order."""
@@ -311,7 +311,7 @@ def lacks_lines(head: Head) -> bool:
 
 def _is_undecided(head: Head) -> bool:
     """Owed, its lines known."""
-    return _is_owed(head) and head.lines_digest is not None
+    return not head.decided and head.lines_digest is not None and _is_owed(head)
 
 
 def _is_owed(head: Head) -> bool:
