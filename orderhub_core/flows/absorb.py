@@ -22,7 +22,7 @@ from orderhub_core.flows.doubts import is_stopped
 from orderhub_core.flows.garbage import uncollected
 from orderhub_core.flows.intend import Intentions, Outside
 from orderhub_core.flows.news import News
-from orderhub_core.flows.recent import Known, Orders, remembered_if_committed
+from orderhub_core.flows.recent import Known, Orders, find, put, remembered_if_committed
 from orderhub_core.flows.sighted import Sightings
 from orderhub_core.flows.timely import timely
 from orderhub_core.fold import Head, Origin, Pseudonymous, fold
@@ -181,11 +181,11 @@ class _Batch:
             if not self._passed_on(message, found := self._read(message))
         ]
         keys = {key for _, _, key in read if key is not None}
-        self._load({number for _, number in keys})
+        self._load(numbers := {number for _, number in keys})
         outcomes: dict[tuple[str, str], Outcome] = {}
         while read:
             # What follows in the batch on the message that makes an order the rulebook's waits until that has spoken.
-            read = self._take_all(read, outcomes, twice=len(keys) > len(self.orders))
+            read = self._take_all(read, outcomes, twice=len(keys) > len(numbers))
             self.intentions.decide()
         self.intentions.following.settle()
         self.write()
@@ -201,7 +201,7 @@ class _Batch:
             if found is None:
                 outcomes[message.source, message.message_id] = "parked"
                 continue
-            known = None if key is None else orders[key[1]].get(key[0])
+            known = None if key is None else find(orders, *key)
             # Most are decided, and await nothing.
             awaits = known is not None and not known.head.decided and intentions.awaits(known.head)
             overtaken = somebody and not awaits and behind.holds(key, *found, known)
@@ -212,7 +212,7 @@ class _Batch:
                 buyers = intentions.asks_buyers
             else:
                 outcomes[message.source, message.message_id] = self._take(message, *found, known)
-                known = orders[key[1]].get(key[0]) if known is None and key is not None else known
+                known = find(orders, *key) if known is None and key is not None else known
                 if known is None or known.head.decided or not intentions.awaits(known.head):
                     continue
                 buyers = intentions.reads_buyer(known.head)
@@ -265,9 +265,9 @@ class _Batch:
 
     def _load(self, numbers: set[str]) -> None:
         unknown = [number for number in numbers if number not in self.kept]
-        self.orders |= {number: self.kept.pop(number, {}) for number in numbers}
-        for head in map(rows.head, self.reads.order_rows(unknown) if unknown else ()):
-            self.orders[head.order_no][head.shop] = Known(head)
+        self.orders |= {number: self.kept.pop(number) for number in numbers.difference(unknown)}
+        for row in self.reads.order_rows(unknown) if unknown else ():
+            put(self.orders, Known(rows.head(row)))
 
     def _take(self, message: Message, source: Source, decoded: Decoded, known: Known | None) -> Outcome:
         self.moment += 1
@@ -281,8 +281,7 @@ class _Batch:
 
     def _observe(self, message: Message, source: Source, seen: Observation, known: Known | None) -> Outcome:
         new = known is None
-        if known is None:
-            known = self._create(source, seen.order_no)
+        known = known or self._create(source, seen.order_no)
         head, content = known.head, seen.content
         was_stopped = bool(head.decided) and is_stopped(head)
         hidden = NOTHING_HIDDEN if content is None or content is known.told else self._hidden(known, content)
@@ -292,6 +291,8 @@ class _Batch:
         if folded.changed:
             self.news.note(head, content, folded, message)
             self.intentions.following.follow(head, folded, self.moment, was_stopped=was_stopped)
+            if known.beside:
+                self.intentions.following.beware(head, folded.entries, self.moment)
         if source.live and (seen.incomplete or head.lines_digest is None):
             key, fetch = rows.fetch_key(head.shop, head.order_no), effects.FetchOrder(head.shop, head.order_no)
             self.writes.latest_effects.append(rows.effect_row(key, head, fetch, message))
@@ -301,8 +302,7 @@ class _Batch:
         head = Head(self.next_order_id, source.shop, source.platform, order_no)
         self.next_order_id += self.claim.lanes
         self.news.create(head)
-        known = self.orders[order_no][head.shop] = Known(head)
-        return known
+        return put(self.orders, Known(head))
 
     def _hidden(self, known: Known, content: Content) -> Pseudonymous:
         head, told = known.head, known.told

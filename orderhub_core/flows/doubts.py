@@ -42,7 +42,7 @@ def of_all(head: Head, others: Iterable[Head] = ()) -> list[str]:
     refunded = [REFUNDED] if PARTLY_REFUNDED in head.facts else []
     found = refunded if head.after_sale in CALM else [*refunded, WANTED_BACK]
     several = [many(head)] if found and in_all(head.cases)[0] > 1 else []
-    elsewhere = [ELSEWHERE.format(shop=one.shop) for one in others if _is_sent(one) and _may_be_one(head, one)]
+    elsewhere = [ELSEWHERE.format(shop=one.shop) for one in others if _is_sent(one) and may_be_one(head, one)]
     return [*found, *several, *elsewhere]
 
 
@@ -81,10 +81,11 @@ def _is_sent(head: Head) -> bool:
         return False
     if head.logistics != "none" or not SENT_BY.isdisjoint(head.facts):
         return True
-    return bool(head.decided or head.fulfilment != "waiting") and not is_stopped(head)
+    handed_over = head.decided and head.warehouse_by == "rule"
+    return bool(handed_over or head.fulfilment != "waiting") and not is_stopped(head)
 
 
-def _may_be_one(head: Head, other: Head) -> bool:
+def may_be_one(head: Head, other: Head) -> bool:
     """Whether two orders of one number may be the same one. Shops that number their orders themselves have the same
     numbers, too."""
     told = ((head.placed_at, other.placed_at), (head.owed_at, other.owed_at))

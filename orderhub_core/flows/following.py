@@ -19,7 +19,8 @@ from orderhub_core.flows.companions import key_of
 from orderhub_core.flows.news import News
 from orderhub_core.flows.parcelling import Part, Parts
 from orderhub_core.flows.places import Places
-from orderhub_core.fold import CASE_OPENED, CASE_REFUNDED, Folded, Head
+from orderhub_core.flows.recent import Orders, of_other_shops
+from orderhub_core.fold import CASE_OPENED, CASE_REFUNDED, Entry, Folded, Head
 from orderhub_core.model import FIRST_ADDED_LINE, Event, Line, Packing
 from orderhub_core.rules.merging import wish
 from orderhub_core.store import packs
@@ -49,8 +50,8 @@ class Carried(NamedTuple):
 class Following:
     """That of one batch, written into its `writes`."""
 
-    def __init__(self, reads: Reads, places: Places, news: News, writes: Writes) -> None:
-        self.reads, self.news, self.writes = reads, news, writes
+    def __init__(self, reads: Reads, places: Places, orders: Orders, news: News, writes: Writes) -> None:
+        self.reads, self.orders, self.news, self.writes = reads, orders, news, writes
         self._makes = not places.bases.is_empty()
         """Whether there is anybody to make what was ordered."""
         self.carried: dict[int, Carried] = {}
@@ -70,6 +71,8 @@ class Following:
         """Orders, and why they are held no more."""
         self._parts: dict[int, Parts] = {}
         """Where the lines of orders go that were split before this batch, or that got more lines since."""
+        self._beside: dict[int, Head] = {}
+        """Orders that another shop may have, too, and has sent."""
         self._packed: dict[int, tuple[Head, Packing, Message]] = {}
         """What was said last of who is packed with whom."""
 
@@ -119,6 +122,17 @@ class Following:
             anew = was_stopped or any(map(away.is_under_way, news))
             self._under_way[number] = moment if anew else self._under_way.get(number, 0)
 
+    def beware(self, head: Head, news: Iterable[Entry], moment: int) -> None:
+        """Take in that an order has left by whatever hand: what another shop has by that number may be the same one. Of
+        what a warehouse has already a person is told where nobody was asked yet, as this one was decided."""
+        if not any(map(away.is_under_way, news)):
+            return
+        for other in of_other_shops(self.orders, head):
+            if other.decided and doubts.may_be_one(head, other):
+                told = not head.decided and away.there(other, moment) != GONE
+                self._beside[other.order_id] = other
+                self._hold(other, doubts.ELSEWHERE.format(shop=head.shop), moment, 0 if told else GONE)
+
     def pack(self, head: Head, said: Packing, message: Message, moment: int) -> None:
         """Take in with whom an order is packed. One that goes in several parcels, or is nobody's of ours, is not."""
         if head.decided == 1 and head.warehouse_by == "rule":
@@ -131,7 +145,7 @@ class Following:
         stopped, _ = self._stopped.pop(head.order_id, ({}, 0))
         for why, (since, there) in stopped.items():
             self._hold(head, why, since, there)
-        for why in (AGAIN, *doubts.of_all(head), *doubts.of_its_way(head)):
+        for why in (AGAIN, *doubts.of_all(head, of_other_shops(self.orders, head)), *doubts.of_its_way(head)):
             self._hold(head, why, moment)
 
     def _hold(self, head: Head, why: str, since: int, there: int | None = None) -> None:
@@ -223,7 +237,7 @@ class Following:
 
     def _keys(self, number: int, why: str = "") -> list[str]:
         """Of all that is to be handed over of an order, or made for it, that is held or stopped for this."""
-        head = self.news.touched[number]
+        head = self.news.touched.get(number) or self._beside[number]
         keys = rows.push_keys(head)
         return [*keys, rows.work_key(head.shop, head.order_no)] if self._makes and why != doubts.READDRESSED else keys
 

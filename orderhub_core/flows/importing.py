@@ -219,7 +219,9 @@ def _preview(context: Context, messages: list[RawMessage], now: int, batch: int)
         made.outcomes.update({message_id: outcome for (_, message_id), outcome in planned.outcomes.items()})
         made.parked.update({row[2]: row[3] for row in planned.writes.upserts["parked"]})
         made.planned.update(
-            ((shop, number), known.head) for number, own in planned.orders.items() for shop, known in own.items()
+            ((one.head.shop, number), one.head)
+            for number, first in planned.orders.items()
+            for one in first.beside or (first,)
         )
     return made
 

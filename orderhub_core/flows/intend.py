@@ -22,7 +22,7 @@ from orderhub_core.flows.following import Carried, Following
 from orderhub_core.flows.marking import marked
 from orderhub_core.flows.news import News
 from orderhub_core.flows.places import Places
-from orderhub_core.flows.recent import Orders
+from orderhub_core.flows.recent import Orders, of_other_shops
 from orderhub_core.flows.regarding import Buyers
 from orderhub_core.fold import Head, as_entry
 from orderhub_core.model import FIRST_ADDED_LINE, Line
@@ -73,7 +73,7 @@ class Intentions:
         self._orders, self._merge_wait_us = orders, merge_wait_us
         self.reads, self._books, self.outside, self.news, self.writes = reads, books, outside, news, writes
         self.places, self.counters, self.buyers = places, counters, buyers
-        self.following = Following(reads, places, news, writes)
+        self.following = Following(reads, places, orders, news, writes)
         self._read: dict[int, Mapping[str, Any]] = {}
         """What was read of buyers, by order."""
 
@@ -181,7 +181,7 @@ class Intentions:
         head, _, book, lines, message = made
         at, version, lack = message.received_at, book.version, settled.lack
         gifts: list[Line] = []
-        held = doubts.of_all(head, self._others(head))
+        held = doubts.of_all(head, of_other_shops(self._orders, head))
         done: list[Decision] = []
         named: list[rows.Done] = []
         if read := self._read.get(head.order_id):
@@ -226,11 +226,6 @@ class Intentions:
             until = self._waits_until(made, settled, named)
             held += doubts.of_its_way(head)
             self._hand_over(made, settled, [*lines, *gifts], held, partial(_marks, tuple(named)), until)
-
-    def _others(self, head: Head) -> list[Head]:
-        """The orders of other shops that have its number."""
-        own = self._orders[head.order_no]
-        return [own[shop].head for shop in sorted(own) if shop != head.shop] if len(own) > 1 else []
 
     def _log(self, head: Head, decision: Decision, parcel: int, version: str, message: Message) -> None:
         """A decision on a parcel; 0: the only one of its order."""

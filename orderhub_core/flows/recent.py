@@ -11,6 +11,7 @@ import contextlib
 import threading
 from collections.abc import Iterator
 from itertools import islice
+from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
@@ -30,10 +31,35 @@ class Known(msgspec.Struct):
     head: Head
     told: Content | None = None
     """The content that was taken last, while all that is stated of the order stands in it."""
+    beside: list[Known] | None = None
+    """All orders of its number, itself among them, where several shops have one."""
 
 
-Orders = dict[str, dict[str, Known]]
-"""By order number and shop. Of a number that is here all orders are: they are read and forgotten together."""
+Orders = dict[str, Known]
+"""One of each number; the others are `beside` it. Of a number that is here all are: they are read and forgotten
+together."""
+
+
+def find(orders: Orders, shop: str, number: str) -> Known | None:
+    known = orders.get(number)
+    if known is None or known.head.shop == shop:
+        return known
+    return next((one for one in known.beside or () if one.head.shop == shop), None)
+
+
+def put(orders: Orders, known: Known) -> Known:
+    first = orders.setdefault(known.head.order_no, known)
+    if first is not known:
+        known.beside = first.beside = [*(first.beside or [first]), known]
+        for one in known.beside:
+            one.beside = known.beside
+    return known
+
+
+def of_other_shops(orders: Orders, head: Head) -> list[Head]:
+    """That have its number, too."""
+    beside = orders[head.order_no].beside or ()
+    return sorted((one.head for one in beside if one.head.shop != head.shop), key=attrgetter("shop"))
 
 
 class _Kept(NamedTuple):

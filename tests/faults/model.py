@@ -518,6 +518,8 @@ class Model:
                     if so
                 }
                 self._follow(order, self.outbox[name], parcel, fresh, lines, others, anew)
+            if any(_is_under_way(entry) for entry in entries):
+                self._beware(order)
             self._decide(order, key, speaking)
         if source.live and (seen.incomplete or "lines" not in order.stated):
             name = "fetch:{}:{}".format(*order_key)
@@ -590,6 +592,22 @@ class Model:
             if not several or left:
                 push.plain, push.only = False, set()
 
+    def _beware(self, order: Order) -> None:
+        """It has left: another shop's order of its number may be the same one."""
+        for other in self.orders.values():
+            if other is order or other.order_no != order.order_no or _is_days_apart(order, other):
+                continue
+            several, sent = other.decided > 1, {"fulfilment.shipped", "logistics.delivered"}
+            left = other.facts.keys() & (sent if several else set(SHIPPED))
+            gone = left or (not several and other.settled().logistics != "none")
+            for name in other.pushes() if other.decided and other.warehouse_by == "rule" else ():
+                push = self.outbox[name]
+                unasked = push.state == "done" and not (gone or order.decided) and push.released < 0
+                if push.state in ("waiting", "leased") or unasked:
+                    push.state = "person"
+                if push.state == "person":
+                    push.plain, push.only = False, set()
+
     def _decide(self, order: Order, cause: Key, speaking: Speaking | None) -> None:
         now = order.settled()
         paid, untouched = (
@@ -633,7 +651,7 @@ class Model:
                 continue
             now = other.settled()
             left = now.logistics != "none" or other.facts.keys() & set(SHIPPED)
-            begun = other.decided or now.fulfilment != "waiting"
+            begun = (other.decided and other.warehouse_by == "rule") or now.fulfilment != "waiting"
             if (left or (begun and not _is_stopped(now))) and not _is_days_apart(order, other):
                 return True
         return False
@@ -750,6 +768,10 @@ def _is_stopped(now: Any) -> bool:
 def _at_least(numbers: set[str]) -> int:
     """How many cases these are: one without a number may be any of the others."""
     return len(numbers - {""}) or len(numbers)
+
+
+def _is_under_way(entry: Logged) -> bool:
+    return entry.event in SHIPPED or (entry.event in CARRIED and entry.before == "none" != entry.after)
 
 
 def _is_days_apart(order: Order, other: Order) -> bool:

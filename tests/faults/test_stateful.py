@@ -193,5 +193,5 @@ def of_two_orders_of_a_number_the_second_does_not_wait_for_the_rulebook(patch):
 )
 def test_a_hub_that_is_broken_on_purpose_is_found(break_it: Callable[..., None], monkeypatch):
     break_it(monkeypatch)
-    report = stateful.run(30_000, seed=7, shrink=False)
+    report = stateful.run(60_000, seed=7, shrink=False)
     assert not report.fine

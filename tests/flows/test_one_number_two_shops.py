@@ -22,6 +22,7 @@ from orderhub_core.flows.recent import Recent
 from orderhub_core.model import Content, Line, Observation, RawMessage
 from orderhub_core.model import Event as E
 from orderhub_core.rules.inforce import InForce
+from orderhub_core.store.statements import HANDED_OVER
 
 HOUR = 3_600_000_000
 EXPORTS, LIVE, THIRD = "exports", "live-1", "third"
@@ -128,11 +129,58 @@ def test_the_one_that_is_paid_last_is_the_second(desk, apart):
     assert pushes(desk) == {LIVE: GOES, EXPORTS: ("person", ELSEWHERE.format(shop=LIVE))}
 
 
+@pytest.mark.parametrize("left", [(E.SHIPPED,), (E.COLLECTED,), (E.SHIPPED, E.COLLECTED)], ids=str)
 @pytest.mark.parametrize("apart", [True, False])
-def test_what_is_heard_of_the_first_later_is_not_known_yet(desk, apart):
-    """In one batch, too: the second goes by what was known when it was paid."""
-    take(desk, told(EXPORTS, E.PLACED), told(LIVE, *PAID), told(EXPORTS, E.PAID, E.SHIPPED, at=NOW + 1), apart=apart)
+def test_who_goes_first_is_held_when_the_other_leaves_by_another_hand(desk, left, apart):
+    later = told(EXPORTS, E.PAID, *left, at=NOW + 1)
+    take(desk, told(EXPORTS, E.PLACED), told(LIVE, *PAID), later, apart=apart)
+    assert pushes(desk) == {LIVE: HELD}
+    desk.push()
+    assert desk.pushed == []
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_that_the_other_has_left_stands_above_what_keeps_it_and_may_be_over(desk, apart):
+    case = told(LIVE, E.AFTER_SALE_APPLIED, at=NOW + 1, content=None)
+    sent = told(EXPORTS, E.PAID, E.SHIPPED, at=NOW + 2)
+    take(desk, told(EXPORTS, E.PLACED), told(LIVE, *PAID), case, sent, apart=apart)
+    take(desk, told(LIVE, E.AFTER_SALE_CLOSED, at=NOW + 3, content=None))
+    (held,) = pushes(desk).values()
+    assert held == ("person", f"{HELD[1]}; before: {WANTED_BACK}")
+
+
+def test_who_has_it_already_is_told_once_that_the_other_left_where_nobody_was_asked(desk):
+    take(desk, told(EXPORTS, E.PLACED), told(LIVE, *PAID))
+    desk.push()
+    take(desk, told(EXPORTS, E.PAID, E.SHIPPED, at=NOW + 1))
+    assert pushes(desk)[LIVE] == ("person", f"{HANDED_OVER}; {HELD[1]}")
+    desk.holds.close("A1", reason="they are two", by="ann")
+    take(desk, told(EXPORTS, E.COLLECTED, at=NOW + 2, content=None))
+    assert desk.holds.kept() == []
+
+
+def test_nobody_is_asked_twice_as_what_was_handed_over_leaves(desk):
+    take(desk, told(EXPORTS, *PAID))
+    desk.push()
+    take(desk, told(LIVE, *PAID), told(LIVE, E.SHIPPED, at=NOW + 1, content=None))
+    assert pushes(desk)[EXPORTS] == ("done", "")
+
+
+def test_what_no_rule_sends_anywhere_holds_nobody(desk):
+    rule = '[[groups.rules]]\nname = "live"\nwhen = "shop is live-1"\nthen = "assign hangzhou"'
+    desk.editions.save(text("v2", "hangzhou").replace('otherwise = "assign hangzhou"', rule), by="ann")
+    desk.published("v2")
+    take(desk, told(EXPORTS, *PAID), told(LIVE, *PAID))
     assert pushes(desk) == {LIVE: GOES}
+
+
+@pytest.mark.parametrize("apart", [True, False])
+def test_who_is_owed_again_is_asked_of_the_other_shop_too(desk, apart):
+    facts = {E.PLACED.value: NOW, E.DEFERRED.value: NOW}
+    void, paid = told(EXPORTS, E.VOIDED, at=NOW + 1, content=None), told(EXPORTS, E.PAID, at=NOW + 2, content=None)
+    take(desk, told(EXPORTS, facts=facts), void, told(LIVE, *PAID), paid, apart=apart)
+    state, note = pushes(desk)[EXPORTS]
+    assert (state, ELSEWHERE.format(shop=LIVE) in note) == ("person", True)
 
 
 @pytest.mark.parametrize(
