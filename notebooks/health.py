@@ -76,12 +76,11 @@ def _(connected, named, parked, set_said, tr):
 
 @app.cell
 def _(back, connected, named, set_gone, tr):
-    def _act(answer: dict) -> None:
-        set_gone(holds.let_go(answer, connected.holds, tr, named))
-
     _rows, _free = holds.table(back(), ZONE, tr, named), connected.writable
     _table = ui.table(_rows, named, selection="multi" if _free else None, wide={tr("Reasons"): 360})
-    _form = ui.reasoned(_table, holds.words(tr), tr("Let them go"), tr, _act) if _free else _table
+    _go = tr("Yes, do it"), tr("Do it"), tr, lambda to: set_gone(holds.carried_out(to, connected.holds, tr, named))
+    _sure = ui.confirmed(_table, ui.questions(*holds.asking(tr)), *_go, lambda to: holds.lacks(to, tr))
+    _form = _sure if _free else _table
     _notes = map(ui.note, holds.remarks(back(), tr, writable=_free))
     _full = [_form, ui.download_csv(_rows, "held-orders.csv", tr("Download CSV")), *_notes]
     keeping = _full if back() else [ui.note(*holds.nothing(tr, decides=not _free or connected.editions.decides()))]

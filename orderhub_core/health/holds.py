@@ -1,4 +1,4 @@
-"""Orders that are kept from their warehouse until a person lets them go, in people's words, and letting them go.
+"""Orders that are kept from their warehouse until a person lets them go, in people's words, and what is said of them.
 
 The hub tells why as sentences joined by "; ", the newest first; those it makes itself, and what failures say, are shown
 in the reader's language, any other (a warehouse's own answer) as it came. Nothing personal is in them.
@@ -6,6 +6,7 @@ in the reader's language, any other (a warehouse's own answer) as it came. Nothi
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, Protocol
@@ -27,6 +28,18 @@ NO_RULES = (
 RELEASE = "Read only: let an order go with `orderhub holds release NO --reason TEXT`."
 OLDEST = "The oldest {n} orders are shown; `orderhub holds list` tells all."
 EARLIER = "before: "
+ACTS = {
+    "go": "Let them go",
+    "again": "Once more what was tried: it may have arrived, and goes under the same key",
+    "close": "I have seen to them: the hub sends them no more",
+}
+CAME = {
+    "go": "Let go: {n}. They are handed over next.",
+    "again": "Handed over once more: {n}, under the same key.",
+    "close": "Seen to: {n}. The hub sends them no more.",
+    "stays": "Handed over before, and left as it is: {n}. Nothing more of it goes.",
+}
+"""What became of orders, by what was said of them; `stays`: whatever else is said of what was handed over."""
 REASONS = {
     "rule": "rule {rule} holds it: {kind}",
     "approval": "rule {rule} asks for the approval of {role}",
@@ -59,7 +72,8 @@ class Desk(Protocol):
     """What is done with held orders."""
 
     def kept(self, *, shop: str, order_no: str) -> Sequence[Held]: ...
-    def release(self, order_no: str, /, *, shop: str, parcel: int, reason: str, by: str) -> Any: ...
+    def release(self, order_no: str, /, *, shop: str, parcel: int, reason: str, by: str, again: bool) -> Any: ...
+    def close(self, order_no: str, /, *, shop: str, parcel: int, reason: str, by: str) -> Any: ...
 
 
 class Held(Protocol):
@@ -81,6 +95,8 @@ class Held(Protocol):
     def parcel(self) -> int: ...
     @property
     def parcels(self) -> int: ...
+    @property
+    def done(self) -> bool: ...
 
 
 def nothing(tr: Translate, *, decides: bool) -> Said:
@@ -120,45 +136,75 @@ def remarks(rows: Sequence[Held], tr: Translate, *, writable: bool) -> list[str]
     return cut if writable else [*cut, tr(RELEASE)]
 
 
-def words(tr: Translate) -> dict[str, str]:
-    """What is asked in words of whoever lets orders go."""
-    return {"reason": tr("Why they may go (name no customer)"), "by": tr("Your name")}
+def asking(tr: Translate) -> tuple[str, dict[str, str], dict[str, str]]:
+    """What is asked of whoever looks at held orders: what may be said of those chosen, and what in words besides."""
+    words = {"reason": tr("Why, or what you have done about it (name no customer)"), "by": tr("Your name")}
+    return tr("With the orders chosen:"), {tr(said): act for act, said in ACTS.items()}, words
 
 
-def let_go(
+def lacks(asked: Mapping[str, Any], tr: Translate) -> str:
+    """What is missing of an answer; empty when nothing is."""
+    if not len(asked["rows"]):
+        return tr("Choose rows first.")
+    return "" if (asked["reason"] or "").strip() else tr("Give a reason first.")
+
+
+def carried_out(
     answer: Mapping[str, Any], desk: Desk, tr: Translate, names: Named = by_id
 ) -> tuple[str, Literal["good", "bad"]]:
-    """Let the orders of the chosen `rows` of `table` go, of one in several parcels those that are chosen, and tell what
-    became of that: of one that may not go why, and the others go all the same. `names`: those of the table."""
-    refused, spoken = [], set[tuple[str, str]]()
+    """Say of the orders of the chosen `rows` of `table` what the answer says, of one in several parcels of those that
+    are chosen, and tell what became of that: of one of which it may not be said why, and of the others it is said all
+    the same. `names`: those of the table."""
+    act, refused, came = answer["do"], list[str](), Counter[str]()
+    spoken, before = set[tuple[str, str]](), dict[tuple[str, ...], Held]()
     for row in answer["rows"].iter_rows(named=True):
         shop, order_no, number = row[tr("Shop")], row[tr("Order")], int(row[tr("Parcel")].partition("/")[0] or 0)
         now = desk.kept(shop=shop, order_no=order_no)
-        if (shop, order_no) in spoken and _place(row, tr) not in [(one.target, _parcel(one)) for one in now]:
-            continue  # it went with the row before
-        try:
-            if news := _news(row, answer["rows"], now, tr, names):
-                refused.append(news)
-            else:
-                desk.release(order_no, shop=shop, parcel=number, reason=answer["reason"], by=answer["by"] or "")
-                spoken.add((shop, order_no))
-        except OrderHubError as failure:
-            refused.append(failure.told(tr))
-    gone = tr("Let go: {n}. They are handed over next.").format(n=answer["rows"].height - len(refused))
-    return "\n\n".join([gone, *refused]), "bad" if refused else "good"
+        for kept in now:
+            before.setdefault((shop, order_no, kept.target, _parcel(kept)), kept)
+        place = _place(row, tr)
+        # It may have gone with the row before.
+        if (shop, order_no) not in spoken or place in [(one.target, _parcel(one)) for one in now]:
+            try:
+                if news := _news(row, answer["rows"], now, tr, names):
+                    refused.append(news)
+                    continue
+                _say(desk, act, order_no, shop=shop, parcel=number, reason=answer["reason"], by=answer["by"] or "")
+            except OrderHubError as failure:
+                refused.append(failure.told(tr))
+                continue
+            spoken.add((shop, order_no))
+        if one := before.get((shop, order_no, *place)):  # else it went before all this
+            came[_became(act, one)] += 1
+    told = [tr(CAME[how]).format(n=f"{came[how]:,}") for how in CAME if came[how]]
+    return "\n\n".join([*told, *refused]), "bad" if refused else "good"
+
+
+def _became(act: str, one: Held) -> str:
+    """A key of CAME."""
+    if act == "close":
+        return act
+    return "stays" if one.done else act if one.tries else "go"
+
+
+def _say(desk: Desk, act: str, order_no: str, **said: Any) -> None:
+    if act == "close":
+        desk.close(order_no, **said)
+    else:
+        desk.release(order_no, **said, again=act == "again")
 
 
 def _news(
     row: Mapping[str, Any], chosen: pl.DataFrame, now: Sequence[Held], tr: Translate, names: Named
 ) -> str:  # fmt: skip
-    """Why an order is not let go though it was chosen: for a reason that nobody has seen, or with what nobody has
+    """Why nothing is said of an order though it was chosen: for a reason that nobody has seen, or with what nobody has
     chosen. Empty where neither is so."""
     order_no = row[tr("Order")]
     mine = chosen.filter(pl.col(tr("Shop")) == row[tr("Shop")], pl.col(tr("Order")) == order_no)
     seen = {(*_place(one, tr), one[tr("Reasons")]) for one in mine.iter_rows(named=True)}
     going = [one for one in now if row[tr("Parcel")] in ("", _parcel(one))]
     if any((one.target, _parcel(one)) not in {(target, parcel) for target, parcel, _ in seen} for one in going):
-        return tr("{order}: all that is listed of it goes by one word; choose its other rows, too.").format(
+        return tr("{order}: one word is about all that is listed of it; choose its other rows, too.").format(
             order=order_no
         )
     if any((one.target, _parcel(one), reasons(one.note, tr, names)) not in seen for one in going):

@@ -126,9 +126,15 @@ def test_a_held_order_is_let_go_with_a_reason(
     holding: str, visit: Visit, screenshots: Path, language: str, width: int
 ) -> None:
     page = opened(holding, visit, language, width=width, height=2_400)
-    button, lacks, gone, reason = {
-        "en": ("Let them go", "Choose rows first.", "Let go: 1. They are handed over next.", "Why they may go"),
-        "zh": ("放行", "请先选择订单。", "已放行 1 单，接着就会交给仓库。", "为何可以放行"),
+    button, sure, lacks, gone, reason = {
+        "en": (
+            "Do it",
+            "Yes, do it",
+            "Choose rows first.",
+            "Let go: 1. They are handed over next.",
+            "Why, or what",
+        ),
+        "zh": ("执行", "确认执行", "请先选择订单。", "已放行 1 单，接着就会交给仓库。", "原因，或您"),
     }[language]
     page.get_by_role("button", name=button, exact=True).click()
     beside_the_thumb = page.locator("[role=region] li").get_by_text(lacks)
@@ -136,6 +142,7 @@ def test_a_held_order_is_let_go_with_a_reason(
     expect(page.get_by_test_id("chrome-wrapper").get_by_text(lacks)).to_be_attached()
     page.locator("tbody [role=checkbox]").nth(0).click()
     page.get_by_label(reason).fill("known buyer")
+    page.get_by_text(sure, exact=True).click()
     page.screenshot(path=screenshots / f"holds-{language}-{width}.png")
     assert page.evaluate(looking.OVERFLOW) == 0
     page.get_by_role("button", name=button, exact=True).click()

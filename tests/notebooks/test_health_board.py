@@ -255,8 +255,8 @@ def test_chosen_orders_are_let_go_and_of_the_others_it_is_told_why_not(holding: 
     tr = i18n.translator("en")
     shown = holds.table(holding.holds.kept(), "UTC", tr)
     holding.holds.release("L1", reason="known buyer", by="ann")
-    answer = {"rows": shown, "reason": "finance has agreed", "by": "ann"}
-    told, kind = holds.let_go(answer, holding.holds, tr)
+    answer = {"rows": shown, "do": "go", "reason": "finance has agreed", "by": "ann"}
+    told, kind = holds.carried_out(answer, holding.holds, tr)
     assert kind == "bad"
     assert told.splitlines()[0] == "Let go: 1. They are handed over next."
     assert "order L1 is not kept from its warehouse" in told
@@ -273,7 +273,9 @@ def test_an_order_that_is_shown_by_names_is_let_go_all_the_same(holding: hub.Hub
     table = ui.table(holds.table(kept, "UTC", tr, named), named, selection="multi")
     assert set(table.data.select(tr("Shop"), tr("Target")).iter_rows()) == {("旗舰店", "杭州仓")}
     table._update([str(table.data[NUMBER][0])])
-    told, kind = holds.let_go({"rows": table.value, "reason": "ok", "by": "ann"}, holding.holds, tr, named)
+    told, kind = holds.carried_out(
+        {"rows": table.value, "do": "go", "reason": "ok", "by": "ann"}, holding.holds, tr, named
+    )
     assert (kind, told) == ("good", "已放行 1 单，接着就会交给仓库。")
     assert [one.order_no for one in holding.holds.kept()] == ["L2"]
 
@@ -283,9 +285,53 @@ def test_what_has_another_reason_now_is_not_let_go_unseen(holding: hub.Hub) -> N
     seen = holds.table(holding.holds.kept(), "UTC", tr)
     with holding.store.transaction("hub") as cursor:
         cursor.execute("UPDATE outbox SET note = 'partly refunded: what is still to be sent?; before: ' || note")
-    told, kind = holds.let_go({"rows": seen.head(1), "reason": "ok", "by": "ann"}, holding.holds, tr)
+    told, kind = holds.carried_out({"rows": seen.head(1), "do": "go", "reason": "ok", "by": "ann"}, holding.holds, tr)
     assert (kind, "请先看清" in told) == ("bad", True)
     assert len(holding.holds.kept()) == 2
+
+
+def told_of(holding: hub.Hub, act: str, about: str = "") -> tuple[str, str]:
+    """What is told of whoever says that of L1, which the hub has as the database is told `about` it."""
+    if about:
+        with holding.store.transaction("hub") as cursor:
+            cursor.execute(f"UPDATE outbox SET {about} WHERE key LIKE '%L1%'")
+    tr = i18n.translator("en")
+    (one,) = (one for one in holding.holds.kept() if one.order_no == "L1")
+    answer = {"rows": holds.table([one], "UTC", tr), "do": act, "reason": "ok", "by": "ann"}
+    return holds.carried_out(answer, holding.holds, tr)
+
+
+def is_held(holding: hub.Hub) -> bool:
+    return any(one.order_no == "L1" for one in holding.holds.kept())
+
+
+@pytest.mark.parametrize("act", ["go", "again"])
+def test_what_was_handed_over_already_is_not_said_to_go(holding: hub.Hub, act: str) -> None:
+    told = told_of(holding, act, "done_at = 1")
+    assert told == ("Handed over before, and left as it is: 1. Nothing more of it goes.", "good")
+    assert not is_held(holding)
+
+
+def test_a_person_who_has_seen_to_an_order_says_so_on_the_page(board: ModuleType, holding: hub.Hub) -> None:
+    form = board.app.run()[1]["keeping"][0]
+    assert list(form.element["do"].options.values()) == ["go", "again", "close"]
+    asked = {"rows": form.element["rows"].data[NUMBER].to_list()[:1], "do": "close", "by": "ann", "sure": True}
+    assert form.validate({**asked, "reason": " "}) == "Give a reason first."
+    assert form.validate({**asked, "reason": "sent by hand", "rows": []}) == "Choose rows first."
+    assert form.validate({**asked, "reason": "sent by hand"}) is None
+    assert told_of(holding, "close") == ("Seen to: 1. The hub sends them no more.", "good")
+    assert not is_held(holding)
+
+
+def test_what_was_tried_goes_only_once_more_and_what_was_not_just_goes(holding: hub.Hub) -> None:
+    told, kind = told_of(holding, "go", "attempts = 3")
+    assert (kind, "was tried 3 times and may have arrived" in told, is_held(holding)) == ("bad", True, True)
+    assert told_of(holding, "again") == ("Handed over once more: 1, under the same key.", "good")
+    assert not is_held(holding)
+
+
+def test_once_more_of_what_was_never_tried_is_letting_it_go(holding: hub.Hub) -> None:
+    assert told_of(holding, "again") == ("Let go: 1. They are handed over next.", "good")
 
 
 def made_for(holding: hub.Hub, order_no: str) -> str:
@@ -311,8 +357,8 @@ def test_an_order_that_is_shown_is_shown_whole_and_can_be_let_go(
     shown = names["back"]()
     assert [one.key.partition(":")[0] for one in shown] == ["push", "work"], "what is between them is of another order"
     tr = i18n.translator("en")
-    told, kind = holds.let_go(
-        {"rows": holds.table(shown, "UTC", tr), "reason": "ok", "by": "ann"}, holding.holds, tr
+    told, kind = holds.carried_out(
+        {"rows": holds.table(shown, "UTC", tr), "do": "go", "reason": "ok", "by": "ann"}, holding.holds, tr
     )  # fmt: skip
     assert (told, kind) == ("Let go: 2. They are handed over next.", "good")
 
@@ -322,10 +368,12 @@ def test_who_chooses_one_of_several_that_one_word_lets_go_lets_none_go(holding: 
     shop = made_for(holding, "L1")
     seen = holds.table(holding.holds.kept(shop=shop, order_no="L1"), "UTC", tr)
     for row in range(2):
-        told, kind = holds.let_go({"rows": seen[row : row + 1], "reason": "ok", "by": "ann"}, holding.holds, tr)
+        told, kind = holds.carried_out(
+            {"rows": seen[row : row + 1], "do": "go", "reason": "ok", "by": "ann"}, holding.holds, tr
+        )
         assert (kind, "choose its other rows, too" in told) == ("bad", True)
     assert len(holding.holds.kept()) == 3
-    told, kind = holds.let_go({"rows": seen, "reason": "ok", "by": "ann"}, holding.holds, tr)
+    told, kind = holds.carried_out({"rows": seen, "do": "go", "reason": "ok", "by": "ann"}, holding.holds, tr)
     assert (told, kind) == ("Let go: 2. They are handed over next.", "good")
     assert [left.order_no for left in holding.holds.kept()] == ["L2"]
 
