@@ -59,7 +59,7 @@ def _(connected, desk, lang, opened, set_opened, tr):
 def _(desk, go, lang, many, opened, set_job, set_trouble, tr, wish):
     _asks = sheet.spec(**wish.value)
     seat.begin(desk, _asks, set_job, set_trouble, tr) if go.value else None
-    ui.part(lang, ui.note(*prospect.best(_asks, many, tr))) if not opened() or _asks != sheet.Spec() else None
+    ui.part(lang, ui.note(*prospect.best(_asks, many, desk.few, tr))) if not opened() or _asks != sheet.Spec() else None
     return
 
 
@@ -68,7 +68,7 @@ def _(job, lang, set_opened, set_job, set_trouble, tick, tr, trouble):
     _job = job()
     mo.stop(_job is None, ui.part(lang, ui.note(trouble(), "bad")) if trouble() else None)
     if _job.wait(0.3):
-        set_trouble(str(_job.error or ""))
+        set_trouble(_job.error.told(tr) if _job.error else "")
         set_opened(lambda before: before if _job.error else _job.audit)
         set_job(None)
     stop = mo.ui.button(label=tr("Stop reading"), on_click=lambda _: _job.cancel())

@@ -53,6 +53,10 @@ BUSY_S, AGAIN_S = 10.0, 0.1
 """So long a judgement is handed in again where the hub takes none just now, and how often."""
 
 
+FEWEST = 2
+"""Touchpoints that can be compared."""
+
+
 class _Said(NamedTuple):
     """A judgement of this process."""
 
@@ -95,6 +99,12 @@ class Desk:
     @property
     def live(self) -> bool:
         return self._touchpoint is not None and bool(self._settings.touchpoints)
+
+    @property
+    def few(self) -> bool:
+        """Whether there are too few touchpoints to compare."""
+        asked = self._settings.touchpoints if self._touchpoint else ()
+        return len(asked) < FEWEST and len(self._names()) < FEWEST  # the copy is looked at only where it matters
 
     # -- sheets
 
@@ -207,15 +217,14 @@ class Desk:
         if not drawn.cards:
             raise UserMistake("there are no orders to draw from yet")
         names = self._names()
-        if not 2 <= len(names) <= MAX_TOUCHPOINTS:
-            raise UserMistake(
-                "an audit compares 2 to {most} touchpoints; the settings name {n}", most=MAX_TOUCHPOINTS, n=len(names)
-            )
+        if not FEWEST <= len(names) <= MAX_TOUCHPOINTS:
+            text = "an audit compares 2 to {most} touchpoints; there are {n}: see [[touchpoints]] in the settings"
+            raise UserMistake(text, most=MAX_TOUCHPOINTS, n=len(names))
         job.total = len(names) * len(drawn.cards)
         with ThreadPoolExecutor(len(names)) as pool:
             looks = list(pool.map(lambda name: self._look(job, drawn, name), names))
         looked = tuple(look for look, _ in looks)
-        if sum(look.state != "failed" for look in looked) < 2:
+        if sum(look.state != "failed" for look in looked) < FEWEST:
             said = "; ".join(f"{look.name}: {look.reason}" for look in looked if look.reason)
             raise UserMistake("fewer than two touchpoints could be read ({said}); mend that and start again", said=said)
         whole = msgspec.structs.replace(

@@ -193,3 +193,18 @@ def test_a_hub_without_orders_says_so(tmp_path, monkeypatch):
     snapshot.write(tmp_path / "empty", {}, snapshot.Meta(NOW))
     load(tmp_path / "empty", monkeypatch)
     assert "no orders to draw from" in str(draw(hub.connect().spot).error)
+
+
+@pytest.mark.parametrize(
+    ("language", "advice"), [("en", "add [[touchpoints]]"), ("zh", "请在设置中加入 [[touchpoints]]")]
+)
+def test_without_touchpoints_it_says_so_before_anything_is_drawn(folder, tmp_path, monkeypatch, language, advice):
+    monkeypatch.setenv("ORDERHUB_SNAPSHOT", str(folder))
+    hub.connect.cache_clear()
+    snapshot.write(tmp_path / "alone", {"orders": hub.connect().frame("orders")}, snapshot.Meta(NOW))
+    monkeypatch.setattr(ui, "language", lambda: language)
+    outputs, _ = load(tmp_path / "alone", monkeypatch).app.run()
+    words = shown(outputs)
+    assert advice in words
+    assert "can prove" not in words and "可以证明" not in words
+    assert advice not in shown(load(folder, monkeypatch).app.run()[0])

@@ -163,7 +163,7 @@ def test_before_anything_is_judged_the_least_sample_that_can_prove_the_claim_is_
 
 
 def test_what_a_draw_can_prove_is_said_before_it():
-    said, kind = prospect.best(Spec(), 10_000, EN)
+    said, kind = prospect.best(Spec(), 10_000, False, EN)
     exact = sampling.interval(100, 100, population=10_000).low
     least = sampling.needed(0.99, population=10_000)
     assert (
@@ -171,14 +171,14 @@ def test_what_a_draw_can_prove_is_said_before_it():
     )
     assert f"Draw at least {least}, " in said and kind == "warn"
     enough = Spec(size=least)
-    said, kind = prospect.best(enough, 10_000, EN)
+    said, kind = prospect.best(enough, 10_000, False, EN)
     assert said.startswith(f"{least} of 10,000 orders can prove 99%: if none differs, at least 99.0") and kind == "good"
     one_less = Spec(size=least - 1)
-    said, kind = prospect.best(one_less, 10_000, EN)
+    said, kind = prospect.best(one_less, 10_000, False, EN)
     assert "no more than 98.9" in said and kind == "warn", "a bound is not rounded up to the claim"
     bold = Spec(size=2_000, claim=0.9999)
-    assert "Nor could 2,000" in prospect.best(bold, 10**6, EN)[0]
-    assert prospect.best(Spec(), 0, EN) == (prospect.NO_ORDERS, "info")
+    assert "Nor could 2,000" in prospect.best(bold, 10**6, False, EN)[0]
+    assert prospect.best(Spec(), 0, False, EN) == (prospect.NO_ORDERS, "info")
     few = prospect.prospect(Spec(size=500), 40)
     assert (few.drawn, few.best) == (40, 1.0), "who draws all orders knows all"
 

@@ -25,6 +25,9 @@ BEST_NONE = (
 )
 BEST_STRATA = "A draw from strata proves less than a simple one."
 NO_ORDERS = "There are no orders to draw from yet."
+TOO_FEW = (
+    "Fewer than two touchpoints are there to compare, so nothing can be audited: add [[touchpoints]] to the settings."
+)
 
 
 class Prospect(msgspec.Struct, frozen=True):
@@ -48,10 +51,13 @@ def population(orders: pl.LazyFrame, now: int) -> int:
     return int(placed.select(pl.len()).collect().item())
 
 
-def best(spec: Spec, population: int, tr: Translate) -> Said:
-    """Before anything is drawn from so many orders: what it can prove, and how many could prove the claim."""
+def best(spec: Spec, population: int, few: bool, tr: Translate) -> Said:
+    """Before anything is drawn from so many orders: what it can prove, and how many could prove the claim; nothing, of
+    too `few` touchpoints."""
     if not population:
         return tr(NO_ORDERS), "info"
+    if few:
+        return tr(TOO_FEW), "warn"
     seen = prospect(spec, population)
     proves = seen.best >= spec.claim
     text = tr(BEST_NONE if seen.needed is None else BEST[proves]).format(
