@@ -38,8 +38,8 @@ def _():
     named = names.Names(connected.settings, tr)
     tick = mo.ui.refresh(options=["5s", "30s"], default_interval="5s", label=tr("Flow every"))
     look = mo.ui.refresh(options=["1m", "5m", "15m"], default_interval="5m", label=tr("Diagnosis every"))
-    (parked, set_parked), (said, set_said) = mo.state([]), mo.state(("", "info"))
-    (back, set_back), (gone, set_gone) = mo.state([]), mo.state(("", "info"))
+    (parked, set_parked), (said, set_said) = mo.state([]), mo.state((), allow_self_loops=True)
+    (back, set_back), (gone, set_gone) = mo.state([]), mo.state((), allow_self_loops=True)
     return back, connected, gone, look, named, parked, said, set_back, set_gone, set_parked, set_said, tick, top, tr
 
 
@@ -63,26 +63,26 @@ def _(back, connected, gone, parked, said, set_back, set_parked, tick, top, tr):
 
 
 @app.cell
-def _(connected, named, parked, set_said, tr):
-    def _act(answer: dict) -> None:
-        set_said(queue.carried_out(answer, connected, lambda steps: ui.progress(steps, tr("Trying again")), tr))
+def _(connected, named, parked, said, set_said, tr):
+    def _act(to: dict) -> None:
+        set_said((queue.carried_out(to, connected, lambda steps: ui.progress(steps, tr("Trying again")), tr), to))
 
     _rows = ui.table(queue.parked(parked(), ZONE, tr), named, selection="multi", wide={tr("Reason"): 320})
-    _asks = ui.questions(tr("With those chosen:"), queue.choices(tr), queue.words(tr))
+    _asks = ui.questions(tr("With those chosen:"), queue.choices(tr), queue.words(tr), came=said())
     _form = ui.confirmed(_rows, _asks, tr(queue.SURE), tr("Do it"), tr, _act, lambda asked: queue.lacks(asked, tr))
     held = _form if connected.writable else ui.grid(_rows, ui.note(tr(queue.READ_ONLY)), min="100%")
     return (held,)
 
 
 @app.cell
-def _(back, connected, named, set_gone, tr):
+def _(back, connected, gone, named, set_gone, tr):
     _rows, _free = holds.table(back(), ZONE, tr, named), connected.writable
     _table = ui.table(_rows, named, selection="multi" if _free else None, wide={tr("Reasons"): 360})
-    _go = tr("Yes, do it"), tr("Do it"), tr, lambda to: set_gone(holds.carried_out(to, connected.holds, tr, named))
-    _sure = ui.confirmed(_table, ui.questions(*holds.asking(tr)), *_go, lambda to: holds.lacks(to, tr))
-    _form = _sure if _free else _table
+    _act = lambda to: set_gone((holds.carried_out(to, connected.holds, tr, named), to))  # noqa: E731
+    _asks, _go = ui.questions(*holds.asking(tr), came=gone()), (tr("Yes, do it"), tr("Do it"), tr)
+    _sure = ui.confirmed(_table, _asks, *_go, _act, lambda to: holds.lacks(to, tr))
     _notes = map(ui.note, holds.remarks(back(), tr, writable=_free))
-    _full = [_form, ui.download_csv(_rows, "held-orders.csv", tr("Download CSV")), *_notes]
+    _full = [_sure if _free else _table, ui.download_csv(_rows, "held-orders.csv", tr("Download CSV")), *_notes]
     keeping = _full if back() else [ui.note(*holds.nothing(tr, decides=not _free or connected.editions.decides()))]
     return (keeping,)
 
@@ -94,9 +94,10 @@ def _(connected, flowing, gone, held, keeping, named, parked, said, tr):
         sources = ui.section(tr("Sources"), ui.rows(rows, tr("Nothing has come in yet."), named))
         acts = ui.rows(queue.effects(flowing, tr), tr("Every effect is done."), named)
         todo = ui.section(tr("Effects that are not done"), acts, *map(ui.note, queue.remarks(flowing, ZONE, tr, named)))
-        told, let, late = ([ui.note(*one)] if one[0] else [] for one in (said(), gone(), queue.idle(flowing, ZONE, tr)))
+        late, told, let = queue.idle(flowing, ZONE, tr), ui.notes(said()[:1]), ui.notes(gone()[:1])
+        late = [ui.note(*late)] if late[0] else []
         aside = held if parked() else ui.note(tr("Nothing is parked."), "good")
-        sections = ui.section(tr("Held orders"), *keeping, *let), ui.section(tr("Parked messages"), aside, *told)
+        sections = ui.section(tr("Held orders"), *keeping, let), ui.section(tr("Parked messages"), aside, told)
         return [ui.kpis(queue.tiles(flowing, tr)), *late, ui.grid(sources, todo, min="340px"), *sections]
 
     waiting = ui.section(tr("Queue"), *(_queue() if flowing else [ui.note(tr(queue.SNAPSHOT))]))

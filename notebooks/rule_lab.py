@@ -134,15 +134,15 @@ def _(book, found, ground, lab, lang, periods, place, show, span, tr, words):
 
 @app.cell
 def _(book, lab, lang, said, set_said, text, tr, tried, words):
-    mo.stop(not lab.writable, ui.part(lang, ui.note(tr(texts.READ_ONLY)), ui.note(tr(texts.HELP))))
+    mo.stop(not lab.writable, ui.part(lang, ui.note(tr(texts.READ_ONLY)), _help := ui.note(tr(texts.HELP))))
     _rows, _kept = tables.changes(board.changes(tried.force, book, words), tr), lab.kept()
     _new = ui.table(_rows, page_size=6, wide=dict.fromkeys((tr("Before"), tr("After")), 320))
-    _old, _asks = ui.table(tables.editions(_kept, book.zone, tr)), ui.questions(*asking.moving(_kept, tr))
-    _go, _keep = (tr("Yes, do it"), tr("Do it"), tr), lambda to: lab.keep(to, text.value, book, tr)
-    keep = ui.confirmed(_new, ui.questions(*asking.keeping(tr)), *_go, lambda to: set_said({"keep": [_keep(to)]}))
-    move = ui.confirmed(_old, _asks, *_go, lambda to: set_said({"move": [lab.move(to, tr)]}))
-    _draft = ui.section(tr("Keep, try or publish this draft"), ui.notes(said().get("keep", [])), keep)
-    ui.part(lang, _draft, ui.section(tr("Versions"), ui.notes(said().get("move", [])), move), ui.note(tr(texts.HELP)))
+    _old, _go = ui.table(tables.editions(_kept, book.zone, tr)), (tr("Yes, do it"), tr("Do it"), tr)
+    _ask, _of = (ui.questions(*of, came=said().get(form, ())) for form, of in asking.forms(_kept, tr).items())
+    keep = ui.confirmed(_new, _ask, *_go, lambda to: set_said({"keep": (lab.keep(to, text.value, book, tr), to)}))
+    move = ui.confirmed(_old, _of, *_go, lambda to: set_said({"move": (lab.move(to, tr), to)}))
+    _draft = ui.section(tr("Keep, try or publish this draft"), ui.notes(said().get("keep", ())[:1]), keep)
+    ui.part(lang, _draft, ui.section(tr("Versions"), ui.notes(said().get("move", ())[:1]), move), _help)
     return keep, move
 
 

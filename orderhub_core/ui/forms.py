@@ -10,6 +10,9 @@ import marimo as mo
 from orderhub_core import i18n
 from orderhub_core.ui.choice import Choice
 
+Came = tuple[i18n.Said, Mapping[str, Any]]
+"""What was told of an answer, and the answer."""
+
 
 class Asked(Protocol):
     """A field of a form: a text, or what may be chosen, by what is shown."""
@@ -152,11 +155,21 @@ def questions(
     choices: Mapping[str, str],
     words: Mapping[str, str],
     which: Mapping[str, tuple[str, Sequence[str]]] | None = None,
+    *,
+    came: Came | tuple[()] = (),
 ) -> dict[str, Any]:
     """For `confirmed`: what to `do`, the first choice unless another is made, what is asked in words, and before them
-    lists to choose from: their labels and names. No name is chosen yet."""
+    lists to choose from: their labels and names. No name is chosen yet. `came`: what came of the answer before this;
+    one that was refused still stands there, to be mended."""
+    before = came[1] if came and came[0][1] == "bad" else {}
     lists = {
-        name: mo.ui.dropdown(list(some), label=said, full_width=True) for name, (said, some) in (which or {}).items()
+        name: mo.ui.dropdown(list(some), value=_among(some, before.get(name)), label=said, full_width=True)
+        for name, (said, some) in (which or {}).items()
     }
-    asked = {name: mo.ui.text(label=text, full_width=True) for name, text in words.items()}
-    return {**lists, "do": mo.ui.radio(dict(choices), value=next(iter(choices)), label=label), **asked}
+    asked = {name: mo.ui.text(before.get(name) or "", label=text, full_width=True) for name, text in words.items()}
+    chosen = next((said for said, act in choices.items() if act == before.get("do")), next(iter(choices)))
+    return {**lists, "do": mo.ui.radio(dict(choices), value=chosen, label=label), **asked}
+
+
+def _among(some: Sequence[str], name: str | None) -> str | None:
+    return name if name in some else None

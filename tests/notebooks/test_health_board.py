@@ -143,7 +143,7 @@ def test_a_replay_of_some_is_told_and_leaves_the_others(board: ModuleType, busy:
     _, names = board.app.run()
     rows = queue.parked(names["parked"](), "Asia/Shanghai", i18n.translator("en"))
     names["held"]._on_change({"rows": rows[[1]], "do": "replay", "reason": "", "by": "", "sure": True})
-    assert names["said"]() == ("Tried 1 again: 0 were read, 1 are still parked.", "warn")
+    assert names["said"]()[0] == ("Tried 1 again: 0 were read, 1 are still parked.", "warn")
     assert (busy.pulse().parked, busy.pulse().waiting) == (3, 7)  # the others wait for the worker
 
 
@@ -174,7 +174,7 @@ def test_some_are_dismissed_and_the_others_go_on_waiting(board: ModuleType, busy
     _, names = board.app.run()
     rows = queue.parked(names["parked"](), "Asia/Shanghai", i18n.translator("en"))
     names["held"]._on_change({"rows": rows[[1]], "do": "dismiss", "reason": "noise", "by": "ann", "sure": True})
-    text, kind = names["said"]()
+    text, kind = names["said"]()[0]
     assert (text.startswith("Dismissed 1."), kind) == (True, "good")
     told = [(row["message_id"], row["dismissal"], row["dismissed_by"]) for row in busy.parked(dismissed=True)]
     assert told == [("m1", "noise", "ann")]
@@ -186,7 +186,7 @@ def test_a_dismissal_that_is_refused_is_told(board: ModuleType, busy: hub.Hub) -
     rows = queue.parked(names["parked"](), "Asia/Shanghai", i18n.translator("en"))
     busy.dismiss([rows["Number"][1]], reason="somebody else was faster")
     names["held"]._on_change({"rows": rows[[1]], "do": "dismiss", "reason": "noise", "by": "ann", "sure": True})
-    text, kind = names["said"]()
+    text, kind = names["said"]()[0]
     assert ("dismissed already" in text, "somebody else was faster" in text, kind) == (True, True, "bad")
 
 

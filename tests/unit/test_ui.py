@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import polars as pl
 import pytest
@@ -84,3 +85,19 @@ def test_text_colours_are_readable() -> None:
             for ground in ("ground", "card"):
                 high, low = sorted((light(tone[f"--oh-{text}"]), light(tone[f"--oh-{ground}"])), reverse=True)
                 assert (high + 0.05) / (low + 0.05) >= 4.5, (text, ground, tone)
+
+
+def test_after_a_refusal_what_was_entered_still_stands_in_the_form() -> None:
+    choices, which = {"Save": "save", "Publish": "publish"}, {"version": ("Version", ["v1", "v2"])}
+    answer = {"do": "publish", "by": "ann", "version": "v2", "sure": True}
+
+    def standing(came: Any, some: Any = which) -> dict[str, Any]:
+        asked = ui.questions("What to do", choices, {"by": "Your name"}, some, came=came)
+        return {name: one.value for name, one in asked.items()}
+
+    empty = {"version": None, "do": "save", "by": ""}
+    assert standing(()) == empty
+    assert standing((("the name is taken", "bad"), answer)) == {"version": "v2", "do": "publish", "by": "ann"}
+    assert standing((("done", "good"), answer)) == empty, "the next answer begins anew"
+    gone = {"version": ("Version", ["v1"])}
+    assert standing((("there is no v2", "bad"), answer), gone)["version"] is None

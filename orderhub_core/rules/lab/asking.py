@@ -18,15 +18,14 @@ class Edition(Protocol):
     def version(self) -> str: ...
 
 
-def keeping(tr: Translate) -> Questions:
-    """What may be done with a draft."""
-    return _asked(texts.ACTS, texts.ASKED, {}, tr)
-
-
-def moving(kept: Sequence[Edition], tr: Translate) -> Questions:
-    """What may be done with a version. It is chosen by its name, which stays its own whatever is published."""
+def forms(kept: Sequence[Edition], tr: Translate) -> dict[str, Questions]:
+    """What may be done with a draft, to `keep` it, and with a version, to `move` it on. A version is chosen by its
+    name, which stays its own whatever is published."""
     words = {name: said for name, said in texts.ASKED.items() if name != "version"}
-    return _asked(texts.STEPS, words, {"version": (tr("Version"), [one.version for one in kept])}, tr)
+    return {
+        "keep": _asked(texts.ACTS, texts.ASKED, {}, tr),
+        "move": _asked(texts.STEPS, words, {"version": (tr("Version"), [one.version for one in kept])}, tr),
+    }
 
 
 def _asked(acts: Mapping[str, str], words: Mapping[str, str], names: Names, tr: Translate) -> Questions:
