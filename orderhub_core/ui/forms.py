@@ -55,7 +55,9 @@ def form(
 
 
 def _meant(field: Any, sent: Any) -> Any:
-    """The value of what the browser sends to be looked at: of a list that is what is shown."""
+    """The value of what the browser sends to be looked at: of a list and of buttons that is what is shown."""
+    if isinstance(field, mo.ui.radio):
+        return field.options.get(sent)
     if not isinstance(field, mo.ui.dropdown):
         return sent
     return field.options[sent[0]] if sent else None
@@ -128,7 +130,7 @@ def _asking(
             return tr("Choose from the list first.")
         gone = any(one.stale(asked[name]) for name, one in tables.items())
         gone = gone or not all(one.options.keys() >= set(asked[name]) for name, one in lists.items())
-        return stale if gone else lacks(asked)
+        return stale if gone else lacks({name: _meant(parts.elements[name], sent) for name, sent in asked.items()})
 
     def missing(asked: Any) -> str | None:
         told = lacking(asked)

@@ -149,7 +149,7 @@ def test_a_replay_of_some_is_told_and_leaves_the_others(board: ModuleType, busy:
 
 def test_a_replay_wants_to_be_confirmed(board: ModuleType, busy: hub.Hub) -> None:
     form = board.app.run()[1]["held"]
-    asked = {"rows": [], "do": "replay", "reason": "", "by": ""}
+    asked = {"rows": [], "do": queue.REPLAY, "reason": "", "by": ""}
     assert form.validate({**asked, "sure": False}) == "Tick the box first."
     assert form.validate({**asked, "sure": True}) is None
 
@@ -158,7 +158,7 @@ def test_a_dismissal_wants_messages_a_reason_and_a_name(board: ModuleType, busy:
     form = board.app.run()[1]["held"]
     whole = {
         "rows": form.element["rows"].data[NUMBER].to_list()[1:2],
-        "do": "dismiss",
+        "do": queue.DISMISS,  # as the browser sends it
         "reason": "noise",
         "by": "ann",
         "sure": True,
@@ -315,7 +315,12 @@ def test_what_was_handed_over_already_is_not_said_to_go(holding: hub.Hub, act: s
 def test_a_person_who_has_seen_to_an_order_says_so_on_the_page(board: ModuleType, holding: hub.Hub) -> None:
     form = board.app.run()[1]["keeping"][0]
     assert list(form.element["do"].options.values()) == ["go", "again", "close"]
-    asked = {"rows": form.element["rows"].data[NUMBER].to_list()[:1], "do": "close", "by": "ann", "sure": True}
+    asked = {
+        "rows": form.element["rows"].data[NUMBER].to_list()[:1],
+        "do": holds.ACTS["close"],
+        "by": "ann",
+        "sure": True,
+    }
     assert form.validate({**asked, "reason": " "}) == "Give a reason first."
     assert form.validate({**asked, "reason": "sent by hand", "rows": []}) == "Choose rows first."
     assert form.validate({**asked, "reason": "sent by hand"}) is None
