@@ -15,7 +15,12 @@ def orders(rows: pl.DataFrame, words: Words) -> alt.Chart:
     # A browser would show instants in its own zone: these are what clocks show in the rulebook's.
     local = pl.col("paid_at").dt.convert_time_zone(zone).dt.replace_time_zone(None).dt.epoch("ms")
     told = rows.select(
-        "order_id", "province", "platform", order="order_no", amount=pl.col("total_minor") / 100, paid=local
+        "order_id",
+        "province",
+        words.channels(rows["platform"]),
+        order="order_no",
+        amount=pl.col("total_minor") / 100,
+        paid=local,
     )
     drawn: alt.Chart = (
         alt.Chart(told)

@@ -15,6 +15,7 @@ import pytest
 from small_boards import NOW, hub_of, page
 
 from orderhub_core import hub, i18n, ui
+from orderhub_core.charts import examples as charts
 from orderhub_core.flows.ground import Ground
 from orderhub_core.rules import rulebook
 from orderhub_core.rules.lab import board as lab_board
@@ -258,3 +259,17 @@ def test_without_paid_orders_it_says_what_to_do(board: ModuleType, folder: Path)
 
 def test_no_hub_is_one_sentence(board: ModuleType, folder: Path) -> None:
     assert "The hub cannot be read" in page(board.app.run()[0])
+
+
+@pytest.mark.parametrize(("lang", "word"), [("zh", "抖音"), ("en", "douyin")])
+def test_orders_are_listed_and_drawn_by_the_word_of_their_channel(ground: Ground, lang: str, word: str) -> None:
+    one = bench(ground, lang=lang)
+    rows = ground.orders.filter(pl.col("platform").cast(pl.String) == "douyin").head(3)
+    assert rows.height
+    assert set(one.listed(rows, ground.lines)[one.words.tr("Channel")]) == {word}
+    assert set(charts.orders(rows, one.words).data["platform"]) == {word}
+
+
+def test_of_an_order_without_lines_no_goods_are_named(ground: Ground) -> None:
+    rows = bench(ground).listed(ground.orders.head(3), ground.lines.clear())
+    assert rows["Goods"].to_list() == [""] * 3

@@ -179,7 +179,7 @@ def problems(
         for name in found.touchpoints
     ]
     return rows.select(
-        pl.col("shop").alias(tr("Channel")),
+        pl.col("shop").alias(tr("Shop")),
         pl.col("order_no").alias(tr("Order number")),
         _named("verdict", texts.VERDICTS, tr).alias(tr("Verdict")),
         *said,

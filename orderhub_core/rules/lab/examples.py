@@ -76,11 +76,11 @@ class Bench(NamedTuple):
             pl.Series(tr("Order"), self.called.names(orders["order_id"].to_list()), pl.String),
             (pl.col("total_minor") / 100).alias(tr("Amount")),
             pl.col("province").alias(tr("Province")),
-            pl.col("goods").alias(tr("Goods")),
+            pl.col("goods").fill_null("").alias(tr("Goods")),
             pl.col("city").alias(tr("City")),
             pl.col("paid_at").dt.convert_time_zone(zone).dt.strftime("%Y-%m-%d %H:%M").alias(tr("Paid or accepted")),
             self.words.shops(told["shop"]).alias(tr("Shop")),
-            pl.col("platform").alias(tr("Channel")),
+            self.words.channels(told["platform"]).alias(tr("Channel")),
         )
 
 

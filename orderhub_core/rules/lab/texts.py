@@ -8,6 +8,7 @@ import polars as pl
 
 from orderhub_core.i18n import Named, Tile, Translate, by_id
 from orderhub_core.rules.actions import VERBS as _VERBS
+from orderhub_core.rules.dictionary import FIELDS as _FIELDS
 from orderhub_core.rules.lab.result import Figures
 from orderhub_core.rules.lab.thresholds import Threshold
 from orderhub_core.rules.language.operators import Language
@@ -124,6 +125,10 @@ class Words:
     def shops(self, values: pl.Series) -> pl.Series:
         known = {value: self._names("shop", value) for value in values.drop_nulls().unique()}
         return values.replace_strict(known, return_dtype=pl.String) if known else values
+
+    def channels(self, values: pl.Series) -> pl.Series:
+        """By the words that conditions have for them."""
+        return values.cast(pl.String).replace(dict(self.speech.of_field(_FIELDS["channel"]).written[self.language]))
 
     def arguments(self, verb: str, values: pl.Series) -> pl.Series:
         """Of a column of arguments."""
