@@ -51,6 +51,14 @@ def of_its_way(head: Head) -> list[str]:
     return [READDRESSED] if is_readdressed(head.facts, head.stated) else []
 
 
+def in_a_note(reasons: Sequence[str]) -> str:
+    """As they are told of what is held from the first. What may be over by itself comes first, as if it had been learnt
+    last: it goes as it would then, and leaves the others."""
+    others = "; ".join(why for why in reasons if why not in PASSING)
+    passing = (why for why in (READDRESSED, WANTED_BACK) if why in reasons)
+    return "; before: ".join(filter(None, (*passing, others)))
+
+
 def many(head: Head) -> str:
     """Of an order with several cases, how many: who has seen fewer has not seen this. That one of them is over says
     nothing of the others: the order has one state for all."""

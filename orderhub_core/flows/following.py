@@ -222,7 +222,9 @@ class Following:
         for number, reasons in self._held.items():
             in_turn = sorted(reasons.items(), key=lambda reason: reason[1])
             self.writes.held += [
-                Hold(why, *since, why == AGAIN, key) for why, since in in_turn for key in self._keys(number, why)
+                Hold(why, *since, why == AGAIN, key, doubts.PASSING.get(why, ""))
+                for why, since in in_turn
+                for key in self._keys(number, why)
             ]
         for number, changed in self._changed.items():
             there = max(changed.values())

@@ -220,7 +220,7 @@ class Intentions:
         )
         head.decided = parcelling.count(settled.parts) if settled.parts else 1
         if bases := [base for action, base, _ in named if action == "work_order"]:
-            why = "; ".join([*held, lack] if lack and not settled.rest else held)
+            why = doubts.in_a_note([*held, lack] if lack and not settled.rest else held)
             self.writes.new["outbox"] += [rows.work_row(head, base, lines, message, why) for base in bases]
         if head.warehouse_by == "rule":
             until = self._waits_until(made, settled, named)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import polars as pl
 
 from orderhub_core import effects
-from orderhub_core.flows import rows
+from orderhub_core.flows import doubts, rows
 from orderhub_core.flows.counters import Made
 from orderhub_core.fold import Head
 from orderhub_core.model import FIRST_ADDED_LINE, Line
@@ -102,14 +102,14 @@ def push_rows(
     """One for each parcel. `held`: why they must wait for a person; `lack`: why the parcel `rest` must, too, or all of
     them, where that is 0."""
     if not parts:
-        why = "; ".join([*held, lack] if lack else held)
+        why = doubts.in_a_note([*held, lack] if lack else held)
         return [rows.push_row(head, lines, message, why, marks(1), until=until, pack_with=pack_with)]
     goes = {part.line_no: part.parcel for part in parts}
     found = []
     for parcel in named(parts):
         number, warehouse = parcel["no"], parcel["warehouse"]
         own = [line for line in lines if goes[line.line_no] == number]
-        why = "; ".join([*held, lack] if lack and rest in (0, number) else held)
+        why = doubts.in_a_note([*held, lack] if lack and rest in (0, number) else held)
         found.append(rows.parcel_push_row(head, number, warehouse, own, lines, message, why, marks(number)))
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from orderhub_core.lifecycle import OWED_STATES
@@ -123,7 +123,7 @@ FREE = f"""UPDATE outbox SET note = ? || {BEFORE}, {ANEW}, released = coalesce(r
 RECALLED = f"CASE WHEN state = 'done' THEN '{HANDED_OVER}; ' ELSE '' END"
 HOLD = f"""UPDATE outbox SET state = 'person', note = {RECALLED} || ? || {BEFORE} WHERE key = ?
     AND ((state IN ('waiting', 'leased') AND (coalesce(released, -1) < ? OR (? > 0 AND attempts > 0)))
-    OR (state = 'person' AND note NOT LIKE CASE WHEN released IS NULL THEN ? ELSE ? END
+    OR (state = 'person' AND note NOT LIKE CASE WHEN released IS NULL THEN ? ELSE ? END AND note NOT LIKE ?
     AND (coalesce(released, -1) < ? OR attempts > 0))
     OR (state = 'done' AND coalesce(released, -1) < ?)
     OR (state = 'withdrawn' AND ? = 1 AND coalesce(released, -1) < ?))"""
@@ -131,14 +131,11 @@ HOLD = f"""UPDATE outbox SET state = 'person', note = {RECALLED} || ? || {BEFORE
 once more after a person's word, whose answer stands in the note with the reasons that it was given to. What
 was tried and is held since a moment of this batch is not let go again by who spoke later in it, no more than in a batch
 of its own."""
-CALM = """UPDATE outbox SET note = CASE WHEN note = ? THEN '' WHEN note = ? THEN ? ELSE replace(note, ?, '') END,
-    state = CASE WHEN note = ? THEN 'waiting' ELSE state END
-    WHERE key = ? AND state = 'person' AND attempts = 0
-    AND (note = ? OR replace(note, ?, '') = ? OR replace(note, ?, '') LIKE ? OR EXISTS (SELECT 1
-    FROM decisions d WHERE d.order_id = outbox.order_id AND d.action = 'hold' AND d.shadow = 0
-    AND replace(note, ?, '') = ? || '; before: ' || d.reason))"""
-"""What was held for one thing alone goes when that is over; where it is held for another beside that may be over by
-itself, or a rule had held it before, or a lack of stock, it is held for that, as if nothing had been."""
+CALM = """UPDATE outbox SET note = CASE WHEN note = ? THEN ? WHEN note LIKE ? THEN ? || substr(note, ?)
+    ELSE substr(note, ?) END, state = CASE WHEN note = ? OR note LIKE ? THEN 'waiting' ELSE state END
+    WHERE key = ? AND state = 'person' AND attempts = 0 AND (note IN (?, ?) OR note LIKE ? OR note LIKE ?)"""
+"""What was held for one thing alone, or for that since a person let it go, goes when it is over. Where that is the
+newest reason, or the next to one that may be over by itself, it is held for what is left, as if it had not been."""
 EXPECTED = """EXISTS (SELECT 1 FROM orders mine
     JOIN packs p ON mine.order_id = outbox.order_id AND p.shop = mine.shop AND p.order_no = mine.order_no
     JOIN orders other ON other.order_id = p.order_id
@@ -200,13 +197,15 @@ FINISH_LATE = f"""UPDATE outbox SET state = 'person', done_at = ?, lease_until =
     WHERE key = ? AND generation = ? AND owner = ? AND state IN ('withdrawn', 'person') AND lease_until IS NOT NULL"""
 """Of what was held while it was performed: it is done, or may have arrived, and a person must look. The note goes on
 saying why it should not have been."""
+_AGAIN = AGAIN.removesuffix("?") + "%"
+"""Up to its `?`, which is a parameter's."""
 UNBEGUN = f"""UPDATE outbox SET attempts = ?, lease_until = NULL,
     note = CASE WHEN ? <> '' THEN note || '; begun before that: ' || ? ELSE note END,
-    state = CASE WHEN ? = 0 AND note NOT LIKE '%{AGAIN.removesuffix("?")}%' AND {IS_STOPPED} AND NOT {EXPECTED}
-    THEN 'withdrawn' ELSE state END
+    state = CASE WHEN ? = 0 AND note NOT LIKE '{_AGAIN}' AND (note NOT LIKE '%{_AGAIN}'
+    OR note LIKE '%the order is %{_AGAIN}') AND {IS_STOPPED} AND NOT {EXPECTED} THEN 'withdrawn' ELSE state END
     WHERE key = ? AND generation = ? AND owner = ? AND state IN ('withdrawn', 'person') AND lease_until IS NOT NULL"""
 """What was held while it was leased, and was not begun, or was refused: it is no try, and nothing has arrived. That it
-is owed again may be written at this moment, and only its note says so then (up to its `?`, which is a parameter's)."""
+is owed again may be written at this moment, and only its note says so then, before any word of its stop."""
 
 OPEN_PARKED = "parked WHERE dismissed_at IS NULL"
 """What waits for a person; of the rest, one has said that it need not. An index holds these alone."""
@@ -265,8 +264,8 @@ class Batch(NamedTuple):
 def _calm_row(why: str, beside: str, key: str) -> Row:
     """What `CALM` asks for."""
     over, other = f"{why}; before: ", f"{beside}; before: "
-    changed = (why, other + why, beside, over, why)
-    return (*changed, key, over + beside, other, why, other, f"{over}rule %", other, why)
+    changed = (other + why, beside, f"{other}{over}%", other, len(other + over) + 1, len(over) + 1)
+    return (*changed, why, f"{over}let go by %", key, why, other + why, f"{over}%", f"{other}{over}%")
 
 
 def batches(writes: Writes) -> Iterator[Batch]:
@@ -299,8 +298,20 @@ def batches(writes: Writes) -> Iterator[Batch]:
         Batch(
             HOLD,
             [
-                (why, key, since, since, f"%{why}%", f"{why}%", since, there, int(withdrawn), since)
-                for why, since, there, withdrawn, key in sorted(writes.held, key=itemgetter(-1))
+                (
+                    why,
+                    key,
+                    since,
+                    since,
+                    f"%{why}%",
+                    f"{why}%",
+                    f"{beside}; before: {why}%",
+                    since,
+                    there,
+                    int(withdrawn),
+                    since,
+                )
+                for why, since, there, withdrawn, key, beside in sorted(writes.held, key=attrgetter("key"))
             ],
             key="key",
         ),

@@ -87,13 +87,15 @@ class Requeued(NamedTuple):
 class Hold(NamedTuple):
     """A person must look at an effect before it is performed, if nobody has yet, or has let it go after `since` (a
     moment; -1: it may go all the same). Of what is done a person is told who has said nothing of it after the moment
-    `there`; -1: it has gone its way, or nothing is new. `withdrawn`: also of what was withdrawn before `since`."""
+    `there`; -1: it has gone its way, or nothing is new. `withdrawn`: also of what was withdrawn before `since`.
+    `beside`: as of `Calm`, where this may be over by itself."""
 
     why: str
     since: int
     there: int
     withdrawn: bool
     key: str
+    beside: str = ""
 
 
 class Calm(NamedTuple):

@@ -302,7 +302,7 @@ class Effect:
         self.generation = -1
         """As the hub numbered the newest intent we saw leased."""
         self.plain = state == "waiting"
-        """Whether nothing was said of it yet."""
+        """Whether nothing was said of it yet, or a person has let it go since."""
         self.only: set[str] = set()
         """All that is said of it, where each may be over by itself: that the buyer wants something back ("case"), or
         another address."""
@@ -478,11 +478,12 @@ class Model:
         if effect is None or effect.state == "withdrawn" or (name in self.gone and effect.back_at > self.began):
             return
         effect.released = self.moment
-        effect.plain, effect.only = False, set()
+        effect.only = set()
         if effect.done_at is not None:
             effect.state = "done"
         elif effect.state == "person" and not effect.attempts and not (order and _is_stopped(order.settled())):
             effect.state = "waiting"
+        effect.plain = effect.state == "waiting" and not effect.attempts
 
     def _observe(self, key: Key, said: Said, seen: Observation, speaking: Speaking | None) -> str:
         source, (received_at, _) = self.decoder.source(key[0]), self.inbox[key]
@@ -640,7 +641,7 @@ class Model:
         state = "person" if passing or refunded or twice or ruled else "waiting"
         for name, parcel in order.pushes().items() if ours else ():
             push = Effect(order.warehouse or "", self.inbox[cause][0], order.goods(parcel), state)
-            alone = len(passing) == 1 and not (ruled or refunded or twice or order.has_many())
+            alone = bool(passing) and not (ruled or refunded or twice or order.has_many())
             push.only = passing if alone else set()
             self._intend(name, push)
 
@@ -732,7 +733,7 @@ class Model:
         elif effect.state in ("withdrawn", "person") and effect.lease_until:
             effect.attempts = attempts
             order = next(one for one in self.orders.values() if grip.key in one.pushes())
-            stopped = not attempts and effect.back_at < 0 and _is_stopped(order.settled())
+            stopped = not attempts and _is_stopped(order.settled())
             effect.state, effect.lease_until = "withdrawn" if stopped else effect.state, 0
             return
         else:

@@ -108,7 +108,7 @@ def test_the_next_case_after_one_that_is_over_is_one(desk):
 def test_an_order_that_is_first_heard_of_with_two_says_so(desk):
     desk._receive([desk._order("A1", E.PLACED, E.PAID, E.AFTER_SALE_APPLIED, at=NOW, total=20_000, cases=(ONE, TWO))])
     drain(desk.context, 100)
-    assert desk.effect() == ("person", 0, f"{WANTED_BACK}; {many(2)}")
+    assert desk.effect() == ("person", 0, f"{WANTED_BACK}; before: {many(2)}")
 
 
 def test_a_word_on_fewer_cases_closes_nothing(desk):

@@ -205,9 +205,9 @@ def test_orders_that_were_placed_on_other_days_are_two(desk, first, second, fate
 def test_a_case_that_comes_to_nothing_lets_nothing_go_that_is_elsewhere(desk):
     live = told(LIVE, *PAID, E.AFTER_SALE_APPLIED)
     take(desk, told(EXPORTS, *PAID), live)
-    assert pushes(desk)[LIVE] == ("person", f"{WANTED_BACK}; {HELD[1]}")
+    assert pushes(desk)[LIVE] == ("person", f"{WANTED_BACK}; before: {HELD[1]}")
     take(desk, told(LIVE, E.AFTER_SALE_CLOSED, at=NOW + 1, content=None))
-    assert pushes(desk)[LIVE][0] == "person"
+    assert pushes(desk)[LIVE] == HELD
 
 
 def test_a_backlog_that_is_planned_ahead_holds_the_second_of_each_number(desk):

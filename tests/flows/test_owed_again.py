@@ -141,3 +141,18 @@ def test_what_was_leased_and_not_begun_by_then_waits_too(desk):
     desk.push(meanwhile)
     (held,) = desk.holds.kept()
     assert (held.tries, held.note.startswith(AGAIN)) == (0, True)
+
+
+def test_what_was_owed_again_and_let_go_is_stopped_like_any_other_before_it_is_begun(desk):
+    desk.first_of("A2", E.PLACED, E.DEFERRED)
+
+    def hear(name, *events, at):
+        desk._receive([desk._order(name, *events, at=NOW + at * SECOND)])
+        drain(desk.context, 100)
+
+    for name in ("A1", "A2"):
+        hear(name, E.VOIDED, at=5)
+        hear(name, E.PAID, at=9)
+        desk.holds.release(name, reason="they have paid", by="ann")
+    desk.push(lambda effect, key: hear({"A1": "A2", "A2": "A1"}[effect.order_no], E.REFUNDED, at=20))
+    assert sorted(desk.effect(f"push:shop-1:{name}")[:2] for name in ("A1", "A2")) == [("done", 1), ("withdrawn", 0)]

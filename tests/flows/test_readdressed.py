@@ -8,12 +8,13 @@ from reading import rows
 from versions import GIFT, NOW
 
 from orderhub_core.flows.absorb import drain
-from orderhub_core.flows.doubts import READDRESSED, WANTED_BACK
+from orderhub_core.flows.doubts import READDRESSED, REFUNDED, WANTED_BACK
 from orderhub_core.model import Event as E
 from orderhub_core.store.statements import HANDED_OVER
 
 ASKED, SETTLED = E.ADDRESS_CHANGE_REQUESTED, E.ADDRESS_CHANGE_SETTLED
 SECOND = 1_000_000
+DEAR = "rule dear holds it: risk"
 
 
 @pytest.fixture
@@ -96,9 +97,56 @@ def test_a_case_keeps_it_when_its_address_is_known_again(desk):
     ],
     ids=" ".join,
 )
-def test_what_is_over_keeps_it_no_more_whatever_else_kept_it(desk, events, limit):
+@pytest.mark.parametrize("let_go", [False, True], ids=["", "let go before"])
+def test_what_is_over_keeps_it_no_more_whatever_else_kept_it(desk, events, limit, let_go):
     (name,) = desk.orders()
+    if let_go:
+        hear(desk, name, (5, (E.AFTER_SALE_APPLIED,), False), (6, (ASKED,), False))
+        desk.holds.release(name, reason="the old address stays", by="ann")
     hear(desk, name, *[(after, (event,), event is SETTLED) for after, event in enumerate(events, 10)], limit=limit)
+    desk.push()
+    assert desk.pushed == [f"push:shop-1:{name}"]
+
+
+BOTH_ENDS = [((E.AFTER_SALE_CLOSED,), (SETTLED,)), ((SETTLED,), (E.AFTER_SALE_CLOSED,))]
+
+
+@pytest.mark.parametrize("limit", [1, 100])
+@pytest.mark.parametrize("ends", BOTH_ENDS, ids=["the case first", "the address first"])
+@pytest.mark.parametrize(
+    ("more", "left"),
+    [("", ""), ('\n[[groups.rules]]\nname = "dear"\nwhen = "total >= 10"\nthen = "hold risk"\n', DEAR)],
+    ids=["", "held by a rule"],
+)
+@pytest.mark.parametrize("first", [True, False], ids=["first heard of with both", "decided before"])
+def test_two_that_are_over_keep_it_no_more_however_it_was_heard_of(context, order, first, more, left, ends, limit):
+    desk = Desk(context, order, more=GIFT + more)
+    both = (E.AFTER_SALE_APPLIED, ASKED)
+    told = [(0, (E.PLACED, E.PAID, *both), True)] if first else [(0, (E.PLACED, E.PAID), True), (5, both, False)]
+    hear(
+        desk,
+        "A1",
+        *told,
+        *[(after, end, SETTLED in end) for after, end in zip((10, 20), ends, strict=True)],
+        limit=limit,
+    )
+    assert desk.effect() == ("person" if left else "waiting", 0, left)
+
+
+@pytest.mark.parametrize("limit", [1, 100])
+def test_a_reason_that_is_over_is_no_more_told_as_the_newest(desk, limit):
+    (name,) = desk.orders()
+    hear(desk, name, (5, (E.PARTLY_REFUNDED,), False), (10, (ASKED,), False), (20, (SETTLED,), True), limit=limit)
+    assert desk.effect() == ("person", 0, REFUNDED)
+
+
+def test_what_is_told_again_and_again_since_a_word_is_over_once(desk):
+    (name,) = desk.orders()
+    hear(desk, name, (5, (ASKED,), False))
+    desk.holds.release(name, reason="the old address stays", by="ann")
+    for after, event in enumerate((E.AFTER_SALE_APPLIED, ASKED, E.RETURN_AGREED, ASKED, E.AFTER_SALE_CLOSED), 10):
+        hear(desk, name, (after, (event,), False))
+    hear(desk, name, (20, (SETTLED,), True))
     desk.push()
     assert desk.pushed == [f"push:shop-1:{name}"]
 
