@@ -20,6 +20,11 @@ log = structlog.get_logger()
 LOOK_EVERY_S = 2.0
 
 
+def _reason(failure: Exception) -> str:
+    """Of a mistake of the hub's own only its kind: its text may hold a person's data."""
+    return str(failure) if isinstance(failure, OrderHubError | OSError) else f"internal error: {type(failure).__name__}"
+
+
 @contextlib.contextmanager
 def watching(hub: Hub, *, accepts: bool = True, applies: bool = True) -> Iterator[None]:
     """While this lasts, one line of the log with the reason where what `Ready` asks for is missing, however long, and
@@ -32,10 +37,10 @@ def watching(hub: Hub, *, accepts: bool = True, applies: bool = True) -> Iterato
         while not ended.wait(LOOK_EVERY_S):
             try:
                 look()
-            except (OrderHubError, OSError) as failure:
+            except Exception as failure:  # noqa: BLE001 — whatever it is: who has stopped looking tells no outage
                 if since is None and not ended.is_set():
                     since = time.monotonic()
-                    log.warning("not ready", reason=str(failure))
+                    log.warning("not ready", reason=_reason(failure))
                 continue
             if since is not None:
                 log.info("ready again", after_s=round(time.monotonic() - since, 1))

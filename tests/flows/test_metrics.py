@@ -13,11 +13,13 @@ from types import SimpleNamespace
 
 import httpx
 import pytest
+import structlog
 from ports import free_port
 from prometheus_client.parser import text_string_to_metric_families
 
 from orderhub_core.entry import cli, options
 from orderhub_core.entry import probes as probes_module
+from orderhub_core.entry import watching as watching_module
 from orderhub_core.entry import worker as worker_module
 from orderhub_core.entry.console.app import console
 from orderhub_core.entry.metrics import Meters
@@ -317,6 +319,29 @@ def test_a_disk_that_is_nearly_full_is_not_ready(hub, monkeypatch):
     monkeypatch.setattr(probes_module.shutil, "disk_usage", lambda _: SimpleNamespace(free=1024**2))
     with pytest.raises(Busy, match="1 MiB"):
         ready()
+
+
+def test_who_watches_goes_on_after_a_mistake_of_the_hub_s_own_and_tells_no_more_than_its_kind(hub, monkeypatch):
+    monkeypatch.setattr(watching_module, "LOOK_EVERY_S", 0.01)
+    wrong = [KeyError("张三丰 19900001234")]
+
+    def ready_to_accept():
+        if wrong:
+            raise wrong[0]
+
+    monkeypatch.setattr(hub.store, "ready_to_accept", ready_to_accept)
+
+    def lines(event):
+        deadline = time.monotonic() + 10
+        while not (found := [line for line in logged if line["event"] == event]):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+        return found
+
+    with structlog.testing.capture_logs() as logged, watching_module.watching(hub):
+        assert [line["reason"] for line in lines("not ready")] == ["internal error: KeyError"]
+        wrong.clear()
+        assert len(lines("ready again")) == 1
 
 
 def test_an_outdated_schema_is_not_ready_until_it_is_brought_up(hub, monkeypatch):
