@@ -130,10 +130,9 @@ def _perform(
         return Finished(untried, "waiting", clock() + SECOND, str(ours), tried=False)
     except (BadCredentials, Unconnected) as failure:  # nor was this taken; once that is mended it goes by itself
         gates.failed(leased.target, None, at_once=True)
-        # One try, however often: it is told as failing, and nobody gives it up.
-        failing = leased._replace(attempts=max(1, leased.attempts - 1))
-        at = next_try(failing.attempts, None, now=clock(), dice=dice)
-        return Finished(failing, "waiting", at, str(failure), tried=False)
+        untried = leased._replace(attempts=leased.attempts - 1)  # what was never taken cannot have arrived
+        at = next_try(leased.attempts, None, now=clock(), dice=dice)
+        return Finished(untried, "waiting", at, str(failure), tried=False)
     except (NobodyThere, RefusedByTarget) as failure:  # nor this: a person may let it go when it is mended
         if isinstance(failure, RefusedByTarget):
             gates.answered(leased.target)

@@ -96,9 +96,8 @@ def ahead(store: Store, orders: pl.DataFrame) -> list[dict[str, Any]]:
     for order in orders.iter_rows(named=True):
         keys = _keys(store, order, unlogged.decided(store, order["order_id"]))
         for one in unlogged.ahead(store, list(keys)):
-            (event, parcel), due = keys[one.key], one.state == "waiting"
-            state = "failing" if due and one.tries else one.state
-            told = {"event": event, "target": one.target, "parcel": parcel, "state": state, "tries": one.tries}
+            (event, parcel), due = keys[one.key], one.state in ("waiting", "failing")
+            told = {"event": event, "target": one.target, "parcel": parcel, "state": one.state, "tries": one.tries}
             next_at = datetime.fromtimestamp(one.next_at / 1e6, UTC) if due else None
             found.append({"order_no": order["order_no"], "shop": order["shop"], **told, "next_at": next_at})
             found[-1]["note"] = one.note

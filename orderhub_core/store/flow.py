@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 from orderhub_core.store import statements
 from orderhub_core.store.base import Store
 from orderhub_core.store.unit import Row
+from orderhub_core.store.unmet import MISSED, UNMET
 
 FRESH_S = 2.0
 RESTS = 20
@@ -58,7 +60,8 @@ class Lag(NamedTuple):
 
 
 class Open(NamedTuple):
-    """Effects that are not done: waiting, failing (tried, and to be tried again), leased, or waiting for a person."""
+    """Effects that are not done: waiting, failing (tried, or not even taken, and to be tried again), leased, or waiting
+    for a person."""
 
     target: str
     state: str
@@ -101,7 +104,7 @@ class Flow(NamedTuple):
 def read(store: Store, now: int) -> Flow:
     """Raises Busy, Unreachable or Stop as the store does."""
     waiting, oldest_at = store.waiting()
-    effects = tuple(Open(*row) for row in store.query("hub", EFFECTS))
+    effects = tuple(_open(store))
     failing = [target for target, state, _ in effects if state == "failing"]
     return Flow(
         as_of=now,
@@ -113,7 +116,7 @@ def read(store: Store, now: int) -> Flow:
         refused=tuple((row[0], row[1], int(row[2])) for row in store.query("inbox", REFUSED)),
         conflicts=tuple((row[0], int(row[1])) for row in store.query("inbox", CONFLICTS)),
         leased_until=leased(store)[1],
-        failures=tuple(Failure(*row) for target in failing for row in store.query("hub", FAILURE, (target,))),
+        failures=tuple(_failures(store, failing)),
         commits=store.progress().commits,
     )
 
@@ -122,6 +125,21 @@ def leased(store: Store) -> tuple[int, int | None]:
     """How many effects are leased, and when the last of the leases ends."""
     count, until = store.query("hub", LEASED)[0]
     return int(count), until
+
+
+def _open(store: Store) -> Iterator[Open]:
+    counted = Counter({(target, state): many for target, state, many in store.query("hub", EFFECTS)})
+    for target, many in store.query("hub", UNMET):
+        told = min(many, counted[target, "waiting"])  # some may have failed since
+        counted[target, "waiting"] -= told
+        counted[target, "failing"] += told
+    return (Open(target, state, many) for (target, state), many in sorted(counted.items()) if many)
+
+
+def _failures(store: Store, targets: Iterable[str]) -> Iterator[Failure]:
+    for target in targets:
+        found = [Failure(*row) for sql in (FAILURE, MISSED) for row in store.query("hub", sql, (target,))]
+        yield from sorted(found, key=lambda one: one.next_at)[-1:]
 
 
 def _lags(store: Store) -> list[Lag]:

@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-REVISIONS = {"inbox": "inbox_0004", "hub": "hub_0022"}
+REVISIONS = {"inbox": "inbox_0004", "hub": "hub_0023"}
 """The newest migration of each part."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from orderhub_core.lifecycle import OWED_STATES
 from orderhub_core.store.unit import Row, Writes
+from orderhub_core.store.unmet import MET_NOBODY
 
 if TYPE_CHECKING:
     from sqlalchemy import Table
@@ -86,7 +87,9 @@ RENEW = """ ON CONFLICT (key) DO UPDATE SET payload = excluded.payload
 """An effect that is not done says what holds now. Whoever has leased it finds out before performing; if it was being
 performed already, by FINISH."""
 
-BEFORE = "CASE WHEN note <> '' THEN '; before: ' || note ELSE '' END"
+BEFORE = f"""CASE WHEN note = '' OR ({MET_NOBODY}) OR (state = 'leased' AND attempts = 1 AND released IS NULL) THEN ''
+    ELSE '; before: ' || note END"""
+"""That nobody was met is no reason to hold anything: it would outlast what is said now."""
 AGAIN = "it was stopped, and is owed again: is it to be sent?"
 HANDED_OVER = "handed over already: see whether it must be stopped there"
 ANEW = """next_at = CASE WHEN state = 'person' AND attempts = 0 AND next_at < ? AND EXISTS (SELECT 1 FROM orders mine

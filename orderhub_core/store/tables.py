@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Index, Integer, MetaData, UniqueConstraint
 from sqlalchemy import text as sql
 from sqlmodel import Field
 
-from orderhub_core.store import inboxtables, packtables, stocktables  # noqa: F401 — imported, a table is known
+from orderhub_core.store import inboxtables, outboxtables, packtables, stocktables  # noqa: F401 — imported, a table is known
 from orderhub_core.store.columns import BIG_KEY, CLUSTERED, blob, instant, key, number, text, word
 from orderhub_core.store.parts import HubPart
 from orderhub_core.store.shelves import BUYER, SHELF
@@ -234,31 +234,6 @@ class Signal(HubPart, table=True):
     comment: str = text()
     message: int = number()
     """The one that changed it last."""
-
-
-class Outbox(HubPart, table=True):
-    """Effects on their way out. The key is derived from the cause, so that a replay inserts nothing."""
-
-    __tablename__ = "outbox"
-    # By target: those of one that is down are in nobody's way. With the tries, which the flow tells apart.
-    __table_args__ = (Index("ix_outbox_target", "state", "target", "next_at", "attempts"),)
-    key: str = key()
-    order_id: int = number()
-    target: str = text()
-    payload: str = text()
-    state: str = text("waiting")
-    """waiting, leased, done, person or withdrawn."""
-    generation: int = number()
-    """Counts replacements of a `latest` effect: a result for an older one does not close the newer."""
-    attempts: int = number()
-    next_at: int = number()
-    lease_until: int | None = instant()
-    owner: str = text()
-    intended_at: int = number()
-    done_at: int | None = instant()
-    note: str = text()
-    released: int | None = instant()
-    """The moment, among all that its lane has applied, when a person let it go."""
 
 
 NOT_DISMISSED = sql("dismissed_at IS NULL")

@@ -12,9 +12,12 @@ from typing import NamedTuple
 from orderhub_core import effects
 from orderhub_core.effects import Effect
 from orderhub_core.store.base import Store
+from orderhub_core.store.unmet import MET_NOBODY
 
 DONE = "SELECT payload, done_at, attempts FROM outbox WHERE {those} AND done_at IS NOT NULL ORDER BY done_at, key"
-AHEAD = """SELECT key, target, state, attempts, next_at, note FROM outbox WHERE {those}
+AHEAD = f"""SELECT key, target,
+    CASE WHEN (state = 'waiting' AND attempts > 0) OR ({MET_NOBODY}) THEN 'failing' ELSE state END,
+    attempts, next_at, note FROM outbox WHERE {{those}}
     AND state IN ('waiting', 'leased', 'person') ORDER BY intended_at, key"""
 DECIDED = """SELECT action, argument, quantity, rule, version, reason, decided_at, parcel FROM decisions
     WHERE order_id = ? AND shadow = 0 ORDER BY place"""
@@ -37,6 +40,7 @@ class Ahead(NamedTuple):
     key: str
     target: str
     state: str
+    """waiting, failing, leased or person."""
     tries: int
     next_at: int
     note: str

@@ -8,7 +8,7 @@ from held_desk import BASES, Desk, down
 from reading import rows
 from versions import GIFT, NOW
 
-from orderhub_core.errors import BadCredentials, RefusedByTarget, Unreachable, UserMistake
+from orderhub_core.errors import BadCredentials, RefusedByTarget, Unconnected, Unreachable, UserMistake
 from orderhub_core.flows import ops
 from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.dispatch import LEASE_S
@@ -350,6 +350,51 @@ def test_a_sign_in_that_is_refused_costs_no_order_its_way(desk):
     assert ("hangzhou", "failing") in {one[:2] for one in flow.read(desk.store, desk.at).effects}
     desk.push()
     assert sorted(desk.pushed) == [f"push:shop-1:{name}" for name in names]
+
+
+def nobody_listens(effect, key):
+    raise Unconnected("nobody listens")
+
+
+def test_what_met_nobody_and_was_held_meanwhile_goes_by_itself_as_if_it_had_not_been_looked_at(desk):
+    (name,) = desk.orders()
+    desk.push(nobody_listens)
+    desk.say(name, E.AFTER_SALE_APPLIED)
+    ((state, attempts, note),) = [desk.effect()]
+    assert (state, attempts) == ("person", 0)
+    assert "nobody listens" not in note, "it is no reason to hold it"
+    desk.say(name, E.AFTER_SALE_CLOSED)
+    desk.push()
+    assert desk.pushed == [f"push:shop-1:{name}"]
+
+
+def test_what_is_held_while_it_goes_to_a_place_where_nobody_was_met_is_held_for_its_own_reason(desk):
+    (name,) = desk.orders()
+    desk.push(nobody_listens)
+    seen = []
+
+    def meanwhile(effect, key):
+        desk.say(name, E.AFTER_SALE_APPLIED)
+        seen.append(desk.effect())
+
+    desk.push(meanwhile)
+    assert seen == [("person", 1, WANTED_BACK)]
+
+
+def test_what_met_nobody_and_is_called_off_is_for_nobody_to_look_at(desk):
+    (name,) = desk.orders()
+    desk.push(nobody_listens)
+    desk.say(name, E.CANCELLED)
+    assert desk.effect()[:2] == ("withdrawn", 0)
+    assert desk.holds.kept() == []
+
+
+def test_what_met_nobody_a_person_lets_go_at_once(desk):
+    (name,) = desk.orders()
+    desk.push(nobody_listens)
+    desk.say(name, E.AFTER_SALE_APPLIED)
+    desk.holds.release(name, reason="they keep it", by="ann")
+    assert desk.effect()[:2] == ("waiting", 0)
 
 
 def test_work_orders_are_recalled_too(context, order):

@@ -197,10 +197,10 @@ def test_what_is_intended_and_not_done_stands_below_the_story(living):
     down.dispatch(owner="me", dice=Random(1))
     down.close()
     line = shown("A1").splitlines()[-1]
-    assert "hangzhou  Failing, tried again later; tries 1; next try 20" in line
+    assert "hangzhou  Failing, tried again later; next try 20" in line
     assert "尚未交给仓库：hangzhou  失败，稍后重试" in shown("A1", "--lang", "zh")
     (one,) = json.loads(shown("A1", "--json").splitlines()[-1])["ahead"]
-    assert (one["state"], one["tries"], one["target"]) == ("failing", 1, "hangzhou") and one["note"]
+    assert (one["state"], one["tries"], one["target"]) == ("failing", 0, "hangzhou") and one["note"]
     assert one["note"].split(";")[0][:20] in line
 
 

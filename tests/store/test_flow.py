@@ -118,13 +118,42 @@ def test_of_each_target_that_effects_fail_for_the_last_reason_is_told(store, con
     writes = Writes()
     writes.next_order_id = claim.next_order_id
     rows = [
-        ("w1", "waiting", 1, 30, "first"), ("w1", "waiting", 2, 40, "then"), ("w1", "waiting", 0, 99, "untried"),
+        ("w1", "waiting", 1, 30, "first"), ("w1", "waiting", 2, 40, "then"), ("w1", "waiting", 0, 99, ""),
         ("w2", "person", 8, 50, "gave up"), ("w3", "waiting", 1, 7, "else"),
     ]  # fmt: skip
     for key, (target, state, attempts, at, note) in enumerate(rows):
         writes.new["outbox"].append((f"k{key}", 1, target, "{}", state, 0, attempts, at, None, "", 0, None, note, None))
     store.commit(claim, writes)
     assert flow.read(store, 9).failures == (("w1", 40, "then"), ("w3", 7, "else"))
+
+
+NOBODY, ANN = "nobody listens", "let go by ann: they wait"
+
+
+@pytest.mark.parametrize(
+    ("rows", "told", "why"),
+    [
+        ([(0, 40, NOBODY, None)], {"failing": 1}, [("w1", 40, NOBODY)]),
+        ([(0, 40, NOBODY, None), (0, 30, "earlier", None), (0, 99, "", None)], {"failing": 2, "waiting": 1},
+            [("w1", 40, NOBODY)]),
+        ([(2, 50, "no answer", None), (0, 40, NOBODY, None)], {"failing": 2}, [("w1", 50, "no answer")]),
+        ([(2, 30, "no answer", None), (0, 40, NOBODY, None)], {"failing": 2}, [("w1", 40, NOBODY)]),
+        ([(0, 40, ANN, 7), (0, 40, "", None)], {"waiting": 2}, []),
+    ],
+    ids=["alone", "beside what was not looked at", "beside what failed later", "and earlier", "let go by a person"],
+)  # fmt: skip
+def test_what_met_nobody_is_failing_though_it_was_no_try(store, context, rows, told, why):
+    accept(store, "shop-a", 1, 5)
+    claim = store.claim(1, 10)
+    writes = Writes()
+    writes.next_order_id = claim.next_order_id
+    for key, (attempts, at, note, released) in enumerate(rows):
+        row = (f"k{key}", 1, "w1", "{}", "waiting", 0, attempts, at, None, "", 0, None, note, released)
+        writes.new["outbox"].append(row)
+    store.commit(claim, writes)
+    seen = flow.read(store, 9)
+    assert {one.state: one.effects for one in seen.effects} == told
+    assert list(seen.failures) == why
 
 
 def test_no_question_walks_what_is_done(sqlite_home):

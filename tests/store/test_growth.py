@@ -9,7 +9,7 @@ from orderhub_core.fold import Head
 from orderhub_core.frames import SCHEMAS, empty
 from orderhub_core.hub import Hub
 from orderhub_core.model import Line, RawMessage
-from orderhub_core.store import aside, elsewhere, expiry, flow, frames, ledger, sqlite, statements
+from orderhub_core.store import aside, elsewhere, expiry, flow, frames, ledger, sqlite, statements, unmet
 from orderhub_core.store.progress import NOTHING
 from orderhub_core.store.unit import Finished
 
@@ -128,6 +128,13 @@ def test_open_effects_are_counted_without_reading_them(asked):
     behind(asked.hub, "up", 1, 2)
     plan = [row[3] for row in asked.hub.store.query("hub", f"EXPLAIN QUERY PLAN {flow.EFFECTS}")]
     assert "SEARCH outbox USING COVERING INDEX ix_outbox_target (state=?)" in plan
+
+
+@pytest.mark.parametrize("sql", [unmet.UNMET, unmet.MISSED])
+def test_what_met_nobody_is_found_without_a_look_at_what_else_waits(asked, sql):
+    behind(asked.hub, "up", 1, 2)
+    told = asked.hub.store.query("hub", f"EXPLAIN QUERY PLAN {sql}", ("up",) * sql.count("?"))
+    assert [row[3] for row in told if "ix_outbox_unmet" not in row[3]] == []
 
 
 def test_orders_that_are_held_are_found_without_reading_what_is_not(asked):
