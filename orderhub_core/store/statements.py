@@ -215,8 +215,7 @@ OPEN_PARKED = "parked WHERE dismissed_at IS NULL"
 DISMISS = "UPDATE parked SET dismissal = ?, dismissed_by = ?, dismissed_at = ? WHERE source = ? AND message_id = ?"
 """Nothing where it is being tried again: it is dismissed no more."""
 
-SAID_AT = itemgetter(6)
-"""Of a row of `reviews`."""
+SAID_AT = itemgetter(6)  # of a row of `reviews`
 IF_NEWER = " WHERE excluded.at >= {table}.at"
 """What was said earlier never hides what the same touchpoint, or the same person, said later."""
 
