@@ -241,6 +241,7 @@ def test_who_only_takes_in_starts_and_says_why_no_worker_would(
 
 def test_who_only_takes_in_says_that_the_key_of_the_pseudonyms_is_not_there(orderhub, served, tmp_path, monkeypatch):
     monkeypatch.setattr(receive_command, "run", lambda app, **where: served.update(where))
+    monkeypatch.delenv("ORDERHUB_PEPPER", raising=False)  # the fault harnesses have one
     orderhub("db", "init", "--new-key", "--data", tmp_path / "d")
 
     def doubts():
@@ -261,6 +262,7 @@ def test_who_only_takes_in_says_that_the_key_of_the_pseudonyms_is_not_there(orde
 def test_who_is_refused_for_the_key_leaves_no_folder(fresh_database, tmp_path, monkeypatch, started):
     monkeypatch.setenv("ORDERHUB_DATA", "")
     monkeypatch.setenv("ORDERHUB_TOKEN", "")
+    monkeypatch.delenv("ORDERHUB_PEPPER", raising=False)
 
     def run(*arguments):
         line = [sys.executable, "-m", "orderhub_core.entry.cli", *arguments, "--database", database]
