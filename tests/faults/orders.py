@@ -27,8 +27,8 @@ TRAVELLING = (
     "logistics.out_for_delivery",
     "logistics.delivered",
 )
-CHATTER, POISON = "110", "400"
-"""Tags: "paid, being processed", which moves nothing, and one about products, which no order knows."""
+CHATTER, POISON = "110", "499"
+"""Tags: "paid, being processed", which moves nothing, and one that nobody knows."""
 PARKED = "parked"
 MOST_IN_DELIVERY = 40
 
