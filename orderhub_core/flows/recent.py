@@ -41,6 +41,7 @@ together."""
 
 
 def find(orders: Orders, shop: str, number: str) -> Known | None:
+    """None where it is not here."""
     known = orders.get(number)
     if known is None or known.head.shop == shop:
         return known
@@ -48,6 +49,7 @@ def find(orders: Orders, shop: str, number: str) -> Known | None:
 
 
 def put(orders: Orders, known: Known) -> Known:
+    """One that is not here yet, beside those of its number that are. Returns it."""
     first = orders.setdefault(known.head.order_no, known)
     if first is not known:
         known.beside = first.beside = [*(first.beside or [first]), known]
@@ -57,9 +59,11 @@ def put(orders: Orders, known: Known) -> Known:
 
 
 def of_other_shops(orders: Orders, head: Head) -> list[Head]:
-    """That have its number, too."""
-    beside = orders[head.order_no].beside or ()
-    return sorted((one.head for one in beside if one.head.shop != head.shop), key=attrgetter("shop"))
+    """That have its number, too, by shop."""
+    beside = orders[head.order_no].beside
+    if beside is None:  # as nearly always
+        return []
+    return sorted([one.head for one in beside if one.head.shop != head.shop], key=attrgetter("shop"))
 
 
 class _Kept(NamedTuple):
