@@ -18,7 +18,6 @@ from orderhub_core.errors import Later, NeedsPerson, OrderHubError, Stop, Unread
 from orderhub_core.flows import dealing, ops, reporting, rows
 from orderhub_core.flows.behind import Behind, Key
 from orderhub_core.flows.context import Context, Source
-from orderhub_core.flows.doubts import is_stopped
 from orderhub_core.flows.garbage import uncollected
 from orderhub_core.flows.intend import Intentions, Outside
 from orderhub_core.flows.news import News
@@ -283,14 +282,14 @@ class _Batch:
         new = known is None
         known = known or self._create(source, seen.order_no)
         head, content = known.head, seen.content
-        was_stopped = bool(head.decided) and is_stopped(head)
+        before = head.payment, head.fulfilment
         hidden = NOTHING_HIDDEN if content is None or content is known.told else self._hidden(known, content)
         folded = fold(head, seen, Origin(message.source, message.id, message.received_at), hidden, known.told)
         if content is not None:
             known.told = content if folded.whole else None
         if folded.changed:
             self.news.note(head, content, folded, message)
-            self.intentions.following.follow(head, folded, self.moment, was_stopped=was_stopped)
+            self.intentions.following.follow(head, folded, self.moment, before)
             if known.beside:
                 self.intentions.following.beware(head, folded.entries, self.moment)
         if source.live and (seen.incomplete or head.lines_digest is None):

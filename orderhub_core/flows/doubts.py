@@ -31,9 +31,13 @@ PASSING = {WANTED_BACK: READDRESSED, READDRESSED: WANTED_BACK}
 """What may be over by itself, each with the other one."""
 
 
+def stops(payment: str, fulfilment: str) -> bool:
+    """Whether nothing is to be sent of an order in these states."""
+    return fulfilment in STOPPED or payment not in OWED
+
+
 def is_stopped(head: Head) -> bool:
-    """Whether nothing of it is to be sent."""
-    return head.fulfilment in STOPPED or head.payment not in OWED
+    return stops(head.payment, head.fulfilment)
 
 
 def of_all(head: Head, others: Iterable[Head] = ()) -> list[str]:

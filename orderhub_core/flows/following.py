@@ -76,8 +76,8 @@ class Following:
         self._packed: dict[int, tuple[Head, Packing, Message]] = {}
         """What was said last of who is packed with whom."""
 
-    def follow(self, head: Head, folded: Folded, moment: int, *, was_stopped: bool) -> None:
-        """Take in what an order's news mean. `was_stopped`: as of `is_stopped`, before them.
+    def follow(self, head: Head, folded: Folded, moment: int, before: tuple[str, str]) -> None:
+        """Take in what an order's news mean. `before` them: its payment and its fulfilment.
 
         Of an order that is partly refunded only a person knows what is still to be sent. One that is said to be shipped
         before its warehouse was told of it is another hand's; once the carrier has it, nothing is left to be done.
@@ -101,6 +101,7 @@ class Following:
             reasons[why] = since, there
             self._stopped[number] = reasons, head.decided
             return
+        was_stopped = before != (head.payment, head.fulfilment) and doubts.stops(*before)
         if was_stopped and not away.is_away(head):
             self._go_on(head, moment)
         if doubts.PARTLY_REFUNDED in head.facts:

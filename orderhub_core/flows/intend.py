@@ -84,7 +84,7 @@ class Intentions:
 
     def awaits(self, head: Head) -> bool:
         """Whether the rulebook must speak on an order before anything else is applied to it."""
-        return _is_undecided(head) and head.order_id in self.news.touched and self.books.speaks
+        return head.order_id in self.news.touched and _is_undecided(head) and self.books.speaks
 
     def reads_buyer(self, head: Head) -> bool:
         """Whether the rulebook, as it speaks on an order, will read what its buyer's other orders are."""
