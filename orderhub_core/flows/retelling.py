@@ -52,7 +52,7 @@ def _reasoned(entry: Entry, decided: Sequence[Decided], earned: Mapping[tuple[st
     return {**entry, "quantity": said and said.quantity, "reason": said and said.reason, "goes_with": parent}
 
 
-def why(entry: Entry) -> str:
+def why(entry: Mapping[str, Any]) -> str:
     """Of a gift that was not granted: what there was left of it, in English."""
     told: str = msgspec.json.decode(entry["detail"])["why"]
     return told

@@ -13,7 +13,6 @@ from test_parcels_live import a_dock
 from typer.testing import CliRunner
 
 from orderhub_core import hub
-from orderhub_core.entry.commands import log_told
 from orderhub_core.entry.commands.log import app
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import ops
@@ -23,6 +22,7 @@ from orderhub_core.names import Names
 from orderhub_core.settings import Settings
 from orderhub_core.store import homes
 from orderhub_core.store.homes import Home
+from orderhub_core.story import detail
 
 SHOP = 'rulebook = "book.toml"\n[[shops]]\nid = "main"\nconnector = "direct"\nsecret_env = "SHOP_SECRET"\n'
 BOOK = """version = "v1"
@@ -145,10 +145,10 @@ def test_a_zero_is_told_and_what_the_hub_let_go_was_no_person():
     tr, zone = translator("en"), ZoneInfo("UTC")
     names = Names(Settings(), tr)
     entry = {"event": "rule.read", "source": "rules", "reason": None, "detail": '{"buyer_orders":0,"buyer_first":true}'}
-    assert log_told.told(entry, zone, "en", tr, names) == "buyer_orders 0; buyer_first yes"
+    assert detail.told(entry, zone, "en", tr, names) == "buyer_orders 0; buyer_first yes"
     entry = {"event": "order.released", "source": "ops", "reason": None}
-    assert log_told.source(entry | {"detail": '{"by":"orderhub","reason":"there"}'}, names) == "the hub"
-    assert log_told.source(entry | {"detail": '{"by":"ann","reason":"there"}'}, names) == "a person"
+    assert detail.source(entry | {"detail": '{"by":"orderhub","reason":"there"}'}, names) == "the hub"
+    assert detail.source(entry | {"detail": '{"by":"ann","reason":"there"}'}, names) == "a person"
 
 
 def test_what_the_log_has_no_entry_for_has_no_number_and_stands_where_it_happened(living):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
@@ -10,29 +9,17 @@ import polars as pl
 import typer
 
 from orderhub_core import hub
-from orderhub_core.audit.spot import entries
-from orderhub_core.entry.commands import log_told
 from orderhub_core.entry.options import AsJson, language, spoken, tell, tr
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import retelling
-from orderhub_core.health import holds, queue
 from orderhub_core.i18n import retold
-from orderhub_core.model import Event
 from orderhub_core.names import Names
-from orderhub_core.rules.shortages import refused_for
 from orderhub_core.store import aside
+from orderhub_core.story import detail, words
 
 app = typer.Typer(no_args_is_help=True)
-NAMED = frozenset({*(event.value for event in Event), "order.released", "order.closed"})
-"""Events whose states have names in every language."""
 NOW = ("order_no", "shop", "headline", "warehouse", "carrier", "tracking_no")
 """Of `frames.ORDERS`, what is told of where an order stands. One number may be of several shops."""
-
-AHEAD = {
-    retelling.HANDED_OVER: "Still to be handed over to the warehouse",
-    retelling.PRODUCED: "Still to be given to the production base",
-    retelling.NOTIFIED: "People still to be told",
-}
 
 
 @app.command()
@@ -77,9 +64,9 @@ def show(order_no: Annotated[str, typer.Argument(help="The order number.")], as_
 
 def _now(order: dict[str, Any], names: Names) -> str:
     """Where it stands."""
-    state = tr(order["headline"].replace("_", " "))
     text = tr("{order} ({shop}) is now: {state}")
-    told = text.format(order=order["order_no"], shop=names("shop", order["shop"]), state=state)
+    shop, state = names("shop", order["shop"]), words.state(order["headline"], tr)
+    told = text.format(order=order["order_no"], shop=shop, state=state)
     place, carrier = order["warehouse"], order["carrier"]
     where = [tr("warehouse {name}").format(name=names("warehouse", place))] if place else []
     by = [" ".join(filter(None, (names("carrier", carrier), order["tracking_no"])))] if carrier else []
@@ -88,47 +75,17 @@ def _now(order: dict[str, Any], names: Names) -> str:
 
 def _ahead(one: dict[str, Any], zone: ZoneInfo, names: Names) -> str:
     """What is still to be done for it, whatever was said of it."""
-    told = [tr(queue.STATES[one["state"]])]
-    told += [tr("{what} {fact}").format(what=tr("tries"), fact=one["tries"])] if one["tries"] else []
-    told += [tr("next try {at}").format(at=_clock(one["next_at"], zone))] if one["next_at"] else []
-    told += [holds.reasons(one["note"], tr, names)] if one["note"] else []
-    told += [tr("{what} {fact}").format(what=tr("parcel"), fact=one["parcel"])] if one["parcel"] else []
-    where = names("target", one["target"])
-    what = tr("{decision}: {what}").format(decision=tr(AHEAD[one["event"]]), what=where)
-    return f"{what}  {tr('; ').join(told)}"
+    return f"{words.intended(one, tr, names)}  {words.waits(one, zone, tr, names)}"
 
 
 def _line(entry: dict[str, Any], zone: ZoneInfo, names: Names) -> str:
-    change = ""
-    if entry["outcome"] not in entries.TOLD_WITH_WHAT and entry["event"] not in entries.ASKED:
-        before, after = (_state(entry["event"], entry[name]) for name in ("before", "after"))
-        change = f"  {before} → {after}"
+    change = words.change(entry, tr)
     text = tr("{at}  {what}{change}  (happened {since}, {source})")
     told = text.format(
-        at=_clock(entry["recorded_at"], zone),
-        what=_what(entry, names),
-        change=change,
-        since=_clock(entry["occurred_at"], zone),
-        source=log_told.source(entry, names),
+        at=words.clock(entry["recorded_at"], zone),
+        what=words.what(entry, tr, names),
+        change=f"  {change}" if change else "",
+        since=words.clock(entry["occurred_at"], zone),
+        source=detail.source(entry, names),
     )
-    return f"{told}  {detail}" if (detail := log_told.told(entry, zone, language(), tr, names)) else told
-
-
-def _what(entry: dict[str, Any], names: Names) -> str:
-    what = entry["after"]
-    if entry["event"] == "rule.add_gift" and entry["quantity"]:
-        what = f"{what} × {entry['quantity']}"
-    told = entries.event({**entry, "after": what}, tr, names)
-    if entry["outcome"] != "ungranted":
-        return told
-    return tr("{what}, {why}").format(what=told, why=refused_for(retelling.why(entry), tr))
-
-
-def _state(event: str, state: str) -> str:
-    """Those of an order's life have names; what else the log keeps is as it was said."""
-    return tr(state.replace("_", " ")) if state and event in NAMED else state or "·"
-
-
-def _clock(at: datetime, zone: ZoneInfo) -> str:
-    """As `written`, of a frame's instant."""
-    return at.astimezone(zone).isoformat(sep=" ", timespec="seconds")
+    return f"{told}  {more}" if (more := detail.told(entry, zone, language(), tr, names)) else told
