@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, cast
 import polars as pl
 
 from orderhub_core import settings
-from orderhub_core.flows import ledgers, packing
+from orderhub_core.flows import ledgers, packing, retelling
 from orderhub_core.memory import Answer, Memory, once
 from orderhub_core.packing.floor import Known
 from orderhub_core.store import snapshot
+from orderhub_core.store.base import Store
 
 if TYPE_CHECKING:
     from orderhub_core.audit.consistency.audited import Audited
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
     from orderhub_core.flows.spot import Desk
 
 
-class Trying:
+class Alike:
     """What a hub and a snapshot of one have alike."""
+
+    store: Store | None = None
+    """A snapshot has none."""
 
     @once
     def lab(self) -> Lab:
@@ -31,8 +35,12 @@ class Trying:
 
         return Lab(cast("Place", self))
 
+    def story(self, number: str) -> retelling.Story:
+        """Of an order, by its number or its parcel's. Raises StoreMissing and Later, as frames do."""
+        return retelling.story(cast("Place", self), self.store, number)
 
-class SnapshotHub(Trying):
+
+class SnapshotHub(Alike):
     """A hub of frames only: boards over a Parquet snapshot, no database, nothing to write."""
 
     writable = False

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from orderhub_core import registry, settings
-from orderhub_core.board import SnapshotHub, Trying
+from orderhub_core.board import Alike, SnapshotHub
 from orderhub_core.errors import Unreadable, UserMistake
 from orderhub_core.flows import absorb, admitted, importing, ledgers, ops, packing, poll, replay, reporting
 from orderhub_core.flows.absorb import Outcome, Plan
@@ -44,6 +44,7 @@ from orderhub_core.packing.floor import Known
 from orderhub_core.ports import Channel, Touchpoint
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store import aside, chain, flow, homes, keys, packs, reviewed
+from orderhub_core.store.base import Store
 from orderhub_core.store.home import SHEETS, SNAPSHOT
 from orderhub_core.store.homes import Home
 from orderhub_core.store.known import KnownFrames
@@ -63,14 +64,14 @@ def clock() -> int:
     return time.time_ns() // 1_000
 
 
-class Hub(Trying):
+class Hub(Alike):
     """A hub with a store. Raises StoreMissing when there is none at its home."""
 
     writable = True
 
     def __init__(self, home: Home, env: Mapping[str, str] = os.environ, key: keys.Key = keys.kept) -> None:
         self.home = home
-        self.store = homes.open_store(home)
+        self.store: Store = homes.open_store(home)
         self.settings = settings.load(home.data)
         self._env, self._key = env, key
         self._known = KnownFrames(self.store, home.data / SNAPSHOT)

@@ -1,11 +1,13 @@
-"""The life of an order as it is told: the log's entries, and between them what the log has no entry for."""
+"""The story of an order as it is told: the log's entries, between them what the log has no entry for, and what is still
+to be done."""
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple, Protocol
+from unicodedata import normalize
 
 import msgspec
 import polars as pl
@@ -13,7 +15,7 @@ import polars as pl
 from orderhub_core.effects import Notify, OrderProduction, PushToWarehouse, WarehouseLine
 from orderhub_core.flows.allotting import NOT_GRANTED
 from orderhub_core.flows.rows import notify_key, push_key, work_key
-from orderhub_core.store import unlogged
+from orderhub_core.store import aside, unlogged
 from orderhub_core.store.base import Store
 from orderhub_core.store.unlogged import Decided, Done
 
@@ -24,8 +26,59 @@ HANDED_OVER, PRODUCED, NOTIFIED = "hub.handed_over", "hub.ordered_production", "
 _json = msgspec.json.Encoder(order="deterministic").encode
 
 
-def life(store: Store, orders: pl.DataFrame, events: pl.DataFrame) -> list[Entry]:
-    """Of these orders (of `frames.ORDERS`) with their `events`, in the order in which the hub came to know it."""
+SHORTEST_PART, MOST_LIKE = 4, 20
+"""Of a number, what is looked for in others; and how many of these are told."""
+
+
+class Frames(Protocol):
+    def frame(self, name: str) -> pl.DataFrame: ...
+
+
+class Story(NamedTuple):
+    """What is known of the orders of one number."""
+
+    orders: pl.DataFrame
+    """Of `frames.ORDERS`, by shop: several may have one number."""
+    lines: pl.DataFrame
+    """Of `frames.LINES`."""
+    life: list[Entry]
+    ahead: list[dict[str, Any]]
+    """As of `ahead`; none of a snapshot, which does not know."""
+    parked: list[tuple[int, str]]
+    """Where there is no such order: messages that wait for a person and seem to speak of it, and why they wait."""
+    like: pl.DataFrame
+    """Where there is none: orders of which what was asked for is a part of the number."""
+
+
+def story(place: Frames, store: Store | None, asked: str) -> Story:
+    """Of the orders that have this number, or whose parcel has it, however it was copied. Without a store: as far as
+    frames tell it."""
+    numbers = {asked.strip(), number := normalize("NFKC", asked).strip().strip("'")}
+    known = place.frame("orders")
+    orders = known.filter(pl.col("order_no").is_in(numbers) | pl.col("tracking_no").is_in(numbers)).sort("shop")
+    mine = pl.col("order_id").is_in(orders["order_id"].implode())
+    lines, events = place.frame("lines").filter(mine), place.frame("events").filter(mine)
+    told, todo = life(store, orders, events), ahead(store, orders) if store else []
+    lost = orders.is_empty() and number
+    return Story(
+        orders, lines.sort("line_no"), told, todo, aside.naming(store, number) if store and lost else [],
+        _like(known, number) if lost else orders.clear(),
+    )  # fmt: skip
+
+
+def _like(orders: pl.DataFrame, part: str) -> pl.DataFrame:
+    """The newest first."""
+    if len(part) < SHORTEST_PART:
+        return orders.clear()
+    there = [pl.col(name).str.contains(part, literal=True) for name in ("order_no", "tracking_no")]
+    return orders.filter(pl.any_horizontal(there)).sort("placed_at", descending=True, nulls_last=True).head(MOST_LIKE)
+
+
+def life(store: Store | None, orders: pl.DataFrame, events: pl.DataFrame) -> list[Entry]:
+    """Of these orders (of `frames.ORDERS`) with their `events`, in the order in which the hub came to know it.
+    Without a store, what the log has of it."""
+    if store is None:
+        return [_reasoned({**entry, "detail": entry["rule"]}, (), {}) for entry in events.sort("seq").to_dicts()]
     details = store.details_of(orders["order_id"])
     decided = {order: unlogged.decided(store, order) for order in orders["order_id"]}
     earned = {order: unlogged.earned(store, order) for order in orders["order_id"]}

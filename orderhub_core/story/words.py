@@ -37,7 +37,8 @@ def what(entry: Mapping[str, Any], tr: Translate, names: Named) -> str:
 
 def change(entry: Mapping[str, Any], tr: Translate) -> str:
     """From which state into which; empty of what is no change of a state."""
-    if entry["outcome"] in entries.TOLD_WITH_WHAT or entry["event"] in entries.ASKED:
+    nowhere = not (entry["before"] or entry["after"])
+    if nowhere or entry["outcome"] in entries.TOLD_WITH_WHAT or entry["event"] in entries.ASKED:
         return ""
     before, after = (_state(entry["event"], entry[name], tr) for name in ("before", "after"))
     return f"{before} → {after}"
@@ -66,6 +67,11 @@ def state(word: str, tr: Translate) -> str:
 def clock(at: datetime, zone: ZoneInfo) -> str:
     """As `written`, of a frame's instant."""
     return at.astimezone(zone).isoformat(sep=" ", timespec="seconds")
+
+
+def local(at: datetime, zone: ZoneInfo) -> str:
+    """As a clock there shows it."""
+    return f"{at.astimezone(zone):%Y-%m-%d %H:%M:%S}"
 
 
 def _state(event: str, word: str, tr: Translate) -> str:

@@ -15,7 +15,7 @@ CORE = ROOT / "orderhub_core"
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
 SOURCES = sorted([*CORE.rglob("*.py"), *(ROOT / "connectors").rglob("*.py")])
 
-PURE = ("audit", "rules", "health", "sim", "packing", "presale")
+PURE = ("audit", "rules", "health", "sim", "packing", "presale", "story")
 IMPURE = {
     "time",
     "random",

@@ -11,6 +11,7 @@ CHART = "canvas:visible, svg.marks:visible"
 LONG_MS = 60_000
 NOTHING = re.compile(
     "No rule holds an order for a presale|没有规则因预售挂起订单|A snapshot knows no batches|快照里没有批次"
+    "|Type or paste a number above|在上面输入或粘贴单号"
 )
 
 # Widgets live in shadow trees: walk them all.
@@ -55,9 +56,14 @@ FOCUS = """() => {
 GROUND = "() => getComputedStyle(document.body).backgroundColor"
 
 
+def stand(page: Page) -> None:
+    """Wait until the app stands."""
+    page.locator(APP_READY).first.wait_for(timeout=LONG_MS)
+
+
 def open_app(page: Page) -> None:
     """Wait until the app and its first chart stand; or it says that it has nothing to draw."""
-    page.locator(APP_READY).first.wait_for(timeout=LONG_MS)
+    stand(page)
     if page.locator(".oh-note:visible", has_text=NOTHING).count():
         return
     page.locator(CHART).first.wait_for(timeout=LONG_MS)
@@ -65,7 +71,7 @@ def open_app(page: Page) -> None:
 
 def begin(page: Page) -> None:
     """Open what the app asks to be opened first: a spot audit. The console keeps it for whoever comes after."""
-    page.locator(APP_READY).first.wait_for(timeout=LONG_MS)
+    stand(page)
     if page.locator(".oh-note:visible", has_text=re.compile("No audit is open yet|还没有打开的核对")).count():
         page.get_by_role("button", name=re.compile("Draw and read|抽取并读取")).locator("visible=true").first.click()
 

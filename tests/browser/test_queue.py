@@ -41,7 +41,7 @@ def living(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 def opened(living: str, visit: Visit, language: str = "en", **look: object) -> Page:
     page = visit(f"{living}/apps/health/?lang={language}", **look)
-    page.locator(looking.APP_READY).first.wait_for(timeout=looking.LONG_MS)
+    looking.stand(page)
     expect(page.locator("form:not(.vega-bindings)").first).to_be_visible(timeout=looking.LONG_MS)
     return page
 

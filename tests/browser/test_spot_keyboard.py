@@ -63,7 +63,7 @@ def until_filled(folder: Path) -> None:
 
 def opened(home: str, visit: Visit, query: str = "lang=en", **how: Any) -> Page:
     page = visit(f"{home}/apps/spot_audit/?{query}", **how)
-    page.locator(looking.APP_READY).first.wait_for(timeout=looking.LONG_MS)
+    looking.stand(page)
     return page
 
 
@@ -137,7 +137,7 @@ def test_a_hundred_orders_are_judged_with_the_keyboard_only(
     waits = page.evaluate("window.waits")
     there = title(page)
     page.reload()
-    page.locator(looking.APP_READY).first.wait_for(timeout=looking.LONG_MS)
+    looking.stand(page)
     assert until_title_is_not(page, "") == there
     page.evaluate(STOPWATCH)
     judged += judge(page, CARDS // 2)

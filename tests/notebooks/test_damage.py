@@ -8,19 +8,20 @@ from types import ModuleType
 
 import pytest
 
-from orderhub_core import hub
+from orderhub_core import hub, ui
 from orderhub_core.sim.world import Plan, build
 from orderhub_core.store import snapshot
 
 NOW = 20_768 * 86_400_000_000
-BOARDS = ("consistency", "credibility", "health", "packing", "reconciliation", "rule_example", "rule_lab")
+BOARDS = ("consistency", "credibility", "health", "order", "packing", "reconciliation", "rule_example", "rule_lab")
 
 
 @pytest.mark.parametrize("name", BOARDS)
 @pytest.mark.parametrize("damage", ["cut off", "gone"])
 def test_a_damaged_file_is_one_sentence(
-    load_notebook: Callable[[str], ModuleType], folder: Path, name: str, damage: str
+    load_notebook: Callable[[str], ModuleType], folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, damage: str
 ) -> None:
+    monkeypatch.setattr(ui, "asked", lambda _: ["any number"])
     frames = build(Plan(seed=3, orders=60, start=NOW - 9 * 86_400_000_000, end=NOW)).until(NOW)
     snapshot.write(folder, frames, snapshot.Meta(as_of=NOW))
     for file in folder.glob("*/*.parquet"):

@@ -5,16 +5,13 @@ from __future__ import annotations
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-import polars as pl
 import typer
 
 from orderhub_core import hub
 from orderhub_core.entry.options import AsJson, language, spoken, tell, tr
 from orderhub_core.errors import UserMistake
-from orderhub_core.flows import retelling
 from orderhub_core.i18n import retold
 from orderhub_core.names import Names
-from orderhub_core.store import aside
 from orderhub_core.story import detail, words
 
 app = typer.Typer(no_args_is_help=True)
@@ -37,28 +34,33 @@ def verify(as_json: AsJson = False) -> int:
 
 @app.command()
 @spoken
-def show(order_no: Annotated[str, typer.Argument(help="The order number.")], as_json: AsJson = False) -> int:
+def show(
+    order_no: Annotated[str, typer.Argument(help="The order number, or its tracking number.")], as_json: AsJson = False
+) -> int:
     """What happened to an order, as the hub came to know it, and what the hub did for it; times in the time zone of the
     settings."""
     opened = hub.Hub(hub.home())
     zone = ZoneInfo(opened.settings.time_zone)
-    orders = opened.frame("orders").filter(pl.col("order_no") == order_no)
-    if orders.is_empty():
-        for number, why in aside.naming(opened.store, order_no):
+    found = opened.story(order_no)
+    if found.orders.is_empty():
+        for number, why in found.parked:
             text = (
                 "no order {order!r} in {home}, but message {id}, which is parked, seems to speak of it: {why}"
                 " (`orderhub inbox parked` lists it)"
             )
             raise UserMistake(text, order=order_no, home=opened.home, id=number, why=retold(why, tr))
+        if found.like.height:
+            text = "no order {order!r} in {home}; it is a part of these numbers: {numbers}"
+            numbers = ", ".join(found.like["order_no"])
+            raise UserMistake(text, order=order_no, home=opened.home, numbers=numbers)
         text = "no order {order!r} in {home}: check the number, or import its shop's export"
         raise UserMistake(text, order=order_no, home=opened.home)
-    events = opened.frame("events").filter(pl.col("order_id").is_in(orders["order_id"].implode()))
-    told, ahead = retelling.life(opened.store, orders, events), retelling.ahead(opened.store, orders)
     names = Names(opened.settings, tr)
-    lines = [_now(order, names) for order in orders.iter_rows(named=True)]
-    lines += [_line(entry, zone, names) for entry in told]
-    lines += [_ahead(one, zone, names) for one in ahead]
-    tell({"orders": orders.select(NOW).to_dicts(), "entries": told, "ahead": ahead}, "\n".join(lines), as_json=as_json)
+    lines = [_now(order, names) for order in found.orders.iter_rows(named=True)]
+    lines += [_line(entry, zone, names) for entry in found.life]
+    lines += [_ahead(one, zone, names) for one in found.ahead]
+    answer = {"orders": found.orders.select(NOW).to_dicts(), "entries": found.life, "ahead": found.ahead}
+    tell(answer, "\n".join(lines), as_json=as_json)
     return 0
 
 

@@ -11,6 +11,7 @@ GLYPHS = {
     "balance": "M12 4v16M8 20h8M5 7h14M5 7l-2.5 6h5zM19 7l-2.5 6h5z",
     "credibility": "M12 3.5 19 6v5.5c0 4.3-2.9 7.3-7 9-4.1-1.7-7-4.7-7-9V6zM8.8 12l2.3 2.3 4.2-4.6",
     "calendar": "M4 6h16v14H4zM4 10h16M8 3v5M16 3v5",
+    "order": "M7 4h10v16l-2.5-1.5L12 20l-2.5-1.5L7 20zM10 9h4M10 13h4",
     "parcel": "M4 8l8-4 8 4v8l-8 4-8-4zM4 8l8 4 8-4M12 12v8",
     "example": "M4 5h7v6H4zM4 14h7v6H4zM5.8 8l1.3 1.3 2.4-2.6M15 8h5M15 17h5M13 5v15",
     "rules": "M5 6h6M5 12h10M5 18h4M16 4l3 3-3 3M19 15v5M16.5 17.5h5",

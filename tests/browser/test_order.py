@@ -1,0 +1,81 @@
+"""One order's page, at a desk and on a phone: where is it, what happened to it, what is still to be done?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import looking
+import pytest
+from conftest import serving
+from playwright.sync_api import Page, expect
+
+from orderhub_core.hub import Hub
+from orderhub_core.store import homes
+from orderhub_core.store.homes import Home
+
+pytestmark = [pytest.mark.browser, pytest.mark.server]
+Visit = Callable[..., Page]
+
+BOOK = """version = "1"
+[[groups]]
+name = "routing"
+match = "first"
+otherwise = "assign hangzhou"
+[[groups]]
+name = "looks"
+match = "all"
+[[groups.rules]]
+name = "dear"
+when = "total >= 1000"
+then = "hold review"
+"""
+PAID = """order_no,status,placed_at,paid_at,total,sku,quantity
+DEAR-2026,paid,2026-01-01 10:00:00,2026-01-01 10:01:00,1500,COAT-OF-THE-BEST,2
+CHEAP-2026,paid,2026-01-01 10:00:00,2026-01-01 10:02:00,100,HAT,1
+"""
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Iterator[str]:
+    homes.init(Home(tmp_path))
+    (tmp_path / "rules.toml").write_text(BOOK, encoding="utf-8")
+    warehouse = '[[warehouses]]\nid = "hangzhou"\nconnector = ""\nname = "杭州仓"\n'
+    (tmp_path / "orderhub.toml").write_text(f'rulebook = "rules.toml"\n{warehouse}', encoding="utf-8")
+    (tmp_path / "paid.csv").write_text(PAID, encoding="utf-8")
+    opened = Hub(Home(tmp_path))
+    opened.import_file(tmp_path / "paid.csv", "generic", on_error="reject-all", dry_run=False)
+    opened.close()
+    command = ["orderhub_core.entry.cli", "serve", "--data", str(tmp_path), "--no-worker"]
+    with serving(command, tmp_path / "log") as home:
+        yield home
+
+
+@pytest.mark.parametrize(("width", "language"), [(390, "zh"), (1280, "en")])
+def test_a_part_of_a_number_leads_to_the_order_and_to_who_must_decide(
+    shop: str, visit: Visit, screenshots: Path, width: int, language: str
+) -> None:
+    page = visit(f"{shop}/apps/order/?lang={language}", width=width, height=2_000)
+    looking.stand(page)
+    page.get_by_role("textbox").fill("2026")
+    page.get_by_role("textbox").press("Enter")
+    expect(page.get_by_role("link", name="CHEAP-2026")).to_be_visible(timeout=20_000)
+    page.get_by_role("link", name="DEAR-2026").click()
+    looking.stand(page)
+    expect(page.get_by_role("textbox").first).to_have_value("DEAR-2026", timeout=20_000)
+    held = {"zh": "尚未交给仓库：杭州仓。需人工处理", "en": "handed over to the warehouse: 杭州仓. for a person"}[
+        language
+    ]
+    expect(page.get_by_text(held)).to_be_visible(timeout=20_000)
+    expect(page.get_by_text({"zh": "已派仓：杭州仓", "en": "Warehouse assigned: 杭州仓"}[language])).to_be_visible()
+    expect(page.get_by_text("COAT-OF-THE-BEST").first).to_be_visible()
+    page.screenshot(path=screenshots / f"order-{language}-{width}.png")
+    assert page.evaluate(looking.OVERFLOW) == 0
+    page.get_by_role("link", name={"zh": "订单健康度", "en": "Order health"}[language]).click()
+    expect(page).to_have_url(f"{shop}/apps/health/", timeout=20_000)
+
+
+def test_a_number_that_nobody_has_says_what_to_do(shop: str, visit: Visit) -> None:
+    page = visit(f"{shop}/apps/order/?lang=en&order=%3Cb%3ENOBODY")
+    looking.stand(page)
+    expect(page.get_by_text("No order has the number <b>NOBODY: check it, or import")).to_be_visible(timeout=20_000)

@@ -1,0 +1,133 @@
+"""One order's story, as it is asked for: by whatever number somebody has of it, of a hub and of a snapshot."""
+
+from __future__ import annotations
+
+from random import Random
+from zoneinfo import ZoneInfo
+
+import pytest
+import test_retelling
+from test_retelling import SHOP, said_by, taken
+from typer.testing import CliRunner
+
+from orderhub_core import hub
+from orderhub_core.board import SnapshotHub
+from orderhub_core.entry.commands.log import app
+from orderhub_core.flows.retelling import MOST_LIKE
+from orderhub_core.i18n import translator
+from orderhub_core.model import RawMessage
+from orderhub_core.names import Names
+from orderhub_core.settings import Settings
+from orderhub_core.story import page
+
+living = test_retelling.living
+ZONE = ZoneInfo("Asia/Shanghai")
+EN, ZH = translator("en"), translator("zh")
+HELD = """version = "v1"
+[[groups]]
+name = "routing"
+match = "first"
+otherwise = "assign hangzhou"
+[[groups]]
+name = "more"
+match = "all"
+[[groups.rules]]
+name = "dear"
+when = "total >= 90"
+then = "hold review"
+"""
+
+
+def names(tr):
+    return Names(Settings(), tr)
+
+
+def parcelled(number, tracking_no):
+    message = said_by(number, "HAT")
+    body = message.body[:-1] + b', "parcels": [{"tracking_no": "%s", "carrier": "sf"}]}' % tracking_no.encode()
+    return RawMessage(message.source, message.message_id, message.kind, body, number)
+
+
+def numbers(found):
+    return found.orders["order_no"].to_list()
+
+
+@pytest.mark.parametrize("asked", ["A-1234", " A-1234\n", "'A-1234", "Ａ－１２３４", "SF778899", "ＳＦ778899"])
+def test_an_order_is_found_by_its_number_or_its_parcel_s_however_it_was_copied(living, asked):
+    taken(living, parcelled("A-1234", "SF778899"), said_by("B-1", "HAT"))
+    found = living.story(asked)
+    assert numbers(found) == ["A-1234"] and found.lines["sku"].to_list() == ["HAT", "FREE-1"]
+    assert {entry["event"] for entry in found.life} >= {"order.placed", "payment.paid", "order.parcel", "rule.add_gift"}
+    assert [one["event"] for one in found.ahead] == ["hub.handed_over"]
+    assert not found.parked and found.like.is_empty()
+
+
+def test_a_part_of_a_number_leads_to_the_newest_of_those_that_have_it(living):
+    taken(living, *(said_by(f"X{n:04}-9876", "HAT") for n in range(MOST_LIKE + 5)), said_by("Y1", "HAT"))
+    found = living.story("-9876")
+    assert numbers(found) == [] and found.life == [] and found.like.height == MOST_LIKE
+    assert living.story("876").like.is_empty() and living.story("").like.is_empty()
+    assert living.story("X00.*").like.is_empty(), "what is typed is no pattern"
+    (said, _), *more = page.lost(found, "-9876", EN)
+    assert said.startswith("No order has the number -9876. It is a part of these") and not more
+    text, leads_to = page.near(found, EN, names(EN))[0]
+    assert leads_to in found.like["order_no"] and text.endswith(": paid")
+
+
+def test_the_command_tells_whose_number_it_is_a_part_of(living):
+    taken(living, said_by("ORDER-7", "HAT"))
+    done = CliRunner().invoke(app, ["show", "RDER"])
+    assert "a part of these numbers: ORDER-7" in str(done.exception or done.output)
+
+
+def test_a_number_that_only_a_parked_message_has_is_told_with_the_reason(living):
+    taken(living, RawMessage("main", "A9:1", "event", b'{"id":"A9:1","order_no":"A9","at":"never"}', "A9"))
+    found = living.story("A9")
+    ((_, first), (said, kind)) = page.lost(found, "A9", ZH)
+    assert first == kind == "warn" and said.startswith("搁置的消息 1 似乎说的就是这一单：")
+
+
+def test_two_shops_orders_of_one_number_are_told_apart(living, tmp_path):
+    (tmp_path / "orderhub.toml").write_text(
+        (tmp_path / "orderhub.toml").read_text() + SHOP.partition("\n")[2].replace("main", "other"), encoding="utf-8"
+    )
+    one = said_by("A1", "HAT")
+    opened = hub.Hub(hub.home())
+    taken(opened, one, RawMessage("other", "A1:1", "event", said_by("A1", "CUP").body, "A1"))
+    parts = list(page.each(opened.story("A1")))
+    opened.close()
+    assert [(order["shop"], own.lines["sku"].to_list()[0]) for order, own in parts] == [
+        ("main", "HAT"),
+        ("other", "CUP"),
+    ]
+    for order, own in parts:
+        assert {entry["order_id"] for entry in own.life} == {order["order_id"]}
+        assert {one["shop"] for one in own.ahead} == {order["shop"]}
+
+
+def test_what_waits_for_a_person_is_told_with_why_until_it_went(living, tmp_path):
+    (tmp_path / "book.toml").write_text(HELD, encoding="utf-8")
+    taken(living, said_by("A1", "HAT"))
+    found = living.story("A1")
+    ((said, kind),) = page.todo(found, ZONE, ZH, names(ZH))
+    assert said.startswith("尚未交给仓库：hangzhou。需人工处理") and kind == "warn" and page.is_asked(found)
+    living.holds.release("A1", reason="looked at", by="ann")
+    living.dispatch(owner="me", dice=Random(1))
+    after = living.story("A1")
+    assert not page.is_asked(after) and page.todo(after, ZONE, ZH, names(ZH)) == []
+    told = [what for _, what, _ in page.moments(after, ZONE, EN, names(EN))]
+    assert told[-2:] == ["Asked to let it go", "Handed over to the warehouse: hangzhou"]
+    at, what, who = page.moments(after, ZONE, EN, names(EN))[0]
+    assert (at, what) == ("2026-11-11 10:00:00", "Order placed  · → pending payment") and who.startswith(
+        "main; known here"
+    )
+
+
+def test_a_snapshot_tells_what_the_log_has_and_that_the_rest_is_not_known(living, tmp_path):
+    taken(living, said_by("A1", "HAT"))
+    living.write_snapshot(tmp_path / "copy")
+    copy, own = SnapshotHub(tmp_path / "copy").story("A1"), living.story("A1")
+    assert copy.ahead == [] and numbers(copy) == ["A1"] and copy.lines.equals(own.lines)
+    assert [entry["event"] for entry in copy.life] == [entry["event"] for entry in own.life]
+    told = dict(page.table(copy, ZONE, EN, names(EN)).select("What happened", "Details").iter_rows())
+    assert told["Warehouse assigned: hangzhou (decided by a rule)"].endswith("version v1")
