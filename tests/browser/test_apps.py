@@ -68,6 +68,24 @@ def test_the_way_back_and_the_language_switch_lead_where_they_say(probe: str, vi
     expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
 
 
+@pytest.mark.parametrize(("language", "said"), [("en", "Nothing has come for 30 seconds."), ("zh", "30 秒了")])
+def test_a_page_that_stays_empty_says_so_and_stops_when_it_stands(
+    probe: str, visit: Visit, screenshots: Path, language: str, said: str
+) -> None:
+    page = visit(f"{probe}/", width=390)
+    page.clock.install()
+    page.route_web_socket("**/ws*", lambda held: None)
+    page.goto(f"{probe}/apps/probe/?lang={language}")
+    expect(page.locator(".oh-late")).to_have_count(0)
+    page.clock.fast_forward(31_000)
+    expect(page.locator(".oh-late")).to_contain_text(said)
+    page.screenshot(path=screenshots / f"late-{language}.png")
+    assert page.evaluate(looking.OVERFLOW) == 0
+    page.evaluate("document.body.append(Object.assign(document.createElement('div'), {className: 'oh-page'}))")
+    page.clock.fast_forward(1_000)
+    expect(page.locator(".oh-late")).to_have_count(0)
+
+
 def test_a_control_changes_what_is_shown(probe: str, visit: Visit) -> None:
     page = visit(f"{probe}/apps/probe/")
     looking.open_app(page)
