@@ -20,6 +20,7 @@ from orderhub_core.fold import Head
 from orderhub_core.model import RawMessage
 from orderhub_core.ports import FileMapping, Files
 from orderhub_core.settings import FILE_NAME, Endpoint
+from orderhub_core.stated import version_of
 from orderhub_core.store import elsewhere
 from orderhub_core.store.base import Store
 from orderhub_core.store.progress import Progress
@@ -58,6 +59,8 @@ class Imported(msgspec.Struct, frozen=True):
     """Headings of the file that the mapping has no use for: one of them may be misspelt."""
     without_lines: int = 0
     """Orders of the file that are to be sent, and of which nobody has told what is in them: no warehouse gets them."""
+    without_total: int = 0
+    """Orders of the file that are to be sent, and whose amount nobody has told, though their lines: rules read 0."""
 
 
 def import_file(
@@ -97,6 +100,7 @@ def import_file(
         for message_id, reason in made.parked.items()
     ]
     repeated = 0 if rejected else len(messages) - len(row_of)
+    heads = [] if rejected else list(_heads(context.store, shop, reading.order_nos, made.planned, batch))
     return Imported(
         file=path.name,
         mapping=mapping_name,
@@ -110,7 +114,8 @@ def import_file(
         reasons=reading.refused.to_dicts() + parked,
         rejected=rejected,
         unread=reading.unread,
-        without_lines=0 if rejected else _without_lines(context.store, shop, reading.order_nos, made.planned, batch),
+        without_lines=sum(map(lacks_lines, heads)),
+        without_total=sum(map(_lacks_total, heads)),
     )
 
 
@@ -226,14 +231,26 @@ def _preview(context: Context, messages: list[RawMessage], now: int, batch: int)
     return made
 
 
-def _without_lines(
+def _heads(
     store: Store, shop: str, order_nos: Sequence[str], planned: Mapping[tuple[str, str], Head], batch: int
-) -> int:
+) -> Iterator[Head]:
+    """The file's orders as they are after it, planned or stored."""
     numbers = list(dict.fromkeys(order_nos))
     kept = [number for number in numbers if (shop, number) not in planned]
     stored = (head(row) for some in _groups(kept, batch) for row in store.order_rows(some))
     own = (planned[shop, number] for number in numbers if (shop, number) in planned)
-    return sum(map(lacks_lines, chain(own, (one for one in stored if one.shop == shop))))
+    return chain(own, (one for one in stored if one.shop == shop))
+
+
+def _lacks_total(head: Head) -> bool:
+    """Whether rules speak, or spoke, on an order that is still here as if it cost nothing."""
+    return (
+        head.lines_digest is not None
+        and head.payment in ("deferred", "paid", "partly_refunded")
+        and head.fulfilment == "waiting"
+        and head.logistics == "none"
+        and version_of("total_minor", head.stated) is None
+    )
 
 
 def _groups(some: Sequence[T], size: int) -> Iterator[Sequence[T]]:

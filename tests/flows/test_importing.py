@@ -114,6 +114,21 @@ def test_orders_whose_items_are_known_lack_none(hub, tmp_path):
     assert hub.import_file(path, "generic", on_error="reject-all", dry_run=False).without_lines == 0
 
 
+def test_orders_that_rules_decide_on_without_knowing_their_amount_are_counted_until_it_is_known(hub, tmp_path):
+    def took(text, *, dry_run=False):
+        path = tmp_path / "file.csv"
+        path.write_text(text)
+        return hub.import_file(path, "generic", on_error="reject-all", dry_run=dry_run).without_total
+
+    paid = "2026-01-01 10:00:00,2026-01-01 10:05:00"
+    items = f"订单号,状态,下单时间,付款时间,商家编码,数量\nA1,已付款,{paid},S,1\nA2,已发货,{paid},S,1\n"
+    assert took(items, dry_run=True) == took(items) == 1, "A1 is to be sent, and A2 is gone"
+    assert took(items) == 1, "as long as it is so"
+    amounts = f"订单号,状态,下单时间,付款时间,订单金额\nA1,已付款,{paid},0.00\n"
+    assert took(amounts, dry_run=True) == took(amounts) == 0, "an order may cost nothing"
+    assert took(items) == 0
+
+
 BAD = GOOD + "A3,2026-01-01 12:00:00,,vanished,1\nA4,yesterday,,new,-2\n"
 
 

@@ -189,10 +189,18 @@ def test_a_hub_is_made_over_settings_that_cannot_work_and_they_are_told(orderhub
     assert told in (answer["settings"] or "")
 
 
+def test_a_new_hub_tells_where_its_settings_are_to_be_written(orderhub, tmp_path):
+    file = tmp_path / "d" / "orderhub.toml"
+    code, said = orderhub("db", "init", "--data", tmp_path / "d", "--lang", "zh")
+    assert (code, f"请把店铺和仓库写进 {file}" in said) == (0, True), said
+    file.write_text(SETTINGS, encoding="utf-8")
+    assert str(file) not in orderhub("db", "init", "--data", tmp_path / "d", "--lang", "zh")[1]
+
+
 @pytest.mark.postgres
 def test_a_hub_in_postgresql_is_told_in_the_readers_language(orderhub, fresh_database, tmp_path):
     code, said = orderhub("db", "init", "--data", tmp_path / "d", "--database", fresh_database(), "--lang", "zh")
-    assert (code, said) == (0, "PostgreSQL 数据库 中的中枢已就绪\n")
+    assert (code, said.splitlines()[0]) == (0, "PostgreSQL 数据库 中的中枢已就绪")
 
 
 @pytest.mark.parametrize("started", ["serve", "worker"])

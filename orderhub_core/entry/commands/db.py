@@ -45,6 +45,9 @@ def init(
     if wrong:
         text = tr("but no worker starts on its settings: {why}")
         sentences.append(text.format(why=wrong.told(tr)))
+    if not (file := home.data / settings.FILE_NAME).exists():
+        text = tr("it has no settings yet: write your shops and warehouses into {file} (docs/settings.md)")
+        sentences.append(text.format(file=file))
     answer = {"home": str(home), "settings": wrong and str(wrong)}
     tell(answer, "\n".join(sentences), as_json=as_json)
     return 0

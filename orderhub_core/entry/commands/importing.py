@@ -27,6 +27,11 @@ WITHOUT_LINES = (
     "orders to be sent of which nothing says what is in them, so that no warehouse gets them: {n}; import the report of"
     " their items, too, or this file by a mapping that names its column of item codes (`sku`): docs/import.md"
 )
+WITHOUT_TOTAL = (
+    "orders to be sent whose amount nobody has told: {n}; rules read it as 0.00 and decide only once, so that gifts and"
+    " holds by amount pass them by: first take in the report that has the amounts (`total`), then their items:"
+    " docs/import.md"
+)
 
 
 @app.command()
@@ -109,6 +114,8 @@ def _sentences(imported: Imported) -> str:
         lines.append("  " + text.format(mapping=imported.mapping, names=tr(", ").join(imported.unread)))
     if imported.without_lines:
         lines.append("  " + tr(WITHOUT_LINES).format(n=f"{imported.without_lines:,}"))
+    if imported.without_total:
+        lines.append("  " + tr(WITHOUT_TOTAL).format(n=f"{imported.without_total:,}"))
     for reason in imported.reasons[:SHOWN]:
         cell = "" if reason["value"] is None else f" = {reason['value']!r}"
         where = f"{reason['column']}{cell}{tr(': ')}" if reason["column"] else ""
