@@ -88,7 +88,7 @@ def _(found, lost, named, orders, picked, split, tr):
 @app.cell
 def _(found, named, tr):
     _old = texts.uncounted(found, tr)
-    _table = ui.rows(texts.sources(found, tr), tr("Nothing has come in yet."), named)
+    _table = ui.rows(texts.sources(found, tr), tr("Nothing has come in that tells how soon yet."), named)
     fresh = ui.section(tr("How soon each source tells"), _table, *([ui.note(_old)] if _old else []))
     _days = ui.grid(
         charts.per_day(history.coarse_days(found.days), tr),

@@ -78,7 +78,7 @@ MOST = 50
 SHOWN_REASONS = 10
 WHAT_NEXT = (
     "Once its decoder or the settings are mended: `orderhub inbox replay NUMBER`. What its sender mends comes under"
-    " another id: dismiss this one."
+    " another id: `orderhub inbox dismiss NUMBER --reason WHY` sets this one aside."
 )
 
 
