@@ -90,7 +90,7 @@ def _content(claims: pl.DataFrame, mapping: Mapping) -> dict[str, pl.Expr]:
         told["lines"] = pl.col("lines")
     if not told:
         return {}
-    amounts = [told[_CONTENT[field]].is_not_null() for field in SHARES if _CONTENT[field] in told]
+    amounts = [told[_CONTENT[field]].is_not_null() for field in SHARES if _CONTENT.get(field) in told]
     if "lines" in told:
         amounts.append(pl.lit(True))
     priced = pl.any_horizontal(*amounts) if amounts else pl.lit(False)

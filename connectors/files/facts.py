@@ -40,7 +40,9 @@ def facts(orders: pl.DataFrame, mapping: Mapping) -> dict[Event, pl.Expr]:
     instants = {event: _instant(event, stated, known, present) for event in {*stated, *known}}
     if "payment_method" in present:
         instants = _sent_first(instants, known)
-    instants = _end_of_handed_over(_end_of_unpaid(instants))
+    instants = (
+        _end_of_handed_over(_end_of_unpaid(instants)) | _cases(orders, present) | _partly_refunded(instants, present)
+    )
     return {event: instants[event] for event in Event if event in instants}
 
 
@@ -52,6 +54,23 @@ def _instant(event: Event, stated: dict[Event, list[str]], known: dict[Event, pl
         return known[event]
     implied = pl.when(pl.col("status").is_in(stated[event])).then(stand_in)
     return pl.coalesce(known[event], implied) if event in known else implied
+
+
+def _cases(orders: pl.DataFrame, present: set[str]) -> dict[Event, pl.Expr]:
+    """A case went on at some time until now."""
+    if "after_sale" not in present:
+        return {}
+    told = orders["after_sale"].drop_nulls().unique().cast(pl.String).sort().to_list()
+    return {Event(event): pl.when(pl.col("after_sale") == event).then(newest(present)) for event in told}
+
+
+def _partly_refunded(instants: dict[Event, pl.Expr], present: set[str]) -> dict[Event, pl.Expr]:
+    """Money that went back of an order of which no word says that it is over: what is left of it, a person knows."""
+    if "refunded" not in present:
+        return {}
+    over = [instants[event].is_not_null() for event in (Event.REFUNDED, Event.VOIDED) if event in instants]
+    back = pl.col("refunded") > 0
+    return {Event.PARTLY_REFUNDED: pl.when(back & ~pl.any_horizontal(*over, False)).then(newest(present))}
 
 
 def _next_known(event: Event, known: dict[Event, pl.Expr]) -> pl.Expr:

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from connectors._kit.currencies import iso
-from connectors.files.words import PRESUPPOSES, STATES
+from connectors.files.words import CASES, NO_CASE, PRESUPPOSES, STATES
 from orderhub_core.errors import UserMistake
 from orderhub_core.model import Event, Headline
 
@@ -32,6 +32,7 @@ class Kind(StrEnum):
     COUNT = "count"
     TEXT = "text"
     STATUS = "status"
+    CASE = "case"
 
 
 FIELDS: dict[str, Kind] = {
@@ -47,8 +48,10 @@ FIELDS: dict[str, Kind] = {
     "updated_at": Kind.TIME,
     "promised_at": Kind.TIME,
     "status": Kind.STATUS,
+    "after_sale": Kind.CASE,
     "total": Kind.MONEY,
     "paid": Kind.MONEY,
+    "refunded": Kind.MONEY,
     "freight": Kind.MONEY,
     "discount": Kind.MONEY,
     "payment_method": Kind.TEXT,
@@ -97,6 +100,8 @@ class Mapping(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     required: tuple[str, ...] = ("order_no", "placed_at")
     """Fields whose column must be in the file."""
     status: dict[str, str | list[str]] = {}
+    after_sale: dict[str, str] = {}
+    """What each word of the column `after_sale` means: an event of that axis, or `none`. `*` is any other word."""
 
     @property
     def source(self) -> str:
@@ -196,6 +201,17 @@ def _check(mapping: Mapping, path: Path, text: str) -> None:
     for field in mapping.required:
         if not mapping.headings(field):
             raise UserMistake("{path}: [columns] must say under which heading {field} stands", path=path, field=field)
+    for word, event in mapping.after_sale.items():
+        if event not in (NO_CASE, *CASES):
+            raise UserMistake(
+                "{path}: after-sale word {word!r} means {event!r}, which is no event of a case{perhaps};"
+                " these are: {events}",
+                path=_where(path, text, [word]),
+                word=word,
+                event=event,
+                perhaps=nearest(event, CASES),
+                events=(NO_CASE, *CASES),
+            )
     try:
         ZoneInfo(mapping.time_zone)
     except (KeyError, OSError, ValueError):

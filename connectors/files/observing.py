@@ -5,7 +5,7 @@ Pure and by the column; the only work done row by row is the message itself.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from hashlib import blake2b
 
 import msgspec
@@ -19,6 +19,7 @@ from connectors.files.cells import Cells, counts, ids, money, texts, times
 from connectors.files.facts import newest
 from connectors.files.mapping import FIELDS, PERSONAL, Kind, Mapping, nearest
 from connectors.files.reading import ROW
+from connectors.files.words import ANY_OTHER, CASE, NO_CASE
 from orderhub_core.errors import UserMistake
 from orderhub_core.model import RawMessage
 
@@ -144,18 +145,32 @@ def _read(field: str, raw: pl.Series, mapping: Mapping) -> Cells:
         case Kind.TEXT:
             return texts(raw)
         case Kind.STATUS:
-            return _statuses(raw, mapping)
+            return _known(raw, mapping.status, f"mapping {mapping.name!r} does not know this status", "[status]")
+        case Kind.CASE:
+            return _cases(raw, mapping)
 
 
-def _statuses(raw: pl.Series, mapping: Mapping) -> Cells:
+def _cases(raw: pl.Series, mapping: Mapping) -> Cells:
+    """As the events that the words mean; a word that means no case says nothing."""
+    told, known = mapping.after_sale, set(mapping.after_sale)
+    rest = told.get(ANY_OTHER)
+    if rest is not None:
+        known |= set(texts(raw).value.drop_nulls().unique())
+    cells = _known(raw, known, f"mapping {mapping.name!r} does not know this word of a case", "[after_sale]")
+    meant = {word: told.get(word, rest) for word in known}
+    value = cells.value.replace_strict(
+        {word: None if event == NO_CASE else event for word, event in meant.items()}, default=None, return_dtype=CASE
+    )
+    return Cells(value, cells.problem)
+
+
+def _known(raw: pl.Series, known: Collection[str], stranger: str, table: str) -> Cells:
     word, problem = texts(raw)
-    unknown = [w for w in word.drop_nulls().unique(maintain_order=True).to_list() if w not in mapping.status]
+    unknown = [w for w in word.drop_nulls().unique(maintain_order=True).to_list() if w not in known]
     if not unknown:
         return Cells(word, problem)
     reasons = [
-        f"mapping {mapping.name!r} does not know this status"
-        + (nearest(w, mapping.status) if index < _SUGGESTIONS and len(w) <= LONGEST else "")
-        + "; add it under [status]"
+        stranger + (nearest(w, known) if index < _SUGGESTIONS and len(w) <= LONGEST else "") + f"; add it under {table}"
         for index, w in enumerate(unknown)
     ]
     told = word.replace_strict(unknown, reasons, default=None, return_dtype=pl.String)

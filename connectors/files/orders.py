@@ -12,7 +12,7 @@ LINE = {"sku": "sku", "product_name": "name", "category": "category", "quantity"
 """Our field to its name in `model.Line`."""
 _FIRST_TIMES = ("placed_at", "paid_at", "collected_at")
 _SHOWN = 5
-SHARES = ("total", "paid", "freight", "discount")
+SHARES = ("total", "paid", "refunded", "freight", "discount")
 
 
 def rivals(claims: pl.DataFrame) -> pl.DataFrame:
@@ -63,8 +63,9 @@ def gather(values: pl.DataFrame, table: pl.DataFrame, mapping: Mapping) -> pl.Da
     """One row per order with its `lines` and `parcels`, in file order; `row_no` is the order's first.
 
     Rows alike in every column of the file, read or not, count once. Times of the whole order: it was placed, paid and
-    collected when the first of its rows was; shipped, delivered and completed when the last was. Other order-wide
-    columns: the first row that fills them in holds; money is summed where the mapping says `money_per = "line"`.
+    collected when the first of its rows was; shipped, delivered and completed when the last was. Of its cases the first
+    of `words.CASES` holds. Other order-wide columns: the first row that fills them in holds; money is summed where the
+    mapping says `money_per = "line"`.
     """
     repeated = _repeated(table)
     wide = [field for field in values.columns if field not in (ROW, "order_no", "tracking_no", "carrier", *LINE)]
@@ -104,6 +105,8 @@ def _for_the_order(field: str, mapping: Mapping) -> pl.Expr:
     column = pl.col(field)
     if field in SHARES and mapping.money_per == "line":
         return pl.when(column.is_not_null().any()).then(column.sum()).alias(field)
+    if FIELDS[field] is Kind.CASE:
+        return column.min()
     if FIELDS[field] is Kind.TIME:
         return column.min() if field in _FIRST_TIMES else column.max()
     return column.drop_nulls().first()

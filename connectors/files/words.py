@@ -6,6 +6,8 @@ are taken on trust only when the file has no column that could have said so itse
 
 from __future__ import annotations
 
+import polars as pl
+
 from orderhub_core.model import Event, Headline
 
 STATES: dict[Headline, tuple[Event, ...]] = {
@@ -48,6 +50,23 @@ PRESUPPOSES: dict[Headline, tuple[Event, ...]] = {
 
 DEFERRED = ("货到付款", "先用后付", "cash on delivery", "cash_on_delivery", "cod", "pay later", "pay_later")
 """Ways of paying by which the goods go first: a word that presupposes a payment presupposes none there."""
+
+CASES = tuple(
+    event.value
+    for event in (
+        Event.AFTER_SALE_APPLIED,
+        Event.RETURN_AGREED,
+        Event.RETURN_SENT,
+        Event.REFUND_AGREED,
+        Event.AFTER_SALE_REFUNDED,
+        Event.AFTER_SALE_REJECTED,
+        Event.AFTER_SALE_CLOSED,
+    )
+)
+"""What a word of an after-sale column may state. Of several rows' the first of these holds: what is over hides nothing
+that is open."""
+NO_CASE, ANY_OTHER = "none", "*"
+CASE = pl.Enum(CASES)
 
 TIMES: dict[str, Event] = {
     "placed_at": Event.PLACED,

@@ -60,6 +60,7 @@ def test_a_mapping_s_currency_has_the_word_that_others_have_for_it(tmp_path: Pat
         ('order_no = "no"', "", "must say under which heading order_no stands"),
         ('"shipped"', '"shiped"', "line 10: status '已发货' means 'shiped'"),
         ('"shipped"', '"shiped"', "(did you mean 'shipped'?)"),
+        ('"shipped"', '"shipped"\n[after_sale]\n"退款" = "refund"', "line 12: after-sale word '退款' means 'refund'"),
         ('"shipped"', '["shipped", "paid"]', "line 10: status '已发货' may mean one status"),
     ],
 )

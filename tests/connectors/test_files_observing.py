@@ -506,3 +506,70 @@ def test_a_large_file_that_is_wrong_in_every_row_is_told_so_quickly(items: bool)
     unknown = split.with_columns(status=pl.lit("word ") + pl.col("row_no").cast(pl.String))
     for wrong in (split, unknown):
         assert observe(wrong, MAPPING).refused["row_no"].to_list() == numbers.to_list()
+
+
+CASES = msgspec.structs.replace(
+    MAPPING,
+    columns={**MAPPING.columns, "after_sale": "case", "refunded": "back"},
+    after_sale={"-": "none", "money is back": "after_sale.refunded", "withdrawn": "after_sale.closed",
+                "*": "after_sale.applied"},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("cell", "event"),
+    [
+        ("money is back", Event.AFTER_SALE_REFUNDED),
+        ("withdrawn", Event.AFTER_SALE_CLOSED),
+        ("whatever a platform thinks of", Event.AFTER_SALE_APPLIED),
+        ("-", None),
+        ("", None),
+    ],
+)
+def test_a_word_of_a_case_is_an_event_of_it_and_any_other_word_an_open_one(cell: str, event: Event | None) -> None:
+    (claim,) = claims(read(order("1", status="paid", case=cell), mapping=CASES))
+    told = {fact for fact in claim.facts if fact.startswith("after_sale.")}
+    assert told == ({event.value} if event else set())
+
+
+def test_of_the_cases_of_an_order_s_rows_an_open_one_holds() -> None:
+    rows = [
+        order("1", sku=sku, status="paid", case=case) for sku, case in zip("ABC", ("-", "withdrawn", "?"), strict=True)
+    ]
+    for some in (rows, rows[::-1]):
+        (claim,) = claims(read(*some, mapping=CASES))
+        assert {fact for fact in claim.facts if fact.startswith("after_sale.")} == {Event.AFTER_SALE_APPLIED.value}
+
+
+def test_without_any_other_word_one_that_nobody_knows_refuses_its_row() -> None:
+    strict = msgspec.structs.replace(CASES, after_sale={"open": "after_sale.applied"})
+    reading = read(order("1", case="opne"), order("2", case="open"), mapping=strict)
+    assert reading.order_nos == ["2"]
+    (reason,) = reading.refused["reason"]
+    assert reason.startswith("mapping 'shop-export' does not know this word of a case (did you mean 'open'?)")
+
+
+@pytest.mark.parametrize(
+    ("status", "back", "told"),
+    [("paid", "3", True), ("paid", "0.00", False), ("paid", "", False), ("shipped", "3", True), ("closed", "10", False),
+     ("returned goods", "10", False)],
+)  # fmt: skip
+def test_money_that_went_back_is_told_where_no_word_says_that_the_order_is_over(
+    status: str, back: str, told: bool
+) -> None:
+    (claim,) = claims(read(order("1", status=status, back=back, total="10", **{"paid at": T.format(2)}), mapping=CASES))
+    assert (Event.PARTLY_REFUNDED.value in claim.facts) == told
+
+
+def test_the_shipped_mapping_for_douyin_reads_its_after_sale_column() -> None:
+    mapping = load_mapping("douyin-export")
+    table = {
+        "订单编号": "1",
+        "订单状态": "待发货",
+        "订单提交时间": T.format(1),
+        "支付时间": T.format(2),
+        "商家编码": "A",
+    }
+    for word, event in (("退款成功", "after_sale.refunded"), ("待商家处理", "after_sale.applied"), ("-", "")):
+        (claim,) = claims(read({**table, "售后状态": word}, mapping=mapping))
+        assert {fact for fact in claim.facts if fact.startswith("after_sale.")} == ({event} - {""})

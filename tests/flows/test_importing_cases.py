@@ -1,0 +1,52 @@
+"""Exports that tell of after-sale cases and of money that went back: such orders do not go by themselves."""
+
+from __future__ import annotations
+
+import pytest
+import test_retelling
+
+from orderhub_core.flows import doubts
+
+living = test_retelling.living
+HEAD = "订单编号,订单状态,订单提交时间,支付完成时间,售后状态,商家编码,商品数量\n"
+
+
+def taken(hub, tmp_path, text, mapping):
+    path = tmp_path / "export.csv"
+    path.write_text(text, encoding="utf-8")
+    assert hub.import_file(path, mapping, on_error="reject-all", dry_run=False).refused == 0
+    return {held.order_no: held.note for held in hub.holds.kept()}
+
+
+def row(number, case, sku="HAT"):
+    return f"{number},待发货,2026-01-01 10:00:00,2026-01-01 10:05:00,{case},{sku},1\n"
+
+
+@pytest.mark.parametrize("case", ["退款成功", "退款中", "a word of next year"])
+def test_an_order_with_a_case_is_held_and_goes_when_the_case_is_closed(living, tmp_path, case):
+    held = taken(living, tmp_path, HEAD + row("A1", case) + row("A2", "-"), "douyin-export")
+    assert held == {"A1": doubts.WANTED_BACK}
+    closed = (
+        HEAD.replace("售后状态", "售后状态,发货时间")
+        + "A1,待发货,2026-01-01 10:00:00,2026-01-01 11:05:00,售后关闭,,HAT,1\n"
+    )
+    assert taken(living, tmp_path, closed, "douyin-export") == {}
+
+
+def test_one_line_s_case_holds_the_order_whatever_row_it_stands_in(living, tmp_path):
+    for number, rows in (("A1", ("-", "退款成功")), ("A2", ("退款成功", "-"))):
+        text = HEAD + "".join(row(number, case, sku) for case, sku in zip(rows, ("HAT", "CUP"), strict=True))
+        assert number in taken(living, tmp_path, text, "douyin-export")
+
+
+def test_money_that_went_back_asks_what_is_still_to_be_sent(living, tmp_path):
+    times = "2026-01-01 10:00:00,2026-01-01 10:05:00"
+    amounts = "订单编号,订单状态,订单创建时间,订单付款时间,总金额,买家实际支付金额,退款金额\n" + "".join(
+        f"{number},买家已付款,{times},100,100,{back}\n"
+        for number, back in (("T1", "30.00"), ("T2", "0.00"), ("T3", ""))
+    )
+    items = "主订单编号,订单状态,订单创建时间,订单付款时间,商家编码,购买数量\n" + "".join(
+        f"{number},买家已付款,{times},HAT,1\n" for number in ("T1", "T2", "T3")
+    )
+    assert taken(living, tmp_path, amounts, "taobao-export") == {}
+    assert taken(living, tmp_path, items, "taobao-items") == {"T1": doubts.REFUNDED}
