@@ -256,6 +256,10 @@ class Observation(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Where they can be told apart; that there is one, and how it goes on, the facts say."""
 
 
+class OfNoOrder(msgspec.Struct, frozen=True, gc=False):
+    """What a channel said is about no order, such as its goods. It is kept as everything is, and changes nothing."""
+
+
 class Sighting(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """What a touchpoint (customer page, service CRM, WMS, ...) showed of an order: its raw word and its update time.
 
@@ -357,7 +361,7 @@ class BookChange(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 OrderWord = Review | Release | Packing | Pairing
 Word = OrderWord | Dismissal | BookChange | SignalWord | StockReport | BatchPlan | Arrival | Dealing
-Decoded = Observation | Sighting | Word
+Decoded = Observation | OfNoOrder | Sighting | Word
 
 
 class RawMessage(msgspec.Struct, frozen=True, gc=False):

@@ -14,7 +14,7 @@ import polars as pl
 
 from orderhub_core.effects import Notify, PushToWarehouse
 from orderhub_core.errors import OrderHubError
-from orderhub_core.model import Observation, RawMessage, Sighting
+from orderhub_core.model import Observation, OfNoOrder, RawMessage, Sighting
 
 
 class Channel(Protocol):
@@ -35,7 +35,7 @@ class Channel(Protocol):
         """The HTTP status and JSON body that this platform expects after a delivery."""
         ...
 
-    def decode(self, kind: str, body: bytes) -> Observation:
+    def decode(self, kind: str, body: bytes) -> Observation | OfNoOrder:
         """Pure. Raises Unreadable; an unknown word is Unreadable, never a default."""
         ...
 

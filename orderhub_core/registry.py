@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import cast
 
 from orderhub_core.errors import UserMistake
-from orderhub_core.model import Observation, Sighting
+from orderhub_core.model import Observation, OfNoOrder, Sighting
 from orderhub_core.ports import Channel, Files, Notifier, Touchpoint, Warehouse
 from orderhub_core.settings import Endpoint
 
@@ -44,7 +44,7 @@ def channel(endpoint: Endpoint) -> Channel:
     return cast(Channel, module("channels", endpoint.connector).connect(endpoint))
 
 
-def channel_decoder(endpoint: Endpoint) -> tuple[Callable[[str, bytes], Observation], bool]:
+def channel_decoder(endpoint: Endpoint) -> tuple[Callable[[str, bytes], Observation | OfNoOrder], bool]:
     """How a channel's messages read, and whether it can be asked for a whole order."""
     found = module("channels", endpoint.connector)
     return found.decode, found.FETCHES

@@ -15,7 +15,7 @@ from connectors._kit.echo import echoed
 from connectors.channels import _douyin_words as words
 from connectors.channels._douyin_words import SECOND, Fen, Id, Instant, Read
 from orderhub_core.errors import OrderHubError, Term, Unreadable
-from orderhub_core.model import Case, Event, Observation, Parcel
+from orderhub_core.model import Case, Event, Observation, OfNoOrder, Parcel
 
 E = Event
 EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
@@ -129,6 +129,9 @@ Unreadable."""
 
 OF_NO_ORDER: dict[str, str] = {"0": "the console's test", "400": "goods changed", "417": "text of goods changed"}
 """Tags that are not about an order."""
+TEST = ("0", "0")
+"""Tag and id of the console's test. Every one has that id, so a second would look like a repetition of the first, or
+like a conflict with it; and no test says that anything has happened."""
 
 CHANGED = frozenset({"101", "103", "104", "106"}) | TO_ASK.keys()
 """Tags that may say that the order is another now and not how: the whole order must be asked for."""
@@ -146,10 +149,12 @@ PAY_TYPE = msgspec.json.Decoder(int, strict=False)
 """As text, too: not to see that it is 0 would make a payment of what is none."""
 
 
-def decode(body: bytes) -> Observation:
+def decode(body: bytes) -> Observation | OfNoOrder:
     """Raises Unreadable."""
     item = words.read(ITEM, body, Term("a push of Douyin"))
     tag = str(item.tag)
+    if tag in OF_NO_ORDER:
+        return OfNoOrder()
     if tag not in KNOWN:
         raise Unreadable("push tag {tag} is new to us", tag=echoed(tag))
     data = words.read(DATA, item.data, OrderHubError("data of push {tag}", tag=tag))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated
 
 import msgspec
@@ -21,7 +21,7 @@ from connectors.channels import _douyin_order, _douyin_push
 from connectors.channels._douyin_api import Api, sign
 from connectors.channels._douyin_words import SECOND, Id, Instant
 from orderhub_core.errors import BadSignature, OrderHubError, RefusedByTarget, TooLarge, Unreadable, UserMistake
-from orderhub_core.model import Observation, RawMessage
+from orderhub_core.model import Observation, OfNoOrder, RawMessage
 from orderhub_core.settings import Endpoint
 
 __all__ = ["Douyin", "connect", "sign"]
@@ -33,7 +33,10 @@ MOST_PUSHES = 10_000
 """In one delivery; the platform sends a few. A body that is not large may hold a million, and each costs far more than
 its bytes."""
 
-DECODERS = {"push": _douyin_push.decode, "order": _douyin_order.decode}
+DECODERS: dict[str, Callable[[bytes], Observation | OfNoOrder]] = {
+    "push": _douyin_push.decode,
+    "order": _douyin_order.decode,
+}
 REFUSALS: dict[type[OrderHubError], tuple[int, bytes]] = {
     BadSignature: (401, b'{"code":40041,"msg":"signature verification failed"}'),
     TooLarge: (413, b'{"code":40042,"msg":"body too large"}'),
@@ -71,7 +74,7 @@ ORDER_LIST, ORDER_DETAIL = msgspec.json.Decoder(OrderList), msgspec.json.Decoder
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
-def decode(kind: str, body: bytes) -> Observation:
+def decode(kind: str, body: bytes) -> Observation | OfNoOrder:
     if kind not in DECODERS:
         raise Unreadable("message kind {kind} is new to us", kind=echoed(kind))
     return DECODERS[kind](body)
@@ -142,7 +145,7 @@ class Douyin:
             head = HEAD.decode(item)
         except UNREADABLE:
             return RawMessage(self._shop, unreadable(item), "push", item)
-        if str(head.tag) in _douyin_push.OF_NO_ORDER:
+        if (str(head.tag), str(head.msg_id)) == _douyin_push.TEST:
             return None
         return RawMessage(self._shop, str(head.msg_id) or unreadable(item), "push", item)
 

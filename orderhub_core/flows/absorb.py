@@ -25,7 +25,7 @@ from orderhub_core.flows.recent import Known, Orders, find, put, remembered_if_c
 from orderhub_core.flows.sighted import Sightings
 from orderhub_core.flows.timely import timely
 from orderhub_core.fold import Head, Origin, Pseudonymous, fold
-from orderhub_core.model import Content, Decoded, Dismissal, Observation, OrderWord, Packing, Sighting, Word
+from orderhub_core.model import Content, Decoded, Dismissal, Observation, OfNoOrder, OrderWord, Packing, Sighting, Word
 from orderhub_core.store import ledger
 from orderhub_core.store.ahead import Reads
 from orderhub_core.store.base import FURTHEST
@@ -239,7 +239,7 @@ class _Batch:
         """Whether it comes later, or its order is another lane's: nobody else touches the orders of a claimed lane."""
         if read is None:
             return message.id in self.put_off
-        if self.claim.lanes == 1 or isinstance(read[1], Dismissal):
+        if self.claim.lanes == 1 or isinstance(read[1], Dismissal | OfNoOrder):
             return False
         lane = lane_of(ops.TURN_KEY if isinstance(read[1], ops.TURNING) else read[1].order_no, self.claim.lanes)
         if lane == self.claim.lane:
@@ -274,7 +274,7 @@ class _Batch:
             return self._observe(message, source, decoded, known)
         if isinstance(decoded, Sighting):
             self.sightings.add(message, decoded)
-        else:
+        elif not isinstance(decoded, OfNoOrder):
             self._say(message, decoded, known.head if known else None)
         return "noted"
 
