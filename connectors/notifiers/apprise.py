@@ -9,6 +9,7 @@ from threading import BoundedSemaphore
 import apprise as library
 
 from connectors._kit import deadline
+from connectors.notifiers import _robots
 from orderhub_core.effects import Notify
 from orderhub_core.errors import Unreachable, UserMistake
 from orderhub_core.settings import LONGEST_TIMEOUT_S, Endpoint
@@ -22,9 +23,10 @@ AT_ONCE = 8
 class Address:
     """One that people are told at."""
 
-    def __init__(self, service: library.NotifyBase) -> None:
+    def __init__(self, service: library.NotifyBase, who: str, timeout_s: float) -> None:
         self._out = library.Apprise()
         self._out.add(service)
+        self._robot = _robots.asked(service, who, timeout_s)
         self._turns = BoundedSemaphore(AT_ONCE)
 
     def tell(self, effect: Notify) -> Future[bool]:
@@ -41,6 +43,8 @@ class Address:
 
     def _tell(self, effect: Notify) -> bool:
         try:
+            if self._robot is not None:
+                return self._robot(effect)
             return bool(self._out.notify(title=effect.title, body=effect.text))
         finally:
             self._turns.release()
@@ -68,7 +72,7 @@ class Apprise:
                     number=number,
                     scheme=scheme,
                 )
-        self._addresses = [Address(service) for service in services]
+        self._addresses = [Address(service, self._name, self._timeout_s) for service in services]
         self._told = lru_cache(maxsize=REMEMBERED)(self._nobody)
 
     @staticmethod

@@ -7,10 +7,12 @@ import queue
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from ports import answering
 
 from connectors.notifiers import apprise
 from orderhub_core.effects import Notify
@@ -23,6 +25,56 @@ pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:Deprecati
 NEWS = Notify("duty", "3 orders wait", "since 09:00")
 TRIES = 100
 """Of a machine that is busy with other tests."""
+
+
+ROBOTS = {
+    "dingtalk://SEC000000000000000000000@key": ("dingtalk.NotifyDingTalk", "/robot?access_token={token}"),
+    "wecombot://693a91f6-7cab-4bc4-97a0-0ec2a1fa5aaa": ("wecombot.NotifyWeComBot", "/robot?key={key}"),
+    "feishu://693a91f67cab4bc497a00ec2a1fa5aaa": ("feishu.NotifyFeishu", "/robot/{token}/"),
+    "lark://693a91f6-7cab-4bc4-97a0-0ec2a1fa5aaa": ("lark.NotifyLark", "/robot/"),
+}
+"""What an operator writes, and which class of Apprise reads it; where that has the robot's address, ours is put."""
+TAKEN = [
+    b'{"errcode":0,"errmsg":"ok"}',
+    b'{"code":0,"data":{},"msg":"success"}',
+    b'{"StatusCode":0,"code":0,"msg":"success"}',
+]
+REFUSED = [
+    b'{"errcode":45009,"errmsg":"api freq out of limit"}',
+    b'{"errcode":310000,"errmsg":"sign not match"}',
+    b'{"code":11232,"msg":"frequency limited psm"}',
+    b'{"StatusCode":0,"code":19021,"msg":"sign match fail"}',
+    b"<html>sign in first</html>",
+    b"{}",
+]
+
+
+class Group:
+    """A robot's server: it says the same to all, with HTTP 200, and keeps what it was asked."""
+
+    def __init__(self, patch: pytest.MonkeyPatch, answer: bytes) -> None:
+        self.came: list[tuple[str, dict[str, object]]] = []
+        self.answer = answer
+        group = self
+
+        class Robot(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                group.came.append((self.path, json.loads(self.rfile.read(int(self.headers["content-length"])))))
+                self.send_response(200)
+                self.send_header("content-length", str(len(group.answer)))
+                self.end_headers()
+                self.wfile.write(group.answer)
+
+            def log_message(self, *args: object) -> None: ...
+
+        self._handler, self._patch = Robot, patch
+
+    @contextmanager
+    def notifier(self, address: str) -> Iterator[apprise.Apprise]:
+        name, path = ROBOTS[address]
+        with answering(self._handler) as url:
+            self._patch.setattr(f"apprise.plugins.{name}.notify_url", url + path)
+            yield apprise.connect(Endpoint(id="duty", connector="apprise", url=address))
 
 
 class Post:
@@ -136,3 +188,49 @@ def test_an_address_nobody_understands_is_named_without_its_token() -> None:
     assert "token-abc" not in str(caught.value)
     with pytest.raises(UserMistake, match=r"duty: .*address"):
         apprise.connect(Endpoint(id="duty", connector="apprise"))
+
+
+@pytest.mark.parametrize("answer", TAKEN)
+@pytest.mark.parametrize("address", ROBOTS)
+def test_a_group_is_told_by_its_robot(monkeypatch: pytest.MonkeyPatch, address: str, answer: bytes) -> None:
+    group = Group(monkeypatch, answer)
+    with group.notifier(address) as notifier:
+        notifier.push(NEWS, "k")
+    ((path, said),) = group.came
+    assert path.startswith("/robot")
+    assert "3 orders wait\\nsince 09:00" in json.dumps(said)
+
+
+@pytest.mark.parametrize("answer", REFUSED)
+@pytest.mark.parametrize("address", ROBOTS)
+def test_what_a_robot_refuses_with_http_200_was_not_told(
+    monkeypatch: pytest.MonkeyPatch, address: str, answer: bytes
+) -> None:
+    group = Group(monkeypatch, answer)
+    with group.notifier(address) as notifier:
+        with pytest.raises(Unreachable, match="1 of 1") as caught:
+            notifier.push(NEWS, "k")
+        assert "693a91f6" not in str(caught.value)
+        group.answer = TAKEN[-1]
+        notifier.push(NEWS, "k")
+    assert len(group.came) == 2
+
+
+def test_dingtalk_reads_the_sign_that_was_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The stamp and sign that are published for this secret."""
+    monkeypatch.setattr("connectors.notifiers._robots.time.time", lambda: 1_727_712_000.0)
+    group = Group(monkeypatch, TAKEN[0])
+    with group.notifier(next(iter(ROBOTS))) as notifier:
+        notifier.push(NEWS, "k")
+    asked = parse_qs(urlsplit(group.came[0][0]).query)
+    signed = {"timestamp": ["1727712000000"], "sign": ["atZyArIAgPpwaW5YoTcKEfGcLXtQsjaB28mxZm9phUQ="]}
+    assert asked == {"access_token": ["key"], **signed}
+
+
+def test_what_is_too_long_for_a_robot_of_wecom_is_told_as_far_as_it_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    group = Group(monkeypatch, TAKEN[0])
+    with group.notifier("wecombot://693a91f6-7cab-4bc4-97a0-0ec2a1fa5aaa") as notifier:
+        notifier.push(Notify("duty", "late", "单号" * 2_000), "k")
+    told = json.loads(json.dumps(group.came[0][1]["text"]))["content"]
+    assert told.startswith("late\n单号单号") and told.endswith("…")
+    assert 2_000 < len(told.encode()) <= 2_048
