@@ -115,7 +115,7 @@ def decode(body: bytes) -> Observation:
             order_no=str(order.order_id),
             facts=facts,
             at=order.update_time * SECOND,
-            content=_content(order, paid=Event.PAID in facts),
+            content=_content(order, paid=Event.PAID in facts, over=_is_over(facts)),
             cases=_cases(order, facts),
             parcels=tuple(
                 Parcel(pack.tracking_no, pack.company, labelled=pack.ship_time > 0)
@@ -206,9 +206,9 @@ def _after_sale(order: Order, facts: dict[Event, int]) -> dict[Event, int]:
     return found
 
 
-def _is_over(facts: Mapping[Event, int]) -> bool:
+def _is_over(facts: Iterable[str]) -> bool:
     """Whether nothing is left of the order, or of its payment."""
-    return not facts.keys().isdisjoint((Event.REFUNDED, Event.VOIDED))
+    return not {Event.REFUNDED, Event.VOIDED}.isdisjoint(facts)
 
 
 def _line_cases(order: Order, facts: Mapping[Event, int]) -> dict[str, Event | None]:
@@ -250,8 +250,9 @@ def _case(case: LineCase, *, owed: bool) -> Event | None:
     return event if paid_back else Event.REFUND_AGREED
 
 
-def _content(order: Order, *, paid: bool) -> Content:
-    address = order.post_addr or Address()
+def _content(order: Order, *, paid: bool, over: bool) -> Content:
+    address, numbered = order.post_addr or Address(), _numbered(order.sku_order_list or ())
+    sent = _to_send(numbered, over=over)
     return Content(
         currency="CNY",
         total_minor=order.pay_amount,
@@ -265,11 +266,11 @@ def _content(order: Order, *, paid: bool) -> Content:
         buyer_ref=order.doudian_open_id or order.open_id,
         province=address.province.name if address.province else "",
         city=address.city.name if address.city else "",
-        warehouse=_warehouse(order.sku_order_list or []),
+        warehouse=_warehouse(sent.values()),
         note=order.buyer_words,
         # A booked day moves the promise out; where the deadline is later yet, it was set with that day in mind.
         promised_at=max(order.exp_ship_time, order.appointment_ship_time) * SECOND or None,
-        lines=_lines(order.sku_order_list or []),
+        lines=_lines(numbered, sent),
         # Only what the platform shows masked; the ciphertext beside it is never taken over.
         person=Person(
             name=order.mask_post_receiver,
@@ -279,14 +280,27 @@ def _content(order: Order, *, paid: bool) -> Content:
     )
 
 
-def _warehouse(lines: list[SkuOrder]) -> str:
+def _numbered(lines: Iterable[SkuOrder]) -> dict[int, SkuOrder]:
+    """In the order of their ids: the platform promises none, and by its number the hub knows a line again."""
+    by_id = sorted(lines, key=lambda line: (len(str(line.order_id)), str(line.order_id)))
+    return dict(enumerate(by_id, start=1))
+
+
+def _to_send(numbered: dict[int, SkuOrder], *, over: bool) -> dict[int, SkuOrder]:
+    """Those that are to be sent, or were: not what was called off before, but in an order that is over altogether."""
+    left = {number: line for number, line in numbered.items() if line.order_status not in words.CALLED_OFF}
+    return numbered if over or not left else left
+
+
+def _warehouse(lines: Iterable[SkuOrder]) -> str:
     """The one warehouse of all lines; none where the platform names several or none."""
     named = {stock.out_warehouse_id for line in lines for stock in line.inventory_list or ()} - {""}
     return named.pop() if len(named) == 1 else ""
 
 
-def _lines(lines: list[SkuOrder]) -> tuple[Line, ...]:
-    numbers = {str(line.order_id): number for number, line in enumerate(lines, start=1)}
+def _lines(numbered: dict[int, SkuOrder], sent: dict[int, SkuOrder]) -> tuple[Line, ...]:
+    """Those `sent`. What is not leaves its number empty, also where a gift still names it."""
+    numbers = {str(line.order_id): number for number, line in numbered.items()}
     return tuple(
         Line(
             line_no=number,
@@ -297,5 +311,5 @@ def _lines(lines: list[SkuOrder]) -> tuple[Line, ...]:
             price_minor=line.origin_amount,
             gift_of=next((numbers.get(str(parent)) for parent in line.master_sku_order_id_list or ()), None),
         )
-        for number, line in enumerate(lines, start=1)
+        for number, line in sent.items()
     )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from connectors._kit import bounds
 from orderhub_core.errors import Unreadable
-from orderhub_core.model import Event, Observation
+from orderhub_core.model import Event, Observation, OfNoOrder
 
 JUNK = st.one_of(
     st.none(),
@@ -39,13 +39,15 @@ def damaged(data: st.DataObject, message: Any) -> bytes:
     return bytes(body[: data.draw(st.integers(0, len(body)))])
 
 
-def is_read_or_refused(decode: Callable[[bytes], Observation], body: bytes) -> bool:
+def is_read_or_refused(decode: Callable[[bytes], Observation | OfNoOrder], body: bytes) -> bool:
     """Refused with a reason, or understood as what can be stored: the gate that every other connector uses agrees, and
     it comes back from its bytes as it was. Any other exception passes through."""
     try:
         seen = decode(body)
     except Unreadable as reason:
         return bool(str(reason))
+    if isinstance(seen, OfNoOrder):
+        return True
     again = msgspec.json.decode(msgspec.json.encode(seen), type=Observation)
     return bool(bounds.storable(seen) is seen and seen.order_no and set(seen.facts) <= EVENTS and again == seen)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from orderhub_core.errors import Unreadable
 
 GOLDEN = Path(__file__).parent / "golden"
 CASH = json.loads((GOLDEN / "order-3-cash-received.json").read_text())["message"]
+PAID = json.loads((GOLDEN / "order-2-paid.json").read_text())["message"]
+FIRST_LINE = PAID["sku_order_list"][0]["order_id"]
 TAKEN = CASH["sku_order_list"][0]["logistics_receipt_time"]
 SECOND = 1_000_000
 RECEIVED = {"payment.paid": TAKEN * SECOND, "logistics.delivered": TAKEN * SECOND}
@@ -53,3 +56,40 @@ def test_an_order_without_any_instant_is_refused_by_its_update_time(change: dict
     timeless |= {"sku_order_list": [line | {"logistics_receipt_time": 0} for line in CASH["sku_order_list"]]}
     with pytest.raises(Unreadable, match="the update time lies outside"):
         douyin.decode("order", json.dumps(timeless).encode())
+
+
+def lines_of(order: dict[str, Any]) -> list[tuple[int, str, int | None]]:
+    content = douyin.decode("order", json.dumps(order).encode()).content
+    return [(line.line_no, line.sku, line.gift_of) for line in content.lines]
+
+
+def gift(**status: int) -> dict[str, Any]:
+    """A paid order of two lines and a gift for the first, whose status is another."""
+    lines = PAID["sku_order_list"]
+    third = lines[0] | {"order_id": "6921458730912345673", "code": "FREE", "master_sku_order_id_list": [FIRST_LINE]}
+    return PAID | {"sku_order_list": [lines[0] | status, lines[1], third]}
+
+
+@pytest.mark.parametrize("status", [4, 21])
+def test_a_line_that_was_called_off_before_it_was_sent_is_sent_no_more(status: int) -> None:
+    """Whoever lets the rest of a partly refunded order go sends what stands in it."""
+    whole = [(1, "SKU-0", None), (2, "SKU-1", None), (3, "FREE", 1)]
+    assert lines_of(gift()) == whole
+    assert lines_of(gift(order_status=status)) == whole[1:], "the others keep their numbers"
+
+
+@pytest.mark.parametrize("status", [3, 5, 22, 39])
+def test_a_line_that_was_sent_stays_whatever_became_of_it(status: int) -> None:
+    assert [number for number, *_ in lines_of(gift(order_status=status))] == [1, 2, 3]
+
+
+def test_an_order_that_is_over_altogether_tells_what_it_was() -> None:
+    off = {"order_status": 4}
+    over = PAID | off | {"main_status": 4, "sku_order_list": [line | off for line in PAID["sku_order_list"]]}
+    assert len(lines_of(over)) == 2
+    assert len(lines_of(over | {"order_status": 2, "main_status": 2})) == 2, "its own status may come later"
+
+
+def test_the_lines_are_numbered_alike_in_whatever_order_they_come() -> None:
+    for lines in permutations(gift()["sku_order_list"]):
+        assert lines_of(PAID | {"sku_order_list": list(lines)}) == lines_of(gift())
