@@ -6,7 +6,7 @@ import re
 
 import msgspec
 
-LONGEST = 40
+LONGEST, LONGEST_SENTENCE = 40, 200
 _WORD = re.compile(r"[\w .:,，/+-]+")
 _LONG_NUMBER = re.compile(r"\d(?:[ .:-]?\d){6,}")
 
@@ -17,8 +17,17 @@ def echoed(said: object) -> str:
     text = str(said)
     if not _WORD.fullmatch(text):
         return "(not shown)"
+    return _shaped(text, LONGEST)
+
+
+def sentence(said: str) -> str:
+    """What a platform says of a failure, on one line: at most 200 characters of it, and long numbers as in `echoed`."""
+    return _shaped(" ".join(said.split()), LONGEST_SENTENCE)
+
+
+def _shaped(text: str, longest: int) -> str:
     masked = _LONG_NUMBER.sub(lambda number: re.sub(r"\d", "*", number[0]), text)
-    return masked if len(masked) <= LONGEST else f"{masked[: LONGEST - 1]}…"
+    return masked if len(masked) <= longest else f"{masked[: longest - 1]}…"
 
 
 _UNKNOWN = re.compile(

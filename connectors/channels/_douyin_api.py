@@ -13,7 +13,7 @@ from typing import TypeVar
 import msgspec
 
 from connectors._kit import http
-from connectors._kit.echo import refusal
+from connectors._kit.echo import refusal, sentence
 from orderhub_core.errors import BadCredentials, OrderHubError, RefusedByTarget, Throttled, Unreachable
 from orderhub_core.settings import Endpoint
 
@@ -34,7 +34,8 @@ FAILURES: dict[int, type[OrderHubError]] = {
 """Codes whose meaning is clear without the sub code. The rest, unknown ones included, were understood and refused."""
 
 STALE = ("isv.access-token-expired", "isv.access-token-invalid", "isv.access-token-no-existed")
-SIGN_IN = ("isv.signature-invalid", "isv.app-id-invalid", *STALE)
+SIGN_IN = ("isv.signature-invalid", "isv.app-id-invalid", "isv.timestamp-invalid", *STALE)
+"""As whom, or when, we say to ask. Nothing was done; once that is mended (our clock, perhaps) it may be asked again."""
 
 
 def compact(params: object) -> str:
@@ -130,8 +131,9 @@ class Api:
             return bytes(answer.data)
         default = BadCredentials if answer.sub_code in SIGN_IN else RefusedByTarget
         failure = FAILURES.get(answer.code, default)
+        # This text is kept with the effect and logged, and nobody promises that theirs repeats nothing of the order.
         raise failure(
-            f"{self._shop}: Douyin refused {path}: {answer.sub_msg or answer.msg} "
+            f"{self._shop}: Douyin refused {path}: {sentence(answer.sub_msg or answer.msg)} "
             f"(code {answer.code}, {answer.sub_code or 'no sub code'}, log_id {answer.log_id or 'none'})"
         )
 

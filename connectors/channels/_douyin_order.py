@@ -41,7 +41,8 @@ class SkuOrder(msgspec.Struct):
     order_status: int = 0
     code: str = ""
     out_sku_id: str = ""
-    sku_id: Id | None = None
+    sku_id: int | str | None = None
+    """0 where it has none."""
     product_name: str = ""
     category_name: str = ""
     """Not sent by the platform, whose orders name no category; our sandbox does, as a catalogue lookup would."""
@@ -55,7 +56,7 @@ class SkuOrder(msgspec.Struct):
     """The carrier's word that the parcel was signed for."""
     confirm_receipt_time: Instant = 0
     """The buyer's."""
-    master_sku_order_id_list: list[Id] | None = None
+    master_sku_order_id_list: list[int | str] | None = None
     """Of a gift: the lines it was given for."""
 
 

@@ -71,6 +71,7 @@ FETCHES = True
 ITEMS = msgspec.json.Decoder(list[msgspec.Raw])
 HEAD, ORDER_HEAD = msgspec.json.Decoder(Head), msgspec.json.Decoder(OrderHead)
 ORDER_LIST, ORDER_DETAIL = msgspec.json.Decoder(OrderList), msgspec.json.Decoder(OrderDetail)
+NO_ORDER = b"null"
 UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -119,11 +120,12 @@ class Douyin:
     def fetch(self, order_no: str) -> RawMessage:
         data = self._api.call("/order/orderDetail", {"shop_order_id": order_no})
         try:
-            return self._order(bytes(ORDER_DETAIL.decode(data).shop_order_detail))
+            shown = bytes(ORDER_DETAIL.decode(data).shop_order_detail)
         except UNREADABLE:
-            raise RefusedByTarget(
-                "{shop}: Douyin shows no order {order_no}", shop=self._shop, order_no=order_no
-            ) from None
+            shown = NO_ORDER
+        if shown == NO_ORDER:
+            raise RefusedByTarget("{shop}: Douyin shows no order {order_no}", shop=self._shop, order_no=order_no)
+        return self._order(shown)
 
     def _prove(self, headers: Mapping[str, str], body: bytes) -> None:
         """`event-sign` covers the raw bytes. The platform assumes md5 where `sign-method` is not sent."""
