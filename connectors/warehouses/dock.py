@@ -8,7 +8,8 @@
     GET  {url}/{warehouse}/stock               {"stock": [{"sku", "on_hand", "safety"}], "at": an ISO-8601 instant};
                                                `safety` and `at` may be left out, and 404 says that it tells no stock
 
-`Idempotency-Key` names the hand-over: the same key twice is one order there. `Authorization: Bearer {secret}`.
+`Idempotency-Key` names the hand-over: the same key twice is one order there; what no header can hold is percent-encoded
+behind `utf-8''`. `Authorization: Bearer {secret}`.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ class Dock:
             effect.shop, effect.order_no, effect.lines, _said(effect.marks), parcel, parcels, effect.pack_with
         )
         body = msgspec.json.encode(asked)
-        headers = {"idempotency-key": key}
+        headers = {"idempotency-key": sendable(key)}
         request = self._link.build_request("POST", f"{effect.warehouse}/orders", content=body, headers=headers)
         http.ask(self._link, request, self._name)
 
@@ -120,6 +121,13 @@ class Dock:
             ) from None
         at = None if told.at is None else round(told.at.timestamp() * 1_000_000)
         return Counted(at, [(one.sku, one.on_hand, one.safety) for one in told.stock])
+
+
+def sendable(key: str) -> str:
+    """As a header can hold it, which knows no letters but ASCII: an order's number may have any."""
+    if key.isascii() and key.isprintable() and key == key.strip():
+        return key
+    return f"utf-8''{quote(key, safe='')}"
 
 
 def _said(marks: Marks) -> Marks | None:

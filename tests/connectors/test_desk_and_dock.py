@@ -156,6 +156,20 @@ def test_a_key_names_one_order_only(start: Start) -> None:
     assert not warehouse.holds(other)
 
 
+@pytest.mark.parametrize("number", ["补单-1001", "Zürich 7", "a\tb", "1 ", "é"])
+def test_an_order_is_handed_over_whatever_letters_its_number_has(start: Start, number: str) -> None:
+    """Its key stands in a header, which knows no letters but ASCII."""
+    warehouse = dock.connect(start().dock())
+    order, other = (PushToWarehouse("小程序", one, ORDER.warehouse, LINES) for one in (number, f"{number}2"))
+    for _ in range(2):
+        warehouse.push(order, f"push:小程序:{number}")
+    assert warehouse.holds(order)
+    with pytest.raises(OtherwiseThere, match="409"):
+        warehouse.push(other, f"push:小程序:{number}")
+    warehouse.push(other, f"push:小程序:{number}2")
+    assert warehouse.holds(other)
+
+
 def test_a_dock_that_cannot_be_used_says_who_and_where(sandbox: Sandbox, nobody: str) -> None:
     with pytest.raises(BadCredentials, match=r"hangzhou: .*401"):
         dock.connect(sandbox.dock(secret_env="TEST_DESK_SECRET")).push(ORDER, "k")
