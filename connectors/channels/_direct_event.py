@@ -198,7 +198,7 @@ def _content(said: msgspec.Raw) -> model.Content | None:
         told.warehouse,
         told.note,
         None if told.promised_at is None else us(told.promised_at, "promised_at"),
-        None if told.lines is None else told_apart(tuple([_line(line) for line in told.lines])),
+        told_apart(tuple([_line(line) for line in told.lines])) if told.lines else None,
         None if (person := told.person) is None else model.Person(person.name, person.phone, person.address),
     )
 

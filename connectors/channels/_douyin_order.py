@@ -271,7 +271,7 @@ def _content(order: Order, *, paid: bool, over: bool) -> Content:
         note=order.buyer_words,
         # A booked day moves the promise out; where the deadline is later yet, it was set with that day in mind.
         promised_at=max(order.exp_ship_time, order.appointment_ship_time) * SECOND or None,
-        lines=_lines(numbered, sent),
+        lines=_lines(numbered, sent) or None,  # an order of nothing is one of which they are not told
         # Only what the platform shows masked; the ciphertext beside it is never taken over.
         person=Person(
             name=order.mask_post_receiver,
