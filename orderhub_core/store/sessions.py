@@ -47,6 +47,10 @@ PLACE = re.compile(r"(?:connection failed: .* failed|failed to resolve host '.*'
 ANSWER_S, BATCH_ANSWER_S = 900.0, 120.0
 """How long a statement may take, to the last row of its answer: whatever somebody asks, and what applies a batch."""
 
+TOO_MUCH = (psycopg.errors.ProgramLimitExceeded, psycopg.errors.StatementTooComplex)
+"""What was sent is more than the server can hold, such as a key that no index takes. The driver counts that among the
+troubles of the server, which pass; this one is of the row, and comes again for as long as somebody writes it."""
+
 T = TypeVar("T")
 
 
@@ -88,9 +92,12 @@ def reason(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def translated() -> Iterator[None]:
-    """PostgreSQL's own errors in the hub's terms; no address or password in them."""
+    """PostgreSQL's own errors in the hub's terms; no address or password in them. What is wrong with the rows that were
+    sent stays as it is."""
     try:
         yield
+    except TOO_MUCH:
+        raise
     except psycopg.errors.UndefinedTable as error:
         raise StoreMissing("the database has no hub in it: run `orderhub db init` with the same --database") from error
     except (psycopg.errors.DataCorrupted, psycopg.errors.IndexCorrupted) as error:

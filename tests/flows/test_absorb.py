@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import random
 from pathlib import Path
@@ -276,6 +277,23 @@ def test_a_message_that_breaks_its_batch_is_found_and_parked_alone(context, orde
     assert {row[0] for row in rows(context, "SELECT order_no FROM orders")} == {f"A{n}" for n in range(9)}
     ((reason,),) = rows(context, "SELECT reason FROM parked")
     assert "developer" in reason
+    assert context.store.waiting()[0] == 0
+    assert context.store.verify_log().broken_seq is None
+
+
+@pytest.mark.breaks
+def test_what_no_index_of_the_database_takes_costs_its_own_message_and_no_other(context, order):
+    """A name of a warehouse as long as that: SQLite indexes it, PostgreSQL does not."""
+    name = "".join(hashlib.sha256(bytes([n])).hexdigest() for n in range(200))
+    good = [order(f"A{n}", E.PLACED, E.PAID, at=NOW, total=100) for n in range(40)]  # of all lanes
+    bad = order("BAD", E.PLACED, E.PAID, at=NOW, total=100)
+    content = msgspec.json.decode(bad.body)
+    content["content"]["warehouse"] = name
+    bad = msgspec.structs.replace(bad, body=msgspec.json.encode(content))
+    context.store.accept([bad, *good], NOW)
+    outcomes = drain(context, 100)
+    assert {outcomes[message.source, message.message_id] for message in good} == {"imported"}
+    assert outcomes[bad.source, bad.message_id] in ("imported", "parked")
     assert context.store.waiting()[0] == 0
     assert context.store.verify_log().broken_seq is None
 
