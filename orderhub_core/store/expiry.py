@@ -30,6 +30,9 @@ MOST_ROWS, MOST_BYTES = 250, 8 * 1024 * 1024
 """Of one transaction: whoever accepts messages waits a few milliseconds for it."""
 PAUSE_S = 0.01
 """Between transactions."""
+FOR_GOOD = "PRAGMA secure_delete = ON"
+"""SQLite forgets where a row was, and leaves there what was in it until the space is needed: in the file, and in every
+copy of it. Asked of whoever drops alone, for it has the pages written that are freed."""
 _SIGNALS = f"source = '{RESERVED}' AND kind IN ({', '.join(map(repr, KINDS))})"
 LOOK = f"""SELECT id, received_at, CASE WHEN {_SIGNALS} THEN NULL ELSE octet_length(body) END
     FROM inbox WHERE id > ? ORDER BY id LIMIT ?"""
@@ -190,10 +193,11 @@ def _free(store: Store, messages: Sequence[int]) -> set[int]:
     """Those that are applied, or parked and dismissed. Once that holds it holds for ever: nobody replays what was
     dismissed and is as old as this."""
     ids = store.listed(messages)
-    # What is parked is asked before and after what waits: a message may go from either to the other in between.
+    # In the order in which they go: what lies above the watermark is in the queue next, where it is put off. What is
+    # parked is asked before and after what waits: a message may go from either to the other in between.
+    upto = store.watermark()
     parked = _parked(store, ids)
     waiting = _among(store, "todo", ids)
-    upto = store.watermark()
     if upto is not None:
         waiting |= {message for message in messages if message > upto}
     parked |= _parked(store, ids)
@@ -219,6 +223,7 @@ def drop(store: Store, messages: Sequence[int]) -> int:
     with store.transaction("inbox") as cursor:
         if not isinstance(store, SqliteStore):
             return int(cursor.execute(store.sql(f"UPDATE inbox SET body = NULL {which}"), (ids,)).rowcount)
+        cursor.execute(FOR_GOOD)
         kept = [name for name in statements.columns("inbox") if name != "body"]
         names = ", ".join(kept)
         rows: list[Row] = cursor.execute(f"SELECT {names} FROM inbox {which}", (ids,)).fetchall()
@@ -237,6 +242,8 @@ def drop_conflicts(store: Store, before: int) -> Dropped | None:
     if not store.query("inbox", "SELECT 1 FROM conflict WHERE body IS NOT NULL AND received_at < ? LIMIT 1", (before,)):
         return None
     with store.transaction("inbox") as cursor:
+        if isinstance(store, SqliteStore):
+            cursor.execute(FOR_GOOD)
         return Dropped(cursor.execute(store.sql(sql), (before, MOST_ROWS)).rowcount)
 
 

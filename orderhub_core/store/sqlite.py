@@ -45,6 +45,7 @@ WRITER = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA journal_size_limit = 67108864",
+    "PRAGMA secure_delete = FAST",  # of a row that moves no copy stays behind, see `expiry.drop`
 )
 READER = ("PRAGMA query_only = ON", "PRAGMA wal_autocheckpoint = 0")
 
@@ -289,8 +290,7 @@ class SqliteStore(Store):
     def waiting_of(self, ids: Sequence[int]) -> int:
         upto = self.watermark()
         sql = f"SELECT count(*) FROM todo WHERE lane = 0 AND {self.among('id')}"
-        again = self.query("hub", sql, (self.listed(ids),))
-        return sum(message > upto for message in ids) + int(again[0][0])
+        return sum(message > upto for message in ids) + int(self.query("hub", sql, (self.listed(ids),))[0][0])
 
     def close(self) -> None:
         for part, lock in self._locks.items():
@@ -341,7 +341,7 @@ def _translated(folder: Path, part: str) -> Iterator[None]:
         of: dict[str, Any] = {"part": part, "why": text}
         if "locked" in text or "busy" in text or "full" in text:
             raise Busy("the {part} database is busy or full ({why}); nothing was lost, the work waits", **of) from error
-        if "disk I/O" in text:
+        if "disk I/O" in text or "readonly" in text:
             if is_full(folder):
                 # The index of the log that cannot grow is no "full" to SQLite.
                 raise Busy("the disk of {folder} is full; nothing was lost, the work waits", folder=folder) from error

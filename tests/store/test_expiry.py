@@ -12,14 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from orderhub_core.entry.worker import Worker
-from orderhub_core.errors import Unreadable, UserMistake
+from orderhub_core.errors import Busy, Unreadable, UserMistake
 from orderhub_core.flows import absorb, replay
 from orderhub_core.flows.context import Context, Source
 from orderhub_core.hub import Hub
 from orderhub_core.model import Event, Observation, RawMessage
 from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.rules.tree import Rulebook
-from orderhub_core.store import expiry, homes
+from orderhub_core.store import backup, expiry, homes
 from orderhub_core.store.expiry import DAY_US, Expiry
 
 NOW = 1_700_000_000_000_000
@@ -168,6 +168,56 @@ def test_space_is_used_again(sqlite_home):
     assert expiry.expire(store, NOW, 30).bodies == 3_000
     store.accept([message(n, b"%d" % n + body) for n in range(3_000, 5_500)], NOW)
     assert pages() <= full * 1.1
+    store.close()
+
+
+def test_what_expired_is_in_no_file_any_more_nor_in_a_backup_of_it(sqlite_home, tmp_path):
+    """SQLite leaves what it deletes where it was, for anybody who reads the file."""
+    store = homes.open_store(sqlite_home)
+    seen(store, NOW)
+    those = range(600)
+    store.accept([message(n, b"<buyer %d>" % n + bytes(1_500)) for n in those], OLD)
+    store.accept([message(n, b"<other %d>" % n + bytes(1_500)) for n in those], OLD)
+    with store.transaction("hub") as cursor:
+        cursor.execute("UPDATE lanes SET applied_upto = 600")
+    assert expiry.expire(store, NOW, 30).bodies == 2 * len(those)
+    store.close()
+    made = backup.backup(sqlite_home, tmp_path / "backups")
+    for folder in (sqlite_home.data, made.folder):
+        written = b"".join(path.read_bytes() for path in folder.glob("inbox.db*"))
+        assert not [n for n in those if b"<buyer %d>" % n in written]
+        left = [n for n in those if b"<other %d>" % n in written]
+        assert len(left) < len(those) / 10  # in pages that were full, and shared out between two
+
+
+def test_what_is_put_off_as_it_is_looked_at_keeps_its_body(sqlite_home):
+    """From above the watermark a message goes into the queue: between two looks it is seen in neither."""
+    store = homes.open_store(sqlite_home)
+    seen(store, NOW)
+    troubled = [True]
+
+    def trouble(*asked):
+        if troubled.pop() if troubled else False:
+            raise Busy("a passing trouble")
+        return decode(*asked)
+
+    context = Context(
+        store, lambda _: Source("s", "douyin", trouble), Rulebook(), Pseudonyms(b"the pepper of these tests")
+    )
+    ask = store.query
+
+    def asked(part, sql, *parameters):
+        found = ask(part, sql, *parameters)
+        if troubled and "FROM todo" in sql:  # as another worker's batch is committed just then
+            store.query = ask
+            absorb.absorb(context, 10)
+        return found
+
+    store.accept([message(1)], OLD)
+    store.query = asked
+    expiry.expire(store, NOW, 30)
+    assert not troubled
+    assert bodies(store) == {"m1": True}
     store.close()
 
 

@@ -13,7 +13,7 @@ import sqlalchemy
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from orderhub_core.errors import StoreMissing, Unreachable, UserMistake
+from orderhub_core.errors import Stop, StoreMissing, Unreachable, UserMistake
 from orderhub_core.model import RawMessage
 from orderhub_core.store import chain, copying, homes, schema, sessions, statements
 from orderhub_core.store import sqlite as sqlite_store
@@ -62,6 +62,16 @@ def settle(store):
     """Apply all that waits, changing no order."""
     while claim := store.claim(1_000, NOW):
         store.commit(claim, nothing(claim))
+
+
+@pytest.mark.parametrize("part", ["inbox", "hub"])
+def test_a_file_that_may_only_be_read_is_told_as_that_and_is_no_message_s_fault(sqlite_home, part):
+    store = homes.open_store(sqlite_home)
+    with store.transaction(part) as cursor:
+        cursor.execute("PRAGMA query_only = ON")  # as a file system mounted so answers
+    with pytest.raises(Stop, match=f"the {part} database cannot be read or written"), store.transaction(part) as cursor:
+        cursor.execute("DELETE FROM " + {"inbox": "counter", "hub": "cursor"}[part])
+    store.close()
 
 
 def test_a_message_is_new_once_then_a_duplicate_and_a_changed_one_is_a_conflict(store):
