@@ -22,10 +22,10 @@ from orderhub_core.lifecycle import Given, headline, in_order, settle
 from orderhub_core.model import Event
 from orderhub_core.standing import turning_event
 from orderhub_core.stated import is_sound, read_stated
-from orderhub_core.store import archive, homes, keys, ledger, schema, snapshot, statements
+from orderhub_core.store import archive, homes, keys, ledger, lost, schema, snapshot, statements
 from orderhub_core.store import sqlite as sqlite_home
 from orderhub_core.store.base import Store
-from orderhub_core.store.findings import ANEW, REPLAY, RESTORE, Finding
+from orderhub_core.store.findings import ANEW, MOST_OF_A_KIND, REPLAY, RESTORE, Finding
 from orderhub_core.store.home import SNAPSHOT
 from orderhub_core.store.homes import Home
 from orderhub_core.store.known import is_ours
@@ -34,7 +34,6 @@ from orderhub_core.store.unit import Row, digest_of
 
 EVENTS = frozenset(event.value for event in Event)
 BLOCK = 5_000
-MOST_OF_A_KIND = 5
 
 _instants = msgspec.json.Decoder(dict[str, int]).decode
 _boxes = msgspec.json.Decoder(Parcels).decode
@@ -69,7 +68,8 @@ def findings(
                 "bodies": partial(_bodies, store),
                 "orders": partial(_orders, store),
                 "ledger": partial(_ledger, store),
-                "splits": partial(_splits, store),
+                "splits": partial(lost.parcels, store),
+                "lost": partial(lost.rows, store),
                 "packs": partial(_packs, store),
                 "snapshot": partial(_snapshot, home.data / SNAPSHOT, store),
             }
@@ -150,28 +150,6 @@ def _ledger(store: Store) -> Iterator[Finding]:
         yield Finding("ledger", what, RESTORE)
 
 
-_LOST_PARCELS = f"""SELECT o.shop, o.order_no, s.parcel FROM (SELECT DISTINCT order_id, parcel FROM splits) AS s
-    JOIN orders AS o ON o.order_id = s.order_id LEFT JOIN outbox AS e
-    ON e.key = CASE s.parcel WHEN 1 THEN 'push:' ELSE 'push-' || s.parcel || ':' END || o.shop || ':' || o.order_no
-    WHERE e.key IS NULL OR s.parcel > o.decided ORDER BY s.order_id, s.parcel LIMIT {MOST_OF_A_KIND}"""
-
-
-_LOST_LINES = f"""SELECT o.shop, o.order_no, l.line_no FROM orders AS o JOIN lines AS l ON l.order_id = o.order_id
-    LEFT JOIN splits AS s ON s.order_id = l.order_id AND s.line_no = l.line_no
-    WHERE o.decided > 1 AND l.deleted_at IS NULL AND s.parcel IS NULL
-    ORDER BY l.order_id, l.line_no LIMIT {MOST_OF_A_KIND}"""
-
-
-def _splits(store: Store) -> Iterator[Finding]:
-    """Every line of an order that goes in several parcels is in one, and each is handed over, or waits for it."""
-    for shop, order_no, line_no in store.query("hub", _LOST_LINES):
-        text = "line {line} of order {order} of {shop} goes in no parcel"
-        yield Finding("splits", Fault(text, line=line_no, order=order_no, shop=shop), RESTORE)
-    for shop, order_no, parcel in store.query("hub", _LOST_PARCELS):
-        text = "parcel {parcel} of order {order} of {shop} is handed over by nobody"
-        yield Finding("splits", Fault(text, parcel=parcel, order=order_no, shop=shop), RESTORE)
-
-
 _PACKED = """SELECT o.shop, o.order_no, e.payload, p.shop, p.order_no FROM packs AS p
     JOIN orders AS o ON o.order_id = p.order_id JOIN outbox AS e ON e.key = 'push:' || o.shop || ':' || o.order_no
     WHERE p.order_no <> '' ORDER BY p.order_id"""
@@ -247,6 +225,7 @@ def _bodies(store: Store) -> Iterator[Finding]:
                 text = "the body of message {message} is not what was received"
                 yield Finding("inbox", Fault(text, message=message), RESTORE)
         after = rows[-1][0]
+    yield from lost.contradictions(store)
     after = 0
     while rows := store.query(
         "hub", "SELECT seq, message FROM log WHERE seq > ? ORDER BY seq LIMIT ?", (after, BLOCK * 4)

@@ -10,6 +10,7 @@ from orderhub_core.i18n import Translate
 RESTORE = Fault("stop the hub and restore a backup: `orderhub db restore`")
 ANEW = Fault("write it anew: `orderhub db snapshot`")
 REPLAY = Fault("restore a backup that still has it, or ask its sender for it again")
+MOST_OF_A_KIND = 5
 PARTS = {
     "schema": "schema",
     "file": "file",
@@ -22,6 +23,7 @@ PARTS = {
     "bodies": "bodies",
     "ledger": "ledger",
     "splits": "splits",
+    "lost": "lost",
     "packs": "packs",
     "snapshot": "snapshot",
     "backup": "backup",

@@ -34,6 +34,14 @@ DAMAGES = {
     "a parcel": ("hub", "DELETE FROM parcels WHERE tracking_no = 'SF3'", "parcels"),
     "a line": ("hub", "DELETE FROM lines WHERE order_id = 3 AND line_no = 1", "pieces"),
     "an order": ("hub", "DELETE FROM orders WHERE order_no = 'A3'", "no order"),
+    "an order that the log knows": ("hub", "DELETE FROM orders WHERE order_no = 'A3'", "the log tells of 1 orders"),
+    "an order's hand-over": (
+        "hub",
+        "DELETE FROM outbox WHERE key = (SELECT min(key) FROM outbox WHERE key LIKE 'push:%')",
+        "handed over by nobody",
+    ),
+    "a receiver": ("hub", "DELETE FROM persons WHERE order_id = 3", "to whom order"),
+    "numbers of orders": ("hub", "UPDATE lanes SET next_order_id = lane + 1 WHERE log_seq > 0", "given out already"),
     "a message": ("inbox", "DELETE FROM inbox WHERE message_id = 'm3.0'", "inbox lacks"),
     "a body": ("inbox", "UPDATE inbox SET body = digest WHERE message_id = 'm3.0'", "not what was received"),
     "a parked message": ("inbox", "DELETE FROM inbox WHERE message_id = 'parked'", "parked"),
@@ -137,6 +145,25 @@ def test_whatever_is_found_wrong_has_a_name_in_chinese():
     parts = {*re.findall(r'(?:Finding|_guarded)\(\s*"(\w+)"', source), *re.findall(r'"(\w+)": partial\(', source)}
     assert {*parts, *checks.ORPHANS, *REVISIONS} == PARTS.keys()
     assert all(re.search("[一-鿿]", i18n.translator("zh")(name)) for name in PARTS.values())
+
+
+def test_a_message_that_waited_and_is_gone_is_found(sqlite_home):
+    store = homes.open_store(sqlite_home)
+    store.accept(messages(1, 1), NOW)
+    assert checks.findings(sqlite_home) == []
+    store.close()
+    harm(sqlite_home, "inbox", "DELETE FROM inbox WHERE id = 2")
+    (found,) = checks.findings(sqlite_home)
+    assert "1 messages that were received are not in the inbox (first: 2)" in str(found.what)
+
+
+def test_a_contradiction_that_is_not_what_came_is_found(worked):
+    with contextlib.closing(homes.open_store(worked)) as store:
+        store.accept([RawMessage(SHOP, "m3.0", "order", b"something else")], NOW)
+    assert checks.findings(worked) == []
+    harm(worked, "inbox", "UPDATE conflict SET body = digest")
+    (found,) = checks.findings(worked)
+    assert "contradicts message m3.0" in str(found.what)
 
 
 def test_an_inbox_older_than_its_hub_is_found(sqlite_home, tmp_path):
