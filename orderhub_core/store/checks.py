@@ -98,7 +98,7 @@ def _schema(home: Home) -> Iterator[Finding]:
 
 def _home(store: Store) -> Iterator[Finding]:
     for doubt in store.doubts():
-        yield Finding("inbox", doubt, Fault("see docs/jetstream.md"))
+        yield Finding("inbox", doubt, Fault("see docs/jetstream.md and docs/scale.md"))
 
 
 def _snapshot(folder: Path, store: Store) -> Iterator[Finding]:

@@ -23,7 +23,7 @@ PARTS = {
     "bodies": "bodies",
     "ledger": "ledger",
     "splits": "splits",
-    "lost": "lost",
+    "lost": "what is lost",
     "packs": "packs",
     "snapshot": "snapshot",
     "backup": "backup",

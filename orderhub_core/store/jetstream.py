@@ -270,8 +270,12 @@ class JetStreamStore(PostgresStore):
         return len(set(message_ids)) - len(known) + self.waiting_of(list(known.values()))
 
     def doubts(self) -> list[Fault]:
-        """What weakens an acknowledgement of this cluster, one sentence each, as far as its servers tell."""
-        return doubts(self.cluster.address)
+        """What weakens an acknowledgement of this cluster, or of the database after it, one sentence each, as far as
+        their servers tell."""
+        found = doubts(self.cluster.address)
+        with contextlib.suppress(Later):  # messages are taken in without the database, too
+            found += super().doubts()
+        return found
 
     def pulse(self, now: int) -> Pulse:
         pulse = super().pulse(now)

@@ -18,7 +18,7 @@ from typing import Any
 
 import psycopg
 
-from orderhub_core.errors import Busy, Stop
+from orderhub_core.errors import Busy, Fault, Stop
 from orderhub_core.model import RawMessage
 from orderhub_core.store import chain, copying, lanes, sessions, statements
 from orderhub_core.store.address import checked
@@ -40,6 +40,7 @@ TAKE_MESSAGES = f"""WITH mine AS MATERIALIZED (SELECT id, attempts FROM todo
 LOST = "NOT EXISTS (SELECT FROM inbox WHERE inbox.id = todo.id)"
 LOST_LATER = LOOK_LATER.format(those=f"{LOST} AND {DUE}").replace("?", "%s")
 
+UNSAFE = "SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off' ORDER BY name"
 CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
 ARRIVAL = itemgetter(0)
@@ -139,18 +140,10 @@ class PostgresStore(Store):
         for place, message in enumerate(messages):
             first.setdefault((message.source, message.message_id), place)
         rows = [
-            (
-                place,
-                lane_of(m.key or m.message_id, self.lanes),
-                m.source,
-                m.message_id,
-                m.kind,
-                received_at,
-                digest_of(m.body),
-                m.body,
-            )
+            (place, lane_of(m.key or m.message_id, self.lanes), m.source, m.message_id, m.kind, received_at,
+             digest_of(m.body), m.body)
             for place, m in ((place, messages[place]) for place in first.values())
-        ]
+        ]  # fmt: skip
         with self.transaction("inbox") as cursor:
             fresh = copying.write_down(cursor, rows)
             return [
@@ -291,6 +284,13 @@ class PostgresStore(Store):
 
     def clock(self, ours: int) -> int:
         return int(self.query("hub", CLOCK)[0][0])
+
+    def doubts(self) -> list[Fault]:
+        text = (
+            "{name} is off in the database: what it acknowledges is not on disk, and a power cut loses or damages it;"
+            " set {name} = on"
+        )
+        return [Fault(text, name=name) for (name,) in self.query("hub", UNSAFE)]
 
     def waiting(self) -> tuple[int, int | None]:
         # The oldest by its id, not by a join of all that wait: ids commit out of order by a moment at most.

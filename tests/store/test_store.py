@@ -64,6 +64,19 @@ def settle(store):
         store.commit(claim, nothing(claim))
 
 
+@pytest.mark.postgres
+def test_a_database_that_does_not_write_to_disk_before_it_answers_is_told(postgres_home, monkeypatch):
+    """The server is all tests': what it says of itself is changed on its way to us."""
+    store = homes.open_store(postgres_home)
+    assert store.doubts() == []
+    ask = store.query
+    reads = "(SELECT name, CASE name WHEN 'fsync' THEN 'off' ELSE setting END AS setting FROM pg_settings) AS told"
+    monkeypatch.setattr(store, "query", lambda part, sql, *of: ask(part, sql.replace("pg_settings", reads), *of))
+    (doubt,) = store.doubts()
+    assert "fsync is off" in str(doubt)
+    store.close()
+
+
 @pytest.mark.parametrize("part", ["inbox", "hub"])
 def test_a_file_that_may_only_be_read_is_told_as_that_and_is_no_message_s_fault(sqlite_home, part):
     store = homes.open_store(sqlite_home)
