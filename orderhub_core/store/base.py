@@ -293,6 +293,10 @@ class Store(ABC):
 
     # -- telling
 
+    def origin(self) -> str:
+        """Tells the tables from those of a backup of them, where what stamps their rows does not; else empty."""
+        return ""
+
     def ready_to_accept(self) -> None:
         """Raises an OrderHubError while what `accept` writes to does not answer."""
         self.query("inbox", "SELECT id FROM inbox LIMIT 1")

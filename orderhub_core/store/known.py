@@ -102,12 +102,17 @@ class KnownFrames:
             known = snapshot.scan(self._folder, name, written)
             return frames.refreshed(self._store, name, known, _end(written), progress)
 
-        snapshot.write_each(folder, frame, snapshot.Meta(clock(), progress.upto, progress.log))
+        snapshot.write_each(
+            folder, frame, snapshot.Meta(clock(), progress.upto, progress.log, origin=self._store.origin())
+        )
 
 
 def is_ours(store: Store, meta: snapshot.Meta, progress: Progress) -> bool:
     """Whether a snapshot tells an earlier moment of this hub. The log's chain tells hubs apart; before its first entry
-    all hubs look alike, and there is little to read."""
+    all hubs look alike, and there is little to read. A hub from a backup has the chain of the one that was backed up,
+    and may know its rows by other stamps: what one has told is no beginning for the other."""
+    if meta.origin and meta.origin != store.origin():
+        return False
     behind = all(then.seq <= now.seq for then, now in zip(meta.log, progress.log, strict=False))
     if len(meta.log) != len(progress.log) or not behind or meta.upto > progress.upto:
         return False

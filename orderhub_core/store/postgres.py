@@ -292,6 +292,9 @@ class PostgresStore(Store):
         )
         return [Fault(text, name=name) for (name,) in self.query("hub", UNSAFE)]
 
+    def origin(self) -> str:
+        return str(self.query("hub", sessions.ORIGIN)[0][0])
+
     def waiting(self) -> tuple[int, int | None]:
         # The oldest by its id, not by a join of all that wait: ids commit out of order by a moment at most.
         sql = "SELECT count(*), (SELECT received_at FROM inbox WHERE inbox.id = min(todo.id)) FROM todo"

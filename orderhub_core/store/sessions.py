@@ -41,6 +41,10 @@ SHOP_BY_SHOP = """(WITH RECURSIVE known AS (SELECT min(shop) AS known FROM order
 shop's."""
 
 
+ORIGIN = """SELECT pg_database.oid || ':' || 'lanes'::regclass::oid FROM pg_database
+    WHERE datname = current_database()"""
+"""A restore makes tables of its own, and whatever stamped their rows means nothing there."""
+
 PLACE = re.compile(r"(?:connection failed: .* failed|failed to resolve host '.*'): (?:FATAL: +)?")
 """What the driver says before the server's own word, or the system's."""
 

@@ -40,6 +40,8 @@ class Meta(msgspec.Struct, frozen=True):
     """The last log entry of each lane that is in it: whose snapshot it is. Empty for a world that never had a log."""
     folder: str = ""
     """The sub-folder that holds the frames."""
+    origin: str = ""
+    """As of `Store.origin`. Empty where it says nothing, or where an earlier version wrote it."""
     files: dict[str, archive.File] = {}
     """Size and digest of every frame's file. Empty where an earlier version wrote it: it is read, but nobody knows
     whether it is as it was written, and nothing is built upon it."""

@@ -8,6 +8,7 @@ import threading
 from itertools import count
 
 import msgspec
+import polars as pl
 import psycopg
 import pytest
 from small_rules import rulebook, total_from
@@ -548,6 +549,21 @@ def test_a_hub_is_never_overwritten_and_with_force_kept_aside(home, hub, elsewhe
     assert everything(old) == lost
     opened().take(messages(3, 700))
     assert checks.findings(home) == []
+
+
+def test_boards_of_a_host_that_was_off_do_not_begin_at_its_snapshot_of_before_the_restore(home, hub, tmp_path):
+    """Of the time before the backup: the log has gone on from there in both. Its folder is not the one restored to."""
+    hub.take(messages(3, 30))
+    other = KnownFrames(hub.store, tmp_path / "other host")
+    other.write(tmp_path / "other host", lambda: NOW)
+    hub.take(messages(2, 40))
+    hub.store.close()
+    made = backup.backup(home, tmp_path / "backups")
+    backup.restore(made.folder, home, force=True)
+    with contextlib.closing(homes.open_store(home)) as store:
+        shown = KnownFrames(store, tmp_path / "other host").frame("orders")
+        stored = store.query("hub", "SELECT order_no, headline FROM orders")
+    assert sorted(shown.select("order_no", pl.col("headline").cast(pl.String)).rows()) == sorted(stored)
 
 
 def test_boards_do_not_begin_at_a_snapshot_of_another_time(home, hub, elsewhere, tmp_path):
