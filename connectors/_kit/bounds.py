@@ -25,6 +25,7 @@ _NUL = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 """As JSON writes it; a backslash that is itself escaped writes none."""
 _ORDER_NO, _TRACKING_NO, _UPDATED = Term("the order number"), Term("a tracking number"), Term("the update time")
 _CASE, _ABOUT, _REFUNDED = Term("a case's number"), Term("what a case is about"), Term("a case's refund")
+_WAREHOUSE = Term("a warehouse")
 _NUMBER, _GIFT_OF = Term("a line's number"), Term("a line's gift_of")
 _QUANTITY, _PRICE = Term("a line's quantity"), Term("a line's price")
 _EVENTS = frozenset(event.value for event in Event)
@@ -82,6 +83,8 @@ def _keys(seen: Observation) -> Iterator[tuple[str, str, int]]:
     for case in seen.cases:
         yield _CASE, case.number, KEY_MAX
         yield _ABOUT, case.about, KEY_MAX
+    if seen.content is not None:
+        yield _WAREHOUSE, seen.content.warehouse, KEY_MAX
 
 
 def _numbers(seen: Observation) -> Iterator[tuple[str, int | None, int, int]]:

@@ -37,6 +37,7 @@ LineNo = Annotated[int, Meta(ge=1, le=LINE_NO_MAX)]
 OrderNo = Annotated[str, Meta(min_length=1, max_length=ORDER_NO_MAX)]
 EventId = Annotated[str, Meta(min_length=1, max_length=KEY_MAX)]
 CaseNo = Annotated[str, Meta(min_length=1, max_length=KEY_MAX)]
+WarehouseId = Annotated[str, Meta(max_length=KEY_MAX)]
 TrackingNo = Annotated[str, Meta(min_length=1, max_length=KEY_MAX)]
 
 
@@ -78,7 +79,7 @@ class Content(msgspec.Struct, gc=False, forbid_unknown_fields=True):
     buyer_ref: str = ""
     province: str = ""
     city: str = ""
-    warehouse: str = ""
+    warehouse: WarehouseId = ""
     note: str = ""
     promised_at: Instant | None = None
     lines: tuple[Line, ...] | None = None

@@ -131,6 +131,7 @@ def test_a_touchpoint_row_that_no_store_can_hold(sandbox: Sandbox, change: dict[
         {"content": {"lines": [{"line_no": 1, "sku": "A", "quantity": 3_000_000_000}]}},
         {"content": {"lines": [{"line_no": 2**63, "sku": "A"}]}},
         {"content": {"person": {"name": "\0"}}},
+        {"content": {"warehouse": "x" * 201}},
         {"parcels": [{"tracking_no": "x" * 201}]},
     ],
 )

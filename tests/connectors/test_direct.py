@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from connectors.channels.direct import MOST_EVENTS, Direct, connect, sign
 from orderhub_core.errors import BadClock, BadSignature, Busy, RefusedByTarget, Stop, TooLarge, Unreadable, UserMistake
+from orderhub_core.model import Observation
 from orderhub_core.settings import Endpoint
 
 NOW = 1_794_326_400
@@ -164,6 +165,14 @@ def test_a_proven_body_nobody_can_split_is_kept_whole(channel: Direct, body: byt
     assert message.message_id.startswith("unreadable:")
     with pytest.raises(Unreadable):
         channel.decode(message.kind, message.body)
+
+
+def test_a_warehouse_s_id_is_as_short_as_any_that_a_store_indexes(channel: Direct) -> None:
+    event = b'{"id":"a","order_no":"A","at":"2026-01-01T10:00:00Z","content":{"warehouse":"%s"}}'
+    told = channel.decode("event", event % (b"w" * 200))
+    assert isinstance(told, Observation) and told.content is not None and told.content.warehouse == "w" * 200
+    with pytest.raises(Unreadable, match="warehouse"):
+        channel.decode("event", event % (b"w" * 201))
 
 
 @pytest.mark.parametrize("line", [b'  {"id":"L1","sku":"A"}', b'{"id":"L1","order_no":"SO-9"}\n{"id":"L2"}'])
