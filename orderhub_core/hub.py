@@ -43,7 +43,7 @@ from orderhub_core.model import RawMessage, Review
 from orderhub_core.packing.floor import Known
 from orderhub_core.ports import Channel, Touchpoint
 from orderhub_core.rules.tree import Rulebook
-from orderhub_core.store import aside, chain, flow, homes, keys, packs, reviewed
+from orderhub_core.store import aside, chain, flow, homes, keys, packs, reviewed, unlogged
 from orderhub_core.store.base import Store
 from orderhub_core.store.home import SHEETS, SNAPSHOT
 from orderhub_core.store.homes import Home
@@ -150,7 +150,8 @@ class Hub(Alike):
     @cached_property
     def targets(self) -> Targets:
         opened = partial(reporting.is_opened, self.store, clock)
-        return Targets(self.settings, self.channel, self.receive, opened, partial(packs.hand_overs, self.store))
+        beside, ahead = partial(packs.hand_overs, self.store), partial(unlogged.ahead, self.store)
+        return Targets(self.settings, self.channel, self.receive, opened, beside, ahead)
 
     # -- flows
 

@@ -125,9 +125,9 @@ def _perform(
         perform(decode(leased.payload), leased.key)
     except Stop:
         raise
-    except Busy as ours:  # the hub's own database: the target did nothing, and it was no try
-        untried = leased._replace(attempts=leased.attempts - 1)
-        return Finished(untried, "waiting", clock() + SECOND, str(ours), tried=False)
+    except Busy as ours:  # the hub's own database, or what it must know first: nothing was sent, and it was no try
+        untried, at = leased._replace(attempts=leased.attempts - 1), clock() + int((ours.after_s or 1) * SECOND)
+        return Finished(untried, "waiting", at, str(ours), tried=False)
     except (BadCredentials, Unconnected) as failure:  # nor was this taken; once that is mended it goes by itself
         gates.failed(leased.target, None, at_once=True)
         untried = leased._replace(attempts=leased.attempts - 1)  # what was never taken cannot have arrived

@@ -10,11 +10,15 @@ from orderhub_core import registry
 from orderhub_core.effects import Effect, FetchOrder, Notify, OrderProduction, PushToWarehouse
 from orderhub_core.errors import Busy, NeedsPerson, NobodyThere, OtherwiseThere, Unreachable, UserMistake
 from orderhub_core.flows.companions import HandOvers, key_of, unready
+from orderhub_core.flows.rows import fetch_key
 from orderhub_core.model import RawMessage
 from orderhub_core.ports import Channel, Notifier, Warehouse
 from orderhub_core.settings import Endpoint, Settings
+from orderhub_core.store.unlogged import Ahead
 
 T = TypeVar("T")
+AT_ONCE_S, MEANWHILE_S = 1.0, 5.0
+"""Until a hand-over is tried again whose shop is being asked, and is to be asked."""
 
 
 class Targets:
@@ -24,10 +28,11 @@ class Targets:
         self, settings: Settings, channel: Callable[[str], Channel], receive: Callable[[Sequence[RawMessage]], Any],
         opened: Callable[[str], bool] = lambda _: False,
         beside: Callable[[Sequence[str]], HandOvers] = lambda _: {},
+        ahead: Callable[[Sequence[str]], Sequence[Ahead]] = lambda _: (),
     ) -> None:  # fmt: skip
         """`opened`: whether a warehouse that the settings disable is reported open just now. `beside`: the hand-overs
-        of these keys, as they stand."""
-        self._beside = beside
+        of these keys, as they stand; `ahead`: which effects of these keys are not done."""
+        self._beside, self._ahead = beside, ahead
         self._settings, self._channel, self._receive, self._opened = settings, channel, receive, opened
 
     @lru_cache(maxsize=64)  # noqa: B019 — they live as long as their hub
@@ -83,6 +88,13 @@ class Targets:
         if effect.pack_with and (missing := unready(effect, self._beside(keys))):
             raise Busy("{missing} is not packed with it just now", missing=missing)
 
+    def _check_known(self, shop: str, order_no: str) -> None:
+        """An order whose shop is still to be asked what it is now may be cancelled: it is not sent before the answer.
+        Raises Busy; also while a person is asked for that answer, who may close the question."""
+        if asked := self._ahead([fetch_key(shop, order_no)]):
+            pause_s = AT_ONCE_S if asked[0].state == "leased" else MEANWHILE_S
+            raise Busy("{shop} is asked first what the order is now", shop=shop, after_s=pause_s)
+
     def perform(self, effect: Effect, key: str) -> None:
         """Do an effect under its idempotency key, and read back that it is done. Raises `errors`: of NeedsPerson, but
         for OtherwiseThere, where nothing was taken."""
@@ -92,6 +104,7 @@ class Targets:
             case PushToWarehouse(lines=(), parcels=several) if several > 1:
                 pass  # nothing is left of this parcel, and somebody has let it go all the same
             case PushToWarehouse():
+                self._check_known(effect.shop, effect.order_no)
                 self._check_companions(effect)
                 warehouse = self.warehouse(effect.warehouse)
                 self._check_open(effect.warehouse)
@@ -101,6 +114,7 @@ class Targets:
                         "{target} took {order} but does not show it yet", target=effect.warehouse, order=effect.order_no
                     )
             case OrderProduction():
+                self._check_known(effect.shop, effect.order_no)
                 base, asked = self.base(effect.base), as_handover(effect)
                 base.push(asked, key)
                 if not _holds(base, asked):

@@ -43,7 +43,7 @@ from orderhub_core.rules.provinces import located
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.rules.ways import MOST_PARCELS
 from orderhub_core.settings import Endpoint, Settings, WarehouseSettings
-from orderhub_core.store import checks, homes
+from orderhub_core.store import homes, lost
 from orderhub_core.store.unit import Finished
 
 
@@ -384,7 +384,7 @@ def test_a_line_that_comes_after_parcels_were_handed_over_goes_in_one_of_its_own
          {"SHIRT": 1, "CUP": 2, "TIE": 1}.items() if {sku: pieces} != leased_of(leased))], key=str
     )  # fmt: skip
     assert rows(context, "SELECT decided FROM orders") == [(3,)]
-    assert not list(checks._splits(context.store))
+    assert not list(lost.parcels(context.store))
 
 
 def leased_of(leased):
@@ -414,7 +414,7 @@ def test_whatever_lines_come_and_go_each_is_in_one_parcel_and_batches_do_not_mat
                 for _, state, note, asked in yard.parcels()
             ]
             found.append((told, rows(context, "SELECT line_no, parcel, warehouse FROM splits ORDER BY line_no")))
-            assert not list(checks._splits(context.store))
+            assert not list(lost.parcels(context.store))
             in_parcels = sorted((line.sku, line.quantity) for _, _, _, goods, _ in told for line in goods)
             there = rows(context, "SELECT sku, quantity FROM lines WHERE deleted_at IS NULL")
             assert in_parcels == sorted(there)
