@@ -7,6 +7,7 @@ after it was split go in a parcel of their own: any other may have been handed o
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
 from operator import attrgetter
@@ -88,7 +89,7 @@ class Following:
             return
         changed = self._is_changed(number)
         relined = changed and head.decided > 1 and _kinds(self._before(number)) != _kinds(self.news.lines[number])
-        others = _other_lines(self._before(number), self.news.lines[number]) if changed else set()
+        others = _other_lines(self._before(number), self.news.lines[number], head.decided) if changed else set()
         if changed:
             self._seen[number] = self.news.lines[number]
         if head.decided > 1 and number in self.news.lines:
@@ -328,7 +329,9 @@ def _kinds(lines: Iterable[Line]) -> set[tuple[int, str]]:
     return {(line.line_no, line.sku) for line in lines}
 
 
-def _other_lines(before: Iterable[Line], now: Iterable[Line]) -> set[int]:
-    """The numbers of those that are new, gone, or other goods."""
+def _other_lines(before: Sequence[Line], now: Sequence[Line], parcels: int) -> set[int]:
+    """The numbers of those that are new, gone, or other goods. What goes as a whole is told without its numbers."""
+    if parcels == 1 and Counter(rows.goods(before)) == Counter(rows.goods(now)):
+        return set()
     goods = [{(line.line_no, line.sku, line.quantity, line.gift_of) for line in some} for some in (before, now)]
     return {line_no for line_no, *_ in goods[0] ^ goods[1]}

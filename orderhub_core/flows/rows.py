@@ -146,7 +146,7 @@ def push_row(
     """Of an order that goes whole. `held`: why it must wait for a person; `until`: how long for others that it may be
     packed with."""
     effect = effects.PushToWarehouse(
-        head.shop, head.order_no, head.warehouse or "", _goods(lines), marked, pack_with=tuple(pack_with)
+        head.shop, head.order_no, head.warehouse or "", goods(lines), marked, pack_with=tuple(pack_with)
     )
     return effect_row(push_key(head.shop, head.order_no), head, effect, message, held, until)
 
@@ -157,7 +157,7 @@ def parcel_push_row(
 ) -> Row:  # fmt: skip
     """Of one of the parcels of an order, whose lines are `every`. `held`: as of `push_row`."""
     effect = effects.PushToWarehouse(
-        head.shop, head.order_no, warehouse, _goods(lines, every), marked, parcel, parcels=head.decided
+        head.shop, head.order_no, warehouse, goods(lines, every), marked, parcel, parcels=head.decided
     )
     return effect_row(push_key(head.shop, head.order_no, parcel), head, effect, message, held)
 
@@ -172,11 +172,11 @@ def waits_until(head: Head, at: int, wait_us: int) -> int:
 def work_row(head: Head, base: str, lines: Sequence[Line], message: Message, held: str = "") -> Row:
     """`held`: as of `push_row`."""
     number = f"WO-{head.shop}-{head.order_no}"
-    effect = effects.OrderProduction(head.shop, head.order_no, base, number, _goods(lines))
+    effect = effects.OrderProduction(head.shop, head.order_no, base, number, goods(lines))
     return effect_row(work_key(head.shop, head.order_no), head, effect, message, held)
 
 
-def _goods(lines: Sequence[Line], every: Sequence[Line] = ()) -> tuple[effects.WarehouseLine, ...]:
+def goods(lines: Sequence[Line], every: Sequence[Line] = ()) -> tuple[effects.WarehouseLine, ...]:
     """`every`: the lines of the order, where these are some of them."""
     skus = {line.line_no: line.sku for line in every or lines}
     return tuple([effects.WarehouseLine(line.sku, line.quantity, skus.get(line.gift_of or 0, "")) for line in lines])
