@@ -46,8 +46,7 @@ def _(asked, connected, look, named, top, tr, zone):
 
     def _one(order, own) -> list:
         todo, life = page.todo(own, *_how), page.table(own, *_how)
-        _none = (tr("Nothing is left to be done."), "good") if connected.writable else (tr(page.NOT_HERE), "info")
-        rest = [ui.notes(todo or [_none])]
+        rest = [ui.notes(todo or [page.nothing(order, own, tr, knows=connected.writable)])]
         if page.is_asked(own):
             rest += [ui.note(tr(page.ASKED), "warn"), ui.link(tr("Order health"), "health")]
         story = ui.timeline(tr("What happened"), page.moments(own, *_how), tr("Nothing is known yet."))

@@ -12,6 +12,7 @@ from unicodedata import normalize
 import msgspec
 import polars as pl
 
+from orderhub_core import frames
 from orderhub_core.effects import Notify, OrderProduction, PushToWarehouse, WarehouseLine
 from orderhub_core.flows.allotting import NOT_GRANTED
 from orderhub_core.flows.rows import notify_key, push_key, work_key
@@ -27,7 +28,7 @@ _json = msgspec.json.Encoder(order="deterministic").encode
 
 
 SHORTEST_PART, MOST_LIKE = 4, 20
-"""Of a number, what is looked for in others; and how many of these are told."""
+"""Of a number, what is looked for in others; and how many orders, or parked messages, are told."""
 
 
 class Frames(Protocol):
@@ -45,9 +46,11 @@ class Story(NamedTuple):
     ahead: list[dict[str, Any]]
     """As of `ahead`; none of a snapshot, which does not know."""
     parked: list[tuple[int, str]]
-    """Where there is no such order: messages that wait for a person and seem to speak of it, and why they wait."""
+    """Where there is no such order: the newest messages that wait for a person and seem to speak of it, and why they
+    wait."""
     like: pl.DataFrame
-    """Where there is none: orders of which what was asked for is a part of the number."""
+    """Where there is none: orders of which what was asked for is a part of the number. Also where there are too many,
+    for what stands in place of a parcel's number may be any order's."""
 
 
 def story(place: Frames, store: Store | None, asked: str) -> Story:
@@ -56,22 +59,29 @@ def story(place: Frames, store: Store | None, asked: str) -> Story:
     numbers = {asked.strip(), number := normalize("NFKC", asked).strip().strip("'")}
     known = place.frame("orders")
     orders = known.filter(pl.col("order_no").is_in(numbers) | pl.col("tracking_no").is_in(numbers)).sort("shop")
+    if store and orders.is_empty():
+        orders = known.filter(pl.col("order_id").is_in(unlogged.sent_as(store, numbers))).sort("shop")
+    if orders.height > MOST_LIKE:
+        return Story(orders.clear(), frames.empty("lines"), [], [], [], _newest(orders))
     mine = pl.col("order_id").is_in(orders["order_id"].implode())
     lines, events = place.frame("lines").filter(mine), place.frame("events").filter(mine)
     told, todo = life(store, orders, events), ahead(store, orders) if store else []
     lost = orders.is_empty() and number
     return Story(
-        orders, lines.sort("line_no"), told, todo, aside.naming(store, number) if store and lost else [],
+        orders, lines.sort("line_no"), told, todo, aside.naming(store, number)[:MOST_LIKE] if store and lost else [],
         _like(known, number) if lost else orders.clear(),
     )  # fmt: skip
 
 
 def _like(orders: pl.DataFrame, part: str) -> pl.DataFrame:
-    """The newest first."""
     if len(part) < SHORTEST_PART:
         return orders.clear()
     there = [pl.col(name).str.contains(part, literal=True) for name in ("order_no", "tracking_no")]
-    return orders.filter(pl.any_horizontal(there)).sort("placed_at", descending=True, nulls_last=True).head(MOST_LIKE)
+    return _newest(orders.filter(pl.any_horizontal(there)))
+
+
+def _newest(orders: pl.DataFrame) -> pl.DataFrame:
+    return orders.sort("placed_at", descending=True, nulls_last=True).head(MOST_LIKE)
 
 
 def life(store: Store | None, orders: pl.DataFrame, events: pl.DataFrame) -> list[Entry]:

@@ -6,7 +6,7 @@ The log is written as news are applied, and every byte costs all orders. This is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from orderhub_core import effects
@@ -24,6 +24,7 @@ DECIDED = """SELECT action, argument, quantity, rule, version, reason, decided_a
 EARNED = """SELECT g.rule, g.sku, l.sku FROM lines g JOIN lines l ON l.order_id = g.order_id AND l.line_no = g.gift_of
     WHERE g.order_id = ? AND g.rule <> ''"""
 PARCELS = "SELECT decided FROM orders WHERE order_id = ?"
+SENT_AS = "SELECT DISTINCT order_id FROM parcels WHERE {those}"
 
 
 class Done(NamedTuple):
@@ -65,6 +66,12 @@ class Decided(NamedTuple):
 def parcels(store: Store, order_id: int) -> int:
     """In how many an order goes; 0 where no rulebook has spoken on it."""
     return sum(count for (count,) in store.query("hub", PARCELS, (order_id,)))
+
+
+def sent_as(store: Store, tracking_nos: Iterable[str]) -> list[int]:
+    """Orders of which a parcel has one of these numbers; an order may have several, and frames know one."""
+    known = store.listed(number for number in tracking_nos if "\0" not in number)  # which no database holds
+    return [number for (number,) in store.query("hub", SENT_AS.format(those=store.among("tracking_no")), (known,))]
 
 
 def decided(store: Store, order_id: int) -> list[Decided]:

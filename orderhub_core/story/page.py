@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 import polars as pl
 
+from orderhub_core.flows import doubts
 from orderhub_core.flows.retelling import Entry, Story
 from orderhub_core.i18n import Named, Said, Tile, Translate, language_of, retold, yuan
 from orderhub_core.model import FIRST_ADDED_LINE
@@ -20,6 +21,7 @@ ABOUT = "Where does this order stand, what happened to it, who said so, and what
 ASK = "Order number or tracking number"
 FIRST = "Type or paste a number above; four characters of one are enough where you have no more."
 NOT_HERE = "A snapshot does not know what is still to be done: look at the hub itself."
+LACKING = "It is to be sent, and nobody has told what is in it: until then no warehouse gets it."
 ASKED = "A person is asked here: on the page of order health, among the held orders, it is let go or closed."
 AXES = {"payment": "Payment", "fulfilment": "Fulfilment", "logistics": "Logistics", "after_sale": "After-sale"}
 MOST = 500
@@ -81,6 +83,16 @@ def todo(found: Story, zone: ZoneInfo, tr: Translate, names: Named) -> list[Said
         )
         for one in found.ahead
     ]
+
+
+def nothing(order: dict[str, Any], found: Story, tr: Translate, *, knows: bool) -> Said:
+    """Where nothing is to be done, why; `knows`: whether that is known."""
+    if not knows:
+        return tr(NOT_HERE), "info"
+    owed = order["payment"] in doubts.OWED and (order["fulfilment"], order["logistics"]) == ("waiting", "none")
+    if owed and found.lines.is_empty():
+        return tr(LACKING), "warn"
+    return tr("Nothing is left to be done."), "good"
 
 
 def is_asked(found: Story) -> bool:
@@ -148,7 +160,8 @@ def lost(found: Story, asked: str, tr: Translate) -> list[Said]:
     seems = tr("Message {id}, which is parked, seems to speak of it: {why}. Order health lists what is parked.")
     parked: list[Said] = [(seems.format(id=number, why=retold(why, tr)), "warn") for number, why in found.parked]
     if found.like.height:
-        return [(tr("No order has the number {asked}. It is a part of these:").format(asked=asked), "info"), *parked]
+        text = tr("Orders with {asked} in their number, or in their parcel's, the newest first:")
+        return [(text.format(asked=asked), "info"), *parked]
     text = tr("No order has the number {asked}: check it, or import the export of its shop.")
     return [(text.format(asked=asked), "warn"), *parked]
 

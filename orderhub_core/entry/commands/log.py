@@ -50,7 +50,7 @@ def show(
             )
             raise UserMistake(text, order=order_no, home=opened.home, id=number, why=retold(why, tr))
         if found.like.height:
-            text = "no order {order!r} in {home}; it is a part of these numbers: {numbers}"
+            text = "orders of {home} with {order!r} in their number, or in their parcel's: {numbers}"
             numbers = ", ".join(found.like["order_no"])
             raise UserMistake(text, order=order_no, home=opened.home, numbers=numbers)
         text = "no order {order!r} in {home}: check the number, or import its shop's export"
