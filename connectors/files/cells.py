@@ -14,6 +14,7 @@ import polars as pl
 from connectors._kit.bounds import AMOUNT_MAX, FIRST, KEY_MAX, LAST, QUANTITY_MAX
 
 UNSET = ("", "null", "none", "nan", "n/a", "-", "--")
+UNSET_MONEY = (*UNSET, "无", "无退款", "无退款申请", "没有申请退款")
 UNSET_ID = (*UNSET, "0")
 UNSET_TIME = (*UNSET_ID, "0000-00-00 00:00:00", "0001-01-01 00:00:00", "1970-01-01 00:00:00", "1970-01-01 08:00:00")
 
@@ -122,7 +123,7 @@ def money(raw: pl.Series, decimals: int) -> Cells:
     more decimals than the currency has.
     """
     bare = pl.col("raw").str.normalize("NFKC").str.replace_all(_AROUND_MONEY, "")
-    frame = _cells(_tidied(raw, r"[^0-9.]", bare), pl.col("raw"), UNSET).to_frame("text")
+    frame = _cells(_tidied(raw, r"[^0-9.]", bare), pl.col("raw"), UNSET_MONEY).to_frame("text")
     amount = pl.col("text").str.replace_all(",", "", literal=True).cast(pl.Decimal(38, decimals), strict=False)
     frame = frame.with_columns(
         value=pl.when(pl.col("text").str.contains(_MONEY)).then((amount * 10**decimals).cast(pl.Int64, strict=False))

@@ -56,6 +56,7 @@ class Story(NamedTuple):
 def story(place: Frames, store: Store | None, asked: str) -> Story:
     """Of the orders that have this number, or whose parcel has it, however it was copied. Without a store: as far as
     frames tell it."""
+    asked = asked.encode(errors="replace").decode()  # half a character is none that a frame can hold
     numbers = {asked.strip(), number := normalize("NFKC", asked).strip().strip("'")}
     known = place.frame("orders")
     orders = known.filter(pl.col("order_no").is_in(numbers) | pl.col("tracking_no").is_in(numbers)).sort("shop")

@@ -43,10 +43,22 @@ def test_money_that_went_back_asks_what_is_still_to_be_sent(living, tmp_path):
     times = "2026-01-01 10:00:00,2026-01-01 10:05:00"
     amounts = "订单编号,订单状态,订单创建时间,订单付款时间,总金额,买家实际支付金额,退款金额\n" + "".join(
         f"{number},买家已付款,{times},100,100,{back}\n"
-        for number, back in (("T1", "30.00"), ("T2", "0.00"), ("T3", ""))
+        for number, back in (("T1", "30.00"), ("T2", "0.00"), ("T3", "无退款申请"))
     )
     items = "主订单编号,订单状态,订单创建时间,订单付款时间,商家编码,购买数量\n" + "".join(
         f"{number},买家已付款,{times},HAT,1\n" for number in ("T1", "T2", "T3")
     )
     assert taken(living, tmp_path, amounts, "taobao-export") == {}
     assert taken(living, tmp_path, items, "taobao-items") == {"T1": doubts.REFUNDED}
+
+
+def test_a_refunded_line_of_the_items_report_holds_its_order(living, tmp_path):
+    times = "2026-01-01 10:00:00,2026-01-01 10:05:00"
+    items = "主订单编号,订单状态,订单创建时间,订单付款时间,退款状态,商家编码,购买数量\n" + "".join(
+        f"{number},买家已付款,{times},{case},{sku},1\n"
+        for number, sku, case in (
+            ("T1", "HAT", "没有申请退款"), ("T1", "CUP", "退款成功"), ("T2", "HAT", "没有申请退款"),
+            ("T3", "HAT", "买家已经申请退款，等待卖家同意".replace("，", " ")), ("T4", "HAT", "退款关闭"),
+        )
+    )  # fmt: skip
+    assert taken(living, tmp_path, items, "taobao-items") == dict.fromkeys(("T1", "T3"), doubts.WANTED_BACK)

@@ -105,6 +105,7 @@ def test_a_part_of_a_number_leads_to_the_newest_of_those_that_have_it(living):
     assert numbers(found) == [] and found.life == [] and found.like.height == MOST_LIKE
     assert living.story("876").like.is_empty() and living.story("").like.is_empty()
     assert living.story("X00.*").like.is_empty(), "what is typed is no pattern"
+    assert living.story("\ud83d-9876").orders.is_empty()
     (said, _), *more = page.lost(found, "-9876", EN)
     assert said.startswith("Orders with -9876 in their number") and not more
     text, leads_to = page.near(found, EN, names(EN))[0]
