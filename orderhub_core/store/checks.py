@@ -69,7 +69,7 @@ def findings(
                 "orders": partial(_orders, store),
                 "ledger": partial(_ledger, store),
                 "splits": partial(lost.parcels, store),
-                "lost": partial(lost.rows, store),
+                "losses": partial(lost.rows, store),
                 "packs": partial(_packs, store),
                 "snapshot": partial(_snapshot, home.data / SNAPSHOT, store),
             }

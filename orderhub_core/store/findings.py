@@ -23,7 +23,7 @@ PARTS = {
     "bodies": "bodies",
     "ledger": "ledger",
     "splits": "splits",
-    "lost": "what is lost",
+    "losses": "losses",
     "packs": "packs",
     "snapshot": "snapshot",
     "backup": "backup",

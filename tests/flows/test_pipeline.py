@@ -152,7 +152,6 @@ def test_when_the_other_process_is_killed_nothing_is_lost_or_doubled(pipeline, c
 
 @pytest.mark.parametrize("bytes_each", [10, 100_000], ids=["at its answer", "at what it is handed"])
 def test_when_the_other_process_stops_in_its_tracks_it_is_done_with(pipeline, context, order, monkeypatch, bytes_each):
-    monkeypatch.setattr(committer, "STUCK_S", 1.0)
     told = [order(f"A{n}", E.PLACED, total=9_000, category="x" * bytes_each) for n in range(BACKLOG)]
     context.store.accept(told, NOW)
     stopped = []
@@ -160,11 +159,14 @@ def test_when_the_other_process_stops_in_its_tracks_it_is_done_with(pipeline, co
     def stop():
         stopped.append(child(pipeline))
         stopped[0].send_signal(signal.SIGSTOP)
+        monkeypatch.setattr(committer, "STUCK_S", 1.0)  # and not before: it may be slow
 
     handed_over_to(pipeline, 2, stop)
+    patient = committer.STUCK_S
     with pytest.raises(Busy, match="gone away"):
         while True:
             pipeline.step()
+    monkeypatch.setattr(committer, "STUCK_S", patient)
     assert stopped[0].wait(10) == -signal.SIGKILL
     steps(pipeline)
     assert rows(context, "SELECT count(*), count(DISTINCT order_no) FROM orders") == [(BACKLOG, BACKLOG)]

@@ -558,8 +558,8 @@ def test_boards_of_a_host_that_was_off_do_not_begin_at_its_snapshot_of_before_th
     other.write(tmp_path / "other host", lambda: NOW)
     hub.take(messages(2, 40))
     hub.store.close()
-    made = backup.backup(home, tmp_path / "backups")
-    backup.restore(made.folder, home, force=True)
+    made = backup.backup(home, tmp_path / "backups", env=ENV)
+    backup.restore(made.folder, home, force=True, env=ENV)
     with contextlib.closing(homes.open_store(home)) as store:
         shown = KnownFrames(store, tmp_path / "other host").frame("orders")
         stored = store.query("hub", "SELECT order_no, headline FROM orders")

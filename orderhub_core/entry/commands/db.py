@@ -21,7 +21,7 @@ from orderhub_core.store.archive import Manifest
 
 app = typer.Typer(no_args_is_help=True)
 
-_PARTS = ("home", "inbox", "parts", "key", "log", "bodies", "orders", "ledger", "splits", "packs", "snapshot")
+_PARTS = ("home", "inbox", "parts", "key", "log", "bodies", "orders", "ledger", "splits", "losses", "packs", "snapshot")
 PARTS = frozenset(f"check {part}" for part in _PARTS)
 """Steps of a check that are no file."""
 Backups = Annotated[Path, typer.Argument(metavar="DIR", help="Folder in which backups gather, or one of them.")]
