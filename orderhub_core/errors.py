@@ -105,6 +105,10 @@ class Busy(Later):
     """The database is locked or full; the work waits."""
 
 
+class Unanswered(Busy):
+    """What must be known first is still to be asked elsewhere: nothing was sent, and whom it was for has not failed."""
+
+
 class NeedsPerson(OrderHubError):
     """Retrying cannot help."""
 

@@ -21,6 +21,7 @@ from orderhub_core.errors import (
     OrderHubError,
     RefusedByTarget,
     Stop,
+    Unanswered,
     Unconnected,
 )
 from orderhub_core.flows.gates import Gates
@@ -127,7 +128,8 @@ def _perform(
         raise
     except Busy as ours:  # the hub's own database, or what it must know first: nothing was sent, and it was no try
         untried, at = leased._replace(attempts=leased.attempts - 1), clock() + int((ours.after_s or 1) * SECOND)
-        return Finished(untried, "waiting", at, str(ours), tried=False)
+        note = "" if isinstance(ours, Unanswered) else str(ours)  # a note would be its target's failure
+        return Finished(untried, "waiting", at, note, tried=False)
     except (BadCredentials, Unconnected) as failure:  # nor was this taken; once that is mended it goes by itself
         gates.failed(leased.target, None, at_once=True)
         untried = leased._replace(attempts=leased.attempts - 1)  # what was never taken cannot have arrived

@@ -15,7 +15,7 @@ import polars as pl
 from orderhub_core import frames
 from orderhub_core.effects import Notify, OrderProduction, PushToWarehouse, WarehouseLine
 from orderhub_core.flows.allotting import NOT_GRANTED
-from orderhub_core.flows.rows import notify_key, push_key, work_key
+from orderhub_core.flows.rows import fetch_key, notify_key, push_key, work_key
 from orderhub_core.store import aside, unlogged
 from orderhub_core.store.base import Store
 from orderhub_core.store.unlogged import Decided, Done
@@ -24,6 +24,7 @@ Entry = dict[str, Any]
 """A row of `frames.EVENTS` with its `detail`, JSON; `seq` and `message` are None of what the log has no entry for. With
 `quantity` and `reason` of what rules decided, and of a gift the SKU that it `goes_with`; None of all else."""
 HANDED_OVER, PRODUCED, NOTIFIED = "hub.handed_over", "hub.ordered_production", "hub.notified"
+ASKED = "hub.asked"
 _json = msgspec.json.Encoder(order="deterministic").encode
 
 
@@ -153,12 +154,13 @@ def _keys(store: Store, order: dict[str, Any], decided: Sequence[Decided]) -> di
 
 
 def ahead(store: Store, orders: pl.DataFrame) -> list[dict[str, Any]]:
-    """What is intended for these orders (of `frames.ORDERS`) and not done: `event`, as `life` calls it once it is;
-    `target`; `parcel`, 0 for the order; `state` (waiting, failing, leased or person); `tries`; `next_at`, null where
-    nobody tries it; `note`, how the last try ended or why it waits."""
+    """What is intended for these orders (of `frames.ORDERS`) and not done: `event`, as `life` calls it once it is, or
+    ASKED, of their shop, what they are now; `target`; `parcel`, 0 for the order; `state` (waiting, failing, leased or
+    person); `tries`; `next_at`, null where nobody tries it; `note`, how the last try ended or why it waits."""
     found = []
     for order in orders.iter_rows(named=True):
         keys = _keys(store, order, unlogged.decided(store, order["order_id"]))
+        keys[fetch_key(order["shop"], order["order_no"])] = ASKED, 0
         for one in unlogged.ahead(store, list(keys)):
             (event, parcel), due = keys[one.key], one.state in ("waiting", "failing")
             told = {"event": event, "target": one.target, "parcel": parcel, "state": one.state, "tries": one.tries}

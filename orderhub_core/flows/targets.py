@@ -8,7 +8,7 @@ from typing import Any, TypeVar, assert_never
 
 from orderhub_core import registry
 from orderhub_core.effects import Effect, FetchOrder, Notify, OrderProduction, PushToWarehouse
-from orderhub_core.errors import Busy, NeedsPerson, NobodyThere, OtherwiseThere, Unreachable, UserMistake
+from orderhub_core.errors import Busy, NeedsPerson, NobodyThere, OtherwiseThere, Unanswered, Unreachable, UserMistake
 from orderhub_core.flows.companions import HandOvers, key_of, unready
 from orderhub_core.flows.rows import fetch_key
 from orderhub_core.model import RawMessage
@@ -90,10 +90,10 @@ class Targets:
 
     def _check_known(self, shop: str, order_no: str) -> None:
         """An order whose shop is still to be asked what it is now may be cancelled: it is not sent before the answer.
-        Raises Busy; also while a person is asked for that answer, who may close the question."""
+        Raises Unanswered; also while a person is asked for that answer, who may close the question."""
         if asked := self._ahead([fetch_key(shop, order_no)]):
             pause_s = AT_ONCE_S if asked[0].state == "leased" else MEANWHILE_S
-            raise Busy("{shop} is asked first what the order is now", shop=shop, after_s=pause_s)
+            raise Unanswered("{shop} is asked first what the order is now", shop=shop, after_s=pause_s)
 
     def perform(self, effect: Effect, key: str) -> None:
         """Do an effect under its idempotency key, and read back that it is done. Raises `errors`: of NeedsPerson, but

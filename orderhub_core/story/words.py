@@ -20,6 +20,7 @@ AHEAD = {
     retelling.HANDED_OVER: "Still to be handed over to the warehouse",
     retelling.PRODUCED: "Still to be given to the production base",
     retelling.NOTIFIED: "People still to be told",
+    retelling.ASKED: "Its shop still to be asked what it is now",
 }
 NOTHING = "·"
 

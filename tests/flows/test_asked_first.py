@@ -15,6 +15,7 @@ from test_parcels_live import a_dock
 
 from orderhub_core.hub import Hub, clock
 from orderhub_core.model import RawMessage
+from orderhub_core.store import unmet
 
 GOLDEN = Path(__file__).parents[1] / "connectors" / "golden"
 SETTINGS = """rulebook = "book.toml"
@@ -116,7 +117,8 @@ def dispatched(home, *, hours=0):
 def test_a_cancelled_order_is_not_sent_though_its_shop_could_not_be_asked_at_first(yard, home, platform):
     hub, dock = yard
     changed(hub)
-    assert dispatched(home) == ("waiting", 0, "shop-1 is asked first what the order is now")
+    assert dispatched(home) == ("waiting", 0, "")
+    assert hub.store.query("hub", unmet.UNMET) == [("shop-1", 1)], "the warehouse has not failed"
     platform.order = {**CANCELLED, "order_id": NUMBER, "update_time": PAID["update_time"] + LATER}
     platform.up()
     state, *_ = dispatched(home, hours=1)
@@ -139,9 +141,11 @@ def test_it_waits_while_a_person_is_asked_for_the_answer_and_goes_when_that_is_s
     platform.up()
     dispatched(home)
     state, tries, why = dispatched(home, hours=1)
-    assert (state, tries, why) == ("waiting", 0, "shop-1 is asked first what the order is now") and not dock.orders
+    assert (state, tries, why) == ("waiting", 0, "") and not dock.orders
     (asked,) = hub.holds.kept()
     assert asked.key == f"fetch:shop-1:{NUMBER}"
+    told = {(one["event"], one["state"]) for one in hub.story(NUMBER).ahead}
+    assert told == {("hub.asked", "person"), ("hub.handed_over", "waiting")}
     hub.holds.close(NUMBER, reason="looked at the shop: it is as it was", by="ann")
     assert dispatched(home, hours=2) == ("done", 1, "") and len(dock.orders) == 1
 
