@@ -14,7 +14,7 @@ import msgspec
 from orderhub_core.errors import Busy, UserMistake
 from orderhub_core.flows.absorb import Outcome, drain, plan
 from orderhub_core.flows.context import Context
-from orderhub_core.flows.intend import lacks_lines
+from orderhub_core.flows.intend import is_due, lacks_lines
 from orderhub_core.flows.rows import head
 from orderhub_core.fold import Head
 from orderhub_core.model import RawMessage
@@ -244,13 +244,7 @@ def _heads(
 
 def _lacks_total(head: Head) -> bool:
     """Whether rules speak, or spoke, on an order that is still here as if it cost nothing."""
-    return (
-        head.lines_digest is not None
-        and head.payment in ("deferred", "paid", "partly_refunded")
-        and head.fulfilment == "waiting"
-        and head.logistics == "none"
-        and version_of("total_minor", head.stated) is None
-    )
+    return head.lines_digest is not None and is_due(head) and version_of("total_minor", head.stated) is None
 
 
 def _groups(some: Sequence[T], size: int) -> Iterator[Sequence[T]]:

@@ -301,20 +301,18 @@ def _cause(rule: str, version: str) -> str:
 
 def lacks_lines(head: Head) -> bool:
     """Whether it is owed, and no rulebook can speak on it, for nobody has told what is in it."""
-    return _is_owed(head) and head.lines_digest is None
+    return not head.decided and head.lines_digest is None and is_due(head)
 
 
 def _is_undecided(head: Head) -> bool:
-    """Owed, its lines known."""
-    return not head.decided and head.lines_digest is not None and _is_owed(head)
+    """Owed, its lines known, and no rulebook has spoken on it."""
+    return not head.decided and head.lines_digest is not None and is_due(head)
 
 
-def _is_owed(head: Head) -> bool:
-    """Paid, even if part of it went back, or to be paid later; nothing done for it yet by anybody, nor by the
-    rulebook."""
+def is_due(head: Head) -> bool:
+    """Paid, even if part of it went back, or to be paid later; nothing done for it yet by anybody."""
     return (
-        not head.decided
-        and head.payment in ("deferred", "paid", "partly_refunded")
+        head.payment in ("deferred", "paid", "partly_refunded")
         and head.fulfilment == "waiting"
         and head.logistics == "none"
     )

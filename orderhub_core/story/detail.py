@@ -19,6 +19,7 @@ from orderhub_core.rules import rewording
 from orderhub_core.rules.booktables import OTHERWISE
 from orderhub_core.rules.dictionary import FIELDS, Field, Kind
 from orderhub_core.rules.language.operators import Language
+from orderhub_core.story.words import NOTHING
 
 LABELS = {
     "rule": "rule",
@@ -53,7 +54,6 @@ CONTENT, SPLIT = "order.content", "rule.split"
 KINDS = {"carrier": "carrier", "warehouse": "warehouse"}
 """Keys whose facts people have names for."""
 COLUMNS = {field.column: field for field in FIELDS.values() if field.level in ("order", "buyer")}
-NOTHING = "·"
 
 
 def told(entry: Mapping[str, Any], zone: ZoneInfo, language: Language, tr: Translate, names: Named) -> str:
