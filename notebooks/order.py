@@ -21,7 +21,7 @@ with app.setup:
     import marimo as mo
 
     from orderhub_core import hub, i18n, names, ui
-    from orderhub_core.story import page
+    from orderhub_core.story import keeping, page
 
 
 @app.cell
@@ -36,13 +36,24 @@ def _():
     _first = next(iter(ui.asked("order")), "")
     asked = mo.ui.text(value=_first, label=tr(page.ASK), full_width=True, on_change=_keep)
     look = mo.ui.button(label=tr("Look"), full_width=True)
-    return asked, connected, look, named, top, tr, zone
+    came, set_came = mo.state((), allow_self_loops=True)
+    return asked, came, connected, look, named, set_came, top, tr, zone
 
 
 @app.cell
-def _(asked, connected, look, named, top, tr, zone):
+def _(asked, came, connected, look, named, set_came, top, tr, zone):
     look.value
     _number, _how = asked.value.strip(), (zone, tr, named)
+
+    def _keep(order) -> list:
+        if not (connected.writable and keeping.is_possible(order)):
+            return []
+        number = order["order_id"]
+        act = lambda to: set_came((number, keeping.carried_out(to, order, connected.holds, tr, named)))  # noqa: E731
+        words = {name: mo.ui.text(label=tr(text), full_width=True) for name, text in keeping.WORDS.items()}
+        form = ui.form(words, tr(keeping.TITLE), act, lambda to: keeping.lacks(to, tr), "260px")
+        told = came()[1] if came() and came()[0] == number else []
+        return [ui.section(tr(keeping.TITLE), form, ui.notes(told))]
 
     def _one(order, own) -> list:
         todo, life = page.todo(own, *_how), page.table(own, *_how)
@@ -52,6 +63,7 @@ def _(asked, connected, look, named, top, tr, zone):
         story = ui.timeline(tr("What happened"), page.moments(own, *_how), tr("Nothing is known yet."))
         return [
             ui.section(page.title(order, tr, named), ui.kpis(page.tiles(order, *_how)), *rest),
+            *_keep(order),
             ui.section(tr("Story"), story, ui.download_csv(life, "order.csv", tr("Download CSV"))),
             ui.section(tr("Lines"), ui.rows(page.bought(own, tr), tr("Nobody has told what is in it."))),
         ]

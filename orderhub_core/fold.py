@@ -153,12 +153,8 @@ DIGESTS = {"lines": "lines_digest", "person": "person_digest"}
 NAMELESS = {"buyer_key": "buyer", "lines": "lines", "person": "receiver"}
 """What is logged of a change without its value, and how."""
 
-REPEATABLE = frozenset(event.value for event in Event if axis_of(event) in (Axis.AFTER_SALE, Axis.INVOICE)) | {
-    Event.ADDRESS_CHANGE_REQUESTED.value,
-    Event.ADDRESS_CHANGE_SETTLED.value,
-    Event.MOVED.value,
-    Event.OUT_FOR_DELIVERY.value,
-}
+_OF_AXES = frozenset(event for event in Event if axis_of(event) in (Axis.AFTER_SALE, Axis.INVOICE, None))
+REPEATABLE = frozenset(event.value for event in _OF_AXES - {Event.PLACED} | {Event.MOVED, Event.OUT_FOR_DELIVERY})
 """What may happen again counts when it happened last; everything else when it happened first."""
 
 PAID, DEFERRED, PAID_BACK = Event.PAID.value, Event.DEFERRED.value, Event.AFTER_SALE_REFUNDED.value

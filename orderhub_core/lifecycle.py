@@ -214,7 +214,7 @@ OWED_STATES = SECURED_STATES - {P.REFUNDED}
 
 
 def axis_of(event: Event) -> Axis | None:
-    """The axis an event moves; None where it says that the order exists, or where it is to go."""
+    """The axis an event moves; None where it says that the order exists, or where and whether it is to go."""
     name = event.value.partition(".")[0]
     return None if name == "order" else Axis(name)
 

@@ -103,6 +103,9 @@ class Event(StrEnum):
     """The buyer asks for another receiver or address, which the shop has not answered."""
     ADDRESS_CHANGE_SETTLED = "order.address_change_settled"
     """It is answered, or the receiver was changed unasked. Who it is now, the order states as of then, or later."""
+    HOLD_REQUESTED = "order.hold_requested"
+    """The seller's people want it kept from its warehouse, whatever rules say, until they say otherwise."""
+    HOLD_ENDED = "order.hold_ended"
 
     DEFERRED = "payment.deferred"
     PAID = "payment.paid"
@@ -315,6 +318,15 @@ class Release(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """Why its effects were kept back when the person looked, by key. Nothing that came after that is let go unseen."""
 
 
+class Keep(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
+    """A person's word that an order is to be kept from its warehouse until a person lets it go."""
+
+    shop: str
+    order_no: str
+    reason: str
+    by: str = ""
+
+
 class Packing(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The hub's word on an order that has waited for others to be packed with: it goes now, and with which of them."""
 
@@ -359,7 +371,7 @@ class BookChange(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
     """The message that had changed the version last when this was said: it holds of nothing newer. 0: of anything."""
 
 
-OrderWord = Review | Release | Packing | Pairing
+OrderWord = Review | Release | Keep | Packing | Pairing
 Word = OrderWord | Dismissal | BookChange | SignalWord | StockReport | BatchPlan | Arrival | Dealing
 Decoded = Observation | OfNoOrder | Sighting | Word
 

@@ -7,7 +7,6 @@ without the commit. A message that cannot be read is parked alone; the rest of i
 from __future__ import annotations
 
 from functools import partial
-from operator import attrgetter
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -15,7 +14,7 @@ import structlog
 
 from orderhub_core import effects
 from orderhub_core.errors import Later, NeedsPerson, OrderHubError, Stop, Unreadable
-from orderhub_core.flows import dealing, ops, reporting, rows
+from orderhub_core.flows import dealing, heeding, ops, reporting, rows
 from orderhub_core.flows.behind import Behind, Key
 from orderhub_core.flows.context import Context, Source
 from orderhub_core.flows.garbage import uncollected
@@ -24,8 +23,8 @@ from orderhub_core.flows.news import News
 from orderhub_core.flows.recent import Known, Orders, find, put, remembered_if_committed
 from orderhub_core.flows.sighted import Sightings
 from orderhub_core.flows.timely import timely
-from orderhub_core.fold import Head, Origin, Pseudonymous, fold
-from orderhub_core.model import Content, Decoded, Dismissal, Observation, OfNoOrder, OrderWord, Packing, Sighting, Word
+from orderhub_core.fold import Head, Origin, fold
+from orderhub_core.model import Decoded, Dismissal, Observation, OfNoOrder, OrderWord, Packing, Sighting, Word
 from orderhub_core.store import ledger
 from orderhub_core.store.ahead import Reads
 from orderhub_core.store.base import FURTHEST
@@ -36,7 +35,6 @@ from orderhub_core.supply import Dealing, StockReport
 log = structlog.get_logger()
 
 Outcome = Literal["imported", "updated", "unchanged", "parked", "noted"]
-NOTHING_HIDDEN = Pseudonymous()
 PAUSES_S = (2, 10)
 """Before the second and the third try of a message that failed for a passing reason; after that a person must look."""
 _json = msgspec.json.Encoder(order="deterministic").encode
@@ -283,7 +281,7 @@ class _Batch:
         known = known or self._create(source, seen.order_no)
         head, content = known.head, seen.content
         before = head.payment, head.fulfilment
-        hidden = NOTHING_HIDDEN if content is None or content is known.told else self._hidden(known, content)
+        hidden = known.hidden(content, self.context.pseudonyms)
         folded = fold(head, seen, Origin(message.source, message.id, message.received_at), hidden, known.told)
         if content is not None:
             known.told = content if folded.whole else None
@@ -303,18 +301,13 @@ class _Batch:
         self.news.create(head)
         return put(self.orders, Known(head))
 
-    def _hidden(self, known: Known, content: Content) -> Pseudonymous:
-        head, told = known.head, known.told
-        if told is not None and _personal(content) == _personal(told):
-            return Pseudonymous(head.buyer_key, head.person_digest)
-        hashes, person = self.context.pseudonyms, content.person
-        return Pseudonymous(
-            hashes.buyer(head.shop, content.buyer_ref), None if person is None else hashes.person(person, content.note)
-        )
-
     def _say(self, message: Message, said: Word, head: Head | None) -> None:
         wait_us = self.context.merge_wait_us
         self.news.entries.append(ops.noted(message, said, head, self.moment, self.writes, merge_wait_us=wait_us))
+        if head is not None and (folded := heeding.heeded(message, said, head)).changed:
+            self.news.note(head, None, folded, message)
+            states, why = (head.payment, head.fulfilment), heeding.why(said)
+            self.intentions.following.follow(head, folded, self.moment, states, why)
         if isinstance(said, StockReport):
             self._count(message, said)
         elif isinstance(said, Packing) and head is not None:
@@ -337,10 +330,6 @@ class _Batch:
         self.sightings.write(writes, version)
         writes.entries = self.news.entries
         writes.next_order_id = self.next_order_id
-
-
-_personal = attrgetter("buyer_ref", "person", "note")
-"""What is hashed of a content."""
 
 
 def _key(source: Source, decoded: Decoded) -> Key | None:

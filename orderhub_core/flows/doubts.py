@@ -16,12 +16,14 @@ STOPPED = frozenset({"cancelled", "intercepted"})
 OWED = frozenset(str(state.value) for state in OWED_STATES)
 PARTLY_REFUNDED = Event.PARTLY_REFUNDED.value
 AFTER_SALE = frozenset(event.value for event in Event if axis_of(event) is Axis.AFTER_SALE)
+HOLD_REQUESTED, HOLD_ENDED = Event.HOLD_REQUESTED.value, Event.HOLD_ENDED.value
 READDRESSING = frozenset({Event.ADDRESS_CHANGE_REQUESTED.value, Event.ADDRESS_CHANGE_SETTLED.value})
 CALM = frozenset({"none", "rejected", "closed"})
 """States of an after-sale in which the buyer wants nothing back."""
 REFUNDED = "partly refunded: what is still to be sent?"
 WANTED_BACK = "the buyer wants something back: is it still to be sent?"
 READDRESSED = "its address is being changed: where is it to go?"
+KEPT = "kept back by hand: is it to be sent?"
 MANY = "it has {cases} after-sale cases, {refunded} of them paid back: look at each"
 ELSEWHERE = "also in the hub as an order of {shop}: is it one order?"
 APART_US = 2 * 86_400_000_000
@@ -43,11 +45,17 @@ def is_stopped(head: Head) -> bool:
 def of_all(head: Head, others: Iterable[Head] = ()) -> list[str]:
     """Why nothing is done for an order before a person has looked, whatever the rulebook says of it. `others`: those of
     other shops that have its number."""
+    kept = [KEPT] if is_kept(head) else []
     refunded = [REFUNDED] if PARTLY_REFUNDED in head.facts else []
     found = refunded if head.after_sale in CALM else [*refunded, WANTED_BACK]
     several = [many(head)] if found and in_all(head.cases)[0] > 1 else []
     elsewhere = [ELSEWHERE.format(shop=one.shop) for one in others if _is_sent(one) and may_be_one(head, one)]
-    return [*found, *several, *elsewhere]
+    return [*kept, *found, *several, *elsewhere]
+
+
+def is_kept(head: Head) -> bool:
+    """Whether a person wants it kept back, and none has let it go since."""
+    return HOLD_REQUESTED in head.facts and head.facts[HOLD_REQUESTED] > head.facts.get(HOLD_ENDED, 0)
 
 
 def of_its_way(head: Head) -> list[str]:

@@ -7,7 +7,6 @@ after it was split go in a parcel of their own: any other may have been handed o
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
 from operator import attrgetter
@@ -77,8 +76,11 @@ class Following:
         self._packed: dict[int, tuple[Head, Packing, Message]] = {}
         """What was said last of who is packed with whom."""
 
-    def follow(self, head: Head, folded: Folded, moment: int, before: tuple[str, str]) -> None:
-        """Take in what an order's news mean. `before` them: its payment and its fulfilment.
+    def follow(
+        self, head: Head, folded: Folded, moment: int, before: tuple[str, str], kept: str = doubts.KEPT
+    ) -> None:  # fmt: skip
+        """Take in what an order's news mean. `before` them: its payment and its fulfilment. `kept`: why it is to be
+        kept back, where they say so.
 
         Of an order that is partly refunded only a person knows what is still to be sent. One that is said to be shipped
         before its warehouse was told of it is another hand's; once the carrier has it, nothing is left to be done.
@@ -88,8 +90,8 @@ class Following:
         if not head.decided or not (head.warehouse_by == "rule" or self._makes):
             return
         changed = self._is_changed(number)
-        relined = changed and head.decided > 1 and _kinds(self._before(number)) != _kinds(self.news.lines[number])
-        others = _other_lines(self._before(number), self.news.lines[number], head.decided) if changed else set()
+        relined = changed and head.decided > 1 and parcelling.relined(self._before(number), self.news.lines[number])
+        others = parcelling.changed(self._before(number), self.news.lines[number], head.decided) if changed else set()
         if changed:
             self._seen[number] = self.news.lines[number]
         if head.decided > 1 and number in self.news.lines:
@@ -105,6 +107,8 @@ class Following:
         was_stopped = before != (head.payment, head.fulfilment) and doubts.stops(*before)
         if was_stopped and not away.is_away(head):
             self._go_on(head, moment)
+        if doubts.is_kept(head) and any(entry.event == doubts.HOLD_REQUESTED for entry in news):
+            self._hold(head, kept, moment)
         if doubts.PARTLY_REFUNDED in head.facts:
             self._hold(head, doubts.REFUNDED, moment if any(entry.event in REFUNDED_BY for entry in news) else 0)
         if head.after_sale not in doubts.CALM:
@@ -323,15 +327,3 @@ class Following:
             line = Line(*fields)
             found.setdefault(order_id, ([], []))[line.line_no >= FIRST_ADDED_LINE].append(line)
         return found
-
-
-def _kinds(lines: Iterable[Line]) -> set[tuple[int, str]]:
-    return {(line.line_no, line.sku) for line in lines}
-
-
-def _other_lines(before: Sequence[Line], now: Sequence[Line], parcels: int) -> set[int]:
-    """The numbers of those that are new, gone, or other goods. What goes as a whole is told without its numbers."""
-    if parcels == 1 and Counter(rows.goods(before)) == Counter(rows.goods(now)):
-        return set()
-    goods = [{(line.line_no, line.sku, line.quantity, line.gift_of) for line in some} for some in (before, now)]
-    return {line_no for line_no, *_ in goods[0] ^ goods[1]}

@@ -1,20 +1,33 @@
-"""Orders that are kept from their warehouse until a person lets them go."""
+"""Orders that are kept from their warehouse until a person lets them go, and keeping one."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from orderhub_core.errors import UserMistake
-from orderhub_core.flows import ops
+from orderhub_core.flows import away, doubts, ops, rows
 from orderhub_core.flows.naming import check_shop
-from orderhub_core.flows.rows import NOTICE, push_key, whole_keys
-from orderhub_core.model import RawMessage, Release
+from orderhub_core.flows.rows import NOTICE, push_key, whole_keys, work_key
+from orderhub_core.fold import Head
+from orderhub_core.model import Keep, RawMessage, Release
 from orderhub_core.settings import Settings
-from orderhub_core.store import aside, packs
+from orderhub_core.store import aside
 from orderhub_core.store.aside import Held
 from orderhub_core.store.base import Store
+
+
+class Placed(NamedTuple):
+    """An order that is kept back by hand."""
+
+    shop: str
+    order_no: str
+    held: list[Held]
+    """What waits for a person of it now."""
+    decided: bool
+    """Whether rules have spoken on it: else it waits as soon as it is to be sent."""
 
 
 class Holds:
@@ -32,6 +45,19 @@ class Holds:
     def kept(self, *, shop: str | None = None, order_no: str | None = None, limit: int | None = None) -> list[Held]:
         """Effects that wait for a person, the oldest first: all of each order, of at most `limit` orders."""
         return aside.held(self._store, shop=shop, order_no=order_no, limit=limit)
+
+    def place(self, order_no: str, *, shop: str | None = None, reason: str, by: str = "") -> Placed:
+        """Keep an order from its warehouse until a person lets it go: a message of ours, applied when this returns. Of
+        what was handed over already, a person is asked whether it must be stopped there.
+
+        Raises UserMistake where there is no such order, several shops have one, nothing of it is to be sent, or it has
+        left.
+        """
+        ops.check_keep(reason, by)
+        head = self._order(order_no, shop)
+        check_keepable(head)
+        self._say([ops.keep(Keep(head.shop, order_no, reason, by), self._clock())])
+        return Placed(head.shop, order_no, self.kept(shop=head.shop, order_no=order_no), bool(head.decided))
 
     def release(
         self, order_no: str, *, shop: str | None = None, parcel: int = 0, reason: str, by: str = "", again: bool = False
@@ -51,8 +77,10 @@ class Holds:
 
     def _said(self, order_no: str, shop: str | None, said: Release) -> Held:
         ops.check_release(said.reason, said.by)
-        self._check_known(order_no, shop)
-        kept = self.kept(shop=shop, order_no=order_no)
+        heads, kept = self._orders(order_no, shop), self.kept(shop=shop, order_no=order_no)
+        undecided = [head for head in heads if not head.decided and doubts.is_kept(head)]
+        if undecided and not kept and not said.parcel and said.act != "close":
+            return self._let_go_before(self._one(undecided), said)
         found = releasable(kept, order_no, said.parcel, said.act)
         notices = tuple(one.key for one in kept if one.shop == found.shop and _is_notice(one))
         about = notices if _is_notice(found) else ()
@@ -63,20 +91,47 @@ class Holds:
             raise UserMistake("{order}: there are other reasons to hold it now; look at them first.", order=order_no)
         return found
 
-    def _check_known(self, order_no: str, shop: str | None) -> None:
-        """Raises UserMistake for an order that there is not."""
+    def _let_go_before(self, head: Head, said: Release) -> Held:
+        """An order that is kept back by hand, and is not to be sent yet. What it is held for by then is unseen."""
+        seen = dict.fromkeys((push_key(head.shop, head.order_no), work_key(head.shop, head.order_no)), doubts.KEPT)
+        self._say([ops.release(msgspec.structs.replace(said, shop=head.shop, seen=seen), self._clock())])
+        return Held(head.shop, head.order_no, "", "", doubts.KEPT, 0, head.facts[doubts.HOLD_REQUESTED])
+
+    def _order(self, order_no: str, shop: str | None) -> Head:
+        """Raises UserMistake for an order that there is not, and where several shops have one."""
+        return self._one(self._orders(order_no, shop))
+
+    def _one(self, heads: Sequence[Head]) -> Head:
+        if len(heads) > 1:
+            text = "several shops have an order {order} ({shops}): say which (--shop)"
+            raise UserMistake(text, order=heads[0].order_no, shops=tuple(sorted(head.shop for head in heads)))
+        return heads[0]
+
+    def _orders(self, order_no: str, shop: str | None) -> list[Head]:
+        """Of the shops that have one. Raises UserMistake for an order that there is not."""
         if shop is not None:
             self.check_shop(shop)
-        known = packs.shops(self._store, order_no)
+        known = [rows.head(row) for row in self._store.order_rows([order_no])]
         if not known:
             raise UserMistake(
                 "the hub knows no order {order}: check the number (`orderhub holds list` names those that are kept"
                 " back), or import its shop's export",
                 order=order_no,
             )
-        if shop is not None and shop not in known:
+        mine = [head for head in known if shop in (None, head.shop)]
+        if not mine:
             text = "the shop {shop} has no order {order}; one of that number is of {known}: say which (--shop)"
-            raise UserMistake(text, shop=shop, order=order_no, known=tuple(known))
+            raise UserMistake(text, shop=shop, order=order_no, known=tuple(sorted(head.shop for head in known)))
+        return mine
+
+
+def check_keepable(head: Head) -> None:
+    """Raises UserMistake for an order of which nothing can be kept back."""
+    if head.fulfilment in doubts.STOPPED or head.payment == "refunded":
+        raise UserMistake("order {order} is cancelled or refunded: nothing of it goes out", order=head.order_no)
+    if away.there(head, 1) == away.GONE:
+        text = "order {order} has left already: ask its carrier, or the warehouse, to stop it"
+        raise UserMistake(text, order=head.order_no)
 
 
 def releasable(held: Sequence[Held], order_no: str, parcel: int = 0, act: str = "go") -> Held:

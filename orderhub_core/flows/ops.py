@@ -10,7 +10,7 @@ import msgspec
 from orderhub_core.errors import Term, Unreadable, UserMistake
 from orderhub_core.flows.rows import push_key, push_keys, waits_until, whole_keys
 from orderhub_core.fold import Entry, Head
-from orderhub_core.model import BookChange, Dismissal, Packing, Pairing, RawMessage, Release, Review, Word
+from orderhub_core.model import BookChange, Dismissal, Keep, Packing, Pairing, RawMessage, Release, Review, Word
 from orderhub_core.settings import RESERVED
 from orderhub_core.signals import Measurement, Signal, SignalEnd, SignalWord
 from orderhub_core.store import books, packs, presale, signals
@@ -20,7 +20,7 @@ from orderhub_core.supply import Arrival, BatchPlan, Dealing, StockReport
 
 OPS = RESERVED
 KINDS: dict[str, type[Word]] = {
-    "review": Review, "dismissal": Dismissal, "release": Release, "packing": Packing, "pairing": Pairing,
+    "review": Review, "dismissal": Dismissal, "release": Release, "keep": Keep, "packing": Packing, "pairing": Pairing,
     "rulebook": BookChange,
     "signal": Signal, "signal_end": SignalEnd, "measurement": Measurement, "stock": StockReport,
     "batches": BatchPlan, "arrival": Arrival, "dealing": Dealing,
@@ -73,6 +73,9 @@ def noted(
                 known = moment >> MOMENTS << MOMENTS if said.seen else moment
                 those = [key for key in keys if key in said.seen] if said.seen else keys
                 writes.released += [Told(note, until, known, said.act, said.seen.get(key, ""), key) for key in those]
+        case Keep():
+            at, detail = message.received_at, _json({"reason": said.reason, "by": said.by}).decode()
+            entry = Entry(order_id, "order.kept", at, at, "", "keep", "asked", message.source, message.id, detail)
         case Packing():
             entry = _told(
                 message, said, order_id, "order.packed", "together" if said.companions else "alone", "released"
@@ -159,6 +162,19 @@ def turning(messages: Sequence[Message]) -> int:
         return first or 1
     after = enumerate(zip(turns[first:], messages[first:], strict=True), first)
     return next((at for at, (turns_it, one) in after if not turns_it or one.kind in ALONE), len(messages))
+
+
+def check_keep(reason: str, by: str) -> None:
+    """Raises UserMistake. The log keeps both for ever."""
+    if not reason.strip():
+        raise UserMistake("keeping an order back needs a reason: say why it must wait (--reason TEXT)")
+    _check_words("the reason", reason, by)
+
+
+def keep(said: Keep, at: int) -> RawMessage:
+    """`at`, microseconds UTC, tells a second word from a first one that is sent again."""
+    which = blake2b(f"{said.shop}\0{said.order_no}".encode(), digest_size=16).hexdigest()
+    return RawMessage(OPS, f"keep:{at}:{which}", "keep", _json(said), said.order_no)
 
 
 def check_release(reason: str, by: str) -> None:

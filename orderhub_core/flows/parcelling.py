@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -122,3 +123,17 @@ def told(decisions: Sequence[Decision], parts: Parts) -> list[Decision]:
     )
     done = first._replace(quantity=count(parts), reason="; ".join([first.reason, *said_of]))
     return [done if said is first else said for said in decisions]
+
+
+def relined(before: Iterable[Line], now: Iterable[Line]) -> bool:
+    """Whether other lines are in an order, whatever their quantities."""
+    kinds = [{(line.line_no, line.sku) for line in some} for some in (before, now)]
+    return kinds[0] != kinds[1]
+
+
+def changed(before: Sequence[Line], now: Sequence[Line], parcels: int) -> set[int]:
+    """The numbers of those that are new, gone, or other goods. What goes as a whole is told without its numbers."""
+    if parcels == 1 and Counter(rows.goods(before)) == Counter(rows.goods(now)):
+        return set()
+    goods = [{(line.line_no, line.sku, line.quantity, line.gift_of) for line in some} for some in (before, now)]
+    return {line_no for line_no, *_ in goods[0] ^ goods[1]}

@@ -16,8 +16,9 @@ from typing import NamedTuple
 
 import msgspec
 
-from orderhub_core.fold import Head
+from orderhub_core.fold import Head, Pseudonymous
 from orderhub_core.model import Content
+from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.store.base import Store
 from orderhub_core.store.unit import Claim, Writes
 
@@ -33,6 +34,21 @@ class Known(msgspec.Struct):
     """The content that was taken last, while all that is stated of the order stands in it."""
     beside: list[Known] | None = None
     """All orders of its number, itself among them, where several shops have one."""
+
+    def hidden(self, content: Content | None, hashes: Pseudonyms) -> Pseudonymous:
+        """The personal parts of a content of it, hashed; not once more where they are as before."""
+        head, told = self.head, self.told
+        if content is None or content is told:
+            return NOTHING_HIDDEN
+        if told is not None and _personal(content) == _personal(told):
+            return Pseudonymous(head.buyer_key, head.person_digest)
+        person = None if content.person is None else hashes.person(content.person, content.note)
+        return Pseudonymous(hashes.buyer(head.shop, content.buyer_ref), person)
+
+
+NOTHING_HIDDEN = Pseudonymous()
+_personal = attrgetter("buyer_ref", "person", "note")
+"""What is hashed of a content."""
 
 
 Orders = dict[str, Known]

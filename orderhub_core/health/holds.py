@@ -51,6 +51,8 @@ REASONS = {
     "many": "it has {cases} after-sale cases, {refunded} of them paid back: look at each",
     "readdressed": "its address is being changed: where is it to go?",
     "elsewhere": "also in the hub as an order of {shop}: is it one order?",
+    "kept": "kept back by hand: is it to be sent?",
+    "kept_by": "kept back by {by}: {reason}",
     "stopped": "the order is {headline}",
     "again": "it was stopped, and is owed again: is it to be sent?",
     "handed_over": "handed over already: see whether it must be stopped there",

@@ -22,6 +22,7 @@ ASK = "Order number or tracking number"
 FIRST = "Type or paste a number above; four characters of one are enough where you have no more."
 NOT_HERE = "A snapshot does not know what is still to be done: look at the hub itself."
 LACKING = "It is to be sent, and nobody has told what is in it: until then no warehouse gets it."
+KEPT = "Kept back by hand: as soon as it is to be sent it waits for a person."
 ASKED = "A person is asked here: on the page of order health, among the held orders, it is let go or closed."
 AXES = {"payment": "Payment", "fulfilment": "Fulfilment", "logistics": "Logistics", "after_sale": "After-sale"}
 MOST = 500
@@ -89,10 +90,18 @@ def nothing(order: dict[str, Any], found: Story, tr: Translate, *, knows: bool) 
     """Where nothing is to be done, why; `knows`: whether that is known."""
     if not knows:
         return tr(NOT_HERE), "info"
+    if _is_kept(found):
+        return tr(KEPT), "warn"
     owed = order["payment"] in doubts.OWED and (order["fulfilment"], order["logistics"]) == ("waiting", "none")
     if owed and found.lines.is_empty():
         return tr(LACKING), "warn"
     return tr("Nothing is left to be done."), "good"
+
+
+def _is_kept(found: Story) -> bool:
+    """Whether the last word on that is that it is to be kept back."""
+    words = [entry["event"] for entry in found.life if entry["event"] in (doubts.HOLD_REQUESTED, doubts.HOLD_ENDED)]
+    return words[-1:] == [doubts.HOLD_REQUESTED]
 
 
 def is_asked(found: Story) -> bool:

@@ -11,6 +11,7 @@ from orderhub_core.audit.spot import entries
 from orderhub_core.flows import retelling
 from orderhub_core.health import holds, queue
 from orderhub_core.i18n import Named, Translate
+from orderhub_core.lifecycle import axis_of
 from orderhub_core.model import Event
 from orderhub_core.rules.shortages import refused_for
 
@@ -22,6 +23,7 @@ AHEAD = {
     retelling.NOTIFIED: "People still to be told",
     retelling.ASKED: "Its shop still to be asked what it is now",
 }
+STATELESS = frozenset(event.value for event in Event if axis_of(event) is None) - {Event.PLACED.value}
 NOTHING = "·"
 
 
@@ -38,7 +40,8 @@ def what(entry: Mapping[str, Any], tr: Translate, names: Named) -> str:
 
 def change(entry: Mapping[str, Any], tr: Translate) -> str:
     """From which state into which; empty of what is no change of a state."""
-    nowhere = not (entry["before"] or entry["after"])
+    # Where it is to go, and whether, is no state, though the log has with it the one that it was in.
+    nowhere = not (entry["before"] or entry["after"]) or entry["event"] in STATELESS
     if nowhere or entry["outcome"] in entries.TOLD_WITH_WHAT or entry["event"] in entries.ASKED:
         return ""
     before, after = (_state(entry["event"], entry[name], tr) for name in ("before", "after"))

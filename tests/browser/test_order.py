@@ -75,6 +75,28 @@ def test_a_part_of_a_number_leads_to_the_order_and_to_who_must_decide(
     expect(page).to_have_url(f"{shop}/apps/health/", timeout=20_000)
 
 
+@pytest.mark.parametrize(("width", "language"), [(390, "zh"), (1280, "en")])
+def test_an_order_is_kept_back_from_its_page_with_a_reason(
+    shop: str, visit: Visit, screenshots: Path, width: int, language: str
+) -> None:
+    page = visit(f"{shop}/apps/order/?lang={language}&order=CHEAP-2026", width=width, height=2_000)
+    looking.stand(page)
+    keep = page.get_by_role("button", name={"zh": "扣住订单", "en": "Keep it back"}[language])
+    keep.click()
+    expect(page.get_by_text({"zh": "请先填写原因。", "en": "Give a reason first."}[language])).to_be_visible()
+    page.get_by_label({"zh": "为什么要等", "en": "Why it must wait"}[language]).fill("the buyer phoned")
+    page.get_by_label({"zh": "您的姓名", "en": "Your name"}[language]).fill("ann")
+    keep.click()
+    told = {"zh": "不再下发到杭州仓，直到有人放行。", "en": "goes to 杭州仓 no more until a person lets it go."}[
+        language
+    ]
+    expect(page.get_by_text(told)).to_be_visible(timeout=20_000)
+    why = {"zh": "由 ann 扣住：the buyer phoned", "en": "kept back by ann: the buyer phoned"}[language]
+    expect(page.get_by_text(why)).to_be_visible(timeout=20_000)
+    page.screenshot(path=screenshots / f"order-kept-{language}-{width}.png")
+    assert page.evaluate(looking.OVERFLOW) == 0
+
+
 def test_a_number_that_nobody_has_says_what_to_do(shop: str, visit: Visit) -> None:
     page = visit(f"{shop}/apps/order/?lang=en&order=%3Cb%3ENOBODY")
     looking.stand(page)

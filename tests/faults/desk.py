@@ -11,7 +11,7 @@ import msgspec
 from talk import BOOK, DAWN, SECOND, Said
 
 from orderhub_core.flows.ops import OPS, TURN_KEY
-from orderhub_core.model import BookAct, BookChange, Line, RawMessage, Release
+from orderhub_core.model import BookAct, BookChange, Keep, Line, RawMessage, Release
 from orderhub_core.signals import Measurement, Signal, SignalEnd
 
 # -- books
@@ -237,6 +237,11 @@ def measurement(number: int, which: int, begin: int, lasts: int) -> Said:
 def release(number: int, shop: str, order_no: str, which: int) -> Said:
     said = Release(shop, order_no, "it is all right", STAFF[which % 2], (0, 0, 2, 1)[which // 2 % 4])
     return Said(_message(number, "release", said, order_no), said)
+
+
+def keep(number: int, shop: str, order_no: str, which: int) -> Said:
+    said = Keep(shop, order_no, "the buyer phoned", STAFF[which % 2])
+    return Said(_message(number, "keep", said, order_no), said)
 
 
 def _message(number: int, kind: str, said: object, hint: str) -> RawMessage:

@@ -18,7 +18,7 @@ from ruling import Desk, Speaking
 from talk import HASHES, SECOND, Decoder, Said
 
 from orderhub_core.lifecycle import Given, headline, settle
-from orderhub_core.model import BookChange, Case, Content, Event, Line, Observation, Release, Review, Sighting
+from orderhub_core.model import BookChange, Case, Content, Event, Keep, Line, Observation, Release, Review, Sighting
 from orderhub_core.signals import Measurement, Signal, SignalEnd
 
 Key = tuple[str, str]
@@ -26,8 +26,10 @@ Key = tuple[str, str]
 
 PLACE = {event.value: place for place, event in enumerate(Event)}
 READDRESSING = REQUESTED, SETTLED = "order.address_change_requested", "order.address_change_settled"
+KEEPING = KEPT, LET_GO = "order.hold_requested", "order.hold_ended"
 AGAIN = frozenset(e for e in PLACE if e.startswith(("after_sale.", "invoice."))) | {
     *READDRESSING,
+    *KEEPING,
     "logistics.moved",
     "logistics.out_for_delivery",
 }
@@ -117,6 +119,11 @@ class Order:
         """Whether another address is asked for, or is there and not stated yet."""
         requested, settled = (self.facts.get(event, 0) for event in READDRESSING)
         return requested > settled or self.stated.get("person", settled) < settled
+
+    def kept(self) -> bool:
+        """Whether a person wants it kept back."""
+        kept, let_go = (self.facts.get(event, 0) for event in KEEPING)
+        return kept > let_go
 
     def pushes(self) -> dict[str, int]:
         """Key to parcel."""
@@ -457,6 +464,12 @@ class Model:
                 if not let.parcel:
                     self._release(f"fetch:{let.shop}:{let.order_no}", about)
                 self._log((let.shop, let.order_no), "order.released", "go", "asked", key)
+                if about and not let.parcel and about.kept():
+                    self._heed(key, said, about, LET_GO, speaking)
+            case Keep() as kept:
+                self._log((kept.shop, kept.order_no), "order.kept", "keep", "asked", key)
+                if about := self.orders.get((kept.shop, kept.order_no)):
+                    self._heed(key, said, about, KEPT, speaking)
             case Review() as judged:
                 said_so = -1 if judged.withdrawn else int(judged.consistent)
                 place = (judged.audit, judged.shop, judged.order_no, judged.reviewer)
@@ -470,6 +483,16 @@ class Model:
         """A person's word."""
         order, (at, _) = self.orders.get(about), self.inbox[cause]
         (order.log if order else self.strays).append(Logged(event, at, at, "", what, outcome, cause[0], cause))
+
+    def _heed(self, key: Key, said: Said, order: Order, event: str, speaking: Speaking | None) -> None:
+        """It holds after all that was said of it before."""
+        received_at, _ = self.inbox[key]
+        at = max(received_at, *(order.facts.get(one, 0) + 1 for one in KEEPING))
+        entries, _, _ = order.take(Observation(order.order_no, {event: at}, at), said, received_at)
+        order.log += entries
+        for name, parcel in order.pushes().items() if order.decided and order.warehouse_by == "rule" else ():
+            self._follow(order, self.outbox[name], parcel, {event}, False, False, set())
+        self._decide(order, key, speaking)
 
     def _release(self, name: str, order: Order | None) -> None:
         """What was tried may have arrived: it stays as it is. What is done stays done. Nobody has seen what was
@@ -561,19 +584,19 @@ class Model:
         refunded = "payment.partly_refunded" in order.facts and unknown_to_who_let_it_go(*refunds)
         case = now.after_sale not in CALM and unknown_to_who_let_it_go(*cases)
         address = order.readdressed() and unknown_to_who_let_it_go(*READDRESSING)
-        many = MANY_CASES in fresh
+        many, kept = MANY_CASES in fresh, order.kept() and unknown_to_who_let_it_go(KEPT) and KEPT in fresh
         passing = {why for why, holds in (("case", case), ("address", address)) if holds}
-        if open_ and (refunded or passing or many):
-            alone = push.plain and push.state == "waiting" and not push.attempts and not (refunded or many)
+        if open_ and (refunded or passing or many or kept):
+            alone = push.plain and push.state == "waiting" and not push.attempts and not (refunded or many or kept)
             push.state, push.plain, push.only = "person", False, passing if alone else set()
-        elif refunded or many:
+        elif refunded or many or kept:
             push.only = set()
         elif push.only:
             push.only |= passing
         if there and push.released < self.moment:
             in_it = anew if order.decided == 1 else {line_no for line_no in anew if order.goes.get(line_no) == parcel}
             told = (*(refunds if refunded else ()), *(cases if case else ()), *READDRESSING)
-            if in_it or many or fresh.intersection(told):
+            if in_it or many or kept or fresh.intersection(told):
                 push.state = "person"
         calm = now.after_sale in CALM and fresh.intersection(AFTER_SALE)
         over = {why for why, ends in (("case", calm), ("address", not order.readdressed())) if ends}
@@ -638,10 +661,11 @@ class Model:
         case, refunded = now.after_sale not in CALM, "payment.partly_refunded" in order.facts
         passing = {why for why, holds in (("case", case), ("address", order.readdressed())) if holds}
         twice, ruled = self._is_sent_by_another_shop(order), any(wish.action in ("hold", "approve") for wish in done)
-        state = "person" if passing or refunded or twice or ruled else "waiting"
+        kept = order.kept()
+        state = "person" if passing or refunded or twice or ruled or kept else "waiting"
         for name, parcel in order.pushes().items() if ours else ():
             push = Effect(order.warehouse or "", self.inbox[cause][0], order.goods(parcel), state)
-            alone = bool(passing) and not (ruled or refunded or twice or order.has_many())
+            alone = bool(passing) and not (ruled or refunded or twice or kept or order.has_many())
             push.only = passing if alone else set()
             self._intend(name, push)
 

@@ -36,7 +36,7 @@ import hypothesis.strategies as st
 import talk
 from hypothesis import HealthCheck, Phase
 from hypothesis.stateful import RuleBasedStateMachine, rule, run_state_machine_as_test
-from model import DICE, FURTHEST, TRIES, Mismatch, after
+from model import DICE, FURTHEST, KEEPING, TRIES, Mismatch, after
 from report import Report
 from talk import DAWN, SECOND, Decoder, Said
 from watched import Crash, House, houses, patient
@@ -47,7 +47,7 @@ from orderhub_core.flows import editions, ops
 from orderhub_core.flows import replay as retrying
 from orderhub_core.flows.dispatch import LEASE_S, dispatch
 from orderhub_core.flows.receive import Receiver
-from orderhub_core.model import BookAct, Event, Release
+from orderhub_core.model import BookAct, Event, Keep, Release
 from orderhub_core.store.unit import Finished
 
 retrying.PAUSE_S = 0.0  # nobody else works here
@@ -259,6 +259,12 @@ class Machine(RuleBasedStateMachine):
         """Of an order that was, or is, to go to its warehouse; most often one that is held."""
         if order := self._to_be_sent("person" if which % 4 else "", which):
             self._accept([desk.release(next(self.numbers), *order, which)])
+
+    @step(order=_orders, which=_any)
+    def keep(self, order: int, which: int) -> None:
+        """Of an order that may be paid later, or is nobody's yet; most often of one that waits."""
+        waits = self._to_be_sent("waiting", which) if which % 3 else None
+        self._accept([desk.keep(next(self.numbers), *(waits or self._order(order)), which)])
 
     @step(which=_any, what=st.lists(st.sampled_from(talk.AFTERWARDS), min_size=1, max_size=4), at=_seconds)
     def afterwards(self, which: int, what: list[Event | str], at: int) -> None:
@@ -592,7 +598,7 @@ class Machine(RuleBasedStateMachine):
         inbox = [
             (key, at)
             for key, (at, _) in model.inbox.items()
-            if not model.said[key].poison and not isinstance(model.said[key].means, Release)
+            if not model.said[key].poison and not isinstance(model.said[key].means, Keep | Release)
         ]
         dice = Random(len(inbox))
         if shuffled:
@@ -608,7 +614,7 @@ class Machine(RuleBasedStateMachine):
 OFTEN = {
     "absorb": 22, "news": 16, "dispatch": 10, "afterwards": 9, "sells": 7, "release": 6, "clock": 6, "group": 5,
     "again": 5, "version": 5, "paid": 5, "seen": 5, "sold_twice": 4, "twist": 4, "late": 4, "report": 4, "end": 4,
-    "file": 3, "mend": 3, "unreadable": 3,
+    "keep": 4, "file": 3, "mend": 3, "unreadable": 3,
 }  # fmt: skip
 """How many times as often as the others, which are dear: their workers begin anew, or wait for each other."""
 for name, times in OFTEN.items():
@@ -690,6 +696,9 @@ def _state(house: House) -> dict[Any, Any]:
     for order in orders.values():
         # A channel's word on the warehouse counts until the rulebook has spoken.
         order["stated"].pop("warehouse", None)
+        # So does a person's word on what is known, and it holds after that, whenever it comes.
+        order["facts"] = {event: at for event, at in order["facts"].items() if event not in KEEPING}
+        order["updated_at"] = max([*order["facts"].values(), *order["stated"].values()], default=None)
     return {
         "orders": {key: {k: v for k, v in order.items() if k not in UNDECIDED} for key, order in orders.items()},
         "lines": {row[:-1] for row in parts["lines"] if not row[-1]},

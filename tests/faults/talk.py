@@ -19,6 +19,7 @@ from orderhub_core.model import (
     Content,
     Decoded,
     Event,
+    Keep,
     Line,
     Observation,
     Parcel,
@@ -73,7 +74,7 @@ AFTERWARDS: tuple[Event | str, ...] = (
     E.PARTLY_REFUNDED, E.PARTLY_REFUNDED, E.PARTLY_REFUNDED, LET_GO, LET_GO, LET_GO, E.PARTLY_SHIPPED, E.SHIPPED,
     E.AFTER_SALE_APPLIED, E.AFTER_SALE_APPLIED, E.AFTER_SALE_CLOSED, E.COLLECTED, E.CANCELLED, E.INVOICE_REQUESTED,
     E.INVOICE_REQUESTED, E.INVOICE_ISSUED, E.VOIDED, E.VOIDED, E.PAID, E.PAID,
-    E.ADDRESS_CHANGE_REQUESTED, E.ADDRESS_CHANGE_REQUESTED, E.ADDRESS_CHANGE_SETTLED,
+    E.ADDRESS_CHANGE_REQUESTED, E.ADDRESS_CHANGE_REQUESTED, E.ADDRESS_CHANGE_SETTLED, E.HOLD_REQUESTED,
 )  # fmt: skip
 """What decides whether an order that is to be sent still is, and what does not."""
 LINES: tuple[tuple[Line, ...] | None, ...] = (
@@ -87,7 +88,7 @@ PEOPLE = (Person("张三丰", "19900001234", "somewhere 5"), None, Person("李�
 
 
 MEANINGS: dict[str, type[Decoded]] = {
-    "order": Observation, "sighting": Sighting, "review": Review, "release": Release,
+    "order": Observation, "sighting": Sighting, "review": Review, "release": Release, "keep": Keep,
     "rulebook": BookChange, "signal": Signal, "signal_end": SignalEnd, "measurement": Measurement,
 }  # fmt: skip
 """By the kind of message."""

@@ -595,6 +595,20 @@ def test_one_parcel_of_an_order_that_is_held_is_let_go_alone(orderhub, tmp_path)
     assert orderhub("rules", "reproduce", *here)[0] == 0
 
 
+def test_an_order_is_kept_back_by_hand_and_told_so_in_both_languages(orderhub, held):
+    code, out, _ = orderhub("holds", "place", "S1", "--reason", "wrong size", "--by", "ann", *held)
+    assert (code, "S1 goes to hangzhou no more until a person lets it go." in out) == (0, True)
+    assert "由 ann 扣住：wrong size" in orderhub("holds", "list", "--lang", "zh", *held)[1]
+    placed = last_object(orderhub("holds", "place", "S1", "--reason", "once more", "--by", "bob", *held, "--json")[1])
+    (one,) = placed["held"]
+    assert one["note"] == "kept back by bob: once more; before: kept back by ann: wrong size"
+    for number, reason, why in (("S1", " ", "needs a reason"), ("Z9", "gone", "the hub knows no order Z9")):
+        code, _, err = orderhub("holds", "place", number, "--reason", reason, *held)
+        assert (code, why in err) == (2, True)
+    assert orderhub("holds", "release", "S1", "--reason", "it fits", *held)[0] == 0
+    assert orderhub("log", "verify", *held)[0] == 0 == orderhub("db", "check", *held)[0]
+
+
 def test_an_order_that_is_held_is_told_and_let_go_with_a_reason(orderhub, held):
     code, out, _ = orderhub("holds", "list", *held)
     assert (code, "L1  to hangzhou" in out, "rule large holds it: risk" in out) == (1, True, True)

@@ -24,6 +24,7 @@ EVENTS: dict[str, str] = {
     "rule.notify": "People to be told",
     "order.released": "Asked to let it go",
     "order.closed": "Asked to close it",
+    "order.kept": "Asked to keep it back",
     "gift.refused": "Gift not granted",
     "hub.handed_over": "Handed over to the warehouse",
     "hub.ordered_production": "Work order given to the production base",
@@ -39,6 +40,8 @@ EVENTS: dict[str, str] = {
     Event.PLACED: "Order placed",
     Event.ADDRESS_CHANGE_REQUESTED: "Another address asked for",
     Event.ADDRESS_CHANGE_SETTLED: "Another address answered",
+    Event.HOLD_REQUESTED: "Kept back by hand",
+    Event.HOLD_ENDED: "Kept back by hand no more",
     Event.DEFERRED: "To be paid later",
     Event.PAID: "Paid",
     Event.VOIDED: "Payment voided",
@@ -86,7 +89,7 @@ TOWARDS = {
 OUTCOMES = {"late": "came late", "refused": "refused: not possible then", "decided": "decided by a rule"}
 TOLD_WITH_WHAT = frozenset({"decided", "done", "ungranted"})
 """Outcomes of entries that are no change of a state: they tell what was decided, who was told, or which gift."""
-ASKED = frozenset({"order.released", "order.closed"})
+ASKED = frozenset({"order.released", "order.closed", "order.kept"})
 """Nor are these: what became of it, what follows tells, and why the order still waits."""
 
 

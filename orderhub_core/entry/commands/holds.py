@@ -1,4 +1,4 @@
-"""`orderhub holds`: orders that are kept from their warehouse until a person lets them go, and letting them go."""
+"""`orderhub holds`: orders that are kept from their warehouse until a person lets them go, and words on them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from orderhub_core.entry.options import AsJson, By, dated, spoken, tell, tr, who
 from orderhub_core.health.holds import reasons
 from orderhub_core.names import Names
 from orderhub_core.store.aside import Held
+from orderhub_core.story import keeping
 
 app = typer.Typer(no_args_is_help=True)
 Shop = Annotated[str | None, typer.Option(help="Only orders of this shop.")]
@@ -56,6 +57,25 @@ Parcel = Annotated[int, typer.Option(min=0, help="Only this one of its parcels."
 
 @app.command()
 @spoken
+def place(
+    order_no: Number,
+    reason: Annotated[str, typer.Option(help="Why it must wait; the log keeps it, so name no customer.")],
+    shop: Whose = None,
+    by: By = None,
+    as_json: AsJson = False,
+) -> int:
+    """Keep an order from its warehouse until a person lets it go, whatever rules say; also one that is not paid yet. Of
+    what was handed over already it says that it must be stopped there."""
+    opened = hub.Hub(hub.home())
+    placed = opened.holds.place(order_no, shop=shop, reason=reason, by=who(by))
+    found = placed._asdict() | {"held": [one._asdict() for one in placed.held]}
+    told = keeping.told(placed, tr, Names(opened.settings, tr))
+    tell(found, "\n".join(told), as_json=as_json)
+    return 0
+
+
+@app.command()
+@spoken
 def release(
     order_no: Number,
     reason: Annotated[str, typer.Option(help="Why it may go; the log keeps it.")],
@@ -70,7 +90,8 @@ def release(
     opened = hub.Hub(hub.home())
     held = opened.holds.release(order_no, shop=shop, parcel=parcel, reason=reason, by=who(by), again=again)
     stays = tr("{order} stays with {target}; it was looked at because: {why}")
-    text = stays if held.done else tr("{order} goes to {target}; it was kept back: {why}")
+    later = tr("{order} is kept back no more: it goes as rules have it as soon as it is to be sent")
+    text = stays if held.done else tr("{order} goes to {target}; it was kept back: {why}") if held.target else later
     return _said(held, parcel, text, Names(opened.settings, tr), as_json)
 
 

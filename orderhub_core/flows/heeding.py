@@ -1,0 +1,39 @@
+"""What people's words change of an order itself: that it is kept back by hand, and that it is not any more."""
+
+from __future__ import annotations
+
+from orderhub_core.flows import doubts
+from orderhub_core.fold import Folded, Head, Origin, fold
+from orderhub_core.model import Keep, Observation, Release, Word
+from orderhub_core.store.unit import Message
+
+
+def heeded(message: Message, said: Word, head: Head) -> Folded:
+    """Take a word in; `head` changes in place. Empty where it changes nothing of the order.
+
+    It holds after whatever was said before it, by whatever clock that was said.
+    """
+    if not (event := _event(said, head)):
+        return Folded([])
+    before = max(head.facts.get(name, 0) for name in (doubts.HOLD_REQUESTED, doubts.HOLD_ENDED))
+    at = max(message.received_at, before + 1)
+    return fold(
+        head, Observation(head.order_no, {event: at}, at), Origin(message.source, message.id, message.received_at)
+    )
+
+
+def _event(said: Word, head: Head) -> str:
+    match said:
+        case Keep():
+            return doubts.HOLD_REQUESTED
+        # Of one parcel, or by the hub, or of people who are not told, the others stay as they are.
+        case Release(parcel=0, held_for="", notices=(), act="go" | "again") if doubts.is_kept(head):
+            return doubts.HOLD_ENDED
+    return ""
+
+
+def why(said: Word) -> str:
+    """As the order is told to be kept back."""
+    if not isinstance(said, Keep):
+        return doubts.KEPT
+    return f"kept back by {said.by or 'a person'}: {said.reason}"

@@ -1,0 +1,182 @@
+"""What a person keeps back goes nowhere before a person lets it go, whatever rules say and whenever the word comes."""
+
+from __future__ import annotations
+
+import pytest
+from held_desk import BASES, SPLIT, Desk
+from reading import rows
+from versions import NOW
+
+from orderhub_core.errors import UserMistake
+from orderhub_core.flows import ops
+from orderhub_core.flows.absorb import drain
+from orderhub_core.flows.doubts import KEPT, WANTED_BACK
+from orderhub_core.flows.reproduce import reproduce
+from orderhub_core.model import Event as E
+from orderhub_core.model import Keep, Release
+from orderhub_core.store.statements import HANDED_OVER
+
+SECOND = 1_000_000
+BY_ANN = "kept back by ann: the buyer phoned"
+
+
+@pytest.fixture
+def desk(context, order):
+    return Desk(context, order)
+
+
+def keep(desk, name="A1", reason="the buyer phoned"):
+    return desk.holds.place(name, reason=reason, by="ann")
+
+
+def log(desk):
+    return [event for (event,) in rows(desk.context, "SELECT event FROM log WHERE event LIKE 'order.%' ORDER BY seq")]
+
+
+def test_what_waits_for_its_warehouse_waits_for_a_person(desk):
+    name, other = desk.orders(2)
+    (held,) = keep(desk, name).held
+    desk.push()
+    assert desk.pushed == [f"push:shop-1:{other}"]
+    assert (held.note, desk.effect()) == (BY_ANN, ("person", 0, BY_ANN))
+    desk.holds.release(name, reason="it may go", by="ann")
+    desk.push()
+    assert desk.pushed == [f"push:shop-1:{other}", f"push:shop-1:{name}"]
+    assert log(desk)[-4:] == ["order.kept", "order.hold_requested", "order.released", "order.hold_ended"]
+
+
+@pytest.mark.parametrize("limit", [1, 100])
+def test_what_is_not_to_be_sent_yet_waits_once_it_is(desk, limit):
+    desk.first_of("A1", E.PLACED)
+    placed = keep(desk)
+    assert (placed.held, placed.decided) == ([], False)
+    desk.news("A1", E.PAID)
+    drain(desk.context, limit)
+    desk.push()
+    assert (desk.pushed, desk.effect()) == ([], ("person", 0, KEPT))
+    desk.holds.release("A1", reason="it may go", by="ann")
+    desk.push()
+    assert desk.pushed == ["push:shop-1:A1"]
+
+
+@pytest.mark.parametrize("limit", [1, 100])
+def test_a_word_and_the_payment_may_come_in_one_batch(desk, limit):
+    desk.first_of("A1", E.PLACED)
+    desk._receive([ops.keep(Keep("shop-1", "A1", "the buyer phoned", "ann"), NOW)])
+    desk.news("A1", E.PAID)
+    drain(desk.context, limit)
+    desk.push()
+    assert (desk.pushed, desk.effect()) == ([], ("person", 0, KEPT))
+
+
+def test_what_is_kept_back_no_more_goes_as_soon_as_it_is_to_be_sent(desk):
+    desk.first_of("A1", E.PLACED)
+    keep(desk)
+    with pytest.raises(UserMistake, match="is not kept from its warehouse"):
+        desk.holds.close("A1", reason="seen to", by="ann")
+    desk.holds.release("A1", reason="it may go", by="ann")
+    with pytest.raises(UserMistake, match="is not kept from its warehouse"):
+        desk.holds.release("A1", reason="once more", by="ann")
+    desk.say("A1", E.PAID)
+    desk.push()
+    assert desk.pushed == ["push:shop-1:A1"]
+
+
+def test_it_is_kept_back_as_often_as_somebody_says_so_by_whatever_clock(desk):
+    """The seller's own system may speak by a clock that is ahead."""
+    desk.first_of("A1", E.PLACED)
+    desk._receive([desk._order("A1", E.HOLD_REQUESTED, at=NOW + 200 * SECOND)])
+    drain(desk.context, 100)
+    desk.holds.release("A1", reason="it may go", by="ann")
+    keep(desk)
+    desk.holds.release("A1", reason="it may go after all", by="ann")
+    keep(desk)
+    desk.say("A1", E.PAID)
+    desk.push()
+    assert (desk.pushed, desk.effect()) == ([], ("person", 0, KEPT))
+
+
+@pytest.mark.parametrize("limit", [1, 100])
+def test_a_system_s_word_keeps_it_back_as_a_person_s_does(desk, limit):
+    (name,) = desk.orders()
+    desk.news(name, E.HOLD_REQUESTED)
+    drain(desk.context, limit)
+    desk.news(name, E.HOLD_ENDED)
+    drain(desk.context, limit)
+    desk.push()
+    assert (desk.pushed, desk.effect()) == ([], ("person", 0, KEPT)), "what waits for a person goes by a person's word"
+
+
+def test_of_what_was_handed_over_a_person_is_told_to_have_it_stopped(desk):
+    (name,) = desk.orders()
+    desk.push()
+    (held,) = keep(desk).held
+    assert (held.done, held.note) == (True, f"{HANDED_OVER}; {BY_ANN}")
+    desk.holds.close(name, reason="stopped by phone", by="ann")
+    assert desk.holds.kept() == []
+    desk.push()
+    assert desk.pushed == [f"push:shop-1:{name}"]
+
+
+def test_another_reason_is_told_beside_those_that_hold_it_already(desk):
+    (name,) = desk.orders()
+    desk.say(name, E.AFTER_SALE_APPLIED)
+    keep(desk)
+    keep(desk, reason="wrong size")
+    assert desk.effect()[2].split("; before: ") == ["kept back by ann: wrong size", BY_ANN, WANTED_BACK]
+    desk.say(name, E.AFTER_SALE_CLOSED)
+    desk.push()
+    assert desk.pushed == [], "that the buyer's case is over is no word on what a person wants"
+
+
+def test_nobody_lets_go_what_was_kept_back_after_they_had_looked(desk):
+    (name,) = desk.orders()
+    desk.say(name, E.AFTER_SALE_APPLIED)
+    (seen,) = desk.holds.kept()
+    keep(desk)
+    said = Release("shop-1", name, "they keep it", "bob", seen={seen.key: seen.note})
+    desk._receive([ops.release(said, desk.clock())])
+    drain(desk.context, 100)
+    desk.push()
+    assert (desk.pushed, desk.effect()[0]) == ([], "person")
+
+
+def test_all_parcels_and_what_is_made_for_it_are_kept_back(context, order):
+    desk = Desk(context, order, BASES, SPLIT.replace("split sku", "split sku; work_order suzhou"))
+    desk.buy("A1", E.PLACED, E.PAID, HOODIE=1, SOCKS=1)
+    held = keep(desk).held
+    assert {one.key for one in held} == {"push:shop-1:A1", "push-2:shop-1:A1", "work:shop-1:A1"}
+    assert {one.note for one in held} == {BY_ANN}
+
+
+@pytest.mark.parametrize(
+    ("events", "why"),
+    [
+        ((E.CANCELLED,), "is cancelled or refunded"),
+        ((E.REFUNDED,), "is cancelled or refunded"),
+        ((E.LOCKED, E.LABELLED, E.SHIPPED), "has left already"),
+        ((E.COLLECTED,), "has left already"),
+    ],
+)
+def test_what_goes_nowhere_and_what_has_left_is_refused_with_what_to_do(desk, events, why):
+    (name,) = desk.orders()
+    desk.say(name, *events)
+    with pytest.raises(UserMistake, match=why):
+        keep(desk, name)
+    assert "order.kept" not in log(desk)
+
+
+def test_an_order_is_named_by_its_shop_where_several_have_one(desk):
+    with pytest.raises(UserMistake, match="the hub knows no order A1"):
+        keep(desk)
+    desk.first_of("A1", E.PLACED)
+    with pytest.raises(UserMistake, match="needs a reason"):
+        keep(desk, reason=" ")
+
+
+def test_decisions_on_what_was_kept_back_follow_from_what_was_known(desk):
+    desk.first_of("A1", E.PLACED)
+    keep(desk)
+    desk.say("A1", E.PAID)
+    told = reproduce(desk.context, 0, 2 * NOW)
+    assert (told.orders, told.same) == (1, 1)
