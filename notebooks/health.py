@@ -90,7 +90,7 @@ def _(back, connected, gone, named, set_gone, tr):
 @app.cell
 def _(connected, flowing, gone, held, keeping, named, parked, said, tr):
     def _queue() -> list:
-        rows = queue.sources(flowing, [shop.id for shop in connected.settings.shops], ZONE, tr)
+        rows = queue.sources(flowing, [shop.id for shop in connected.settings.live_shops], ZONE, tr)
         sources = ui.section(tr("Sources"), ui.rows(rows, tr("Nothing has come in yet."), named))
         acts = ui.rows(queue.effects(flowing, tr), tr("Every effect is done."), named)
         todo = ui.section(tr("Effects that are not done"), acts, *map(ui.note, queue.remarks(flowing, ZONE, tr, named)))

@@ -40,6 +40,7 @@ HEADINGS = {
     "Carrier": "carrier",
 }
 """Columns of pages' tables, and what the ids below them are of."""
+FILES, FILES_OF = "files of {shop}", "files of {shop} ({platform})"
 OURS = {"rules": "rules", "hub": "the hub", "ops": "a person"}
 """Sources that are no shop and no touchpoint."""
 NAMED = "{heading} (name)"
@@ -71,6 +72,10 @@ class Names:
         if kind == "source" and known_as in OURS:
             return self._tr(OURS[known_as])
         names = self._known.get(kind, {})
+        if kind == "source" and known_as.startswith("file/"):
+            platform, _, shop = known_as.removeprefix("file/").partition("/")
+            text = FILES if platform == "file" else FILES_OF
+            return self._tr(text).format(shop=names.get(shop, shop), platform=platform)
         # Ledgers and exports may call a shop by its name.
         if kind not in ("shop", "source") and known_as not in names and known_as in names.values():
             return self._tr(STRANGER).format(name=known_as)

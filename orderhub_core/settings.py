@@ -27,7 +27,8 @@ RESERVED = "ops"
 
 
 class Endpoint(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One outside system that the hub talks to. `connector` names the module that speaks its language."""
+    """One outside system that the hub talks to. `connector` names the module that speaks its language; of a shop whose
+    orders come by files alone it is empty."""
 
     id: str
     connector: str
@@ -148,8 +149,14 @@ class Settings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: Limits = Limits()
     credibility: Credibility = Credibility()
 
+    @property
+    def live_shops(self) -> tuple[Endpoint, ...]:
+        """Those that are connected; the orders of the others come by files alone."""
+        return tuple(shop for shop in self.shops if shop.connector)
+
     def shop(self, shop_id: str) -> Endpoint | None:
-        return next((shop for shop in self.shops if shop.id == shop_id), None)
+        """One that is connected."""
+        return next((shop for shop in self.live_shops if shop.id == shop_id), None)
 
     def touchpoint(self, name: str) -> Endpoint | None:
         return next((touchpoint for touchpoint in self.touchpoints if touchpoint.id == name), None)

@@ -43,7 +43,7 @@ class Names:
     """The labels that the settings allow."""
 
     def __init__(self, settings: Settings) -> None:
-        self.shops = {shop.id for shop in settings.shops}
+        self.shops = {shop.id for shop in settings.live_shops}
         self.targets = self.shops | {other.id for other in (*settings.warehouses, *settings.notifiers)}
 
     def shop(self, source: str) -> str:

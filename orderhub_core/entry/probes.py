@@ -80,7 +80,7 @@ def takes_webhooks(hub: Hub) -> Callable[[], None]:
 
     def check() -> None:
         reasons = []
-        for shop in hub.settings.shops:
+        for shop in hub.settings.live_shops:
             try:
                 hub.channel(shop.id)
             except UserMistake as mistake:

@@ -56,7 +56,7 @@ def check_connectors(hub: Hub) -> None:
     """Raises UserMistake for a connector that does not exist: better now than at the first message."""
     settings = hub.settings
     for kind, endpoints in {
-        "channels": settings.shops,
+        "channels": settings.live_shops,
         "touchpoints": settings.touchpoints,
         "warehouses": settings.warehouses,
         "notifiers": settings.notifiers,
@@ -119,7 +119,7 @@ def tell_start(hub: Hub, role: str, **more: object) -> None:
 def tell_doubts(hub: Hub, *, works: bool = True) -> None:
     """Once, at the start: what would make the hub promise less than it should, shops that take nothing yet, and whom a
     worker (`works`) cannot reach by these settings."""
-    for shop in hub.settings.shops:
+    for shop in hub.settings.live_shops:
         try:
             hub.channel(shop.id)
         except UserMistake as mistake:

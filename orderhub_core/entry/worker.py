@@ -71,7 +71,7 @@ class Worker:
             self._thread("restock", self._restock, RESTOCK_EVERY_S),
             self._thread("expire", self._expire, EXPIRE_EVERY_S, first_pause_s=EXPIRE_EVERY_S / 60),
         ]
-        for shop in hub.settings.shops:
+        for shop in hub.settings.live_shops:
             step = self._poller(hub.poll_shop, shop.id)
             self._threads.append(self._thread(f"poll {shop.id}", step, shop.poll_every_s))
         for touchpoint in hub.settings.touchpoints:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -14,14 +14,14 @@ import msgspec
 from orderhub_core.errors import Busy, UserMistake
 from orderhub_core.flows.absorb import Outcome, drain, plan
 from orderhub_core.flows.context import Context
-from orderhub_core.flows.intend import is_due, lacks_lines
-from orderhub_core.flows.rows import head
+from orderhub_core.flows.intend import is_due, is_undecided, lacks_lines
+from orderhub_core.flows.rows import head, push_keys
 from orderhub_core.fold import Head
 from orderhub_core.model import RawMessage
 from orderhub_core.ports import FileMapping, Files
 from orderhub_core.settings import FILE_NAME, Endpoint
 from orderhub_core.stated import version_of
-from orderhub_core.store import elsewhere
+from orderhub_core.store import elsewhere, unlogged
 from orderhub_core.store.base import Store
 from orderhub_core.store.progress import Progress
 from orderhub_core.store.unit import Message
@@ -61,6 +61,11 @@ class Imported(msgspec.Struct, frozen=True):
     """Orders of the file that are to be sent, and of which nobody has told what is in them: no warehouse gets them."""
     without_total: int = 0
     """Orders of the file that are to be sent, and whose amount nobody has told, though their lines: rules read 0."""
+    going: int = 0
+    """Orders that it makes rules send to their warehouses; `held`: that wait for a person first."""
+    held: int = 0
+    undecided: int = 0
+    """Orders of the file that are to be sent, and that no rulebook decides on: they go nowhere."""
 
 
 def import_file(
@@ -84,7 +89,7 @@ def import_file(
     source = f"file/{platform}/{shop}"
     messages = [msgspec.structs.replace(message, source=source) for message in reading.messages]
     rejected = bool(reading.refused.height) and on_error == "reject-all"
-    made = _Made({}, {}, {})
+    made = _Made({}, {}, {}, {})
     if not rejected:
         made = _preview(context, messages, now, batch) if dry_run else _apply(context, messages, now, batch)
     tally = Counter(made.outcomes.values())
@@ -101,6 +106,7 @@ def import_file(
     ]
     repeated = 0 if rejected else len(messages) - len(row_of)
     heads = [] if rejected else list(_heads(context.store, shop, reading.order_nos, made.planned, batch))
+    pushed = Counter((made.pushed if dry_run else _pushed(_intended(context.store, heads, now, batch))).values())
     return Imported(
         file=path.name,
         mapping=mapping_name,
@@ -116,6 +122,9 @@ def import_file(
         unread=reading.unread,
         without_lines=sum(map(lacks_lines, heads)),
         without_total=sum(map(_lacks_total, heads)),
+        going=pushed[False],
+        held=pushed[True],
+        undecided=sum(map(is_undecided, heads)),
     )
 
 
@@ -153,6 +162,8 @@ class _Made(NamedTuple):
     parked: dict[str, str]
     planned: dict[tuple[str, str], Head]
     """By shop and number, the orders that a preview has looked at: the store may not have them so."""
+    pushed: dict[str, bool]
+    """Of a preview, as of `_pushed`."""
 
 
 def _apply(context: Context, messages: list[RawMessage], now: int, batch: int) -> _Made:
@@ -165,7 +176,7 @@ def _apply(context: Context, messages: list[RawMessage], now: int, batch: int) -
             else:
                 outcomes.setdefault(message.message_id, "unchanged")
     if not messages:
-        return _Made({}, {}, {})
+        return _Made({}, {}, {}, {})
     source = messages[0].source
     fresh = [message_id for message_id, outcome in outcomes.items() if outcome == "noted"]
     ours = _until_applied(context, source, fresh, batch)
@@ -173,7 +184,7 @@ def _apply(context: Context, messages: list[RawMessage], now: int, batch: int) -
         store, source, [message_id for message_id in fresh if message_id not in ours], before
     )
     parked = store.parked_among(source, outcomes)
-    return _Made(outcomes | dict.fromkeys(parked, "parked"), parked, {})
+    return _Made(outcomes | dict.fromkeys(parked, "parked"), parked, {}, {})
 
 
 def _until_applied(context: Context, source: str, message_ids: list[str], batch: int) -> dict[str, Outcome]:
@@ -214,7 +225,7 @@ def _told_by_log(store: Store, source: str, message_ids: list[str], before: Prog
 
 def _preview(context: Context, messages: list[RawMessage], now: int, batch: int) -> _Made:
     """Plan against the hub as it is, write nothing. What was received before is no news, as when it is imported."""
-    made = _Made({}, {}, {})
+    made = _Made({}, {}, {}, {})
     for whole in _groups(list({m.message_id: m for m in messages}.values()), batch):
         known = context.store.message_ids(whole[0].source, [m.message_id for m in whole])
         made.outcomes.update(dict.fromkeys(known, "unchanged"))
@@ -228,7 +239,24 @@ def _preview(context: Context, messages: list[RawMessage], now: int, batch: int)
             for number, first in planned.orders.items()
             for one in first.beside or (first,)
         )
+        made.pushed.update(_pushed((row[0], row[4]) for row in planned.writes.new["outbox"]))
     return made
+
+
+def _pushed(effects: Iterable[tuple[str, str]]) -> dict[str, bool]:
+    """Of effects, by key and state, the orders that are handed over, and whether any of their parcels waits for a
+    person."""
+    orders: dict[str, bool] = {}
+    for key, state in effects:
+        kind, _, order = key.partition(":")
+        if kind.partition("-")[0] == "push":
+            orders[order] = orders.get(order, False) or state == "person"
+    return orders
+
+
+def _intended(store: Store, heads: Sequence[Head], since: int, batch: int) -> Iterator[tuple[str, str]]:
+    keys = [key for head in heads if head.decided for key in push_keys(head)]
+    return chain.from_iterable(unlogged.intended(store, some, since) for some in _groups(keys, batch))
 
 
 def _heads(

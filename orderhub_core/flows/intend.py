@@ -84,7 +84,7 @@ class Intentions:
 
     def awaits(self, head: Head) -> bool:
         """Whether the rulebook must speak on an order before anything else is applied to it."""
-        return head.order_id in self.news.touched and _is_undecided(head) and self.books.speaks
+        return head.order_id in self.news.touched and is_undecided(head) and self.books.speaks
 
     def reads_buyer(self, head: Head) -> bool:
         """Whether the rulebook, as it speaks on an order, will read what its buyer's other orders are."""
@@ -106,7 +106,7 @@ class Intentions:
 
     def decide(self) -> None:
         """Let the rulebook speak on orders that it has not spoken on."""
-        undecided = [head for head in self.news.touched.values() if _is_undecided(head)]
+        undecided = [head for head in self.news.touched.values() if is_undecided(head)]
         if not undecided or not self.books.speaks:
             return
         lines = self._lines_of(undecided)
@@ -304,7 +304,7 @@ def lacks_lines(head: Head) -> bool:
     return not head.decided and head.lines_digest is None and is_due(head)
 
 
-def _is_undecided(head: Head) -> bool:
+def is_undecided(head: Head) -> bool:
     """Owed, its lines known, and no rulebook has spoken on it."""
     return not head.decided and head.lines_digest is not None and is_due(head)
 

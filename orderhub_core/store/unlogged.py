@@ -19,6 +19,7 @@ AHEAD = f"""SELECT key, target,
     CASE WHEN (state = 'waiting' AND attempts > 0) OR ({MET_NOBODY}) THEN 'failing' ELSE state END,
     attempts, next_at, note FROM outbox WHERE {{those}}
     AND state IN ('waiting', 'leased', 'person') ORDER BY intended_at, key"""
+INTENDED = "SELECT key, state FROM outbox WHERE {those} AND intended_at >= ?"
 DECIDED = """SELECT action, argument, quantity, rule, version, reason, decided_at, parcel FROM decisions
     WHERE order_id = ? AND shadow = 0 ORDER BY place"""
 EARNED = """SELECT g.rule, g.sku, l.sku FROM lines g JOIN lines l ON l.order_id = g.order_id AND l.line_no = g.gift_of
@@ -82,6 +83,12 @@ def decided(store: Store, order_id: int) -> list[Decided]:
 def earned(store: Store, order_id: int) -> dict[tuple[str, str], str]:
     """Of gifts that rules gave, by rule and SKU, the SKU that each goes with."""
     return {(rule, gift): sku for rule, gift, sku in store.query("hub", EARNED, (order_id,))}
+
+
+def intended(store: Store, keys: Sequence[str], since: int) -> list[tuple[str, str]]:
+    """Those of these effects that were intended since then (microseconds UTC), and the state that each is in."""
+    rows = store.query("hub", INTENDED.format(those=store.among("key")), (store.listed(keys), since))
+    return [(key, state) for key, state in rows]
 
 
 def done(store: Store, keys: Sequence[str]) -> list[Done]:

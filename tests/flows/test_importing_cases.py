@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import pytest
 import test_retelling
+from structlog.testing import capture_logs
 
+from orderhub_core.entry import start
+from orderhub_core.entry.worker import Worker
 from orderhub_core.flows import doubts
+from orderhub_core.hub import Hub
+from orderhub_core.i18n import translator
+from orderhub_core.names import Names
+from orderhub_core.store import homes
 
 living = test_retelling.living
 HEAD = "订单编号,订单状态,订单提交时间,支付完成时间,售后状态,商家编码,商品数量\n"
@@ -62,3 +69,45 @@ def test_a_refunded_line_of_the_items_report_holds_its_order(living, tmp_path):
         )
     )  # fmt: skip
     assert taken(living, tmp_path, items, "taobao-items") == dict.fromkeys(("T1", "T3"), doubts.WANTED_BACK)
+
+
+def test_a_preview_tells_how_many_go_and_how_many_wait_for_a_person_as_it_comes_then(living, tmp_path):
+    path = tmp_path / "export.csv"
+    path.write_text(HEAD + row("A1", "退款成功") + row("A2", "-") + row("A3", "-"), encoding="utf-8")
+
+    def fates(*, dry_run=False):
+        told = living.import_file(path, "douyin-export", on_error="reject-all", dry_run=dry_run)
+        return told.going, told.held, told.undecided
+
+    assert fates(dry_run=True) == fates() == (2, 1, 0)
+    assert fates(dry_run=True) == fates() == (0, 0, 0), "once"
+
+
+def test_orders_that_no_rulebook_decides_on_are_counted(tmp_path):
+    homes.init(home := homes.Home(tmp_path / "d"))
+    hub = Hub(home)
+    path = tmp_path / "export.csv"
+    path.write_text(HEAD + row("A1", "-") + row("A2", "-").replace("待发货", "已发货"), encoding="utf-8")
+    for dry_run in (True, False):
+        told = hub.import_file(path, "douyin-export", on_error="reject-all", dry_run=dry_run)
+        assert (told.going, told.held, told.undecided) == (0, 0, 1)
+    hub.close()
+
+
+def test_a_shop_whose_orders_come_by_files_alone_has_a_name_and_nobody_signs_in_there(tmp_path):
+    homes.init(home := homes.Home(tmp_path / "d"))
+    shops = '[[shops]]\nid = "yz"\nconnector = ""\nname = "有赞店"\n'
+    (home.data / "orderhub.toml").write_text(shops, encoding="utf-8")
+    path = tmp_path / "export.csv"
+    path.write_text(HEAD + row("A1", "-"), encoding="utf-8")
+    hub = Hub(home)
+    told = hub.import_file(path, "douyin-export", on_error="reject-all", dry_run=False, into="yz")
+    assert (told.shop, hub.frame("orders")["platform"].to_list()) == ("yz", ["douyin"])
+    names = Names(hub.settings, translator("zh"))
+    assert (names("shop", "yz"), names("source", "file/douyin/yz")) == ("有赞店", "有赞店的文件（douyin）")
+    with capture_logs() as logs:
+        start.check_connectors(hub)
+        start.tell_doubts(hub, works=False)
+    polls = [thread.name for thread in Worker(hub)._threads if "yz" in thread.name]
+    assert ([log["event"] for log in logs], polls) == ([], [])
+    hub.close()

@@ -101,7 +101,7 @@ def of_hub(hub: Hub) -> Index:
         hub,
         weights=msgspec.structs.asdict(own.credibility.weights),
         targets=own.credibility.targets,
-        polls={endpoint.id: endpoint.poll_every_s for endpoint in (*own.shops, *own.touchpoints)},
+        polls={endpoint.id: endpoint.poll_every_s for endpoint in (*own.live_shops, *own.touchpoints)},
         zone=own.time_zone,
     )
 

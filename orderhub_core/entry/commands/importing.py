@@ -32,6 +32,12 @@ WITHOUT_TOTAL = (
     " holds by amount pass them by: first take in the report that has the amounts (`total`), then their items:"
     " docs/import.md"
 )
+GOING = "orders that rules send to their warehouses: {going}; that wait for a person first: {held}"
+WOULD_GO = "orders that rules would send to their warehouses: {going}; that would wait for a person first: {held}"
+UNDECIDED = (
+    "orders to be sent that go nowhere, for no rulebook decides on them: {n}; if they are to go, publish one before you"
+    " import them: docs/rules.md"
+)
 
 
 @app.command()
@@ -116,6 +122,11 @@ def _sentences(imported: Imported) -> str:
         lines.append("  " + tr(WITHOUT_LINES).format(n=f"{imported.without_lines:,}"))
     if imported.without_total:
         lines.append("  " + tr(WITHOUT_TOTAL).format(n=f"{imported.without_total:,}"))
+    if imported.going or imported.held:
+        text = tr(WOULD_GO if imported.dry_run else GOING)
+        lines.append("  " + text.format(going=f"{imported.going:,}", held=f"{imported.held:,}"))
+    if imported.undecided:
+        lines.append("  " + tr(UNDECIDED).format(n=f"{imported.undecided:,}"))
     for reason in imported.reasons[:SHOWN]:
         cell = "" if reason["value"] is None else f" = {reason['value']!r}"
         where = f"{reason['column']}{cell}{tr(': ')}" if reason["column"] else ""

@@ -29,7 +29,7 @@ def status(as_json: AsJson = False) -> int:
 
     known = {lag.source: lag for lag in flow.lags}
     rows = []
-    for source in sorted({*known, *(shop.id for shop in opened.settings.shops)}):
+    for source in sorted({*known, *(shop.id for shop in opened.settings.live_shops)}):
         lag = known.get(source)
         heard, oldest = (ago(lag.received_at), ago(lag.oldest_at)) if lag else (None, None)
         rows.append(
