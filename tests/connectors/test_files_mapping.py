@@ -30,7 +30,9 @@ def written(tmp_path: Path, text: str) -> str:
 
 
 def test_the_shipped_mappings_load_and_mean_something() -> None:
-    assert shipped_mappings() == ["douyin-export", "generic", "olist", "taobao-export", "taobao-items"]
+    assert shipped_mappings() == [
+        "douyin-export", "generic", "olist", "pinduoduo-export", "taobao-export", "taobao-items",
+    ]  # fmt: skip
     for name in shipped_mappings():
         mapping = load_mapping(name)
         assert mapping.name == name
@@ -72,7 +74,7 @@ def test_a_slip_is_told_with_its_line(tmp_path: Path, old: str, new: str, senten
 
 
 def test_an_unknown_name_lists_the_shipped_ones() -> None:
-    with pytest.raises(UserMistake, match="mappings: douyin-export, generic, olist, taobao-export, taobao-items"):
+    with pytest.raises(UserMistake, match="mappings: douyin-export, generic, olist, pinduoduo-export, taobao-export"):
         load_mapping("taobao")
 
 

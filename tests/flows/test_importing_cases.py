@@ -111,3 +111,19 @@ def test_a_shop_whose_orders_come_by_files_alone_has_a_name_and_nobody_signs_in_
     polls = [thread.name for thread in Worker(hub)._threads if "yz" in thread.name]
     assert ([log["event"] for log in logs], polls) == ([], [])
     hub.close()
+
+
+def test_of_pinduoduo_s_export_only_what_is_owed_goes_and_what_was_refunded_never_does(living, tmp_path):
+    head = "订单成交时间,订单号,订单状态,用户实付金额(元),商品数量(件),商家编码-规格维度,售后状态\n"
+    rows = "".join(
+        f"2026-06-06 13:41:00,{number},{status},18.80,1,HAT,{case}\n"
+        for number, status, case in (
+            ("P1", "待发货", "无售后或售后取消"), ("P2", "未发货，退款成功", "退款成功"),
+            ("P3", "待发货", "售后处理中"), ("P4", "已发货，待收货", "无售后或售后取消"),
+        )
+    )  # fmt: skip
+    path = tmp_path / "orders.csv"
+    path.write_text(head + rows, encoding="utf-8")
+    took = living.import_file(path, "pinduoduo-export", on_error="reject-all", dry_run=False)
+    assert (took.shop, took.imported, took.going, took.held) == ("pinduoduo", 4, 1, 1)
+    assert {held.order_no: held.note for held in living.holds.kept()} == {"P3": doubts.WANTED_BACK}
