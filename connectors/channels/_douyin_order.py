@@ -240,7 +240,7 @@ def _case(case: LineCase, *, owed: bool) -> Event | None:
     event = words.mean(words.CASES, case.after_sale_status, "after_sale_status")
     kind = words.mean(words.CASE_TYPES, case.after_sale_type, "after_sale_type")
     paid_back = words.mean(words.REFUND_STATUSES, case.refund_status, "refund_status")
-    if kind == words.CANCELLATION and not owed:  # of what was never paid no money goes back
+    if kind == words.PRICE or (kind == words.CANCELLATION and not owed):  # of what was never paid no money goes back
         return None
     if kind == words.RESENDING and event is Event.RETURN_SENT:  # of what never came nothing comes back
         return Event.AFTER_SALE_APPLIED

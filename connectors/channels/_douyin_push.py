@@ -57,6 +57,7 @@ class Data(msgspec.Struct, gc=False):
     close_time: msgspec.Raw = UNSAID
     pay_type: msgspec.Raw = UNSAID
     aftersale_id: msgspec.Raw = UNSAID
+    aftersale_type: msgspec.Raw = UNSAID
     s_id: msgspec.Raw = UNSAID
     refund_amount: msgspec.Raw = UNSAID
     logistics_msg: Logistics | None = None
@@ -145,8 +146,8 @@ ITEM, DATA = msgspec.json.Decoder(Item), msgspec.json.Decoder(Data)
 WHEN: msgspec.json.Decoder[Instant | str] = msgspec.json.Decoder(Instant | str)
 ID: msgspec.json.Decoder[Id] = msgspec.json.Decoder(Id)
 FEN: msgspec.json.Decoder[Fen] = msgspec.json.Decoder(Fen)
-PAY_TYPE = msgspec.json.Decoder(int, strict=False)
-"""As text, too: not to see that it is 0 would make a payment of what is none."""
+WHOLE = msgspec.json.Decoder(int, strict=False)
+"""As text, too: not to see that a `pay_type` is 0 would make a payment of what is none."""
 
 
 def decode(body: bytes) -> Observation | OfNoOrder:
@@ -180,8 +181,10 @@ def _event(tag: str, data: Data, at: int) -> Event | None:
     if tag == "104":
         return _carrier_event(data.logistics_msg)
     if tag == "101":
-        return _payment(told(PAY_TYPE, data.pay_type), at)
+        return _payment(told(WHOLE, data.pay_type), at)
     if tag == "105" and not at:  # the order, asked for, is newer than whatever was changed
+        return None
+    if _is_of_a_price(data):
         return None
     return MEANINGS.get(tag, NOTHING).event
 
@@ -194,7 +197,7 @@ def _payment(pay_type: int | None, at: int) -> Event | None:
 
 def _is_part(tag: str, data: Data) -> bool:
     """Whether the order has more to say than the push, whatever that says."""
-    return tag in PARTS or (tag == "101" and told(PAY_TYPE, data.pay_type) is None)
+    return tag in PARTS or (tag == "101" and told(WHOLE, data.pay_type) is None)
 
 
 def told(decoder: msgspec.json.Decoder[Read], said: msgspec.Raw) -> Read | None:
@@ -230,10 +233,15 @@ def _carrier_event(logistics: Logistics | None) -> Event | None:
 
 def _cases(tag: str, data: Data) -> tuple[Case, ...]:
     number = told(ID, data.aftersale_id)
-    if number is None or MEANINGS.get(tag, NOTHING).event not in words.OF_A_CASE:
+    if number is None or MEANINGS.get(tag, NOTHING).event not in words.OF_A_CASE or _is_of_a_price(data):
         return ()
     back = (told(FEN, data.refund_amount) or 0) if tag in MONEY_BACK else None
     return (Case(str(number), str(told(ID, data.s_id) or ""), back),)
+
+
+def _is_of_a_price(data: Data) -> bool:
+    """Whether it is about a case that keeps no goods back."""
+    return told(WHOLE, data.aftersale_type) in words.PRICE_PROTECTED
 
 
 def _parcels(logistics: Logistics | None) -> tuple[Parcel, ...]:

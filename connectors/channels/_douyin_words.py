@@ -93,18 +93,21 @@ REFUND_STATUSES: dict[int, bool] = {0: True, 1: False, 2: False, 3: True, 4: Fal
 """refund_status: may a case that calls itself successful be believed to have paid back? (1, 2 under way; 4 failed)"""
 
 REFUND, EXCHANGE, RESENDING, CANCELLATION = "refund", "exchange", "resending", "cancellation"
+PRICE = "price"
 CASE_TYPES: dict[int, str] = {
     0: REFUND,
     1: REFUND,
     2: REFUND,
-    6: REFUND,
+    6: PRICE,
     3: EXCHANGE,
     7: RESENDING,
     8: EXCHANGE,
     4: CANCELLATION,
     5: CANCELLATION,
 }
-"""after_sale_type of a line. Repair is read as exchange: goods come back, and go out again."""
+"""after_sale_type of a line. Repair is read as exchange: goods come back, and go out again. Of a price that was
+protected (6) the buyer has got a part back, and is sent all that was bought: it is no case that keeps goods back."""
+PRICE_PROTECTED = frozenset(number for number, kind in CASE_TYPES.items() if kind == PRICE)
 WITHOUT_MONEY = frozenset({EXCHANGE, RESENDING})
 """Of these none goes back."""
 

@@ -93,3 +93,22 @@ def test_an_order_that_is_over_altogether_tells_what_it_was() -> None:
 def test_the_lines_are_numbered_alike_in_whatever_order_they_come() -> None:
     for lines in permutations(gift()["sku_order_list"]):
         assert lines_of(PAID | {"sku_order_list": list(lines)}) == lines_of(gift())
+
+
+@pytest.mark.parametrize("status", [6, 12])
+def test_a_price_that_was_protected_keeps_nothing_back(status: int) -> None:
+    """The buyer gets a part of the money back, and all of the goods."""
+    case = {"after_sale_info": {"after_sale_status": status, "after_sale_type": 6, "refund_status": 3}}
+    lines = [line | case for line in PAID["sku_order_list"]]
+    protected = douyin.decode("order", json.dumps(PAID | {"sku_order_list": lines}).encode())
+    plain = douyin.decode("order", json.dumps(PAID).encode())
+    assert (protected.facts, protected.cases, protected.content) == (plain.facts, (), plain.content)
+
+
+@pytest.mark.parametrize("tag", ["200", "201", "206"])
+@pytest.mark.parametrize(("kind", "keeps"), [(6, False), ("6", False), (2, True), (None, True)])
+def test_a_push_of_a_price_that_was_protected_is_no_case(tag: str, kind: object, *, keeps: bool) -> None:
+    data = {"p_id": 1, "aftersale_id": 2, "s_id": 3, "update_time": TAKEN, "refund_amount": 500}
+    said = {"tag": tag, "msg_id": "m", "data": json.dumps(data | ({} if kind is None else {"aftersale_type": kind}))}
+    seen = douyin.decode("push", json.dumps(said).encode())
+    assert (bool(seen.facts), bool(seen.cases)) == (keeps, keeps)
