@@ -67,3 +67,22 @@ def test_the_figures_stay_fresh(probe: str, visit: Visit) -> None:
     shown = orders.inner_text()
     orders.evaluate("place => place.textContent = 'stale'")
     expect(orders).to_have_text(shown, timeout=10_000)
+
+
+@pytest.mark.parametrize(("width", "language"), [(390, "zh"), (1280, "en")])
+def test_a_number_that_somebody_is_asked_about_leads_to_its_order(
+    home: str, visit: Visit, width: int, language: str
+) -> None:
+    page = visit(f"{home}/?lang={language}", width=width)
+    page.get_by_role("searchbox").fill("NOBODY-1 &b=2")
+    page.get_by_role("searchbox").press("Enter")
+    page.wait_for_url("**/apps/order/?order=NOBODY-1*")
+    looking.stand(page)
+    expect(page.get_by_role("textbox").first).to_have_value("NOBODY-1 &b=2", timeout=20_000)
+    expect(page.get_by_text({"zh": "没有单号是", "en": "No order has the number"}[language])).to_be_visible()
+
+
+def test_a_console_without_these_apps_leads_nowhere_else(probe: str, visit: Visit) -> None:
+    page = visit(probe)
+    assert page.get_by_role("searchbox").count() == 0
+    assert page.locator("dl a").count() == 0

@@ -97,6 +97,17 @@ def test_an_order_is_kept_back_from_its_page_with_a_reason(
     assert page.evaluate(looking.OVERFLOW) == 0
 
 
+def test_the_first_page_leads_to_an_order_and_to_what_waits(shop: str, visit: Visit) -> None:
+    page = visit(f"{shop}/?lang=en")
+    page.get_by_role("link", name="Effects for a person").click()
+    page.wait_for_url("**/apps/health/")
+    page = visit(f"{shop}/?lang=en")
+    page.get_by_role("searchbox").fill(" CHEAP-2026")
+    page.get_by_role("button", name="Look").click()
+    looking.stand(page)
+    expect(page.get_by_text("CHEAP-2026 of imported").first).to_be_visible(timeout=20_000)
+
+
 def test_a_number_that_nobody_has_says_what_to_do(shop: str, visit: Visit) -> None:
     page = visit(f"{shop}/apps/order/?lang=en&order=%3Cb%3ENOBODY")
     looking.stand(page)

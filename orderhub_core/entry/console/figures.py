@@ -43,6 +43,9 @@ PULSE = {
 }
 """Fields of a live hub's pulse, and what the page calls them."""
 
+QUEUE = frozenset({"Waiting", "Parked", "Effects waiting", "Effects for a person"})
+"""Figures of what waits, each of which the app of order health tells more of."""
+
 
 class Board(Protocol):
     """What the console needs of any hub."""

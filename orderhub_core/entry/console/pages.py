@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from orderhub_core import i18n
 from orderhub_core.entry.console.cards import Card
-from orderhub_core.entry.console.figures import Figures
+from orderhub_core.entry.console.figures import QUEUE, Figures
 from orderhub_core.entry.console.glyphs import svg
 
 HERE = Path(__file__).parent
@@ -55,16 +55,26 @@ def clock(at: int, language: str, time_zone: str) -> tuple[str, str]:
     return moment.isoformat(), shown
 
 
+FIND, HEALTH = "order", "health"
+"""Apps that the landing page leads to by more than their cards, where they are there."""
+
+
 def landing(language: str, cards: Iterable[Card], figures: Figures, *, read_only: bool, time_zone: str) -> str:
     tr = i18n.translator(language)
     machine, shown = clock(figures.as_of, language, time_zone)
+    cards = list(cards)
+    urls = {card.name: card.url for card in cards}
     return _page(
         "landing",
         language,
         languages=language_links(language),
         badge=f'<span class="badge">{escape(tr("Read only"))}</span>' if read_only else "",
         as_of=f'<time datetime="{machine}" data-live="as_of">{shown}</time>',
-        counts="".join(_count(tr(label), label, value) for label, value in figures.counts.items()),
+        counts="".join(
+            _count(tr(label), label, value, urls.get(HEALTH) if label in QUEUE else None)
+            for label, value in figures.counts.items()
+        ),
+        find=_find(tr, urls[FIND]) if FIND in urls else "",
         shares="".join(_share(n, value) for n, value in enumerate(figures.stages.values())),
         stages="".join(_stage(tr(stage), n, value) for n, (stage, value) in enumerate(figures.stages.items())),
         cards="".join(_card(tr, card) for card in cards),
@@ -99,8 +109,19 @@ def language_links(language: str) -> str:
     )
 
 
-def _count(label: str, key: str, value: int) -> str:
-    return f'<div class="count"><dt>{escape(label)}</dt><dd data-live="{escape(key)}">{value:,}</dd></div>'
+def _count(label: str, key: str, value: int, url: str | None) -> str:
+    """`url`: where more is told of it."""
+    told = escape(label) if url is None else f'<a href="{escape(url)}/">{escape(label)}</a>'
+    return f'<div class="count"><dt>{told}</dt><dd data-live="{escape(key)}">{value:,}</dd></div>'
+
+
+def _find(tr: i18n.Translate, url: str) -> str:
+    """Where a number is typed that somebody is asked about."""
+    return (
+        f'<form class="find" role="search" action="{escape(url)}/"><label for="order">'
+        f'{escape(tr("Order number or tracking number"))}</label><span><input id="order" name="order" type="search"'
+        f' required autocomplete="off" maxlength="200"><button>{escape(tr("Look"))}</button></span></form>'
+    )
 
 
 def _share(n: int, value: int) -> str:
