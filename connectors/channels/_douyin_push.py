@@ -241,7 +241,8 @@ def _cases(tag: str, data: Data) -> tuple[Case, ...]:
 
 def _is_of_a_price(data: Data) -> bool:
     """Whether it is about a case that keeps no goods back."""
-    return told(WHOLE, data.aftersale_type) in words.PRICE_PROTECTED
+    kind = told(WHOLE, data.aftersale_type)
+    return kind is not None and words.CASE_TYPES.get(kind) == words.PRICE
 
 
 def _parcels(logistics: Logistics | None) -> tuple[Parcel, ...]:

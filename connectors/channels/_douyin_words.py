@@ -107,7 +107,6 @@ CASE_TYPES: dict[int, str] = {
 }
 """after_sale_type of a line. Repair is read as exchange: goods come back, and go out again. Of a price that was
 protected (6) the buyer has got a part back, and is sent all that was bought: it is no case that keeps goods back."""
-PRICE_PROTECTED = frozenset(number for number, kind in CASE_TYPES.items() if kind == PRICE)
 WITHOUT_MONEY = frozenset({EXCHANGE, RESENDING})
 """Of these none goes back."""
 
