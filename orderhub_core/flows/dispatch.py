@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from random import Random
 from typing import NamedTuple
 
-from orderhub_core.effects import Effect, decode
+from orderhub_core.effects import Effect, FetchOrder, decode
 from orderhub_core.errors import (
     BadCredentials,
     Busy,
@@ -34,6 +34,8 @@ LONGEST_S = 60
 """What one effect may take: asking and reading back, each within the longest `timeout_s` that settings allow."""
 AT_A_TIME = 10
 FIRST_WAIT_S, LONGEST_WAIT_S = 1, 3_600
+LONGEST_ASKED_S = 300
+"""As `LONGEST_WAIT_S`, of what is only asked: hand-overs wait for the answer."""
 
 Perform = Callable[[Effect, str], None]
 """As `Targets.perform`."""
@@ -142,10 +144,12 @@ def _perform(
         return Finished(untried, "person", clock(), str(failure), tried=False)
     except Later as failure:
         gates.failed(leased.target, failure.after_s)
-        if leased.attempts >= attempts:
+        asks = isinstance(decode(leased.payload), FetchOrder)  # however often: nothing arrives by it
+        if leased.attempts >= attempts and not asks:
             last = NeedsPerson("gave up after {tries} tries: {answer}", tries=leased.attempts, answer=failure)
             return Finished(leased, "person", clock(), str(last))
-        at = next_try(leased.attempts, failure.after_s, now=clock(), dice=dice)
+        longest_s = LONGEST_ASKED_S if asks else LONGEST_WAIT_S
+        at = next_try(leased.attempts, failure.after_s, now=clock(), dice=dice, longest_s=longest_s)
         return Finished(leased, "waiting", at, str(failure))
     except OrderHubError as failure:
         gates.answered(leased.target)
@@ -156,7 +160,9 @@ def _perform(
     return Finished(leased, "done", clock(), "")
 
 
-def next_try(attempt: int, after_s: float | None, *, now: int, dice: Random) -> int:
+def next_try(
+    attempt: int, after_s: float | None, *, now: int, dice: Random, longest_s: int = LONGEST_WAIT_S
+) -> int:  # fmt: skip
     """Exponential backoff with full jitter in its upper half; not before we were asked back, if that is near."""
-    wait_s = min(LONGEST_WAIT_S, FIRST_WAIT_S * 2**attempt) * dice.uniform(0.5, 1.0)
+    wait_s = min(longest_s, FIRST_WAIT_S * 2**attempt) * dice.uniform(0.5, 1.0)
     return now + int(min(FURTHEST, max(wait_s, after_s or 0.0) * SECOND))

@@ -52,7 +52,7 @@ NUMBERS = ("total_minor", "paid_minor", "freight_minor", "discount_minor")
 WORDS = ("currency", "payment_method", "province", "city")
 TRIES = 5
 PAUSES_S = (2, 10)
-FIRST_WAIT, LONGEST_WAIT = 1, 3_600
+FIRST_WAIT, LONGEST_WAIT, LONGEST_ASKED = 1, 3_600, 300
 FURTHEST = 6 * 3_600 * SECOND
 DICE = 0.75
 """What the harness' dice always show, between a half and the whole."""
@@ -812,7 +812,7 @@ def _goods(leased: Any) -> list[tuple[str, int, str]]:
     return [(line["sku"], line["quantity"], line["gift_of"]) for line in msgspec.json.decode(leased.payload)["lines"]]
 
 
-def after(attempt: int, now: int, asked_s: float | None) -> int:
-    """When a failed effect is tried again."""
-    wait = max(min(LONGEST_WAIT, FIRST_WAIT * 2**attempt) * DICE, asked_s or 0.0)
+def after(attempt: int, now: int, asked_s: float | None, *, asks: bool = False) -> int:
+    """When a failed effect is tried again; sooner where it only `asks`."""
+    wait = max(min(LONGEST_ASKED if asks else LONGEST_WAIT, FIRST_WAIT * 2**attempt) * DICE, asked_s or 0.0)
     return now + min(FURTHEST, int(wait * SECOND))

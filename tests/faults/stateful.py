@@ -454,12 +454,12 @@ class Machine(RuleBasedStateMachine):
             _raise(end, asked)
 
         def finished(result: Any, now: int) -> None:
-            attempts = result.leased.attempts
+            attempts, asks = result.leased.attempts, result.leased.key.startswith("fetch:")
             end, asked = tried.pop(result.leased.key, ("untried", None))
             if end in ("later", "throttled"):
-                end = "waiting" if attempts < TRIES else "person"
+                end = "waiting" if attempts < TRIES or asks else "person"
             expected = {"untried": "waiting", "refused": "person", "bug": "person"}.get(end, end)
-            due = now if end == "untried" else after(attempts, now, asked)
+            due = now if end == "untried" else after(attempts, now, asked, asks=asks)
             if result.state != expected or (expected == "waiting" and result.next_at != due):
                 raise Mismatch(f"{house.name}: {result} where {expected} at {due} was due")
 

@@ -45,6 +45,7 @@ class Platform:
 
     def __init__(self, port: int) -> None:
         self.port, self.order, self.server = port, dict(PAID), None
+        self.status = 200
 
     def up(self) -> None:
         platform = self
@@ -57,7 +58,7 @@ class Platform:
                 token = self.path.partition("?")[0].endswith("/token/create")
                 data = {"access_token": "t"} if token else {"shop_order_detail": platform.order}
                 body = json.dumps({"code": 10000, "data": data}).encode()
-                self.send_response(200)
+                self.send_response(platform.status)
                 self.send_header("content-length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
@@ -153,3 +154,19 @@ def test_it_waits_while_a_person_is_asked_for_the_answer_and_goes_when_that_is_s
 def test_who_has_nothing_to_ask_goes_at_once(yard, home):
     _, dock = yard
     assert dispatched(home) == ("done", 1, "") and len(dock.orders) == 1
+
+
+def test_a_platform_s_bad_night_asks_nobody_and_is_over_by_itself(yard, home, platform):
+    """A question changes nothing there: it is asked again, however often, and often enough."""
+    hub, dock = yard
+    changed(hub)
+    platform.status = 502
+    platform.up()
+    for night in range(12):
+        assert dispatched(home, hours=night) == ("waiting", 0, "")
+    assert hub.holds.kept() == [] and not dock.orders
+    ((tries, due),) = hub.store.query("hub", "SELECT attempts, next_at FROM outbox WHERE key LIKE 'fetch:%'")
+    assert tries > hub.settings.limits.attempts and due <= clock() + 11 * HOUR + 300 * 1_000_000
+    platform.status = 200
+    dispatched(home, hours=12)
+    assert dispatched(home, hours=13) == ("done", 1, "") and len(dock.orders) == 1
