@@ -288,6 +288,13 @@ def test_a_damaged_database_is_told_and_exits_3(orderhub, tmp_path):
     assert (code, "db restore" in out, "Traceback" in out + err) == (1, True, False)
 
 
+def test_a_restored_hub_is_told_by_the_clock_of_its_people(orderhub, tmp_path):
+    assert orderhub("db", "init", "--data", tmp_path / "d")[0] == 0
+    assert orderhub("db", "backup", tmp_path / "kept", "--data", tmp_path / "d")[0] == 0
+    code, out, _ = orderhub("db", "restore", tmp_path / "kept", "--data", tmp_path / "again")
+    assert (code, re.search(r"holds the hub of \d{4}-\d\d-\d\d \d\d:\d\d:\d\d\+08:00:", out) is not None) == (0, True)
+
+
 def test_a_bug_is_told_without_the_data_it_stumbled_over(orderhub, tmp_path, monkeypatch):
     from orderhub_core.entry.commands import db
 

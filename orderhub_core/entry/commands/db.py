@@ -8,11 +8,12 @@ import sys
 import time
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
 from orderhub_core import hub, settings
-from orderhub_core.entry.options import AsJson, spoken, tell, tr
+from orderhub_core.entry.options import AsJson, spoken, tell, tr, written
 from orderhub_core.entry.start import check_connectors, check_rulebook, leaving_nothing
 from orderhub_core.errors import OrderHubError, UserMistake
 from orderhub_core.store import backup as backups
@@ -130,16 +131,16 @@ def backup(
     """Back the hub up while it works. The backup holds personal data: only its owner can read it."""
     began = time.monotonic()
     with _Progress() as progress:
-        written = backups.backup(hub.home(), into, keep=keep, tell=progress)
+        made = backups.backup(hub.home(), into, keep=keep, tell=progress)
     seconds = time.monotonic() - began
     answer = {
-        "backup": str(written.folder),
+        "backup": str(made.folder),
         "seconds": seconds,
-        "removed": [str(path) for path in written.removed],
-        "manifest": written.manifest,
+        "removed": [str(path) for path in made.removed],
+        "manifest": made.manifest,
     }
     text = tr("{folder}: {content}, in {n} s")
-    sentence = text.format(folder=written.folder, content=_content(written.manifest), n=f"{seconds:.1f}")
+    sentence = text.format(folder=made.folder, content=_content(made.manifest), n=f"{seconds:.1f}")
     tell(answer, sentence, as_json=as_json)
     return 0
 
@@ -157,7 +158,8 @@ def restore(
         done = backups.restore(path, home, force=force, tell=progress)
     kept = tr("; what was there is kept in {folders}").format(folders=tr(", ").join(done.aside)) if done.aside else ""
     text = tr("{home} holds the hub of {at}: {content}")
-    sentence = text.format(home=home.told(tr), at=_instant(done.manifest), content=_content(done.manifest)) + kept
+    at = written(done.manifest.instant, ZoneInfo(settings.load(home.data).time_zone))
+    sentence = text.format(home=home.told(tr), at=at, content=_content(done.manifest)) + kept
     if done.key:
         sentence += "\n" + done.key.told(tr)
     answer = {"home": str(home), "aside": done.aside, "manifest": done.manifest, "key": done.key and str(done.key)}
@@ -239,10 +241,6 @@ def expire(
 def _content(manifest: Manifest) -> str:
     counts = {name: f"{manifest.counts[name]:,}" for name in ("orders", "inbox")}
     return tr("orders: {orders}, messages: {inbox}, {size}").format(size=_size(manifest.size), **counts)
-
-
-def _instant(manifest: Manifest) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%SZ", time.gmtime(manifest.instant / 1e6))
 
 
 def _size(count: int) -> str:
