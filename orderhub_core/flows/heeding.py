@@ -27,13 +27,19 @@ def _event(said: Word, head: Head) -> str:
         case Keep():
             return doubts.HOLD_REQUESTED
         # Of one parcel, or by the hub, or of people who are not told, the others stay as they are.
-        case Release(parcel=0, held_for="", notices=(), act="go" | "again") if doubts.is_kept(head):
+        case Release(parcel=0, held_for="", notices=(), act="go" | "again") if doubts.is_kept(head) and _knew(said):
             return doubts.HOLD_ENDED
     return ""
+
+
+def _knew(said: Release) -> bool:
+    """Whether whoever said so had seen that it is kept back, and not that alone for which its shop could not be asked,
+    say. Where nobody tells what was seen, it was all."""
+    return not said.seen or any(doubts.KEPT_BY in note for note in said.seen.values())
 
 
 def why(said: Word) -> str:
     """As the order is told to be kept back."""
     if not isinstance(said, Keep):
         return doubts.KEPT
-    return f"kept back by {said.by or 'a person'}: {said.reason}"
+    return f"{doubts.KEPT_BY}{said.by or 'a person'}: {said.reason}"

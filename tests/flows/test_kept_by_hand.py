@@ -139,6 +139,19 @@ def test_nobody_lets_go_what_was_kept_back_after_they_had_looked(desk):
     drain(desk.context, 100)
     desk.push()
     assert (desk.pushed, desk.effect()[0]) == ([], "person")
+    assert "order.hold_ended" not in log(desk)
+
+
+def test_who_has_its_shop_asked_once_more_lets_nothing_go_that_somebody_keeps_back(desk):
+    """Of an order that nobody has told the lines of, only the question to its shop is listed."""
+    desk._receive([desk._order("A1", E.PLACED, E.PAID, at=NOW, origin="live")])
+    drain(desk.context, 100)
+    desk.give_up()
+    keep(desk)
+    desk.holds.release("A1", reason="the platform is back", by="bob", again=True)
+    desk.buy("A1", HOODIE=1)
+    desk.push()
+    assert (desk.pushed, desk.effect()) == (["fetch:shop-1:A1"], ("person", 0, KEPT))
 
 
 def test_all_parcels_and_what_is_made_for_it_are_kept_back(context, order):
