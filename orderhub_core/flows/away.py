@@ -25,7 +25,8 @@ def is_said(head: Head) -> bool:
 
 def is_away(head: Head) -> bool:
     """Whether a carrier has all of it."""
-    return head.logistics != "none" and head.decided == 1
+    rest = Event.PARTLY_SHIPPED.value in head.facts and ALL_SENT_BY.isdisjoint(head.facts)
+    return head.logistics != "none" and head.decided == 1 and not rest
 
 
 def is_under_way(entry: Entry) -> bool:
@@ -33,16 +34,18 @@ def is_under_way(entry: Entry) -> bool:
     return entry.event in SENT_BY or (entry.event in CARRIED_BY and entry.before == "none" != entry.after)
 
 
-def forestalled(head: Head, since: int) -> tuple[str, str, int, int, bool]:
-    """As of `store.unit.Forestalled`, without the key. That one of several parcels is under way is as it should be."""
-    if is_away(head):
+def forestalled(head: Head, since: int, *, carried: bool) -> tuple[str, str, int, int, bool]:
+    """As of `store.unit.Forestalled`, without the key. That one of several parcels is under way is as it should be.
+    `carried`: whether a carrier has all of it, for all that was known at some moment."""
+    if carried:
         return "withdrawn", CARRIED, FOREVER, since, True
     return "person", SHIPPED, since, since, head.decided == 1 or not ALL_SENT_BY.isdisjoint(head.facts)
 
 
 def there(head: Head, since: int) -> int:
     """The moment of which something is news (0: of none), where what was handed over has not left by it, so that it may
-    still be stopped; else GONE. Of several parcels the others may still be there when one has left."""
-    if head.decided > 1:
+    still be stopped; else GONE. Of several parcels the others may still be there when one has left, and so may the rest
+    of what a warehouse has shipped in parts."""
+    if head.decided > 1 or Event.PARTLY_SHIPPED.value in head.facts:
         return since if since and ALL_SENT_BY.isdisjoint(head.facts) else GONE
     return since if since and head.logistics == "none" and SENT_BY.isdisjoint(head.facts) else GONE

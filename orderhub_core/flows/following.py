@@ -63,6 +63,8 @@ class Following:
         """Why, since which moment, and `there`."""
         self._under_way: dict[int, int] = {}
         """Since which moment, of orders that are said to be shipped, or are with a carrier."""
+        self._away: set[int] = set()
+        """Of these, all of which a carrier has, for all that was known by then."""
         self._seen: dict[int, tuple[Line, ...]] = {}
         """The lines that were looked at last, of orders that have got others."""
         self._changed: dict[int, dict[int, int]] = {}
@@ -127,6 +129,7 @@ class Following:
         if away.is_said(head):
             anew = was_stopped or any(map(away.is_under_way, news))
             self._under_way[number] = moment if anew else self._under_way.get(number, 0)
+            self._away |= {number} if away.is_away(head) else set()
 
     def beware(self, head: Head, news: Iterable[Entry], moment: int) -> None:
         """Take in that an order has left by whatever hand: what another shop has by that number may be the same one. Of
@@ -238,7 +241,7 @@ class Following:
         for number, why in self._calm:
             self.writes.calmed += [Calm(why, doubts.PASSING[why], key) for key in self._keys(number, why)]
         for number, since in self._under_way.items():
-            forestalled = away.forestalled(self.news.touched[number], since)
+            forestalled = away.forestalled(self.news.touched[number], since, carried=number in self._away)
             self.writes.forestalled += [Forestalled(*forestalled, key) for key in self._keys(number)]
         relined = [self.news.touched[number] for number in self.news.lines]
         self._renew([head for head in relined if head.decided and self._is_renewed(head)])

@@ -162,9 +162,10 @@ EXPECTING = """SELECT gone.key FROM outbox leaves JOIN orders mine ON mine.order
 FORESTALL = f"""UPDATE outbox SET state = CASE WHEN attempts > 0 OR {EXPECTED} THEN 'person' ELSE ? END,
     note = ? || {BEFORE} WHERE key = ? AND done_at IS NULL
     AND (coalesce(released, -1) < CASE WHEN attempts = 0 THEN ? ELSE ? END OR (? > 0 AND attempts > 0))
-    AND (state IN ('waiting', 'leased') OR (state = 'person' AND note NOT LIKE ?))"""
+    AND (state IN ('waiting', 'leased')
+    OR (state = 'person' AND note NOT LIKE CASE WHEN attempts = 0 THEN ? ELSE ? END))"""
 """What was tried may have arrived, and that may be what has left: to try it once more could send it twice, so a person
-must look. Told once, as by HOLD."""
+must look. Told once, as by HOLD; but what was not tried is withdrawn as often as it was taken up again."""
 
 DUE_TARGETS = """WITH RECURSIVE known (target) AS (
     SELECT min(target) FROM outbox WHERE state = 'waiting'
@@ -263,6 +264,12 @@ class Batch(NamedTuple):
     """Of a change of one row: the column that names it."""
 
 
+def _hold_row(why: str, since: int, there: int, withdrawn: bool, key: str, beside: str) -> Row:
+    """What `HOLD` asks for."""
+    told = f"%{why}%", f"{why}%", f"{beside}; before: {why}%"
+    return (why, key, since, since, *told, since, there, int(withdrawn), since)
+
+
 def _calm_row(why: str, beside: str, key: str) -> Row:
     """What `CALM` asks for."""
     over, other = f"{why}; before: ", f"{beside}; before: "
@@ -299,22 +306,7 @@ def batches(writes: Writes) -> Iterator[Batch]:
         ),
         Batch(
             HOLD,
-            [
-                (
-                    why,
-                    key,
-                    since,
-                    since,
-                    f"%{why}%",
-                    f"{why}%",
-                    f"{beside}; before: {why}%",
-                    since,
-                    there,
-                    int(withdrawn),
-                    since,
-                )
-                for why, since, there, withdrawn, key, beside in sorted(writes.held, key=attrgetter("key"))
-            ],
+            [_hold_row(*hold) for hold in sorted(writes.held, key=attrgetter("key"))],
             key="key",
         ),
         Batch(
@@ -325,8 +317,9 @@ def batches(writes: Writes) -> Iterator[Batch]:
         Batch(
             FORESTALL,
             [
-                (state, why, key, untried, since, since, f"%{why}%" if told else "%")
+                (state, why, key, untried, since, since, f"{why}%" if state == "withdrawn" else seen, seen)
                 for state, why, untried, since, told, key in sorted(writes.forestalled, key=itemgetter(-1))
+                for seen in (f"%{why}%" if told else "%",)
             ],
             key="key",
         ),

@@ -566,7 +566,8 @@ class Model:
         now = order.settled()
         open_ = push.state in ("waiting", "leased")
         several, left = order.decided > 1, order.facts.keys() & {"fulfilment.shipped", "logistics.delivered"}
-        gone = left if several else now.logistics != "none" or order.facts.keys() & set(SHIPPED)
+        in_parts = "fulfilment.partly_shipped" in order.facts
+        gone = left if several or in_parts else now.logistics != "none" or order.facts.keys() & set(SHIPPED)
         there = push.state == "done" and not gone
         if _is_stopped(now):
             why = f"the order is {headline(now)}"
@@ -577,7 +578,7 @@ class Model:
                 push.plain, push.only = False, set()
             return
 
-        away = now.logistics != "none" and not several
+        away = now.logistics != "none" and not several and not (in_parts and not left)
         if OWED_AGAIN in fresh and not away and not (push.state == "done" and gone):
             push.state, push.back_at, push.plain, push.only = "person", self.moment, False, set()
         refunds, cases = ("payment.partly_refunded", CASE_REFUNDED), (*AFTER_SALE, ANOTHER_CASE, CASE_OPENED)
@@ -621,9 +622,9 @@ class Model:
         for other in self.orders.values():
             if other is order or other.order_no != order.order_no or _is_days_apart(order, other):
                 continue
-            several, sent = other.decided > 1, {"fulfilment.shipped", "logistics.delivered"}
-            left = other.facts.keys() & (sent if several else set(SHIPPED))
-            gone = left or (not several and other.settled().logistics != "none")
+            sent = {"fulfilment.shipped", "logistics.delivered"}
+            in_parts = other.decided > 1 or "fulfilment.partly_shipped" in other.facts
+            gone = other.facts.keys() & sent or (not in_parts and other.settled().logistics != "none")
             for name in other.pushes() if other.decided and other.warehouse_by == "rule" else ():
                 push = self.outbox[name]
                 unasked = push.state == "done" and not (gone or order.decided) and push.released < 0

@@ -118,6 +118,14 @@ def test_of_what_was_handed_over_a_person_is_told_to_have_it_stopped(desk):
     assert desk.pushed == [f"push:shop-1:{name}"]
 
 
+def test_the_rest_of_what_left_in_part_is_kept_back_at_its_warehouse(desk):
+    (name,) = desk.orders()
+    desk.push()
+    desk.say(name, E.LOCKED, E.PARTLY_SHIPPED)
+    (held,) = keep(desk).held
+    assert (held.done, held.note) == (True, f"{HANDED_OVER}; {BY_ANN}")
+
+
 def test_another_reason_is_told_beside_those_that_hold_it_already(desk):
     (name,) = desk.orders()
     desk.say(name, E.AFTER_SALE_APPLIED)

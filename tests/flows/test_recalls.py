@@ -12,6 +12,7 @@ from orderhub_core.errors import BadCredentials, RefusedByTarget, Unconnected, U
 from orderhub_core.flows import ops
 from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.dispatch import LEASE_S
+from orderhub_core.flows.doubts import REFUNDED
 from orderhub_core.model import Case, Release
 from orderhub_core.model import Event as E
 from orderhub_core.store import flow
@@ -95,6 +96,24 @@ def test_lines_that_change_after_the_hand_over_are_told_and_names_are_not(desk):
 def test_what_has_left_is_not_to_be_stopped(desk):
     (name,) = desk.orders()
     desk.push()
+    desk.say(name, E.SHIPPED)
+    desk.say(name, E.PARTLY_REFUNDED, quantity=5)
+    assert (desk.holds.kept(), desk.effect()[0]) == ([], "done")
+
+
+@pytest.mark.parametrize(
+    ("event", "why"),
+    [(E.REFUNDED, "the order is refunded"), (E.PARTLY_REFUNDED, REFUNDED), (E.AFTER_SALE_APPLIED, WANTED_BACK)],
+)
+def test_the_rest_of_what_left_in_part_may_still_be_stopped(desk, event, why):
+    """Its warehouse ships an order that goes whole as it finds it."""
+    (name,) = desk.orders()
+    desk.push()
+    desk.say(name, E.LOCKED, E.PARTLY_SHIPPED)
+    desk.say(name, E.COLLECTED)
+    desk.say(name, event)
+    assert desk.effect() == ("person", 1, f"{HANDED_OVER}; {why}")
+    desk.holds.close(name, reason="the rest stays here", by="ann")
     desk.say(name, E.SHIPPED)
     desk.say(name, E.PARTLY_REFUNDED, quantity=5)
     assert (desk.holds.kept(), desk.effect()[0]) == ([], "done")

@@ -7,6 +7,7 @@ import pytest
 from held_desk import BASES, SPLIT, Desk, down
 from versions import GIFT
 
+from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.away import CARRIED, SHIPPED
 from orderhub_core.flows.doubts import WANTED_BACK
 from orderhub_core.model import Event as E
@@ -46,6 +47,29 @@ def test_what_has_left_before_its_turn_is_not_begun(desk, event, why):
 
     desk.push(meanwhile)
     assert (len(desk.pushed), desk.effect(f"push:shop-1:{others[0]}")) == (1, ("person", 0, why))
+
+
+@pytest.mark.parametrize("handed_over", [False, True])
+def test_of_what_left_in_part_the_rest_stays_somebody_s_until_it_has_left_too(desk, handed_over):
+    (name,) = desk.orders()
+    if handed_over:
+        desk.push(down)
+    desk.say(name, E.LOCKED, E.PARTLY_SHIPPED)
+    desk.say(name, E.COLLECTED)
+    (held,) = desk.holds.kept()
+    assert (held.tries, held.note.partition(";")[0]) == (int(handed_over), SHIPPED)
+    desk.say(name, E.SHIPPED)
+    assert desk.effect()[0] == ("person" if handed_over else "withdrawn")
+    assert desk.effect()[2].startswith(CARRIED)
+
+
+@pytest.mark.parametrize("limit", [1, 100])
+def test_what_left_in_part_comes_to_the_same_in_whatever_batches_it_is_told(desk, limit):
+    (name,) = desk.orders()
+    for events in (E.COLLECTED,), (E.LOCKED, E.PARTLY_SHIPPED), (E.INVOICE_REQUESTED,):
+        desk.news(name, *events)
+    drain(desk.context, limit)
+    assert desk.effect()[:2] == ("withdrawn", 0)
 
 
 def test_what_has_left_while_it_was_handed_over_is_told(desk):
