@@ -49,7 +49,7 @@ def of_all(head: Head, others: Iterable[Head] = ()) -> list[str]:
     kept = [KEPT] if is_kept(head) else []
     refunded = [REFUNDED] if PARTLY_REFUNDED in head.facts else []
     found = refunded if head.after_sale in CALM else [*refunded, WANTED_BACK]
-    several = [many(head)] if found and in_all(head.cases)[0] > 1 else []
+    several = [many(head)] if in_all(head.cases)[0] > 1 else []
     elsewhere = [ELSEWHERE.format(shop=one.shop) for one in others if _is_sent(one) and may_be_one(head, one)]
     return [*kept, *found, *several, *elsewhere]
 

@@ -662,11 +662,11 @@ class Model:
         case, refunded = now.after_sale not in CALM, "payment.partly_refunded" in order.facts
         passing = {why for why, holds in (("case", case), ("address", order.readdressed())) if holds}
         twice, ruled = self._is_sent_by_another_shop(order), any(wish.action in ("hold", "approve") for wish in done)
-        kept = order.kept()
-        state = "person" if passing or refunded or twice or ruled or kept else "waiting"
+        kept, many = order.kept(), order.has_many()
+        state = "person" if passing or refunded or twice or ruled or kept or many else "waiting"
         for name, parcel in order.pushes().items() if ours else ():
             push = Effect(order.warehouse or "", self.inbox[cause][0], order.goods(parcel), state)
-            alone = bool(passing) and not (ruled or refunded or twice or kept or order.has_many())
+            alone = bool(passing) and not (ruled or refunded or twice or kept or many)
             push.only = passing if alone else set()
             self._intend(name, push)
 

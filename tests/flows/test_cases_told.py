@@ -111,6 +111,18 @@ def test_an_order_that_is_first_heard_of_with_two_says_so(desk):
     assert desk.effect() == ("person", 0, f"{WANTED_BACK}; before: {many(2)}")
 
 
+def test_that_the_later_of_two_is_over_says_nothing_of_the_first_where_both_came_before_the_payment(desk):
+    for events, case in (
+        ((E.PLACED, E.AFTER_SALE_APPLIED), ONE),
+        ((E.AFTER_SALE_APPLIED,), TWO),
+        ((E.AFTER_SALE_CLOSED,), TWO),
+    ):
+        desk.say("A1", *events, cases=(case,))
+    desk.say("A1", E.PAID, total=20_000)
+    desk.push()
+    assert (desk.pushed, desk.effect()) == ([], ("person", 0, many(2)))
+
+
 def test_a_word_on_fewer_cases_closes_nothing(desk):
     (name,) = desk.orders()
     desk.push()
