@@ -149,9 +149,9 @@ class Hub(Alike):
 
     @cached_property
     def targets(self) -> Targets:
-        opened = partial(reporting.is_opened, self.store, clock)
-        beside, ahead = partial(packs.hand_overs, self.store), partial(unlogged.ahead, self.store)
-        return Targets(self.settings, self.channel, self.receive, opened, beside, ahead)
+        opened, beside = partial(reporting.is_opened, self.store, clock), partial(packs.hand_overs, self.store)
+        ahead, unread = partial(unlogged.ahead, self.store), partial(unlogged.is_unread, self.store)
+        return Targets(self.settings, self.channel, self.receive, opened, beside, ahead, unread)
 
     # -- flows
 

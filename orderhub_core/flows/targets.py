@@ -8,7 +8,16 @@ from typing import Any, TypeVar, assert_never
 
 from orderhub_core import registry
 from orderhub_core.effects import Effect, FetchOrder, Notify, OrderProduction, PushToWarehouse
-from orderhub_core.errors import Busy, NeedsPerson, NobodyThere, OtherwiseThere, Unanswered, Unreachable, UserMistake
+from orderhub_core.errors import (
+    Busy,
+    Later,
+    NeedsPerson,
+    NobodyThere,
+    OtherwiseThere,
+    Unanswered,
+    Unreachable,
+    UserMistake,
+)
 from orderhub_core.flows.companions import HandOvers, key_of, unready
 from orderhub_core.flows.rows import fetch_key
 from orderhub_core.model import RawMessage
@@ -18,7 +27,7 @@ from orderhub_core.store.unlogged import Ahead
 
 T = TypeVar("T")
 AT_ONCE_S, MEANWHILE_S = 1.0, 5.0
-"""Until a hand-over is tried again whose shop is being asked, and is to be asked."""
+"""Until a hand-over is tried again whose shop is being asked, or has answered, and is to be asked."""
 
 
 class Targets:
@@ -29,10 +38,12 @@ class Targets:
         opened: Callable[[str], bool] = lambda _: False,
         beside: Callable[[Sequence[str]], HandOvers] = lambda _: {},
         ahead: Callable[[Sequence[str]], Sequence[Ahead]] = lambda _: (),
+        unread: Callable[[str], bool] = lambda _: False,
     ) -> None:  # fmt: skip
         """`opened`: whether a warehouse that the settings disable is reported open just now. `beside`: the hand-overs
-        of these keys, as they stand; `ahead`: which effects of these keys are not done."""
-        self._beside, self._ahead = beside, ahead
+        of these keys, as they stand; `ahead`: which effects of these keys are not done; `unread`: whether what the one
+        of this key has brought in may still wait to be applied."""
+        self._beside, self._ahead, self._unread = beside, ahead, unread
         self._settings, self._channel, self._receive, self._opened = settings, channel, receive, opened
 
     @lru_cache(maxsize=64)  # noqa: B019 — they live as long as their hub
@@ -89,11 +100,21 @@ class Targets:
             raise Busy("{missing} is not packed with it just now", missing=missing)
 
     def _check_known(self, shop: str, order_no: str) -> None:
-        """An order whose shop is still to be asked what it is now may be cancelled: it is not sent before the answer.
-        Raises Unanswered; also while a person is asked for that answer, who may close the question."""
-        if asked := self._ahead([fetch_key(shop, order_no)]):
-            pause_s = AT_ONCE_S if asked[0].state == "leased" else MEANWHILE_S
+        """An order whose shop is still to be asked what it is now may be cancelled: it is not sent before the answer is
+        read. Raises Unanswered; also while a person is asked for that answer, who may close the question."""
+        key = fetch_key(shop, order_no)
+        asked = self._ahead([key])
+        if asked or self._may_be_unread(key):
+            pause_s = MEANWHILE_S if asked and asked[0].state != "leased" else AT_ONCE_S
             raise Unanswered("{shop} is asked first what the order is now", shop=shop, after_s=pause_s)
+
+    def _may_be_unread(self, key: str) -> bool:
+        try:
+            return self._unread(key)
+        except Busy:
+            raise
+        except Later:  # where messages wait to be taken in, and nobody can tell which
+            return True
 
     def perform(self, effect: Effect, key: str) -> None:
         """Do an effect under its idempotency key, and read back that it is done. Raises `errors`: of NeedsPerson, but

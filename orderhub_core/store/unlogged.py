@@ -20,6 +20,7 @@ AHEAD = f"""SELECT key, target,
     attempts, next_at, note FROM outbox WHERE {{those}}
     AND state IN ('waiting', 'leased', 'person') ORDER BY intended_at, key"""
 INTENDED = "SELECT key, state FROM outbox WHERE {those} AND intended_at >= ?"
+ANSWERED = "SELECT done_at FROM outbox WHERE key = ? AND state = 'done'"
 DECIDED = """SELECT action, argument, quantity, rule, version, reason, decided_at, parcel FROM decisions
     WHERE order_id = ? AND shadow = 0 ORDER BY place"""
 EARNED = """SELECT g.rule, g.sku, l.sku FROM lines g JOIN lines l ON l.order_id = g.order_id AND l.line_no = g.gift_of
@@ -101,3 +102,13 @@ def ahead(store: Store, keys: Sequence[str]) -> list[Ahead]:
     """Those of these effects that are not done, the oldest first."""
     rows = store.query("hub", AHEAD.format(those=store.among("key")), (store.listed(keys),))
     return [Ahead(*row) for row in rows]
+
+
+def is_unread(store: Store, key: str) -> bool:
+    """Whether what an effect that is done has brought in may still wait to be applied, as something does that came no
+    later. Raises Later where a cluster in front of the database cannot tell."""
+    answered = store.query("hub", ANSWERED, (key,))
+    if not answered:
+        return False
+    _, oldest = store.waiting()
+    return oldest is not None and oldest <= answered[0][0]

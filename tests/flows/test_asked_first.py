@@ -103,13 +103,15 @@ def changed(hub):
     hub.drain()
 
 
-def dispatched(home, *, hours=0):
-    """As a worker that is started so many hours later does it."""
+def dispatched(home, *, hours=0, reads=True):
+    """As a worker that is started so many hours later does it; where it reads nothing, its absorber is behind."""
     hub = Hub(home)
-    later = hub.dispatch._replace(clock=lambda: clock() + hours * HOUR)
-    for _ in range(3):  # either target may come first
-        later(owner=f"after {hours} h", dice=Random(1))
-        hub.drain()
+    for turn in range(3):  # either target may come first
+        at = hours if reads else hours + turn
+        later = hub.dispatch._replace(clock=lambda at=at: clock() + at * HOUR)
+        later(owner=f"after {at} h", dice=Random(1))
+        if reads:
+            hub.drain()
     told = hub.store.query("hub", "SELECT state, attempts, note FROM outbox WHERE key = ?", (PUSH,))
     hub.close()
     return told[0]
@@ -123,6 +125,17 @@ def test_a_cancelled_order_is_not_sent_though_its_shop_could_not_be_asked_at_fir
     platform.order = {**CANCELLED, "order_id": NUMBER, "update_time": PAID["update_time"] + LATER}
     platform.up()
     state, *_ = dispatched(home, hours=1)
+    assert state == "withdrawn" and not dock.orders
+
+
+def test_it_waits_while_the_answer_is_still_to_be_read(yard, home, platform):
+    hub, dock = yard
+    changed(hub)
+    platform.order = {**CANCELLED, "order_id": NUMBER, "update_time": PAID["update_time"] + LATER}
+    platform.up()
+    assert dispatched(home, reads=False) == ("waiting", 0, "")
+    assert hub.store.query("hub", "SELECT count(*) FROM outbox WHERE target = 'shop-1' AND state = 'done'") == [(1,)]
+    state, *_ = dispatched(home, hours=4)
     assert state == "withdrawn" and not dock.orders
 
 
