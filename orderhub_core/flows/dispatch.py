@@ -129,6 +129,7 @@ def _perform(
     except Stop:
         raise
     except Busy as ours:  # the hub's own database, or what it must know first: nothing was sent, and it was no try
+        gates.spared(leased.target)
         untried, at = leased._replace(attempts=leased.attempts - 1), clock() + int((ours.after_s or 1) * SECOND)
         note = "" if isinstance(ours, Unanswered) else str(ours)  # a note would be its target's failure
         return Finished(untried, "waiting", at, note, tried=False)

@@ -66,6 +66,13 @@ class Gates:
             gate = self._gate(target)
             gate.failures, gate.pause_s, gate.closed_until = 0, 0.0, float("-inf")
 
+    def spared(self, target: str) -> None:
+        """What might have gone there did not, for a reason of the hub's own: the next one may, in its stead."""
+        with self._lock:
+            gate = self._gate(target)
+            gate.calls += 1
+            gate.closed_until = float("-inf")
+
     def failed(self, target: str, after_s: float | None, *, at_once: bool = False) -> None:
         """It did not; or it asked to be left alone for `after_s`, and is, for as long as anybody plans ahead.
         `at_once`: what follows would fare no better."""

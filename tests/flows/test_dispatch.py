@@ -12,6 +12,7 @@ from orderhub_core.errors import (
     RefusedByTarget,
     Stop,
     Throttled,
+    Unanswered,
     Unconnected,
     Unreachable,
 )
@@ -305,6 +306,26 @@ def test_a_target_that_is_gone_is_left_alone_and_costs_the_others_nothing(store)
     run(store, lambda effect, key: tried.append(key), limit=100, gates=gates)
     assert gates.closed() == []
     assert len(tried) == untouched, "the one that answered opened the gate for the rest"
+
+
+@pytest.mark.parametrize("rates", [{}, {"hangzhou": 60}], ids=["a circuit", "and a rate"])
+def test_what_may_not_be_sent_yet_keeps_nobody_from_a_target_that_may_be_back(store, rates):
+    """Orders whose shop is asked first may be many, and a gate that was closed lets one through at a time."""
+    intend(store, *(f"B{n}" for n in range(1, 41)))
+    watch, sent = Watch(), []
+    gates, began = Gates(rates, watch), watch.now
+
+    def perform(effect, key):
+        if watch.now == began:
+            raise Unconnected("nobody listens")
+        if effect.order_no != "B40":
+            raise Unanswered("its shop is asked first")
+        sent.append(effect.order_no)
+
+    run(store, perform, gates=gates, limit=1)
+    watch.now += FIRST_PAUSE_S
+    run(store, perform, NOW + 60 * SECOND, gates=gates, limit=100)
+    assert sent == ["B40"]
 
 
 def test_the_pause_has_an_end_however_long_a_target_is_gone():
