@@ -50,13 +50,15 @@ class Holds:
         """Keep an order from its warehouse until a person lets it go: a message of ours, applied when this returns. Of
         what was handed over already, a person is asked whether it must be stopped there.
 
-        Raises UserMistake where there is no such order, several shops have one, nothing of it is to be sent, or it has
-        left.
+        Raises UserMistake where there is no such order, several shops have one, nothing of it is to be sent, it has
+        left, or the word could not be applied.
         """
         ops.check_keep(reason, by)
         head = self._order(order_no, shop)
         check_keepable(head)
-        self._say([ops.keep(Keep(head.shop, order_no, reason, by), self._clock())])
+        word = ops.keep(Keep(head.shop, order_no, reason, by), self._clock())
+        self._say([word])
+        ops.check_taken_in(self._store, [word])
         return Placed(head.shop, order_no, self.kept(shop=head.shop, order_no=order_no), bool(head.decided))
 
     def release(

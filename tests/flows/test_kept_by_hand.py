@@ -7,7 +7,7 @@ from held_desk import BASES, SPLIT, Desk
 from reading import rows
 from versions import NOW
 
-from orderhub_core.errors import UserMistake
+from orderhub_core.errors import Unreadable, UserMistake
 from orderhub_core.flows import ops
 from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.doubts import KEPT, WANTED_BACK
@@ -193,6 +193,20 @@ def test_an_order_is_named_by_its_shop_where_several_have_one(desk):
     desk.first_of("A1", E.PLACED)
     with pytest.raises(UserMistake, match="needs a reason"):
         keep(desk, reason=" ")
+
+
+def test_a_word_that_could_not_be_applied_is_told_as_that(desk):
+    (name,) = desk.orders()
+    known = desk.context.source
+
+    def source(name):
+        if name == ops.OPS:
+            raise Unreadable("its decoder is of another version")
+        return known(name)
+
+    desk.context = desk.context._replace(source=source)
+    with pytest.raises(UserMistake, match="it was set aside"):
+        keep(desk, name)
 
 
 def test_decisions_on_what_was_kept_back_follow_from_what_was_known(desk):
