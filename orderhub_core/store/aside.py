@@ -90,7 +90,7 @@ class Held(NamedTuple):
     done: bool = False
     """Whether it was performed, and is looked at for what was learnt since."""
     stopped: bool = False
-    """Whether nothing of its order is to be sent."""
+    """Whether nothing of its order is to be sent, and this is no question to its shop."""
 
 
 class Reason(NamedTuple):
@@ -202,7 +202,8 @@ def held(store: Store, *, shop: str | None = None, order_no: str | None = None, 
         values += [*values, limit]
     sql = (
         "SELECT o.shop, o.order_no, e.key, e.target, e.note, e.attempts, e.intended_at, e.payload,"
-        f" e.done_at IS NOT NULL, {statements.STOPPED} {those} ORDER BY e.intended_at, e.key"
+        f" e.done_at IS NOT NULL, {statements.STOPPED} AND e.{statements.IS_GOODS} {those}"
+        " ORDER BY e.intended_at, e.key"
     )
     rows = store.query("hub", sql, values)
     return [Held(*(*row[:-3], *_parcel(row[-3]), *map(bool, row[-2:]))) for row in rows]

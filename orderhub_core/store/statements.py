@@ -100,7 +100,10 @@ OWED = "({})".format(", ".join(f"'{state.value}'" for state in sorted(OWED_STATE
 """States of a payment, of orders that are to be sent."""
 STOPPED = f"(o.fulfilment IN ('cancelled', 'intercepted') OR o.payment NOT IN {OWED})"
 """Of an order `o`: nothing of it is to be sent."""
-IS_STOPPED = f"EXISTS (SELECT 1 FROM (SELECT 1) AS one JOIN orders o ON o.order_id = outbox.order_id AND {STOPPED})"
+IS_GOODS = "key NOT LIKE 'fetch:%'"
+"""Of an effect: not a question to a shop, which may be asked of any order."""
+IS_STOPPED = f"""EXISTS (SELECT 1 FROM (SELECT 1) AS one JOIN orders o ON o.order_id = outbox.order_id AND {STOPPED}
+    AND outbox.{IS_GOODS})"""
 """Without a WHERE of its own: where many rows are changed at once, a statement is taken apart at its first."""
 RELEASE = f"""UPDATE outbox SET note = ? || {BEFORE}, {ANEW}, released = ?,
     attempts = CASE WHEN ? = 'again' AND state = 'person' AND attempts > 1 THEN 1 ELSE attempts END,

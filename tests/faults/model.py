@@ -462,7 +462,7 @@ class Model:
                     if let.parcel in (0, parcel):
                         self._release(name, about)
                 if not let.parcel:
-                    self._release(f"fetch:{let.shop}:{let.order_no}", about)
+                    self._release(f"fetch:{let.shop}:{let.order_no}", None)
                 self._log((let.shop, let.order_no), "order.released", "go", "asked", key)
                 if about and not let.parcel and about.kept():
                     self._heed(key, said, about, LET_GO, speaking)

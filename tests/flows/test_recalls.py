@@ -257,6 +257,16 @@ def test_other_goods_are_told_of_what_was_given_up(desk):
     assert desk.effect()[2].startswith("its lines changed since; before: gave up")
 
 
+@pytest.mark.parametrize("events", [(E.PLACED,), (E.PLACED, E.PAID, E.REFUNDED)], ids=["not paid", "refunded"])
+def test_what_a_shop_did_not_answer_is_asked_again_also_of_what_is_not_to_be_sent(desk, events):
+    desk._receive([desk._order("A1", *events, at=NOW, origin="live")])
+    drain(desk.context, 100)
+    desk.give_up()
+    desk.holds.release("A1", reason="the platform is back", by="bob", again=True)
+    desk.push()
+    assert desk.pushed == ["fetch:shop-1:A1"]
+
+
 @pytest.mark.parametrize(("act", "fate"), [("go", "waiting"), ("close", "withdrawn")])
 def test_many_words_at_once_are_as_many_words(desk, act, fate):
     names = desk.orders(400)
