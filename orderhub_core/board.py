@@ -78,10 +78,7 @@ class SnapshotHub(Alike):
 
     def remembered(self, question: Hashable, compute: Callable[[], Answer]) -> Answer:
         """The answer to a question about the frames, computed once per snapshot and process."""
-        return self._memory(question, self._stamp(), compute)
-
-    def _stamp(self) -> int:
-        return (self.folder / snapshot.META).stat().st_mtime_ns
+        return self._memory(question, snapshot.stamp(self.folder), compute)
 
     def as_of(self) -> int:
         """The instant at which the snapshot stands, microseconds UTC."""
@@ -99,7 +96,7 @@ class SnapshotHub(Alike):
     def frame(self, name: str) -> pl.DataFrame:
         """A frame of `frames.SCHEMAS`, shared by all sessions of the process; read again when the snapshot changed.
         Raises StoreMissing as `scan`."""
-        stamp = self._stamp()
+        stamp = snapshot.stamp(self.folder)
         with self._lock:
             if (name, stamp) not in self._frames:
                 self._frames = {key: frame for key, frame in self._frames.items() if key[1] == stamp}

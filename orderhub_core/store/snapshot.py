@@ -140,8 +140,21 @@ def _sweep(folder: Path, replaced: str) -> None:
 
 def meta(folder: Path) -> Meta:
     """Raises StoreMissing when there is no snapshot, or none that can be read."""
+    with _named_in(folder) as path:
+        return msgspec.json.decode(path.read_bytes(), type=Meta)
+
+
+def stamp(folder: Path) -> int:
+    """Another one once the snapshot is another. Raises StoreMissing as `meta`."""
+    with _named_in(folder) as path:
+        return path.stat().st_mtime_ns
+
+
+@contextlib.contextmanager
+def _named_in(folder: Path) -> Iterator[Path]:
+    """Where the snapshot is described: what is read inside raises as `meta`."""
     try:
-        return msgspec.json.decode((folder / META).read_bytes(), type=Meta)
+        yield folder / META
     except (FileNotFoundError, NotADirectoryError):
         text = "no snapshot in {folder}: write one with `orderhub db snapshot` or `orderhub demo --orders N --out DIR`"
         raise StoreMissing(text, folder=folder) from None

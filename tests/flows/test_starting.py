@@ -521,6 +521,32 @@ def test_a_board_whose_snapshot_is_damaged_says_so_on_its_first_page(tmp_path, d
     assert "orders.parquet is damaged: write the snapshot anew with `orderhub db snapshot --out " in figures.text
 
 
+def test_a_board_whose_snapshot_is_taken_away_says_so_until_it_is_there_again(tmp_path):
+    import asyncio
+
+    import httpx
+
+    from orderhub_core.entry.console.app import console
+
+    frames = {name: schema.to_frame() for name, schema in SCHEMAS.items()}
+    snapshot.write(tmp_path / "board", frames, snapshot.Meta(as_of=1))
+    board = hub_module.SnapshotHub(tmp_path / "board")
+    app = console(hub=board, hooks=None, origins={"http://hub"}, secret="s", read_only=True, token=None)
+
+    async def ask():
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://hub") as client:
+            return [await client.get(path) for path in ("/?lang=zh", "/figures.json", "/readyz")]
+
+    (tmp_path / "board").rename(tmp_path / "away")
+    page, *others = asyncio.run(ask())
+    assert [answer.status_code for answer in (page, *others)] == [503] * 3
+    assert f"{tmp_path / 'board'} 里没有快照" in page.text
+    assert all(f"no snapshot in {tmp_path / 'board'}: write one with" in answer.text for answer in others)
+    (tmp_path / "away").rename(tmp_path / "board")
+    assert [answer.status_code for answer in asyncio.run(ask())] == [200] * 3
+
+
 def test_the_secret_is_made_once_however_many_ask(tmp_path):
     file = tmp_path / "d" / "console.key"
     barrier, seen = threading.Barrier(8), []
