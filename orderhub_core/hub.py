@@ -37,7 +37,7 @@ from orderhub_core.flows.recent import Recent
 from orderhub_core.flows.reporting import Signals
 from orderhub_core.flows.stocking import Stock, Taken
 from orderhub_core.flows.targets import Targets
-from orderhub_core.flows.waiting import GroupWritten
+from orderhub_core.flows.waiting import Failing, GroupWritten
 from orderhub_core.memory import Answer, Memory, once
 from orderhub_core.model import RawMessage, Review
 from orderhub_core.packing.floor import Known
@@ -78,7 +78,7 @@ class Hub(Alike):
         self._channels: dict[str, Channel] = {}
         self._channels_lock = threading.Lock()
         """Webhooks ask for their channel on the event loop: never behind whoever reads frames."""
-        self._memory = Memory()
+        self._memory, self.failing = Memory(), Failing()
         self.flow = flow.Latest(self.store, clock)
         """What waits and of whom, what is parked, which effects are open."""
         self.observe_written: Callable[[GroupWritten], None] | None = None
@@ -105,7 +105,7 @@ class Hub(Alike):
         limits = self.settings.limits
         return Receiver(
             self.store, clock, most_waiting=limits.waiting_messages, most_bytes=limits.waiting_bytes,
-            observe=self.observe_written, scribe=homes.scribe(self.store),
+            observe=self.observe_written, scribe=homes.scribe(self.store), failing=self.failing,
         )  # fmt: skip
 
     @cached_property

@@ -182,6 +182,7 @@ class _Door:
                 pass
             case Later():
                 more = [(b"retry-after", b"%d" % round(failure.after_s or 1))]
+                self.hub.failing.failed(shop, failure)
                 self._tell_put_off(failure)
             case OrderHubError():
                 log.error("webhook refused", shop=shop, reason=str(failure))

@@ -150,6 +150,7 @@ class Standing(Collector):
         with contextlib.suppress(OSError):
             free = shutil.disk_usage(self.hub.home.data).free
             yield _gauge("orderhub_disk_free_bytes", "Room on the disk of the data folder.", free)
+        yield self._put_off(self.hub.failing.put_off())
         try:
             flow = self.hub.flow()
         except OrderHubError:
@@ -194,6 +195,14 @@ class Standing(Collector):
         family = GaugeMetricFamily("orderhub_effects", "Effects that are not done.", labels=["target", "state"])
         for labels, effects in sorted(open_effects.items()):
             family.add_metric(labels, effects)
+        return family
+
+    def _put_off(self, deliveries: Mapping[str, int]) -> Metric:
+        family = CounterMetricFamily(
+            "orderhub_put_off", "Deliveries that were answered 503, to come again.", labels=["shop"]
+        )
+        for shop in sorted(self.names.shops):
+            family.add_metric([shop], deliveries.get(shop, 0))
         return family
 
     def _conflicts(self, flow: Flow) -> Metric:

@@ -39,8 +39,9 @@ class Answer(NamedTuple):
 
 
 class Ready:
-    """Whether a process over a hub may be given work: what takes its messages in answers, its database does so in this
-    version's schema, its disk has room, and `others` (each raises an OrderHubError) agree.
+    """Whether a process over a hub may be given work: what takes its messages in answers, and writes down those that
+    come, its database answers in this version's schema, its disk has room, and `others` (each raises an OrderHubError)
+    agree.
 
     One that only shows does not accept. One that only accepts does not need the database where a cluster takes the
     messages in.
@@ -48,7 +49,7 @@ class Ready:
 
     def __init__(self, hub: Hub, *others: Callable[[], None], accepts: bool = True, applies: bool = True) -> None:
         self._hub = hub
-        asked = [hub.store.ready_to_accept] if accepts else []
+        asked = [hub.store.ready_to_accept, hub.failing.check] if accepts else []
         if applies or not hub.home.inbox:
             asked.append(self._database)
         self._checks = (*asked, self._disk, *others)

@@ -26,7 +26,7 @@ import msgspec
 from orderhub_core.errors import Busy
 from orderhub_core.flows import waiting
 from orderhub_core.flows.scribing import Scribing
-from orderhub_core.flows.waiting import GroupWritten, Receipts, Room, Waiting
+from orderhub_core.flows.waiting import Failing, GroupWritten, Receipts, Room, Waiting
 from orderhub_core.model import RawMessage
 from orderhub_core.store import accepting
 from orderhub_core.store.accepting import MOST_PER_COMMIT, Outcome
@@ -44,7 +44,8 @@ LAST_COMMITS_S = 10.0
 
 class Receiver:
     """Group commit in front of a store. `clock` gives microseconds UTC; `observe` is told of every commit, after the
-    senders were answered, where they were: it must be quick. `scribe` is the home's process for a busy loop."""
+    senders were answered, where they were: it must be quick; so is `failing`. `scribe` is the home's process for a busy
+    loop."""
 
     def __init__(
         self,
@@ -55,8 +56,9 @@ class Receiver:
         most_bytes: int = MOST_BYTES,
         observe: Callable[[GroupWritten], None] | None = None,
         scribe: Scribe | None = None,
+        failing: Failing | None = None,
     ) -> None:
-        self._store, self._clock, self._observe = store, clock, observe
+        self._store, self._clock, self._observe, self._failing = store, clock, observe, failing or Failing()
         self._queue: deque[Waiting] = deque()
         self._room = Room(most_waiting, most_bytes)
         self._queued, self._stopping, self._ended = 0, False, False
@@ -70,7 +72,7 @@ class Receiver:
         self._arrived = threading.Condition(self._lock)
         self._scribing: Scribing | None = None
         if scribe is not None:
-            self._scribing = Scribing(scribe, clock, leave=self._leave, spill=self._spill, observe=observe)
+            self._scribing = Scribing(scribe, clock, leave=self._leave, spill=self._spill, observe=self._wrote)
         self._thread = threading.Thread(target=self._write, name="receive", daemon=True)
         self._thread.start()
 
@@ -178,7 +180,12 @@ class Receiver:
             self._busy_since = float("inf")
             self._expected = max(1, (len(wanted) + len(self._queue)) // 2)
         _answer(wanted, outcomes)
-        waiting.show(self._observe, wanted, outcomes, commits)
+        waiting.show(self._wrote, wanted, outcomes, commits)
+
+    def _wrote(self, group: GroupWritten) -> None:
+        self._failing.wrote()
+        if self._observe is not None:
+            self._observe(group)
 
     def _write_counts(self) -> None:
         self._counted_at = time.monotonic()

@@ -36,7 +36,7 @@ class Scribing:
         *,
         leave: Callable[[Iterable[Waiting]], None],
         spill: Callable[[list[Waiting]], None],
-        observe: Callable[[GroupWritten], None] | None,
+        observe: Callable[[GroupWritten], None],
     ) -> None:
         self._scribe, self._clock, self._leave, self._spill, self._observe = scribe, clock, leave, spill, observe
         self._queue: deque[Waiting] = deque()

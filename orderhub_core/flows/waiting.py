@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from typing import NamedTuple
 
-from orderhub_core.errors import Busy
+from orderhub_core.errors import Busy, Later
 from orderhub_core.model import RawMessage
 from orderhub_core.store.accepting import BYTES_PER_COMMIT, MOST_PER_COMMIT, Commit, Outcome
 from orderhub_core.store.unit import Receipt
 
 LONGEST_COMMIT_S = 1.0
 """While a commit takes longer, nobody new is let in: they would wait for it, in memory."""
+
+FAILING_S, LATELY_S = 3.0, 10.0
+"""Nothing is written down while deliveries are put off for so long, the last of them so lately: whoever sends nobody
+here for that long has somebody tried again, for nothing else shows that it works again."""
+MAY_BE_OVER_S = 60.0
+"""What failed longer ago has nothing to do with what fails now."""
 
 Receipts = list[Receipt]
 
@@ -85,6 +92,40 @@ class Room:
             self._bytes -= waiting.size
 
 
+class Failing:
+    """Whether deliveries are written down, told by what becomes of them: a disk of the database's that is full shows in
+    nothing else. Safe to call from many threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._put_off: Counter[str] = Counter()
+        self._since, self._last, self._why = 0.0, float("-inf"), Later("")
+
+    def failed(self, source: str, why: Later) -> None:
+        """A delivery of this source is asked to come again."""
+        now = time.monotonic()
+        with self._lock:
+            if now - self._last > MAY_BE_OVER_S:
+                self._since = now
+            self._put_off[source] += 1
+            self._last, self._why = now, why
+
+    def wrote(self) -> None:
+        with self._lock:
+            self._last = float("-inf")
+
+    def put_off(self) -> dict[str, int]:
+        """How many deliveries of each source were asked to come again, ever."""
+        with self._lock:
+            return dict(self._put_off)
+
+    def check(self) -> None:
+        """Raises why deliveries are put off, where none has been written down for a while."""
+        with self._lock:
+            if self._last - self._since >= FAILING_S and time.monotonic() - self._last <= LATELY_S:
+                raise self._why
+
+
 def take(queue: deque[Waiting]) -> list[Waiting]:
     """What waits, up to one commit's worth and the delivery that goes over it."""
     group: list[Waiting] = []
@@ -97,14 +138,12 @@ def take(queue: deque[Waiting]) -> list[Waiting]:
 
 
 def show(
-    observe: Callable[[GroupWritten], None] | None,
+    observe: Callable[[GroupWritten], None],
     group: Sequence[Waiting],
     outcomes: Sequence[Outcome],
     commits: Iterable[Commit],
 ) -> None:
     """Whoever looks on must not end whoever writes."""
-    if observe is None:
-        return
     with contextlib.suppress(Exception):
         for first, last, seconds in commits:
             messages = [message for waiting in group[first:last] for message in waiting.messages]

@@ -23,6 +23,7 @@ from connectors.channels import direct
 from orderhub_core.entry import hooks as hooks_module
 from orderhub_core.entry.hooks import hooks
 from orderhub_core.errors import Busy, Stop
+from orderhub_core.flows import waiting
 from orderhub_core.hub import Hub
 from orderhub_core.store.homes import Home
 
@@ -203,6 +204,27 @@ def test_why_deliveries_are_put_off_is_told_once_and_anew_when_it_happens_again(
         monkeypatch.setattr(hooks_module, "QUIET_S", 0.0)
         deliver(hub, body_of(paid(1)), app=app)
     assert [line.get("reason") for line in logs] == ["too many messages wait"] * 2
+
+
+def test_a_store_that_writes_nothing_down_is_known_by_what_becomes_of_deliveries(hub, monkeypatch):
+    monkeypatch.setattr(waiting, "FAILING_S", 0.0)
+    accept = hub.store.accept
+
+    def full(messages, at):
+        raise Busy("the database is busy or full (DiskFull)")
+
+    monkeypatch.setattr(hub.store, "accept", full)
+    assert [deliver(hub, body_of(paid(1))).status_code for _ in range(2)] == [503] * 2
+    assert hub.failing.put_off() == {"shop-1": 2}
+    with pytest.raises(Busy, match="DiskFull"):
+        hub.failing.check()
+    assert deliver(hub, body_of(paid(1)), secret="another secret").status_code == 401, "says nothing of the store"
+    with pytest.raises(Busy, match="DiskFull"):
+        hub.failing.check()
+    monkeypatch.setattr(hub.store, "accept", accept)
+    assert deliver(hub, body_of(paid(1))).status_code == 200
+    hub.receiver.close()  # who was answered comes before who looks on
+    hub.failing.check()
 
 
 def test_the_consoles_test_push_is_acknowledged_and_stores_nothing(hub):

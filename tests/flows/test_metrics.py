@@ -27,6 +27,7 @@ from orderhub_core.entry.probes import Probes, Ready, serving
 from orderhub_core.entry.web import Probed
 from orderhub_core.entry.worker import Worker
 from orderhub_core.errors import Busy, OrderHubError, Stop, Unreachable
+from orderhub_core.flows import waiting
 from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.hub import Hub, SnapshotHub
 from orderhub_core.model import RawMessage
@@ -319,6 +320,60 @@ def test_a_disk_that_is_nearly_full_is_not_ready(hub, monkeypatch):
     monkeypatch.setattr(probes_module.shutil, "disk_usage", lambda _: SimpleNamespace(free=1024**2))
     with pytest.raises(Busy, match="1 MiB"):
         ready()
+
+
+@pytest.fixture
+def steady(monkeypatch):
+    """The clock of what fails: `steady(4)` goes on by four seconds."""
+    now = [1000.0]
+    monkeypatch.setattr(waiting, "time", SimpleNamespace(monotonic=lambda: now[0]))
+
+    def go_on(seconds):
+        now[0] += seconds
+
+    return go_on
+
+
+def test_who_writes_no_delivery_down_for_seconds_is_not_ready_until_one_is_or_nobody_comes(hub, steady):
+    ready, full = Ready(hub), Busy("the database is busy or full (DiskFull)")
+    hub.failing.failed("shop-1", full)
+    ready()  # once is nothing: a server that restarts refuses some
+    steady(waiting.FAILING_S)
+    hub.failing.failed("shop-2", full)
+    with pytest.raises(Busy, match="DiskFull"):
+        ready()
+    Ready(hub, accepts=False)()
+    steady(waiting.LATELY_S + 1)
+    ready()  # nobody has come since, and who sends nobody here never learns that it works again
+    hub.failing.failed("shop-1", full)
+    with pytest.raises(Busy, match="DiskFull"):
+        ready()
+    assert hub.receive([message("shop-1", 1)]) == ["new"]
+    hub.receiver.close()  # who was answered comes before who looks on
+    ready()
+    hub.failing.failed("shop-1", full)
+    ready()
+
+
+def test_what_failed_long_ago_has_nothing_to_do_with_what_fails_now(hub, steady):
+    for _ in range(3):
+        hub.failing.failed("shop-1", Busy("full"))
+        steady(waiting.MAY_BE_OVER_S + 1)
+        Ready(hub)()
+
+
+def test_deliveries_that_are_put_off_are_counted_also_while_the_store_is_gone(hub, meters, monkeypatch):
+    hub.failing.failed("shop-1", Busy("full"))
+    hub.failing.failed("shop-1", Busy("full"))
+
+    def gone():
+        raise Unreachable("the database does not answer")
+
+    monkeypatch.setattr(hub, "flow", gone)
+    told = samples(meters)
+    assert told["orderhub_store_up", ()] == 0
+    assert told["orderhub_put_off_total", ("shop-1",)] == 2
+    assert told["orderhub_put_off_total", ("shop-2",)] == 0
 
 
 def test_who_watches_goes_on_after_a_mistake_of_the_hub_s_own_and_tells_no_more_than_its_kind(hub, monkeypatch):
