@@ -44,7 +44,7 @@ class Names:
 
     def __init__(self, settings: Settings) -> None:
         self.shops = {shop.id for shop in settings.live_shops}
-        self.targets = self.shops | {other.id for other in (*settings.warehouses, *settings.notifiers)}
+        self.targets = self.shops | {other.id for other in (*settings.warehouses, *settings.bases, *settings.notifiers)}
 
     def shop(self, source: str) -> str:
         return source if source in self.shops else OTHER

@@ -46,6 +46,9 @@ secret_env = "TEST_METRICS_SECRET"
 [[warehouses]]
 id = "east"
 connector = ""
+[[bases]]
+id = "base"
+connector = ""
 """
 
 
@@ -160,9 +163,11 @@ def test_dispatched_effects_are_counted_by_target_and_result(meters):
         return Finished(Leased("key of SO-1", 1, target, "{}", 0, 1), state, 0, "")
 
     meters.dispatched([finished("east", "done")] * 3 + [finished("east", "waiting"), finished("SO-77", "person")])
+    meters.dispatched([finished("base", "done")])
     told = samples(meters)
     assert told["orderhub_dispatched_total", ("done", "east")] == 3
     assert told["orderhub_dispatched_total", ("east", "waiting")] == 1
+    assert told["orderhub_dispatched_total", ("base", "done")] == 1
     assert told["orderhub_dispatched_total", ("other", "person")] == 1
 
 
@@ -191,7 +196,7 @@ def test_names_and_labels_keep_to_the_rules(hub, meters):
     text = meters.page()[0].decode()
     ours = [family for family in text_string_to_metric_families(text) if family.name.startswith("orderhub_")]
     assert len(ours) >= 18
-    allowed = {"shop-1", "shop-2", "east", "other", "new", "duplicate", "conflict", "bad_signature", "done"}
+    allowed = {"shop-1", "shop-2", "east", "base", "other", "new", "duplicate", "conflict", "bad_signature", "done"}
     allowed |= {"imported", "updated", "unchanged", "parked", "noted"}
     for family in ours:
         assert family.documentation
