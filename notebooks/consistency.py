@@ -37,6 +37,7 @@ def _():
     top = (tr(texts.TITLE), tr(texts.INTRO), lang)
     with ui.readable(*top):
         connected = hub.connect()
+        connected.as_of()
     named = names.Names(connected.settings, tr)
     zone = connected.settings.time_zone
     chosen, set_chosen = mo.state(None)
@@ -50,7 +51,7 @@ def _(connected, set_chosen, set_trouble, tr, zone):
         try:
             set_chosen(texts.moment(asked["moment"], zone, connected.as_of()))
             set_trouble("")
-        except errors.UserMistake as error:
+        except errors.OrderHubError as error:
             set_trouble(error.told(tr))
 
     def back(_: object = None) -> None:

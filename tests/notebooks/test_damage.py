@@ -30,3 +30,23 @@ def test_a_damaged_file_is_one_sentence(
     outputs, _ = load_notebook(name).app.run()
     shown = "".join(str(getattr(output, "text", "")) for output in outputs)
     assert shown.count("is damaged: write the snapshot anew with <code>orderhub db snapshot --out ") == 1
+
+
+@pytest.mark.parametrize("name", BOARDS)
+@pytest.mark.parametrize("damage", ["cut off", "gone"])
+def test_a_snapshot_that_is_taken_away_while_its_board_is_served_is_one_sentence(
+    load_notebook: Callable[[str], ModuleType], folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, damage: str
+) -> None:
+    monkeypatch.setattr(ui, "asked", lambda _: ["any number"])
+    frames = build(Plan(seed=3, orders=60, start=NOW - 9 * 86_400_000_000, end=NOW)).until(NOW)
+    snapshot.write(folder, frames, snapshot.Meta(as_of=NOW))
+    hub.connect.cache_clear()
+    hub.connect()
+    if damage == "cut off":
+        (folder / snapshot.META).write_bytes(b'{"as_of": 1')
+    else:
+        folder.rename(folder.with_name("away"))
+    outputs, _ = load_notebook(name).app.run()
+    shown = "".join(str(getattr(output, "text", "")) for output in outputs)
+    said = "is damaged or cannot be read: write the snapshot anew" if damage == "cut off" else "no snapshot in "
+    assert shown.count(said) == 1
