@@ -7,6 +7,7 @@ OrderHubError
     + Unreachable
       - Unconnected      nobody listens at its address: nothing was sent
     + Busy                 the database is locked or full
+      - Unwritable         of one delivery: others can be written
   x NeedsPerson            retrying cannot help; a person must look
     + BadCredentials
     + RefusedByTarget      nothing was taken
@@ -103,6 +104,10 @@ class Unconnected(Unreachable):
 
 class Busy(Later):
     """The database is locked or full; the work waits."""
+
+
+class Unwritable(Busy):
+    """One delivery cannot be written down, as others can: a mistake of the hub's own."""
 
 
 class Unanswered(Busy):

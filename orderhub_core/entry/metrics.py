@@ -199,7 +199,7 @@ class Standing(Collector):
 
     def _put_off(self, deliveries: Mapping[str, int]) -> Metric:
         family = CounterMetricFamily(
-            "orderhub_put_off", "Deliveries that were answered 503, to come again.", labels=["shop"]
+            "orderhub_put_off", "Deliveries that were not written down and asked to come again.", labels=["shop"]
         )
         for shop in sorted(self.names.shops):
             family.add_metric([shop], deliveries.get(shop, 0))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from typing import NamedTuple
 
-from orderhub_core.errors import Busy, Later
+from orderhub_core.errors import Busy, Later, Unwritable
 from orderhub_core.model import RawMessage
 from orderhub_core.store.accepting import BYTES_PER_COMMIT, MOST_PER_COMMIT, Commit, Outcome
 from orderhub_core.store.unit import Receipt
@@ -105,9 +105,11 @@ class Failing:
         """A delivery of this source is asked to come again."""
         now = time.monotonic()
         with self._lock:
+            self._put_off[source] += 1
+            if isinstance(why, Unwritable):
+                return
             if now - self._last > MAY_BE_OVER_S:
                 self._since = now
-            self._put_off[source] += 1
             self._last, self._why = now, why
 
     def wrote(self) -> None:

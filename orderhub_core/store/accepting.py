@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import chain, islice
 from typing import NamedTuple
 
-from orderhub_core.errors import Busy, OrderHubError
+from orderhub_core.errors import OrderHubError, Unwritable
 from orderhub_core.model import RawMessage
 from orderhub_core.store.base import Store
 from orderhub_core.store.unit import Receipt
@@ -41,7 +41,7 @@ def accept(
         return [failure] * len(deliveries), []
     except Exception as bug:  # noqa: BLE001 — whoever writes must outlive any one message; the sender is told
         if len(deliveries) == 1:
-            return [Busy("not written: {kind}", kind=type(bug).__name__)], []
+            return [Unwritable("not written: {kind}", kind=type(bug).__name__)], []
         outcomes, commits = zip(
             *(accept(store, [one], received_at, first + at) for at, one in enumerate(deliveries)), strict=True
         )

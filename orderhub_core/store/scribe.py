@@ -25,7 +25,7 @@ from typing import Protocol
 
 import msgspec
 
-from orderhub_core.errors import Busy, OrderHubError, Stop, StoreMissing
+from orderhub_core.errors import Busy, OrderHubError, Stop, StoreMissing, Unwritable
 from orderhub_core.model import RawMessage
 from orderhub_core.store import pipes, sqlite
 from orderhub_core.store.accepting import BYTES_PER_COMMIT, MOST_PER_COMMIT, Commit, Delivery, Outcome, accept
@@ -59,7 +59,7 @@ class Answer(msgspec.Struct, array_like=True, gc=False):
 
 
 _order, _answer = msgspec.msgpack.Decoder(Order).decode, msgspec.msgpack.Decoder(Answer).decode
-_FAILURES = {kind.__name__: kind for kind in (Busy, Stop, StoreMissing)}
+_FAILURES = {kind.__name__: kind for kind in (Busy, Unwritable, Stop, StoreMissing)}
 
 
 class Asked(Protocol):

@@ -227,6 +227,18 @@ def test_a_store_that_writes_nothing_down_is_known_by_what_becomes_of_deliveries
     hub.failing.check()
 
 
+def test_one_delivery_that_cannot_be_written_says_nothing_of_the_store(hub, monkeypatch):
+    monkeypatch.setattr(waiting, "FAILING_S", 0.0)
+
+    def stumble(messages, at):
+        raise ValueError("张三丰")
+
+    monkeypatch.setattr(hub.store, "accept", stumble)
+    assert [deliver(hub, body_of(paid(1))).status_code for _ in range(2)] == [503] * 2
+    assert hub.failing.put_off() == {"shop-1": 2}
+    hub.failing.check()
+
+
 def test_the_consoles_test_push_is_acknowledged_and_stores_nothing(hub):
     assert deliver(hub, body_of({"tag": "0", "msg_id": "0", "data": "{}"})).status_code == 200
     assert stored(hub) == 0
