@@ -99,7 +99,8 @@ class Failing:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._put_off: Counter[str] = Counter()
-        self._since, self._last, self._why = 0.0, float("-inf"), Later("")
+        self._since, self._last = 0.0, float("-inf")
+        self._why: Later | None = None
 
     def failed(self, source: str, why: Later) -> None:
         """A delivery of this source is asked to come again."""
@@ -114,7 +115,7 @@ class Failing:
 
     def wrote(self) -> None:
         with self._lock:
-            self._last = float("-inf")
+            self._last, self._why = float("-inf"), None
 
     def put_off(self) -> dict[str, int]:
         """How many deliveries of each source were asked to come again, ever."""
@@ -124,7 +125,8 @@ class Failing:
     def check(self) -> None:
         """Raises why deliveries are put off, where none has been written down for a while."""
         with self._lock:
-            if self._last - self._since >= FAILING_S and time.monotonic() - self._last <= LATELY_S:
+            lately = time.monotonic() - self._last <= LATELY_S
+            if self._why is not None and lately and self._last - self._since >= FAILING_S:
                 raise self._why
 
 
