@@ -29,6 +29,10 @@ def keep(desk, name="A1", reason="the buyer phoned"):
     return desk.holds.place(name, reason=reason, by="ann")
 
 
+def refused(effect, key):
+    raise RefusedByTarget("no such order there")
+
+
 def log(desk):
     return [event for (event,) in rows(desk.context, "SELECT event FROM log WHERE event LIKE 'order.%' ORDER BY seq")]
 
@@ -154,7 +158,7 @@ def test_who_has_its_shop_asked_once_more_lets_nothing_go_that_somebody_keeps_ba
     """Of an order that nobody has told the lines of, only the question to its shop is listed."""
     desk._receive([desk._order("A1", E.PLACED, E.PAID, at=NOW, origin="live")])
     drain(desk.context, 100)
-    desk.give_up()
+    desk.push(refused)
     keep(desk)
     desk.holds.release("A1", reason="the platform is back", by="bob", again=True)
     desk.buy("A1", HOODIE=1)
