@@ -105,11 +105,11 @@ def _(connected, flowing, gone, held, keeping, named, parked, said, tr):
 
 
 @app.cell
-def _(connected, look, named, tr):
+def _(connected, look, named, top, tr):
     look.value
-    _now = connected.as_of()
-    _question = ("diagnosis", _now // flow.MINUTE_US)
-    found = connected.remembered(_question, lambda: diagnosis.diagnose(connected.frame("orders"), _now))
+    with ui.readable(*top, look):
+        _question = ("diagnosis", (_now := connected.as_of()) // flow.MINUTE_US)
+        found = connected.remembered(_question, lambda: diagnosis.diagnose(connected.frame("orders"), _now))
     _places = {title: index for index, title in enumerate(texts.ranked(found, tr, named))}
     opened = mo.ui.dropdown(_places, value=next(iter(_places), None), label=tr("Show the orders of"), full_width=True)
     return found, opened

@@ -43,11 +43,11 @@ def _():
 @app.cell
 def _(connected, look, top):
     look.value
-    with ui.readable(*top):
+    with ui.readable(*top, look):
         known, now = connected.remembered("floor", connected.floor), connected.as_of()
+        _asked = connected.writable and known.on_hand is not None
+        planned = connected.remembered("transfers", connected.stock.transfers) if _asked else None
     found = floor.table(known, now)
-    _asked = connected.writable and known.on_hand is not None
-    planned = connected.remembered("transfers", connected.stock.transfers) if _asked else None
     return found, known, now, planned
 
 

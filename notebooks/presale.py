@@ -40,7 +40,7 @@ def _():
 @app.cell
 def _(connected, look, top, tr):
     look.value
-    with ui.readable(*top):
+    with ui.readable(*top, look):
         found = connected.presale.schedule() if connected.writable else None
         zone, named = connected.settings.time_zone, names.Names(connected.settings, tr)
     return found, named, zone

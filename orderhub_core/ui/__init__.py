@@ -66,13 +66,14 @@ def page(title: str, subtitle: str, lang: str, *parts: object) -> mo.Html:
 
 
 @contextmanager
-def readable(title: str, subtitle: str, lang: str) -> Iterator[None]:
-    """A hub that cannot be read, as what is done inside finds, ends the page with the reason."""
+def readable(title: str, subtitle: str, lang: str, *look: object) -> Iterator[None]:
+    """A hub that cannot be read, as what is done inside finds, ends the page with the reason. `look`: what has it read
+    again; a clock that is not shown does not tick."""
     try:
         yield
     except OrderHubError as error:
         tr = i18n.translator(lang)
-        mo.stop(True, page(title, subtitle, lang, failed(tr("The hub cannot be read: {reason}"), error, tr)))
+        mo.stop(True, page(title, subtitle, lang, failed(tr("The hub cannot be read: {reason}"), error, tr), *look))
 
 
 def part(lang: str, *parts: object) -> mo.Html:
