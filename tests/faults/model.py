@@ -605,8 +605,8 @@ class Model:
             push.only -= over
             if not push.only:
                 push.state, push.plain = "waiting", True
-        if several and others and push.state in ("waiting", "leased"):
-            push.state = "person"
+        if several and others and push.state in ("waiting", "leased", "person"):
+            push.state, push.plain, push.only = "person", False, set()
         carried = now.logistics != "none"
         if push.done_at is None and (carried or now.fulfilment in ("partly_shipped", "shipped")):
             news = unknown_to_who_let_it_go(*SHIPPED, *CARRIED)
