@@ -274,6 +274,29 @@ def test_progress_counts_orders_whoever_judged_them():
     assert texts.progress(none, EN) == (0, 10, "0 of 10 orders judged")
 
 
+@pytest.mark.parametrize("by", [(), ("channel",)])
+def test_whoever_has_judged_all_is_not_told_to_go_on(by):
+    of = simple(10, claim=0.99)
+    parts = (Stratum(("a",) * len(by), 5_000, 10),)
+    of = msgspec.structs.replace(of, spec=Spec(size=10, claim=0.99, by=by), strata=parts)
+    all_judged = reviews(*((n, "ann", True) for n in range(10)))
+    over = "All cards are judged: the result tells what they prove."
+    assert texts.standing(folio(of), all_judged, EN) == over
+    assert texts.standing(folio(of), all_judged.head(9), EN) != over
+    whole, _, found, weeks, *_ = shown(of, all_judged)
+    told = {name: said for name, said, _ in export.summary(found, whole, weeks, EN)}
+    assert told.get("Stopping early", over) == over
+
+
+def test_below_a_card_the_machine_names_touchpoints_as_people_do():
+    finding = {"verdict": "conflict", "probably_wrong": "page", "cause": "unknown"}
+    judged = replace(folio(simple(1)), findings={("a", "n0"): finding})
+    said = reviews((0, "ann", True))
+    turn = book.Turn(judged, said, [], said.row(0, named=True), (), "ann", peek=False)
+    told = " ".join(text for text, _ in texts.remarks(turn, EN, lambda kind, name: f"the {kind} {name}"))
+    assert "Probably wrong: the touchpoint page" in told
+
+
 def test_the_time_line_tells_what_a_rule_decided_in_the_readers_language():
     decided = ("rule.assign_warehouse", "hangzhou", '{"rule": "near", "version": "v1"}')
     assert told_of(decided, ZH) == ("已派仓：hangzhou（由规则决定）", "rules")

@@ -27,6 +27,7 @@ STANDINGS = {
     "proven": "Proven after {n} judgements: at least {claim} of all orders are consistent. You may stop.",
     "refuted": "Refuted after {n} judgements: fewer than {claim} of all orders are consistent. You may stop.",
 }
+OVER = "All cards are judged: the result tells what they prove."
 KINDS = {
     "exact": "exact interval for a sample from a known number of orders",
     "sequential": "an interval that may be looked at after every judgement; exact once all are judged",
@@ -198,12 +199,17 @@ def life(turn: Turn, zone: str, tr: Translate, names: Named = by_id) -> tuple[st
 
 def standing(book: Book, reviews: pl.DataFrame, tr: Translate) -> str:
     """The rule for stopping early in a sentence."""
-    if book.sheet.spec.by:
-        return tr("The rule for stopping early holds for simple draws only: judge all cards of this one.")
-    return stands(results.stands(book.sheet, results.spoken(book.sheet, reviews)), book.sheet, tr)
+    said = results.spoken(book.sheet, reviews)
+    if not book.sheet.spec.by:
+        return stands(results.stands(book.sheet, said), book.sheet, tr)
+    if not said["consistent"].null_count():
+        return tr(OVER)
+    return tr("The rule for stopping early holds for simple draws only: judge all cards of this one.")
 
 
 def stands(where: stopping.Standing, sheet: Sheet, tr: Translate) -> str:
+    if where.state == "go on" and where.judged == len(sheet.cards):
+        return tr(OVER)
     return tr(STANDINGS[where.state]).format(claim=claimed(sheet.spec), n=where.stopped_at)
 
 
@@ -305,7 +311,7 @@ def remarks(turn: Turn, tr: Translate, names: Named = by_id) -> list[Said]:
     for order_no, error in turn.troubles:
         said.append((lost.format(order_no=order_no, reason=retold(str(error), tr)), "bad"))
     if turn.last:
-        said.append((judged(turn.book, turn.last, tr), "info"))
+        said.append((judged(turn.book, turn.last, tr, names), "info"))
     of = len(turn.book.cards)
     far = tr(PROGRESS).format(judged=of - len(turn.waiting), of=of, who=turn.reviewer)
     return [*said, (f"{far} · {standing(turn.book, turn.reviews, tr)}", "info")]
@@ -331,11 +337,12 @@ def title(turn: Turn, tr: Translate) -> str:
     return tr("Order {order_no}").format(order_no=turn.key[1])
 
 
-def judged(book: Book, row: Mapping[str, Any], tr: Translate) -> str:
+def judged(book: Book, row: Mapping[str, Any], tr: Translate, names: Named = by_id) -> str:
     """The reviewer's last judgement, and now what the machine says."""
     said = tr(texts.JUDGEMENTS[row["consistent"]])
     text = tr("Last: {order_no}, you said {said}. Machine: {verdict}")
-    return text.format(order_no=row["order_no"], said=said, verdict=machine(book, (row["shop"], row["order_no"]), tr))
+    verdict = machine(book, (row["shop"], row["order_no"]), tr, names)
+    return text.format(order_no=row["order_no"], said=said, verdict=verdict)
 
 
 def found(book: Book, tr: Translate) -> dict[str, str]:
