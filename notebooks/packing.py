@@ -71,7 +71,7 @@ def _(another, box, codes, connected, known, named, now, tr):
     _said = board.sent(floor.sent(known, _name), now, tr) if _name else []
     _said += board.together(floor.beside(known, _name), tr) if _name else []
     _boxes = floor.boxed(known, _name, _codes, now)
-    _off = connected.off_the_floor(_name) if _name and _boxes.is_empty() else []
+    _off = connected.off_the_floor(_name) if _name else []
     _said += board.box(_name, _boxes, _codes, _off, tr, named)
     _fields = ui.anew(another, ui.grid(box, codes, min="240px"))
     packing = ui.section(tr(texts.STAGES["while_packing"]), _fields, ui.notes(_said))

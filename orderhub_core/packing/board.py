@@ -13,6 +13,7 @@ from orderhub_core.i18n import Named, Said, Tile, Translate, by_id
 from orderhub_core.packing.checks import BAD
 from orderhub_core.packing.texts import called, fault, whose
 
+WHOSE = ["shop", "order_no"]
 MOST = 1_000
 """Rows that one page shows."""
 CUT = "The first {n} are shown; `orderhub packing check --out FILE` writes all."
@@ -26,6 +27,8 @@ NO_BOX = "No order has that order or tracking number."
 OFF = "{order} ({shop}) is not to be packed: {state}"
 OFF_WAITS = "{order} ({shop}) waits for others that go in one parcel with it, do not pack it yet"
 OFF_HELD = "{order} ({shop}) is held, do not pack it: {why}"
+STOPPED = ("cancelled", "refunded")
+"""Headlines of which no box is packed."""
 TOGETHER = "{order} goes in one parcel with {others}."
 SENT = "{order} is said to have left {hours} h ago: pack it only if it is still here."
 WHOLE = "{order} ({shop}): everything is in the box."
@@ -136,11 +139,20 @@ def box(
     name: str, table: pl.DataFrame, codes: Sequence[str], off: Sequence[Off], tr: Translate, names: Named = by_id
 ) -> list[Said]:
     """What the scans of a box say, of the rows of floor.boxed; before anything is scanned, what belongs there. `off`:
-    the orders of that name, where none is on the floor."""
+    the orders of that name as they are now, which may not be packed though the floor still has them: it is looked at
+    now and then only."""
     if not name:
         return [(tr(NO_CODES), "info")]
     if table.is_empty():
         return [(_off(one, tr, names), "bad") for one in off] or [(tr(NO_BOX), "bad")]
+    kept = {(one.shop, one.order_no): one for one in off if one.held or one.headline in STOPPED}
+    rows = table.select(WHOSE).rows()
+    stopped: list[Said] = [(_off(one, tr, names), "bad") for row, one in kept.items() if row in rows]
+    return [*stopped, *_packed(table.filter([row not in kept for row in rows]), codes, tr, names)]
+
+
+def _packed(table: pl.DataFrame, codes: Sequence[str], tr: Translate, names: Named) -> list[Said]:
+    """Of orders that may be packed."""
     if not codes:
         return [
             (tr(NEEDED[row["item"]]).format(needed=row["needed"], sku=called(row, tr)), "info")
@@ -149,7 +161,7 @@ def box(
             for row in table.iter_rows(named=True)
             if row["item"]
         ]
-    several = table.n_unique(["shop", "order_no"]) > 1  # parcels of one order, or two shops' orders of one number
+    several = table.n_unique(WHOSE) > 1  # parcels of one order, or two shops' orders of one number
     return [
         (f"{whose(row, names)}{tr(': ')}{fault(row, tr)}" if several else fault(row, tr), "bad")
         if row["verdict"] == "fail"

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orderhub_core import frames
+from orderhub_core.flows.packing import Off
 from orderhub_core.i18n import translator
 from orderhub_core.packing import board, checks, floor
 
@@ -206,6 +207,25 @@ def test_of_an_order_without_lines_it_is_told_that_nobody_knows_what_is_in_it(co
     found, scans = known([order(1)], [], []), board.scanned(codes)
     told = board.box("A1", floor.boxed(found, "A1", scans, NOW_US), scans, [], translator("en"))
     assert told == [(UNTOLD, "bad")]
+
+
+@pytest.mark.parametrize(
+    ("now", "why"),
+    [
+        (Off("s", "A1", "paid", "kept back by ann: the buyer phoned", False), "A1 (s) is held, do not pack it"),
+        (Off("s", "A1", "cancelled", "", False), "A1 (s) is not to be packed: cancelled"),
+    ],
+)
+@pytest.mark.parametrize("codes", ["", "BODY", "BODY POUCH"])
+def test_what_was_kept_back_or_cancelled_since_the_floor_was_looked_at_is_not_packed(now, why, codes):
+    orders = [order(1), order(2, shop="t", order_no="A1")]
+    found = known(orders, [line(1, 1, "BODY"), line(1, 2, "POUCH"), line(2, 1, "BODY"), line(2, 2, "POUCH")], [])
+    scans, tr = board.scanned(codes), translator("en")
+    boxes = floor.boxed(found, "A1", scans, NOW_US)
+    (stopped, *others) = board.box("A1", boxes, scans, [now], tr)
+    assert stopped[1] == "bad" and stopped[0].startswith(why)
+    alone = floor.boxed(known(orders[1:], [line(2, 1, "BODY"), line(2, 2, "POUCH")], []), "A1", scans, NOW_US)
+    assert others == board.box("A1", alone, scans, [], tr), "the other shop's box is told as ever"
 
 
 def test_tiles_count_orders_not_faults():
