@@ -4,6 +4,7 @@ to be done."""
 from __future__ import annotations
 
 import heapq
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
@@ -28,6 +29,7 @@ ASKED = "hub.asked"
 _json = msgspec.json.Encoder(order="deterministic").encode
 
 
+NUMBERS = ("order_no", "tracking_no")
 SHORTEST_PART, MOST_LIKE = 4, 20
 """Of a number, what is looked for in others; and how many orders, or parked messages, are told."""
 
@@ -59,10 +61,12 @@ def story(place: Frames, store: Store | None, asked: str) -> Story:
     frames tell it."""
     asked = asked.encode(errors="replace").decode()  # half a character is none that a frame can hold
     numbers = {asked.strip(), number := normalize("NFKC", asked).strip().strip("'")}
-    known = place.frame("orders")
+    known, bare = place.frame("orders"), _bare(number)
     orders = known.filter(pl.col("order_no").is_in(numbers) | pl.col("tracking_no").is_in(numbers)).sort("shop")
     if store and orders.is_empty():
-        orders = known.filter(pl.col("order_id").is_in(unlogged.sent_as(store, numbers))).sort("shop")
+        orders = known.filter(pl.col("order_id").is_in(unlogged.sent_as(store, {*numbers, bare}))).sort("shop")
+    if orders.is_empty() and bare:
+        orders = known.filter(pl.any_horizontal(_upper(name) == bare for name in NUMBERS)).sort("shop")
     if orders.height > MOST_LIKE:
         return Story(orders.clear(), frames.empty("lines"), [], [], [], _newest(orders))
     mine = pl.col("order_id").is_in(orders["order_id"].implode())
@@ -71,15 +75,27 @@ def story(place: Frames, store: Store | None, asked: str) -> Story:
     lost = orders.is_empty() and number
     return Story(
         orders, lines.sort("line_no"), told, todo, aside.naming(store, number)[:MOST_LIKE] if store and lost else [],
-        _like(known, number) if lost else orders.clear(),
+        _like(known, number, bare) if lost else orders.clear(),
     )  # fmt: skip
 
 
-def _like(orders: pl.DataFrame, part: str) -> pl.DataFrame:
-    if len(part) < SHORTEST_PART:
-        return orders.clear()
-    there = [pl.col(name).str.contains(part, literal=True) for name in ("order_no", "tracking_no")]
-    return _newest(orders.filter(pl.any_horizontal(there)))
+def _bare(number: str) -> str:
+    """Without what labels and chats put around it, and fingers into it: `Order: 1234 5678`, `#1234`, `sf1234`."""
+    return re.sub(r"\s+", "", number.rpartition(":")[2]).lstrip("#").upper()
+
+
+def _upper(name: str) -> pl.Expr:
+    return pl.col(name).str.to_uppercase()
+
+
+def _like(orders: pl.DataFrame, *parts: str) -> pl.DataFrame:
+    """Of the first of these that is a part of any."""
+    found = orders.clear()
+    for part in dict.fromkeys(part.upper() for part in parts if len(part) >= SHORTEST_PART):
+        if found.is_empty():
+            there = [_upper(name).str.contains(part, literal=True) for name in NUMBERS]
+            found = _newest(orders.filter(pl.any_horizontal(there)))
+    return found
 
 
 def _newest(orders: pl.DataFrame) -> pl.DataFrame:
@@ -156,14 +172,16 @@ def _keys(store: Store, order: dict[str, Any], decided: Sequence[Decided]) -> di
 def ahead(store: Store, orders: pl.DataFrame) -> list[dict[str, Any]]:
     """What is intended for these orders (of `frames.ORDERS`) and not done: `event`, as `life` calls it once it is, or
     ASKED, of their shop, what they are now; `target`; `parcel`, 0 for the order; `state` (waiting, failing, leased or
-    person); `tries`; `next_at`, null where nobody tries it; `note`, how the last try ended or why it waits."""
+    person); `done`, whether it was performed and a person is asked what now; `tries`; `next_at`, null where nobody
+    tries it; `note`, how the last try ended or why it waits."""
     found = []
     for order in orders.iter_rows(named=True):
         keys = _keys(store, order, unlogged.decided(store, order["order_id"]))
         keys[fetch_key(order["shop"], order["order_no"])] = ASKED, 0
         for one in unlogged.ahead(store, list(keys)):
             (event, parcel), due = keys[one.key], one.state in ("waiting", "failing")
-            told = {"event": event, "target": one.target, "parcel": parcel, "state": one.state, "tries": one.tries}
+            told = {"event": event, "target": one.target, "parcel": parcel, "state": one.state}
+            told |= {"done": one.done, "tries": one.tries}
             next_at = datetime.fromtimestamp(one.next_at / 1e6, UTC) if due else None
             found.append({"order_no": order["order_no"], "shop": order["shop"], **told, "next_at": next_at})
             found[-1]["note"] = one.note

@@ -65,6 +65,8 @@ REASONS = {
     "not_ours": "its channel names {warehouse}, which the settings do not have",
     "named": "its channel names {warehouse}",
 }
+NOBODY = "a person"
+"""By whom something was said that nobody has put a name to."""
 LACKING = ("nothing was taken: {why}", "what is there goes first, and the rest waits: {why}")
 LACKED = "{warehouse}: {lacks}"
 _FORMS = {text: form(text) for text in (*REASONS.values(), LACKED, *LACKS)}
@@ -240,6 +242,8 @@ def _reason(said: str, tr: Translate, names: Named) -> str:
             given = found.groupdict()
             if text == REASONS["named"]:
                 given["warehouse"] = names("warehouse", given["warehouse"])
+            if given.get("by") == NOBODY:
+                given["by"] = tr(NOBODY)
             if "shop" in given:
                 given["shop"] = names("shop", given["shop"])
             if "kind" in given:

@@ -17,7 +17,7 @@ from orderhub_core.store.unmet import MET_NOBODY
 DONE = "SELECT payload, done_at, attempts FROM outbox WHERE {those} AND done_at IS NOT NULL ORDER BY done_at, key"
 AHEAD = f"""SELECT key, target,
     CASE WHEN (state = 'waiting' AND attempts > 0) OR ({MET_NOBODY}) THEN 'failing' ELSE state END,
-    attempts, next_at, note FROM outbox WHERE {{those}}
+    attempts, next_at, note, done_at IS NOT NULL AND state = 'person' FROM outbox WHERE {{those}}
     AND state IN ('waiting', 'leased', 'person') ORDER BY intended_at, key"""
 INTENDED = "SELECT key, state FROM outbox WHERE {those} AND intended_at >= ?"
 ANSWERED = "SELECT done_at FROM outbox WHERE key = ? AND state = 'done'"
@@ -38,7 +38,8 @@ class Done(NamedTuple):
 
 
 class Ahead(NamedTuple):
-    """An effect that is not done. `next_at`: when it is tried, microseconds UTC; what waits for a person is not."""
+    """An effect that is not done, or that a person must look at once more. `next_at`: when it is tried, microseconds
+    UTC; what waits for a person is not."""
 
     key: str
     target: str
@@ -48,6 +49,8 @@ class Ahead(NamedTuple):
     next_at: int
     note: str
     """How the last try ended, or why it waits for a person."""
+    done: bool
+    """Whether it was performed, and is looked at for what was learnt since."""
 
 
 class Decided(NamedTuple):
@@ -101,7 +104,7 @@ def done(store: Store, keys: Sequence[str]) -> list[Done]:
 def ahead(store: Store, keys: Sequence[str]) -> list[Ahead]:
     """Those of these effects that are not done, the oldest first."""
     rows = store.query("hub", AHEAD.format(those=store.among("key")), (store.listed(keys),))
-    return [Ahead(*row) for row in rows]
+    return [Ahead(*(*row[:-1], bool(row[-1]))) for row in rows]
 
 
 def is_unread(store: Store, key: str) -> bool:

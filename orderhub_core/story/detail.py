@@ -46,6 +46,9 @@ LABELS = {
     "lines": "lines",
     "buyer": "buyer",
     "receiver": "receiver",
+    "payment_method": "payment method",
+    "freight_minor": "freight",
+    "discount_minor": "discount",
 }
 """What each key is called; others are told as the log has them."""
 UNTOLD = frozenset({"shop", "order_no", "other_shop", "why", "lacked"})
@@ -53,6 +56,8 @@ UNTOLD = frozenset({"shop", "order_no", "other_shop", "why", "lacked"})
 CONTENT, SPLIT = "order.content", "rule.split"
 KINDS = {"carrier": "carrier", "warehouse": "warehouse"}
 """Keys whose facts people have names for."""
+AMOUNTS = frozenset({"freight_minor", "discount_minor"})
+"""Keys whose facts are money, though rules have no field for them."""
 COLUMNS = {field.column: field for field in FIELDS.values() if field.level in ("order", "buyer")}
 
 
@@ -99,10 +104,12 @@ def _facts(
 
 
 def _named(key: str, fact: Any, names: Named) -> Any:
-    if key not in KINDS:
+    if key not in KINDS and key not in AMOUNTS:
         return fact
     if isinstance(fact, list):  # before and after
         return [_named(key, one, names) for one in fact]
+    if key in AMOUNTS:
+        return yuan(fact) if isinstance(fact, int) else fact
     return names(KINDS[key], fact) if isinstance(fact, str) and fact else fact
 
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import polars as pl
 
 from orderhub_core.flows import doubts
-from orderhub_core.flows.retelling import Entry, Story
+from orderhub_core.flows.retelling import MOST_LIKE, SHORTEST_PART, Entry, Story
 from orderhub_core.i18n import Named, Said, Tile, Translate, language_of, retold, yuan
 from orderhub_core.model import FIRST_ADDED_LINE
 from orderhub_core.rules.language.operators import Language
@@ -20,10 +20,12 @@ from orderhub_core.story import detail, words
 ABOUT = "Where does this order stand, what happened to it, who said so, and what is still to be done?"
 ASK = "Order number or tracking number"
 FIRST = "Type or paste a number above; four characters of one are enough where you have no more."
+MORE = "The newest {n} are shown; type more of the number to find others."
+SHORT = "No order has the number {asked}; type at least {n} characters of one to find those that have them."
 NOT_HERE = "A snapshot does not know what is still to be done: look at the hub itself."
 LACKING = "It is to be sent, and nobody has told what is in it: until then no warehouse gets it."
 KEPT = "Kept back by hand: as soon as it is to be sent it waits for a person."
-ASKED = "A person is asked here: on the page of order health, among the held orders, it is let go or closed."
+ASKED = "A person is asked here: let it go or close it below; one parcel alone on the page of order health."
 AXES = {"payment": "Payment", "fulfilment": "Fulfilment", "logistics": "Logistics", "after_sale": "After-sale"}
 MOST = 500
 """Moments that one page shows; the file has all."""
@@ -90,7 +92,7 @@ def nothing(order: dict[str, Any], found: Story, tr: Translate, *, knows: bool) 
     """Where nothing is to be done, why; `knows`: whether that is known."""
     if not knows:
         return tr(NOT_HERE), "info"
-    if _is_kept(found):
+    if is_kept(found):
         return tr(KEPT), "warn"
     owed = order["payment"] in doubts.OWED and (order["fulfilment"], order["logistics"]) == ("waiting", "none")
     if owed and found.lines.is_empty():
@@ -98,8 +100,11 @@ def nothing(order: dict[str, Any], found: Story, tr: Translate, *, knows: bool) 
     return tr("Nothing is left to be done."), "good"
 
 
-def _is_kept(found: Story) -> bool:
-    """Whether the last word on that is that it is to be kept back."""
+def is_kept(found: Story) -> bool:
+    """Whether it is to wait for a person as soon as it is to be sent: of what rules have spoken on, it waits already,
+    or a person has seen to it."""
+    if any(entry["outcome"] == "decided" for entry in found.life):
+        return False
     words = [entry["event"] for entry in found.life if entry["event"] in (doubts.HOLD_REQUESTED, doubts.HOLD_ENDED)]
     return words[-1:] == [doubts.HOLD_REQUESTED]
 
@@ -170,7 +175,10 @@ def lost(found: Story, asked: str, tr: Translate) -> list[Said]:
     parked: list[Said] = [(seems.format(id=number, why=retold(why, tr)), "warn") for number, why in found.parked]
     if found.like.height:
         text = tr("Orders with {asked} in their number, or in their parcel's, the newest first:")
-        return [(text.format(asked=asked), "info"), *parked]
+        more = [(tr(MORE).format(n=MOST_LIKE), "info")] if found.like.height == MOST_LIKE else list[Said]()
+        return [(text.format(asked=asked), "info"), *more, *parked]
+    if len(asked) < SHORTEST_PART and not parked:
+        return [(tr(SHORT).format(asked=asked, n=SHORTEST_PART), "warn")]
     text = tr("No order has the number {asked}: check it, or import the export of its shop.")
     return [(text.format(asked=asked), "warn"), *parked]
 
@@ -178,6 +186,6 @@ def lost(found: Story, asked: str, tr: Translate) -> list[Said]:
 def near(found: Story, tr: Translate, names: Named) -> list[tuple[str, str]]:
     """The text of a link, and the number that it leads to."""
     return [
-        (f"{title(order, tr, names)}: {words.state(order['headline'], tr)}", order["order_no"])
+        (f"{title(order, tr, names)}{tr(': ')}{words.state(order['headline'], tr)}", order["order_no"])
         for order in found.like.iter_rows(named=True)
     ]

@@ -23,6 +23,11 @@ AHEAD = {
     retelling.NOTIFIED: "People still to be told",
     retelling.ASKED: "Its shop still to be asked what it is now",
 }
+ANEW = {
+    retelling.HANDED_OVER: "Handed over to the warehouse already",
+    retelling.PRODUCED: "Given to the production base already",
+}
+"""Of what is done, and looked at once more."""
 STATELESS = frozenset(event.value for event in Event if axis_of(event) is None) - {Event.PLACED.value}
 NOTHING = "·"
 
@@ -51,13 +56,16 @@ def change(entry: Mapping[str, Any], tr: Translate) -> str:
 def intended(one: Mapping[str, Any], tr: Translate, names: Named) -> str:
     """What is still to be done, of one of `flows.retelling.ahead`."""
     where = names("target", one["target"])
-    return tr("{decision}: {what}").format(decision=tr(AHEAD[one["event"]]), what=where)
+    told = (ANEW if one["done"] else AHEAD).get(one["event"], AHEAD[one["event"]])
+    return tr("{decision}: {what}").format(decision=tr(told), what=where)
 
 
 def waits(one: Mapping[str, Any], zone: ZoneInfo, tr: Translate, names: Named) -> str:
     """Why it is not done yet, and when it is tried."""
     told = [tr(queue.STATES[one["state"]])]
-    told += [tr("{what} {fact}").format(what=tr("tries"), fact=one["tries"])] if one["tries"] else []
+    told += (
+        [tr("{what} {fact}").format(what=tr("tries"), fact=one["tries"])] if one["tries"] and not one["done"] else []
+    )
     told += [tr("next try {at}").format(at=clock(one["next_at"], zone))] if one["next_at"] else []
     told += [holds.reasons(one["note"], tr, names)] if one["note"] else []
     told += [tr("{what} {fact}").format(what=tr("parcel"), fact=one["parcel"])] if one["parcel"] else []

@@ -19,7 +19,8 @@ from orderhub_core.i18n import translator
 from orderhub_core.model import RawMessage
 from orderhub_core.names import Names
 from orderhub_core.settings import Settings
-from orderhub_core.story import page
+from orderhub_core.stated import PLAIN
+from orderhub_core.story import detail, page
 
 living = test_retelling.living
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -64,6 +65,30 @@ def test_an_order_is_found_by_its_number_or_its_parcel_s_however_it_was_copied(l
     assert not found.parked and found.like.is_empty()
 
 
+@pytest.mark.parametrize(
+    "asked",
+    ["a-1234", "A-12 34", "Order: A-1234", "订单号：A-1234", "#A-1234", "sf778899", "SF 7788 99", "单号: sf 778899",
+     "sf111222", "SF 111 222"],
+)  # fmt: skip
+def test_an_order_is_found_by_its_number_however_it_was_typed(living, asked):
+    taken(living, parcelled("A-1234", "SF778899", "SF111222"), said_by("B-1", "HAT"))
+    assert numbers(living.story(asked)) == ["A-1234"]
+    if "1234" in asked.replace(" ", ""):
+        assert living.story(asked[:-1]).like["order_no"].to_list() == ["A-1234"]
+
+
+def test_what_looks_alike_is_another_order_where_there_is_one(living):
+    taken(living, said_by("a-1", "HAT"), said_by("A-1", "HAT"), said_by("#A-1", "HAT"))
+    assert [numbers(living.story(asked)) for asked in ("a-1", "A-1", "#A-1")] == [["a-1"], ["A-1"], ["#A-1"]]
+
+
+def test_of_a_part_that_is_too_short_it_is_told_how_long_one_must_be(living):
+    taken(living, said_by("A-1234", "HAT"))
+    assert page.lost(living.story("34"), "34", EN) == [
+        ("No order has the number 34; type at least 4 characters of one to find those that have them.", "warn")
+    ]
+
+
 def test_an_order_is_found_by_each_of_its_parcels(living):
     taken(living, parcelled("A-1", "SF1111", "SF2222", "SF3333"), said_by("B-1", "HAT"))
     for number in ("SF1111", "SF2222", " SF3333"):
@@ -106,8 +131,10 @@ def test_a_part_of_a_number_leads_to_the_newest_of_those_that_have_it(living):
     assert living.story("876").like.is_empty() and living.story("").like.is_empty()
     assert living.story("X00.*").like.is_empty(), "what is typed is no pattern"
     assert living.story("\ud83d-9876").orders.is_empty()
-    (said, _), *more = page.lost(found, "-9876", EN)
-    assert said.startswith("Orders with -9876 in their number") and not more
+    (said, _), (more, _) = page.lost(found, "-9876", EN)
+    assert said.startswith("Orders with -9876 in their number") and more.startswith("The newest 20 are shown")
+    few = living.story("X0001-98")
+    assert numbers(living.story("X0001-9876")) == ["X0001-9876"] and len(page.lost(few, "X0001-98", EN)) == 1
     text, leads_to = page.near(found, EN, names(EN))[0]
     assert leads_to in found.like["order_no"] and text.endswith(": paid")
 
@@ -169,3 +196,29 @@ def test_a_snapshot_tells_what_the_log_has_and_that_the_rest_is_not_known(living
     assert [entry["event"] for entry in copy.life] == [entry["event"] for entry in own.life]
     told = dict(page.table(copy, ZONE, EN, names(EN)).select("What happened", "Details").iter_rows())
     assert told["Warehouse assigned: hangzhou (decided by a rule)"].endswith("version v1")
+
+
+def test_what_was_handed_over_is_not_told_as_still_to_be(living):
+    taken(living, said_by("A1", "HAT"))
+    living.dispatch(owner="me", dice=Random(1))
+    living.holds.place("A1", reason="the buyer phoned")
+    kept = living.story("A1")
+    ((said, kind),) = page.todo(kept, ZONE, ZH, names(ZH))
+    assert (said, kind) == (
+        "已交给仓库：hangzhou。需人工处理；已下发仓库：看看要不要在那边拦下；由 人工 扣住：the buyer phoned", "warn"
+    )  # fmt: skip
+    living.holds.close("A1", reason="stopped there", by="ann")
+    ((order, own),) = page.each(living.story("A1"))
+    assert not page.is_asked(own) and not page.is_kept(own)
+    assert page.nothing(order, own, EN, knows=True) == ("Nothing is left to be done.", "good")
+
+
+def test_every_field_of_what_was_said_has_a_name_of_its_own_in_chinese():
+    known = {**detail.LABELS, **{column: field.zh for column, field in detail.COLUMNS.items()}}
+    untold = [name for name in PLAIN if ZH(known.get(name, name)) == name]
+    assert untold == []
+
+
+def test_amounts_that_no_rule_reads_are_told_as_money():
+    entry = {"event": "order.content", "detail": '{"freight_minor": [0, 1000]}', "reason": None}
+    assert detail.told(entry, ZONE, "zh", ZH, names(ZH)) == "运费 0.00 → 10.00"
