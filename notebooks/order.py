@@ -45,15 +45,22 @@ def _(asked, came, connected, look, named, set_came, top, tr, zone):
     look.value
     _number, _how = asked.value.strip(), (zone, tr, named)
 
-    def _keep(order) -> list:
-        if not (connected.writable and keeping.is_possible(order)):
+    def _decide(order, own) -> list:
+        if not connected.writable:
             return []
-        number = order["order_id"]
-        act = lambda to: set_came((number, keeping.carried_out(to, order, connected.holds, tr, named)))  # noqa: E731
-        words = {name: mo.ui.text(label=tr(text), full_width=True) for name, text in keeping.WORDS.items()}
-        form = ui.form(words, tr(keeping.TITLE), act, lambda to: keeping.lacks(to, tr), "260px")
-        told = came()[1] if came() and came()[0] == number else []
-        return [ui.section(tr(keeping.TITLE), form, ui.notes(told))]
+        number, desk = order["order_id"], connected.holds
+        told = ui.notes(came()[1] if came() and came()[0] == number else [])
+        held = desk.kept(shop=order["shop"], order_no=order["order_no"])
+        asks = keeping.asks(order, held, tr, kept=page.is_kept(own))
+        if not asks.choices:
+            return [told]
+        # Where there is but one thing to say, its button says it.
+        only = {} if len(asks.choices) > 1 else {"do": next(iter(asks.choices.values()))}
+        words = {name: mo.ui.text(label=text, full_width=True) for name, text in asks.words.items()}
+        fields = words if only else {"do": mo.ui.radio(asks.choices, label=asks.title), **words}
+        act = lambda to: set_came((number, keeping.carried_out(only | to, order, held, desk, tr, named)))  # noqa: E731
+        form = ui.form(fields, asks.button, act, lambda to: keeping.lacks(only | to, tr), "260px")
+        return [ui.section(asks.title, form, told)]
 
     def _one(order, own) -> list:
         todo, life = page.todo(own, *_how), page.table(own, *_how)
@@ -63,7 +70,7 @@ def _(asked, came, connected, look, named, set_came, top, tr, zone):
         story = ui.timeline(tr("What happened"), page.moments(own, *_how), tr("Nothing is known yet."))
         return [
             ui.section(page.title(order, tr, named), ui.kpis(page.tiles(order, *_how)), *rest),
-            *_keep(order),
+            *_decide(order, own),
             ui.section(tr("Story"), story, ui.download_csv(life, "order.csv", tr("Download CSV"))),
             ui.section(tr("Lines"), ui.rows(page.bought(own, tr), tr("Nobody has told what is in it."))),
         ]

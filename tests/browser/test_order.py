@@ -33,6 +33,7 @@ then = "hold review"
 PAID = """order_no,status,placed_at,paid_at,total,sku,quantity
 DEAR-2026,paid,2026-01-01 10:00:00,2026-01-01 10:01:00,1500,COAT-OF-THE-BEST,2
 CHEAP-2026,paid,2026-01-01 10:00:00,2026-01-01 10:02:00,100,HAT,1
+LATER-1,unpaid,2026-01-01 10:00:00,,100,HAT,1
 """
 
 
@@ -106,6 +107,61 @@ def test_the_first_page_leads_to_an_order_and_to_what_waits(shop: str, visit: Vi
     page.get_by_role("button", name="Look").click()
     looking.stand(page)
     expect(page.get_by_text("CHEAP-2026 of imported").first).to_be_visible(timeout=20_000)
+
+
+@pytest.mark.parametrize(("width", "language"), [(390, "zh"), (1280, "en")])
+def test_what_waits_for_a_person_is_let_go_or_closed_from_its_page(
+    shop: str, visit: Visit, screenshots: Path, width: int, language: str
+) -> None:
+    say = {
+        "zh": ("执行", "请先选择怎么处理。", "请先填写原因。", "放行", "原因", "已放行 1 单", "扣住订单"),
+        "en": ("Do it", "Choose first", "Give a reason", "Let them go", "Why, or what", "Let go: 1", "Keep it back"),
+    }
+    button, choose, reason, go, why, gone, keep = say[language]
+    page = visit(f"{shop}/apps/order/?lang={language}&order=DEAR-2026", width=width, height=2_000)
+    looking.stand(page)
+    page.get_by_role("button", name=button).click()
+    expect(page.get_by_text(choose)).to_be_visible(timeout=20_000)
+    page.get_by_role("radio", name=go).click()
+    page.get_by_role("button", name=button).click()
+    expect(page.get_by_text(reason)).to_be_visible(timeout=20_000)
+    page.screenshot(path=screenshots / f"order-decide-{language}-{width}.png")
+    assert page.evaluate(looking.OVERFLOW) == 0
+    page.get_by_label(why).fill("looked at")
+    page.get_by_role("button", name=button).dblclick()
+    expect(page.get_by_text(gone)).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("button", name=keep)).to_be_visible()
+    expect(page.get_by_role("radio")).to_have_count(0)
+
+
+def test_what_is_kept_back_before_it_is_paid_is_let_go_from_its_page(shop: str, visit: Visit) -> None:
+    page = visit(f"{shop}/apps/order/?lang=zh&order=LATER-1", width=390, height=2_000)
+    looking.stand(page)
+    page.get_by_label("为什么要等").fill("the buyer phoned")
+    page.get_by_role("button", name="扣住订单").click()
+    expect(page.get_by_text("已人工扣住：一到该发货时就等人决定。")).to_be_visible(timeout=20_000)
+    page.get_by_role("radio", name="放行").click()
+    page.get_by_label("原因").fill("it may go")
+    page.get_by_role("button", name="执行").click()
+    expect(page.get_by_text("LATER-1 不再扣住：一到该发货时按规则下发")).to_be_visible(timeout=20_000)
+    expect(page.get_by_text("没有要做的了。")).to_be_visible()
+
+
+def test_the_way_back_and_another_language_lead_to_the_order_that_was_looked_at(shop: str, visit: Visit) -> None:
+    page = visit(f"{shop}/apps/order/?lang=zh&order=DEAR-2026")
+    looking.stand(page)
+    asked = page.get_by_role("textbox").first
+    asked.fill("CHEAP-2026")
+    asked.press("Enter")
+    expect(page.get_by_role("heading", name="CHEAP-2026")).to_be_visible(timeout=20_000)
+    page.get_by_role("link", name="English").click()
+    expect(page.get_by_role("heading", name="CHEAP-2026 of")).to_be_visible(timeout=20_000)
+    page.get_by_role("textbox").first.fill("LATER-1")
+    page.get_by_role("textbox").first.press("Enter")
+    expect(page.get_by_role("heading", name="LATER-1 of")).to_be_visible(timeout=20_000)
+    page.go_back()
+    expect(page.get_by_role("heading", name="CHEAP-2026 of")).to_be_visible(timeout=20_000)
+    expect(page.get_by_role("textbox").first).to_have_value("CHEAP-2026")
 
 
 def test_a_number_that_nobody_has_says_what_to_do(shop: str, visit: Visit) -> None:

@@ -90,8 +90,13 @@ def release(
     opened = hub.Hub(hub.home())
     held = opened.holds.release(order_no, shop=shop, parcel=parcel, reason=reason, by=who(by), again=again)
     stays = tr("{order} stays with {target}; it was looked at because: {why}")
-    later = tr("{order} is kept back no more: it goes as rules have it as soon as it is to be sent")
-    text = stays if held.done else tr("{order} goes to {target}; it was kept back: {why}") if held.target else later
+    text = (
+        stays
+        if held.done
+        else tr("{order} goes to {target}; it was kept back: {why}")
+        if held.target
+        else tr(keeping.ENDED)
+    )
     return _said(held, parcel, text, Names(opened.settings, tr), as_json)
 
 
