@@ -7,7 +7,7 @@ from held_desk import BASES, SPLIT, Desk
 from reading import rows
 from versions import NOW
 
-from orderhub_core.errors import Unreadable, UserMistake
+from orderhub_core.errors import RefusedByTarget, Unreadable, UserMistake
 from orderhub_core.flows import ops
 from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.doubts import KEPT, WANTED_BACK
