@@ -8,7 +8,7 @@ import msgspec
 from reading import rows
 from versions import GIFT, NOW, Bench, text
 
-from orderhub_core.errors import Unreachable
+from orderhub_core.errors import RefusedByTarget, Unreachable
 from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.dispatch import dispatch
 from orderhub_core.flows.gates import Gates
@@ -72,3 +72,7 @@ class Desk(Bench):
 
 def down(effect, key):
     raise Unreachable("no answer")
+
+
+def refused(effect, key):
+    raise RefusedByTarget("no such order there")

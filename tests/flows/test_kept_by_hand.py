@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from held_desk import BASES, SPLIT, Desk
+from held_desk import BASES, SPLIT, Desk, refused
 from reading import rows
 from versions import NOW
 
-from orderhub_core.errors import RefusedByTarget, Unreadable, UserMistake
+from orderhub_core.errors import Unreadable, UserMistake
 from orderhub_core.flows import ops
 from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.doubts import KEPT, WANTED_BACK
@@ -27,10 +27,6 @@ def desk(context, order):
 
 def keep(desk, name="A1", reason="the buyer phoned"):
     return desk.holds.place(name, reason=reason, by="ann")
-
-
-def refused(effect, key):
-    raise RefusedByTarget("no such order there")
 
 
 def log(desk):

@@ -4,7 +4,7 @@ person is told, and a person's word ends it."""
 from __future__ import annotations
 
 import pytest
-from held_desk import BASES, Desk, down
+from held_desk import BASES, Desk, down, refused
 from reading import rows
 from versions import GIFT, NOW
 
@@ -261,8 +261,8 @@ def test_other_goods_are_told_of_what_was_given_up(desk):
 def test_what_a_shop_did_not_answer_is_asked_again_also_of_what_is_not_to_be_sent(desk, events):
     desk._receive([desk._order("A1", *events, at=NOW, origin="live")])
     drain(desk.context, 100)
-    desk.give_up()
-    desk.holds.release("A1", reason="the platform is back", by="bob", again=True)
+    desk.push(refused)
+    desk.holds.release("A1", reason="it knows the order now", by="bob", again=True)
     desk.push()
     assert desk.pushed == ["fetch:shop-1:A1"]
 
