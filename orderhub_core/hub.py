@@ -39,8 +39,9 @@ from orderhub_core.flows.stocking import Stock, Taken
 from orderhub_core.flows.targets import Targets
 from orderhub_core.flows.waiting import Failing, GroupWritten
 from orderhub_core.memory import Answer, Memory, once
-from orderhub_core.model import RawMessage, Review
+from orderhub_core.model import RawMessage
 from orderhub_core.packing.floor import Known
+from orderhub_core.people import Review
 from orderhub_core.ports import Channel, Touchpoint
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store import aside, chain, flow, homes, keys, packs, reviewed, unlogged
@@ -240,8 +241,7 @@ class Hub(Alike):
 
     def ledgers(self) -> ledgers.Gathered:
         """What was paid, refunded, shipped and carried: files in the folder `reconcile`, else the hub's own frames."""
-        chosen = ledgers.lying(self.home.data)
-        zone = self.settings.time_zone
+        chosen, zone = ledgers.lying(self.home.data), self.settings.time_zone
         return self.remembered(("ledgers", chosen.stamp()), lambda: ledgers.gather(chosen, self.frame, zone))
 
     @once

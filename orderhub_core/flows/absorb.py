@@ -24,7 +24,8 @@ from orderhub_core.flows.recent import Known, Orders, find, put, remembered_if_c
 from orderhub_core.flows.sighted import Sightings
 from orderhub_core.flows.timely import timely
 from orderhub_core.fold import Head, Origin, fold
-from orderhub_core.model import Decoded, Dismissal, Observation, OfNoOrder, OrderWord, Packing, Sighting, Word
+from orderhub_core.model import Decoded, Observation, OfNoOrder, Sighting
+from orderhub_core.people import Dismissal, OrderWord, Packing, Word
 from orderhub_core.store import ledger
 from orderhub_core.store.ahead import Reads
 from orderhub_core.store.base import FURTHEST

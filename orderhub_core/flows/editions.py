@@ -6,6 +6,7 @@ brings it is decided accordingly.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -15,8 +16,11 @@ import structlog
 
 from orderhub_core.errors import Mistaken, NeedsPerson, Term, UserMistake
 from orderhub_core.flows import admitted, ops, settled
+from orderhub_core.flows.naming import check_shop
+from orderhub_core.flows.rows import push_key
 from orderhub_core.i18n import Translate, language_of, translator
-from orderhub_core.model import BookAct, BookChange, RawMessage
+from orderhub_core.model import RawMessage
+from orderhub_core.people import BookAct, BookChange, Deciding
 from orderhub_core.rules import needs, rulebook, trial
 from orderhub_core.rules.check import check, sentence
 from orderhub_core.rules.guard import Fared, is_worse
@@ -25,7 +29,7 @@ from orderhub_core.rules.language.operators import Language
 from orderhub_core.rules.language.vocabulary import of_book
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.settings import Settings, read_text
-from orderhub_core.store import books, ledger, recorded, signals
+from orderhub_core.store import aside, books, ledger, recorded, signals, unlogged
 from orderhub_core.store.base import Store
 from orderhub_core.store.books import Edition
 
@@ -86,6 +90,26 @@ class Editions:
     def decides(self) -> bool:
         """Whether there is a rulebook: without one, paid orders go nowhere."""
         return self._file is not None or any(one.state == "active" for one in books.speaking(self._store))
+
+    def undecided(self, *, shop: str | None = None, since: int = 0) -> list[tuple[str, str]]:
+        """As of `store.aside.undecided`. Raises UserMistake for a shop that there is not."""
+        if shop is not None:
+            check_shop(self._store, self._settings, shop)
+        return aside.undecided(self._store, shop=shop, since=since)
+
+    def decide(self, orders: Sequence[tuple[str, str]], *, by: str) -> Counter[str]:
+        """Have the rulebook speak on these, each by a message of ours that is applied when this returns, and tell of
+        how many it has become what: `going` to their warehouse, `held` for a person, `nowhere`. Raises UserMistake
+        where there is no rulebook."""
+        ops.check_deciding(by)
+        if not self.decides():
+            raise UserMistake("there is no rulebook: publish one first (`orderhub rules publish FILE`)")
+        at = self._clock()
+        self._say([ops.deciding(Deciding(shop, order_no, by), at) for shop, order_no in orders])
+        keys = [push_key(shop, order_no) for shop, order_no in orders]
+        made, before = (dict(unlogged.intended(self._store, keys, since)) for since in (at, 0))
+        fates = Counter("held" if state == "person" else "going" for state in made.values())
+        return fates + Counter(nowhere=sum(key not in before for key in keys))
 
     def kept(self) -> list[Edition]:
         """Every version, the newest first."""

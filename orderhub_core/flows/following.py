@@ -21,7 +21,8 @@ from orderhub_core.flows.parcelling import Part, Parts
 from orderhub_core.flows.places import Places
 from orderhub_core.flows.recent import Orders, of_other_shops
 from orderhub_core.fold import CASE_OPENED, CASE_REFUNDED, Entry, Folded, Head
-from orderhub_core.model import FIRST_ADDED_LINE, Event, Line, Packing
+from orderhub_core.model import FIRST_ADDED_LINE, Event, Line
+from orderhub_core.people import Packing
 from orderhub_core.rules.merging import wish
 from orderhub_core.store import packs
 from orderhub_core.store.ahead import Reads

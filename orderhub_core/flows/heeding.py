@@ -1,10 +1,12 @@
-"""What people's words change of an order itself: that it is kept back by hand, and that it is not any more."""
+"""What people's words change of an order itself: that it is kept back by hand, and that it is not any more; or nothing
+but that rules look at it."""
 
 from __future__ import annotations
 
 from orderhub_core.flows import doubts
 from orderhub_core.fold import Folded, Head, Origin, fold
-from orderhub_core.model import Keep, Observation, Release, Word
+from orderhub_core.model import Observation
+from orderhub_core.people import Deciding, Keep, Release, Word
 from orderhub_core.store.unit import Message
 
 
@@ -13,6 +15,8 @@ def heeded(message: Message, said: Word, head: Head) -> Folded:
 
     It holds after whatever was said before it, by whatever clock that was said.
     """
+    if isinstance(said, Deciding):
+        return Folded([], changed=not head.decided)
     if not (event := _event(said, head)):
         return Folded([])
     before = max(head.facts.get(name, 0) for name in (doubts.HOLD_REQUESTED, doubts.HOLD_ENDED))

@@ -12,7 +12,8 @@ from orderhub_core.flows import away, doubts, ops, rows
 from orderhub_core.flows.naming import check_shop
 from orderhub_core.flows.rows import NOTICE, push_key, whole_keys, work_key
 from orderhub_core.fold import Head
-from orderhub_core.model import Keep, RawMessage, Release
+from orderhub_core.model import RawMessage
+from orderhub_core.people import Keep, Release
 from orderhub_core.settings import Settings
 from orderhub_core.store import aside
 from orderhub_core.store.aside import Held
@@ -138,7 +139,7 @@ def check_keepable(head: Head) -> None:
 
 def releasable(held: Sequence[Held], order_no: str, parcel: int = 0, act: str = "go") -> Held:
     """The one effect of an order that this may be said of, or the first of those that one word is about; `act`: as of
-    `model.Release`. Its notices are spoken of once nothing else of it waits: no word on one lets goods go, or stops
+    `people.Release`. Its notices are spoken of once nothing else of it waits: no word on one lets goods go, or stops
     them. Raises UserMistake where there is none, or where they are of several orders."""
     own = [one for one in held if one.key in _own_keys(one) and parcel in (0, one.parcel)]
     own = own or [one for one in held if _is_notice(one) and not parcel]

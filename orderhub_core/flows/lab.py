@@ -21,7 +21,7 @@ from orderhub_core.flows.editions import Editions
 from orderhub_core.flows.ground import Ground
 from orderhub_core.frames import OWED_AT
 from orderhub_core.i18n import Said, Translate, translator
-from orderhub_core.model import BookAct
+from orderhub_core.people import BookAct
 from orderhub_core.rules import gifts, rulebook
 from orderhub_core.rules.lab import asked as past
 from orderhub_core.rules.lab import board

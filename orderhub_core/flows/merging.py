@@ -21,8 +21,9 @@ from orderhub_core.flows.garbage import uncollected
 from orderhub_core.flows.gathering import Gathered
 from orderhub_core.flows.rows import push_key
 from orderhub_core.i18n import translator
-from orderhub_core.model import Packing, Pairing, RawMessage
+from orderhub_core.model import RawMessage
 from orderhub_core.packing import evidence
+from orderhub_core.people import Packing, Pairing
 from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.store import packs
 from orderhub_core.store.base import Store

@@ -10,7 +10,8 @@ import msgspec
 from orderhub_core.errors import Term, Unreadable, UserMistake
 from orderhub_core.flows.rows import push_key, push_keys, waits_until, whole_keys
 from orderhub_core.fold import Entry, Head
-from orderhub_core.model import BookChange, Dismissal, Keep, Packing, Pairing, RawMessage, Release, Review, Word
+from orderhub_core.model import RawMessage
+from orderhub_core.people import BookChange, Deciding, Dismissal, Keep, Packing, Pairing, Release, Review, Word
 from orderhub_core.settings import RESERVED
 from orderhub_core.signals import Measurement, Signal, SignalEnd, SignalWord
 from orderhub_core.store import books, packs, presale, signals
@@ -20,7 +21,8 @@ from orderhub_core.supply import Arrival, BatchPlan, Dealing, StockReport
 
 OPS = RESERVED
 KINDS: dict[str, type[Word]] = {
-    "review": Review, "dismissal": Dismissal, "release": Release, "keep": Keep, "packing": Packing, "pairing": Pairing,
+    "review": Review, "dismissal": Dismissal, "release": Release, "keep": Keep, "deciding": Deciding,
+    "packing": Packing, "pairing": Pairing,
     "rulebook": BookChange,
     "signal": Signal, "signal_end": SignalEnd, "measurement": Measurement, "stock": StockReport,
     "batches": BatchPlan, "arrival": Arrival, "dealing": Dealing,
@@ -74,8 +76,9 @@ def noted(
                 those = [key for key in keys if key in said.seen] if said.seen else keys
                 writes.released += [Told(note, until, known, said.act, said.seen.get(key, ""), key) for key in those]
         case Keep():
-            at, detail = message.received_at, _json({"reason": said.reason, "by": said.by}).decode()
-            entry = Entry(order_id, "order.kept", at, at, "", "keep", "asked", message.source, message.id, detail)
+            entry = _told(message, said, order_id, "order.kept", "keep", "asked")
+        case Deciding():
+            entry = _told(message, said, order_id, "order.put_to_rules", "", "asked")
         case Packing():
             entry = _told(
                 message, said, order_id, "order.packed", "together" if said.companions else "alone", "released"
@@ -173,8 +176,19 @@ def check_keep(reason: str, by: str) -> None:
 
 def keep(said: Keep, at: int) -> RawMessage:
     """`at`, microseconds UTC, tells a second word from a first one that is sent again."""
-    which = blake2b(f"{said.shop}\0{said.order_no}".encode(), digest_size=16).hexdigest()
-    return RawMessage(OPS, f"keep:{at}:{which}", "keep", _json(said), said.order_no)
+    return _on_order("keep", said, at)
+
+
+def check_deciding(by: str) -> None:
+    """Raises UserMistake. The log keeps the name for ever."""
+    if not by.strip():
+        raise UserMistake("to have orders decided is somebody's word: say whose (--by NAME)")
+    _check_words("the name", "", by)
+
+
+def deciding(said: Deciding, at: int) -> RawMessage:
+    """`at`: as of `keep`."""
+    return _on_order("deciding", said, at)
 
 
 def check_release(reason: str, by: str) -> None:
@@ -214,10 +228,14 @@ def _dismissed(message: Message, said: Dismissal) -> tuple[Row, Entry]:
 
 
 def release(said: Release, at: int) -> RawMessage:
-    """`at`, microseconds UTC, tells a second release from a first one that is sent again."""
+    """`at`: as of `keep`."""
+    return _on_order("release", said, at, f"\0{said.parcel}")
+
+
+def _on_order(kind: str, said: Keep | Deciding | Release, at: int, which: str = "") -> RawMessage:
     # An order's number may end as a parcel's does, and be as long as an id may be.
-    which = blake2b(f"{said.shop}\0{said.order_no}\0{said.parcel}".encode(), digest_size=16).hexdigest()
-    return RawMessage(OPS, f"release:{at}:{which}", "release", _json(said), said.order_no)
+    about = blake2b(f"{said.shop}\0{said.order_no}{which}".encode(), digest_size=16).hexdigest()
+    return RawMessage(OPS, f"{kind}:{at}:{about}", kind, _json(said), said.order_no)
 
 
 def _released(message: Message, said: Release, head: Head | None) -> tuple[str, list[str], Entry]:
@@ -258,7 +276,7 @@ def pairing(said: Pairing, at: int) -> RawMessage:
     return RawMessage(OPS, f"pairing:{at}:{which}", "pairing", body, said.order_no)
 
 
-def _told(message: Message, said: Packing | Pairing, order_id: int, event: str, what: str, outcome: str) -> Entry:
+def _told(message: Message, said: Word, order_id: int, event: str, what: str, outcome: str) -> Entry:
     at, detail = message.received_at, _json(said).decode()
     return Entry(order_id, event, at, at, "", what, outcome, message.source, message.id, detail)
 

@@ -10,7 +10,8 @@ from orderhub_core.errors import UserMistake
 from orderhub_core.flows import ops, replay
 from orderhub_core.flows.absorb import Outcome
 from orderhub_core.flows.context import Context
-from orderhub_core.model import Dismissal, RawMessage
+from orderhub_core.model import RawMessage
+from orderhub_core.people import Dismissal
 from orderhub_core.settings import Limits
 from orderhub_core.store import aside, expiry
 

@@ -14,7 +14,8 @@ from orderhub_core.flows import dealing, ops, rows, sheets
 from orderhub_core.flows.reporting import OURSELVES
 from orderhub_core.flows.stocking import MOST_PIECES, MOST_TOLD, Stock
 from orderhub_core.frames import INSTANT
-from orderhub_core.model import RawMessage, Release
+from orderhub_core.model import RawMessage
+from orderhub_core.people import Release
 from orderhub_core.presale.batches import BATCHES, INSTANT_AFTER, USE
 from orderhub_core.store import presale
 from orderhub_core.store.base import Store

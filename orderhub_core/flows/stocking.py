@@ -17,7 +17,8 @@ from orderhub_core.flows.editions import in_force
 from orderhub_core.flows.reporting import OURSELVES
 from orderhub_core.flows.restocking import fitting, waiting
 from orderhub_core.flows.transferring import transfers
-from orderhub_core.model import RawMessage, Release
+from orderhub_core.model import RawMessage
+from orderhub_core.people import Release
 from orderhub_core.ports import Warehouse
 from orderhub_core.rules.transfers import Planned
 from orderhub_core.rules.tree import Rulebook

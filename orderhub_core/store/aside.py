@@ -17,6 +17,9 @@ from orderhub_core.store.unit import Row
 
 PARKED = ("id", "source", "message_id", "reason", "parked_at")
 DISMISSED = (*PARKED, "dismissal", "dismissed_by", "dismissed_at")
+UNDECIDED = """SELECT shop, order_no FROM orders WHERE decided = 0 AND lines_digest IS NOT NULL AND deleted_at IS NULL
+    AND payment IN ('deferred', 'paid', 'partly_refunded') AND fulfilment = 'waiting' AND logistics = 'none'
+    AND coalesce(paid_at, placed_at, 0) >= ?{which} ORDER BY order_id"""
 CONFLICTS = """SELECT c.source, c.message_id, c.received_at, c.digest, octet_length(c.body),
     i.id, i.received_at, i.digest, octet_length(i.body)
     FROM conflict c LEFT JOIN inbox i ON i.source = c.source AND i.message_id = c.message_id
@@ -207,6 +210,13 @@ def held(store: Store, *, shop: str | None = None, order_no: str | None = None, 
     )
     rows = store.query("hub", sql, values)
     return [Held(*(*row[:-3], *_parcel(row[-3]), *map(bool, row[-2:]))) for row in rows]
+
+
+def undecided(store: Store, *, shop: str | None = None, since: int = 0) -> list[tuple[str, str]]:
+    """Shop and number of the orders that are to be sent since then (microseconds UTC), and on which no rulebook has
+    spoken: they were known before there was one. In the order in which they were heard of first."""
+    which, values = _of_source("shop", shop)
+    return [(of, order_no) for of, order_no in store.query("hub", UNDECIDED.format(which=which), (since, *values))]
 
 
 def shops(store: Store) -> list[str]:

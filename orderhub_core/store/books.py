@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from orderhub_core.model import BookAct, BookChange
+from orderhub_core.people import BookAct, BookChange
 from orderhub_core.store.base import Store
 from orderhub_core.store.unit import Row
 

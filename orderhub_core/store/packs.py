@@ -9,7 +9,8 @@ from typing import NamedTuple
 
 from orderhub_core import effects
 from orderhub_core.effects import PushToWarehouse
-from orderhub_core.model import Packing, Pairing, Person
+from orderhub_core.model import Person
+from orderhub_core.people import Packing, Pairing
 from orderhub_core.store.base import Store
 from orderhub_core.store.owing import owed_at
 from orderhub_core.store.unit import Row

@@ -130,7 +130,7 @@ class Forestalled(NamedTuple):
 
 class Told(NamedTuple):
     """A person lets an effect go that is kept back, or has seen to it. `until`: how long it waits, where it waits for
-    others to be packed with; `moment`: up to which it is known what is known of it; `act`: as of `model.Release`;
+    others to be packed with; `moment`: up to which it is known what is known of it; `act`: as of `people.Release`;
     `seen`: why it was kept back then, empty where nobody says."""
 
     note: str

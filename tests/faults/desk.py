@@ -11,7 +11,8 @@ import msgspec
 from talk import BOOK, DAWN, SECOND, Said
 
 from orderhub_core.flows.ops import OPS, TURN_KEY
-from orderhub_core.model import BookAct, BookChange, Keep, Line, RawMessage, Release
+from orderhub_core.model import Line, RawMessage
+from orderhub_core.people import BookAct, BookChange, Keep, Release
 from orderhub_core.signals import Measurement, Signal, SignalEnd
 
 # -- books

@@ -18,7 +18,8 @@ from ruling import Desk, Speaking
 from talk import HASHES, SECOND, Decoder, Said
 
 from orderhub_core.lifecycle import Given, headline, settle
-from orderhub_core.model import BookChange, Case, Content, Event, Keep, Line, Observation, Release, Review, Sighting
+from orderhub_core.model import Case, Content, Event, Line, Observation, Sighting
+from orderhub_core.people import BookChange, Keep, Release, Review
 from orderhub_core.signals import Measurement, Signal, SignalEnd
 
 Key = tuple[str, str]

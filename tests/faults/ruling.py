@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 from desk import BOOKS, FIRST, Asked, Book
 
-from orderhub_core.model import BookChange, Line
+from orderhub_core.model import Line
+from orderhub_core.people import BookChange
 from orderhub_core.signals import Measurement, Signal, SignalEnd
 
 Key = tuple[str, str]

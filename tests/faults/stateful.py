@@ -47,7 +47,8 @@ from orderhub_core.flows import editions, ops
 from orderhub_core.flows import replay as retrying
 from orderhub_core.flows.dispatch import LEASE_S, dispatch
 from orderhub_core.flows.receive import Receiver
-from orderhub_core.model import BookAct, Event, Keep, Release
+from orderhub_core.model import Event
+from orderhub_core.people import BookAct, Keep, Release
 from orderhub_core.store.unit import Finished
 
 retrying.PAUSE_S = 0.0  # nobody else works here

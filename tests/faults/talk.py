@@ -13,22 +13,8 @@ from small_rules import one_of, rulebook, total_from
 
 from orderhub_core.errors import Unreachable, Unreadable
 from orderhub_core.flows.context import Source
-from orderhub_core.model import (
-    BookChange,
-    Case,
-    Content,
-    Decoded,
-    Event,
-    Keep,
-    Line,
-    Observation,
-    Parcel,
-    Person,
-    RawMessage,
-    Release,
-    Review,
-    Sighting,
-)
+from orderhub_core.model import Case, Content, Decoded, Event, Line, Observation, Parcel, Person, RawMessage, Sighting
+from orderhub_core.people import BookChange, Keep, Release, Review
 from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.rules.tree import Action, Group, Rule, Rulebook
 from orderhub_core.signals import Measurement, Signal, SignalEnd

@@ -11,7 +11,8 @@ from small_rules import one_of, rulebook, total_from
 
 from orderhub_core.errors import Unreadable
 from orderhub_core.flows.context import Context, Source
-from orderhub_core.model import Decoded, Observation, Review, Sighting
+from orderhub_core.model import Decoded, Observation, Sighting
+from orderhub_core.people import Review
 from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store import homes

@@ -20,7 +20,8 @@ from orderhub_core.flows.context import Context, Source
 from orderhub_core.flows.dispatch import dispatch
 from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.replay import replay
-from orderhub_core.model import Content, Event, Line, Observation, Parcel, RawMessage, Review, Sighting
+from orderhub_core.model import Content, Event, Line, Observation, Parcel, RawMessage, Sighting
+from orderhub_core.people import Review
 from orderhub_core.store import homes, statements
 from orderhub_core.store.lanes import Overtaken
 from orderhub_core.store.revisions import REVISIONS

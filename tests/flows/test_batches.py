@@ -12,7 +12,8 @@ from reading import rows
 from small_shop import BOOK, SHOP, a_hub
 
 from orderhub_core.flows.absorb import absorb
-from orderhub_core.model import Content, Event, Line, Observation, RawMessage, Review
+from orderhub_core.model import Content, Event, Line, Observation, RawMessage
+from orderhub_core.people import Review
 
 E = Event
 NOW = 1_700_000_000_000_000

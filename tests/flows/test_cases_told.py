@@ -11,8 +11,9 @@ from orderhub_core.flows import ops
 from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.doubts import MANY, REFUNDED, WANTED_BACK
 from orderhub_core.flows.holding import Holds
-from orderhub_core.model import Case, Release
+from orderhub_core.model import Case
 from orderhub_core.model import Event as E
+from orderhub_core.people import Release
 
 ONE, TWO = Case("C1", "1"), Case("C2", "2")
 OTHERS = [TWO, Case("C2", "1"), Case("", "2")]

@@ -567,6 +567,33 @@ def held(orderhub, tmp_path):
     return "--data", data
 
 
+def test_orders_that_were_there_before_any_rulebook_are_counted_and_decided_when_somebody_says_so(orderhub, tmp_path):
+    (tmp_path / "paid.csv").write_text(
+        "order_no,status,placed_at,paid_at,total,sku,quantity\n"
+        "L1,paid,2026-01-01 10:00:00,2026-01-01 10:01:00,100,S-1,1\n"
+        "S1,paid,2026-01-03 10:00:00,2026-01-03 10:01:00,99,S-1,1\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "rules.toml").write_text(RULEBOOK, encoding="utf-8")
+    here = ("--data", tmp_path / "d")
+    assert orderhub("db", "init", *here)[0] == 0
+    out = orderhub("import", tmp_path / "paid.csv", "--mapping", "generic", *here)[1]
+    assert "no rulebook decides on them: 2" in out
+    out = orderhub("rules", "publish", tmp_path / "rules.toml", "--by", "ann", *here)[1]
+    assert "go nowhere: 2; `orderhub rules decide --dry-run`" in out
+    out = orderhub("rules", "decide", "--dry-run", "--lang", "zh", *here)[1]
+    assert (
+        out == "待发货而规则书还没决定过的订单：2；不加 --dry-run 就让规则逐张决定一次\n  imported L1\n  imported S1\n"
+    )
+    out = orderhub("rules", "decide", "--from", "2026-01-02", "--by", "ann", *here)[1]
+    assert out == "decided: 1; go to their warehouse: 1, wait for a person: 0, have no warehouse: 0\n"
+    left = last_object(orderhub("rules", "decide", "--by", "ann", "--json", *here)[1])
+    assert ([one["order_no"] for one in left["orders"]], left["held"]) == (["L1"], 1)
+    assert orderhub("rules", "decide", *here)[:2] == (0, "no order is to be sent on which no rulebook has spoken\n")
+    assert "Put to the rules by hand" in orderhub("log", "show", "L1", *here)[1]
+    assert orderhub("log", "verify", *here)[0] == 0 == orderhub("db", "check", *here)[0]
+
+
 PARCELS = """[[groups]]
 name = "parcels"
 match = "all"

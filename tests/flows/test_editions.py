@@ -14,8 +14,8 @@ from versions import GIFT, HOLD, NEVER, Bench, text
 from orderhub_core.errors import NeedsPerson, UserMistake
 from orderhub_core.flows import editions, intend, ops
 from orderhub_core.flows.absorb import drain
-from orderhub_core.model import BookChange
 from orderhub_core.model import Event as E
+from orderhub_core.people import BookChange
 from orderhub_core.rules.guard import FEWEST
 from orderhub_core.rules.inforce import WHOLE, InForce, drawn
 from orderhub_core.rules.tree import Rulebook

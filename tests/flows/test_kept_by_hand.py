@@ -13,7 +13,7 @@ from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.doubts import KEPT, WANTED_BACK
 from orderhub_core.flows.reproduce import reproduce
 from orderhub_core.model import Event as E
-from orderhub_core.model import Keep, Release
+from orderhub_core.people import Keep, Release
 from orderhub_core.store.statements import HANDED_OVER
 
 SECOND = 1_000_000

@@ -29,9 +29,10 @@ from orderhub_core.flows.merging import EARLY_US, Merging
 from orderhub_core.flows.reproduce import reproduce
 from orderhub_core.flows.rows import push_key
 from orderhub_core.flows.targets import Targets
-from orderhub_core.model import Content, Line, Observation, Pairing, Person, RawMessage, Release
+from orderhub_core.model import Content, Line, Observation, Person, RawMessage
 from orderhub_core.model import Event as E
 from orderhub_core.packing import combine as combining
+from orderhub_core.people import Pairing, Release
 from orderhub_core.settings import Settings
 from orderhub_core.store import copying, homes, packs, statements
 from orderhub_core.store.checks import findings

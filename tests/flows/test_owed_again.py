@@ -11,7 +11,7 @@ from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.away import CARRIED, SHIPPED
 from orderhub_core.flows.doubts import WANTED_BACK
 from orderhub_core.model import Event as E
-from orderhub_core.model import Release
+from orderhub_core.people import Release
 from orderhub_core.store.statements import AGAIN, HANDED_OVER
 
 SECOND = 10**6

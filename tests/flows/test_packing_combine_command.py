@@ -15,9 +15,10 @@ from orderhub_core.entry.worker import Worker
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import ops
 from orderhub_core.i18n import translator
-from orderhub_core.model import RawMessage, Release
+from orderhub_core.model import RawMessage
 from orderhub_core.packing import board
 from orderhub_core.packing.floor import TABLE
+from orderhub_core.people import Release
 from orderhub_core.store import homes
 from orderhub_core.store.homes import Home
 

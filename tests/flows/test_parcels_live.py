@@ -31,8 +31,9 @@ from orderhub_core.flows.places import places
 from orderhub_core.flows.reproduce import reproduce
 from orderhub_core.flows.targets import Targets
 from orderhub_core.frames import INSTANT, LINES
-from orderhub_core.model import Content, Line, Release
+from orderhub_core.model import Content, Line
 from orderhub_core.model import Event as E
+from orderhub_core.people import Release
 from orderhub_core.rules import rulebook, turn
 from orderhub_core.rules.claims import STOCK
 from orderhub_core.rules.decide import decide

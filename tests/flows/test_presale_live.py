@@ -19,8 +19,9 @@ from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.dispatch import dispatch
 from orderhub_core.flows.gates import Gates
 from orderhub_core.flows.preselling import Presale
-from orderhub_core.model import Content, Line, Release
+from orderhub_core.model import Content, Line
 from orderhub_core.model import Event as E
+from orderhub_core.people import Release
 from orderhub_core.presale import board, texts
 from orderhub_core.presale.batches import BATCHES
 from orderhub_core.store import presale

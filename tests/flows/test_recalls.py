@@ -13,8 +13,9 @@ from orderhub_core.flows import ops
 from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.dispatch import LEASE_S
 from orderhub_core.flows.doubts import REFUNDED
-from orderhub_core.model import Case, Release
+from orderhub_core.model import Case
 from orderhub_core.model import Event as E
+from orderhub_core.people import Release
 from orderhub_core.store import flow
 from orderhub_core.store.statements import HANDED_OVER
 

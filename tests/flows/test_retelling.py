@@ -17,8 +17,9 @@ from orderhub_core.entry.commands.log import app
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import ops
 from orderhub_core.i18n import retold, translator
-from orderhub_core.model import RawMessage, Release
+from orderhub_core.model import RawMessage
 from orderhub_core.names import Names
+from orderhub_core.people import Release
 from orderhub_core.settings import Settings
 from orderhub_core.store import homes
 from orderhub_core.store.homes import Home

@@ -16,7 +16,7 @@ from orderhub_core.flows.context import Source
 from orderhub_core.flows.places import places
 from orderhub_core.flows.replay import replay
 from orderhub_core.model import Event as E
-from orderhub_core.model import Release
+from orderhub_core.people import Release
 from orderhub_core.rules.tree import Action, Group, Leaf, Op, Rule, Rulebook
 from orderhub_core.settings import BaseSettings, Settings
 

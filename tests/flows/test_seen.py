@@ -12,7 +12,7 @@ from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.doubts import REFUNDED, WANTED_BACK
 from orderhub_core.flows.holding import Holds
 from orderhub_core.model import Event as E
-from orderhub_core.model import Release
+from orderhub_core.people import Release
 from orderhub_core.store.statements import HANDED_OVER
 
 HELD = GIFT.replace("gift FREE-1", "hold risk")

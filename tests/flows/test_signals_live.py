@@ -14,8 +14,8 @@ from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.flows.recent import Recent
 from orderhub_core.flows.reproduce import reproduce
-from orderhub_core.model import BookChange
 from orderhub_core.model import Event as E
+from orderhub_core.people import BookChange
 from orderhub_core.signals import Signal, SignalEnd
 from orderhub_core.store import homes
 from orderhub_core.store.homes import Home

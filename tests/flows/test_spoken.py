@@ -70,7 +70,7 @@ DATA = (
     r"\b(crm|page|wms|service|supply|stranger|other|order|push|ops|colour|red|yesterday|note|ann|yuan)\b",
     r"\b(douyin-main|douyin-outlet|hangzhou|guangzhou|chengdu|taobao-flag|pdd-value|mini-program|SF|ZTO|YTO|JD|STO|EMS)\b",
     r"\b(routing|south|everybody|sticker|spend|early-bird|first-hour|full-size-sample|masks-two-get-one|bob)\b",
-    r"\b[a-z]+\.(db|csv|key|toml)\b", r"\bgeneric\b", r"\bchannel_cost\b", r"\[[a-z]+\]",
+    r"\b[a-z]+\.(db|csv|key|toml)\b", r"\bgeneric\b", r"imported(?=的文件)", r"\bchannel_cost\b", r"\[[a-z]+\]",
     r"\b(UTC|MB|CNY|SKU|TOML|CSV|JSON|Parquet|ERP)\b",
 )  # fmt: skip
 """Options, paths, numbers and times; and the names that this file gives, or the pretend world."""

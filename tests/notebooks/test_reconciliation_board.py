@@ -15,7 +15,8 @@ from orderhub_core import errors, hub, i18n, ui
 from orderhub_core.audit.reconcile import period, queue, texts
 from orderhub_core.charts import reconcile as charts
 from orderhub_core.entry.commands.demo import write_books
-from orderhub_core.model import RawMessage, Review
+from orderhub_core.model import RawMessage
+from orderhub_core.people import Review
 from orderhub_core.sim.world import Plan, build
 from orderhub_core.store import homes, snapshot
 from orderhub_core.ui.choice import NUMBER

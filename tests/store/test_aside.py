@@ -7,7 +7,8 @@ import pytest
 from orderhub_core.errors import Unreadable
 from orderhub_core.flows import absorb, ops
 from orderhub_core.flows.context import Context, Source
-from orderhub_core.model import Dismissal, RawMessage
+from orderhub_core.model import RawMessage
+from orderhub_core.people import Dismissal
 from orderhub_core.pseudonym import Pseudonyms
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store import aside, flow, homes

@@ -14,7 +14,8 @@ from orderhub_core.errors import StoreMissing
 from orderhub_core.flows.context import Source
 from orderhub_core.frames import SCHEMAS
 from orderhub_core.hub import Hub
-from orderhub_core.model import Content, Event, Line, Observation, RawMessage, Review, Sighting
+from orderhub_core.model import Content, Event, Line, Observation, RawMessage, Sighting
+from orderhub_core.people import Review
 from orderhub_core.store import archive, homes, snapshot
 from orderhub_core.store import known as module
 from orderhub_core.store.homes import Home

@@ -16,7 +16,7 @@ from orderhub_core.audit.reconcile.texts import CONFLICT_ADVICE, CONFLICTS, loca
 from orderhub_core.audit.sources import KEY
 from orderhub_core.errors import OrderHubError, UserMistake
 from orderhub_core.i18n import Translate
-from orderhub_core.model import Review
+from orderhub_core.people import Review
 
 Answers = dict[tuple[str, str], str]
 """By (shop, order_no): the reason with which it was acknowledged."""

@@ -25,6 +25,7 @@ EVENTS: dict[str, str] = {
     "order.released": "Asked to let it go",
     "order.closed": "Asked to close it",
     "order.kept": "Asked to keep it back",
+    "order.put_to_rules": "Put to the rules by hand",
     "gift.refused": "Gift not granted",
     "hub.handed_over": "Handed over to the warehouse",
     "hub.ordered_production": "Work order given to the production base",
@@ -89,7 +90,7 @@ TOWARDS = {
 OUTCOMES = {"late": "came late", "refused": "refused: not possible then", "decided": "decided by a rule"}
 TOLD_WITH_WHAT = frozenset({"decided", "done", "ungranted"})
 """Outcomes of entries that are no change of a state: they tell what was decided, who was told, or which gift."""
-ASKED = frozenset({"order.released", "order.closed", "order.kept"})
+ASKED = frozenset({"order.released", "order.closed", "order.kept", "order.put_to_rules"})
 """Nor are these: what became of it, what follows tells, and why the order still waits."""
 
 

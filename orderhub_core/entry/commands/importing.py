@@ -35,8 +35,8 @@ WITHOUT_TOTAL = (
 GOING = "orders that rules send to their warehouses: {going}; that wait for a person first: {held}"
 WOULD_GO = "orders that rules would send to their warehouses: {going}; that would wait for a person first: {held}"
 UNDECIDED = (
-    "orders to be sent that go nowhere, for no rulebook decides on them: {n}; if they are to go, publish one before you"
-    " import them: docs/rules.md"
+    "orders to be sent that go nowhere, for no rulebook decides on them: {n}; if they are to go, publish one, and have"
+    " it decide on them: `orderhub rules decide --dry-run`"
 )
 
 

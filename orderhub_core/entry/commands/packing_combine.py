@@ -17,9 +17,9 @@ from orderhub_core.errors import UserMistake
 from orderhub_core.flows import sheets
 from orderhub_core.flows.merging import Alone
 from orderhub_core.i18n import translator
-from orderhub_core.model import Pairing
 from orderhub_core.packing import combine as combining
 from orderhub_core.packing import evidence, texts
+from orderhub_core.people import Pairing
 
 ORDERS: sheets.Columns = {
     "order_no": sheets.ORDER_NO,

@@ -13,6 +13,7 @@ import polars as pl
 from orderhub_core.entry.options import language, tr, written
 from orderhub_core.flows.reproduce import Reproduced
 from orderhub_core.i18n import retold
+from orderhub_core.names import Names
 from orderhub_core.rules.actions import VERBS
 from orderhub_core.rules.booktables import OTHERWISE
 from orderhub_core.rules.difference import Difference
@@ -152,3 +153,19 @@ def wish(said: str, speech: Vocabulary) -> str:
 def word_of(verb: str) -> str:
     """What an action is called where rules are written."""
     return VERBS[verb].zh if language() == "zh" and verb in VERBS else verb
+
+
+def decided(orders: Sequence[tuple[str, str]], became: Mapping[str, int], names: Names) -> str:
+    """Of orders (shop and number) on which no rulebook had spoken, and what has become of them, if anything."""
+    if not orders:
+        return tr("no order is to be sent on which no rulebook has spoken")
+    if became:
+        text = tr(
+            "decided: {n}; go to their warehouse: {going}, wait for a person: {held}, have no warehouse: {nowhere}"
+        )
+        counts = {fate: f"{became.get(fate, 0):,}" for fate in ("going", "held", "nowhere")}
+        return text.format(n=f"{len(orders):,}", **counts)
+    told = [f"  {names.typed('shop', shop)} {order_no}" for shop, order_no in orders[:TOLD]]
+    more = [tr("… and {count} more: all by --json").format(count=f"{len(orders) - TOLD:,}")] * (len(orders) > TOLD)
+    text = tr("orders to be sent on which no rulebook has spoken: {n}; without --dry-run each is decided, once")
+    return "\n".join([text.format(n=f"{len(orders):,}"), *told, *more])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -32,7 +33,8 @@ from orderhub_core.entry.options import (
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import reproduce
 from orderhub_core.flows.editions import Editions, doubts
-from orderhub_core.model import BookAct
+from orderhub_core.names import Names
+from orderhub_core.people import BookAct
 from orderhub_core.rules.difference import differences
 from orderhub_core.rules.language.vocabulary import of_book
 from orderhub_core.settings import read_text
@@ -163,7 +165,34 @@ def publish(
     if not known and Path(version).is_file():
         version = editions.save(read_text(Path(version), "rulebook"), by=who(by), comment=comment).version
     now = editions.change("publish", version, by=who(by), comment=comment, anyway=anyway)
-    return _told(editions, before, now, as_json)
+    code = _told(editions, before, now, as_json)
+    if (left := len(editions.undecided())) and not as_json:
+        text = tr("orders to be sent that were there before, and go nowhere: {n}; `orderhub rules decide --dry-run`")
+        typer.echo(text.format(n=f"{left:,}"))
+    return code
+
+
+@app.command()
+@spoken
+def decide(
+    shop: Annotated[str | None, typer.Option(help="Only orders of this shop.")] = None,
+    since: Annotated[
+        str, typer.Option("--from", metavar="TIME", help="Only what was paid since, e.g. 2026-11-27.")
+    ] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
+    by: By = None,
+    as_json: AsJson = False,
+) -> int:
+    """Have the rulebook decide on orders that are to be sent and were there before any rulebook: until there is news of
+    them they go nowhere. What was sent by other hands meanwhile must be said first, by an import for example."""
+    opened = hub.Hub(hub.home())
+    begin = instant(since, opened.settings.time_zone, "--from") if since else 0
+    orders = opened.editions.undecided(shop=shop, since=begin)
+    became = Counter[str]() if dry_run or not orders else opened.editions.decide(orders, by=who(by))
+    named = [{"shop": of, "order_no": order_no} for of, order_no in orders]
+    answer = {"orders": named, "dry_run": dry_run, **{fate: became[fate] for fate in ("going", "held", "nowhere")}}
+    tell(answer, rules_told.decided(orders, became, Names(opened.settings, tr)), as_json=as_json)
+    return 0
 
 
 @app.command()
