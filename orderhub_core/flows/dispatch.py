@@ -129,7 +129,10 @@ def _perform(
     except Stop:
         raise
     except Busy as ours:  # the hub's own database, or what it must know first: nothing was sent, and it was no try
-        gates.spared(leased.target)
+        if _asks(leased):  # it was asked, and only its answer could not be written down
+            gates.answered(leased.target)
+        else:
+            gates.spared(leased.target)
         untried, at = leased._replace(attempts=leased.attempts - 1), clock() + int((ours.after_s or 1) * SECOND)
         note = "" if isinstance(ours, Unanswered) else str(ours)  # a note would be its target's failure
         return Finished(untried, "waiting", at, note, tried=False)
@@ -145,7 +148,7 @@ def _perform(
         return Finished(untried, "person", clock(), str(failure), tried=False)
     except Later as failure:
         gates.failed(leased.target, failure.after_s)
-        asks = isinstance(decode(leased.payload), FetchOrder)  # however often: nothing arrives by it
+        asks = _asks(leased)
         if leased.attempts >= attempts and not asks:
             last = NeedsPerson("gave up after {tries} tries: {answer}", tries=leased.attempts, answer=failure)
             return Finished(leased, "person", clock(), str(last))
@@ -159,6 +162,11 @@ def _perform(
         return Finished(leased, "person", clock(), str(NeedsPerson("internal error: {kind}", kind=type(bug).__name__)))
     gates.answered(leased.target)
     return Finished(leased, "done", clock(), "")
+
+
+def _asks(leased: Leased) -> bool:
+    """Whether nothing arrives by it, however often it is performed."""
+    return isinstance(decode(leased.payload), FetchOrder)
 
 
 def next_try(

@@ -8,6 +8,7 @@ import pytest
 from orderhub_core import effects
 from orderhub_core.errors import (
     BadCredentials,
+    Busy,
     OtherwiseThere,
     RefusedByTarget,
     Stop,
@@ -326,6 +327,22 @@ def test_what_may_not_be_sent_yet_keeps_nobody_from_a_target_that_may_be_back(st
     watch.now += FIRST_PAUSE_S
     run(store, perform, NOW + 60 * SECOND, gates=gates, limit=100)
     assert sent == ["B40"]
+
+
+def test_a_shop_is_asked_no_faster_than_it_allows_where_its_answers_cannot_be_written_down(store):
+    with store.transaction("hub") as cursor:
+        asks = effects.encode(effects.FetchOrder("shop-1", "A1")).decode()
+        cursor.execute(store.sql("UPDATE outbox SET key = 'fetch:shop-1:A1', target = 'shop-1', payload = ?"), (asks,))
+    asked = []
+
+    def perform(effect, key):
+        asked.append(key)
+        raise Busy("the database is locked")
+
+    gates = Gates({"shop-1": 12}, Watch())
+    for second in range(20):
+        run(store, perform, NOW + 2 * second * SECOND, gates=gates)
+    assert len(asked) == 1
 
 
 def test_the_pause_has_an_end_however_long_a_target_is_gone():
