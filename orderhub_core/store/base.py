@@ -110,9 +110,8 @@ class Store(ABC):
                 cursor.execute(self.sql(self.hold_parked), (self.listed(ids),))
             sql = f"DELETE FROM parked WHERE {self.among('id')} RETURNING id, source, message_id"
             taken = sorted(cursor.execute(self.sql(sql), (self.listed(ids),)).fetchall())
-            cursor.executemany(
-                self.sql(statements.insert_new("todo")), [Requeued(self.any_lane(row[0]), row[0]) for row in taken]
-            )
+            again = [Requeued(self.any_lane(row[0]), row[0]) for row in taken]
+            cursor.executemany(self.sql(statements.insert_new("todo")), again)
         return [Message(number, source, name, "", 0, b"") for number, source, name in taken]
 
     def any_lane(self, message: int) -> int:
@@ -313,6 +312,10 @@ class Store(ABC):
     def waiting(self) -> tuple[int, int | None]:
         """Messages not yet applied, and when the oldest of them came (microseconds UTC)."""
 
+    def waits_since(self) -> int | None:
+        """When the oldest of these came, without counting them. Raises Later where nobody can tell."""
+        return self.waiting()[1]
+
     @abstractmethod
     def waiting_of(self, ids: Sequence[int]) -> int:
         """How many of these messages are not yet applied, whoever is about to."""
@@ -330,16 +333,14 @@ class Store(ABC):
         waiting, oldest = self.waiting()
         # Ids count messages: walking a big inbox to count its rows would hold up whoever looks, every few seconds.
         received = self.query("inbox", "SELECT coalesce(max(id), 0) FROM inbox")[0][0]
-        refused = self.query("inbox", statements.UNPROVEN)[0][0]
-        parked = self.query("hub", f"SELECT count(*) FROM {statements.OPEN_PARKED}")[0][0]
         effects = {row[0]: row[1] for row in self.query("hub", statements.OPEN_EFFECTS)}
         progress = self.progress()
         return Pulse(
             received=received,
             waiting=waiting,
             oldest_waiting_s=0.0 if oldest is None else max(0.0, (now - oldest) / 1e6),
-            parked=parked,
-            refused_signatures=int(refused),
+            parked=self.query("hub", f"SELECT count(*) FROM {statements.OPEN_PARKED}")[0][0],
+            refused_signatures=int(self.query("inbox", statements.UNPROVEN)[0][0]),
             effects_waiting=effects.get("waiting", 0) + effects.get("leased", 0),
             effects_for_person=effects.get("person", 0),
             orders=progress.orders,

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import msgspec
 import psycopg
 
-from orderhub_core.errors import Fault, Later
+from orderhub_core.errors import Fault, Later, Unreachable
 from orderhub_core.model import RawMessage
 from orderhub_core.store import statements
 from orderhub_core.store._nats import Cluster, Parcel, State, Stored
@@ -263,6 +263,13 @@ class JetStreamStore(PostgresStore):
         states = [state for state in self.cluster.states().values() if state.messages]
         ages = [state.since for state in states] + ([] if oldest is None else [oldest])
         return count + sum(state.messages for state in states), min(ages, default=None)
+
+    def waits_since(self) -> int | None:
+        states = self.cluster.states()  # first: what is put off meanwhile goes from there to the database
+        if len(states) < self.cluster.address.lanes:
+            raise Unreachable("a lane of the cluster has no leader; nothing was lost, the work waits")
+        ages = [super().waits_since(), *(state.since for state in states.values() if state.messages)]
+        return min((age for age in ages if age is not None), default=None)
 
     def waiting_among(self, source: str, message_ids: Sequence[str]) -> int:
         """Those of which the database knows nothing yet are still in the cluster."""

@@ -19,6 +19,10 @@ MOVE_ON = """UPDATE lanes SET version = version + 1, next_order_id = ?,
     RETURNING log_seq, log_hash, (SELECT version_num FROM alembic_version_hub)"""
 SEAL = "UPDATE lanes SET log_seq = ?, log_hash = ? WHERE lane = ?"
 
+SINCE = """SELECT min(received_at) FROM lanes CROSS JOIN LATERAL
+    (SELECT id FROM todo WHERE todo.lane = lanes.lane ORDER BY id LIMIT 1) AS first JOIN inbox USING (id)"""
+"""When the oldest message came that waits in any: a look at the head of each, however many wait."""
+
 TAKE_TURN = "UPDATE resources SET balance = ? WHERE kind = 'turn' AND balance = ?"
 """What is taken of stock and room was there when it was planned: whoever else took of it meanwhile, of whichever lane,
 has moved this on."""

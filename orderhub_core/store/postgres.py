@@ -43,8 +43,6 @@ LOST_LATER = LOOK_LATER.format(those=f"{LOST} AND {DUE}").replace("?", "%s")
 UNSAFE = "SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off' ORDER BY name"
 CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
-ARRIVAL = itemgetter(0)
-
 PROGRESS = """SELECT version, log_seq, log_hash, next_order_id,
     pg_snapshot_xmin(pg_current_snapshot())::text::bigint - 1 FROM lanes ORDER BY lane"""
 """Transactions end in another order than they begin. Below the oldest that still runs, nothing more can appear."""
@@ -190,7 +188,7 @@ class PostgresStore(Store):
             connection.execute(LOST_LATER, (now + LATER, base.lane, now, now + FURTHEST))
             connection.commit()
             return None
-        rows.sort(key=ARRIVAL)
+        rows.sort(key=itemgetter(0))
         attempts = {row[0]: row[-1] for row in rows if row[-1]}
         return base._replace(messages=[Message._make(row[:-1]) for row in rows], attempts=attempts)
 
@@ -296,10 +294,12 @@ class PostgresStore(Store):
         return str(self.query("hub", sessions.ORIGIN)[0][0])
 
     def waiting(self) -> tuple[int, int | None]:
-        # The oldest by its id, not by a join of all that wait: ids commit out of order by a moment at most.
-        sql = "SELECT count(*), (SELECT received_at FROM inbox WHERE inbox.id = min(todo.id)) FROM todo"
-        count, oldest = self.query("hub", sql)[0]
+        count, oldest = self.query("hub", f"SELECT count(*), ({lanes.SINCE}) FROM todo")[0]
         return count, oldest
+
+    def waits_since(self) -> int | None:
+        since: int | None = self.query("hub", lanes.SINCE)[0][0]
+        return since
 
     def waiting_of(self, ids: Sequence[int]) -> int:
         sql = f"SELECT count(*) FROM todo WHERE lane IN (SELECT lane FROM lanes) AND {self.among('id')}"

@@ -109,9 +109,9 @@ def ahead(store: Store, keys: Sequence[str]) -> list[Ahead]:
 
 def is_unread(store: Store, key: str) -> bool:
     """Whether what an effect that is done has brought in may still wait to be applied, as something does that came no
-    later. Raises Later where a cluster in front of the database cannot tell."""
+    later. Raises Later where a cluster in front of the database, or a lane of it, cannot tell."""
     answered = store.query("hub", ANSWERED, (key,))
     if not answered:
         return False
-    _, oldest = store.waiting()
-    return oldest is not None and oldest <= answered[0][0]
+    since = store.waits_since()
+    return since is not None and since <= answered[0][0]

@@ -263,6 +263,22 @@ class TestApplying:
         apply(store)
         assert store.waiting_among("shop-1", ["m1", "m2", "m9"]) == 0
 
+    def test_since_when_something_waits_is_not_guessed_where_a_lane_has_no_leader(self, store, monkeypatch):
+        """Else an order would be handed over whose shop has answered, in that lane, that it is cancelled."""
+        store.accept([message(1)], NOW)
+        assert store.waits_since() == store.waiting()[1] is not None
+        tells, gone = store.cluster._state, lane_of(message(1), store.cluster.address.lanes)
+
+        async def state(lane):
+            return None if lane == gone else await tells(lane)
+
+        monkeypatch.setattr(store.cluster, "_state", state)
+        with pytest.raises(Unreachable, match="no leader"):
+            store.waits_since()
+        monkeypatch.undo()
+        apply(store)
+        assert store.waits_since() is None
+
     def test_the_pulse_counts_what_waits_in_the_cluster(self, store):
         store.accept([message(1), message(2)], NOW)
         pulse = store.pulse(time.time_ns() // 1000 + 5_000_000)

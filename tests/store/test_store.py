@@ -58,6 +58,17 @@ def told(store, *receipts):
     return ["new" if late and receipt == "conflict" else receipt for receipt in receipts]
 
 
+def test_since_when_something_waits_is_told_of_the_oldest_of_all_lanes(store):
+    assert store.waits_since() is None
+    for n in range(1, 9):
+        store.accept([RawMessage("shop-1", f"m{n}", "order", b"{}", key=f"A{n}")], NOW + n)
+    since = store.waiting()[1] if isinstance(store, JetStreamStore) else NOW + 1  # a cluster tells by its own clock
+    assert store.waits_since() == since
+    while claim := store.claim(1_000, NOW):
+        store.commit(claim, nothing(claim))
+    assert store.waits_since() is None
+
+
 def settle(store):
     """Apply all that waits, changing no order."""
     while claim := store.claim(1_000, NOW):
