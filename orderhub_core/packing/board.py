@@ -27,7 +27,7 @@ NO_BOX = "No order has that order or tracking number."
 OFF = "{order} ({shop}) is not to be packed: {state}"
 OFF_WAITS = "{order} ({shop}) waits for others that go in one parcel with it, do not pack it yet"
 OFF_HELD = "{order} ({shop}) is held, do not pack it: {why}"
-STOPPED = ("cancelled", "refunded")
+STOPPED = ("cancelled", "intercepted", "refunded")
 """Headlines of which no box is packed."""
 TOGETHER = "{order} goes in one parcel with {others}."
 SENT = "{order} is said to have left {hours} h ago: pack it only if it is still here."

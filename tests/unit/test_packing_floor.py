@@ -214,6 +214,7 @@ def test_of_an_order_without_lines_it_is_told_that_nobody_knows_what_is_in_it(co
     [
         (Off("s", "A1", "paid", "kept back by ann: the buyer phoned", False), "A1 (s) is held, do not pack it"),
         (Off("s", "A1", "cancelled", "", False), "A1 (s) is not to be packed: cancelled"),
+        (Off("s", "A1", "intercepted", "", False), "A1 (s) is not to be packed: intercepted"),
     ],
 )
 @pytest.mark.parametrize("codes", ["", "BODY", "BODY POUCH"])
