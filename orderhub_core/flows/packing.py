@@ -42,7 +42,7 @@ def known(hub: Frames, store: Store | None, now: int | None = None) -> Known:
 
 
 class Off(NamedTuple):
-    """An order that is not on the floor."""
+    """An order, or a parcel of one that goes in several, as it is now."""
 
     shop: str
     order_no: str
@@ -55,22 +55,31 @@ class Off(NamedTuple):
 
 
 def off(hub: Frames, store: Store | None, name: str) -> list[Off]:
-    """The orders of a number or tracking number. Without a `store` nobody knows which are held."""
+    """The orders of a number or tracking number, or their parcels, which have a number of their own on the floor.
+    Without a `store` nobody knows which are held, nor which go in several parcels."""
+    whole, _, parcel = name.rpartition("/")
     wanted = (pl.col("order_no") == name) | (pl.col("tracking_no") == name)
-    names = ("order_id", "shop", "order_no", pl.col("headline").cast(pl.String))
-    found = hub.frame("orders").filter(wanted).select(*names)
+    if parcel.isdecimal():
+        wanted |= pl.col("order_no") == whole
+    names = ("order_id", "shop", "order_no", pl.col("headline").cast(pl.String), "tracking_no")
     return [
-        Off(shop, order_no, headline, *_why(store, number, shop, order_no))
-        for number, shop, order_no, headline in found.iter_rows()
+        one
+        for *row, tracking_no in hub.frame("orders").filter(wanted).select(*names).iter_rows()
+        for one in _each(store, *row)
+        if name in (one.order_no, row[2], tracking_no)
     ]
 
 
-def _why(store: Store | None, number: int, shop: str, order_no: str) -> tuple[str, bool]:
+def _each(store: Store | None, number: int, shop: str, order_no: str, headline: str) -> list[Off]:
+    """The order, or its parcels."""
     if store is None:
-        return "", False
-    notes = dict.fromkeys(one.note for one in aside.held(store, shop=shop, order_no=order_no))
+        return [Off(shop, order_no, headline, "", False)]
+    held = aside.held(store, shop=shop, order_no=order_no)
     waits = any(not one.handed.asked.pack_with for one in packs.waiting(store, orders=[number]))
-    return "; ".join(notes), waits
+    parcels = sorted({parcel for _, _, parcel, _ in store.split_rows([number])})
+    notes = {f"{order_no}/{parcel}": [one.note for one in held if one.parcel == parcel] for parcel in parcels}
+    notes = notes or {order_no: [one.note for one in held]}
+    return [Off(shop, called, headline, "; ".join(dict.fromkeys(why)), waits) for called, why in notes.items()]
 
 
 def _held(store: Store) -> list[Row]:

@@ -16,7 +16,7 @@ from orderhub_core.errors import UserMistake
 from orderhub_core.flows import ops
 from orderhub_core.i18n import translator
 from orderhub_core.model import RawMessage
-from orderhub_core.packing import board
+from orderhub_core.packing import board, floor
 from orderhub_core.packing.floor import TABLE
 from orderhub_core.people import Release
 from orderhub_core.store import homes
@@ -234,3 +234,26 @@ def test_a_worker_packs_together_what_waits_and_the_warehouse_is_told(living, mo
             opened.close()
         beside = {name: [one["order_no"] for one in order["pack_with"]] for (_, name, _), order in dock.orders.items()}
         assert beside == {"E1": ["E2"], "E2": ["E1"]}
+
+
+def test_of_an_order_in_several_parcels_each_is_told_of_by_the_number_that_its_box_has(living, tmp_path):
+    """A person may have let one of them alone go while the floor that is open has both."""
+    (living.home.data / "book.toml").write_text(BOOK.replace("merge receiver", "split sku"), encoding="utf-8")
+    (tmp_path / "paid.csv").write_text(
+        "order_no,status,placed_at,paid_at,total,sku,quantity\n"
+        "P1,paid,2026-01-01 10:00:00,2026-01-01 10:01:00,100,CUP,1\n"
+        "P1,paid,2026-01-01 10:00:00,2026-01-01 10:01:00,100,POT,1\n",
+        encoding="utf-8",
+    )
+    opened = hub.Hub(hub.home())
+    opened.import_file(tmp_path / "paid.csv", "generic", on_error="reject-all", dry_run=False)
+    looked_at, now = opened.floor(), opened.as_of()
+    opened.holds.place("P1", reason="the buyer phoned", by="ann")
+    opened.holds.release("P1", parcel=1, reason="asked them", by="ann")
+    told = {one.order_no: bool(one.held) for one in opened.off_the_floor("P1")}
+    assert told == {"P1/1": False, "P1/2": True}
+    assert [[one.order_no for one in opened.off_the_floor(name)] for name in ("P1/2", "P1/3")] == [["P1/2"], []]
+    boxes = {name: floor.boxed(looked_at, name, ["CUP", "POT"], now) for name in ("P1/1", "P1/2")}
+    said = {name: board.box(name, box, [], opened.off_the_floor(name), translator("en")) for name, box in boxes.items()}
+    assert "is held" not in said["P1/1"][0][0] and said["P1/2"][0][0].startswith("P1/2 (imported) is held")
+    opened.close()
