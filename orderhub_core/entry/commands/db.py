@@ -6,6 +6,7 @@ import contextlib
 import os
 import sys
 import time
+from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
@@ -158,7 +159,7 @@ def restore(
         done = backups.restore(path, home, force=force, tell=progress)
     kept = tr("; what was there is kept in {folders}").format(folders=tr(", ").join(done.aside)) if done.aside else ""
     text = tr("{home} holds the hub of {at}: {content}")
-    at = written(done.manifest.instant, ZoneInfo(settings.load(home.data).time_zone))
+    at = written(done.manifest.instant, _zone(home))
     sentence = text.format(home=home.told(tr), at=at, content=_content(done.manifest)) + kept
     if done.key:
         sentence += "\n" + done.key.told(tr)
@@ -241,6 +242,13 @@ def expire(
 def _content(manifest: Manifest) -> str:
     counts = {name: f"{manifest.counts[name]:,}" for name in ("orders", "inbox")}
     return tr("orders: {orders}, messages: {inbox}, {size}").format(size=_size(manifest.size), **counts)
+
+
+def _zone(home: homes.Home) -> tzinfo:
+    """In which its people read times; UTC where its settings are none that this version takes, as its start will say."""
+    with contextlib.suppress(UserMistake):
+        return ZoneInfo(settings.load(home.data).time_zone)
+    return UTC
 
 
 def _size(count: int) -> str:
