@@ -245,7 +245,7 @@ def _content(manifest: Manifest) -> str:
 
 
 def _zone(home: homes.Home) -> tzinfo:
-    """In which its people read times; UTC where its settings are none that this version takes, as its start will say."""
+    """In which its people read times; UTC where its settings are none that this version takes, as a start says."""
     with contextlib.suppress(UserMistake):
         return ZoneInfo(settings.load(home.data).time_zone)
     return UTC
