@@ -16,17 +16,7 @@ from functools import lru_cache
 from typing import Literal, NamedTuple, cast
 
 from orderhub_core.errors import IllegalTransition, MissingFact
-from orderhub_core.model import (
-    AfterSale,
-    Axis,
-    Event,
-    Fulfilment,
-    Headline,
-    Invoice,
-    Logistics,
-    Payment,
-    State,
-)
+from orderhub_core.model import AfterSale, Axis, Event, Fulfilment, Headline, Invoice, Logistics, Payment, State
 
 E, P, F, L, A, V = Event, Payment, Fulfilment, Logistics, AfterSale, Invoice
 
@@ -211,6 +201,8 @@ PAID_STATES = frozenset({P.PAID, P.SETTLED, P.PARTLY_REFUNDED, P.REFUNDED})
 SECURED_STATES = PAID_STATES | {P.DEFERRED}
 OWED_STATES = SECURED_STATES - {P.REFUNDED}
 """The buyer is to get what was ordered, or what is left of it."""
+DUE_STATES = OWED_STATES - {P.SETTLED}
+"""Of what is still to be sent: rules decide on it."""
 
 
 def axis_of(event: Event) -> Axis | None:

@@ -15,9 +15,8 @@ import polars as pl
 import structlog
 
 from orderhub_core.errors import Mistaken, NeedsPerson, Term, UserMistake
-from orderhub_core.flows import admitted, ops, settled
+from orderhub_core.flows import admitted, fates, ops, rows, settled
 from orderhub_core.flows.naming import check_shop
-from orderhub_core.flows.rows import push_key
 from orderhub_core.i18n import Translate, language_of, translator
 from orderhub_core.model import RawMessage
 from orderhub_core.people import BookAct, BookChange, Deciding
@@ -29,7 +28,7 @@ from orderhub_core.rules.language.operators import Language
 from orderhub_core.rules.language.vocabulary import of_book
 from orderhub_core.rules.tree import Rulebook
 from orderhub_core.settings import Settings, read_text
-from orderhub_core.store import aside, books, ledger, recorded, signals, unlogged
+from orderhub_core.store import aside, books, ledger, recorded, signals
 from orderhub_core.store.base import Store
 from orderhub_core.store.books import Edition
 
@@ -100,16 +99,20 @@ class Editions:
     def decide(self, orders: Sequence[tuple[str, str]], *, by: str) -> Counter[str]:
         """Have the rulebook speak on these, each by a message of ours that is applied when this returns, and tell of
         how many it has become what: `going` to their warehouse, `held` for a person, `nowhere`. Raises UserMistake
-        where there is no rulebook."""
+        where there is no rulebook, or a word could not be applied."""
         ops.check_deciding(by)
         if not self.decides():
             raise UserMistake("there is no rulebook: publish one first (`orderhub rules publish FILE`)")
         at = self._clock()
-        self._say([ops.deciding(Deciding(shop, order_no, by), at) for shop, order_no in orders])
-        keys = [push_key(shop, order_no) for shop, order_no in orders]
-        made, before = (dict(unlogged.intended(self._store, keys, since)) for since in (at, 0))
-        fates = Counter("held" if state == "person" else "going" for state in made.values())
-        return fates + Counter(nowhere=sum(key not in before for key in keys))
+        words = [ops.deciding(Deciding(shop, order_no, by), at) for shop, order_no in orders]
+        self._say(words)
+        ops.check_taken_in(self._store, words)
+        asked, numbers = set(orders), dict.fromkeys(order_no for _, order_no in orders)
+        heads = [
+            head for head in map(rows.head, self._store.order_rows(numbers)) if (head.shop, head.order_no) in asked
+        ]
+        fate = Counter("held" if waits else "going" for waits in fates.of_orders(self._store, heads, at).values())
+        return fate + Counter(nowhere=sum(head.warehouse_by != "rule" for head in heads))
 
     def kept(self) -> list[Edition]:
         """Every version, the newest first."""

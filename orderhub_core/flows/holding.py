@@ -97,7 +97,9 @@ class Holds:
     def _let_go_before(self, head: Head, said: Release) -> Held:
         """An order that is kept back by hand, and is not to be sent yet. What it is held for by then is unseen."""
         seen = dict.fromkeys((push_key(head.shop, head.order_no), work_key(head.shop, head.order_no)), doubts.KEPT)
-        self._say([ops.release(msgspec.structs.replace(said, shop=head.shop, seen=seen), self._clock())])
+        word = ops.release(msgspec.structs.replace(said, shop=head.shop, seen=seen), self._clock())
+        self._say([word])
+        ops.check_taken_in(self._store, [word])
         return Held(head.shop, head.order_no, "", "", doubts.KEPT, 0, head.facts[doubts.HOLD_REQUESTED])
 
     def _order(self, order_no: str, shop: str | None) -> Head:

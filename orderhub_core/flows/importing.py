@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -12,16 +12,17 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from orderhub_core.errors import Busy, UserMistake
+from orderhub_core.flows import fates
 from orderhub_core.flows.absorb import Outcome, drain, plan
 from orderhub_core.flows.context import Context
 from orderhub_core.flows.intend import is_due, is_undecided, lacks_lines
-from orderhub_core.flows.rows import head, push_keys
+from orderhub_core.flows.rows import head
 from orderhub_core.fold import Head
 from orderhub_core.model import RawMessage
 from orderhub_core.ports import FileMapping, Files
 from orderhub_core.settings import FILE_NAME, Endpoint
 from orderhub_core.stated import version_of
-from orderhub_core.store import elsewhere, unlogged
+from orderhub_core.store import elsewhere
 from orderhub_core.store.base import Store
 from orderhub_core.store.progress import Progress
 from orderhub_core.store.unit import Message
@@ -106,7 +107,7 @@ def import_file(
     ]
     repeated = 0 if rejected else len(messages) - len(row_of)
     heads = [] if rejected else list(_heads(context.store, shop, reading.order_nos, made.planned, batch))
-    pushed = Counter((made.pushed if dry_run else _pushed(_intended(context.store, heads, now, batch))).values())
+    pushed = Counter((made.pushed if dry_run else fates.of_orders(context.store, heads, now)).values())
     return Imported(
         file=path.name,
         mapping=mapping_name,
@@ -163,7 +164,7 @@ class _Made(NamedTuple):
     planned: dict[tuple[str, str], Head]
     """By shop and number, the orders that a preview has looked at: the store may not have them so."""
     pushed: dict[str, bool]
-    """Of a preview, as of `_pushed`."""
+    """Of a preview, as of `fates.pushed`."""
 
 
 def _apply(context: Context, messages: list[RawMessage], now: int, batch: int) -> _Made:
@@ -239,24 +240,8 @@ def _preview(context: Context, messages: list[RawMessage], now: int, batch: int)
             for number, first in planned.orders.items()
             for one in first.beside or (first,)
         )
-        made.pushed.update(_pushed((row[0], row[4]) for row in planned.writes.new["outbox"]))
+        made.pushed.update(fates.pushed((row[0], row[4]) for row in planned.writes.new["outbox"]))
     return made
-
-
-def _pushed(effects: Iterable[tuple[str, str]]) -> dict[str, bool]:
-    """Of effects, by key and state, the orders that are handed over, and whether any of their parcels waits for a
-    person."""
-    orders: dict[str, bool] = {}
-    for key, state in effects:
-        kind, _, order = key.partition(":")
-        if kind.partition("-")[0] == "push":
-            orders[order] = orders.get(order, False) or state == "person"
-    return orders
-
-
-def _intended(store: Store, heads: Sequence[Head], since: int, batch: int) -> Iterator[tuple[str, str]]:
-    keys = [key for head in heads if head.decided for key in push_keys(head)]
-    return chain.from_iterable(unlogged.intended(store, some, since) for some in _groups(keys, batch))
 
 
 def _heads(

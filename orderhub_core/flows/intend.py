@@ -25,6 +25,7 @@ from orderhub_core.flows.places import Places
 from orderhub_core.flows.recent import Orders, of_other_shops
 from orderhub_core.flows.regarding import Buyers
 from orderhub_core.fold import Head, as_entry
+from orderhub_core.lifecycle import DUE_STATES
 from orderhub_core.model import FIRST_ADDED_LINE, Line
 from orderhub_core.rules.allotting import World
 from orderhub_core.rules.decide import Decision, each
@@ -39,6 +40,7 @@ from orderhub_core.rules.tree import Rulebook
 from orderhub_core.store.ahead import Reads
 from orderhub_core.store.unit import Message, Writes
 
+DUE = frozenset(state.value for state in DUE_STATES)
 _by_id = attrgetter("order_id")
 OfParcels = Sequence[tuple[int, Decision]]
 """As of `Settled`."""
@@ -311,8 +313,4 @@ def is_undecided(head: Head) -> bool:
 
 def is_due(head: Head) -> bool:
     """Paid, even if part of it went back, or to be paid later; nothing done for it yet by anybody."""
-    return (
-        head.payment in ("deferred", "paid", "partly_refunded")
-        and head.fulfilment == "waiting"
-        and head.logistics == "none"
-    )
+    return head.payment in DUE and head.fulfilment == "waiting" and head.logistics == "none"

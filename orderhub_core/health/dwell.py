@@ -9,8 +9,7 @@ import polars as pl
 
 from orderhub_core.frames import INSTANT, OWED_AT
 from orderhub_core.health.thresholds import Threshold
-from orderhub_core.lifecycle import OWED_STATES
-from orderhub_core.model import Payment
+from orderhub_core.lifecycle import DUE_STATES
 
 HOUR_US = 3_600_000_000
 LEVELS = pl.Enum(["ok", "warn", "act"])
@@ -47,7 +46,7 @@ def watched(orders: pl.DataFrame, as_of: int, thresholds: Sequence[Threshold]) -
 def without_lines(orders: pl.DataFrame) -> pl.DataFrame:
     """The orders that are to be sent and that no rulebook can decide, for nothing says what is in them; those that have
     waited longest first."""
-    owed = pl.col("payment").cast(pl.String).is_in([state.value for state in OWED_STATES - {Payment.SETTLED}])
+    owed = pl.col("payment").cast(pl.String).is_in([state.value for state in DUE_STATES])
     untouched = (pl.col("fulfilment") == "waiting") & (pl.col("logistics") == "none") & pl.col("warehouse").is_null()
     return orders.filter(owed, untouched, pl.col("item_count") == 0).sort("headline_at", "order_id", nulls_last=True)
 

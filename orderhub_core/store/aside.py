@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from orderhub_core import effects
 from orderhub_core.errors import NobodyThere
+from orderhub_core.lifecycle import DUE_STATES
 from orderhub_core.store import statements
 from orderhub_core.store.base import Store
 from orderhub_core.store.owing import owed_at
@@ -17,9 +18,10 @@ from orderhub_core.store.unit import Row
 
 PARKED = ("id", "source", "message_id", "reason", "parked_at")
 DISMISSED = (*PARKED, "dismissal", "dismissed_by", "dismissed_at")
-UNDECIDED = """SELECT shop, order_no FROM orders WHERE decided = 0 AND lines_digest IS NOT NULL AND deleted_at IS NULL
-    AND payment IN ('deferred', 'paid', 'partly_refunded') AND fulfilment = 'waiting' AND logistics = 'none'
-    AND coalesce(paid_at, placed_at, 0) >= ?{which} ORDER BY order_id"""
+DUE = ", ".join(f"'{state.value}'" for state in sorted(DUE_STATES))
+UNDECIDED = f"""SELECT shop, order_no FROM orders WHERE decided = 0 AND lines_digest IS NOT NULL AND deleted_at IS NULL
+    AND payment IN ({DUE}) AND fulfilment = 'waiting' AND logistics = 'none'
+    AND coalesce(paid_at, placed_at, 0) >= ?{{which}} ORDER BY order_id"""
 CONFLICTS = """SELECT c.source, c.message_id, c.received_at, c.digest, octet_length(c.body),
     i.id, i.received_at, i.digest, octet_length(i.body)
     FROM conflict c LEFT JOIN inbox i ON i.source = c.source AND i.message_id = c.message_id

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 from reading import rows
 from versions import HOLD, NOW, Bench, text
@@ -9,7 +10,9 @@ from versions import HOLD, NOW, Bench, text
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.reproduce import reproduce
+from orderhub_core.model import Content, Line, Observation, RawMessage
 from orderhub_core.model import Event as E
+from orderhub_core.settings import Settings, WarehouseSettings
 
 HELD = HOLD.replace("total >= 1", "total >= 500")
 
@@ -63,3 +66,17 @@ def test_what_is_decided_meanwhile_is_left_as_it_is(bench):
     assert bench.editions.decide(found, by="ann")["going"] == 1
     assert effects(bench) == [*before, ("push:shop-1:A2", "waiting")]
     assert rows(bench.context, "SELECT count(*) FROM decisions WHERE action = 'assign_warehouse'") == [(2,)]
+
+
+def test_an_order_of_which_one_parcel_is_held_is_no_order_that_goes(context, order):
+    """As an import counts it."""
+    bench = Bench(context, order, settings=Settings(warehouses=(WarehouseSettings("hangzhou", "dock"),)))
+    lines = (Line(1, "HOODIE", "h", "c", 1, 10_000), Line(2, "SOCKS", "s", "c", 1, 10_000))
+    seen = Observation("A1", {E.PLACED: NOW, E.PAID: NOW}, NOW, Content(total_minor=90_000, lines=lines))
+    bench._receive([RawMessage("shop-1", "m1", "order", msgspec.json.encode(seen), "A1")])
+    drain(bench.context, 100)
+    bench.editions.save(text("v1", "hangzhou", HELD.replace("hold risk", "split sku; hold risk")), by="ann")
+    bench.published("v1")
+    drain(bench.context, 100)
+    assert decide(bench) == {"held": 1}
+    assert [key for key, _ in effects(bench)] == ["push-2:shop-1:A1", "push:shop-1:A1"]
