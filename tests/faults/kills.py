@@ -46,6 +46,9 @@ LET_GO = 25
 """Deliveries for each kill."""
 REST_S = 90.0
 """How long a hub that nobody disturbs any more may take to come to rest."""
+STARTED_S = 10.0
+"""How long a server that has been sent something may take to start the process that writes for it: one that was killed
+is not started again at once, and the machine may be busy with others."""
 BACK_S = 60.0
 """How long a database that was struck may be away."""
 HOUR = 3_600_000_000
@@ -208,8 +211,8 @@ class Stage:
             "kill": self._kill_one,
             "all": self._kill_all,
             "freeze": self._freeze,
-            "committer": partial(self._kill_child, "apply"),
-            "scribe": partial(self._kill_child, "accept"),
+            "committer": partial(self._kill_child, "apply", 0.0),
+            "scribe": partial(self._kill_child, "accept", STARTED_S),
         }
         blows.get(kind, self._strike_cluster)(struck, kind)
 
@@ -227,10 +230,12 @@ class Stage:
     def _kill_one(self, places: list[int], kind: str) -> None:
         self._kill([self.dice.choice(places)])
 
-    def _kill_child(self, role: str, places: list[int], kind: str) -> None:
-        """The processes that write for those of a role, if there are any just now; whoever has them goes on."""
+    def _kill_child(self, role: str, within_s: float, places: list[int], kind: str) -> None:
+        """The processes that write for those of a role, if there are any by then; whoever has them goes on."""
         parents = [self.alive[place] for place, known in enumerate(self.plan.team) if known == role]
-        found = [child for pid in parents for child in children(pid)]
+        deadline = time.monotonic() + within_s
+        while not (found := [child for pid in parents for child in children(pid)]) and time.monotonic() < deadline:
+            time.sleep(0.01)
         for child in found:
             with suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
