@@ -2,11 +2,10 @@
 
 import datetime as dt
 import json
-import subprocess
-import sys
 
 import polars as pl
 import pytest
+from commands import orderhub
 
 BOOK = """
 version = "7"
@@ -59,13 +58,7 @@ def files(tmp_path):
 
 def run(folder, *command, lines=("--lines", "lines.parquet")):
     paths = ["--rules", "r.toml", "--orders", "orders.parquet", *lines]
-    return subprocess.run(
-        [sys.executable, "-m", "orderhub_core.entry.cli", "rules", *command, *paths],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return orderhub("rules", *command, *paths, folder=folder)
 
 
 def test_decisions_of_the_orders_of_a_file(files):

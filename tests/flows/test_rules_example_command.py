@@ -3,11 +3,10 @@ what cannot be told apart or read is owned up to in one sentence."""
 
 import datetime as dt
 import json
-import subprocess
-import sys
 
 import polars as pl
 import pytest
+from commands import orderhub
 
 from orderhub_core.rules import rulebook
 from orderhub_core.rules.language.parsing import parse_condition
@@ -77,15 +76,9 @@ def files(tmp_path):
 
 
 def run(folder, *options, should=SHOULD, should_not=SHOULD_NOT, lines=True):
-    return subprocess.run(
-        [sys.executable, "-m", "orderhub_core.entry.cli", "rules", "example", "--orders", "orders.parquet"]
-        + (["--lines", "lines.parquet"] if lines else [])
-        + ["--should", ",".join(should), "--should-not", ",".join(should_not), *options],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    asked = ["--should", ",".join(should), "--should-not", ",".join(should_not), *options]
+    files = ["--orders", "orders.parquet", *(["--lines", "lines.parquet"] if lines else [])]
+    return orderhub("rules", "example", *files, *asked, folder=folder)
 
 
 def answer(done):

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import subprocess
-import sys
 
 import polars as pl
 import pytest
+from commands import orderhub
 
 NOON = dt.datetime(2026, 11, 11, 4, tzinfo=dt.UTC)
 ORDERS = pl.DataFrame(
@@ -70,10 +69,7 @@ def folder(tmp_path):
 
 
 def run(folder, *command):
-    made = subprocess.run(
-        [sys.executable, "-m", "orderhub_core.entry.cli", *map(str, command)],
-        cwd=folder, capture_output=True, text=True, timeout=60,
-    )  # fmt: skip
+    made = orderhub(*command, folder=folder)
     assert "Traceback" not in made.stderr
     return made
 

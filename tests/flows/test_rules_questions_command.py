@@ -3,11 +3,10 @@
 import datetime as dt
 import json
 import re
-import subprocess
-import sys
 
 import polars as pl
 import pytest
+from commands import orderhub
 
 BOOK = """
 version = "7"
@@ -97,10 +96,7 @@ ALL = ("--stock", "stock.csv", "--warehouses", "warehouses.csv", "--freight", ".
 
 def run(folder, number, *options):
     paths = ["--rules", "r.toml", "--orders", "orders.parquet", "--lines", "lines.parquet"]
-    return subprocess.run(
-        [sys.executable, "-m", "orderhub_core.entry.cli", "rules", "explain", number, *paths, *options],
-        cwd=folder, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+    return orderhub("rules", "explain", number, *paths, *options, folder=folder)
 
 
 def asked(folder, number, *options):

@@ -1,0 +1,31 @@
+"""The command line, run in this process: a process of its own takes seconds to load what is loaded here already."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import sys
+from pathlib import Path
+from subprocess import CompletedProcess
+from unittest import mock
+
+from orderhub_core.entry import cli
+from orderhub_core.hub import connect
+
+
+def orderhub(*arguments: object, folder: Path) -> CompletedProcess[str]:
+    """What a command that is given in this folder answers and says."""
+    connect.cache_clear()
+    out, err = io.StringIO(), io.StringIO()
+    line = ["orderhub", *map(str, arguments)]
+    with (
+        contextlib.chdir(folder),
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        mock.patch.object(sys, "argv", line),
+    ):
+        try:
+            code = cli.main()
+        except SystemExit as end:
+            code = end.code if isinstance(end.code, int) else int(end.code is not None)
+    return CompletedProcess(line, code, out.getvalue(), err.getvalue())
