@@ -82,8 +82,11 @@ class Holds:
         ops.check_release(said.reason, said.by)
         heads, kept = self._orders(order_no, shop), self.kept(shop=shop, order_no=order_no)
         undecided = [head for head in heads if not head.decided and doubts.is_kept(head)]
-        if undecided and not kept and not said.parcel and said.act != "close":
-            return self._let_go_before(self._one(undecided), said)
+        if undecided and not said.parcel and said.act != "close":
+            theirs = {one.shop for one in kept}
+            head = self._one([*undecided, *(head for head in heads if head.shop in theirs and head not in undecided)])
+            if head.shop not in theirs:
+                return self._let_go_before(head, said)
         found = releasable(kept, order_no, said.parcel, said.act)
         notices = tuple(one.key for one in kept if one.shop == found.shop and _is_notice(one))
         about = notices if _is_notice(found) else ()

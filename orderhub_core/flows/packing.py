@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
 import polars as pl
 
+from orderhub_core.flows import doubts, rows
+from orderhub_core.fold import Head
 from orderhub_core.packing import floor
 from orderhub_core.packing.floor import HELD, LEFT, PACKS, PARCELS, SUBTRACTED, Known
 from orderhub_core.store import aside, ledger, packs
@@ -22,11 +25,11 @@ def known(hub: Frames, store: Store | None, now: int | None = None) -> Known:
     """What is on its floor, as of `now` (microseconds UTC). Without a `store`, as in a snapshot, nobody knows what lies
     there, which of the orders go in several parcels or with others, and which are held."""
     here = floor.present(hub.frame("orders"), hub.as_of() if now is None else now)
-    rows = [] if store is None else [(one.place, one.subject, one.balance) for one in ledger.left(store, "stock")]
-    left = pl.DataFrame(rows, schema=LEFT, orient="row")
+    there = [] if store is None else [(one.place, one.subject, one.balance) for one in ledger.left(store, "stock")]
+    left = pl.DataFrame(there, schema=LEFT, orient="row")
     parcels = [] if store is None else store.split_rows(here["order_id"])
     together = [] if store is None else store.pack_rows(here["order_id"])
-    held = [] if store is None else _held(store)
+    held = [] if store is None else _held(store, here["order_id"])
     kept = pl.DataFrame(held, schema=HELD, orient="row")
     waiting = here.join(kept, on=["shop", "order_no"], how="semi")["order_id"]
     subtracted = [] if store is None else ledger.subtracted(store, waiting)
@@ -74,6 +77,8 @@ def _each(store: Store | None, number: int, shop: str, order_no: str, headline: 
     """The order, or its parcels."""
     if store is None:
         return [Off(shop, order_no, headline, "", False)]
+    if _kept(store, [number]):
+        return [Off(shop, order_no, headline, doubts.KEPT, False)]
     held = aside.held(store, shop=shop, order_no=order_no)
     waits = any(not one.handed.asked.pack_with for one in packs.waiting(store, orders=[number]))
     parcels = sorted({parcel for _, _, parcel, _ in store.split_rows([number])})
@@ -82,10 +87,19 @@ def _each(store: Store | None, number: int, shop: str, order_no: str, headline: 
     return [Off(shop, called, headline, "; ".join(dict.fromkeys(why)), waits) for called, why in notes.items()]
 
 
-def _held(store: Store) -> list[Row]:
-    """What is no keeper's yet: as a person must let it go first, or as it waits for others to be packed with."""
+def _held(store: Store, here: Iterable[int]) -> list[Row]:
+    """What is no keeper's yet of these orders: as a person must let it go first, or as it waits for others to be packed
+    with."""
     waiting = (one.handed.asked for one in packs.waiting(store) if not one.handed.asked.pack_with)
     return [
         *((one.shop, one.order_no, one.parcel or None) for one in aside.held(store)),
         *((one.shop, one.order_no, None) for one in waiting),
+        *((one.shop, one.order_no, None) for one in _kept(store, here)),
     ]
+
+
+def _kept(store: Store, order_ids: Iterable[int]) -> list[Head]:
+    """Those of these that a person keeps back, and on which no rulebook has spoken: of others, what is to be done for
+    them waits."""
+    heads = map(rows.head, store.order_rows(aside.asked_to_wait(store, order_ids)))
+    return [head for head in heads if not head.decided and doubts.is_kept(head)]

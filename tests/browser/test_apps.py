@@ -36,14 +36,7 @@ def test_an_app_stands_in_every_light(
     assert page.evaluate(looking.OVERFLOW) == 0
     assert looking.unnamed(page) == []
     assert (looking.brightness(page) < 64) == dark
-
-
-@pytest.mark.parametrize("app", NOTEBOOKS)
-def test_a_chinese_app_leaves_no_english_frame(home: str, visit: Visit, app: str) -> None:
-    page = visit(f"{home}/apps/{app}/?lang=zh")
-    looking.begin(page)
-    looking.open_app(page)
-    assert set(looking.latin(page)) <= NAMES
+    assert language == "en" or set(looking.latin(page)) <= NAMES, "English is left in a Chinese frame"
 
 
 def test_a_table_s_own_menus_are_in_chinese(probe: str, visit: Visit) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from held_desk import BASES, SPLIT, Desk, refused
+from held_desk import BASES, SETTINGS, SPLIT, Desk, refused
 from reading import rows
-from versions import NOW
+from test_deferred_live import Frames
+from versions import NOW, Bench
 
 from orderhub_core.errors import Unreadable, UserMistake
-from orderhub_core.flows import ops
+from orderhub_core.flows import ops, packing
 from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.doubts import KEPT, WANTED_BACK
+from orderhub_core.flows.holding import Holds
 from orderhub_core.flows.reproduce import reproduce
 from orderhub_core.model import Event as E
 from orderhub_core.people import Keep, Release
@@ -215,3 +217,20 @@ def test_decisions_on_what_was_kept_back_follow_from_what_was_known(desk):
     desk.say("A1", E.PAID)
     told = reproduce(desk.context, 0, 2 * NOW)
     assert (told.orders, told.same) == (1, 1)
+
+
+def test_before_any_rulebook_it_is_not_packed_either(context, order):
+    bench = Bench(context, order)
+    holds = Holds(bench.store, bench.clock, lambda said: bench._receive(said) or drain(bench.context, 100), SETTINGS)
+    for name in ("A1", "A2"):
+        bench._receive([order(name, E.PLACED, E.PAID, at=NOW)])
+    drain(bench.context, 100)
+    hub = Frames(bench.store)
+    assert packing.known(hub, bench.store, NOW).orders["order_no"].to_list() == ["A1", "A2"]
+    holds.place("A1", shop="shop-1", reason="the buyer phoned", by="ann")
+    assert packing.known(hub, bench.store, NOW).orders["order_no"].to_list() == ["A2"]
+    assert [(one.held, one.shop) for one in packing.off(hub, bench.store, "A1")] == [(KEPT, "shop-1")]
+    assert [one.held for one in packing.off(hub, bench.store, "A2")] == [""]
+    holds.release("A1", reason="it may go", by="ann")
+    assert packing.known(hub, bench.store, NOW).orders["order_no"].to_list() == ["A1", "A2"]
+    assert [one.held for one in packing.off(hub, bench.store, "A1")] == [""]

@@ -13,6 +13,7 @@ from reading import rows
 from small_shop import a_hub, decode
 from versions import GIFT, NOW, text
 
+from orderhub_core.errors import UserMistake
 from orderhub_core.flows import editions, ops
 from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.context import Source
@@ -264,3 +265,15 @@ def test_any_batches_hold_and_decide_the_same(tmp_path, seed, books):
             found.append([rows(known, sql) for sql in FOUND])
     assert [one for one in found if one != found[0]] == []
     assert any(row[-1] for row in found[0][-1])
+
+
+def test_of_one_that_is_kept_back_and_one_that_will_be_it_must_be_said_which_may_go(desk):
+    take(desk, told(EXPORTS, *PAID), told(LIVE, E.PLACED))
+    for shop in (EXPORTS, LIVE):
+        desk.holds.place("A1", shop=shop, reason="the buyer phoned", by="ann")
+    with pytest.raises(UserMistake, match=rf"several shops have an order A1 \({EXPORTS}, {LIVE}\)"):
+        desk.holds.release("A1", reason="it may go", by="ann")
+    assert [one.shop for one in desk.holds.kept()] == [EXPORTS]
+    for shop in (LIVE, EXPORTS):
+        assert desk.holds.release("A1", shop=shop, reason="it may go", by="ann").shop == shop
+    assert desk.holds.kept() == []
