@@ -65,6 +65,7 @@ class Ready:
         if time.monotonic() < self._schema_until:
             return
         if outdated := homes.outdated(self._hub.home):
+            homes.refuse_later(self._hub.home)
             raise StoreMissing(
                 "the schema of {parts} is not this version's: run `orderhub db init`", parts=tuple(outdated)
             )

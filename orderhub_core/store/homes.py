@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from orderhub_core.errors import StoreMissing, Unreachable, UserMistake
+from orderhub_core.errors import Stop, StoreMissing, Unreachable, UserMistake
 from orderhub_core.store.ahead import Ahead
 from orderhub_core.store.base import Store
 from orderhub_core.store.home import Home as Home
@@ -18,6 +18,11 @@ from orderhub_core.store.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from orderhub_core.store.scribe import Scribe
+
+LATER = (
+    "a later version of OrderHub has brought this hub to its schema ({revision}; this one works on {own}): start that"
+    " version, or restore a backup of before into another home"
+)
 
 
 def ahead(store: Store) -> Ahead | None:
@@ -55,6 +60,8 @@ def init(home: Home, revisions: Mapping[str, str] | None = None) -> None:
         text = "cannot make the folder {folder} ({why}): name another with --data"
         raise UserMistake(text, folder=home.data, why=error.strerror) from None
     if revisions or _to_be_made(home):
+        if not revisions:
+            refuse_later(home)
         from orderhub_core.store import schema
 
         schema.upgrade(home, revisions)
@@ -91,6 +98,23 @@ def outdated(home: Home) -> list[str]:
         return list(REVISIONS)
     with contextlib.closing(store):
         return [part for part, revision in REVISIONS.items() if _revision(store, part) != revision]
+
+
+def later(home: Home) -> dict[str, str]:
+    """The parts that a later version of OrderHub has brought to its schema, and to which. Raises as `outdated`."""
+    try:
+        store = open_store(home._replace(inbox=""))
+    except StoreMissing:
+        return {}
+    with contextlib.closing(store):
+        found = {part: _revision(store, part) for part in REVISIONS}
+    return {part: revision for part, revision in found.items() if revision > REVISIONS[part]}
+
+
+def refuse_later(home: Home) -> None:
+    """Raises Stop for a hub that a later version of OrderHub has brought to its schema: no way leads back."""
+    for part, revision in later(home).items():
+        raise Stop(LATER, revision=revision, own=REVISIONS[part])
 
 
 def _revision(store: Store, part: str) -> str:

@@ -16,7 +16,7 @@ from orderhub_core.fold import Head, Origin, fold
 from orderhub_core.frames import SCHEMAS
 from orderhub_core.model import Content, Line, Observation, RawMessage
 from orderhub_core.stated import FIELDS, read_stated
-from orderhub_core.store import aside, chain, frames, homes, schema, sessions
+from orderhub_core.store import aside, chain, checks, frames, homes, schema, sessions
 from orderhub_core.store.homes import Home
 
 FIRST = {"inbox": "inbox_0001", "hub": "hub_0001"}
@@ -232,3 +232,14 @@ def test_an_upgrade_waits_for_the_commits_that_are_under_way(tmp_path, fresh_dat
 def test_a_damaged_database_is_no_outage(failure, kind):
     with pytest.raises(kind), sessions.translated():
         raise failure("invalid page in block 0 of relation base/5/16384")
+
+
+def test_a_hub_of_a_later_version_is_left_as_it_is(home):
+    with schema.connection(home, "hub") as connection:
+        connection.execute(sqlalchemy.text("UPDATE alembic_version_hub SET version_num = 'hub_9999'"))
+        connection.commit()
+    with pytest.raises(Stop, match=r"later version of OrderHub .*hub_9999; .* start that version"):
+        homes.init(home)
+    assert (homes.outdated(home), homes.later(home)) == (["hub"], {"hub": "hub_9999"})
+    told = [(one.part, str(one.mend)) for one in checks.findings(home) if one.part == "hub"]
+    assert told == [("hub", "start that which has brought it there")]
