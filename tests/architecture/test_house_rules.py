@@ -119,3 +119,11 @@ def test_no_file_fetches_anything_from_elsewhere() -> None:
 def test_words_that_say_nothing_name_nothing() -> None:
     vague = re.compile(r"(?:^|_)(?:utils?|helpers?|managers?|misc|common|base_class)(?:_|$)")
     assert [name(path) for path in SOURCES if vague.search(path.stem)] == []
+
+
+@pytest.mark.parametrize("mark", ["faults", "browser"])
+def test_what_ci_looks_for_in_one_folder_lies_there(mark: str) -> None:
+    marked = {path for path in (ROOT / "tests").rglob("*.py") if f"pytest.mark.{mark}" in path.read_text("utf-8")}
+    own = ROOT / "tests" / mark
+    assert marked - {Path(__file__)}
+    assert [path for path in marked if not path.is_relative_to(own) and path != Path(__file__)] == []
