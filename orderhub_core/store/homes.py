@@ -92,29 +92,28 @@ def _to_be_made(home: Home) -> bool:
 
 def outdated(home: Home) -> list[str]:
     """The parts whose schema is not this version's, whatever else ails them. Raises Unreachable, Busy and Stop."""
-    try:
-        store = open_store(home._replace(inbox=""))
-    except StoreMissing:
-        return list(REVISIONS)
-    with contextlib.closing(store):
-        return [part for part, revision in REVISIONS.items() if _revision(store, part) != revision]
+    return [part for part, revision in _revisions(home).items() if revision != REVISIONS[part]]
 
 
 def later(home: Home) -> dict[str, str]:
     """The parts that a later version of OrderHub has brought to its schema, and to which. Raises as `outdated`."""
-    try:
-        store = open_store(home._replace(inbox=""))
-    except StoreMissing:
-        return {}
-    with contextlib.closing(store):
-        found = {part: _revision(store, part) for part in REVISIONS}
-    return {part: revision for part, revision in found.items() if revision > REVISIONS[part]}
+    return {part: revision for part, revision in _revisions(home).items() if revision > REVISIONS[part]}
 
 
 def refuse_later(home: Home) -> None:
     """Raises Stop for a hub that a later version of OrderHub has brought to its schema: no way leads back."""
     for part, revision in later(home).items():
         raise Stop(LATER, revision=revision, own=REVISIONS[part])
+
+
+def _revisions(home: Home) -> dict[str, str]:
+    """Of each part."""
+    try:
+        store = open_store(home._replace(inbox=""))
+    except StoreMissing:
+        return dict.fromkeys(REVISIONS, "")
+    with contextlib.closing(store):
+        return {part: _revision(store, part) for part in REVISIONS}
 
 
 def _revision(store: Store, part: str) -> str:
