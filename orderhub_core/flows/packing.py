@@ -101,5 +101,6 @@ def _held(store: Store, here: Iterable[int]) -> list[Row]:
 def _kept(store: Store, order_ids: Iterable[int]) -> list[Head]:
     """Those of these that a person keeps back, and on which no rulebook has spoken: of others, what is to be done for
     them waits."""
-    heads = map(rows.head, store.order_rows(aside.asked_to_wait(store, order_ids)))
-    return [head for head in heads if not head.decided and doubts.is_kept(head)]
+    asked = set(order_ids)
+    heads = map(rows.head, store.order_rows(aside.asked_to_wait(store, asked)))
+    return [head for head in heads if head.order_id in asked and not head.decided and doubts.is_kept(head)]
