@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import sys
 from pathlib import Path
 from subprocess import CompletedProcess
 from unittest import mock
 
 from orderhub_core.entry import cli
+from orderhub_core.entry.options import Lang, speak
 from orderhub_core.hub import connect
+
+OWN = ("ORDERHUB_DATA", "ORDERHUB_DATABASE_URL", "ORDERHUB_INBOX_URL", "ORDERHUB_SNAPSHOT", "ORDERHUB_PEPPER")
+"""What a command reads of its surroundings, and may set for itself."""
 
 
 def orderhub(*arguments: object, folder: Path) -> CompletedProcess[str]:
     """What a command that is given in this folder answers and says."""
+    speak(Lang.EN)
     connect.cache_clear()
     out, err = io.StringIO(), io.StringIO()
     line = ["orderhub", *map(str, arguments)]
     with (
+        mock.patch.dict(os.environ, dict.fromkeys(OWN, "")),
         contextlib.chdir(folder),
         contextlib.redirect_stdout(out),
         contextlib.redirect_stderr(err),
@@ -28,4 +35,6 @@ def orderhub(*arguments: object, folder: Path) -> CompletedProcess[str]:
             code = cli.main()
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else int(end.code is not None)
+        finally:
+            connect.cache_clear()
     return CompletedProcess(line, code, out.getvalue(), err.getvalue())

@@ -61,9 +61,12 @@ class Ready:
             check()
 
     def _database(self) -> None:
+        if time.monotonic() >= self._schema_until:
+            self._schema()
         self._hub.flow.glance()
-        if time.monotonic() < self._schema_until:
-            return
+
+    def _schema(self) -> None:
+        """Before anything else is read: in another's, nothing may be where it is looked for."""
         if outdated := homes.outdated(self._hub.home):
             homes.refuse_later(self._hub.home)
             raise StoreMissing(

@@ -82,10 +82,10 @@ class Holds:
         ops.check_release(said.reason, said.by)
         heads, kept = self._orders(order_no, shop), self.kept(shop=shop, order_no=order_no)
         undecided = [head for head in heads if not head.decided and doubts.is_kept(head)]
-        if undecided and not said.parcel and said.act != "close":
+        if undecided and not said.parcel:
             theirs = {one.shop for one in kept}
-            head = self._one([*undecided, *(head for head in heads if head.shop in theirs and head not in undecided)])
-            if head.shop not in theirs:
+            head = self._one([head for head in heads if head in undecided or head.shop in theirs])
+            if head.shop not in theirs and said.act != "close":
                 return self._let_go_before(head, said)
         found = releasable(kept, order_no, said.parcel, said.act)
         notices = tuple(one.key for one in kept if one.shop == found.shop and _is_notice(one))
@@ -133,11 +133,16 @@ class Holds:
         return mine
 
 
+def is_keepable(head: Head) -> bool:
+    """Whether there is anything of an order to keep back."""
+    return not _is_called_off(head) and away.there(head, 1) != away.GONE
+
+
 def check_keepable(head: Head) -> None:
     """Raises UserMistake for an order of which nothing can be kept back."""
-    if head.fulfilment in doubts.STOPPED or head.payment == "refunded":
+    if _is_called_off(head):
         raise UserMistake("order {order} is cancelled or refunded: nothing of it goes out", order=head.order_no)
-    if away.there(head, 1) == away.GONE:
+    if not is_keepable(head):
         text = "order {order} has left already: ask its carrier, or the warehouse, to stop it"
         raise UserMistake(text, order=head.order_no)
 
@@ -171,6 +176,10 @@ def releasable(held: Sequence[Held], order_no: str, parcel: int = 0, act: str = 
             target=found.target,
         )
     return found
+
+
+def _is_called_off(head: Head) -> bool:
+    return head.fulfilment in doubts.STOPPED or head.payment == "refunded"
 
 
 def _is_notice(one: Held) -> bool:

@@ -7,7 +7,7 @@ from typing import NamedTuple, Protocol
 
 import polars as pl
 
-from orderhub_core.flows import doubts, rows
+from orderhub_core.flows import doubts, holding, rows
 from orderhub_core.fold import Head
 from orderhub_core.packing import floor
 from orderhub_core.packing.floor import HELD, LEFT, PACKS, PARCELS, SUBTRACTED, Known
@@ -99,8 +99,7 @@ def _held(store: Store, here: Iterable[int]) -> list[Row]:
 
 
 def _kept(store: Store, order_ids: Iterable[int]) -> list[Head]:
-    """Those of these that a person keeps back, and on which no rulebook has spoken: of others, what is to be done for
-    them waits."""
-    asked = set(order_ids)
-    heads = map(rows.head, store.order_rows(aside.asked_to_wait(store, asked)))
-    return [head for head in heads if head.order_id in asked and not head.decided and doubts.is_kept(head)]
+    """Those of these that a person keeps back, and on which no rulebook has spoken: where one has, it is what is to be
+    handed over that waits."""
+    heads = map(rows.head, aside.asked_to_wait(store, order_ids))
+    return [head for head in heads if doubts.is_kept(head) and holding.is_keepable(head)]

@@ -23,9 +23,8 @@ DUE = ", ".join(f"'{state.value}'" for state in sorted(DUE_STATES))
 UNDECIDED = f"""SELECT shop, order_no FROM orders WHERE decided = 0 AND lines_digest IS NOT NULL AND deleted_at IS NULL
     AND payment IN ({DUE}) AND fulfilment = 'waiting' AND logistics = 'none'
     AND coalesce(paid_at, placed_at, 0) >= ?{{which}} ORDER BY order_id"""
-KEPT = (
-    f"""SELECT order_no FROM orders WHERE {{those}} AND decided = 0 AND facts LIKE '%"{Event.HOLD_REQUESTED.value}"%'"""
-)
+ASKED_TO_WAIT = f"""SELECT {", ".join(statements.columns("orders"))} FROM orders
+    WHERE {{those}} AND decided = 0 AND facts LIKE '%"{Event.HOLD_REQUESTED.value}"%'"""
 CONFLICTS = """SELECT c.source, c.message_id, c.received_at, c.digest, octet_length(c.body),
     i.id, i.received_at, i.digest, octet_length(i.body)
     FROM conflict c LEFT JOIN inbox i ON i.source = c.source AND i.message_id = c.message_id
@@ -225,11 +224,10 @@ def undecided(store: Store, *, shop: str | None = None, since: int = 0) -> list[
     return [(of, order_no) for of, order_no in store.query("hub", UNDECIDED.format(which=which), (since, *values))]
 
 
-def asked_to_wait(store: Store, order_ids: Iterable[int]) -> list[str]:
-    """The numbers of those of these orders on which no rulebook has spoken, and that somebody wanted kept back: whether
-    one still does, their rows tell."""
-    sql = KEPT.format(those=store.among("order_id"))
-    return [number for (number,) in store.query("hub", sql, (store.listed(order_ids),))]
+def asked_to_wait(store: Store, order_ids: Iterable[int]) -> list[Row]:
+    """The rows of `orders` of those of these on which no rulebook has spoken, and that somebody wanted kept back;
+    whether one still does, they tell."""
+    return store.query("hub", ASKED_TO_WAIT.format(those=store.among("order_id")), (store.listed(order_ids),))
 
 
 def shops(store: Store) -> list[str]:

@@ -57,6 +57,7 @@ def _connected(home: Home) -> Iterator[psycopg.Connection[Any]]:
 def dump(home: Home, folder: Path, tell: Tell) -> Manifest:
     """Stream every table, all as of one moment; nobody waits for us, and we wait for nobody."""
     if outdated := homes.outdated(home):
+        homes.refuse_later(home)
         raise StoreMissing(
             "the schema of {parts} is not this version's: back up with the version that made it, or run `orderhub"
             " db init` first",

@@ -91,7 +91,7 @@ def _guarded(name: str, check: Check) -> list[Finding]:
 def _schema(home: Home) -> Iterator[Finding]:
     outdated, later = homes.outdated(home), homes.later(home)
     for part in outdated:
-        mend = Fault("start that which has brought it there") if part in later else Fault("run `orderhub db init`")
+        mend = Fault("start the version that brought it there") if part in later else Fault("run `orderhub db init`")
         yield Finding(part, Fault("the schema is not this version's"), mend)
     if not outdated and schema.differences(home):
         yield Finding("schema", Fault("tables were changed by hand"), RESTORE)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 LATER = (
     "a later version of OrderHub has brought this hub to its schema ({revision}; this one works on {own}): start that"
-    " version, or restore a backup of before into another home"
+    " version, or restore a backup from before into another home"
 )
 
 
@@ -60,8 +60,6 @@ def init(home: Home, revisions: Mapping[str, str] | None = None) -> None:
         text = "cannot make the folder {folder} ({why}): name another with --data"
         raise UserMistake(text, folder=home.data, why=error.strerror) from None
     if revisions or _to_be_made(home):
-        if not revisions:
-            refuse_later(home)
         from orderhub_core.store import schema
 
         schema.upgrade(home, revisions)
@@ -81,6 +79,7 @@ def refuse_unbegun(home: Home, settings: str) -> None:
 
 def _to_be_made(home: Home) -> bool:
     try:
+        refuse_later(home)
         return bool(outdated(home))
     except Unreachable as error:
         if not home.database:
@@ -119,9 +118,10 @@ def _revisions(home: Home) -> dict[str, str]:
 def _revision(store: Store, part: str) -> str:
     """Empty where there is none, or nobody has laid the lanes yet."""
     try:
-        if part == "hub" and not store.query("hub", "SELECT lane FROM lanes LIMIT 1"):
+        revision = str(store.query(part, f"SELECT version_num FROM alembic_version_{part}")[0][0])
+        if part == "hub" and revision == REVISIONS[part] and not store.query("hub", "SELECT lane FROM lanes LIMIT 1"):
             return ""
-        return str(store.query(part, f"SELECT version_num FROM alembic_version_{part}")[0][0])
+        return revision
     except (StoreMissing, IndexError):
         return ""
 

@@ -49,6 +49,8 @@ REST_S = 90.0
 STARTED_S = 10.0
 """How long a server that has been sent something may take to start the process that writes for it: one that was killed
 is not started again at once, and the machine may be busy with others."""
+WRITES_S = 0.5
+"""And until it writes."""
 BACK_S = 60.0
 """How long a database that was struck may be away."""
 HOUR = 3_600_000_000
@@ -234,8 +236,11 @@ class Stage:
         """The processes that write for those of a role, if there are any by then; whoever has them goes on."""
         parents = [self.alive[place] for place, known in enumerate(self.plan.team) if known == role]
         deadline = time.monotonic() + within_s
-        while not (found := [child for pid in parents for child in children(pid)]) and time.monotonic() < deadline:
+        while not any(map(children, parents)) and self.senders.left and time.monotonic() < deadline:
             time.sleep(0.01)
+        if within_s:  # one that has just begun is to write before it is struck
+            time.sleep(self.dice.uniform(0.0, WRITES_S))
+        found = [child for pid in parents for child in children(pid)]
         for child in found:
             with suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)

@@ -234,3 +234,17 @@ def test_before_any_rulebook_it_is_not_packed_either(context, order):
     holds.release("A1", reason="it may go", by="ann")
     assert packing.known(hub, bench.store, NOW).orders["order_no"].to_list() == ["A1", "A2"]
     assert [one.held for one in packing.off(hub, bench.store, "A1")] == [""]
+
+
+def test_before_any_rulebook_what_has_left_or_is_called_off_is_not_asked_about(context, order):
+    bench = Bench(context, order)
+    holds = Holds(bench.store, bench.clock, lambda said: bench._receive(said) or drain(bench.context, 100), SETTINGS)
+    hub = Frames(bench.store)
+    for name, end in (("A1", E.CANCELLED), ("A2", E.SHIPPED)):
+        bench._receive([order(name, E.PLACED, E.PAID, at=NOW)])
+        drain(bench.context, 100)
+        holds.place(name, shop="shop-1", reason="the buyer phoned", by="ann")
+        assert [one.held for one in packing.off(hub, bench.store, name)] == [KEPT]
+        bench.news(name, end)
+        drain(bench.context, 100)
+        assert [one.held for one in packing.off(hub, bench.store, name)] == [""]

@@ -11,18 +11,21 @@ import pytest
 from held_desk import Desk
 from reading import rows
 from small_shop import a_hub, decode
-from versions import GIFT, NOW, text
+from test_deferred_live import Frames
+from versions import GIFT, NOW, Bench, text
 
 from orderhub_core.errors import UserMistake
-from orderhub_core.flows import editions, ops
+from orderhub_core.flows import editions, ops, packing
 from orderhub_core.flows.absorb import drain
 from orderhub_core.flows.context import Source
-from orderhub_core.flows.doubts import ELSEWHERE, WANTED_BACK
+from orderhub_core.flows.doubts import ELSEWHERE, KEPT, WANTED_BACK
+from orderhub_core.flows.holding import Holds
 from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.flows.recent import Recent
 from orderhub_core.model import Content, Line, Observation, RawMessage
 from orderhub_core.model import Event as E
 from orderhub_core.rules.inforce import InForce
+from orderhub_core.settings import Endpoint, Settings
 from orderhub_core.store.statements import HANDED_OVER
 
 HOUR = 3_600_000_000
@@ -271,9 +274,24 @@ def test_of_one_that_is_kept_back_and_one_that_will_be_it_must_be_said_which_may
     take(desk, told(EXPORTS, *PAID), told(LIVE, E.PLACED))
     for shop in (EXPORTS, LIVE):
         desk.holds.place("A1", shop=shop, reason="the buyer phoned", by="ann")
-    with pytest.raises(UserMistake, match=rf"several shops have an order A1 \({EXPORTS}, {LIVE}\)"):
-        desk.holds.release("A1", reason="it may go", by="ann")
+    for word in (desk.holds.release, desk.holds.close):
+        with pytest.raises(UserMistake, match=rf"several shops have an order A1 \({EXPORTS}, {LIVE}\)"):
+            word("A1", reason="seen to", by="ann")
     assert [one.shop for one in desk.holds.kept()] == [EXPORTS]
     for shop in (LIVE, EXPORTS):
         assert desk.holds.release("A1", shop=shop, reason="it may go", by="ann").shop == shop
     assert desk.holds.kept() == []
+
+
+def test_before_any_rulebook_only_that_which_is_kept_back_stays_off_the_packing_floor(context, order):
+    bench = Bench(context, order)
+    bench.context = bench.context._replace(source=source)
+    shops = Settings(shops=(Endpoint(EXPORTS, ""), Endpoint(LIVE, "douyin")))
+    holds = Holds(bench.store, bench.clock, lambda said: bench._receive(said) or drain(bench.context, 100), shops)
+    take(bench, told(EXPORTS, *PAID), told(LIVE, *PAID))
+    for shop in (EXPORTS, LIVE):
+        holds.place("A1", shop=shop, reason="the buyer phoned", by="ann")
+    holds.release("A1", shop=LIVE, reason="it may go", by="ann")
+    hub = Frames(bench.store)
+    assert packing.known(hub, bench.store, NOW).orders["shop"].to_list() == [LIVE]
+    assert {one.shop: one.held for one in packing.off(hub, bench.store, "A1")} == {EXPORTS: KEPT, LIVE: ""}

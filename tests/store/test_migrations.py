@@ -10,13 +10,15 @@ import pytest
 import sqlalchemy
 from alembic import command
 
+from orderhub_core.entry.probes import Ready
 from orderhub_core.errors import Busy, Stop, Unreachable
 from orderhub_core.flows import rows
 from orderhub_core.fold import Head, Origin, fold
 from orderhub_core.frames import SCHEMAS
+from orderhub_core.hub import Hub
 from orderhub_core.model import Content, Line, Observation, RawMessage
 from orderhub_core.stated import FIELDS, read_stated
-from orderhub_core.store import aside, chain, checks, frames, homes, schema, sessions
+from orderhub_core.store import aside, backup, chain, checks, frames, homes, schema, sessions
 from orderhub_core.store.homes import Home
 
 FIRST = {"inbox": "inbox_0001", "hub": "hub_0001"}
@@ -234,12 +236,26 @@ def test_a_damaged_database_is_no_outage(failure, kind):
         raise failure("invalid page in block 0 of relation base/5/16384")
 
 
-def test_a_hub_of_a_later_version_is_left_as_it_is(home):
-    with schema.connection(home, "hub") as connection:
-        connection.execute(sqlalchemy.text("UPDATE alembic_version_hub SET version_num = 'hub_9999'"))
+@pytest.mark.parametrize("part", ["inbox", "hub"])
+def test_a_hub_of_a_later_version_is_left_as_it_is(any_home, part, tmp_path):
+    revision, asked = f"{part}_9999", sqlalchemy.text(f"SELECT version_num FROM alembic_version_{part}")
+    opened = Hub(any_home)
+    ready = Ready(opened, accepts=False)
+    with schema.connection(any_home, part) as connection:
+        connection.execute(sqlalchemy.text(f"UPDATE alembic_version_{part} SET version_num = '{revision}'"))
+        if part == "hub":  # whatever that version has made of it
+            connection.execute(sqlalchemy.text("ALTER TABLE lanes RENAME TO tracks"))
         connection.commit()
-    with pytest.raises(Stop, match=r"later version of OrderHub .*hub_9999; .* start that version"):
-        homes.init(home)
-    assert (homes.outdated(home), homes.later(home)) == (["hub"], {"hub": "hub_9999"})
-    told = [(one.part, str(one.mend)) for one in checks.findings(home) if one.part == "hub"]
-    assert told == [("hub", "start that which has brought it there")]
+    refused = rf"later version of OrderHub .*{revision}; .* start that version"
+    for refuses in (lambda: homes.init(any_home), ready):
+        with pytest.raises(Stop, match=refused):
+            refuses()
+    if any_home.database:
+        with pytest.raises(Stop, match=refused):
+            backup.backup(any_home, tmp_path / "b", env={"ORDERHUB_PEPPER": "a pepper of some length"})
+    opened.close()
+    assert (homes.outdated(any_home), homes.later(any_home)) == ([part], {part: revision})
+    told = [(one.part, str(one.mend)) for one in checks.findings(any_home) if "schema" in str(one.what)]
+    assert told == [(part, "start the version that brought it there")]
+    with schema.connection(any_home, part) as connection:
+        assert connection.execute(asked).scalar_one() == revision
