@@ -47,7 +47,15 @@ CONTROLS: dict[str, Control] = {
         lambda report: report.lost > 0,
     ),
     "acknowledge when handed over": Control(
-        _struck(replace(kills.PLANS["sqlite-scribe"], sabotage="acknowledge when handed over", stop_early=True)),
+        _struck(
+            replace(
+                kills.PLANS["sqlite-scribe"],
+                blows={"kill": 1},
+                victims=("accept",),
+                sabotage="acknowledge when handed over",
+                stop_early=True,
+            )
+        ),
         lambda report: report.lost > 0,
     ),
     "id cursor": Control(

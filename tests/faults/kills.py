@@ -51,6 +51,8 @@ STARTED_S = 10.0
 is not started again at once, and the machine may be busy with others."""
 WRITES_S = 0.5
 """And until it writes."""
+ANYHOW = 0.2
+"""Part of the blows that fall whether those that are struck have begun to work or not."""
 BACK_S = 60.0
 """How long a database that was struck may be away."""
 HOUR = 3_600_000_000
@@ -161,19 +163,26 @@ class Stage:
         (home.data / "began").write_text(str(time.time_ns() // 1_000))
         (home.data / "leap").write_bytes(bytes(8))
         self.ports = {place: free_port() for place, role in enumerate(plan.team) if role == "accept"}
+        self.doors = self._doors()
+        """Each with its place in the team."""
+        self.heard: dict[int, int] = {}
+        """By place in the team: what its doors had heard when it was started."""
         self.senders = Senders(
             Stream(outside.shop, chatter=plan.chatter, poison=plan.poison, mean=plan.delivery),
             self.journal,
-            self._doors(),
+            [door for _, door in self.doors],
             seed,
         )
 
-    def _doors(self) -> list[Door]:
+    def _doors(self) -> list[tuple[int, Door]]:
         ways = [place for place, role in enumerate(self.plan.team) if role in ("accept", "feed")]
         return [
-            HttpDoor(self.ports[place]) if place in self.ports else SocketDoor(self._socket(place))
+            (place, HttpDoor(self.ports[place]) if place in self.ports else SocketDoor(self._socket(place)))
             for place in (ways * SENDERS)[: max(SENDERS, len(ways))]
         ]
+
+    def _heard(self, place: int) -> int:
+        return sum(door.heard for at, door in self.doors if at == place)
 
     def _socket(self, place: int) -> Path:
         return self.home.data / f"feed-{place}.sock"
@@ -186,6 +195,7 @@ class Stage:
 
     def start(self, place: int) -> int:
         role = self.plan.team[place]
+        self.heard[place] = self._heard(place)
         pid: int = self.zygote.ask(
             do="start",
             role=role,
@@ -204,19 +214,32 @@ class Stage:
 
     def strike(self) -> None:
         """One blow, and everything that was struck is there again."""
-        self.senders.let_go(self.plan.let_go)
-        self._await_moment()
         kinds = list(self.plan.blows)
         kind = self.dice.choices(kinds, [self.plan.blows[kind] for kind in kinds])[0]
         struck = [p for p, role in enumerate(self.plan.team) if role in (self.plan.victims or self.plan.team)]
+        if kind in ("kill", "freeze"):
+            struck = [self.dice.choice(struck)]
+        if self.dice.random() > ANYHOW:
+            self._await_begun(struck)
+        self.senders.let_go(self.plan.let_go)
+        self._await_moment()
         blows = {
-            "kill": self._kill_one,
-            "all": self._kill_all,
+            "kill": self._kill,
+            "all": self._kill,
             "freeze": self._freeze,
             "committer": partial(self._kill_child, "apply", 0.0),
             "scribe": partial(self._kill_child, "accept", STARTED_S),
         }
         blows.get(kind, self._strike_cluster)(struck, kind)
+
+    def _await_begun(self, places: list[int]) -> None:
+        """On a busy machine whoever was killed would be killed again before it took anything in, each time."""
+        mute = [place for place in places if any(at == place for at, _ in self.doors)]
+        deadline = time.monotonic() + STARTED_S
+        while any(self._heard(place) == self.heard[place] for place in mute) and time.monotonic() < deadline:
+            if self.senders.idle:
+                self.senders.let_go(1)
+            time.sleep(0.001)
 
     def _await_moment(self) -> None:
         """While senders send, as often as not: a quick hub is soon done with them."""
@@ -229,17 +252,16 @@ class Stage:
             time.sleep(0.000_2)
         time.sleep(self.dice.uniform(0.0, 0.003))
 
-    def _kill_one(self, places: list[int], kind: str) -> None:
-        self._kill([self.dice.choice(places)])
-
     def _kill_child(self, role: str, within_s: float, places: list[int], kind: str) -> None:
         """The processes that write for those of a role, if there are any by then; whoever has them goes on."""
         parents = [self.alive[place] for place, known in enumerate(self.plan.team) if known == role]
         deadline = time.monotonic() + within_s
         while not any(map(children, parents)) and self.senders.left and time.monotonic() < deadline:
             time.sleep(0.01)
-        if within_s:  # one that has just begun is to write before it is struck
+        if within_s:  # one that has just begun is to write before it is struck, and as it is struck
             time.sleep(self.dice.uniform(0.0, WRITES_S))
+            self.senders.let_go(self.plan.let_go)
+            self._await_moment()
         found = [child for pid in parents for child in children(pid)]
         for child in found:
             with suppress(ProcessLookupError):
@@ -247,12 +269,9 @@ class Stage:
                 self.blows += 1
                 self.children_killed += 1
         if not found:
-            self._kill_one(places, kind)
+            self._kill([self.dice.choice(places)])
 
-    def _kill_all(self, places: list[int], kind: str) -> None:
-        self._kill(places)
-
-    def _kill(self, places: list[int]) -> None:
+    def _kill(self, places: list[int], kind: str = "") -> None:
         for place in places:
             self._end(self.alive.pop(place), self.plan.team[place])
         for place in places:
@@ -271,7 +290,7 @@ class Stage:
     def _freeze(self, places: list[int], kind: str) -> None:
         """One is stopped wherever it is, beyond its leases, while others go on; then it goes on itself, not knowing
         what happened. A worker's work is done by a twin meanwhile. In the end one of them is killed."""
-        place = self.dice.choice(places)
+        (place,) = places
         role = self.plan.team[place]
         self.zygote.ask(do="signal", pid=self.alive[place], number=signal.SIGSTOP)
         twin = self.start(place) if role in WORKERS else None

@@ -61,6 +61,9 @@ class Journal:
 class Door(ABC):
     """One sender's way in. `answer` is taken, refused (come again), unproven, gone (nobody there) or silence."""
 
+    heard = 0
+    """Answers from somebody who was there."""
+
     @abstractmethod
     def answer(self, delivery: Delivery) -> str: ...
 
@@ -188,6 +191,7 @@ class Senders:
                 continue
             self.journal.sending(delivery)
             answer = door.answer(delivery)
+            door.heard += answer != "gone"
             self.journal.answered(delivery, answer)
             with self._lock:
                 if answer == "taken" and not delivery.contradicts:
