@@ -9,15 +9,14 @@ from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
 
+import fresh
 import hypothesis
-import psycopg
 import pytest
 import structlog
 from nats_cluster import NatsCluster
 
 from orderhub_core import runtime  # noqa: F401  (one SQLite per process, before anyone imports it)
 from orderhub_core.entry.options import Lang, speak
-from orderhub_core.store import homes
 from orderhub_core.store.homes import Home
 from orderhub_core.store.jetstream import init_jetstream
 
@@ -65,26 +64,18 @@ def jetstream_inbox(jetstream_cluster: NatsCluster) -> Iterator[str]:
     jetstream_cluster.forget(name)
 
 
-def _fresh_database(server: str) -> str:
-    name = f"hub{next(_numbers)}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    return server.replace("/postgres?", f"/{name}?")
-
-
 @pytest.fixture
 def fresh_database(request: pytest.FixtureRequest) -> Callable[[], str]:
     """The address of an empty PostgreSQL database. The server is started by whoever asks for one."""
-    return lambda: _fresh_database(request.getfixturevalue("postgres_server"))
+    return lambda: fresh.database(request.getfixturevalue("postgres_server"))
 
 
 def _made(request: pytest.FixtureRequest, folder: Path) -> Home:
     """An empty hub on the home that the parameter names."""
-    database = "" if request.param == "sqlite" else _fresh_database(request.getfixturevalue("postgres_server"))
-    inbox = request.getfixturevalue("jetstream_inbox") if request.param == "jetstream" else ""
-    made = Home(folder / "data", database, inbox)
-    homes.init(made)
-    return made
+    if request.param == "sqlite":
+        return fresh.hub(folder / "data")
+    made = fresh.hub_on(request.getfixturevalue("postgres_server"), folder / "data")
+    return made._replace(inbox=request.getfixturevalue("jetstream_inbox")) if request.param == "jetstream" else made
 
 
 POSTGRES = pytest.param("postgres", marks=pytest.mark.postgres)
@@ -105,9 +96,7 @@ def any_home(request: pytest.FixtureRequest, tmp_path: Path) -> Home:
 
 @pytest.fixture
 def sqlite_home(tmp_path: Path) -> Home:
-    made = Home(tmp_path / "data")
-    homes.init(made)
-    return made
+    return fresh.hub(tmp_path / "data")
 
 
 @pytest.fixture(scope="session")

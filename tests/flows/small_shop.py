@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import fresh
 import msgspec
 from small_rules import one_of, rulebook, total_from
 
@@ -42,7 +43,7 @@ def source(name: str) -> Source:
 @contextmanager
 def a_hub(folder: Path, book: Rulebook | None = None) -> Iterator[Context]:
     """An empty one on SQLite, for a test that needs several."""
-    homes.init(homes.Home(folder))
+    fresh.hub(folder)
     store = homes.open_store(homes.Home(folder))
     try:
         yield Context(store, source, book or Rulebook(), Pseudonyms(b"a pepper of some length"))

@@ -8,6 +8,7 @@ import random
 from pathlib import Path
 from random import Random
 
+import fresh
 import msgspec
 import pytest
 from reading import rows, state
@@ -114,8 +115,7 @@ def test_any_order_repetition_and_batching_ends_in_one_state(home, context, orde
         dice = random.Random(seed)
         shuffled = lives + dice.sample(lives, 20)
         dice.shuffle(shuffled)
-        other = homes.Home(tmp_path / str(seed))
-        homes.init(other)
+        other = fresh.hub(tmp_path / str(seed))
         store = homes.open_store(other)
         again = Context(store, *context[1:])
         for start in range(0, len(shuffled), 9):

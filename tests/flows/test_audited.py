@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from pathlib import Path
 
+import fresh
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -94,8 +95,7 @@ def check(shop: Shop, standing: Standing) -> None:
 def test_going_on_answers_what_beginning_anew_answers(said):
     """Orders and touchpoints say new things, or nothing, while the clock moves on; it begins once only."""
     with tempfile.TemporaryDirectory() as folder:
-        home = Home(Path(folder) / "data")
-        homes.init(home)
+        home = fresh.hub(Path(folder) / "data")
         shop, begun = Shop(home), []
         shop.hear(BEGIN)
         standing = Standing(shop.store, shop)

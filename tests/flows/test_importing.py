@@ -2,6 +2,7 @@
 
 import threading
 
+import fresh
 import msgspec
 import psycopg
 import pytest
@@ -10,7 +11,6 @@ from orderhub_core.errors import Busy, Unreadable, UserMistake
 from orderhub_core.flows import importing
 from orderhub_core.hub import Hub
 from orderhub_core.model import RawMessage
-from orderhub_core.store import homes
 from orderhub_core.store.unit import lane_of
 
 MAPPING = """
@@ -187,8 +187,7 @@ def test_a_rival_worker_is_believed_also_in_a_lane_whose_log_is_shorter(hub, tak
 
 
 def test_the_real_history_goes_in_whole_and_only_once(real_orders, tmp_path):
-    home = homes.Home(tmp_path / "real")
-    homes.init(home)
+    home = fresh.hub(tmp_path / "real")
     hub = Hub(home)
     first = hub.import_file(real_orders / "orders.csv", "olist", on_error="reject-all", dry_run=False)
     assert first.rows == first.imported + first.refused > 3_000

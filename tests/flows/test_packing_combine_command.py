@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 
+import fresh
 import pytest
 from test_parcels_live import a_dock
 from typer.testing import CliRunner
@@ -19,8 +20,6 @@ from orderhub_core.model import RawMessage
 from orderhub_core.packing import board, floor
 from orderhub_core.packing.floor import TABLE
 from orderhub_core.people import Release
-from orderhub_core.store import homes
-from orderhub_core.store.homes import Home
 
 P, R, A, B = ("0123456789abcdef" + letter * 16 for letter in "abcd")
 ORDERS = f"""订单编号,渠道,付款时间,省份,城市,电话摘要,收件人摘要,地址摘要,密封
@@ -135,7 +134,7 @@ otherwise = "assign hangzhou; merge receiver"
 def living(tmp_path, monkeypatch):
     """A hub of two shops, each with an order of one receiver; and one whose goods are the very same."""
     data = tmp_path / "data"
-    homes.init(Home(data))
+    fresh.hub(data)
     (data / "book.toml").write_text(BOOK, encoding="utf-8")
     (data / "orderhub.toml").write_text('rulebook = "book.toml"\n' + SHOP, encoding="utf-8")
     monkeypatch.setenv("ORDERHUB_DATA", str(data))

@@ -8,6 +8,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import fresh
 import msgspec
 import polars as pl
 import pytest
@@ -127,8 +128,7 @@ def heard(home: Home, said: list) -> Shop:
 def test_what_was_known_then_is_known_again(said):
     """Facts corrected, rows older than those known, orders of which only the content came."""
     with tempfile.TemporaryDirectory() as folder:
-        home = Home(Path(folder) / "data")
-        homes.init(home)
+        home = fresh.hub(Path(folder) / "data")
         shop = heard(home, said)
         check_against(shop)
         shop.store.close()

@@ -14,6 +14,7 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import fresh
 import pytest
 from reading import rows, whole
 
@@ -24,7 +25,6 @@ from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.flows.recent import Recent
 from orderhub_core.model import Event, Parcel
 from orderhub_core.store import committer, homes, pipes
-from orderhub_core.store.homes import Home
 from orderhub_core.store.lanes import Overtaken
 
 E = Event
@@ -55,8 +55,7 @@ def pipeline(context):
 @pytest.fixture
 def plain(context, tmp_path):
     """The same hub beside it, absorbed batch after batch without remembering anything."""
-    home = Home(tmp_path / "plain", "")
-    homes.init(home)
+    home = fresh.hub(tmp_path / "plain")
     made = context._replace(store=homes.open_store(home), recent=None)
     yield made
     made.store.close()

@@ -5,13 +5,12 @@ from __future__ import annotations
 import csv
 import json
 
+import fresh
 import pytest
 from typer.testing import CliRunner
 
 from orderhub_core.entry.commands.presale import app
 from orderhub_core.errors import UserMistake
-from orderhub_core.store import homes
-from orderhub_core.store.homes import Home
 
 ORDERS = """订单编号,商家编码,商品金额,定金,定金时间,尾款,尾款时间,退款金额,膨胀金额,应付尾款
 P1,COAT,¥399.00,50,2026-10-24 20:00:00,299,2026-11-11 00:10:00,,100,299
@@ -122,7 +121,7 @@ def test_files_that_do_not_fit_end_in_one_sentence(files, name, text, told):
 @pytest.fixture
 def hub_data(tmp_path, monkeypatch):
     monkeypatch.setenv("ORDERHUB_DATA", "")  # commands set it, for the process that they are
-    homes.init(Home(tmp_path / "data"))
+    fresh.hub(tmp_path / "data")
     return tmp_path / "data"
 
 

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import Counter
 
+import fresh
 import psycopg
 import pytest
 from reading import rows, state, whole
@@ -21,10 +22,10 @@ from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.flows.recent import Recent
 from orderhub_core.model import Event, Parcel, RawMessage
 from orderhub_core.store import homes, sessions
-from orderhub_core.store.homes import Home
 
 E = Event
 NOW = 1_700_000_000_000_000
+OPEN_ONES = "SELECT pid FROM pg_stat_activity WHERE state = 'idle in transaction'"
 LIMIT = 20
 BACKLOG = 400
 """Messages: more than a batch in each of the sixteen lanes."""
@@ -33,10 +34,8 @@ pytestmark = pytest.mark.postgres
 
 
 @pytest.fixture
-def database(fresh_database, tmp_path):
-    made = Home(tmp_path / "data", fresh_database())
-    homes.init(made)
-    return made
+def database(postgres_server, tmp_path):
+    return fresh.hub_on(postgres_server, tmp_path / "data")
 
 
 @pytest.fixture
@@ -59,10 +58,9 @@ def pipeline(context):
 
 
 @pytest.fixture
-def plain(context, fresh_database, tmp_path):
+def plain(context, postgres_server, tmp_path):
     """Another hub, absorbed batch after batch without remembering anything."""
-    home = Home(tmp_path / "plain", fresh_database())
-    homes.init(home)
+    home = fresh.hub_on(postgres_server, tmp_path / "plain")
     made = context._replace(store=homes.open_store(home), recent=None)
     yield made
     made.store.close()
@@ -127,6 +125,14 @@ def in_the_air(pipeline, context, tell):
     context.store.accept([tell(f"A{n}", E.PLACED, E.PAID, total=9_000) for n in range(BACKLOG)], NOW)
     while pipeline._flying is None:
         pipeline.step()
+
+
+def in_transaction(pipeline, server):
+    """The server's processes that wait for the rest of a transaction; at a moment there may be none, for the batch on
+    its way is answered at once."""
+    while not (found := server.execute(OPEN_ONES).fetchall()):
+        pipeline.step()
+    return [pid for (pid,) in found]
 
 
 def nothing_lost_or_doubled(context, count=BACKLOG):
@@ -198,9 +204,10 @@ def test_a_commit_whose_connection_is_ended_is_made_again(pipeline, context, key
 
 def test_a_failure_is_told_and_leaves_every_lane_to_whoever_comes(pipeline, context, keyed, server, database):
     in_the_air(pipeline, context, keyed)
-    server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE state = 'idle in transaction'")
+    for pid in in_transaction(pipeline, server):
+        server.execute("SELECT pg_terminate_backend(%s)", (pid,))
     with pytest.raises(Unreachable):
-        while True:
+        while context.store.waiting()[0]:
             pipeline.step()
     stands = {
         lane: (version, bytes(head))
@@ -216,13 +223,12 @@ def test_a_failure_is_told_and_leaves_every_lane_to_whoever_comes(pipeline, cont
 def test_a_server_that_is_frozen_holds_nobody_for_ever(pipeline, context, keyed, server, monkeypatch):
     monkeypatch.setattr(sessions, "BATCH_ANSWER_S", 0.5)
     in_the_air(pipeline, context, keyed)
-    open_ones = "SELECT pid FROM pg_stat_activity WHERE state = 'idle in transaction'"
-    stopped = [pid for (pid,) in server.execute(open_ones).fetchall()]
+    stopped = in_transaction(pipeline, server)
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)
     try:
         with pytest.raises(Unreachable):
-            while True:
+            while context.store.waiting()[0]:
                 pipeline.step()
     finally:
         for pid in stopped:

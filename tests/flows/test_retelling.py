@@ -8,6 +8,7 @@ from datetime import datetime
 from random import Random
 from zoneinfo import ZoneInfo
 
+import fresh
 import pytest
 from test_parcels_live import a_dock
 from typer.testing import CliRunner
@@ -21,8 +22,6 @@ from orderhub_core.model import RawMessage
 from orderhub_core.names import Names
 from orderhub_core.people import Release
 from orderhub_core.settings import Settings
-from orderhub_core.store import homes
-from orderhub_core.store.homes import Home
 from orderhub_core.story import detail
 
 SHOP = 'rulebook = "book.toml"\n[[shops]]\nid = "main"\nconnector = "direct"\nsecret_env = "SHOP_SECRET"\n'
@@ -68,7 +67,7 @@ def living(tmp_path, monkeypatch):
         dock = f'[[warehouses]]\nid = "hangzhou"\nconnector = "dock"\nurl = "{place.url}"\nsecret_env = "DOCK_SECRET"\n'
         (tmp_path / "orderhub.toml").write_text(SHOP + dock, encoding="utf-8")
         (tmp_path / "book.toml").write_text(BOOK, encoding="utf-8")
-        homes.init(Home(tmp_path))
+        fresh.hub(tmp_path)
         opened = hub.Hub(hub.home())
         yield opened
         opened.close()

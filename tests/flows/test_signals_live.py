@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+import fresh
 import pytest
 from reading import rows
 from versions import GIFT, NOW, STORM, Bench, text
@@ -18,7 +19,6 @@ from orderhub_core.model import Event as E
 from orderhub_core.people import BookChange
 from orderhub_core.signals import Signal, SignalEnd
 from orderhub_core.store import homes
-from orderhub_core.store.homes import Home
 
 
 @pytest.fixture
@@ -115,8 +115,7 @@ def test_batches_make_no_difference_to_what_a_version_or_a_signal_does(order, co
     """One message at a time is the law; by batches, and planned ahead, the same is decided."""
     told = []
     for way in ("one by one", "in batches", "ahead"):
-        home = Home(tmp_path / way)
-        homes.init(home)
+        home = fresh.hub(tmp_path / way)
         store = homes.open_store(home)
         bench = Bench(context._replace(store=store, recent=Recent(store)), order)
         for version, more in (("v1", STORM), ("v2", GIFT), ("v3", STORM + GIFT)):

@@ -8,14 +8,13 @@ import subprocess
 import sys
 import time
 
+import fresh
 import httpx
 import psycopg
 import pytest
 from ports import free_port
 
 from connectors.channels import direct
-from orderhub_core.store import homes
-from orderhub_core.store.homes import Home
 
 pytestmark = [pytest.mark.server, pytest.mark.postgres]
 
@@ -23,9 +22,8 @@ SHOP = '[[shops]]\nid = "site"\nconnector = "direct"\nsecret_env = "TEST_WATCH_S
 
 
 @pytest.fixture
-def home(fresh_database, tmp_path):
-    made = Home(tmp_path / "data", fresh_database())
-    homes.init(made)
+def home(postgres_server, tmp_path):
+    made = fresh.hub_on(postgres_server, tmp_path / "data")
     (made.data / "orderhub.toml").write_text(SHOP, encoding="utf-8")
     return made
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import fresh
 import pytest
 
 from orderhub_core import hub
-from orderhub_core.store import homes
 
 NOW, DAY = 20_768 * 86_400_000_000, 86_400_000_000
 HEAD = "order_no,status,placed_at,paid_at,total,province,sku,quantity,price\n"
@@ -27,7 +27,7 @@ def hub_of(rows: Sequence[str], folder: Path, monkeypatch: pytest.MonkeyPatch) -
     """A hub with these orders, as a shop's export has them under HEAD."""
     monkeypatch.delenv("ORDERHUB_SNAPSHOT", raising=False)
     monkeypatch.setenv("ORDERHUB_DATA", str(folder))
-    homes.init(hub.home())
+    fresh.hub(hub.home().data)
     (folder / "orders.csv").write_text(HEAD + "\n".join(rows) + "\n", encoding="utf-8")
     hub.connect.cache_clear()
     opened = hub.connect()

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import fresh
 import msgspec
 import polars as pl
 import pytest
@@ -23,7 +24,7 @@ from orderhub_core.audit.consistency import texts
 from orderhub_core.entry import cli
 from orderhub_core.model import RawMessage
 from orderhub_core.sim.world import Plan, build
-from orderhub_core.store import homes, snapshot
+from orderhub_core.store import snapshot
 
 NOTEBOOK = "consistency"
 START = 1_762_000_000_000_000
@@ -50,7 +51,7 @@ def living(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[hub.Hub]
     monkeypatch.delenv("ORDERHUB_SNAPSHOT", raising=False)
     monkeypatch.setenv("ORDERHUB_DATA", str(tmp_path))
     (tmp_path / "orderhub.toml").write_text(DESKS, encoding="utf-8")
-    homes.init(hub.home())
+    fresh.hub(hub.home().data)
     hub.connect.cache_clear()
     opened = hub.connect()
     assert isinstance(opened, hub.Hub)

@@ -11,6 +11,7 @@ from random import Random
 from types import ModuleType
 from typing import Any
 
+import fresh
 import polars as pl
 import pytest
 from typer.testing import CliRunner
@@ -22,7 +23,7 @@ from orderhub_core.charts import credibility as charts
 from orderhub_core.entry import cli
 from orderhub_core.model import Event, RawMessage
 from orderhub_core.sim.world import Plan, build
-from orderhub_core.store import homes, snapshot
+from orderhub_core.store import snapshot
 from orderhub_core.ui.choice import NUMBER
 
 NOTEBOOK = "credibility"
@@ -171,7 +172,7 @@ def living(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[hub.Hub]
         'version = "7"\n[[groups]]\nname = "routing"\nmatch = "first"\notherwise = "assign w"\n', encoding="utf-8"
     )
     monkeypatch.setenv("S", "secret")
-    homes.init(hub.home())
+    fresh.hub(hub.home().data)
     hub.connect.cache_clear()
     opened = hub.connect()
     assert isinstance(opened, hub.Hub)

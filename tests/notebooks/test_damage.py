@@ -6,12 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 
+import fresh
 import pytest
 
 from orderhub_core import hub, ui
 from orderhub_core.errors import Unreachable
 from orderhub_core.sim.world import Plan, build
-from orderhub_core.store import homes, snapshot
+from orderhub_core.store import snapshot
 
 NOW = 20_768 * 86_400_000_000
 BOARDS = ("consistency", "credibility", "health", "order", "packing", "reconciliation", "rule_example", "rule_lab")
@@ -72,7 +73,7 @@ def test_a_page_that_looks_again_does_so_where_the_hub_could_not_be_read(
 ) -> None:
     monkeypatch.delenv("ORDERHUB_SNAPSHOT", raising=False)
     monkeypatch.setenv("ORDERHUB_DATA", str(tmp_path))
-    homes.init(homes.Home(tmp_path))
+    fresh.hub(tmp_path)
     hub.connect.cache_clear()
     opened = hub.connect()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 
 import altair as alt
+import fresh
 import polars as pl
 import pytest
 
@@ -24,7 +25,7 @@ from orderhub_core.rules import allotting, shortages
 from orderhub_core.rules.actions import HOLDS
 from orderhub_core.settings import Endpoint, Settings, WarehouseSettings
 from orderhub_core.sim.world import Plan, build
-from orderhub_core.store import homes, snapshot, statements
+from orderhub_core.store import snapshot, statements
 from orderhub_core.ui.choice import NUMBER
 
 NOTEBOOK = "health"
@@ -87,7 +88,7 @@ def test_no_hub_says_how_to_make_one(board: ModuleType) -> None:
 def test_a_living_hub_shows_its_pulse(board: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("ORDERHUB_SNAPSHOT", raising=False)
     monkeypatch.setenv("ORDERHUB_DATA", str(tmp_path))
-    homes.init(hub.home())
+    fresh.hub(hub.home().data)
     hub.connect.cache_clear()
     words = page(board.app.run()[0])
     assert "Refused signatures" in words
@@ -101,7 +102,7 @@ def busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[hub.Hub]:
     """A living hub with messages that wait and messages that nobody could read."""
     monkeypatch.delenv("ORDERHUB_SNAPSHOT", raising=False)
     monkeypatch.setenv("ORDERHUB_DATA", str(tmp_path))
-    homes.init(hub.home())
+    fresh.hub(hub.home().data)
     hub.connect.cache_clear()
     opened = hub.connect()
     assert isinstance(opened, hub.Hub)

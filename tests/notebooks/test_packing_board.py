@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import fresh
 import pytest
 from typer.testing import CliRunner
 
 from orderhub_core import hub
 from orderhub_core.entry import cli
 from orderhub_core.flows import stocking
-from orderhub_core.store import homes
 
 NOTEBOOK = "packing"
 RULEBOOK = """version = "1"
@@ -42,7 +42,7 @@ def packed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[hub.Hub]
     monkeypatch.delenv("ORDERHUB_SNAPSHOT", raising=False)
     monkeypatch.setenv("ORDERHUB_DATA", str(tmp_path))
     hub.connect.cache_clear()
-    homes.init(homes.Home(tmp_path))
+    fresh.hub(tmp_path)
     (tmp_path / "rules.toml").write_text(RULEBOOK, encoding="utf-8")
     warehouse = '[[warehouses]]\nid = "hangzhou"\nconnector = ""\nprovince = "浙江省"\n'
     (tmp_path / "orderhub.toml").write_text(f'rulebook = "rules.toml"\n{warehouse}', encoding="utf-8")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import fresh
 import polars as pl
 import pytest
 
@@ -18,7 +19,7 @@ from orderhub_core.entry.commands.demo import write_books
 from orderhub_core.model import RawMessage
 from orderhub_core.people import Review
 from orderhub_core.sim.world import Plan, build
-from orderhub_core.store import homes, snapshot
+from orderhub_core.store import snapshot
 from orderhub_core.ui.choice import NUMBER
 
 NOTEBOOK = "reconciliation"
@@ -32,7 +33,7 @@ def living(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[hub.Hub]
     """A hub with a store, over whose folder the ledgers of a world lie."""
     monkeypatch.delenv("ORDERHUB_SNAPSHOT", raising=False)
     monkeypatch.setenv("ORDERHUB_DATA", str(tmp_path))
-    homes.init(hub.home())
+    fresh.hub(hub.home().data)
     write_books(tmp_path, build(PLAN), NOW)
     hub.connect.cache_clear()
     opened = hub.connect()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
+import fresh
 import msgspec
 import pytest
 import structlog
@@ -262,8 +263,7 @@ STEPS = st.lists(
 @given(steps=STEPS)
 def test_whatever_comes_between_bodies_go_by_the_law(tmp_path_factory, steps):
     """A model: a body is gone exactly if at some expiry its message was applied, not parked, and old enough."""
-    home = homes.Home(tmp_path_factory.mktemp("hub"))
-    homes.init(home)
+    home = fresh.hub(tmp_path_factory.mktemp("hub"))
     store = homes.open_store(home)
     source = Source("s", "douyin", decode)
     context = Context(store, lambda _: source, Rulebook(), Pseudonyms(b"the pepper of these tests"))
