@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -27,8 +27,8 @@ class Placed(NamedTuple):
     order_no: str
     held: list[Held]
     """What waits for a person of it now."""
-    decided: bool
-    """Whether rules have spoken on it: else it waits as soon as it is to be sent."""
+    unsent: bool
+    """Whether nothing of it was ever to be handed over: it waits as soon as something is."""
 
 
 class Holds:
@@ -60,7 +60,8 @@ class Holds:
         word = ops.keep(Keep(head.shop, order_no, reason, by), self._clock())
         self._say([word])
         ops.check_taken_in(self._store, [word])
-        return Placed(head.shop, order_no, self.kept(shop=head.shop, order_no=order_no), bool(head.decided))
+        unsent = bool(kept_unsent(self._store, [head.order_id]))
+        return Placed(head.shop, order_no, self.kept(shop=head.shop, order_no=order_no), unsent)
 
     def release(
         self, order_no: str, *, shop: str | None = None, parcel: int = 0, reason: str, by: str = "", again: bool = False
@@ -81,10 +82,10 @@ class Holds:
     def _said(self, order_no: str, shop: str | None, said: Release) -> Held:
         ops.check_release(said.reason, said.by)
         heads, kept = self._orders(order_no, shop), self.kept(shop=shop, order_no=order_no)
-        undecided = [head for head in heads if not head.decided and doubts.is_kept(head)]
-        if undecided and not said.parcel:
+        unsent = {head.order_id for head in kept_unsent(self._store, [head.order_id for head in heads])}
+        if unsent and not said.parcel:
             theirs = {one.shop for one in kept}
-            head = self._one([head for head in heads if head in undecided or head.shop in theirs])
+            head = self._one([head for head in heads if head.order_id in unsent or head.shop in theirs])
             if head.shop not in theirs and said.act != "close":
                 return self._let_go_before(head, said)
         found = releasable(kept, order_no, said.parcel, said.act)
@@ -98,7 +99,8 @@ class Holds:
         return found
 
     def _let_go_before(self, head: Head, said: Release) -> Held:
-        """An order that is kept back by hand, and is not to be sent yet. What it is held for by then is unseen."""
+        """An order that is kept back by hand, and of which nothing is to be handed over yet. What it is held for once
+        something is, is unseen."""
         seen = dict.fromkeys((push_key(head.shop, head.order_no), work_key(head.shop, head.order_no)), doubts.KEPT)
         word = ops.release(msgspec.structs.replace(said, shop=head.shop, seen=seen), self._clock())
         self._say([word])
@@ -131,6 +133,13 @@ class Holds:
             text = "the shop {shop} has no order {order}; one of that number is of {known}: say which (--shop)"
             raise UserMistake(text, shop=shop, order=order_no, known=tuple(sorted(head.shop for head in known)))
         return mine
+
+
+def kept_unsent(store: Store, order_ids: Iterable[int]) -> list[Head]:
+    """Those of these that a person keeps back, and of which nothing was ever to be handed over: of any other it is that
+    which waits."""
+    heads = map(rows.head, aside.asked_to_wait(store, order_ids))
+    return [head for head in heads if doubts.is_kept(head) and is_keepable(head)]
 
 
 def is_keepable(head: Head) -> bool:

@@ -7,8 +7,7 @@ from typing import NamedTuple, Protocol
 
 import polars as pl
 
-from orderhub_core.flows import doubts, holding, rows
-from orderhub_core.fold import Head
+from orderhub_core.flows import doubts, holding
 from orderhub_core.packing import floor
 from orderhub_core.packing.floor import HELD, LEFT, PACKS, PARCELS, SUBTRACTED, Known
 from orderhub_core.store import aside, ledger, packs
@@ -77,7 +76,7 @@ def _each(store: Store | None, number: int, shop: str, order_no: str, headline: 
     """The order, or its parcels."""
     if store is None:
         return [Off(shop, order_no, headline, "", False)]
-    if _kept(store, [number]):
+    if holding.kept_unsent(store, [number]):
         return [Off(shop, order_no, headline, doubts.KEPT, False)]
     held = aside.held(store, shop=shop, order_no=order_no)
     waits = any(not one.handed.asked.pack_with for one in packs.waiting(store, orders=[number]))
@@ -94,12 +93,5 @@ def _held(store: Store, here: Iterable[int]) -> list[Row]:
     return [
         *((one.shop, one.order_no, one.parcel or None) for one in aside.held(store)),
         *((one.shop, one.order_no, None) for one in waiting),
-        *((one.shop, one.order_no, None) for one in _kept(store, here)),
+        *((one.shop, one.order_no, None) for one in holding.kept_unsent(store, here)),
     ]
-
-
-def _kept(store: Store, order_ids: Iterable[int]) -> list[Head]:
-    """Those of these that a person keeps back, and on which no rulebook has spoken: where one has, it is what is to be
-    handed over that waits."""
-    heads = map(rows.head, aside.asked_to_wait(store, order_ids))
-    return [head for head in heads if doubts.is_kept(head) and holding.is_keepable(head)]

@@ -24,7 +24,9 @@ UNDECIDED = f"""SELECT shop, order_no FROM orders WHERE decided = 0 AND lines_di
     AND payment IN ({DUE}) AND fulfilment = 'waiting' AND logistics = 'none'
     AND coalesce(paid_at, placed_at, 0) >= ?{{which}} ORDER BY order_id"""
 ASKED_TO_WAIT = f"""SELECT {", ".join(statements.columns("orders"))} FROM orders
-    WHERE {{those}} AND decided = 0 AND facts LIKE '%"{Event.HOLD_REQUESTED.value}"%'"""
+    WHERE {{those}} AND facts LIKE '%"{Event.HOLD_REQUESTED.value}"%'
+    AND NOT EXISTS (SELECT 1 FROM outbox e
+    WHERE e.key IN ('push:' || shop || ':' || order_no, 'work:' || shop || ':' || order_no))"""
 CONFLICTS = """SELECT c.source, c.message_id, c.received_at, c.digest, octet_length(c.body),
     i.id, i.received_at, i.digest, octet_length(i.body)
     FROM conflict c LEFT JOIN inbox i ON i.source = c.source AND i.message_id = c.message_id
@@ -225,8 +227,8 @@ def undecided(store: Store, *, shop: str | None = None, since: int = 0) -> list[
 
 
 def asked_to_wait(store: Store, order_ids: Iterable[int]) -> list[Row]:
-    """The rows of `orders` of those of these on which no rulebook has spoken, and that somebody wanted kept back;
-    whether one still does, they tell."""
+    """The rows of `orders` of those of these that somebody wanted kept back, and of which nothing was ever to be handed
+    over, as no rulebook has spoken on them, or it named no warehouse; whether one still does, they tell."""
     return store.query("hub", ASKED_TO_WAIT.format(those=store.among("order_id")), (store.listed(order_ids),))
 
 

@@ -96,7 +96,7 @@ def told(placed: Placed, tr: Translate, names: Named) -> list[str]:
     """What becomes of an order that is kept back, and what is to be done about it."""
     order = _named(placed.shop, placed.order_no, names)
     if not placed.held:
-        return [tr(OVER if placed.decided else LATER).format(order=order)]
+        return [tr(LATER if placed.unsent else OVER).format(order=order)]
     said = (
         tr(THERE if one.done or one.tries else HERE).format(order=order, target=names("target", one.target))
         for one in placed.held

@@ -6,7 +6,7 @@ import pytest
 from held_desk import BASES, SETTINGS, SPLIT, Desk, refused
 from reading import rows
 from test_deferred_live import Frames
-from versions import NOW, Bench
+from versions import NOW, Bench, text
 
 from orderhub_core.errors import Unreadable, UserMistake
 from orderhub_core.flows import ops, packing
@@ -51,7 +51,7 @@ def test_what_waits_for_its_warehouse_waits_for_a_person(desk):
 def test_what_is_not_to_be_sent_yet_waits_once_it_is(desk, limit):
     desk.first_of("A1", E.PLACED)
     placed = keep(desk)
-    assert (placed.held, placed.decided) == ([], False)
+    assert (placed.held, placed.unsent) == ([], True)
     desk.news("A1", E.PAID)
     drain(desk.context, limit)
     desk.push()
@@ -234,6 +234,23 @@ def test_before_any_rulebook_it_is_not_packed_either(context, order):
     holds.release("A1", reason="it may go", by="ann")
     assert packing.known(hub, bench.store, NOW).orders["order_no"].to_list() == ["A1", "A2"]
     assert [one.held for one in packing.off(hub, bench.store, "A1")] == [""]
+
+
+def test_what_no_rule_sends_anywhere_is_not_packed_before_a_person_lets_it_go(desk):
+    desk.editions.save(text("v2", "hangzhou").replace("assign hangzhou", "tag far"), by="ann")
+    desk.published("v2")
+    desk.first_of("A1", E.PLACED)
+    desk.say("A1", E.PAID)
+    hub = Frames(desk.store)
+    assert rows(desk.context, "SELECT decided FROM orders") == [(1,)]
+    assert packing.known(hub, desk.store, NOW).orders["order_no"].to_list() == ["A1"]
+    keep(desk)
+    assert packing.known(hub, desk.store, NOW).orders["order_no"].to_list() == []
+    assert [one.held for one in packing.off(hub, desk.store, "A1")] == [KEPT]
+    desk.holds.release("A1", reason="it may go", by="ann")
+    assert packing.known(hub, desk.store, NOW).orders["order_no"].to_list() == ["A1"]
+    with pytest.raises(UserMistake, match="is not kept from its warehouse"):
+        desk.holds.release("A1", reason="once more", by="ann")
 
 
 def test_before_any_rulebook_what_has_left_or_is_called_off_is_not_asked_about(context, order):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from random import Random
 from zoneinfo import ZoneInfo
 
 import pytest
 import test_retelling
-from test_retelling import SHOP, said_by, taken
+from test_retelling import BOOK, SHOP, said_by, taken
 from typer.testing import CliRunner
 
 from orderhub_core import hub
@@ -20,7 +21,7 @@ from orderhub_core.model import RawMessage
 from orderhub_core.names import Names
 from orderhub_core.settings import Settings
 from orderhub_core.stated import PLAIN
-from orderhub_core.story import detail, page
+from orderhub_core.story import detail, keeping, page
 
 living = test_retelling.living
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -211,6 +212,21 @@ def test_what_was_handed_over_is_not_told_as_still_to_be(living):
     ((order, own),) = page.each(living.story("A1"))
     assert not page.is_asked(own) and not page.is_kept(own)
     assert page.nothing(order, own, EN, knows=True) == ("Nothing is left to be done.", "good")
+
+
+def test_what_no_rule_sends_anywhere_is_told_to_be_kept_back_and_may_be_let_go(living, tmp_path):
+    (tmp_path / "book.toml").write_text(BOOK.replace('match = "first"\notherwise = "assign hangzhou"', 'match = "all"'))
+    with contextlib.closing(hub.Hub(hub.home())) as opened:
+        taken(opened, said_by("A1", "HAT"))
+        ((order, own),) = page.each(opened.story("A1"))
+        assert page.nothing(order, own, EN, knows=True) == ("Nothing is left to be done.", "good")
+        placed = opened.holds.place("A1", reason="the buyer phoned")
+        assert keeping.told(placed, EN, names(EN)) == [keeping.LATER.format(order="main A1")]
+        ((order, own),) = page.each(opened.story("A1"))
+        assert page.is_kept(own) and page.nothing(order, own, EN, knows=True) == (page.KEPT, "warn")
+        opened.holds.release("A1", reason="it may go")
+        ((order, own),) = page.each(opened.story("A1"))
+        assert not page.is_kept(own)
 
 
 def test_every_field_of_what_was_said_has_a_name_of_its_own_in_chinese():
