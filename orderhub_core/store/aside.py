@@ -25,8 +25,8 @@ UNDECIDED = f"""SELECT shop, order_no FROM orders WHERE decided = 0 AND lines_di
     AND coalesce(paid_at, placed_at, 0) >= ?{{which}} ORDER BY order_id"""
 ASKED_TO_WAIT = f"""SELECT {", ".join(statements.columns("orders"))} FROM orders
     WHERE {{those}} AND facts LIKE '%"{Event.HOLD_REQUESTED.value}"%'
-    AND NOT EXISTS (SELECT 1 FROM outbox e
-    WHERE e.key IN ('push:' || shop || ':' || order_no, 'work:' || shop || ':' || order_no))"""
+    AND NOT EXISTS (SELECT 1 FROM outbox e WHERE e.key = 'push:' || orders.shop || ':' || orders.order_no
+    OR e.key = 'work:' || orders.shop || ':' || orders.order_no)"""
 CONFLICTS = """SELECT c.source, c.message_id, c.received_at, c.digest, octet_length(c.body),
     i.id, i.received_at, i.digest, octet_length(i.body)
     FROM conflict c LEFT JOIN inbox i ON i.source = c.source AND i.message_id = c.message_id

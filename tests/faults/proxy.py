@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine
 from random import Random
 from typing import Any, NoReturn
+from weakref import WeakSet
 
 LONGEST_HELD_S = 0.3
 LORIS_S = 1.2
@@ -51,7 +52,7 @@ class Talk:
 
     async def send(self, data: bytes) -> None:
         if self.server is None:
-            self.server = await asyncio.open_connection("127.0.0.1", self.proxy.upstream)
+            self.server = await self.proxy.connected()
         self.server[1].write(data)
         await self.server[1].drain()
 
@@ -163,15 +164,15 @@ async def _drip(send: Callable[[bytes], Awaitable[None]], data: bytes, dice: Ran
 async def doubled(talk: Talk, request: bytes, dice: Random) -> None:
     """The same request again: at the same time, right after it, or when nobody thinks of it any more."""
     wait_s = dice.choice((0.0, 0.0, dice.uniform(0.0, LONGEST_HELD_S)))
-    talk.proxy.later(_again(talk.proxy.upstream, request, wait_s))
+    talk.proxy.later(_again(talk.proxy, request, wait_s))
     if not wait_s and dice.random() < 0.5:
         await asyncio.sleep(0.01)
     await honest(talk, request, dice)
 
 
-async def _again(upstream: int, request: bytes, wait_s: float) -> None:
+async def _again(proxy: Proxy, request: bytes, wait_s: float) -> None:
     await asyncio.sleep(wait_s)
-    reader, writer = await asyncio.open_connection("127.0.0.1", upstream)
+    reader, writer = await proxy.connected()
     try:
         writer.write(request)
         await message(reader)
@@ -230,6 +231,7 @@ class Proxy:
         self._listener: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._late: set[asyncio.Task[None]] = set()
+        self._links: WeakSet[asyncio.WriteTransport] = WeakSet()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         self._do(self._listen())
@@ -248,6 +250,12 @@ class Proxy:
         task = self._loop.create_task(work)
         self._late.add(task)
         task.add_done_callback(self._is_over)
+
+    async def connected(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        """With the server."""
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.upstream)
+        self._links.add(writer.transport)
+        return reader, writer
 
     def close(self) -> None:
         self._do(self._end())
@@ -287,12 +295,15 @@ class Proxy:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             await asyncio.sleep(A_MOMENT_S)
+        for link in list(self._links):
+            link.abort()  # one that was closed waits for whoever does not read what is left to be sent
         await asyncio.sleep(A_MOMENT_S)  # what was closed just now is gone then
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         talk, task = Talk(self, reader, writer), asyncio.current_task()
         assert task is not None
         self._tasks.add(task)
+        self._links.add(writer.transport)
         try:
             while request := await talk.request():
                 toxic, dice = self._chosen()
