@@ -34,6 +34,8 @@ import uvloop
 from connectors.channels import direct
 from orderhub_core.entry import hooks
 from orderhub_core.hub import Hub
+from orderhub_core.model import RawMessage
+from orderhub_core.store.unit import Receipt
 
 ROOT = Path(__file__).parents[1]
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -69,25 +71,32 @@ def noop(hub: Hub) -> Callable[..., Awaitable[None]]:
 
 def per_request(hub: Hub) -> Callable[..., Awaitable[None]]:
     """What a tutorial shows: a commit for every request."""
+    return _inline(hub, lambda messages: hub.store.accept(messages, time.time_ns() // 1_000))
 
+
+def kept_nowhere(hub: Hub) -> Callable[..., Awaitable[None]]:
+    """Ours, which also splits a request into messages and finds the id of each, with nothing behind it."""
+    return _inline(hub, lambda messages: ["new"] * len(messages))
+
+
+def _inline(hub: Hub, accept: Callable[[Sequence[RawMessage]], list[Receipt]]) -> Callable[..., Awaitable[None]]:
     class Inline:
         def __init__(self) -> None:
             self.turn_away = hub.receiver.turn_away
 
-        def deliver(self, messages: Any) -> asyncio.Future[Any]:
-            done = asyncio.get_running_loop().create_future()
-            done.set_result(hub.store.accept(messages, time.time_ns() // 1_000))
+        def deliver(self, messages: Sequence[RawMessage]) -> asyncio.Future[list[Receipt]]:
+            done: asyncio.Future[list[Receipt]] = asyncio.get_running_loop().create_future()
+            done.set_result(accept(messages))
             return done
 
         def close(self) -> None:
             """Nothing waits."""
 
-    inline = Inline()
-    hub.__dict__["receiver"] = inline
+    hub.__dict__["receiver"] = Inline()
     return hooks.hooks(hub)
 
 
-DOORS = {"ours": ours, "noop": noop, "per_request": per_request}
+DOORS = {"ours": ours, "noop": noop, "per_request": per_request, "kept_nowhere": kept_nowhere}
 
 # -- the server's process
 
