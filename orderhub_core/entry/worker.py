@@ -24,6 +24,7 @@ from orderhub_core.errors import Busy, Later, NeedsPerson, OrderHubError, Stop, 
 from orderhub_core.flows.dispatchers import Dispatchers
 from orderhub_core.flows.measuring import EVERY_S
 from orderhub_core.flows.pipeline import Pipeline
+from orderhub_core.flows.waiting import Failing
 from orderhub_core.hub import Hub, clock
 from orderhub_core.store.expiry import PAUSE_S, Expiry
 
@@ -56,6 +57,7 @@ class Worker:
         self._dice = SystemRandom()
         # In containers any number of workers are process 1 of one host's name.
         self.owner = f"{socket.gethostname()}:{os.getpid()}:{self._dice.getrandbits(32):08x}"
+        self._applying = Failing()
         self._expiry = Expiry(hub.store, hub.settings.limits.raw_days)
         self._dispatchers = Dispatchers(hub.dispatch.due, self._dispatch)
         # Some times while an order waits, however short that is.
@@ -103,12 +105,13 @@ class Worker:
             raise Stop("the worker stopped: {why}", why=self.harm)
 
     def ready(self) -> None:
-        """Raises Stop or Busy unless every thread is at work."""
+        """Raises Stop or Later unless every thread is at work, and what waits is applied."""
         self.check()
         if self.stopping.is_set():
             raise Busy("the worker is stopping")
         if idle := [thread.name for thread in self._threads if not thread.is_alive()]:
             raise Stop("the worker does not {verb}: start it again", verb=idle[0])
+        self._applying.check()
 
     def run(self) -> None:
         """Start, and stop on SIGTERM or SIGINT. Raises Stop when going on would do harm."""
@@ -161,7 +164,12 @@ class Worker:
 
     def _absorb(self) -> bool:
         began = time.perf_counter()
-        done = self._pipeline.step()
+        try:
+            done = self._pipeline.step()
+        except Later as failure:
+            self._applying.failed("absorb", failure)
+            raise
+        self._applying.wrote()
         if done is None:
             return False
         seconds, outcomes = time.perf_counter() - began, Counter(map(str, done.outcomes.values()))

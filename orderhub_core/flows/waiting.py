@@ -93,7 +93,7 @@ class Room:
 
 
 class Failing:
-    """Whether deliveries are written down, told by what becomes of them: a disk of the database's that is full shows in
+    """Whether what comes is written down, told by what becomes of it: a disk of the database's that is full shows in
     nothing else. Safe to call from many threads."""
 
     def __init__(self) -> None:
@@ -103,7 +103,7 @@ class Failing:
         self._why: Later | None = None
 
     def failed(self, source: str, why: Later) -> None:
-        """A delivery of this source is asked to come again."""
+        """What this source has brought is to come again."""
         now = time.monotonic()
         with self._lock:
             self._put_off[source] += 1
@@ -123,7 +123,7 @@ class Failing:
             return dict(self._put_off)
 
     def check(self) -> None:
-        """Raises why deliveries are put off, where none has been written down for a while."""
+        """Raises why it is put off, where nothing has been written down for a while."""
         with self._lock:
             lately = time.monotonic() - self._last <= LATELY_S
             if self._why is not None and lately and self._last - self._since >= FAILING_S:

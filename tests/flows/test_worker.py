@@ -11,7 +11,8 @@ from orderhub_core.effects import PushToWarehouse, WarehouseLine
 from orderhub_core.entry import worker as module
 from orderhub_core.entry.start import tell_doubts
 from orderhub_core.entry.worker import Worker
-from orderhub_core.errors import Stop, Unreachable
+from orderhub_core.errors import Busy, Stop, Unreachable
+from orderhub_core.flows import waiting
 from orderhub_core.flows.pipeline import Pipeline
 from orderhub_core.flows.targets import Targets
 from orderhub_core.hub import Hub
@@ -64,6 +65,36 @@ def test_a_failure_is_logged_with_its_reason_and_the_thread_goes_on(hub, monkeyp
     assert [line["event"] for line in logs][:2] == ["later", "internal"]
     assert logs[0]["reason"] == "the database does not answer"
     assert "secret" not in repr(logs)
+
+
+def test_a_worker_that_can_write_nothing_is_not_ready_until_it_can(hub, monkeypatch):
+    """A full disk of the database's: whoever reads it finds nothing wrong."""
+    monkeypatch.setattr(waiting, "FAILING_S", 0.1)
+    full, commit = threading.Event(), type(hub.store).commit
+
+    def commits(store, claim, writes):
+        if full.is_set():
+            raise Busy("the database is busy or full (DiskFull)")
+        return commit(store, claim, writes)
+
+    def unready():
+        try:
+            worker.ready()
+        except Busy as why:
+            return "DiskFull" in str(why)
+        return False
+
+    monkeypatch.setattr(type(hub.store), "commit", commits)
+    full.set()
+    worker = Worker(hub)
+    worker.start()
+    worker.ready()
+    hub.receive([RawMessage("nobody", "m1", "order", b"{}")])
+    until(unready)
+    full.clear()
+    until(lambda: hub.pulse().waiting == 0 and not unready())
+    worker.ready()
+    worker.stop()
 
 
 UNSETTLED = """
