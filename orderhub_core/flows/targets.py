@@ -14,13 +14,15 @@ from orderhub_core.errors import (
     NeedsPerson,
     NobodyThere,
     OtherwiseThere,
+    RefusedByTarget,
     Unanswered,
     Unreachable,
+    Unreadable,
     UserMistake,
 )
 from orderhub_core.flows.companions import HandOvers, key_of, unready
 from orderhub_core.flows.rows import fetch_key
-from orderhub_core.model import RawMessage
+from orderhub_core.model import Observation, RawMessage
 from orderhub_core.ports import Channel, Notifier, Warehouse
 from orderhub_core.settings import Endpoint, Settings
 from orderhub_core.store.unlogged import Ahead
@@ -121,7 +123,9 @@ class Targets:
         for OtherwiseThere, where nothing was taken."""
         match effect:
             case FetchOrder():
-                self._receive([self._channel(effect.shop).fetch(effect.order_no)])
+                channel = self._channel(effect.shop)
+                self._receive([answer := channel.fetch(effect.order_no)])
+                _check_readable(channel, answer, effect)
             case PushToWarehouse(lines=(), parcels=several) if several > 1:
                 pass  # nothing is left of this parcel, and somebody has let it go all the same
             case PushToWarehouse():
@@ -146,6 +150,21 @@ class Targets:
                 self.notifier(effect.channel).push(effect, key)
             case _:
                 assert_never(effect)
+
+
+def _check_readable(channel: Channel, answer: RawMessage, asked: FetchOrder) -> None:
+    """What is parked tells nothing of the order. Raises RefusedByTarget: hand-overs wait for who has looked."""
+    try:
+        said = channel.decode(answer.kind, answer.body)
+    except Unreadable as reason:
+        raise RefusedByTarget(
+            "what {shop} answers of {order_no} cannot be read ({reason}): ask once more when that is mended",
+            shop=asked.shop, order_no=asked.order_no, reason=reason,
+        ) from None  # fmt: skip
+    if not isinstance(said, Observation) or said.order_no != asked.order_no:
+        raise RefusedByTarget(
+            "{shop} answers with another order than {order_no}", shop=asked.shop, order_no=asked.order_no
+        )
 
 
 def _holds(warehouse: Warehouse, effect: PushToWarehouse) -> bool:

@@ -164,6 +164,30 @@ def test_it_waits_while_a_person_is_asked_for_the_answer_and_goes_when_that_is_s
     assert dispatched(home, hours=2) == ("done", 1, "") and len(dock.orders) == 1
 
 
+def test_an_answer_that_nobody_can_read_or_is_of_another_order_tells_nothing_of_it(yard, home, platform):
+    hub, dock = yard
+    changed(hub)
+    news = {**PAID, "update_time": PAID["update_time"] + LATER}
+    platform.order = {**news, "order_status": 4711}
+    platform.up()
+    dispatched(home)
+    assert dispatched(home, hours=1) == ("waiting", 0, "") and not dock.orders
+    (asked,) = hub.holds.kept()
+    assert asked.key == f"fetch:shop-1:{NUMBER}" and "cannot be read" in asked.note and "4711" in asked.note
+    assert [one["source"] for one in hub.parked()] == ["shop-1"], "it is kept, too, to be replayed"
+    platform.order = {**news, "order_id": "4711"}
+    hub.holds.release(NUMBER, reason="ask once more", by="ann", again=True)
+    dispatched(home, hours=2)
+    assert dispatched(home, hours=3) == ("waiting", 0, "")
+    assert [number for _, number, *_ in dock.orders] == ["4711"], "which is an order of its own"
+    (asked,) = hub.holds.kept()
+    assert asked.note == f"shop-1 answers with another order than {NUMBER}"
+    platform.order = news
+    hub.holds.release(NUMBER, reason="ask once more", by="ann", again=True)
+    dispatched(home, hours=4)
+    assert dispatched(home, hours=5) == ("done", 1, "") and len(dock.orders) == 2
+
+
 def test_who_has_nothing_to_ask_goes_at_once(yard, home):
     _, dock = yard
     assert dispatched(home) == ("done", 1, "") and len(dock.orders) == 1
