@@ -171,13 +171,14 @@ def _around(leaf: Leaf, own: pl.DataFrame, dice: np.random.Generator) -> Iterato
 
 def _of_each_value(leaf: Leaf, own: pl.DataFrame, dice: np.random.Generator) -> Iterator[int]:
     """A value that is not shown yet, if there is one."""
-    values = dict(own.group_by("row").agg("value").sort("row").iter_rows())
-    left = dice.permutation(list(values)).tolist()
+    values = {row: set(some) for row, some in own.group_by("row").agg("value").sort("row").iter_rows()}
+    left = dict.fromkeys(dice.permutation(list(values)).tolist())
+    asked = {row: some for row in left if (some := values[row].intersection(leaf.values))}
     shown: set[object] = set()
     while left:
-        row = next((row for row in left if not set(values[row]) & set(leaf.values) <= shown), left[0])
-        shown |= set(values[row])
-        left.remove(row)
+        row = next((row for row, some in asked.items() if row in left and not some <= shown), next(iter(left)))
+        shown |= values[row]
+        del left[row]
         yield row
 
 
