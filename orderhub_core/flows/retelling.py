@@ -15,6 +15,7 @@ import polars as pl
 
 from orderhub_core import frames
 from orderhub_core.effects import Notify, OrderProduction, PushToWarehouse, WarehouseLine
+from orderhub_core.flows import holding
 from orderhub_core.flows.allotting import NOT_GRANTED
 from orderhub_core.flows.rows import fetch_key, notify_key, push_key, work_key
 from orderhub_core.store import aside, unlogged
@@ -48,6 +49,8 @@ class Story(NamedTuple):
     life: list[Entry]
     ahead: list[dict[str, Any]]
     """As of `ahead`; none of a snapshot, which does not know."""
+    kept: list[int]
+    """Numbers of those that are `holding.kept_unsent`; none of a snapshot."""
     parked: list[tuple[int, str]]
     """Where there is no such order: the newest messages that wait for a person and seem to speak of it, and why they
     wait."""
@@ -68,13 +71,15 @@ def story(place: Frames, store: Store | None, asked: str) -> Story:
     if orders.is_empty() and bare:
         orders = known.filter(pl.any_horizontal(_upper(name) == bare for name in NUMBERS)).sort("shop")
     if orders.height > MOST_LIKE:
-        return Story(orders.clear(), frames.empty("lines"), [], [], [], _newest(orders))
+        return Story(orders.clear(), frames.empty("lines"), [], [], [], [], _newest(orders))
     mine = pl.col("order_id").is_in(orders["order_id"].implode())
     lines, events = place.frame("lines").filter(mine), place.frame("events").filter(mine)
     told, todo = life(store, orders, events), ahead(store, orders) if store else []
+    kept = [head.order_id for head in holding.kept_unsent(store, orders["order_id"])] if store else []
     lost = orders.is_empty() and number
     return Story(
-        orders, lines.sort("line_no"), told, todo, aside.naming(store, number)[:MOST_LIKE] if store and lost else [],
+        orders, lines.sort("line_no"), told, todo, kept,
+        aside.naming(store, number)[:MOST_LIKE] if store and lost else [],
         _like(known, number, bare) if lost else orders.clear(),
     )  # fmt: skip
 

@@ -27,8 +27,6 @@ LACKING = "It is to be sent, and nobody has told what is in it: until then no wa
 KEPT = "Kept back by hand: as soon as it is to be sent it waits for a person."
 ASKED = "A person is asked here: let it go or close it below; one parcel alone on the page of order health."
 AXES = {"payment": "Payment", "fulfilment": "Fulfilment", "logistics": "Logistics", "after_sale": "After-sale"}
-SENT = ("rule.assign_warehouse", "rule.work_order")
-"""With any of these there is something to hand over."""
 MOST = 500
 """Moments that one page shows; the file has all."""
 LATE = timedelta(minutes=1)
@@ -46,6 +44,7 @@ def each(found: Story) -> Iterator[tuple[dict[str, Any], Story]]:
                 lines=found.lines.filter(mine),
                 life=[entry for entry in found.life if entry["order_id"] == number],
                 ahead=[one for one in found.ahead if (one["shop"], one["order_no"]) == name],
+                kept=[one for one in found.kept if one == number],
             ),
         )
 
@@ -103,12 +102,8 @@ def nothing(order: dict[str, Any], found: Story, tr: Translate, *, knows: bool) 
 
 
 def is_kept(found: Story) -> bool:
-    """Whether it is to wait for a person as soon as it is to be sent: of what rules have sent to a warehouse, or have
-    had made, it waits already, or a person has seen to it."""
-    if any(entry["outcome"] == "decided" and entry["event"] in SENT for entry in found.life):
-        return False
-    words = [entry["event"] for entry in found.life if entry["event"] in (doubts.HOLD_REQUESTED, doubts.HOLD_ENDED)]
-    return words[-1:] == [doubts.HOLD_REQUESTED]
+    """Whether it is to wait for a person as soon as it is to be sent."""
+    return bool(found.kept)
 
 
 def is_asked(found: Story) -> bool:

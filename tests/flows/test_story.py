@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 from orderhub_core import hub
 from orderhub_core.board import SnapshotHub
 from orderhub_core.entry.commands.log import app
+from orderhub_core.errors import UserMistake
 from orderhub_core.flows.retelling import MOST_LIKE
 from orderhub_core.i18n import translator
 from orderhub_core.model import RawMessage
@@ -227,6 +228,32 @@ def test_what_no_rule_sends_anywhere_is_told_to_be_kept_back_and_may_be_let_go(l
         opened.holds.release("A1", reason="it may go")
         ((order, own),) = page.each(opened.story("A1"))
         assert not page.is_kept(own)
+
+
+@pytest.mark.parametrize(
+    "news",
+    [
+        {"fulfilment.shipped": "10:05"},
+        {"logistics.collected": "10:05"},
+        {"payment.refunded": "10:05"},
+        {"fulfilment.cancelled": "10:05"},
+        {"order.hold_ended": "10:05"},
+    ],
+)
+def test_the_page_lets_go_nothing_that_is_kept_back_no_more(living, tmp_path, news):
+    """What has left since, or is called off, or of which a system has said so before its older word was heard."""
+    (tmp_path / "book.toml").write_text(BOOK.replace('match = "first"\notherwise = "assign hangzhou"', 'match = "all"'))
+    facts = {event: f"2026-11-11T{clock}:00+08:00" for event, clock in news.items()}
+    kept = {"order.hold_requested": "2026-11-11T10:04:00+08:00"}
+    first, then = (facts, kept) if "order.hold_ended" in facts else (kept, facts)
+    with contextlib.closing(hub.Hub(hub.home())) as opened:
+        taken(opened, said_by("A1", "HAT"), said_by("A1", "HAT", again=2, facts=first))
+        taken(opened, said_by("A1", "HAT", again=3, facts=then))
+        ((order, own),) = page.each(opened.story("A1"))
+        assert not page.is_kept(own)
+        assert page.nothing(order, own, EN, knows=True) == ("Nothing is left to be done.", "good")
+        with pytest.raises(UserMistake, match="is not kept from its warehouse"):
+            opened.holds.release("A1", reason="it may go")
 
 
 def test_every_field_of_what_was_said_has_a_name_of_its_own_in_chinese():
