@@ -10,7 +10,7 @@ import msgspec
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows import away, doubts, ops, rows
 from orderhub_core.flows.naming import check_shop
-from orderhub_core.flows.rows import NOTICE, push_key, whole_keys, work_key
+from orderhub_core.flows.rows import FETCH, NOTICE, push_key, whole_keys, work_key
 from orderhub_core.fold import Head
 from orderhub_core.model import RawMessage
 from orderhub_core.people import Keep, Release
@@ -26,7 +26,7 @@ class Placed(NamedTuple):
     shop: str
     order_no: str
     held: list[Held]
-    """What waits for a person of it now."""
+    """What waits for a person of it now, but for what is only told or asked about it."""
     unsent: bool
     """Whether nothing of it was ever to be handed over: it waits as soon as something is."""
 
@@ -61,7 +61,8 @@ class Holds:
         self._say([word])
         ops.check_taken_in(self._store, [word])
         unsent = bool(kept_unsent(self._store, [head.order_id]))
-        return Placed(head.shop, order_no, self.kept(shop=head.shop, order_no=order_no), unsent)
+        held = [one for one in self.kept(shop=head.shop, order_no=order_no) if not one.key.startswith((NOTICE, FETCH))]
+        return Placed(head.shop, order_no, held, unsent)
 
     def release(
         self, order_no: str, *, shop: str | None = None, parcel: int = 0, reason: str, by: str = "", again: bool = False

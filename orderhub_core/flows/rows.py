@@ -87,8 +87,12 @@ def push_keys(head: Head) -> list[str]:
     return [push_key(head.shop, head.order_no, parcel) for parcel in range(1, head.decided + 1)]
 
 
+FETCH = "fetch:"
+"""How the keys of questions to a shop begin."""
+
+
 def fetch_key(shop: str, order_no: str) -> str:
-    return f"fetch:{shop}:{order_no}"
+    return f"{FETCH}{shop}:{order_no}"
 
 
 def whole_keys(shop: str, order_no: str) -> list[str]:

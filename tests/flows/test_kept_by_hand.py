@@ -6,6 +6,7 @@ import pytest
 from held_desk import BASES, SETTINGS, SPLIT, Desk, refused
 from reading import rows
 from test_deferred_live import Frames
+from test_failed_notices import NOTICES
 from versions import NOW, Bench, text
 
 from orderhub_core.errors import Unreadable, UserMistake
@@ -162,6 +163,22 @@ def test_who_has_its_shop_asked_once_more_lets_nothing_go_that_somebody_keeps_ba
     desk.buy("A1", HOODIE=1)
     desk.push()
     assert (desk.pushed, desk.effect()) == (["fetch:shop-1:A1"], ("person", 0, KEPT))
+
+
+def test_who_keeps_an_order_back_is_not_told_to_have_a_notice_or_a_question_stopped(context, order):
+    desk = Desk(context, order, NOTICES)
+    desk.editions.save(text("v2", "hangzhou").replace("assign hangzhou", "tag far; notify ops"), by="ann")
+    desk.published("v2")
+    desk.first_of("A1", E.PLACED)
+    desk.say("A1", E.PAID)
+    desk._receive([desk._order("A2", E.PLACED, E.PAID, at=NOW, origin="live")])
+    drain(desk.context, 100)
+    desk.push(refused)
+    desk.give_up()
+    assert {one.key.split(":")[0] for one in desk.holds.kept()} == {"notify", "fetch"}
+    for name in ("A1", "A2"):
+        placed = keep(desk, name)
+        assert (placed.held, placed.unsent) == ([], True)
 
 
 def test_all_parcels_and_what_is_made_for_it_are_kept_back(context, order):
