@@ -62,7 +62,7 @@ class Door(ABC):
     """One sender's way in. `answer` is taken, refused (come again), unproven, gone (nobody there) or silence."""
 
     heard = 0
-    """Answers from somebody who was there."""
+    """Answers on what might have been taken in."""
 
     @abstractmethod
     def answer(self, delivery: Delivery) -> str: ...
@@ -191,7 +191,7 @@ class Senders:
                 continue
             self.journal.sending(delivery)
             answer = door.answer(delivery)
-            door.heard += answer != "gone"
+            door.heard += answer in ("taken", "refused")
             self.journal.answered(delivery, answer)
             with self._lock:
                 if answer == "taken" and not delivery.contradicts:

@@ -127,10 +127,11 @@ def in_the_air(pipeline, context, tell):
         pipeline.step()
 
 
-def in_transaction(pipeline, server):
+def in_transaction(pipeline, context, server):
     """The server's processes that wait for the rest of a transaction; at a moment there may be none, for the batch on
     its way is answered at once."""
     while not (found := server.execute(OPEN_ONES).fetchall()):
+        assert context.store.waiting()[0]
         pipeline.step()
     return [pid for (pid,) in found]
 
@@ -204,7 +205,7 @@ def test_a_commit_whose_connection_is_ended_is_made_again(pipeline, context, key
 
 def test_a_failure_is_told_and_leaves_every_lane_to_whoever_comes(pipeline, context, keyed, server, database):
     in_the_air(pipeline, context, keyed)
-    for pid in in_transaction(pipeline, server):
+    for pid in in_transaction(pipeline, context, server):
         server.execute("SELECT pg_terminate_backend(%s)", (pid,))
     with pytest.raises(Unreachable):
         while context.store.waiting()[0]:
@@ -223,7 +224,7 @@ def test_a_failure_is_told_and_leaves_every_lane_to_whoever_comes(pipeline, cont
 def test_a_server_that_is_frozen_holds_nobody_for_ever(pipeline, context, keyed, server, monkeypatch):
     monkeypatch.setattr(sessions, "BATCH_ANSWER_S", 0.5)
     in_the_air(pipeline, context, keyed)
-    stopped = in_transaction(pipeline, server)
+    stopped = in_transaction(pipeline, context, server)
     for pid in stopped:
         os.kill(pid, signal.SIGSTOP)
     try:
