@@ -47,6 +47,12 @@ class Holds:
         """Effects that wait for a person, the oldest first: all of each order, of at most `limit` orders."""
         return aside.held(self._store, shop=shop, order_no=order_no, limit=limit)
 
+    def unsent(self, *, shop: str | None = None) -> list[Held]:
+        """Orders that a person keeps back, and of which nothing was ever to be handed over, the oldest first: for no
+        target. Each order of the hub is looked at."""
+        found = [_unsent(head) for head in kept_unsent(self._store) if shop in (None, head.shop)]
+        return sorted(found, key=lambda one: (one.since, one.shop, one.order_no))
+
     def place(self, order_no: str, *, shop: str | None = None, reason: str, by: str = "") -> Placed:
         """Keep an order from its warehouse until a person lets it go: a message of ours, applied when this returns. Of
         what was handed over already, a person is asked whether it must be stopped there.
@@ -87,7 +93,7 @@ class Holds:
         if unsent and not said.parcel:
             theirs = {one.shop for one in kept}
             head = self._one([head for head in heads if head.order_id in unsent or head.shop in theirs])
-            if head.shop not in theirs and said.act != "close":
+            if head.shop not in theirs:
                 return self._let_go_before(head, said)
         found = releasable(kept, order_no, said.parcel, said.act)
         notices = tuple(one.key for one in kept if one.shop == found.shop and _is_notice(one))
@@ -102,11 +108,17 @@ class Holds:
     def _let_go_before(self, head: Head, said: Release) -> Held:
         """An order that is kept back by hand, and of which nothing is to be handed over yet. What it is held for once
         something is, is unseen."""
+        if said.act == "close":
+            raise UserMistake(
+                "nothing of order {order} is to be handed over yet, so there is nothing to close; `holds release"
+                " {order}` keeps it back no more",
+                order=head.order_no,
+            )
         seen = dict.fromkeys((push_key(head.shop, head.order_no), work_key(head.shop, head.order_no)), doubts.KEPT)
         word = ops.release(msgspec.structs.replace(said, shop=head.shop, seen=seen), self._clock())
         self._say([word])
         ops.check_taken_in(self._store, [word])
-        return Held(head.shop, head.order_no, "", "", doubts.KEPT, 0, head.facts[doubts.HOLD_REQUESTED])
+        return _unsent(head)
 
     def _order(self, order_no: str, shop: str | None) -> Head:
         """Raises UserMistake for an order that there is not, and where several shops have one."""
@@ -136,11 +148,15 @@ class Holds:
         return mine
 
 
-def kept_unsent(store: Store, order_ids: Iterable[int]) -> list[Head]:
-    """Those of these that a person keeps back, and of which nothing was ever to be handed over: of any other it is that
-    which waits."""
+def kept_unsent(store: Store, order_ids: Iterable[int] | None = None) -> list[Head]:
+    """Those of these, or of all, that a person keeps back, and of which nothing was ever to be handed over: of any
+    other it is that which waits."""
     heads = map(rows.head, aside.asked_to_wait(store, order_ids))
     return [head for head in heads if doubts.is_kept(head) and is_keepable(head)]
+
+
+def _unsent(head: Head) -> Held:
+    return Held(head.shop, head.order_no, "", "", doubts.KEPT, 0, head.facts[doubts.HOLD_REQUESTED])
 
 
 def is_keepable(head: Head) -> bool:

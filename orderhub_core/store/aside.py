@@ -226,9 +226,12 @@ def undecided(store: Store, *, shop: str | None = None, since: int = 0) -> list[
     return [(of, order_no) for of, order_no in store.query("hub", UNDECIDED.format(which=which), (since, *values))]
 
 
-def asked_to_wait(store: Store, order_ids: Iterable[int]) -> list[Row]:
-    """The rows of `orders` of those of these that somebody wanted kept back, and of which nothing was ever to be handed
-    over, as no rulebook has spoken on them, or it named no warehouse; whether one still does, they tell."""
+def asked_to_wait(store: Store, order_ids: Iterable[int] | None = None) -> list[Row]:
+    """The rows of `orders` of those of these, or of all, that somebody wanted kept back, and of which nothing was ever
+    to be handed over, as no rulebook has spoken on them, or it named no warehouse; whether one still does, they tell.
+    """
+    if order_ids is None:  # each is looked at
+        return store.query("hub", ASKED_TO_WAIT.format(those="true"))
     return store.query("hub", ASKED_TO_WAIT.format(those=store.among("order_id")), (store.listed(order_ids),))
 
 

@@ -75,7 +75,7 @@ def test_a_word_and_the_payment_may_come_in_one_batch(desk, limit):
 def test_what_is_kept_back_no_more_goes_as_soon_as_it_is_to_be_sent(desk):
     desk.first_of("A1", E.PLACED)
     keep(desk)
-    with pytest.raises(UserMistake, match="is not kept from its warehouse"):
+    with pytest.raises(UserMistake, match="there is nothing to close"):
         desk.holds.close("A1", reason="seen to", by="ann")
     desk.holds.release("A1", reason="it may go", by="ann")
     with pytest.raises(UserMistake, match="is not kept from its warehouse"):
@@ -264,7 +264,10 @@ def test_what_no_rule_sends_anywhere_is_not_packed_before_a_person_lets_it_go(de
     keep(desk)
     assert packing.known(hub, desk.store, NOW).orders["order_no"].to_list() == []
     assert [one.held for one in packing.off(hub, desk.store, "A1")] == [KEPT]
+    assert [(one.order_no, one.note) for one in desk.holds.unsent(shop="shop-1")] == [("A1", KEPT)]
+    assert desk.holds.unsent(shop="shop-2") == desk.holds.kept() == []
     desk.holds.release("A1", reason="it may go", by="ann")
+    assert desk.holds.unsent() == []
     assert packing.known(hub, desk.store, NOW).orders["order_no"].to_list() == ["A1"]
     with pytest.raises(UserMistake, match="is not kept from its warehouse"):
         desk.holds.release("A1", reason="once more", by="ann")

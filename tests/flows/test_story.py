@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from orderhub_core import hub
 from orderhub_core.board import SnapshotHub
+from orderhub_core.entry.commands import holds
 from orderhub_core.entry.commands.log import app
 from orderhub_core.errors import UserMistake
 from orderhub_core.flows.retelling import MOST_LIKE
@@ -225,7 +226,12 @@ def test_what_no_rule_sends_anywhere_is_told_to_be_kept_back_and_may_be_let_go(l
         assert keeping.told(placed, EN, names(EN)) == [keeping.LATER.format(order="main A1")]
         ((order, own),) = page.each(opened.story("A1"))
         assert page.is_kept(own) and page.nothing(order, own, EN, knows=True) == (page.KEPT, "warn")
+        listed = CliRunner().invoke(holds.app, ["list", "--lang", "zh"])
+        assert (listed.exit_code, listed.output.splitlines()[0].partition("扣住于")[0]) == (1, "main A1  ")
+        assert "人工扣住" in listed.output.splitlines()[1]
+        assert json.loads(CliRunner().invoke(holds.app, ["list", "--json"]).output)["held"][0]["order_no"] == "A1"
         opened.holds.release("A1", reason="it may go")
+        assert CliRunner().invoke(holds.app, ["list"]).exit_code == 0
         ((order, own),) = page.each(opened.story("A1"))
         assert not page.is_kept(own)
 

@@ -21,11 +21,12 @@ Shop = Annotated[str | None, typer.Option(help="Only orders of this shop.")]
 @app.command("list")
 @spoken
 def listed(shop: Shop = None, as_json: AsJson = False) -> int:
-    """What waits for a person, the oldest first: which order, for which target, since when, and why."""
+    """What waits for a person, the oldest first: which order, for which target, since when, and why; and what somebody
+    keeps back of which nothing is to be handed over, at least not yet."""
     opened = hub.Hub(hub.home())
     if shop is not None:
         opened.holds.check_shop(shop)
-    found, zone = opened.holds.kept(shop=shop), ZoneInfo(opened.settings.time_zone)
+    found, zone = [*opened.holds.kept(shop=shop), *opened.holds.unsent(shop=shop)], ZoneInfo(opened.settings.time_zone)
     told = [dated(one._asdict(), zone) for one in found]
     tell({"held": told}, _told(found, zone, Names(opened.settings, tr)), as_json=as_json)
     return 1 if found else 0
@@ -38,7 +39,7 @@ def _told(found: list[Held], zone: ZoneInfo, names: Names) -> str:
     for one in found:
         tried = tr(", tried {tries} times").format(tries=one.tries) if one.tries and not one.done else ""
         of = tr(" parcel {parcel} of {parcels}").format(parcel=one.parcel, parcels=one.parcels) if one.parcel else ""
-        text = tr("{order}  to {target} since {since}")
+        text = tr("{order}  to {target} since {since}") if one.target else tr("{order}  since {since}")
         order, target = f"{names.typed('shop', one.shop)} {one.order_no}{of}", names("target", one.target)
         lines.append(text.format(order=order, target=target, since=written(one.since, zone)) + tried)
         lines.append(f"  {reasons(one.note, tr, names)}")
